@@ -1,0 +1,352 @@
+"""Every name that the library emits: attributes, their closed value lists, and metrics with unit, buckets and text.
+
+The one rule here: a name is written once, in this module. Code, documents, dashboards, alert rules and collector
+configs take it from here or are checked against it, because names are the library's public API.
+
+Standard names are from the OpenTelemetry semantic conventions 1.44 (HTTP, GenAI, network, error). `anthropic.*` names
+are used only where no convention has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+SCOPE: Final = "anthropic_otel"
+"""The instrumentation scope of the tracer, the meter and the loggers."""
+
+# -- attributes --------------------------------------------------------------------------------------------------------
+
+HTTP_REQUEST_METHOD: Final = "http.request.method"
+HTTP_REQUEST_RESEND_COUNT: Final = "http.request.resend_count"
+HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+URL_FULL: Final = "url.full"
+URL_TEMPLATE: Final = "url.template"
+ERROR_TYPE: Final = "error.type"
+EXCEPTION_TYPE: Final = "exception.type"
+NETWORK_PEER_ADDRESS: Final = "network.peer.address"
+NETWORK_PEER_PORT: Final = "network.peer.port"
+NETWORK_PROTOCOL_VERSION: Final = "network.protocol.version"
+GEN_AI_OPERATION_NAME: Final = "gen_ai.operation.name"
+GEN_AI_PROVIDER_NAME: Final = "gen_ai.provider.name"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
+GEN_AI_REQUEST_STREAM: Final = "gen_ai.request.stream"
+
+OPERATION_NAME: Final = "anthropic.operation.name"
+REQUEST_ID: Final = "anthropic.request.id"
+ORGANIZATION_ID: Final = "anthropic.organization.id"
+
+ATTEMPT_STATUS_CLASS: Final = "anthropic.client.attempt.status_class"
+ATTEMPT_OUTCOME: Final = "anthropic.client.attempt.outcome"
+CALL_OUTCOME: Final = "anthropic.client.call.outcome"
+RETRY_DELAY: Final = "anthropic.client.retry.delay"
+RETRY_REASON: Final = "anthropic.client.retry.reason"
+RETRY_SOURCE: Final = "anthropic.client.retry.source"
+NETWORK_CAUSE: Final = "anthropic.client.network.cause"
+NETWORK_PHASE: Final = "anthropic.client.network.phase"
+NETWORK_ERRNO: Final = "anthropic.client.network.errno"
+CONNECTION_REUSED: Final = "anthropic.client.connection.reused"
+PHASE_PREFIX: Final = "anthropic.client.phase."
+STREAM_TIME_TO_FIRST_CHUNK: Final = "anthropic.client.stream.time_to_first_chunk"
+STREAM_MAX_GAP: Final = "anthropic.client.stream.max_gap"
+STREAM_CONSUMER_TIME: Final = "anthropic.client.stream.consumer_time"
+STREAM_COMPLETE: Final = "anthropic.client.stream.complete"
+RATELIMIT_KIND: Final = "anthropic.client.ratelimit.kind"
+
+OTHER: Final = "_OTHER"
+"""The value for what is beyond a closed or capped list, as the OpenTelemetry conventions write it."""
+
+
+# -- closed value lists ------------------------------------------------------------------------------------------------
+
+
+class Phase(str, Enum):
+    """The part of an attempt that is under way. The value is the last word of its attribute's name."""
+
+    POOL = "pool"
+    CONNECT = "connect"
+    TLS = "tls"
+    SEND = "send"
+    WAIT = "wait"
+    RECEIVE = "receive"
+
+    @property
+    def attribute(self) -> str:
+        """The name of the attribute that holds this phase's duration in seconds."""
+        return PHASE_PREFIX + self.value
+
+
+class AttemptOutcome(str, Enum):
+    """How an attempt ended. Exactly one of these for every attempt."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ABANDONED = "abandoned"
+
+
+class CallOutcome(str, Enum):
+    """How a call ended. Exactly one of these for every call."""
+
+    SUCCEEDED = "succeeded"
+    RECOVERED = "recovered"
+    FAILED = "failed"
+    EXHAUSTED = "exhausted"
+    CANCELLED = "cancelled"
+    ABANDONED = "abandoned"
+
+
+class RetrySource(str, Enum):
+    """What set the length of a backoff: the server's `retry-after` header, or the SDK's own formula."""
+
+    RETRY_AFTER = "retry_after"
+    BACKOFF = "backoff"
+
+
+class NetworkCause(str, Enum):
+    """Why the network failed an attempt. It is the attempt's `error.type` as well as its `network.cause`."""
+
+    NAME_RESOLUTION_ERROR = "name_resolution_error"
+    CONNECTION_REFUSED = "connection_refused"
+    CONNECTION_RESET = "connection_reset"
+    NETWORK_UNREACHABLE = "network_unreachable"
+    CONNECTION_ERROR = "connection_error"
+    TLS_CERTIFICATE_ERROR = "tls_certificate_error"
+    TLS_ERROR = "tls_error"
+    PROXY_ERROR = "proxy_error"
+    CONNECT_TIMEOUT = "connect_timeout"
+    TLS_TIMEOUT = "tls_timeout"
+    READ_TIMEOUT = "read_timeout"
+    WRITE_TIMEOUT = "write_timeout"
+    POOL_TIMEOUT = "pool_timeout"
+    SERVER_DISCONNECTED = "server_disconnected"
+    INCOMPLETE_BODY = "incomplete_body"
+    INCOMPLETE_STREAM = "incomplete_stream"
+    PROTOCOL_ERROR = "protocol_error"
+    DECODING_ERROR = "decoding_error"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    OTHER = OTHER
+
+
+API_ERROR_TYPES: Final = (
+    "invalid_request_error",
+    "authentication_error",
+    "billing_error",
+    "permission_error",
+    "not_found_error",
+    "conflict_error",
+    "request_too_large",
+    "rate_limit_error",
+    "timeout_error",
+    "api_error",
+    "overloaded_error",
+)
+"""The API's error types, of the `error` event in a stream. Another one is `_OTHER` on an attempt."""
+
+RATELIMIT_KINDS: Final = (
+    "requests",
+    "tokens",
+    "input_tokens",
+    "output_tokens",
+    "priority_input_tokens",
+    "priority_output_tokens",
+)
+"""The kinds of rate limit that the API's `anthropic-ratelimit-*` response headers tell about."""
+
+
+# -- metrics -----------------------------------------------------------------------------------------------------------
+
+
+class Instrument(str, Enum):
+    """The kinds of OpenTelemetry instrument in use."""
+
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+    OBSERVABLE_GAUGE = "observable_gauge"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: what an OpenTelemetry instrument is created from, and what every document says about it.
+
+    `attributes` are all it may have; one that does not apply to a measurement is left out of it. `buckets` are the
+    upper bounds of a histogram, in `unit`.
+    """
+
+    name: str
+    instrument: Instrument
+    unit: str
+    description: str
+    attributes: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def prometheus_name(self) -> str:
+        """The name in Prometheus, without the `_bucket`, `_sum` and `_count` of a histogram's series.
+
+        By the rules of the OpenTelemetry specification ("Prometheus and OpenMetrics Compatibility"): dots become
+        underscores, the unit's word and a counter's `_total` are appended, a unit in braces adds nothing.
+        """
+        unit = {"s": "_seconds"}.get(self.unit, "")
+        total = "_total" if self.instrument is Instrument.COUNTER else ""
+        return self.name.replace(".", "_") + unit + total
+
+
+SECONDS_BUCKETS: Final = (
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+)  # fmt: skip
+"""The bounds that the HTTP conventions advise, up to the SDK's default timeout of ten minutes."""
+
+_TARGET: Final = (OPERATION_NAME, SERVER_ADDRESS, GEN_AI_REQUEST_MODEL)
+
+ATTEMPT_STARTED: Final = Metric(
+    "anthropic.client.attempt.started",
+    Instrument.COUNTER,
+    "{attempt}",
+    "HTTP attempts that the client has started to send.",
+    _TARGET,
+)
+ATTEMPT_DURATION: Final = Metric(
+    "anthropic.client.attempt.duration",
+    Instrument.HISTOGRAM,
+    "s",
+    "Time from the send of an HTTP attempt to the end of its body.",
+    (
+        *_TARGET,
+        HTTP_RESPONSE_STATUS_CODE,
+        ATTEMPT_STATUS_CLASS,
+        ERROR_TYPE,
+        NETWORK_CAUSE,
+        ATTEMPT_OUTCOME,
+    ),
+    SECONDS_BUCKETS,
+)
+ATTEMPT_TIME_TO_FIRST_CHUNK: Final = Metric(
+    "anthropic.client.attempt.time_to_first_chunk",
+    Instrument.HISTOGRAM,
+    "s",
+    "Time from the send of a streaming HTTP attempt to the first chunk of its body, free of retries.",
+    _TARGET,
+    SECONDS_BUCKETS,
+)
+CALL_DURATION: Final = Metric(
+    "anthropic.client.call.duration",
+    Instrument.HISTOGRAM,
+    "s",
+    "Time of an SDK call with its attempts, its backoff and the reading of its body.",
+    (*_TARGET, CALL_OUTCOME, ERROR_TYPE),
+    SECONDS_BUCKETS,
+)
+CALL_RETRIES: Final = Metric(
+    "anthropic.client.call.retries",
+    Instrument.HISTOGRAM,
+    "{retry}",
+    "Attempts of an SDK call after its first.",
+    (*_TARGET, CALL_OUTCOME),
+    (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 10.0),
+)
+RETRY_DELAY_METRIC: Final = Metric(
+    "anthropic.client.retry.delay",
+    Instrument.HISTOGRAM,
+    "s",
+    "Time between the end of a failed attempt and the start of the next one.",
+    (OPERATION_NAME, SERVER_ADDRESS, RETRY_REASON, RETRY_SOURCE),
+    SECONDS_BUCKETS,
+)
+RATELIMIT_LIMIT: Final = Metric(
+    "anthropic.client.ratelimit.limit",
+    Instrument.OBSERVABLE_GAUGE,
+    "",
+    "The rate limit that the API last reported, in requests or tokens per its period, by kind.",
+    (RATELIMIT_KIND, GEN_AI_REQUEST_MODEL),
+)
+RATELIMIT_REMAINING: Final = Metric(
+    "anthropic.client.ratelimit.remaining",
+    Instrument.OBSERVABLE_GAUGE,
+    "",
+    "What the API last reported to be left of a rate limit, by kind, until its reset time.",
+    (RATELIMIT_KIND, GEN_AI_REQUEST_MODEL),
+)
+
+METRICS: Final = (
+    ATTEMPT_STARTED,
+    ATTEMPT_DURATION,
+    ATTEMPT_TIME_TO_FIRST_CHUNK,
+    CALL_DURATION,
+    CALL_RETRIES,
+    RETRY_DELAY_METRIC,
+    RATELIMIT_LIMIT,
+    RATELIMIT_REMAINING,
+)
+"""Every metric of the library, in the order in which documents list them."""
+
+
+# -- the attributes as documents list them -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute: its name, the type of its value, on which spans it is and when, and what it says."""
+
+    name: str
+    type: str
+    on: str
+    when: str
+    description: str
+
+
+_NETWORK_FAILED: Final = "the network failed it"
+_RETRY: Final = "start, retries only"
+_STREAM: Final = "end, streams"
+
+ATTRIBUTES: Final = (
+    Attribute(HTTP_REQUEST_METHOD, "string", "attempt", "start", "The HTTP method."),
+    Attribute(SERVER_ADDRESS, "string", "attempt, call", "start", "The host that the request is for."),
+    Attribute(SERVER_PORT, "int", "attempt, call", "start", "Its port, also where it is the scheme's default."),
+    Attribute(URL_FULL, "string", "attempt", "start", "The URL without query, fragment and credentials."),
+    Attribute(URL_TEMPLATE, "string", "attempt", "start", "The path with every id replaced; a bounded set."),
+    Attribute(OPERATION_NAME, "string", "attempt, call", "start", "The SDK method, such as `messages.create`."),
+    Attribute(HTTP_REQUEST_RESEND_COUNT, "int", "attempt", _RETRY, "1 on the first retry."),
+    Attribute(RETRY_DELAY, "double (s)", "attempt", _RETRY, "The backoff that just ended."),
+    Attribute(RETRY_REASON, "string", "attempt", _RETRY, "The `error.type` of the attempt before."),
+    Attribute(RETRY_SOURCE, "string", "attempt", _RETRY, "What set the backoff: `retry_after` or `backoff`."),
+    Attribute(HTTP_RESPONSE_STATUS_CODE, "int", "attempt", "a response came", "The HTTP status."),
+    Attribute(ATTEMPT_STATUS_CLASS, "string", "attempt", "a response came", "`2xx` to `5xx`."),
+    Attribute(REQUEST_ID, "string", "attempt", "header present", "The `request-id` to give to support. Spans only."),
+    Attribute(ORGANIZATION_ID, "string", "attempt", "header present", "The organization that was billed. Spans only."),
+    Attribute(ERROR_TYPE, "string", "attempt, call", "failure", "Status, API error type or network cause."),
+    Attribute(NETWORK_CAUSE, "string", "attempt", _NETWORK_FAILED, "Why, in one word of a closed list."),
+    Attribute(NETWORK_PHASE, "string", "attempt", _NETWORK_FAILED, "The phase that was under way."),
+    Attribute(NETWORK_ERRNO, "string", "attempt", _NETWORK_FAILED, "The operating system's error by name."),
+    Attribute(EXCEPTION_TYPE, "string", "attempt", "an exception ended it", "The exception's qualified class name."),
+    Attribute(NETWORK_PEER_ADDRESS, "string", "attempt", "known", "The address that was really connected to."),
+    Attribute(NETWORK_PEER_PORT, "int", "attempt", "known", "Its port."),
+    Attribute(NETWORK_PROTOCOL_VERSION, "string", "attempt", "known", "`1.1` or `2`."),
+    Attribute(CONNECTION_REUSED, "boolean", "attempt", "known", "Whether the connection existed before."),
+    *(
+        Attribute(phase.attribute, "double (s)", "attempt", "the phase happened", f"How long the {text} took.")
+        for phase, text in (
+            (Phase.POOL, "wait for a connection from the pool"),
+            (Phase.CONNECT, "name resolution and TCP connect"),
+            (Phase.TLS, "TLS handshake"),
+            (Phase.SEND, "sending of the request"),
+            (Phase.WAIT, "wait for the response headers"),
+            (Phase.RECEIVE, "body, to its end"),
+        )
+    ),
+    Attribute(STREAM_TIME_TO_FIRST_CHUNK, "double (s)", "attempt", _STREAM, "From this attempt's own start."),
+    Attribute(STREAM_MAX_GAP, "double (s)", "attempt", _STREAM, "The longest silence while waiting for the server."),
+    Attribute(STREAM_CONSUMER_TIME, "double (s)", "attempt", _STREAM, "How long the app held the stream."),
+    Attribute(STREAM_COMPLETE, "boolean", "attempt", _STREAM, "Whether the stream's end event came."),
+    Attribute(ATTEMPT_OUTCOME, "string", "attempt", "end", "completed, failed, cancelled or abandoned."),
+    Attribute(GEN_AI_OPERATION_NAME, "string", "call", "start, messages", "`chat`, as on the SDK's own span."),
+    Attribute(GEN_AI_PROVIDER_NAME, "string", "call", "start", "`anthropic`, as on the SDK's own span."),
+    Attribute(GEN_AI_REQUEST_MODEL, "string", "call", "start", "The model that was asked for; on metrics capped."),
+    Attribute(GEN_AI_REQUEST_STREAM, "boolean", "call", "start, streams", "`true`, as on the SDK's own span."),
+    Attribute(CALL_OUTCOME, "string", "call metrics", "end", "succeeded, recovered, failed, exhausted, …"),
+    Attribute(RATELIMIT_KIND, "string", "rate-limit metrics", "always", "Which of the API's rate limits."),
+)
+"""Every attribute of the library's spans and metrics, in the order in which documents list them."""
