@@ -1,0 +1,65 @@
+"""A server that speaks the Messages API, and a catalogue of everything that can go wrong on the way to it.
+
+    from anthropic import Anthropic
+    from anthropic_otel.simulator import Simulator
+
+    with Simulator() as sim:
+        sim.play("http_529", "connection_reset", "ok")          # what the next three requests get; then all is well
+        client = Anthropic(base_url=sim.base_url, api_key="none")
+        client.messages.create(...)                              # succeeds in its third attempt
+        assert len(sim.requests) == 3
+
+The server is real: it listens on loopback, in a thread of its own, and its faults are the real thing (RST, FIN, TLS
+with a wrong certificate, a full backlog). `FAULTS` is the catalogue as data: each `Fault` says what the server does,
+what the client must be like for it to show, and what anthropic-otel reports of it.
+
+Faults that strike once there is a request can be played on `base_url`, one by one (`play`) or as weather (`mix`). Those
+that strike before (a name that does not exist, a refused connection, TLS, proxies) have an address of their own:
+
+    endpoint = sim.endpoint("tls_expired")                       # Endpoint(base_url, proxy, ca_file, needs)
+
+An endpoint makes its fault each time, and there is one for every fault of the catalogue. `refusing()` takes the whole
+server away for a while.
+
+The API it speaks: Messages (JSON and streams, tools, structured outputs), token counting, models, message batches in
+outline; on Bedrock's and Vertex's paths too. Replies, ids and rate limits follow from the requests and a seed.
+
+From a shell: `python -m anthropic_otel.simulator --mix ok=0.9 --mix http_529=0.1`.
+"""
+
+from anthropic_otel.simulator.actions import (
+    Cut,
+    Delivery,
+    Encoding,
+    Ending,
+    ErrorEvent,
+    Framing,
+    Point,
+    Redirect,
+    Reply,
+)
+from anthropic_otel.simulator.api import Received
+from anthropic_otel.simulator.catalogue import FAULTS, fault
+from anthropic_otel.simulator.endpoints import Endpoint
+from anthropic_otel.simulator.faults import Fault, Needs, Where
+from anthropic_otel.simulator.simulator import Simulator
+
+__all__ = [
+    "FAULTS",
+    "Cut",
+    "Delivery",
+    "Encoding",
+    "Ending",
+    "Endpoint",
+    "ErrorEvent",
+    "Fault",
+    "Framing",
+    "Needs",
+    "Point",
+    "Received",
+    "Redirect",
+    "Reply",
+    "Simulator",
+    "Where",
+    "fault",
+]

@@ -1,0 +1,183 @@
+"""The API: which answer a request gets when nothing befalls it. Also the paths that Bedrock and Vertex have for it.
+
+The one rule here: no sockets. A request comes in as a value, an answer goes out as a value; `perform.py` sends it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from anthropic_otel.simulator import messages
+from anthropic_otel.simulator.headers import Ids
+from anthropic_otel.simulator.wire import AwsEventStream, Json, ServerSentEvents, Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request as it came: `target` with its query, `headers` in their order, `connection` counted from 1."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    connection: int
+
+    def header(self, name: str) -> str:
+        """Return the value of the first header of that name, or an empty string."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An answer that is one JSON object. `tokens` are what the request took of the rate limits: input, output."""
+
+    value: Json
+    status: int = 200
+    tokens: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer that is a stream of events. `events` takes how many pings come before each delta."""
+
+    events: Callable[[int], Iterator[Json]]
+    wire: Wire
+    tokens: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An answer that is an error of the API."""
+
+    status: int
+    error_type: str
+    message: str
+
+
+Answer: TypeAlias = Whole | Streamed | Refused
+
+_MODELS: Final = {
+    "claude-opus-4-5": "Claude Opus 4.5",
+    "claude-sonnet-4-5": "Claude Sonnet 4.5",
+    "claude-haiku-4-5": "Claude Haiku 4.5",
+}
+_CREATED: Final = "2025-10-01T00:00:00Z"
+_BEDROCK: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>invoke|invoke-with-response-stream)")
+_VERTEX: Final = re.compile(
+    r"(?:/v1)?/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>\w+)"
+)
+
+
+class Api:
+    """Answers requests. `words` is how long a reply in words is; a reply is streamed one word an event."""
+
+    def __init__(self, ids: Ids, words: int) -> None:
+        self._ids = ids
+        self._words = words
+
+    def answer(self, request: Received) -> Answer:
+        """Return the answer to the request; a request that the API would refuse is refused."""
+        path = unquote(urlsplit(request.target).path)
+        if match := _BEDROCK.fullmatch(path):
+            stream = match["verb"] != "invoke"
+            return self._platform(request, match["model"], stream, AwsEventStream())
+        if match := _VERTEX.fullmatch(path):
+            return self._vertex(request, match["model"], match["verb"])
+        return self._first_party(request, path)
+
+    def _first_party(self, request: Received, path: str) -> Answer:
+        if not request.header("x-api-key") and not request.header("authorization"):
+            return Refused(401, "authentication_error", "x-api-key header is required")
+        if path.startswith("/v1/models"):
+            return _models(path.removeprefix("/v1/models").lstrip("/"))
+        if path.startswith("/v1/messages/batches"):
+            return self._batches(request, path.removeprefix("/v1/messages/batches").strip("/"))
+        if path not in ("/v1/messages", "/v1/messages/count_tokens"):
+            return Refused(404, "not_found_error", "Not found")
+        if request.method != "POST":
+            return Refused(405, "invalid_request_error", "Method Not Allowed")
+        body = _body_of(request)
+        if path.endswith("count_tokens"):
+            return body if isinstance(body, Refused) else _count(body)
+        return self._messages(body, ServerSentEvents())
+
+    def _platform(self, request: Received, model: str, stream: bool, wire: Wire) -> Answer:
+        body = _body_of(request)
+        return body if isinstance(body, Refused) else self._messages(body | {"model": model, "stream": stream}, wire)
+
+    def _vertex(self, request: Received, model: str, verb: str) -> Answer:
+        if model == "count-tokens":
+            body = _body_of(request)
+            return body if isinstance(body, Refused) else _count(body)
+        return self._platform(request, model, verb == "streamRawPredict", ServerSentEvents())
+
+    def _messages(self, body: Json | Refused, wire: Wire) -> Answer:
+        if isinstance(body, Refused):
+            return body
+        for name in ("model", "max_tokens", "messages"):
+            if name not in body:
+                return Refused(400, "invalid_request_error", f"{name}: Field required")
+        whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"))
+        tokens = (whole["usage"]["input_tokens"], whole["usage"]["output_tokens"])
+        if body.get("stream"):
+            return Streamed(lambda pings: messages.events(whole, pings), wire, tokens)
+        return Whole(whole, tokens=tokens)
+
+    def _batches(self, request: Received, rest: str) -> Answer:
+        """Batches end at once and are not kept: any id is that of a batch that has ended."""
+        if request.method == "POST" and not rest:
+            return Whole(_batch(self._ids.new("msgbatch")))
+        if request.method == "GET" and not rest:
+            return Whole({"data": [], "has_more": False, "first_id": None, "last_id": None})
+        name, _, verb = rest.partition("/")
+        if verb not in ("", "cancel"):
+            return Refused(404, "not_found_error", "Not found")
+        return Whole(_batch(name))
+
+
+def _body_of(request: Received) -> Json | Refused:
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        return body
+    return Refused(400, "invalid_request_error", "The request body is not valid JSON")
+
+
+def _count(body: Json) -> Whole:
+    return Whole({"input_tokens": messages.count_tokens(body)})
+
+
+def _models(name: str) -> Answer:
+    if not name:
+        data = [_model(each) for each in _MODELS]
+        return Whole({"data": data, "has_more": False, "first_id": data[0]["id"], "last_id": data[-1]["id"]})
+    if name in _MODELS:
+        return Whole(_model(name))
+    return Refused(404, "not_found_error", f"model: {name}")
+
+
+def _model(name: str) -> Json:
+    return {"type": "model", "id": name, "display_name": _MODELS[name], "created_at": _CREATED}
+
+
+def _batch(name: str) -> Json:
+    counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
+    return {
+        "id": name,
+        "type": "message_batch",
+        "processing_status": "ended",
+        "request_counts": counts,
+        "created_at": _CREATED,
+        "ended_at": _CREATED,
+        "expires_at": "2025-10-02T00:00:00Z",
+        "archived_at": None,
+        "cancel_initiated_at": None,
+        "results_url": None,
+    }

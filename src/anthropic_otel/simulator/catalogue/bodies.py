@@ -1,0 +1,209 @@
+"""The response begins well, with status 200 and a request id, and fails in its body or its stream.
+
+The SDK reads a body inside an attempt, so that what fails in it is retried; a stream is read by the app, so that what
+fails in it is not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._core.semconv import OTHER, AttemptOutcome, Phase
+from anthropic_otel._core.semconv import NetworkCause as Cause
+from anthropic_otel.simulator.actions import (
+    Cut,
+    Delivery,
+    Encoding,
+    Ending,
+    ErrorEvent,
+    Framing,
+    Point,
+    Reply,
+)
+from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, network
+
+_SOON: Final = Needs(read_timeout=0.3)
+_BROKEN_GZIP: Final = Reply(delivery=Delivery(encoding=Encoding.BROKEN_GZIP))
+
+
+def _body(
+    name: str,
+    description: str,
+    action: Cut | Reply,
+    cause: Cause,
+    *,
+    errno: tuple[str, ...] = (),
+    needs: Needs = NO_NEEDS,
+) -> Fault:
+    """A fault in a body that is no stream."""
+    return network(
+        name,
+        description,
+        Where.BODY,
+        action,
+        cause,
+        Phase.RECEIVE,
+        errno=errno,
+        status=200,
+        stream=False,
+        needs=needs,
+    )
+
+
+def _stream(
+    name: str,
+    description: str,
+    action: Cut | Reply,
+    cause: Cause,
+    *,
+    errno: tuple[str, ...] = (),
+    needs: Needs = NO_NEEDS,
+) -> Fault:
+    """A fault in a stream; the SDK does not retry it."""
+    return network(
+        name,
+        description,
+        Where.STREAM,
+        action,
+        cause,
+        Phase.RECEIVE,
+        errno=errno,
+        status=200,
+        retried=False,
+        stream=True,
+        needs=needs,
+    )
+
+
+def _event(name: str, description: str, action: ErrorEvent, *, error_type: str = "") -> Fault:
+    """An `error` event inside a stream that began with 200."""
+    return Fault(
+        name=name,
+        description=description,
+        where=Where.STREAM,
+        action=action,
+        error_type=error_type or action.error_type,
+        cause=None,
+        phase=None,
+        outcome=AttemptOutcome.FAILED,
+        status=200,
+        retried=False,
+        request_id=True,
+        stream=True,
+    )
+
+
+_OVERLOADED: Final = ("overloaded_error", "Overloaded")
+
+_BODIES: Final = (
+    _body(
+        "body_reset",
+        "The server resets the connection in the middle of the body.",
+        Cut(Point.BODY, Ending.RESET, after=1, framing=Framing.LENGTH),
+        Cause.CONNECTION_RESET,
+        errno=("ECONNRESET",),
+    ),
+    _body(
+        "body_cut",
+        "The server closes the connection before the body has its Content-Length.",
+        Cut(Point.BODY, Ending.CLOSE, after=1, framing=Framing.LENGTH),
+        Cause.INCOMPLETE_BODY,
+    ),
+    _body(
+        "body_cut_chunked",
+        "The server closes the connection before the last chunk of the body.",
+        Cut(Point.BODY, Ending.CLOSE, after=1),
+        Cause.INCOMPLETE_BODY,
+    ),
+    _body(
+        "body_timeout",
+        "The server falls silent in the middle of the body.",
+        Cut(Point.BODY, Ending.STALL, after=1, framing=Framing.LENGTH),
+        Cause.READ_TIMEOUT,
+        needs=_SOON,
+    ),
+    _body(
+        "body_garbage",
+        "The chunked framing of the body turns into bytes that are none.",
+        Cut(Point.BODY, Ending.GARBAGE, after=1),
+        Cause.PROTOCOL_ERROR,
+    ),
+    _body("body_bad_gzip", "The body says that it is gzip and is not.", _BROKEN_GZIP, Cause.DECODING_ERROR),
+)
+
+_STREAMS: Final = (
+    _stream(
+        "stream_reset",
+        "The server resets the connection in the middle of the stream.",
+        Cut(Point.BODY, Ending.RESET),
+        Cause.CONNECTION_RESET,
+        errno=("ECONNRESET",),
+    ),
+    _stream(
+        "stream_cut",
+        "The server closes the connection in the middle of the stream.",
+        Cut(Point.BODY, Ending.CLOSE),
+        Cause.INCOMPLETE_BODY,
+    ),
+    _stream(
+        "stream_incomplete",
+        "The body of the stream ends as HTTP wants it, without `message_stop`.",
+        Cut(Point.BODY, Ending.CLEAN),
+        Cause.INCOMPLETE_STREAM,
+    ),
+    _stream(
+        "stream_timeout",
+        "The server falls silent in the middle of the stream.",
+        Cut(Point.BODY, Ending.STALL),
+        Cause.READ_TIMEOUT,
+        needs=_SOON,
+    ),
+    _stream(
+        "stream_garbage",
+        "The chunked framing of the stream turns into bytes that are none.",
+        Cut(Point.BODY, Ending.GARBAGE),
+        Cause.PROTOCOL_ERROR,
+    ),
+    _stream("stream_bad_gzip", "The stream says that it is gzip and is not.", _BROKEN_GZIP, Cause.DECODING_ERROR),
+)
+
+_EVENTS: Final = (
+    _event("stream_overloaded", "The stream has an `overloaded_error` event.", ErrorEvent(*_OVERLOADED)),
+    _event(
+        "stream_api_error", "The stream has an `api_error` event.", ErrorEvent("api_error", "Internal server error")
+    ),
+    _event(
+        "stream_rate_limit",
+        "The stream has a `rate_limit_error` event.",
+        ErrorEvent("rate_limit_error", "This request would exceed your organization's rate limit."),
+    ),
+    _event(
+        "stream_timeout_error",
+        "The stream has a `timeout_error` event.",
+        ErrorEvent("timeout_error", "Request timed out"),
+    ),
+    _event(
+        "stream_unknown_error",
+        "The stream has an `error` event of a type that the documentation does not know.",
+        ErrorEvent("unheard_of_error", "Something new"),
+        error_type=OTHER,
+    ),
+    _event("stream_overloaded_first", "The first event of the stream is the error.", ErrorEvent(*_OVERLOADED, after=0)),
+    _event(
+        "stream_overloaded_gzip",
+        "The stream with the `error` event is gzip'd.",
+        ErrorEvent(*_OVERLOADED, delivery=Delivery(encoding=Encoding.GZIP)),
+    ),
+    _event(
+        "stream_overloaded_segmented",
+        "The `error` event is cut across TCP segments.",
+        ErrorEvent(*_OVERLOADED, delivery=Delivery(segment=16)),
+    ),
+    _event(
+        "stream_overloaded_crlf",
+        "The lines of the stream with the `error` event end in CR LF.",
+        ErrorEvent(*_OVERLOADED, delivery=Delivery(newline="\r\n")),
+    ),
+)
+
+FAULTS: Final = (*_BODIES, *_STREAMS, *_EVENTS)

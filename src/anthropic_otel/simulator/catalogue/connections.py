@@ -1,0 +1,198 @@
+"""The network fails an attempt before any headers have come: name, connect, TLS, request, wait.
+
+The one rule here: each of them is the real thing on loopback: a real failing look-up, a real RST, a real handshake.
+Timeouts are short so that whole catalogues of them run in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._core.semconv import NetworkCause as Cause
+from anthropic_otel._core.semconv import Phase
+from anthropic_otel.simulator.actions import Address, Certificate, Cut, Ending, Handshake, Place, Point, Tls
+from anthropic_otel.simulator.faults import Needs, Where, network
+
+_SOON: Final = 0.3
+_LARGE: Final = 16 * 1024 * 1024
+"""More than the kernel's buffers of both ends can hold, so that a server that does not read blocks the client."""
+
+_CONNECT: Final = (
+    network(
+        "name_resolution_error",
+        "The host name does not exist.",
+        Where.CONNECT,
+        Address(Place.UNKNOWN_NAME),
+        Cause.NAME_RESOLUTION_ERROR,
+        Phase.CONNECT,
+    ),
+    network(
+        "connection_refused",
+        "Nobody listens at the address.",
+        Where.CONNECT,
+        Address(Place.REFUSED),
+        Cause.CONNECTION_REFUSED,
+        Phase.CONNECT,
+        errno=("ECONNREFUSED",),
+    ),
+    network(
+        "network_unreachable",
+        "The kernel has no way to the address.",
+        Where.CONNECT,
+        Address(Place.UNREACHABLE),
+        Cause.NETWORK_UNREACHABLE,
+        Phase.CONNECT,
+        errno=("ENETUNREACH",),
+    ),
+    network(
+        "connect_timeout",
+        "The listener's backlog is full: the client's SYN is never answered.",
+        Where.CONNECT,
+        Address(Place.FULL_BACKLOG),
+        Cause.CONNECT_TIMEOUT,
+        Phase.CONNECT,
+        needs=Needs(connect_timeout=_SOON),
+    ),
+    network(
+        "pool_timeout",
+        "Every connection that the client may have is busy with a response that does not end.",
+        Where.CONNECT,
+        Cut(Point.BODY, Ending.STALL, after=1),
+        Cause.POOL_TIMEOUT,
+        Phase.POOL,
+        needs=Needs(pool_timeout=_SOON, max_connections=1, busy_connections=1),
+    ),
+)
+
+_TLS: Final = (
+    network(
+        "tls_untrusted",
+        "The certificate is signed by a CA that the client does not know.",
+        Where.CONNECT,
+        Tls(Certificate.UNTRUSTED),
+        Cause.TLS_CERTIFICATE_ERROR,
+        Phase.TLS,
+    ),
+    network(
+        "tls_wrong_host",
+        "The certificate is for another host name.",
+        Where.CONNECT,
+        Tls(Certificate.WRONG_HOST),
+        Cause.TLS_CERTIFICATE_ERROR,
+        Phase.TLS,
+        needs=Needs(ca=True),
+    ),
+    network(
+        "tls_expired",
+        "The certificate has expired.",
+        Where.CONNECT,
+        Tls(Certificate.EXPIRED),
+        Cause.TLS_CERTIFICATE_ERROR,
+        Phase.TLS,
+        needs=Needs(ca=True),
+    ),
+    network(
+        "tls_plain_port",
+        "The client speaks TLS to a server that speaks plain HTTP.",
+        Where.CONNECT,
+        Handshake(Ending.GARBAGE),
+        Cause.TLS_ERROR,
+        Phase.TLS,
+    ),
+    network(
+        "tls_closed",
+        "The server closes the connection in the TLS handshake.",
+        Where.CONNECT,
+        Handshake(Ending.CLOSE),
+        Cause.TLS_ERROR,
+        Phase.TLS,
+    ),
+    network(
+        "tls_reset",
+        "The server resets the connection in the TLS handshake.",
+        Where.CONNECT,
+        Handshake(Ending.RESET),
+        Cause.CONNECTION_RESET,
+        Phase.TLS,
+        errno=("ECONNRESET",),
+    ),
+    network(
+        "tls_timeout",
+        "The server accepts the connection and never answers the TLS handshake.",
+        Where.CONNECT,
+        Handshake(Ending.STALL),
+        Cause.TLS_TIMEOUT,
+        Phase.TLS,
+        needs=Needs(connect_timeout=_SOON),
+    ),
+)
+
+_REQUEST: Final = (
+    network(
+        "connection_reset_in_request",
+        "The server resets the connection while the client sends a large request.",
+        Where.REQUEST,
+        Cut(Point.REQUEST, Ending.RESET),
+        Cause.CONNECTION_RESET,
+        Phase.SEND,
+        errno=("ECONNRESET", "EPIPE"),
+        needs=Needs(request_bytes=_LARGE),
+    ),
+    network(
+        "write_timeout",
+        "The server does not read a large request.",
+        Where.REQUEST,
+        Cut(Point.REQUEST, Ending.STALL),
+        Cause.WRITE_TIMEOUT,
+        Phase.SEND,
+        needs=Needs(write_timeout=_SOON, request_bytes=_LARGE),
+    ),
+)
+
+_WAIT: Final = (
+    network(
+        "connection_reset",
+        "The server resets the connection before any headers.",
+        Where.BEFORE_HEADERS,
+        Cut(Point.HEADERS, Ending.RESET),
+        Cause.CONNECTION_RESET,
+        Phase.WAIT,
+        errno=("ECONNRESET",),
+    ),
+    network(
+        "server_disconnected",
+        "The server closes the connection before any headers.",
+        Where.BEFORE_HEADERS,
+        Cut(Point.HEADERS, Ending.CLOSE),
+        Cause.SERVER_DISCONNECTED,
+        Phase.WAIT,
+    ),
+    network(
+        "server_disconnected_tls",
+        "The server closes a TLS connection before any headers.",
+        Where.BEFORE_HEADERS,
+        Tls(Certificate.TRUSTED, then=Cut(Point.HEADERS, Ending.CLOSE)),
+        Cause.SERVER_DISCONNECTED,
+        Phase.WAIT,
+        needs=Needs(ca=True),
+    ),
+    network(
+        "protocol_error",
+        "The server answers with bytes that are not HTTP.",
+        Where.BEFORE_HEADERS,
+        Cut(Point.HEADERS, Ending.GARBAGE),
+        Cause.PROTOCOL_ERROR,
+        Phase.WAIT,
+    ),
+    network(
+        "read_timeout",
+        "The server takes the request and never answers.",
+        Where.BEFORE_HEADERS,
+        Cut(Point.HEADERS, Ending.STALL),
+        Cause.READ_TIMEOUT,
+        Phase.WAIT,
+        needs=Needs(read_timeout=_SOON),
+    ),
+)
+
+FAULTS: Final = (*_CONNECT, *_TLS, *_REQUEST, *_WAIT)

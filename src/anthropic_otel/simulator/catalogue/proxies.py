@@ -1,0 +1,93 @@
+"""A proxy stands between the client and the API, and does not let it through; or redirects lead nowhere.
+
+aiohttp under the SDK takes no proxy of the kinds that are made here, so these are for httpx and httpx2.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._core.semconv import AttemptOutcome, Phase
+from anthropic_otel._core.semconv import NetworkCause as Cause
+from anthropic_otel.simulator.actions import Proxy, ProxyAnswer, Redirect
+from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Fault, Needs, Where, network
+
+_STACKS: Final = frozenset({HTTPX, HTTPX2})
+_HTTP: Final = Needs(proxy="http")
+
+FAULTS: Final = (
+    network(
+        "proxy_refused",
+        "Nobody listens at the proxy's address.",
+        Where.CONNECT,
+        Proxy(ProxyAnswer.REFUSED),
+        Cause.CONNECTION_REFUSED,
+        Phase.CONNECT,
+        errno=("ECONNREFUSED",),
+        applies_to=_STACKS,
+        needs=_HTTP,
+    ),
+    network(
+        "proxy_407",
+        "The proxy answers 407 to CONNECT.",
+        Where.CONNECT,
+        Proxy(ProxyAnswer.UNAUTHORIZED),
+        Cause.PROXY_ERROR,
+        Phase.CONNECT,
+        applies_to=_STACKS,
+        needs=_HTTP,
+    ),
+    network(
+        "proxy_502",
+        "The proxy answers 502 to CONNECT.",
+        Where.CONNECT,
+        Proxy(ProxyAnswer.BAD_GATEWAY),
+        Cause.PROXY_ERROR,
+        Phase.CONNECT,
+        applies_to=_STACKS,
+        needs=_HTTP,
+    ),
+    network(
+        "proxy_garbage",
+        "The proxy answers CONNECT with bytes that are not HTTP.",
+        Where.CONNECT,
+        Proxy(ProxyAnswer.GARBAGE),
+        Cause.PROTOCOL_ERROR,
+        Phase.CONNECT,
+        applies_to=_STACKS,
+        needs=_HTTP,
+    ),
+    network(
+        "proxy_socks",
+        "The SOCKS proxy does not allow the connection.",
+        Where.CONNECT,
+        Proxy(ProxyAnswer.NOT_ALLOWED, scheme="socks5"),
+        Cause.PROXY_ERROR,
+        Phase.CONNECT,
+        applies_to=_STACKS,
+        needs=Needs(proxy="socks5"),
+    ),
+    Fault(
+        name="proxy_http_407",
+        description="The proxy answers 407 to a plain http request: a response like any other.",
+        where=Where.RESPONSE,
+        action=Proxy(ProxyAnswer.UNAUTHORIZED, target="http"),
+        error_type="407",
+        cause=None,
+        phase=None,
+        outcome=AttemptOutcome.FAILED,
+        status=407,
+        retried=False,
+        request_id=False,
+        applies_to=_STACKS,
+        needs=_HTTP,
+    ),
+    network(
+        "too_many_redirects",
+        "Every 307 leads to another 307.",
+        Where.RESPONSE,
+        Redirect(hops=None),
+        Cause.TOO_MANY_REDIRECTS,
+        None,
+    ),
+)

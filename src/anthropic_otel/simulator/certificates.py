@@ -1,0 +1,64 @@
+"""The certificates of TLS endpoints: a CA of the simulator's own, and one that nobody is told of.
+
+The one rule here: keys are made when they are first needed and never leave the simulator; the CA's certificate is a
+file for as long as the simulator lives.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from pathlib import Path
+
+import trustme
+
+from anthropic_otel.simulator.actions import Certificate, assert_never
+
+_HOST = "127.0.0.1"
+
+
+class Authority:
+    """Issues certificates. `close` removes its file."""
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @cached_property
+    def _ca(self) -> trustme.CA:
+        return trustme.CA()
+
+    @cached_property
+    def ca_file(self) -> str:
+        """The path of a PEM file with the certificate of the CA to trust."""
+        self._folder = tempfile.TemporaryDirectory(prefix="anthropic-otel-simulator-")
+        path = Path(self._folder.name, "ca.pem")
+        self._ca.cert_pem.write_to_path(path)
+        return str(path)
+
+    def context(self, certificate: Certificate) -> ssl.SSLContext:
+        """Return the server's side of TLS with a certificate like that."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._issue(certificate).configure_cert(context)
+        return context
+
+    def _issue(self, certificate: Certificate) -> trustme.LeafCert:
+        match certificate:
+            case Certificate.TRUSTED:
+                leaf = self._ca.issue_cert(_HOST)
+            case Certificate.UNTRUSTED:
+                leaf = trustme.CA().issue_cert(_HOST)
+            case Certificate.WRONG_HOST:
+                leaf = self._ca.issue_cert("another-host.example")
+            case Certificate.EXPIRED:
+                yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+                leaf = self._ca.issue_cert(_HOST, not_before=yesterday - timedelta(days=1), not_after=yesterday)
+            case _:
+                assert_never(certificate)
+        return leaf
+
+    def close(self) -> None:
+        """Remove the file of the CA's certificate."""
+        if self._folder is not None:
+            self._folder.cleanup()

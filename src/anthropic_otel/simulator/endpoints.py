@@ -1,0 +1,180 @@
+"""Addresses of their own, for faults that strike before there is an HTTP request: the other half of `Action`.
+
+The one rule here: an endpoint makes its fault each time, whoever comes, and lives as long as its simulator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from anthropic_otel.simulator.actions import (
+    Address,
+    Ending,
+    ExchangeAction,
+    Handshake,
+    Place,
+    Proxy,
+    ProxyAnswer,
+    Tls,
+    assert_never,
+)
+from anthropic_otel.simulator.certificates import Authority
+from anthropic_otel.simulator.exchange import Disconnected, Link
+from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs
+from anthropic_otel.simulator.listeners import LOOPBACK, Listener, Serve, bound, port_of
+from anthropic_otel.simulator.perform import GARBAGE, end
+
+UNKNOWN_NAME: Final = "api.anthropic.invalid"
+"""A host name that does not exist, by RFC 2606."""
+
+_UNREACHABLE: Final = "127.255.255.255"
+"""Loopback's broadcast address: the kernel itself answers a TCP connect to it with ENETUNREACH; nothing is sent."""
+
+_FILLERS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a fault is made, and how a client must be set up to meet it.
+
+    `proxy` is the URL of the proxy to use, if any; `ca_file` a PEM file with the CA to trust, if any; `needs` has
+    the rest.
+    """
+
+    base_url: str
+    proxy: str | None = None
+    ca_file: str | None = None
+    needs: Needs = NO_NEEDS
+
+
+class Host(Protocol):
+    """What endpoints need of the simulator that they are part of."""
+
+    authority: Authority
+
+    async def listen(self, serve: Serve, certificate: Tls | None = None) -> Listener:
+        """Open a listener that lives as long as the simulator."""
+
+    def http(self, action: ExchangeAction) -> Serve:
+        """Return what serves HTTP, each request with that action."""
+
+    def keep(self, sock: socket.socket) -> None:
+        """Close the socket when the simulator stops."""
+
+
+async def endpoint_for(fault: Fault, host: Host) -> Endpoint:
+    """Open what the fault needs and return how to get there."""
+    action = fault.action
+    match action:
+        case Address():
+            return Endpoint(await _address(action, host), needs=fault.needs)
+        case Tls():
+            listener = await host.listen(host.http(action.then), action)
+            ca_file = host.authority.ca_file if fault.needs.ca else None
+            return Endpoint(_url("https", listener.port), ca_file=ca_file, needs=fault.needs)
+        case Handshake():
+            listener = await host.listen(_HandshakeServer(action.ending))
+            return Endpoint(_url("https", listener.port), needs=fault.needs)
+        case Proxy():
+            target = f"{action.target}://{UNKNOWN_NAME}"  # a client that goes round its proxy meets another fault
+            return Endpoint(target, proxy=await _proxy(action, host), needs=fault.needs)
+        case _:
+            listener = await host.listen(host.http(action))
+            return Endpoint(_url("http", listener.port), needs=fault.needs)
+
+
+def _url(scheme: str, port: int, host: str = LOOPBACK) -> str:
+    return f"{scheme}://{host}:{port}"
+
+
+async def _address(action: Address, host: Host) -> str:
+    match action.place:
+        case Place.UNKNOWN_NAME:
+            url = f"http://{UNKNOWN_NAME}"
+        case Place.REFUSED:
+            url = _url("http", _refused_port(host))
+        case Place.UNREACHABLE:
+            url = _url("http", 80, _UNREACHABLE)
+        case Place.FULL_BACKLOG:
+            url = _url("http", await _full_port(host))
+        case _:
+            assert_never(action.place)
+    return url
+
+
+def _refused_port(host: Host) -> int:
+    """Return a port that is taken and that nobody listens on."""
+    sock = bound()
+    host.keep(sock)
+    return port_of(sock)
+
+
+async def _full_port(host: Host) -> int:
+    """Return the port of a listener that accepts nobody and the backlog of which is full."""
+    listener = bound()
+    host.keep(listener)
+    listener.listen(0)
+    for _ in range(_FILLERS):
+        filler = socket.socket()
+        host.keep(filler)
+        filler.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            filler.connect(listener.getsockname())
+    await asyncio.sleep(0.05)  # the fillers' handshakes take their places
+    return port_of(listener)
+
+
+class _HandshakeServer:
+    """Breaks a TLS handshake: takes the ClientHello (so that closing sends a FIN, not an RST), then does it."""
+
+    def __init__(self, ending: Ending) -> None:
+        self._ending = ending
+
+    async def __call__(self, link: Link, number: int) -> None:
+        await link.read()
+        if self._ending is Ending.GARBAGE:
+            await link.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            raise Disconnected
+        await end(link, self._ending)
+
+
+async def _proxy(action: Proxy, host: Host) -> str:
+    if action.answer is ProxyAnswer.REFUSED:
+        return _url(action.scheme, _refused_port(host))
+    listener = await host.listen(_ProxyServer(action.answer))
+    return _url(action.scheme, listener.port)
+
+
+class _ProxyServer:
+    """Answers each client of a proxy in the same way, and closes."""
+
+    def __init__(self, answer: ProxyAnswer) -> None:
+        self._answer = answer
+
+    async def __call__(self, link: Link, number: int) -> None:
+        await link.read()
+        match self._answer:
+            case ProxyAnswer.UNAUTHORIZED:
+                await link.write(
+                    _refusal("407 Proxy Authentication Required", 'proxy-authenticate: Basic realm="proxy"\r\n')
+                )
+            case ProxyAnswer.BAD_GATEWAY:
+                await link.write(_refusal("502 Bad Gateway"))
+            case ProxyAnswer.GARBAGE:
+                await link.write(GARBAGE)
+            case ProxyAnswer.NOT_ALLOWED:
+                await link.write(b"\x05\x00")  # no authentication needed
+                await link.read()
+                await link.write(b"\x05\x02\x00\x01" + bytes(6))
+            case ProxyAnswer.REFUSED:
+                pass
+            case _:
+                assert_never(self._answer)
+
+
+def _refusal(status: str, headers: str = "") -> bytes:
+    return f"HTTP/1.1 {status}\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n".encode()

@@ -1,0 +1,139 @@
+"""One connection to the server and one request on it: what an action is carried out with.
+
+The one rule here: it knows sockets and HTTP framing, never faults. HTTP is h11's business, but for bytes that break it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from http import HTTPStatus
+from typing import Final
+
+import h11
+
+from anthropic_otel.simulator.actions import Headers
+from anthropic_otel.simulator.api import Received
+
+_READ: Final = 64 * 1024
+_MAX_HEAD: Final = 64 * 1024
+_LINGER_0: Final = struct.pack("ii", 1, 0)
+
+
+class Disconnected(Exception):
+    """The client has gone, or has been sent away: there is nothing more to do on this connection."""
+
+
+class Link:
+    """A server-side connection: it can be written to in segments, held, closed (FIN) and reset (RST)."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        """Return some bytes, or none at the end. A broken connection is at its end."""
+        try:
+            return await self._reader.read(_READ)
+        except OSError:
+            return b""
+
+    async def write(self, data: bytes, segment: int = 0) -> None:
+        """Send the bytes, in TCP segments of that size if it is not 0. Raises `Disconnected` if the client has gone."""
+        try:
+            for start in range(0, len(data), segment or len(data) or 1):
+                self._writer.write(data[start : start + segment] if segment else data)
+                await self._writer.drain()
+                if segment:
+                    await asyncio.sleep(0.0005)  # a pause of its own, or the kernel joins segments into one read
+        except OSError:
+            raise Disconnected from None
+
+    async def hold(self) -> None:
+        """Keep the connection open and silent until the client closes it."""
+        while await self.read():
+            pass
+
+    async def close(self) -> None:
+        """Close it in order: what has been written arrives, then a FIN. Never raises."""
+        with contextlib.suppress(OSError):
+            self._writer.close()
+            await self._writer.wait_closed()
+
+    async def reset(self) -> None:
+        """Break it: an RST instead of a FIN, after what has been written was given time to arrive."""
+        await asyncio.sleep(0.02)
+        raw: socket.socket | None = self._writer.get_extra_info("socket")
+        if raw is not None:
+            with contextlib.suppress(OSError):
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+        self._writer.transport.abort()
+
+    def abort(self) -> None:
+        """Let go of it at once. Never raises."""
+        self._writer.transport.abort()
+
+
+class Exchange:
+    """A request that has come on a connection, and the response to it."""
+
+    def __init__(self, link: Link, http: h11.Connection, head: h11.Request, number: int) -> None:
+        self.link = link
+        self.number = number
+        self._http = http
+        self._head = head
+        self._chunked = False
+        self.request = self._received(b"")
+
+    def _received(self, body: bytes) -> Received:
+        head = self._head
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers.raw_items())
+        return Received(head.method.decode(), head.target.decode("latin-1"), headers, body, self.number)
+
+    async def read_body(self) -> None:
+        """Read the request's body, which `request` has from then on."""
+        if self._http.they_are_waiting_for_100_continue:
+            await self._send(h11.InformationalResponse(status_code=100, headers=[]))
+        body = bytearray()
+        while not isinstance(event := await next_event(self._http, self.link), h11.EndOfMessage):
+            if isinstance(event, h11.Data):
+                body += event.data
+            else:
+                raise Disconnected
+        self.request = self._received(bytes(body))
+
+    async def _send(self, event: h11.Event, segment: int = 0) -> None:
+        await self.link.write(self._http.send(event) or b"", segment)
+
+    async def begin(self, status: int, headers: Headers, segment: int = 0) -> None:
+        """Send the response's head. `headers` say how the body is framed."""
+        await self._send(h11.Response(status_code=status, headers=list(headers), reason=_reason(status)), segment)
+
+    async def send(self, data: bytes, segment: int = 0) -> None:
+        """Send a part of the response's body."""
+        await self._send(h11.Data(data=data), segment)
+
+    async def end(self, segment: int = 0) -> None:
+        """Send the end of the response."""
+        await self._send(h11.EndOfMessage(), segment)
+
+
+async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.PAUSED]:
+    """Return h11's next event, with as many reads as it takes. Raises `h11.RemoteProtocolError`."""
+    while (event := http.next_event()) is h11.NEED_DATA:
+        http.receive_data(await link.read())
+    return event  # type: ignore[return-value]
+
+
+def server_side() -> h11.Connection:
+    """Return the HTTP state of a new connection."""
+    return h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
+
+
+def _reason(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""

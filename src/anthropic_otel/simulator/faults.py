@@ -1,0 +1,125 @@
+"""What a fault is: an action of the server, what the client has to be like, and what the library must report.
+
+The one rule here: a fault is a plain value. Whoever wants another one makes it with `dataclasses.replace` or anew, and
+gives it to the simulator as it gives one of the catalogue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
+from anthropic_otel.simulator.actions import Action, Address, Handshake, Proxy, Tls
+
+HTTPX: Final = "httpx"
+HTTPX2: Final = "httpx2"
+AIOHTTP: Final = "aiohttp"
+STACKS: Final = frozenset({HTTPX, HTTPX2, AIOHTTP})
+"""The HTTP stacks that the SDK can be given: its own of either generation, and aiohttp under it."""
+
+
+class Where(str, Enum):
+    """Where in an attempt a fault strikes. The value is what documents say."""
+
+    NOWHERE = "nowhere"
+    CONNECT = "connect"
+    REQUEST = "in the request"
+    BEFORE_HEADERS = "before headers"
+    RESPONSE = "in the response"
+    BODY = "in the body"
+    STREAM = "in the stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a client must be set to for the fault to show (soon). Timeouts are in seconds; `None` and 0: no need.
+
+    `busy_connections` is how many requests to the same endpoint must be under way already; `request_bytes` how large
+    the request's body must be; `ca` whether the client must trust `Endpoint.ca_file`; `proxy` the scheme of the proxy
+    that it must use.
+    """
+
+    connect_timeout: float | None = None
+    read_timeout: float | None = None
+    write_timeout: float | None = None
+    pool_timeout: float | None = None
+    max_connections: int | None = None
+    busy_connections: int = 0
+    request_bytes: int = 0
+    ca: bool = False
+    proxy: str | None = None
+
+
+NO_NEEDS: Final = Needs()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that can befall an attempt, and what an observer has to say about it.
+
+    - `error_type`, `cause`, `phase`, `outcome`: what the library reports. `None`: the attribute is absent.
+    - `status`: the HTTP status that the client sees; `None` when no response reaches it.
+    - `errno`: the operating system's errors, by name, one of which is in the exception chain on Linux; empty: none is.
+    - `retried`: whether the SDK tries again, given that it may.
+    - `request_id`: whether a response with a request id reaches the client.
+    - `stream`: `True` for requests with `stream=True` only, `False` for others only, `None` for both.
+    - `applies_to`: the HTTP stacks on which it can be made.
+    """
+
+    name: str
+    description: str
+    where: Where
+    action: Action
+    error_type: str | None
+    cause: NetworkCause | None
+    phase: Phase | None
+    outcome: AttemptOutcome
+    status: int | None
+    errno: tuple[str, ...] = ()
+    retried: bool
+    request_id: bool
+    stream: bool | None = None
+    applies_to: frozenset[str] = STACKS
+    needs: Needs = NO_NEEDS
+
+    @property
+    def own_address(self) -> bool:
+        """Whether only `Simulator.endpoint` can make it, because it begins before there is an HTTP request."""
+        return isinstance(self.action, Address | Tls | Handshake | Proxy)
+
+
+def network(
+    name: str,
+    description: str,
+    where: Where,
+    action: Action,
+    cause: NetworkCause,
+    phase: Phase | None,
+    *,
+    errno: tuple[str, ...] = (),
+    status: int | None = None,
+    retried: bool = True,
+    stream: bool | None = None,
+    applies_to: frozenset[str] = STACKS,
+    needs: Needs = NO_NEEDS,
+) -> Fault:
+    """A fault of the network: its cause is its error type, and a response has a request id if there is one at all."""
+    return Fault(
+        name=name,
+        description=description,
+        where=where,
+        action=action,
+        error_type=cause.value,
+        cause=cause,
+        phase=phase,
+        outcome=AttemptOutcome.FAILED,
+        status=status,
+        errno=errno,
+        retried=retried,
+        request_id=status is not None,
+        stream=stream,
+        applies_to=applies_to,
+        needs=needs,
+    )

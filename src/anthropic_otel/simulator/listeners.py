@@ -1,0 +1,125 @@
+"""Listeners: real sockets on loopback, and what serves the connections that come to them.
+
+The one rule here: a connection belongs to its listener, and nothing outlives that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+import h11
+
+from anthropic_otel.simulator.actions import ExchangeAction
+from anthropic_otel.simulator.api import Received
+from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link, next_event, server_side
+from anthropic_otel.simulator.perform import perform
+from anthropic_otel.simulator.responses import Service
+
+LOOPBACK: Final = "127.0.0.1"
+_BACKLOG: Final = 1024
+
+Serve: TypeAlias = Callable[[Link, int], Awaitable[None]]
+"""Serves a connection that has come, the number of which is the second argument."""
+
+_BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+def bound(port: int = 0) -> socket.socket:
+    """Return a socket that has a port of loopback and does not listen: who connects to it is refused."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((LOOPBACK, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def port_of(sock: socket.socket) -> int:
+    """Return the port that the socket is bound to."""
+    port: int = sock.getsockname()[1]
+    return port
+
+
+class Listener:
+    """A listener and the connections that it has accepted. `close` ends all of them; `port` is its for life."""
+
+    def __init__(
+        self, serve: Serve, numbers: Callable[[], int], tls: ssl.SSLContext | None = None, *, port: int = 0
+    ) -> None:
+        self._serve = serve
+        self._numbers = numbers
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+        self._reserved: socket.socket | None = bound(port)
+        self.port: Final = port_of(self._reserved)
+        self._tasks: dict[asyncio.Task[None], Link] = {}
+
+    def __len__(self) -> int:
+        """The number of its connections that are open."""
+        return len(self._tasks)
+
+    async def open(self) -> None:
+        """Begin to listen."""
+        sock, self._reserved = self._reserved, None
+        self._server = await asyncio.start_server(self._accepted, sock=sock, ssl=self._tls, backlog=_BACKLOG)
+
+    async def refuse(self) -> None:
+        """Stop to listen and drop every connection; the port stays reserved, so that `open` gets it again."""
+        await self.close()
+        self._reserved = bound(self.port)
+
+    async def close(self) -> None:
+        """Stop to listen and drop every connection."""
+        if self._reserved is not None:
+            self._reserved.close()
+        if self._server is not None:
+            self._server.close()
+        tasks = list(self._tasks.items())
+        for task, link in tasks:
+            link.abort()
+            task.cancel()
+        await asyncio.gather(*(task for task, _ in tasks), return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+        self._server = self._reserved = None
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = Link(reader, writer)
+        task = asyncio.get_running_loop().create_task(self._served(link))
+        self._tasks[task] = link
+        task.add_done_callback(self._tasks.pop)
+
+    async def _served(self, link: Link) -> None:
+        try:
+            await self._serve(link, self._numbers())
+        except Disconnected:
+            pass
+        finally:
+            await link.close()
+
+
+class HttpConnection:
+    """Serves HTTP/1.1 on a connection, request after request, until something breaks it."""
+
+    def __init__(self, choose: Callable[[Received], ExchangeAction], service: Service) -> None:
+        self._choose = choose
+        self._service = service
+
+    async def __call__(self, link: Link, number: int) -> None:
+        """Serve it. Raises `Disconnected` when there is nothing more to do on it."""
+        http = server_side()
+        try:
+            while isinstance(head := await next_event(http, link), h11.Request):
+                exchange = Exchange(link, http, head, number)
+                await perform(exchange, self._choose(exchange.request), self._service)
+                if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+                    return
+                http.start_next_cycle()
+        except h11.RemoteProtocolError:
+            await link.write(_BAD_REQUEST)

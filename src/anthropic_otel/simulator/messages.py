@@ -1,0 +1,147 @@
+"""What the model says: a `Message` for a Messages request, whole and as the events of a stream.
+
+The one rule here: a message is a plain function of the request and the number of words it is asked for, so that a run
+can be repeated. Offered tools, it uses the first; given a tool's result, it answers in words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import cycle, islice
+from typing import Any, Final
+
+from anthropic_otel.simulator.wire import Json, to_json
+
+_SAYING: Final = "the quick brown fox jumps over the lazy dog while the slow green turtle watches from the river bank"
+DEFAULT_MODEL: Final = "claude-sonnet-4-5"
+
+
+def message(request: Json, words: int, message_id: str, tool_id: str) -> Json:
+    """Return the whole message that answers the request."""
+    content, stop_reason, output_tokens = _content(request, words, tool_id)
+    return {
+        "id": message_id,
+        "type": "message",
+        "role": "assistant",
+        "model": request.get("model") or DEFAULT_MODEL,
+        "content": [content],
+        "stop_reason": stop_reason,
+        "stop_sequence": None,
+        "usage": usage(count_tokens(request), output_tokens),
+    }
+
+
+def events(whole: Json, pings: int = 0) -> Iterator[Json]:
+    """Yield the events that stream that message; `pings` more `ping` events before each delta."""
+    [block] = whole["content"]
+    begun = {"content": [], "stop_reason": None, "usage": whole["usage"] | {"output_tokens": 1}}
+    yield {"type": "message_start", "message": whole | begun}
+    yield {"type": "content_block_start", "index": 0, "content_block": _opened(block)}
+    yield {"type": "ping"}
+    for delta in _deltas(block):
+        yield from ({"type": "ping"} for _ in range(pings))
+        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield {"type": "content_block_stop", "index": 0}
+    yield {
+        "type": "message_delta",
+        "delta": {"stop_reason": whole["stop_reason"], "stop_sequence": None},
+        "usage": {"output_tokens": whole["usage"]["output_tokens"]},
+    }
+    yield {"type": "message_stop"}
+
+
+def count_tokens(request: Json) -> int:
+    """Return about how many tokens the request's prompt has: one for four bytes of what counts."""
+    counted = {key: request[key] for key in ("system", "messages", "tools") if key in request}
+    return max(1, len(to_json(counted)) // 4)
+
+
+def usage(input_tokens: int, output_tokens: int) -> Json:
+    """Return the API's usage object."""
+    return {
+        "input_tokens": input_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": output_tokens,
+        "service_tier": "standard",
+    }
+
+
+def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
+    """Return the one content block, the stop reason, and how many tokens it took. A word is a token."""
+    if tool := _wanted_tool(request):
+        block = {"type": "tool_use", "id": tool_id, "name": tool["name"], "input": sample(tool["input_schema"])}
+        return block, "tool_use", 1 + len(to_json(block["input"])) // 4
+    if schema := _wanted_schema(request):
+        text = json.dumps(sample(schema))
+        return {"type": "text", "text": text}, "end_turn", len(text.split())
+    allowed = min(words, int(request.get("max_tokens") or words))
+    text = " ".join(islice(cycle(_SAYING.split()), allowed))
+    return {"type": "text", "text": text}, "end_turn" if allowed == words else "max_tokens", allowed
+
+
+def _wanted_tool(request: Json) -> Json | None:
+    """Return the tool to use: the one that must be used, else the first, unless the last message is a result."""
+    choice: Json = request.get("tool_choice") or {}
+    tools = [tool for tool in request.get("tools") or () if "input_schema" in tool]
+    if not tools or choice.get("type") == "none" or _has_result(request):
+        return None
+    chosen: Json = next((tool for tool in tools if tool["name"] == choice.get("name")), tools[0])
+    return chosen
+
+
+def _has_result(request: Json) -> bool:
+    last = (request.get("messages") or [{}])[-1].get("content")
+    return isinstance(last, list) and any(block.get("type") == "tool_result" for block in last)
+
+
+def _wanted_schema(request: Json) -> Json | None:
+    """Return the schema that a structured output must have, in its present or its former place."""
+    wanted: Json = (request.get("output_config") or {}).get("format") or request.get("output_format") or {}
+    return wanted.get("schema")
+
+
+def sample(schema: Json, root: Json | None = None) -> Any:
+    """Return the smallest value of a JSON schema: every required property, the first of each choice."""
+    root = root or schema
+    if "$ref" in schema:
+        return sample(root.get("$defs", {}).get(schema["$ref"].rsplit("/", 1)[-1], {}), root)
+    for key in ("anyOf", "oneOf", "allOf"):
+        if schema.get(key):
+            return sample(schema[key][0], root)
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    return _sample_of_type(schema, root)
+
+
+def _sample_of_type(schema: Json, root: Json) -> Any:
+    kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) else kind
+    if kind == "object" or "properties" in schema:
+        properties: Json = schema.get("properties") or {}
+        return {name: sample(properties.get(name, {}), root) for name in schema.get("required", properties)}
+    if kind == "array":
+        return [sample(schema.get("items") or {}, root)] if schema.get("minItems") else []
+    if kind in ("integer", "number"):
+        return schema.get("minimum", 1)
+    return {"boolean": True, "null": None}.get(str(kind), "simulated")
+
+
+def _opened(block: Json) -> Json:
+    empty: Json = {"text": ""} if block["type"] == "text" else {"input": {}}
+    return block | empty
+
+
+def _deltas(block: Json) -> Iterator[Json]:
+    if block["type"] == "tool_use":
+        whole = json.dumps(block["input"])
+        yield {"type": "input_json_delta", "partial_json": ""}
+        for start in range(0, len(whole), 16):
+            yield {"type": "input_json_delta", "partial_json": whole[start : start + 16]}
+    else:
+        for number, word in enumerate(block["text"].split(" ")):
+            yield {"type": "text_delta", "text": word if number == 0 else f" {word}"}

@@ -1,0 +1,147 @@
+"""Carries out what befalls a request: the half of `Action` that any HTTP listener can do.
+
+The one rule here: a function for each action, closed by `assert_never`; after a break nothing more is sent, and the
+caller learns of it by `Disconnected`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from anthropic_otel.simulator import responses
+from anthropic_otel.simulator.actions import (
+    Cut,
+    Ending,
+    ErrorEvent,
+    ExchangeAction,
+    Point,
+    Redirect,
+    Reply,
+    assert_never,
+)
+from anthropic_otel.simulator.api import Refused, Streamed
+from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link
+from anthropic_otel.simulator.responses import Response, Service
+from anthropic_otel.simulator.wire import Json, error_body
+
+GARBAGE: Final = b"\x00\x01 this is neither HTTP nor TLS \xff\r\n\r\n"
+_UNREAD_SECONDS: Final = 1.0
+_REDIRECTED: Final = re.compile(r"/redirected/(?P<hops>\d+|for-ever)(?P<target>/.*)")
+
+
+def redirected(target: str) -> tuple[Redirect | Reply | None, str]:
+    """Return what befalls a target that a redirect of ours led to (else `None`), and the target that it stands for."""
+    match = _REDIRECTED.fullmatch(target)
+    if match is None:
+        return None, target
+    if match["hops"] == "for-ever":
+        return Redirect(hops=None), match["target"]
+    hops = int(match["hops"])
+    return Redirect(hops) if hops else Reply(), match["target"]
+
+
+async def perform(exchange: Exchange, action: ExchangeAction, service: Service) -> None:
+    """Do that to the exchange. Raises `Disconnected` if nothing more can be done on its connection."""
+    if isinstance(action, Cut) and action.point is Point.REQUEST:
+        service.received(exchange.request)
+        await _end_unread(exchange.link, action.ending)
+    await exchange.read_body()
+    service.received(exchange.request)
+    match action:
+        case Reply():
+            await _send_all(exchange, _ordinary(exchange, action, service), service)
+        case Cut():
+            await _cut(exchange, action, service)
+        case ErrorEvent():
+            await _send_all(exchange, _with_error(exchange, action, service), service)
+        case Redirect():
+            await _send_all(exchange, _to_another(exchange, action, service), service)
+        case _:
+            assert_never(action)
+
+
+async def _send_all(exchange: Exchange, response: Response, service: Service) -> None:
+    await response.begin(exchange, service)
+    await response.send(exchange, service)
+    await response.end(exchange)
+
+
+def _ordinary(exchange: Exchange, reply: Reply, service: Service) -> Response:
+    """Return the response that a reply stands for: its own, or what the API says."""
+    if reply.error_type is not None or reply.body is not None:
+        refused = Refused(reply.status, reply.error_type or "", reply.message)
+        return responses.of_whole(refused, reply, exchange.request, service)
+    answer = service.answer(exchange.request)
+    if isinstance(answer, Streamed):
+        events = answer.events(reply.delivery.pings)
+        return responses.of_stream(answer, events, reply, exchange.request, service)
+    return responses.of_whole(answer, reply, exchange.request, service)
+
+
+def _with_error(exchange: Exchange, action: ErrorEvent, service: Service) -> Response:
+    reply = Reply(delivery=action.delivery)
+    answer = service.answer(exchange.request)
+    if not isinstance(answer, Streamed):
+        return responses.of_whole(answer, reply, exchange.request, service)
+    events = _then(islice(answer.events(0), action.after), error_body(action.error_type, action.message))
+    return responses.of_stream(answer, events, reply, exchange.request, service)
+
+
+def _then(events: Iterator[Json], last: Json) -> Iterator[Json]:
+    yield from events
+    yield last
+
+
+def _to_another(exchange: Exchange, action: Redirect, service: Service) -> Response:
+    target = redirected(exchange.request.target)[1]
+    hops = "for-ever" if action.hops is None else str(action.hops - 1)
+    reply = Reply(307, body=b"", headers=(("location", f"/redirected/{hops}{target}"),), request_id=False)
+    return responses.of_whole(Refused(307, "", ""), reply, exchange.request, service)
+
+
+async def _cut(exchange: Exchange, action: Cut, service: Service) -> None:
+    if action.point is Point.BODY:
+        response = _breakable(exchange, action, service)
+        await response.begin(exchange, service)
+        await response.send(exchange, service, action.after)
+        if action.ending is Ending.CLEAN:
+            await response.end(exchange)
+            return
+    else:
+        await service.before_headers()
+    await end(exchange.link, action.ending)
+
+
+def _breakable(exchange: Exchange, action: Cut, service: Service) -> Response:
+    answer = service.answer(exchange.request)
+    if isinstance(answer, Streamed):
+        return responses.of_stream(answer, answer.events(0), Reply(), exchange.request, service)
+    return responses.of_halves(answer, action.framing, exchange.request, service)
+
+
+async def end(link: Link, ending: Ending) -> None:
+    """Break the connection like that. Always raises `Disconnected`."""
+    match ending:
+        case Ending.RESET:
+            await link.reset()
+        case Ending.STALL:
+            await link.hold()
+        case Ending.GARBAGE:
+            await link.write(GARBAGE)
+        case Ending.CLOSE | Ending.CLEAN:
+            pass
+        case _:
+            assert_never(ending)
+    raise Disconnected
+
+
+async def _end_unread(link: Link, ending: Ending) -> None:
+    """Break the connection while the client still sends. Who does not read cannot see it go: hence the limit."""
+    if ending is Ending.STALL:
+        await asyncio.sleep(_UNREAD_SECONDS)
+        ending = Ending.RESET
+    await end(link, ending)

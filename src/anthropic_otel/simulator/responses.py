@@ -1,0 +1,119 @@
+"""Turns an answer into an HTTP response: a status, headers, and the encoded pieces of a body.
+
+The one rule here: a response is made lazily and sent piece by piece, so that a fault can strike between any two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from anthropic_otel.simulator import headers as api_headers
+from anthropic_otel.simulator.actions import Delivery, Encoding, Framing, Headers, Reply
+from anthropic_otel.simulator.api import Answer, Received, Refused, Streamed, Whole
+from anthropic_otel.simulator.exchange import Exchange
+from anthropic_otel.simulator.wire import Json, accepted, encoded, error_body, to_json
+
+
+class Service(Protocol):
+    """What an exchange needs of the simulator that it is part of."""
+
+    def received(self, request: Received) -> None:
+        """Enter the request into the record."""
+
+    def answer(self, request: Received) -> Answer:
+        """Return what the API says to the request."""
+
+    def issue(self, tokens: tuple[int, int]) -> tuple[str, Headers]:
+        """Return a new request id, and with it the API's own headers for a response that took so many tokens."""
+
+    async def before_headers(self) -> None:
+        """Wait as long as the simulated API takes before its response."""
+
+    async def between_events(self) -> None:
+        """Wait as long as the simulated API takes before an event of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is going to be sent. `pieces` can be taken once."""
+
+    status: int
+    headers: Headers
+    pieces: Iterator[bytes]
+    delivery: Delivery
+    is_stream: bool
+
+    async def begin(self, exchange: Exchange, service: Service) -> None:
+        """Send the status and the headers."""
+        await service.before_headers()
+        await exchange.begin(self.status, self.headers, self.delivery.segment)
+
+    async def send(self, exchange: Exchange, service: Service, most: int | None = None) -> None:
+        """Send the next pieces of the body: all of them, or so many at most."""
+        for piece in islice(self.pieces, most):
+            if self.is_stream:
+                await service.between_events()
+            if self.delivery.pace:
+                await asyncio.sleep(self.delivery.pace)
+            await exchange.send(piece, self.delivery.segment)
+
+    async def end(self, exchange: Exchange) -> None:
+        """Send the end of the body."""
+        await exchange.end(self.delivery.segment)
+
+
+def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: Service) -> Response:
+    """Return the response that has its body in one piece and tells its length."""
+    headers, request_id = _heads(service, answer.tokens if isinstance(answer, Whole) else (0, 0), reply.request_id)
+    plain = to_json(_value(answer, request_id)) if reply.body is None else reply.body
+    encoding = accepted(reply.delivery, request.header("accept-encoding"))
+    body = b"".join(encoded(iter((plain,)), encoding))
+    headers += (*_content(reply.content_type, encoding), ("content-length", str(len(body))))
+    return Response(answer.status, api_headers.merge(headers, reply.headers), iter((body,)), reply.delivery, False)
+
+
+def of_halves(answer: Whole | Refused, framing: Framing, request: Received, service: Service) -> Response:
+    """Return the response that has its body in two pieces, framed like that."""
+    whole = of_whole(answer, Reply(), request, service)
+    body = next(whole.pieces)
+    middle = len(body) // 2
+    headers = whole.headers
+    if framing is Framing.CHUNKED:
+        headers = tuple(header for header in headers if header[0] != "content-length")
+        headers += (("transfer-encoding", "chunked"),)
+    return Response(whole.status, headers, iter((body[:middle], body[middle:])), whole.delivery, False)
+
+
+def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: Received, service: Service) -> Response:
+    """Return the response that has those events in its body, a chunk for each."""
+    headers, _ = _heads(service, answer.tokens, reply.request_id)
+    encoding = accepted(reply.delivery, request.header("accept-encoding"))
+    pieces = (answer.wire.encode(event, reply.delivery.newline) for event in events)
+    headers += (*_content(answer.wire.content_type, encoding), ("cache-control", "no-cache"))
+    headers += (("transfer-encoding", "chunked"),)
+    return Response(
+        200, api_headers.merge(headers, reply.headers), encoded(pieces, encoding), reply.delivery, is_stream=True
+    )
+
+
+def _heads(service: Service, tokens: tuple[int, int], from_the_api: bool) -> tuple[Headers, str | None]:
+    """Return the headers before those of the content, and the request id if there is one."""
+    if not from_the_api:
+        return api_headers.common(), None
+    request_id, headers = service.issue(tokens)
+    return api_headers.common() + headers, request_id
+
+
+def _content(content_type: str, encoding: Encoding) -> Headers:
+    gzip = () if encoding is Encoding.IDENTITY else (("content-encoding", "gzip"),)
+    return (("content-type", content_type), *gzip)
+
+
+def _value(answer: Whole | Refused, request_id: str | None) -> Json:
+    if isinstance(answer, Refused):
+        return error_body(answer.error_type, answer.message, request_id)
+    return answer.value

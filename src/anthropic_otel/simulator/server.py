@@ -1,0 +1,166 @@
+"""The server inside its event loop: the plain listener, the endpoints, the API behind all of them, the record.
+
+The one rule here: it runs in one loop. What other threads read of it is locked or a single value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import socket
+import threading
+from collections import deque
+from dataclasses import dataclass, replace
+
+from anthropic_otel.simulator import headers as api_headers
+from anthropic_otel.simulator.actions import ExchangeAction, Headers, Tls
+from anthropic_otel.simulator.api import Answer, Api, Received
+from anthropic_otel.simulator.certificates import Authority
+from anthropic_otel.simulator.endpoints import Endpoint, endpoint_for
+from anthropic_otel.simulator.faults import Fault
+from anthropic_otel.simulator.headers import Ids, RateLimits
+from anthropic_otel.simulator.listeners import HttpConnection, Listener, Serve
+from anthropic_otel.simulator.perform import redirected
+from anthropic_otel.simulator.weather import Weather
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long the API takes: before its headers and before each event of a stream, in seconds, and more by chance.
+
+    `jitter` is the part by which a delay may be longer: 0.5 means up to half as long again.
+    """
+
+    before_headers: float = 0.0
+    between_events: float = 0.0
+    jitter: float = 0.0
+
+
+class Record:
+    """What has come and which request ids were given out, the latest `most` of each. Any thread may read it."""
+
+    def __init__(self, most: int) -> None:
+        self._lock = threading.Lock()
+        self._requests: deque[Received] = deque(maxlen=most)
+        self._request_ids: deque[str] = deque(maxlen=most)
+
+    def received(self, request: Received) -> None:
+        """Enter a request."""
+        with self._lock:
+            self._requests.append(request)
+
+    def issued(self, request_id: str) -> None:
+        """Enter a request id."""
+        with self._lock:
+            self._request_ids.append(request_id)
+
+    def requests(self) -> list[Received]:
+        """Return the requests in the order in which they came."""
+        with self._lock:
+            return list(self._requests)
+
+    def request_ids(self) -> list[str]:
+        """Return the request ids in the order in which they were sent."""
+        with self._lock:
+            return list(self._request_ids)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._requests.clear()
+            self._request_ids.clear()
+
+
+class Server:
+    """Made, used and closed within one event loop."""
+
+    def __init__(self, weather: Weather, record: Record, *, seed: int, words: int, port: int) -> None:
+        self._weather = weather
+        self._record = record
+        self._ids = Ids(seed)
+        self._api = Api(self._ids, words)
+        self._limits = RateLimits()
+        self._numbers = itertools.count(1)
+        self._endpoints: dict[Fault, Endpoint] = {}
+        self._kept: list[socket.socket] = []
+        self._latency, self._random = Latency(), random.Random(seed)
+        self.authority = Authority()
+        self.plain = Listener(HttpConnection(self._choose, self), self._number, port=port)
+        self._listeners = [self.plain]
+
+    @property
+    def connections_open(self) -> int:
+        """The number of connections that clients have to any of the listeners."""
+        return sum(len(listener) for listener in self._listeners)
+
+    def set_latency(self, latency: Latency, seed: int) -> None:
+        """Set how long the API takes from now on."""
+        self._latency, self._random = latency, random.Random(seed)
+
+    async def endpoint(self, fault: Fault) -> Endpoint:
+        """Return the endpoint that makes that fault; the same one each time."""
+        if fault not in self._endpoints:
+            self._endpoints[fault] = await endpoint_for(fault, self)
+        return self._endpoints[fault]
+
+    async def close(self) -> None:
+        """Close everything that was opened."""
+        for listener in self._listeners:
+            await listener.close()
+        for sock in self._kept:
+            sock.close()
+        self.authority.close()
+
+    # -- what endpoints need: `endpoints.Host` -------------------------------------------------------------------------
+
+    async def listen(self, serve: Serve, tls: Tls | None = None) -> Listener:
+        """Open a listener that lives as long as the server."""
+        context = self.authority.context(tls.certificate) if tls else None
+        listener = Listener(serve, self._number, context)
+        self._listeners.append(listener)
+        await listener.open()
+        return listener
+
+    def http(self, action: ExchangeAction) -> Serve:
+        """Return what serves HTTP, each request with that action."""
+        return HttpConnection(lambda request: redirected(request.target)[0] or action, self)
+
+    def keep(self, sock: socket.socket) -> None:
+        """Close the socket when the server closes."""
+        self._kept.append(sock)
+
+    # -- what exchanges need: `responses.Service` ----------------------------------------------------------------------
+
+    def received(self, request: Received) -> None:
+        """Enter the request into the record."""
+        self._record.received(request)
+
+    def answer(self, request: Received) -> Answer:
+        """Return what the API says to the request."""
+        return self._api.answer(replace(request, target=redirected(request.target)[1]))
+
+    def issue(self, tokens: tuple[int, int]) -> tuple[str, Headers]:
+        """Return a new request id, and with it the API's own headers for a response that took so many tokens."""
+        request_id = self._ids.new("req")
+        self._record.issued(request_id)
+        headers = api_headers.of_the_api(request_id, self._ids.organization)
+        return request_id, headers + self._limits.spend(*tokens)
+
+    async def before_headers(self) -> None:
+        """Wait as long as the simulated API takes before its response."""
+        await self._wait(self._latency.before_headers)
+
+    async def between_events(self) -> None:
+        """Wait as long as the simulated API takes before an event of a stream."""
+        await self._wait(self._latency.between_events)
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds:
+            await asyncio.sleep(seconds * (1 + self._latency.jitter * self._random.random()))
+
+    def _choose(self, request: Received) -> ExchangeAction:
+        return redirected(request.target)[0] or self._weather.next()
+
+    def _number(self) -> int:
+        return next(self._numbers)
