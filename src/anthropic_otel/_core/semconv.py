@@ -143,6 +143,8 @@ API_ERROR_TYPES: Final = (
     "timeout_error",
     "api_error",
     "overloaded_error",
+    "memory_precondition_failed_error",
+    "memory_path_conflict_error",
 )
 """The API's error types, of the `error` event in a stream. Another one is `_OTHER` on an attempt."""
 
