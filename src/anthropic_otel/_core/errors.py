@@ -1,0 +1,66 @@
+"""The `error.type` of a call: the word that the SDK's own span uses, so that both agree.
+
+The rule: the words and their order are those of `error_type` in the SDK's `_tracing.py` (1.14 and later), held by a
+contract test. One thing differs: the word is on a metric too, so a type that the API does not document is not
+passed on; the status stands in for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER, NetworkCause
+
+if TYPE_CHECKING:
+    from anthropic_otel._core.attempt import Attempt
+
+CLIENT_TIMEOUT_ERROR: Final = "client_timeout_error"
+CONNECTION_ERROR: Final = "connection_error"
+CLIENT_ERROR: Final = "client_error"
+_LIBRARIES: Final = frozenset({"anthropic", "httpx", "httpx2"})
+
+
+def call_error_type(error: BaseException) -> str:
+    """The word for a call that ended with `error`, as the SDK method raised it. Never raises."""
+    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in _LIBRARIES}
+    if names & {"APITimeoutError", "TimeoutException"}:
+        return CLIENT_TIMEOUT_ERROR
+    if names & {"APIConnectionError", "TransportError"}:
+        return CONNECTION_ERROR
+    if "APIStatusError" in names:
+        return _status_error_type(error)
+    return CLIENT_ERROR
+
+
+def _status_error_type(error: Any) -> str:
+    # `type` is on the error since 0.87; before that it has to be looked up in the body that the SDK has parsed.
+    name = getattr(error, "type", None) or _type_in(getattr(error, "body", None))
+    if name in API_ERROR_TYPES:
+        return str(name)
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status >= 400:
+        return str(status)
+    return OTHER if name else CLIENT_ERROR
+
+
+def _type_in(body: object) -> object:
+    error = body.get("error") if isinstance(body, dict) else None
+    return error.get("type") if isinstance(error, dict) else None
+
+
+def body_error_type(attempt: Attempt) -> str:
+    """The word for a call whose last body failed after the SDK method had returned."""
+    cause = attempt.cause.word if attempt.cause else None
+    if cause is None:
+        return attempt.error_type or OTHER
+    return _BY_CAUSE.get(cause, CONNECTION_ERROR)
+
+
+_BY_CAUSE: Final = {
+    NetworkCause.READ_TIMEOUT: CLIENT_TIMEOUT_ERROR,
+    NetworkCause.WRITE_TIMEOUT: CLIENT_TIMEOUT_ERROR,
+    NetworkCause.DECODING_ERROR: CLIENT_ERROR,
+    NetworkCause.OTHER: CLIENT_ERROR,
+    # The app sees no error here; the SDK's span has this word for it.
+    NetworkCause.INCOMPLETE_STREAM: "api_error",
+}

@@ -1,0 +1,131 @@
+"""The few response headers that the library reads, and what their values mean.
+
+The rule: headers come from a server that may be hostile. A value that is not what it should be counts as absent, its
+length is bounded, and nothing here raises.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from anthropic_otel._core.semconv import RATELIMIT_KINDS
+
+RawHeaders = Mapping[bytes, bytes]
+"""The headers of one response by lowercase name. Of a name that occurs twice, the last."""
+
+_MAX_ID: Final = 128
+_MAX_NUMBER: Final = 64
+_MAX_SECONDS: Final = 366 * 86_400.0
+
+
+def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """The headers of a response, as httpx's `headers.raw` lists them, by lowercase name."""
+    return {name.lower(): value for name, value in raw}
+
+
+def identifier(headers: RawHeaders, name: bytes) -> str | None:
+    """The value of a header that is an id: printable ASCII of up to 128 characters, else `None`."""
+    value = headers.get(name)
+    if not value or len(value) > _MAX_ID or not value.isascii():
+        return None
+    text = value.decode("ascii")
+    return text if text.isprintable() else None
+
+
+def retry_after(headers: RawHeaders, now: float) -> float | None:
+    """The seconds that the server asks to wait before a retry, or `None` when it asks for nothing.
+
+    Read as the SDK reads it: `retry-after-ms`, then `retry-after` in seconds, then as a date; `now` is the time in
+    seconds since the epoch that a date is compared with. A value that is not positive counts as absent.
+    """
+    milliseconds = _number(headers.get(b"retry-after-ms"))
+    if milliseconds is not None:
+        return _positive(milliseconds / 1000)
+    value = headers.get(b"retry-after")
+    seconds = _number(value)
+    if seconds is not None:
+        return _positive(seconds)
+    return _positive(_until(value, now))
+
+
+def should_retry(status: int, headers: RawHeaders) -> bool:
+    """Whether the SDK's policy retries a response, if it has a retry left."""
+    told = headers.get(b"x-should-retry")
+    if told in (b"true", b"false"):
+        return told == b"true"
+    return status in (408, 409, 429) or status >= 500
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """One of the API's rate limits as a response told it. `reset` is in seconds since the epoch."""
+
+    kind: str
+    limit: int | None
+    remaining: int | None
+    reset: float | None
+
+
+RATELIMIT_MARK: Final = b"anthropic-ratelimit-requests-limit"
+"""A header that every response with rate limits has. Cheap to look for; the rest is parsed at collection."""
+
+
+def rate_limits(headers: RawHeaders) -> Iterator[RateLimit]:
+    """The rate limits that a response tells about, one per kind. A malformed number counts as absent."""
+    for kind, prefix in _RATELIMIT_PREFIXES:
+        limit = _count(headers.get(prefix + b"limit"))
+        remaining = _count(headers.get(prefix + b"remaining"))
+        if limit is not None or remaining is not None:
+            yield RateLimit(kind, limit, remaining, _timestamp(headers.get(prefix + b"reset")))
+
+
+_RATELIMIT_PREFIXES: Final = tuple(
+    (kind, f"anthropic-ratelimit-{kind.replace('_', '-')}-".encode("ascii")) for kind in RATELIMIT_KINDS
+)
+
+
+def _number(value: bytes | None) -> float | None:
+    if not value or len(value) > _MAX_NUMBER:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _count(value: bytes | None) -> int | None:
+    """A whole number that is not negative and fits the 64 bits of an OpenTelemetry integer."""
+    if not value or len(value) > 18 or not value.isdigit():
+        return None
+    return int(value)
+
+
+def _positive(seconds: float | None) -> float | None:
+    return min(seconds, _MAX_SECONDS) if seconds is not None and seconds > 0 else None
+
+
+def _until(value: bytes | None, now: float) -> float | None:
+    if not value or len(value) > _MAX_NUMBER:
+        return None
+    try:
+        date = email.utils.parsedate_tz(value.decode("latin-1"))
+        return None if date is None else email.utils.mktime_tz(date) - now
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+
+
+def _timestamp(value: bytes | None) -> float | None:
+    """An RFC 3339 time in seconds since the epoch. A `Z` is spelled out, as Python 3.10 does not read it."""
+    if not value or len(value) > _MAX_NUMBER:
+        return None
+    try:
+        moment = datetime.fromisoformat(value.decode("ascii").replace("Z", "+00:00"))
+        return moment.timestamp() if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,79 @@
+"""Which operation a request is: its name, such as `messages.create`, and its route with every id as a placeholder.
+
+The rule: the answer is from a closed list, `operations.txt`, so that it can be on a metric and in a span's name
+whatever URL a request has. A path that is not in the list has the name `_OTHER` and no route.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from anthropic_otel._core.semconv import OTHER
+
+_PREFIX: Final = "{base_path}"
+_KNOWN_PREFIXES: Final = ("", "/anthropic")
+_MAX_SEGMENTS: Final = 16
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a method and a path say. `template` is `None` for a path that is not in the list."""
+
+    name: str
+    template: str | None
+
+
+UNKNOWN: Final = Operation(OTHER, None)
+
+
+@functools.lru_cache(maxsize=512)
+def operation_of(method: str, path: str) -> Operation:
+    """The operation of a request, by its HTTP method and its URL's path. Never raises.
+
+    A path that only ends like a known one, as behind a gateway, has `{base_path}` in front of its template.
+    """
+    segments = path.strip("/").split("/")[:_MAX_SEGMENTS]
+    for offset in range(len(segments)):
+        found = _match(method.upper(), segments[offset:])
+        if found is not None:
+            return Operation(found.name, _with_prefix(segments[:offset], found.template or ""))
+    return UNKNOWN
+
+
+@functools.lru_cache(maxsize=1)
+def names() -> frozenset[str]:
+    """Every operation name in the list."""
+    return frozenset(operation.name for routes in _routes().values() for _, operation in routes)
+
+
+def _with_prefix(prefix: list[str], template: str) -> str:
+    path = "".join(f"/{segment}" for segment in prefix)
+    return (path if path in _KNOWN_PREFIXES else _PREFIX) + template
+
+
+def _match(method: str, segments: list[str]) -> Operation | None:
+    candidates = _routes().get((method, len(segments)), [])
+    return next((operation for route, operation in candidates if all(map(_fits, route, segments))), None)
+
+
+def _fits(pattern: str, segment: str) -> bool:
+    if not pattern.startswith("{"):
+        return pattern == segment
+    return bool(segment) and segment.endswith(pattern.partition("}")[2])
+
+
+@functools.lru_cache(maxsize=1)
+def _routes() -> dict[tuple[str, int], list[tuple[list[str], Operation]]]:
+    """The routes by method and length, those with the fewest placeholders first. Read on first use only."""
+    table: dict[tuple[str, int], list[tuple[list[str], Operation]]] = {}
+    for line in resources.files("anthropic_otel._core").joinpath("operations.txt").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            method, template, name = line.split(" ")
+            segments = template.strip("/").split("/")
+            table.setdefault((method, len(segments)), []).append((segments, Operation(name, template)))
+    for routes in table.values():
+        routes.sort(key=lambda route: sum(segment.startswith("{") for segment in route[0]))
+    return table

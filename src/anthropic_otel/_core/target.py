@@ -1,0 +1,51 @@
+"""Where a request goes: the facts of its URL that may be recorded.
+
+The rule: a URL enters here in parts, so that user information, query and fragment cannot leave.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Final
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.operations import operation_of
+
+_MAX_URL: Final = 1024
+
+
+@dataclass(frozen=True)
+class Target:
+    """The destination of a request, shared by every attempt that goes there.
+
+    `attributes` are what an attempt's span starts with. `template` is `None` for a path that no operation has.
+    """
+
+    method: str
+    operation: str
+    template: str | None
+    address: str
+    port: int
+    span_name: str
+    attributes: dict[str, str | int] = field(compare=False)
+
+
+@functools.lru_cache(maxsize=512)
+def target_of(method: str, scheme: str, host: str, port: int | None, path: str) -> Target:
+    """The target of a request. `path` is percent-encoded and without a query. Never raises."""
+    operation = operation_of(method, path)
+    number = port if port is not None else 443 if scheme == "https" else 80
+    bracketed = f"[{host}]" if ":" in host else host
+    authority = bracketed if port is None else f"{bracketed}:{port}"
+    attributes: dict[str, str | int] = {
+        s.HTTP_REQUEST_METHOD: method,
+        s.SERVER_ADDRESS: host,
+        s.SERVER_PORT: number,
+        s.URL_FULL: f"{scheme}://{authority}{path}"[:_MAX_URL],
+        s.OPERATION_NAME: operation.name,
+    }
+    if operation.template is not None:
+        attributes[s.URL_TEMPLATE] = operation.template
+    name = f"{method} {operation.template}" if operation.template is not None else method
+    return Target(method, operation.name, operation.template, host, number, name, attributes)
