@@ -1,0 +1,63 @@
+"""The reading of a body that the app reads itself: when its chunks came, and who waited for whom.
+
+The rule: only the time and the last bytes of a chunk are looked at, never its content, and nothing is read that the app
+does not ask for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._core.clock import Clock
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.sse import StreamEnd, Tail
+
+
+class Reading:
+    """How the app reads one body. Times are nanoseconds of the clock. No method raises.
+
+    `tail` is `None` for a body that is no event stream, `end` is how an event stream ended. `is_message` is whether the
+    stream must end with `message_stop` to be complete.
+    """
+
+    __slots__ = ("_clock", "_since", "consumer_time", "end", "first_chunk", "is_message", "max_gap", "tail")
+
+    def __init__(self, clock: Clock, *, event_stream: bool, is_message: bool) -> None:
+        self._clock: Final = clock
+        self._since = 0
+        self.tail = Tail() if event_stream else None
+        self.is_message = is_message
+        self.end: StreamEnd | None = None
+        self.first_chunk: int | None = None
+        self.max_gap = 0
+        self.consumer_time = 0
+
+    @guarded(None)
+    def asked(self) -> None:
+        """The app asks for the next chunk: from here on the server is waited for."""
+        now = self._clock.now()
+        if self.first_chunk is not None:
+            self.consumer_time += now - self._since
+        self._since = now
+
+    @guarded(None)
+    def arrived(self) -> None:
+        """A chunk is there: from here on the app has it."""
+        now = self._clock.now()
+        if self.first_chunk is None:
+            self.first_chunk = now
+        if now - self._since > self.max_gap:
+            self.max_gap = now - self._since
+        self._since = now
+
+    @guarded(None)
+    def decoded(self, chunk: bytes) -> None:
+        """The chunk's bytes, with any content encoding undone."""
+        if self.tail is not None:
+            self.tail.feed(chunk)
+
+    def conclude(self) -> None:
+        """Reads off the end of an event stream how it ended, into `end`. Frees what was kept of it."""
+        tail, self.tail = self.tail, None
+        if tail is not None:
+            self.end = tail.end()

@@ -1,0 +1,147 @@
+"""The phases of an attempt, from the events of the transport.
+
+The rule: an attempt is always in exactly one phase, and an event does no more than to cut the line of time there. So
+the phases add up to the attempt's duration, and the phase in which it failed is simply the last one.
+
+    pool ──> connect ──> tls ──> send ──> wait ──> receive
+      └───── a reused connection ──^
+
+The events are those of httpcore's `trace` extension (https://www.encode.io/httpcore/extensions/#trace). Other
+transports have none: then only `receive` is known, from the moment the response arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from anthropic_otel._core.clock import Clock
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.semconv import Phase
+
+RawResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
+"""HTTP version, status and headers, as the transport had them."""
+
+
+class Timeline:
+    """Where the time of an attempt went. Times are nanoseconds of the clock. No method raises."""
+
+    __slots__ = (
+        "_clock",
+        "_host",
+        "_since",
+        "_tunnelling",
+        "peer",
+        "phase",
+        "proxied",
+        "raw_response",
+        "reused",
+        "spent",
+    )
+
+    def __init__(self, clock: Clock, started: int, host: str) -> None:
+        self._clock = clock
+        self._host = host
+        self._since = started
+        self._tunnelling = False
+        self.phase = Phase.POOL
+        self.spent: dict[Phase, int] = {}
+        self.reused: bool | None = None
+        """Whether the connection existed before; `None` as long as the transport has told of no event."""
+        self.proxied = False
+        self.peer: tuple[str, int] | None = None
+        self.raw_response: RawResponse | None = None
+
+    @guarded(None)
+    def trace(self, name: str, info: Mapping[str, Any]) -> None:
+        """Takes one event. `info["request"]` holds the API key: it is looked at here and never kept."""
+        handle = _HANDLERS.get(name)
+        if handle is not None:
+            if self.reused is None:
+                self.reused = True
+            handle(self, info)
+
+    async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
+        """`trace` for the asynchronous transports, which take nothing but a coroutine."""
+        self.trace(name, info)
+
+    def enter(self, phase: Phase) -> None:
+        """Cuts the line: the time since the last cut belongs to the phase that ends here."""
+        if phase is not self.phase:
+            self.finish(self._clock.now())
+            self.phase = phase
+
+    def finish(self, now: int) -> None:
+        """Adds the time up to `now` to the phase that is under way."""
+        self.spent[self.phase] = self.spent.get(self.phase, 0) + now - self._since
+        self._since = now
+
+    def known(self) -> dict[Phase, int]:
+        """The phases that really happened, in nanoseconds."""
+        if self.reused is None and self.phase is not Phase.POOL:
+            return {phase: time for phase, time in self.spent.items() if phase is not Phase.POOL}
+        return self.spent
+
+    # -- the events that mean something --------------------------------------------------------------------------------
+
+    def _connecting(self, info: Mapping[str, Any]) -> None:
+        self.reused = False
+        host = info.get("host")
+        self.proxied = isinstance(host, str) and host != self._host
+        self.enter(Phase.CONNECT)
+
+    def _connected(self, info: Mapping[str, Any]) -> None:
+        self.peer = peer_of(info.get("return_value"))
+
+    def _shaking_hands(self, info: Mapping[str, Any]) -> None:
+        self._tunnelling = False
+        self.enter(Phase.TLS)
+
+    def _sending(self, info: Mapping[str, Any]) -> None:
+        # A proxy's CONNECT is a request of its own, before the real one: to the attempt it is part of connecting.
+        self._tunnelling = getattr(info.get("request"), "method", None) == b"CONNECT"
+        self.enter(Phase.CONNECT if self._tunnelling else Phase.SEND)
+
+    def _sent(self, info: Mapping[str, Any]) -> None:
+        if not self._tunnelling:
+            self.enter(Phase.WAIT)
+
+    def _answered(self, info: Mapping[str, Any]) -> None:
+        if not self._tunnelling:
+            self.raw_response = _raw_response(info.get("return_value"))
+            self.enter(Phase.RECEIVE)
+
+
+def peer_of(stream: Any) -> tuple[str, int] | None:
+    """The address that an httpcore network stream is connected to, `None` where it has none. Never raises."""
+    try:
+        address = stream.get_extra_info("server_addr")
+        return (str(address[0]), int(address[1]))
+    except Exception:
+        # A closed socket, a Unix socket, a stream that does not know.
+        return None
+
+
+def _raw_response(value: Any) -> RawResponse | None:
+    """What HTTP/1.1 and HTTP/2 connections return for the headers of a response."""
+    if not isinstance(value, tuple):
+        return None
+    if len(value) == 2:
+        return ("2", int(value[0]), list(value[1]))
+    return (value[0].decode("ascii", "replace").removeprefix("HTTP/"), int(value[1]), list(value[3]))
+
+
+_HANDLERS: Final[dict[str, Callable[[Timeline, Mapping[str, Any]], None]]] = {
+    f"{prefix}.{event}": handler
+    for prefixes, event, handler in (
+        (("connection", "socks"), "connect_tcp.started", Timeline._connecting),
+        (("connection",), "connect_unix_socket.started", Timeline._connecting),
+        (("connection", "socks"), "connect_tcp.complete", Timeline._connected),
+        (("connection", "proxy", "socks"), "start_tls.started", Timeline._shaking_hands),
+        (("http11", "http2"), "send_request_headers.started", Timeline._sending),
+        (("http11", "http2"), "send_request_body.complete", Timeline._sent),
+        (("http11", "http2"), "receive_response_headers.complete", Timeline._answered),
+    )
+    for prefix in prefixes
+}
+"""By the event's full name. Every other event is of no interest and costs one look-up."""
