@@ -1,0 +1,53 @@
+"""One log record per failed attempt.
+
+The rule: a record says no more than the attempt's span does, under the same names, and only the request id and the
+fixed words of the schema are in its text. The library installs no handler but a `NullHandler`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.attempt import Attempt
+
+log: Final = logging.getLogger("anthropic_otel.attempt")
+logging.getLogger("anthropic_otel").addHandler(logging.NullHandler())
+
+
+def attempt_failed(attempt: Attempt, *, fatal: bool) -> None:
+    """Logs a failed attempt: INFO when another one follows, WARNING when the call fails with it."""
+    level = logging.WARNING if fatal else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    log.log(
+        level,
+        "Attempt %d of %s failed with %s after %.3f s%s, request id %s",
+        attempt.resend_count + 1,
+        attempt.operation,
+        attempt.error_type,
+        attempt.duration / 1e9,
+        "" if fatal else ", is retried",
+        attempt.request_id or "none",
+        extra=_fields(attempt),
+    )
+
+
+def _fields(attempt: Attempt) -> dict[str, Any]:
+    cause = attempt.cause
+    fields: dict[str, Any] = {
+        s.OPERATION_NAME: attempt.operation,
+        s.SERVER_ADDRESS: attempt.target.address,
+        s.URL_TEMPLATE: attempt.target.template,
+        s.HTTP_REQUEST_RESEND_COUNT: attempt.resend_count,
+        s.HTTP_RESPONSE_STATUS_CODE: attempt.status,
+        s.REQUEST_ID: attempt.request_id,
+        s.ERROR_TYPE: attempt.error_type,
+        s.EXCEPTION_TYPE: attempt.exception_type,
+        s.NETWORK_CAUSE: cause.word.value if cause is not None else None,
+        s.NETWORK_PHASE: attempt.timeline.phase.value if cause is not None else None,
+        s.NETWORK_ERRNO: cause.errno if cause is not None else None,
+        s.ATTEMPT_OUTCOME: attempt.outcome.value if attempt.outcome is not None else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}

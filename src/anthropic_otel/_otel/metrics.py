@@ -1,0 +1,120 @@
+"""Attempts and calls as metrics.
+
+The rule: a measurement has the attributes that its definition in `semconv` lists, in that order, and no others. Spans
+may be sampled, metrics never are: whatever ends is counted, with the context of its span for the exemplar.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import Meter
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import Call
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.semconv import Instrument, Metric
+from anthropic_otel._otel.attributes import MAX_ADDRESSES, MAX_MODELS, MAX_STATUSES, AttributeSets, Capped
+from anthropic_otel._otel.ratelimits import RateLimits
+
+_SECOND: Final = 1e9
+
+
+class Recorder:
+    """One synchronous metric: its instrument and its attribute sets."""
+
+    __slots__ = ("_names", "_record", "_sets")
+
+    def __init__(self, meter: Meter, metric: Metric) -> None:
+        self._names: Final = metric.attributes
+        self._sets: Final = AttributeSets()
+        self._record: Final = _instrument(meter, metric)
+
+    @guarded(None)
+    def __call__(self, amount: float, values: tuple[str | int | None, ...], context: Context | None) -> None:
+        """Records `amount` with `values` for the metric's attributes, in their order."""
+        self._record(amount, self._sets.get(self._names, values), context)
+
+
+def _instrument(meter: Meter, metric: Metric) -> Any:
+    if metric.instrument is Instrument.COUNTER:
+        return meter.create_counter(metric.name, metric.unit, metric.description).add
+    return meter.create_histogram(
+        metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=list(metric.buckets)
+    ).record
+
+
+class Metrics:
+    """Everything that is measured. No method raises."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._model = Capped(MAX_MODELS)
+        self._address = Capped(MAX_ADDRESSES)
+        self._status = Capped(MAX_STATUSES)
+        self._started = Recorder(meter, s.ATTEMPT_STARTED)
+        self._duration = Recorder(meter, s.ATTEMPT_DURATION)
+        self._first_chunk = Recorder(meter, s.ATTEMPT_TIME_TO_FIRST_CHUNK)
+        self._call_duration = Recorder(meter, s.CALL_DURATION)
+        self._retries = Recorder(meter, s.CALL_RETRIES)
+        self._retry_delay = Recorder(meter, s.RETRY_DELAY_METRIC)
+        self._rate_limits = RateLimits(meter)
+
+    @guarded(None)
+    def attempt_started(self, attempt: Attempt, context: Context | None) -> None:
+        """Counts an attempt that is about to be sent, and the backoff that ended with it."""
+        target = self._attempt_target(attempt)
+        self._started(1, target, context)
+        retry = attempt.retry
+        if retry is not None and retry.delay is not None:
+            source = retry.source.value if retry.source is not None else None
+            self._retry_delay(retry.delay / _SECOND, (target[0], target[1], retry.reason, source), context)
+
+    @guarded(None)
+    def attempt_ended(self, attempt: Attempt, context: Context | None) -> None:
+        """Measures an attempt that has ended."""
+        target = self._attempt_target(attempt)
+        status, error_type = self._bounded_status(attempt)
+        self._duration(
+            attempt.duration / _SECOND,
+            (
+                *target,
+                status,
+                attempt.status_class,
+                error_type,
+                attempt.cause.word.value if attempt.cause is not None else None,
+                attempt.outcome.value if attempt.outcome is not None else None,
+            ),
+            context,
+        )
+        reading = attempt.reading
+        if reading is not None and reading.end is not None and reading.first_chunk is not None:
+            self._first_chunk((reading.first_chunk - attempt.started) / _SECOND, target, context)
+        self._rate_limits.saw(target[2], attempt.headers)
+
+    @guarded(None)
+    def call_ended(self, call: Call, context: Context | None) -> None:
+        """Measures a call that has ended."""
+        invocation = call.invocation
+        target = self._target(call.operation, call.address, invocation.model)
+        outcome = call.outcome.value if call.outcome is not None else None
+        self._call_duration(call.duration / _SECOND, (*target, outcome, call.error_type), context)
+        self._retries(call.retries, (*target, outcome), context)
+
+    def _attempt_target(self, attempt: Attempt) -> tuple[str, str, str | None]:
+        model = attempt.call.invocation.model if attempt.call is not None else None
+        return self._target(attempt.operation, attempt.target.address, model)
+
+    def _target(self, operation: str | None, address: str | None, model: str | None) -> tuple[str, str, str | None]:
+        return (
+            operation or s.OTHER,
+            self._address(address) if address else s.OTHER,
+            self._model(model) if model else None,
+        )
+
+    def _bounded_status(self, attempt: Attempt) -> tuple[int | None, str | None]:
+        """The status and the error type, without the status where a server has sent too many different ones."""
+        if attempt.status is None or self._status(str(attempt.status)) != s.OTHER:
+            return attempt.status, attempt.error_type
+        return None, s.OTHER if attempt.error_type == str(attempt.status) else attempt.error_type

@@ -1,0 +1,200 @@
+"""The OpenTelemetry side of the seam: calls and attempts become spans, metrics and logs.
+
+The rule: every call into OpenTelemetry is guarded by itself, so that a tracer that fails costs the spans and not the
+metrics. What is current is attached in the app's own context and taken off there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import metrics, propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, Tracer, TracerProvider
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import Call
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.observer import NO_HEADERS
+from anthropic_otel._otel import logs, providers, scope, spans
+from anthropic_otel._otel.metrics import Metrics
+from anthropic_otel._version import __version__
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an observer makes, and where it sends it. `None` is the process's global provider."""
+
+    tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
+    metrics: bool = True
+    logs: bool = True
+    suppress_http_instrumentation: bool = True
+
+
+class Observed:
+    """What the observer keeps on a call or an attempt: its span, if any, and the context that its children start in."""
+
+    __slots__ = ("context", "span", "token")
+
+    def __init__(self, span: Span | None, context: Context) -> None:
+        self.span = span
+        self.context = context
+        self.token: Any = None
+
+    def attach(self) -> None:
+        self.token = scope.enter(self.context)
+
+    def detach(self) -> None:
+        token, self.token = self.token, None
+        if token is not None:
+            scope.leave(token)
+
+
+class OpenTelemetryObserver:
+    """Makes spans, metrics and logs of what it is told. No method raises."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings: Final = settings
+        self._tracer: Final = _tracer(settings)
+        self._metrics: Final = _metrics(settings) if settings.metrics else None
+        self._checked = False
+
+    @guarded(False)
+    def watches(self) -> bool:
+        if not self._checked:
+            self._check_providers()
+        return not scope.suppressed()
+
+    def _check_providers(self) -> None:
+        """At the first call and not before, as an app may set its providers after it has called `instrument`."""
+        self._checked = True
+        if providers.goes_nowhere(self._settings.tracer_provider, self._settings.meter_provider):
+            providers.tell_that_it_goes_nowhere()
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    @guarded(None)
+    def call_started(self, call: Call) -> None:
+        parent = otel_context.get_current()
+        call.observed = Observed(None, parent)
+        if not call.invocation.traced_by_sdk and not spans.foreign_call_span(trace.get_current_span(parent)):
+            self._start_call_span(call, parent)
+            call.observed.attach()
+
+    @guarded(None)
+    def _start_call_span(self, call: Call, parent: Context) -> None:
+        observed: Observed = call.observed
+        observed.span = spans.start_call(self._tracer, call, parent)
+        observed.context = scope.with_span(observed.span, parent, suppress_http=False)
+
+    @guarded(None)
+    def call_returned(self, call: Call) -> None:
+        if call.observed is not None:
+            call.observed.detach()
+
+    @guarded(None)
+    def call_ended(self, call: Call) -> None:
+        observed: Observed | None = call.observed
+        if self._metrics is not None:
+            self._metrics.call_ended(call, observed.context if observed is not None else None)
+        if observed is not None and observed.span is not None:
+            spans.end_call(observed.span, call)
+
+    # -- attempts ------------------------------------------------------------------------------------------------------
+
+    @guarded(NO_HEADERS)
+    def attempt_started(self, attempt: Attempt) -> Mapping[str, str]:
+        parent = self._parent(attempt)
+        span = self._start_span(attempt, parent)
+        inner = parent if span is None else self._inner(span, parent)
+        attempt.observed = Observed(span, inner)
+        if self._metrics is not None:
+            self._metrics.attempt_started(attempt, inner)
+        if span is None or not span.get_span_context().is_valid:
+            return NO_HEADERS
+        attempt.observed.attach()
+        return _trace_headers(inner)
+
+    def _parent(self, attempt: Attempt) -> Context:
+        """The context that the attempt starts in, with the call's span in it."""
+        current = otel_context.get_current()
+        call = attempt.call
+        observed: Observed | None = call.observed if call is not None else None
+        if call is None or observed is None:
+            return current
+        if call.over_for_sdk:
+            # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
+            return observed.context
+        if call.attempts == 1 and observed.span is None:
+            self._meet_call_span(call, observed, current)
+        return current if observed.span is None else observed.context
+
+    def _meet_call_span(self, call: Call, observed: Observed, current: Context) -> None:
+        """Takes the call span that somebody else has made by now as the call's; without one, makes ours after all."""
+        if call.invocation.traced_by_sdk and _same_span(current, observed.context):
+            # The SDK was expected to make it: its provider is another one, or cannot be loaded.
+            self._start_call_span(call, current)
+        else:
+            observed.context = current
+
+    @guarded(None)
+    def _start_span(self, attempt: Attempt, parent: Context) -> Span | None:
+        return spans.start_attempt(self._tracer, attempt, parent)
+
+    def _inner(self, span: Span, parent: Context) -> Context:
+        return scope.with_span(span, parent, suppress_http=self._settings.suppress_http_instrumentation)
+
+    @guarded(None)
+    def attempt_sent(self, attempt: Attempt) -> None:
+        if attempt.observed is not None:
+            attempt.observed.detach()
+
+    @guarded(None)
+    def attempt_ended(self, attempt: Attempt) -> None:
+        observed: Observed | None = attempt.observed
+        if self._metrics is not None:
+            self._metrics.attempt_ended(attempt, observed.context if observed is not None else None)
+        if observed is not None and observed.span is not None:
+            spans.end_attempt(observed.span, attempt)
+
+    @guarded(None)
+    def attempt_settled(self, attempt: Attempt, *, fatal: bool) -> None:
+        if not self._settings.logs:
+            return
+        observed: Observed | None = attempt.observed
+        if observed is None:
+            logs.attempt_failed(attempt, fatal=fatal)
+            return
+        # So that a handler which exports to OpenTelemetry ties the record to the attempt's span.
+        token = scope.enter(observed.context)
+        try:
+            logs.attempt_failed(attempt, fatal=fatal)
+        finally:
+            scope.leave(token)
+
+
+def _same_span(one: Context, other: Context) -> bool:
+    return trace.get_current_span(one) is trace.get_current_span(other)
+
+
+@guarded(NO_HEADERS)
+def _trace_headers(context: Context) -> Mapping[str, str]:
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier, context)
+    return carrier
+
+
+@guarded(trace.NoOpTracer())
+def _tracer(settings: Settings) -> Tracer:
+    return trace.get_tracer(s.SCOPE, __version__, settings.tracer_provider)
+
+
+@guarded(None)
+def _metrics(settings: Settings) -> Metrics | None:
+    return Metrics(metrics.get_meter(s.SCOPE, __version__, settings.meter_provider))

@@ -1,0 +1,92 @@
+"""OpenTelemetry SDK providers for an app that has none: `instrument(export=...)`.
+
+The rule: what the app has set stays. A provider is made only for a signal that has none yet, of the OpenTelemetry SDK's
+own parts, which the standard `OTEL_*` variables configure, and it flushes when the interpreter exits.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import entry_points
+from typing import Any, Final, Literal
+
+from opentelemetry import metrics, trace
+
+from anthropic_otel._core.guard import log
+
+Export = Literal["otlp", "console"]
+
+_UNSET: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
+_NOWHERE: Final = _UNSET | {"NoOpTracerProvider", "NoOpMeterProvider", "_DefaultTracerProvider"}
+_PROTOCOLS: Final = {"otlp": "http/protobuf"}
+
+
+def set_up(export: str) -> None:
+    """Sets providers that export by OTLP or to the console, for each signal that has none.
+
+    Raises `ValueError` for another word, and `ImportError` with what to install where the SDK or exporter is missing.
+    """
+    if export not in ("otlp", "console"):
+        raise ValueError(f"export must be 'otlp' or 'console', not {export!r}")
+    try:
+        if _is(trace.get_tracer_provider(), _UNSET):
+            trace.set_tracer_provider(_tracer_provider(export))
+        if _is(metrics.get_meter_provider(), _UNSET):
+            metrics.set_meter_provider(_meter_provider(export))
+    except ImportError as error:
+        raise ImportError("instrument(export=...) needs: pip install 'anthropic-otel[otlp]'") from error
+
+
+def goes_nowhere(tracer_provider: Any, meter_provider: Any) -> bool:
+    """Whether neither traces nor metrics have a provider, so that nothing leaves the process."""
+    tracer_provider = tracer_provider or trace.get_tracer_provider()
+    meter_provider = meter_provider or metrics.get_meter_provider()
+    return _is(tracer_provider, _NOWHERE) and _is(meter_provider, _NOWHERE)
+
+
+def tell_that_it_goes_nowhere() -> None:
+    """The one line for an app that has set up neither a provider nor an export."""
+    log.warning(
+        "No OpenTelemetry provider is set: the telemetry of the Anthropic SDK goes nowhere. "
+        "Set one, or call anthropic_otel.instrument(export='otlp'), or 'console' to see it"
+    )
+
+
+def _is(provider: object, names: frozenset[str]) -> bool:
+    return type(provider).__name__ in names and type(provider).__module__.startswith("opentelemetry.")
+
+
+def _tracer_provider(export: str) -> Any:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
+
+    provider = TracerProvider()
+    if export == "console":
+        provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+    elif _wanted("OTEL_TRACES_EXPORTER"):
+        provider.add_span_processor(BatchSpanProcessor(_otlp("opentelemetry_traces_exporter", "TRACES")))
+    return provider
+
+
+def _meter_provider(export: str) -> Any:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+
+    if export == "console":
+        return MeterProvider([PeriodicExportingMetricReader(ConsoleMetricExporter())])
+    if not _wanted("OTEL_METRICS_EXPORTER"):
+        return MeterProvider()
+    return MeterProvider([PeriodicExportingMetricReader(_otlp("opentelemetry_metrics_exporter", "METRICS"))])
+
+
+def _wanted(variable: str) -> bool:
+    return os.environ.get(variable, "otlp").strip().lower() != "none"
+
+
+def _otlp(group: str, signal: str) -> Any:
+    """The OTLP exporter for the protocol that the environment names; HTTP if it names none."""
+    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    name = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
+    for entry_point in entry_points(group=group, name=name):
+        return entry_point.load()()
+    raise ImportError(f"No {name} exporter is installed")

@@ -1,0 +1,165 @@
+"""Attempts and calls as spans.
+
+The rule: what a span starts with goes into `start_span`, so that a sampler sees it; what it ends with goes into one
+`set_attributes`, and nothing is computed for a span that does not record. No span has events or stack traces.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+
+from anthropic_otel._core import headers as h
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import Call
+from anthropic_otel._core.semconv import AttemptOutcome
+
+AttributeValue = str | bool | int | float
+_ERROR: Final = StatusCode.ERROR
+_SECOND: Final = 1e9
+
+
+def start_attempt(tracer: Tracer, attempt: Attempt, parent: Context) -> Span:
+    """The span of an attempt that is about to be sent, as a child of what is current in `parent`."""
+    target = attempt.target
+    attributes: dict[str, Any] = target.attributes
+    operation = attempt.operation
+    if attempt.retry is not None or operation != target.operation:
+        attributes = {**attributes, s.OPERATION_NAME: operation}
+        _add_retry(attributes, attempt)
+    return tracer.start_span(target.span_name, parent, SpanKind.CLIENT, attributes, start_time=attempt.wall)
+
+
+def _add_retry(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
+    retry = attempt.retry
+    if retry is None:
+        return
+    attributes[s.HTTP_REQUEST_RESEND_COUNT] = retry.number
+    if retry.delay is not None:
+        attributes[s.RETRY_DELAY] = retry.delay / _SECOND
+    if retry.reason is not None:
+        attributes[s.RETRY_REASON] = retry.reason
+    if retry.source is not None:
+        attributes[s.RETRY_SOURCE] = retry.source.value
+
+
+def end_attempt(span: Span, attempt: Attempt) -> None:
+    """Ends the span of an attempt that has ended, at the moment when it did."""
+    if span.is_recording():
+        attributes: dict[str, AttributeValue] = {}
+        _add_response(attributes, attempt)
+        _add_failure(attributes, attempt)
+        _add_timing(attributes, attempt)
+        if attempt.outcome is not None:
+            attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.value
+        span.set_attributes(attributes)
+        if attempt.outcome is AttemptOutcome.FAILED:
+            # An exception's text may quote a URL, a header or what the app sent: its type must do.
+            span.set_status(Status(_ERROR, attempt.exception_type))
+    span.end(attempt.wall + attempt.duration)
+
+
+def _add_response(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
+    if attempt.status is not None:
+        attributes[s.HTTP_RESPONSE_STATUS_CODE] = attempt.status
+        attributes[s.ATTEMPT_STATUS_CLASS] = f"{attempt.status // 100}xx"
+    if attempt.protocol_version is not None:
+        attributes[s.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
+    for name, header in _IDS:
+        value = h.identifier(attempt.headers, header)
+        if value is not None:
+            attributes[name] = value
+    if attempt.peer is not None:
+        attributes[s.NETWORK_PEER_ADDRESS], attributes[s.NETWORK_PEER_PORT] = attempt.peer
+
+
+_IDS: Final = ((s.REQUEST_ID, b"request-id"), (s.ORGANIZATION_ID, b"anthropic-organization-id"))
+
+
+def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
+    if attempt.error_type is not None:
+        attributes[s.ERROR_TYPE] = attempt.error_type
+    if attempt.exception_type is not None:
+        attributes[s.EXCEPTION_TYPE] = attempt.exception_type
+    if attempt.cause is not None:
+        attributes[s.NETWORK_CAUSE] = attempt.cause.word.value
+        attributes[s.NETWORK_PHASE] = attempt.timeline.phase.value
+        if attempt.cause.errno is not None:
+            attributes[s.NETWORK_ERRNO] = attempt.cause.errno
+
+
+def _add_timing(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
+    timeline = attempt.timeline
+    if timeline.reused is not None:
+        attributes[s.CONNECTION_REUSED] = timeline.reused
+    for phase, time in timeline.known().items():
+        attributes[_PHASE_NAMES[phase]] = time / _SECOND
+    reading = attempt.reading
+    if reading is None or reading.end is None:
+        return
+    attributes[s.STREAM_MAX_GAP] = reading.max_gap / _SECOND
+    attributes[s.STREAM_CONSUMER_TIME] = reading.consumer_time / _SECOND
+    if reading.first_chunk is not None:
+        attributes[s.STREAM_TIME_TO_FIRST_CHUNK] = (reading.first_chunk - attempt.started) / _SECOND
+    if reading.is_message:
+        attributes[s.STREAM_COMPLETE] = reading.end.complete
+
+
+_PHASE_NAMES: Final = {phase: phase.attribute for phase in s.Phase}
+
+
+# -- the call span -----------------------------------------------------------------------------------------------------
+
+
+def start_call(tracer: Tracer, call: Call, parent: Context) -> Span:
+    """The span of a call that nobody else makes one for, with what the SDK's own would have without content."""
+    invocation = call.invocation
+    attributes: dict[str, AttributeValue] = {s.GEN_AI_PROVIDER_NAME: "anthropic"}
+    if invocation.address is not None:
+        attributes[s.SERVER_ADDRESS] = invocation.address
+    if invocation.port is not None:
+        attributes[s.SERVER_PORT] = invocation.port
+    if invocation.model is not None:
+        attributes[s.GEN_AI_REQUEST_MODEL] = invocation.model
+    if invocation.operation is not None:
+        attributes[s.OPERATION_NAME] = invocation.operation
+    if invocation.operation == "messages.create":
+        attributes[s.GEN_AI_OPERATION_NAME] = "chat"
+        if invocation.stream:
+            attributes[s.GEN_AI_REQUEST_STREAM] = True
+    name = f"anthropic.{invocation.operation or 'request'}"
+    return tracer.start_span(name, parent, SpanKind.CLIENT, attributes, start_time=call.wall)
+
+
+def end_call(span: Span, call: Call) -> None:
+    """Ends our own call span. A call that recovered is no error; one that the app stopped is none either."""
+    if span.is_recording():
+        if call.error_type is not None:
+            span.set_attribute(s.ERROR_TYPE, call.error_type)
+            span.set_status(Status(_ERROR))
+        elif call.outcome in (s.CallOutcome.SUCCEEDED, s.CallOutcome.RECOVERED):
+            span.set_status(Status(StatusCode.OK))
+        if call.retries:
+            span.set_attribute(s.HTTP_REQUEST_RESEND_COUNT, call.retries)
+    span.end(call.wall + call.duration)
+
+
+def foreign_call_span(span: Span) -> bool:
+    """Whether another GenAI instrumentation has made `span` for the call that is about to start.
+
+    Known by the attributes that the GenAI conventions, OpenInference and OpenLLMetry give to one model call.
+    """
+    attributes = getattr(span, "attributes", None)
+    if not attributes or not span.is_recording():
+        return False
+    return any(attributes.get(name) in values for name, values in _CALL_MARKS)
+
+
+_CALL_MARKS: Final = (
+    ("gen_ai.operation.name", frozenset({"chat", "text_completion", "generate_content", "messages"})),
+    ("openinference.span.kind", frozenset({"LLM"})),
+    ("llm.request.type", frozenset({"chat", "completion"})),
+)
