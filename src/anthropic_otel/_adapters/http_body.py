@@ -1,0 +1,206 @@
+"""The body of a response, wrapped so that its attempt learns when the app has read it, closed it or dropped it.
+
+The rule: the wrapper hands on every chunk and every exception as it is, reads nothing by itself, and keeps alive no
+more than the body that it wraps. It is a byte stream of the same kind, of the same library, as the body it stands for.
+
+Where a body is compressed its events are not to be seen in its bytes; then the decoded chunks are looked at as they
+pass the response's `iter_bytes`, so that nothing is decoded twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Any, Final
+
+from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.finalizer import finalize
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.reading import Reading
+
+_EVENT_STREAMS: Final = (b"text/event-stream", b"application/vnd.amazon.eventstream")
+
+
+@guarded(False)
+def observe(response: Any, attempt: Attempt) -> bool:
+    """Puts a wrapper around the body of an open `response`. Returns whether it will end the attempt."""
+    if response.is_closed:
+        return False
+    content_type = attempt.headers.get(b"content-type", b"").lower()
+    event_stream = content_type.startswith(_EVENT_STREAMS)
+    reading = attempt.read(event_stream=event_stream, is_message=event_stream and attempt.is_message)
+    encoded = b"content-encoding" in attempt.headers
+    stream_class: Any = type(response.stream)
+    body = _wrapper(stream_class)(response.stream, attempt, reading, encoded)
+    response.stream = body
+    if encoded:
+        _look_at_decoded(response, body)
+    return True
+
+
+class _Observed:
+    """What the wrappers of the three kinds of body have in common."""
+
+    def __init__(self, body: Any, attempt: Attempt, reading: Reading, encoded: bool) -> None:
+        self._body = body
+        self._attempt = attempt
+        self._reading = reading
+        self._look: Any = None if encoded else reading.decoded
+        self.ends_in_decoder = False
+        self._how = End.CLOSED
+
+    def __getattr__(self, name: str) -> Any:
+        # `elapsed`, and whatever else a library has put on the body below. Never for a name of this class.
+        if name.startswith("__") or name == "_body":
+            raise AttributeError(name)
+        return getattr(self._body, name)
+
+    def exhausted(self) -> None:
+        """The last chunk has been handed on; the decoder, if there is one in use, may still have some left."""
+        self._how = End.READ
+        if not self.ends_in_decoder:
+            self._attempt.end(End.READ)
+
+    def closed(self) -> None:
+        """The body is closed: by its reader at the end, by the SDK before a retry, or by the app."""
+        if self._how is End.CLOSED or not self.ends_in_decoder:
+            self._attempt.end(self._how)
+
+    def failed(self, error: BaseException) -> None:
+        self._attempt.end(End.RAISED, error)
+
+    def __del__(self) -> None:
+        attempt = self.__dict__.get("_attempt")
+        if attempt is not None:
+            finalize(attempt, self._how)
+
+
+class _SyncBody(_Observed):
+    def __iter__(self) -> Iterator[bytes]:
+        reading, look = self._reading, self._look
+        try:
+            reading.asked()
+            for chunk in self._body:
+                reading.arrived()
+                if look is not None:
+                    look(chunk)
+                yield chunk
+                reading.asked()
+        except GeneratorExit:
+            # The app reads no further. The body is open until it is closed or dropped, and so is the attempt.
+            raise
+        except BaseException as error:
+            self.failed(error)
+            raise
+        self.exhausted()
+
+    def close(self) -> None:
+        try:
+            self._body.close()
+        finally:
+            self.closed()
+
+
+class _AsyncBody(_Observed):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        reading, look = self._reading, self._look
+        chunks = self._body.__aiter__()
+        try:
+            reading.asked()
+            async for chunk in chunks:
+                reading.arrived()
+                if look is not None:
+                    look(chunk)
+                yield chunk
+                reading.asked()
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.failed(error)
+            raise
+        finally:
+            # In the task that read it; otherwise the event loop closes it later, in a task of its own.
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+        self.exhausted()
+
+    async def aclose(self) -> None:
+        try:
+            await self._body.aclose()
+        finally:
+            self.closed()
+
+
+class _BothBody(_SyncBody, _AsyncBody):
+    """For a body that is sync and async at once, as one that is in memory."""
+
+
+@functools.lru_cache(maxsize=32)
+def _wrapper(body: type[Any]) -> type[Any]:
+    """The wrapper class for bodies of the class `body`: a subclass of the byte streams that `body` is one of."""
+    kinds = {cls.__name__: cls for cls in body.__mro__ if cls.__name__ in ("SyncByteStream", "AsyncByteStream")}
+    behaviour = {
+        frozenset({"SyncByteStream"}): _SyncBody,
+        frozenset({"AsyncByteStream"}): _AsyncBody,
+    }.get(frozenset(kinds), _BothBody)
+    return type("ObservedBody", (behaviour, *kinds.values()), {})
+
+
+# -- compressed bodies -------------------------------------------------------------------------------------------------
+
+
+def _look_at_decoded(response: Any, body: Any) -> None:
+    """Passes the chunks of `response.iter_bytes` and `aiter_bytes` by the reading, as long as the body is open.
+
+    The functions hold both weakly: a cycle would leave a dropped response to the garbage collector.
+    """
+    response_ref, body_ref = weakref.ref(response), weakref.ref(body)
+
+    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
+        return _decoded(response_ref(), body_ref(), chunk_size)
+
+    def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        return _adecoded(response_ref(), body_ref(), chunk_size)
+
+    response.iter_bytes, response.aiter_bytes = iter_bytes, aiter_bytes
+
+
+def _decoded(response: Any, body: Any, chunk_size: int | None) -> Iterator[bytes]:
+    _restore(response)
+    body.ends_in_decoder = True
+    try:
+        for chunk in type(response).iter_bytes(response, chunk_size):
+            body._reading.decoded(chunk)
+            yield chunk
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        body.failed(error)
+        raise
+    body._attempt.end(End.READ)
+
+
+async def _adecoded(response: Any, body: Any, chunk_size: int | None) -> AsyncIterator[bytes]:
+    _restore(response)
+    body.ends_in_decoder = True
+    chunks = type(response).aiter_bytes(response, chunk_size)
+    try:
+        async for chunk in chunks:
+            body._reading.decoded(chunk)
+            yield chunk
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        body.failed(error)
+        raise
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+    body._attempt.end(End.READ)
+
+
+def _restore(response: Any) -> None:
+    """A body is read once: from here on the response is as it was, so that it can be pickled."""
+    response.__dict__.pop("iter_bytes", None)
+    response.__dict__.pop("aiter_bytes", None)

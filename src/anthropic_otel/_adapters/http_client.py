@@ -1,0 +1,220 @@
+"""The one place that every attempt goes through: `send` of the HTTP client, sync and async, of httpx and httpx2.
+
+The rule: `send` is replaced on the instance, by an object that holds the client weakly and looks up the class's `send`
+at every use, so that what other libraries patch keeps working. What the app gets back, and what is raised, are the same
+objects; a failure of ours is never seen by the SDK, which would take it for a failed attempt and send again.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+from anthropic_otel._adapters import http_body
+from anthropic_otel._core import headers as h
+from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.call import Call
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.runtime import Runtime, current_call
+from anthropic_otel._core.target import Target, target_of
+from anthropic_otel._core.timeline import peer_of
+
+ATTEMPT: Final = "anthropic_otel.attempt"
+"""The request extension that says that a request is part of an attempt already."""
+
+_RETRY_COUNT: Final = "x-stainless-retry-count"
+
+
+class Send:
+    """Our `send` on one HTTP client: `before` is what the instance had there, `None` for what its class has.
+
+    `calls_only` leaves out what is not part of an SDK call, as other parts of the app may share the client.
+    """
+
+    def __init__(self, client: Any, runtime: Runtime, *, calls_only: bool) -> None:
+        self.runtime: Final = runtime
+        self.before: Final[Callable[..., Any] | None] = client.__dict__.get("send")
+        self.calls_only: Final = calls_only
+        self._client: Final = weakref.ref(client)
+
+    def inner(self) -> Callable[..., Any]:
+        """The `send` below ours. The client is alive, as it is being called."""
+        if self.before is not None:
+            return self.before
+        client: Any = self._client()
+        send: Callable[..., Any] = type(client).send.__get__(client)
+        return send
+
+
+class SyncSend(Send):
+    """`send` of `httpx.Client` and `httpx2.Client`."""
+
+    def __call__(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        inner = self.inner()
+        attempt = begin(self.runtime, request, calls_only=self.calls_only)
+        if attempt is None:
+            return inner(request, *args, **kwargs)
+        trace = attempt.timeline.trace if self.runtime.phases else None
+        listen(request, trace, request.extensions.get("trace"), asynchronous=False)
+        try:
+            response = inner(request, *args, **kwargs)
+        except BaseException as error:
+            failed(attempt, error)
+            raise
+        received(attempt, response)
+        return response
+
+
+class AsyncSend(Send):
+    """`send` of `httpx.AsyncClient` and `httpx2.AsyncClient`."""
+
+    async def __call__(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        inner = self.inner()
+        attempt = begin(self.runtime, request, calls_only=self.calls_only)
+        if attempt is None:
+            return await inner(request, *args, **kwargs)
+        trace = attempt.timeline.atrace if self.runtime.phases else None
+        listen(request, trace, request.extensions.get("trace"), asynchronous=True)
+        try:
+            response = await inner(request, *args, **kwargs)
+        except BaseException as error:
+            failed(attempt, error)
+            raise
+        received(attempt, response)
+        return response
+
+
+def instrument(client: Any, runtime: Runtime, *, calls_only: bool) -> bool:
+    """Makes the attempts of an HTTP client known to `runtime`. Returns whether they were not before.
+
+    Raises `TypeError` for an object that has no `send`.
+    """
+    if runtime_of(client) is runtime:
+        return False
+    if not callable(getattr(client, "send", None)):
+        raise TypeError(f"Expected an httpx or httpx2 client, got {type(client).__name__}")
+    uninstrument(client)
+    asynchronous = inspect.iscoroutinefunction(type(client).send)
+    client.send = (AsyncSend if asynchronous else SyncSend)(client, runtime, calls_only=calls_only)
+    return True
+
+
+def uninstrument(client: Any) -> None:
+    """Takes our `send` off an HTTP client, unless another library has put its own on top of it since."""
+    send = client.__dict__.get("send")
+    if not isinstance(send, Send):
+        return
+    if send.before is None:
+        del client.send
+    else:
+        client.send = send.before
+
+
+def runtime_of(client: Any) -> Runtime | None:
+    """The runtime that learns of this HTTP client's attempts, `None` without one."""
+    send = getattr(client, "__dict__", {}).get("send")
+    return send.runtime if isinstance(send, Send) else None
+
+
+# -- before the send ---------------------------------------------------------------------------------------------------
+
+
+@guarded(None)
+def begin(runtime: Runtime, request: Any, *, calls_only: bool) -> Attempt | None:
+    """The attempt that a request is, about to be sent; `None` for a request that is none of ours."""
+    call = current_call.get()
+    if not runtime.active or (call is None and calls_only) or ATTEMPT in request.extensions:
+        return None
+    target = _target(request)
+    if call is not None and not _of_call(call, target, request):
+        return None
+    attempt = runtime.begin_attempt(target, call, 0 if call is not None else _resend_count(request))
+    if attempt is not None:
+        _propagate(request, attempt, attempt.observer.attempt_started(attempt))
+    return attempt
+
+
+def _target(request: Any) -> Target:
+    url = request.url
+    return target_of(request.method, url.scheme, url.host, url.port, url.raw_path.partition(b"?")[0].decode("ascii"))
+
+
+def _of_call(call: Call, target: Target, request: Any) -> bool:
+    """Whether the SDK sends `request` for `call`, and not the app, through a client that they share."""
+    return target.address == call.invocation.address or _RETRY_COUNT in request.headers
+
+
+def _resend_count(request: Any) -> int:
+    value = request.headers.get(_RETRY_COUNT, "")
+    return int(value) if value.isdecimal() and len(value) < 6 else 0
+
+
+@guarded(None)
+def _propagate(request: Any, attempt: Attempt, headers: Any) -> None:
+    """Sends the attempt's trace context along. No signature covers these headers: signing is done by now."""
+    if attempt.call is None or attempt.call.invocation.propagates:
+        for name, value in headers.items():
+            request.headers[name] = value
+
+
+Trace = Callable[..., Any]
+"""A function for the `trace` extension of a transport; for an async one, a coroutine function."""
+
+
+@guarded(None)
+def listen(request: Any, ours: Trace | None, theirs: Trace | None, *, asynchronous: bool) -> None:
+    """Has the transport tell `ours` of its events, and the app's own `trace` function, `theirs`, as before."""
+    if ours is not None and theirs is not None:
+        ours = _both_async(ours, theirs) if asynchronous else _both(ours, theirs)
+    # A new mapping, as the app may use its own for more than one request.
+    extensions = {**request.extensions, ATTEMPT: True}
+    if ours is not None:
+        extensions["trace"] = ours
+    request.extensions = extensions
+
+
+def _both(ours: Trace, theirs: Trace) -> Trace:
+    def trace(name: str, info: Any) -> Any:
+        ours(name, info)
+        return theirs(name, info)
+
+    return trace
+
+
+def _both_async(ours: Trace, theirs: Trace) -> Trace:
+    async def trace(name: str, info: Any) -> None:
+        await ours(name, info)
+        await theirs(name, info)
+
+    return trace
+
+
+# -- after it ----------------------------------------------------------------------------------------------------------
+
+
+def failed(attempt: Attempt, error: BaseException) -> None:
+    """The send has raised. Never raises."""
+    attempt.observer.attempt_sent(attempt)
+    attempt.end(End.RAISED, error)
+
+
+def received(attempt: Attempt, response: Any) -> None:
+    """The send has returned. Never raises."""
+    attempt.observer.attempt_sent(attempt)
+    _note(attempt, response)
+    if not http_body.observe(response, attempt):
+        attempt.end(End.READ)
+
+
+@guarded(None)
+def _note(attempt: Attempt, response: Any) -> None:
+    extensions = response.extensions
+    version = extensions.get("http_version")
+    attempt.responded(
+        response.status_code,
+        h.by_name(response.headers.raw),
+        version.decode("ascii", "replace").removeprefix("HTTP/") if isinstance(version, bytes) else None,
+        attempt.timeline.peer or peer_of(extensions.get("network_stream")),
+    )
