@@ -1,0 +1,216 @@
+"""The dashboard "Claude API: attempts": what happens below a call: attempts, retries, causes, backoff, streams.
+
+The one rule here: an attempt is always set against the calls, so that the price of retrying is seen.
+"""
+
+from __future__ import annotations
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle.boards import failures
+from anthropic_otel.bundle.growth import SOURCE, STATUS
+from anthropic_otel.bundle.panels import (
+    NO_TRAFFIC,
+    NOW,
+    RANGE,
+    Board,
+    Kind,
+    Panel,
+    Query,
+    Row,
+    Step,
+    filtered,
+    grown,
+    per_second,
+    quantiles,
+    ratio,
+)
+from anthropic_otel.bundle.promql import equal, label
+from anthropic_otel.bundle.settings import Settings
+
+_REASON = label(s.RETRY_REASON)
+_CLASS = label(s.ATTEMPT_STATUS_CLASS)
+_FAILED = equal(s.ATTEMPT_OUTCOME, "failed")
+_BROKEN = ("incomplete_stream", "incomplete_body", "server_disconnected", "protocol_error", "decoding_error")
+_NO_STREAMS = "no streams"
+_NO_RETRIES = "no retries"
+_NO_SPAN_METRICS = "needs the Collector's span_metrics"
+
+
+def board(settings: Settings) -> Board:
+    """The dashboard under these settings."""
+    return Board(
+        "attempts",
+        "Claude API: attempts",
+        "Every HTTP attempt below the calls: how many, why they fail, what retrying costs.",
+        (
+            Row("What do the calls cost?", _answers(settings)),
+            Row("Attempts and retries", _attempts(settings)),
+            Row("Why attempts fail", failures.causes(settings)),
+            Row("Backoff", _backoff(settings)),
+            Row("Streams", failures.streams(settings)),
+            Row("Connections and phases, from spans", failures.spans()),
+            Row("To the traces", (failures.table(),)),
+        ),
+    )
+
+
+def _per_call(window: str) -> str:
+    calls = grown(s.CALL_RETRIES, window=window)
+    return f"1 + {grown(s.CALL_RETRIES, of='_sum', window=window)} / ({calls} > 0)"
+
+
+def _amplified(settings: Settings) -> tuple[Step, ...]:
+    return (Step(settings.alerts.AnthropicRetryAmplification.attempts_per_call, "red"),)
+
+
+def _answers(settings: Settings) -> tuple[Panel, ...]:
+    def stat(title: str, unit: str, query: str, description: str, nothing: str = NO_TRAFFIC) -> Panel:
+        return Panel(title, Kind.STAT, unit, description, (Query(query),), "overview", nothing, width=6, decimals=2)
+
+    exhausted = grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "exhausted"))
+    recovered = grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered"))
+    return (
+        Panel(
+            "Attempts per call",
+            Kind.STAT,
+            "short",
+            "1 without retries. Red from the alert's threshold: you and the API pay for every call more than once.",
+            (Query(_per_call(RANGE)),),
+            "overview",
+            steps=_amplified(settings),
+            width=6,
+            decimals=2,
+            shows="AnthropicRetryAmplification",
+        ),
+        stat(
+            "Attempts that failed",
+            "percentunit",
+            ratio(grown(s.ATTEMPT_DURATION, _FAILED), grown(s.ATTEMPT_DURATION)),
+            "Share of the attempts that failed. Compare with the share of failed calls: the difference is what retries "
+            "save.",
+        ),
+        stat(
+            "Time lost in backoff",
+            "s",
+            grown(s.RETRY_DELAY_METRIC, of="_sum"),
+            "Seconds that calls spent waiting between attempts in the time shown, all calls together.",
+            _NO_RETRIES,
+        ),
+        stat(
+            "Retried calls that were saved",
+            "percentunit",
+            f"({recovered} or 0 * {exhausted}) / (({recovered} or 0 * {exhausted}) + ({exhausted} or 0 * {recovered}) "
+            "> 0)",
+            "Of the calls that were retried, the share that got an answer; the others used up their retries. Near 0, "
+            "retrying only adds load.",
+            _NO_RETRIES,
+        ),
+    )
+
+
+def _attempts(settings: Settings) -> tuple[Panel, ...]:
+    started = f"sum({filtered(s.ATTEMPT_STARTED)})"
+    ended = f"sum({filtered(s.ATTEMPT_DURATION, '_count')})"
+    return (
+        Panel(
+            "Attempts against calls",
+            Kind.LINES,
+            "reqps",
+            "The lines lie on each other while nothing is retried. The gap is retries.",
+            (
+                Query(per_second(s.ATTEMPT_DURATION), "attempts"),
+                Query(per_second(s.CALL_DURATION), "calls"),
+            ),
+            "overview",
+        ),
+        Panel(
+            "Retry amplification",
+            Kind.LINES,
+            "short",
+            "Attempts per call, over time. With two retries, the SDK's default, it cannot exceed 3.",
+            (Query(_per_call(NOW), "attempts per call"),),
+            "overview",
+            steps=_amplified(settings),
+            decimals=2,
+            shows="AnthropicRetryAmplification",
+        ),
+        Panel(
+            "Attempts in flight",
+            Kind.LINES,
+            "short",
+            "Started and not ended. A line that climbs and does not come down: connections hang, or streams are never "
+            "closed.",
+            (Query(f"{started} - ({ended} or 0 * {started})", "in flight"),),
+            "overview",
+        ),
+        Panel(
+            "Recovered against exhausted",
+            Kind.LINES,
+            "reqps",
+            "Calls that a retry saved, and calls that used up their retries.",
+            tuple(
+                Query(per_second(s.CALL_DURATION, equal(s.CALL_OUTCOME, outcome)), outcome)
+                for outcome in ("recovered", "exhausted")
+            ),
+            "overview",
+            nothing=_NO_RETRIES,
+        ),
+        Panel(
+            "Attempts by status",
+            Kind.LINES,
+            "reqps",
+            "Attempts by HTTP status. Those without a status never got a response: see the causes below.",
+            (Query(per_second(s.ATTEMPT_DURATION, by=(STATUS,)), f"status {{{{{STATUS}}}}}"),),
+            "overview",
+            stacked=True,
+        ),
+        Panel(
+            "Attempts by status class",
+            Kind.LINES,
+            "reqps",
+            "4xx: something about the request, the key or the limit. 5xx: the API. A 2xx can still fail inside its "
+            "stream.",
+            (Query(per_second(s.ATTEMPT_DURATION, f'{_CLASS}!=""', by=(_CLASS,)), f"{{{{{_CLASS}}}}}"),),
+            "limits",
+            stacked=True,
+        ),
+    )
+
+
+def _backoff(settings: Settings) -> tuple[Panel, ...]:
+    lost, bound = s.RETRY_DELAY_METRIC, settings.alerts.AnthropicLongBackoff
+    return (
+        Panel(
+            "Time lost in backoff, by its source",
+            Kind.LINES,
+            "s",
+            "Seconds lost per second: 2 means that two calls were waiting at any time. retry_after: the server asked "
+            "for it.",
+            (Query(per_second(lost, of="_sum", by=(SOURCE,)), f"{{{{{SOURCE}}}}}"),),
+            "limits",
+            nothing=_NO_RETRIES,
+            stacked=True,
+        ),
+        Panel(
+            "Time lost in backoff, by its reason",
+            Kind.LINES,
+            "s",
+            "Seconds lost per second, by the error of the attempt before: what would have to go away to win this time "
+            "back. A certificate error here is never worth a retry.",
+            (Query(per_second(lost, of="_sum", by=(_REASON,)), f"{{{{{_REASON}}}}}"),),
+            "limits",
+            nothing=_NO_RETRIES,
+            stacked=True,
+        ),
+        Panel(
+            "Length of a backoff",
+            Kind.LINES,
+            "s",
+            "The SDK doubles it from 0.5 s up to 8 s, unless the server asks for more.",
+            quantiles(lost),
+            "limits",
+            nothing=_NO_RETRIES,
+            steps=(Step(bound.longer_than, "red"),),
+            shows="AnthropicLongBackoff",
+        ),
+    )

@@ -1,0 +1,190 @@
+"""The rows of "Claude API: attempts" that say why attempts fail: causes, streams, connections, the way to the traces.
+
+The one rule here: every cause that has its own cure has its own line; nothing is summed up as "errors".
+"""
+
+from __future__ import annotations
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle.growth import CAUSE, ERROR, MODEL, OVERLOADED, RATE_LIMITED, STATUS, TIMEOUTS
+from anthropic_otel.bundle.panels import (
+    NO_FAILURES,
+    NOW,
+    Kind,
+    Panel,
+    Query,
+    Step,
+    grown,
+    per_second,
+    quantiles,
+)
+from anthropic_otel.bundle.promql import any_of, equal, label, le, none_of, quote, series
+from anthropic_otel.bundle.settings import Settings
+
+SPAN_CALLS = "traces_span_metrics_calls_total"
+"""What the Collector's span_metrics connector counts: the attributes that are on spans and on no metric."""
+
+_CLASS = label(s.ATTEMPT_STATUS_CLASS)
+_FAILED = equal(s.ATTEMPT_OUTCOME, "failed")
+_BROKEN = ("incomplete_stream", "incomplete_body", "server_disconnected", "protocol_error", "decoding_error")
+_NO_STREAMS = "no streams"
+_NO_SPAN_METRICS = "needs the Collector's span_metrics"
+
+
+def causes(settings: Settings) -> tuple[Panel, ...]:
+    a = settings.alerts
+    attempt = s.ATTEMPT_DURATION
+
+    def share_by(matcher: str, by: str) -> str:
+        return (
+            f"{grown(attempt, matcher, by=(by,), window=NOW)} / on () group_left () ({grown(attempt, window=NOW)} > 0)"
+        )
+
+    connection = none_of(s.NETWORK_CAUSE, ".*_timeout")
+    return (
+        Panel(
+            "429, 529, timeouts, broken streams, connections apart",
+            Kind.LINES,
+            "reqps",
+            "Failed attempts by the five causes that have five different cures.",
+            (
+                Query(per_second(attempt, any_of(s.ERROR_TYPE, *RATE_LIMITED)), "429: your limit"),
+                Query(per_second(attempt, any_of(s.ERROR_TYPE, *OVERLOADED)), "529: overloaded"),
+                Query(per_second(attempt, any_of(s.ERROR_TYPE, *TIMEOUTS)), "timeouts"),
+                Query(per_second(attempt, connection, f'{_CLASS}="2xx"'), "broken streams and bodies"),
+                Query(per_second(attempt, connection, f'{_CLASS}=""'), "connections"),
+            ),
+            "limits",
+            nothing=NO_FAILURES,
+            width=12,
+        ),
+        Panel(
+            "Failed attempts by error",
+            Kind.LINES,
+            "reqps",
+            "The attempt's error.type: the status, the API's error inside a stream, or the network's cause.",
+            (Query(per_second(attempt, _FAILED, by=(ERROR,)), f"{{{{{ERROR}}}}}"),),
+            "limits",
+            nothing=NO_FAILURES,
+            width=12,
+            stacked=True,
+        ),
+        Panel(
+            "Timeouts by kind",
+            Kind.LINES,
+            "percentunit",
+            "Share of the attempts. connect and tls: no connection. read: connected, but no answer in time. pool: the "
+            "app's own connection pool is too small.",
+            (Query(share_by(any_of(s.ERROR_TYPE, *TIMEOUTS), ERROR), f"{{{{{ERROR}}}}}"),),
+            "overview",
+            nothing=NO_FAILURES,
+            steps=(Step(a.AnthropicTimeouts.ratio, "red"),),
+            shows="AnthropicTimeouts",
+        ),
+        Panel(
+            "Connection failures by cause",
+            Kind.LINES,
+            "percentunit",
+            "Share of the attempts that the network failed, timeouts apart: DNS, refused, reset, TLS, proxy, cut "
+            "bodies.",
+            (Query(share_by(connection, CAUSE), f"{{{{{CAUSE}}}}}"),),
+            "overview",
+            nothing=NO_FAILURES,
+            steps=(Step(a.AnthropicConnectionFailures.ratio, "red"),),
+            shows="AnthropicConnectionFailures",
+        ),
+        Panel(
+            "How long failed attempts took",
+            Kind.LINES,
+            "s",
+            "Fast failures are cheap to retry. Failures that take as long as a timeout cost users their patience.",
+            quantiles(attempt, _FAILED),
+            "overview",
+            nothing=NO_FAILURES,
+        ),
+    )
+
+
+def streams(settings: Settings) -> tuple[Panel, ...]:
+    a, first = settings.alerts.AnthropicSlowFirstChunk, s.ATTEMPT_TIME_TO_FIRST_CHUNK
+    every = grown(first, by=(MODEL,), window=a.window)
+    prompt = grown(first, le(first, a.longer_than), of="_bucket", by=(MODEL,), window=a.window)
+    broken = any_of(s.ERROR_TYPE, *_BROKEN, ".*_error", "connection_reset", "read_timeout")
+    return (
+        Panel(
+            "Time to the first chunk of an attempt",
+            Kind.LINES,
+            "s",
+            "From the send of the attempt that streamed, free of retries and backoff: the API's own speed. Red: the "
+            "alert's bound.",
+            quantiles(first),
+            "overview",
+            nothing=_NO_STREAMS,
+            steps=(Step(a.longer_than, "red"),),
+            shows="AnthropicSlowFirstChunk",
+        ),
+        Panel(
+            f"Streams that begin later than {a.longer_than:g} s",
+            Kind.LINES,
+            "percentunit",
+            f"Share of the streams of the last {a.window}, by model: the alert's own condition.",
+            (Query(f"({every} - {prompt}) / ({every} > 0)", f"{{{{{MODEL}}}}}"),),
+            "overview",
+            nothing=_NO_STREAMS,
+            steps=(Step(a.ratio, "red"),),
+            shows="AnthropicSlowFirstChunk",
+        ),
+        Panel(
+            "Bodies and streams that broke",
+            Kind.LINES,
+            "reqps",
+            "Attempts that failed after a good status: the SDK does not retry these. incomplete_stream: the stream "
+            "ended without its end event, and the app saw no error at all.",
+            (Query(per_second(s.ATTEMPT_DURATION, broken, f'{_CLASS}="2xx"', by=(ERROR,)), f"{{{{{ERROR}}}}}"),),
+            "overview",
+            nothing=NO_FAILURES,
+        ),
+    )
+
+
+def spans() -> tuple[Panel, ...]:
+    reused, phase = label(s.CONNECTION_REUSED), label(s.NETWORK_PHASE)
+
+    def panel(title: str, by: str, description: str) -> Panel:
+        selector = series(SPAN_CALLS, 'job=~"$job"', 'instance=~"$instance"', f"{by}!={quote('')}")
+        query = Query(f"sum by ({by}) (rate({selector}[$__rate_interval]))", f"{{{{{by}}}}}")
+        return Panel(
+            title, Kind.LINES, "reqps", description, (query,), "overview", _NO_SPAN_METRICS, width=12, stacked=True
+        )
+
+    return (
+        panel(
+            "Connections: reused or new",
+            reused,
+            "true: the attempt went over a connection that existed. Many new ones cost a TCP and a TLS handshake each: "
+            "a client per request, or a keep-alive that is too short. Counted from spans by the Collector, before "
+            "sampling.",
+        ),
+        panel(
+            "Phase in which the network failed",
+            phase,
+            "pool, connect, tls, send, wait (for the headers), receive (the body). The phase tells which timeout or "
+            "which box in between to look at. Counted from spans by the Collector, before sampling.",
+        ),
+    )
+
+
+def table() -> Panel:
+    by = ("job", label(s.OPERATION_NAME), MODEL, ERROR, STATUS)
+    return Panel(
+        "Failing attempts: click an error to see its traces",
+        Kind.TABLE,
+        "short",
+        "Failed attempts in the time shown. The links of a row open its traces in Jaeger or in Tempo, in the same time "
+        "range; an attempt's span has the request id to give to support.",
+        (Query(f"sort_desc({grown(s.ATTEMPT_DURATION, _FAILED, by=by)})"),),
+        "overview",
+        nothing=NO_FAILURES,
+        width=24,
+        height=10,
+    )

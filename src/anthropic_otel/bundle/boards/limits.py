@@ -1,0 +1,281 @@
+"""The dashboard "Claude API: limits": how near the rate limits are, and 429 (yours) apart from 529 (theirs).
+
+The one rule here: nothing that is the API's overload is shown as if a higher limit would cure it, and the reverse.
+"""
+
+from __future__ import annotations
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle.growth import KIND, MODEL, OVERLOADED, RATE_LIMITED, SOURCE
+from anthropic_otel.bundle.panels import (
+    NO_FAILURES,
+    NOW,
+    Board,
+    Kind,
+    Panel,
+    Query,
+    Row,
+    Step,
+    filtered,
+    grown,
+    per_second,
+    quantiles,
+    ratio,
+)
+from anthropic_otel.bundle.promql import any_of, equal, label, le
+from anthropic_otel.bundle.settings import Settings
+
+_429 = any_of(s.ERROR_TYPE, *RATE_LIMITED)
+_529 = any_of(s.ERROR_TYPE, *OVERLOADED)
+_NO_HEADERS = "no rate-limit headers seen"
+_NO_RETRIES = "no retries"
+
+
+def board(settings: Settings) -> Board:
+    """The dashboard under these settings."""
+    return Board(
+        "limits",
+        "Claude API: limits",
+        "Rate limits of the organization, what is left of them, and whether refusals are yours (429) or the API's "
+        "(529).",
+        (
+            Row("How near? Mine or theirs?", _answers(settings)),
+            Row("Headroom", _headroom(settings)),
+            Row("429 against 529", _refusals(settings)),
+            Row("Waiting because the server said so", _waiting(settings)),
+        ),
+    )
+
+
+def _left(by: tuple[str, ...]) -> str:
+    return f"min by ({', '.join(by)}) ({filtered(s.RATELIMIT_REMAINING)} / {filtered(s.RATELIMIT_LIMIT)})"
+
+
+def _headroom_steps(settings: Settings) -> tuple[Step, ...]:
+    low = settings.alerts.AnthropicLowHeadroom.remaining
+    return (Step(low, "orange"), Step(min(1.0, 2 * low), "green"))
+
+
+def _answers(settings: Settings) -> tuple[Panel, ...]:
+    a = settings.alerts
+
+    def refused(title: str, matcher: str, limit: float, alert: str, description: str) -> Panel:
+        query = Query(ratio(grown(s.ATTEMPT_DURATION, matcher), grown(s.ATTEMPT_DURATION)))
+        steps = (Step(limit, "red"),)
+        return Panel(
+            title,
+            Kind.STAT,
+            "percentunit",
+            description,
+            (query,),
+            "attempts",
+            steps=steps,
+            width=6,
+            decimals=2,
+            shows=alert,
+        )
+
+    return (
+        Panel(
+            "Least headroom",
+            Kind.STAT,
+            "percentunit",
+            "What is left of the limit that is nearest to its end. Red: below the alert's threshold. Limits belong to "
+            "the organization: another service may be the one that uses them up.",
+            (Query(_left((KIND,)), f"{{{{{KIND}}}}}"),),
+            "attempts",
+            nothing=_NO_HEADERS,
+            steps=_headroom_steps(settings),
+            width=6,
+            decimals=0,
+            shows="AnthropicLowHeadroom",
+        ),
+        refused(
+            "429: over your limit",
+            _429,
+            a.AnthropicRateLimited.ratio,
+            "AnthropicRateLimited",
+            "Share of the attempts that were refused because the organization is over its limit. Cure: ask for less, "
+            "or for more limit.",
+        ),
+        refused(
+            "529: the API is overloaded",
+            _529,
+            a.AnthropicOverloaded.ratio,
+            "AnthropicOverloaded",
+            "Share of the attempts that the API refused as it is overloaded, before the response or inside the stream. "
+            "No limit of yours cures it.",
+        ),
+        Panel(
+            f"Backoffs longer than {a.AnthropicLongBackoff.longer_than:g} s",
+            Kind.STAT,
+            "short",
+            f"Backoffs of the last {a.AnthropicLongBackoff.window} that kept a user waiting this long. The SDK's own "
+            "formula ends at 8 s: longer ones were asked for by the server.",
+            (Query(_long(settings, a.AnthropicLongBackoff.window)),),
+            "attempts",
+            nothing=_NO_RETRIES,
+            steps=(Step(a.AnthropicLongBackoff.at_least, "red"),),
+            width=6,
+            decimals=0,
+            shows="AnthropicLongBackoff",
+        ),
+    )
+
+
+def _long(settings: Settings, window: str, by: tuple[str, ...] = ()) -> str:
+    bound = le(s.RETRY_DELAY_METRIC, settings.alerts.AnthropicLongBackoff.longer_than)
+    every = grown(s.RETRY_DELAY_METRIC, by=by, window=window)
+    return f"{every} - {grown(s.RETRY_DELAY_METRIC, bound, of='_bucket', by=by, window=window)}"
+
+
+def _headroom(settings: Settings) -> tuple[Panel, ...]:
+    def absolute(title: str, kinds: str, unit_word: str) -> Panel:
+        queries = tuple(
+            Query(
+                f"max by ({KIND}, {MODEL}) ({filtered(metric, '', any_of(s.RATELIMIT_KIND, kinds))})",
+                f"{word} {{{{{KIND}}}}} {{{{{MODEL}}}}}",
+            )
+            for metric, word in ((s.RATELIMIT_LIMIT, "limit"), (s.RATELIMIT_REMAINING, "left"))
+        )
+        return Panel(
+            title,
+            Kind.LINES,
+            "short",
+            f"The limit in {unit_word} as the API last reported it, and what was left of it. A step in the limit is a "
+            "change of tier. Lines end when the limit's reset time has passed and nothing new was heard.",
+            queries,
+            "attempts",
+            nothing=_NO_HEADERS,
+        )
+
+    return (
+        Panel(
+            "Headroom by kind and model",
+            Kind.LINES,
+            "percentunit",
+            "What is left of each limit, as a share of it. It saws: down with each request, up as the limit refills. "
+            "Worry when the teeth stay low.",
+            (Query(_left((KIND, MODEL)), f"{{{{{KIND}}}}} {{{{{MODEL}}}}}"),),
+            "attempts",
+            nothing=_NO_HEADERS,
+            steps=_headroom_steps(settings),
+            maximum=1.0,
+            shows="AnthropicLowHeadroom",
+        ),
+        absolute("Request limits", "requests", "requests"),
+        absolute("Token limits", ".*tokens", "tokens"),
+    )
+
+
+def _refusals(settings: Settings) -> tuple[Panel, ...]:
+    a = settings.alerts
+    operation = label(s.OPERATION_NAME)
+
+    def by_model(title: str, matcher: str, limit: float, alert: str, description: str) -> Panel:
+        part = grown(s.ATTEMPT_DURATION, matcher, by=(MODEL,), window=NOW)
+        whole = grown(s.ATTEMPT_DURATION, by=(MODEL,), window=NOW)
+        query = Query(f"{part} / ({whole} > 0)", f"{{{{{MODEL}}}}}")
+        steps = (Step(limit, "red"),)
+        return Panel(
+            title, Kind.LINES, "percentunit", description, (query,), "attempts", NO_FAILURES, steps, shows=alert
+        )
+
+    return (
+        Panel(
+            "429 against 529",
+            Kind.LINES,
+            "reqps",
+            "Refused attempts. Both rising together usually is one cause: retries of many clients against an API in "
+            "trouble.",
+            (
+                Query(per_second(s.ATTEMPT_DURATION, _429), "429: your limit"),
+                Query(per_second(s.ATTEMPT_DURATION, _529), "529: overloaded"),
+            ),
+            "attempts",
+            nothing=NO_FAILURES,
+        ),
+        by_model(
+            "Share of 429 by model",
+            _429,
+            a.AnthropicRateLimited.ratio,
+            "AnthropicRateLimited",
+            "Limits are per model class: another model may still have room.",
+        ),
+        by_model(
+            "Share of 529 by model",
+            _529,
+            a.AnthropicOverloaded.ratio,
+            "AnthropicOverloaded",
+            "One model alone: fall back to another. All of them: wait, and lower your own load.",
+        ),
+        Panel(
+            "Who is refused with 429",
+            Kind.BARS,
+            "short",
+            "Refused attempts in the time shown, by service and SDK method: who to talk to about load.",
+            (
+                Query(
+                    f"topk(10, {grown(s.ATTEMPT_DURATION, _429, by=('job', operation))})",
+                    f"{{{{job}}}} {{{{{operation}}}}}",
+                ),
+            ),
+            "attempts",
+            nothing=NO_FAILURES,
+            width=12,
+        ),
+        Panel(
+            "Who is refused with 529",
+            Kind.BARS,
+            "short",
+            "Refused attempts in the time shown, by service and SDK method. Overload inside a stream is counted too.",
+            (
+                Query(
+                    f"topk(10, {grown(s.ATTEMPT_DURATION, _529, by=('job', operation))})",
+                    f"{{{{job}}}} {{{{{operation}}}}}",
+                ),
+            ),
+            "attempts",
+            nothing=NO_FAILURES,
+            width=12,
+        ),
+    )
+
+
+def _waiting(settings: Settings) -> tuple[Panel, ...]:
+    asked = equal(s.RETRY_SOURCE, "retry_after")
+    bound = settings.alerts.AnthropicLongBackoff
+    return (
+        Panel(
+            "Backoffs that the server asked for",
+            Kind.LINES,
+            "s",
+            "Length of the backoffs that a retry-after header set. The SDK obeys it, also when it says hours.",
+            quantiles(s.RETRY_DELAY_METRIC, asked),
+            "attempts",
+            nothing=_NO_RETRIES,
+            steps=(Step(bound.longer_than, "red"),),
+            shows="AnthropicLongBackoff",
+        ),
+        Panel(
+            "Who sets the backoff",
+            Kind.LINES,
+            "short",
+            "Backoffs per second, by what set their length: the server's retry-after, or the SDK's own formula.",
+            (Query(per_second(s.RETRY_DELAY_METRIC, by=(SOURCE,)), f"{{{{{SOURCE}}}}}"),),
+            "attempts",
+            nothing=_NO_RETRIES,
+            stacked=True,
+        ),
+        Panel(
+            f"Backoffs longer than {bound.longer_than:g} s",
+            Kind.LINES,
+            "short",
+            f"Backoffs in {bound.window} that kept a user waiting this long, by what set them.",
+            (Query(_long(settings, bound.window, (SOURCE,)), f"{{{{{SOURCE}}}}}"),),
+            "attempts",
+            nothing=_NO_RETRIES,
+            steps=(Step(bound.at_least, "red"),),
+            shows="AnthropicLongBackoff",
+        ),
+    )

@@ -1,0 +1,251 @@
+"""The dashboard "Claude API: overview": are users hurt, what fails, whose fault is it.
+
+The one rule here: answers first. The top row can be read by someone who has never seen it.
+"""
+
+from __future__ import annotations
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle.growth import ANSWERED, ERROR, FAILED, MODEL, OUTCOME, OVERLOADED, RATE_LIMITED
+from anthropic_otel.bundle.panels import (
+    NO_FAILURES,
+    NOW,
+    RANGE,
+    Board,
+    Kind,
+    Panel,
+    Query,
+    Row,
+    Step,
+    filtered,
+    grown,
+    per_second,
+    quantiles,
+    ratio,
+)
+from anthropic_otel.bundle.promql import any_of, equal, label, quantile
+from anthropic_otel.bundle.settings import Settings
+
+_FAILED = any_of(s.CALL_OUTCOME, *FAILED)
+_COUNTED = any_of(s.CALL_OUTCOME, *ANSWERED, *FAILED)
+_OPERATION = label(s.OPERATION_NAME)
+_REASON = label(s.ERROR_TYPE)
+_FAULTS = (
+    ("Anthropic: overloaded", (any_of(s.ERROR_TYPE, *OVERLOADED),)),
+    ("Anthropic: errors", (any_of(s.ERROR_TYPE, "5..", "api_error", "timeout_error"), f'{ERROR}!="529"')),
+    ("your rate limit", (any_of(s.ERROR_TYPE, *RATE_LIMITED),)),
+    (
+        "your request",
+        (
+            any_of(s.ERROR_TYPE, "4..", "(invalid_request|authentication|billing|permission|not_found|conflict)_error"),
+            f'{ERROR}!="429"',
+        ),
+    ),
+    ("the network", (f'{label(s.NETWORK_CAUSE)}!=""', f'{label(s.NETWORK_CAUSE)}!="pool_timeout"')),
+    ("your app: no free connection", (equal(s.NETWORK_CAUSE, "pool_timeout"),)),
+)
+
+
+def board(settings: Settings) -> Board:
+    """The dashboard under these settings."""
+    return Board(
+        "overview",
+        "Claude API: overview",
+        "Calls of the Anthropic SDK as their users see them: after all retries. Start here.",
+        (
+            Row("Are users hurt? What fails? Whose fault?", _answers(settings)),
+            Row("Service level", _service_level(settings)),
+            Row("Calls", _calls()),
+            Row("Latency", _latency()),
+        ),
+    )
+
+
+def failed_share(window: str) -> str:
+    """The share of calls that gave no answer."""
+    return ratio(grown(s.CALL_DURATION, _FAILED, window=window), grown(s.CALL_DURATION, _COUNTED, window=window))
+
+
+def burn_steps(settings: Settings, unit: float = 1.0) -> tuple[Step, ...]:
+    """Burn rates of the ticket and of the page, in a unit of the error budget."""
+    slo = settings.slo
+    lowest = min(pair.burn_rate for pair in slo.ticket)
+    page = min(pair.burn_rate for pair in slo.page)
+    return (Step(round(lowest * unit, 6), "orange"), Step(round(page * unit, 6), "red"))
+
+
+def _answers(settings: Settings) -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Are users hurt? Calls that failed",
+            Kind.STAT,
+            "percentunit",
+            "Share of the calls that gave the app no answer, after all retries. Orange: the error budget is being used "
+            "up too fast. Red: fast enough to page. Cancelled and abandoned calls are not counted.",
+            (Query(failed_share(RANGE)),),
+            "attempts",
+            steps=burn_steps(settings, settings.slo.budget),
+            width=4,
+            decimals=2,
+            shows="AnthropicErrorBudgetBurnFast",
+        ),
+        Panel(
+            "Saved by a retry",
+            Kind.STAT,
+            "percentunit",
+            "Share of the calls that failed at first and got their answer by a retry. Users waited, but were not hurt. "
+            "High and rising is an early sign: the next step is failed calls.",
+            (
+                Query(
+                    ratio(grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered")), grown(s.CALL_DURATION, _COUNTED))
+                ),
+            ),
+            "attempts",
+            width=4,
+            decimals=2,
+        ),
+        Panel(
+            "What fails? Calls by error",
+            Kind.BARS,
+            "short",
+            "Failed calls in the time shown, by the error that the app was given. The same word is on the call's span.",
+            (Query(f"topk(8, {grown(s.CALL_DURATION, _FAILED, by=(_REASON,))})", f"{{{{{_REASON}}}}}"),),
+            "attempts",
+            nothing=NO_FAILURES,
+            width=5,
+        ),
+        Panel(
+            "Whose fault? Failed attempts",
+            Kind.BARS,
+            "short",
+            "Failed attempts in the time shown, by who can do something about it. An attempt that fails is not yet a "
+            "call that fails: most are retried.",
+            tuple(Query(grown(s.ATTEMPT_DURATION, *matchers), name) for name, matchers in _FAULTS),
+            "attempts",
+            nothing=NO_FAILURES,
+            width=6,
+        ),
+        Panel(
+            "Alerts that fire now",
+            Kind.BARS,
+            "short",
+            "Alerts of this bundle that fire at this moment; each has a runbook. Needs the rule file in Prometheus.",
+            (
+                Query(
+                    'sum by (alertname, severity) (ALERTS{component="anthropic-client", alertstate="firing"})',
+                    "{{alertname}} ({{severity}})",
+                ),
+            ),
+            "attempts",
+            nothing="no alert fires",
+            width=5,
+        ),
+    )
+
+
+def _service_level(settings: Settings) -> tuple[Panel, ...]:
+    slo = settings.slo
+    windows = sorted({pair.long for pair in slo.page} | {pair.short for pair in slo.page}, key=lambda w: w.seconds)
+    return (
+        Panel(
+            f"Error budget left ({slo.window})",
+            Kind.STAT,
+            "percentunit",
+            f"Of the {100 - slo.objective:g} % of calls that may fail in {slo.window}, the share that is still unused. "
+            f"Below 0 the objective of {slo.objective:g} % is missed.",
+            (Query(f"1 - ({failed_share(slo.window)}) / {slo.budget:g}"),),
+            "attempts",
+            steps=(Step(0.0, "orange"), Step(0.25, "green")),
+            width=4,
+            decimals=1,
+        ),
+        Panel(
+            "Burn rate of the error budget",
+            Kind.LINES,
+            "short",
+            "1 uses up exactly the budget by the end of its period. The page needs a long and a short window above the "
+            "line at the same time: the long one says that it matters, the short one that it still goes on.",
+            tuple(Query(f"({failed_share(w)}) / {slo.budget:g}", w) for w in windows),
+            "attempts",
+            steps=burn_steps(settings),
+            width=10,
+            shows="AnthropicErrorBudgetBurnFast",
+        ),
+        Panel(
+            "Calls that failed",
+            Kind.LINES,
+            "percentunit",
+            "Share of the calls that gave no answer, over time, by model. One model alone: look at its limits and at "
+            "its overload. All of them: look at the network and at the key.",
+            (
+                Query(
+                    f"{grown(s.CALL_DURATION, _FAILED, by=(MODEL,), window=NOW)}"
+                    f" / ({grown(s.CALL_DURATION, _COUNTED, by=(MODEL,), window=NOW)} > 0)",
+                    f"{{{{{MODEL}}}}}",
+                ),
+            ),
+            "attempts",
+            nothing=NO_FAILURES,
+            steps=burn_steps(settings, slo.budget),
+            width=10,
+            shows="AnthropicErrorBudgetBurnFast",
+        ),
+    )
+
+
+def _calls() -> tuple[Panel, ...]:
+    def by(name: str, title: str, description: str) -> Panel:
+        query = Query(per_second(s.CALL_DURATION, by=(name,)), f"{{{{{name}}}}}")
+        return Panel(title, Kind.LINES, "reqps", description, (query,), "attempts", stacked=True)
+
+    return (
+        by(
+            OUTCOME,
+            "Calls by outcome",
+            "succeeded: by the first attempt. recovered: by a retry. failed: not retried. exhausted: retries used up. "
+            "cancelled and abandoned: by the app itself.",
+        ),
+        by(MODEL, "Calls by model", "Calls that ended, by the model that was asked for."),
+        by(_OPERATION, "Calls by operation", "Calls that ended, by SDK method."),
+    )
+
+
+def _latency() -> tuple[Panel, ...]:
+    completed = filtered(s.ATTEMPT_DURATION, "_bucket", equal(s.ATTEMPT_OUTCOME, "completed"))
+    return (
+        Panel(
+            "Call duration, with retries",
+            Kind.LINES,
+            "s",
+            "What users wait: every attempt, every backoff, and the reading of the body, so that a stream counts to "
+            "its end.",
+            quantiles(s.CALL_DURATION),
+            "attempts",
+        ),
+        Panel(
+            "What retries cost: p95 with and without",
+            Kind.LINES,
+            "s",
+            "With: p95 of calls. Without: p95 of the attempts that completed. The gap between the lines is time lost "
+            "in failed attempts and in backoff.",
+            (
+                Query(quantile(0.95, filtered(s.CALL_DURATION, "_bucket"), NOW), "with retries", exemplars=True),
+                Query(quantile(0.95, completed, NOW), "without", exemplars=True),
+            ),
+            "attempts",
+        ),
+        Panel(
+            "p95 of calls by model",
+            Kind.LINES,
+            "s",
+            "Larger models and longer replies take longer: compare a model with its own past, not with another.",
+            (
+                Query(
+                    quantile(0.95, filtered(s.CALL_DURATION, "_bucket"), NOW, (MODEL,)),
+                    f"{{{{{MODEL}}}}}",
+                    exemplars=True,
+                ),
+            ),
+            "limits",
+        ),
+    )

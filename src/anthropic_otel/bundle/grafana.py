@@ -1,0 +1,252 @@
+"""Boards as Grafana JSON (schema v1, which Grafana 11 and 12 read and 13 migrates), by Grafana's own typed builders.
+
+The one rule here: what every panel and every dashboard must have is given to it here, so that none can lack it.
+"""
+
+# mypy: disable-error-code="arg-type"
+# The builders' enums are StrEnum, which the lowest supported Python, for which types are checked, does not know.
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote as percent
+
+from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.common import (
+    BarGaugeDisplayMode,
+    BigValueColorMode,
+    BigValueGraphMode,
+    DataSourceRef,
+    GraphThresholdsStyleMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    StackingMode,
+    TooltipDisplayMode,
+    VizOrientation,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
+    DashboardLinkType,
+    DataTransformerConfig,
+    DynamicConfigValue,
+    FieldColorModeId,
+    Threshold,
+    ThresholdsMode,
+    VariableOption,
+    VariableRefresh,
+    VariableSort,
+)
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle.growth import ERROR
+from anthropic_otel.bundle.panels import VARIABLES, Board, Kind, Panel, Step
+from anthropic_otel.bundle.promql import JOB, label, series
+from anthropic_otel.bundle.settings import Settings
+
+PREFIX = "anthropic-otel-"
+TAG = "anthropic-otel"
+_SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+_HERE = "${__url_time_range}&${__all_variables}"
+
+
+def render(board: Board, settings: Settings) -> str:
+    """A board as JSON text."""
+    made = (
+        dashboard.Dashboard(board.title)
+        .uid(PREFIX + board.name)
+        .description(board.description)
+        .tags([TAG, "claude", "opentelemetry"])
+        .editable()
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .time("now-1h", "now")
+        .refresh("30s")
+        .timezone("browser")
+        .variables(list(_variables(settings)))
+        .links([_siblings()])
+        .annotation(_alerts())
+    )
+    number = 0
+    for row in board.rows:
+        number += 1
+        made.with_row(dashboard.Row(row.title).id(number))
+        for panel in row.panels:
+            number += 1
+            made.with_panel(_panel(panel, settings).id(number))
+    return json.dumps(made.build(), cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
+
+
+def _variables(settings: Settings) -> Iterable[Any]:
+    yield dashboard.DatasourceVariable("datasource").label("Metrics").type("prometheus")
+    started = s.ATTEMPT_STARTED.prometheus_name
+    everything = series(started, f'{JOB}=~"{settings.job}"') if settings.job else started
+    chosen = f'{started}{{{JOB}=~"$job"}}'
+    yield _choice("job", "Service", f"label_values({everything}, {JOB})", settings.job or ".*")
+    yield _choice("instance", "Instance", f"label_values({chosen}, instance)")
+    for attribute, name in VARIABLES.items():
+        yield _choice(name, name.capitalize(), f"label_values({chosen}, {label(attribute)})")
+    yield dashboard.DatasourceVariable("jaeger").label("Jaeger").type("jaeger")
+    yield dashboard.DatasourceVariable("tempo").label("Tempo").type("tempo")
+
+
+def _choice(name: str, text: str, query: str, everything: str = ".*") -> Any:
+    return (
+        dashboard.QueryVariable(name)
+        .label(text)
+        .datasource(_SOURCE)
+        .query({"query": query, "refId": name})
+        .definition(query)
+        .multi(True)
+        .include_all(True)
+        .all_value(everything)
+        .current(VariableOption(selected=True, text=["All"], value=["$__all"]))
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_ASC)
+    )
+
+
+def _siblings() -> Any:
+    return (
+        dashboard.DashboardLink("Claude API")
+        .type(DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .include_vars(True)
+        .keep_time(True)
+    )
+
+
+def _alerts() -> Any:
+    return (
+        dashboard.AnnotationQuery()
+        .name("Alerts")
+        .datasource(_SOURCE)
+        .enable(True)
+        .icon_color("red")
+        .expr('ALERTS{component="anthropic-client", alertstate="firing"}')
+        .title_format("{{alertname}}")
+        .text_format("{{severity}} {{job}}")
+    )
+
+
+def _panel(panel: Panel, settings: Settings) -> Any:
+    made = {Kind.STAT: _stat, Kind.BARS: _bars, Kind.LINES: _lines, Kind.TABLE: _table}[panel.kind](panel)
+    made = (
+        made.title(panel.title)
+        .description(panel.description)
+        .datasource(_SOURCE)
+        .unit(panel.unit)
+        .no_value(panel.nothing)
+        .thresholds(_thresholds(panel.steps))
+        .links(list(_links(panel, settings)))
+        .span(panel.width)
+        .height(panel.height)
+    )
+    if panel.decimals is not None:
+        made.decimals(panel.decimals)
+    if panel.maximum is not None:
+        made.max(panel.maximum)
+    for index, query in enumerate(panel.queries):
+        target = prometheus.Dataquery().ref_id(chr(ord("A") + index)).expr(query.expression).datasource(_SOURCE)
+        target = target.range() if panel.kind is Kind.LINES else target.instant()
+        target.format(PromQueryFormat.TABLE if panel.kind is Kind.TABLE else PromQueryFormat.TIME_SERIES)
+        made.with_target(target.legend_format(query.legend or "value").exemplar(query.exemplars))
+    return made
+
+
+def _stat(panel: Panel) -> Any:
+    colours = FieldColorModeId.THRESHOLDS if panel.steps else FieldColorModeId.FIXED
+    made = stat.Panel().graph_mode(BigValueGraphMode.NONE).color_mode(BigValueColorMode.VALUE)
+    return made.color_scheme(_colour(colours))
+
+
+def _bars(panel: Panel) -> Any:
+    made = bargauge.Panel().orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC).decimals(0)
+    return made.color_scheme(_colour(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)).min(0)
+
+
+def _lines(panel: Panel) -> Any:
+    made = (
+        timeseries.Panel()
+        .min(0)
+        .line_width(1)
+        .fill_opacity(25 if panel.stacked else 0)
+        .color_scheme(_colour(FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(LegendDisplayMode.LIST)
+            .placement(LegendPlacement.BOTTOM)
+            .show_legend(True)
+        )
+    )
+    if panel.stacked:
+        made.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
+    if panel.steps:
+        made.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.LINE))
+    return made
+
+
+def _table(panel: Panel) -> Any:
+    shown = {label(s.OPERATION_NAME): "operation", label(s.GEN_AI_REQUEST_MODEL): "model"}
+    names = {JOB: "service", **shown, label(s.HTTP_RESPONSE_STATUS_CODE): "status", ERROR: "error", "Value": "attempts"}
+    tidy = DataTransformerConfig(
+        id_val="organize",
+        options={
+            "excludeByName": {"Time": True},
+            "indexByName": {name: index for index, name in enumerate(names)},
+            "renameByName": names,
+        },
+    )
+    links = DynamicConfigValue(id_val="links", value=[_to_jaeger(), _to_tempo()])
+    made = table.Panel().with_transformation(tidy).override_by_name("error", [links])
+    return made.color_scheme(_colour(FieldColorModeId.FIXED))
+
+
+def _colour(mode: FieldColorModeId) -> Any:
+    made = dashboard.FieldColor().mode(mode)
+    return made.fixed_color("text") if mode is FieldColorModeId.FIXED else made
+
+
+def _thresholds(steps: tuple[Step, ...]) -> Any:
+    base = "red" if steps and steps[-1].colour == "green" else "green"
+    made = [Threshold(value=None, color=base), *(Threshold(value=step.value, color=step.colour) for step in steps)]
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(made)
+
+
+def _links(panel: Panel, settings: Settings) -> Iterable[Any]:
+    link = dashboard.DashboardLink(f"Claude API: {panel.drill}").type(DashboardLinkType.LINK)
+    yield link.url(f"/d/{PREFIX}{panel.drill}?{_HERE}")
+    if panel.shows and settings.links.runbooks.startswith("http"):
+        page = f"{settings.links.runbooks.rstrip('/')}/{panel.shows}.md"
+        yield dashboard.DashboardLink(f"Runbook: {panel.shows}").type(DashboardLinkType.LINK).url(page)
+
+
+def _field(name: str) -> str:
+    return f"${{__data.fields.{name}}}"
+
+
+def _to_jaeger() -> dict[str, Any]:
+    query = {"queryType": "search", "service": _field("service"), "tags": f"{s.ERROR_TYPE}={_field('error')}"}
+    return {"title": "Traces in Jaeger", "url": _explore("jaeger", query)}
+
+
+def _to_tempo() -> dict[str, Any]:
+    text = f'{{ resource.service.name = "{_field("service")}" && span.{s.ERROR_TYPE} = "{_field("error")}" }}'
+    return {"title": "Traces in Tempo", "url": _explore("tempo", {"queryType": "traceql", "query": text})}
+
+
+def _explore(kind: str, query: dict[str, str]) -> str:
+    """The address of Grafana's Explore with a query. Variables stay bare, so that Grafana fills them in."""
+    source = {"type": kind, "uid": f"${{{kind}}}"}
+    pane = {
+        "datasource": source["uid"],
+        "queries": [{"refId": "A", "datasource": source, **query}],
+        "range": {"from": "${__from}", "to": "${__to}"},
+    }
+    text = percent(json.dumps({"a": pane}, separators=(",", ":")), safe="")
+    for variable in (f"${{{kind}}}", "${__from}", "${__to}", _field("service"), _field("error")):
+        text = text.replace(percent(variable, safe=""), variable)
+    return f"/explore?schemaVersion=1&orgId=1&panes={text}"

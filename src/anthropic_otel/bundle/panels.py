@@ -1,0 +1,119 @@
+"""What a panel is, as data, and the queries that panels are made of.
+
+The one rule here: a panel cannot be written without saying what it shows, how to read it, in which unit, and what it
+says when there is nothing to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.semconv import Metric
+from anthropic_otel.bundle.promql import GAP, JOB, increase, label, quantile, series, total
+
+NOW = "$__rate_interval"
+RANGE = "$__range"
+NO_TRAFFIC = "no traffic"
+NO_FAILURES = "no failures"
+
+VARIABLES = {s.OPERATION_NAME: "operation", s.GEN_AI_REQUEST_MODEL: "model"}
+"""The attributes that a dashboard's user can filter by, and the names of the variables."""
+
+
+class Kind(str, Enum):
+    """How a panel shows its series."""
+
+    STAT = "stat"
+    BARS = "bargauge"
+    LINES = "timeseries"
+    TABLE = "table"
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query. `legend` is empty where the value has no labels worth a word."""
+
+    expression: str
+    legend: str = ""
+    exemplars: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """From this value on, in this colour."""
+
+    value: float
+    colour: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel. `shows` is the alert whose threshold it draws, if any; `drill` the dashboard that explains more."""
+
+    title: str
+    kind: Kind
+    unit: str
+    description: str
+    queries: tuple[Query, ...]
+    drill: str
+    nothing: str = NO_TRAFFIC
+    steps: tuple[Step, ...] = ()
+    width: int = 8
+    height: int = 8
+    stacked: bool = False
+    maximum: float | None = None
+    decimals: int | None = None
+    shows: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """Some panels under one heading."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One dashboard. `name` is the last word of its uid and its file's name."""
+
+    name: str
+    title: str
+    description: str
+    rows: tuple[Row, ...] = field(default_factory=tuple)
+
+
+def filtered(metric: Metric, suffix: str = "", *matchers: str) -> str:
+    """A selector under the dashboard's variables, as far as the metric has the attribute."""
+    chosen = [f'{label(name)}=~"${variable}"' for name, variable in VARIABLES.items() if name in metric.attributes]
+    return series(metric.prometheus_name + suffix, f'{JOB}=~"$job"', 'instance=~"$instance"', *chosen, *matchers)
+
+
+def grown(metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count", window: str = RANGE) -> str:
+    """How much a metric's series have grown in the time that the dashboard shows, or in another window."""
+    gap = NOW if window == NOW else GAP
+    return total(by, increase(filtered(metric, of, *matchers), window, gap))
+
+
+def per_second(metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count") -> str:
+    """The same as a rate over time, first increments included."""
+    return f"1000 / $__rate_interval_ms * {grown(metric, *matchers, by=by, of=of, window=NOW)}"
+
+
+def ratio(part: str, whole: str) -> str:
+    """A share, which is 0 where the part has no series but the whole has."""
+    return f"({part} or 0 * {whole}) / ({whole} > 0)"
+
+
+def quantiles(metric: Metric, *matchers: str, by: tuple[str, ...] = ()) -> tuple[Query, ...]:
+    """Median, p95 and p99 of a histogram, with exemplars."""
+    suffix = "".join(f" {{{{{name}}}}}" for name in by)
+    buckets = filtered(metric, "_bucket", *matchers)
+    return tuple(
+        Query(quantile(q, buckets, NOW, by), f"{name}{suffix}", exemplars=True)
+        for q, name in ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))
+    )

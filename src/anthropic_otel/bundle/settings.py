@@ -1,0 +1,256 @@
+"""What a user decides: the service level, the thresholds, which jobs, where links lead. Read from `thresholds.yaml`.
+
+The one rule here: a value that a rule or a panel depends on is in that file and nowhere else, and a file with a name
+that this module does not know, or with a value that cannot work, is refused with a sentence that says where and why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from anthropic_otel._core import semconv
+from anthropic_otel.bundle import files
+
+T = TypeVar("T")
+_DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
+
+
+class SettingsError(ValueError):
+    """A thresholds file that cannot be used. The message says where and why."""
+
+
+class Duration(str):
+    """A Prometheus duration, such as `5m`."""
+
+    __slots__ = ()
+
+    @property
+    def seconds(self) -> float:
+        """Its length in seconds."""
+        return sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(ms|[smhdwy])", self))
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where alerts lead: the base address of Grafana, and of the runbooks."""
+
+    grafana: str
+    runbooks: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How often rules are evaluated."""
+
+    interval: Duration
+    slow_interval: Duration
+
+
+@dataclass(frozen=True)
+class BurnWindow:
+    """One pair of windows in which the error budget must burn at `burn_rate` before anyone is told."""
+
+    long: Duration
+    short: Duration
+    burn_rate: float
+
+
+@dataclass(frozen=True)
+class Slo:
+    """The service level of calls. `objective` is in percent."""
+
+    objective: float
+    window: Duration
+    at_least: float
+    page: tuple[BurnWindow, ...]
+    ticket: tuple[BurnWindow, ...]
+    hold: Duration
+
+    @property
+    def budget(self) -> float:
+        """The share of calls that may fail."""
+        return round(1 - self.objective / 100, 10)
+
+    @property
+    def windows(self) -> tuple[Duration, ...]:
+        """Every window that a burn rate is computed over, shortest first."""
+        found = {window for pair in (*self.page, *self.ticket) for window in (pair.long, pair.short)}
+        return tuple(sorted(found, key=lambda window: window.seconds))
+
+
+@dataclass(frozen=True)
+class Count:
+    """So many events in a window."""
+
+    window: Duration
+    hold: Duration
+    at_least: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of events in a window, with a floor of bad events."""
+
+    window: Duration
+    hold: Duration
+    ratio: float
+    at_least: float
+
+
+@dataclass(frozen=True)
+class Amplification:
+    """Attempts per call in a window, with a floor of calls."""
+
+    window: Duration
+    hold: Duration
+    attempts_per_call: float
+    at_least: float
+
+
+@dataclass(frozen=True)
+class Longer:
+    """So many events in a window that took longer than a bucket's bound, in seconds."""
+
+    window: Duration
+    hold: Duration
+    longer_than: float
+    at_least: float
+
+
+@dataclass(frozen=True)
+class SlowShare:
+    """A share of events in a window that took longer than a bucket's bound, in seconds, with a floor of them."""
+
+    window: Duration
+    hold: Duration
+    longer_than: float
+    ratio: float
+    at_least: float
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """The share of a limit that must be left."""
+
+    hold: Duration
+    remaining: float
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A reporter of the last `window` that has been silent for `hold`."""
+
+    window: Duration
+    hold: Duration
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """One field per alert; its name is the alert's name."""
+
+    AnthropicAllCallsFailing: Count
+    AnthropicTimeouts: Share
+    AnthropicOverloaded: Share
+    AnthropicRateLimited: Share
+    AnthropicConnectionFailures: Share
+    AnthropicRetryAmplification: Amplification
+    AnthropicLongBackoff: Longer
+    AnthropicLowHeadroom: Headroom
+    AnthropicSlowFirstChunk: SlowShare
+    AnthropicTelemetryAbsent: Silence
+    AnthropicTelemetryLost: Count
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a thresholds file says."""
+
+    job: str
+    links: Links
+    evaluation: Evaluation
+    slo: Slo
+    alerts: Alerts
+
+
+def load(path: Path | None = None) -> Settings:
+    """The settings in a thresholds file; without a path, the defaults. Raises `SettingsError`, or OSError."""
+    return parse((path or files.source("dashboards/thresholds.yaml")).read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> Settings:
+    """The settings in the text of a thresholds file. Raises `SettingsError`."""
+    import yaml  # not at the top: whoever only copies the defaults needs no YAML
+
+    try:
+        settings = _build(Settings, yaml.safe_load(text), "")
+    except yaml.YAMLError as error:
+        raise SettingsError(f"not YAML: {error}") from error
+    _check(settings)
+    return settings
+
+
+def edited(text: str, *, job: str | None = None, objective: float | None = None) -> str:
+    """The text of a thresholds file with another job or objective, its comments kept."""
+    if job is not None:
+        text = _replaced(text, r"^job:.*$", f"job: '{job.replace(chr(39), chr(39) * 2)}'")
+    if objective is not None:
+        text = _replaced(text, r"^(\s+)objective:[^#\n]*", rf"\g<1>objective: {objective:g}")
+    return text
+
+
+def _replaced(text: str, pattern: str, replacement: str) -> str:
+    template = replacement if r"\g<" in replacement else replacement.replace("\\", r"\\")
+    changed, count = re.subn(pattern, template, text, count=1, flags=re.MULTILINE)
+    if not count:
+        raise SettingsError(f"no line like {pattern!r} to change")
+    return changed
+
+
+def _build(kind: type[T], value: Any, where: str) -> T:
+    """`value` as an instance of the dataclass `kind`, every field checked."""
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{where or 'the file'} must be a mapping")
+    hints = get_type_hints(kind)
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    for problem, found in (("unknown", set(value) - names), ("missing", names - set(value))):
+        if found:
+            raise SettingsError(f"{problem} in {where or 'the file'}: {', '.join(sorted(map(str, found)))}")
+    return kind(**{name: _value(hints[name], value[name], f"{where}.{name}".lstrip(".")) for name in names})
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if get_origin(kind) is tuple:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise SettingsError(f"{where} must be a list")
+        return tuple(_build(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if is_dataclass(kind):
+        return _build(kind, value, where)  # type: ignore[arg-type]
+    if kind is Duration:
+        if not isinstance(value, str) or not _DURATION.fullmatch(value):
+            raise SettingsError(f"{where} must be a duration such as 5m, not {value!r}")
+        return Duration(value)
+    if kind is float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            raise SettingsError(f"{where} must be a number of at least 0, not {value!r}")
+        return float(value)
+    if not isinstance(value, str):
+        raise SettingsError(f"{where} must be text, not {value!r}")
+    return value
+
+
+def _check(settings: Settings) -> None:
+    if not 0 < settings.slo.objective < 100:
+        raise SettingsError(f"slo.objective must lie between 0 and 100, not {settings.slo.objective:g}")
+    for name, alert in vars(settings.alerts).items():
+        for limit in ("ratio", "remaining"):
+            if not 0 <= getattr(alert, limit, 0) <= 1:
+                raise SettingsError(f"alerts.{name}.{limit} must lie between 0 and 1")
+        bound = getattr(alert, "longer_than", None)
+        if bound is not None and bound not in semconv.SECONDS_BUCKETS:
+            bounds = ", ".join(f"{b:g}" for b in semconv.SECONDS_BUCKETS)
+            raise SettingsError(f"alerts.{name}.longer_than must be a bucket bound ({bounds}), not {bound:g}")
