@@ -9,6 +9,7 @@ Such an attempt ends when its request is dropped, as `_OTHER`. Each hop of a red
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
@@ -57,8 +58,8 @@ class Hooked:
         self.trace(name, info)
 
     def __del__(self) -> None:
-        if self.attempt.status is None:
-            finalize(self.attempt, End.LOST)
+        if self.attempt.status is None and not self.attempt.ended:
+            finalize(functools.partial(self.attempt.end, End.LOST))
 
 
 class Hooks:

@@ -19,6 +19,9 @@ from anthropic_otel._core.finalizer import finalize
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.reading import Reading
 
+OBSERVED: Final = "anthropic_otel.observed"
+"""The response extension that says that a response's body is that of an attempt."""
+
 _EVENT_STREAMS: Final = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 
 
@@ -32,8 +35,10 @@ def observe(response: Any, attempt: Attempt) -> bool:
     reading = attempt.read(event_stream=event_stream, is_message=event_stream and attempt.is_message)
     encoded = b"content-encoding" in attempt.headers
     stream_class: Any = type(response.stream)
-    body = _wrapper(stream_class)(response.stream, attempt, reading, encoded)
+    wrapper = wrapper_class(stream_class, _SyncBody, _AsyncBody, _BothBody)
+    body = wrapper(response.stream, attempt, reading, encoded)
     response.stream = body
+    response.extensions[OBSERVED] = True
     if encoded:
         _look_at_decoded(response, body)
     return True
@@ -72,8 +77,8 @@ class _Observed:
 
     def __del__(self) -> None:
         attempt = self.__dict__.get("_attempt")
-        if attempt is not None:
-            finalize(attempt, self._how)
+        if attempt is not None and not attempt.ended:
+            finalize(functools.partial(attempt.end, self._how))
 
 
 class _SyncBody(_Observed):
@@ -137,14 +142,14 @@ class _BothBody(_SyncBody, _AsyncBody):
 
 
 @functools.lru_cache(maxsize=32)
-def _wrapper(body: type[Any]) -> type[Any]:
-    """The wrapper class for bodies of the class `body`: a subclass of the byte streams that `body` is one of."""
+def wrapper_class(body: type[Any], sync: type[Any], asynchronous: type[Any], both: type[Any]) -> type[Any]:
+    """The class to wrap bodies of the class `body` with: of the byte streams that `body` is one of, with our behaviour.
+
+    The libraries check for their own byte streams, so a wrapper has to be one, and of the same kind.
+    """
     kinds = {cls.__name__: cls for cls in body.__mro__ if cls.__name__ in ("SyncByteStream", "AsyncByteStream")}
-    behaviour = {
-        frozenset({"SyncByteStream"}): _SyncBody,
-        frozenset({"AsyncByteStream"}): _AsyncBody,
-    }.get(frozenset(kinds), _BothBody)
-    return type("ObservedBody", (behaviour, *kinds.values()), {})
+    behaviours = {frozenset({"SyncByteStream"}): sync, frozenset({"AsyncByteStream"}): asynchronous}
+    return type("ObservedBody", (behaviours.get(frozenset(kinds), both), *kinds.values()), {})
 
 
 # -- compressed bodies -------------------------------------------------------------------------------------------------

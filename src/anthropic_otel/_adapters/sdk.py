@@ -14,6 +14,7 @@ from contextlib import suppress
 from contextvars import Token
 from typing import Any, Final
 
+from anthropic_otel._adapters import spliced
 from anthropic_otel._core.call import Call, Invocation
 from anthropic_otel._core.finalizer import drain
 from anthropic_otel._core.guard import guarded
@@ -97,6 +98,7 @@ def _sync_request(original: Callable[..., Any], patch: Patch) -> Callable[..., A
         except BaseException as error:
             _end(call, token, error)
             raise
+        spliced.follow(self, call, result)
         _end(call, token)
         return result
 
@@ -115,6 +117,7 @@ def _async_request(original: Callable[..., Any], patch: Patch) -> Callable[..., 
         except BaseException as error:
             _end(call, token, error)
             raise
+        spliced.follow(self, call, result)
         _end(call, token)
         return result
 

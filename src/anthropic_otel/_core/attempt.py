@@ -116,6 +116,11 @@ class Attempt:
 
     # -- its end -------------------------------------------------------------------------------------------------------
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, and will not change any more."""
+        return self.outcome is not None
+
     @guarded(None)
     def end(self, how: End, error: BaseException | None = None) -> None:
         """Ends the attempt. Every call after the first is without effect, also from another thread."""

@@ -15,6 +15,7 @@ last. It ends exactly once.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -148,6 +149,19 @@ class Call:
             self._unsettled = attempt
         self._open.pop()
         self._end_if_over()
+
+    def hold(self) -> Callable[[], None]:
+        """Keeps the call from being over until the function that is returned has been called; it counts once."""
+        self._open.append(None)
+        releases = itertools.count()
+
+        @guarded(None)
+        def release() -> None:
+            if not next(releases):
+                self._open.pop()
+                self._end_if_over()
+
+        return release
 
     def _settle(self, *, fatal: bool) -> None:
         failed, self._unsettled = self._unsettled, None
