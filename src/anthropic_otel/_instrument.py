@@ -62,12 +62,31 @@ class Instrumentation:
             patch.undo()
         self._patches = []
 
+    def uninstrument_process(self) -> None:
+        """Takes it off the process, and leaves the clients that were named one by one."""
+        runtime, self.process = self.process, None
+        if runtime is None:
+            return
+        runtime.active = False
+        for client in list(self._http_clients):
+            if http_client.runtime_of(client) is runtime:
+                http_client.uninstrument(client)
+                self._http_clients.discard(client)
+        if not self._http_clients:
+            self.uninstrument()
+
     def uninstrument_client(self, client: Any) -> None:
         """Takes it off one SDK client or HTTP client that was named to `instrument`."""
         target = client if callable(getattr(client, "send", None)) else sdk.http_client_of(client)
         if target is not None:
             http_client.uninstrument(target)
             self._http_clients.discard(target)
+
+    def runtimes(self) -> list[Runtime]:
+        """Everybody who learns of calls or attempts now."""
+        of_clients = (http_client.runtime_of(client) for client in self._http_clients)
+        found = {id(runtime): runtime for runtime in (self.process, *of_clients) if runtime is not None}
+        return list(found.values())
 
     def runtime_of(self, client: Any) -> Runtime | None:
         """Who learns of the calls of an SDK client. Instruments its HTTP client if the process is instrumented."""
