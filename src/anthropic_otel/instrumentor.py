@@ -1,0 +1,73 @@
+"""The zero-code start: `opentelemetry-instrument python app.py` finds this class by its entry point.
+
+The rule: it takes its options as the declarative configuration file passes them, and an option it cannot use is a
+warning. An exception here would end the auto-instrumentation of the whole process.
+
+The entry point's name is `anthropic_otel`; with it, `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=anthropic_otel` switches it
+off. In a configuration file:
+
+    instrumentation/development:
+      python:
+        anthropic_otel:
+          phases: false
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+import anthropic_otel
+from anthropic_otel._core.guard import guarded, log
+
+_PROVIDERS = ("tracer_provider", "meter_provider")
+_WORDS = {"true": True, "false": False}
+
+
+@dataclass
+class Options:
+    """The options of a configuration file: those of `anthropic_otel.instrument`. `None` leaves the default."""
+
+    metrics: bool | None = None
+    logs: bool | None = None
+    phases: bool | None = None
+    suppress_http_instrumentation: bool | None = None
+
+
+class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """`anthropic_otel.instrument()` and `uninstrument()` behind OpenTelemetry's interface."""
+
+    configuration: ClassVar[type[Options]] = Options
+    """The dataclass by which the declarative configuration checks the options."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        return ("anthropic >= 0.40",)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        _start(kwargs)
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        anthropic_otel.uninstrument()
+
+
+@guarded(None)
+def _start(options: Mapping[str, Any]) -> None:
+    known: dict[str, Any] = {name: options[name] for name in _PROVIDERS if options.get(name) is not None}
+    known.update(_switches(options))
+    anthropic_otel.instrument(**known)
+
+
+def _switches(options: Mapping[str, Any]) -> dict[str, bool]:
+    """The options that are switches, also where a variable in the file has left a word instead of a boolean."""
+    names = {field.name for field in fields(Options)}
+    switches: dict[str, bool] = {}
+    for name, value in options.items():
+        switch = _WORDS.get(value.strip().lower()) if isinstance(value, str) else value
+        if name in names and isinstance(switch, bool):
+            switches[name] = switch
+        elif name not in _PROVIDERS and value is not None:
+            log.warning("The option %r of anthropic_otel is unknown, or its value is not true or false", name)
+    return switches
