@@ -1,0 +1,100 @@
+"""Asks a Prometheus every query of every panel: what a person would see without a Grafana.
+
+The one rule here: the queries come from the dashboards' JSON; only Grafana's variables are filled in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localstack.binaries import CONFIGS
+
+DASHBOARDS = CONFIGS.parent / "dashboards"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One query of one panel."""
+
+    dashboard: str
+    panel: str
+    ref: str
+    expression: str
+    lines: bool
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time that is looked at, in seconds: the range of the dashboard, and what Grafana makes of $__rate_interval."""
+
+    seconds: int = 900
+    rate: int = 60
+
+
+def queries(folder: Path = DASHBOARDS) -> Iterator[Asked]:
+    """Every query of every panel of every dashboard in a folder."""
+    for path in sorted(folder.glob("*.json")):
+        board = json.loads(path.read_text())
+        for panel in board["panels"]:
+            for target in panel.get("targets", ()):
+                lines = panel["type"] == "timeseries"
+                yield Asked(board["title"], panel["title"], target["refId"], target["expr"], lines)
+
+
+def resolved(expression: str, window: Window = Window()) -> str:
+    """A query with Grafana's variables filled in: everything chosen."""
+    known = {
+        "__rate_interval_ms": str(window.rate * 1000),
+        "__rate_interval": f"{window.rate}s",
+        "__range": f"{window.seconds}s",
+        **dict.fromkeys(("job", "instance", "operation", "model"), ".*"),
+    }
+    return re.sub(r"\$(\w+)", lambda found: known[found.group(1)], expression)
+
+
+def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, Any]]:
+    """The series that a query gives. Raises ValueError with Prometheus' own words if it refuses the query."""
+    parameters: dict[str, Any] = {"query": resolved(asked.expression, window)}
+    now = time.time()
+    if asked.lines:
+        step = max(1, window.seconds // 200)
+        parameters |= {"start": now - window.seconds, "end": now, "step": step}
+    return query(base, "query_range" if asked.lines else "query", parameters)
+
+
+def query(base: str, kind: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a Prometheus answers to a query."""
+    data = urllib.parse.urlencode(parameters).encode()
+    try:
+        with urllib.request.urlopen(f"{base}/api/v1/{kind}", data=data, timeout=30) as response:
+            found: list[dict[str, Any]] = json.load(response)["data"]["result"]
+            return found
+    except urllib.error.HTTPError as error:
+        raise ValueError(json.load(error).get("error", str(error))) from error
+
+
+def table(base: str, window: Window = Window()) -> str:
+    """Every panel with how many series it would show, and the last value of the first."""
+    rows, board = [], ""
+    for asked in queries():
+        if asked.dashboard != board:
+            board = asked.dashboard
+            rows.append(f"\n{board}")
+        found = ask(base, asked, window)
+        value = _last(found[0]) if found else "-"
+        rows.append(f"  {asked.panel[:52]:<52} {asked.ref}  {len(found):>3} series  {value}")
+    return "\n".join(rows).lstrip("\n")
+
+
+def _last(series: dict[str, Any]) -> str:
+    value = series["values"][-1][1] if "values" in series else series["value"][1]
+    return f"{float(value):.4g}"

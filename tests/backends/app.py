@@ -1,0 +1,179 @@
+"""An app with the real SDK, one added line and the simulator for an API: what the back ends are fed in these tests.
+
+Started as a process of its own, so that its OpenTelemetry setup is an app's. Reads commands from standard input, one a
+line, and answers each with one line of JSON:
+
+    load KIND      keep calling, in the background, in this kind of weather; until the next command
+    quiet          stop calling
+    trace          one call: 529, connection reset, answer
+    calls N KIND   N calls in this weather, each a trace of its own
+    end            flush and stop
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import anthropic
+import httpx2
+from opentelemetry import trace
+
+import anthropic_otel
+from anthropic_otel.simulator import Endpoint, Simulator
+
+SECRET = "sk-ant-api03-planted-secret-0123456789"
+PROMPT = "the planted prompt"
+MODELS = ("claude-sonnet-4-5", "claude-haiku-4-5")
+WEATHER = {
+    "healthy": {"ok": 1.0},
+    "overload": {"ok": 0.4, "http_529": 0.6},
+    "timeouts": {"ok": 0.6, "read_timeout": 0.4},
+    "failing": {"http_400": 1.0},
+    "everything": {
+        "ok": 4.0,
+        **dict.fromkeys(
+            (
+                "http_400",
+                "http_401",
+                "http_404",
+                "http_429_retry_after_ms",
+                "http_500",
+                "http_504",
+                "http_529",
+                "connection_reset",
+                "read_timeout",
+                "body_reset",
+                "server_disconnected",
+            ),
+            0.4,
+        ),
+    },
+}
+ELSEWHERE = ("connection_refused", "tls_untrusted", "name_resolution_error", "stream_overloaded", "stream_incomplete")
+WORKERS = 6
+
+
+class App:
+    """The clients, and the workers that use them."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.tracer = trace.get_tracer("app")
+        self.client = self._client(simulator.base_url)
+        self.elsewhere = {name: self._at(simulator.endpoint(name)) for name in ELSEWHERE}
+        self.kind: str | None = None
+        self.ended = threading.Event()
+        self.random = random.Random(7)
+        for _ in range(WORKERS):
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def _client(self, url: str, http: httpx2.Client | None = None) -> anthropic.Anthropic:
+        timeout = httpx2.Timeout(5.0, read=0.4, connect=1.0)
+        return anthropic.Anthropic(base_url=url, api_key=SECRET, max_retries=2, timeout=timeout, http_client=http)
+
+    def _at(self, endpoint: Endpoint) -> anthropic.Anthropic:
+        return self._client(endpoint.base_url, None)
+
+    def _work(self) -> None:
+        while not self.ended.is_set():
+            if self.kind is None:
+                self.ended.wait(0.02)
+                continue
+            self.one(self.kind)
+            self.ended.wait(0.05)
+
+    def one(self, kind: str) -> str:
+        """One call in a span of the app; its trace id."""
+        with self.tracer.start_as_current_span("handle request") as span:
+            span.set_attribute("gen_ai.prompt.0.content", PROMPT)
+            span.set_attribute("app.note", f"key {SECRET}")
+            try:
+                self._call(kind)
+            except (anthropic.APIError, httpx2.HTTPError):
+                pass
+            return format(span.get_span_context().trace_id, "032x")
+
+    def _call(self, kind: str) -> None:
+        if kind == "everything" and self.random.random() < 0.4:
+            name = self.random.choice(ELSEWHERE)
+            self._ask(self.elsewhere[name], stream=name.startswith("stream"))
+        elif self.random.random() < 0.1:
+            self.client.messages.count_tokens(model=MODELS[0], messages=[{"role": "user", "content": "Hi"}])
+        else:
+            self._ask(self.client, stream=self.random.random() < 0.4)
+
+    def _ask(self, client: anthropic.Anthropic, *, stream: bool) -> None:
+        request: dict[str, Any] = {
+            "model": self.random.choice(MODELS),
+            "max_tokens": 64,
+            "messages": [{"role": "user", "content": PROMPT}],
+        }
+        if stream:
+            for _ in client.messages.create(**request, stream=True):
+                pass
+        else:
+            client.messages.create(**request)
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
+    def load(self, kind: str) -> dict[str, Any]:
+        """Keep calling in this weather."""
+        self.simulator.mix(WEATHER[kind], seed=1)
+        self.kind = kind
+        return {}
+
+    def quiet(self) -> dict[str, Any]:
+        """Stop calling."""
+        self.kind = None
+        return {}
+
+    def trace(self) -> dict[str, Any]:
+        """One call that recovers in its third attempt."""
+        self.simulator.reset()
+        self.simulator.play("http_529", "connection_reset", "ok")
+        with self.tracer.start_as_current_span("handle request") as span:
+            span.set_attribute("gen_ai.prompt.0.content", PROMPT)
+            span.set_attribute("app.note", f"key {SECRET}")
+            self._ask(self.client, stream=False)
+            trace_id = format(span.get_span_context().trace_id, "032x")
+        return {"trace": trace_id, "requests": self.simulator.request_ids}
+
+    def calls(self, number: str, kind: str) -> dict[str, Any]:
+        """So many calls, one after the other."""
+        self.simulator.reset()
+        self.simulator.mix(WEATHER[kind], seed=1)
+        return {"traces": [self.one(kind) for _ in range(int(number))]}
+
+
+def main() -> None:
+    """Serves commands until `end`."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    anthropic_otel.instrument(export="otlp")
+    with Simulator() as simulator:
+        app = App(simulator)
+        commands: dict[str, Callable[..., dict[str, Any]]] = {
+            "load": app.load,
+            "quiet": app.quiet,
+            "trace": app.trace,
+            "calls": app.calls,
+        }
+        print(json.dumps({"process": os.getpid()}), flush=True)
+        for line in sys.stdin:
+            name, *arguments = line.split()
+            if name == "end":
+                break
+            print(json.dumps(commands[name](*arguments)), flush=True)
+        app.ended.set()
+
+
+if __name__ == "__main__":
+    main()
