@@ -1,0 +1,103 @@
+"""A middleware of the SDK that sends further attempts while the app reads a stream, as the refusal fallback does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+
+from anthropic_otel._core.runtime import current_call
+from anthropic_otel.simulator import Reply, Simulator
+from anthropic_otel.testing import capture
+
+middleware = pytest.importorskip("anthropic.lib.middleware", reason="this SDK has no refusal fallback")
+
+PARAMS: dict[str, Any] = {
+    "model": "claude-opus-4-8",
+    "max_tokens": 64,
+    "messages": [{"role": "user", "content": "hi"}],
+}
+FALLBACKS = [{"model": "claude-opus-4-7"}]
+
+
+def refusal() -> Reply:
+    """A stream in which the model refuses before it has said anything."""
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "content": [],
+        "model": "claude-opus-4-8",
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 3, "output_tokens": 1},
+    }
+    events = (
+        {"type": "message_start", "message": message},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "refusal", "stop_sequence": None},
+            "usage": {"output_tokens": 1},
+        },
+        {"type": "message_stop"},
+    )
+    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    return Reply(body=body.encode(), content_type="text/event-stream")
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        running.play(refusal(), "ok")
+        yield running
+
+
+def test_the_fallback_is_an_attempt_of_the_same_call(simulator: Simulator) -> None:
+    """Both requests are attempts of one call, which is over when the spliced stream is; nothing stays current."""
+    fallback = middleware.BetaRefusalFallbackMiddleware(FALLBACKS)
+    state = middleware.BetaFallbackState()
+    with anthropic.Anthropic(base_url=simulator.base_url, api_key="none", middleware=[fallback]) as client:
+        with state, capture() as telemetry:
+            for _ in client.beta.messages.create(stream=True, **PARAMS):
+                assert current_call.get() is None
+        [call] = telemetry.calls
+        assert [(a.outcome, a.resend_count, a.stream_complete) for a in call.attempts] == [
+            ("completed", 0, True),
+            ("completed", 1, True),
+        ]
+        assert (call.outcome, telemetry.in_flight) == ("succeeded", 0)
+
+
+def test_the_fallback_of_an_async_stream_too(simulator: Simulator) -> None:
+    """The same for an async client."""
+
+    async def read() -> None:
+        fallback = middleware.BetaRefusalFallbackMiddleware(FALLBACKS)
+        async with anthropic.AsyncAnthropic(
+            base_url=simulator.base_url, api_key="none", middleware=[fallback]
+        ) as client:
+            async for _ in await client.beta.messages.create(stream=True, **PARAMS):
+                assert current_call.get() is None
+
+    with middleware.BetaFallbackState(), capture() as telemetry:
+        asyncio.run(read())
+    [call] = telemetry.calls
+    assert [a.outcome for a in call.attempts] == ["completed", "completed"]
+    assert (call.outcome, telemetry.in_flight) == ("succeeded", 0)
+
+
+def test_a_spliced_stream_that_is_given_up_ends_its_call(simulator: Simulator) -> None:
+    """Closing the stream before its end ends the attempt and the call, once."""
+    fallback = middleware.BetaRefusalFallbackMiddleware(FALLBACKS)
+    with anthropic.Anthropic(base_url=simulator.base_url, api_key="none", middleware=[fallback]) as client:
+        with middleware.BetaFallbackState(), capture() as telemetry:
+            stream = client.beta.messages.create(stream=True, **PARAMS)
+            next(iter(stream))
+            stream.close()
+        [call] = telemetry.calls
+        assert call.outcome == "abandoned"
+        assert telemetry.in_flight == 0
