@@ -18,7 +18,6 @@ Export = Literal["otlp", "console"]
 
 _UNSET: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
 _NOWHERE: Final = _UNSET | {"NoOpTracerProvider", "NoOpMeterProvider", "_DefaultTracerProvider"}
-_PROTOCOLS: Final = {"otlp": "http/protobuf"}
 
 
 def set_up(export: str) -> None:
@@ -64,7 +63,7 @@ def _tracer_provider(export: str) -> Any:
     if export == "console":
         provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
     elif _wanted("OTEL_TRACES_EXPORTER"):
-        provider.add_span_processor(BatchSpanProcessor(_otlp("opentelemetry_traces_exporter", "TRACES")))
+        provider.add_span_processor(BatchSpanProcessor(otlp_exporter("traces")))
     return provider
 
 
@@ -76,17 +75,21 @@ def _meter_provider(export: str) -> Any:
         return MeterProvider([PeriodicExportingMetricReader(ConsoleMetricExporter())])
     if not _wanted("OTEL_METRICS_EXPORTER"):
         return MeterProvider()
-    return MeterProvider([PeriodicExportingMetricReader(_otlp("opentelemetry_metrics_exporter", "METRICS"))])
+    return MeterProvider([PeriodicExportingMetricReader(otlp_exporter("metrics"))])
 
 
 def _wanted(variable: str) -> bool:
     return os.environ.get(variable, "otlp").strip().lower() != "none"
 
 
-def _otlp(group: str, signal: str) -> Any:
-    """The OTLP exporter for the protocol that the environment names; HTTP if it names none."""
-    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+def otlp_exporter(signal: Literal["traces", "metrics"]) -> Any:
+    """A new OTLP exporter, for the protocol that the environment names; HTTP if it names none.
+
+    Raises `ImportError` where it is not installed.
+    """
+    own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL")
+    protocol = own or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     name = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
-    for entry_point in entry_points(group=group, name=name):
+    for entry_point in entry_points(group=f"opentelemetry_{signal}_exporter", name=name):
         return entry_point.load()()
     raise ImportError(f"No {name} exporter is installed")
