@@ -33,7 +33,7 @@ def observe(response: Any, attempt: Attempt) -> bool:
     content_type = attempt.headers.get(b"content-type", b"").lower()
     event_stream = content_type.startswith(_EVENT_STREAMS)
     reading = attempt.read(event_stream=event_stream, is_message=event_stream and attempt.is_message)
-    encoded = b"content-encoding" in attempt.headers
+    encoded = attempt.headers.get(b"content-encoding", b"identity").lower() != b"identity"
     stream_class: Any = type(response.stream)
     wrapper = wrapper_class(stream_class, _SyncBody, _AsyncBody, _BothBody)
     body = wrapper(response.stream, attempt, reading, encoded)

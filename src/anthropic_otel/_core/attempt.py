@@ -175,7 +175,7 @@ class Attempt:
         self._failed(cause.word.value)
 
     def _conclude_stream(self, how: End, end: StreamEnd) -> None:
-        must_stop = self.reading is not None and self.reading.is_message
+        must_stop = self.reading is not None and self.reading.is_message and end.complete is not None
         if end.error_type is not None:
             self._failed(end.error_type)
         elif end.complete or (how is End.READ and not must_stop):

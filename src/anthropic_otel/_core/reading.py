@@ -10,7 +10,7 @@ from typing import Final
 
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.guard import guarded
-from anthropic_otel._core.sse import StreamEnd, Tail
+from anthropic_otel._core.sse import UNSEEN, StreamEnd, Tail
 
 
 class Reading:
@@ -59,5 +59,8 @@ class Reading:
     def conclude(self) -> None:
         """Reads off the end of an event stream how it ended, into `end`. Frees what was kept of it."""
         tail, self.tail = self.tail, None
-        if tail is not None:
-            self.end = tail.end()
+        if tail is None:
+            return
+        # Chunks came and none was seen decoded: the app reads the compressed bytes itself.
+        unseen = self.first_chunk is not None and tail.empty
+        self.end = UNSEEN if unseen else tail.end()

@@ -38,10 +38,17 @@ _AWS_TYPES: Final = {
 
 @dataclass(frozen=True)
 class StreamEnd:
-    """How an event stream ended. `error_type` is one of `API_ERROR_TYPES` or `_OTHER`, `None` without an error."""
+    """How an event stream ended.
 
-    complete: bool
+    `complete` is whether its end event came, `None` if its events were not to be seen. `error_type` is one of
+    `API_ERROR_TYPES` or `_OTHER`, `None` without an `error` event.
+    """
+
+    complete: bool | None
     error_type: str | None
+
+
+UNSEEN: Final = StreamEnd(None, None)
 
 
 class Tail:
@@ -51,6 +58,10 @@ class Tail:
 
     def __init__(self) -> None:
         self._bytes = b""
+
+    @property
+    def empty(self) -> bool:
+        return not self._bytes
 
     def feed(self, chunk: bytes) -> None:
         """Takes the next decoded chunk of the body."""

@@ -104,7 +104,7 @@ def _add_timing(attributes: dict[str, AttributeValue], attempt: Attempt) -> None
     attributes[s.STREAM_CONSUMER_TIME] = reading.consumer_time / _SECOND
     if reading.first_chunk is not None:
         attributes[s.STREAM_TIME_TO_FIRST_CHUNK] = (reading.first_chunk - attempt.started) / _SECOND
-    if reading.is_message:
+    if reading.is_message and reading.end.complete is not None:
         attributes[s.STREAM_COMPLETE] = reading.end.complete
 
 
