@@ -25,6 +25,7 @@ class Instrumentation:
     def __init__(self) -> None:
         self.process: Runtime | None = None
         self._patches: list[sdk.Patch] = []
+        self._told = False
         self._http_clients: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def instrument_process(self, make: MakeRuntime) -> None:
@@ -40,8 +41,8 @@ class Instrumentation:
         connection = sdk.http_client_of(client)
         if connection is None:
             raise TypeError(f"Expected a client of the Anthropic SDK, got {type(client).__name__}")
-        if self._patch():
-            self._add_once(connection, make, calls_only=True)
+        # Where calls cannot be seen, what goes through the client's own HTTP client still can.
+        self._add_once(connection, make, calls_only=self._patch())
 
     def instrument_http_client(self, client: Any, make: MakeRuntime) -> None:
         """Every request of one HTTP client. Raises `TypeError` for what is none."""
@@ -91,13 +92,20 @@ class Instrumentation:
     def runtime_of(self, client: Any) -> Runtime | None:
         """Who learns of the calls of an SDK client. Instruments its HTTP client if the process is instrumented."""
         connection = sdk.http_client_of(client)
-        if connection is None:
-            return self.process
         runtime = http_client.runtime_of(connection)
-        if (runtime is None or not runtime.active) and self.process is not None:
-            self._add(connection, self.process, calls_only=True)
-            return self.process
-        return runtime
+        if runtime is not None and runtime.active:
+            return runtime
+        if self.process is not None:
+            self._reach(connection, self.process)
+        return self.process
+
+    def _reach(self, connection: Any, runtime: Runtime) -> None:
+        """Instruments an HTTP client at its first call. Without one where we know it, there are calls only."""
+        if http_client.is_client(connection):
+            self._add(connection, runtime, calls_only=True)
+        elif not self._told:
+            self._told = True
+            log.warning("This version of the Anthropic SDK is not known: its calls are recorded, its attempts are not")
 
     def _add_once(self, client: Any, make: MakeRuntime, *, calls_only: bool) -> None:
         runtime = http_client.runtime_of(client)

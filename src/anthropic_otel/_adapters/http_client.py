@@ -93,7 +93,7 @@ def instrument(client: Any, runtime: Runtime, *, calls_only: bool) -> bool:
     """
     if runtime_of(client) is runtime:
         return False
-    if not callable(getattr(client, "send", None)):
+    if not is_client(client):
         raise TypeError(f"Expected an httpx or httpx2 client, got {type(client).__name__}")
     uninstrument(client)
     asynchronous = inspect.iscoroutinefunction(type(client).send)
@@ -110,6 +110,11 @@ def uninstrument(client: Any) -> None:
         del client.send
     else:
         client.send = send.before
+
+
+def is_client(client: Any) -> bool:
+    """Whether `client` is what can be instrumented: an object with a `send` of its class and attributes of its own."""
+    return callable(getattr(type(client), "send", None)) and hasattr(client, "__dict__")
 
 
 def runtime_of(client: Any) -> Runtime | None:

@@ -1,0 +1,69 @@
+"""An SDK whose inside has changed beyond what is known: one warning, and whatever can still be recorded is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+
+import anthropic_otel
+from anthropic_otel._adapters import sdk
+from anthropic_otel.simulator import Simulator
+from anthropic_otel.testing import capture
+
+PARAMS: dict[str, Any] = {
+    "model": "claude-opus-4-8",
+    "max_tokens": 64,
+    "messages": [{"role": "user", "content": "hi"}],
+}
+
+
+@pytest.fixture
+def client() -> Iterator[anthropic.Anthropic]:
+    with (
+        Simulator() as simulator,
+        anthropic.Anthropic(base_url=simulator.base_url, api_key="none", max_retries=0) as made,
+    ):
+        yield made
+        anthropic_otel.uninstrument()
+
+
+def test_without_the_http_client_calls_are_recorded(
+    client: anthropic.Anthropic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The HTTP client is not where it was: one warning however many calls, and the calls are there."""
+    monkeypatch.setattr(sdk, "http_client_of", lambda _: None)
+    with caplog.at_level(logging.WARNING, "anthropic_otel"), capture() as telemetry:
+        client.messages.create(**PARAMS)
+        client.messages.create(**PARAMS)
+    assert [call.outcome for call in telemetry.calls] == ["succeeded", "succeeded"]
+    assert telemetry.attempts == []
+    assert len([record for record in caplog.records if "not known" in record.message]) == 1
+
+
+def test_without_the_call_boundary_attempts_of_a_client_are_recorded(
+    client: anthropic.Anthropic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No class defines `request` any more: one warning, and a client that is named has its attempts."""
+    monkeypatch.setattr(sdk, "patch", lambda *_: [])
+    with caplog.at_level(logging.WARNING, "anthropic_otel"):
+        anthropic_otel.instrument(client)
+    with capture() as telemetry:
+        client.messages.create(**PARAMS)
+    assert [attempt.outcome for attempt in telemetry.attempts] == ["completed"]
+    assert telemetry.calls == []
+    assert any("not known" in record.message for record in caplog.records)
+
+
+def test_the_app_runs_on_whatever_is_missing(client: anthropic.Anthropic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for what is not there any more does not reach the app."""
+
+    def gone(*_: object) -> None:
+        raise AttributeError("gone")
+
+    monkeypatch.setattr(sdk, "_invocation", gone)
+    with capture():
+        assert client.messages.create(**PARAMS).content
