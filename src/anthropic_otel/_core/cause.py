@@ -12,12 +12,14 @@ leads into exceptions that the app has handled, and into the cancellation by whi
 from __future__ import annotations
 
 import errno
+import itertools
 import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
 _MAX_DEPTH: Final = 16
@@ -40,6 +42,7 @@ class Cause:
     phase: Phase | None
 
 
+@guarded(Cause(NetworkCause.OTHER, None, None))
 def classify(error: BaseException, *, phase: Phase | None = None, through_proxy: bool = False) -> Cause:
     """The cause of `error`, as `http_client.send` or a body raised it. Never raises for any exception object.
 
@@ -87,7 +90,7 @@ def _below(error: BaseException) -> Iterator[BaseException]:
 
 
 def _root(cls: type[BaseException]) -> str:
-    return cls.__module__.partition(".")[0]
+    return str(cls.__module__).partition(".")[0]
 
 
 def _is_a(error: BaseException, libraries: frozenset[str], *names: str) -> bool:
@@ -103,13 +106,13 @@ def _is_a(error: BaseException, libraries: frozenset[str], *names: str) -> bool:
 
 def _from_leaf(chain: list[BaseException], phase: Phase | None) -> NetworkCause | None:
     for error in reversed(chain):
-        word = _of_leaf(error, phase)
+        word = _of_leaf(error, phase, chain)
         if word is not None:
             return word
     return None
 
 
-def _of_leaf(error: BaseException, phase: Phase | None) -> NetworkCause | None:
+def _of_leaf(error: BaseException, phase: Phase | None, chain: list[BaseException]) -> NetworkCause | None:
     # The order matters: gaierror and SSLError are OSErrors, with an errno that is not the system's.
     if isinstance(error, socket.gaierror) or _is_a(error, _AIOHTTP, "ClientConnectorDNSError"):
         return NetworkCause.NAME_RESOLUTION_ERROR
@@ -121,15 +124,24 @@ def _of_leaf(error: BaseException, phase: Phase | None) -> NetworkCause | None:
         return NetworkCause.TLS_ERROR
     if _is_a(error, _AIOHTTP, "ClientProxyConnectionError", "ClientHttpProxyError"):
         return NetworkCause.PROXY_ERROR
-    if isinstance(error, OSError) and error.errno is not None:
-        return _of_errno(error.errno, phase)
+    if isinstance(error, OSError) and isinstance(error.errno, int):
+        return _timed_out(phase, chain) if error.errno == errno.ETIMEDOUT else _BY_ERRNO.get(error.errno)
     return None
 
 
-def _of_errno(number: int, phase: Phase | None) -> NetworkCause | None:
-    if number == errno.ETIMEDOUT:
-        return NetworkCause.CONNECT_TIMEOUT if phase in (None, Phase.POOL, Phase.CONNECT) else NetworkCause.READ_TIMEOUT
-    return _BY_ERRNO.get(number)
+def _timed_out(phase: Phase | None, chain: list[BaseException]) -> NetworkCause:
+    """The system's own timeout, met when the other side has answered nothing for minutes, whatever was under way."""
+    if phase is None and any(_is_a(error, _HTTPX, "ReadError") for error in chain):
+        return NetworkCause.READ_TIMEOUT
+    return _TIMEOUTS.get(phase or _phase_of(chain) or Phase.CONNECT, NetworkCause.READ_TIMEOUT)
+
+
+_TIMEOUTS: Final = {
+    Phase.POOL: NetworkCause.CONNECT_TIMEOUT,
+    Phase.CONNECT: NetworkCause.CONNECT_TIMEOUT,
+    Phase.TLS: NetworkCause.TLS_TIMEOUT,
+    Phase.SEND: NetworkCause.WRITE_TIMEOUT,
+}
 
 
 _BY_ERRNO: Final = {
@@ -148,16 +160,13 @@ _BY_ERRNO: Final = {
 
 
 def _from_type(chain: list[BaseException], phase: Phase | None) -> NetworkCause | None:
-    for error in chain:
-        word = _of_aiohttp(error) or _of_httpx(error, phase, chain)
-        if word is not None:
-            return word
-    return None
+    # The aiohttp transport wraps everything into a few types of httpx; what it wrapped decides.
+    of_aiohttp = map(_of_aiohttp, chain)
+    of_httpx = (_of_httpx(error, phase, chain) for error in chain)
+    return next(filter(None, itertools.chain(of_aiohttp, of_httpx)), None)
 
 
 def _of_aiohttp(error: BaseException) -> NetworkCause | None:
-    if _root(type(error)) not in _AIOHTTP:
-        return None
     return next((word for name, word in _AIOHTTP_TYPES if _is_a(error, _AIOHTTP, name)), None)
 
 
@@ -181,13 +190,6 @@ _AIOHTTP_TYPES: Final = (
 
 
 def _of_httpx(error: BaseException, phase: Phase | None, chain: list[BaseException]) -> NetworkCause | None:
-    if _root(type(error)) not in _HTTPX:
-        return None
-    if any(_root(type(inner)) in _AIOHTTP for inner in chain):
-        # The aiohttp transport wraps everything into a few types of httpx; what it wrapped decides.
-        inner_word = next(filter(None, map(_of_aiohttp, chain)), None)
-        if inner_word is not None:
-            return inner_word
     if _is_a(error, _HTTPX, "ConnectTimeout"):
         return NetworkCause.TLS_TIMEOUT if phase is Phase.TLS else NetworkCause.CONNECT_TIMEOUT
     if _is_a(error, _HTTPX, "RemoteProtocolError"):
