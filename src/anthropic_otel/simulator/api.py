@@ -62,11 +62,11 @@ class Refused:
 Answer: TypeAlias = Whole | Streamed | Refused
 
 _MODELS: Final = {
-    "claude-opus-4-5": "Claude Opus 4.5",
-    "claude-sonnet-4-5": "Claude Sonnet 4.5",
-    "claude-haiku-4-5": "Claude Haiku 4.5",
+    "claude-opus-5-5": "Claude Opus 5.5",
+    "claude-sonnet-5-5": "Claude Sonnet 5.5",
+    "claude-haiku-5-5": "Claude Haiku 5.5",
 }
-_CREATED: Final = "2025-10-01T00:00:00Z"
+_CREATED: Final = "2026-10-01T00:00:00Z"
 _BEDROCK: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>invoke|invoke-with-response-stream)")
 _VERTEX: Final = re.compile(
     r"(?:/v1)?/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>\w+)"
@@ -176,7 +176,7 @@ def _batch(name: str) -> Json:
         "request_counts": counts,
         "created_at": _CREATED,
         "ended_at": _CREATED,
-        "expires_at": "2025-10-02T00:00:00Z",
+        "expires_at": "2026-10-02T00:00:00Z",
         "archived_at": None,
         "cancel_initiated_at": None,
         "results_url": None,

@@ -56,6 +56,10 @@ class Link:
         while await self.read():
             pass
 
+    async def settle(self) -> None:
+        """Give the client time to read what has been written before it meets what follows."""
+        await asyncio.sleep(0.02)
+
     async def close(self) -> None:
         """Close it in order: what has been written arrives, then a FIN. Never raises."""
         with contextlib.suppress(OSError):
@@ -63,8 +67,8 @@ class Link:
             await self._writer.wait_closed()
 
     async def reset(self) -> None:
-        """Break it: an RST instead of a FIN, after what has been written was given time to arrive."""
-        await asyncio.sleep(0.02)
+        """Break it: an RST instead of a FIN, after what has been written."""
+        await self.settle()
         raw: socket.socket | None = self._writer.get_extra_info("socket")
         if raw is not None:
             with contextlib.suppress(OSError):

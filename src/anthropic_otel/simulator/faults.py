@@ -61,11 +61,12 @@ class Fault:
 
     - `error_type`, `cause`, `phase`, `outcome`: what the library reports. `None`: the attribute is absent.
     - `status`: the HTTP status that the client sees; `None` when no response reaches it.
-    - `errno`: the operating system's errors, by name, one of which is in the exception chain on Linux; empty: none is.
+    - `errno`: the operating system's or the resolver's errors, by name, one of which is in the exception chain on
+      Linux; empty: none is.
     - `retried`: whether the SDK tries again, given that it may.
     - `request_id`: whether a response with a request id reaches the client.
     - `stream`: `True` for requests with `stream=True` only, `False` for others only, `None` for both.
-    - `applies_to`: the HTTP stacks on which it can be made.
+    - `applies_to`: the HTTP stacks that can meet it and tell it apart.
     """
 
     name: str

@@ -14,7 +14,7 @@ from typing import Any, Final
 from anthropic_otel.simulator.wire import Json, to_json
 
 _SAYING: Final = "the quick brown fox jumps over the lazy dog while the slow green turtle watches from the river bank"
-DEFAULT_MODEL: Final = "claude-sonnet-4-5"
+DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 
 
 def message(request: Json, words: int, message_id: str, tool_id: str) -> Json:

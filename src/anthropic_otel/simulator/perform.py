@@ -131,6 +131,7 @@ async def end(link: Link, ending: Ending) -> None:
         case Ending.STALL:
             await link.hold()
         case Ending.GARBAGE:
+            await link.settle()
             await link.write(GARBAGE)
         case Ending.CLOSE | Ending.CLEAN:
             pass

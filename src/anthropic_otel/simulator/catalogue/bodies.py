@@ -20,10 +20,12 @@ from anthropic_otel.simulator.actions import (
     Point,
     Reply,
 )
-from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, network
+from anthropic_otel.simulator.faults import HTTPX, HTTPX2, NO_NEEDS, STACKS, Fault, Needs, Where, network
 
 _SOON: Final = Needs(read_timeout=0.3)
 _BROKEN_GZIP: Final = Reply(delivery=Delivery(encoding=Encoding.BROKEN_GZIP))
+_HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
+"""aiohttp waits for ever, whatever its timeouts, when the framing of a body breaks after it has read a part of it."""
 
 
 def _body(
@@ -34,6 +36,7 @@ def _body(
     *,
     errno: tuple[str, ...] = (),
     needs: Needs = NO_NEEDS,
+    applies_to: frozenset[str] = STACKS,
 ) -> Fault:
     """A fault in a body that is no stream."""
     return network(
@@ -47,6 +50,7 @@ def _body(
         status=200,
         stream=False,
         needs=needs,
+        applies_to=applies_to,
     )
 
 
@@ -58,6 +62,7 @@ def _stream(
     *,
     errno: tuple[str, ...] = (),
     needs: Needs = NO_NEEDS,
+    applies_to: frozenset[str] = STACKS,
 ) -> Fault:
     """A fault in a stream; the SDK does not retry it."""
     return network(
@@ -72,6 +77,7 @@ def _stream(
         retried=False,
         stream=True,
         needs=needs,
+        applies_to=applies_to,
     )
 
 
@@ -127,6 +133,7 @@ _BODIES: Final = (
         "The chunked framing of the body turns into bytes that are none.",
         Cut(Point.BODY, Ending.GARBAGE, after=1),
         Cause.PROTOCOL_ERROR,
+        applies_to=_HTTPCORE,
     ),
     _body("body_bad_gzip", "The body says that it is gzip and is not.", _BROKEN_GZIP, Cause.DECODING_ERROR),
 )
@@ -163,6 +170,7 @@ _STREAMS: Final = (
         "The chunked framing of the stream turns into bytes that are none.",
         Cut(Point.BODY, Ending.GARBAGE),
         Cause.PROTOCOL_ERROR,
+        applies_to=_HTTPCORE,
     ),
     _stream("stream_bad_gzip", "The stream says that it is gzip and is not.", _BROKEN_GZIP, Cause.DECODING_ERROR),
 )

@@ -11,11 +11,13 @@ from typing import Final
 from anthropic_otel._core.semconv import NetworkCause as Cause
 from anthropic_otel._core.semconv import Phase
 from anthropic_otel.simulator.actions import Address, Certificate, Cut, Ending, Handshake, Place, Point, Tls
-from anthropic_otel.simulator.faults import Needs, Where, network
+from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Needs, Where, network
 
 _SOON: Final = 0.3
 _LARGE: Final = 16 * 1024 * 1024
 """More than the kernel's buffers of both ends can hold, so that a server that does not read blocks the client."""
+_HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
+"""aiohttp has no timeout for writing, and one for the pool, the connect and the TLS handshake together."""
 
 _CONNECT: Final = (
     network(
@@ -25,6 +27,7 @@ _CONNECT: Final = (
         Address(Place.UNKNOWN_NAME),
         Cause.NAME_RESOLUTION_ERROR,
         Phase.CONNECT,
+        errno=("EAI_NONAME", "EAI_AGAIN"),
     ),
     network(
         "connection_refused",
@@ -60,6 +63,7 @@ _CONNECT: Final = (
         Cut(Point.BODY, Ending.STALL, after=1),
         Cause.POOL_TIMEOUT,
         Phase.POOL,
+        applies_to=_HTTPCORE,
         needs=Needs(pool_timeout=_SOON, max_connections=1, busy_connections=1),
     ),
 )
@@ -123,6 +127,7 @@ _TLS: Final = (
         Handshake(Ending.STALL),
         Cause.TLS_TIMEOUT,
         Phase.TLS,
+        applies_to=_HTTPCORE,
         needs=Needs(connect_timeout=_SOON),
     ),
 )
@@ -145,6 +150,7 @@ _REQUEST: Final = (
         Cut(Point.REQUEST, Ending.STALL),
         Cause.WRITE_TIMEOUT,
         Phase.SEND,
+        applies_to=_HTTPCORE,
         needs=Needs(write_timeout=_SOON, request_bytes=_LARGE),
     ),
 )

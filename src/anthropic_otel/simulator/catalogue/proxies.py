@@ -21,7 +21,7 @@ FAULTS: Final = (
         "Nobody listens at the proxy's address.",
         Where.CONNECT,
         Proxy(ProxyAnswer.REFUSED),
-        Cause.CONNECTION_REFUSED,
+        Cause.PROXY_ERROR,
         Phase.CONNECT,
         errno=("ECONNREFUSED",),
         applies_to=_STACKS,

@@ -1,0 +1,83 @@
+"""The catalogue is complete and does not contradict itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import re
+import socket
+
+import pytest
+
+from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER, AttemptOutcome, NetworkCause
+from anthropic_otel.simulator import FAULTS, ErrorEvent, Fault, Reply, fault
+
+ALL = pytest.mark.parametrize("each", FAULTS.values(), ids=FAULTS)
+
+
+def test_every_network_cause_has_a_fault() -> None:
+    """Every cause of the closed list is made by some fault, but for the one that means 'none of these'."""
+    made = {each.cause for each in FAULTS.values()}
+    assert set(NetworkCause) - made == {NetworkCause.OTHER, NetworkCause.CONNECTION_ERROR}
+
+
+def test_every_documented_status_has_a_fault() -> None:
+    """Every error status that the API documents is there, and one 5xx that nobody documents."""
+    documented = {400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504, 520, 529}
+    assert documented <= {each.status for each in FAULTS.values()}
+
+
+@ALL
+def test_an_entry_describes_itself(each: Fault) -> None:
+    """A name is a word for code, a description a sentence for documents."""
+    assert re.fullmatch(r"[a-z][a-z0-9_]+", each.name)
+    assert each.description[0].isupper()
+    assert each.description.endswith(".")
+    assert fault(each.name) is each
+
+
+@ALL
+def test_an_entry_expects_words_of_the_schema(each: Fault) -> None:
+    """The error type is the cause, the status, or an error type of the API; and only a failure has one."""
+    assert (each.error_type is None) == (each.outcome is AttemptOutcome.COMPLETED)
+    if each.cause is not None:
+        assert each.error_type == each.cause.value
+    elif isinstance(each.action, ErrorEvent):
+        assert each.error_type in (*API_ERROR_TYPES, OTHER)
+    elif each.error_type is not None:
+        assert each.error_type == str(each.status)
+
+
+@ALL
+def test_an_entry_names_real_errors_of_the_system(each: Fault) -> None:
+    """Every errno is a name that the platform has."""
+    assert all(hasattr(errno, name) or hasattr(socket, name) for name in each.errno)
+
+
+@ALL
+def test_a_fault_is_a_plain_value(each: Fault) -> None:
+    """A fault can be hashed, compared, and changed into another one."""
+    other = dataclasses.replace(each, name="other")
+    assert {each, dataclasses.replace(each)} == {each}
+    assert other != each
+
+
+@ALL
+def test_a_request_id_needs_a_response(each: Fault) -> None:
+    """Without a status there is no request id."""
+    assert each.status is not None or not each.request_id
+
+
+def test_an_unknown_name_is_told_with_the_known_ones() -> None:
+    """A misspelt name says which names there are."""
+    with pytest.raises(KeyError, match="connection_reset"):
+        fault("conection_reset")
+
+
+def test_a_rate_limited_reply_has_nothing_left() -> None:
+    """The 429 says that every limit is used up and when to come back."""
+    action = fault("http_429").action
+    assert isinstance(action, Reply)
+    headers = dict(action.headers)
+    assert headers.pop("retry-after") == "1"
+    assert set(headers.values()) == {"0"}

@@ -1,0 +1,253 @@
+"""The simulator's own life: orders, weather, outages, load, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from urllib.request import urlopen
+
+import pytest
+
+from anthropic_otel.simulator import Simulator, fault
+
+_BODY = b'{"model":"m","max_tokens":5,"messages":[]}'
+
+
+def _connection(sim: Simulator) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(sim.base_url.removeprefix("http://"), timeout=5)
+
+
+def _post(connection: http.client.HTTPConnection) -> int:
+    connection.request("POST", "/v1/messages?beta=true", _BODY, {"x-api-key": "none"})
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+def _statuses(sim: Simulator, count: int) -> list[int]:
+    connection = _connection(sim)
+    try:
+        return [_post(connection) for _ in range(count)]
+    finally:
+        connection.close()
+
+
+def test_orders_are_kept_first_in_first_out(sim: Simulator) -> None:
+    """Each request takes one order, by name or as a fault; then all is well."""
+    sim.play("http_529", fault("http_500"))
+    sim.play("http_429")
+    assert _statuses(sim, 5) == [529, 500, 429, 200, 200]
+
+
+def test_a_redirect_takes_one_order(sim: Simulator) -> None:
+    """What follows a redirect does not take the order of the next request."""
+    sim.play("ok_redirected", "http_529")
+    connection = _connection(sim)
+    assert _post(connection) == 307
+    connection.request("POST", "/redirected/0/v1/messages", _BODY, {"x-api-key": "none"})
+    assert connection.getresponse().read()
+    assert _post(connection) == 529
+    connection.close()
+
+
+def test_the_same_seed_brings_the_same_weather(sim: Simulator) -> None:
+    """A mix is random by its seed alone, and waits until no order is left."""
+    seen = []
+    for seed in (7, 7, 8):
+        sim.mix({"ok": 1, "http_529": 1, "http_500": 1}, seed=seed)
+        sim.play("http_404")
+        seen.append(_statuses(sim, 41))
+    assert seen[0] == seen[1] != seen[2]
+    assert seen[0][0] == 404
+    assert set(seen[0][1:]) == {200, 529, 500}
+
+
+def test_orders_that_cannot_be_carried_out_are_refused(sim: Simulator) -> None:
+    """Unknown names, faults with an address of their own, and empty mixes are errors of the caller."""
+    with pytest.raises(KeyError):
+        sim.play("no_such_fault")
+    with pytest.raises(ValueError, match="endpoint"):
+        sim.play("tls_expired")
+    with pytest.raises(ValueError, match="weights"):
+        sim.mix({"ok": 0})
+    assert _statuses(sim, 1) == [200]
+
+
+def test_a_connection_serves_many_requests(sim: Simulator) -> None:
+    """Keep-alive: all requests of one client come on one connection, and are recorded as they came."""
+    _statuses(sim, 3)
+    assert [each.connection for each in sim.requests] == [1, 1, 1]
+    first = sim.requests[0]
+    assert (first.method, first.target, first.body) == ("POST", "/v1/messages?beta=true", _BODY)
+    assert ("x-api-key", "none") in first.headers
+    assert first.header("x-api-key") == "none"
+
+
+def test_open_connections_are_counted(sim: Simulator) -> None:
+    """A client that stays is counted until it goes."""
+    connection = _connection(sim)
+    _post(connection)
+    assert sim.connections_open == 1
+    connection.close()
+    deadline = time.monotonic() + 2
+    while sim.connections_open and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert sim.connections_open == 0
+
+
+def test_an_outage_refuses_and_ends_on_the_same_port(sim: Simulator) -> None:
+    """While it refuses nobody gets in, and who was in is out."""
+    url, connection = sim.base_url, _connection(sim)
+    _post(connection)
+    for _ in range(2):
+        with sim.refusing(), pytest.raises(ConnectionRefusedError):
+            _connection(sim).connect()
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        _post(connection)
+    connection.close()
+    assert sim.base_url == url
+    assert _statuses(sim, 1) == [200]
+
+
+def test_latency_is_taken(sim: Simulator) -> None:
+    """Headers come as late as they are told to, and at once after a reset."""
+    sim.latency(0.1)
+    began = time.monotonic()
+    _statuses(sim, 1)
+    assert time.monotonic() - began >= 0.1
+    sim.reset()
+    assert sim.requests == []
+    began = time.monotonic()
+    _statuses(sim, 1)
+    assert time.monotonic() - began < 0.1
+
+
+def test_the_record_is_bounded() -> None:
+    """It keeps the latest requests only, or none."""
+    for record, kept in ((2, 2), (False, 0), (True, 5)):
+        with Simulator(record=record) as sim:
+            _statuses(sim, 5)
+            assert len(sim.requests) == len(sim.request_ids) == kept
+
+
+def test_the_same_seed_sends_the_same_ids() -> None:
+    """Two runs with one seed have the same request ids, another seed has others."""
+    ids = []
+    for seed in (1, 1, 2):
+        with Simulator(seed=seed) as sim:
+            _statuses(sim, 3)
+            ids.append(sim.request_ids)
+    assert ids[0] == ids[1] != ids[2]
+    assert len(set(ids[0])) == 3
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files by /proc")
+def test_stop_leaves_nothing_behind() -> None:
+    """With clients connected and every kind of endpoint open, stopping closes all of it, twice over."""
+    before, threads = _descriptors(), threading.active_count()
+    for _ in range(2):
+        with Simulator() as sim:
+            connection = _connection(sim)
+            _post(connection)
+            sim.play("read_timeout")
+            connection.request("POST", "/v1/messages", _BODY)
+            for name in ("ok_tls", "connect_timeout", "connection_refused", "tls_timeout", "proxy_407", "stream_reset"):
+                sim.endpoint(name)
+        connection.close()
+        assert sim.connections_open == 0
+    assert (_descriptors(), threading.active_count()) == (before, threads)
+
+
+def test_it_starts_again_after_a_stop() -> None:
+    """One object can run several times, and says so when it does not run."""
+    sim = Simulator()
+    for _ in range(2):
+        sim.start()
+        with pytest.raises(RuntimeError, match="runs already"):
+            sim.start()
+        assert _statuses(sim, 1) == [200]
+        sim.stop()
+        sim.stop()
+    with pytest.raises(RuntimeError, match="does not run"):
+        _ = sim.base_url
+
+
+def test_a_taken_port_is_an_error_of_start() -> None:
+    """The error of the system reaches the caller, and no thread stays."""
+    threads = threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        Simulator(port=taken.getsockname()[1]).start()
+    assert threading.active_count() == threads
+
+
+def test_two_hundred_clients_at_once(sim: Simulator) -> None:
+    """Two hundred connections with five requests each are all served."""
+    port = int(sim.base_url.rsplit(":", 1)[1])
+    request = b"POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: k\r\ncontent-length: %d\r\n\r\n%s" % (
+        len(_BODY),
+        _BODY,
+    )
+
+    async def one() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        answered = 0
+        for _ in range(5):
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(
+                int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length")
+            )
+            await reader.readexactly(length)
+            answered += head.startswith(b"HTTP/1.1 200")
+        writer.close()
+        await writer.wait_closed()
+        return answered
+
+    async def everyone() -> list[int]:
+        return await asyncio.gather(*(one() for _ in range(200)))
+
+    assert sum(asyncio.run(everyone())) == len(sim.requests) == 1000
+    assert len({each.connection for each in sim.requests}) == 200
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_it_is_interrupted(stop: signal.Signals) -> None:
+    """Its first line is its URL; the mix is in force; a signal ends it well."""
+    command = [sys.executable, "-W", "error", "-m", "anthropic_otel.simulator", "--mix", "http_529=1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with pytest.raises(OSError, match="529") as raised:
+            urlopen(f"{url}/v1/models", timeout=5)
+        raised.value.close()  # type: ignore[attr-defined]
+        process.send_signal(stop)
+        _, errors = process.communicate(timeout=5)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_the_command_lists_the_catalogue() -> None:
+    """`--list` has a line for every fault."""
+    command = [sys.executable, "-m", "anthropic_otel.simulator", "--list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert any(line.startswith("connection_reset ") for line in listed)
+
+
+def test_it_needs_neither_the_sdk_nor_opentelemetry() -> None:
+    """Importing it brings no HTTP client, no SDK and no OpenTelemetry."""
+    code = (
+        "import sys, anthropic_otel.simulator;"
+        "print([n for n in ('anthropic', 'httpx', 'httpx2', 'aiohttp') if n in sys.modules])"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"

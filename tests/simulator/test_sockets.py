@@ -1,0 +1,152 @@
+"""What a fault does to a socket, seen by a socket: no HTTP client stands between."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import socket
+import ssl
+import time
+from collections.abc import Callable
+
+import pytest
+
+from anthropic_otel.simulator import FAULTS, Cut, Ending, Fault, Point, Simulator
+
+_CUTS = [each for each in FAULTS.values() if isinstance(each.action, Cut) and each.action.point is not Point.REQUEST]
+_REQUEST = b"POST /v1/messages HTTP/1.1\r\nhost: sim\r\nx-api-key: none\r\ncontent-length: %d\r\n\r\n%s"
+
+
+def _connect(url: str) -> socket.socket:
+    host, port = url.split("//")[1].split(":")
+    return socket.create_connection((host, int(port)), timeout=0.3)
+
+
+def _post(sock: socket.socket, stream: bool | None = False) -> None:
+    body = b'{"model":"m","max_tokens":50,"messages":[],"stream":%s}' % (b"true" if stream else b"false")
+    sock.sendall(_REQUEST % (len(body), body))
+
+
+def _read_to_the_end(sock: socket.socket) -> tuple[bytes, str]:
+    """Return what came, and how it ended: `FIN`, `silence`, or the name of an error of the system."""
+    received = b""
+    try:
+        while data := sock.recv(65536):
+            received += data
+    except TimeoutError:
+        return received, "silence"
+    except OSError as error:
+        return received, errno.errorcode[error.errno or 0]
+    return received, "FIN"
+
+
+@pytest.mark.parametrize("fault", _CUTS, ids=lambda each: each.name)
+def test_an_exchange_ends_as_its_cut_says(fault: Fault, sim: Simulator) -> None:
+    """A reset is an RST, a close a FIN, a stall silence; and headers have come only if the body had begun."""
+    assert isinstance(fault.action, Cut)
+    sim.play(fault)
+    with _connect(sim.base_url) as sock:
+        _post(sock, fault.stream)
+        received, end = _read_to_the_end(sock)
+    expected = {Ending.RESET: "ECONNRESET", Ending.STALL: "silence", Ending.CLEAN: "silence"}
+    assert end == expected.get(fault.action.ending, "FIN")
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n") == (fault.action.point is Point.BODY)
+    assert received.endswith(b"0\r\n\r\n") == (fault.action.ending is Ending.CLEAN)
+
+
+def test_a_length_that_is_not_kept_is_a_length(sim: Simulator) -> None:
+    """The cut body of a Content-Length has fewer bytes than it says."""
+    sim.play("body_cut")
+    with _connect(sim.base_url) as sock:
+        _post(sock)
+        head, _, body = _read_to_the_end(sock)[0].partition(b"\r\n\r\n")
+    length = int(next(line for line in head.split(b"\r\n") if line.startswith(b"content-length")).split()[1])
+    assert 0 < len(body) < length
+
+
+def _count_reads(sock: socket.socket) -> int:
+    for count in itertools.count():
+        try:
+            assert sock.recv(65536)
+        except TimeoutError:
+            return count
+    raise AssertionError("unreachable")
+
+
+def test_segments_arrive_apart(sim: Simulator) -> None:
+    """A segmented response takes many reads, an ordinary one few."""
+    reads = []
+    for name in ("ok", "ok_segmented"):
+        sim.play(name)
+        with _connect(sim.base_url) as sock:
+            _post(sock)
+            reads.append(_count_reads(sock))
+    assert reads[0] <= 3
+    assert reads[1] > 20
+
+
+def test_a_full_backlog_answers_nobody(sim: Simulator) -> None:
+    """A connect to it times out, each time."""
+    url = sim.endpoint("connect_timeout").base_url
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            _connect(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("connection_refused", errno.ECONNREFUSED), ("network_unreachable", errno.ENETUNREACH)],
+)
+def test_an_address_without_a_server_says_so_at_once(name: str, error: int, sim: Simulator) -> None:
+    """The kernel itself answers, in no time."""
+    began = time.monotonic()
+    with pytest.raises(OSError, match=r"refused|unreachable") as raised:
+        _connect(sim.endpoint(name).base_url)
+    assert raised.value.errno == error
+    assert time.monotonic() - began < 0.2
+
+
+def _handshake(url: str, ca_file: str | None) -> OSError | None:
+    context = ssl.create_default_context(cafile=ca_file)
+    try:
+        with _connect(url) as sock, context.wrap_socket(sock, server_hostname="127.0.0.1"):
+            return None
+    except OSError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("tls_untrusted", lambda error: error.verify_code in (18, 19, 20)),
+        ("tls_wrong_host", lambda error: error.verify_code == 64),  # X509_V_ERR_IP_ADDRESS_MISMATCH
+        ("tls_expired", lambda error: error.verify_code == 10),
+        ("tls_plain_port", lambda error: error.reason == "WRONG_VERSION_NUMBER"),
+        ("tls_closed", lambda error: isinstance(error, ssl.SSLEOFError)),
+        ("tls_reset", lambda error: error.errno == errno.ECONNRESET),
+        ("tls_timeout", lambda error: isinstance(error, TimeoutError)),
+    ],
+)
+def test_a_handshake_fails_for_its_reason(name: str, told: Callable[[OSError], bool], sim: Simulator) -> None:
+    """OpenSSL tells each of them apart."""
+    endpoint = sim.endpoint(name)
+    error = _handshake(endpoint.base_url, endpoint.ca_file)
+    assert error is not None
+    assert told(error)
+
+
+def test_a_server_that_does_not_read_blocks_its_client(sim: Simulator) -> None:
+    """A large request does not fit into the buffers of the kernel."""
+    fault = FAULTS["write_timeout"]
+    sim.play(fault)
+    with _connect(sim.base_url) as sock, pytest.raises(TimeoutError):
+        sock.sendall(_REQUEST % (fault.needs.request_bytes, b"x" * fault.needs.request_bytes))
+
+
+def test_a_reset_strikes_the_request_itself(sim: Simulator) -> None:
+    """The client learns of it while it sends."""
+    fault = FAULTS["connection_reset_in_request"]
+    sim.play(fault)
+    with _connect(sim.base_url) as sock, pytest.raises(OSError, match=r"reset|Broken") as raised:
+        sock.sendall(_REQUEST % (fault.needs.request_bytes, b"x" * fault.needs.request_bytes))
+    assert errno.errorcode[raised.value.errno or 0] in fault.errno
