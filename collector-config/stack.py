@@ -7,8 +7,8 @@
     python collector-config/stack.py down      end it
     python collector-config/stack.py build     only build what is missing
 
-Binaries are taken from the PATH, else built with Go into a cache outside the tree. The rule here: what `up` starts, `down`
-ends, and nothing else.
+Binaries are taken from the PATH, else built with Go into a cache outside the tree. The rule here: what `up` starts,
+`down` ends, and nothing else.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from localstack import binaries, panels, services  # noqa: E402
-from localstack.services import HOST, PORTS, NotReady, Service  # noqa: E402
+from localstack import binaries, panels, services
+from localstack.services import HOST, PORTS, NotReady, Service
 
 
 def say(text: str) -> None:
@@ -105,7 +105,7 @@ def what_to_open(grafana: bool) -> str:
     dashboards = (
         f"Grafana        http://{HOST}:{PORTS['grafana']}/dashboards"
         if grafana
-        else "Grafana        not on the PATH. `stack.py panels` prints every panel's data; with Docker, compose.yaml has it"
+        else "Grafana        not on the PATH. `stack.py panels` prints every panel's data; compose.yaml has it"
     )
     return f"""
 Send telemetry:  OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{PORTS["otlp_http"]} anthropic-otel demo

@@ -1,7 +1,7 @@
 """Where the components' binaries come from: the PATH, else a cache, else built with Go into that cache.
 
-The one rule here: what cannot be had is said in full, with what to do about it; nothing is downloaded but Go modules, by
-Go itself, whose checksums are verified.
+The one rule here: what cannot be had is said in full, with what to do about it; nothing is downloaded but Go modules,
+by Go itself, which verifies their checksums.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def find(component: Component, say: Callable[[str], None] = print) -> Path:
     if found:
         return found
     if component.build is None or shutil.which("go") is None:
-        why = "" if component.build is None else " and there is no Go to build it with (https://go.dev/dl, 1.25 or newer)"
+        why = (
+            "" if component.build is None else " and there is no Go to build it with (https://go.dev/dl, 1.25 or newer)"
+        )
         names = " or ".join(component.on_path)
         raise Missing(f"{component.name}: no {names} on the PATH{why}.\n  To get it: {component.get}")
     target = _cached(component)
@@ -102,8 +104,10 @@ def _build_collector(target: Path) -> None:
 
 
 def _module(module: str, package: str, *flags: str) -> Callable[[Path], None]:
-    """A build inside a module's own directory: `go install` refuses modules with `replace` lines, and there the module's
-    own go.mod and go.sum hold."""
+    """A build in a module's own directory, where its go.mod and go.sum hold.
+
+    `go install` refuses a module that has `replace` lines.
+    """
 
     def build(target: Path) -> None:
         work = cache() / "build" / target.name
@@ -175,5 +179,3 @@ def everything(say: Callable[[str], None] = print) -> dict[str, Path]:
     if missing:
         raise Missing("\n".join(missing))
     return found
-
-

@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Window:
-    """The time that is looked at, in seconds: the range of the dashboard, and what Grafana makes of $__rate_interval."""
+    """The time that is looked at, in seconds: the dashboard's range, and what Grafana makes of $__rate_interval."""
 
     seconds: int = 900
     rate: int = 60

@@ -1,7 +1,7 @@
 """Runs the components with the shipped configs: what each is given, when it is ready, how it ends.
 
-The one rule here: the configs beside this folder are used as they are; only addresses are filled in, and intervals where a
-test needs them short.
+The one rule here: the configs beside this folder are used as they are; only addresses are filled in, and intervals
+where a test needs them short.
 """
 
 from __future__ import annotations
@@ -182,9 +182,7 @@ def prometheus(
     return Service(name, command, f"http://{HOST}:{port}/-/ready", work / f"{name}.log")
 
 
-def prometheus_config(
-    ports: Mapping[str, int], *, scrape: bool, interval: str | None, rules: Path, otlp: bool
-) -> str:
+def prometheus_config(ports: Mapping[str, int], *, scrape: bool, interval: str | None, rules: Path, otlp: bool) -> str:
     """The shipped prometheus.yaml with this machine's addresses."""
     text = (CONFIGS / "prometheus" / "prometheus.yaml").read_text()
     for old, new in (
@@ -233,7 +231,11 @@ def grafana(binary: Path, work: Path, ports: Mapping[str, int]) -> Service:
     for name in ("datasources", "dashboards", "alerting"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     sources = (CONFIGS / "grafana" / "datasources" / "datasources.yaml").read_text()
-    for old, port in (("prometheus:9090", "prometheus"), ("jaeger:16686", "jaeger"), ("alertmanager:9093", "alertmanager")):
+    for old, port in (
+        ("prometheus:9090", "prometheus"),
+        ("jaeger:16686", "jaeger"),
+        ("alertmanager:9093", "alertmanager"),
+    ):
         sources = sources.replace(old, f"{HOST}:{ports[port]}")
     (folder / "datasources" / "datasources.yaml").write_text(sources)
     boards = (CONFIGS / "grafana" / "dashboards" / "dashboards.yaml").read_text()

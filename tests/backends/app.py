@@ -12,6 +12,7 @@ line, and answers each with one line of JSON:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -27,7 +28,7 @@ import httpx2
 from opentelemetry import trace
 
 import anthropic_otel
-from anthropic_otel.simulator import Endpoint, Simulator
+from anthropic_otel.simulator import Simulator
 
 SECRET = "sk-ant-api03-planted-secret-0123456789"
 PROMPT = "the planted prompt"
@@ -58,6 +59,8 @@ WEATHER = {
     },
 }
 ELSEWHERE = ("connection_refused", "tls_untrusted", "name_resolution_error", "stream_overloaded", "stream_incomplete")
+CROWDED = "ok_slow"
+"""An address that all workers use over one connection: some find none free."""
 WORKERS = 6
 
 
@@ -68,7 +71,10 @@ class App:
         self.simulator = simulator
         self.tracer = trace.get_tracer("app")
         self.client = self._client(simulator.base_url)
-        self.elsewhere = {name: self._at(simulator.endpoint(name)) for name in ELSEWHERE}
+        self.elsewhere = {name: self._client(simulator.endpoint(name).base_url) for name in ELSEWHERE}
+        tight = anthropic.DefaultHttpxClient(limits=httpx2.Limits(max_connections=1))
+        crowded = self._client(simulator.endpoint(CROWDED).base_url, tight)
+        self.elsewhere[CROWDED] = crowded.with_options(timeout=httpx2.Timeout(5.0, pool=0.001), max_retries=0)
         self.kind: str | None = None
         self.ended = threading.Event()
         self.random = random.Random(7)
@@ -78,9 +84,6 @@ class App:
     def _client(self, url: str, http: httpx2.Client | None = None) -> anthropic.Anthropic:
         timeout = httpx2.Timeout(5.0, read=0.4, connect=1.0)
         return anthropic.Anthropic(base_url=url, api_key=SECRET, max_retries=2, timeout=timeout, http_client=http)
-
-    def _at(self, endpoint: Endpoint) -> anthropic.Anthropic:
-        return self._client(endpoint.base_url, None)
 
     def _work(self) -> None:
         while not self.ended.is_set():
@@ -95,15 +98,13 @@ class App:
         with self.tracer.start_as_current_span("handle request") as span:
             span.set_attribute("gen_ai.prompt.0.content", PROMPT)
             span.set_attribute("app.note", f"key {SECRET}")
-            try:
+            with contextlib.suppress(anthropic.APIError, httpx2.HTTPError):
                 self._call(kind)
-            except (anthropic.APIError, httpx2.HTTPError):
-                pass
             return format(span.get_span_context().trace_id, "032x")
 
     def _call(self, kind: str) -> None:
         if kind == "everything" and self.random.random() < 0.4:
-            name = self.random.choice(ELSEWHERE)
+            name = self.random.choice((*ELSEWHERE, CROWDED))
             self._ask(self.elsewhere[name], stream=name.startswith("stream"))
         elif self.random.random() < 0.1:
             self.client.messages.count_tokens(model=MODELS[0], messages=[{"role": "user", "content": "Hi"}])

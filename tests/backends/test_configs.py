@@ -1,0 +1,65 @@
+"""Every shipped config is accepted by the program that it is for."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from localstack import binaries, services
+from localstack.binaries import CONFIGS
+
+WAYS = sorted(path.name for path in (CONFIGS / "metrics").glob("*.yaml"))
+
+
+def accepts(*command: object, **environment: str) -> None:
+    """Fails with what the program says, if it does not accept."""
+    said = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, env={**os.environ, **environment}, timeout=60
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+@pytest.mark.parametrize(
+    "configs",
+    [
+        *([base, f"metrics/{way}"] for base, way in itertools.product(("all-in-one.yaml", "agent.yaml"), WAYS)),
+        ["gateway.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_the_collector_accepts_its_configs(found: dict[str, Path], configs: list[str], tmp_path: Path) -> None:
+    """Every tier, with every way of the metrics."""
+    files = [f"--config={CONFIGS / config}" for config in configs]
+    accepts(found["Collector"], "validate", *files, STORAGE_DIR=str(tmp_path))
+
+
+@pytest.mark.parametrize("config", sorted(path.name for path in (CONFIGS / "jaeger").glob("*.yaml")))
+def test_jaeger_accepts_its_configs(found: dict[str, Path], config: str, tmp_path: Path) -> None:
+    """In memory, on a disk, in a cluster."""
+    accepts(found["Jaeger"], "validate", f"--config={CONFIGS / 'jaeger' / config}", JAEGER_STORAGE_DIR=str(tmp_path))
+
+
+def test_promtool_accepts_the_prometheus_config_and_rules(tmp_path: Path) -> None:
+    """As a Prometheus 2 would get them."""
+    config = tmp_path / "prometheus.yaml"
+    config.write_text(
+        services.prometheus_config(services.PORTS, scrape=True, interval=None, rules=services.RULES, otlp=False)
+    )
+    accepts(binaries.find(binaries.PROMTOOL), "check", "config", config)
+
+
+def test_alertmanager_routes_pages_to_the_pager_and_tickets_elsewhere() -> None:
+    """The example does what its comments say."""
+    amtool = shutil.which("amtool")
+    assert amtool, "amtool comes with Alertmanager"
+    config = CONFIGS / "alertmanager" / "alertmanager.yaml"
+    accepts(amtool, "check-config", config)
+    for severity, receiver in (("page", "pager"), ("ticket", "tickets")):
+        accepts(
+            *(amtool, "config", "routes", "test", f"--config.file={config}", f"--verify.receivers={receiver}"),
+            *("component=anthropic-client", f"severity={severity}", "job=shop"),
+        )

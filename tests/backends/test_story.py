@@ -1,0 +1,190 @@
+"""End to end: the real SDK against the simulator -> OTLP -> Collector -> Jaeger, Prometheus, Alertmanager."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+from typing import Any
+
+import pytest
+from localstack import panels
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle.promql import label
+
+from .app import PROMPT, SECRET
+from .conftest import WAYS, App, Stack, Webhook, eventually
+
+WINDOW = panels.Window(seconds=120, rate=20)
+
+
+def fetch(url: str) -> Any:
+    """The JSON at a URL; None while there is none."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return json.load(response)
+    except urllib.error.HTTPError:
+        return None
+
+
+def spans(jaeger: str, trace: str, at_least: int = 1) -> list[dict[str, Any]]:
+    """The spans of a trace in Jaeger, in the order in which they started, once there are so many."""
+
+    def look() -> list[dict[str, Any]] | None:
+        answer = fetch(f"{jaeger}/api/traces/{trace}")
+        found = answer["data"][0]["spans"] if answer and answer.get("data") else []
+        return sorted(found, key=lambda span: span["startTime"]) if len(found) >= at_least else None
+
+    return eventually(look, why=f"{at_least} spans of trace {trace} in Jaeger")
+
+
+def tags(span: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a span in Jaeger."""
+    return {tag["key"]: tag["value"] for tag in span["tags"]}
+
+
+def alert_states(prometheus: str, name: str, **labels: str) -> set[str]:
+    """The states of an alert in Prometheus."""
+    found = fetch(f"{prometheus}/api/v1/alerts")["data"]["alerts"]
+    return {a["state"] for a in found if a["labels"]["alertname"] == name and labels.items() <= a["labels"].items()}
+
+
+def test_a_trace_in_jaeger_shows_the_call_its_attempts_their_causes_and_request_ids(app: App, stack: Stack) -> None:
+    """529, reset, answer: three attempts under one call, each with what happened to it."""
+    told = app("trace")
+    found = spans(stack.jaeger, told["trace"], 5)
+    call = next(span for span in found if span["operationName"] == "anthropic.messages.create")
+    attempts = [span for span in found if span["operationName"] == "POST /v1/messages"]
+    assert [span["references"][0]["spanID"] for span in attempts] == [call["spanID"]] * 3
+    first, second, third = map(tags, attempts)
+    assert (first[s.HTTP_RESPONSE_STATUS_CODE], first[s.ERROR_TYPE], first[s.REQUEST_ID]) == (
+        529,
+        "529",
+        told["requests"][0],
+    )
+    assert (second[s.NETWORK_CAUSE], second[s.NETWORK_ERRNO], second[s.HTTP_REQUEST_RESEND_COUNT]) == (
+        "connection_reset",
+        "ECONNRESET",
+        1,
+    )
+    assert s.REQUEST_ID not in second
+    assert (third[s.HTTP_RESPONSE_STATUS_CODE], third[s.RETRY_REASON], third[s.HTTP_REQUEST_RESEND_COUNT]) == (
+        200,
+        "connection_reset",
+        2,
+    )
+    assert third[s.REQUEST_ID] == told["requests"][-1]
+
+
+def test_the_collector_takes_out_a_key_and_a_prompt_and_leaves_the_token_counts(app: App, stack: Stack) -> None:
+    """What other instrumentations recorded by mistake does not leave the node."""
+    found = spans(stack.jaeger, app("trace")["trace"], 5)
+    everything = json.dumps(found)
+    assert SECRET not in everything
+    assert PROMPT not in everything
+    handled = next(tags(span) for span in found if span["operationName"] == "handle request")
+    assert handled["app.note"] == "key ****"
+    call = next(tags(span) for span in found if span["operationName"] == "anthropic.messages.create")
+    assert call["gen_ai.usage.input_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("weather", "name", "labels"),
+    [
+        ("overload", "AnthropicOverloaded", {label(s.GEN_AI_REQUEST_MODEL): "claude-haiku-4-5"}),
+        ("timeouts", "AnthropicTimeouts", {"timeout": "read"}),
+    ],
+)
+def test_an_alert_goes_pending_fires_arrives_at_the_webhook_and_resolves(
+    app: App, stack: Stack, webhook: Webhook, weather: str, name: str, labels: dict[str, str]
+) -> None:
+    """The whole way of an alert, from the weather at the API to the person, and back."""
+    prometheus, seen = stack.ways["scrape"], set()
+    wanted = {"job": app.name, "severity": "ticket", "component": "anthropic-client", **labels}
+    app("load healthy")
+    eventually(lambda: not alert_states(prometheus, name), why=f"{name} quiet in good weather")
+    app(f"load {weather}")
+
+    def fires() -> bool:
+        seen.update(alert_states(prometheus, name, **wanted))
+        return "firing" in seen
+
+    eventually(fires, why=f"{name} fires")
+    assert seen == {"pending", "firing"}
+    path, alert = eventually(lambda: webhook.got(name, "firing", **wanted), why="a notice")[0]
+    assert path == "/tickets"
+    assert alert["annotations"]["runbook_url"] == f"docs/runbooks/{name}.md"
+    assert f"var-job={app.name}" in alert["annotations"]["dashboard_url"]
+    app("load healthy")
+    eventually(lambda: webhook.got(name, "resolved", **wanted), 60, "a notice that it is over")
+
+
+@pytest.fixture(scope="module")
+def filled(app: App, stack: Stack) -> Stack:
+    """The stack after every kind of trouble that the panels show, an alert still firing."""
+    app("load everything")
+
+    def all_there() -> bool:
+        return all(
+            panels.query(
+                base, "query", {"query": f'{s.ATTEMPT_DURATION.prometheus_name}_count{{error_type="{error}"}}'}
+            )
+            for base in stack.ways.values()
+            for error in ("pool_timeout", "429", "404", "incomplete_stream", "tls_certificate_error", "504")
+        ) and bool(alert_states(stack.ways["scrape"], "AnthropicRetryAmplification") & {"firing"})
+
+    eventually(all_there, 90, "every kind of trouble in every Prometheus")
+    return stack
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_query_of_every_panel_returns_series(filled: Stack, way: str) -> None:
+    """No panel is empty, whichever way the metrics came."""
+    base = filled.ways[way]
+
+    def empty() -> list[str]:
+        return [
+            f"{asked.dashboard} / {asked.panel} / {asked.ref}: {panels.resolved(asked.expression, WINDOW)}"
+            for asked in panels.queries()
+            if not panels.ask(base, asked, WINDOW)
+        ]
+
+    eventually(lambda: not empty(), why="\n".join(empty()))
+
+
+def test_the_three_ways_give_the_same_series_under_the_same_names(filled: Stack) -> None:
+    """Names, labels and, but for the way whole bounds are written, values of labels agree."""
+
+    def series(base: str) -> set[frozenset[tuple[str, str]]]:
+        match = urllib.parse.urlencode({"match[]": '{__name__=~"anthropic_client_.+"}'})
+        found = fetch(f"{base}/api/v1/series?{match}")["data"]
+        return {
+            frozenset((k, v.removesuffix(".0") if k == "le" else v) for k, v in one.items() if k in names)
+            for one in found
+        }
+
+    names = {"__name__", "job", "le", *(label(name) for metric in s.METRICS for name in metric.attributes)}
+    scrape, written, sent = (series(filled.ways[way]) for way in WAYS)
+    assert scrape
+    assert scrape == written == sent
+
+
+def test_histograms_have_exemplars_that_lead_to_traces_in_jaeger(filled: Stack) -> None:
+    """From a bucket to the trace of an attempt in it."""
+    query = urllib.parse.urlencode(
+        {"query": f"{s.ATTEMPT_DURATION.prometheus_name}_bucket", "start": "0", "end": "9999999999"}
+    )
+    for way in ("scrape", "otlp"):
+        found = fetch(f"{filled.ways[way]}/api/v1/query_exemplars?{query}")["data"]
+        traces = [exemplar["labels"]["trace_id"] for one in found for exemplar in one["exemplars"]]
+        assert traces, way
+        assert spans(filled.jaeger, traces[-1])
+
+
+def test_the_collectors_own_metrics_have_the_names_that_the_alert_on_lost_telemetry_reads(stack: Stack) -> None:
+    """A renamed metric would silence the alert for ever."""
+    with urllib.request.urlopen(f"{stack.collector}/metrics", timeout=10) as response:
+        text = response.read().decode()
+    assert "otelcol_exporter_sent_spans" in text
+    assert "otelcol_exporter_sent_metric_points" in text
