@@ -86,7 +86,7 @@ def _api_type(fields: bytes) -> str:
     data = _DATA.search(fields)
     try:
         body = json.loads(data.group(1)) if data else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return OTHER
     error = body.get("error") if isinstance(body, dict) else None
     name = error.get("type") if isinstance(error, dict) else None
@@ -100,6 +100,6 @@ def _aws_stopped(tail: bytes) -> bool:
         return False
     try:
         event = json.loads(base64.b64decode(chunks[-1], validate=True))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(event, dict) and event.get("type") == "message_stop"
