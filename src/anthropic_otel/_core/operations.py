@@ -35,7 +35,7 @@ def operation_of(method: str, path: str) -> Operation:
 
     A path that only ends like a known one, as behind a gateway, has `{base_path}` in front of its template.
     """
-    segments = path.strip("/").split("/")[:_MAX_SEGMENTS]
+    segments = path.strip("/").split("/")[-_MAX_SEGMENTS:]
     for offset in range(len(segments)):
         found = _match(method.upper(), segments[offset:])
         if found is not None:
