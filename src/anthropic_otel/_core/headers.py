@@ -7,7 +7,6 @@ length is bounded, and nothing here raises.
 from __future__ import annotations
 
 import email.utils
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,10 +92,9 @@ def _number(value: bytes | None) -> float | None:
     if not value or len(value) > _MAX_NUMBER:
         return None
     try:
-        number = float(value)
+        return float(value)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
 
 
 def _count(value: bytes | None) -> int | None:
@@ -107,6 +105,7 @@ def _count(value: bytes | None) -> int | None:
 
 
 def _positive(seconds: float | None) -> float | None:
+    """`seconds` up to a bound; `None` for what is not above zero, as NaN is not."""
     return min(seconds, _MAX_SECONDS) if seconds is not None and seconds > 0 else None
 
 
