@@ -137,7 +137,7 @@ class Attempt:
     def _conclude(self, how: End, error: BaseException | None) -> None:
         self._recover_response()
         if self.reading is not None:
-            self.reading.conclude()
+            self.reading.conclude(self.started + self.duration)
         stream_end = self.reading.end if self.reading is not None else None
         if error is not None:
             self._raised(error)

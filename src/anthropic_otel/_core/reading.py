@@ -20,11 +20,12 @@ class Reading:
     stream must end with `message_stop` to be complete.
     """
 
-    __slots__ = ("_clock", "_since", "consumer_time", "end", "first_chunk", "is_message", "max_gap", "tail")
+    __slots__ = ("_clock", "_since", "_waiting", "consumer_time", "end", "first_chunk", "is_message", "max_gap", "tail")
 
     def __init__(self, clock: Clock, *, event_stream: bool, is_message: bool) -> None:
         self._clock: Final = clock
         self._since = 0
+        self._waiting = False
         self.tail = Tail() if event_stream else None
         self.is_message = is_message
         self.end: StreamEnd | None = None
@@ -39,6 +40,7 @@ class Reading:
         if self.first_chunk is not None:
             self.consumer_time += now - self._since
         self._since = now
+        self._waiting = True
 
     @guarded(None)
     def arrived(self) -> None:
@@ -46,9 +48,9 @@ class Reading:
         now = self._clock.now()
         if self.first_chunk is None:
             self.first_chunk = now
-        if now - self._since > self.max_gap:
-            self.max_gap = now - self._since
+        self._waited(now)
         self._since = now
+        self._waiting = False
 
     @guarded(None)
     def decoded(self, chunk: bytes) -> None:
@@ -56,8 +58,16 @@ class Reading:
         if self.tail is not None:
             self.tail.feed(chunk)
 
-    def conclude(self) -> None:
-        """Reads off the end of an event stream how it ended, into `end`. Frees what was kept of it."""
+    def _waited(self, now: int) -> None:
+        if self._waiting and now - self._since > self.max_gap:
+            self.max_gap = now - self._since
+
+    def conclude(self, now: int) -> None:
+        """Reads off the end of an event stream how it ended, into `end`. Frees what was kept of it.
+
+        The silence before the end counts: where a stream stalls until a timeout, it is the longest one.
+        """
+        self._waited(now)
         tail, self.tail = self.tail, None
         if tail is None:
             return
