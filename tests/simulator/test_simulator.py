@@ -243,8 +243,8 @@ def test_the_command_lists_the_catalogue() -> None:
     assert any(line.startswith("connection_reset ") for line in listed)
 
 
-def test_it_needs_neither_the_sdk_nor_opentelemetry() -> None:
-    """Importing it brings no HTTP client, no SDK and no OpenTelemetry."""
+def test_it_needs_neither_the_sdk_nor_an_http_client() -> None:
+    """Importing it brings no HTTP client and no SDK."""
     code = (
         "import sys, anthropic_otel.simulator;"
         "print([n for n in ('anthropic', 'httpx', 'httpx2', 'aiohttp') if n in sys.modules])"

@@ -1,8 +1,8 @@
 """The catalogue: every fault that the simulator knows by name.
 
 The one rule here: what can be said about a fault is in its entry; nobody keeps a second list of names. The entries are
-grouped by where they strike: `successes`, `responses` (the API says no), `connections` (before any headers), `bodies`
-(in a body or a stream).
+grouped by where they strike: `successes`, `responses` (the API says no), `connections` (before any headers), `proxies`
+(on the way, redirects too), `bodies` (in a body or a stream).
 """
 
 from __future__ import annotations
