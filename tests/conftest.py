@@ -1,0 +1,48 @@
+"""Fixtures for every suite that runs an app against the simulator. The parts are in `support`."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+pytest.register_assert_rewrite("support.identities")
+
+from anthropic_otel.simulator import Simulator  # noqa: E402
+from support import backoff, telemetry  # noqa: E402
+from support.telemetry import Telemetry  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Simulator]:
+    """One simulator for the whole run. Use `sim`, which starts each test with a clean one."""
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def sim(server: Simulator) -> Simulator:
+    """A simulator at which all is well, and that has seen nothing yet."""
+    server.reset()
+    return server
+
+
+@pytest.fixture
+def recorded() -> Iterator[Telemetry]:
+    """The telemetry of this test. Nothing is instrumented yet, and nothing is any more when the test is over."""
+    with telemetry.recording() as found:
+        yield found
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Cuts the SDK's backoffs short, and lists the seconds that it wanted to wait."""
+    return backoff.shorten(monkeypatch)
+
+
+@pytest.fixture
+def swept() -> Iterator[None]:
+    """Collects the garbage of this test in this test, where its warnings belong."""
+    yield
+    gc.collect()

@@ -1,0 +1,67 @@
+"""Runs sync and async code alike: `driver(client.messages.create(...))` is the message, whichever client it was.
+
+The rule: every step runs in the context of the test, in the main thread, and an async one in one event loop that lives
+as long as the driver. So what a test makes current is current for the app, as in an app of that kind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from types import TracebackType
+from typing import Any
+
+
+class Driver:
+    """A context manager. `asynchronous` says which kind of client it drives."""
+
+    def __init__(self, *, asynchronous: bool) -> None:
+        self.asynchronous = asynchronous
+        self._loop = asyncio.new_event_loop() if asynchronous else None
+
+    def __call__(self, step: Any) -> Any:
+        """The value of a step of the app: what a sync client returned, or what comes of awaiting it."""
+        if self._loop is None or not inspect.isawaitable(step):
+            return step
+        return self._loop.run_until_complete(_awaited(step))
+
+    def read(self, chunks: Any) -> list[Any]:
+        """Everything that a stream, sync or async, has."""
+        return list(chunks) if hasattr(chunks, "__iter__") else self(_collected(chunks))
+
+    def next(self, chunks: Any) -> Any:
+        """The next one of an iterator, sync or async."""
+        return next(chunks) if hasattr(chunks, "__next__") else self(chunks.__anext__())
+
+    def enter(self, manager: Any) -> Any:
+        """Enters a context manager, sync or async."""
+        return manager.__enter__() if hasattr(manager, "__enter__") else self(manager.__aenter__())
+
+    def leave(self, manager: Any, error: BaseException | None = None) -> Any:
+        """Leaves a context manager that was entered, with the exception that ends its block, if any."""
+        told = (type(error), error, error.__traceback__) if error is not None else (None, None, None)
+        return manager.__exit__(*told) if hasattr(manager, "__exit__") else self(manager.__aexit__(*told))
+
+    def close(self, closable: Any) -> None:
+        """Closes a client or a stream, sync or async."""
+        close = getattr(closable, "aclose", None) if self.asynchronous else None
+        self((close or closable.close)())
+
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._loop is not None:
+            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+
+async def _awaited(step: Any) -> Any:
+    return await step
+
+
+async def _collected(chunks: Any) -> list[Any]:
+    return [chunk async for chunk in chunks]

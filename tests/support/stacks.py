@@ -1,0 +1,166 @@
+"""Every way to send an HTTP request that is installed here: httpx and httpx2, sync and async, and aiohttp below them.
+
+The rule: a client is the one that a user of the SDK would have: the SDK's own default client where it has one for that
+stack, else the library's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import ssl
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final
+
+import anthropic
+
+from anthropic_otel.simulator import Endpoint
+from support.versions import SDK_LIBRARY
+
+_TIMEOUT: Final = 5.0
+"""Long enough that it never strikes where no fault needs it to."""
+
+_SOON: Final = 0.15
+"""Where one does: soon enough for a whole catalogue of them."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One of them. `library` is `httpx` or `httpx2`; `aiohttp` is whether that is the transport, instead of httpcore."""
+
+    library: str
+    asynchronous: bool
+    aiohttp: bool = False
+
+    @property
+    def name(self) -> str:
+        """For the names of tests, such as `httpx2-async`."""
+        kind = "aiohttp" if self.aiohttp else "async" if self.asynchronous else "sync"
+        return f"{self.library}-{kind}"
+
+    @property
+    def kind(self) -> str:
+        """The word that `Fault.applies_to` has for it."""
+        return "aiohttp" if self.aiohttp else self.library
+
+    @property
+    def of_sdk(self) -> bool:
+        """Whether the installed SDK takes its clients."""
+        return self.library == SDK_LIBRARY
+
+    @property
+    def module(self) -> ModuleType:
+        """The library."""
+        return importlib.import_module(self.library)
+
+    @property
+    def client_class(self) -> type[Any]:
+        """The class of its clients, with the SDK's own defaults where the SDK has one."""
+        name = "AioHttp" if self.aiohttp else "AsyncHttpx" if self.asynchronous else "Httpx"
+        default: type[Any] | None = getattr(anthropic, f"Default{name}Client", None) if self.of_sdk else None
+        if default is not None:
+            return default
+        if self.aiohttp:
+            return _aiohttp_class(self.library)
+        client_class: type[Any] = self.module.AsyncClient if self.asynchronous else self.module.Client
+        return client_class
+
+
+def _aiohttp_class(library: str) -> type[Any]:
+    if library == "httpx":
+        return importlib.import_module("httpx_aiohttp").HttpxAiohttpClient  # type: ignore[no-any-return]
+    return importlib.import_module("httpx_aiohttp.httpx2").Httpx2AiohttpClient  # type: ignore[no-any-return]
+
+
+def _installed(library: str) -> list[Stack]:
+    if importlib.util.find_spec(library) is None:
+        return []
+    stacks = [Stack(library, asynchronous=False), Stack(library, asynchronous=True)]
+    aiohttp = Stack(library, asynchronous=True, aiohttp=True)
+    try:
+        aiohttp.client_class()
+    except (ImportError, RuntimeError, AttributeError):
+        return stacks
+    return [*stacks, aiohttp]
+
+
+STACKS: Final = tuple(stack for library in ("httpx", "httpx2") for stack in _installed(library))
+"""Every stack that is installed."""
+
+SDK_STACKS: Final = tuple(stack for stack in STACKS if stack.of_sdk)
+"""Those that the installed SDK can be given."""
+
+HTTPCORE_STACKS: Final = tuple(stack for stack in STACKS if not stack.aiohttp)
+
+
+class Witness:
+    """What a client's `send` did, as the class below any instrumentation saw it.
+
+    `raised` and `returned` are the very objects, for tests that nothing is replaced on its way to the app.
+    """
+
+    def __init__(self) -> None:
+        self.raised: list[BaseException] = []
+        self.returned: list[Any] = []
+        self.requests: list[Any] = []
+
+
+def http_client(stack: Stack, endpoint: Endpoint | None = None, **options: Any) -> Any:
+    """A client of that stack, set to what the endpoint needs. It has a `witness`."""
+    needs: dict[str, Any] = _needed(stack, endpoint) if endpoint is not None else {}
+    needs.setdefault("timeout", stack.module.Timeout(_TIMEOUT))
+    witnessed = _async_witness if stack.asynchronous else _sync_witness
+    return witnessed(stack.client_class)(**{"follow_redirects": True, "trust_env": False, **needs, **options})
+
+
+def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
+    needs, httpx = endpoint.needs, stack.module
+    timeouts = (needs.connect_timeout, needs.read_timeout, needs.write_timeout, needs.pool_timeout)
+    connect, read, write, pool = (_TIMEOUT if seconds is None else min(seconds, _SOON) for seconds in timeouts)
+    options: dict[str, Any] = {"timeout": httpx.Timeout(connect=connect, read=read, write=write, pool=pool)}
+    if endpoint.proxy is not None:
+        options["proxy"] = endpoint.proxy
+    if endpoint.ca_file is not None:
+        options["verify"] = ssl.create_default_context(cafile=endpoint.ca_file)
+    if needs.max_connections is not None:
+        options["limits"] = httpx.Limits(max_connections=needs.max_connections)
+    return options
+
+
+def _sync_witness(cls: type[Any]) -> type[Any]:
+    class Client(cls):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            self.witness = Witness()
+            super().__init__(**options)
+
+        def send(self, request: Any, **options: Any) -> Any:
+            self.witness.requests.append(request)
+            try:
+                response = super().send(request, **options)
+            except BaseException as error:
+                self.witness.raised.append(error)
+                raise
+            self.witness.returned.append(response)
+            return response
+
+    return Client
+
+
+def _async_witness(cls: type[Any]) -> type[Any]:
+    class Client(cls):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            self.witness = Witness()
+            super().__init__(**options)
+
+        async def send(self, request: Any, **options: Any) -> Any:
+            self.witness.requests.append(request)
+            try:
+                response = await super().send(request, **options)
+            except BaseException as error:
+                self.witness.raised.append(error)
+                raise
+            self.witness.returned.append(response)
+            return response
+
+    return Client

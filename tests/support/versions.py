@@ -1,0 +1,32 @@
+"""Which SDK is installed, and what follows from its version.
+
+The rule: a test asks here what the SDK can do, and never compares versions itself.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import anthropic
+
+SDK: Final = tuple(int(number) for number in re.findall(r"\d+", anthropic.__version__)[:3])
+"""The version of the SDK, such as `(2, 11, 0)`."""
+
+SDK_LIBRARY: Final = "httpx2" if SDK >= (1, 0) else "httpx"
+"""The HTTP library that the SDK's clients are built on. They reject clients of the other one."""
+
+TRACES_ITSELF: Final = SDK >= (1, 14)
+"""Whether the SDK makes the call span, unless it is told not to."""
+
+NAMES_OPERATIONS: Final = TRACES_ITSELF
+"""Whether the SDK tells the name of the operation that a request is for."""
+
+HAS_MIDDLEWARE: Final = SDK >= (0, 108)
+"""Whether a client takes `middleware=`."""
+
+HAS_TOOL_RUNNER: Final = hasattr(anthropic.Anthropic(api_key="none").beta.messages, "tool_runner")
+"""Whether there is `client.beta.messages.tool_runner`."""
+
+TELLS_ERROR_TYPE: Final = SDK >= (0, 87)
+"""Whether an `APIStatusError` has the API's error type as its `type`."""
