@@ -1,0 +1,199 @@
+"""The weather that each alert is tested in, as counters over time.
+
+The rule here: a counter's series does not exist before its first increment, as in an app; that first increment, which
+`rate()` cannot see, is what the scenarios after silence are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.semconv import Metric
+from anthropic_otel.bundle.promql import label
+
+STEP = 30
+"""Seconds between two samples."""
+MODEL = "claude-sonnet-4-5"
+
+
+def name(metric: Metric, suffix: str = "", le: str = "", **values: str) -> str:
+    """A series of a metric. Keyword: the constant's name in semconv, in lower case."""
+    labels = {"job": "shop", "instance": "1"} | {label(getattr(s, key.upper())): value for key, value in values.items()}
+    if s.GEN_AI_REQUEST_MODEL in metric.attributes:
+        labels[label(s.GEN_AI_REQUEST_MODEL)] = MODEL
+    if le:
+        labels["le"] = le
+    return metric.prometheus_name + suffix + "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
+
+
+@dataclass(frozen=True)
+class Weather:
+    """How much each series grows in a step of healthy weather, and in one of trouble. Another series does not grow.
+
+    `few` is what happens in all at low traffic. `settle` is how many steps it takes until the trouble is forgotten;
+    `seen` after how many a burst after silence fires, and before it is forgotten.
+    """
+
+    alert: str
+    labels: Mapping[str, str]
+    healthy: Mapping[str, float]
+    trouble: Mapping[str, float]
+    few: Mapping[str, float]
+    trouble_steps: int = 30
+    settle: int = 60
+    seen: int = 12
+    severity: str = "ticket"
+    id: str = field(default="")
+
+    def series(self, *phases: tuple[str, int]) -> dict[str, str]:
+        """The samples of every series through some phases: (healthy | trouble | few | burst | idle, steps)."""
+        names = {**self.healthy, **self.trouble, **self.few}
+        made = {one: self._samples(one, phases) for one in names}
+        # A histogram's buckets exist, at 0, as soon as it has counted anything.
+        counted = next((values.split() for one, values in made.items() if "_count{" in one), [])
+        for one in names:
+            if "_bucket{" in one:
+                pairs = zip(made[one].split(), counted, strict=True)
+                made[one] = " ".join("0" if mine == "_" != count else mine for mine, count in pairs)
+        return made
+
+    def _samples(self, series: str, phases: tuple[tuple[str, int], ...]) -> str:
+        total, found = 0.0, []
+        for kind, steps in phases:
+            for step in range(steps):
+                if kind in ("healthy", "trouble"):
+                    total += getattr(self, kind).get(series, 0)
+                elif kind == "few" and step == 0:
+                    total += self.few.get(series, 0)
+                elif kind == "burst" and step == 0:
+                    total += self.trouble.get(series, 0) * self.trouble_steps
+                found.append(f"{total:g}" if total else "_")
+        return " ".join(found)
+
+
+_ATTEMPT = (s.ATTEMPT_DURATION, "_count")
+_GOOD_ATTEMPT = name(*_ATTEMPT, http_response_status_code="200", attempt_outcome="completed")
+_GOOD_CALL = name(s.CALL_DURATION, "_count", call_outcome="succeeded")
+_BAD_CALL = name(s.CALL_DURATION, "_count", call_outcome="exhausted", error_type="overloaded_error")
+_CANCELLED = name(s.CALL_DURATION, "_count", call_outcome="cancelled")
+
+
+def _attempts(alert: str, labels: Mapping[str, str], *bad: str, which: str = "") -> Weather:
+    """A share of bad attempts: a third in trouble, 1 in 100 in good weather, two in all at low traffic."""
+    return Weather(
+        alert,
+        labels,
+        healthy={_GOOD_ATTEMPT: 100, bad[0]: 1},
+        trouble={_GOOD_ATTEMPT: 2, **dict.fromkeys(bad, 1)},
+        few={_GOOD_ATTEMPT: 1, bad[0]: 2},
+        seen=6,
+        id=which,
+    )
+
+
+def _bad(error: str, status: str = "", **more: str) -> str:
+    response = {"http_response_status_code": status} if status else {}
+    return name(*_ATTEMPT, error_type=error, attempt_outcome="failed", **response, **more)
+
+
+_TIMEOUTS = (
+    ("connect", _bad("connect_timeout", network_cause="connect_timeout")),
+    ("tls", _bad("tls_timeout", network_cause="tls_timeout")),
+    ("write", _bad("write_timeout", network_cause="write_timeout")),
+    ("read", _bad("read_timeout", network_cause="read_timeout")),
+    ("pool", _bad("pool_timeout", network_cause="pool_timeout")),
+    ("in_stream", _bad("read_timeout", "200", network_cause="read_timeout")),
+    ("in_stream", _bad("timeout_error", "200")),
+    ("server", _bad("504", "504")),
+)
+_OF_MODEL = {label(s.GEN_AI_REQUEST_MODEL): MODEL}
+
+
+def _histogram(metric: Metric, le: str, **labels: str) -> tuple[str, str]:
+    return name(metric, "_count", **labels), name(metric, "_bucket", le, **labels)
+
+
+def _longer(le: str) -> tuple[Weather, Weather]:
+    """The two alerts on a bucket's bound, with the bound as one of the two ways writes it."""
+    backoffs, short = _histogram(s.RETRY_DELAY_METRIC, le, retry_source="retry_after", retry_reason="429")
+    streams, prompt = _histogram(s.ATTEMPT_TIME_TO_FIRST_CHUNK, le)
+    return (
+        Weather(
+            "AnthropicLongBackoff",
+            {label(s.RETRY_SOURCE): "retry_after"},
+            healthy={backoffs: 5, short: 5},
+            trouble={backoffs: 1},
+            few={backoffs: 2},
+            id=f"le={le}",
+        ),
+        Weather(
+            "AnthropicSlowFirstChunk",
+            _OF_MODEL,
+            healthy={streams: 100, prompt: 99},
+            trouble={streams: 2, prompt: 1},
+            few={streams: 2},
+            id=f"le={le}",
+        ),
+    )
+
+
+COUNTED = (
+    Weather(
+        "AnthropicErrorBudgetBurnFast",
+        {},
+        healthy={_GOOD_CALL: 100, _BAD_CALL: 1},
+        trouble={_GOOD_CALL: 1, _BAD_CALL: 1, _CANCELLED: 50},
+        few={_GOOD_CALL: 1, _BAD_CALL: 2},
+        trouble_steps=60,
+        settle=120,
+        severity="page",
+    ),
+    Weather(
+        "AnthropicErrorBudgetBurnSlow",
+        {},
+        healthy={_GOOD_CALL: 200, _BAD_CALL: 1},
+        trouble={_GOOD_CALL: 1, _BAD_CALL: 1},
+        few={_GOOD_CALL: 1, _BAD_CALL: 2},
+        trouble_steps=60,
+        settle=800,
+    ),
+    Weather(
+        "AnthropicAllCallsFailing",
+        {},
+        healthy={_GOOD_CALL: 1, _BAD_CALL: 2},
+        trouble={_BAD_CALL: 1, _CANCELLED: 3},
+        few={_BAD_CALL: 2},
+        trouble_steps=60,
+        severity="page",
+    ),
+    *(
+        _attempts("AnthropicTimeouts", {"timeout": kind}, bad, which=f"{kind} {i}")
+        for i, (kind, bad) in enumerate(_TIMEOUTS)
+    ),
+    _attempts("AnthropicOverloaded", _OF_MODEL, _bad("529", "529"), _bad("overloaded_error", "200")),
+    _attempts("AnthropicRateLimited", _OF_MODEL, _bad("429", "429"), _bad("rate_limit_error", "200")),
+    _attempts(
+        "AnthropicConnectionFailures",
+        {label(s.NETWORK_CAUSE): "connection_reset"},
+        _bad("connection_reset", network_cause="connection_reset"),
+    ),
+    Weather(
+        "AnthropicRetryAmplification",
+        {},
+        healthy={name(s.CALL_RETRIES, "_count"): 100, name(s.CALL_RETRIES, "_sum"): 10},
+        trouble={name(s.CALL_RETRIES, "_count"): 2, name(s.CALL_RETRIES, "_sum"): 3},
+        few={name(s.CALL_RETRIES, "_count"): 5, name(s.CALL_RETRIES, "_sum"): 10},
+    ),
+    *_longer("10"),
+    *_longer("10.0"),
+    Weather(
+        "AnthropicTelemetryLost",
+        {"job": "otelcol", "exporter": "otlp_http/traces"},
+        healthy={'otelcol_exporter_sent_spans{job="otelcol",exporter="otlp_http/traces"}': 10},
+        trouble={'otelcol_exporter_send_failed_spans{job="otelcol",exporter="otlp_http/traces"}': 1},
+        few={},
+    ),
+)
+"""Every alert on something that is counted."""

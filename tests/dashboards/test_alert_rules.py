@@ -1,0 +1,162 @@
+"""Every alert fires, stays quiet, resolves, keeps still at low traffic, and sees a first error after silence.
+
+Prometheus' own promtool evaluates the rules as they are shipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle import files, settings
+from anthropic_otel.bundle.promql import label
+
+from .scenarios import COUNTED, MODEL, STEP, Weather, name
+
+Check = tuple[int, Mapping[str, str] | None]
+"""At this step the alert fires with these labels; None: it neither fires nor is pending."""
+Promtool = Callable[[str, Mapping[str, str], list[Check], str], None]
+QUIET: Mapping[str, str] | None = None
+
+
+@pytest.fixture(scope="session")
+def promtool(tmp_path_factory: pytest.TempPathFactory) -> Promtool:
+    """Checks an alert at some steps of some series, with promtool."""
+    binary = shutil.which("promtool")
+    if binary is None:
+        assert not os.environ.get("CI"), "promtool must be there in CI: apt-get install prometheus"
+        pytest.skip("no promtool on the PATH: apt-get install prometheus")
+    work = tmp_path_factory.mktemp("promtool")
+    shipped = yaml.safe_load(files.source("dashboards/alerts/rules.yaml").read_text())
+    rules = [rule for group in shipped["groups"] for rule in group["rules"]]
+
+    def check(alert: str, series: Mapping[str, str], checks: list[Check], severity: str) -> None:
+        fixed = {"alertname": alert, "alertstate": "firing", "component": "anthropic-client", "severity": severity}
+        expectations = [
+            {
+                "expr": "ALERTS"
+                + _selector({"alertname": alert, **({"alertstate": "firing"} if labels is not None else {})}),
+                "eval_time": f"{step * STEP}s",
+                "exp_samples": []
+                if labels is None
+                else [{"labels": _selector({"__name__": "ALERTS", **fixed, "job": "shop", **labels}), "value": 1}],
+            }
+            for step, labels in checks
+        ]
+        test = {
+            "interval": f"{STEP}s",
+            "input_series": [{"series": one, "values": values} for one, values in series.items()],
+            "promql_expr_test": expectations,
+        }
+        needed = _needed(rules, alert)
+        (work / "rules.json").write_text(json.dumps({"groups": [{"name": "shipped", "rules": needed}]}))
+        path = work / "test.json"  # promtool reads YAML, of which JSON is a part
+        path.write_text(json.dumps({"rule_files": ["rules.json"], "evaluation_interval": f"{STEP}s", "tests": [test]}))
+        said = subprocess.run([binary, "test", "rules", str(path)], capture_output=True, text=True, timeout=120)
+        assert said.returncode == 0, said.stdout + said.stderr
+
+    return check
+
+
+def _needed(rules: list[dict[str, Any]], alert: str) -> list[dict[str, Any]]:
+    """The shipped rule of an alert after the recording rules that it names: the others would only take time."""
+    (found,) = (rule for rule in rules if rule.get("alert") == alert)
+    return [*(rule for rule in rules if rule.get("record", "-") in found["expr"]), found]
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
+
+
+each = pytest.mark.parametrize("weather", COUNTED, ids=lambda w: f"{w.alert} {w.id}".strip())
+
+
+@each
+def test_it_fires_in_trouble(promtool: Promtool, weather: Weather) -> None:
+    """Good weather first, so that the trouble has to stand out."""
+    series = weather.series(("healthy", 10), ("idle", weather.settle), ("trouble", weather.trouble_steps))
+    promtool(weather.alert, series, [(9 + weather.settle + weather.trouble_steps, weather.labels)], weather.severity)
+
+
+@each
+def test_it_stays_quiet_in_good_weather(promtool: Promtool, weather: Weather) -> None:
+    """With the few errors that there always are."""
+    checks = [(step, QUIET) for step in range(0, 150, 10)]
+    promtool(weather.alert, weather.series(("healthy", 150)), checks, weather.severity)
+
+
+@each
+def test_it_resolves_when_the_trouble_is_over(promtool: Promtool, weather: Weather) -> None:
+    """It does not stay for longer than its windows."""
+    series = weather.series(("trouble", weather.trouble_steps), ("idle", weather.settle + 60))
+    checks = [(weather.trouble_steps - 1, weather.labels), (weather.trouble_steps + weather.settle, QUIET)]
+    promtool(weather.alert, series, checks, weather.severity)
+
+
+@each
+def test_it_keeps_still_at_low_traffic(promtool: Promtool, weather: Weather) -> None:
+    """One or two failures among hardly any calls wake nobody, whatever their share."""
+    series = weather.series(("idle", 10), ("few", 1), ("idle", 60))
+    promtool(weather.alert, series, [(step, QUIET) for step in range(10, 70, 2)], weather.severity)
+
+
+@each
+def test_it_sees_the_first_errors_after_silence(promtool: Promtool, weather: Weather) -> None:
+    """All of them within one export: their series appear and never grow again, and `rate()` is 0 throughout."""
+    series = weather.series(("idle", 40), ("burst", 1), ("idle", 20))
+    promtool(weather.alert, series, [(39, QUIET), (40 + weather.seen, weather.labels)], weather.severity)
+
+
+@pytest.mark.parametrize("weather", [w for w in COUNTED if w.seen == 6], ids=lambda w: f"{w.alert} {w.id}".strip())
+def test_an_outage_of_prometheus_makes_no_old_error_new(promtool: Promtool, weather: Weather) -> None:
+    """After a gap that is longer than the window, counters come back with all that they ever counted."""
+    totals = {one: values for one, values in weather.series(("burst", 1)).items() if values != "_"}
+    series = {one: f"{total}x40 _x40 {total}x40" for one, total in totals.items()}
+    promtool(weather.alert, series, [(step, QUIET) for step in range(82, 120, 4)], weather.severity)
+
+
+def test_low_headroom(promtool: Promtool) -> None:
+    """A gauge: it fires below its share, also the first time it is seen, and ends with the gauge or when it refills."""
+    kind = {"ratelimit_kind": "input_tokens"}
+    limit, left = name(s.RATELIMIT_LIMIT, **kind), name(s.RATELIMIT_REMAINING, **kind)
+    labels = {label(s.RATELIMIT_KIND): "input_tokens", label(s.GEN_AI_REQUEST_MODEL): MODEL}
+    alert = "AnthropicLowHeadroom"
+    promtool(alert, {limit: "1000x40", left: "50x40"}, [(10, labels)], "ticket")
+    promtool(alert, {limit: "1000x40", left: "500x40"}, [(step, QUIET) for step in range(0, 40, 5)], "ticket")
+    promtool(alert, {limit: "1000x40", left: "50x10 900x30"}, [(9, labels), (20, QUIET)], "ticket")
+    promtool(alert, {limit: "_x20 1000x20", left: "_x20 50x20"}, [(19, QUIET), (30, labels)], "ticket")
+    silent = {limit: "1000x10 stale", left: "50x10 stale"}
+    promtool(alert, silent, [(9, labels), (20, QUIET)], "ticket")
+    dipping = {limit: "1000x40", left: " ".join(["50", "900"] * 20)}
+    promtool(alert, dipping, [(step, QUIET) for step in range(21, 40, 2)], "ticket")
+
+
+def test_telemetry_absent(promtool: Promtool) -> None:
+    """Gone is told from idle; back again ends it."""
+    started = name(s.ATTEMPT_STARTED)
+    alert: str = "AnthropicTelemetryAbsent"
+    promtool(alert, {started: "5x20 stale _x60"}, [(15, QUIET), (45, {})], "ticket")
+    promtool(alert, {started: "5x100"}, [(step, QUIET) for step in range(0, 100, 10)], "ticket")
+    promtool(alert, {started: "5x20 stale _x40 1x40"}, [(45, {}), (64, QUIET)], "ticket")
+    promtool(alert, {started: "_x40 1x40"}, [(step, QUIET) for step in range(0, 80, 10)], "ticket")
+
+
+def test_every_alert_has_its_scenarios() -> None:
+    """An alert that is not tested above fails here."""
+    tested = {weather.alert for weather in COUNTED} | {"AnthropicLowHeadroom", "AnthropicTelemetryAbsent"}
+    text = Path(files.source("dashboards/alerts/rules.yaml")).read_text()
+    shipped = {line.split()[-1] for line in text.splitlines() if line.strip().startswith("- alert:")}
+    assert shipped == tested
+    assert shipped - set(vars(settings.load().alerts)) == {
+        "AnthropicErrorBudgetBurnFast",
+        "AnthropicErrorBudgetBurnSlow",
+    }
