@@ -126,6 +126,9 @@ def _of_leaf(error: BaseException, phase: Phase | None, chain: list[BaseExceptio
         return NetworkCause.PROXY_ERROR
     if isinstance(error, OSError) and isinstance(error.errno, int):
         return _timed_out(phase, chain) if error.errno == errno.ETIMEDOUT else _BY_ERRNO.get(error.errno)
+    if type(error) is ConnectionResetError and any(_is_a(outer, _AIOHTTP, "ClientConnectorError") for outer in chain):
+        # What asyncio makes of a connection that is closed in the handshake. A real reset has its errno.
+        return NetworkCause.TLS_ERROR
     return None
 
 
@@ -167,6 +170,9 @@ def _from_type(chain: list[BaseException], phase: Phase | None) -> NetworkCause 
 
 
 def _of_aiohttp(error: BaseException) -> NetworkCause | None:
+    if _is_a(error, _AIOHTTP, "ClientPayloadError") and "ConnectionResetError(" in str(error):
+        # The reset in a body that aiohttp keeps in its text alone.
+        return NetworkCause.CONNECTION_RESET
     return next((word for name, word in _AIOHTTP_TYPES if _is_a(error, _AIOHTTP, name)), None)
 
 
@@ -251,6 +257,10 @@ _EAI: Final = {getattr(socket, name): name for name in sorted(dir(socket), rever
 
 
 def _phase_of(chain: list[BaseException]) -> Phase | None:
+    if any(_root(type(error)) in _AIOHTTP for error in chain):
+        # Its transport raises what httpx raises for a connect also for what happens much later.
+        connecting = any(_is_a(error, _AIOHTTP, *_CONNECTING) for error in chain)
+        return Phase.CONNECT if connecting else None
     return next((phase for error in chain for name, phase in _PHASE_BY_TYPE if _is_a(error, _HTTPX, name)), None)
 
 
@@ -262,3 +272,11 @@ _PHASE_BY_TYPE: Final = (
     ("WriteTimeout", Phase.SEND),
     ("WriteError", Phase.SEND),
 )
+
+_CONNECTING: Final = (
+    "ClientConnectorError",
+    "ClientHttpProxyError",
+    "ConnectionTimeoutError",
+    "ServerFingerprintMismatch",
+)
+"""What aiohttp raises before it has a connection."""
