@@ -103,6 +103,8 @@ class Attempt:
         self, status: int, headers: h.RawHeaders, version: str | None = None, peer: tuple[str, int] | None = None
     ) -> None:
         """Takes what the response says: its status, its headers, the HTTP version and the address it came from."""
+        if self.ended:
+            return
         self.status = status
         self.headers = headers
         self.protocol_version = version
@@ -192,7 +194,7 @@ class Attempt:
 
     def _tell(self) -> None:
         if self.outcome is None:
-            self.outcome = AttemptOutcome.FAILED
+            self._failed(NetworkCause.OTHER.value)
         self.observer.attempt_ended(self)
         if self.call is not None:
             self.call.attempt_ended(self)

@@ -28,6 +28,7 @@ class Timeline:
 
     __slots__ = (
         "_clock",
+        "_finished",
         "_host",
         "_since",
         "_tunnelling",
@@ -44,6 +45,7 @@ class Timeline:
         self._host = host
         self._since = started
         self._tunnelling = False
+        self._finished = False
         self.phase = Phase.POOL
         self.spent: dict[Phase, int] = {}
         self.reused: bool | None = None
@@ -56,7 +58,7 @@ class Timeline:
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Takes one event. `info["request"]` holds the API key: it is looked at here and never kept."""
         handle = _HANDLERS.get(name)
-        if handle is not None:
+        if handle is not None and not self._finished:
             if self.reused is None:
                 self.reused = True
             handle(self, info)
@@ -67,12 +69,16 @@ class Timeline:
 
     def enter(self, phase: Phase) -> None:
         """Cuts the line: the time since the last cut belongs to the phase that ends here."""
-        if phase is not self.phase:
-            self.finish(self._clock.now())
+        if phase is not self.phase and not self._finished:
+            self._cut(self._clock.now())
             self.phase = phase
 
     def finish(self, now: int) -> None:
-        """Adds the time up to `now` to the phase that is under way."""
+        """Ends the line at `now`. What the transport still tells after that is of no effect."""
+        self._cut(now)
+        self._finished = True
+
+    def _cut(self, now: int) -> None:
         self.spent[self.phase] = self.spent.get(self.phase, 0) + now - self._since
         self._since = now
 
