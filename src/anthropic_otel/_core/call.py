@@ -15,7 +15,9 @@ last. It ends exactly once.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,7 +95,8 @@ class Call:
         self.over_for_sdk = False
         """Whether the SDK method has returned or raised. Its body may be unread."""
         self._failures = 0
-        self._unsettled: Attempt | None = None
+        self._unsettled: deque[Attempt] = deque()
+        """Failed attempts of which it is not known yet whether a further one follows. Bodies end in any thread."""
         # A list and not a number, as its `append` and `pop` are atomic: bodies end in any thread.
         self._open: list[None] = []
         self._raised: CallOutcome | None = None
@@ -127,7 +130,7 @@ class Call:
         return attempt
 
     def _retry(self, now: int) -> Retry:
-        failed = self._unsettled
+        failed = self._unsettled[-1] if self._unsettled else None
         if failed is None:
             # The attempt before is under way still, or did not fail: a fallback, not a retry after a backoff.
             return Retry(self.attempts, None, None, None)
@@ -146,7 +149,7 @@ class Call:
         self.active += attempt.duration
         if attempt.outcome is AttemptOutcome.FAILED:
             self._failures += 1
-            self._unsettled = attempt
+            self._unsettled.append(attempt)
         self._open.pop()
         self._end_if_over()
 
@@ -164,9 +167,10 @@ class Call:
         return release
 
     def _settle(self, *, fatal: bool) -> None:
-        failed, self._unsettled = self._unsettled, None
-        if failed is not None:
-            self.observer.attempt_settled(failed, fatal=fatal)
+        # Until it is empty, and not as long as it is not: another thread may be faster.
+        with suppress(IndexError):
+            while True:
+                self.observer.attempt_settled(self._unsettled.popleft(), fatal=fatal)
 
     # -- its end -------------------------------------------------------------------------------------------------------
 
@@ -182,6 +186,9 @@ class Call:
         self._end_if_over()
 
     def _end_if_over(self) -> None:
+        if self.outcome is not None:
+            # An attempt that a task left behind by the call has sent after it: no further one follows.
+            self._settle(fatal=True)
         if not self.over_for_sdk or self._open or next(self._ends):
             return
         self.duration = self.clock.mark() - self.started
