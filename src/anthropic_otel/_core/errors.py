@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER, NetworkCause
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ CLIENT_ERROR: Final = "client_error"
 _LIBRARIES: Final = frozenset({"anthropic", "httpx", "httpx2"})
 
 
+@guarded(CLIENT_ERROR)
 def call_error_type(error: BaseException) -> str:
     """The word for a call that ended with `error`, as the SDK method raised it. Never raises."""
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in _LIBRARIES}
