@@ -53,6 +53,7 @@ class _Observed:
         self._reading = reading
         self._look: Any = None if encoded else reading.decoded
         self.ends_in_decoder = False
+        self.decoding = False
         self._how = End.CLOSED
 
     def __getattr__(self, name: str) -> Any:
@@ -68,7 +69,12 @@ class _Observed:
             self._attempt.end(End.READ)
 
     def closed(self) -> None:
-        """The body is closed: by its reader at the end, by the SDK before a retry, or by the app."""
+        """The body is closed: by its reader at the end, by the SDK before a retry, or by the app.
+
+        Within the decoder it is closed because that is done, or has failed: it will tell.
+        """
+        if self.decoding:
+            return
         if self._how is End.CLOSED or not self.ends_in_decoder:
             self._attempt.end(self._how)
 
@@ -173,33 +179,40 @@ def _look_at_decoded(response: Any, body: Any) -> None:
 
 def _decoded(response: Any, body: Any, chunk_size: int | None) -> Iterator[bytes]:
     _restore(response)
-    body.ends_in_decoder = True
+    body.ends_in_decoder = body.decoding = True
     try:
         for chunk in type(response).iter_bytes(response, chunk_size):
             body._reading.decoded(chunk)
+            body.decoding = False
             yield chunk
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        body.failed(error)
-        raise
-    body._attempt.end(End.READ)
-
-
-async def _adecoded(response: Any, body: Any, chunk_size: int | None) -> AsyncIterator[bytes]:
-    _restore(response)
-    body.ends_in_decoder = True
-    chunks = type(response).aiter_bytes(response, chunk_size)
-    try:
-        async for chunk in chunks:
-            body._reading.decoded(chunk)
-            yield chunk
+            body.decoding = True
     except GeneratorExit:
         raise
     except BaseException as error:
         body.failed(error)
         raise
     finally:
+        body.decoding = False
+    body._attempt.end(End.READ)
+
+
+async def _adecoded(response: Any, body: Any, chunk_size: int | None) -> AsyncIterator[bytes]:
+    _restore(response)
+    body.ends_in_decoder = body.decoding = True
+    chunks = type(response).aiter_bytes(response, chunk_size)
+    try:
+        async for chunk in chunks:
+            body._reading.decoded(chunk)
+            body.decoding = False
+            yield chunk
+            body.decoding = True
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        body.failed(error)
+        raise
+    finally:
+        body.decoding = False
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()
     body._attempt.end(End.READ)
