@@ -180,7 +180,8 @@ class OpenTelemetryObserver:
 
 
 def _same_span(one: Context, other: Context) -> bool:
-    return trace.get_current_span(one) is trace.get_current_span(other)
+    # Not by identity: a tracer that makes no spans puts the parent's context into an object of its own.
+    return trace.get_current_span(one).get_span_context() == trace.get_current_span(other).get_span_context()
 
 
 @guarded(NO_HEADERS)
