@@ -1,0 +1,125 @@
+"""What is installed around the calls: nothing, this library in several ways, the bare floor, or a peer.
+
+The rule: a variant is installed with its defaults, once, before any client is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import metrics, trace
+
+BASE = "base"
+"""The environment that the benchmark itself runs in."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What one worker process runs. `telemetry` is what is set up: `sampled`, `unsampled`,
+    `unsampled, no metrics`, or `api` for nothing but the OpenTelemetry API.
+
+    `environment` names the requirements of a peer, in `environments`.
+    """
+
+    name: str
+    install: str
+    telemetry: str = "sampled"
+    environment: str = BASE
+
+
+def set_up(telemetry: str) -> Callable[[], Any]:
+    """Sets OpenTelemetry SDK providers with a batch processor, as a service has them. Returns what flushes them.
+
+    The exporter drops what it gets: exporting costs the same for every variant's spans, and is no part of ours.
+    """
+    if telemetry == "api":
+        return lambda: None
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
+
+    provider = TracerProvider(sampler=ParentBased(ALWAYS_OFF if telemetry.startswith("unsampled") else ALWAYS_ON))
+    processor = BatchSpanProcessor(_Dropped())
+    provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+    if not telemetry.endswith("no metrics"):
+        metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
+    return processor.force_flush
+
+
+class _Dropped:
+    """An exporter for which every export is a success."""
+
+    def export(self, spans: Any) -> Any:
+        from opentelemetry.sdk.trace.export import SpanExportResult
+
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Nothing to do."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True
+
+
+def _nothing() -> None:
+    return None
+
+
+def _ours(**options: Any) -> Callable[[], None]:
+    def install() -> None:
+        import anthropic_otel
+
+        anthropic_otel.instrument(**options)
+
+    return install
+
+
+def _undone() -> None:
+    from benchmarks.workload import Case, make_client, run
+
+    _ours()()
+    case = Case("once")
+    run(case, make_client(case))
+    import anthropic_otel
+
+    anthropic_otel.uninstrument()
+
+
+def _traceloop() -> None:
+    from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
+
+    AnthropicInstrumentor().instrument()
+
+
+def _openinference() -> None:
+    from openinference.instrumentation.anthropic import AnthropicInstrumentor
+
+    AnthropicInstrumentor().instrument()
+
+
+INSTALL: dict[str, Callable[[], None]] = {
+    "nothing": _nothing,
+    "ours": _ours(),
+    "ours without phases": _ours(phases=False),
+    "ours without metrics": _ours(metrics=False),
+    "ours without logs": _ours(logs=False),
+    "undone": _undone,
+    "floor": _nothing,
+    "httpx2": _nothing,
+    "traceloop": _traceloop,
+    "openinference": _openinference,
+}
+
+
+def prepare_client(install: str, client: Any) -> Any:
+    """What a variant does to each client: the HTTPX2 instrumentation knows a mock transport only of a named client."""
+    if install == "httpx2":
+        from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor
+
+        HTTPX2ClientInstrumentor.instrument_client(client._client)
+    return client

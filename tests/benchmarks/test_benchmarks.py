@@ -1,0 +1,48 @@
+"""The benchmark programs run: every case, every variant of ours, every figure. Their figures are not looked at."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+def _run(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_case_runs_and_every_figure_is_printed() -> None:
+    """The whole program runs with the smallest counts and prints a figure for each case and each goal of ours."""
+    report = _run("benchmarks", "--tiny", "--no-peers")
+    sections = report.split("\n## ")
+    rows = Counter(section.partition("\n")[0].partition(":")[0] for section in sections)
+    assert rows["Calls"] == 2
+    goals = next(section for section in sections if section.startswith("Goals")).splitlines()[4:]
+    unknown = [goal for goal in goals if goal.endswith("| -     |")]
+    assert len(goals) == 10
+    assert all("HTTPX2" in goal or "growth" in goal for goal in unknown)
+
+
+def test_the_floor_makes_the_calls_that_the_library_makes() -> None:
+    """The recording has the attempt's span with its start and end, and a measurement of each metric of a call."""
+    first = _run("benchmarks.floor").split("# Case")[1].split("#   ")[0]
+    assert first.count("start_span(") == 1
+    assert first.count(".set_attributes(") == 1
+    assert first.count(".end(") == 1
+    assert first.count(".add(") == 1
+    assert first.count(".record(") == 3
+    assert "inject" in first
+
+
+def test_the_profile_names_functions_of_the_library() -> None:
+    """The profile of a call lists functions of ours, with how often they were entered."""
+    assert "_otel/observer.py" in _run("benchmarks.profile_call")
