@@ -88,6 +88,6 @@ FAULTS: Final = (
         Where.RESPONSE,
         Redirect(hops=None),
         Cause.TOO_MANY_REDIRECTS,
-        None,
+        Phase.RECEIVE,
     ),
 )
