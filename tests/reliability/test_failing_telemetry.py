@@ -1,0 +1,228 @@
+"""While OpenTelemetry fails, one call at a time or all of them, the app is what it is without the library."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricExportResult,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from support import backoff
+from support.apps import request_of
+
+import anthropic_otel
+from anthropic_otel._core import guard
+from anthropic_otel._core.runtime import current_call
+from anthropic_otel.simulator import Simulator
+from reliability import breaking, programs
+from reliability.breaking import POINTS, Points
+from reliability.programs import Run, see
+
+LOGGER = logging.getLogger("anthropic_otel")
+ALONE = {"open_telemetry": False} if hasattr(anthropic.Anthropic, "open_telemetry") else {}
+"""The SDK's own tracing is off: what is broken here is broken for us, and what holds is ours."""
+
+
+@pytest.fixture
+def records() -> Iterator[list[logging.LogRecord]]:
+    """What the library says of itself, from a process that has not heard of any failure yet."""
+    found: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = found.append  # type: ignore[method-assign]
+    before, level = set(guard._seen), LOGGER.level
+    guard._seen.clear()
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.DEBUG)
+    yield found
+    anthropic_otel.uninstrument()
+    LOGGER.setLevel(level)
+    LOGGER.removeHandler(handler)
+    guard._seen.clear()
+    guard._seen.update(before)
+
+
+@pytest.fixture(scope="module")
+def plain(server: Simulator) -> Run:
+    """What the app sees and sends without the library."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        backoff.shorten(monkeypatch)
+        server.reset()
+        return program(server)
+
+
+def program(sim: Simulator) -> Run:
+    """A retry, a stream, a stream with an error, a refusal, and retries that are used up; sync and async."""
+    before = len(sim.requests)
+    seen = []
+    options: dict[str, Any] = {"base_url": sim.base_url, "api_key": "none", "max_retries": 1, **ALONE}
+    with anthropic.Anthropic(**options) as client:
+        for faults, stream in STEPS:
+            sim.play(*faults)
+            seen.append(see(lambda s=stream: client.messages.create(**request_of(stream=s)), _parts))
+
+    async def asynchronously() -> None:
+        async with anthropic.AsyncAnthropic(**options) as client:
+            for faults, stream in STEPS:
+                sim.play(*faults)
+                result: Any = None
+                try:
+                    result = await client.messages.create(**request_of(stream=stream))
+                    result = [event async for event in result] if stream else result
+                except anthropic.APIError as error:
+                    result = error
+                seen.append(see(lambda r=result: _raise_or_return(r), _parts))
+
+    asyncio.run(asynchronously())
+    return Run(tuple(seen), programs.sent(sim.requests[before:]))
+
+
+STEPS: tuple[tuple[tuple[str, ...], bool], ...] = (
+    (("http_529", "ok"), False),
+    (("ok",), True),
+    (("stream_overloaded",), True),
+    (("http_400",), False),
+    (("connection_reset", "connection_reset"), False),
+)
+
+
+def _parts(result: Any) -> list[Any]:
+    return list(result) if hasattr(result, "__iter__") and not hasattr(result, "content") else [result]
+
+
+def _raise_or_return(result: Any) -> Any:
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("broken", [*((point,) for point in POINTS), POINTS], ids=[*POINTS, "everything"])
+def test_the_app_is_the_same_while_telemetry_raises(
+    broken: tuple[str, ...], plain: Run, sim: Simulator, records: list[logging.LogRecord]
+) -> None:
+    """Results, exceptions and requests are the same; each kind of failure is one warning, and then debug records."""
+    points = Points(broken)
+    tracer_provider, meter_provider = breaking.tracer_provider(points), breaking.meter_provider(points)
+
+    def instrumented() -> Run:
+        anthropic_otel.instrument(tracer_provider=tracer_provider, meter_provider=meter_provider)
+        return program(sim)
+
+    # In a context of its own: what cannot be detached, because that is what is broken, goes with it.
+    own = contextvars.copy_context()
+    with breaking.installed(points, LOGGER):
+        found = own.run(instrumented)
+    assert found == plain
+    assert own.run(current_call.get) is None
+    assert "detach" in broken or not own.run(trace.get_current_span).get_span_context().is_valid
+    assert broken == POINTS or points.reached[broken[0]] > 0
+    _check_what_is_said(records)
+
+
+def _check_what_is_said(records: list[logging.LogRecord]) -> None:
+    failures = [record for record in records if record.getMessage().startswith("Telemetry failed")]
+    warned = Counter(record.getMessage() for record in failures if record.levelno == logging.WARNING)
+    assert set(warned.values()) <= {1}
+    assert {record.levelno for record in failures} <= {logging.WARNING, logging.DEBUG}
+    assert all(record.args[1] == "Broken" for record in failures if record.levelno == logging.WARNING and record.args)
+
+
+def test_every_point_is_reached(sim: Simulator, waits: list[float], records: list[logging.LogRecord]) -> None:
+    """With nothing broken, the program goes through every point: none of them holds for want of use."""
+    points = Points(())
+    with breaking.installed(points, LOGGER):
+        anthropic_otel.instrument(
+            tracer_provider=breaking.tracer_provider(points), meter_provider=breaking.meter_provider(points)
+        )
+        program(sim)
+    assert set(POINTS) == set(points.reached)
+
+
+# -- what blocks -------------------------------------------------------------------------------------------------------
+
+
+class BlockingSpans(SpanExporter):
+    """An exporter that hangs until it is released."""
+
+    def __init__(self, release: threading.Event) -> None:
+        self._release = release
+
+    def export(self, spans: Any) -> SpanExportResult:
+        self._release.wait(30)
+        return SpanExportResult.FAILURE
+
+
+class BlockingMetrics(MetricExporter):
+    """The same, for metrics."""
+
+    def __init__(self, release: threading.Event) -> None:
+        super().__init__({}, {})
+        self._release = release
+
+    def export(self, metrics_data: Any, timeout_millis: float = 0, **kwargs: Any) -> MetricExportResult:
+        self._release.wait(30)
+        return MetricExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: float = 0) -> bool:
+        return True
+
+    def shutdown(self, timeout_millis: float = 0, **kwargs: Any) -> None:
+        return
+
+
+def test_an_exporter_that_hangs_stops_nobody(sim: Simulator, records: list[logging.LogRecord]) -> None:
+    """Behind the batch processor and the periodic reader, calls go on while nothing can be exported."""
+    release = threading.Event()
+    tracer_provider = TracerProvider(shutdown_on_exit=False)
+    tracer_provider.add_span_processor(
+        BatchSpanProcessor(BlockingSpans(release), max_queue_size=8, max_export_batch_size=4, schedule_delay_millis=1)
+    )
+    reader = PeriodicExportingMetricReader(BlockingMetrics(release), export_interval_millis=1)
+    meter_provider = MeterProvider([reader], shutdown_on_exit=False)
+    try:
+        anthropic_otel.instrument(tracer_provider=tracer_provider, meter_provider=meter_provider)
+        with anthropic.Anthropic(base_url=sim.base_url, api_key="none", **ALONE) as client:
+            for _ in range(50):
+                assert client.messages.create(**request_of()).content
+        assert not release.is_set()
+    finally:
+        release.set()
+        tracer_provider.shutdown()
+        meter_provider.shutdown()
+
+
+class SlowProcessor(SpanProcessor):
+    """A processor that makes whoever ends a span wait, as `SimpleSpanProcessor` with a slow exporter does."""
+
+    SECONDS = 0.15
+
+    def on_end(self, span: Any) -> None:
+        time.sleep(self.SECONDS)
+
+
+def test_a_processor_that_blocks_blocks_the_app(sim: Simulator, records: list[logging.LogRecord]) -> None:
+    """What no library can help: a processor runs in the app's thread. The result is the same, and comes later."""
+    tracer_provider = TracerProvider(shutdown_on_exit=False)
+    tracer_provider.add_span_processor(SlowProcessor())
+    anthropic_otel.instrument(tracer_provider=tracer_provider)
+    with anthropic.Anthropic(base_url=sim.base_url, api_key="none", **ALONE) as client:
+        started = time.perf_counter()
+        assert client.messages.create(**request_of()).content
+        # One for the attempt's span and one for the call's.
+        assert time.perf_counter() - started >= 2 * SlowProcessor.SECONDS
