@@ -17,13 +17,17 @@ from typing import Final
 from anthropic_otel._core.guard import guarded
 
 _LOCKING: Final = frozenset({"opentelemetry", "threading", "queue", "logging", "multiprocessing"})
+_STARTING: Final = frozenset({"threading", "multiprocessing"})
+_STARTS: Final = frozenset({"run", "_bootstrap", "_bootstrap_inner"})
+"""The functions below all code of a thread or process. They hold no lock while they run what the app gave them."""
+
 _deferred: Final[deque[Callable[[], None]]] = deque()
 
 
 @guarded(None)
 def finalize(end: Callable[[], None]) -> None:
     """Calls `end`, which must not raise, from a `__del__`: now, or later if that might wait for a lock."""
-    if _may_hold_a_lock(sys._getframe(2)):
+    if _may_hold_a_lock(sys._getframe(2).f_back):
         _deferred.append(end)
     else:
         end()
@@ -41,8 +45,13 @@ def drain() -> None:
 
 
 def _may_hold_a_lock(frame: FrameType | None) -> bool:
+    something_above = False
     while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] in _LOCKING:
+        library = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if something_above and library in _STARTING and frame.f_code.co_name in _STARTS:
+            return False
+        if library in _LOCKING:
             return True
+        something_above = True
         frame = frame.f_back
     return False
