@@ -1,0 +1,99 @@
+"""The `error.type` of a call, by what the SDK method raised or what its body did."""
+
+from __future__ import annotations
+
+import httpx
+import httpx2
+import pytest
+
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.cause import Cause
+from anthropic_otel._core.errors import body_error_type, call_error_type
+from anthropic_otel._core.semconv import API_ERROR_TYPES, NetworkCause
+
+
+def sdk_error(name: str, *bases: type, **attributes: object) -> BaseException:
+    """An error as the SDK defines it: its class hierarchy and the attributes that are read."""
+    cls = type(name, bases or (Exception,), {"__module__": "anthropic._exceptions", **attributes})
+    error = cls()
+    assert isinstance(error, BaseException)
+    return error
+
+
+def status_error(status: object = 529, kind: object = None, body: object = None) -> BaseException:
+    base = type("APIStatusError", (Exception,), {"__module__": "anthropic._exceptions"})
+    return sdk_error("OverloadedError", base, status_code=status, type=kind, body=body)
+
+
+CONNECTION = type("APIConnectionError", (Exception,), {"__module__": "anthropic"})
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (sdk_error("APITimeoutError", CONNECTION), "client_timeout_error"),
+        (httpx.ReadTimeout(""), "client_timeout_error"),
+        (httpx2.PoolTimeout(""), "client_timeout_error"),
+        (CONNECTION(), "connection_error"),
+        (httpx.ReadError(""), "connection_error"),
+        (httpx2.RemoteProtocolError(""), "connection_error"),
+        (httpx.DecodingError(""), "client_error"),
+        (sdk_error("APIResponseValidationError"), "client_error"),
+        (ValueError(), "client_error"),
+        (TimeoutError(), "client_error"),
+        (type("APITimeoutError", (Exception,), {"__module__": "app"})(), "client_error"),
+        (type("Homeless", (Exception,), {"__module__": None})(), "client_error"),
+    ],
+)
+def test_an_exception_has_the_sdks_word(error: BaseException, expected: str) -> None:
+    """A timeout before a broken connection before anything else; a class of the app's is of no library."""
+    assert call_error_type(error) == expected
+
+
+@pytest.mark.parametrize("kind", API_ERROR_TYPES)
+def test_a_status_error_has_the_apis_type(kind: str) -> None:
+    """On the error itself since 0.87, in its body before."""
+    assert call_error_type(status_error(kind=kind)) == kind
+    assert call_error_type(status_error(body={"type": "error", "error": {"type": kind}})) == kind
+
+
+@pytest.mark.parametrize("body", [None, "text", 7, [], {}, {"error": None}, {"error": "x"}, {"error": {"type": None}}])
+def test_without_a_type_the_status_stands_in(body: object) -> None:
+    """A gateway's own error has none."""
+    assert call_error_type(status_error(502, body=body)) == "502"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "expected"),
+    [
+        (529, "brand_new_error", "529"),
+        (200, "brand_new_error", "_OTHER"),
+        (200, None, "client_error"),
+        (None, None, "client_error"),
+    ],
+)
+def test_a_type_that_is_not_documented_is_not_passed_on(status: object, kind: object, expected: str) -> None:
+    """It is on a metric too; an error event in a stream has no status to stand in."""
+    assert call_error_type(status_error(status, kind)) == expected
+
+
+@pytest.mark.parametrize("cause", NetworkCause)
+def test_each_cause_of_a_body_is_a_word_of_the_sdks(attempt: Attempt, cause: NetworkCause) -> None:
+    """The app meets the raw exception of the HTTP library; the SDK's span has one of four words."""
+    attempt.cause = Cause(cause, None, None)
+    expected = {
+        NetworkCause.READ_TIMEOUT: "client_timeout_error",
+        NetworkCause.WRITE_TIMEOUT: "client_timeout_error",
+        NetworkCause.DECODING_ERROR: "client_error",
+        NetworkCause.OTHER: "client_error",
+        NetworkCause.INCOMPLETE_STREAM: "api_error",
+    }
+    assert body_error_type(attempt) == expected.get(cause, "connection_error")
+
+
+def test_an_error_event_has_its_type(attempt: Attempt) -> None:
+    """And what has none is `_OTHER`."""
+    attempt.error_type = "overloaded_error"
+    assert body_error_type(attempt) == "overloaded_error"
+    attempt.error_type = None
+    assert body_error_type(attempt) == "_OTHER"
