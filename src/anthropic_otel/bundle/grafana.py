@@ -9,43 +9,47 @@ The one rule here: what every panel and every dashboard must have is given to it
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote as percent
-
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, table, timeseries
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.common import (
-    BarGaugeDisplayMode,
-    BigValueColorMode,
-    BigValueGraphMode,
-    DataSourceRef,
-    GraphThresholdsStyleMode,
-    LegendDisplayMode,
-    LegendPlacement,
-    StackingMode,
-    TooltipDisplayMode,
-    VizOrientation,
-)
-from grafana_foundation_sdk.models.dashboard import (
-    DashboardCursorSync,
-    DashboardLinkType,
-    DataTransformerConfig,
-    DynamicConfigValue,
-    FieldColorModeId,
-    Threshold,
-    ThresholdsMode,
-    VariableOption,
-    VariableRefresh,
-    VariableSort,
-)
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.growth import ERROR
 from anthropic_otel.bundle.panels import VARIABLES, Board, Kind, Panel, Step
 from anthropic_otel.bundle.promql import JOB, label, series
 from anthropic_otel.bundle.settings import Settings
+
+with warnings.catch_warnings():
+    # Schema v1 is chosen on purpose: Grafana 11 and 12 read no other.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, table, timeseries
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models.common import (
+        BarGaugeDisplayMode,
+        BigValueColorMode,
+        BigValueGraphMode,
+        DataSourceRef,
+        GraphThresholdsStyleMode,
+        LegendDisplayMode,
+        LegendPlacement,
+        StackingMode,
+        TooltipDisplayMode,
+        VizOrientation,
+    )
+    from grafana_foundation_sdk.models.dashboard import (
+        DashboardCursorSync,
+        DashboardLinkType,
+        DataTransformerConfig,
+        DynamicConfigValue,
+        FieldColorModeId,
+        Threshold,
+        ThresholdsMode,
+        VariableOption,
+        VariableRefresh,
+        VariableSort,
+    )
+    from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 PREFIX = "anthropic-otel-"
 TAG = "anthropic-otel"

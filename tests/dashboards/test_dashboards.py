@@ -1,0 +1,268 @@
+"""The rules that every dashboard, panel, query and alert obeys."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.schema import ATTRIBUTES
+from anthropic_otel.bundle import files, settings
+from anthropic_otel.bundle.promql import label, le
+
+if sys.version_info < (3, 11):
+    pytest.skip("the dashboards' generator needs Python 3.11", allow_module_level=True)
+
+
+from anthropic_otel.bundle import render
+from anthropic_otel.bundle.panels import Kind, Panel
+
+SETTINGS = settings.load()
+BOARDS = render.boards(SETTINGS)
+NAMES = [board.name for board in BOARDS]
+KNOWN_METRICS = {
+    metric.prometheus_name + suffix
+    for metric in s.METRICS
+    for suffix in (("_count", "_sum", "_bucket") if metric.instrument is s.Instrument.HISTOGRAM else ("",))
+}
+OTHERS = {"ALERTS", "traces_span_metrics_calls_total"}
+KNOWN_LABELS = {label(attribute.name) for attribute in ATTRIBUTES}
+OWN_LABELS = {"job", "instance", "le", "component", "alertname", "alertstate", "severity"}
+
+
+def loaded(name: str) -> dict[str, Any]:
+    """A dashboard as it is shipped."""
+    found: dict[str, Any] = json.loads(files.source(f"dashboards/{name}.json").read_text())
+    return found
+
+
+def panels() -> Iterator[Any]:
+    """Every panel as it is shipped, with a readable id."""
+    for name in NAMES:
+        for panel in loaded(name)["panels"]:
+            if panel["type"] != "row":
+                yield pytest.param(panel, id=f"{name} {panel['title']}")
+
+
+def drawn() -> Iterator[Any]:
+    """Every panel that draws an alert's threshold."""
+    for board in BOARDS:
+        for row in board.rows:
+            for panel in row.panels:
+                if panel.shows:
+                    yield pytest.param(panel, id=f"{board.name} {panel.title}")
+
+
+def filled(expression: str) -> str:
+    """A query with some value for each of Grafana's variables."""
+    return re.sub(r"\$\w+", lambda found: {"$__rate_interval_ms": "60000"}.get(found[0], "1m"), expression)
+
+
+each_panel = pytest.mark.parametrize("panel", list(panels()))
+
+
+@pytest.mark.parametrize("name", sorted(render.generated(SETTINGS)))
+def test_the_committed_file_is_what_the_generator_makes(name: str) -> None:
+    """Nobody edited it by hand, and nobody forgot `python dashboards/generate.py`."""
+    assert files.source(name).read_text(encoding="utf-8") == render.generated(SETTINGS)[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dashboard_is_what_grafanas_own_types_read(name: str) -> None:
+    """Read into the types of Grafana's SDK and written again, nothing is lost or invented."""
+    # Not at the top: importing the types of schema v1 warns, which our generator knows and answers for.
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    register_default_plugins()
+    board = loaded(name)
+    assert json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder)) == board
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dashboard_has_its_variables_its_siblings_and_one_crosshair(name: str) -> None:
+    """The same choices everywhere, and links that keep them."""
+    board = loaded(name)
+    variables = [variable["name"] for variable in board["templating"]["list"]]
+    assert variables == ["datasource", "job", "instance", "operation", "model", "jaeger", "tempo"]
+    assert board["graphTooltip"] == 1
+    assert board["description"]
+    (link,) = board["links"]
+    assert (link["includeVars"], link["keepTime"]) == (True, True)
+    assert set(link["tags"]) <= set(board["tags"])
+    ids = [panel["id"] for panel in board["panels"]]
+    assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_panels_do_not_lie_on_each_other(name: str) -> None:
+    """Every cell of the grid belongs to one panel, and none is outside."""
+    cells: set[tuple[int, int]] = set()
+    for panel in loaded(name)["panels"]:
+        at = panel["gridPos"]
+        mine = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not mine & cells, panel["title"]
+        assert at["x"] + at["w"] <= 24, panel["title"]
+        cells |= mine
+
+
+@each_panel
+def test_a_panel_says_what_it_shows_in_which_unit_and_where_to_go_next(panel: dict[str, Any]) -> None:
+    """Title, description, unit, what to say instead of nothing, links that keep the choices."""
+    assert panel["title"]
+    assert len(panel["description"]) > 40
+    defaults = panel["fieldConfig"]["defaults"]
+    assert defaults["unit"]
+    assert defaults["noValue"]
+    assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    assert panel["links"]
+    for link in panel["links"]:
+        assert re.fullmatch(rf"/d/anthropic-otel-({'|'.join(NAMES)})\?.*", link["url"])
+        assert "${__url_time_range}" in link["url"]
+        assert "${__all_variables}" in link["url"]
+
+
+@each_panel
+def test_a_query_parses_and_names_only_what_the_library_emits(panel: dict[str, Any]) -> None:
+    """Every metric and every label is one of the library's definitions."""
+    for target in panel["targets"]:
+        expression = target["expr"]
+        promql_parser.parse(filled(expression))
+        for name, matchers in re.findall(r"([a-zA-Z_:]+)\{([^}]*)\}", expression):
+            assert name in KNOWN_METRICS | OTHERS, name
+            labels = set(re.findall(r"(\w+)(?:=~|!~|!=|=)", matchers))
+            if name in KNOWN_METRICS:
+                assert labels <= KNOWN_LABELS | OWN_LABELS, labels
+                assert {"job", "instance"} <= labels
+        bare = set(re.findall(r"\b(anthropic_client_\w+)\b(?!\{)", expression)) - KNOWN_LABELS
+        assert not bare, f"without the dashboard's variables: {bare}"
+
+
+@each_panel
+def test_a_query_avoids_the_traps(panel: dict[str, Any]) -> None:
+    """No literal whole bound, no scope label, no window of its own for a rate, exemplars wherever there are buckets."""
+    for target in panel["targets"]:
+        expression = target["expr"]
+        assert not re.search(r'le="\d+(\.0)?"', expression)
+        assert "otel_scope" not in expression
+        assert set(re.findall(r"rate\([^\[]*\[([^\]]+)\]", expression)) <= {"$__rate_interval"}
+        assert target["exemplar"] == ("histogram_quantile" in expression)
+
+
+@pytest.mark.parametrize("panel", list(drawn()))
+def test_a_panels_threshold_is_its_alerts(panel: Panel) -> None:
+    """The line on the panel is where the alert fires."""
+    assert panel.shows
+    alert = getattr(SETTINGS.alerts, panel.shows, None)
+    if alert is None:
+        slo = SETTINGS.slo
+        page = min(pair.burn_rate for pair in slo.page)
+        limits = {page, round(page * slo.budget, 6)}
+    else:
+        names = ("ratio", "remaining", "longer_than", "attempts_per_call", "at_least")
+        limits = {getattr(alert, name) for name in names if hasattr(alert, name)}
+    assert {step.value for step in panel.steps} & limits
+
+
+def test_what_no_other_dashboard_shows_is_shown() -> None:
+    """Every metric of the library is in some panel, and every dashboard has a top row of answers."""
+    text = "".join(
+        target["expr"] for name in NAMES for panel in loaded(name)["panels"] for target in panel.get("targets", ())
+    )
+    assert [metric.name for metric in s.METRICS if metric.prometheus_name not in text] == []
+    for board in BOARDS:
+        assert {panel.kind for panel in board.rows[0].panels} <= {Kind.STAT, Kind.BARS}
+
+
+def test_the_links_of_the_table_open_traces_of_that_error_in_either_back_end() -> None:
+    """The query in the address is valid once Grafana has filled it in."""
+    (table,) = (panel for panel in loaded("attempts")["panels"] if panel["type"] == "table")
+    (override,) = table["fieldConfig"]["overrides"]
+    links = override["properties"][0]["value"]
+    for link, kind in zip(links, ("jaeger", "tempo"), strict=True):
+        assert f"${{{kind}}}" in link["url"]
+        assert "${__data.fields.error}" in link["url"]
+        assert "${__from}" in link["url"]
+
+
+# -- alerts ------------------------------------------------------------------------------------------------------------
+
+
+def shipped_alerts() -> list[dict[str, Any]]:
+    """The alert rules of the Prometheus file."""
+    groups = yaml.safe_load(files.source("dashboards/alerts/rules.yaml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
+
+
+each_alert = pytest.mark.parametrize("alert", shipped_alerts(), ids=lambda rule: rule["alert"])
+
+
+@each_alert
+def test_an_alert_says_what_it_means_and_leads_to_a_runbook_and_a_dashboard_that_exist(alert: dict[str, Any]) -> None:
+    """Severity, summary, description with values, and two places to go."""
+    assert alert["labels"]["severity"] in ("page", "ticket")
+    texts = alert["annotations"]
+    assert texts["summary"]
+    assert "{{" in texts["summary"] + texts["description"]
+    assert files.source(texts["runbook_url"]).is_file()
+    uid = re.search(r"/d/([\w-]+)", texts["dashboard_url"])
+    assert uid
+    assert uid[1] in {loaded(name)["uid"] for name in NAMES}
+
+
+@each_alert
+def test_a_runbook_answers_what_somebody_on_call_asks(alert: dict[str, Any]) -> None:
+    """What users feel, where to look, what it is, how to be sure, when to ask for help."""
+    page = files.source(f"docs/runbooks/{alert['alert']}.md").read_text()
+    assert page.startswith(f"# {alert['alert']}\n")
+    headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    assert headings == [
+        "What users feel",
+        "Where to look",
+        "Likely causes, and the fix",
+        "How to confirm",
+        "When to escalate",
+    ]
+    assert "```promql" in page
+    for query in re.findall(r"```promql\n(.*?)```", page, re.DOTALL):
+        promql_parser.parse(query)
+        names = set(re.findall(r"\b((?:anthropic_client|traces_span)_\w+)", query)) - KNOWN_LABELS
+        assert names <= KNOWN_METRICS | OTHERS, names
+
+
+def test_no_runbook_is_left_behind_by_an_alert_that_is_gone() -> None:
+    """Each page is an alert's, but for the index."""
+    pages = {path.stem for path in files.source("docs/runbooks").glob("*.md")} - {"README"}
+    assert pages == {alert["alert"] for alert in shipped_alerts()}
+    index = files.source("docs/runbooks/README.md").read_text()
+    assert all(f"({page}.md)" in index for page in pages)
+
+
+def test_the_kubernetes_and_grafana_forms_have_the_same_alerts() -> None:
+    """One source, three envelopes."""
+    plain = yaml.safe_load(files.source("dashboards/alerts/rules.yaml").read_text())
+    resource = yaml.safe_load(files.source("dashboards/alerts/prometheus-rule.yaml").read_text())
+    assert resource["spec"] == plain
+    (group,) = yaml.safe_load(files.source("dashboards/alerts/grafana-alerting.yaml").read_text())["groups"]
+    assert [rule["title"] for rule in group["rules"]] == [alert["alert"] for alert in shipped_alerts()]
+    for rule, alert in zip(group["rules"], shipped_alerts(), strict=True):
+        assert rule["labels"] == alert["labels"]
+        expression = rule["data"][0]["model"]["expr"]
+        promql_parser.parse(expression)
+        assert ":increase" not in expression, "Grafana has no recording rules"
+        assert "$value " not in json.dumps(rule["annotations"])
+    assert len({rule["uid"] for rule in group["rules"]}) == len(group["rules"])
+
+
+def test_a_bound_that_a_histogram_has_not_is_refused() -> None:
+    """A matcher for it would find nothing, for ever."""
+    with pytest.raises(ValueError, match="no bucket bound"):
+        le(s.CALL_DURATION, 11)
