@@ -51,7 +51,7 @@ class Hooked:
         """Takes an event of the transport, and from one that tells of a failure the end of the attempt."""
         self.attempt.timeline.trace(name, info)
         error = info.get("exception") if name.endswith(".failed") else None
-        if isinstance(error, BaseException):
+        if isinstance(error, BaseException) and not _is_kept(name, error):
             self.attempt.end(End.RAISED, error)
 
     async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
@@ -60,6 +60,11 @@ class Hooked:
     def __del__(self) -> None:
         if self.attempt.status is None and not self.attempt.ended:
             finalize(functools.partial(self.attempt.end, End.LOST))
+
+
+def _is_kept(event: str, error: BaseException) -> bool:
+    """Whether the transport goes on: after a request that could not be sent whole it looks for a response."""
+    return "send_request_" in event and type(error).__name__ == "WriteError"
 
 
 class Hooks:

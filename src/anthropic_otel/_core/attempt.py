@@ -169,6 +169,8 @@ class Attempt:
         traced = self.timeline.reused is not None
         phase = self.timeline.phase if traced else None
         cause = classify(error, phase=phase, through_proxy=self.timeline.proxied)
+        if cause.word is NetworkCause.SERVER_DISCONNECTED and self.timeline.unsent is not None:
+            cause = self.timeline.unsent
         if phase is None:
             phase = cause.phase or (Phase.WAIT if self.status is None else Phase.RECEIVE)
         self.timeline.phase = phase

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import Phase
@@ -38,6 +39,7 @@ class Timeline:
         "raw_response",
         "reused",
         "spent",
+        "unsent",
     )
 
     def __init__(self, clock: Clock, started: int, host: str) -> None:
@@ -53,6 +55,8 @@ class Timeline:
         self.proxied = False
         self.peer: tuple[str, int] | None = None
         self.raw_response: RawResponse | None = None
+        self.unsent: Cause | None = None
+        """Why the request could not be sent whole, which the transport keeps to itself: a response may come still."""
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
@@ -112,6 +116,11 @@ class Timeline:
         if not self._tunnelling:
             self.enter(Phase.WAIT)
 
+    def _not_sent(self, info: Mapping[str, Any]) -> None:
+        error = info.get("exception")
+        if isinstance(error, Exception) and not self._tunnelling:
+            self.unsent = classify(error, phase=self.phase)
+
     def _answered(self, info: Mapping[str, Any]) -> None:
         if not self._tunnelling:
             self.raw_response = _raw_response(info.get("return_value"))
@@ -145,6 +154,8 @@ _HANDLERS: Final[dict[str, Callable[[Timeline, Mapping[str, Any]], None]]] = {
         (("connection", "socks"), "connect_tcp.complete", Timeline._connected),
         (("connection", "proxy", "socks"), "start_tls.started", Timeline._shaking_hands),
         (("http11", "http2"), "send_request_headers.started", Timeline._sending),
+        (("http11", "http2"), "send_request_headers.failed", Timeline._not_sent),
+        (("http11", "http2"), "send_request_body.failed", Timeline._not_sent),
         (("http11", "http2"), "send_request_body.complete", Timeline._sent),
         (("http11", "http2"), "receive_response_headers.complete", Timeline._answered),
     )
