@@ -14,18 +14,11 @@ from support import backoff, telemetry  # noqa: E402
 from support.telemetry import Telemetry  # noqa: E402
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Simulator]:
-    """One simulator for the whole run. Use `sim`, which starts each test with a clean one."""
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """A simulator at which all is well, that has seen nothing yet, and whose rate limits have just begun."""
     with Simulator() as simulator:
         yield simulator
-
-
-@pytest.fixture
-def sim(server: Simulator) -> Simulator:
-    """A simulator at which all is well, and that has seen nothing yet."""
-    server.reset()
-    return server
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import anthropic
-from support.telemetry import Telemetry
 
 from anthropic_otel.simulator import Simulator
+from support.telemetry import Telemetry
 
 REQUEST: dict[str, Any] = {
     "model": "claude-opus-4-8",

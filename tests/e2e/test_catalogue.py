@@ -17,15 +17,17 @@ from urllib.parse import urlsplit
 
 import anthropic
 import pytest
-from anthropic_otel._core import semconv as s
-from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Simulator
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Simulator
 from support import identities
 from support.apps import API_KEY, MODEL, PROMPT, App, app_for, quietly
 from support.driver import Driver
 from support.stacks import STACKS, Stack
 from support.telemetry import Telemetry
+from support.versions import TRACES_ITSELF
 
 CASES = [
     pytest.param(fault, stack, id=f"{fault.name}-{stack.name}")
@@ -167,21 +169,32 @@ def expected_attributes(meeting: Meeting, number: int) -> dict[str, Any]:
         s.ATTEMPT_OUTCOME: fault.outcome.value,
         s.ERROR_TYPE: fault.error_type,
         s.HTTP_RESPONSE_STATUS_CODE: status_of(meeting),
+        s.ATTEMPT_STATUS_CLASS: status_class_of(meeting),
     }
-    if status_of(meeting) is not None:
-        told[s.ATTEMPT_STATUS_CLASS] = f"{str(fault.status)[0]}xx"
     if fault.cause is not None:
         told |= {s.NETWORK_CAUSE: fault.cause.value, s.NETWORK_PHASE: phase_of(meeting)}
     if number:
-        told |= {s.HTTP_REQUEST_RESEND_COUNT: number, s.RETRY_REASON: fault.error_type, s.RETRY_SOURCE: source_of(fault)}
+        told |= {
+            s.HTTP_REQUEST_RESEND_COUNT: number,
+            s.RETRY_REASON: fault.error_type,
+            s.RETRY_SOURCE: source_of(fault),
+        }
     return {name: value for name, value in told.items() if value is not None}
 
 
 def status_of(meeting: Meeting) -> int | None:
     """The status of a response; where a body fails within `send`, only the transport's events know of it."""
+    if meeting.fault.name == "too_many_redirects" and not meeting.stack.aiohttp:
+        return 307
     if meeting.stack.aiohttp and meeting.fault.status == 200 and not meeting.fault.stream and meeting.fault.cause:
         return None
     return meeting.fault.status
+
+
+def status_class_of(meeting: Meeting) -> str | None:
+    """The first digit of the status, in the way of the schema."""
+    status = status_of(meeting)
+    return None if status is None else f"{str(status)[0]}xx"
 
 
 def phase_of(meeting: Meeting) -> str:
@@ -202,8 +215,8 @@ def source_of(fault: Fault) -> str:
 
 
 def check_errno(meeting: Meeting, errno: str | None) -> None:
-    """One of those that the entry names, if it names any."""
-    if meeting.fault.errno:
+    """One of those that the entry names, if it names any; but aiohttp keeps that of a body to itself."""
+    if meeting.fault.errno and not (meeting.stack.aiohttp and meeting.fault.phase is s.Phase.RECEIVE):
         assert errno in meeting.fault.errno
     else:
         assert errno is None
@@ -233,11 +246,15 @@ def check_what_else_it_has(meeting: Meeting, names: set[str], attributes: dict[s
         assert attributes[s.NETWORK_PEER_ADDRESS] == "127.0.0.1"
         allowed |= {s.NETWORK_PEER_ADDRESS, s.NETWORK_PEER_PORT}
     else:
-        assert not httpcore or status_of(meeting) is None
+        # The address is known from the connect, or from the response if the app gets it.
+        hidden = not fault.stream and fault.cause and attributes.get(s.CONNECTION_REUSED)
+        assert not httpcore or status_of(meeting) is None or hidden
     if fault.stream and status_of(meeting) == 200:
-        allowed |= {s.STREAM_COMPLETE, s.STREAM_MAX_GAP, s.STREAM_CONSUMER_TIME}
-        assert attributes[s.STREAM_COMPLETE] == (fault.error_type is None)
-        if fault.name != "stream_bad_gzip" or s.STREAM_TIME_TO_FIRST_CHUNK in names:
+        allowed |= {s.STREAM_MAX_GAP, s.STREAM_CONSUMER_TIME}
+        if fault.cause is not s.NetworkCause.DECODING_ERROR:  # of which nothing could be read
+            allowed.add(s.STREAM_COMPLETE)
+            assert attributes[s.STREAM_COMPLETE] == (fault.error_type is None)
+        if httpcore or not fault.cause or s.STREAM_TIME_TO_FIRST_CHUNK in names:  # aiohttp may drop what came before
             allowed.add(s.STREAM_TIME_TO_FIRST_CHUNK)
     phases = {name for name in names if name.startswith(s.PHASE_PREFIX)}
     check_phases(meeting, phases)
@@ -282,9 +299,20 @@ def check_call_span(meeting: Meeting) -> None:
     attributes = dict(call.attributes or {})
     assert attributes[s.GEN_AI_REQUEST_MODEL] == MODEL
     assert attributes[s.GEN_AI_OPERATION_NAME] == "chat"
-    assert attributes.get(s.ERROR_TYPE) == call_error_type(meeting)
-    is_error = call.status.status_code is StatusCode.ERROR
-    assert is_error == (meeting.fault.outcome is s.AttemptOutcome.FAILED)
+    word = call_error_type(meeting)
+    if TRACES_ITSELF:
+        word = SDK_WORDS.get(meeting.fault.name, word)
+    assert attributes.get(s.ERROR_TYPE) == word
+    assert (call.status.status_code is StatusCode.ERROR) == (word is not None)
+
+
+SDK_WORDS = {
+    # The API's word as it is; ours is on metrics too, so that it is one of a closed list.
+    "stream_unknown_error": "unheard_of_error",
+    # httpx2 closes the body before it raises what its decoder met, and the SDK's own span ends with that.
+    "stream_bad_gzip": None,
+}
+"""Where the SDK's own span has another word than our metric."""
 
 
 def call_error_type(meeting: Meeting) -> str | None:
@@ -314,7 +342,7 @@ def check_metrics(meeting: Meeting) -> None:
     fault = meeting.fault
     result = {
         s.HTTP_RESPONSE_STATUS_CODE: status_of(meeting),
-        s.ATTEMPT_STATUS_CLASS: f"{fault.status // 100}xx" if fault.status and status_of(meeting) else None,
+        s.ATTEMPT_STATUS_CLASS: status_class_of(meeting),
         s.ERROR_TYPE: fault.error_type,
         s.NETWORK_CAUSE: fault.cause.value if fault.cause else None,
         s.ATTEMPT_OUTCOME: fault.outcome.value,
@@ -383,7 +411,9 @@ def check_logs(meeting: Meeting) -> None:
     """One record for each failed attempt: INFO if another one follows, WARNING if the call fails with it."""
     records = meeting.telemetry.logs
     attempts = [span for span in meeting.telemetry.attempts if span.status.status_code is StatusCode.ERROR]
-    assert [record.levelno for record in records] == [logging.INFO] * (len(attempts) - 1) + [logging.WARNING] * bool(attempts)
+    assert [record.levelno for record in records] == [logging.INFO] * (len(attempts) - 1) + [logging.WARNING] * bool(
+        attempts
+    )
     for record, span in zip(records, attempts, strict=True):
         attributes = dict(span.attributes or {})
         assert record.__dict__[s.ERROR_TYPE] == attributes[s.ERROR_TYPE]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from anthropic_otel._core import semconv as s
 from opentelemetry.sdk.trace import ReadableSpan
 
+from anthropic_otel._core import semconv as s
 from support.telemetry import Telemetry
 
 _ROUNDING: Final = 1e-9
