@@ -12,9 +12,8 @@ leads into exceptions that the app has handled, and into the cancellation by whi
 from __future__ import annotations
 
 import errno
+import functools
 import itertools
-import socket
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -113,6 +112,10 @@ def _from_leaf(chain: list[BaseException], phase: Phase | None) -> NetworkCause 
 
 
 def _of_leaf(error: BaseException, phase: Phase | None, chain: list[BaseException]) -> NetworkCause | None:
+    # Not at the top of the module: their import takes longer than that of this whole package.
+    import socket
+    import ssl
+
     # The order matters: gaierror and SSLError are OSErrors, with an errno that is not the system's.
     if isinstance(error, socket.gaierror) or _is_a(error, _AIOHTTP, "ClientConnectorDNSError"):
         return NetworkCause.NAME_RESOLUTION_ERROR
@@ -243,17 +246,25 @@ def _of_broken_connection(error: BaseException, phase: Phase | None, chain: list
 
 def _errno_name(chain: list[BaseException]) -> str | None:
     """The name of the deepest operating system error that has a number."""
+    import socket
+    import ssl
+
     for error in reversed(chain):
         if isinstance(error, ssl.SSLError) or not isinstance(error, OSError) or not isinstance(error.errno, int):
             continue
-        name = _EAI.get(error.errno) if isinstance(error, socket.gaierror) else errno.errorcode.get(error.errno)
+        names = _resolver_errors() if isinstance(error, socket.gaierror) else errno.errorcode
+        name = names.get(error.errno)
         if name is not None:
             return name
     return None
 
 
-_EAI: Final = {getattr(socket, name): name for name in sorted(dir(socket), reverse=True) if name.startswith("EAI_")}
-"""The resolver's errors by number. Where two names share one, the alphabetically first stays."""
+@functools.cache
+def _resolver_errors() -> dict[int, str]:
+    """The names of the resolver's errors by number. Where two names share one, the alphabetically first stays."""
+    import socket
+
+    return {getattr(socket, name): name for name in sorted(dir(socket), reverse=True) if name.startswith("EAI_")}
 
 
 def _phase_of(chain: list[BaseException]) -> Phase | None:

@@ -6,10 +6,8 @@ length is bounded, and nothing here raises.
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from anthropic_otel._core.semconv import RATELIMIT_KINDS
@@ -112,6 +110,9 @@ def _positive(seconds: float | None) -> float | None:
 def _until(value: bytes | None, now: float) -> float | None:
     if not value or len(value) > _MAX_NUMBER:
         return None
+    # Not at the top of the module: dates are rare, and the import takes 7 ms.
+    import email.utils
+
     try:
         date = email.utils.parsedate_tz(value.decode("latin-1"))
         return None if date is None else email.utils.mktime_tz(date) - now
@@ -123,6 +124,8 @@ def _timestamp(value: bytes | None) -> float | None:
     """An RFC 3339 time in seconds since the epoch. A `Z` is spelled out, as Python 3.10 does not read it."""
     if not value or len(value) > _MAX_NUMBER:
         return None
+    from datetime import datetime
+
     try:
         moment = datetime.fromisoformat(value.decode("ascii").replace("Z", "+00:00"))
         return moment.timestamp() if moment.tzinfo is not None else None

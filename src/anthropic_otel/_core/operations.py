@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from importlib import resources
 from typing import Final
 
 from anthropic_otel._core.semconv import OTHER
@@ -68,6 +67,9 @@ def _fits(pattern: str, segment: str) -> bool:
 @functools.lru_cache(maxsize=1)
 def _routes() -> dict[tuple[str, int], list[tuple[list[str], Operation]]]:
     """The routes by method and length, those with the fewest placeholders first. Read on first use only."""
+    # Not at the top of the module: the import takes 4 ms.
+    from importlib import resources
+
     table: dict[tuple[str, int], list[tuple[list[str], Operation]]] = {}
     for line in resources.files("anthropic_otel._core").joinpath("operations.txt").read_text("utf-8").splitlines():
         if line and not line.startswith("#"):

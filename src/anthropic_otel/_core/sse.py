@@ -9,8 +9,6 @@ What is kept is at most `TAIL` bytes, in memory only, and gone with the attempt.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -83,6 +81,9 @@ def _last(pattern: re.Pattern[bytes], tail: bytes) -> re.Match[bytes] | None:
 
 def _api_type(fields: bytes) -> str:
     """The type in the data of an `error` event: `{"type": "error", "error": {"type": …, "message": …}}`."""
+    # Not at the top of the module: most streams need it never.
+    import json
+
     data = _DATA.search(fields)
     try:
         body = json.loads(data.group(1)) if data else None
@@ -95,6 +96,9 @@ def _api_type(fields: bytes) -> str:
 
 def _aws_stopped(tail: bytes) -> bool:
     """Whether the last frame of an AWS event stream carries `message_stop`, in base64 inside JSON."""
+    import base64
+    import json
+
     chunks = _AWS_CHUNK.findall(tail)
     if not chunks:
         return False
