@@ -1,0 +1,134 @@
+"""The numbers that a person asks for after an incident, from traces and metrics.
+
+The rule: calls and backoff are counted from the metrics, as a dashboard does it; attempts and latencies are taken from
+the spans, which know the error number and the exact time. Nothing is estimated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.semconv import CallOutcome
+from anthropic_otel.cli.traces import Attempt, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One data point of a histogram: its metric, its attributes, how many measurements and their sum."""
+
+    metric: str
+    attributes: Mapping[str, Any]
+    count: int
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptKind:
+    """What attempts have in common that are counted together. `None` is what they do not have."""
+
+    status: int | None
+    error_type: str | None
+    phase: str | None
+    errno: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The backoffs of one source: how many, and how long together, in seconds."""
+
+    source: str
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The median and the 95th percentile, in seconds."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All of it. `calls` has every outcome, also those that did not happen, and `attempts` the most frequent first.
+
+    `calls_took` and `final_attempts_took` are of the same calls: those that got their answer. `None` without any.
+    """
+
+    calls: Mapping[str, int]
+    attempts: Mapping[AttemptKind, int]
+    backoffs: Sequence[Backoff]
+    call_seconds: float
+    calls_took: Latency | None
+    final_attempts_took: Latency | None
+
+    @property
+    def backoff_seconds(self) -> float:
+        """The time lost in backoff."""
+        return sum(each.seconds for each in self.backoffs)
+
+    @property
+    def backoff_share(self) -> float:
+        """The part of the calls' time that was lost in backoff: 0 to 1."""
+        return self.backoff_seconds / self.call_seconds if self.call_seconds else 0.0
+
+    @property
+    def attempts_per_call(self) -> float:
+        """How many attempts a call took: 1 if nothing was ever retried."""
+        calls = sum(self.calls.values())
+        return sum(self.attempts.values()) / calls if calls else 0.0
+
+
+def summarize(traces: Sequence[Trace], measured: Sequence[Measured]) -> Summary:
+    """The summary of these traces and of the histograms that were measured along with them."""
+    answered = [trace for trace in traces if trace.answered]
+    return Summary(
+        calls={outcome.value: _calls(measured, outcome) for outcome in CallOutcome},
+        attempts=dict(Counter(_kind(each) for trace in traces for each in trace.attempts).most_common()),
+        backoffs=_backoffs(measured),
+        call_seconds=sum(point.total for point in _of(measured, s.CALL_DURATION)),
+        calls_took=_latency(trace.duration for trace in answered),
+        final_attempts_took=_latency(trace.attempts[-1].end - trace.attempts[-1].start for trace in answered),
+    )
+
+
+def _of(measured: Iterable[Measured], metric: s.Metric) -> list[Measured]:
+    return [point for point in measured if point.metric == metric.name]
+
+
+def _calls(measured: Sequence[Measured], outcome: CallOutcome) -> int:
+    points = _of(measured, s.CALL_DURATION)
+    return sum(point.count for point in points if point.attributes.get(s.CALL_OUTCOME) == outcome.value)
+
+
+def _kind(attempt: Attempt) -> AttemptKind:
+    return AttemptKind(attempt.status, attempt.error_type, attempt.phase, attempt.errno)
+
+
+def _backoffs(measured: Sequence[Measured]) -> list[Backoff]:
+    found: dict[str, Backoff] = {}
+    for point in _of(measured, s.RETRY_DELAY_METRIC):
+        source = str(point.attributes.get(s.RETRY_SOURCE, s.OTHER))
+        before = found.get(source, Backoff(source, 0, 0.0))
+        found[source] = Backoff(source, before.count + point.count, before.seconds + point.total)
+    return sorted(found.values(), key=lambda each: -each.seconds)
+
+
+_P50: Final = 0.5
+_P95: Final = 0.95
+
+
+def _latency(seconds: Iterable[float]) -> Latency | None:
+    ordered = sorted(seconds)
+    return Latency(percentile(ordered, _P50), percentile(ordered, _P95)) if ordered else None
+
+
+def percentile(ordered: Sequence[float], part: float) -> float:
+    """The smallest of the ordered values that `part` of them do not exceed (nearest rank)."""
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]

@@ -1,0 +1,106 @@
+"""A summary as tables: from numbers to lines of styled text, as pure as `waterfall`.
+
+The rule: every section has one title, the number that matters most stands in it, and no line is longer than 80 columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from anthropic_otel._core.semconv import CallOutcome
+from anthropic_otel.cli.summary import AttemptKind, Latency, Summary
+from anthropic_otel.cli.waterfall import SOURCES, Glyphs, Line, Piece, Style, duration
+
+_BAR: Final = 16
+_STYLES: Final = {
+    CallOutcome.SUCCEEDED.value: Style.GOOD,
+    CallOutcome.RECOVERED.value: Style.BACKOFF,
+    CallOutcome.FAILED.value: Style.BAD,
+    CallOutcome.EXHAUSTED.value: Style.BAD,
+}
+_MEANINGS: Final = {
+    CallOutcome.SUCCEEDED.value: "answered at once",
+    CallOutcome.RECOVERED.value: "answered after retries",
+    CallOutcome.FAILED.value: "not retried",
+    CallOutcome.EXHAUSTED.value: "all retries used up",
+    CallOutcome.CANCELLED.value: "stopped by the app",
+    CallOutcome.ABANDONED.value: "not read to the end",
+}
+
+
+def tables(summary: Summary, glyphs: Glyphs) -> list[Line]:
+    """The whole summary: calls, attempts, backoff, latency."""
+    sections = (_calls(summary, glyphs), _attempts(summary, glyphs), _backoff(summary), _latency(summary))
+    lines: list[Line] = []
+    for section in sections:
+        lines += [*section, ()]
+    return lines[:-1]
+
+
+def _title(text: str) -> Line:
+    return (Piece(text, Style.STRONG),)
+
+
+def _calls(summary: Summary, glyphs: Glyphs) -> Iterator[Line]:
+    counts = {outcome: count for outcome, count in summary.calls.items() if count}
+    yield (*_title("Calls by outcome"), Piece(f"  {sum(counts.values())} calls", Style.QUIET))
+    most = max(counts.values(), default=1)
+    for outcome, count in counts.items():
+        style = _STYLES.get(outcome, Style.PLAIN)
+        yield (
+            Piece(f"  {outcome:<10}", style),
+            Piece(f"{count:>4}  "),
+            Piece(_bar(count, most, glyphs).ljust(_BAR), style),
+            Piece(f"  {_MEANINGS[outcome]}", Style.QUIET),
+        )
+
+
+def _attempts(summary: Summary, glyphs: Glyphs) -> Iterator[Line]:
+    told = f"  {sum(summary.attempts.values())} attempts, {summary.attempts_per_call:.2f} per call"
+    yield (*_title("Attempts by status and cause"), Piece(told, Style.QUIET))
+    yield (Piece(f"  {'status':<6}  {'error.type':<21}  {'phase':<7}  {'errno':<12}", Style.QUIET),)
+    most = max(summary.attempts.values(), default=1)
+    for kind, count in sorted(summary.attempts.items(), key=_good_first):
+        style = Style.GOOD if kind.error_type is None else Style.BAD
+        word = "" if kind.error_type == str(kind.status) else kind.error_type or ""
+        yield (
+            Piece(f"  {kind.status or '':<6}  {word:<21}", style),
+            Piece(f"  {kind.phase or '':<7}  {kind.errno or '':<12}{count:>4}  "),
+            Piece(_bar(count, most, glyphs), style),
+        )
+
+
+def _good_first(item: tuple[AttemptKind, int]) -> tuple[bool, bool, int, str]:
+    """Completed, refused by the API, failed by the network; the most frequent first in each."""
+    kind, count = item
+    return kind.error_type is not None, kind.phase is not None, -count, kind.error_type or ""
+
+
+def _backoff(summary: Summary) -> Iterator[Line]:
+    share = f"  {summary.backoff_share:.0%} of all time in calls"
+    lost = Piece(f"  {duration(summary.backoff_seconds)}", Style.BACKOFF)
+    yield (*_title("Time lost in backoff"), lost, Piece(share, Style.QUIET))
+    for each in summary.backoffs:
+        words = SOURCES.get(each.source, "set by somebody else")
+        waits = "wait" if each.count == 1 else "waits"
+        yield (Piece(f"  {words:<18}"), Piece(f"{duration(each.seconds):>9}"), _quiet(f"  in {each.count} {waits}"))
+
+
+def _latency(summary: Summary) -> Iterator[Line]:
+    yield (*_title("Latency of answered calls"), Piece(f"{'p50':>9}{'p95':>9}", Style.QUIET))
+    yield from _percentiles("with retries and backoff", summary.calls_took)
+    yield from _percentiles("their last attempt alone", summary.final_attempts_took)
+
+
+def _percentiles(label: str, latency: Latency | None) -> Iterator[Line]:
+    if latency is not None:
+        yield (Piece(f"  {label:<24}"), Piece(f"{duration(latency.p50):>8}{duration(latency.p95):>9}"))
+
+
+def _quiet(text: str) -> Piece:
+    return Piece(text, Style.QUIET)
+
+
+def _bar(count: int, most: int, glyphs: Glyphs) -> str:
+    return glyphs.bar * max(1, round(count / most * _BAR))

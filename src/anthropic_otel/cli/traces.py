@@ -1,0 +1,163 @@
+"""Spans as plain values: a trace is a call and its attempts, in seconds from the call's start.
+
+The rule: what is shown was emitted. Everything here is read from the attributes and times of finished spans, those of
+the library and the call span, whoever made it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Phase
+
+_RETRYABLE: Final = frozenset({408, 409, 429})
+_BEFORE_BODY: Final = (Phase.POOL, Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.WAIT)
+_NANOSECONDS: Final = 1e9
+
+
+class Span(Protocol):
+    """What is read of a finished span, such as the OpenTelemetry SDK's `ReadableSpan`. Times are nanoseconds."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def start_time(self) -> int | None: ...
+    @property
+    def end_time(self) -> int | None: ...
+    @property
+    def attributes(self) -> Mapping[str, Any] | None: ...
+    @property
+    def context(self) -> Any: ...
+    @property
+    def parent(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP attempt. Times are seconds from the call's start, durations seconds; `None` is what does not apply.
+
+    `backoff`, `reason` and `source` are of the backoff before it. `headers_at` is when the response's headers had come.
+    """
+
+    start: float
+    end: float
+    outcome: str
+    status: int | None = None
+    error_type: str | None = None
+    request_id: str | None = None
+    phase: str | None = None
+    errno: str | None = None
+    headers_at: float | None = None
+    first_chunk: float | None = None
+    complete: bool | None = None
+    backoff: float | None = None
+    reason: str | None = None
+    source: str | None = None
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """What else a person wants to know of it, most important first, a few words each."""
+        told = self.error_type is not None and self.error_type != str(self.status)
+        return (
+            *((f"phase {self.phase}",) if self.phase else ()),
+            *((self.errno,) if self.errno else ()),
+            *(("no message_stop",) if self.error_type == s.NetworkCause.INCOMPLETE_STREAM.value else ()),
+            *((self.request_id,) if self.request_id else ()),
+            *((f"status {self.status}",) if told and self.status else ()),
+            *((f"first chunk after {self.first_chunk:.2f} s",) if self.first_chunk is not None else ()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One call. `seen` is what the app saw of a failure, where somebody knows it."""
+
+    name: str
+    duration: float
+    attempts: tuple[Attempt, ...]
+    model: str = ""
+    trace_id: str = ""
+    seen: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """The call's outcome, as its attempts tell it: spans do not say it, as the call span may be the SDK's."""
+        last = self.attempts[-1]
+        if last.outcome != AttemptOutcome.FAILED.value:
+            failed = any(each.outcome == AttemptOutcome.FAILED.value for each in self.attempts)
+            completed = last.outcome == AttemptOutcome.COMPLETED.value
+            answered = CallOutcome.RECOVERED if failed else CallOutcome.SUCCEEDED
+            return str(answered.value) if completed else last.outcome
+        retryable = last.status is None or last.status in _RETRYABLE or last.status >= 500
+        used_up = retryable and len(self.attempts) > 1
+        return str((CallOutcome.EXHAUSTED if used_up else CallOutcome.FAILED).value)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the app has got its answer."""
+        return self.outcome in (CallOutcome.SUCCEEDED.value, CallOutcome.RECOVERED.value)
+
+    @property
+    def backoff(self) -> float:
+        """The time that was lost in backoff."""
+        return sum(each.backoff or 0.0 for each in self.attempts)
+
+    @property
+    def error_types(self) -> tuple[str | None, ...]:
+        """The error type of each attempt."""
+        return tuple(each.error_type for each in self.attempts)
+
+    def seen_as(self, text: str) -> Trace:
+        """The same, with what the app saw."""
+        return replace(self, seen=text)
+
+
+def traces_of(spans: Iterable[Span]) -> list[Trace]:
+    """The calls among finished spans, in the order in which they began. A call without an attempt is left out."""
+    calls: dict[tuple[int, int], Span] = {}
+    attempts: dict[tuple[int, int], list[Span]] = defaultdict(list)
+    for span in spans:
+        if s.ATTEMPT_OUTCOME not in (span.attributes or {}):
+            calls[span.context.trace_id, span.context.span_id] = span
+        elif span.parent is not None:
+            attempts[span.context.trace_id, span.parent.span_id].append(span)
+    found = [(calls[key], children) for key, children in attempts.items() if key in calls]
+    return [_trace(call, children) for call, children in sorted(found, key=lambda pair: pair[0].start_time or 0)]
+
+
+def _trace(call: Span, children: Sequence[Span]) -> Trace:
+    began = call.start_time or 0
+    return Trace(
+        name=call.name,
+        duration=((call.end_time or began) - began) / _NANOSECONDS,
+        attempts=tuple(_attempt(child, began) for child in sorted(children, key=lambda span: span.start_time or 0)),
+        model=str((call.attributes or {}).get(s.GEN_AI_REQUEST_MODEL, "")),
+        trace_id=f"{call.context.trace_id:032x}",
+    )
+
+
+def _attempt(span: Span, began: int) -> Attempt:
+    of = (span.attributes or {}).get
+    start = ((span.start_time or began) - began) / _NANOSECONDS
+    status = of(s.HTTP_RESPONSE_STATUS_CODE)
+    waited = sum(of(phase.attribute) or 0.0 for phase in _BEFORE_BODY)
+    return Attempt(
+        start=start,
+        end=((span.end_time or began) - began) / _NANOSECONDS,
+        outcome=str(of(s.ATTEMPT_OUTCOME)),
+        status=status,
+        error_type=of(s.ERROR_TYPE),
+        request_id=of(s.REQUEST_ID),
+        phase=of(s.NETWORK_PHASE),
+        errno=of(s.NETWORK_ERRNO),
+        headers_at=start + waited if status is not None and waited else None,
+        first_chunk=of(s.STREAM_TIME_TO_FIRST_CHUNK),
+        complete=of(s.STREAM_COMPLETE),
+        backoff=of(s.RETRY_DELAY),
+        reason=of(s.RETRY_REASON),
+        source=of(s.RETRY_SOURCE),
+    )

@@ -1,0 +1,251 @@
+"""A trace as a waterfall on a time axis: from plain values to lines of styled text.
+
+The rule: this module is pure. The same trace, width and glyphs give the same lines, and nothing here knows of a
+terminal, of spans or of colours. What a style looks like is up to whoever prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from anthropic_otel._core.semconv import RetrySource
+from anthropic_otel.cli.traces import Attempt, Trace
+
+
+class Style(Enum):
+    """What a piece of a line is. Values are names for a theme."""
+
+    PLAIN = "plain"
+    QUIET = "quiet"
+    STRONG = "strong"
+    CALL = "call"
+    GOOD = "good"
+    BAD = "bad"
+    BACKOFF = "backoff"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text of one style."""
+
+    text: str
+    style: Style = Style.PLAIN
+
+
+Line = tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The characters that waterfalls and tables are drawn with. Each but `separator` is one column wide."""
+
+    tick: str
+    call: str
+    sent: str
+    body: str
+    backoff: str
+    good: str
+    bad: str
+    separator: str
+    bar: str
+    rule: str
+
+
+UNICODE: Final = Glyphs(
+    tick="╷", call="━", sent="█", body="▒", backoff="╌", good="✓", bad="✗", separator=" · ", bar="■", rule="─"
+)
+ASCII: Final = Glyphs(
+    tick="|", call="-", sent="#", body="=", backoff=".", good="+", bad="x", separator=", ", bar="#", rule="-"
+)
+
+SOURCES: Final = {RetrySource.RETRY_AFTER.value: "set by retry-after", RetrySource.BACKOFF.value: "set by the SDK"}
+"""What set the length of a backoff, in words."""
+
+WIDE: Final = 108
+"""From so many columns on, the details stand beside the bars, and not below them."""
+
+_MOST: Final = 132
+_INDENT: Final = 2
+_DURATION: Final = 7
+_GAP: Final = 2
+_TEXT: Final = 23
+_WIDE_TEXT: Final = 54
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the columns are: label, bars, duration, text. The details are beside the text, or below the bars."""
+
+    label: int
+    bars: int
+    text: int
+    beside: bool
+
+    @property
+    def left(self) -> int:
+        """The column at which the bars begin."""
+        return _INDENT + self.label + _GAP
+
+    @property
+    def right(self) -> int:
+        """The column at which the text begins."""
+        return self.left + self.bars + _GAP + _DURATION + _GAP
+
+    @property
+    def width(self) -> int:
+        """All columns together."""
+        return self.right + self.text
+
+
+def layout(width: int, attempts: int) -> Layout:
+    """The columns for a screen so wide and that many attempts."""
+    beside = width >= WIDE
+    text = _WIDE_TEXT if beside else _TEXT
+    label = len(f"attempt {attempts}")
+    fixed = _INDENT + label + _GAP + _GAP + _DURATION + _GAP + text
+    return Layout(label, max(10, min(width, _MOST) - fixed), text, beside)
+
+
+def waterfall(trace: Trace, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
+    """The lines of a trace: its axis, the call, each attempt with its details, and each backoff between them.
+
+    No line is longer than `width`, if that is at least 60, but for a word that is.
+    """
+    return list(_Drawing(trace, layout(width, len(trace.attempts)), glyphs).lines())
+
+
+class _Drawing:
+    def __init__(self, trace: Trace, columns: Layout, glyphs: Glyphs) -> None:
+        self._trace = trace
+        self._columns = columns
+        self._glyphs = glyphs
+        self._total = max(trace.duration, *(each.end for each in trace.attempts), 1e-9)
+
+    def lines(self) -> Iterator[Line]:
+        yield self._axis()
+        yield self._call()
+        for number, attempt in enumerate(self._trace.attempts, 1):
+            if attempt.backoff:
+                yield self._backoff(attempt, attempt.backoff)
+            yield from self._attempt(number, attempt)
+        if self._trace.seen:
+            yield self._seen(self._trace.seen)
+
+    # -- rows ----------------------------------------------------------------------------------------------------------
+
+    def _axis(self) -> Line:
+        step = _step(self._total, self._columns.bars)
+        text, at, number = "", 0, 0
+        while at < self._columns.bars:
+            label = f"{self._glyphs.tick}{number * step:g} s"
+            if at + len(label) <= self._columns.bars + _GAP:
+                text = text.ljust(at) + label
+            number += 1
+            at = self._cell(number * step)
+        return (Piece(" " * self._columns.left + text, Style.QUIET),)
+
+    def _call(self) -> Line:
+        bar = Piece(self._glyphs.call * self._cells(0, self._trace.duration)[1], Style.CALL)
+        good = self._trace.answered
+        return self._row("call", (0, bar), self._trace.duration, self._marked(self._trace.outcome, good))
+
+    def _backoff(self, attempt: Attempt, seconds: float) -> Line:
+        start, length = self._cells(attempt.start - seconds, attempt.start)
+        bar = Piece(self._glyphs.backoff * length, Style.BACKOFF)
+        text = Piece("  " + SOURCES.get(attempt.source or "", ""), Style.BACKOFF)
+        return self._row("backoff", (start, bar), seconds, (text,), Style.BACKOFF)
+
+    def _attempt(self, number: int, attempt: Attempt) -> Iterator[Line]:
+        start, length = self._cells(attempt.start, attempt.end)
+        good = attempt.error_type is None
+        until = attempt.end if attempt.headers_at is None else attempt.headers_at
+        sent = min(length, max(1, self._cell(until) - start))
+        bar = Piece(self._glyphs.sent * sent + self._glyphs.body * (length - sent), Style.GOOD if good else Style.BAD)
+        word = self._marked(attempt.error_type or str(attempt.status or attempt.outcome), good)
+        beside, *below = self._placed(word, attempt.details)
+        yield self._row(f"attempt {number}", (start, bar), attempt.end - attempt.start, beside)
+        yield from below
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _row(self, label: str, bar: tuple[int, Piece], seconds: float, text: Line, style: Style = Style.PLAIN) -> Line:
+        start, piece = bar
+        rest = self._columns.bars - start - len(piece.text) + _GAP
+        return (
+            Piece(" " * _INDENT + label.ljust(self._columns.label + _GAP), style),
+            Piece(" " * start),
+            piece,
+            Piece(" " * rest + duration(seconds).rjust(_DURATION) + " " * _GAP, style),
+            *text,
+        )
+
+    def _seen(self, text: str) -> Line:
+        room = self._columns.width - self._columns.left
+        label = Piece(" " * _INDENT + "app saw".ljust(self._columns.label + _GAP), Style.QUIET)
+        return label, Piece(text if len(text) <= room else text[: room - 3] + "...", Style.STRONG)
+
+    def _marked(self, word: str, good: bool) -> Line:
+        mark, style = (self._glyphs.good, Style.GOOD) if good else (self._glyphs.bad, Style.BAD)
+        return (Piece(f"{mark} {word}", style),)
+
+    def _placed(self, word: Line, details: Sequence[str]) -> Iterator[Line]:
+        """The text beside the attempt's bar, and then the lines below it."""
+        dot = self._glyphs.separator
+        if not self._columns.beside:
+            yield word
+            at, lines = self._columns.left, packed(details, dot, self._columns.width - self._columns.left)
+        else:
+            used = sum(len(piece.text) for piece in word)
+            first, *lines = packed(details, dot, _WIDE_TEXT, used + len(dot))
+            yield (*word, Piece(dot + first, Style.QUIET)) if first else word
+            at = self._columns.right + _GAP
+        yield from ((Piece(" " * at + line, Style.QUIET),) for line in lines if line)
+
+    def _cell(self, seconds: float) -> int:
+        return round(seconds / self._total * self._columns.bars)
+
+    def _cells(self, start: float, end: float) -> tuple[int, int]:
+        """The first cell and the number of cells of a bar: at least one, however short it is."""
+        first = min(max(self._cell(start), 0), self._columns.bars - 1)
+        return first, max(1, min(self._cell(end), self._columns.bars) - first)
+
+
+def packed(words: Iterable[str], separator: str, width: int, used: int = 0) -> list[str]:
+    """The words on as few lines as they need, in their order; `used` columns of the first line are taken."""
+    lines, room = [""], width - used
+    for word in words:
+        longer = lines[-1] + separator + word if lines[-1] else word
+        if len(longer) > room and (lines[-1] or used):
+            lines.append(word)
+            room, used = width, 0
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """A duration in at most seven columns, in the unit that a person would use."""
+    if seconds < 0.9995:
+        return f"{seconds * 1e3:.1f} ms" if seconds < 0.00995 else f"{seconds * 1e3:.0f} ms"
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    return f"{seconds:.1f} s" if seconds < 999.95 else f"{seconds:.0f} s"
+
+
+def _step(total: float, columns: int) -> float:
+    """The distance of the ticks in seconds: 1, 2 or 5 times a power of ten, with room for a label between two."""
+    exponent = -3
+    while True:
+        for digit in (1, 2, 5):
+            step = digit * 10.0**exponent
+            if step / total * columns >= 9:
+                return step
+        exponent += 1
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """The lines as text, without styles."""
+    return "\n".join("".join(piece.text for piece in line).rstrip() for line in lines)
