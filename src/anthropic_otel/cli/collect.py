@@ -1,0 +1,138 @@
+"""Where a command's own telemetry goes: into memory by the OpenTelemetry SDK's own exporters, and to OTLP if asked.
+
+The rule: what is shown later comes out of these exporters and from nowhere else. `OTEL_EXPORTER_OTLP_ENDPOINT`, or the
+variable of one signal, is what asks for OTLP; the other standard variables apply to it too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    HistogramDataPoint,
+    InMemoryMetricReader,
+    MetricReader,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from anthropic_otel._otel import providers
+from anthropic_otel.cli.summary import Measured
+from anthropic_otel.cli.traces import Trace, traces_of
+
+SERVICE: Final = "anthropic-otel-demo"
+_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+class Watcher(SpanProcessor):
+    """Tells which trace a thread has ended last, and gives `cue` each span that ends, in the thread that ended it."""
+
+    def __init__(self) -> None:
+        self.cue: Callable[[ReadableSpan], None] | None = None
+        self._ended = threading.local()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._ended.trace_id = f"{span.context.trace_id:032x}" if span.context is not None else ""
+        if self.cue is not None:
+            self.cue(span)
+
+    def ended(self) -> str:
+        """The id of the trace that the current thread has ended last."""
+        return getattr(self._ended, "trace_id", "")
+
+
+class Delivered(SpanExporter):
+    """Counts what another exporter has delivered, and what it has not."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self.spans = 0
+        self.lost = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._exporter.export(spans)
+        if result is SpanExportResult.SUCCESS:
+            self.spans += len(spans)
+        else:
+            self.lost += len(spans)
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
+class Collection:
+    """The process's OpenTelemetry providers, which it sets, and what they have collected. `export`: also by OTLP."""
+
+    def __init__(self, *, export: bool = True) -> None:
+        self.watcher: Final = Watcher()
+        self.delivered: Final = _otlp_spans() if export else None
+        self._spans: Final = InMemorySpanExporter()
+        self._reader: Final = InMemoryMetricReader()
+        resource = Resource.create({"service.name": service_name()})
+        self._tracers: Final = TracerProvider(sampler=ALWAYS_ON, resource=resource)
+        self._tracers.add_span_processor(self.watcher)
+        self._tracers.add_span_processor(SimpleSpanProcessor(self._spans))
+        if self.delivered is not None:
+            self._tracers.add_span_processor(BatchSpanProcessor(self.delivered))
+        self._meters: Final = MeterProvider([self._reader, *(_otlp_metrics() if export else ())], resource=resource)
+        trace.set_tracer_provider(self._tracers)
+        metrics.set_meter_provider(self._meters)
+
+    def traces(self) -> list[Trace]:
+        """The calls that have ended."""
+        return traces_of(self._spans.get_finished_spans())
+
+    def measured(self) -> list[Measured]:
+        """The data points of every histogram, as they are now."""
+        data = self._reader.get_metrics_data()
+        found = []
+        for resource in data.resource_metrics if data is not None else ():
+            for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+                for point in metric.data.data_points:
+                    if isinstance(point, HistogramDataPoint):
+                        found.append(Measured(metric.name, dict(point.attributes or {}), point.count, point.sum))
+        return found
+
+    def close(self) -> None:
+        """Sends what has not been sent yet. Never raises."""
+        self._tracers.shutdown()
+        try:
+            self._meters.shutdown()
+        except Exception as error:  # the SDK raises when an exporter does not make it in time
+            logging.getLogger(__name__).debug("metrics were not delivered", exc_info=error)
+
+
+def service_name() -> str:
+    """The service that the telemetry is of."""
+    return os.environ.get("OTEL_SERVICE_NAME") or SERVICE
+
+
+def asked_for(signal: str) -> str | None:
+    """The URL that OTLP of a signal is to go to, if it is to go anywhere."""
+    return os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or os.environ.get(_ENDPOINT)
+
+
+def destination() -> str | None:
+    """Where the spans go by OTLP, if they do: host and port, as the rest of a URL may hold a secret."""
+    url = asked_for("TRACES")
+    return urlsplit(url).netloc.rpartition("@")[2] or "the OTLP endpoint" if url else None
+
+
+def _otlp_spans() -> Delivered | None:
+    return Delivered(providers.otlp_exporter("traces")) if asked_for("TRACES") else None
+
+
+def _otlp_metrics() -> list[MetricReader]:
+    return [PeriodicExportingMetricReader(providers.otlp_exporter("metrics"))] if asked_for("METRICS") else []

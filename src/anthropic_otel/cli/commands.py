@@ -1,0 +1,97 @@
+"""The commands of `anthropic-otel` and their options.
+
+The rule: a command is its options and one call. What it needs is imported when it runs, and what is missing is told as
+the extra to install.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import click
+
+from anthropic_otel import __version__
+from anthropic_otel.cli.environment import isolate
+from anthropic_otel.cli.terminal import Terminal
+from anthropic_otel.cli.waterfall import Piece, Style
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Turns a module that cannot be found within into a sentence that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is missing: pip install 'anthropic-otel[{extra}]'") from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Makes every HTTP attempt of the Anthropic SDK visible."""
+
+
+@cli.command()
+@click.option("--pace", type=click.FloatRange(0.05, 1), default=1.0, hidden=True, help="Shortens the story's waits.")
+def demo(pace: float) -> None:
+    """Play a story of overload and outage against a simulator, and show what is recorded of it.
+
+    Takes about 20 seconds and needs neither a key nor a network. Set OTEL_EXPORTER_OTLP_ENDPOINT to export it as well.
+    """
+    terminal = Terminal()
+    isolate()
+    with needs("demo"):
+        introduce(terminal)
+        from anthropic_otel.cli.collect import Collection
+        from anthropic_otel.cli.demo import play, show
+
+        collection = Collection()
+    result = play.run(terminal, collection, pace)
+    show.show(terminal, result)
+    show.tell_more(terminal, collection)
+
+
+def introduce(terminal: Terminal) -> None:
+    """Prints what is going to happen, before the imports that take a second or two."""
+    terminal.text(f"A small app asks Claude through the Anthropic SDK {version('anthropic')}", Style.STRONG)
+    terminal.text("The API is a simulator on loopback. One line was added to the app:")
+    terminal.lines([(), (Piece("    anthropic_otel.instrument()", Style.GOOD),), ()])
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="any free one", help="Of 127.0.0.1.")
+@click.option("--mix", multiple=True, metavar="FAULT=PROBABILITY", help="Let requests meet this fault. Repeatable.")
+@click.option("--latency", type=click.FloatRange(0), default=0.2, show_default=True, help="Seconds before headers.")
+@click.option("--pace", type=click.FloatRange(0), default=0.02, show_default=True, help="Seconds between events.")
+@click.option("--words", type=click.IntRange(1), default=24, show_default=True, help="Length of the answers.")
+@click.option("--seed", type=int, default=0, show_default=True, help="What chance follows from.")
+@click.option("--list", "listed", is_flag=True, help="List the faults that can be mixed in, and exit.")
+def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words: int, seed: int, listed: bool) -> None:
+    """Run the simulated Messages API in the foreground, for an app of yours.
+
+    Example: anthropic-otel simulate --port 8529 --mix http_529=0.2 --mix connection_reset=0.05
+    """
+    with needs("simulator"):
+        from anthropic_otel.cli import simulate as simulating
+    if listed:
+        click.echo(simulating.catalogue())
+        return
+    weather = simulating.Weather(simulating.mix_of(mix), seed=seed, words=words, latency=latency, pace=pace)
+    try:
+        simulating.serve(port, weather)
+    except OSError as error:
+        raise click.ClickException(f"port {port}: {error.strerror}") from error
+
+
+@cli.command()
+def doctor() -> None:
+    """Check what is installed and set here, and whether instrument() works with it.
+
+    Exits with 1 if something keeps the library from its work.
+    """
+    from anthropic_otel.cli.checkup import check_up
+
+    sys.exit(0 if check_up(Terminal()) else 1)

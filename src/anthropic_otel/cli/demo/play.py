@@ -1,0 +1,71 @@
+"""Plays the demo's story in this process, and collects what the library emits.
+
+The rule: the app is instrumented as a user would do it, by one line, and nothing is known of it but what was collected.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import anthropic_otel
+from anthropic_otel.cli.collect import Collection
+from anthropic_otel.cli.demo.stage import Seen, Stage
+from anthropic_otel.cli.demo.story import ACTS, WORDS, Act, Featured
+from anthropic_otel.cli.summary import Summary, summarize
+from anthropic_otel.cli.terminal import Terminal
+from anthropic_otel.cli.traces import Trace
+from anthropic_otel.cli.waterfall import Style
+from anthropic_otel.simulator import Simulator
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of the story: the calls to show by their titles, and the numbers."""
+
+    featured: dict[str, Trace]
+    summary: Summary
+
+
+def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result:
+    """Plays the story, with a line for each act, and returns what came of it.
+
+    Sets the API's address in the process's environment, and instruments the process.
+    """
+    anthropic_otel.instrument()
+    result = _play(terminal, collection, pace)
+    collection.close()
+    return result
+
+
+def _play(terminal: Terminal, collection: Collection, pace: float) -> Result:
+    """Plays every act, with a line for each, and returns what was collected."""
+    with Simulator(words=WORDS) as simulator:
+        os.environ["ANTHROPIC_BASE_URL"] = simulator.base_url
+        os.environ["ANTHROPIC_API_KEY"] = "sk-ant-not-a-key"
+        stage = Stage(simulator, collection.watcher, pace)
+        featured: dict[str, str] = {}
+        try:
+            for number, act in enumerate(ACTS, 1):
+                featured.update(_act(terminal, stage, number, act))
+        finally:
+            stage.close()
+    traces = collection.traces()
+    return Result(_featured(featured, traces, stage.seen), summarize(traces, collection.measured()))
+
+
+def _act(terminal: Terminal, stage: Stage, number: int, act: Act) -> Featured:
+    terminal.text(f"  {number}/{len(ACTS)} {act.name:<15}", Style.STRONG, end="")
+    terminal.text(f"{act.text:<40}", Style.QUIET, end="")
+    before, began = len(stage.seen), time.monotonic()
+    featured = act.play(stage)
+    terminal.text(f"{len(stage.seen) - before:>3} calls {time.monotonic() - began:5.1f} s")
+    return featured
+
+
+def _featured(titles: Featured, traces: list[Trace], seen: list[Seen]) -> dict[str, Trace]:
+    by_id = {trace.trace_id: trace for trace in traces}
+    texts = {each.trace_id: each.text for each in seen}
+    found = {title: by_id[trace_id] for title, trace_id in titles.items() if trace_id in by_id}
+    return {title: trace if trace.answered else trace.seen_as(texts[trace.trace_id]) for title, trace in found.items()}

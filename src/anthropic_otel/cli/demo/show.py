@@ -1,0 +1,62 @@
+"""Prints what came of the demo's story: waterfalls, tables, and where to go from there.
+
+The rule: what is printed is a trace or a number of the result. Nothing here knows what the story was.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel.cli.collect import Collection, destination, service_name
+from anthropic_otel.cli.demo.play import Result
+from anthropic_otel.cli.tables import tables
+from anthropic_otel.cli.terminal import Terminal
+from anthropic_otel.cli.traces import Trace
+from anthropic_otel.cli.waterfall import Glyphs, Line, Piece, Style, waterfall
+
+_LEGEND: Final = (
+    ("sent", "until headers", Style.PLAIN),
+    ("body", "body", Style.PLAIN),
+    ("backoff", "backoff", Style.BACKOFF),
+)
+_NEXT: Final = (
+    ("make stack", "in a checkout: Jaeger, Prometheus and Grafana"),
+    ("anthropic-otel bundle DIR", "dashboards, alert rules and collector configs"),
+    ('instrument(export="otlp")', "in an app of yours, and where to is set as below"),
+)
+_AGAIN: Final = "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 anthropic-otel demo"
+
+
+def show(terminal: Terminal, result: Result) -> None:
+    """Prints the waterfalls and the tables."""
+    terminal.lines([(), (Piece("A closer look at three calls", Style.STRONG), *_legend(terminal.glyphs))])
+    for title, trace in result.featured.items():
+        terminal.lines([(), *_headline(trace, title, terminal.glyphs)])
+        terminal.lines(waterfall(trace, terminal.width, terminal.glyphs))
+    terminal.lines([(), *tables(result.summary, terminal.glyphs)])
+
+
+def _legend(glyphs: Glyphs) -> list[Piece]:
+    return [Piece(f"   {getattr(glyphs, glyph) * 3} {text}", style) for glyph, text, style in _LEGEND]
+
+
+def _headline(trace: Trace, title: str, glyphs: Glyphs) -> list[Line]:
+    many = f"{len(trace.attempts)} attempt" + "s" * (len(trace.attempts) != 1)
+    lost = (f"{trace.backoff / trace.duration:.0%} of it backoff",) if trace.backoff else ()
+    facts = glyphs.separator.join((trace.name, trace.model, many, *lost))
+    where = ((Piece(f"trace {trace.trace_id}", Style.QUIET),),) if destination() else ()
+    return [(Piece(title, Style.STRONG),), (Piece(facts, Style.QUIET),), *where]
+
+
+def tell_more(terminal: Terminal, collection: Collection) -> None:
+    """Prints where the telemetry went, and how to see the same in Jaeger and Grafana."""
+    terminal.text()
+    target, delivered = destination(), collection.delivered
+    if delivered is not None and delivered.lost:
+        terminal.text(f"Not delivered to {target}: {delivered.lost} spans. Does a collector listen there?", Style.BAD)
+    elif delivered is not None:
+        terminal.text(f"Sent to {target}: {delivered.spans} spans of service {service_name()}, and metrics", Style.GOOD)
+    terminal.text("The same in Jaeger and Grafana", Style.STRONG)
+    for command, text in _NEXT:
+        terminal.lines([(Piece(f"  {command:<25}"), Piece(f"  {text}", Style.QUIET))])
+    terminal.text(f"  {_AGAIN}")

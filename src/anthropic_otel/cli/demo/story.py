@@ -1,0 +1,112 @@
+"""The story that the demo tells, act by act: a good day, an overload, an outage, broken streams, and a good day again.
+
+The rule: an act says what happens to the world and who asks meanwhile; it returns the calls worth a closer look.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from anthropic_otel.cli.demo.stage import Question, Stage, questions
+from anthropic_otel.simulator import Cut, Ending, ErrorEvent, Point, Reply
+
+WORDS: Final = 24
+"""How long the simulator's answers are."""
+
+RECOVERED: Final = "Overloaded, then cut off, and still an answer"
+OUTAGE: Final = "An outage: three causes behind one 'Connection error.'"
+BROKEN: Final = "A stream that ends too early: the app sees no error"
+
+Featured = Mapping[str, str]
+"""The trace ids of the calls to show, by what they are an example of."""
+
+_OK: Final = Reply()
+_MIDWAY: Final = 14
+_RETRY_AFTER: Final = 1.0
+_CALM: Final = 12
+_PATIENCE: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act: its name, what happens in it, and how it is played."""
+
+    name: str
+    text: str
+    play: Callable[[Stage], Featured]
+
+
+def _healthy(stage: Stage) -> Featured:
+    stage.crowd(questions(_CALM), at_once=6)
+    return {}
+
+
+def _overload(stage: Stage) -> Featured:
+    no = stage.refusal(529, "overloaded_error", "Overloaded", retry_after=_RETRY_AFTER)
+    too_fast = stage.refusal(429, "rate_limit_error", "This would exceed your rate limit.", retry_after=_RETRY_AFTER)
+    stage.simulator.play(no, "connection_reset")
+    seen = stage.ask(stage.desk, Question("Is it just me?"))
+    # Nine at once. Seven of them are turned away, then three of those, then two; two have their streams cut short.
+    overloaded = ErrorEvent("overloaded_error", "Overloaded", after=_MIDWAY)
+    stage.simulator.play(*[no] * 6, too_fast, *[overloaded] * 2, *[no] * 3, *[_OK] * 4, *[no] * 2, _OK)
+    stage.crowd(questions(9, streams_every=1))
+    return {RECOVERED: seen.trace_id}
+
+
+def _outage(stage: Stage) -> Featured:
+    stage.simulator.play("read_timeout", "server_disconnected")
+    first = [
+        stage.asks(stage.desk, Question("Hello?")),
+        stage.asks(stage.open_desk("tls_untrusted"), Question("Is anybody there?")),
+    ]
+    for each in first:
+        each.result()
+    return {OUTAGE: _gone(stage)}
+
+
+def _gone(stage: Stage) -> str:
+    """The API goes away in the middle of a call: first its connection, then its port, then its name."""
+    desk, gone = stage.open_desk(), threading.Event()
+    with ExitStack() as outage:
+
+        def refuse() -> None:
+            outage.enter_context(stage.simulator.refusing())
+
+        def forget() -> None:
+            desk.client.base_url = stage.simulator.endpoint("name_resolution_error").base_url
+            gone.set()
+
+        stage.simulator.play("connection_reset")
+        with stage.on_attempt(("connection_reset", refuse), ("connection_refused", forget)):
+            asked = stage.asks(desk, Question("What is going on?"))
+            gone.wait(_PATIENCE)
+            stage.crowd(questions(3))
+            seen = asked.result()
+    return seen.trace_id
+
+
+def _broken(stage: Stage) -> Featured:
+    stage.simulator.play(Cut(Point.BODY, Ending.CLEAN, after=_MIDWAY))
+    seen = stage.ask(stage.desk, Question("Tell me a story.", stream=True))
+    stage.simulator.play(*(Cut(Point.BODY, ending, after=_MIDWAY) for ending in (Ending.RESET, Ending.CLOSE)))
+    stage.crowd(questions(2, streams_every=1))
+    return {BROKEN: seen.trace_id}
+
+
+def _recovery(stage: Stage) -> Featured:
+    stage.simulator.play("http_529")
+    stage.crowd(questions(_CALM), at_once=6)
+    return {}
+
+
+ACTS: Final = (
+    Act("healthy", "the API answers", _healthy),
+    Act("overload", "529 and 429 with retry-after", _overload),
+    Act("outage", "resets, refusals, timeouts, TLS, no DNS", _outage),
+    Act("broken streams", "they end midway", _broken),
+    Act("recovery", "the API answers again", _recovery),
+)

@@ -1,0 +1,66 @@
+"""Runs the simulator in the foreground, for an app that is started by hand against it.
+
+The rule: the base URL, and nothing else, goes to standard output, so that a script can read it; hints go to the other.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import click
+
+from anthropic_otel.simulator import FAULTS, Fault, Simulator
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What the simulated API is like. `mix` are probabilities by fault; the rest of the requests is answered."""
+
+    mix: Mapping[str, float]
+    seed: int = 0
+    words: int = 24
+    latency: float = 0.0
+    pace: float = 0.0
+
+
+def serve(port: int, weather: Weather) -> None:
+    """Serves on that port of 127.0.0.1, 0 for any free one, until interrupted. Raises `OSError` if it is taken."""
+    interrupted = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: interrupted.set())
+    weights: dict[str | Fault, float] = {"ok": max(0.0, 1 - sum(weather.mix.values()))}
+    for name, weight in weather.mix.items():
+        weights[name] = weights.get(name, 0.0) + weight
+    with Simulator(seed=weather.seed, words=weather.words, record=False, port=port) as simulator:
+        simulator.mix(weights, seed=weather.seed)
+        simulator.latency(weather.latency, weather.pace, jitter=0.2, seed=weather.seed)
+        click.echo(simulator.base_url)
+        hint = f"export ANTHROPIC_BASE_URL={simulator.base_url} ANTHROPIC_API_KEY=none   # Ctrl+C ends it"
+        click.echo(hint, err=True)
+        interrupted.wait()
+
+
+def mix_of(pairs: Iterable[str]) -> dict[str, float]:
+    """The probabilities in `FAULT=PROBABILITY` pairs. Raises `click.BadParameter` that says what is wrong."""
+    mix: dict[str, float] = {}
+    for pair in pairs:
+        name, _, number = pair.partition("=")
+        if name not in FAULTS:
+            raise click.BadParameter(f"no fault is named {name!r}; --list shows them")
+        if FAULTS[name].own_address:
+            raise click.BadParameter(f"{name} strikes before there is a request, so that it cannot be mixed in")
+        try:
+            mix[name] = float(number)
+        except ValueError:
+            raise click.BadParameter(f"{pair!r} is not FAULT=PROBABILITY, such as http_529=0.1") from None
+    if any(share < 0 for share in mix.values()) or sum(mix.values()) > 1 + 1e-9:
+        raise click.BadParameter("probabilities must not be negative or add up to more than 1")
+    return mix
+
+
+def catalogue() -> str:
+    """Every fault that can be mixed in: a line for each with its name and what it is."""
+    return "\n".join(f"{each.name:<28} {each.description}" for each in FAULTS.values() if not each.own_address)

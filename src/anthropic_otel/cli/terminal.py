@@ -1,0 +1,76 @@
+"""The terminal, or the pipe, that the commands print to.
+
+The rule: colour only where a person looks at a terminal and has not set `NO_COLOR`; characters beyond ASCII only where
+the output's encoding has them. Nobody else decides either.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import astuple
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+from rich.theme import Theme
+
+from anthropic_otel.cli.waterfall import ASCII, UNICODE, Glyphs, Line, Piece, Style
+
+_THEME: Final = Theme(
+    {
+        Style.PLAIN.value: "",
+        Style.QUIET.value: "dim",
+        Style.STRONG.value: "bold",
+        Style.CALL.value: "cyan",
+        Style.GOOD.value: "green",
+        Style.BAD.value: "bold red",
+        Style.BACKOFF.value: "yellow",
+    }
+)
+_MOST: Final = 132
+
+
+class Terminal:
+    """Standard output, with its width, its colours and the glyphs that it can show."""
+
+    def __init__(self) -> None:
+        self._console: Final = Console(
+            theme=_THEME,
+            color_system=None if os.environ.get("NO_COLOR") else "auto",
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+        self.glyphs: Final = _glyphs(self._console.encoding)
+
+    @property
+    def width(self) -> int:
+        """How many columns to use: those that there are, up to what a person likes to read."""
+        return min(self._console.width, _MOST)
+
+    def text(self, text: str = "", style: Style = Style.PLAIN, *, end: str = "\n") -> None:
+        """Prints it at once, also into a pipe."""
+        self.lines([(Piece(text, style),)], end=end)
+
+    def lines(self, lines: Iterable[Line], *, end: str = "\n") -> None:
+        """Prints styled lines as they are: no wrapping, no trailing blanks."""
+        for line in lines:
+            text = Text.assemble(*((self._shown(piece.text), piece.style.value) for piece in line))
+            if end == "\n":
+                text.rstrip()
+            self._console.print(text, end=end, soft_wrap=True)
+        sys.stdout.flush()
+
+    def _shown(self, text: str) -> str:
+        """The text with what the encoding does not have replaced."""
+        return text.encode(self._console.encoding, "replace").decode(self._console.encoding)
+
+
+def _glyphs(encoding: str) -> Glyphs:
+    try:
+        "".join(astuple(UNICODE)).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return UNICODE

@@ -1,0 +1,39 @@
+"""One call against the simulator, to see that `instrument()` records it: what `doctor` ends with.
+
+The rule: it goes to loopback, with a key that is none, and into memory; nothing of it is exported.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anthropic
+
+import anthropic_otel
+from anthropic_otel.cli.collect import Collection
+from anthropic_otel.cli.traces import Trace
+from anthropic_otel.simulator import Reply, Simulator
+
+_REFUSAL: Final = Reply(529, "overloaded_error", "Overloaded", headers=(("retry-after-ms", "60"),))
+_MODEL: Final = "claude-sonnet-5-5"
+
+
+def one_call() -> Trace | None:
+    """The trace of a call that is turned away once and then answered; `None` if nothing of it was recorded.
+
+    Sets the process's OpenTelemetry providers, and instruments it. Raises what the SDK raises.
+    """
+    collection = Collection(export=False)
+    anthropic_otel.instrument()
+    try:
+        with Simulator() as simulator, _client(simulator.base_url) as client:
+            simulator.latency(0.03)
+            simulator.play(_REFUSAL)
+            client.messages.create(model=_MODEL, max_tokens=16, messages=[{"role": "user", "content": "Hello"}])
+    finally:
+        anthropic_otel.uninstrument()
+    return next(iter(collection.traces()), None)
+
+
+def _client(base_url: str) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=base_url, api_key="sk-ant-not-a-key")
