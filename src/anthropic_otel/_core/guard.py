@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import traceback
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
@@ -43,15 +44,17 @@ def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
 def report(where: str, error: Exception) -> None:
     """Logs a failure of the library itself: WARNING for the first of its kind, DEBUG from then on. Never raises.
 
-    A kind is the function and the type of the exception. The exception's text is left out, as it may quote what the
-    app sent; the traceback is in the DEBUG record's `exc_info`.
+    A kind is the function and the type of the exception. The exception itself is left out, `exc_info` too: its text may
+    quote what the app sent, a header with the API key included. The DEBUG record has the lines that it came through.
     """
     try:
         kind = (where, type(error).__qualname__)
         if kind not in _seen and len(_seen) < _MAX_KINDS:
             _seen.add(kind)
             log.warning("Telemetry failed in %s with %s; the app is not affected. Further ones: DEBUG", *kind)
-        log.debug("Telemetry failed in %s", where, exc_info=error)
+        if log.isEnabledFor(logging.DEBUG):
+            lines = "".join(traceback.format_tb(error.__traceback__))
+            log.debug("Telemetry failed in %s with %s, through\n%s", *kind, lines)
     except Exception:
         # A logging handler of the app raises. There is nobody left to tell.
         return
