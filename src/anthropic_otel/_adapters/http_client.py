@@ -137,7 +137,7 @@ def begin(runtime: Runtime, request: Any, *, calls_only: bool) -> Attempt | None
         return None
     attempt = runtime.begin_attempt(target, call, 0 if call is not None else _resend_count(request))
     if attempt is not None:
-        _propagate(request, attempt, attempt.observer.attempt_started(attempt))
+        _propagate(request, attempt.observer.attempt_started(attempt))
     return attempt
 
 
@@ -157,11 +157,10 @@ def _resend_count(request: Any) -> int:
 
 
 @guarded(None)
-def _propagate(request: Any, attempt: Attempt, headers: Any) -> None:
+def _propagate(request: Any, headers: Any) -> None:
     """Sends the attempt's trace context along. No signature covers these headers: signing is done by now."""
-    if attempt.call is None or attempt.call.invocation.propagates:
-        for name, value in headers.items():
-            request.headers[name] = value
+    for name, value in headers.items():
+        request.headers[name] = value
 
 
 Trace = Callable[..., Any]

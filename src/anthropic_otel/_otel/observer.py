@@ -119,7 +119,7 @@ class OpenTelemetryObserver:
         if span is None or not span.get_span_context().is_valid:
             return NO_HEADERS
         attempt.observed.attach()
-        return _trace_headers(inner)
+        return _trace_headers(inner) if _propagates(attempt) else NO_HEADERS
 
     def _parent(self, attempt: Attempt) -> Context:
         """The context that the attempt starts in, with the call's span in it."""
@@ -182,6 +182,11 @@ class OpenTelemetryObserver:
 def _same_span(one: Context, other: Context) -> bool:
     # Not by identity: a tracer that makes no spans puts the parent's context into an object of its own.
     return trace.get_current_span(one).get_span_context() == trace.get_current_span(other).get_span_context()
+
+
+def _propagates(attempt: Attempt) -> bool:
+    """Whether the SDK client lets trace context out; if not, the app's propagator is not even asked."""
+    return attempt.call is None or attempt.call.invocation.propagates
 
 
 @guarded(NO_HEADERS)
