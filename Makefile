@@ -1,2 +1,48 @@
+# `make demo` and `make test` need Python 3.10 or later and make; everything else they set up in .venv.
 PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+CONSTRAINTS := tests/constraints.txt
+
 .DEFAULT_GOAL := help
+.PHONY: help demo test lint matrix bench stack clean
+
+help: ## Says what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+
+$(VENV)/.demo: pyproject.toml $(CONSTRAINTS)
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or later is needed" if sys.version_info < (3, 10) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c $(CONSTRAINTS) -e '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo tests/requirements.txt
+	@echo "Adding what the tests need (once) ..."
+	@$(PIP) install -c $(CONSTRAINTS) -e '.[demo]' -r tests/requirements.txt
+	@touch $@
+
+demo: $(VENV)/.demo ## Shows an overload, an outage and a recovery, attempt by attempt
+	@$(BIN)/anthropic-otel demo
+
+lint: $(VENV)/.test ## Checks style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: lint ## Runs the linters and the tests
+	@$(BIN)/python -m pytest
+
+matrix: $(VENV)/.test ## Runs the suite on ten versions of the SDK and on the lowest and highest Python here
+	@$(BIN)/python tests/matrix.py
+
+bench: $(VENV)/.test ## Measures what the library costs, next to its bare floor and its peers
+	@$(BIN)/python -m benchmarks
+
+stack: $(VENV)/.test ## Starts Collector, Jaeger, Prometheus and Alertmanager without Docker, with live data
+	@$(BIN)/python collector-config/stack.py up
+
+clean: ## Removes what was set up here
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
