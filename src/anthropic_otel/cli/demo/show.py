@@ -5,6 +5,7 @@ The rule: what is printed is a trace or a number of the result. Nothing here kno
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from anthropic_otel.cli.collect import Collection, destination, service_name
@@ -19,12 +20,19 @@ _LEGEND: Final = (
     ("body", "body", Style.PLAIN),
     ("backoff", "backoff", Style.BACKOFF),
 )
-_NEXT: Final = (
-    ("make stack", "in a checkout: Jaeger, Prometheus and Grafana"),
-    ("anthropic-otel bundle DIR", "dashboards, alert rules and collector configs"),
-    ('instrument(export="otlp")', "in an app of yours, and where to is set as below"),
+_COLLECTOR: Final = "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318"
+_BY_MAKE: Final = (
+    ("make stack", "starts a collector, Jaeger and Prometheus"),
+    (f"{_COLLECTOR} make demo", ""),
+    ("", "plays this story into it"),
+    (".venv/bin/anthropic-otel bundle DIR", "dashboards, alerts, collector"),
 )
-_AGAIN: Final = "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 anthropic-otel demo"
+_BY_COMMAND: Final = (
+    ("anthropic-otel bundle DIR", "dashboards, alerts, collector"),
+    (f"{_COLLECTOR} anthropic-otel demo", ""),
+    ("", "plays this story into it"),
+)
+_OWN_APP: Final = ('anthropic_otel.instrument(export="otlp")', "your own app")
 
 
 def show(terminal: Terminal, result: Result) -> None:
@@ -57,6 +65,7 @@ def tell_more(terminal: Terminal, collection: Collection) -> None:
     elif delivered is not None:
         terminal.text(f"Sent to {target}: {delivered.spans} spans of service {service_name()}, and metrics", Style.GOOD)
     terminal.text("The same in Jaeger and Grafana", Style.STRONG)
-    for command, text in _NEXT:
-        terminal.lines([(Piece(f"  {command:<25}"), Piece(f"  {text}", Style.QUIET))])
-    terminal.text(f"  {_AGAIN}")
+    commands = _BY_MAKE if "MAKELEVEL" in os.environ else _BY_COMMAND
+    widest = max(len(command) for command, text in (*commands, _OWN_APP) if text)
+    for command, text in (*commands, _OWN_APP):
+        terminal.lines([(Piece(f"  {command:<{widest}}"), Piece(f"  {text}", Style.QUIET))])
