@@ -16,6 +16,16 @@ log: Final = logging.getLogger("anthropic_otel.attempt")
 logging.getLogger("anthropic_otel").addHandler(logging.NullHandler())
 
 
+def anybody_listens() -> bool:
+    """Whether a record of ours comes to a handler that does something with it."""
+    logger: logging.Logger | None = log
+    while logger is not None:
+        if any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
 def attempt_failed(attempt: Attempt, *, fatal: bool) -> None:
     """Logs a failed attempt: INFO when another one follows, WARNING when the call fails with it."""
     level = logging.WARNING if fatal else logging.INFO

@@ -63,19 +63,22 @@ class OpenTelemetryObserver:
         self._settings: Final = settings
         self._tracer: Final = _tracer(settings)
         self._metrics: Final = _metrics(settings) if settings.metrics else None
-        self._checked = False
+        self._goes_somewhere = False
+        self._told = False
 
     @guarded(False)
     def watches(self) -> bool:
-        if not self._checked:
-            self._check_providers()
-        return not scope.suppressed()
+        return (self._goes_somewhere or self._reaches_somebody()) and not scope.suppressed()
 
-    def _check_providers(self) -> None:
-        """At the first call and not before, as an app may set its providers after it has called `instrument`."""
-        self._checked = True
-        if providers.goes_nowhere(self._settings.tracer_provider, self._settings.meter_provider):
+    def _reaches_somebody(self) -> bool:
+        """Whether anybody could learn of it. Asked at each call, as an app may set its providers whenever it likes."""
+        if not providers.goes_nowhere(self._settings.tracer_provider, self._settings.meter_provider):
+            self._goes_somewhere = True
+            return True
+        if not self._told:
+            self._told = True
             providers.tell_that_it_goes_nowhere()
+        return self._settings.logs and logs.anybody_listens()
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
