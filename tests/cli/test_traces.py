@@ -6,10 +6,10 @@ from typing import Any
 
 import anthropic
 import pytest
-from support.telemetry import Telemetry
 
 from anthropic_otel.cli.traces import Attempt, Trace, traces_of
 from anthropic_otel.simulator import Simulator
+from support.telemetry import Telemetry
 
 REQUEST: dict[str, Any] = {
     "model": "claude-opus-4-8",

@@ -25,14 +25,14 @@ _BY_MAKE: Final = (
     ("make stack", "starts a collector, Jaeger and Prometheus"),
     (f"{_COLLECTOR} make demo", ""),
     ("", "plays this story into it"),
-    (".venv/bin/anthropic-otel bundle DIR", "dashboards, alerts, collector"),
+    (".venv/bin/anthropic-otel bundle DIR", "dashboards, alerts and collector configs"),
 )
 _BY_COMMAND: Final = (
-    ("anthropic-otel bundle DIR", "dashboards, alerts, collector"),
+    ("anthropic-otel bundle DIR", "dashboards, alerts and collector configs"),
     (f"{_COLLECTOR} anthropic-otel demo", ""),
     ("", "plays this story into it"),
 )
-_OWN_APP: Final = ('anthropic_otel.instrument(export="otlp")', "your own app")
+_OWN_APP: Final = 'anthropic_otel.instrument(export="otlp")'
 
 
 def show(terminal: Terminal, result: Result) -> None:
@@ -66,6 +66,7 @@ def tell_more(terminal: Terminal, collection: Collection) -> None:
         terminal.text(f"Sent to {target}: {delivered.spans} spans of service {service_name()}, and metrics", Style.GOOD)
     terminal.text("The same in Jaeger and Grafana", Style.STRONG)
     commands = _BY_MAKE if "MAKELEVEL" in os.environ else _BY_COMMAND
-    widest = max(len(command) for command, text in (*commands, _OWN_APP) if text)
-    for command, text in (*commands, _OWN_APP):
+    widest = max(len(command) for command, text in commands if text)
+    for command, text in commands:
         terminal.lines([(Piece(f"  {command:<{widest}}"), Piece(f"  {text}", Style.QUIET))])
+    terminal.lines([(Piece("In your own app: ", Style.STRONG), Piece(_OWN_APP, Style.GOOD))])

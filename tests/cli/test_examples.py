@@ -1,0 +1,66 @@
+"""The examples run, and show what their first lines promise."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anthropic_otel.simulator import Simulator
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ATTEMPT = {
+    "script": r'"anthropic.client.attempt.outcome": "completed"',
+    "help_desk": r'"anthropic.client.attempt.outcome": "completed"',
+    "async_app": r"POST /v1/messages +\d+\.\d+ s  \{'anthropic.request.id': 'req_",
+    "own_http_client": r'"anthropic.client.attempt.outcome": "completed"',
+}
+"""What each prints of an attempt that was answered."""
+
+
+def test_every_example_is_listed_and_tested() -> None:
+    """Neither the list for readers nor the one here misses one."""
+    names = {path.stem for path in EXAMPLES.glob("*.py")}
+    listed = re.findall(r"\[`(\w+)\.py`\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
+    assert names == set(ATTEMPT) == set(listed)
+
+
+@pytest.fixture(scope="module")
+def outputs() -> dict[str, str]:
+    """What each prints, all of them run at once against one simulator."""
+    pytest.importorskip("httpx")  # an example's own; the newest SDK has another
+    with Simulator() as simulator:
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "ANTHROPIC_"))
+        }
+        environment |= {"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": "none", "NO_PROXY": "127.0.0.1"}
+        started = {
+            name: subprocess.Popen(
+                [sys.executable, str(EXAMPLES / f"{name}.py")],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+            )
+            for name in ATTEMPT
+        }
+        printed = {name: process.communicate(timeout=60)[0] for name, process in started.items()}
+    assert {name: process.returncode for name, process in started.items()} == dict.fromkeys(ATTEMPT, 0), printed
+    return printed
+
+
+@pytest.mark.parametrize("name", ATTEMPT)
+def test_an_example_shows_its_attempts(outputs: dict[str, str], name: str) -> None:
+    """What it prints has the attempt in it, and no traceback."""
+    assert re.search(ATTEMPT[name], outputs[name])
+    assert "Traceback" not in outputs[name]
+
+
+def test_the_app_s_own_span_is_above_the_calls(outputs: dict[str, str]) -> None:
+    """All of the three questions, their calls and their attempts are one trace."""
+    assert len(set(re.findall(r"^([0-9a-f]{32})  ", outputs["async_app"], re.MULTILINE))) == 1
+    assert outputs["async_app"].count("POST /v1/messages") == 3
