@@ -69,20 +69,20 @@ class Metrics:
         retry = attempt.retry
         if retry is not None and retry.delay is not None:
             source = retry.source.value if retry.source is not None else None
-            self._retry_delay(retry.delay / _SECOND, (target[0], target[1], retry.reason, source), context)
+            reason = self._bounded(retry.reason)
+            self._retry_delay(retry.delay / _SECOND, (target[0], target[1], reason, source), context)
 
     @guarded(None)
     def attempt_ended(self, attempt: Attempt, context: Context | None) -> None:
         """Measures an attempt that has ended."""
         target = self._attempt_target(attempt)
-        status, error_type = self._bounded_status(attempt)
         self._duration(
             attempt.duration / _SECOND,
             (
                 *target,
-                status,
+                self._bounded_status(attempt.status),
                 attempt.status_class,
-                error_type,
+                self._bounded(attempt.error_type),
                 attempt.cause.word.value if attempt.cause is not None else None,
                 attempt.outcome.value if attempt.outcome is not None else None,
             ),
@@ -99,7 +99,7 @@ class Metrics:
         invocation = call.invocation
         target = self._target(call.operation, call.address, invocation.model)
         outcome = call.outcome.value if call.outcome is not None else None
-        self._call_duration(call.duration / _SECOND, (*target, outcome, call.error_type), context)
+        self._call_duration(call.duration / _SECOND, (*target, outcome, self._bounded(call.error_type)), context)
         self._retries(call.retries, (*target, outcome), context)
 
     def _attempt_target(self, attempt: Attempt) -> tuple[str, str, str | None]:
@@ -113,8 +113,10 @@ class Metrics:
             self._model(model) if model else None,
         )
 
-    def _bounded_status(self, attempt: Attempt) -> tuple[int | None, str | None]:
-        """The status and the error type, without the status where a server has sent too many different ones."""
-        if attempt.status is None or self._status(str(attempt.status)) != s.OTHER:
-            return attempt.status, attempt.error_type
-        return None, s.OTHER if attempt.error_type == str(attempt.status) else attempt.error_type
+    def _bounded_status(self, status: int | None) -> int | None:
+        """The status, `None` where a server has sent too many different ones."""
+        return status if status is not None and self._status(str(status)) != s.OTHER else None
+
+    def _bounded(self, error_type: str | None) -> str | None:
+        """The error type: a word of a closed list, or a status, of which there are no more than of those."""
+        return self._status(error_type) if error_type is not None and error_type.isdecimal() else error_type
