@@ -1,12 +1,122 @@
-"""What Kubernetes needs around files that exist already: the Collectors' configs as operator resources, and the
+"""What Kubernetes needs around files that exist: the Collectors as resources of the OpenTelemetry operator, and the
 dashboards and rules through kustomize.
 
-The one rule here: no setting of a Collector is written a second time; the resources carry the tested configs.
+The one rule here: no setting of a Collector is written a second time; the resources carry the tested configs, with the
+variables of a cluster.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from anthropic_otel.bundle import files
+from anthropic_otel.bundle.rules import dump
+
+HEADER = "# Generated from ../agent.yaml, ../gateway.yaml and ../metrics/otlp.yaml; edit those, not this one.\n"
+IMAGE = "otel/opentelemetry-collector-contrib:0.159.0"
+_FOLDER = "collector-config/kubernetes/"
+
 
 def generated(made: dict[str, str]) -> dict[str, str]:
-    """The Kubernetes files that are made from other files."""
-    return {}
+    """The Kubernetes files that are made from other files. `made` are the dashboards and rules."""
+    boards = {path: text for path, text in made.items() if path.endswith(".json")}
+    return {
+        _FOLDER + "agent.yaml": HEADER + dump(_agent()),
+        _FOLDER + "gateway.yaml": HEADER + dump(_gateway()),
+        _FOLDER + "dashboards.yaml": "# Generated from ../../dashboards.\n" + dump(_dashboards(boards)),
+        _FOLDER + "prometheus-rule.yaml": made["dashboards/alerts/prometheus-rule.yaml"],
+    }
+
+
+def _config(*names: str) -> dict[str, Any]:
+    """The shipped configs, merged as the Collector merges them: maps by key, everything else replaced."""
+    import yaml
+
+    merged: dict[str, Any] = {}
+    for name in names:
+        _merge(merged, yaml.safe_load(files.source(f"collector-config/{name}").read_text(encoding="utf-8")))
+    return merged
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _collector(name: str, mode: str, config: dict[str, Any], variables: dict[str, str], **spec: Any) -> dict[str, Any]:
+    everywhere = {"OTLP_HOST": "0.0.0.0", "SELF_HOST": "0.0.0.0", "HEALTH_HOST": "0.0.0.0"}
+    return {
+        "apiVersion": "opentelemetry.io/v1beta1",
+        "kind": "OpenTelemetryCollector",
+        "metadata": {"name": name},
+        "spec": {
+            "mode": mode,
+            "image": IMAGE,
+            "env": [{"name": key, "value": value} for key, value in (everywhere | variables).items()],
+            **spec,
+            "config": config,
+        },
+    }
+
+
+def _agent() -> dict[str, Any]:
+    """On every node, its queue in a directory of the node, so that a restarted pod finds it again."""
+    queue = "/var/lib/anthropic-otel-agent"
+    return _collector(
+        "anthropic-otel-agent",
+        "daemonset",
+        _config("agent.yaml", "metrics/otlp.yaml"),
+        {
+            "GATEWAY_HOST": "anthropic-otel-gateway-collector-headless",
+            "GATEWAY_PORT": "4317",
+            "METRICS_ENDPOINT": "http://prometheus-operated.monitoring.svc:9090/api/v1/otlp",
+            "STORAGE_DIR": "/queue",
+        },
+        # The directory of the node belongs to root.
+        securityContext={"runAsUser": 0},
+        resources={"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+        volumes=[{"name": "queue", "hostPath": {"path": queue, "type": "DirectoryOrCreate"}}],
+        volumeMounts=[{"name": "queue", "mountPath": "/queue"}],
+    )
+
+
+def _gateway() -> dict[str, Any]:
+    """At least two, each with a volume of its own."""
+    claim = {
+        "metadata": {"name": "queue"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}},
+    }
+    return _collector(
+        "anthropic-otel-gateway",
+        "statefulset",
+        _config("gateway.yaml"),
+        {
+            "OTLP_GRPC_PORT": "4317",
+            "OTLP_HTTP_PORT": "4318",
+            "TRACES_ENDPOINT": "http://tempo.monitoring.svc:4318",
+            "STORAGE_DIR": "/queue",
+        },
+        replicas=2,
+        podSecurityContext={"fsGroup": 10001},
+        podDisruptionBudget={"maxUnavailable": 1},
+        resources={"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+        volumeClaimTemplates=[claim],
+        volumeMounts=[{"name": "queue", "mountPath": "/queue"}],
+    )
+
+
+def _dashboards(boards: dict[str, str]) -> dict[str, Any]:
+    """One ConfigMap with the label that Grafana's sidecar looks for."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": "anthropic-otel-dashboards",
+            "labels": {"grafana_dashboard": "1"},
+            "annotations": {"grafana_folder": "Claude API"},
+        },
+        "data": {f"anthropic-otel-{path.rsplit('/', 1)[-1]}": text for path, text in boards.items()},
+    }

@@ -205,8 +205,10 @@ def _calls() -> tuple[Panel, ...]:
             "succeeded: by the first attempt. recovered: by a retry. failed: not retried. exhausted: retries used up. "
             "cancelled and abandoned: by the app itself.",
         ),
-        by(MODEL, "Calls by model", "Calls that ended, by the model that was asked for: where load moved, or a fallback took over."),
-        by(_OPERATION, "Calls by operation", "Calls that ended, by SDK method: which part of the app asks for so much."),
+        by(MODEL, "Calls by model", "Calls that ended, by the model that was asked for: where load went."),
+        by(
+            _OPERATION, "Calls by operation", "Calls that ended, by SDK method: which part of the app asks for so much."
+        ),
     )
 
 

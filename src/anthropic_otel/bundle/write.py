@@ -1,0 +1,112 @@
+"""Writes the bundle into a directory.
+
+The one rule here: first everything is made and compared, then everything is written, or nothing. A file that is there
+is only overwritten if it is as an earlier bundle wrote it; which that was is kept in a small file beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from anthropic_otel.bundle import files, settings
+
+MEMORY = ".anthropic-otel-bundle.json"
+"""The file in the directory that remembers what was written, as SHA-256 by path."""
+_THRESHOLDS = "dashboards/thresholds.yaml"
+
+
+class BundleError(Exception):
+    """The bundle cannot be made. The message says why, and what to do."""
+
+
+class Changed(BundleError):
+    """Files that are there are not as a bundle wrote them. `paths` are relative to the directory."""
+
+    def __init__(self, paths: tuple[str, ...]) -> None:
+        super().__init__(f"changed by somebody, so not overwritten: {', '.join(paths)}")
+        self.paths = paths
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was done: the files that were written, and those that were as they should be. Paths in the directory."""
+
+    written: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+
+def write_bundle(
+    directory: str | Path,
+    *,
+    job: str | None = None,
+    slo: float | None = None,
+    thresholds: str | Path | None = None,
+    force: bool = False,
+) -> Written:
+    """Writes dashboards, alert rules, runbooks and Collector configs into `directory`, which is made if need be.
+
+    Args:
+        directory: Where to. Files of other names are left alone.
+        job: A regular expression on the Prometheus label `job`; alerts and dashboards then look at those services only.
+        slo: The percentage of calls that must not fail, such as 99.9.
+        thresholds: A thresholds file to use in place of the shipped one; `job` and `slo` go on top of it.
+        force: Overwrite also what has been changed since.
+
+    Raises:
+        Changed: Some files were changed by somebody. Nothing has been written.
+        BundleError: The thresholds cannot be used, or what is needed to make files from them is not installed.
+        OSError: Reading or writing failed.
+    """
+    target = Path(directory)
+    made = _contents(job, slo, Path(thresholds) if thresholds is not None else None)
+    before = _remembered(target)
+    present = {path: (target / path).read_bytes() for path in made if (target / path).is_file()}
+    different = [path for path, content in made.items() if present.get(path) != content]
+    changed = tuple(p for p in different if p in present and _digest(present[p]) != before.get(p))
+    if changed and not force:
+        raise Changed(changed)
+    for path in different:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_bytes(made[path])
+    memory = before | {path: _digest(content) for path, content in made.items()}
+    (target / MEMORY).write_text(json.dumps(memory, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return Written(tuple(different), tuple(path for path in made if path not in different))
+
+
+def _contents(job: str | None, slo: float | None, thresholds: Path | None) -> dict[str, bytes]:
+    """Every file of the bundle. Generated anew only if the thresholds are not the shipped ones."""
+    made = {path: source.read_bytes() for path, source in files.shipped().items()}
+    shipped = made[_THRESHOLDS].decode()
+    text = thresholds.read_text(encoding="utf-8") if thresholds is not None else shipped
+    try:
+        text = settings.edited(text, job=job, objective=slo)
+        if text != shipped:
+            made |= {path: content.encode() for path, content in _generated(text).items()}
+            made[_THRESHOLDS] = text.encode()
+    except settings.SettingsError as error:
+        raise BundleError(f"{thresholds or 'the thresholds'}: {error}") from error
+    return made
+
+
+def _generated(text: str) -> dict[str, str]:
+    """The files that are made from thresholds. The generator's needs are imported only here."""
+    try:
+        from anthropic_otel.bundle import render
+    except ImportError as error:
+        raise BundleError(f"{error}: pip install 'anthropic-otel[bundle]', on Python 3.11 or newer") from error
+    return render.generated(settings.parse(text))
+
+
+def _remembered(target: Path) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads((target / MEMORY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,147 @@
+"""The bundle that a user writes out: complete, with their thresholds, and careful with what they changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from anthropic_otel.bundle import BundleError, Changed, files, write_bundle
+from anthropic_otel.bundle.write import MEMORY
+
+THRESHOLDS = "dashboards/thresholds.yaml"
+RULES = "dashboards/alerts/rules.yaml"
+
+generates = pytest.mark.skipif(sys.version_info < (3, 11), reason="the dashboards' generator needs Python 3.11")
+
+
+def texts(directory: Path) -> dict[str, str]:
+    """Every file of a directory, by its path."""
+    return {
+        path.relative_to(directory).as_posix(): path.read_text()
+        for path in directory.rglob("*")
+        if path.is_file() and path.name != MEMORY
+    }
+
+
+def test_the_bundle_has_dashboards_alerts_runbooks_and_configs_as_they_are_shipped(tmp_path: Path) -> None:
+    """Byte for byte, in the same folders, so that the compose file and the stack find what they name."""
+    done = write_bundle(tmp_path)
+    assert set(done.written) == set(texts(tmp_path)) == set(files.shipped())
+    for path in (
+        RULES,
+        THRESHOLDS,
+        "dashboards/overview.json",
+        "docs/runbooks/AnthropicTimeouts.md",
+        "collector-config/compose.yaml",
+        "collector-config/stack.py",
+        "collector-config/build/builder.yaml",
+    ):
+        assert (tmp_path / path).read_bytes() == files.source(path).read_bytes()
+
+
+def test_the_defaults_need_nothing_but_the_standard_library() -> None:
+    """Neither PyYAML nor Grafana's SDK is imported to copy what is shipped."""
+    program = """
+import sys, tempfile
+from anthropic_otel.bundle import write_bundle
+write_bundle(tempfile.mkdtemp())
+sys.exit(any(name in sys.modules for name in ("yaml", "grafana_foundation_sdk")))
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+@generates
+def test_job_and_objective_reach_rules_dashboards_and_the_thresholds_file(tmp_path: Path) -> None:
+    """One option, and everything agrees."""
+    write_bundle(tmp_path, job="shop|it's", slo=99.9)
+    thresholds = (tmp_path / THRESHOLDS).read_text()
+    values = yaml.safe_load(thresholds)
+    assert (values["job"], values["slo"]["objective"]) == ("shop|it's", 99.9)
+    assert thresholds.count("#") == files.source(THRESHOLDS).read_text().count("#")
+    rules = (tmp_path / RULES).read_text()
+    assert rules.count('job=~"shop|it\'s"') > 20
+    assert "> 0.0144" in rules
+    board = json.loads((tmp_path / "dashboards/overview.json").read_text())
+    (job,) = (variable for variable in board["templating"]["list"] if variable["name"] == "job")
+    assert job["allValue"] == "shop|it's"
+    assert "99.9 %" in json.dumps(board)
+
+
+@generates
+def test_an_edited_thresholds_file_moves_the_rule_and_the_line_on_the_panel(tmp_path: Path) -> None:
+    """The documented way to change a threshold."""
+    write_bundle(tmp_path)
+    path = tmp_path / THRESHOLDS
+    edited = re.sub(r"(AnthropicTimeouts: .*ratio: )0.05", r"\g<1>0.07", path.read_text())
+    path.write_text(edited)
+    done = write_bundle(tmp_path, thresholds=path)
+    assert THRESHOLDS in done.unchanged
+    assert set(done.written) >= {RULES, "dashboards/attempts.json", "dashboards/alerts/grafana-alerting.yaml"}
+    assert "> 0.07" in (tmp_path / RULES).read_text()
+    board = json.loads((tmp_path / "dashboards/attempts.json").read_text())
+    (panel,) = (panel for panel in board["panels"] if panel["title"] == "Timeouts by kind")
+    assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["value"] == 0.07
+
+
+def test_writing_it_again_changes_nothing(tmp_path: Path) -> None:
+    """The second time there is nothing to do."""
+    write_bundle(tmp_path)
+    assert write_bundle(tmp_path).written == ()
+
+
+def test_a_changed_file_is_not_overwritten_and_nothing_else_is_written_either(tmp_path: Path) -> None:
+    """All or nothing, and the message names the file."""
+    write_bundle(tmp_path)
+    (tmp_path / RULES).write_text("mine")
+    (tmp_path / "dashboards/limits.json").unlink()
+    with pytest.raises(Changed, match=re.escape(RULES)) as caught:
+        write_bundle(tmp_path)
+    assert caught.value.paths == (RULES,)
+    assert (tmp_path / RULES).read_text() == "mine"
+    assert not (tmp_path / "dashboards/limits.json").exists()
+
+
+def test_force_overwrites_a_changed_file(tmp_path: Path) -> None:
+    """On request only."""
+    write_bundle(tmp_path)
+    (tmp_path / RULES).write_text("mine")
+    assert write_bundle(tmp_path, force=True).written == (RULES,)
+    assert (tmp_path / RULES).read_bytes() == files.source(RULES).read_bytes()
+
+
+def test_a_file_that_was_there_before_the_first_bundle_counts_as_changed(tmp_path: Path) -> None:
+    """Nobody's file is taken for ours because of its name."""
+    (tmp_path / "docs/runbooks").mkdir(parents=True)
+    (tmp_path / "docs/runbooks/README.md").write_text("our own")
+    with pytest.raises(Changed):
+        write_bundle(tmp_path)
+
+
+@generates
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("objective: 99.0", "objective: 100.0", "slo.objective must lie between 0 and 100"),
+        ("remaining: 0.1", "remaining: 10", "alerts.AnthropicLowHeadroom.remaining must lie between 0 and 1"),
+        ("longer_than: 10,", "longer_than: 11,", "must be a bucket bound"),
+        ("window: 5m", "window: 5 minutes", "must be a duration such as 5m"),
+        ("AnthropicTimeouts:", "AnthropicTimeout:", "unknown in alerts: AnthropicTimeout"),
+        ("burn_rate: 14.4", "burn_rate: fast", "must be a number"),
+        ("job:", "job: [", "not YAML"),
+    ],
+)
+def test_thresholds_that_cannot_work_are_refused_with_the_place_and_the_reason(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    """Before anything is written."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(files.source(THRESHOLDS).read_text().replace(old, new))
+    with pytest.raises(BundleError, match=re.escape(said)):
+        write_bundle(tmp_path / "out", thresholds=path)
+    assert not (tmp_path / "out").exists()

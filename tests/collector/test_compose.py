@@ -1,0 +1,207 @@
+"""The compose file and the Kubernetes files, as far as they can be checked without starting them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from anthropic_otel.bundle import files
+
+CONFIGS = files.source("collector-config")
+COMPOSE = yaml.safe_load((CONFIGS / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def mounts(name: str) -> Iterator[tuple[Path, str]]:
+    """The files and folders that a service is given, and where."""
+    for volume in SERVICES[name].get("volumes", ()):
+        source, target, *_ = volume.split(":")
+        if source.startswith("."):
+            yield (CONFIGS / source).resolve(), target
+
+
+def inside(name: str, path: str) -> Path:
+    """The file of this checkout that a path in the container is."""
+    for source, target in mounts(name):
+        if path == target or path.startswith(target + "/"):
+            return source / path[len(target) :].lstrip("/") if source.is_dir() else source
+    raise AssertionError(f"{name}: nothing is mounted at {path}")
+
+
+@each_service
+def test_what_a_service_mounts_is_there_and_read_only(name: str) -> None:
+    """A missing file would become an empty folder, without a word."""
+    for source, _ in mounts(name):
+        assert source.exists(), source
+    for volume in SERVICES[name].get("volumes", ()):
+        assert volume.endswith(":ro") or volume.split(":")[0] in COMPOSE["volumes"]
+
+
+@each_service
+def test_an_image_is_pinned(name: str) -> None:
+    """To a version, not to whatever is newest that day."""
+    assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", SERVICES[name]["image"])
+
+
+@each_service
+def test_ports_are_published_on_this_machine_only(name: str) -> None:
+    """None of these services asks who you are."""
+    for port in SERVICES[name].get("ports", ()):
+        host, outside, within = port.split(":")
+        assert host == "127.0.0.1"
+        assert outside == within
+
+
+@each_service
+def test_a_config_that_a_command_names_is_mounted(name: str) -> None:
+    """The program finds its config where its command says."""
+    for word in SERVICES[name].get("command", ()):
+        option, _, path = word.partition("=")
+        if option in ("--config", "--config.file"):
+            assert inside(name, path).is_file()
+
+
+def test_the_collector_finds_the_others_where_they_listen() -> None:
+    """The addresses in its environment are names of services, with the ports that these are configured for."""
+    environment = SERVICES["otelcol"]["environment"]
+    jaeger = (CONFIGS / "jaeger" / "jaeger.yaml").read_text()
+    assert environment["TRACES_ENDPOINT"] == "http://jaeger:14318"
+    assert "JAEGER_OTLP_PORT:-14318" in jaeger
+    assert environment["METRICS_ENDPOINT"].startswith("http://prometheus:9090/")
+    assert "--web.enable-otlp-receiver" in SERVICES["prometheus"]["command"]
+    used = "".join(inside("otelcol", word.partition("=")[2]).read_text() for word in SERVICES["otelcol"]["command"])
+    assert {name for name in environment if f"env:{name}" not in used} == set()
+
+
+def test_prometheus_finds_its_rules_the_collector_and_alertmanager() -> None:
+    """Targets are names of services; the rule file is where the config looks for it."""
+    config = yaml.safe_load((CONFIGS / "prometheus" / "prometheus.yaml").read_text())
+    rules = Path("/etc/prometheus") / config["rule_files"][0]
+    assert inside("prometheus", str(rules)) == files.source("dashboards/alerts/rules.yaml").resolve()
+    text = (CONFIGS / "prometheus" / "prometheus.yaml").read_text()
+    for host in re.findall(r"targets: \[(\w+):\d+\]", text):
+        assert host in SERVICES
+
+
+def test_grafana_is_provisioned_with_the_sources_that_the_dashboards_ask_for() -> None:
+    """Prometheus, Jaeger and Alertmanager, at the services' addresses, and the folder with the dashboards."""
+    sources = yaml.safe_load((CONFIGS / "grafana" / "datasources" / "datasources.yaml").read_text())["datasources"]
+    assert {source["type"] for source in sources} == {"prometheus", "jaeger", "alertmanager"}
+    for source in sources:
+        host, port = re.fullmatch(r"http://(\w+):(\d+)", source["url"]).groups()  # type: ignore[union-attr]
+        assert f"127.0.0.1:{port}:{port}" in SERVICES[host]["ports"]
+    (provider,) = yaml.safe_load((CONFIGS / "grafana" / "dashboards" / "dashboards.yaml").read_text())["providers"]
+    assert (inside("grafana", provider["options"]["path"]) / "overview.json").is_file()
+
+
+def test_the_collector_image_is_the_version_that_the_tests_build() -> None:
+    """What is tested is what is started."""
+    from anthropic_otel.bundle.kubernetes import IMAGE
+
+    version = yaml.safe_load((CONFIGS / "build" / "builder.yaml").read_text())["dist"]["version"]
+    assert SERVICES["otelcol"]["image"] == IMAGE == f"otel/opentelemetry-collector-contrib:{version}"
+
+
+# -- configs -----------------------------------------------------------------------------------------------------------
+
+TIERS = ("all-in-one.yaml", "agent.yaml", "gateway.yaml")
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_tier_limits_memory_first_queues_on_disk_and_watches_itself(tier: str) -> None:
+    """In every pipeline; no exporter without a bounded, persistent queue; no batch processor."""
+    config = yaml.safe_load((CONFIGS / tier).read_text())
+    for pipeline in config["service"]["pipelines"].values():
+        assert pipeline["processors"][0] == "memory_limiter"
+        assert "batch" not in pipeline["processors"]
+    for exporter in config["exporters"].values():
+        assert exporter["sending_queue"]["storage"] == "file_storage"
+        assert exporter["sending_queue"]["queue_size"] > 0
+        assert exporter["sending_queue"]["batch"]
+    assert config["service"]["telemetry"]["metrics"]["readers"]
+    assert {"health_check", "file_storage"} <= set(config["service"]["extensions"])
+
+
+@pytest.mark.parametrize("tier", TIERS[:2])
+def test_redaction_masks_keys_and_spares_token_counts(tier: str) -> None:
+    """Its patterns find a key; none of them is on names, where `.*token.*` would mask the usage."""
+    redaction = yaml.safe_load((CONFIGS / tier).read_text())["processors"]["redaction"]
+    assert any(re.search(pattern, "key sk-ant-api03-abcdefgh12345678 here") for pattern in redaction["blocked_values"])
+    assert any(
+        re.search(pattern, "Authorization: Bearer abcdefghij1234567890") for pattern in redaction["blocked_values"]
+    )
+    assert not any(re.search(pattern, "1234") for pattern in redaction["blocked_values"])
+    assert "blocked_key_patterns" not in redaction
+
+
+def test_the_tiers_take_out_the_same() -> None:
+    """Agent and all-in-one have one and the same idea of what must not leave."""
+    agent, single = (yaml.safe_load((CONFIGS / tier).read_text())["processors"] for tier in ("agent.yaml", TIERS[0]))
+    assert agent == single
+
+
+def test_every_component_in_use_is_in_the_builders_manifest() -> None:
+    """And nothing else, so that the build stays short."""
+    manifest = (CONFIGS / "build" / "builder.yaml").read_text()
+    module = {
+        "otlp": "otlpreceiver",
+        "otlp_http": "otlphttpexporter",
+        "load_balancing": "loadbalancingexporter",
+        "prometheus_remote_write": "prometheusremotewriteexporter",
+        "span_metrics": "spanmetricsconnector",
+        "file_storage": "filestorage",
+    }
+    used = set()
+    for path in (*(CONFIGS / tier for tier in TIERS), *(CONFIGS / "metrics").glob("*.yaml")):
+        config = yaml.safe_load(path.read_text())
+        for section in ("receivers", "processors", "connectors", "exporters", "extensions"):
+            for name in config.get(section, {}):
+                kind = name.split("/")[0]
+                suffix = section.removesuffix("s") if kind not in module else ""
+                used.add(module.get(kind, kind.replace("_", "") + suffix))
+    # The load-balancing exporter is made of the OTLP one, which its configs do not name.
+    assert set(re.findall(r"/(\w+) v", manifest.split("providers:")[0])) - {"otlpexporter"} == used
+
+
+# -- Kubernetes --------------------------------------------------------------------------------------------------------
+
+
+def test_kustomize_builds_every_kubernetes_file() -> None:
+    """Nothing is left out of the kustomization, and what it names is there."""
+    folder = CONFIGS / "kubernetes"
+    named = set(yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"])
+    assert named == {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("no kubectl on the PATH")
+    said = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0, said.stderr
+    kinds = [document["kind"] for document in yaml.safe_load_all(said.stdout)]
+    assert sorted(kinds) == [
+        "ConfigMap",
+        "OpenTelemetryCollector",
+        "OpenTelemetryCollector",
+        "PodMonitor",
+        "PrometheusRule",
+    ]
+
+
+@pytest.mark.parametrize(("resource", "shipped"), [("agent.yaml", "agent.yaml"), ("gateway.yaml", "gateway.yaml")])
+def test_a_cluster_runs_the_tested_config_with_variables_that_are_in_it(resource: str, shipped: str) -> None:
+    """The resource carries the config; each variable that it sets is one that the config reads."""
+    spec = yaml.safe_load((CONFIGS / "kubernetes" / resource).read_text())["spec"]
+    config = yaml.safe_load((CONFIGS / shipped).read_text())
+    assert spec["config"]["processors"] == config["processors"]
+    assert spec["config"]["receivers"] == config["receivers"]
+    text = str(spec["config"])
+    assert {variable["name"] for variable in spec["env"] if f"env:{variable['name']}" not in text} == set()
+    assert "env:STORAGE_DIR" in text
+    assert spec["volumeMounts"][0]["mountPath"] == {v["name"]: v["value"] for v in spec["env"]}["STORAGE_DIR"]
