@@ -68,7 +68,7 @@ class Metrics:
         self._started(1, target, context)
         retry = attempt.retry
         if retry is not None and retry.delay is not None:
-            source = retry.source.value if retry.source is not None else None
+            source = retry.source.text if retry.source is not None else None
             reason = self._bounded(retry.reason)
             self._retry_delay(retry.delay / _SECOND, (target[0], target[1], reason, source), context)
 
@@ -83,8 +83,8 @@ class Metrics:
                 self._bounded_status(attempt.status),
                 attempt.status_class,
                 self._bounded(attempt.error_type),
-                attempt.cause.word.value if attempt.cause is not None else None,
-                attempt.outcome.value if attempt.outcome is not None else None,
+                attempt.cause.word.text if attempt.cause is not None else None,
+                attempt.outcome.text if attempt.outcome is not None else None,
             ),
             context,
         )
@@ -98,7 +98,7 @@ class Metrics:
         """Measures a call that has ended."""
         invocation = call.invocation
         target = self._target(call.operation, call.address, invocation.model)
-        outcome = call.outcome.value if call.outcome is not None else None
+        outcome = call.outcome.text if call.outcome is not None else None
         self._call_duration(call.duration / _SECOND, (*target, outcome, self._bounded(call.error_type)), context)
         self._retries(call.retries, (*target, outcome), context)
 

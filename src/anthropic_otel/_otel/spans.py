@@ -43,7 +43,7 @@ def _add_retry(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
     if retry.reason is not None:
         attributes[s.RETRY_REASON] = retry.reason
     if retry.source is not None:
-        attributes[s.RETRY_SOURCE] = retry.source.value
+        attributes[s.RETRY_SOURCE] = retry.source.text
 
 
 def end_attempt(span: Span, attempt: Attempt) -> None:
@@ -54,7 +54,7 @@ def end_attempt(span: Span, attempt: Attempt) -> None:
         _add_failure(attributes, attempt)
         _add_timing(attributes, attempt)
         if attempt.outcome is not None:
-            attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.value
+            attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.text
         span.set_attributes(attributes)
         if attempt.outcome is AttemptOutcome.FAILED:
             # An exception's text may quote a URL, a header or what the app sent: its type must do.
@@ -85,8 +85,8 @@ def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt) -> Non
     if attempt.exception_type is not None:
         attributes[s.EXCEPTION_TYPE] = attempt.exception_type
     if attempt.cause is not None:
-        attributes[s.NETWORK_CAUSE] = attempt.cause.word.value
-        attributes[s.NETWORK_PHASE] = attempt.timeline.phase.value
+        attributes[s.NETWORK_CAUSE] = attempt.cause.word.text
+        attributes[s.NETWORK_PHASE] = attempt.timeline.phase.text
         if attempt.cause.errno is not None:
             attributes[s.NETWORK_ERRNO] = attempt.cause.errno
 
