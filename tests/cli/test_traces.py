@@ -73,10 +73,10 @@ def test_calls_come_in_their_order_and_other_spans_do_not_come_at_all(
     """An app's own spans are neither calls nor attempts."""
     tracer = recorded.tracer_provider.get_tracer("app")
     with tracer.start_as_current_span("a request of the app"):
-        client.messages.count_tokens(model="claude-opus-4-8", messages=REQUEST["messages"])
+        client.messages.create(**{**REQUEST, "model": "claude-haiku-4-5"})
         client.messages.create(**REQUEST)
     first, second = traces_of(reversed(recorded.spans))
-    assert (first.name, second.name) == ("anthropic.messages.count_tokens", "anthropic.messages.create")
+    assert (first.model, second.model) == ("claude-haiku-4-5", "claude-opus-4-8")
     assert first.trace_id == second.trace_id
 
 
