@@ -48,18 +48,25 @@ def _add_retry(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
 
 def end_attempt(span: Span, attempt: Attempt) -> None:
     """Ends the span of an attempt that has ended, at the moment when it did."""
-    if span.is_recording():
-        attributes: dict[str, AttributeValue] = {}
-        _add_response(attributes, attempt)
-        _add_failure(attributes, attempt)
-        _add_timing(attributes, attempt)
-        if attempt.outcome is not None:
-            attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.text
-        span.set_attributes(attributes)
-        if attempt.outcome is AttemptOutcome.FAILED:
-            # An exception's text may quote a URL, a header or what the app sent: its type must do.
-            span.set_status(Status(_ERROR, attempt.exception_type))
-    span.end(attempt.wall + attempt.duration)
+    try:
+        if span.is_recording():
+            _conclude_attempt(span, attempt)
+    finally:
+        # A span that does not end is never exported.
+        span.end(attempt.wall + attempt.duration)
+
+
+def _conclude_attempt(span: Span, attempt: Attempt) -> None:
+    attributes: dict[str, AttributeValue] = {}
+    _add_response(attributes, attempt)
+    _add_failure(attributes, attempt)
+    _add_timing(attributes, attempt)
+    if attempt.outcome is not None:
+        attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.text
+    span.set_attributes(attributes)
+    if attempt.outcome is AttemptOutcome.FAILED:
+        # An exception's text may quote a URL, a header or what the app sent: its type must do.
+        span.set_status(Status(_ERROR, attempt.exception_type))
 
 
 def _add_response(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
@@ -136,15 +143,21 @@ def start_call(tracer: Tracer, call: Call, parent: Context) -> Span:
 
 def end_call(span: Span, call: Call) -> None:
     """Ends our own call span. A call that recovered is no error; one that the app stopped is none either."""
-    if span.is_recording():
-        if call.error_type is not None:
-            span.set_attribute(s.ERROR_TYPE, call.error_type)
-            span.set_status(Status(_ERROR))
-        elif call.outcome in (s.CallOutcome.SUCCEEDED, s.CallOutcome.RECOVERED):
-            span.set_status(Status(StatusCode.OK))
-        if call.retries:
-            span.set_attribute(s.HTTP_REQUEST_RESEND_COUNT, call.retries)
-    span.end(call.wall + call.duration)
+    try:
+        if span.is_recording():
+            _conclude_call(span, call)
+    finally:
+        span.end(call.wall + call.duration)
+
+
+def _conclude_call(span: Span, call: Call) -> None:
+    if call.error_type is not None:
+        span.set_attribute(s.ERROR_TYPE, call.error_type)
+        span.set_status(Status(_ERROR))
+    elif call.outcome in (s.CallOutcome.SUCCEEDED, s.CallOutcome.RECOVERED):
+        span.set_status(Status(StatusCode.OK))
+    if call.retries:
+        span.set_attribute(s.HTTP_REQUEST_RESEND_COUNT, call.retries)
 
 
 def foreign_call_span(span: Span) -> bool:
