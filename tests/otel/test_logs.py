@@ -1,0 +1,118 @@
+"""One record per failed attempt, under the names of its span."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry import trace
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._otel import logs
+from anthropic_otel._otel.observer import OpenTelemetryObserver, Settings
+
+LOGGER = "anthropic_otel.attempt"
+
+
+@pytest.fixture(autouse=True)
+def _info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, LOGGER)
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if "." in name}
+
+
+def test_a_retried_attempt_is_information_and_a_fatal_one_a_warning(
+    scene: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the request id in the text, for the one who has only that."""
+    call = scene.call(max_retries=1)
+    scene.answer(scene.attempt(call), 529, 1.5, {b"request-id": b"req_1"})
+    scene.answer(scene.attempt(call), 529, 2.0)
+    call.returned(ValueError())
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "Attempt 1 of messages.create failed with 529 after 1.500 s, is retried, request id req_1"),
+        ("WARNING", "Attempt 2 of messages.create failed with 529 after 2.000 s, request id none"),
+    ]
+
+
+def test_a_record_has_the_fields_of_its_span(scene: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Those that apply."""
+    error = httpx.ConnectError("secret")
+    error.__cause__ = ConnectionRefusedError(111, "secret")
+    scene.fail(scene.attempt(), error)
+    [record] = caplog.records
+    assert fields(record) == {
+        s.OPERATION_NAME: "messages.create",
+        s.SERVER_ADDRESS: "api.anthropic.com",
+        s.URL_TEMPLATE: "/v1/messages",
+        s.HTTP_REQUEST_RESEND_COUNT: 0,
+        s.ERROR_TYPE: "connection_refused",
+        s.EXCEPTION_TYPE: "httpx.ConnectError",
+        s.NETWORK_CAUSE: "connection_refused",
+        s.NETWORK_PHASE: "connect",
+        s.NETWORK_ERRNO: "ECONNREFUSED",
+        s.ATTEMPT_OUTCOME: "failed",
+    }
+    assert "secret" not in record.getMessage()
+    assert record.exc_info is None
+
+
+def test_an_attempt_that_did_not_fail_is_not_logged(scene: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither an answer nor what the app stops."""
+    scene.answer(scene.attempt())
+    scene.fail(scene.attempt(), KeyboardInterrupt())
+    assert caplog.records == []
+
+
+def test_a_level_that_is_off_costs_nothing(
+    scene: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fields are not even collected."""
+    caplog.set_level(logging.ERROR, LOGGER)
+    monkeypatch.setattr(logs, "_fields", None)
+    scene.answer(scene.attempt(), 529)
+    assert caplog.records == []
+
+
+def test_logs_can_be_left_out(scene_of: Any, clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """By an option."""
+    scene = scene_of(OpenTelemetryObserver(Settings(logs=False)), clock)
+    scene.answer(scene.attempt(), 529)
+    assert caplog.records == []
+
+
+def test_a_record_is_written_in_its_attempts_span(scene: Any, telemetry: Any) -> None:
+    """So that a handler that exports to OpenTelemetry ties the two together."""
+    current: list[int] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            current.append(trace.get_current_span().get_span_context().span_id)
+
+    handler = Handler()
+    logging.getLogger(LOGGER).addHandler(handler)
+    try:
+        scene.answer(scene.attempt(), 529)
+    finally:
+        logging.getLogger(LOGGER).removeHandler(handler)
+    [span] = telemetry.attempts
+    assert current == [span.context.span_id]
+
+
+def test_an_attempt_that_nobody_observed_is_logged(
+    observer: OpenTelemetryObserver, scene: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its start failed in OpenTelemetry; that it failed is known all the same."""
+    attempt = Attempt(scene.target, observer, scene.clock)
+    scene.fail(attempt, httpx.ReadTimeout(""))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_an_app_without_logging_prints_nothing() -> None:
+    """The library's logger has a handler that does nothing, and no other."""
+    assert [type(handler) for handler in logging.getLogger("anthropic_otel").handlers] == [logging.NullHandler]

@@ -1,0 +1,179 @@
+"""Providers for an app that has none; what the app has set stays."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.metrics._internal import _ProxyMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider
+
+from anthropic_otel._otel import providers
+
+
+class Process:
+    """The global providers of a process, as far as this module asks for them and sets them."""
+
+    def __init__(self) -> None:
+        self.tracer: Any = ProxyTracerProvider()
+        self.meter: Any = _ProxyMeterProvider()
+
+    def set_tracer(self, provider: Any) -> None:
+        self.tracer = provider
+
+    def set_meter(self, provider: Any) -> None:
+        self.meter = provider
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A process in which nothing is set, and no variable that says where to export to."""
+    for name in list(os.environ):
+        if name.startswith("OTEL_"):
+            monkeypatch.delenv(name)
+    found = Process()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: found.tracer)
+    monkeypatch.setattr(trace, "set_tracer_provider", found.set_tracer)
+    monkeypatch.setattr(metrics, "get_meter_provider", lambda: found.meter)
+    monkeypatch.setattr(metrics, "set_meter_provider", found.set_meter)
+    yield found
+    for provider in (found.tracer, found.meter):
+        if hasattr(provider, "shutdown"):
+            provider.shutdown()
+
+
+def processors(provider: TracerProvider) -> list[type]:
+    return [type(processor) for processor in provider._active_span_processor._span_processors]
+
+
+def exporter_of(provider: TracerProvider) -> str:
+    processor: Any = provider._active_span_processor._span_processors[0]
+    exporter = getattr(processor, "span_exporter", None) or processor._batch_processor._exporter
+    return type(exporter).__module__
+
+
+def test_export_by_otlp_sets_both(process: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By HTTP, in batches."""
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    providers.set_up("otlp")
+    assert isinstance(process.tracer, TracerProvider)
+    assert isinstance(process.meter, MeterProvider)
+    assert processors(process.tracer) == [BatchSpanProcessor]
+    assert exporter_of(process.tracer).startswith("opentelemetry.exporter.otlp.proto.http")
+
+
+def test_export_to_the_console_sets_both(process: Any) -> None:
+    """Each span at once."""
+    providers.set_up("console")
+    assert processors(process.tracer) == [SimpleSpanProcessor]
+    assert isinstance(process.meter, MeterProvider)
+    process.meter = None  # Not shut down, as it would print.
+
+
+def test_a_signal_that_is_not_wanted_is_not_exported(process: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the standard variables."""
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", " None ")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    providers.set_up("otlp")
+    assert processors(process.tracer) == []
+    assert len(process.meter._metric_readers) == 0
+
+
+@pytest.mark.parametrize(
+    ("tracer", "meter"), [(TracerProvider, MeterProvider), (NoOpTracerProvider, NoOpMeterProvider)]
+)
+def test_what_the_app_has_set_stays(process: Any, tracer: Callable[[], Any], meter: Callable[[], Any]) -> None:
+    """Also where it has set that nothing is to be done."""
+    process.tracer, process.meter = mine = tracer(), meter()
+    providers.set_up("otlp")
+    providers.set_up("console")
+    assert (process.tracer, process.meter) == mine
+
+
+def test_only_the_signal_without_a_provider_gets_one(process: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two are set apart from each other."""
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    process.tracer = mine = TracerProvider(shutdown_on_exit=False)
+    providers.set_up("otlp")
+    assert process.tracer is mine
+    assert isinstance(process.meter, MeterProvider)
+
+
+@pytest.mark.parametrize("word", ["", "OTLP", "jaeger"])
+def test_another_word_is_a_mistake(process: Any, word: str) -> None:
+    """And sets nothing."""
+    with pytest.raises(ValueError, match="export must be 'otlp' or 'console'"):
+        providers.set_up(word)
+    assert isinstance(process.tracer, ProxyTracerProvider)
+
+
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"])
+def test_an_exporter_that_is_not_installed_says_what_to_install(
+    process: Any, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """gRPC is asked for by its variable."""
+    asked: list[str] = []
+    monkeypatch.setenv(variable, "grpc")
+    monkeypatch.setattr(providers, "entry_points", lambda group, name: asked.append(name) or [], raising=False)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group, name: asked.append(name) or [])
+    with pytest.raises(ImportError, match=r"pip install 'anthropic-otel\[otlp\]'"):
+        providers.set_up("otlp")
+    assert asked == ["otlp_proto_grpc"]
+
+
+def test_without_the_sdk_it_says_what_to_install(process: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library itself needs only the API."""
+    original = builtins.__import__
+
+    def without_sdk(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith("opentelemetry.sdk"):
+            raise ImportError(name)
+        return original(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_sdk)
+    with pytest.raises(ImportError, match=r"pip install 'anthropic-otel\[otlp\]'"):
+        providers.set_up("console")
+
+
+@pytest.mark.parametrize(
+    ("tracer", "meter", "nowhere"),
+    [
+        (None, None, True),
+        (NoOpTracerProvider(), NoOpMeterProvider(), True),
+        (TracerProvider(shutdown_on_exit=False), None, False),
+        (None, MeterProvider(shutdown_on_exit=False), False),
+    ],
+)
+def test_whether_telemetry_goes_anywhere(process: Any, tracer: Any, meter: Any, nowhere: bool) -> None:
+    """One signal is enough."""
+    assert providers.goes_nowhere(tracer, meter) is nowhere
+
+
+def test_a_provider_of_the_apps_own_goes_somewhere(process: Any) -> None:
+    """Whatever it is called."""
+    process.tracer = type("ProxyTracerProvider", (), {"__module__": "app"})()
+    assert not providers.goes_nowhere(None, None)
+
+
+def test_what_was_recorded_is_flushed_at_the_exit() -> None:
+    """A short script shows its spans without a word about shutting down."""
+    program = (
+        "from anthropic_otel._otel import providers\n"
+        "providers.set_up('console')\n"
+        "from opentelemetry import metrics, trace\n"
+        "trace.get_tracer('t').start_span('a span').end()\n"
+        "metrics.get_meter('t').create_counter('a.counter').add(1)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert '"name": "a span"' in done.stdout
+    assert '"name": "a.counter"' in done.stdout

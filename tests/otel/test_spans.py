@@ -1,0 +1,430 @@
+"""The spans: exactly which attributes, which status, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, StatusCode
+from opentelemetry.trace.span import TraceState
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.target import target_of
+from anthropic_otel._otel import spans
+from anthropic_otel._otel.observer import OpenTelemetryObserver, Settings
+from support.telemetry import Telemetry
+
+START = {
+    s.HTTP_REQUEST_METHOD: "POST",
+    s.SERVER_ADDRESS: "api.anthropic.com",
+    s.SERVER_PORT: 443,
+    s.URL_FULL: "https://api.anthropic.com/v1/messages",
+    s.URL_TEMPLATE: "/v1/messages",
+    s.OPERATION_NAME: "messages.create",
+}
+RESPONSE = {
+    s.HTTP_RESPONSE_STATUS_CODE: 200,
+    s.ATTEMPT_STATUS_CLASS: "2xx",
+    s.NETWORK_PROTOCOL_VERSION: "1.1",
+    s.NETWORK_PEER_ADDRESS: "192.0.2.1",
+    s.NETWORK_PEER_PORT: 443,
+}
+SECRETS = {b"x-api-key": b"sk-ant-secret", b"set-cookie": b"secret"}
+
+
+def attributes(span: ReadableSpan) -> dict[str, Any]:
+    """A span's attributes. It has no events and no links, whatever happened."""
+    assert span.events == ()
+    assert span.links == ()
+    assert span.kind is SpanKind.CLIENT
+    return dict(span.attributes or {})
+
+
+def traced(attempt: Attempt, clock: Any, *events: str) -> None:
+    """The events of the transport, a second apart."""
+    for name in events:
+        clock.pass_(1.0)
+        attempt.timeline.trace(name, {"host": "api.anthropic.com"})
+
+
+# -- attempts ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_attempt_that_is_answered(scene: Any, telemetry: Telemetry) -> None:
+    """Everything that is known of it, from a new connection to the end of its body."""
+    attempt = scene.attempt()
+    traced(
+        attempt,
+        scene.clock,
+        "connection.connect_tcp.started",
+        "connection.start_tls.started",
+        "http11.send_request_headers.started",
+        "http11.send_request_body.complete",
+        "http11.receive_response_headers.complete",
+    )
+    scene.answer(attempt, 200, 1.0, {b"request-id": b"req_1", b"anthropic-organization-id": b"org_1", **SECRETS})
+    [span] = telemetry.attempts
+    assert span.name == "POST /v1/messages"
+    assert attributes(span) == {
+        **START,
+        **RESPONSE,
+        s.REQUEST_ID: "req_1",
+        s.ORGANIZATION_ID: "org_1",
+        s.CONNECTION_REUSED: False,
+        **{phase.attribute: 1.0 for phase in s.Phase},
+        s.ATTEMPT_OUTCOME: "completed",
+    }
+    assert span.status.status_code is StatusCode.UNSET
+    assert span.start_time is not None
+    assert span.end_time is not None
+    assert span.end_time - span.start_time == 6_000_000_000 == attempt.duration
+
+
+def test_an_attempt_that_is_turned_away_and_its_retry(scene: Any, telemetry: Telemetry) -> None:
+    """The retry says why it is one, and how long the backoff was."""
+    call = scene.call(traced_by_sdk=False)
+    scene.answer(scene.attempt(call), 529, 1.0, {b"retry-after": b"2"})
+    scene.clock.pass_(2.0)
+    scene.answer(scene.attempt(call), 200)
+    call.returned()
+    failed, retried = telemetry.attempts
+    assert attributes(failed) == {
+        **START,
+        **RESPONSE,
+        s.HTTP_RESPONSE_STATUS_CODE: 529,
+        s.ATTEMPT_STATUS_CLASS: "5xx",
+        s.ERROR_TYPE: "529",
+        s.PHASE_PREFIX + "receive": 0.0,
+        s.ATTEMPT_OUTCOME: "failed",
+    }
+    assert (failed.status.status_code, failed.status.description) == (StatusCode.ERROR, None)
+    assert attributes(retried) == {
+        **START,
+        **RESPONSE,
+        s.HTTP_REQUEST_RESEND_COUNT: 1,
+        s.RETRY_DELAY: 2.0,
+        s.RETRY_REASON: "529",
+        s.RETRY_SOURCE: "retry_after",
+        s.PHASE_PREFIX + "receive": 0.0,
+        s.ATTEMPT_OUTCOME: "completed",
+    }
+
+
+def test_an_attempt_that_the_network_fails(scene: Any, telemetry: Telemetry) -> None:
+    """Cause, phase and errno; of the exception its type, and nothing of its text."""
+    attempt = scene.attempt()
+    traced(attempt, scene.clock, "connection.connect_tcp.started")
+    error = httpx.ConnectError("secret")
+    error.__cause__ = ConnectionRefusedError(111, "secret")
+    scene.fail(attempt, error)
+    [span] = telemetry.attempts
+    assert attributes(span) == {
+        **START,
+        s.ERROR_TYPE: "connection_refused",
+        s.NETWORK_CAUSE: "connection_refused",
+        s.NETWORK_PHASE: "connect",
+        s.NETWORK_ERRNO: "ECONNREFUSED",
+        s.EXCEPTION_TYPE: "httpx.ConnectError",
+        s.CONNECTION_REUSED: False,
+        s.PHASE_PREFIX + "pool": 1.0,
+        s.PHASE_PREFIX + "connect": 1.0,
+        s.ATTEMPT_OUTCOME: "failed",
+    }
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "httpx.ConnectError")
+
+
+def test_a_stream_that_is_read_to_its_end(scene: Any, telemetry: Telemetry) -> None:
+    """When its chunks came, and who waited for whom."""
+    attempt = scene.attempt()
+    reading = scene.stream(attempt, 3.0)
+    for wait, held in ((2.0, 4.0), (5.0, 0.5)):
+        reading.asked()
+        scene.clock.pass_(wait)
+        reading.arrived()
+        reading.decoded(b"event: message_stop\ndata: {}\n\n")
+        scene.clock.pass_(held)
+    reading.asked()
+    attempt.end(End.READ)
+    [span] = telemetry.attempts
+    assert attributes(span) == {
+        **START,
+        **RESPONSE,
+        s.STREAM_TIME_TO_FIRST_CHUNK: 5.0,
+        s.STREAM_MAX_GAP: 5.0,
+        s.STREAM_CONSUMER_TIME: 4.5,
+        s.STREAM_COMPLETE: True,
+        s.PHASE_PREFIX + "receive": 11.5,
+        s.ATTEMPT_OUTCOME: "completed",
+    }
+
+
+def test_a_stream_with_an_error_event(scene: Any, telemetry: Telemetry) -> None:
+    """An error under the status 200."""
+    attempt = scene.attempt()
+    reading = scene.stream(attempt)
+    reading.decoded(b'event: error\ndata: {"error": {"type": "overloaded_error", "message": "secret"}}\n\n')
+    attempt.end(End.CLOSED)
+    [span] = telemetry.attempts
+    found = attributes(span)
+    assert (found[s.HTTP_RESPONSE_STATUS_CODE], found[s.ERROR_TYPE]) == (200, "overloaded_error")
+    assert found[s.STREAM_COMPLETE] is False
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, None)
+    assert not {s.NETWORK_CAUSE, s.NETWORK_PHASE, s.EXCEPTION_TYPE, s.STREAM_TIME_TO_FIRST_CHUNK} & set(found)
+    assert "secret" not in span.to_json()
+
+
+def test_a_stream_that_is_no_message_has_no_end_event(scene: Any, telemetry: Telemetry) -> None:
+    """Then nobody can say whether it was complete."""
+    attempt = scene.attempt(target=target_of("GET", "https", "h.test", None, "/v1/sessions/s1/events/stream"))
+    scene.stream(attempt)
+    attempt.end(End.READ)
+    [span] = telemetry.attempts
+    assert s.STREAM_COMPLETE not in attributes(span)
+    assert s.STREAM_MAX_GAP in attributes(span)
+
+
+def test_a_body_that_is_no_event_stream_has_no_stream_attributes(scene: Any, telemetry: Telemetry) -> None:
+    """A download that the app reads in chunks."""
+    attempt = scene.attempt()
+    scene.stream(attempt, event_stream=False)
+    attempt.end(End.READ)
+    [span] = telemetry.attempts
+    assert not any(name.startswith("anthropic.client.stream.") for name in attributes(span))
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "outcome"),
+    [(End.CLOSED, None, "abandoned"), (End.RAISED, asyncio.CancelledError(), "cancelled")],
+)
+def test_what_the_app_stops_is_no_error(
+    scene: Any, telemetry: Telemetry, how: End, error: BaseException | None, outcome: str
+) -> None:
+    """Its status stays unset."""
+    attempt = scene.attempt()
+    scene.stream(attempt)
+    attempt.end(how, error)
+    [span] = telemetry.attempts
+    assert attributes(span)[s.ATTEMPT_OUTCOME] == outcome
+    assert s.ERROR_TYPE not in attributes(span)
+    assert span.status.status_code is StatusCode.UNSET
+
+
+def test_a_path_that_is_not_known_has_no_template(scene: Any, telemetry: Telemetry) -> None:
+    """The name of the span stays bounded."""
+    scene.answer(scene.attempt(target=target_of("POST", "https", "h.test", 8443, "/secret/4711")))
+    [span] = telemetry.attempts
+    assert span.name == "POST"
+    assert s.URL_TEMPLATE not in attributes(span)
+    assert attributes(span)[s.SERVER_PORT] == 8443
+
+
+def test_the_sdks_own_operation_wins(scene: Any, telemetry: Telemetry) -> None:
+    """Where the URL says another or none."""
+    call = scene.call(operation="beta.messages.create")
+    scene.answer(scene.attempt(call))
+    call.returned()
+    [span] = telemetry.attempts
+    assert attributes(span)[s.OPERATION_NAME] == "beta.messages.create"
+    assert scene.target.attributes[s.OPERATION_NAME] == "messages.create"
+
+
+def test_no_attempt_has_an_attribute_of_a_model_call(scene: Any, telemetry: Telemetry) -> None:
+    """Back ends for LLMs count every span with one as one more call."""
+    call = scene.call(stream=True)
+    scene.answer(scene.attempt(call), 529)
+    scene.answer(scene.attempt(call))
+    call.returned()
+    assert len(telemetry.attempts) == 2
+    assert not any(name.startswith("gen_ai.") for span in telemetry.attempts for name in attributes(span))
+
+
+class Seen(Sampler):
+    """Keeps what a sampler sees when a span starts."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        self.seen.append(dict(attributes or {}))
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+
+    def get_description(self) -> str:
+        return "Seen"
+
+
+def test_a_sampler_sees_what_a_span_starts_with(scene_of: Any, clock: Any, telemetry: Telemetry) -> None:
+    """All of it, and nothing that is known later."""
+    sampler = Seen()
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+    scene = scene_of(
+        OpenTelemetryObserver(Settings(tracer_provider=provider, meter_provider=telemetry.meter_provider)), clock
+    )
+    scene.answer(scene.attempt())
+    assert sampler.seen == [START]
+
+
+def test_a_span_that_is_not_sampled_costs_nothing_and_is_measured(
+    scene_of: Any, clock: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is computed for it."""
+    monkeypatch.setattr(spans, "_add_response", None)
+    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    scene = scene_of(
+        OpenTelemetryObserver(Settings(tracer_provider=provider, meter_provider=telemetry.meter_provider)), clock
+    )
+    call = scene.call()
+    scene.fail(scene.attempt(call), httpx.ReadTimeout(""))
+    call.returned(ValueError())
+    assert [point.count for point in telemetry.points(s.ATTEMPT_DURATION)] == [1]
+
+
+def test_a_span_ends_though_its_attributes_cannot_be_set(
+    scene: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A span that never ends is never exported, and is held for ever."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(spans, "_add_response", fail)
+    attempt = scene.attempt()
+    scene.answer(attempt)
+    assert [span.name for span in telemetry.spans] == ["POST /v1/messages"]
+
+
+# -- calls -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_span_of_ours(scene: Any, telemetry: Telemetry) -> None:
+    """What the SDK's own would have, without anything of a prompt or a reply."""
+    call = scene.call(stream=True, address="api.anthropic.com", port=443)
+    scene.answer(scene.attempt(call), 529)
+    scene.answer(scene.attempt(call))
+    call.returned()
+    [span] = telemetry.calls
+    assert span.name == "anthropic.messages.create"
+    assert attributes(span) == {
+        s.GEN_AI_OPERATION_NAME: "chat",
+        s.GEN_AI_PROVIDER_NAME: "anthropic",
+        s.GEN_AI_REQUEST_MODEL: "claude-opus-4-5",
+        s.GEN_AI_REQUEST_STREAM: True,
+        s.SERVER_ADDRESS: "api.anthropic.com",
+        s.SERVER_PORT: 443,
+        s.OPERATION_NAME: "messages.create",
+        s.HTTP_REQUEST_RESEND_COUNT: 1,
+    }
+    assert span.status.status_code is StatusCode.OK
+    assert all(child.parent == span.context for child in telemetry.attempts)
+
+
+def test_a_call_span_of_another_operation(scene: Any, telemetry: Telemetry) -> None:
+    """Only a message is a chat."""
+    scene.call(operation="models.list", model=None).returned()
+    [span] = telemetry.calls
+    assert span.name == "anthropic.models.list"
+    assert attributes(span) == {s.GEN_AI_PROVIDER_NAME: "anthropic", s.OPERATION_NAME: "models.list"}
+
+
+def test_a_call_span_of_an_unknown_operation(scene: Any, telemetry: Telemetry) -> None:
+    """It has a name all the same."""
+    scene.call(operation=None, model=None).returned()
+    assert [span.name for span in telemetry.calls] == ["anthropic.request"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "error_type"),
+    [
+        (httpx.ReadTimeout("secret"), StatusCode.ERROR, "client_timeout_error"),
+        (asyncio.CancelledError("secret"), StatusCode.UNSET, None),
+        (None, StatusCode.OK, None),
+    ],
+)
+def test_the_status_of_a_call_span(
+    scene: Any, telemetry: Telemetry, error: BaseException | None, status: StatusCode, error_type: str | None
+) -> None:
+    """A call that the app stops is no error; no text of an exception is kept."""
+    scene.call().returned(error)
+    [span] = telemetry.calls
+    assert (span.status.status_code, span.status.description) == (status, None)
+    assert attributes(span).get(s.ERROR_TYPE) == error_type
+
+
+def test_the_sdks_call_span_is_not_made_twice(scene: Any, telemetry: Telemetry) -> None:
+    """It is the attempts' parent, and is not touched."""
+    tracer = telemetry.tracer_provider.get_tracer("com.anthropic.sdk.python")
+    call = scene.call(traced_by_sdk=True)
+    with tracer.start_as_current_span("anthropic.messages.create") as theirs:
+        scene.answer(scene.attempt(call), 529)
+        scene.answer(scene.attempt(call))
+    call.returned()
+    assert [span.name for span in telemetry.calls] == ["anthropic.messages.create"]
+    assert all(child.parent == theirs.get_span_context() for child in telemetry.attempts)
+    assert telemetry.calls[0].attributes == {}
+
+
+def test_a_call_span_that_the_sdk_did_not_make_is_made(scene: Any, telemetry: Telemetry) -> None:
+    """It was expected to, but its tracer is another one."""
+    call = scene.call(traced_by_sdk=True)
+    scene.answer(scene.attempt(call))
+    call.returned()
+    [span] = telemetry.calls
+    assert [child.parent for child in telemetry.attempts] == [span.context]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("gen_ai.operation.name", "chat"),
+        ("openinference.span.kind", "LLM"),
+        ("llm.request.type", "chat"),
+    ],
+)
+def test_another_instrumentations_call_span_is_the_calls(
+    scene: Any, telemetry: Telemetry, name: str, value: str
+) -> None:
+    """One span per call, whoever makes it."""
+    tracer = telemetry.tracer_provider.get_tracer("another")
+    with tracer.start_as_current_span("chat claude", attributes={name: value}) as theirs:
+        call = scene.call()
+        scene.answer(scene.attempt(call))
+        call.returned()
+    assert telemetry.calls == []
+    assert [child.parent for child in telemetry.attempts] == [theirs.get_span_context()]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"gen_ai.operation.name": "invoke_agent"}, {"http.route": "/chat"}])
+def test_a_span_of_the_apps_is_no_call_span(scene: Any, telemetry: Telemetry, attributes: dict[str, str]) -> None:
+    """An agent or a request handler makes calls and is none."""
+    tracer = telemetry.tracer_provider.get_tracer("app")
+    with tracer.start_as_current_span("app", attributes=attributes) as theirs:
+        call = scene.call()
+        scene.answer(scene.attempt(call))
+        call.returned()
+    [span] = telemetry.calls
+    assert span.parent == theirs.get_span_context()
+
+
+def test_a_span_that_has_ended_is_nobodys_call_span(telemetry: Telemetry) -> None:
+    """It is left in the context by whoever forgot it."""
+    span = telemetry.tracer_provider.get_tracer("x").start_span("chat", attributes={"gen_ai.operation.name": "chat"})
+    assert spans.foreign_call_span(span)
+    span.end()
+    assert not spans.foreign_call_span(span)
+    assert not spans.foreign_call_span(trace.INVALID_SPAN)
