@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Simulator
+from reliability import programs
+from reliability.programs import Run, see
 from support import identities
 from support.apps import SdkApp, quietly
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import Telemetry
-
-from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Simulator
-from reliability import programs
-from reliability.programs import Run, see
 
 
 def _cases() -> Iterator[Any]:

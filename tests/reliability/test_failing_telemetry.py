@@ -22,8 +22,6 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from support import backoff
-from support.apps import request_of
 
 import anthropic_otel
 from anthropic_otel._core import guard
@@ -31,11 +29,12 @@ from anthropic_otel._core.runtime import current_call
 from anthropic_otel.simulator import Simulator
 from reliability import breaking, programs
 from reliability.breaking import POINTS, Points
+from reliability.interrupting import ALONE
 from reliability.programs import Run, see
+from support import backoff
+from support.apps import request_of
 
 LOGGER = logging.getLogger("anthropic_otel")
-ALONE = {"open_telemetry": False} if hasattr(anthropic.Anthropic, "open_telemetry") else {}
-"""The SDK's own tracing is off: what is broken here is broken for us, and what holds is ours."""
 
 
 @pytest.fixture
@@ -57,12 +56,11 @@ def records() -> Iterator[list[logging.LogRecord]]:
 
 
 @pytest.fixture(scope="module")
-def plain(server: Simulator) -> Run:
+def plain() -> Run:
     """What the app sees and sends without the library."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
+    with pytest.MonkeyPatch.context() as monkeypatch, Simulator() as simulator:
         backoff.shorten(monkeypatch)
-        server.reset()
-        return program(server)
+        return program(simulator)
 
 
 def program(sim: Simulator) -> Run:

@@ -47,6 +47,9 @@ def observe(response: Any, attempt: Attempt) -> bool:
 class _Observed:
     """What the wrappers of the three kinds of body have in common."""
 
+    # Of the class, as an interrupted `__init__` is finalized too.
+    _how = End.CLOSED
+
     def __init__(self, body: Any, attempt: Attempt, reading: Reading, encoded: bool) -> None:
         self._body = body
         self._attempt = attempt
@@ -54,7 +57,6 @@ class _Observed:
         self._look: Any = None if encoded else reading.decoded
         self.ends_in_decoder = False
         self.decoding = False
-        self._how = End.CLOSED
 
     def __getattr__(self, name: str) -> Any:
         # `elapsed`, and whatever else a library has put on the body below. Never for a name of this class.

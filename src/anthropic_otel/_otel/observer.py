@@ -51,9 +51,10 @@ class Observed:
         self.token = scope.enter(self.context)
 
     def detach(self) -> None:
-        token, self.token = self.token, None
-        if token is not None:
-            scope.leave(token)
+        # In this order: an interrupt in between makes for a second `leave`, and not for none.
+        if self.token is not None:
+            scope.leave(self.token)
+        self.token = None
 
 
 class OpenTelemetryObserver:
@@ -88,7 +89,8 @@ class OpenTelemetryObserver:
         call.observed = Observed(None, parent)
         if not call.invocation.traced_by_sdk and not spans.foreign_call_span(trace.get_current_span(parent)):
             self._start_call_span(call, parent)
-            call.observed.attach()
+        # Also where nothing is new: taken off, it takes off whatever an interrupted attempt has left on top of it.
+        call.observed.attach()
 
     @guarded(None)
     def _start_call_span(self, call: Call, parent: Context) -> None:

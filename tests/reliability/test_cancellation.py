@@ -1,0 +1,203 @@
+"""Cancelled at every await, interrupted at every line: the app sees its own exception, and each attempt ends once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+from opentelemetry import trace
+
+from anthropic_otel._core.runtime import current_call
+from anthropic_otel._core.semconv import ATTEMPT_OUTCOME, CALL_DURATION
+from reliability import interrupting
+from reliability.interrupting import ALONE, Interrupt, Lines, Transport, cancelled_at, interrupted_at
+from support import identities
+from support.apps import request_of
+from support.telemetry import Telemetry
+
+Program = Callable[[Any], Awaitable[Any]]
+
+
+async def whole(client: Any) -> Any:
+    """A retry, and an answer."""
+    return (await client.messages.create(**request_of())).content[0].text
+
+
+async def stream(client: Any) -> Any:
+    """A retry, and a stream that is read."""
+    return [event.type async for event in await client.messages.create(**request_of(stream=True))]
+
+
+async def helper(client: Any) -> Any:
+    """A retry, and the SDK's stream helper."""
+    async with client.messages.stream(**request_of()) as events:
+        return [text async for text in events.text_stream]
+
+
+async def broken_off(client: Any) -> Any:
+    """A stream that the app leaves in the middle, and closes."""
+    events = await client.messages.create(**request_of(stream=True))
+    async for event in events:
+        if event.type == "content_block_delta":
+            break
+    await events.close()
+    return "left"
+
+
+PROGRAMS = pytest.mark.parametrize("program", [whole, stream, helper, broken_off], ids=lambda it: it.__name__)
+
+
+def cancelled(program: Program, point: int) -> tuple[Any, int, Transport]:
+    """What a task sees that is cancelled in its `point`th await, how often it waited, and its transport."""
+    transport = Transport(529, 200)
+
+    async def task() -> tuple[Any, int]:
+        client = interrupting.client(transport, asynchronous=True)
+        try:
+            result, waits = await cancelled_at(point, program(client))  # type: ignore[arg-type]
+        except asyncio.CancelledError as error:
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            result, waits = type(error).__name__, 0
+        await client.close()
+        return result, waits
+
+    async def main() -> tuple[Any, int]:
+        found = await asyncio.create_task(task())
+        gc.collect()
+        await asyncio.sleep(0)
+        assert current_call.get() is None
+        assert not trace.get_current_span().get_span_context().is_valid
+        return found
+
+    return *asyncio.run(main()), transport
+
+
+@PROGRAMS
+@pytest.mark.usefixtures("waits")
+def test_a_task_can_be_cancelled_in_every_await(program: Program, recorded: Telemetry) -> None:
+    """At each point the app sees what it would have seen, after as many awaits, and what was under way ends once."""
+    _, waits, _ = cancelled(program, 0)
+    points = range(1, waits + 1)
+    plain = [cancelled(program, point) for point in points]
+    recorded.instrument()
+    sent = 0
+    for point, (plain_result, plain_waits, plain_transport) in zip(points, plain, strict=True):
+        result, waited, transport = cancelled(program, point)
+        assert (result, waited) == (plain_result, plain_waits)
+        assert (len(transport.requests), transport.open) == (len(plain_transport.requests), plain_transport.open)
+        # Cancelled in the first await of the transport, an attempt has begun that no server knows of.
+        sent += len(transport.requests)
+        identities.check_every_attempt_ended_once(recorded, 0)
+        assert sum(each.count for each in recorded.points(CALL_DURATION)) == point
+        assert sent <= len(recorded.attempts) <= sent + point
+    outcomes = {span.attributes[ATTEMPT_OUTCOME] for span in recorded.attempts if span.attributes}
+    assert outcomes >= {"cancelled", "failed"}
+    assert waits > 5
+    assert cancelled(program, 0)[1] == waits
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize("scope", ["wait_for", "move_on_after", "fail_after"])
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "stream"])
+def test_a_timeout_scope_is_a_cancellation(scope: str, streaming: bool, recorded: Telemetry) -> None:
+    """`wait_for` and anyio's scopes end the attempt as cancelled, and the app gets what the scope raises."""
+    recorded.instrument()
+    transport = Transport(200)
+
+    async def hang(_: Any) -> Any:
+        await asyncio.sleep(60)
+
+    async def call(client: Any) -> Any:
+        if not streaming:
+            transport.handle_async_request = hang  # type: ignore[method-assign]
+            return await client.messages.create(**request_of())
+        async for _ in await client.messages.create(**request_of(stream=True)):
+            await asyncio.sleep(60)
+        return None
+
+    async def main() -> Any:
+        async with interrupting.client(transport, asynchronous=True) as client:
+            if scope == "wait_for":
+                return await asyncio.wait_for(call(client), 0.05)
+            if scope == "fail_after":
+                with anyio.fail_after(0.05):
+                    return await call(client)
+            with anyio.move_on_after(0.05) as moved:
+                await call(client)
+            assert moved.cancelled_caught
+            return None
+
+    if scope == "move_on_after":
+        asyncio.run(main())
+    else:
+        with pytest.raises(TimeoutError):
+            asyncio.run(main())
+    gc.collect()
+    [attempt] = recorded.attempts
+    # A stream is left by the app, between two chunks: it is not cancelled while it waits for the server.
+    assert (attempt.attributes or {})[ATTEMPT_OUTCOME] == ("abandoned" if streaming else "cancelled")
+    identities.check(recorded, calls=1)
+
+
+# -- interrupts --------------------------------------------------------------------------------------------------------
+
+TRACED = pytest.mark.parametrize("options", [{}, ALONE], ids=["sdk-span", "our-span"])
+ENTERING = frozenset({"begin_call", "begin", "request"})
+"""Where the library enters a call: for a few lines its span is current, and nobody knows yet that it has to go."""
+
+
+def interrupted(point: int, client: Any) -> tuple[str, Lines]:
+    """What an app sees that is interrupted before a line of the library, and which lines it ran."""
+    with interrupted_at(point) as lines:
+        try:
+            events = [event.type for event in client.messages.create(**request_of(stream=True))]
+            return events[-1], lines
+        except Interrupt:
+            return "interrupted", lines
+
+
+def check_interrupts(options: dict[str, Any], recorded: Telemetry, stride: int) -> None:
+    """Interrupts a retried stream at every `stride`th line, each time in a context of its own."""
+    recorded.instrument()
+
+    def once(point: int) -> tuple[str, Lines, bool]:
+        transport.restart()
+        seen, lines = interrupted(point, client)
+        return seen, lines, current_call.get() is None and not trace.get_current_span().get_span_context().is_valid
+
+    transport = Transport(529, 200)
+    client = interrupting.client(transport, **options)
+    once(0)
+    _, lines, _ = once(0)
+    assert lines.count > 300
+    for point in range(1, lines.count + 1, stride):
+        seen, ran, clean = contextvars.copy_context().run(once, point)
+        # An interrupt in a finalizer is printed by Python, and the app goes on.
+        assert seen == "interrupted" or ran.function in ("ended", "finalize"), (point, ran.function)
+        assert clean or ran.function in ENTERING, (point, ran.function)
+    gc.collect()
+    recorded.clear()
+    assert once(0)[0] == "message_stop"
+    assert len(recorded.attempts) == 2
+
+
+@TRACED
+@pytest.mark.usefixtures("waits")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_in_the_library_is_the_apps(options: dict[str, Any], recorded: Telemetry) -> None:
+    """It is raised, nothing stays current, and the next call is recorded as if nothing had been."""
+    check_interrupts(options, recorded, stride=29)
+
+
+@TRACED
+@pytest.mark.slow
+@pytest.mark.usefixtures("waits")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_line_is_the_apps(options: dict[str, Any], recorded: Telemetry) -> None:
+    """The same, at every line of the library that a retried stream runs."""
+    check_interrupts(options, recorded, stride=1)
