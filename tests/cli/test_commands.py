@@ -1,4 +1,4 @@
-"""The commands beside the demo."""
+"""The commands `simulate` and `doctor`, and what is said where an extra is missing."""
 
 from __future__ import annotations
 

@@ -7,9 +7,11 @@ the extra to install.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
@@ -84,6 +86,33 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
         simulating.serve(port, weather)
     except OSError as error:
         raise click.ClickException(f"port {port}: {error.strerror}") from error
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--job", metavar="REGEX", help="Look only at the services with this Prometheus label `job`.")
+@click.option("--slo", type=click.FloatRange(0, 100, min_open=True, max_open=True), help="Percent of calls to succeed.")
+@click.option(
+    "--thresholds", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="A thresholds file of your own."
+)
+@click.option("--force", is_flag=True, help="Overwrite also what has been changed since.")
+def bundle(directory: Path, job: str | None, slo: float | None, thresholds: str | None, force: bool) -> None:
+    """Write dashboards, alert rules, runbooks and Collector configs into DIRECTORY.
+
+    Example: anthropic-otel bundle monitoring --job 'shop|billing' --slo 99.9
+    """
+    from anthropic_otel.bundle import BundleError, Changed, write_bundle
+
+    try:
+        done = write_bundle(directory, job=job, slo=slo, thresholds=thresholds, force=force)
+    except Changed as error:
+        paths = "".join(f"\n  {path}" for path in error.paths)
+        raise click.ClickException(f"changed by somebody, so not overwritten (--force does):{paths}") from error
+    except (BundleError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    for folder, count in Counter(path.partition("/")[0] for path in done.written).items():
+        click.echo(f"  {directory / folder}  {count} file{'s' * (count != 1)}")
+    click.echo(f"{len(done.written)} files written, {len(done.unchanged)} were up to date")
 
 
 @cli.command()

@@ -21,16 +21,16 @@ _LEGEND: Final = (
     ("backoff", "backoff", Style.BACKOFF),
 )
 _COLLECTOR: Final = "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318"
+_COMPOSE: Final = "collector-config/compose.yaml up -d"
 _BY_MAKE: Final = (
-    ("make stack", "starts a collector, Jaeger and Prometheus"),
-    (f"{_COLLECTOR} make demo", ""),
-    ("", "plays this story into it"),
-    (".venv/bin/anthropic-otel bundle DIR", "dashboards, alerts and collector configs"),
+    f"docker compose -f {_COMPOSE}",
+    "make stack                            # or without Docker, without Grafana",
+    f"{_COLLECTOR} make demo",
 )
 _BY_COMMAND: Final = (
-    ("anthropic-otel bundle DIR", "dashboards, alerts and collector configs"),
-    (f"{_COLLECTOR} anthropic-otel demo", ""),
-    ("", "plays this story into it"),
+    "anthropic-otel bundle monitoring      # dashboards, alerts, collector configs",
+    f"docker compose -f monitoring/{_COMPOSE}",
+    f"{_COLLECTOR} anthropic-otel demo",
 )
 _OWN_APP: Final = 'anthropic_otel.instrument(export="otlp")'
 
@@ -66,7 +66,7 @@ def tell_more(terminal: Terminal, collection: Collection) -> None:
         terminal.text(f"Sent to {target}: {delivered.spans} spans of service {service_name()}, and metrics", Style.GOOD)
     terminal.text("The same in Jaeger and Grafana", Style.STRONG)
     commands = _BY_MAKE if "MAKELEVEL" in os.environ else _BY_COMMAND
-    widest = max(len(command) for command, text in commands if text)
-    for command, text in commands:
-        terminal.lines([(Piece(f"  {command:<{widest}}"), Piece(f"  {text}", Style.QUIET))])
+    for command in commands:
+        shown, hash_sign, comment = command.partition("#")
+        terminal.lines([(Piece(f"  {shown}"), Piece(hash_sign + comment, Style.QUIET))])
     terminal.lines([(Piece("In your own app: ", Style.STRONG), Piece(_OWN_APP, Style.GOOD))])
