@@ -5,7 +5,7 @@
     python collector-config/stack.py panels    ask every query of every dashboard panel, and print what comes back
     python collector-config/stack.py status    what runs
     python collector-config/stack.py down      end it
-    python collector-config/stack.py build     only build what is missing
+    python collector-config/stack.py build     only build what is missing; with --all also a Prometheus 3
 
 Binaries are taken from the PATH, else built with Go into a cache outside the tree. The rule here: what `up` starts,
 `down` ends, and nothing else.
@@ -141,9 +141,9 @@ def down() -> int:
     return 0
 
 
-def build() -> int:
+def build(*more: binaries.Component) -> int:
     """Builds what is missing."""
-    for name, path in binaries.everything(say).items():
+    for name, path in binaries.everything(say, (*binaries.STACK, *more)).items():
         say(f"{name}: {path}")
     return 0
 
@@ -159,8 +159,12 @@ def main() -> int:
     commands = {"up": up, "down": down, "status": status, "build": build, "panels": ask}
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("command", choices=commands)
+    parser.add_argument("--all", action="store_true", help="build: also what only the tests need")
+    chosen = parser.parse_args()
+    if chosen.command == "build" and chosen.all:
+        commands["build"] = lambda: build(binaries.PROMETHEUS_3)
     try:
-        return commands[parser.parse_args().command]()
+        return commands[chosen.command]()
     except (binaries.Missing, NotReady) as error:
         print(error, file=sys.stderr)
         return 1

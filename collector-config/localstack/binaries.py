@@ -45,9 +45,9 @@ def cache() -> Path:
 
 def find(component: Component, say: Callable[[str], None] = print) -> Path:
     """The binary of a component, built first if need be. Raises `Missing`."""
-    found = _existing(component)
-    if found:
-        return found
+    there = present(component)
+    if there:
+        return there
     if component.build is None or shutil.which("go") is None:
         why = (
             "" if component.build is None else " and there is no Go to build it with (https://go.dev/dl, 1.25 or newer)"
@@ -63,7 +63,8 @@ def find(component: Component, say: Callable[[str], None] = print) -> Path:
     return target
 
 
-def _existing(component: Component) -> Path | None:
+def present(component: Component) -> Path | None:
+    """The binary of a component if it is on the PATH or has been built; None if not."""
     for name in component.on_path:
         path = shutil.which(name)
         if path:
@@ -159,6 +160,10 @@ ALERTMANAGER = Component(
 PROMTOOL = Component("promtool", ("promtool",), "apt-get install prometheus, or a release of Prometheus", None)
 
 
+STACK = (PROMETHEUS, ALERTMANAGER, COLLECTOR, JAEGER)
+"""What `stack.py up` runs."""
+
+
 def major(prometheus: Path) -> int:
     """The major version of a Prometheus."""
     said = subprocess.run([str(prometheus), "--version"], capture_output=True, text=True)
@@ -168,10 +173,10 @@ def major(prometheus: Path) -> int:
     return int(version.split(".")[0]) if version[:1].isdigit() else 3
 
 
-def everything(say: Callable[[str], None] = print) -> dict[str, Path]:
-    """All that `stack.py up` needs. Raises `Missing` that lists all that is missing, not only the first."""
+def everything(say: Callable[[str], None] = print, components: tuple[Component, ...] = STACK) -> dict[str, Path]:
+    """The binaries of some components, by name. Raises `Missing` that lists all that is missing, not only the first."""
     found, missing = {}, []
-    for component in (PROMETHEUS, ALERTMANAGER, COLLECTOR, JAEGER):
+    for component in components:
         try:
             found[component.name] = find(component, say)
         except Missing as error:

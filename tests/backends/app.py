@@ -39,7 +39,7 @@ WEATHER = {
     "timeouts": {"ok": 0.6, "read_timeout": 0.4},
     "failing": {"http_400": 1.0},
     "everything": {
-        "ok": 4.0,
+        "ok": 2.0,
         **dict.fromkeys(
             (
                 "http_400",
@@ -61,7 +61,7 @@ WEATHER = {
 ELSEWHERE = ("connection_refused", "tls_untrusted", "name_resolution_error", "stream_overloaded", "stream_incomplete")
 CROWDED = "ok_slow"
 """An address that all workers use over one connection: some find none free."""
-WORKERS = 6
+WORKERS = 10
 
 
 class App:

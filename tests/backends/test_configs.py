@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from localstack import binaries, services
+from localstack import services
 from localstack.binaries import CONFIGS
 
 WAYS = sorted(path.name for path in (CONFIGS / "metrics").glob("*.yaml"))
@@ -43,19 +43,19 @@ def test_jaeger_accepts_its_configs(found: dict[str, Path], config: str, tmp_pat
     accepts(found["Jaeger"], "validate", f"--config={CONFIGS / 'jaeger' / config}", JAEGER_STORAGE_DIR=str(tmp_path))
 
 
-def test_promtool_accepts_the_prometheus_config_and_rules(tmp_path: Path) -> None:
+def test_promtool_accepts_the_prometheus_config_and_rules(found: dict[str, Path], tmp_path: Path) -> None:
     """As a Prometheus 2 would get them."""
     config = tmp_path / "prometheus.yaml"
     config.write_text(
         services.prometheus_config(services.PORTS, scrape=True, interval=None, rules=services.RULES, otlp=False)
     )
-    accepts(binaries.find(binaries.PROMTOOL), "check", "config", config)
+    accepts(found["promtool"], "check", "config", config)
 
 
-def test_alertmanager_routes_pages_to_the_pager_and_tickets_elsewhere() -> None:
+def test_alertmanager_routes_pages_to_the_pager_and_tickets_elsewhere(found: dict[str, Path]) -> None:
     """The example does what its comments say."""
     amtool = shutil.which("amtool")
-    assert amtool, "amtool comes with Alertmanager"
+    assert amtool, f"amtool comes with {found['Alertmanager']}"
     config = CONFIGS / "alertmanager" / "alertmanager.yaml"
     accepts(amtool, "check-config", config)
     for severity, receiver in (("page", "pager"), ("ticket", "tickets")):
