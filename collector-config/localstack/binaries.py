@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parent.parent
-MANIFEST = CONFIGS / "build" / "builder.yaml"
+MANIFEST = CONFIGS / "builder.yaml"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.159.0"
 
 

@@ -106,7 +106,7 @@ def test_the_collector_image_is_the_version_that_the_tests_build() -> None:
     """What is tested is what is started."""
     from anthropic_otel.bundle.kubernetes import IMAGE
 
-    version = yaml.safe_load((CONFIGS / "build" / "builder.yaml").read_text())["dist"]["version"]
+    version = yaml.safe_load((CONFIGS / "builder.yaml").read_text())["dist"]["version"]
     assert SERVICES["otelcol"]["image"] == IMAGE == f"otel/opentelemetry-collector-contrib:{version}"
 
 
@@ -150,7 +150,7 @@ def test_the_tiers_take_out_the_same() -> None:
 
 def test_every_component_in_use_is_in_the_builders_manifest() -> None:
     """And nothing else, so that the build stays short."""
-    manifest = (CONFIGS / "build" / "builder.yaml").read_text()
+    manifest = (CONFIGS / "builder.yaml").read_text()
     module = {
         "otlp": "otlpreceiver",
         "otlp_http": "otlphttpexporter",
