@@ -1,0 +1,83 @@
+"""Virtual environments for what is not to be installed beside the test suite: other instrumentations, servers, the
+SDK's own tests.
+
+The rule: an environment is made once, by pip, and kept outside of the tree under the hash of what is in it. The library
+is never installed in it: it is put on the path, so that a kept environment has today's code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SDK: Final = "anthropic[bedrock,aiohttp]==2.11.0"
+BASE: Final = (SDK, "opentelemetry-api>=1.30", "opentelemetry-sdk>=1.30", "h11>=0.14", "trustme>=1.1")
+"""What a program needs that runs the SDK against the simulator."""
+
+
+def cache() -> Path:
+    """Where environments and downloads are kept between runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anthropic-otel"
+
+
+def environment(name: str, requirements: Sequence[str]) -> Path:
+    """The Python of an environment with these packages. Raises `CalledProcessError` if they cannot be installed."""
+    told = "\n".join([sys.version, *requirements])
+    home = cache() / "environments" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+    python = home / "bin" / "python"
+    if not (home / "complete").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        venv.create(home, with_pip=True)
+        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements]
+        subprocess.run(install, check=True)
+        (home / "complete").touch()
+    return python
+
+
+def run(python: Path, program: Path, *arguments: str, timeout: float = 300, **variables: str) -> str:
+    """What a program of the test suite prints in an environment. Raises `CalledProcessError` with its errors."""
+    done = subprocess.run(
+        [str(python), str(program), *arguments],
+        env=variables_of(variables),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(f"{program.name} {' '.join(arguments)} exited {done.returncode}:\n{done.stderr[-4000:]}")
+    return done.stdout
+
+
+def variables_of(more: Mapping[str, str]) -> dict[str, str]:
+    """The variables for a child: ours on its path, and nothing of OpenTelemetry's or the SDK's settings here."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "ANTHROPIC_"))}
+    return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]), **more}
+
+
+def sdk_source(version: str) -> Path:
+    """The SDK's source distribution, with its tests, as PyPI has it."""
+    home = cache() / "sources" / f"anthropic-{version}"
+    if not home.exists():
+        with tempfile.TemporaryDirectory() as downloaded:
+            _download(version, Path(downloaded))
+            [archive] = Path(downloaded).glob("anthropic-*.tar.gz")
+            shutil.unpack_archive(archive, downloaded, filter="data")
+            home.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(Path(downloaded) / f"anthropic-{version}", home)
+    return home
+
+
+def _download(version: str, directory: Path) -> None:
+    python: Any = environment("pip", [])
+    wanted = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation", f"anthropic=={version}"]
+    subprocess.run([str(python), "-m", "pip", "download", "-q", "-d", str(directory), *wanted], check=True)
