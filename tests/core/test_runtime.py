@@ -21,14 +21,14 @@ def runtime(notes: Any, clock: Any) -> Runtime:
 
 def test_a_call_begins(runtime: Runtime, notes: Any) -> None:
     """And the observer learns of it first."""
-    call = runtime.begin_call(Invocation())
+    call = runtime.begin_call(Invocation)
     assert isinstance(call, Call)
     assert notes.told == [("call_started", call)]
 
 
 def test_an_attempt_begins_in_its_call(runtime: Runtime, parts: Any) -> None:
     """The call counts it."""
-    call = runtime.begin_call(Invocation())
+    call = runtime.begin_call(Invocation)
     assert call is not None
     attempt = runtime.begin_attempt(parts.target(), call, 0)
     assert isinstance(attempt, Attempt)
@@ -48,7 +48,7 @@ def test_without_a_call_the_request_tells_the_retry(runtime: Runtime, parts: Any
 def test_nothing_begins_once_it_is_switched_off(runtime: Runtime, parts: Any, notes: Any) -> None:
     """By one assignment, whoever has kept a reference to a function of ours."""
     runtime.active = False
-    assert runtime.begin_call(Invocation()) is None
+    assert runtime.begin_call(Invocation) is None
     assert runtime.begin_attempt(parts.target(), None, 0) is None
     assert notes.told == []
 
@@ -56,7 +56,7 @@ def test_nothing_begins_once_it_is_switched_off(runtime: Runtime, parts: Any, no
 def test_nothing_begins_where_nobody_watches(runtime: Runtime, parts: Any, notes: Any) -> None:
     """Somebody upstream suppresses instrumentation."""
     notes.watching = False
-    assert runtime.begin_call(Invocation()) is None
+    assert runtime.begin_call(Invocation) is None
     assert runtime.begin_attempt(parts.target(), None, 0) is None
 
 
@@ -64,7 +64,7 @@ def test_each_beginning_tells_what_was_put_off(runtime: Runtime, parts: Any) -> 
     """Ends that a finalizer could not tell wait for the next event, also of an app that is switched off."""
     told: list[str] = []
     finalizer._deferred.append(lambda: told.append("call"))
-    runtime.begin_call(Invocation())
+    runtime.begin_call(Invocation)
     runtime.active = False
     finalizer._deferred.append(lambda: told.append("attempt"))
     runtime.begin_attempt(parts.target(), None, 0)

@@ -11,6 +11,7 @@ import pytest
 
 import anthropic_otel
 from anthropic_otel._adapters import sdk
+from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel.simulator import Simulator
 from anthropic_otel.testing import capture
 
@@ -64,6 +65,6 @@ def test_the_app_runs_on_whatever_is_missing(client: anthropic.Anthropic, monkey
     def gone(*_: object) -> None:
         raise AttributeError("gone")
 
-    monkeypatch.setattr(sdk, "_invocation", gone)
+    monkeypatch.setattr(Invocations, "of", gone)
     with capture():
         assert client.messages.create(**PARAMS).content

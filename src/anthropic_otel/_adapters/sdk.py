@@ -133,4 +133,3 @@ def _end(call: Call, token: Token[Call | None] | None, error: BaseException | No
             current_call.reset(token)
     call.returned(error)
     drain()
-

@@ -6,6 +6,7 @@ functions of ours other libraries have kept a reference to.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
 
@@ -31,12 +32,12 @@ class Runtime:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.active = True
 
-    def begin_call(self, invocation: Invocation) -> Call | None:
-        """A call that is about to run, or `None` when nobody is to learn of it."""
+    def begin_call(self, invocation: Callable[[], Invocation]) -> Call | None:
+        """A call that is about to run, or `None` when nobody is to learn of it. Then `invocation` is not asked for."""
         drain()
         if not self.active or not self.observer.watches():
             return None
-        call = Call(invocation, self.observer, self.clock)
+        call = Call(invocation(), self.observer, self.clock)
         self.observer.call_started(call)
         return call
 
