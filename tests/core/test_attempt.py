@@ -184,6 +184,18 @@ def test_a_traced_failure_has_the_phase_of_the_transport(attempt: Attempt) -> No
     assert attempt.error_type == "tls_timeout"
 
 
+def test_a_reset_while_sending_is_told_though_the_server_is_gone(attempt: Attempt) -> None:
+    """The transport reads on after a failed send, and raises for what it then does not find."""
+    attempt.timeline.trace("http11.send_request_headers.started", {})
+    reset = httpx.WriteError("")
+    reset.__cause__ = ConnectionResetError(104, "")
+    attempt.timeline.trace("http11.send_request_body.failed", {"exception": reset})
+    attempt.end(End.RAISED, httpx.RemoteProtocolError("Server disconnected without sending a response."))
+    assert attempt.error_type == "connection_reset"
+    assert attempt.cause is not None
+    assert attempt.cause.errno == "ECONNRESET"
+
+
 def test_a_refusal_on_the_way_to_another_host_is_the_proxys(attempt: Attempt) -> None:
     """The transport told where it was connecting to."""
     attempt.timeline.trace("connection.connect_tcp.started", {"host": "proxy.test"})

@@ -464,6 +464,20 @@ def test_an_aiohttp_response_that_is_no_http_is_a_protocol_error() -> None:
     assert classify(error).word is Word.PROTOCOL_ERROR
 
 
+def test_a_reset_that_aiohttp_tells_in_a_text_is_a_reset() -> None:
+    """In a body it keeps the system's error nowhere else."""
+    text = "Response payload is not completed: <ContentLengthError: 400>. ConnectionResetError(104, 'reset by peer')"
+    assert classify(through_aiohttp(aiohttp.ClientPayloadError(text))).word is Word.CONNECTION_RESET
+
+
+def test_a_connection_that_is_closed_in_aiohttps_handshake_is_a_tls_error() -> None:
+    """asyncio makes a reset without an errno of it."""
+    origin = ConnectionResetError()
+    error = over(aiohttp.ClientConnectorError(KEY, origin), origin)
+    assert isinstance(error, Exception)
+    assert classify(through_aiohttp(error)).word is Word.TLS_ERROR
+
+
 def test_a_reset_inside_an_aiohttp_body_keeps_its_errno() -> None:
     """The system's error decides, not the payload error that is raised from it."""
     error = over(aiohttp.ClientPayloadError("Response payload is not completed"), os_error(errno.ECONNRESET))

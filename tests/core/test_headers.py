@@ -74,6 +74,7 @@ def test_an_absent_identifier_is_none() -> None:
         ({b"retry-after": b"Tue, 14 Nov 9999 22:13:00 GMT"}, YEAR),
         ({b"retry-after": b"Tue, 14 Foo 2023 22:13:50 GMT"}, None),
         ({b"retry-after": b"2023-11-14T22:13:50Z"}, None),
+        ({b"retry-after": b"Tue, 14 Nov 99999999999999999 22:13:00 GMT"}, None),
         ({b"retry-after": b", , , , "}, None),
         ({b"retry-after-ms": b"1500"}, 1.5),
         ({b"retry-after-ms": b"1500", b"retry-after": b"7"}, 1.5),

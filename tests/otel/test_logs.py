@@ -115,4 +115,17 @@ def test_an_attempt_that_nobody_observed_is_logged(
 
 def test_an_app_without_logging_prints_nothing() -> None:
     """The library's logger has a handler that does nothing, and no other."""
-    assert [type(handler) for handler in logging.getLogger("anthropic_otel").handlers] == [logging.NullHandler]
+    assert {type(handler) for handler in logging.getLogger("anthropic_otel").handlers} == {logging.NullHandler}
+
+
+def test_whether_anybody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler of the app's, on any logger that ours hands its records up to; one that does nothing is nobody."""
+    root, ours = logging.getLogger(), logging.getLogger("anthropic_otel")
+    monkeypatch.setattr(root, "handlers", [])
+    assert not logs.anybody_listens()
+    monkeypatch.setattr(root, "handlers", [logging.NullHandler()])
+    assert not logs.anybody_listens()
+    monkeypatch.setattr(root, "handlers", [logging.StreamHandler()])
+    assert logs.anybody_listens()
+    monkeypatch.setattr(ours, "propagate", False)
+    assert not logs.anybody_listens()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.metrics._internal import _ProxyMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider
@@ -70,6 +72,18 @@ def test_export_by_otlp_sets_both(process: Any, monkeypatch: pytest.MonkeyPatch)
     assert isinstance(process.meter, MeterProvider)
     assert processors(process.tracer) == [BatchSpanProcessor]
     assert exporter_of(process.tracer).startswith("opentelemetry.exporter.otlp.proto.http")
+
+
+def test_metrics_go_to_the_same_exporter(process: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a reader that collects them from time to time, and when it is shut down."""
+    out = io.StringIO()
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    monkeypatch.setattr(providers, "otlp_exporter", lambda signal: ConsoleMetricExporter(out))
+    providers.set_up("otlp")
+    process.meter.get_meter("t").create_counter("a.counter").add(1)
+    process.meter.shutdown()
+    process.meter = None
+    assert '"name": "a.counter"' in out.getvalue()
 
 
 def test_export_to_the_console_sets_both(process: Any) -> None:

@@ -1,0 +1,258 @@
+"""The observer where OpenTelemetry fails it: each signal by itself, and nothing raised."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from opentelemetry import propagate, trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.metrics import Meter, MeterProvider, NoOpMeter, NoOpMeterProvider
+from opentelemetry.trace import NoOpTracerProvider, StatusCode
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._otel.observer import OpenTelemetryObserver, Settings
+from support.telemetry import Telemetry
+
+
+def fail(*_: object, **__: object) -> Any:
+    raise RuntimeError("broken")
+
+
+def a_whole_call(scene: Any) -> None:
+    """Two attempts, one of which fails."""
+    call = scene.call()
+    scene.answer(scene.attempt(call), 529)
+    scene.answer(scene.attempt(call))
+    call.returned()
+
+
+def attempts_measured(telemetry: Telemetry) -> int:
+    return sum(point.count for point in telemetry.points(s.ATTEMPT_DURATION))
+
+
+# -- a tracer that fails -----------------------------------------------------------------------------------------------
+
+
+class Span(trace.NonRecordingSpan):
+    """A span of which one method fails."""
+
+    def __init__(self, broken: str) -> None:
+        super().__init__(trace.SpanContext(1, 2, is_remote=False))
+        self.ended = 0
+        if broken != "start_span":
+            setattr(self, broken, fail)
+
+    def is_recording(self) -> bool:
+        return True
+
+    def end(self, end_time: int | None = None) -> None:
+        self.ended += 1
+
+
+class Tracer(trace.NoOpTracer):
+    def __init__(self, broken: str) -> None:
+        self.broken = broken
+        self.spans: list[Span] = []
+
+    def start_span(self, *_: Any, **__: Any) -> Span:
+        if self.broken == "start_span":
+            fail()
+        self.spans.append(Span(self.broken))
+        return self.spans[-1]
+
+
+class TracerProvider(trace.TracerProvider):
+    def __init__(self, broken: str) -> None:
+        self.tracer = Tracer(broken)
+
+    def get_tracer(self, *_: Any, **__: Any) -> trace.Tracer:
+        if self.tracer.broken == "get_tracer":
+            fail()
+        return self.tracer
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("get_tracer", "start_span", "is_recording"),
+        *("set_attributes", "set_attribute", "set_status", "end"),
+    ],
+)
+def test_a_tracer_that_fails_costs_only_the_spans(
+    method: str, scene_of: Any, clock: Any, telemetry: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Metrics and logs are what they are without it, and each span that began has ended."""
+    provider = TracerProvider(method)
+    settings = Settings(tracer_provider=provider, meter_provider=telemetry.meter_provider)
+    with caplog.at_level(logging.INFO, "anthropic_otel.attempt"):
+        a_whole_call(scene_of(OpenTelemetryObserver(settings), clock))
+    assert attempts_measured(telemetry) == 2
+    assert sum(point.sum for point in telemetry.points(s.ATTEMPT_STARTED)) == 2
+    assert [point.attributes[s.CALL_OUTCOME] for point in telemetry.points(s.CALL_DURATION)] == ["recovered"]
+    assert [record.levelname for record in caplog.records if record.name == "anthropic_otel.attempt"] == ["INFO"]
+    if method != "end":
+        assert all(span.ended == 1 for span in provider.tracer.spans)
+
+
+def test_a_span_that_cannot_be_named_raises_nothing(scene_of: Any, clock: Any, telemetry: Telemetry) -> None:
+    """The exemplars of the metrics ask for it too, so that it costs both."""
+    provider = TracerProvider("get_span_context")
+    a_whole_call(scene_of(OpenTelemetryObserver(Settings(provider, telemetry.meter_provider)), clock))
+    assert all(span.ended == 1 for span in provider.tracer.spans)
+
+
+# -- a meter that fails ------------------------------------------------------------------------------------------------
+
+
+class BrokenMeter(NoOpMeter):
+    def __init__(self, broken: str) -> None:
+        super().__init__("broken")
+        if not broken.startswith(("add", "record")):
+            setattr(self, broken, fail)
+        self.broken = broken
+
+    def create_counter(self, *args: Any, **kwargs: Any) -> Any:
+        counter = super().create_counter(*args, **kwargs)
+        return self._break(counter)
+
+    def create_histogram(self, *args: Any, **kwargs: Any) -> Any:
+        return self._break(super().create_histogram(*args, **kwargs))
+
+    def _break(self, instrument: Any) -> Any:
+        if hasattr(instrument, self.broken):
+            setattr(instrument, self.broken, fail)
+        return instrument
+
+
+class BrokenMeterProvider(MeterProvider):
+    def __init__(self, broken: str) -> None:
+        self.broken = broken
+
+    def get_meter(self, *_: Any, **__: Any) -> Meter:
+        return fail() if self.broken == "get_meter" else BrokenMeter(self.broken)
+
+
+@pytest.mark.parametrize(
+    "method", ["get_meter", "create_counter", "create_histogram", "create_observable_gauge", "add", "record"]
+)
+def test_a_meter_that_fails_costs_only_the_metrics(
+    method: str, scene_of: Any, clock: Any, telemetry: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Spans and logs are what they are without it."""
+    settings = Settings(tracer_provider=telemetry.tracer_provider, meter_provider=BrokenMeterProvider(method))
+    with caplog.at_level(logging.INFO, "anthropic_otel.attempt"):
+        a_whole_call(scene_of(OpenTelemetryObserver(settings), clock))
+    assert [span.status.status_code for span in telemetry.attempts] == [StatusCode.ERROR, StatusCode.UNSET]
+    assert len(telemetry.calls) == 1
+    assert [record.levelname for record in caplog.records if record.name == "anthropic_otel.attempt"] == ["INFO"]
+
+
+# -- a propagator, a log handler, a context ----------------------------------------------------------------------------
+
+
+def test_a_propagator_that_fails_costs_only_the_headers(
+    scene: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request goes out without them."""
+    monkeypatch.setattr(propagate, "inject", fail)
+    call = scene.call()
+    attempt = call.begin_attempt(scene.target)
+    assert scene.observer.attempt_started(attempt) == {}
+    scene.answer(attempt)
+    call.returned()
+    assert (len(telemetry.attempts), attempts_measured(telemetry)) == (1, 1)
+
+
+def test_a_log_handler_that_fails_costs_only_the_record(scene: Any, telemetry: Telemetry) -> None:
+    """Spans and metrics are complete."""
+
+    class Broken(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            raise RuntimeError("disk full")
+
+    logger, handler = logging.getLogger("anthropic_otel"), Broken()
+    logger.addHandler(handler)
+    try:
+        a_whole_call(scene)
+    finally:
+        logger.removeHandler(handler)
+    assert (len(telemetry.attempts), attempts_measured(telemetry)) == (2, 2)
+
+
+@pytest.mark.parametrize("where", ["opentelemetry.context.attach", "opentelemetry.context.get_current"])
+def test_a_context_that_fails_raises_nothing(scene: Any, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """Whatever is left of the telemetry then."""
+    with monkeypatch.context() as patch:
+        patch.setattr(where, fail)
+        a_whole_call(scene)
+
+
+def test_a_failure_of_a_check_is_not_watching(observer: OpenTelemetryObserver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather nothing than half of it."""
+    monkeypatch.setattr("opentelemetry.context.get_current", fail)
+    assert observer.watches() is False
+
+
+# -- what it tells the request -----------------------------------------------------------------------------------------
+
+
+def test_the_request_carries_the_attempts_context(scene: Any, telemetry: Telemetry) -> None:
+    """A server's span becomes a child of the attempt's."""
+    attempt = scene.call().begin_attempt(scene.target)
+    headers = scene.observer.attempt_started(attempt)
+    scene.answer(attempt)
+    attempt.call.returned()
+    [span] = telemetry.attempts
+    assert span.context is not None
+    assert headers["traceparent"].split("-")[1:3] == [f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"]
+
+
+def test_a_tracer_that_makes_no_spans_sends_no_context(scene_of: Any, clock: Any, telemetry: Telemetry) -> None:
+    """And hides nothing that the app has made current."""
+    settings = Settings(tracer_provider=NoOpTracerProvider(), meter_provider=telemetry.meter_provider)
+    scene = scene_of(OpenTelemetryObserver(settings), clock)
+    attempt = Attempt(scene.target, scene.observer, clock)
+    assert scene.observer.attempt_started(attempt) == {}
+    scene.answer(attempt)
+    assert attempts_measured(telemetry) == 1
+
+
+def test_an_attempt_that_is_sent_while_the_app_reads_is_a_child_of_its_call(scene: Any, telemetry: Telemetry) -> None:
+    """Nothing of the call is current then."""
+    call = scene.call()
+    first = scene.attempt(call)
+    scene.stream(first)
+    call.returned()
+    with telemetry.tracer_provider.get_tracer("app").start_as_current_span("reading"):
+        second = scene.attempt(call)
+        scene.answer(second)
+    first.end(End.CLOSED)
+    [span] = telemetry.calls
+    assert [child.parent for child in telemetry.attempts] == [span.context, span.context]
+
+
+# -- whether it watches ------------------------------------------------------------------------------------------------
+
+
+def test_it_watches_unless_somebody_suppresses_it(observer: OpenTelemetryObserver) -> None:
+    """Upstream, by OpenTelemetry's own means."""
+    assert observer.watches()
+    with suppress_instrumentation():
+        assert not observer.watches()
+    assert observer.watches()
+
+
+def test_that_nothing_goes_anywhere_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """At the first call, as an app may set its providers after it has called `instrument`."""
+    observer = OpenTelemetryObserver(
+        Settings(tracer_provider=NoOpTracerProvider(), meter_provider=NoOpMeterProvider(), logs=False)
+    )
+    assert caplog.records == []
+    assert not observer.watches()
+    assert not observer.watches()
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("anthropic_otel", "WARNING")
+    assert "goes nowhere" in record.getMessage()
