@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("support.identities")
+pytest.register_assert_rewrite("support.identities", "e2e.catalogue")
 
 from anthropic_otel.simulator import Simulator  # noqa: E402
 from support import backoff, telemetry  # noqa: E402

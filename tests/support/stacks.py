@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import ssl
+import weakref
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
@@ -27,7 +28,7 @@ _SOON: Final = 0.15
 
 @dataclass(frozen=True)
 class Stack:
-    """One of them. `library` is `httpx` or `httpx2`; `aiohttp` is whether that is the transport, instead of httpcore."""
+    """One of them. `library` is `httpx` or `httpx2`; `aiohttp` is whether that is the transport, and not httpcore."""
 
     library: str
     asynchronous: bool
@@ -97,13 +98,22 @@ HTTPCORE_STACKS: Final = tuple(stack for stack in STACKS if not stack.aiohttp)
 class Witness:
     """What a client's `send` did, as the class below any instrumentation saw it.
 
-    `raised` and `returned` are the very objects, for tests that nothing is replaced on its way to the app.
+    It keeps no response alive, and so no more of the connections than the app does.
     """
 
     def __init__(self) -> None:
         self.raised: list[BaseException] = []
-        self.returned: list[Any] = []
-        self.requests: list[Any] = []
+        self._returned: weakref.ref[Any] | None = None
+
+    @property
+    def returned(self) -> Any:
+        """The last response, the very object; `None` if nobody has it any more."""
+        return self._returned() if self._returned is not None else None
+
+    def saw(self, response: Any) -> Any:
+        """Remembers a response, and hands it on."""
+        self._returned = weakref.ref(response)
+        return response
 
 
 def http_client(stack: Stack, endpoint: Endpoint | None = None, **options: Any) -> Any:
@@ -135,14 +145,11 @@ def _sync_witness(cls: type[Any]) -> type[Any]:
             super().__init__(**options)
 
         def send(self, request: Any, **options: Any) -> Any:
-            self.witness.requests.append(request)
             try:
-                response = super().send(request, **options)
+                return self.witness.saw(super().send(request, **options))
             except BaseException as error:
                 self.witness.raised.append(error)
                 raise
-            self.witness.returned.append(response)
-            return response
 
     return Client
 
@@ -154,13 +161,10 @@ def _async_witness(cls: type[Any]) -> type[Any]:
             super().__init__(**options)
 
         async def send(self, request: Any, **options: Any) -> Any:
-            self.witness.requests.append(request)
             try:
-                response = await super().send(request, **options)
+                return self.witness.saw(await super().send(request, **options))
             except BaseException as error:
                 self.witness.raised.append(error)
                 raise
-            self.witness.returned.append(response)
-            return response
 
     return Client

@@ -30,3 +30,6 @@ HAS_TOOL_RUNNER: Final = hasattr(anthropic.Anthropic(api_key="none").beta.messag
 
 TELLS_ERROR_TYPE: Final = SDK >= (0, 87)
 """Whether an `APIStatusError` has the API's error type as its `type`."""
+
+CLOSES_FAILED_STREAMS: Final = SDK >= (0, 107)
+"""Whether the SDK closes a stream that has an `error` event. Before, it ends when the app has forgotten it."""

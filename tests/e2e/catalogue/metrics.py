@@ -1,0 +1,74 @@
+"""The metrics of a fault: every one that has a reason to be there, with exactly the attributes that apply."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+from urllib.parse import urlsplit
+
+from anthropic_otel._core import semconv as s
+from e2e.catalogue.meeting import Meeting, call_outcome, source_of, status_class_of, status_of
+from support.apps import MODEL
+from support.telemetry import Telemetry
+
+
+def check_metrics(meeting: Meeting) -> None:
+    """Every metric that has a reason to be there, with exactly the attributes of its definition that apply."""
+    told, n = meeting.telemetry, meeting.attempts
+    target = metric_target(meeting)
+    fault = meeting.fault
+    result = {
+        s.HTTP_RESPONSE_STATUS_CODE: status_of(meeting),
+        s.ATTEMPT_STATUS_CLASS: status_class_of(meeting),
+        s.ERROR_TYPE: fault.error_type,
+        s.NETWORK_CAUSE: fault.cause.value if fault.cause else None,
+        s.ATTEMPT_OUTCOME: fault.outcome.value,
+    }
+    has_first_chunk = any(s.STREAM_TIME_TO_FIRST_CHUNK in (span.attributes or {}) for span in told.attempts)
+    calls = 1 if meeting.stack.of_sdk else 0
+    check_points(told, s.ATTEMPT_STARTED, target, n)
+    check_points(told, s.ATTEMPT_DURATION, target | result, n)
+    check_points(told, s.ATTEMPT_TIME_TO_FIRST_CHUNK, target, int(has_first_chunk))
+    call = target | {s.CALL_OUTCOME: call_outcome(meeting)}
+    check_points(told, s.CALL_DURATION, call | {s.ERROR_TYPE: meeting.call_error_type}, calls)
+    check_points(told, s.CALL_RETRIES, call, calls)
+    retry = {
+        s.OPERATION_NAME: "messages.create",
+        s.SERVER_ADDRESS: target[s.SERVER_ADDRESS],
+        s.RETRY_REASON: fault.error_type,
+        s.RETRY_SOURCE: source_of(fault),
+    }
+    check_points(told, s.RETRY_DELAY_METRIC, retry, n - 1)
+    check_rate_limits(meeting)
+    assert told.metric_names <= {metric.name for metric in s.METRICS}
+
+
+def metric_target(meeting: Meeting) -> dict[str, Any]:
+    """The operation, the host and, of calls of the SDK, the model."""
+    target = {s.OPERATION_NAME: "messages.create", s.SERVER_ADDRESS: urlsplit(meeting.endpoint.base_url).hostname}
+    return target | ({s.GEN_AI_REQUEST_MODEL: MODEL} if meeting.stack.of_sdk else {})
+
+
+def check_points(told: Telemetry, metric: s.Metric, attributes: dict[str, Any], count: int) -> None:
+    """One point with those attributes, `None` left out, and so many measurements; or no point, for none."""
+    points = told.points(metric)
+    if not count:
+        assert not points
+        return
+    [point] = points
+    assert point.attributes == {name: value for name, value in attributes.items() if value is not None}
+    assert (point.sum if metric.instrument is s.Instrument.COUNTER else point.count) == count
+    if metric is s.CALL_RETRIES:
+        assert point.sum == len(told.attempts) - 1
+
+
+def check_rate_limits(meeting: Meeting) -> None:
+    """Of each kind that the last response told of, for the model."""
+    expected = Counter[str]()
+    if meeting.fault.request_id and status_of(meeting) is not None:
+        expected.update(("requests", "tokens", "input_tokens", "output_tokens"))
+    for metric in (s.RATELIMIT_LIMIT, s.RATELIMIT_REMAINING):
+        points = meeting.telemetry.points(metric)
+        assert Counter(point.attributes[s.RATELIMIT_KIND] for point in points) == expected
+        model = {s.GEN_AI_REQUEST_MODEL: MODEL} if meeting.stack.of_sdk else {}
+        assert all(point.attributes.items() >= model.items() for point in points)

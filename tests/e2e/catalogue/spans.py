@@ -1,0 +1,171 @@
+"""The spans of a fault: one for each attempt, with what its entry says, and exactly one for the call."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind, StatusCode
+
+from anthropic_otel._core import semconv as s
+from e2e.catalogue.meeting import Meeting, source_of, status_class_of, status_of
+from support.apps import MODEL
+from support.versions import TRACES_ITSELF
+
+
+def check_attempt_spans(meeting: Meeting) -> None:
+    """One for each attempt, with what the entry says, no more and no less."""
+    spans = meeting.telemetry.attempts
+    assert len(spans) == meeting.attempts
+    for number, span in enumerate(spans):
+        assert span.name == "POST /v1/messages"
+        assert span.kind is SpanKind.CLIENT
+        assert not span.events
+        assert not span.links
+        assert span.instrumentation_scope is not None
+        assert span.instrumentation_scope.name == "anthropic_otel"
+        attributes = dict(span.attributes or {})
+        expected = expected_attributes(meeting, number)
+        assert {name: value for name, value in attributes.items() if name in expected} == expected
+        check_errno(meeting, attributes.pop(s.NETWORK_ERRNO, None))
+        check_what_else_it_has(meeting, attributes.keys() - expected.keys(), attributes)
+        check_status(meeting, span)
+
+
+def expected_attributes(meeting: Meeting, number: int) -> dict[str, Any]:
+    """The attributes whose values the entry decides, of the attempt with that number."""
+    fault, url = meeting.fault, urlsplit(meeting.endpoint.base_url)
+    told: dict[str, Any] = {
+        s.HTTP_REQUEST_METHOD: "POST",
+        s.SERVER_ADDRESS: url.hostname,
+        s.SERVER_PORT: url.port or {"http": 80, "https": 443}[url.scheme],
+        s.URL_FULL: f"{meeting.endpoint.base_url.removesuffix(':80')}/v1/messages",
+        s.URL_TEMPLATE: "/v1/messages",
+        s.OPERATION_NAME: "messages.create",
+        s.ATTEMPT_OUTCOME: fault.outcome.value,
+        s.ERROR_TYPE: fault.error_type,
+        s.HTTP_RESPONSE_STATUS_CODE: status_of(meeting),
+        s.ATTEMPT_STATUS_CLASS: status_class_of(meeting),
+    }
+    if fault.cause is not None:
+        told |= {s.NETWORK_CAUSE: fault.cause.value, s.NETWORK_PHASE: phase_of(meeting)}
+    if number:
+        told |= {
+            s.HTTP_REQUEST_RESEND_COUNT: number,
+            s.RETRY_REASON: fault.error_type,
+            s.RETRY_SOURCE: source_of(fault),
+        }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def phase_of(meeting: Meeting) -> str:
+    """The phase in which it struck. Without the transport's events only what the exception itself tells."""
+    phase = meeting.fault.phase
+    assert phase is not None
+    if not meeting.stack.aiohttp or phase in (s.Phase.WAIT, s.Phase.CONNECT):
+        return phase.value
+    if phase is s.Phase.RECEIVE and not meeting.fault.stream:
+        return s.Phase.WAIT.value
+    return {s.Phase.TLS: s.Phase.CONNECT, s.Phase.SEND: s.Phase.WAIT}.get(phase, phase).value
+
+
+def check_errno(meeting: Meeting, errno: str | None) -> None:
+    """One of those that the entry names, if it names any; but aiohttp keeps that of a body to itself."""
+    if meeting.fault.errno and not (meeting.stack.aiohttp and meeting.fault.phase is s.Phase.RECEIVE):
+        assert errno in meeting.fault.errno
+    else:
+        assert errno is None
+
+
+def check_what_else_it_has(meeting: Meeting, names: set[str], attributes: dict[str, Any]) -> None:
+    """The attributes whose values differ from run to run: exactly those that there is a reason for."""
+    fault, httpcore = meeting.fault, not meeting.stack.aiohttp
+    allowed = set()
+    if attributes.get(s.HTTP_REQUEST_RESEND_COUNT):
+        allowed.add(s.RETRY_DELAY)
+        assert attributes[s.RETRY_DELAY] > 0
+    if status_of(meeting) is not None:
+        allowed.add(s.NETWORK_PROTOCOL_VERSION)
+        assert attributes[s.NETWORK_PROTOCOL_VERSION] == "1.1"
+        if fault.request_id:
+            allowed |= {s.REQUEST_ID, s.ORGANIZATION_ID}
+            assert attributes[s.REQUEST_ID].startswith("req_01")
+    if fault.cause is not None and fault.name != "stream_incomplete":
+        allowed.add(s.EXCEPTION_TYPE)
+        assert attributes[s.EXCEPTION_TYPE].partition(".")[0] in (meeting.stack.library, "aiohttp")
+    if httpcore and fault.phase is not s.Phase.POOL:
+        allowed |= {s.CONNECTION_REUSED}
+    if s.NETWORK_PEER_ADDRESS in names:
+        # Where something was connected to; never the name of the host.
+        assert httpcore
+        assert attributes[s.NETWORK_PEER_ADDRESS] == "127.0.0.1"
+        allowed |= {s.NETWORK_PEER_ADDRESS, s.NETWORK_PEER_PORT}
+    else:
+        # The address is known from the connect, or from the response if the app gets it.
+        hidden = not fault.stream and fault.cause and attributes.get(s.CONNECTION_REUSED)
+        assert not httpcore or status_of(meeting) is None or hidden
+    if fault.stream and status_of(meeting) == 200:
+        allowed |= {s.STREAM_MAX_GAP, s.STREAM_CONSUMER_TIME}
+        if fault.cause is not s.NetworkCause.DECODING_ERROR:  # of which nothing could be read
+            allowed.add(s.STREAM_COMPLETE)
+            assert attributes[s.STREAM_COMPLETE] == (fault.error_type is None)
+        if httpcore or not fault.cause or s.STREAM_TIME_TO_FIRST_CHUNK in names:  # aiohttp may drop what came before
+            allowed.add(s.STREAM_TIME_TO_FIRST_CHUNK)
+    phases = {name for name in names if name.startswith(s.PHASE_PREFIX)}
+    check_phases(meeting, phases)
+    assert names - phases == allowed
+
+
+def check_phases(meeting: Meeting, phases: set[str]) -> None:
+    """Those up to the one in which it failed; all of them, if it did not fail in the network."""
+    if meeting.stack.aiohttp:
+        assert phases <= {s.Phase.RECEIVE.attribute}
+        return
+    last = meeting.fault.phase or s.Phase.RECEIVE
+    order = [phase for phase in s.Phase if phase is not s.Phase.TLS or meeting.endpoint.base_url.startswith("https")]
+    if last is s.Phase.TLS or last in order:
+        expected = {phase.attribute for phase in order[: order.index(last) + 1]}
+        # A connection that is used again has no connect, and no handshake.
+        optional = {s.Phase.CONNECT.attribute, s.Phase.TLS.attribute}
+        assert expected - optional <= phases <= expected | optional
+
+
+def check_status(meeting: Meeting, span: ReadableSpan) -> None:
+    """ERROR for a failure, with no more text than the type of an exception; UNSET otherwise."""
+    failed = meeting.fault.outcome is s.AttemptOutcome.FAILED
+    assert span.status.status_code is (StatusCode.ERROR if failed else StatusCode.UNSET)
+    assert span.status.description == (span.attributes or {}).get(s.EXCEPTION_TYPE)
+
+
+def check_call_span(meeting: Meeting) -> None:
+    """Exactly one for a call, the parent of its attempts, an error if the call is; and none without the SDK."""
+    calls, attempts = meeting.telemetry.calls, meeting.telemetry.attempts
+    if not meeting.stack.of_sdk:
+        assert not calls
+        assert all(span.parent is None for span in attempts)
+        return
+    [call] = calls
+    assert len(meeting.telemetry.spans) == 1 + len(attempts)
+    assert call.name == "anthropic.messages.create"
+    assert call.parent is None
+    assert call.context is not None
+    assert {span.parent.span_id for span in attempts if span.parent} == {call.context.span_id}
+    assert {span.context.trace_id for span in attempts if span.context} == {call.context.trace_id}
+    attributes = dict(call.attributes or {})
+    assert attributes[s.GEN_AI_REQUEST_MODEL] == MODEL
+    assert attributes[s.GEN_AI_OPERATION_NAME] == "chat"
+    word = meeting.call_error_type
+    if TRACES_ITSELF:
+        word = SDK_WORDS.get(meeting.fault.name, word)
+    assert attributes.get(s.ERROR_TYPE) == word
+    assert (call.status.status_code is StatusCode.ERROR) == (word is not None)
+
+
+SDK_WORDS = {
+    # The API's word as it is; ours is on metrics too, so that it is one of a closed list.
+    "stream_unknown_error": "unheard_of_error",
+    # httpx2 closes the body before it raises what its decoder met, and the SDK's own span ends with that.
+    "stream_bad_gzip": None,
+}
+"""Where the SDK's own span has another word than our metric."""
