@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from anthropic_otel.cli.styled import UNICODE, plain
 from anthropic_otel.cli.summary import AttemptKind, Backoff, Latency, Measured, Summary, percentile, summarize
 from anthropic_otel.cli.tables import tables
 from anthropic_otel.cli.traces import Attempt, Trace
-from anthropic_otel.cli.waterfall import UNICODE, plain
 
 CALLS = "anthropic.client.call.duration"
 DELAYS = "anthropic.client.retry.delay"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anthropic_otel.cli.styled import ASCII, UNICODE, Glyphs, Style, duration, packed, plain
 from anthropic_otel.cli.traces import Attempt, Trace
-from anthropic_otel.cli.waterfall import ASCII, UNICODE, WIDE, Glyphs, Style, duration, packed, plain, waterfall
+from anthropic_otel.cli.waterfall import WIDE, waterfall
 
 RECOVERED = Trace(
     "anthropic.messages.create",

@@ -17,8 +17,8 @@ import click
 
 from anthropic_otel import __version__
 from anthropic_otel.cli.environment import isolate
+from anthropic_otel.cli.styled import Piece, Style
 from anthropic_otel.cli.terminal import Terminal
-from anthropic_otel.cli.waterfall import Piece, Style
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.theme import Theme
 
-from anthropic_otel.cli.waterfall import ASCII, UNICODE, Glyphs, Line, Piece, Style
+from anthropic_otel.cli.styled import ASCII, UNICODE, Glyphs, Line, Piece, Style
 
 _THEME: Final = Theme(
     {

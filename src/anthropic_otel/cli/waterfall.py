@@ -6,60 +6,13 @@ terminal, of spans or of colours. What a style looks like is up to whoever print
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from anthropic_otel._core.semconv import RetrySource
+from anthropic_otel.cli.styled import UNICODE, Glyphs, Line, Piece, Style, duration, packed
 from anthropic_otel.cli.traces import Attempt, Trace
-
-
-class Style(Enum):
-    """What a piece of a line is. Values are names for a theme."""
-
-    PLAIN = "plain"
-    QUIET = "quiet"
-    STRONG = "strong"
-    CALL = "call"
-    GOOD = "good"
-    BAD = "bad"
-    BACKOFF = "backoff"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Text of one style."""
-
-    text: str
-    style: Style = Style.PLAIN
-
-
-Line = tuple[Piece, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Glyphs:
-    """The characters that waterfalls and tables are drawn with. Each but `separator` is one column wide."""
-
-    tick: str
-    call: str
-    sent: str
-    body: str
-    backoff: str
-    good: str
-    bad: str
-    separator: str
-    bar: str
-    rule: str
-
-
-UNICODE: Final = Glyphs(
-    tick="╷", call="━", sent="█", body="▒", backoff="╌", good="✓", bad="✗", separator=" · ", bar="■", rule="─"
-)
-ASCII: Final = Glyphs(
-    tick="|", call="-", sent="#", body="=", backoff=".", good="+", bad="x", separator=", ", bar="#", rule="-"
-)
 
 SOURCES: Final = {RetrySource.RETRY_AFTER.value: "set by retry-after", RetrySource.BACKOFF.value: "set by the SDK"}
 """What set the length of a backoff, in words."""
@@ -213,28 +166,6 @@ class _Drawing:
         return first, max(1, min(self._cell(end), self._columns.bars) - first)
 
 
-def packed(words: Iterable[str], separator: str, width: int, used: int = 0) -> list[str]:
-    """The words on as few lines as they need, in their order; `used` columns of the first line are taken."""
-    lines, room = [""], width - used
-    for word in words:
-        longer = lines[-1] + separator + word if lines[-1] else word
-        if len(longer) > room and (lines[-1] or used):
-            lines.append(word)
-            room, used = width, 0
-        else:
-            lines[-1] = longer
-    return lines
-
-
-def duration(seconds: float) -> str:
-    """A duration in at most seven columns, in the unit that a person would use."""
-    if seconds < 0.9995:
-        return f"{seconds * 1e3:.1f} ms" if seconds < 0.00995 else f"{seconds * 1e3:.0f} ms"
-    if seconds < 9.995:
-        return f"{seconds:.2f} s"
-    return f"{seconds:.1f} s" if seconds < 999.95 else f"{seconds:.0f} s"
-
-
 def _step(total: float, columns: int) -> float:
     """The distance of the ticks in seconds: 1, 2 or 5 times a power of ten, with room for a label between two."""
     exponent = -3
@@ -244,8 +175,3 @@ def _step(total: float, columns: int) -> float:
             if step / total * columns >= 9:
                 return step
         exponent += 1
-
-
-def plain(lines: Iterable[Line]) -> str:
-    """The lines as text, without styles."""
-    return "\n".join("".join(piece.text for piece in line).rstrip() for line in lines)

@@ -13,10 +13,10 @@ import anthropic_otel
 from anthropic_otel.cli.collect import Collection
 from anthropic_otel.cli.demo.stage import Seen, Stage
 from anthropic_otel.cli.demo.story import ACTS, WORDS, Act, Featured
+from anthropic_otel.cli.styled import Style
 from anthropic_otel.cli.summary import Summary, summarize
 from anthropic_otel.cli.terminal import Terminal
 from anthropic_otel.cli.traces import Trace
-from anthropic_otel.cli.waterfall import Style
 from anthropic_otel.simulator import Simulator
 
 

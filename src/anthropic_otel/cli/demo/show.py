@@ -10,10 +10,11 @@ from typing import Final
 
 from anthropic_otel.cli.collect import Collection, destination, service_name
 from anthropic_otel.cli.demo.play import Result
+from anthropic_otel.cli.styled import Glyphs, Line, Piece, Style
 from anthropic_otel.cli.tables import tables
 from anthropic_otel.cli.terminal import Terminal
 from anthropic_otel.cli.traces import Trace
-from anthropic_otel.cli.waterfall import Glyphs, Line, Piece, Style, waterfall
+from anthropic_otel.cli.waterfall import waterfall
 
 _LEGEND: Final = (
     ("sent", "until headers", Style.PLAIN),
