@@ -258,4 +258,4 @@ def _here(act: Callable[[], None]) -> None:
 def test_the_machines_add_up_whatever_happens(parts: SimpleNamespace) -> None:
     """Exactly one end per attempt and per call, and every identity of the schema after every event."""
     machine = type("BoundMachine", (Machine,), {"parts": parts})
-    run_state_machine_as_test(machine, settings=settings(max_examples=150, stateful_step_count=40))
+    run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=40))
