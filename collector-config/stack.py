@@ -34,137 +34,146 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def state() -> Path:
-    """The file that remembers what was started."""
-    return binaries.cache() / "stack" / "running.json"
+class Stack:
+    """What runs out of one working directory, on the ports that it was started with."""
 
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self._state = work / "running.json"
 
-def running() -> dict[str, int]:
-    """The processes of the stack that live, by name."""
-    try:
-        known: dict[str, int] = json.loads(state().read_text())
-    except (OSError, ValueError):
-        return {}
-    return {name: pid for name, pid in known.items() if _is(name, pid)}
+    def up(self, ports: dict[str, int]) -> int:
+        """Starts everything, unless it runs already. The exit status."""
+        if self.running():
+            say("it runs already:")
+            return self.status()
+        busy = services.taken(ports)
+        if busy:
+            say(f"these ports are in use: {', '.join(busy)}. End what uses them, or choose others: up --free-ports")
+            return 1
+        found = binaries.everything(say)
+        self.work.mkdir(parents=True, exist_ok=True)
+        started: dict[str, int] = {}
+        for service in self._parts(found, ports):
+            try:
+                service.start()
+            finally:
+                if service.process is not None and service.process.poll() is None:
+                    started[service.name] = service.process.pid
+                    self._state.write_text(json.dumps({"ports": ports, "processes": started}))
+            say(f"{service.name}: runs")
+        say(self._what_to_open())
+        return 0
 
+    def status(self) -> int:
+        """Says what runs; 1 if nothing does."""
+        alive = self.running()
+        for name, pid in alive.items():
+            say(f"{name}: process {pid}")
+        say(self._what_to_open() if alive else "nothing runs")
+        return 0 if alive else 1
 
-def _is(name: str, pid: int) -> bool:
-    """Whether that process is still ours: a number may have been given to another since."""
-    said = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout
-    return str(state().parent) in said or str(binaries.CONFIGS) in said
+    def down(self) -> int:
+        """Ends what `up` started, and waits for the end."""
+        for pid in self.running().values():
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 30
+        while self.running() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        for pid in self.running().values():
+            os.kill(pid, signal.SIGKILL)
+        self._state.unlink(missing_ok=True)
+        say("ended")
+        return 0
 
+    def panels(self) -> int:
+        """Prints what every panel would show; 1 if nothing runs."""
+        if not self.running():
+            return self.status()
+        say(panels.table(f"http://{HOST}:{self._remembered('ports')['prometheus']}"))
+        return 0
 
-def parts(found: dict[str, Path], work: Path) -> list[Service]:
-    """Every service, in the order in which they are started."""
-    modern = binaries.major(found["Prometheus"]) >= 3
-    way = "otlp" if modern else "scrape"
-    made = [
-        services.jaeger(found["Jaeger"], work, PORTS),
-        services.alertmanager(found["Alertmanager"], work, PORTS),
-        services.prometheus(found["Prometheus"], work, PORTS, scrape=not modern),
-        services.collector(
-            found["Collector"],
-            ("all-in-one.yaml", f"metrics/{way}.yaml"),
-            work,
-            PORTS,
-            TRACES_ENDPOINT=f"http://{HOST}:{PORTS['jaeger_otlp']}",
-            METRICS_ENDPOINT=f"http://{HOST}:{PORTS['prometheus']}/api/v1/otlp",
-        ),
-    ]
-    grafana = shutil.which("grafana")
-    return [*made, services.grafana(Path(grafana), work, PORTS)] if grafana else made
+    def running(self) -> dict[str, int]:
+        """The processes of this stack that live, by name."""
+        return {name: pid for name, pid in self._remembered("processes").items() if self._is_ours(pid)}
 
-
-def up() -> int:
-    """Starts what does not run yet."""
-    if running():
-        say("it runs already:")
-        return status()
-    busy = services.taken(PORTS)
-    if busy:
-        say(f"these ports are in use: {', '.join(busy)}. End what uses them, or use that instead.")
-        return 1
-    found = binaries.everything(say)
-    work = state().parent
-    work.mkdir(parents=True, exist_ok=True)
-    started: dict[str, int] = {}
-    for service in parts(found, work):
+    def _remembered(self, what: str) -> dict[str, int]:
         try:
-            service.start()
-        finally:
-            if service.process is not None and service.process.poll() is None:
-                started[service.name] = service.process.pid
-                state().write_text(json.dumps(started))
-        say(f"{service.name}: runs")
-    say(what_to_open("grafana" in started))
-    return 0
+            found: dict[str, int] = json.loads(self._state.read_text())[what]
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def _is_ours(self, pid: int) -> bool:
+        """A number may have been given to another process since, or be that of one that has ended."""
+        said = subprocess.run(["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True).stdout
+        return not said.startswith("Z") and (str(self.work) in said or str(binaries.CONFIGS) in said)
+
+    def _parts(self, found: dict[str, Path], ports: dict[str, int]) -> list[Service]:
+        """Every service, in the order in which they are started."""
+        modern = binaries.major(found["Prometheus"]) >= 3
+        way = "otlp" if modern else "scrape"
+        made = [
+            services.jaeger(found["Jaeger"], self.work, ports),
+            services.alertmanager(found["Alertmanager"], self.work, ports),
+            services.prometheus(found["Prometheus"], self.work, ports, scrape=not modern),
+            services.collector(
+                found["Collector"],
+                ("all-in-one.yaml", f"metrics/{way}.yaml"),
+                self.work,
+                ports,
+                TRACES_ENDPOINT=f"http://{HOST}:{ports['jaeger_otlp']}",
+                METRICS_ENDPOINT=f"http://{HOST}:{ports['prometheus']}/api/v1/otlp",
+            ),
+        ]
+        grafana = shutil.which("grafana")
+        return [*made, services.grafana(Path(grafana), self.work, ports)] if grafana else made
+
+    def _what_to_open(self) -> str:
+        """Where things are, and what to do next."""
+        ports = self._remembered("ports")
+        grafana = (
+            f"http://{HOST}:{ports['grafana']}/dashboards"
+            if "grafana" in self.running()
+            else f"not on the PATH; `{Path(sys.argv[0])} panels` prints what every panel shows"
+        )
+        api = f"http://{HOST}:{ports['prometheus']}/api/v1"
+        return f"""
+Send telemetry  OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{ports["otlp_http"]} anthropic-otel demo
+Grafana         {grafana}
+Jaeger          http://{HOST}:{ports["jaeger"]}, as JSON: /api/traces?service=NAME
+Prometheus      http://{HOST}:{ports["prometheus"]}, as JSON: {api}/alerts
+Alertmanager    http://{HOST}:{ports["alertmanager"]}, as JSON: /api/v2/alerts
+Logs            {self.work}
+End it          {Path(sys.argv[0])} down
+
+A Jaeger that was built here, and Debian's Prometheus and Alertmanager, have no web page: use the JSON."""
 
 
-def what_to_open(grafana: bool) -> str:
-    """Where things are, and what to do next."""
-    dashboards = (
-        f"Grafana        http://{HOST}:{PORTS['grafana']}/dashboards"
-        if grafana
-        else "Grafana        not on the PATH. `stack.py panels` prints every panel's data; compose.yaml has it"
-    )
-    return f"""
-Send telemetry:  OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{PORTS["otlp_http"]} anthropic-otel demo
-{dashboards}
-Jaeger         http://{HOST}:{PORTS["jaeger"]} (API: /api/traces?service=...)
-Prometheus     http://{HOST}:{PORTS["prometheus"]}/graph, alerts: /alerts (API: /api/v1/alerts)
-Alertmanager   http://{HOST}:{PORTS["alertmanager"]}
-Logs           {state().parent}/*.log
-End it with    python {Path(sys.argv[0])} down"""
-
-
-def status() -> int:
-    """What runs; 1 if nothing does."""
-    alive = running()
-    for name, pid in alive.items():
-        say(f"{name}: process {pid}")
-    say(what_to_open("grafana" in alive) if alive else "nothing runs")
-    return 0 if alive else 1
-
-
-def down() -> int:
-    """Ends what `up` started, and waits for it."""
-    for pid in running().values():
-        os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 20
-    while running() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    left = running()
-    for pid in left.values():
-        os.kill(pid, signal.SIGKILL)
-    state().unlink(missing_ok=True)
-    say("ended")
-    return 0
-
-
-def build(*more: binaries.Component) -> int:
+def build(everything: bool) -> int:
     """Builds what is missing."""
-    for name, path in binaries.everything(say, (*binaries.STACK, *more)).items():
+    wanted = (*binaries.STACK, binaries.PROMETHEUS_3) if everything else binaries.STACK
+    for name, path in binaries.everything(say, wanted).items():
         say(f"{name}: {path}")
-    return 0
-
-
-def ask() -> int:
-    """Prints every panel's data."""
-    say(panels.table(f"http://{HOST}:{PORTS['prometheus']}"))
     return 0
 
 
 def main() -> int:
     """The exit status."""
-    commands = {"up": up, "down": down, "status": status, "build": build, "panels": ask}
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("command", choices=commands)
+    parser.add_argument("command", choices=("up", "panels", "status", "down", "build"))
+    parser.add_argument("--free-ports", action="store_true", help="up: any free ports, not the documented ones")
     parser.add_argument("--all", action="store_true", help="build: also what only the tests need")
+    parser.add_argument("--work", type=Path, default=binaries.cache() / "stack", help="where data and logs are kept")
     chosen = parser.parse_args()
-    if chosen.command == "build" and chosen.all:
-        commands["build"] = lambda: build(binaries.PROMETHEUS_3)
+    stack = Stack(chosen.work.resolve())
     try:
-        return commands[chosen.command]()
+        match chosen.command:
+            case "up":
+                return stack.up(services.free_ports() if chosen.free_ports else dict(PORTS))
+            case "build":
+                return build(chosen.all)
+            case command:
+                return int(getattr(stack, command)())
     except (binaries.Missing, NotReady) as error:
         print(error, file=sys.stderr)
         return 1

@@ -165,9 +165,12 @@ def test_the_three_ways_give_the_same_series_under_the_same_names(filled: Stack)
         }
 
     names = {"__name__", "job", "le", *(label(name) for metric in s.METRICS for name in metric.attributes)}
-    scrape, written, sent = (series(filled.ways[way]) for way in WAYS)
-    assert scrape
-    assert scrape == written == sent
+
+    def agree() -> bool:
+        scraped, written, sent = (series(filled.ways[way]) for way in WAYS)
+        return bool(scraped) and scraped == written == sent
+
+    eventually(agree, why="the app goes on while they are compared, so that one may be a moment ahead")
 
 
 def test_histograms_have_exemplars_that_lead_to_traces_in_jaeger(filled: Stack) -> None:
