@@ -33,7 +33,7 @@ lint: $(VENV)/.test ## Checks style, types and the direction of imports
 	@$(BIN)/lint-imports
 
 test: lint ## Runs the linters and the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -q -m "not slow"
 
 matrix: $(VENV)/.test ## Runs the suite on ten versions of the SDK and on the lowest and highest Python here
 	@$(BIN)/python tests/matrix.py

@@ -1,0 +1,189 @@
+"""Runs the suites that meet the real SDK against the built wheel, on old and new versions of the SDK and of Python.
+
+    python tests/matrix.py                     every version; `make matrix`
+    python tests/matrix.py --only 0.40.0       one of them
+
+The rule: what is tested is the wheel, installed into an environment of its own, never the source tree. The environments
+are kept in the user's cache, and set up anew when what is in them changes. Needs `uv` in the environment that runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anthropic-otel" / "matrix"
+REQUIREMENTS = ROOT / "tests" / "requirements-matrix.txt"
+CONSTRAINTS = ROOT / "tests" / "constraints.txt"
+SUITES = ("tests/adapters", "tests/contract", "tests/e2e")
+SDKS = ("0.40.0", "0.75.0", "0.107.1", "0.111.0", "0.125.0", "1.0.0", "1.13.0", "1.14.0", "2.0.0")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+NEWEST = "newest"
+_SECONDS = 600
+_NOT_HELD = re.compile(r"(anthropic|httpx|anthropic-otel)\b(?!-)")
+"""What the constraints must not hold: it is what varies."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One environment: a version of the SDK, or `newest`, on a Python, given as `3.11` and its interpreter."""
+
+    sdk: str
+    python: str
+    interpreter: str
+
+    @property
+    def requirements(self) -> list[str]:
+        """What is installed beside the wheel."""
+        sdk = "anthropic[aiohttp,bedrock,vertex]" + ("" if self.sdk == NEWEST else f"=={self.sdk}")
+        # 0.40 was made before httpx dropped the argument by which it passes a proxy on.
+        return [sdk, "httpx<0.28" if self.sdk == "0.40.0" else "httpx", "h11", "trustme"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case went: the closing line of pytest, or what went wrong before it."""
+
+    case: Case
+    passed: bool
+    summary: str
+    seconds: float
+    output: str
+
+
+def main() -> int:
+    """Runs every case, prints a table of them, and returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", default=[], metavar="SDK", help="a version of the SDK, or 'newest'")
+    parser.add_argument("--wheel", type=Path, help="the wheel to test; without one, it is built")
+    parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4), help="how many run at once")
+    options = parser.parse_args()
+    cases = [case for case in _cases() if not options.only or case.sdk in options.only]
+    with tempfile.TemporaryDirectory() as scratch:
+        wheel = options.wheel or _build(Path(scratch))
+        with ThreadPoolExecutor(options.jobs) as pool:
+            outcomes = list(pool.map(lambda case: _run(case, wheel.resolve()), cases))
+    _print_table(outcomes)
+    return 0 if all(outcome.passed for outcome in outcomes) and outcomes else 1
+
+
+def _cases() -> list[Case]:
+    """Every version of the SDK on this Python, and the newest one also on the lowest and the highest Python here."""
+    found = dict(_interpreters())
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    found.setdefault(here, sys.executable)
+    missing = [version for version in PYTHONS if version not in found]
+    if missing:
+        print(f"Not on this machine: Python {', '.join(missing)}", flush=True)
+    known = sorted(found, key=lambda version: PYTHONS.index(version))
+    outer = [version for version in (known[0], known[-1]) if version != here]
+    oldest = [Case(SDKS[0], known[0], found[known[0]])] if known[0] != here else []
+    return [
+        *(Case(sdk, here, found[here]) for sdk in (*SDKS, NEWEST)),
+        *oldest,
+        *(Case(NEWEST, version, found[version]) for version in dict.fromkeys(outer)),
+    ]
+
+
+def _interpreters() -> Iterator[tuple[str, str]]:
+    """Each supported version of Python that the machine has, with its interpreter."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for version in PYTHONS:
+        installed = sorted(pyenv.glob(f"{version}.*/bin/python{version}"), reverse=True)
+        on_path = shutil.which(f"python{version}")
+        for candidate in (*map(str, installed), *([on_path] if on_path else [])):
+            if _version_of(candidate) == version:
+                yield version, candidate
+                break
+
+
+def _version_of(interpreter: str) -> str | None:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    result = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=False)
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+def _build(directory: Path) -> Path:
+    """Builds the wheel, from the source tree as it is."""
+    _uv("build", "--wheel", "--quiet", "--out-dir", str(directory), str(ROOT))
+    return next(directory.glob("*.whl"))
+
+
+def _run(case: Case, wheel: Path) -> Outcome:
+    began = time.monotonic()
+    try:
+        python = _environment(case)
+        _uv("pip", "install", "-q", "-p", str(python), "--reinstall", "--no-deps", str(wheel))
+        result = subprocess.run(
+            [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", *SUITES],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        output, passed = result.stdout + result.stderr, result.returncode == 0
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        output, passed = f"{error}\n{error.stdout or ''}\n{error.stderr or ''}", False
+    outcome = Outcome(case, passed, _summary(output), time.monotonic() - began, output)
+    print(f"anthropic {case.sdk} on Python {case.python}: {outcome.summary}", flush=True)
+    return outcome
+
+
+def _summary(output: str) -> str:
+    """The closing line of pytest, without its time."""
+    found = re.findall(r"^=*\s*((?:\d+ \w+(?:, )?)+) in [\d.]+s", output, re.MULTILINE)
+    return found[-1] if found else "did not run"
+
+
+def _environment(case: Case) -> Path:
+    """The interpreter of the environment of a case, which is made if there is none with these contents."""
+    constraints = "\n".join(line for line in CONSTRAINTS.read_text().splitlines() if not _NOT_HELD.match(line))
+    contents = "\n".join([case.sdk, case.interpreter, *case.requirements, REQUIREMENTS.read_text(), constraints])
+    if case.sdk == NEWEST:
+        contents += time.strftime("%Y-%m-%d")  # so that a new release is seen within a day
+    directory = CACHE / f"{case.sdk}-py{case.python}"
+    python, mark = directory / "bin" / "python", directory / "contents"
+    digest = hashlib.sha256(contents.encode()).hexdigest()
+    if not mark.exists() or mark.read_text() != digest:
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        _uv("venv", "-q", "-p", case.interpreter, str(directory))
+        held = directory / "constraints.txt"
+        held.write_text(constraints)
+        _uv("pip", "install", "-q", "-p", str(python), "-c", str(held), "-r", str(REQUIREMENTS), *case.requirements)
+        mark.write_text(digest)
+    return python
+
+
+def _uv(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "uv", *arguments], check=True, capture_output=True, text=True)
+
+
+def _print_table(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        if not outcome.passed:
+            print(f"\n--- anthropic {outcome.case.sdk} on Python {outcome.case.python}\n{outcome.output[-20_000:]}")
+    print(f"\n{'anthropic':<10} {'Python':<7} {'result':<7} {'seconds':>7}  tests")
+    for outcome in outcomes:
+        word = "passed" if outcome.passed else "FAILED"
+        print(f"{outcome.case.sdk:<10} {outcome.case.python:<7} {word:<7} {outcome.seconds:>7.0f}  {outcome.summary}")
+    passed = sum(outcome.passed for outcome in outcomes)
+    print(f"\nmatrix: {passed} passed, {len(outcomes) - passed} failed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
