@@ -50,7 +50,7 @@ UNSEEN: Final = StreamEnd(None, None)
 
 
 class Tail:
-    """Keeps the last bytes of an event stream. `feed` costs two slices, whatever the stream's length."""
+    """Keeps the last bytes of an event stream: at most `TAIL`; only the last chunk, where an event begins with it."""
 
     __slots__ = ("_bytes",)
 
@@ -63,7 +63,13 @@ class Tail:
 
     def feed(self, chunk: bytes) -> None:
         """Takes the next decoded chunk of the body."""
-        self._bytes = chunk[-TAIL:] if len(chunk) >= TAIL else (self._bytes + chunk)[-TAIL:]
+        if len(chunk) >= TAIL:
+            self._bytes = chunk[-TAIL:]
+        elif chunk.startswith(b"event:") and self._bytes.endswith(b"\n"):
+            # A line's beginning, so an event's. Mostly one comes per chunk: then nothing is copied.
+            self._bytes = chunk
+        else:
+            self._bytes = (self._bytes + chunk)[-TAIL:]
 
     def end(self) -> StreamEnd:
         """What the bytes so far say. Never raises, whatever they are."""
