@@ -18,11 +18,14 @@ from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.runtime import current_call
 
 
-@guarded(None)
 def follow(client: Any, call: Call, result: Any) -> None:
     """Has `call` follow the stream that an SDK method returns, if a middleware of the client's made it."""
-    if not getattr(client, "middleware", None):
-        return
+    if getattr(client, "middleware", None):
+        _follow(call, result)
+
+
+@guarded(None)
+def _follow(call: Call, result: Any) -> None:
     response = getattr(result, "response", None) or getattr(result, "http_response", None)
     if response is None or response.is_closed or OBSERVED in response.extensions:
         return

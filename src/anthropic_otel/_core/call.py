@@ -15,9 +15,7 @@ last. It ends exactly once.
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -95,7 +93,7 @@ class Call:
         self.over_for_sdk = False
         """Whether the SDK method has returned or raised. Its body may be unread."""
         self._failures = 0
-        self._unsettled: deque[Attempt] = deque()
+        self._unsettled: list[Attempt] = []
         """Failed attempts of which it is not known yet whether a further one follows. Bodies end in any thread."""
         # A list and not a number, as its `append` and `pop` are atomic: bodies end in any thread.
         self._open: list[None] = []
@@ -142,9 +140,8 @@ class Call:
         obeyed = asked is not None and asked <= self.invocation.longest_retry_after
         return RetrySource.RETRY_AFTER if obeyed else RetrySource.BACKOFF
 
-    @guarded(None)
     def attempt_ended(self, attempt: Attempt) -> None:
-        """An attempt of this call has ended, in any thread."""
+        """An attempt of this call has ended, in any thread. Called within the guard of its end."""
         self.last = attempt
         self.active += attempt.duration
         if attempt.outcome is AttemptOutcome.FAILED:
@@ -167,10 +164,13 @@ class Call:
         return release
 
     def _settle(self, *, fatal: bool) -> None:
-        # Until it is empty, and not as long as it is not: another thread may be faster.
-        with suppress(IndexError):
-            while True:
-                self.observer.attempt_settled(self._unsettled.popleft(), fatal=fatal)
+        while self._unsettled:
+            try:
+                failed = self._unsettled.pop(0)
+            except IndexError:
+                # Another thread was faster.
+                return
+            self.observer.attempt_settled(failed, fatal=fatal)
 
     # -- its end -------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.clock import Clock
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.semconv import Phase
 
 RawResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
@@ -58,14 +58,18 @@ class Timeline:
         self.unsent: Cause | None = None
         """Why the request could not be sent whole, which the transport keeps to itself: a response may come still."""
 
-    @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Takes one event. `info["request"]` holds the API key: it is looked at here and never kept."""
         handle = _HANDLERS.get(name)
-        if handle is not None and not self._finished:
+        if handle is None or self._finished:
+            return
+        # Guarded in place: there are some fourteen events to an attempt, and a guard is a function more for each.
+        try:
             if self.reused is None:
                 self.reused = True
             handle(self, info)
+        except Exception as error:
+            report("Timeline.trace", error)
 
     async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
         """`trace` for the asynchronous transports, which take nothing but a coroutine."""

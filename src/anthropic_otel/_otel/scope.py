@@ -25,10 +25,12 @@ OURS: Final = "anthropic_otel"
 def suppressed() -> bool:
     """Whether somebody upstream asks for no instrumentation, of everything or of HTTP clients."""
     current = context.get_current()
-    if any(current.get(key) for key in _SUPPRESS_ALL):
-        return True
+    if not current:
+        return False
     value = current.get(_SUPPRESS_HTTP)
-    return bool(value) and value is not OURS
+    if value and value is not OURS:
+        return True
+    return any(map(current.get, _SUPPRESS_ALL))
 
 
 def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
@@ -48,8 +50,9 @@ def leave(token: Any) -> None:
     `opentelemetry.context.detach` is not used for a token of its own contextvars: it logs an error, with a traceback,
     for a token of another context, which is no error of the app's.
     """
-    reset = getattr(getattr(token, "var", None), "reset", None)
-    if reset is None:
+    try:
+        reset = token.var.reset
+    except AttributeError:
         context.detach(token)
         return
     try:
