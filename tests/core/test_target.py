@@ -81,3 +81,10 @@ def test_credentials_query_and_fragment_never_leave(library: ModuleType, parts: 
     assert attempt is not None
     assert attempt.target.attributes[s.URL_FULL] == "https://h.test:8443/v1/messages"
     assert SECRET not in repr(attempt.target)
+
+
+def test_a_method_that_nobody_knows_is_other() -> None:
+    """Whatever an app calls its method, the name of a span is one of a few, as the HTTP conventions ask."""
+    target = target_of("X-SECRET", "https", "api.anthropic.com", None, "/v1/messages")
+    assert target.attributes["http.request.method"] == "_OTHER"
+    assert target.span_name == "HTTP"

@@ -13,6 +13,8 @@ from anthropic_otel._core import semconv as s
 from anthropic_otel._core.operations import operation_of
 
 _MAX_URL: Final = 1024
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
+"""The methods that the HTTP conventions know. Another one is `_OTHER`, and `HTTP` in a span's name."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def target_of(method: str, scheme: str, host: str, port: int | None, path: str) 
     bracketed = f"[{host}]" if ":" in host else host
     authority = bracketed if port is None else f"{bracketed}:{port}"
     attributes: dict[str, str | int] = {
-        s.HTTP_REQUEST_METHOD: method,
+        s.HTTP_REQUEST_METHOD: method if method in _METHODS else s.OTHER,
         s.SERVER_ADDRESS: host,
         s.SERVER_PORT: number,
         s.URL_FULL: f"{scheme}://{authority}{path}"[:_MAX_URL],
@@ -47,5 +49,6 @@ def target_of(method: str, scheme: str, host: str, port: int | None, path: str) 
     }
     if operation.template is not None:
         attributes[s.URL_TEMPLATE] = operation.template
-    name = f"{method} {operation.template}" if operation.template is not None else method
+    verb = method if method in _METHODS else "HTTP"
+    name = f"{verb} {operation.template}" if operation.template is not None else verb
     return Target(method, operation.name, operation.template, host, number, name, attributes)
