@@ -105,7 +105,9 @@ class Stack:
 
     def _is_ours(self, pid: int) -> bool:
         """A number may have been given to another process since, or be that of one that has ended."""
-        said = subprocess.run(["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True).stdout
+        said = subprocess.run(
+            ["ps", "-ww", "-o", "stat=", "-o", "args=", "-p", str(pid)], capture_output=True, text=True
+        ).stdout
         return not said.startswith("Z") and (str(self.work) in said or str(binaries.CONFIGS) in said)
 
     def _parts(self, found: dict[str, Path], ports: dict[str, int]) -> list[Service]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -141,9 +142,10 @@ class Webhook:
         ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def found() -> dict[str, Path]:
     """The binaries; in CI they are built first where need be, elsewhere the tests skip if one is absent."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the tests ends what they started, too
     wanted = (*binaries.STACK, binaries.PROMETHEUS_3, binaries.PROMTOOL)
     if os.environ.get("CI"):
         return {component.name: binaries.find(component) for component in wanted}
@@ -154,7 +156,7 @@ def found() -> dict[str, Path]:
     return {name: path for name, path in there.items() if path}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The rule file with the shipped thresholds, but windows of seconds, as a user would shorten them."""
     yaml = pytest.importorskip("yaml")
@@ -172,7 +174,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def webhook() -> Iterator[Webhook]:
     """Where the notices arrive."""
     made = Webhook()
@@ -194,7 +196,7 @@ class Stack:
 WAYS = ("scrape", "remote-write", "otlp")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(
     found: dict[str, Path], rules: Path, webhook: Webhook, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
@@ -232,7 +234,7 @@ def stack(
         yield Stack(ports, ways)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def app(stack: Stack) -> Iterator[App]:
     """The app, sending to the stack."""
     made = App("shop", stack.otlp)
