@@ -267,3 +267,17 @@ def test_without_a_call_the_url_tells_the_operation(clock: Any, notes: Any) -> N
 def test_its_place_on_the_calendar_is_read_once(attempt: Attempt, clock: Any) -> None:
     """Without a call it reads the wall clock itself."""
     assert attempt.wall == clock.wall()
+
+
+def test_a_cancelled_attempt_of_a_silent_transport_did_not_wait_for_a_pool(attempt: Attempt, clock: Any) -> None:
+    """Without events it is not known where the time went: there may be no pool at all."""
+    clock.pass_(5)
+    attempt.end(End.RAISED, KeyboardInterrupt())
+    assert attempt.timeline.known() == {}
+
+
+def test_a_pool_timeout_waited_for_the_pool(attempt: Attempt, clock: Any) -> None:
+    """Here the failure itself says so, and the whole time was spent there."""
+    clock.pass_(5)
+    attempt.end(End.RAISED, httpx.PoolTimeout(""))
+    assert attempt.timeline.known() == {Phase.POOL: 5}

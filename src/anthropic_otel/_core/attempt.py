@@ -174,6 +174,7 @@ class Attempt:
         if phase is None:
             phase = cause.phase or (Phase.WAIT if self.status is None else Phase.RECEIVE)
         self.timeline.phase = phase
+        self.timeline.waited_for_pool = cause.word is NetworkCause.POOL_TIMEOUT
         self.exception_type = type_name(error)
         self.cause = cause
         self._failed(cause.word.value)

@@ -40,6 +40,7 @@ class Timeline:
         "reused",
         "spent",
         "unsent",
+        "waited_for_pool",
     )
 
     def __init__(self, clock: Clock, started: int, host: str) -> None:
@@ -53,6 +54,8 @@ class Timeline:
         self.reused: bool | None = None
         """Whether the connection existed before; `None` as long as the transport has told of no event."""
         self.proxied = False
+        self.waited_for_pool = False
+        """Whether the attempt failed because the pool had no connection for it."""
         self.peer: tuple[str, int] | None = None
         self.raw_response: RawResponse | None = None
         self.unsent: Cause | None = None
@@ -91,8 +94,12 @@ class Timeline:
         self._since = now
 
     def known(self) -> dict[Phase, int]:
-        """The phases that really happened, in nanoseconds."""
-        if self.reused is None and self.phase is not Phase.POOL:
+        """The phases that really happened, in nanoseconds.
+
+        A transport that tells of no event may have none, or no connection yet: only what failed there is known to have
+        waited for the pool.
+        """
+        if self.reused is None and not self.waited_for_pool:
             return {phase: time for phase, time in self.spent.items() if phase is not Phase.POOL}
         return self.spent
 
