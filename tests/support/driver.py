@@ -42,6 +42,11 @@ class Driver:
         told = (type(error), error, error.__traceback__) if error is not None else (None, None, None)
         return manager.__exit__(*told) if hasattr(manager, "__exit__") else self(manager.__aexit__(*told))
 
+    def idle(self) -> None:
+        """Lets the event loop do what is left to do, such as the closing of generators that were dropped."""
+        if self._loop is not None:
+            self._loop.run_until_complete(asyncio.sleep(0.01))
+
     def close(self, closable: Any) -> None:
         """Closes a client or a stream, sync or async."""
         close = getattr(closable, "aclose", None) if self.asynchronous else None
@@ -54,7 +59,7 @@ class Driver:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._loop is not None:
-            self._loop.run_until_complete(asyncio.sleep(0))
+            self.idle()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
