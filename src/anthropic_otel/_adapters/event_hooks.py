@@ -4,7 +4,8 @@ The rule: one hook serves sync and async clients. A sync client calls it and ign
 awaits that, and by being awaited the hook knows which kind of `trace` function the transport takes.
 
 What hooks cannot see: a failure without an event of the transport, as of a pool that is full or of a custom transport.
-Such an attempt ends when its request is dropped, as `_OTHER`. Each hop of a redirect is an attempt of its own.
+Such an attempt ends when its request is dropped, as `_OTHER`. Each hop of a redirect is an attempt of its own, and with
+a transport that retries to connect by itself the first failure to connect ends the attempt.
 """
 
 from __future__ import annotations
