@@ -61,14 +61,26 @@ def patch(sdk: Any, runtime_of: RuntimeOf) -> list[Patch]:
     """Wraps `request` of the SDK module's clients; an empty list, if the SDK's inside is unknown."""
     invocations = Invocations(getattr(sdk, "__version__", ""))
     return [
-        Patch(cls, make, runtime_of, invocations)
-        for name, make in (("Anthropic", _sync_request), ("AsyncAnthropic", _async_request))
-        if (cls := _definer(getattr(sdk, name, None))) is not None
+        Patch(cls, _async_request if asynchronous else _sync_request, runtime_of, invocations)
+        for cls, asynchronous in _definers(sdk).items()
     ]
 
 
+def _definers(sdk: Any) -> dict[type[Any], bool]:
+    """The classes that define `request`, and whether it is asynchronous: the SDK's private base clients.
+
+    And a client class that another library has given a `request` of its own, which may go round that of the base.
+    """
+    names = [name for name in dir(sdk) if name.startswith(("Anthropic", "AsyncAnthropic"))]
+    return {
+        cls: name.startswith("Async")
+        for name in names
+        for cls in (_definer(getattr(sdk, name, None)),)
+        if cls is not None
+    }
+
+
 def _definer(client_class: Any) -> type[Any] | None:
-    """The class of the SDK that defines `request` for a client class: its private base client."""
     for cls in getattr(client_class, "__mro__", ()):
         if "request" in cls.__dict__:
             return cls  # type: ignore[no-any-return]

@@ -47,10 +47,13 @@ class Runtime:
         `resend_count` is what the request itself says, for an attempt whose call is not known.
         """
         drain()
-        if not self.active or not self.observer.watches():
+        if not self.active:
             return None
         if call is not None:
+            # Whoever suppresses instrumentation only since the call began has made a span of the call, and means others.
             return call.begin_attempt(target)
+        if not self.observer.watches():
+            return None
         attempt = Attempt(target, self.observer, self.clock)
         if resend_count:
             attempt.retry = Retry(resend_count, None, None, None)
