@@ -78,6 +78,6 @@ def sdk_source(version: str) -> Path:
 
 
 def _download(version: str, directory: Path) -> None:
-    python: Any = environment("pip", [])
-    wanted = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation", f"anthropic=={version}"]
+    python: Any = environment("pip", ["pip"])
+    wanted = ["--no-deps", "--no-binary", "anthropic", f"anthropic=={version}"]
     subprocess.run([str(python), "-m", "pip", "download", "-q", "-d", str(directory), *wanted], check=True)
