@@ -1,0 +1,363 @@
+"""What `instrument` and `uninstrument` reach, and that nothing of them is left."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import logging
+import subprocess
+import sys
+import textwrap
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+
+import anthropic_otel
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import Endpoint, Simulator
+from support import identities
+from support.apps import API_KEY, SdkApp, request_of
+from support.driver import Driver
+from support.stacks import SDK_STACKS, Stack, http_client
+from support.telemetry import Telemetry
+
+pytestmark = pytest.mark.usefixtures("waits")
+
+
+@pytest.fixture(params=[stack for stack in SDK_STACKS if not stack.aiohttp], ids=lambda stack: stack.name)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """The stacks that the SDK uses by itself."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
+    """An app that is not instrumented yet."""
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+        yield app
+        app.close()
+
+
+def _definer(client: Any) -> type[Any]:
+    return next(cls for cls in type(client).__mro__ if "request" in cls.__dict__)
+
+
+def _outcomes(telemetry: Telemetry) -> list[str]:
+    return [str((span.attributes or {})[s.ATTEMPT_OUTCOME]) for span in telemetry.attempts]
+
+
+# -- what it reaches ---------------------------------------------------------------------------------------------------
+
+
+def test_a_client_that_exists_is_seen(app: SdkApp, recorded: Telemetry) -> None:
+    """Also one that has made calls before."""
+    app.create()
+    recorded.instrument()
+    app.create()
+    assert _outcomes(recorded) == ["completed"]
+    identities.check(recorded, calls=1)
+
+
+def test_the_story_of_a_recovered_call(app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
+    """529, reset, 200: three attempts under one call span, and metrics that count a recovered call."""
+    recorded.instrument()
+    sim.play("http_529", "connection_reset", "ok")
+    app.create()
+    first, second, third = (dict(span.attributes or {}) for span in recorded.attempts)
+    assert (first[s.HTTP_RESPONSE_STATUS_CODE], first[s.ERROR_TYPE]) == (529, "529")
+    assert (second[s.ERROR_TYPE], second[s.NETWORK_ERRNO], second[s.NETWORK_PHASE]) == (
+        "connection_reset",
+        "ECONNRESET",
+        "wait",
+    )
+    assert third[s.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert [each.get(s.HTTP_REQUEST_RESEND_COUNT) for each in (first, second, third)] == [None, 1, 2]
+    assert [each.get(s.RETRY_REASON) for each in (first, second, third)] == [None, "529", "connection_reset"]
+    assert [each.get(s.REQUEST_ID) for each in (first, second, third)] == [sim.request_ids[0], None, sim.request_ids[1]]
+    [call] = recorded.calls
+    assert [span.parent for span in recorded.attempts] == [call.context] * 3
+    [point] = recorded.points(s.CALL_RETRIES)
+    assert (point.attributes[s.CALL_OUTCOME], point.sum) == ("recovered", 2)
+    assert [record.levelno for record in recorded.logs] == [logging.INFO, logging.INFO]
+    identities.check(recorded, calls=1)
+
+
+def test_a_client_with_other_options_is_seen(app: SdkApp, recorded: Telemetry) -> None:
+    """`with_options` makes a new client that shares the HTTP client."""
+    recorded.instrument()
+    app.driver(app.client.with_options(timeout=3.0).messages.create(**request_of()))
+    assert _outcomes(recorded) == ["completed"]
+
+
+def test_instrumenting_twice_is_instrumenting_once(app: SdkApp, recorded: Telemetry) -> None:
+    """One span for each attempt, and once uninstrumented nothing is left."""
+    original = _definer(app.client).__dict__["request"]
+    recorded.instrument()
+    recorded.instrument()
+    app.create()
+    assert len(recorded.attempts) == 1
+    anthropic_otel.uninstrument()
+    assert _definer(app.client).__dict__["request"] is original
+
+
+def test_one_client_is_instrumented_and_no_other(
+    app: SdkApp, stack: Stack, sim: Simulator, recorded: Telemetry
+) -> None:
+    """The other client's calls are none of ours; those of a copy of the one are."""
+    other = SdkApp(stack, Endpoint(sim.base_url), app.driver)
+    recorded.instrument(app.client)
+    other.create()
+    assert not recorded.attempts
+    app.create()
+    app.driver(app.client.with_options(max_retries=0).messages.create(**request_of()))
+    other.close()
+    assert _outcomes(recorded) == ["completed", "completed"]
+    identities.check(recorded, calls=2)
+
+
+def test_one_client_within_an_instrumented_process_is_not_seen_twice(app: SdkApp, recorded: Telemetry) -> None:
+    """Each attempt has one span, whoever learns of it."""
+    recorded.instrument()
+    app.create()
+    recorded.instrument(app.client)
+    app.create()
+    assert len(recorded.attempts) == 2
+
+
+def test_what_is_no_client_is_refused(recorded: Telemetry) -> None:
+    """A mistake in the app's set-up is told at once."""
+    with pytest.raises(TypeError, match="client of the Anthropic SDK"):
+        recorded.instrument(object())
+    with pytest.raises(TypeError, match="httpx"):
+        recorded.instrument_http_client(object())
+
+
+def test_a_word_that_export_does_not_know_is_refused() -> None:
+    """The two that it knows are named."""
+    with pytest.raises(ValueError, match="'otlp' or 'console'"):
+        anthropic_otel.instrument(export="prometheus")
+
+
+# -- taking it off -----------------------------------------------------------------------------------------------------
+
+
+def test_uninstrumenting_leaves_no_trace(app: SdkApp, recorded: Telemetry) -> None:
+    """Classes and clients are what they were, and no call is seen."""
+    cls = _definer(app.client)
+    before = (dict(cls.__dict__), set(app.http.__dict__))
+    recorded.instrument()
+    app.create()
+    assert "send" in app.http.__dict__
+    anthropic_otel.uninstrument()
+    assert (dict(cls.__dict__), set(app.http.__dict__)) == before
+    app.create()
+    assert len(recorded.attempts) == 1
+
+
+def test_uninstrumenting_one_client_leaves_the_others(
+    app: SdkApp, stack: Stack, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Each was named by itself, and each is taken off by itself."""
+    other = SdkApp(stack, Endpoint(sim.base_url), app.driver, recorded)
+    recorded.instrument(app.client)
+    recorded.instrument(other.client)
+    anthropic_otel.uninstrument(app.client)
+    app.create()
+    assert not recorded.attempts
+    other.create()
+    other.close()
+    assert len(recorded.attempts) == 1
+
+
+def test_instrumenting_again_works(app: SdkApp, recorded: Telemetry) -> None:
+    """After uninstrument, instrument is as new."""
+    for _ in range(3):
+        recorded.instrument()
+        app.create()
+        anthropic_otel.uninstrument()
+        app.create()
+    assert len(recorded.attempts) == 3
+
+
+def test_another_librarys_patch_of_the_class_stays(
+    app: SdkApp, recorded: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was put on top of ours: it goes on working, and ours below does nothing any more."""
+    cls, seen = _definer(app.client), []
+    recorded.instrument()
+    ours = cls.__dict__["request"]
+
+    @functools.wraps(ours)
+    def theirs(self: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(1)
+        return ours(self, *args, **kwargs)
+
+    monkeypatch.setattr(cls, "request", theirs)
+    app.create()
+    anthropic_otel.uninstrument()
+    assert cls.__dict__["request"] is theirs
+    app.create()
+    assert (len(seen), len(recorded.attempts)) == (2, 1)
+
+
+def test_another_librarys_send_on_the_client_stays(app: SdkApp, recorded: Telemetry) -> None:
+    """As on the class, so on the instance of the HTTP client."""
+    recorded.instrument()
+    app.create()
+    ours, seen = app.http.send, []
+
+    def theirs(*args: Any, **kwargs: Any) -> Any:
+        seen.append(1)
+        return ours(*args, **kwargs)
+
+    app.http.send = theirs
+    app.create()
+    anthropic_otel.uninstrument()
+    assert app.http.send is theirs
+    app.create()
+    assert (len(seen), len(recorded.attempts)) == (2, 2)
+
+
+def test_a_class_that_is_patched_later_is_obeyed(
+    app: SdkApp, stack: Stack, recorded: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The class's `send` is looked up at each use, as other libraries patch it."""
+    recorded.instrument()
+    app.create()
+    cls, seen = type(app.http), []
+    original = cls.send
+
+    def theirs(self: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(1)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(cls, "send", theirs)
+    app.create()
+    assert (len(seen), len(recorded.attempts)) == (1, 2)
+
+
+def test_a_client_is_not_kept_alive(stack: Stack, sim: Simulator, recorded: Telemetry) -> None:
+    """An app that makes a client for each request does not grow."""
+    recorded.instrument()
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+        app.create()
+        app.close()
+        http = weakref.ref(app.http)
+        del app
+        gc.collect()
+        assert http() is None
+
+
+# -- HTTP clients ------------------------------------------------------------------------------------------------------
+
+
+def test_an_http_client_of_the_sdks_has_attempts_without_calls(
+    app: SdkApp, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Nothing of the SDK is patched; the request itself tells its number."""
+    original = _definer(app.client).__dict__["request"]
+    recorded.instrument_http_client(app.http)
+    sim.play("http_529")
+    app.create()
+    assert [(span.attributes or {}).get(s.HTTP_REQUEST_RESEND_COUNT) for span in recorded.attempts] == [None, 1]
+    assert _definer(app.client).__dict__["request"] is original
+    assert not recorded.points(s.CALL_DURATION)
+    identities.check_every_attempt_ended_once(recorded, 0)
+
+
+def test_other_traffic_of_a_shared_client_is_not_seen(app: SdkApp, recorded: Telemetry) -> None:
+    """The app's own requests through the HTTP client that it gave to the SDK are none of the SDK's."""
+    recorded.instrument()
+    app.create()
+    app.send()
+    assert len(recorded.attempts) == 1
+
+
+# -- in a process of their own, as global providers can be set only once -----------------------------------------------
+
+
+def _python(code: str, base_url: str) -> subprocess.CompletedProcess[str]:
+    prelude = f"""
+        import logging, sys
+        import anthropic, anthropic_otel
+        from opentelemetry import metrics, trace
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+        def call():
+            with anthropic.Anthropic(base_url={base_url!r}, api_key={API_KEY!r}) as client:
+                client.messages.create(**{request_of()!r})
+    """
+    source = textwrap.dedent(prelude) + textwrap.dedent(code)
+    return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_providers_that_are_set_later_are_used(sim: Simulator) -> None:
+    """Many an app sets its providers after its imports, or in a worker after the fork."""
+    code = """
+        anthropic_otel.instrument()
+        exporter, provider = InMemorySpanExporter(), TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        trace.set_tracer_provider(provider)
+        call()
+        print(sorted(span.name for span in exporter.get_finished_spans()))
+    """
+    result = _python(code, sim.base_url)
+    assert (result.stdout.strip(), result.stderr) == ("['POST /v1/messages', 'anthropic.messages.create']", "")
+
+
+def test_telemetry_that_goes_nowhere_is_told_once(sim: Simulator) -> None:
+    """One line, which says how to change it; and not before the first call."""
+    code = """
+        logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+        anthropic_otel.instrument()
+        print("instrumented", file=sys.stderr, flush=True)
+        call()
+        call()
+    """
+    first, second = _python(code, sim.base_url).stderr.splitlines()
+    assert first == "instrumented"
+    assert second.startswith("WARNING anthropic_otel No OpenTelemetry provider is set")
+    assert "export='otlp'" in second
+
+
+def test_an_app_without_logging_prints_nothing_of_attempts(sim: Simulator) -> None:
+    """The library has no handler but one that drops, so that Python's last resort stays silent."""
+    code = """
+        trace.set_tracer_provider(TracerProvider())
+        anthropic_otel.instrument()
+        call()
+    """
+    sim.play("http_529")
+    result = _python(code, sim.base_url)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_default_client_is_seen(stack: Stack, sim: Simulator, recorded: Telemetry) -> None:
+    """The client that an app has that says nothing of HTTP clients."""
+    recorded.instrument()
+    cls: Any = anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        client = cls(base_url=sim.base_url, api_key=API_KEY)
+        driver(client.messages.create(**request_of()))
+        driver(client.close())
+    assert _outcomes(recorded) == ["completed"]
+
+
+def test_the_same_http_client_serves_two_sdk_clients(stack: Stack, sim: Simulator, recorded: Telemetry) -> None:
+    """Each call of either is seen once."""
+    recorded.instrument()
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        http = http_client(stack)
+        one, two = (SdkApp(stack, Endpoint(sim.base_url), driver, recorded, http=http) for _ in range(2))
+        one.create()
+        two.create()
+        one.close()
+    assert len(recorded.attempts) == 2
+    identities.check(recorded, calls=2)
