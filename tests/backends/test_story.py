@@ -191,3 +191,28 @@ def test_the_collectors_own_metrics_have_the_names_that_the_alert_on_lost_teleme
         text = response.read().decode()
     assert "otelcol_exporter_sent_spans" in text
     assert "otelcol_exporter_sent_metric_points" in text
+
+
+def test_a_page_holds_back_the_tickets_of_its_own_service_only(stack: Stack, webhook: Webhook) -> None:
+    """Alertmanager's example inhibits the causes while the page fires, and nobody else's tickets."""
+
+    def alert(name: str, severity: str, job: str) -> dict[str, Any]:
+        labels = {"alertname": name, "severity": severity, "job": job, "component": "anthropic-client"}
+        return {"labels": labels}
+
+    body = [
+        alert("AnthropicErrorBudgetBurnFast", "page", "hurt"),
+        alert("AnthropicOverloaded", "ticket", "hurt"),
+        alert("AnthropicOverloaded", "ticket", "other"),
+    ]
+    url, headers = f"{stack.alertmanager}/api/v2/alerts", {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=10).close()
+
+    def states() -> dict[tuple[str, str], str]:
+        return {(a["labels"]["severity"], a["labels"]["job"]): a["status"]["state"] for a in fetch(url)}
+
+    wanted = {("page", "hurt"): "active", ("ticket", "hurt"): "suppressed", ("ticket", "other"): "active"}
+    eventually(lambda: wanted.items() <= states().items(), why="the ticket of the hurt service held back")
+    path, _ = eventually(lambda: webhook.got("AnthropicErrorBudgetBurnFast", "firing", job="hurt"), why="the page")[0]
+    assert path == "/pager"
+    assert webhook.got("AnthropicOverloaded", "firing", job="hurt") == []
