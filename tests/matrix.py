@@ -151,7 +151,7 @@ def _summary(output: str) -> str:
 
 def _environment(case: Case) -> Path:
     """The interpreter of the environment of a case, which is made if there is none with these contents."""
-    constraints = _constraints(case)
+    constraints = "\n".join(line for line in CONSTRAINTS.read_text().splitlines() if not _NOT_HELD.match(line))
     contents = "\n".join([case.sdk, case.interpreter, *case.requirements, REQUIREMENTS.read_text(), constraints])
     if case.sdk == NEWEST:
         contents += time.strftime("%Y-%m-%d")  # so that a new release is seen within a day
@@ -167,13 +167,6 @@ def _environment(case: Case) -> Path:
         _uv("pip", "install", "-q", "-p", str(python), "-c", str(held), "-r", str(REQUIREMENTS), *case.requirements)
         mark.write_text(digest)
     return python
-
-
-def _constraints(case: Case) -> str:
-    """The versions that are held: those of the Python that they were found on, but for what varies."""
-    if not sys.version.startswith(f"{case.python}."):
-        return ""
-    return "\n".join(line for line in CONSTRAINTS.read_text().splitlines() if not _NOT_HELD.match(line))
 
 
 def _uv(*arguments: str) -> None:
