@@ -14,7 +14,7 @@ from typing import Any
 import anthropic
 import httpx2
 
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-opus-4-8"
 REQUEST = {"model": MODEL, "max_tokens": 1024, "messages": [{"role": "user", "content": "Say something."}]}
 RETRY_COUNT = "x-stainless-retry-count"
 
