@@ -34,13 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(240))
 
 
-def eventually(what: Callable[[], T], wait: float = 40.0, why: str = "") -> T:
-    """The first true value of `what`. Fails with its last value after `wait` seconds."""
+def eventually(what: Callable[[], T], wait: float = 40.0, why: str | Callable[[], str] = "") -> T:
+    """The first true value of `what`. Fails after `wait` seconds, and says `why`."""
     deadline = time.monotonic() + wait
     while True:
         found = what()
         if found or time.monotonic() > deadline:
-            assert found, f"not in {wait:.0f} s: {why or what}"
+            assert found, f"not in {wait:.0f} s: {why() if callable(why) else why}"
             return found
         time.sleep(0.25)
 
