@@ -57,8 +57,10 @@ class Call:
     __slots__ = (
         "_ends",
         "_failures",
+        "_last",
         "_open",
         "_raised",
+        "_target",
         "_unsettled",
         "active",
         "attempts",
@@ -66,7 +68,6 @@ class Call:
         "duration",
         "error_type",
         "invocation",
-        "last",
         "observed",
         "observer",
         "outcome",
@@ -84,14 +85,17 @@ class Call:
         self.attempts = 0
         self.active = 0
         """The time that the attempts took together. The rest of the call's duration is backoff."""
-        self.last: Attempt | None = None
-        """The attempt that ended last."""
         self.outcome: CallOutcome | None = None
         self.error_type: str | None = None
         self.duration = 0
         self.observed: Any = None
         self.over_for_sdk = False
         """Whether the SDK method has returned or raised. Its body may be unread."""
+        self._target: Target | None = None
+        """Where the attempt went that ended last."""
+        self._last: Attempt | None = None
+        """The attempt that ended last, until the call has ended. An attempt knows its call, and a cycle of the two would
+        leave both, and their spans, to the garbage collector."""
         self._failures = 0
         self._unsettled: list[Attempt] = []
         """Failed attempts of which it is not known yet whether a further one follows. Bodies end in any thread."""
@@ -103,12 +107,12 @@ class Call:
     @property
     def operation(self) -> str | None:
         """The operation's name, from the SDK or from the last attempt's URL; `None` for a call without either."""
-        return self.invocation.operation or (self.last.target.operation if self.last else None)
+        return self.invocation.operation or (self._target.operation if self._target else None)
 
     @property
     def address(self) -> str | None:
         """The host that the call's last attempt went to, or the client's base URL where none was sent."""
-        return self.last.target.address if self.last else self.invocation.address
+        return self._target.address if self._target else self.invocation.address
 
     @property
     def retries(self) -> int:
@@ -142,7 +146,9 @@ class Call:
 
     def attempt_ended(self, attempt: Attempt) -> None:
         """An attempt of this call has ended, in any thread. Called within the guard of its end."""
-        self.last = attempt
+        self._target = attempt.target
+        if self.outcome is None:
+            self._last = attempt
         self.active += attempt.duration
         if attempt.outcome is AttemptOutcome.FAILED:
             self._failures += 1
@@ -198,9 +204,10 @@ class Call:
             self.outcome = self.outcome or CallOutcome.FAILED
             self._settle(fatal=self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED))
             self.observer.call_ended(self)
+            self._last = None
 
     def _conclude(self) -> CallOutcome:
-        last = self.last
+        last = self._last
         if self._raised is CallOutcome.FAILED and last is not None and self._out_of_retries(last):
             return CallOutcome.EXHAUSTED
         if self._raised is not None:
