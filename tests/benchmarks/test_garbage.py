@@ -6,12 +6,12 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from benchmarks.workload import Case
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 import anthropic_otel
 from benchmarks import workload
-from benchmarks.workload import Case
 
 CALLS = 10
 
