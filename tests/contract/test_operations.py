@@ -1,0 +1,75 @@
+"""The list of operations has every method of the newest SDK, with the route and the name that the SDK gives it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import anthropic
+import pytest
+
+from support.versions import NAMES_OPERATIONS
+
+METHODS = {
+    "_get": "GET",
+    "_get_api_list": "GET",
+    "_post": "POST",
+    "_put": "PUT",
+    "_patch": "PATCH",
+    "_delete": "DELETE",
+}
+
+
+def ours() -> set[str]:
+    text = resources.files("anthropic_otel._core").joinpath("operations.txt").read_text("utf-8")
+    return {line for line in text.splitlines() if line and not line.startswith("#")}
+
+
+def theirs() -> set[str]:
+    """`METHOD route name` of every request that a resource of the installed SDK makes."""
+    folder = Path(anthropic.__file__).parent / "resources"
+    return {line for path in folder.rglob("*.py") for line in operations_in(path)}
+
+
+def operations_in(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in METHODS):
+            continue
+        method = http_method(node)
+        for options in (each for each in ast.walk(node) if isinstance(each, ast.Call) and is_options(each)):
+            told = {keyword.arg: keyword.value for keyword in options.keywords}
+            name, route = told.get("span_name"), told.get("span_route")
+            assert isinstance(name, ast.Constant), f"{path.name}:{options.lineno} names no operation"
+            assert isinstance(route, ast.Constant), f"{path.name}:{options.lineno} names no route"
+            yield f"{method} {route.value} {name.value.removeprefix('anthropic.')}"
+
+
+def http_method(call: ast.Call) -> str:
+    """By the name of the method, unless a list says that it is had by another one."""
+    assert isinstance(call.func, ast.Attribute)
+    told = next((keyword.value for keyword in call.keywords if keyword.arg == "method"), None)
+    return told.value.upper() if isinstance(told, ast.Constant) else METHODS[call.func.attr]
+
+
+def is_options(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "make_request_options"
+
+
+@pytest.mark.skipif(not NAMES_OPERATIONS, reason="this SDK gives its operations no names")
+def test_every_operation_of_the_sdk_is_in_the_list() -> None:
+    """On failure: the lines to add to operations.txt."""
+    found = theirs()
+    assert len(found) > 20, "the SDK's resources are not where they were"
+    missing = sorted(found - ours(), key=lambda line: line.split()[::-1])
+    assert not missing, "\n".join(["add to operations.txt:", *missing])
+
+
+@pytest.mark.skipif(not NAMES_OPERATIONS, reason="this SDK gives its operations no names")
+def test_no_operation_has_another_name_in_the_list() -> None:
+    """A route and method that the SDK has are in the list with the SDK's name, and with no other."""
+    names = {line.rsplit(" ", 1)[0]: line.rsplit(" ", 1)[1] for line in theirs()}
+    listed = [line.rsplit(" ", 1) for line in ours()]
+    wrong = [(route, name, names[route]) for route, name in listed if names.get(route, name) != name]
+    assert not wrong
