@@ -1,0 +1,188 @@
+"""Event hooks on clients of every library: what they see of an attempt, and what they cannot see."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.trace import StatusCode
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
+from support import identities
+from support.apps import API_KEY, PROMPT, BareApp, SdkApp, quietly, request_of
+from support.driver import Driver
+from support.stacks import HTTPCORE_STACKS, SDK_STACKS, STACKS, Stack, http_client
+from support.telemetry import Telemetry
+
+pytestmark = [
+    pytest.mark.usefixtures("waits"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+SEEN = (
+    "ok",
+    "ok_gzip",
+    "http_429",
+    "http_529",
+    "connection_refused",
+    "name_resolution_error",
+    "tls_untrusted",
+    "tls_timeout",
+    "connection_reset",
+    "connection_reset_in_request",
+    "server_disconnected",
+    "read_timeout",
+    "protocol_error",
+    "body_reset",
+    "body_timeout",
+    "stream_overloaded",
+    "stream_overloaded_gzip",
+    "stream_reset",
+    "stream_incomplete",
+)
+
+
+@pytest.fixture
+def driver(stack: Stack) -> Iterator[Driver]:
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        yield driver
+
+
+def _app(stack: Stack, endpoint: Endpoint, driver: Driver, telemetry: Telemetry) -> BareApp:
+    http = http_client(stack, endpoint, event_hooks=telemetry.event_hooks())
+    return BareApp(stack, endpoint, driver, http=http)
+
+
+def _error_of(app: BareApp, content: str = PROMPT, *, stream: bool = False) -> type[Exception] | None:
+    """The type of what the app gets to see; the exception itself is forgotten, and its request with it."""
+    try:
+        app.meet(content, stream=stream)
+    except Exception as error:
+        app.witness.raised.clear()
+        return type(error)
+    return None
+
+
+def _of(stacks: tuple[Stack, ...]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("stack", stacks, ids=lambda stack: stack.name)
+
+
+@_of(HTTPCORE_STACKS)
+@pytest.mark.parametrize("name", SEEN)
+def test_hooks_report_what_send_reports(
+    name: str, stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """Error type, cause, outcome and status are those of the catalogue, though nothing is patched."""
+    fault = FAULTS[name]
+    app = _app(stack, sim.endpoint(fault), driver, recorded)
+    error = _error_of(app, PROMPT + "x" * fault.needs.request_bytes, stream=bool(fault.stream))
+    quietly(app)
+    assert (error is not None) == (fault.cause not in (None, s.NetworkCause.INCOMPLETE_STREAM))
+    [span] = recorded.attempts
+    attributes = dict(span.attributes or {})
+    assert attributes[s.ATTEMPT_OUTCOME] == fault.outcome.value
+    assert attributes.get(s.ERROR_TYPE) == fault.error_type
+    assert attributes.get(s.NETWORK_CAUSE) == (fault.cause.value if fault.cause else None)
+    if fault.phase is not None:
+        assert attributes[s.NETWORK_PHASE] == fault.phase.value
+    assert attributes.get(s.HTTP_RESPONSE_STATUS_CODE) == fault.status
+    assert (span.status.status_code is StatusCode.ERROR) == (fault.error_type is not None)
+    assert len(recorded.logs) == (1 if fault.error_type else 0)
+    identities.check(recorded, calls=0)
+
+
+@_of(HTTPCORE_STACKS)
+def test_a_pool_that_is_full_is_an_attempt_of_an_unknown_end(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """The transport has no event for it: the attempt ends with its request, and is counted."""
+    endpoint = sim.endpoint("pool_timeout")
+    http = http_client(stack, endpoint)
+    app = BareApp(stack, endpoint, driver, http=http)
+    app.occupy(1)
+    http.event_hooks = recorded.event_hooks()
+    assert _error_of(app) is stack.module.PoolTimeout
+    gc.collect()
+    quietly(app)
+    [span] = recorded.attempts
+    assert (span.attributes or {})[s.ERROR_TYPE] == "_OTHER"
+    identities.check_every_attempt_ended_once(recorded, 0)
+
+
+@_of(STACKS)
+def test_each_hop_of_a_redirect_is_an_attempt(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """The HTTP library calls the hooks for each request that it sends."""
+    app = _app(stack, sim.endpoint("ok_redirected"), driver, recorded)
+    app.meet()
+    quietly(app)
+    assert [(span.attributes or {})[s.HTTP_RESPONSE_STATUS_CODE] for span in recorded.attempts] == [307, 200]
+    identities.check_every_attempt_ended_once(recorded, 0)
+
+
+@_of(SDK_STACKS)
+def test_the_attempts_of_the_sdk_have_their_numbers(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """The SDK tells in a header which attempt of a call a request is."""
+    http = http_client(stack, event_hooks=recorded.event_hooks())
+    app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded, http=http)
+    sim.play("http_529", "http_503")
+    app.create()
+    app.close()
+    assert [(span.attributes or {}).get(s.HTTP_REQUEST_RESEND_COUNT) for span in recorded.attempts] == [None, 1, 2]
+    assert [(span.attributes or {}).get(s.ERROR_TYPE) for span in recorded.attempts] == ["529", "503", None]
+
+
+@_of(HTTPCORE_STACKS)
+def test_hooks_and_trace_functions_of_the_app_go_on(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """The app's own hooks are called, and so is its own `trace` function."""
+    seen: list[str] = []
+    hooks = recorded.event_hooks()
+    if stack.asynchronous:
+
+        async def hook(_: Any) -> None:
+            seen.append("hook")
+
+        async def trace(name: str, _: Any) -> None:
+            seen.append(name)
+    else:
+
+        def hook(_: Any) -> None:  # type: ignore[misc]
+            seen.append("hook")
+
+        def trace(name: str, _: Any) -> None:  # type: ignore[misc]
+            seen.append(name)
+
+    mixed = {name: [hook, *those, hook] for name, those in hooks.items()}
+    http = http_client(stack, event_hooks=mixed)
+    driver(
+        http.post(
+            f"{sim.base_url}/v1/messages",
+            json=request_of(),
+            headers={"x-api-key": API_KEY},
+            extensions={"trace": trace},
+        )
+    )
+    driver.close(http)
+    assert seen.count("hook") == 4
+    assert "http11.send_request_headers.started" in seen
+    assert len(recorded.attempts) == 1
+
+
+@_of(HTTPCORE_STACKS)
+def test_hooks_within_an_instrumented_client_make_no_second_attempt(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """An app that has both has one span for each attempt."""
+    app = _app(stack, Endpoint(sim.base_url), driver, recorded)
+    recorded.instrument_http_client(app.http)
+    app.meet()
+    app.close()
+    assert len(recorded.attempts) == 1
