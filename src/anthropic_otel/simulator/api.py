@@ -1,4 +1,4 @@
-"""The API: which answer a request gets when nothing befalls it. Also the paths that Bedrock and Vertex have for it.
+"""The API: which answer a request gets when nothing befalls it. Also the paths that other platforms have for it.
 
 The one rule here: no sockets. A request comes in as a value, an answer goes out as a value; `perform.py` sends it.
 """
@@ -68,6 +68,8 @@ _MODELS: Final = {
 }
 _CREATED: Final = "2026-10-01T00:00:00Z"
 _BEDROCK: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>invoke|invoke-with-response-stream)")
+_MANAGED: Final = "/anthropic"
+"""What Mantle and Foundry have before the paths of the API itself."""
 _VERTEX: Final = re.compile(
     r"(?:/v1)?/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>\w+)"
 )
@@ -88,7 +90,7 @@ class Api:
             return self._platform(request, match["model"], stream, AwsEventStream())
         if match := _VERTEX.fullmatch(path):
             return self._vertex(request, match["model"], match["verb"])
-        return self._first_party(request, path)
+        return self._first_party(request, path.removeprefix(_MANAGED))
 
     def _first_party(self, request: Received, path: str) -> Answer:
         if not request.header("x-api-key") and not request.header("authorization"):
