@@ -1,4 +1,4 @@
-"""Streams in other hands: threads, tasks, the garbage collector, a closed loop. One end each, and nothing left current."""
+"""Streams in other hands: threads, tasks, the garbage collector, a closed loop. One end each, nothing left current."""
 
 from __future__ import annotations
 

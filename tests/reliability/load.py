@@ -1,0 +1,202 @@
+"""Many calls and streams at once, and what they leave behind: memory, sockets, attempts in flight.
+
+The rule: a leak is what grows with the number of calls. So a load is run in equal rounds, and it is the growth from
+round to round that counts, after the first ones have filled the caches and pools that stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import time
+import tracemalloc
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import anthropic
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+
+import anthropic_otel
+from anthropic_otel.simulator import Simulator
+from reliability import interrupting
+from reliability.interrupting import httpx
+
+REQUEST: Final[dict[str, Any]] = {
+    "model": "claude-opus-4-8",
+    "max_tokens": 64,
+    "messages": [{"role": "user", "content": "hi"}],
+}
+MIX: Final = {"ok": 0.9, "http_429_retry_after_ms": 0.04, "server_disconnected": 0.02, "stream_overloaded": 0.04}
+
+
+@dataclass(frozen=True)
+class Load:
+    """So many calls and streams in all, in equal rounds, `concurrent` at a time. Every tenth stream is dropped."""
+
+    calls: int
+    streams: int
+    concurrent: int = 200
+    rounds: int = 10
+
+
+@dataclass
+class Rounds:
+    """What was measured after each round. Bytes, seconds, and open file descriptors."""
+
+    traced: list[int] = field(default_factory=list)
+    resident: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    descriptors: list[int] = field(default_factory=list)
+
+    def slope(self, values: list[int], per_round: int) -> float:
+        """The growth per call in the second half of the rounds: the least-squares line through them."""
+        tail = values[len(values) // 2 :]
+        middle = (len(tail) - 1) / 2
+        mean = sum(tail) / len(tail)
+        rise = sum((at - middle) * (value - mean) for at, value in enumerate(tail))
+        run = sum((at - middle) ** 2 for at in range(len(tail)))
+        return rise / run / per_round
+
+
+class Recorded:
+    """Providers as in production - batch processor, periodic reader - whose exporters are the test's."""
+
+    def __init__(self, spans: SpanExporter, metrics: MetricExporter | None = None) -> None:
+        self.tracer_provider = TracerProvider(shutdown_on_exit=False)
+        self.tracer_provider.add_span_processor(BatchSpanProcessor(spans, max_queue_size=4096))
+        self.reader = InMemoryMetricReader()
+        readers = [self.reader, PeriodicExportingMetricReader(metrics, 500)] if metrics is not None else [self.reader]
+        self.meter_provider = MeterProvider(readers, shutdown_on_exit=False)
+
+    def count(self, name: str) -> int:
+        data = self.reader.get_metrics_data()
+        metrics = (
+            [metric for scope in data.resource_metrics[0].scope_metrics for metric in scope.metrics] if data else []
+        )
+        points = [point for metric in metrics if metric.name == name for point in metric.data.data_points]
+        return int(sum(getattr(point, "count", 0) or getattr(point, "value", 0) for point in points))
+
+    @property
+    def in_flight(self) -> int:
+        return self.count("anthropic.client.attempt.started") - self.count("anthropic.client.attempt.duration")
+
+    def close(self) -> None:
+        self.tracer_provider.shutdown()
+        self.meter_provider.shutdown()
+
+
+class Mock(interrupting.Transport):
+    """A transport without a network, that answers at once and keeps nothing of what it was asked."""
+
+    def _response(self, request: Any) -> Any:
+        response = super()._response(request)
+        self.requests.clear()
+        return response
+
+
+def clients(base_url: str | None, load: Load) -> Any:
+    """An SDK client on the simulator, or, without a URL, on a mock transport."""
+    if base_url is None:
+        return interrupting.client(Mock(200), asynchronous=True)
+    limits = httpx.Limits(max_connections=load.concurrent, max_keepalive_connections=load.concurrent)
+    http = httpx.AsyncClient(limits=limits, timeout=60)
+    return anthropic.AsyncAnthropic(base_url=base_url, api_key="none", max_retries=3, http_client=http)
+
+
+async def run_round(client: Any, calls: int, streams: int, concurrent: int) -> None:
+    """One round. What the faults of the mix leave to the app is the app's to expect."""
+    work = [*[False] * calls, *[True] * streams]
+    work.sort(key=lambda stream: stream)
+    queue = iter(enumerate(work[i // 2] if i % 2 else work[-1 - i // 2] for i in range(len(work))))
+
+    async def worker() -> None:
+        for number, stream in queue:
+            try:
+                await (_stream(client, drop=number % 10 == 0) if stream else client.messages.create(**REQUEST))
+            except (anthropic.APIError, httpx.HTTPError):
+                continue
+
+    await asyncio.gather(*(worker() for _ in range(concurrent)))
+
+
+async def _stream(client: Any, *, drop: bool) -> None:
+    events = await client.messages.create(stream=True, **REQUEST)
+    if drop:
+        await events.close()
+        return
+    async for _ in events:
+        pass
+
+
+def resident() -> int:
+    """The bytes of memory that the process has, without what the garbage collector can still free."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def run(load: Load, base_url: str | None, *, trace_memory: bool = True) -> Rounds:
+    """Runs the load and measures after each round."""
+    found = Rounds()
+    calls, streams = load.calls // load.rounds, load.streams // load.rounds
+
+    async def main() -> None:
+        async with clients(base_url, load) as client:
+            for _ in range(load.rounds):
+                started = time.perf_counter()
+                await run_round(client, calls, streams, load.concurrent)
+                found.seconds.append(time.perf_counter() - started)
+                gc.collect()
+                found.traced.append(tracemalloc.get_traced_memory()[0])
+                found.resident.append(resident())
+                found.descriptors.append(len(os.listdir("/proc/self/fd")))
+
+    if trace_memory:
+        tracemalloc.start()
+    try:
+        asyncio.run(main())
+    finally:
+        tracemalloc.stop()
+    gc.collect()
+    return found
+
+
+def measure(
+    load: Load,
+    *,
+    network: bool,
+    exporter: SpanExporter,
+    metrics: MetricExporter | None = None,
+    instrumented: bool = True,
+    trace_memory: bool = True,
+) -> dict[str, Any]:
+    """One load, as figures; over the simulator if `network`, else over a mock transport."""
+    recorded = Recorded(exporter, metrics)
+    if instrumented:
+        anthropic_otel.instrument(tracer_provider=recorded.tracer_provider, meter_provider=recorded.meter_provider)
+    try:
+        with Simulator(record=False) as sim:
+            if network:
+                sim.mix(MIX)
+            found = run(load, sim.base_url if network else None, trace_memory=trace_memory)
+            left_open = sim.connections_open
+        per_round = (load.calls + load.streams) // load.rounds
+        return {
+            "calls": recorded.count("anthropic.client.call.duration"),
+            "attempts": recorded.count("anthropic.client.attempt.started"),
+            "in_flight": recorded.in_flight,
+            "connections_left": left_open,
+            "descriptors_grown": found.descriptors[-1] - found.descriptors[len(found.descriptors) // 2],
+            "traced_bytes_per_call": round(found.slope(found.traced, per_round), 3),
+            "resident_bytes_per_call": round(found.slope(found.resident, per_round), 1),
+            "calls_per_second": round((load.calls + load.streams) / sum(found.seconds)),
+        }
+    finally:
+        anthropic_otel.uninstrument()
+        recorded.close()

@@ -1,0 +1,55 @@
+"""Under load nothing grows and nothing stays: a short version of what `soak.py` does for long."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from reliability import exporters, load
+from reliability.load import Load
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The OpenTelemetry SDK logs each export that fails."""
+    monkeypatch.setattr(logging.getLogger("opentelemetry"), "disabled", True)
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+
+
+def measure(work: Load, *, network: bool, exporter: str = "well") -> dict[str, Any]:
+    options: Any = exporters.BEHAVIOURS[exporter]
+    behaviour = exporters.Behaviour(**options)
+    return load.measure(
+        work, network=network, exporter=exporters.Spans(behaviour), metrics=exporters.Metrics(behaviour)
+    )
+
+
+def check(found: dict[str, Any], work: Load) -> None:
+    """Every call is counted, nothing is in flight, no socket is open, and memory does not grow with calls."""
+    assert found["calls"] == work.calls + work.streams
+    assert found["attempts"] >= found["calls"]
+    assert found["in_flight"] == 0
+    assert found["connections_left"] == 0
+    assert found["descriptors_grown"] <= 0
+    # One leaked attempt has about three thousand bytes, one leaked reference a hundred.
+    assert found["traced_bytes_per_call"] < 100
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("network", [False, True], ids=["mock", "simulator"])
+def test_nothing_grows(network: bool) -> None:
+    """Calls and streams, a hundred at a time: memory is flat, and all has ended."""
+    work = Load(240, 80, concurrent=40, rounds=8) if network else Load(640, 160, concurrent=40, rounds=8)
+    check(measure(work, network=network), work)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("exporter", ["down", "slow", "rejecting"])
+def test_a_failing_exporter_costs_telemetry_and_nothing_else(exporter: str) -> None:
+    """While nothing can be exported, calls are counted and end, and memory stays within the processor's queue."""
+    work = Load(calls=160, streams=40, concurrent=40, rounds=4)
+    found = measure(work, network=False, exporter=exporter)
+    assert found["calls"] == 200
+    assert found["in_flight"] == 0
