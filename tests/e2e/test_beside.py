@@ -1,0 +1,245 @@
+"""Beside the SDK's own tracing and other instrumentations: what is sent along, and that nothing is told twice."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from opentelemetry import context, trace
+from opentelemetry.context import attach, detach, set_value
+from opentelemetry.instrumentation.utils import suppress_http_instrumentation, suppress_instrumentation
+from opentelemetry.sdk.trace import ReadableSpan
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import Endpoint, Simulator
+from support import identities
+from support.apps import SdkApp
+from support.driver import Driver
+from support.stacks import SDK_STACKS, Stack
+from support.telemetry import Telemetry
+from support.versions import SDK_LIBRARY, TRACES_ITSELF
+
+pytestmark = pytest.mark.usefixtures("waits")
+
+
+@pytest.fixture(params=SDK_STACKS, ids=lambda stack: stack.name)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Each stack that the SDK takes."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def driver(stack: Stack) -> Iterator[Driver]:
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        yield driver
+
+
+@pytest.fixture
+def app(stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry) -> Iterator[SdkApp]:
+    """An instrumented app."""
+    app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+    recorded.instrument()
+    yield app
+    app.close()
+
+
+def _sent_by(span: ReadableSpan) -> str:
+    """The `traceparent` of a request that `span` stands for."""
+    assert span.context is not None
+    return f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-{span.context.trace_flags:02x}"
+
+
+# -- trace context -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_each_attempt_sends_its_own_trace_context(
+    stream: bool, app: SdkApp, sim: Simulator, recorded: Telemetry
+) -> None:
+    """A server's or a proxy's span is a child of the attempt that reached it, and not of the call."""
+    sim.play("http_529")
+    app.meet(stream=stream)
+    assert [request.header("traceparent") for request in sim.requests] == [_sent_by(span) for span in recorded.attempts]
+    assert len(sim.requests) == 2
+
+
+@pytest.mark.skipif(not TRACES_ITSELF, reason="this SDK has no such option")
+def test_no_trace_context_is_sent_where_the_sdk_may_not(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """The SDK's `propagation` is off: that is for the attempts too. They are recorded all the same."""
+    option = {"propagation": False, "tracer_provider": recorded.tracer_provider}
+    app = SdkApp(stack, Endpoint(sim.base_url), driver, open_telemetry=option)
+    recorded.instrument()
+    app.create()
+    app.close()
+    assert len(recorded.attempts) == 1
+    assert sim.requests[0].header("traceparent") == ""
+
+
+def test_the_call_is_a_child_of_the_apps_span(app: SdkApp, recorded: Telemetry) -> None:
+    """app > call > attempt; and when the call is over the app's span is current again."""
+    with recorded.tracer_provider.get_tracer("app").start_as_current_span("a request of the app") as own:
+        app.create()
+        assert trace.get_current_span() is own
+    [call] = recorded.calls
+    [attempt] = recorded.attempts
+    assert call.parent == own.get_span_context()
+    assert attempt.parent == call.context
+
+
+def test_nothing_stays_current(app: SdkApp, sim: Simulator) -> None:
+    """Neither after an answer nor after an error, nor while the app reads a stream."""
+    before = context.get_current()
+    app.create()
+    sim.play("http_400")
+    with pytest.raises(Exception, match="400"):
+        app.create()
+    stream = app.create(stream=True)
+    assert context.get_current() == before
+    app.driver.read(stream)
+    assert context.get_current() == before
+
+
+# -- the SDK's own span ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not TRACES_ITSELF, reason="this SDK makes no span")
+def test_the_call_span_is_ours_where_the_sdks_is_switched_off(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """Exactly one for each call, whoever makes it, with the same name and the same attributes that need no content."""
+    spans = []
+    for option in ({"tracer_provider": recorded.tracer_provider}, False):
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, open_telemetry=option)
+        recorded.instrument()
+        app.events()
+        app.close()
+        spans += recorded.calls
+        recorded.clear()
+    theirs, ours = spans
+    assert theirs.name == ours.name == "anthropic.messages.create"
+    assert theirs.kind == ours.kind
+    assert {"com.anthropic.sdk.python", "anthropic_otel"} == {
+        span.instrumentation_scope.name for span in spans if span.instrumentation_scope
+    }
+    told = dict(theirs.attributes or {})
+    same = {name: value for name, value in dict(ours.attributes or {}).items() if name != s.OPERATION_NAME}
+    assert same == {name: told[name] for name in same}
+    assert theirs.status.status_code == ours.status.status_code
+
+
+def test_a_call_within_another_instrumentations_span_gets_no_second_one(app: SdkApp, recorded: Telemetry) -> None:
+    """Another GenAI instrumentation has opened a span for this call: the attempts are its children."""
+    tracer = recorded.tracer_provider.get_tracer("another")
+    option = {"traces": False}
+    if TRACES_ITSELF:
+        app.client = app.client.with_options(open_telemetry=option)
+    with tracer.start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}) as theirs:
+        app.create()
+    assert not recorded.calls
+    assert [span.parent for span in recorded.attempts] == [theirs.get_span_context()]
+    identities.check(recorded, calls=1)
+
+
+# -- instrumentations of the HTTP client -------------------------------------------------------------------------------
+
+
+@contextmanager
+def _http_instrumentation(telemetry: Telemetry) -> Iterator[None]:
+    name = {"httpx": "HTTPXClientInstrumentor", "httpx2": "HTTPX2ClientInstrumentor"}[SDK_LIBRARY]
+    module = importlib.import_module("opentelemetry.instrumentation.httpx")
+    if not hasattr(module, name):
+        pytest.skip("this version of opentelemetry-instrumentation-httpx does not know the library")
+    instrumentor = getattr(module, name)()
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider, skip_dep_check=True
+    )
+    try:
+        yield
+    finally:
+        instrumentor.uninstrument()
+
+
+def _of_another_scope(telemetry: Telemetry) -> list[str]:
+    return [
+        span.name
+        for span in telemetry.spans
+        if span.instrumentation_scope and "instrumentation.httpx" in span.instrumentation_scope.name
+    ]
+
+
+def test_an_attempt_has_one_span_beside_the_http_instrumentation(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """Ours; and its duration is measured once."""
+    if stack.aiohttp:
+        pytest.skip("the instrumentation of httpx does not see this transport")
+    with _http_instrumentation(recorded):
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+        recorded.instrument()
+        sim.play("http_529")
+        app.create()
+        app.close()
+    assert not _of_another_scope(recorded)
+    assert len(recorded.attempts) == 2
+    assert not {name for name in recorded.metric_names if name.startswith("http.")}
+    assert [request.header("traceparent") for request in sim.requests] == [_sent_by(span) for span in recorded.attempts]
+
+
+def test_the_http_instrumentation_can_be_left_on(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """Its span is a child of the attempt's."""
+    if stack.aiohttp:
+        pytest.skip("the instrumentation of httpx does not see this transport")
+    with _http_instrumentation(recorded):
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+        recorded.instrument(suppress_http_instrumentation=False)
+        app.create()
+        app.close()
+    [theirs] = [span for span in recorded.spans if span.name == "POST"]
+    [attempt] = recorded.attempts
+    assert theirs.parent == attempt.context
+
+
+def test_the_http_instrumentation_goes_on_for_the_apps_own_requests(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """Only our sends are silenced for it."""
+    if stack.aiohttp:
+        pytest.skip("the instrumentation of httpx does not see this transport")
+    with _http_instrumentation(recorded):
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+        recorded.instrument()
+        app.create()
+        app.send()
+        app.close()
+    assert _of_another_scope(recorded) == ["POST"]
+
+
+@pytest.mark.parametrize("quiet", [suppress_instrumentation, suppress_http_instrumentation])
+def test_nothing_is_recorded_where_somebody_upstream_asks_for_silence(
+    quiet: Any, app: SdkApp, recorded: Telemetry
+) -> None:
+    """No span, no metric, no log record of ours; and the call works."""
+    with quiet():
+        assert app.create().content
+        assert app.events()
+    assert not recorded.attempts
+    assert not recorded.logs
+    assert not recorded.points(s.ATTEMPT_STARTED)
+    assert not recorded.points(s.CALL_DURATION)
+
+
+def test_silence_ends_with_its_block(app: SdkApp, recorded: Telemetry) -> None:
+    """The next call is recorded."""
+    token = attach(set_value("suppress_instrumentation", True))
+    app.create()
+    detach(token)
+    app.create()
+    assert len(recorded.attempts) == 1
+    identities.check(recorded, calls=1)
