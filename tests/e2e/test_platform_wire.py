@@ -1,0 +1,250 @@
+"""What the other platforms put on the wire: routes of their own, signatures, and frames instead of events.
+
+The credentials are made up; what is signed with them is signed by the SDK's own code, and checked as the platform would.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import anthropic
+import pytest
+from opentelemetry.trace import StatusCode
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import ErrorEvent, Simulator
+from support import identities
+from support.apps import MODEL, PROMPT, request_of
+from support.driver import Driver
+from support.telemetry import Telemetry
+from support.versions import CLOSES_FAILED_STREAMS, TRACES_ITSELF
+
+pytestmark = pytest.mark.usefixtures("waits")
+
+SECRET = "a-secret-that-nobody-may-see"
+AWS = {"aws_access_key": "AKIAIOSFODNN7EXAMPLE", "aws_secret_key": SECRET, "aws_region": "us-east-1"}
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A platform's clients, without the word `Anthropic`, and what they are made with.
+
+    `prefix` is what the platform's base URL has behind the host; `whole` and `stream` are the templates of a message,
+    where the stream has another one. `signs` is whether its requests are signed; `frames` whether its streams are AWS
+    event streams.
+    """
+
+    name: str
+    options: dict[str, Any]
+    prefix: str = ""
+    whole: str = "/v1/messages"
+    stream: str = ""
+    signs: bool = False
+    frames: bool = False
+    needs: str | None = None
+
+    def client_class(self, *, asynchronous: bool) -> type[Any]:
+        """Skips the test where the installed SDK has none."""
+        if self.needs is not None:
+            pytest.importorskip(self.needs)
+        cls = getattr(anthropic, f"{'Async' if asynchronous else ''}Anthropic{self.name}", None)
+        if cls is None:
+            pytest.skip(f"this SDK has no client for {self.name}")
+        found: type[Any] = cls
+        return found
+
+
+_PUBLISHER = "/v1/projects/{project}/locations/{region}/publishers/anthropic/models/{model}"
+
+PLATFORMS = (
+    Platform(
+        "Bedrock",
+        AWS,
+        whole="/model/{model}/invoke",
+        stream="/model/{model}/invoke-with-response-stream",
+        signs=True,
+        frames=True,
+        needs="botocore",
+    ),
+    Platform(
+        "Vertex",
+        {"region": "us-east5", "project_id": "a-project", "access_token": SECRET},
+        prefix="/v1",
+        whole=f"{_PUBLISHER}:rawPredict",
+        stream=f"{_PUBLISHER}:streamRawPredict",
+        needs="google.auth",
+    ),
+    Platform("BedrockMantle", AWS, prefix="/anthropic", whole="/anthropic/v1/messages", signs=True, needs="botocore"),
+    Platform("AWS", AWS | {"workspace_id": "wrkspc_1"}, signs=True, needs="botocore"),
+    Platform("GoogleCloud", {"project": "a-project", "workspace_id": "wrkspc_1", "token_provider": lambda: SECRET}),
+    Platform("Foundry", {"api_key": SECRET}, prefix="/anthropic", whole="/anthropic/v1/messages"),
+)
+
+
+class App:
+    """A client of a platform, and the simulator that stands for it."""
+
+    def __init__(self, platform: Platform, driver: Driver, sim: Simulator, telemetry: Telemetry) -> None:
+        self.platform, self._driver = platform, driver
+        options = dict(platform.options)
+        if TRACES_ITSELF:
+            options["open_telemetry"] = {"tracer_provider": telemetry.tracer_provider}
+        cls = platform.client_class(asynchronous=driver.asynchronous)
+        self.client = cls(base_url=sim.base_url + platform.prefix, max_retries=2, **options)
+
+    def create(self, client: Any = None, **more: Any) -> Any:
+        return self._driver((client or self.client).messages.create(**request_of(**more)))
+
+    def events(self, **more: Any) -> list[Any]:
+        return self._driver.read(self.create(stream=True, **more))
+
+
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
+def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    with Driver(asynchronous=request.param) as made:
+        yield made
+
+
+@pytest.fixture(params=PLATFORMS, ids=lambda platform: platform.name)
+def platform(request: pytest.FixtureRequest) -> Platform:
+    found: Platform = request.param
+    return found
+
+
+@pytest.fixture
+def app(platform: Platform, driver: Driver, sim: Simulator, recorded: Telemetry) -> Iterator[App]:
+    """An app on that platform, instrumented."""
+    recorded.instrument()
+    made = App(platform, driver, sim, recorded)
+    yield made
+    driver.close(made.client)
+
+
+def attributes(span: Any) -> dict[str, Any]:
+    return dict(span.attributes or {})
+
+
+def check_one_call(telemetry: Telemetry, *, template: str, attempts: int) -> None:
+    """Exactly one call span, which every attempt is a child of; every attempt is named by the platform's route."""
+    [call] = telemetry.calls
+    assert call.name == "anthropic.messages.create"
+    assert attributes(call)[s.GEN_AI_REQUEST_MODEL] == MODEL
+    assert len(telemetry.spans) == attempts + 1
+    assert [span.parent for span in telemetry.attempts] == [call.context] * attempts
+    assert {span.name for span in telemetry.attempts} == {f"POST {template}"}
+    assert {attributes(span)[s.URL_TEMPLATE] for span in telemetry.attempts} == {template}
+    assert {attributes(span)[s.OPERATION_NAME] for span in telemetry.attempts} == {"messages.create"}
+    assert {point.attributes[s.GEN_AI_REQUEST_MODEL] for point in telemetry.points(s.ATTEMPT_DURATION)} == {MODEL}
+    assert {point.attributes[s.OPERATION_NAME] for point in telemetry.points(s.CALL_DURATION)} == {"messages.create"}
+    identities.check(telemetry, calls=1)
+
+
+def check_nothing_private_is_told(telemetry: Telemetry) -> None:
+    """No key, no token, no signature and no prompt."""
+    told = "".join(span.to_json() for span in telemetry.spans if s.ATTEMPT_OUTCOME in attributes(span))
+    told += "".join(str(record.__dict__) for record in telemetry.records)
+    assert not [secret for secret in (SECRET, AWS["aws_access_key"], "Signature=", PROMPT) if secret in told]
+
+
+def test_a_recovered_call(app: App, sim: Simulator, recorded: Telemetry) -> None:
+    """Two attempts that fail, one that does not, one call: as on the first-party API."""
+    sim.play("http_529", "connection_reset", "ok")
+    message = app.create()
+    assert message.content[0].text
+    check_one_call(recorded, template=app.platform.whole, attempts=3)
+    assert [attributes(span).get(s.ERROR_TYPE) for span in recorded.attempts] == ["529", "connection_reset", None]
+    [point] = recorded.points(s.CALL_RETRIES)
+    assert (point.sum, point.attributes[s.CALL_OUTCOME]) == (2, "recovered")
+    check_nothing_private_is_told(recorded)
+
+
+def test_a_stream(app: App, recorded: Telemetry) -> None:
+    """Its attempt lasts to its end event, which is found in the platform's own framing."""
+    assert len(app.events()) > 10
+    check_one_call(recorded, template=app.platform.stream or app.platform.whole, attempts=1)
+    [attempt] = recorded.attempts
+    assert attributes(attempt)[s.ATTEMPT_OUTCOME] == "completed"
+    assert attributes(attempt)[s.STREAM_COMPLETE] is True
+    assert attributes(attempt)[s.STREAM_TIME_TO_FIRST_CHUNK] > 0
+
+
+ERRORS = ("overloaded_error", "rate_limit_error", "timeout_error", "api_error")
+STREAM_ERRORS = [
+    pytest.param(platform, error_type, id=f"{platform.name}-{error_type}")
+    for platform in PLATFORMS
+    for error_type in (ERRORS if platform.frames else ERRORS[:1])
+]
+
+
+@pytest.mark.parametrize(("platform", "error_type"), STREAM_ERRORS)
+def test_an_error_in_a_stream(app: App, sim: Simulator, recorded: Telemetry, error_type: str) -> None:
+    """An `error` event, or the exception frame that Bedrock has for it, fails the attempt that began with 200."""
+    sim.play(ErrorEvent(error_type, "not now"))
+    # Older versions of the SDK have no error of their own for a frame.
+    with pytest.raises((anthropic.APIError, ValueError) if app.platform.frames else anthropic.APIError):
+        app.events()
+    if not CLOSES_FAILED_STREAMS:
+        # Nobody closes the stream that has failed: it ends when the app has forgotten it.
+        gc.collect()
+    [attempt] = recorded.attempts
+    assert attributes(attempt)[s.ERROR_TYPE] == error_type
+    assert attributes(attempt)[s.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attributes(attempt)[s.ATTEMPT_OUTCOME] == "failed"
+    assert attempt.status.status_code is StatusCode.ERROR
+
+
+@pytest.mark.parametrize("platform", [each for each in PLATFORMS if each.signs], ids=lambda each: each.name)
+def test_a_signature_does_not_cover_what_is_added(app: App, sim: Simulator, recorded: Telemetry) -> None:
+    """Every request arrives as it was signed, retries too; the trace context arrives, and no signature covers it."""
+    sim.play("http_529", "ok")
+    app.create()
+    for request, span in zip(sim.requests, recorded.attempts, strict=True):
+        signed = re.search(r"SignedHeaders=([^,]+)", request.header("authorization"))
+        assert signed
+        names = signed[1].split(";")
+        assert {"host", "x-amz-date"} <= set(names)
+        assert "traceparent" not in names
+        assert f"{span.context.span_id:016x}" in request.header("traceparent")
+        assert signature_of(request, names) == request.header("authorization").rpartition("Signature=")[2]
+
+
+def signature_of(request: Any, names: list[str]) -> str:
+    """The signature that the request would have to have, by what has arrived of it."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    scope = re.search(r"Credential=[^/]+/(\d+)/([^/]+)/([^/]+)/", request.header("authorization"))
+    assert scope
+    url = f"http://{request.header('host')}{request.target}"
+    arrived = AWSRequest(request.method, url, {name: request.header(name) for name in names}, request.body)
+    arrived.context["timestamp"] = request.header("x-amz-date")
+    signer = SigV4Auth(Credentials(AWS["aws_access_key"], SECRET), scope[3], scope[2])
+    signer.headers_to_sign = lambda request: request.headers
+    return str(signer.signature(signer.string_to_sign(arrived, signer.canonical_request(arrived)), arrived))
+
+
+def test_a_copy_of_a_client_is_seen_too(app: App, recorded: Telemetry, driver: Driver) -> None:
+    """`with_options`, which on some platforms and versions makes an HTTP client of its own."""
+    copy = app.client.with_options(max_retries=1)
+    app.create(copy)
+    check_one_call(recorded, template=app.platform.whole, attempts=1)
+    if copy._client is not app.client._client:
+        driver.close(copy)
+
+
+def test_one_client_of_a_platform_is_instrumented(
+    platform: Platform, driver: Driver, sim: Simulator, recorded: Telemetry
+) -> None:
+    """`instrument(client)` takes it, and leaves another one alone."""
+    app, other = (App(platform, driver, sim, recorded) for _ in range(2))
+    recorded.instrument(app.client)
+    app.create()
+    other.create()
+    assert len(recorded.attempts) == 1
+    for each in (app, other):
+        driver.close(each.client)
