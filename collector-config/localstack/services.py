@@ -70,13 +70,14 @@ def taken(ports: Mapping[str, int]) -> list[str]:
 
 @dataclass
 class Service:
-    """One process. `ready` is a URL that answers 200 when it can be used."""
+    """One process. `ready` is a URL that answers 200 when it can be used; `grace` how long it has to end by itself."""
 
     name: str
     command: list[str]
     ready: str
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    grace: float = 20.0
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, wait: float = 60.0) -> Service:
@@ -101,16 +102,16 @@ class Service:
         self.stop()
         raise NotReady(f"{self.name} did not answer at {self.ready} in {wait:.0f} s:\n{self.tail()}")
 
-    def stop(self, sig: int = signal.SIGTERM, wait: float = 20.0) -> None:
+    def stop(self, sig: int = signal.SIGTERM) -> None:
         """Ends it and waits for the end."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(sig)
         try:
-            self.process.wait(wait)
+            self.process.wait(self.grace)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(wait)
+            self.process.wait()
 
     def tail(self, lines: int = 15) -> str:
         """The end of its log."""
@@ -152,7 +153,9 @@ def jaeger(binary: Path, work: Path, ports: Mapping[str, int]) -> Service:
         "JAEGER_OTLP_PORT": str(ports["jaeger_otlp"]),
     }
     command = [str(binary), f"--config={CONFIGS / 'jaeger' / 'jaeger.yaml'}"]
-    return Service("jaeger", command, f"http://{HOST}:{ports['jaeger']}/api/services", work / "jaeger.log", environment)
+    url = f"http://{HOST}:{ports['jaeger']}/api/services"
+    # Its traces are in memory, so there is nothing to save; it would wait for connections that are idle.
+    return Service("jaeger", command, url, work / "jaeger.log", environment, grace=1.0)
 
 
 def prometheus(

@@ -22,6 +22,8 @@ from anthropic_otel.bundle.promql import label
 
 from .scenarios import COUNTED, MODEL, STEP, Weather, name
 
+pytestmark = pytest.mark.slow
+
 Check = tuple[int, Mapping[str, str] | None]
 """At this step the alert fires with these labels; None: it neither fires nor is pending."""
 Promtool = Callable[[str, Mapping[str, str], list[Check], str], None]
