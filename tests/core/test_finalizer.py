@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from anthropic_otel._core import finalizer
-from anthropic_otel._core.finalizer import drain, finalize
+from anthropic_otel._core.finalizer import drain, finalize, process
 
 
 class Body:
@@ -22,7 +22,7 @@ class Body:
         self.end = end
 
     def __del__(self) -> None:
-        finalize(self.end)
+        finalize(self.end, process())
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from anthropic_otel._adapters import http_client
 from anthropic_otel._core.attempt import Attempt, End
-from anthropic_otel._core.finalizer import finalize
+from anthropic_otel._core.finalizer import finalize, process
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.runtime import Runtime
 
@@ -41,10 +41,11 @@ class Done:
 class Hooked:
     """An attempt between its request hook and its response hook. Dropped with its request, it ends the attempt."""
 
-    __slots__ = ("attempt", "theirs")
+    __slots__ = ("attempt", "process", "theirs")
 
     def __init__(self, attempt: Attempt, theirs: Callable[..., Any] | None) -> None:
         self.attempt = attempt
+        self.process = process()
         self.theirs = theirs
 
     @guarded(None)
@@ -60,7 +61,7 @@ class Hooked:
 
     def __del__(self) -> None:
         if self.attempt.status is None and not self.attempt.ended:
-            finalize(functools.partial(self.attempt.end, End.LOST))
+            finalize(functools.partial(self.attempt.end, End.LOST), self.process)
 
 
 def _is_kept(event: str, error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, Final
 
 from anthropic_otel._core.attempt import Attempt, End
-from anthropic_otel._core.finalizer import finalize
+from anthropic_otel._core.finalizer import finalize, process
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.reading import Reading
 
@@ -52,6 +52,7 @@ class _Observed:
 
     def __init__(self, body: Any, attempt: Attempt, reading: Reading, encoded: bool) -> None:
         self._body = body
+        self._process = process()
         self._attempt = attempt
         self._reading = reading
         self._look: Any = None if encoded else reading.decoded
@@ -86,7 +87,7 @@ class _Observed:
     def __del__(self) -> None:
         attempt = self.__dict__.get("_attempt")
         if attempt is not None and not attempt.ended:
-            finalize(functools.partial(attempt.end, self._how))
+            finalize(functools.partial(attempt.end, self._how), self._process)
 
 
 class _SyncBody(_Observed):

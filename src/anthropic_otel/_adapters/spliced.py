@@ -13,7 +13,7 @@ from typing import Any
 
 from anthropic_otel._adapters.http_body import OBSERVED, wrapper_class
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.finalizer import finalize
+from anthropic_otel._core.finalizer import finalize, process
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.runtime import current_call
 
@@ -40,6 +40,7 @@ class _Spliced:
     def __init__(self, body: Any, call: Call, release: Callable[[], None]) -> None:
         self._body = body
         self._call = call
+        self._process = process()
         self._release = release
 
     def __getattr__(self, name: str) -> Any:
@@ -51,7 +52,7 @@ class _Spliced:
     def __del__(self) -> None:
         release = self.__dict__.get("_release")
         if release is not None:
-            finalize(release)
+            finalize(release, self._process)
 
 
 class _SyncSpliced(_Spliced):

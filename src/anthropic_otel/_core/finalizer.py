@@ -8,6 +8,7 @@ the standard library, and it is told with the next event of any attempt.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -24,9 +25,35 @@ _STARTS: Final = frozenset({"run", "_bootstrap", "_bootstrap_inner"})
 _deferred: Final[deque[Callable[[], None]]] = deque()
 
 
+class _Process:
+    """Which process this is: it counts the forks that led to it."""
+
+    forks = 0
+
+
+def process() -> int:
+    """What `finalize` wants to know of whoever is to be finalized, from when it was made."""
+    return _Process.forks
+
+
+def _forked() -> None:
+    """In the child of a fork: what was under way in the parent is the parent's to end."""
+    _Process.forks += 1
+    _deferred.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
 @guarded(None)
-def finalize(end: Callable[[], None]) -> None:
-    """Calls `end`, which must not raise, from a `__del__`: now, or later if that might wait for a lock."""
+def finalize(end: Callable[[], None], born_in: int) -> None:
+    """Calls `end`, which must not raise, from a `__del__`: now, or later if that might wait for a lock.
+
+    `born_in` is the `process()` of when it began: a copy that a forked child drops has not ended.
+    """
+    if born_in != _Process.forks:
+        return
     if _may_hold_a_lock(sys._getframe(2).f_back):
         _deferred.append(end)
     else:

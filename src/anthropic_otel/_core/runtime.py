@@ -50,7 +50,7 @@ class Runtime:
         if not self.active:
             return None
         if call is not None:
-            # Whoever suppresses instrumentation only since the call began has made a span of the call, and means others.
+            # Who has begun to suppress instrumentation within the call has made a span of it, and means others.
             return call.begin_attempt(target)
         if not self.observer.watches():
             return None
