@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CONSTRAINTS := tests/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint matrix bench stack clean
+.PHONY: help demo test lint matrix bench dashboards stack clean
 
 help: ## Says what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -31,6 +31,7 @@ lint: $(VENV)/.test ## Checks style, types and the direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@if $(BIN)/python -c 'import grafana_foundation_sdk' 2>/dev/null; then $(BIN)/python dashboards/generate.py --check; fi
 
 test: lint ## Runs the linters and the tests
 	@$(BIN)/python -m pytest -q -m "not slow"
@@ -40,6 +41,9 @@ matrix: $(VENV)/.test ## Runs the suite on ten versions of the SDK and on the lo
 
 bench: $(VENV)/.test ## Measures what the library costs, next to its bare floor and its peers
 	@$(BIN)/python -m benchmarks
+
+dashboards: $(VENV)/.test ## Generates dashboards, alert rules and Kubernetes resources anew
+	@$(BIN)/python dashboards/generate.py
 
 stack: $(VENV)/.test ## Starts Collector, Jaeger, Prometheus and Alertmanager without Docker, with live data
 	@$(BIN)/python collector-config/stack.py up
