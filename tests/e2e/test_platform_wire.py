@@ -1,6 +1,6 @@
 """What the other platforms put on the wire: routes of their own, signatures, and frames instead of events.
 
-The credentials are made up; what is signed with them is signed by the SDK's own code, and checked as the platform would.
+The credentials are made up; what is signed with them is signed by the SDK, and checked as the platform would.
 """
 
 from __future__ import annotations
