@@ -86,7 +86,8 @@ class SdkApp(_OnHttpClient):
     ) -> None:
         super().__init__(stack, endpoint, driver, http)
         cls = client_class or (anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic)
-        options.setdefault("api_key", API_KEY)
+        if client_class is None:
+            options.setdefault("api_key", API_KEY)
         options.setdefault("timeout", self.http.timeout)
         if TRACES_ITSELF and telemetry is not None:
             options.setdefault("open_telemetry", {"tracer_provider": telemetry.tracer_provider})

@@ -33,3 +33,6 @@ TELLS_ERROR_TYPE: Final = SDK >= (0, 87)
 
 CLOSES_FAILED_STREAMS: Final = SDK >= (0, 107)
 """Whether the SDK closes a stream that has an `error` event. Before, it ends when the app has forgotten it."""
+
+COPIES_EVERY_CLIENT: Final = SDK >= (0, 107)
+"""Whether `with_options` works on each platform: before, Foundry's raises a `TypeError` of its own."""
