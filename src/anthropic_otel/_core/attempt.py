@@ -60,6 +60,7 @@ class Attempt:
         "headers",
         "observed",
         "observer",
+        "operation",
         "outcome",
         "peer",
         "protocol_version",
@@ -79,6 +80,8 @@ class Attempt:
         self.observer = observer
         self.clock = clock
         self.call = call
+        self.operation: str = (call.invocation.operation if call is not None else None) or target.operation
+        """The operation's name: the SDK's own if it tells it, else that of the URL."""
         self.retry = retry
         self.started = clock.mark()
         self.wall = clock.wall() if call is None else call.wall + self.started - call.started
@@ -98,7 +101,6 @@ class Attempt:
 
     # -- while it is under way -----------------------------------------------------------------------------------------
 
-    @guarded(None)
     def responded(
         self, status: int, headers: h.RawHeaders, version: str | None = None, peer: tuple[str, int] | None = None
     ) -> None:
@@ -215,12 +217,6 @@ class Attempt:
     def status_class(self) -> str | None:
         """`2xx` to `5xx`, `None` without a response."""
         return None if self.status is None else f"{self.status // 100}xx"
-
-    @property
-    def operation(self) -> str:
-        """The operation's name: the SDK's own if it tells it, else that of the URL."""
-        call = self.call
-        return (call.invocation.operation if call is not None else None) or self.target.operation
 
     @property
     def is_message(self) -> bool:

@@ -94,8 +94,8 @@ class Call:
         self._target: Target | None = None
         """Where the attempt went that ended last."""
         self._last: Attempt | None = None
-        """The attempt that ended last, until the call has ended. An attempt knows its call, and a cycle of the two would
-        leave both, and their spans, to the garbage collector."""
+        """The attempt that ended last, until the call has ended. An attempt knows its call, and a cycle of the two
+        would leave both, and their spans, to the garbage collector."""
         self._failures = 0
         self._unsettled: list[Attempt] = []
         """Failed attempts of which it is not known yet whether a further one follows. Bodies end in any thread."""

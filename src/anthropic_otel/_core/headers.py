@@ -21,8 +21,14 @@ _MAX_SECONDS: Final = 366 * 86_400.0
 
 
 def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
-    """The headers of a response, as httpx's `headers.raw` lists them, by lowercase name."""
-    return {name.lower(): value for name, value in raw}
+    """Those of a response's headers that the library reads, by lowercase name, from a list as httpx's `headers.raw`."""
+    found: dict[bytes, bytes] = {}
+    for name, value in raw:
+        # The name out of `_READ`, so that an open response keeps none of its own. Most come in lower case.
+        known = _READ.get(name) or _READ.get(name.lower())
+        if known is not None:
+            found[known] = value
+    return found
 
 
 def identifier(headers: RawHeaders, name: bytes) -> str | None:
@@ -84,6 +90,22 @@ def rate_limits(headers: RawHeaders) -> Iterator[RateLimit]:
 _RATELIMIT_PREFIXES: Final = tuple(
     (kind, f"anthropic-ratelimit-{kind.replace('_', '-')}-".encode("ascii")) for kind in RATELIMIT_KINDS
 )
+
+
+_READ: Final = {
+    name: name
+    for name in (
+        b"content-type",
+        b"content-encoding",
+        b"request-id",
+        b"anthropic-organization-id",
+        b"x-should-retry",
+        b"retry-after-ms",
+        b"retry-after",
+        *(prefix + word for _, prefix in _RATELIMIT_PREFIXES for word in (b"limit", b"remaining", b"reset")),
+    )
+}
+"""Every header that the library reads. No other one is kept."""
 
 
 def _number(value: bytes | None) -> float | None:

@@ -140,6 +140,8 @@ class Timeline:
 
 def peer_of(stream: Any) -> tuple[str, int] | None:
     """The address that an httpcore network stream is connected to, `None` where it has none. Never raises."""
+    if stream is None:
+        return None
     try:
         address = stream.get_extra_info("server_addr")
         return (str(address[0]), int(address[1]))

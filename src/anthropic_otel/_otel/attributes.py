@@ -42,23 +42,23 @@ class Capped:
 class AttributeSets:
     """The attribute sets of one metric. A set that was asked for before is the same `dict` again."""
 
-    __slots__ = ("_most", "_sets")
+    __slots__ = ("_most", "known")
 
     def __init__(self, most: int = MAX_SETS) -> None:
         self._most: Final = most
-        self._sets: dict[tuple[AttributeValue | None, ...], dict[str, AttributeValue]] = {}
+        self.known: Final[dict[tuple[AttributeValue | None, ...], dict[str, AttributeValue]]] = {}
 
     def get(self, names: tuple[str, ...], values: tuple[AttributeValue | None, ...]) -> dict[str, AttributeValue]:
         """The attributes `names` with `values`, in that order; `None` leaves one out."""
-        found = self._sets.get(values)
+        found = self.known.get(values)
         return found if found is not None else self._add(names, values)
 
     def _add(self, names: tuple[str, ...], values: tuple[AttributeValue | None, ...]) -> dict[str, AttributeValue]:
         attributes = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-        if len(self._sets) >= self._most:
+        if len(self.known) >= self._most:
             # Still told apart: everything from a closed list. No longer: whose call it was.
             return {name: OTHER if name in _OPEN else value for name, value in attributes.items()}
-        self._sets[values] = attributes
+        self.known[values] = attributes
         return attributes
 
 

@@ -14,28 +14,34 @@ from opentelemetry.metrics import Meter
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.semconv import Instrument, Metric
-from anthropic_otel._otel.attributes import MAX_ADDRESSES, MAX_MODELS, MAX_STATUSES, AttributeSets, Capped
+from anthropic_otel._otel.attributes import MAX_ADDRESSES, MAX_MODELS, MAX_SETS, MAX_STATUSES, AttributeSets, Capped
 from anthropic_otel._otel.ratelimits import RateLimits
 
 _SECOND: Final = 1e9
+
+Target = tuple[str, str, str | None]
+"""The attributes that every metric of attempts and calls begins with: operation, address and model, each bounded."""
 
 
 class Recorder:
     """One synchronous metric: its instrument and its attribute sets."""
 
-    __slots__ = ("_names", "_record", "_sets")
+    __slots__ = ("_known", "_names", "_record", "_sets")
 
     def __init__(self, meter: Meter, metric: Metric) -> None:
         self._names: Final = metric.attributes
         self._sets: Final = AttributeSets()
+        self._known: Final = self._sets.known
         self._record: Final = _instrument(meter, metric)
 
-    @guarded(None)
     def __call__(self, amount: float, values: tuple[str | int | None, ...], context: Context | None) -> None:
-        """Records `amount` with `values` for the metric's attributes, in their order."""
-        self._record(amount, self._sets.get(self._names, values), context)
+        """Records `amount` with `values` for the metric's attributes, in their order. Never raises."""
+        try:
+            self._record(amount, self._known.get(values) or self._sets.get(self._names, values), context)
+        except Exception as error:
+            report("Recorder", error)
 
 
 def _instrument(meter: Meter, metric: Metric) -> Any:
@@ -47,7 +53,7 @@ def _instrument(meter: Meter, metric: Metric) -> Any:
 
 
 class Metrics:
-    """Everything that is measured. No method raises."""
+    """Everything that is measured. No instrument that fails reaches the caller, or the other instruments."""
 
     def __init__(self, meter: Meter) -> None:
         self._model = Capped(MAX_MODELS)
@@ -60,8 +66,9 @@ class Metrics:
         self._retries = Recorder(meter, s.CALL_RETRIES)
         self._retry_delay = Recorder(meter, s.RETRY_DELAY_METRIC)
         self._rate_limits = RateLimits(meter)
+        self._targets: dict[tuple[str | None, str | None, str | None], Target] = {}
+        self._answers: dict[tuple[int | None, str | None], tuple[int | None, str | None, str | None]] = {}
 
-    @guarded(None)
     def attempt_started(self, attempt: Attempt, context: Context | None) -> None:
         """Counts an attempt that is about to be sent, and the backoff that ended with it."""
         target = self._attempt_target(attempt)
@@ -72,28 +79,18 @@ class Metrics:
             reason = self._bounded(retry.reason)
             self._retry_delay(retry.delay / _SECOND, (target[0], target[1], reason, source), context)
 
-    @guarded(None)
     def attempt_ended(self, attempt: Attempt, context: Context | None) -> None:
         """Measures an attempt that has ended."""
         target = self._attempt_target(attempt)
-        self._duration(
-            attempt.duration / _SECOND,
-            (
-                *target,
-                self._bounded_status(attempt.status),
-                attempt.status_class,
-                self._bounded(attempt.error_type),
-                attempt.cause.word.text if attempt.cause is not None else None,
-                attempt.outcome.text if attempt.outcome is not None else None,
-            ),
-            context,
-        )
+        answer = self._answers.get((attempt.status, attempt.error_type)) or self._new_answer(attempt)
+        cause = attempt.cause.word.text if attempt.cause is not None else None
+        outcome = attempt.outcome.text if attempt.outcome is not None else None
+        self._duration(attempt.duration / _SECOND, (*target, *answer, cause, outcome), context)
         reading = attempt.reading
         if reading is not None and reading.end is not None and reading.first_chunk is not None:
             self._first_chunk((reading.first_chunk - attempt.started) / _SECOND, target, context)
         self._rate_limits.saw(target[2], attempt.headers)
 
-    @guarded(None)
     def call_ended(self, call: Call, context: Context | None) -> None:
         """Measures a call that has ended."""
         invocation = call.invocation
@@ -102,16 +99,31 @@ class Metrics:
         self._call_duration(call.duration / _SECOND, (*target, outcome, self._bounded(call.error_type)), context)
         self._retries(call.retries, (*target, outcome), context)
 
-    def _attempt_target(self, attempt: Attempt) -> tuple[str, str, str | None]:
+    def _attempt_target(self, attempt: Attempt) -> Target:
         model = attempt.call.invocation.model if attempt.call is not None else None
         return self._target(attempt.operation, attempt.target.address, model)
 
-    def _target(self, operation: str | None, address: str | None, model: str | None) -> tuple[str, str, str | None]:
-        return (
+    def _target(self, operation: str | None, address: str | None, model: str | None) -> Target:
+        """The bounded values for an operation, an address and a model. What was let through once stays so."""
+        return self._targets.get((operation, address, model)) or self._new_target(operation, address, model)
+
+    def _new_target(self, operation: str | None, address: str | None, model: str | None) -> Target:
+        target = (
             operation or s.OTHER,
             self._address(address) if address else s.OTHER,
             self._model(model) if model else None,
         )
+        if len(self._targets) < MAX_SETS:
+            self._targets[operation, address, model] = target
+        return target
+
+    def _new_answer(self, attempt: Attempt) -> tuple[int | None, str | None, str | None]:
+        """The bounded status, its class and the bounded error type. What was let through once stays so."""
+        status, error_type = attempt.status, attempt.error_type
+        answer = (self._bounded_status(status), attempt.status_class, self._bounded(error_type))
+        if len(self._answers) < MAX_SETS:
+            self._answers[status, error_type] = answer
+        return answer
 
     def _bounded_status(self, status: int | None) -> int | None:
         """The status, `None` where a server has sent too many different ones."""

@@ -19,7 +19,7 @@ from opentelemetry.trace import Span, Tracer, TracerProvider
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.observer import NO_HEADERS
 from anthropic_otel._otel import logs, providers, scope, spans
 from anthropic_otel._otel.metrics import Metrics
@@ -106,10 +106,12 @@ class OpenTelemetryObserver:
     @guarded(None)
     def call_ended(self, call: Call) -> None:
         observed: Observed | None = call.observed
-        if self._metrics is not None:
-            self._metrics.call_ended(call, observed.context if observed is not None else None)
-        if observed is not None and observed.span is not None:
-            spans.end_call(observed.span, call)
+        try:
+            if self._metrics is not None:
+                self._metrics.call_ended(call, observed.context if observed is not None else None)
+        finally:
+            if observed is not None and observed.span is not None:
+                spans.end_call(observed.span, call)
 
     # -- attempts ------------------------------------------------------------------------------------------------------
 
@@ -117,7 +119,8 @@ class OpenTelemetryObserver:
     def attempt_started(self, attempt: Attempt) -> Mapping[str, str]:
         parent = self._parent(attempt)
         span = self._start_span(attempt, parent)
-        inner = parent if span is None else self._inner(span, parent)
+        suppress_http = self._settings.suppress_http_instrumentation
+        inner = parent if span is None else scope.with_span(span, parent, suppress_http=suppress_http)
         attempt.observed = Observed(span, inner)
         if self._metrics is not None:
             self._metrics.attempt_started(attempt, inner)
@@ -125,6 +128,13 @@ class OpenTelemetryObserver:
             return NO_HEADERS
         attempt.observed.attach()
         return _trace_headers(inner) if _propagates(attempt) else NO_HEADERS
+
+    def _start_span(self, attempt: Attempt, parent: Context) -> Span | None:
+        try:
+            return spans.start_attempt(self._tracer, attempt, parent)
+        except Exception as error:
+            report("start_attempt", error)
+            return None
 
     def _parent(self, attempt: Attempt) -> Context:
         """The context that the attempt starts in, with the call's span in it."""
@@ -149,13 +159,6 @@ class OpenTelemetryObserver:
             observed.context = current
 
     @guarded(None)
-    def _start_span(self, attempt: Attempt, parent: Context) -> Span | None:
-        return spans.start_attempt(self._tracer, attempt, parent)
-
-    def _inner(self, span: Span, parent: Context) -> Context:
-        return scope.with_span(span, parent, suppress_http=self._settings.suppress_http_instrumentation)
-
-    @guarded(None)
     def attempt_sent(self, attempt: Attempt) -> None:
         if attempt.observed is not None:
             attempt.observed.detach()
@@ -163,10 +166,12 @@ class OpenTelemetryObserver:
     @guarded(None)
     def attempt_ended(self, attempt: Attempt) -> None:
         observed: Observed | None = attempt.observed
-        if self._metrics is not None:
-            self._metrics.attempt_ended(attempt, observed.context if observed is not None else None)
-        if observed is not None and observed.span is not None:
-            spans.end_attempt(observed.span, attempt)
+        try:
+            if self._metrics is not None:
+                self._metrics.attempt_ended(attempt, observed.context if observed is not None else None)
+        finally:
+            if observed is not None and observed.span is not None:
+                spans.end_attempt(observed.span, attempt)
 
     @guarded(None)
     def attempt_settled(self, attempt: Attempt, *, fatal: bool) -> None:
@@ -194,10 +199,13 @@ def _propagates(attempt: Attempt) -> bool:
     return attempt.call is None or attempt.call.invocation.propagates
 
 
-@guarded(NO_HEADERS)
 def _trace_headers(context: Context) -> Mapping[str, str]:
     carrier: dict[str, str] = {}
-    propagate.inject(carrier, context)
+    try:
+        propagate.inject(carrier, context)
+    except Exception as error:
+        report("inject", error)
+        return NO_HEADERS
     return carrier
 
 

@@ -59,7 +59,8 @@ def end_attempt(span: Span, attempt: Attempt) -> None:
 def _conclude_attempt(span: Span, attempt: Attempt) -> None:
     attributes: dict[str, AttributeValue] = {}
     _add_response(attributes, attempt)
-    _add_failure(attributes, attempt)
+    if attempt.error_type is not None:
+        _add_failure(attributes, attempt, attempt.error_type)
     _add_timing(attributes, attempt)
     if attempt.outcome is not None:
         attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.text
@@ -86,9 +87,8 @@ def _add_response(attributes: dict[str, AttributeValue], attempt: Attempt) -> No
 _IDS: Final = ((s.REQUEST_ID, b"request-id"), (s.ORGANIZATION_ID, b"anthropic-organization-id"))
 
 
-def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
-    if attempt.error_type is not None:
-        attributes[s.ERROR_TYPE] = attempt.error_type
+def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
+    attributes[s.ERROR_TYPE] = error_type
     if attempt.exception_type is not None:
         attributes[s.EXCEPTION_TYPE] = attempt.exception_type
     if attempt.cause is not None:
