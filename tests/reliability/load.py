@@ -46,7 +46,7 @@ class Load:
 
 @dataclass
 class Rounds:
-    """What was measured after each round. Bytes, seconds, and open file descriptors."""
+    """What was measured after each round. Bytes, seconds; and the open file descriptors, before and after."""
 
     traced: list[int] = field(default_factory=list)
     resident: list[int] = field(default_factory=list)
@@ -155,15 +155,16 @@ def run(load: Load, base_url: str | None, *, trace_memory: bool = True) -> Round
                 gc.collect()
                 found.traced.append(tracemalloc.get_traced_memory()[0])
                 found.resident.append(resident())
-                found.descriptors.append(len(os.listdir("/proc/self/fd")))
 
     if trace_memory:
         tracemalloc.start()
+    found.descriptors.append(len(os.listdir("/proc/self/fd")))
     try:
         asyncio.run(main())
     finally:
         tracemalloc.stop()
     gc.collect()
+    found.descriptors.append(len(os.listdir("/proc/self/fd")))
     return found
 
 
@@ -192,7 +193,7 @@ def measure(
             "attempts": recorded.count("anthropic.client.attempt.started"),
             "in_flight": recorded.in_flight,
             "connections_left": left_open,
-            "descriptors_grown": found.descriptors[-1] - found.descriptors[len(found.descriptors) // 2],
+            "descriptors_grown": found.descriptors[1] - found.descriptors[0],
             "traced_bytes_per_call": round(found.slope(found.traced, per_round), 3),
             "resident_bytes_per_call": round(found.slope(found.resident, per_round), 1),
             "calls_per_second": round((load.calls + load.streams) / sum(found.seconds)),

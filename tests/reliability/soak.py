@@ -1,0 +1,81 @@
+"""The long loads: many calls and streams, over a mock transport and over sockets, with exporters that fail.
+
+    python tests/reliability/soak.py                       # 100,000 calls and 20,000 streams over a mock transport
+    python tests/reliability/soak.py --network --calls 20000 --streams 4000
+    python tests/reliability/soak.py --exporter down
+    python tests/reliability/soak.py --plain               # without the library, to compare with
+
+The rule: it prints figures as one line of JSON and exits with 1 if what must not be is: an attempt in flight, a
+connection open, or memory that grows with the number of calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+
+from reliability import exporters, load  # noqa: E402
+
+MAX_BYTES_PER_CALL = 64.0
+"""The smallest object of ours has more, an attempt some three thousand."""
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
+    options: Any = exporters.BEHAVIOURS[arguments.exporter]
+    behaviour = exporters.Behaviour(**options)
+    work = load.Load(arguments.calls, arguments.streams, arguments.concurrent)
+    found = load.measure(
+        work,
+        network=arguments.network,
+        exporter=exporters.Spans(behaviour),
+        metrics=exporters.Metrics(behaviour),
+        instrumented=not arguments.plain,
+        trace_memory=arguments.trace_memory,
+    )
+    return {"calls_asked": arguments.calls, "streams_asked": arguments.streams, "exporter": arguments.exporter, **found}
+
+
+def wrong(found: dict[str, Any], arguments: argparse.Namespace) -> list[str]:
+    """What must not be, in words."""
+    problems = []
+    if found["in_flight"] or found["connections_left"] or found["descriptors_grown"] > 0:
+        problems.append("something is left open")
+    if not arguments.plain and found["calls"] != arguments.calls + arguments.streams:
+        problems.append("calls were not counted")
+    grown = found["traced_bytes_per_call" if arguments.trace_memory else "resident_bytes_per_call"]
+    if grown > MAX_BYTES_PER_CALL:
+        problems.append("memory grows")
+    return problems
+
+
+def parsed(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--streams", type=int, default=20_000)
+    parser.add_argument("--concurrent", type=int, default=200)
+    parser.add_argument("--exporter", choices=sorted(exporters.BEHAVIOURS), default="well")
+    parser.add_argument("--network", action="store_true", help="over the simulator's sockets, with faults")
+    parser.add_argument("--plain", action="store_true", help="without the library, to compare with")
+    parser.add_argument(
+        "--trace-memory", action="store_true", help="trace every allocation: exact, and slow"
+    )
+    return parser.parse_args(words)
+
+
+def main(words: list[str]) -> int:
+    arguments = parsed(words)
+    found = run(arguments)
+    problems = wrong(found, arguments)
+    print(json.dumps({**found, "problems": problems}))
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,145 @@
+"""Processes: forked and spawned children record, nothing deadlocks, and a script's telemetry is flushed at its exit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anthropic_otel.simulator import Simulator
+from reliability import environments
+from reliability.test_secrets import Sink
+
+PROGRAM = Path(__file__).parent / "processes.py"
+pytestmark = pytest.mark.timeout(120)
+
+
+def run(mode: str, sim: Simulator, **variables: str) -> list[dict[str, Any]]:
+    """What each process of the program printed. Nobody may say anything else."""
+    # A simulator with threads in this process: the program itself has none but its own.
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), mode, sim.base_url],
+        env=environments.variables_of(variables),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("mode", ["prefork", "spawn"])
+def test_children_record(mode: str, sim: Simulator) -> None:
+    """Instrumented before the fork, or in a spawned child: every child records its own three calls."""
+    children = run(mode, sim)
+    assert [(child["spans"], child["measured"]) for child in children] == [(3, 3)] * 4
+    assert len({child["pid"] for child in children}) == 4
+
+
+def test_a_fork_in_the_middle_of_calls_deadlocks_nobody(sim: Simulator) -> None:
+    """Forked while four threads call: each child gets its answers and ends."""
+    children = run("fork_under_load", sim)
+    assert len(children) == 6
+    assert all(child["spans"] >= 3 for child in children)
+
+
+def test_a_child_does_not_end_its_parents_attempt(sim: Simulator) -> None:
+    """A stream that is open at the fork is the parent's: the child that drops its copy records nothing."""
+    child, parent = run("fork_with_a_stream_open", sim)
+    assert (child["role"], child["spans"], child["measured"]) == ("child", 0, 0)
+    assert (parent["role"], parent["spans"], parent["measured"]) == ("parent", 1, 1)
+
+
+def test_the_interpreter_exits_with_calls_in_flight(sim: Simulator) -> None:
+    """It exits at once and in silence, with a request unanswered and a stream half read."""
+    sim.play("ok", "read_timeout")
+    started = time.perf_counter()
+    assert run("exit_in_flight", sim) == [{"role": "exiting"}]
+    assert time.perf_counter() - started < 30
+
+
+def test_a_short_script_is_flushed_at_its_exit(sim: Simulator) -> None:
+    """`instrument(export="otlp")`, one call, the end: both signals have arrived."""
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    sink = Sink()
+    try:
+        run("script", sim, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+        assert b"POST /v1/messages" in sink.bodies["/v1/traces"]
+        assert b"anthropic.client.attempt.duration" in sink.bodies["/v1/metrics"]
+    finally:
+        sink.close()
+
+
+# -- a pre-fork server -------------------------------------------------------------------------------------------------
+
+APP = """
+import anthropic, os
+import anthropic_otel
+anthropic_otel.instrument()          # once, in the master, before the fork
+client = anthropic.Anthropic(base_url=os.environ["SIMULATOR"], api_key="none")
+
+def app(environ, start_response):
+    client.messages.create(model="claude-opus-4-8", max_tokens=9, messages=[{"role": "user", "content": "hi"}])
+    start_response("200 OK", [("content-type", "text/plain")])
+    return [str(os.getpid()).encode()]
+"""
+CONFIG = """
+import os
+bind, workers, preload_app, worker_class = "127.0.0.1:0", 2, True, os.environ["WORKER_CLASS"]
+
+def post_fork(server, worker):
+    from anthropic_otel._otel import providers
+    providers.set_up("otlp")             # each worker has providers of its own
+
+def worker_exit(server, worker):
+    from opentelemetry import metrics, trace
+    trace.get_tracer_provider().shutdown()
+    metrics.get_meter_provider().shutdown()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])
+def test_gunicorn_with_a_preloaded_app(worker_class: str, sim: Simulator, tmp_path: Path) -> None:
+    """Two workers forked from a master that has instrumented: what they send arrives, from each of them."""
+    import re
+    import signal
+    import urllib.request
+
+    exporter = "opentelemetry-exporter-otlp-proto-http>=1.30"
+    python = environments.environment("servers", (*environments.BASE, exporter, "gunicorn", "gevent", "packaging"))
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "gunicorn.conf.py").write_text(CONFIG)
+    sink, log = Sink(), tmp_path / "log"
+    variables = environments.variables_of(
+        {
+            "SIMULATOR": sim.base_url,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
+            "WORKER_CLASS": worker_class,
+        }
+    )
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [str(python), "-m", "gunicorn", "app:app"], cwd=tmp_path, env=variables, stderr=output
+        )
+    try:
+        deadline = time.monotonic() + 30
+        while not (found := re.search(r"Listening at: (http://\S+)", log.read_text())):
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        pids = {urllib.request.urlopen(found.group(1), timeout=20).read() for _ in range(20)}
+        assert pids
+    finally:
+        os.kill(server.pid, signal.SIGTERM)
+        server.wait(30)
+        sink.close()
+    assert sink.bodies["/v1/traces"].count(b"POST /v1/messages") == 20
+    assert b"anthropic.client.attempt.duration" in sink.bodies["/v1/metrics"]
+    assert "Traceback" not in log.read_text()
