@@ -63,9 +63,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--exporter", choices=sorted(exporters.BEHAVIOURS), default="well")
     parser.add_argument("--network", action="store_true", help="over the simulator's sockets, with faults")
     parser.add_argument("--plain", action="store_true", help="without the library, to compare with")
-    parser.add_argument(
-        "--trace-memory", action="store_true", help="trace every allocation: exact, and slow"
-    )
+    parser.add_argument("--trace-memory", action="store_true", help="trace every allocation: exact, and slow")
     return parser.parse_args(words)
 
 

@@ -1,0 +1,128 @@
+"""Runs everything here in its long version, and prints the figures that docs/reliability.md states.
+
+    python tests/reliability/report.py            # all of it: prints the table, exits with 1 if any part fails
+    python tests/reliability/report.py --write    # and puts the table into docs/reliability.md
+    python tests/reliability/report.py sdk soak   # only these parts
+
+The rule: a figure in the document is one that this program has printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+HERE: Final = Path(__file__).resolve().parent
+DOCUMENT: Final = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One row of the table: what is shown, how it is run, and what of its output is its figure."""
+
+    name: str
+    title: str
+    command: Sequence[str]
+    figure: Callable[[str], str]
+
+
+def _tests(name: str, title: str, *files: str) -> Part:
+    paths = [str(HERE / file) for file in files]
+    return Part(name, title, ["-m", "pytest", "-q", "--show-capture=no", "--durations=0", *paths], _passed)
+
+
+def _passed(output: str) -> str:
+    found = re.search(r"\d+ passed.*?(?= in )", output.splitlines()[-1])
+    return found.group(0) if found else output.splitlines()[-1]
+
+
+def _soak(title: str, *words: str) -> Part:
+    return Part("soak", title, [str(HERE / "soak.py"), *words], _load)
+
+
+def _load(output: str) -> str:
+    found = json.loads(output.splitlines()[-1])
+    return (
+        f"{found['calls']:,} calls, {found['attempts']:,} attempts; in flight {found['in_flight']}, sockets left "
+        f"{found['connections_left']}, memory {found['resident_bytes_per_call']:+.1f} bytes per call, "
+        f"{found['calls_per_second']:,} calls/s"
+    )
+
+
+def _sdk(output: str) -> str:
+    found = json.loads(output.splitlines()[-1])
+    return (
+        f"anthropic {found['sdk']}: {found['passed_without']:,} pass without, {found['passed_under']:,} under it; "
+        f"{found['differ_by_design']} assert the absence of spans or headers, 0 others differ; "
+        f"{found['attempts']:,} attempts recorded"
+    )
+
+
+PARTS: Final = (
+    _tests("failing", "OpenTelemetry raises, hangs or is slow", "test_failing_telemetry.py"),
+    _tests("faults", "Every fault, plain against instrumented", "test_differential.py"),
+    _tests("ends", "Cancelled at every await, interrupted at every line", "test_cancellation.py"),
+    _tests("contexts", "Threads, tasks, collector, closed loops", "test_contexts.py"),
+    _tests("processes", "Fork, spawn, gunicorn, exits", "test_processes.py"),
+    _tests("secrets", "Canaries in what was exported over OTLP", "test_secrets.py"),
+    _tests("cardinality", "10,000 models, hosts and hostile headers", "test_cardinality.py"),
+    _tests("coexistence", "Seven other instrumentations, before and after", "test_coexistence.py"),
+    Part("sdk", "The SDK's own tests", [str(HERE / "sdk_suite.py")], _sdk),
+    _soak("Load over a mock transport", "--calls", "100000", "--streams", "20000"),
+    _soak("Load over sockets, with faults", "--network", "--calls", "8000", "--streams", "1600"),
+    _soak("Load, the exporter down", "--calls", "8000", "--streams", "1600", "--exporter", "down"),
+    _soak("Load, the exporter slow", "--calls", "8000", "--streams", "1600", "--exporter", "slow"),
+    _soak("Load, the exporter rejecting", "--calls", "8000", "--streams", "1600", "--exporter", "rejecting"),
+)
+
+
+def run(part: Part) -> tuple[bool, str, float]:
+    """Whether it held, its figure, and the seconds that it took."""
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, *part.command], cwd=ROOT, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        print(done.stdout[-6000:], done.stderr[-3000:], file=sys.stderr)
+    try:
+        return not done.returncode, part.figure(done.stdout), seconds
+    except (ValueError, LookupError):
+        return False, "no figure", seconds
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*sorted({part.name for part in PARTS}), []])
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    arguments = parser.parse_args(words)
+    rows, held = ["| | held | figures | seconds |", "|---|---|---|---|"], True
+    for part in PARTS:
+        if not arguments.parts or part.name in arguments.parts:
+            well, figure, seconds = run(part)
+            held = held and well
+            rows.append(f"| {part.title} | {'yes' if well else '**no**'} | {figure} | {seconds:.0f} |")
+            print(rows[-1], flush=True)
+    if arguments.write:
+        write("\n".join(rows))
+    return not held
+
+
+def write(table: str) -> None:
+    """Puts the table between the marks of the document."""
+    text = DOCUMENT.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
