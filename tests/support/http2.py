@@ -105,6 +105,11 @@ class Http2Server:
                 elif isinstance(event, h2.events.StreamEnded) and event.stream_id is not None:
                     self._answer(http, event.stream_id)
             sock.sendall(http.data_to_send())
+            if http.state_machine.state is h2.connection.ConnectionState.CLOSED:
+                # The client closes: a close here, with something of its unread, would reset the connection.
+                while sock.recv(65536):
+                    pass
+                return
 
     def _answer(self, http: Any, stream: int) -> None:
         order = self.plan.pop(0) if self.plan else OK

@@ -1,0 +1,152 @@
+"""Attempts over HTTP/2: clients of httpx and httpx2 that negotiate it in their TLS handshake.
+
+The SDK's own default clients speak HTTP/1.1; one that an app has made with `http2=True` may be handed to the SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+
+from anthropic_otel._core import semconv as s
+from support import identities
+from support.apps import API_KEY, request_of
+from support.driver import Driver
+from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, http_client
+from support.telemetry import Telemetry
+from support.versions import TRACES_ITSELF
+
+pytest.importorskip("h2", reason="h2 is not installed")
+
+from support.http2 import BROKEN, GONE, OK, REFUSED, Http2Server
+
+pytestmark = [
+    # Connections that are broken on purpose leave sockets to the garbage collector, in the libraries below.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+PHASES = {phase: phase.attribute for phase in s.Phase}
+
+
+@pytest.fixture(params=HTTPCORE_STACKS, ids=lambda stack: stack.name)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    found: Stack = request.param
+    return found
+
+
+@pytest.fixture
+def driver(stack: Stack) -> Iterator[Driver]:
+    with Driver(asynchronous=stack.asynchronous) as made:
+        yield made
+
+
+@pytest.fixture
+def server() -> Iterator[Http2Server]:
+    with Http2Server() as made:
+        yield made
+
+
+class App:
+    """A bare client that is instrumented, and reads streams to their end."""
+
+    def __init__(self, stack: Stack, driver: Driver, server: Http2Server, telemetry: Telemetry) -> None:
+        self.http = http_client(stack, transport=server.transport(stack))
+        self._driver, self._url = driver, f"{server.url}/v1/messages"
+        telemetry.instrument_http_client(self.http)
+
+    def read(self) -> bytes:
+        request = self.http.build_request("POST", self._url, json=request_of(stream=True))
+        response = self._driver(self.http.send(request, stream=True))
+        try:
+            chunks = response.aiter_bytes() if self._driver.asynchronous else response.iter_bytes()
+            return b"".join(self._driver.read(chunks))
+        finally:
+            self._driver.close(response)
+
+
+@pytest.fixture
+def app(stack: Stack, driver: Driver, server: Http2Server, recorded: Telemetry) -> Iterator[App]:
+    made = App(stack, driver, server, recorded)
+    yield made
+    driver.close(made.http)
+
+
+def attributes(span: Any) -> dict[str, Any]:
+    return dict(span.attributes or {})
+
+
+def test_an_attempt_has_every_phase_and_the_version(app: App, server: Http2Server, recorded: Telemetry) -> None:
+    """The first one connects; the second one is another stream of the same connection."""
+    assert b"message_stop" in app.read()
+    assert b"message_stop" in app.read()
+    first, second = map(attributes, recorded.attempts)
+    for each in (first, second):
+        assert each[s.NETWORK_PROTOCOL_VERSION] == "2"
+        assert each[s.ATTEMPT_OUTCOME] == "completed"
+        assert each[s.STREAM_COMPLETE] is True
+    assert [each[s.REQUEST_ID] for each in (first, second)] == ["req_1", "req_2"]
+    assert first[s.CONNECTION_REUSED] is False
+    assert set(PHASES.values()) <= set(first)
+    assert first[s.NETWORK_PEER_ADDRESS] == "127.0.0.1"
+    assert second[s.CONNECTION_REUSED] is True
+    assert {PHASES[s.Phase.CONNECT], PHASES[s.Phase.TLS]}.isdisjoint(second)
+    contexts = [f"{span.context.span_id:016x}" for span in recorded.attempts]
+    assert [headers["traceparent"].split("-")[2] for headers in server.headers] == contexts
+    identities.check(recorded)
+
+
+@pytest.mark.parametrize(
+    ("order", "cause", "phase"),
+    [
+        (REFUSED, "protocol_error", "wait"),
+        (GONE, "server_disconnected", "wait"),
+        (BROKEN, "protocol_error", "receive"),
+    ],
+)
+def test_a_stream_that_the_server_ends_has_its_cause(
+    app: App, stack: Stack, server: Http2Server, recorded: Telemetry, order: str, cause: str, phase: str
+) -> None:
+    """A RST_STREAM before or in the response, or a GOAWAY; the connection may be whole."""
+    server.plan[:] = [order]
+    with pytest.raises(stack.module.RemoteProtocolError):
+        app.read()
+    [attempt] = map(attributes, recorded.attempts)
+    assert attempt[s.ERROR_TYPE] == attempt[s.NETWORK_CAUSE] == cause
+    assert attempt[s.NETWORK_PHASE] == phase
+    assert attempt[s.ATTEMPT_OUTCOME] == "failed"
+    assert attempt.get(s.HTTP_RESPONSE_STATUS_CODE) == (200 if phase == "receive" else None)
+    identities.check(recorded)
+
+
+def test_a_refused_stream_leaves_the_connection_to_the_next_one(
+    app: App, stack: Stack, server: Http2Server, recorded: Telemetry
+) -> None:
+    """What HTTP/2 resets is one stream."""
+    server.plan[:] = [REFUSED, OK]
+    with pytest.raises(stack.module.RemoteProtocolError):
+        app.read()
+    app.read()
+    assert [attributes(span)[s.CONNECTION_REUSED] for span in recorded.attempts] == [False, True]
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize("stack", [each for each in SDK_STACKS if not each.aiohttp], ids=lambda each: each.name)
+def test_the_sdk_retries_a_refused_stream(
+    stack: Stack, driver: Driver, server: Http2Server, recorded: Telemetry
+) -> None:
+    """On a client with HTTP/2 that it was handed: two attempts of one call, over one connection."""
+    server.plan[:] = [REFUSED, OK]
+    recorded.instrument()
+    http = http_client(stack, transport=server.transport(stack))
+    cls = anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic
+    options: dict[str, Any] = {"open_telemetry": {"tracer_provider": recorded.tracer_provider}} if TRACES_ITSELF else {}
+    client = cls(base_url=server.url, api_key=API_KEY, http_client=http, max_retries=1, **options)
+    driver.read(driver(client.messages.create(stream=True, **request_of())))
+    first, second = map(attributes, recorded.attempts)
+    assert (first[s.ERROR_TYPE], second[s.RETRY_REASON]) == ("protocol_error", "protocol_error")
+    assert (second[s.CONNECTION_REUSED], second[s.NETWORK_PROTOCOL_VERSION]) == (True, "2")
+    identities.check(recorded, calls=1)
+    driver.close(http)
