@@ -1,4 +1,4 @@
-"""The identities of the schema to the last tick, by a clock that stands still but where a call or an attempt cuts it."""
+"""The identities of the schema, by a clock that stands still but where a call or an attempt cuts it."""
 
 from __future__ import annotations
 

@@ -14,8 +14,12 @@ from support import identities
 from support.apps import API_KEY, request_of
 from support.stacks import SDK_STACKS, http_client
 from support.telemetry import Telemetry
+from support.versions import RUNS_ON_TRIO
 
-pytestmark = pytest.mark.usefixtures("waits")
+pytestmark = [
+    pytest.mark.usefixtures("waits"),
+    pytest.mark.skipif(not RUNS_ON_TRIO, reason="this SDK does not run on trio"),
+]
 STACK = next(stack for stack in SDK_STACKS if stack.asynchronous and not stack.aiohttp)
 NAMES = (
     "ok",

@@ -36,3 +36,6 @@ CLOSES_FAILED_STREAMS: Final = SDK >= (0, 107)
 
 COPIES_EVERY_CLIENT: Final = SDK >= (0, 107)
 """Whether `with_options` works on each platform: before, Foundry's raises a `TypeError` of its own."""
+
+RUNS_ON_TRIO: Final = SDK >= (0, 75)
+"""Whether the SDK itself runs on trio: 0.40 asks asyncio for a thread."""
