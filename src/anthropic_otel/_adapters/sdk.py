@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from contextvars import Token
 from typing import Any, Final
 
@@ -141,7 +140,9 @@ def _end(call: Call, token: Token[Call | None] | None, error: BaseException | No
     # A coroutine may be closed in another context than it ran in: nothing of ours is current there. And an interrupt
     # may come between the end and its being known, which makes for a second one.
     if token is not None:
-        with suppress(ValueError, RuntimeError):
+        try:
             current_call.reset(token)
+        except (ValueError, RuntimeError):
+            token = None
     call.returned(error)
     drain()

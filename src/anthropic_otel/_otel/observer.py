@@ -98,7 +98,6 @@ class OpenTelemetryObserver:
         observed.span = spans.start_call(self._tracer, call, parent)
         observed.context = scope.with_span(observed.span, parent, suppress_http=False)
 
-    @guarded(None)
     def call_returned(self, call: Call) -> None:
         if call.observed is not None:
             call.observed.detach()
@@ -158,7 +157,6 @@ class OpenTelemetryObserver:
         else:
             observed.context = current
 
-    @guarded(None)
     def attempt_sent(self, attempt: Attempt) -> None:
         if attempt.observed is not None:
             attempt.observed.detach()
