@@ -96,7 +96,7 @@ def spawned(base_url: str) -> None:
     worker(base_url)
 
 
-def run_children(method: str, target: Callable[[str], None], base_url: str, number: int = 4) -> None:
+def run_children(method: str, target: Callable[[str], None], base_url: str, number: int = 2) -> None:
     context: Any = multiprocessing.get_context(method)
     children = [context.Process(target=target, args=(base_url,)) for _ in range(number)]
     for child in children:
@@ -133,7 +133,7 @@ def fork_under_load(base_url: str) -> None:
     for thread in threads:
         thread.start()
     try:
-        run_children("fork", inheriting, base_url, 6)
+        run_children("fork", inheriting, base_url, 4)
     finally:
         done.set()
         for thread in threads:

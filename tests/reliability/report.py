@@ -2,7 +2,7 @@
 
     python tests/reliability/report.py            # all of it: prints the table, exits with 1 if any part fails
     python tests/reliability/report.py --write    # and puts the table into docs/reliability.md
-    python tests/reliability/report.py sdk soak   # only these parts
+    python tests/reliability/report.py sdk soak   # only these parts; with --write the other rows stay as they are
 
 The rule: a figure in the document is one that this program has printed.
 """
@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -104,23 +104,26 @@ def main(words: list[str]) -> int:
     parser.add_argument("parts", nargs="*", choices=[*sorted({part.name for part in PARTS}), []])
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     arguments = parser.parse_args(words)
-    rows, held = ["| | held | figures | seconds |", "|---|---|---|---|"], True
+    rows, held = {}, True
     for part in PARTS:
         if not arguments.parts or part.name in arguments.parts:
             well, figure, seconds = run(part)
             held = held and well
-            rows.append(f"| {part.title} | {'yes' if well else '**no**'} | {figure} | {seconds:.0f} |")
-            print(rows[-1], flush=True)
-    if arguments.write:
-        write("\n".join(rows))
+            rows[part.title] = f"| {part.title} | {'yes' if well else '**no**'} | {figure} | {seconds:.0f} |"
+            print(rows[part.title], flush=True)
+            if arguments.write:
+                write(rows)
     return not held
 
 
-def write(table: str) -> None:
-    """Puts the table between the marks of the document."""
+def write(rows: Mapping[str, str]) -> None:
+    """Puts the rows into the table between the marks of the document, in place of those of the same title."""
     text = DOCUMENT.read_text("utf-8")
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    stated, _, after = rest.partition(END)
+    kept = {line.split("|")[1].strip(): line for line in stated.splitlines() if line.startswith("| ")}
+    lines = [rows.get(part.title, kept.get(part.title, "")) for part in PARTS]
+    table = "\n".join(["| | held | figures | seconds |", "|---|---|---|---|", *filter(None, lines)])
     DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
 
 

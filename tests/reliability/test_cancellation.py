@@ -49,7 +49,11 @@ async def broken_off(client: Any) -> Any:
     return "left"
 
 
-PROGRAMS = pytest.mark.parametrize("program", [whole, stream, helper, broken_off], ids=lambda it: it.__name__)
+PROGRAMS = pytest.mark.parametrize(
+    "program",
+    [whole, stream, pytest.param(helper, marks=pytest.mark.slow), pytest.param(broken_off, marks=pytest.mark.slow)],
+    ids=lambda program: program.__name__,
+)
 
 
 def cancelled(program: Program, point: int) -> tuple[Any, int, Transport]:

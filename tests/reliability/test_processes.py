@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +42,14 @@ def run(mode: str, sim: Simulator, **variables: str) -> list[dict[str, Any]]:
 def test_children_record(mode: str, sim: Simulator) -> None:
     """Instrumented before the fork, or in a spawned child: every child records its own three calls."""
     children = run(mode, sim)
-    assert [(child["spans"], child["measured"]) for child in children] == [(3, 3)] * 4
-    assert len({child["pid"] for child in children}) == 4
+    assert [(child["spans"], child["measured"]) for child in children] == [(3, 3)] * 2
+    assert len({child["pid"] for child in children}) == 2
 
 
 def test_a_fork_in_the_middle_of_calls_deadlocks_nobody(sim: Simulator) -> None:
     """Forked while four threads call: each child gets its answers and ends."""
     children = run("fork_under_load", sim)
-    assert len(children) == 6
+    assert len(children) == 4
     assert all(child["spans"] >= 3 for child in children)
 
 
@@ -109,10 +112,6 @@ def worker_exit(server, worker):
 @pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])
 def test_gunicorn_with_a_preloaded_app(worker_class: str, sim: Simulator, tmp_path: Path) -> None:
     """Two workers forked from a master that has instrumented: what they send arrives, from each of them."""
-    import re
-    import signal
-    import urllib.request
-
     exporter = "opentelemetry-exporter-otlp-proto-http>=1.30"
     python = environments.environment("servers", (*environments.BASE, exporter, "gunicorn", "gevent", "packaging"))
     (tmp_path / "app.py").write_text(APP)
