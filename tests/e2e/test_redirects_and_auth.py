@@ -1,0 +1,209 @@
+"""An attempt is what the SDK sends, however many requests the HTTP client makes of it: redirects and authentication."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import Redirect, Reply, Simulator
+from support import identities
+from support.apps import SdkApp, request_of
+from support.driver import Driver
+from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, http_client
+from support.telemetry import Telemetry
+from support.versions import TRACES_ITSELF
+
+pytestmark = pytest.mark.usefixtures("waits")
+
+SECRET = "a-token-that-nobody-may-see"
+
+
+@pytest.fixture(params=[stack for stack in SDK_STACKS if not stack.aiohttp], ids=lambda stack: stack.name)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    found: Stack = request.param
+    return found
+
+
+@pytest.fixture
+def driver(stack: Stack) -> Iterator[Driver]:
+    with Driver(asynchronous=stack.asynchronous) as made:
+        yield made
+
+
+def attributes(span: Any) -> dict[str, Any]:
+    return dict(span.attributes or {})
+
+
+def app_on(sim: Simulator, stack: Stack, driver: Driver, telemetry: Telemetry, **options: Any) -> SdkApp:
+    """An instrumented app that meets what the simulator plays."""
+    telemetry.instrument()
+    made = SdkApp(stack, sim.endpoint("ok"), driver, telemetry, **options)
+    made.client.base_url = sim.base_url
+    return made
+
+
+# -- redirects ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_redirect_is_within_its_attempt(sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry) -> None:
+    """Three requests, one attempt: of the URL that the SDK asked for, and the status of the last one."""
+    app = app_on(sim, stack, driver, recorded)
+    sim.play(Redirect(hops=2))
+    app.create()
+    [attempt] = recorded.attempts
+    assert len(sim.requests) == 3
+    assert len({request.target for request in sim.requests}) == 3
+    assert attributes(attempt)[s.URL_FULL] == f"{sim.base_url}/v1/messages"
+    assert attributes(attempt)[s.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attributes(attempt)[s.ATTEMPT_OUTCOME] == "completed"
+    identities.check(recorded, calls=1)
+    app.close()
+
+
+def test_a_redirect_carries_its_attempts_trace_context(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """Each of its requests has the same one."""
+    app = app_on(sim, stack, driver, recorded)
+    sim.play(Redirect(hops=1))
+    app.create()
+    [attempt] = recorded.attempts
+    sent = {request.header("traceparent") for request in sim.requests}
+    assert {each.split("-")[2] for each in sent} == {f"{attempt.context.span_id:016x}"}
+    app.close()
+
+
+def test_a_failure_behind_a_redirect_is_the_attempts(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """And its retry is another attempt."""
+    app = app_on(sim, stack, driver, recorded, max_retries=1)
+    target = sim.endpoint("connection_reset").base_url
+    sim.play(Reply(307, "api_error", headers=(("location", f"{target}/v1/messages"),)), "ok")
+    app.create()
+    first, second = map(attributes, recorded.attempts)
+    assert (first[s.ERROR_TYPE], first[s.NETWORK_PHASE]) == ("connection_reset", "wait")
+    assert first[s.URL_FULL] == second[s.URL_FULL] == f"{sim.base_url}/v1/messages"
+    assert second[s.RETRY_REASON] == "connection_reset"
+    identities.check(recorded, calls=1)
+    app.close()
+
+
+@pytest.mark.parametrize("stack", HTTPCORE_STACKS, ids=lambda stack: stack.name)
+def test_event_hooks_see_each_hop(sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry) -> None:
+    """A hook is called for each request of a redirect, so each is an attempt, and each ends."""
+    sim.play(Redirect(hops=1))
+    client = http_client(stack, event_hooks=recorded.event_hooks())
+    request = client.build_request(
+        "POST", f"{sim.base_url}/v1/messages", json=request_of(), headers={"x-api-key": "none"}
+    )
+    driver(client.send(request))
+    statuses = [attributes(span)[s.HTTP_RESPONSE_STATUS_CODE] for span in recorded.attempts]
+    assert statuses == [307, 200]
+    identities.check(recorded)
+    driver.close(client)
+
+
+# -- authentication ----------------------------------------------------------------------------------------------------
+
+
+def asking_first(stack: Stack) -> Any:
+    """An authentication that sends again with a token where the first request is turned away."""
+
+    class Auth(stack.module.Auth):  # type: ignore[misc, name-defined]
+        def auth_flow(self, request: Any) -> Any:
+            response = yield request
+            if response.status_code == 401:
+                request.headers["authorization"] = f"Bearer {SECRET}"
+                yield request
+
+    return Auth()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_flow_of_authentication_is_within_its_attempt(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry, stream: bool
+) -> None:
+    """Turned away with 401 and sent again by the HTTP client: one attempt, with the status of the last response."""
+    app = app_on(sim, stack, driver, recorded, http=http_client(stack, auth=asking_first(stack)))
+    sim.play("http_401", "ok")
+    app.meet(stream=stream)
+    [attempt] = recorded.attempts
+    assert [SECRET in request.header("authorization") for request in sim.requests] == [False, True]
+    assert attributes(attempt)[s.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attributes(attempt)[s.REQUEST_ID] == sim.request_ids[-1]
+    assert s.ERROR_TYPE not in attributes(attempt)
+    assert SECRET not in attempt.to_json()
+    identities.check(recorded, calls=1)
+    app.close()
+
+
+class Tokens:
+    """The identity and the token endpoint's answers of a workload, which count."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def identity(self) -> str:
+        self.asked += 1
+        return f"{SECRET}-{self.asked}"
+
+    @property
+    def reply(self) -> Reply:
+        token = {"access_token": SECRET, "token_type": "Bearer", "expires_in": 3600}
+        return Reply(body=json.dumps(token).encode())
+
+
+def test_the_exchange_of_a_workloads_identity_is_within_its_attempt(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """The SDK fetches a token inside `send`: that request is no attempt, and a new token after a 401 is none either."""
+    credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK exchanges no identities")
+    tokens = Tokens()
+    workload = credentials.WorkloadIdentityCredentials(
+        identity_token_provider=tokens.identity, federation_rule_id="fdrl_1", organization_id="an-organization"
+    )
+    options: dict[str, Any] = {"open_telemetry": {"tracer_provider": recorded.tracer_provider}} if TRACES_ITSELF else {}
+    cls = anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic
+    recorded.instrument()
+    client = cls(base_url=sim.base_url, credentials=workload, http_client=http_client(stack), **options)
+    sim.play(tokens.reply, "ok", "http_529", "ok")
+    driver(client.messages.create(**request_of()))
+    driver(client.messages.create(**request_of()))
+    paths = [request.target for request in sim.requests]
+    assert paths == ["/v1/oauth/token", *["/v1/messages"] * 3]
+    assert [attributes(span).get(s.ERROR_TYPE) for span in recorded.attempts] == [None, "529", None]
+    assert {span.name for span in recorded.attempts} == {"POST /v1/messages"}
+    assert not [span for span in recorded.spans if SECRET in span.to_json()]
+    identities.check(recorded, calls=2)
+    driver.close(client)
+    workload.close()
+
+
+def test_an_exchange_that_fails_is_a_failed_attempt(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """It raises inside `send`, before anything of the attempt's own is sent; the app sees the SDK's own error."""
+    credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK exchanges no identities")
+    workload = credentials.WorkloadIdentityCredentials(
+        identity_token_provider=lambda: SECRET, federation_rule_id="fdrl_1", organization_id="an-organization"
+    )
+    options: dict[str, Any] = {"open_telemetry": {"tracer_provider": recorded.tracer_provider}} if TRACES_ITSELF else {}
+    cls = anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic
+    recorded.instrument()
+    client = cls(base_url=sim.base_url, credentials=workload, http_client=http_client(stack), max_retries=0, **options)
+    sim.play("http_403")
+    with pytest.raises(anthropic.AnthropicError):
+        driver(client.messages.create(**request_of()))
+    [attempt] = recorded.attempts
+    assert attributes(attempt)[s.ATTEMPT_OUTCOME] == "failed"
+    assert attributes(attempt)[s.ERROR_TYPE] == "_OTHER"
+    assert [request.target for request in sim.requests] == ["/v1/oauth/token"]
+    identities.check(recorded, calls=1)
+    driver.close(client)
+    workload.close()
