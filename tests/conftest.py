@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -34,8 +35,10 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return backoff.shorten(monkeypatch)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def swept() -> Iterator[None]:
-    """Collects the garbage of this test in this test, where its warnings belong."""
+    """Collects the garbage of a module's tests when they are over, so that no later test is told of it."""
     yield
-    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()

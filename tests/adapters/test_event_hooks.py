@@ -14,14 +14,11 @@ from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
 from support import identities
 from support.apps import API_KEY, PROMPT, BareApp, SdkApp, quietly, request_of
 from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
 from support.stacks import HTTPCORE_STACKS, SDK_STACKS, STACKS, Stack, http_client
 from support.telemetry import Telemetry
 
-pytestmark = [
-    pytest.mark.usefixtures("waits"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 SEEN = (
     "ok",
     "ok_gzip",

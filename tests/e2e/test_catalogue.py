@@ -17,6 +17,7 @@ from e2e.catalogue.meeting import Meeting, met
 from e2e.catalogue.metrics import check_metrics
 from e2e.catalogue.spans import check_attempt_spans, check_call_span
 from support import identities
+from support.marks import BREAKS_CONNECTIONS
 from support.stacks import STACKS, Stack
 from support.telemetry import Telemetry
 
@@ -26,12 +27,7 @@ CASES = [
     for stack in STACKS
     if stack.kind in fault.applies_to
 ]
-pytestmark = [
-    pytest.mark.usefixtures("waits"),
-    # Connections that are broken on purpose leave sockets to the garbage collector, in the libraries below.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 
 
 @pytest.fixture

@@ -14,12 +14,14 @@ from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
 from support.apps import MODEL, SdkApp, request_of
 from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import Telemetry
 from support.versions import COPIES_EVERY_CLIENT
 
 pytestmark = [
     pytest.mark.usefixtures("waits"),
+    *BREAKS_CONNECTIONS,
     # What boto says of itself.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:botocore"),
 ]

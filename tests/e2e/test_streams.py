@@ -16,11 +16,12 @@ from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
 from support.apps import SdkApp, request_of
 from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import Telemetry
 from support.versions import CLOSES_FAILED_STREAMS, HAS_TOOL_RUNNER
 
-TOOL: dict[str, Any] = {"name": "look", "description": "Looks.", "input_schema": {"type": "object", "properties": {}}}
+pytestmark = [*BREAKS_CONNECTIONS]
 
 Way = Callable[[SdkApp], Iterator[Any]]
 """A way to read a stream: yields its events, and closes what it has opened when it is left."""
@@ -131,8 +132,6 @@ def test_a_stream_that_is_read_is_completed(way: Way, app: SdkApp, recorded: Tel
     assert not recorded.logs
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @ways(*PARSING)
 def test_an_error_event_is_a_failed_attempt(way: Way, app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
     """The stream began with 200, and the attempt has the API's word."""
@@ -145,8 +144,6 @@ def test_an_error_event_is_a_failed_attempt(way: Way, app: SdkApp, sim: Simulato
     assert len(recorded.logs) == 1
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @ways(*WAYS)
 def test_a_read_failure_is_the_apps_and_the_attempts(
     way: Way, app: SdkApp, sim: Simulator, recorded: Telemetry
@@ -195,8 +192,6 @@ def test_a_stream_that_is_never_read_ends_when_it_is_closed(app: SdkApp, recorde
     assert s.STREAM_TIME_TO_FIRST_CHUNK not in attributes
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("begun", [False, True], ids=["never read", "half read"])
 def test_a_stream_that_is_dropped_ends_with_it(begun: bool, app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
     """No code of the SDK's or of the HTTP library's runs then: the attempt ends all the same."""
@@ -210,8 +205,6 @@ def test_a_stream_that_is_dropped_ends_with_it(begun: bool, app: SdkApp, sim: Si
     check_one(recorded, "abandoned", "abandoned")
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_stream_in_a_reference_cycle_ends_with_the_garbage(app: SdkApp, recorded: Telemetry) -> None:
     """The garbage collector finds it at some time."""
     gc.disable()

@@ -12,12 +12,14 @@ from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
 from support import identities
 from support.apps import API_KEY, request_of
+from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, http_client
 from support.telemetry import Telemetry
 from support.versions import RUNS_ON_TRIO
 
 pytestmark = [
     pytest.mark.usefixtures("waits"),
+    *BREAKS_CONNECTIONS,
     pytest.mark.skipif(not RUNS_ON_TRIO, reason="this SDK does not run on trio"),
 ]
 STACK = next(stack for stack in SDK_STACKS if stack.asynchronous and not stack.aiohttp)
@@ -50,8 +52,6 @@ async def _meet(endpoint: Endpoint, *, stream: bool) -> None:
                 _ = [event async for event in result]
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_fault_has_the_same_words_on_trio(name: str, sim: Simulator, recorded: Telemetry) -> None:
     """Cause, phase and outcome do not depend on the event loop."""

@@ -9,5 +9,6 @@ The rule: nothing here knows a private part of the library, and nothing here dec
     telemetry.py  spans, metrics and logs of one test, in memory
     identities.py what holds of any telemetry, whatever happened
     backoff.py    the SDK's own retries, without the waiting
+    marks.py      marks that more than one suite needs
     sink.py       a server on loopback that OTLP is sent to
 """
