@@ -26,7 +26,8 @@ class Instrumentation:
         self.process: Runtime | None = None
         self._patches: list[sdk.Patch] = []
         self._told = False
-        self._http_clients: weakref.WeakSet[Any] = weakref.WeakSet()
+        # By `id`: a client class may define equality, and then has no hash.
+        self._http_clients: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
     def instrument_process(self, make: MakeRuntime) -> None:
         """All clients, those that exist and those to come. Without effect if that is so already."""
@@ -53,12 +54,12 @@ class Instrumentation:
         if self.process is not None:
             self.process.active = False
             self.process = None
-        for client in list(self._http_clients):
+        for client in list(self._http_clients.values()):
             runtime = http_client.runtime_of(client)
             if runtime is not None:
                 runtime.active = False
             http_client.uninstrument(client)
-        self._http_clients = weakref.WeakSet()
+        self._http_clients = weakref.WeakValueDictionary()
         for patch in self._patches:
             patch.undo()
         self._patches = []
@@ -69,10 +70,10 @@ class Instrumentation:
         if runtime is None:
             return
         runtime.active = False
-        for client in list(self._http_clients):
+        for client in list(self._http_clients.values()):
             if http_client.runtime_of(client) is runtime:
                 http_client.uninstrument(client)
-                self._http_clients.discard(client)
+                self._http_clients.pop(id(client), None)
         if not self._http_clients:
             self.uninstrument()
 
@@ -81,11 +82,11 @@ class Instrumentation:
         target = client if callable(getattr(client, "send", None)) else sdk.http_client_of(client)
         if target is not None:
             http_client.uninstrument(target)
-            self._http_clients.discard(target)
+            self._http_clients.pop(id(target), None)
 
     def runtimes(self) -> list[Runtime]:
         """Everybody who learns of calls or attempts now."""
-        of_clients = (http_client.runtime_of(client) for client in self._http_clients)
+        of_clients = (http_client.runtime_of(client) for client in self._http_clients.values())
         found = {id(runtime): runtime for runtime in (self.process, *of_clients) if runtime is not None}
         return list(found.values())
 
@@ -114,7 +115,7 @@ class Instrumentation:
 
     def _add(self, client: Any, runtime: Runtime, *, calls_only: bool) -> None:
         if http_client.instrument(client, runtime, calls_only=calls_only):
-            self._http_clients.add(client)
+            self._http_clients[id(client)] = client
 
     def _patch(self) -> bool:
         module = _sdk_module()

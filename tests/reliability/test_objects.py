@@ -1,0 +1,63 @@
+"""The app's objects stay the app's: they can be pickled and copied as before, and die when the app drops them."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import weakref
+from typing import Any
+
+import anthropic
+
+from anthropic_otel.simulator import Simulator
+from reliability import interrupting
+from reliability.interrupting import Transport, httpx
+from support.apps import request_of
+from support.telemetry import Telemetry
+
+
+def test_a_response_can_be_pickled(sim: Simulator, recorded: Telemetry) -> None:
+    """A response that was read, compressed or not, is a plain value again."""
+    recorded.instrument()
+    with anthropic.Anthropic(base_url=sim.base_url, api_key="none") as client:
+        for fault in ("ok", "ok_gzip"):
+            sim.play(fault)
+            response = client.messages.with_raw_response.create(**request_of()).http_response
+            assert pickle.loads(pickle.dumps(response)).json() == response.json()
+
+
+def test_nothing_is_kept_alive(recorded: Telemetry) -> None:
+    """Clients, their HTTP clients, responses and streams die with the app's last reference."""
+    recorded.instrument()
+    client = interrupting.client(Transport(200))
+    stream = client.messages.create(**request_of(stream=True))
+    list(stream)
+    references = [weakref.ref(each) for each in (client, client._client, stream, stream.response)]
+    del client, stream
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 4
+
+
+def test_a_copied_client_is_seen_once(recorded: Telemetry) -> None:
+    """`with_options`, `copy` and `copy.copy` share the HTTP client: one attempt for each call."""
+    recorded.instrument()
+    client = interrupting.client(Transport(200))
+    for each in (client, client.with_options(timeout=3), client.copy(), copy.copy(client)):
+        each.messages.create(**request_of())
+    assert len(recorded.attempts) == 4
+
+
+def test_an_http_client_that_cannot_be_hashed(recorded: Telemetry) -> None:
+    """A client class that defines equality and no hash is instrumented as any other, from its first call on."""
+
+    class Unhashable(httpx.Client):  # type: ignore[misc,name-defined]
+        def __eq__(self, other: Any) -> bool:
+            return self is other
+
+        __hash__ = None  # type: ignore[assignment]
+
+    client = anthropic.Anthropic(api_key="none", http_client=Unhashable(transport=Transport(200)))
+    recorded.instrument()
+    client.messages.create(**request_of())
+    assert len(recorded.attempts) == 1
