@@ -6,6 +6,9 @@ The events are those of httpcore and httpcore2, sync and async, on HTTP/1.1 and 
 from __future__ import annotations
 
 import importlib.util
+import socket
+import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -29,13 +32,6 @@ HTTP11 = [f"http11.{event}" for event in EXCHANGE]
 HTTP2 = [f"http2.{event}" for event in EXCHANGE]
 
 needs_h2 = pytest.mark.skipif(importlib.util.find_spec("h2") is None, reason="h2 is not installed")
-
-
-def leaves_its_socket(test: Any) -> Any:
-    """For a connection that fails half made: the library below leaves its socket to the garbage collector."""
-    for ignored in ("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"):
-        test = pytest.mark.filterwarnings(ignored)(test)
-    return pytest.mark.usefixtures("swept")(test)
 
 
 class Heard:
@@ -139,14 +135,28 @@ def test_a_request_that_cannot_be_sent_whole_is_still_listened_for(
     driver.close(client)
 
 
-@leaves_its_socket
 def test_a_unix_socket_is_connected_to_by_another_name(stack: Stack, driver: Driver) -> None:
-    """Where nobody listens it fails at that step."""
+    """The rest is the same."""
     name = "AsyncHTTPTransport" if stack.asynchronous else "HTTPTransport"
-    client = http_client(stack, transport=getattr(stack.module, name)(uds="/nonexistent/socket"))
-    heard = ask(client, driver, "http://localhost")
-    assert heard.handled == ["connection.connect_unix_socket.started", "connection.connect_unix_socket.failed"]
-    driver.close(client)
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/socket")
+        listener.listen()
+        server = threading.Thread(target=_answer, args=(listener,))
+        server.start()
+        client = http_client(stack, transport=getattr(stack.module, name)(uds=f"{folder}/socket"))
+        heard = ask(client, driver, "http://localhost")
+        driver.close(client)
+        server.join()
+    assert heard.handled == [event.replace("connect_tcp", "connect_unix_socket") for event in CONNECTION] + HTTP11
+
+
+def _answer(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        while connection.recv(65536):
+            pass
 
 
 # -- proxies -----------------------------------------------------------------------------------------------------------
@@ -171,15 +181,16 @@ def test_a_proxy_is_sent_a_request_of_its_own(stack: Stack, driver: Driver, sim:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("socksio") is None, reason="socksio is not installed")
-@leaves_its_socket
 def test_a_socks_proxy_is_connected_to_by_another_name(stack: Stack, driver: Driver, sim: Simulator) -> None:
-    """The connection's events have the prefix `socks`, and name the proxy's host."""
-    endpoint = sim.endpoint("proxy_socks")
-    client = http_client(stack, endpoint)
-    heard = ask(client, driver, endpoint.base_url)
-    assert heard.handled[:2] == ["socks.connect_tcp.started", "socks.connect_tcp.complete"]
+    """The connection's events, and those of TLS behind it, have the prefix `socks`, and name the proxy's host."""
+    endpoint = sim.endpoint("ok_tls")
+    with Tunnel() as tunnel:
+        client = http_client(stack, endpoint, proxy=tunnel.socks_url)
+        heard = ask(client, driver, endpoint.base_url)
+        driver.close(client)
+    assert heard.handled == [event.replace("connection.", "socks.") for event in [*CONNECTION, *TLS]] + HTTP11
     assert heard.info("socks.connect_tcp.started")["host"] == "127.0.0.1"
-    driver.close(client)
+    assert hasattr(heard.info("socks.connect_tcp.complete")["return_value"], "get_extra_info")
 
 
 # -- HTTP/2 ------------------------------------------------------------------------------------------------------------
