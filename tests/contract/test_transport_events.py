@@ -69,9 +69,9 @@ def driver(stack: Stack) -> Iterator[Driver]:
         yield made
 
 
-def ask(client: Any, driver: Driver, url: str, content: bytes = b"{}", heard: Heard | None = None) -> Heard:
+def ask(client: Any, driver: Driver, url: str, content: bytes = b"{}") -> Heard:
     """Sends one request and hears its events. A failure is not of interest here."""
-    heard = heard or Heard(asynchronous=driver.asynchronous)
+    heard = Heard(asynchronous=driver.asynchronous)
     request = client.build_request("POST", f"{url}/v1/messages", content=content, extensions={"trace": heard.function})
     httpx = importlib.import_module(type(request).__module__.partition(".")[0])
     with suppress(httpx.TransportError):
@@ -215,10 +215,19 @@ def test_the_events_of_http2_have_the_same_names(stack: Stack, driver: Driver) -
 # -- the function ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:coroutine 'Heard._ahear' was never awaited:RuntimeWarning")
 def test_the_function_must_be_of_the_clients_kind(stack: Stack, driver: Driver, sim: Simulator) -> None:
     """A coroutine function for an async client, none for a sync one; anything else is a `TypeError`."""
     client = http_client(stack)
+    heard = Heard(asynchronous=not driver.asynchronous)
+    made: list[Any] = []
+
+    def function(name: str, info: Any) -> Any:
+        made.append(heard.function(name, info))
+        return made[-1]
+
+    request = client.build_request("POST", sim.base_url, extensions={"trace": function})
     with pytest.raises(TypeError):
-        ask(client, driver, sim.base_url, heard=Heard(asynchronous=not driver.asynchronous))
+        driver(client.send(request))
+    for coroutine in filter(None, made):
+        coroutine.close()
     driver.close(client)
