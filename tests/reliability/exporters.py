@@ -58,7 +58,7 @@ class Metrics(MetricExporter):
 BEHAVIOURS: Final = {
     "well": {},
     "down": {"raises": True},
-    "slow": {"seconds": 0.5},
+    "slow": {"seconds": 1.0},
     "rejecting": {"fails": True},
 }
 """By the word that documents use: the arguments of a `Behaviour`."""

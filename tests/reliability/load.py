@@ -68,7 +68,7 @@ class Recorded:
 
     def __init__(self, spans: SpanExporter, metrics: MetricExporter | None = None) -> None:
         self.tracer_provider = TracerProvider(shutdown_on_exit=False)
-        self.tracer_provider.add_span_processor(BatchSpanProcessor(spans, max_queue_size=4096))
+        self.tracer_provider.add_span_processor(BatchSpanProcessor(spans))
         self.reader = InMemoryMetricReader()
         readers = [self.reader, PeriodicExportingMetricReader(metrics, 500)] if metrics is not None else [self.reader]
         self.meter_provider = MeterProvider(readers, shutdown_on_exit=False)

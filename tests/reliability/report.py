@@ -46,8 +46,8 @@ def _passed(output: str) -> str:
     return found.group(0) if found else output.splitlines()[-1]
 
 
-def _soak(title: str, *words: str) -> Part:
-    return Part("soak", title, [str(HERE / "soak.py"), *words], _load)
+def _soak(name: str, title: str, *words: str) -> Part:
+    return Part(name, title, [str(HERE / "soak.py"), *words], _load)
 
 
 def _load(output: str) -> str:
@@ -78,11 +78,13 @@ PARTS: Final = (
     _tests("cardinality", "10,000 models, hosts and hostile headers", "test_cardinality.py"),
     _tests("coexistence", "Seven other instrumentations, before and after", "test_coexistence.py"),
     Part("sdk", "The SDK's own tests", [str(HERE / "sdk_suite.py")], _sdk),
-    _soak("Load over a mock transport", "--calls", "100000", "--streams", "20000"),
-    _soak("Load over sockets, with faults", "--network", "--calls", "8000", "--streams", "1600"),
-    _soak("Load, the exporter down", "--calls", "8000", "--streams", "1600", "--exporter", "down"),
-    _soak("Load, the exporter slow", "--calls", "8000", "--streams", "1600", "--exporter", "slow"),
-    _soak("Load, the exporter rejecting", "--calls", "8000", "--streams", "1600", "--exporter", "rejecting"),
+    _soak("soak", "Load over a mock transport", "--calls", "100000", "--streams", "20000"),
+    _soak("sockets", "Load over sockets, with faults", "--network", "--calls", "8000", "--streams", "1600"),
+    _soak("exporters", "Load, the exporter down", "--calls", "20000", "--streams", "4000", "--exporter", "down"),
+    _soak("exporters", "Load, the exporter slow", "--calls", "20000", "--streams", "4000", "--exporter", "slow"),
+    _soak(
+        "exporters", "Load, the exporter rejecting", "--calls", "8000", "--streams", "1600", "--exporter", "rejecting"
+    ),
 )
 
 
