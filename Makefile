@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CONSTRAINTS := tests/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint matrix bench dashboards stack clean
+.PHONY: help demo test lint matrix soak bench dashboards stack clean
 
 help: ## Says what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -38,6 +38,9 @@ test: lint ## Runs the linters and the tests
 
 matrix: $(VENV)/.test ## Runs the suite on ten versions of the SDK and on the lowest and highest Python here
 	@$(BIN)/python tests/matrix.py
+
+soak: $(VENV)/.test ## Runs the long reliability tests, and prints their figures
+	@$(BIN)/python tests/reliability/report.py
 
 bench: $(VENV)/.test ## Measures what the library costs, next to its bare floor and its peers
 	@$(BIN)/python -m benchmarks
