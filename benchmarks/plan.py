@@ -70,7 +70,9 @@ def cases(base_url: str) -> Iterator[tuple[Case, tuple[Variant, ...], str]]:
             yield replace(case, asynchronous=asynchronous), (*everybody, NO_LOGS), "sampled"
             yield replace(case, asynchronous=asynchronous, base_url=base_url), (OFF, FLOOR, OURS, HTTPX2), "sampled"
         yield replace(RETRIED, asynchronous=asynchronous, sdk_traces=False), everybody, "sampled"
-        yield replace(ONE_DELTA, asynchronous=asynchronous), (OFF, FLOOR, OURS), "sampled"
+        for sdk_traces in (True, False):
+            it = replace(ONE_DELTA, asynchronous=asynchronous, sdk_traces=sdk_traces)
+            yield it, (OFF, FLOOR, OURS), "sampled"
     yield CREATE, (OFF, OURS), "unsampled, no metrics"
 
 
