@@ -5,14 +5,13 @@ The rule: the base URL, and nothing else, goes to standard output, so that a scr
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import click
 
 from anthropic_otel.simulator import FAULTS, Fault, Simulator
+from anthropic_otel.simulator.interrupts import interruptible, wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +27,17 @@ class Weather:
 
 def serve(port: int, weather: Weather) -> None:
     """Serves on that port of 127.0.0.1, 0 for any free one, until interrupted. Raises `OSError` if it is taken."""
-    interrupted = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: interrupted.set())
     weights: dict[str | Fault, float] = {"ok": max(0.0, 1 - sum(weather.mix.values()))}
     for name, weight in weather.mix.items():
         weights[name] = weights.get(name, 0.0) + weight
-    with Simulator(seed=weather.seed, words=weather.words, record=False, port=port) as simulator:
+    simulated = Simulator(seed=weather.seed, words=weather.words, record=False, port=port)
+    with interruptible(), simulated as simulator:
         simulator.mix(weights, seed=weather.seed)
         simulator.latency(weather.latency, weather.pace, jitter=0.2, seed=weather.seed)
         click.echo(simulator.base_url)
         hint = f"export ANTHROPIC_BASE_URL={simulator.base_url} ANTHROPIC_API_KEY=none   # Ctrl+C ends it"
         click.echo(hint, err=True)
-        interrupted.wait()
+        wait()
 
 
 def mix_of(pairs: Iterable[str]) -> dict[str, float]:

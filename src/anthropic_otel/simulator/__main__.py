@@ -6,12 +6,11 @@ The one rule here: its first line on standard output is the base URL and nothing
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from anthropic_otel.simulator import FAULTS, Fault, Simulator
+from anthropic_otel.simulator.interrupts import interruptible, wait
 
 
 def _weight(text: str) -> tuple[str, float]:
@@ -58,15 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         _list()
         return 0
-    interrupted = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: interrupted.set())
     weights: dict[str | Fault, float] = dict(options.mix)
-    with Simulator(seed=options.seed, words=options.words, record=False, port=options.port) as simulator:
+    simulated = Simulator(seed=options.seed, words=options.words, record=False, port=options.port)
+    with interruptible(), simulated as simulator:
         simulator.mix({"ok": max(0.0, 1 - sum(weights.values())), **weights}, seed=options.seed)
         simulator.latency(options.latency, options.pace, jitter=0.2, seed=options.seed)
         print(simulator.base_url, flush=True)
-        interrupted.wait()
+        wait()
     return 0
 
 
