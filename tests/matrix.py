@@ -126,8 +126,9 @@ def _run(case: Case, wheel: Path) -> Outcome:
     try:
         python = _environment(case)
         _uv("pip", "install", "-q", "-p", str(python), "--reinstall", "--no-deps", str(wheel))
+        marks = "not slow" if case.sdk == NEWEST else "not slow and not without_sdk"
         result = subprocess.run(
-            [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", *SUITES],
+            [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", "-m", marks, *SUITES],
             cwd=ROOT,
             env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

@@ -67,6 +67,7 @@ def _of(stacks: tuple[Stack, ...]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("stack", stacks, ids=lambda stack: stack.name)
 
 
+@pytest.mark.without_sdk
 @_of(HTTPCORE_STACKS)
 @pytest.mark.parametrize("name", SEEN)
 def test_hooks_report_what_send_reports(

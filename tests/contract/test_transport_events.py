@@ -22,6 +22,8 @@ from support.http2 import Http2Server
 from support.stacks import HTTPCORE_STACKS, Stack, http_client
 from support.tunnel import Tunnel
 
+pytestmark = pytest.mark.without_sdk
+
 CONNECTION = ["connection.connect_tcp.started", "connection.connect_tcp.complete"]
 TLS = ["connection.start_tls.started", "connection.start_tls.complete"]
 EXCHANGE = [f"send_request_{part}.{step}" for part in ("headers", "body") for step in ("started", "complete")] + [

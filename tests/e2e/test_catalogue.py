@@ -22,7 +22,7 @@ from support.stacks import STACKS, Stack
 from support.telemetry import Telemetry
 
 CASES = [
-    pytest.param(fault, stack, id=f"{fault.name}-{stack.name}")
+    pytest.param(fault, stack, id=f"{fault.name}-{stack.name}", marks=() if stack.of_sdk else pytest.mark.without_sdk)
     for fault in FAULTS.values()
     for stack in STACKS
     if stack.kind in fault.applies_to
