@@ -6,6 +6,7 @@ stack, else the library's.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import ssl
@@ -133,9 +134,17 @@ def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
         options["proxy"] = endpoint.proxy
     if endpoint.ca_file is not None:
         options["verify"] = ssl.create_default_context(cafile=endpoint.ca_file)
+    elif endpoint.base_url.startswith("http:"):
+        options["verify"] = _unused_context()
     if needs.max_connections is not None:
         options["limits"] = httpx.Limits(max_connections=needs.max_connections)
     return options
+
+
+@functools.lru_cache(maxsize=1)
+def _unused_context() -> ssl.SSLContext:
+    """One for every client that speaks no TLS: the libraries make one each, which costs more than a request."""
+    return ssl.create_default_context()
 
 
 def _sync_witness(cls: type[Any]) -> type[Any]:

@@ -71,7 +71,7 @@ def met(fault: Fault, stack: Stack, sim: Simulator, telemetry: Telemetry) -> Ite
         else:
             telemetry.instrument_http_client(app.http)
         seen = _meet(app, fault, stack)
-        if stack.of_sdk and not CLOSES_FAILED_STREAMS:
+        if stack.of_sdk and fault.stream and not CLOSES_FAILED_STREAMS:
             # Nobody closes the stream that has failed: it ends when the app has forgotten it.
             seen = replace(seen, error=None)
             gc.collect()
