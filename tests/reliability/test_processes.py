@@ -141,4 +141,8 @@ def test_gunicorn_with_a_preloaded_app(worker_class: str, sim: Simulator, tmp_pa
         sink.close()
     assert sink.bodies["/v1/traces"].count(b"POST /v1/messages") == 20
     assert b"anthropic.client.attempt.duration" in sink.bodies["/v1/metrics"]
-    assert "Traceback" not in log.read_text()
+    said = log.read_text()
+    assert "anthropic_otel/" not in said
+    # gunicorn patches a gevent worker after its post_fork hook has started the threads of the OpenTelemetry SDK, which
+    # then cannot sign off at the exit; what they had to send has arrived.
+    assert worker_class == "gevent" or "Traceback" not in said
