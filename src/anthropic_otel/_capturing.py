@@ -11,6 +11,7 @@ from typing import Final
 from anthropic_otel._captured import Attempt, Call, Captured
 from anthropic_otel._core import attempt as core_attempt
 from anthropic_otel._core import call as core_call
+from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.observer import NO_HEADERS, Observer
 
 _SECOND: Final = 1_000_000_000
@@ -81,6 +82,9 @@ class Capturing:
         return NO_HEADERS
 
     def attempt_sent(self, attempt: core_attempt.Attempt) -> None:
+        return
+
+    def limits_told(self, attempt: core_attempt.Attempt, headers: RawHeaders) -> None:
         return
 
     def attempt_settled(self, attempt: core_attempt.Attempt, *, fatal: bool) -> None:
@@ -154,6 +158,9 @@ class Beside:
 
     def attempt_sent(self, attempt: core_attempt.Attempt) -> None:
         self._own.attempt_sent(attempt)
+
+    def limits_told(self, attempt: core_attempt.Attempt, headers: RawHeaders) -> None:
+        self._own.limits_told(attempt, headers)
 
     def attempt_settled(self, attempt: core_attempt.Attempt, *, fatal: bool) -> None:
         self._own.attempt_settled(attempt, fatal=fatal)

@@ -73,6 +73,9 @@ class Notes:
     def attempt_sent(self, attempt: Attempt) -> None:
         self.told.append(("attempt_sent", attempt))
 
+    def limits_told(self, attempt: Attempt, headers: Mapping[bytes, bytes]) -> None:
+        self.told.append(("limits_told", attempt))
+
     def attempt_ended(self, attempt: Attempt) -> None:
         self.told.append(("attempt_ended", attempt))
 

@@ -218,7 +218,7 @@ def test_a_body_that_fails_inside_the_send_has_a_response(attempt: Attempt) -> N
 
 def test_what_cannot_be_made_sense_of_is_still_an_end(attempt: Attempt, notes: Any) -> None:
     """A failure of ours while concluding leaves the attempt failed, and told."""
-    attempt.timeline.raw_response = ("1.1", 200, [7])  # type: ignore[list-item]
+    attempt.timeline.answer = (b"HTTP/1.1", 200, b"OK", [7])
     attempt.end(End.READ)
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "_OTHER"

@@ -312,6 +312,31 @@ def test_providers_that_are_set_later_are_used(sim: Simulator) -> None:
     assert (result.stdout.strip(), result.stderr) == ("['POST /v1/messages', 'anthropic.messages.create']", "")
 
 
+def test_what_was_before_the_meter_provider_is_in_no_metric(sim: Simulator) -> None:
+    """Neither in the count of attempts, read at collection, nor in a histogram: both begin with the provider."""
+    code = """
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        trace.set_tracer_provider(TracerProvider())
+        anthropic_otel.instrument()
+        call()
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader]))
+        call()
+        anthropic_otel.uninstrument()
+        call()
+        anthropic_otel.instrument()
+        call()
+        found = {
+            metric.name.removeprefix("anthropic.client."): metric.data.data_points
+            for metric in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+        }
+        print(found["attempt.started"][0].value, found["attempt.duration"][0].count, len(found["ratelimit.limit"]) > 0)
+    """
+    result = _python(code, sim.base_url)
+    assert (result.stdout.strip(), result.stderr) == ("2 2 True", "")
+
+
 def test_telemetry_that_goes_nowhere_is_told_once(sim: Simulator) -> None:
     """One line, which says how to change it; and not before the first call."""
     code = """

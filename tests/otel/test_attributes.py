@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from anthropic_otel._core import semconv as s
@@ -24,25 +26,47 @@ def test_a_value_that_is_no_name_is_other_and_takes_no_place(value: str) -> None
     assert capped("claude-opus-4-5") == "claude-opus-4-5"
 
 
-def test_the_same_values_are_the_same_set() -> None:
+def as_they_are(*facts: Any) -> tuple[Any, ...]:
+    return facts
+
+
+def test_the_same_facts_are_the_same_set() -> None:
     """It is built once; what does not apply is left out."""
-    sets = AttributeSets()
-    values = ("messages.create", "api.anthropic.com", None, "completed")
-    found = sets.get(NAMES, values)
-    assert found == dict(zip(NAMES[:2] + NAMES[3:], values[:2] + values[3:], strict=True))
-    assert sets.get(NAMES, values) is found
+    sets = AttributeSets(NAMES, as_they_are)
+    facts = ("messages.create", "api.anthropic.com", None, "completed")
+    found = sets[facts]
+    assert found == dict(zip(NAMES[:2] + NAMES[3:], facts[:2] + facts[3:], strict=True))
+    assert sets[facts] is found
+
+
+def test_facts_that_are_bounded_to_the_same_values_share_a_set() -> None:
+    """However many models an app makes up."""
+    capped = Capped(1)
+    sets = AttributeSets(NAMES[:1], lambda name: (capped(name),))
+    assert sets[("first",)] == {s.OPERATION_NAME: "first"}
+    assert sets[("second",)] == {s.OPERATION_NAME: "_OTHER"}
+    assert sets[("second",)] is sets[("third",)]
 
 
 def test_beyond_its_bound_a_set_tells_only_the_closed_lists() -> None:
     """What happened is still told apart; whose call it was is not."""
-    sets = AttributeSets(most=1)
-    known = sets.get(NAMES, ("messages.create", "a.test", "m1", "completed"))
-    beyond = sets.get(NAMES, ("messages.create", "b.test", None, "failed"))
+    sets = AttributeSets(NAMES, as_they_are, most=1)
+    known = sets["messages.create", "a.test", "m1", "completed"]
+    beyond = sets["messages.create", "b.test", None, "failed"]
     assert beyond == {s.OPERATION_NAME: "_OTHER", s.SERVER_ADDRESS: "_OTHER", s.ATTEMPT_OUTCOME: "failed"}
-    assert sets.get(NAMES, ("messages.create", "a.test", "m1", "completed")) is known
+    assert sets["messages.create", "a.test", "m1", "completed"] is known
+
+
+def test_no_more_facts_are_kept_than_sets() -> None:
+    """What an app makes up anew for each call is looked up anew."""
+    capped = Capped(1)
+    sets = AttributeSets(NAMES[:1], lambda name: (capped(name),), most=3)
+    found = [sets[(f"model-{number}",)] for number in range(9)]
+    assert [each[s.OPERATION_NAME] for each in found] == ["model-0"] + ["_OTHER"] * 8
+    assert len(sets) == 3
 
 
 def test_as_many_values_as_names() -> None:
     """A measurement that has forgotten one is a mistake of ours."""
     with pytest.raises(ValueError, match="zip"):
-        AttributeSets().get(NAMES, ("messages.create",))
+        AttributeSets(NAMES, as_they_are)[("messages.create",)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.metrics import Meter, MeterProvider
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import End
@@ -60,6 +63,57 @@ def test_a_call_that_recovers(scene: Any, telemetry: Telemetry) -> None:
         0.5,
     )
     assert telemetry.points(s.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
+
+
+def test_what_a_response_tells_of_rate_limits_stays_until_the_next_one(scene: Any, telemetry: Telemetry) -> None:
+    """An overload comes without the headers, and changes nothing."""
+    told = {b"anthropic-ratelimit-requests-limit": b"50", b"anthropic-ratelimit-requests-remaining": b"49"}
+    for status, headers in ((200, told), (529, {})):
+        call = scene.call()
+        scene.answer(scene.attempt(call), status, headers=headers)
+        call.returned()
+    [point] = telemetry.points(s.RATELIMIT_REMAINING)
+    assert dict(point.attributes) == {s.RATELIMIT_KIND: "requests", s.GEN_AI_REQUEST_MODEL: "claude-opus-4-5"}
+    assert point.sum == 49
+
+
+def test_whoever_measures_into_one_provider_counts_together(scene_of: Any, clock: Any, telemetry: Telemetry) -> None:
+    """Single clients, and whoever instruments again: what is observed is registered once, and serves all of them."""
+    told = {b"anthropic-ratelimit-requests-limit": b"50"}
+    for model in ("a", "b"):
+        settings = Settings(tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider)
+        scene = scene_of(OpenTelemetryObserver(settings), clock)
+        call = scene.call(model=model)
+        scene.answer(scene.attempt(call), headers=told)
+        call.returned()
+    for metric, value in ((s.ATTEMPT_STARTED, 1), (s.RATELIMIT_LIMIT, 50)):
+        values = {point.attributes[s.GEN_AI_REQUEST_MODEL]: point.sum for point in telemetry.points(metric)}
+        assert values == {"a": value, "b": value}
+
+
+def test_the_metrics_of_a_provider_go_with_it() -> None:
+    """Nothing here keeps a provider alive that an app has dropped."""
+    telemetry = Telemetry()
+    OpenTelemetryObserver(Settings(meter_provider=telemetry.meter_provider))
+    gone = weakref.ref(telemetry.meter_provider)
+    telemetry.meter_provider.shutdown()
+    del telemetry
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_provider_without_a_hash_is_measured_into(telemetry: Telemetry, scene_of: Any, clock: Any) -> None:
+    """Its metrics are its own."""
+
+    class Provider(MeterProvider):
+        __hash__ = None  # type: ignore[assignment]
+
+        def get_meter(self, *args: Any, **kwargs: Any) -> Meter:
+            return telemetry.meter_provider.get_meter(*args, **kwargs)
+
+    scene = scene_of(OpenTelemetryObserver(Settings(telemetry.tracer_provider, Provider())), clock)
+    scene.answer(scene.attempt())
+    assert [point.sum for point in telemetry.points(s.ATTEMPT_STARTED)] == [1]
 
 
 def test_a_failure_of_the_network_has_its_cause(scene: Any, telemetry: Telemetry) -> None:

@@ -69,13 +69,6 @@ def test_the_last_response_of_a_model_counts(gauges: Gauges) -> None:
     assert gauges.read(s.RATELIMIT_REMAINING) == {of("requests", "a"): 8, of("requests", "b"): 5, of("requests"): 3}
 
 
-def test_a_response_that_tells_nothing_changes_nothing(gauges: Gauges) -> None:
-    """An overload comes without the headers."""
-    gauges.limits.saw("a", headers(limit=b"10", remaining=b"9"))
-    gauges.limits.saw("a", {})
-    assert gauges.read(s.RATELIMIT_REMAINING) == {of("requests", "a"): 9}
-
-
 def test_a_limit_is_not_known_after_its_reset(gauges: Gauges) -> None:
     """What is left then, only the next response can tell."""
     gauges.limits.saw("a", headers(limit=b"10", remaining=b"0", reset=RESET))

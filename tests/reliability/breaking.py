@@ -22,7 +22,7 @@ from opentelemetry.trace import Span, Tracer, TracerProvider
 
 TRACER: Final = ("get_tracer", "start_span")
 SPAN: Final = ("get_span_context", "is_recording", "set_attributes", "set_attribute", "set_status", "end")
-METER: Final = ("get_meter", "create_counter", "create_histogram", "create_observable_gauge", "add", "record")
+METER: Final = ("get_meter", "create_observable_counter", "create_histogram", "create_observable_gauge", "record")
 CONTEXT: Final = ("attach", "detach", "get_current")
 OTHER: Final = ("inject", "emit", "filter", "on_start", "on_end", "should_sample")
 POINTS: Final = (*TRACER, *SPAN, *METER, *CONTEXT, *OTHER)
@@ -135,8 +135,7 @@ def meter_provider(points: Points) -> MeterProvider:
 def _instrument(points: Points, create: Callable[..., Any]) -> Callable[..., Any]:
     def make(*args: Any, **kwargs: Any) -> Any:
         real = create(*args, **kwargs)
-        used = [name for name in ("add", "record") if hasattr(real, name)]
-        return Proxy(real, **{name: points.around(name, getattr(real, name)) for name in used})
+        return Proxy(real, record=points.around("record", real.record)) if hasattr(real, "record") else real
 
     return make
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from anthropic_otel._core.attempt import Attempt, End
 from anthropic_otel._core.finalizer import finalize, process
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import Reading
 
 OBSERVED: Final = "anthropic_otel.observed"
@@ -25,15 +25,11 @@ OBSERVED: Final = "anthropic_otel.observed"
 _EVENT_STREAMS: Final = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 
 
-@guarded(False)
-def observe(response: Any, attempt: Attempt) -> bool:
-    """Puts a wrapper around the body of an open `response`. Returns whether it will end the attempt."""
-    if response.is_closed:
-        return False
-    content_type = attempt.headers.get(b"content-type", b"").lower()
-    event_stream = content_type.startswith(_EVENT_STREAMS)
+def observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
+    """Puts a wrapper around the body of an open `response`, which is to end the attempt. Returns `True`."""
+    event_stream = headers.get(b"content-type", b"").lower().startswith(_EVENT_STREAMS)
     reading = attempt.read(event_stream=event_stream, is_message=event_stream and attempt.is_message)
-    encoded = attempt.headers.get(b"content-encoding", b"identity").lower() != b"identity"
+    encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
     stream_class: Any = type(response.stream)
     wrapper = wrapper_class(stream_class, _SyncBody, _AsyncBody, _BothBody)
     body = wrapper(response.stream, attempt, reading, encoded)

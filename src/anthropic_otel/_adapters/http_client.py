@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from anthropic_otel._adapters import http_body
 from anthropic_otel._core import headers as h
 from anthropic_otel._core.attempt import Attempt, End
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.runtime import Runtime, current_call
 from anthropic_otel._core.target import Target, target_of
 from anthropic_otel._core.timeline import peer_of
@@ -56,8 +56,8 @@ class SyncSend(Send):
         attempt = begin(self.runtime, request, calls_only=self.calls_only)
         if attempt is None:
             return inner(request, *args, **kwargs)
-        trace = attempt.timeline.trace if self.runtime.phases else None
-        listen(request, trace, request.extensions.get("trace"), asynchronous=False)
+        ours = attempt.timeline.trace if self.runtime.phases else None
+        listen(request, ours, request.extensions.get("trace"), asynchronous=False)
         try:
             response = inner(request, *args, **kwargs)
         except BaseException as error:
@@ -75,8 +75,8 @@ class AsyncSend(Send):
         attempt = begin(self.runtime, request, calls_only=self.calls_only)
         if attempt is None:
             return await inner(request, *args, **kwargs)
-        trace = attempt.timeline.atrace if self.runtime.phases else None
-        listen(request, trace, request.extensions.get("trace"), asynchronous=True)
+        ours = attempt.timeline.atrace if self.runtime.phases else None
+        listen(request, ours, request.extensions.get("trace"), asynchronous=True)
         try:
             response = await inner(request, *args, **kwargs)
         except BaseException as error:
@@ -126,16 +126,22 @@ def runtime_of(client: Any) -> Runtime | None:
 # -- before the send ---------------------------------------------------------------------------------------------------
 
 
-@guarded(None)
 def begin(runtime: Runtime, request: Any, *, calls_only: bool) -> Attempt | None:
-    """The attempt that a request is, about to be sent; `None` for a request that is none of ours."""
-    call = current_call.get()
-    if not runtime.active or (call is None and calls_only) or ATTEMPT in request.extensions:
+    """The attempt that a request is, about to be sent; `None` for a request that is none of ours. Never raises."""
+    # Guarded in place, as everything here that runs at each attempt: a guard is a function more.
+    try:
+        call = current_call.get()
+        if not runtime.active or (call is None and calls_only) or ATTEMPT in request.extensions:
+            return None
+        target = _target(request)
+        # Who has begun to suppress instrumentation within a call has made a span of the call, and means others.
+        if call is None:
+            attempt = runtime.begin_attempt(target, _resend_count(request)) if runtime.watches() else None
+        else:
+            attempt = call.begin_attempt(target) if _of_call(call, target, request) else None
+    except Exception as error:
+        report("begin", error)
         return None
-    target = _target(request)
-    if call is not None and not _of_call(call, target, request):
-        return None
-    attempt = runtime.begin_attempt(target, call, 0 if call is not None else _resend_count(request))
     if attempt is not None:
         _propagate(request, attempt.observer.attempt_started(attempt))
     return attempt
@@ -156,27 +162,30 @@ def _resend_count(request: Any) -> int:
     return int(value) if value.isdecimal() and len(value) < 6 else 0
 
 
-@guarded(None)
-def _propagate(request: Any, headers: Any) -> None:
+def _propagate(request: Any, headers: Mapping[str, str]) -> None:
     """Sends the attempt's trace context along. No signature covers these headers: signing is done by now."""
-    for name, value in headers.items():
-        request.headers[name] = value
+    try:
+        for name, value in headers.items():
+            request.headers[name] = value
+    except Exception as error:
+        report("propagate", error)
 
 
 Trace = Callable[..., Any]
 """A function for the `trace` extension of a transport; for an async one, a coroutine function."""
 
 
-@guarded(None)
 def listen(request: Any, ours: Trace | None, theirs: Trace | None, *, asynchronous: bool) -> None:
     """Has the transport tell `ours` of its events, and the app's own `trace` function, `theirs`, as before."""
-    if ours is not None and theirs is not None:
-        ours = _both_async(ours, theirs) if asynchronous else _both(ours, theirs)
-    # A new mapping, as the app may use its own for more than one request.
-    extensions = {**request.extensions, ATTEMPT: True}
-    if ours is not None:
-        extensions["trace"] = ours
-    request.extensions = extensions
+    try:
+        # A new mapping, as the app may use its own for more than one request.
+        extensions = {**request.extensions, ATTEMPT: True}
+        if ours is not None:
+            both = _both_async if asynchronous else _both
+            extensions["trace"] = ours if theirs is None else both(ours, theirs)
+        request.extensions = extensions
+    except Exception as error:
+        report("listen", error)
 
 
 def _both(ours: Trace, theirs: Trace) -> Trace:
@@ -207,18 +216,23 @@ def failed(attempt: Attempt, error: BaseException) -> None:
 def received(attempt: Attempt, response: Any) -> None:
     """The send has returned. Never raises."""
     attempt.observer.attempt_sent(attempt)
-    _note(attempt, response)
-    if not http_body.observe(response, attempt):
+    observed = False
+    try:
+        headers = h.by_name(response.headers.raw)
+        _note(attempt, response, headers)
+        observed = not response.is_closed and http_body.observe(response, attempt, headers)
+    except Exception as error:
+        report("received", error)
+    if not observed:
         attempt.end(End.READ)
 
 
-@guarded(None)
-def _note(attempt: Attempt, response: Any) -> None:
+def _note(attempt: Attempt, response: Any, headers: h.RawHeaders) -> None:
     extensions = response.extensions
     version = extensions.get("http_version")
     attempt.responded(
         response.status_code,
-        h.by_name(response.headers.raw),
+        headers,
         version.decode("ascii", "replace").removeprefix("HTTP/") if isinstance(version, bytes) else None,
         attempt.timeline.peer or peer_of(extensions.get("network_stream")),
     )

@@ -9,7 +9,7 @@ What is private in the SDK is read through `getattr` with what is left when it i
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from anthropic_otel._core.call import Invocation
@@ -24,9 +24,10 @@ _MOST_KEPT: Final = 64
 class _Client:
     """What is the same for the calls of one SDK client, and the invocations that were made of it."""
 
-    __slots__ = ("address", "base_url", "kept", "port", "propagates", "traced")
+    __slots__ = ("address", "base_url", "kept", "port", "propagates", "this", "traced")
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, forget: Callable[[Any], None]) -> None:
+        self.this = weakref.ref(client, forget)
         self.base_url = getattr(client, "base_url", None)
         self.address = getattr(self.base_url, "host", None)
         self.port = _port(self.base_url)
@@ -39,13 +40,14 @@ class Invocations:
 
     def __init__(self, sdk_version: str) -> None:
         self._longest: Final = _longest_retry_after(sdk_version)
-        self._clients: Final[weakref.WeakKeyDictionary[Any, _Client]] = weakref.WeakKeyDictionary()
+        # By `id`: a client class may define equality, and then has no hash.
+        self._clients: Final[dict[int, _Client]] = {}
 
     def of(self, client: Any, options: Any, stream: bool) -> Invocation:
         """The invocation that `options`, the SDK's request options, stand for."""
-        facts = self._clients.get(client)
-        if facts is None or facts.base_url is not getattr(client, "base_url", None):
-            facts = self._clients[client] = _Client(client)
+        facts = self._clients.get(id(client))
+        if facts is None or facts.this() is not client or facts.base_url is not getattr(client, "base_url", None):
+            facts = self._meet(client)
         span_name = getattr(options, "span_name", None)
         operation = span_name or _operation(options)
         key = (operation, not span_name, _model(options), stream, _max_retries(client, options))
@@ -55,6 +57,17 @@ class Invocations:
                 facts.kept.clear()
             found = facts.kept[key] = self._make(facts, *key)
         return found
+
+    def _meet(self, client: Any) -> _Client:
+        number, clients = id(client), self._clients
+
+        def forget(gone: Any) -> None:
+            facts = clients.get(number)
+            if facts is not None and facts.this is gone:
+                clients.pop(number, None)
+
+        facts = clients[number] = _Client(client, forget)
+        return facts
 
     def _make(
         self, facts: _Client, operation: str | None, nameless: bool, model: str | None, stream: bool, most: int | None
@@ -84,7 +97,7 @@ def _operation(options: Any) -> str | None:
 
 def _model(options: Any) -> str | None:
     body = getattr(options, "json_data", None)
-    model = body.get("model") if isinstance(body, Mapping) else None
+    model = body.get("model") if type(body) is dict or isinstance(body, Mapping) else None
     return model if isinstance(model, str) else None
 
 

@@ -17,7 +17,7 @@ from anthropic_otel._adapters import spliced
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.finalizer import drain
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.runtime import Runtime, current_call
 
 RuntimeOf = Callable[[Any], Runtime | None]
@@ -42,15 +42,18 @@ class Patch:
         if self._cls.__dict__.get("request") is self._request:
             self._cls.request = self._original
 
-    @guarded(None)
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
         """The call that `request` was just entered for, `None` when nobody is to learn of it. Never raises."""
-        runtime = self._runtime_of(client) if self._active else None
-        if runtime is None or not runtime.active:
+        # Guarded in place, as everything here that runs at each call: a guard is a function more.
+        try:
+            runtime = self._runtime_of(client) if self._active else None
+            if runtime is None or not runtime.watches():
+                return None
+            options = args[1] if len(args) > 1 else kwargs.get("options")
+            return runtime.begin_call(self._invocations.of(client, options, bool(kwargs.get("stream", False))))
+        except Exception as error:
+            report("Patch.begin", error)
             return None
-        options = args[1] if len(args) > 1 else kwargs.get("options")
-        stream = bool(kwargs.get("stream", False))
-        return runtime.begin_call(functools.partial(self._invocations.of, client, options, stream))
 
 
 MakeRequest = Callable[[Callable[..., Any], Patch], Callable[..., Any]]

@@ -14,17 +14,19 @@ from typing import Any
 from anthropic_otel._adapters.http_body import OBSERVED, wrapper_class
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.finalizer import finalize, process
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.runtime import current_call
 
 
 def follow(client: Any, call: Call, result: Any) -> None:
-    """Has `call` follow the stream that an SDK method returns, if a middleware of the client's made it."""
-    if getattr(client, "middleware", None):
-        _follow(call, result)
+    """Has `call` follow what an SDK method returns, if it is a stream that a middleware has made. Never raises."""
+    try:
+        if getattr(client, "middleware", None):
+            _follow(call, result)
+    except Exception as error:
+        report("follow", error)
 
 
-@guarded(None)
 def _follow(call: Call, result: Any) -> None:
     response = getattr(result, "response", None) or getattr(result, "http_response", None)
     if response is None or response.is_closed or OBSERVED in response.extensions:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from anthropic_otel._core import headers as h
 from anthropic_otel._core.cause import Cause, classify, type_name
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase, RetrySource
 from anthropic_otel._core.sse import StreamEnd
@@ -61,10 +61,12 @@ class Attempt:
         "observed",
         "observer",
         "operation",
+        "organization_id",
         "outcome",
         "peer",
         "protocol_version",
         "reading",
+        "request_id",
         "retry",
         "started",
         "status",
@@ -88,7 +90,11 @@ class Attempt:
         self.timeline = Timeline(clock, self.started, target.address)
         self.reading: Reading | None = None
         self.status: int | None = None
-        self.headers: h.RawHeaders = {}
+        self.headers: h.RawHeaders | None = None
+        """Those of an error, by which the SDK decides on a retry. An open stream holds none."""
+        self.request_id: str | None = None
+        """The id to give to Anthropic's support, `None` where no response with one came."""
+        self.organization_id: str | None = None
         self.protocol_version: str | None = None
         self.peer: tuple[str, int] | None = None
         self.outcome: AttemptOutcome | None = None
@@ -105,13 +111,22 @@ class Attempt:
         self, status: int, headers: h.RawHeaders, version: str | None = None, peer: tuple[str, int] | None = None
     ) -> None:
         """Takes what the response says: its status, its headers, the HTTP version and the address it came from."""
-        if self.ended:
+        if self.outcome is not None:
             return
-        self.status = status
-        self.headers = headers
-        self.protocol_version = version
-        self.peer = peer
+        self.timeline.answer = None
         self.timeline.enter(Phase.RECEIVE)
+        self.peer = peer
+        self._answered(status, headers, version)
+
+    def _answered(self, status: int, headers: h.RawHeaders, version: str | None) -> None:
+        self.status = status
+        self.protocol_version = version
+        self.request_id = h.identifier(headers, b"request-id")
+        self.organization_id = h.identifier(headers, b"anthropic-organization-id")
+        if status >= 400:
+            self.headers = headers
+        if h.RATELIMIT_MARK in headers:
+            self.observer.limits_told(self, headers)
 
     def read(self, *, event_stream: bool, is_message: bool) -> Reading:
         """The reading of the response's body, which the app is about to begin, or never will."""
@@ -125,42 +140,45 @@ class Attempt:
         """Whether it has ended, and will not change any more."""
         return self.outcome is not None
 
-    @guarded(None)
     def end(self, how: End, error: BaseException | None = None) -> None:
         """Ends the attempt. Every call after the first is without effect, also from another thread."""
         if next(self._ends):
             return
-        ended = self.clock.mark()
-        self.duration = ended - self.started
-        self.timeline.finish(ended)
         try:
-            self._conclude(how, error)
-        finally:
-            self._tell()
+            ended = self.clock.mark()
+            self.duration = ended - self.started
+            self.timeline.finish(ended)
+            try:
+                self._conclude(how, error)
+            finally:
+                self._tell()
+        except Exception as failure:
+            report("Attempt.end", failure)
 
     def _conclude(self, how: End, error: BaseException | None) -> None:
-        self._recover_response()
-        if self.reading is not None:
-            self.reading.conclude(self.started + self.duration)
-        stream_end = self.reading.end if self.reading is not None else None
+        if self.status is None:
+            self._recover_response()
+        reading = self.reading
+        if reading is not None:
+            reading.conclude(self.started + self.duration)
         if error is not None:
             self._raised(error)
         elif self.status is not None and self.status >= 400:
             self._failed(str(self.status))
         elif how is End.LOST:
             self._failed(NetworkCause.OTHER.value)
-        elif stream_end is not None:
-            self._conclude_stream(how, stream_end)
+        elif reading is not None and reading.end is not None:
+            self._conclude_stream(how, reading.end)
         else:
             self.outcome = AttemptOutcome.COMPLETED if how is End.READ else AttemptOutcome.ABANDONED
 
     def _recover_response(self) -> None:
         """The response of an attempt whose body failed inside `send`: the transport alone has told of it."""
         raw = self.timeline.raw_response
-        if self.status is None and raw is not None:
-            self.protocol_version, self.status, headers = raw
-            self.headers = h.by_name(headers)
-        self.timeline.raw_response = None
+        if raw is not None:
+            version, status, headers = raw
+            self._answered(status, h.by_name(headers), version)
+        self.timeline.answer = None
         self.peer = self.peer or self.timeline.peer
 
     def _raised(self, error: BaseException) -> None:
@@ -209,11 +227,6 @@ class Attempt:
     # -- what observers and the call ask -------------------------------------------------------------------------------
 
     @property
-    def request_id(self) -> str | None:
-        """The id to give to Anthropic's support, `None` where no response with one came."""
-        return h.identifier(self.headers, b"request-id")
-
-    @property
     def status_class(self) -> str | None:
         """`2xx` to `5xx`, `None` without a response."""
         return None if self.status is None else f"{self.status // 100}xx"
@@ -236,4 +249,4 @@ class Attempt:
         if self.cause is not None:
             # What fails while the app reads is the app's: the SDK has returned by then.
             return self.reading is None
-        return self.status is not None and self.status >= 400 and h.should_retry(self.status, self.headers)
+        return self.status is not None and self.headers is not None and h.should_retry(self.status, self.headers)

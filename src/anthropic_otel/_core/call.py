@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anthropic_otel._core import headers as h
 from anthropic_otel._core.attempt import Attempt, Retry
 from anthropic_otel._core.errors import body_error_type, call_error_type
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, RetrySource
 
 if TYPE_CHECKING:
@@ -126,9 +126,9 @@ class Call:
         attempt = Attempt(target, self.observer, self.clock, self)
         if self.attempts:
             attempt.retry = self._retry(attempt.started)
+            self._settle(fatal=False)
         self.attempts += 1
         self._open.append(None)
-        self._settle(fatal=False)
         return attempt
 
     def _retry(self, now: int) -> Retry:
@@ -154,7 +154,8 @@ class Call:
             self._failures += 1
             self._unsettled.append(attempt)
         self._open.pop()
-        self._end_if_over()
+        if self.over_for_sdk:
+            self._end_if_over()
 
     def hold(self) -> Callable[[], None]:
         """Keeps the call from being over until the function that is returned has been called; it counts once."""
@@ -180,16 +181,24 @@ class Call:
 
     # -- its end -------------------------------------------------------------------------------------------------------
 
-    @guarded(None)
     def returned(self, error: BaseException | None = None) -> None:
         """The SDK method has returned, or raised `error`. Called in the app's own context."""
-        if error is not None:
-            stopped = not isinstance(error, Exception)
-            self._raised = CallOutcome.CANCELLED if stopped else CallOutcome.FAILED
-            self.error_type = None if stopped else call_error_type(error)
-        self.over_for_sdk = True
-        self.observer.call_returned(self)
-        self._end_if_over()
+        try:
+            if error is not None:
+                self._ended_with(error)
+            self.over_for_sdk = True
+            self.observer.call_returned(self)
+            if not self._open:
+                self._end_if_over()
+        except Exception as failure:
+            report("Call.returned", failure)
+
+    def _ended_with(self, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            self._raised = CallOutcome.FAILED
+            self.error_type = call_error_type(error)
+        else:
+            self._raised = CallOutcome.CANCELLED
 
     def _end_if_over(self) -> None:
         if self.outcome is not None:
@@ -202,7 +211,8 @@ class Call:
             self.outcome = self._conclude()
         finally:
             self.outcome = self.outcome or CallOutcome.FAILED
-            self._settle(fatal=self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED))
+            if self._unsettled:
+                self._settle(fatal=self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED))
             self.observer.call_ended(self)
             self._last = None
 

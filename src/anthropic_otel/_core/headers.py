@@ -22,13 +22,7 @@ _MAX_SECONDS: Final = 366 * 86_400.0
 
 def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """Those of a response's headers that the library reads, by lowercase name, from a list as httpx's `headers.raw`."""
-    found: dict[bytes, bytes] = {}
-    for name, value in raw:
-        # The name out of `_READ`, so that an open response keeps none of its own. Most come in lower case.
-        known = _READ.get(name) or _READ.get(name.lower())
-        if known is not None:
-            found[known] = value
-    return found
+    return {name: value for written, value in raw if (name := written.lower()) in _READ}
 
 
 def identifier(headers: RawHeaders, name: bytes) -> str | None:
@@ -92,9 +86,8 @@ _RATELIMIT_PREFIXES: Final = tuple(
 )
 
 
-_READ: Final = {
-    name: name
-    for name in (
+_READ: Final = frozenset(
+    (
         b"content-type",
         b"content-encoding",
         b"request-id",
@@ -104,8 +97,8 @@ _READ: Final = {
         b"retry-after",
         *(prefix + word for _, prefix in _RATELIMIT_PREFIXES for word in (b"limit", b"remaining", b"reset")),
     )
-}
-"""Every header that the library reads. No other one is kept."""
+)
+"""Every header that the library reads. No other one is looked at."""
 
 
 def _number(value: bytes | None) -> float | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from anthropic_otel._core.attempt import Attempt
     from anthropic_otel._core.call import Call
+    from anthropic_otel._core.headers import RawHeaders
 
 NO_HEADERS: Mapping[str, str] = {}
 
@@ -41,6 +42,10 @@ class Observer(Protocol):
 
     def attempt_sent(self, attempt: Attempt) -> None:
         """In the app's context, when the send has returned or raised."""
+        ...
+
+    def limits_told(self, attempt: Attempt, headers: RawHeaders) -> None:
+        """When a response has come whose headers tell of rate limits. They are the observer's to keep."""
         ...
 
     def attempt_ended(self, attempt: Attempt) -> None:

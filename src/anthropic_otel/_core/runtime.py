@@ -6,7 +6,6 @@ functions of ours other libraries have kept a reference to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
 
@@ -32,28 +31,19 @@ class Runtime:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.active = True
 
-    def begin_call(self, invocation: Callable[[], Invocation]) -> Call | None:
-        """A call that is about to run, or `None` when nobody is to learn of it. Then `invocation` is not asked for."""
+    def watches(self) -> bool:
+        """Whether anybody is to learn of what is about to run. Asked in the app's own context."""
         drain()
-        if not self.active or not self.observer.watches():
-            return None
-        call = Call(invocation(), self.observer, self.clock)
+        return self.active and self.observer.watches()
+
+    def begin_call(self, invocation: Invocation) -> Call:
+        """A call that is about to run."""
+        call = Call(invocation, self.observer, self.clock)
         self.observer.call_started(call)
         return call
 
-    def begin_attempt(self, target: Target, call: Call | None, resend_count: int) -> Attempt | None:
-        """An attempt that is about to be sent, or `None` when nobody is to learn of it.
-
-        `resend_count` is what the request itself says, for an attempt whose call is not known.
-        """
-        drain()
-        if not self.active:
-            return None
-        if call is not None:
-            # Who has begun to suppress instrumentation within the call has made a span of it, and means others.
-            return call.begin_attempt(target)
-        if not self.observer.watches():
-            return None
+    def begin_attempt(self, target: Target, resend_count: int) -> Attempt:
+        """An attempt that is about to be sent, and whose call is not known. `resend_count` is what its request says."""
         attempt = Attempt(target, self.observer, self.clock)
         if resend_count:
             attempt.retry = Retry(resend_count, None, None, None)

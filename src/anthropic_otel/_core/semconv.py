@@ -180,7 +180,7 @@ RATELIMIT_KINDS: Final = (
 class Instrument(str, Enum):
     """The kinds of OpenTelemetry instrument in use."""
 
-    COUNTER = "counter"
+    OBSERVABLE_COUNTER = "observable_counter"
     HISTOGRAM = "histogram"
     OBSERVABLE_GAUGE = "observable_gauge"
 
@@ -208,7 +208,7 @@ class Metric:
         underscores, the unit's word and a counter's `_total` are appended, a unit in braces adds nothing.
         """
         unit = {"s": "_seconds"}.get(self.unit, "")
-        total = "_total" if self.instrument is Instrument.COUNTER else ""
+        total = "_total" if self.instrument is Instrument.OBSERVABLE_COUNTER else ""
         return self.name.replace(".", "_") + unit + total
 
 
@@ -221,7 +221,7 @@ _TARGET: Final = (OPERATION_NAME, SERVER_ADDRESS, GEN_AI_REQUEST_MODEL)
 
 ATTEMPT_STARTED: Final = Metric(
     "anthropic.client.attempt.started",
-    Instrument.COUNTER,
+    Instrument.OBSERVABLE_COUNTER,
     "{attempt}",
     "HTTP attempts that the client has started to send.",
     _TARGET,

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.clock import Clock
-from anthropic_otel._core.guard import report
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.semconv import Phase
 
 RawResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
@@ -33,10 +33,10 @@ class Timeline:
         "_host",
         "_since",
         "_tunnelling",
+        "answer",
         "peer",
         "phase",
         "proxied",
-        "raw_response",
         "reused",
         "spent",
         "unsent",
@@ -57,7 +57,8 @@ class Timeline:
         self.waited_for_pool = False
         """Whether the attempt failed because the pool had no connection for it."""
         self.peer: tuple[str, int] | None = None
-        self.raw_response: RawResponse | None = None
+        self.answer: Any = None
+        """What the transport has returned for the response's headers, until the response itself is there."""
         self.unsent: Cause | None = None
         """Why the request could not be sent whole, which the transport keeps to itself: a response may come still."""
 
@@ -81,17 +82,15 @@ class Timeline:
     def enter(self, phase: Phase) -> None:
         """Cuts the line: the time since the last cut belongs to the phase that ends here."""
         if phase is not self.phase and not self._finished:
-            self._cut(self._clock.now())
-            self.phase = phase
+            # Six times an attempt: without a function for what `finish` does too.
+            now, before = self._clock.now(), self.phase
+            self.spent[before] = self.spent.get(before, 0) + now - self._since
+            self._since, self.phase = now, phase
 
     def finish(self, now: int) -> None:
         """Ends the line at `now`. What the transport still tells after that is of no effect."""
-        self._cut(now)
-        self._finished = True
-
-    def _cut(self, now: int) -> None:
         self.spent[self.phase] = self.spent.get(self.phase, 0) + now - self._since
-        self._since = now
+        self._finished = True
 
     def known(self) -> dict[Phase, int]:
         """The phases that really happened, in nanoseconds.
@@ -102,6 +101,11 @@ class Timeline:
         if self.reused is None and not self.waited_for_pool:
             return {phase: time for phase, time in self.spent.items() if phase is not Phase.POOL}
         return self.spent
+
+    @property
+    def raw_response(self) -> RawResponse | None:
+        """The response as the transport has it, as long as nobody has seen more of it than the transport."""
+        return _raw_response(self.answer)
 
     # -- the events that mean something --------------------------------------------------------------------------------
 
@@ -134,7 +138,7 @@ class Timeline:
 
     def _answered(self, info: Mapping[str, Any]) -> None:
         if not self._tunnelling:
-            self.raw_response = _raw_response(info.get("return_value"))
+            self.answer = info.get("return_value")
             self.enter(Phase.RECEIVE)
 
 
@@ -150,13 +154,14 @@ def peer_of(stream: Any) -> tuple[str, int] | None:
         return None
 
 
-def _raw_response(value: Any) -> RawResponse | None:
+@guarded(None)
+def _raw_response(answer: Any) -> RawResponse | None:
     """What HTTP/1.1 and HTTP/2 connections return for the headers of a response."""
-    if not isinstance(value, tuple):
+    if not isinstance(answer, tuple):
         return None
-    if len(value) == 2:
-        return ("2", int(value[0]), list(value[1]))
-    return (value[0].decode("ascii", "replace").removeprefix("HTTP/"), int(value[1]), list(value[3]))
+    if len(answer) == 2:
+        return ("2", int(answer[0]), list(answer[1]))
+    return (answer[0].decode("ascii", "replace").removeprefix("HTTP/"), int(answer[1]), list(answer[3]))
 
 
 _HANDLERS: Final[dict[str, Callable[[Timeline, Mapping[str, Any]], None]]] = {

@@ -7,7 +7,8 @@ beyond a cap is `_OTHER`.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from anthropic_otel._core.semconv import GEN_AI_REQUEST_MODEL, OPERATION_NAME, OTHER, SERVER_ADDRESS
 
@@ -18,7 +19,9 @@ MAX_SETS: Final = 1_000
 _MAX_LENGTH: Final = 128
 
 AttributeValue = str | int
-Pairs = tuple[tuple[str, AttributeValue], ...]
+Values = tuple[AttributeValue | None, ...]
+Facts = tuple[Any, ...]
+"""What a measurement's attributes are made of, as it was met: of any length and number of values."""
 
 
 class Capped:
@@ -39,26 +42,37 @@ class Capped:
         return value
 
 
-class AttributeSets:
-    """The attribute sets of one metric. A set that was asked for before is the same `dict` again."""
+class AttributeSets(dict[Facts, dict[str, AttributeValue]]):
+    """The attribute sets of one metric, by the facts that they are made of.
 
-    __slots__ = ("_most", "known")
+    A dictionary, so that a set that was asked for before is found in one step: `sets[facts]`. For other facts `bound`
+    gives the values of the attributes `names`, in their order and each bounded; `None` leaves one out.
+    """
 
-    def __init__(self, most: int = MAX_SETS) -> None:
+    __slots__ = ("_bound", "_most", "_names", "_sets")
+
+    def __init__(self, names: tuple[str, ...], bound: Callable[..., Values], most: int = MAX_SETS) -> None:
+        super().__init__()
+        self._names: Final = names
+        self._bound: Final = bound
         self._most: Final = most
-        self.known: Final[dict[tuple[AttributeValue | None, ...], dict[str, AttributeValue]]] = {}
+        self._sets: dict[Values, dict[str, AttributeValue]] = {}
 
-    def get(self, names: tuple[str, ...], values: tuple[AttributeValue | None, ...]) -> dict[str, AttributeValue]:
-        """The attributes `names` with `values`, in that order; `None` leaves one out."""
-        found = self.known.get(values)
-        return found if found is not None else self._add(names, values)
+    def __missing__(self, facts: Facts) -> dict[str, AttributeValue]:
+        values = self._bound(*facts)
+        attributes = self._sets.get(values)
+        if attributes is None:
+            attributes = self._add(values)
+        if len(self) < self._most:
+            self[facts] = attributes
+        return attributes
 
-    def _add(self, names: tuple[str, ...], values: tuple[AttributeValue | None, ...]) -> dict[str, AttributeValue]:
-        attributes = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-        if len(self.known) >= self._most:
+    def _add(self, values: Values) -> dict[str, AttributeValue]:
+        attributes = {name: value for name, value in zip(self._names, values, strict=True) if value is not None}
+        if len(self._sets) >= self._most:
             # Still told apart: everything from a closed list. No longer: whose call it was.
             return {name: OTHER if name in _OPEN else value for name, value in attributes.items()}
-        self.known[values] = attributes
+        self._sets[values] = attributes
         return attributes
 
 

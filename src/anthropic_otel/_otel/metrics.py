@@ -6,129 +6,193 @@ may be sampled, metrics never are: whatever ends is counted, with the context of
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
+from opentelemetry import metrics
 from opentelemetry.context import Context
-from opentelemetry.metrics import Meter
+from opentelemetry.metrics import Meter, MeterProvider
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.semconv import Instrument, Metric
-from anthropic_otel._otel.attributes import MAX_ADDRESSES, MAX_MODELS, MAX_SETS, MAX_STATUSES, AttributeSets, Capped
+from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Metric, NetworkCause
+from anthropic_otel._otel import providers
+from anthropic_otel._otel.attributes import MAX_ADDRESSES, MAX_MODELS, MAX_STATUSES, AttributeSets, Capped, Values
+from anthropic_otel._otel.counts import Counts
 from anthropic_otel._otel.ratelimits import RateLimits
+from anthropic_otel._version import __version__
 
 _SECOND: Final = 1e9
+_NO_EXEMPLAR: Final = Context({s.SCOPE: True})
+"""A context without a span; and not empty, for which OpenTelemetry would take the current one."""
 
-Target = tuple[str, str, str | None]
-"""The attributes that every metric of attempts and calls begins with: operation, address and model, each bounded."""
 
+class Metrics:
+    """Everything that is measured. No method raises, and an instrument that fails does not cost the others."""
 
-class Recorder:
-    """One synchronous metric: its instrument and its attribute sets."""
+    def __init__(self, meter: Meter, provider: MeterProvider) -> None:
+        self._set: bool = not providers.is_unset(provider)
+        self._model: Final = Capped(MAX_MODELS)
+        self._address: Final = Capped(MAX_ADDRESSES)
+        self._status: Final = Capped(MAX_STATUSES)
+        self._targets: Final = AttributeSets(s.ATTEMPT_STARTED.attributes, self._target)
+        self._started: Final = Counts(self._targets)
+        self._delays: Final = AttributeSets(s.RETRY_DELAY_METRIC.attributes, self._of_delay)
+        self._attempts: Final = AttributeSets(s.ATTEMPT_DURATION.attributes, self._of_attempt)
+        self._calls: Final = AttributeSets(s.CALL_DURATION.attributes, self._of_call)
+        self._retried: Final = AttributeSets(s.CALL_RETRIES.attributes, self._of_call_without_error)
+        self._retry_delay: Final = _histogram(meter, s.RETRY_DELAY_METRIC)
+        self._duration: Final = _histogram(meter, s.ATTEMPT_DURATION)
+        self._first_chunk: Final = _histogram(meter, s.ATTEMPT_TIME_TO_FIRST_CHUNK)
+        self._call_duration: Final = _histogram(meter, s.CALL_DURATION)
+        self._retries: Final = _histogram(meter, s.CALL_RETRIES)
+        self._rate_limits: Final = RateLimits(meter)
+        started = s.ATTEMPT_STARTED
+        meter.create_observable_counter(started.name, [self._started.observe], started.unit, started.description)
 
-    __slots__ = ("_known", "_names", "_record", "_sets")
-
-    def __init__(self, meter: Meter, metric: Metric) -> None:
-        self._names: Final = metric.attributes
-        self._sets: Final = AttributeSets()
-        self._known: Final = self._sets.known
-        self._record: Final = _instrument(meter, metric)
-
-    def __call__(self, amount: float, values: tuple[str | int | None, ...], context: Context | None) -> None:
-        """Records `amount` with `values` for the metric's attributes, in their order. Never raises."""
+    def attempt_started(self, attempt: Attempt, context: Context | None) -> None:
+        """Counts an attempt that is about to be sent, and measures the backoff that ended with it."""
         try:
-            self._record(amount, self._known.get(values) or self._sets.get(self._names, values), context)
+            call, retry = attempt.call, attempt.retry
+            operation, address = attempt.operation, attempt.target.address
+            if self._set or self._is_set():
+                next(self._started[operation, address, call.invocation.model if call is not None else None])
+            if retry is not None and retry.delay is not None:
+                delays = self._delays[operation, address, retry.reason, retry.source]
+                self._retry_delay(retry.delay / _SECOND, delays, context)
         except Exception as error:
-            report("Recorder", error)
+            report("Metrics.attempt_started", error)
+
+    def attempt_ended(self, attempt: Attempt, context: Context | None) -> None:
+        """Measures an attempt that has ended."""
+        call, cause, reading = attempt.call, attempt.cause, attempt.reading
+        target = attempt.operation, attempt.target.address, call.invocation.model if call is not None else None
+        how = attempt.status, attempt.error_type, cause.word if cause is not None else None, attempt.outcome
+        try:
+            self._duration(attempt.duration / _SECOND, self._attempts[target + how], context)
+        except Exception as error:
+            report("Metrics.attempt_ended", error)
+        if reading is None or reading.end is None or reading.first_chunk is None:
+            return
+        try:
+            self._first_chunk((reading.first_chunk - attempt.started) / _SECOND, self._targets[target], context)
+        except Exception as error:
+            report("Metrics.attempt_ended", error)
+
+    def call_ended(self, call: Call, context: Context | None) -> None:
+        """Measures a call that has ended."""
+        facts = call.operation, call.address, call.invocation.model, call.outcome
+        with_error = (*facts, call.error_type)
+        try:
+            self._call_duration(call.duration / _SECOND, self._calls[with_error], context)
+        except Exception as error:
+            report("Metrics.call_ended", error)
+        try:
+            # Of a call without a retry there is nothing to look at, and an exemplar would cost 5 µs.
+            retries = call.retries
+            self._retries(retries, self._retried[facts], context if retries else _NO_EXEMPLAR)
+        except Exception as error:
+            report("Metrics.call_ended", error)
+
+    def limits_told(self, attempt: Attempt, headers: RawHeaders) -> None:
+        """Keeps what a response tells of rate limits, until somebody collects."""
+        model = attempt.call.invocation.model if attempt.call is not None else None
+        self._rate_limits.saw(self._model(model) if model else None, headers)
+
+    def _is_set(self) -> bool:
+        """Whether measurements arrive by now. Until an app sets a provider they do not, nor must counts."""
+        self._set = not providers.is_unset(metrics.get_meter_provider())
+        return self._set
+
+    # -- the bounded values of a measurement's attributes, each in the order of its definition -------------------------
+
+    def _target(self, operation: str | None, address: str | None, model: str | None) -> Values:
+        return (
+            operation or s.OTHER,
+            self._address(address) if address else s.OTHER,
+            self._model(model) if model else None,
+        )
+
+    def _of_delay(self, operation: str, address: str, reason: str | None, source: s.RetrySource | None) -> Values:
+        target = self._target(operation, address, None)
+        return (*target[:2], self._bounded(reason), source.text if source is not None else None)
+
+    def _of_attempt(
+        self,
+        operation: str,
+        address: str,
+        model: str | None,
+        status: int | None,
+        error_type: str | None,
+        cause: NetworkCause | None,
+        outcome: AttemptOutcome | None,
+    ) -> Values:
+        return (
+            *self._target(operation, address, model),
+            # Left out where a server has sent too many different ones.
+            status if status is not None and self._status(str(status)) != s.OTHER else None,
+            f"{status // 100}xx" if status is not None else None,
+            self._bounded(error_type),
+            cause.text if cause is not None else None,
+            outcome.text if outcome is not None else None,
+        )
+
+    def _of_call_without_error(
+        self, operation: str | None, address: str | None, model: str | None, outcome: CallOutcome | None
+    ) -> Values:
+        return (*self._target(operation, address, model), outcome.text if outcome is not None else None)
+
+    def _of_call(
+        self,
+        operation: str | None,
+        address: str | None,
+        model: str | None,
+        outcome: CallOutcome | None,
+        error_type: str | None,
+    ) -> Values:
+        return (*self._of_call_without_error(operation, address, model, outcome), self._bounded(error_type))
+
+    def _bounded(self, error_type: str | None) -> str | None:
+        """The error type: a word of a closed list, or a status, of which there are no more than of those."""
+        return self._status(error_type) if error_type is not None and error_type.isdecimal() else error_type
 
 
-def _instrument(meter: Meter, metric: Metric) -> Any:
-    if metric.instrument is Instrument.COUNTER:
-        return meter.create_counter(metric.name, metric.unit, metric.description).add
+def _histogram(meter: Meter, metric: Metric) -> Callable[..., Any]:
     return meter.create_histogram(
         metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=list(metric.buckets)
     ).record
 
 
-class Metrics:
-    """Everything that is measured. No instrument that fails reaches the caller, or the other instruments."""
+# -- one for each provider ---------------------------------------------------------------------------------------------
 
-    def __init__(self, meter: Meter) -> None:
-        self._model = Capped(MAX_MODELS)
-        self._address = Capped(MAX_ADDRESSES)
-        self._status = Capped(MAX_STATUSES)
-        self._started = Recorder(meter, s.ATTEMPT_STARTED)
-        self._duration = Recorder(meter, s.ATTEMPT_DURATION)
-        self._first_chunk = Recorder(meter, s.ATTEMPT_TIME_TO_FIRST_CHUNK)
-        self._call_duration = Recorder(meter, s.CALL_DURATION)
-        self._retries = Recorder(meter, s.CALL_RETRIES)
-        self._retry_delay = Recorder(meter, s.RETRY_DELAY_METRIC)
-        self._rate_limits = RateLimits(meter)
-        self._targets: dict[tuple[str | None, str | None, str | None], Target] = {}
-        self._answers: dict[tuple[int | None, str | None], tuple[int | None, str | None, str | None]] = {}
+_made: Final[weakref.WeakKeyDictionary[MeterProvider, weakref.ref[Metrics]]] = weakref.WeakKeyDictionary()
+"""What is kept alive by the instruments of the provider: those that are observed call it."""
 
-    def attempt_started(self, attempt: Attempt, context: Context | None) -> None:
-        """Counts an attempt that is about to be sent, and the backoff that ended with it."""
-        target = self._attempt_target(attempt)
-        self._started(1, target, context)
-        retry = attempt.retry
-        if retry is not None and retry.delay is not None:
-            source = retry.source.text if retry.source is not None else None
-            reason = self._bounded(retry.reason)
-            self._retry_delay(retry.delay / _SECOND, (target[0], target[1], reason, source), context)
 
-    def attempt_ended(self, attempt: Attempt, context: Context | None) -> None:
-        """Measures an attempt that has ended."""
-        target = self._attempt_target(attempt)
-        answer = self._answers.get((attempt.status, attempt.error_type)) or self._new_answer(attempt)
-        cause = attempt.cause.word.text if attempt.cause is not None else None
-        outcome = attempt.outcome.text if attempt.outcome is not None else None
-        self._duration(attempt.duration / _SECOND, (*target, *answer, cause, outcome), context)
-        reading = attempt.reading
-        if reading is not None and reading.end is not None and reading.first_chunk is not None:
-            self._first_chunk((reading.first_chunk - attempt.started) / _SECOND, target, context)
-        self._rate_limits.saw(target[2], attempt.headers)
+def metrics_of(given: MeterProvider | None) -> Metrics:
+    """The metrics of a provider, of the global one without one. Whoever measures into one provider shares them.
 
-    def call_ended(self, call: Call, context: Context | None) -> None:
-        """Measures a call that has ended."""
-        invocation = call.invocation
-        target = self._target(call.operation, call.address, invocation.model)
-        outcome = call.outcome.text if call.outcome is not None else None
-        self._call_duration(call.duration / _SECOND, (*target, outcome, self._bounded(call.error_type)), context)
-        self._retries(call.retries, (*target, outcome), context)
+    OpenTelemetry takes the callbacks of an observable instrument from its first creation only. So single clients, and
+    whoever instruments again, must not create it a second time.
+    """
+    provider = given if given is not None else metrics.get_meter_provider()
+    found = _found(provider) or Metrics(metrics.get_meter(s.SCOPE, __version__, given), provider)
+    # One without a hash, or that cannot be referred to weakly, has metrics that nobody shares.
+    with suppress(TypeError):
+        _made[provider] = weakref.ref(found)
+    return found
 
-    def _attempt_target(self, attempt: Attempt) -> Target:
-        model = attempt.call.invocation.model if attempt.call is not None else None
-        return self._target(attempt.operation, attempt.target.address, model)
 
-    def _target(self, operation: str | None, address: str | None, model: str | None) -> Target:
-        """The bounded values for an operation, an address and a model. What was let through once stays so."""
-        return self._targets.get((operation, address, model)) or self._new_target(operation, address, model)
-
-    def _new_target(self, operation: str | None, address: str | None, model: str | None) -> Target:
-        target = (
-            operation or s.OTHER,
-            self._address(address) if address else s.OTHER,
-            self._model(model) if model else None,
-        )
-        if len(self._targets) < MAX_SETS:
-            self._targets[operation, address, model] = target
-        return target
-
-    def _new_answer(self, attempt: Attempt) -> tuple[int | None, str | None, str | None]:
-        """The bounded status, its class and the bounded error type. What was let through once stays so."""
-        status, error_type = attempt.status, attempt.error_type
-        answer = (self._bounded_status(status), attempt.status_class, self._bounded(error_type))
-        if len(self._answers) < MAX_SETS:
-            self._answers[status, error_type] = answer
-        return answer
-
-    def _bounded_status(self, status: int | None) -> int | None:
-        """The status, `None` where a server has sent too many different ones."""
-        return status if status is not None and self._status(str(status)) != s.OTHER else None
-
-    def _bounded(self, error_type: str | None) -> str | None:
-        """The error type: a word of a closed list, or a status, of which there are no more than of those."""
-        return self._status(error_type) if error_type is not None and error_type.isdecimal() else error_type
+def _found(provider: MeterProvider) -> Metrics | None:
+    with suppress(TypeError):
+        made = _made.get(provider)
+        if made is None and provider is metrics.get_meter_provider():
+            # Set since: the instruments that were made before are its own now.
+            made = next((early for one, early in _made.items() if providers.is_unset(one)), None)
+        return made() if made is not None else None
+    return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
-from opentelemetry import metrics, propagate, trace
+from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, Tracer, TracerProvider
@@ -20,9 +20,10 @@ from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.observer import NO_HEADERS
 from anthropic_otel._otel import logs, providers, scope, spans
-from anthropic_otel._otel.metrics import Metrics
+from anthropic_otel._otel.metrics import Metrics, metrics_of
 from anthropic_otel._version import __version__
 
 
@@ -47,9 +48,6 @@ class Observed:
         self.context = context
         self.token: Any = None
 
-    def attach(self) -> None:
-        self.token = scope.enter(self.context)
-
     def detach(self) -> None:
         # In this order: an interrupt in between makes for a second `leave`, and not for none.
         if self.token is not None:
@@ -67,9 +65,14 @@ class OpenTelemetryObserver:
         self._goes_somewhere = False
         self._told = False
 
-    @guarded(False)
+    # Guarded in place, here and below: the functions of a guard are a tenth of what the library adds to a call.
+
     def watches(self) -> bool:
-        return (self._goes_somewhere or self._reaches_somebody()) and not scope.suppressed()
+        try:
+            return (self._goes_somewhere or self._reaches_somebody()) and not scope.suppressed()
+        except Exception as error:
+            report("watches", error)
+            return False
 
     def _reaches_somebody(self) -> bool:
         """Whether anybody could learn of it. Asked at each call, as an app may set its providers whenever it likes."""
@@ -83,57 +86,62 @@ class OpenTelemetryObserver:
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
-    @guarded(None)
     def call_started(self, call: Call) -> None:
-        parent = otel_context.get_current()
-        call.observed = Observed(None, parent)
-        if not call.invocation.traced_by_sdk and not spans.foreign_call_span(trace.get_current_span(parent)):
-            self._start_call_span(call, parent)
-        # Also where nothing is new: taken off, it takes off whatever an interrupted attempt has left on top of it.
-        call.observed.attach()
+        try:
+            parent = otel_context.get_current()
+            observed = call.observed = Observed(None, parent)
+            if not call.invocation.traced_by_sdk and not spans.foreign_call_span(trace.get_current_span(parent)):
+                self._start_call_span(call, observed, parent)
+            # Also where nothing is new: taken off, it takes off whatever an interrupted attempt has left on top of it.
+            observed.token = scope.enter(observed.context)
+        except Exception as error:
+            report("call_started", error)
 
-    @guarded(None)
-    def _start_call_span(self, call: Call, parent: Context) -> None:
-        observed: Observed = call.observed
-        observed.span = spans.start_call(self._tracer, call, parent)
-        observed.context = scope.with_span(observed.span, parent, suppress_http=False)
+    def _start_call_span(self, call: Call, observed: Observed, parent: Context) -> None:
+        try:
+            observed.span = spans.start_call(self._tracer, call, parent)
+            observed.context = scope.with_span(observed.span, parent, suppress_http=False)
+        except Exception as error:
+            report("start_call", error)
 
     def call_returned(self, call: Call) -> None:
         if call.observed is not None:
             call.observed.detach()
 
-    @guarded(None)
     def call_ended(self, call: Call) -> None:
         observed: Observed | None = call.observed
-        try:
-            if self._metrics is not None:
-                self._metrics.call_ended(call, observed.context if observed is not None else None)
-        finally:
-            if observed is not None and observed.span is not None:
+        if self._metrics is not None:
+            self._metrics.call_ended(call, observed.context if observed is not None else None)
+        if observed is not None and observed.span is not None:
+            try:
                 spans.end_call(observed.span, call)
+            except Exception as error:
+                report("end_call", error)
 
     # -- attempts ------------------------------------------------------------------------------------------------------
 
-    @guarded(NO_HEADERS)
     def attempt_started(self, attempt: Attempt) -> Mapping[str, str]:
-        parent = self._parent(attempt)
-        span = self._start_span(attempt, parent)
-        suppress_http = self._settings.suppress_http_instrumentation
-        inner = parent if span is None else scope.with_span(span, parent, suppress_http=suppress_http)
-        attempt.observed = Observed(span, inner)
-        if self._metrics is not None:
-            self._metrics.attempt_started(attempt, inner)
-        if span is None or not span.get_span_context().is_valid:
-            return NO_HEADERS
-        attempt.observed.attach()
-        return _trace_headers(inner) if _propagates(attempt) else NO_HEADERS
-
-    def _start_span(self, attempt: Attempt, parent: Context) -> Span | None:
         try:
-            return spans.start_attempt(self._tracer, attempt, parent)
+            parent = self._parent(attempt)
+            observed = attempt.observed = Observed(None, parent)
+            self._start_span(attempt, observed, parent)
+            if self._metrics is not None:
+                self._metrics.attempt_started(attempt, observed.context)
+            if observed.span is None or not observed.span.get_span_context().is_valid:
+                return NO_HEADERS
+            observed.token = scope.enter(observed.context)
+            return _trace_headers(observed.context) if _propagates(attempt) else NO_HEADERS
+        except Exception as error:
+            report("attempt_started", error)
+            return NO_HEADERS
+
+    def _start_span(self, attempt: Attempt, observed: Observed, parent: Context) -> None:
+        try:
+            observed.span = spans.start_attempt(self._tracer, attempt, parent)
+            suppress_http = self._settings.suppress_http_instrumentation
+            observed.context = scope.with_span(observed.span, parent, suppress_http=suppress_http)
         except Exception as error:
             report("start_attempt", error)
-            return None
 
     def _parent(self, attempt: Attempt) -> Context:
         """The context that the attempt starts in, with the call's span in it."""
@@ -153,7 +161,7 @@ class OpenTelemetryObserver:
         """Takes the call span that somebody else has made by now as the call's; without one, makes ours after all."""
         if call.invocation.traced_by_sdk and _same_span(current, observed.context):
             # The SDK was expected to make it: its provider is another one, or cannot be loaded.
-            self._start_call_span(call, current)
+            self._start_call_span(call, observed, current)
         else:
             observed.context = current
 
@@ -161,15 +169,19 @@ class OpenTelemetryObserver:
         if attempt.observed is not None:
             attempt.observed.detach()
 
-    @guarded(None)
+    def limits_told(self, attempt: Attempt, headers: RawHeaders) -> None:
+        if self._metrics is not None:
+            self._metrics.limits_told(attempt, headers)
+
     def attempt_ended(self, attempt: Attempt) -> None:
         observed: Observed | None = attempt.observed
-        try:
-            if self._metrics is not None:
-                self._metrics.attempt_ended(attempt, observed.context if observed is not None else None)
-        finally:
-            if observed is not None and observed.span is not None:
+        if self._metrics is not None:
+            self._metrics.attempt_ended(attempt, observed.context if observed is not None else None)
+        if observed is not None and observed.span is not None:
+            try:
                 spans.end_attempt(observed.span, attempt)
+            except Exception as error:
+                report("end_attempt", error)
 
     @guarded(None)
     def attempt_settled(self, attempt: Attempt, *, fatal: bool) -> None:
@@ -214,4 +226,4 @@ def _tracer(settings: Settings) -> Tracer:
 
 @guarded(None)
 def _metrics(settings: Settings) -> Metrics | None:
-    return Metrics(metrics.get_meter(s.SCOPE, __version__, settings.meter_provider))
+    return metrics_of(settings.meter_provider)

@@ -27,12 +27,17 @@ def set_up(export: str) -> None:
     if export not in ("otlp", "console"):
         raise ValueError(f"export must be 'otlp' or 'console', not {export!r}")
     try:
-        if _is(trace.get_tracer_provider(), _UNSET):
+        if is_unset(trace.get_tracer_provider()):
             trace.set_tracer_provider(_tracer_provider(export))
-        if _is(metrics.get_meter_provider(), _UNSET):
+        if is_unset(metrics.get_meter_provider()):
             metrics.set_meter_provider(_meter_provider(export))
     except ImportError as error:
         raise ImportError("instrument(export=...) needs: pip install 'anthropic-otel[otlp]'") from error
+
+
+def is_unset(provider: object) -> bool:
+    """Whether `provider` only stands in for the one that the app may set yet."""
+    return _is(provider, _UNSET)
 
 
 def goes_nowhere(tracer_provider: Any, meter_provider: Any) -> bool:

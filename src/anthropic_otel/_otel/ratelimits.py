@@ -28,9 +28,8 @@ class RateLimits:
             meter.create_observable_gauge(metric.name, [self._observer(value)], metric.unit, metric.description)
 
     def saw(self, model: str | None, headers: RawHeaders) -> None:
-        """Keeps the headers of a response that tells of rate limits."""
-        if h.RATELIMIT_MARK in headers:
-            self._last[model] = headers
+        """Keeps the headers of a response that tells of rate limits, in the place of the one before."""
+        self._last[model] = headers
 
     def _observer(self, value: Callable[[RateLimit], int | None]) -> Callable[[CallbackOptions], Iterator[Observation]]:
         def observe(_: CallbackOptions) -> Iterator[Observation]:

@@ -11,11 +11,11 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
-from anthropic_otel._core import headers as h
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.semconv import AttemptOutcome
+from anthropic_otel._core.reading import Reading
+from anthropic_otel._core.sse import StreamEnd
 
 AttributeValue = str | bool | int | float
 _ERROR: Final = StatusCode.ERROR
@@ -50,41 +50,46 @@ def end_attempt(span: Span, attempt: Attempt) -> None:
     """Ends the span of an attempt that has ended, at the moment when it did."""
     try:
         if span.is_recording():
-            _conclude_attempt(span, attempt)
+            span.set_attributes(_concluded(attempt))
+            if attempt.error_type is not None:
+                # An exception's text may quote a URL, a header or what the app sent: its type must do.
+                span.set_status(Status(_ERROR, attempt.exception_type))
     finally:
         # A span that does not end is never exported.
         span.end(attempt.wall + attempt.duration)
 
 
-def _conclude_attempt(span: Span, attempt: Attempt) -> None:
+def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
+    """What is known of an attempt at its end, beyond what its span began with."""
     attributes: dict[str, AttributeValue] = {}
-    _add_response(attributes, attempt)
+    if attempt.status is not None:
+        _add_response(attributes, attempt, attempt.status)
     if attempt.error_type is not None:
         _add_failure(attributes, attempt, attempt.error_type)
-    _add_timing(attributes, attempt)
-    if attempt.outcome is not None:
-        attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.text
-    span.set_attributes(attributes)
-    if attempt.outcome is AttemptOutcome.FAILED:
-        # An exception's text may quote a URL, a header or what the app sent: its type must do.
-        span.set_status(Status(_ERROR, attempt.exception_type))
-
-
-def _add_response(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
-    if attempt.status is not None:
-        attributes[s.HTTP_RESPONSE_STATUS_CODE] = attempt.status
-        attributes[s.ATTEMPT_STATUS_CLASS] = f"{attempt.status // 100}xx"
-    if attempt.protocol_version is not None:
-        attributes[s.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
-    for name, header in _IDS:
-        value = h.identifier(attempt.headers, header)
-        if value is not None:
-            attributes[name] = value
+    timeline = attempt.timeline
+    if timeline.reused is not None:
+        attributes[s.CONNECTION_REUSED] = timeline.reused
     if attempt.peer is not None:
         attributes[s.NETWORK_PEER_ADDRESS], attributes[s.NETWORK_PEER_PORT] = attempt.peer
+    for phase, time in timeline.known().items():
+        attributes[_PHASE_NAMES[phase]] = time / _SECOND
+    reading = attempt.reading
+    if reading is not None and reading.end is not None:
+        _add_stream(attributes, attempt, reading, reading.end)
+    if attempt.outcome is not None:
+        attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.text
+    return attributes
 
 
-_IDS: Final = ((s.REQUEST_ID, b"request-id"), (s.ORGANIZATION_ID, b"anthropic-organization-id"))
+def _add_response(attributes: dict[str, AttributeValue], attempt: Attempt, status: int) -> None:
+    attributes[s.HTTP_RESPONSE_STATUS_CODE] = status
+    attributes[s.ATTEMPT_STATUS_CLASS] = f"{status // 100}xx"
+    if attempt.protocol_version is not None:
+        attributes[s.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
+    if attempt.request_id is not None:
+        attributes[s.REQUEST_ID] = attempt.request_id
+    if attempt.organization_id is not None:
+        attributes[s.ORGANIZATION_ID] = attempt.organization_id
 
 
 def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
@@ -98,21 +103,13 @@ def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_
             attributes[s.NETWORK_ERRNO] = attempt.cause.errno
 
 
-def _add_timing(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
-    timeline = attempt.timeline
-    if timeline.reused is not None:
-        attributes[s.CONNECTION_REUSED] = timeline.reused
-    for phase, time in timeline.known().items():
-        attributes[_PHASE_NAMES[phase]] = time / _SECOND
-    reading = attempt.reading
-    if reading is None or reading.end is None:
-        return
+def _add_stream(attributes: dict[str, AttributeValue], attempt: Attempt, reading: Reading, end: StreamEnd) -> None:
     attributes[s.STREAM_MAX_GAP] = reading.max_gap / _SECOND
     attributes[s.STREAM_CONSUMER_TIME] = reading.consumer_time / _SECOND
     if reading.first_chunk is not None:
         attributes[s.STREAM_TIME_TO_FIRST_CHUNK] = (reading.first_chunk - attempt.started) / _SECOND
-    if reading.is_message and reading.end.complete is not None:
-        attributes[s.STREAM_COMPLETE] = reading.end.complete
+    if reading.is_message and end.complete is not None:
+        attributes[s.STREAM_COMPLETE] = end.complete
 
 
 _PHASE_NAMES: Final = {phase: phase.attribute for phase in s.Phase}

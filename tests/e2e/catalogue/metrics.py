@@ -57,7 +57,7 @@ def check_points(told: Telemetry, metric: s.Metric, attributes: dict[str, Any], 
         return
     [point] = points
     assert point.attributes == {name: value for name, value in attributes.items() if value is not None}
-    assert (point.sum if metric.instrument is s.Instrument.COUNTER else point.count) == count
+    assert (point.sum if metric.instrument is s.Instrument.OBSERVABLE_COUNTER else point.count) == count
     if metric is s.CALL_RETRIES:
         assert point.sum == len(told.attempts) - 1
 
