@@ -2,23 +2,28 @@
 
 The rule: a leak is what grows with the number of calls. So a load is run in equal rounds, and it is the growth from
 round to round that counts, after the first ones have filled the caches and pools that stay.
+
+The simulator runs in the same process. A socket is the client's own if it is connected to the simulator's port: those
+have to be gone when the client is closed. The simulator's ends of them may take a moment longer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import os
+import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import anthropic
+import psutil
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExporter, PeriodicExportingMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 import anthropic_otel
@@ -31,6 +36,7 @@ REQUEST: Final[dict[str, Any]] = {
     "max_tokens": 64,
     "messages": [{"role": "user", "content": "hi"}],
 }
+PROCESS: Final = psutil.Process()
 MIX: Final = {"ok": 0.9, "http_429_retry_after_ms": 0.04, "server_disconnected": 0.02, "stream_overloaded": 0.04}
 
 
@@ -46,12 +52,17 @@ class Load:
 
 @dataclass
 class Rounds:
-    """What was measured after each round. Bytes, seconds; and the open file descriptors, before and after."""
+    """What was measured after each round, in bytes and seconds; and what of the client's was left.
+
+    `busy` are connections that the client held between two rounds, when every call was over. `sockets` are those that
+    it had open when it was closed.
+    """
 
     traced: list[int] = field(default_factory=list)
     resident: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    descriptors: list[int] = field(default_factory=list)
+    busy: int = 0
+    sockets: int = 0
 
     def slope(self, values: list[int], per_round: int) -> float:
         """The growth per call in the second half of the rounds: the least-squares line through them."""
@@ -63,11 +74,29 @@ class Rounds:
         return rise / run / per_round
 
 
+class Unended(SpanProcessor):
+    """Counts the spans that have started and not ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        with self._lock:
+            self.count += 1
+
+    def on_end(self, span: Any) -> None:
+        with self._lock:
+            self.count -= 1
+
+
 class Recorded:
     """Providers as in production - batch processor, periodic reader - whose exporters are the test's."""
 
     def __init__(self, spans: SpanExporter, metrics: MetricExporter | None = None) -> None:
+        self.unended = Unended()
         self.tracer_provider = TracerProvider(shutdown_on_exit=False)
+        self.tracer_provider.add_span_processor(self.unended)
         self.tracer_provider.add_span_processor(BatchSpanProcessor(spans))
         self.reader = InMemoryMetricReader()
         readers = [self.reader, PeriodicExportingMetricReader(metrics, 500)] if metrics is not None else [self.reader]
@@ -133,16 +162,19 @@ async def _stream(client: Any, *, drop: bool) -> None:
         pass
 
 
-def resident() -> int:
-    """The bytes of memory that the process has, without what the garbage collector can still free."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def busy(client: Any) -> int:
+    """The connections that a client on httpcore has not got back: a response on them is not read, and not closed."""
+    pool = getattr(client._client._transport, "_pool", None)
+    return sum(not (each.is_idle() or each.is_closed()) for each in pool.connections) if pool is not None else 0
 
 
-def run(load: Load, base_url: str | None, *, trace_memory: bool = True) -> Rounds:
-    """Runs the load and measures after each round."""
+def sockets_to(port: int | None) -> int:
+    """The sockets of this process that are connected to that port."""
+    return sum(bool(each.raddr) and each.raddr.port == port for each in PROCESS.net_connections("tcp"))
+
+
+def run(load: Load, base_url: str | None, *, flush: Callable[[], Any], trace_memory: bool = True) -> Rounds:
+    """Runs the load and measures after each round, when `flush` has emptied the queue of spans to export."""
     found = Rounds()
     calls, streams = load.calls // load.rounds, load.streams // load.rounds
 
@@ -152,20 +184,33 @@ def run(load: Load, base_url: str | None, *, trace_memory: bool = True) -> Round
                 started = time.perf_counter()
                 await run_round(client, calls, streams, load.concurrent)
                 found.seconds.append(time.perf_counter() - started)
+                flush()
                 gc.collect()
                 found.traced.append(tracemalloc.get_traced_memory()[0])
-                found.resident.append(resident())
+                found.resident.append(PROCESS.memory_info().rss)
+                found.busy = max(found.busy, busy(client))
 
     if trace_memory:
         tracemalloc.start()
-    found.descriptors.append(len(os.listdir("/proc/self/fd")))
     try:
         asyncio.run(main())
     finally:
         tracemalloc.stop()
-    gc.collect()
-    found.descriptors.append(len(os.listdir("/proc/self/fd")))
+    found.sockets = sockets_to(urlsplit(base_url).port) if base_url is not None else 0
     return found
+
+
+def left_open(sim: Simulator, descriptors: int, seconds: float = 10.0) -> tuple[int, int]:
+    """The connections that the simulator has, and the descriptors of the process beyond so many, when it has noticed.
+
+    It learns from its event loop, a moment later than the client, that a connection was closed.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        found = sim.connections_open, max(PROCESS.num_fds() - descriptors, 0)
+        if found == (0, 0) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.01)
 
 
 def measure(
@@ -185,15 +230,20 @@ def measure(
         with Simulator(record=False) as sim:
             if network:
                 sim.mix(MIX)
-            found = run(load, sim.base_url if network else None, trace_memory=trace_memory)
-            left_open = sim.connections_open
+            descriptors = PROCESS.num_fds()
+            base_url = sim.base_url if network else None
+            found = run(load, base_url, flush=recorded.tracer_provider.force_flush, trace_memory=trace_memory)
+            connections, grown = left_open(sim, descriptors)
         per_round = (load.calls + load.streams) // load.rounds
         return {
             "calls": recorded.count("anthropic.client.call.duration"),
             "attempts": recorded.count("anthropic.client.attempt.started"),
             "in_flight": recorded.in_flight,
-            "connections_left": left_open,
-            "descriptors_grown": found.descriptors[1] - found.descriptors[0],
+            "spans_unended": recorded.unended.count,
+            "connections_busy": found.busy,
+            "sockets_left": found.sockets,
+            "connections_left": connections,
+            "descriptors_grown": grown,
             "traced_bytes_per_call": round(found.slope(found.traced, per_round), 3),
             "resident_bytes_per_call": round(found.slope(found.resident, per_round), 1),
             "calls_per_second": round((load.calls + load.streams) / sum(found.seconds)),

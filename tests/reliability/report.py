@@ -54,7 +54,7 @@ def _load(output: str) -> str:
     found = json.loads(output.splitlines()[-1])
     return (
         f"{found['calls']:,} calls, {found['attempts']:,} attempts; in flight {found['in_flight']}, sockets left "
-        f"{found['connections_left']}, memory {found['resident_bytes_per_call']:+.1f} bytes per call, "
+        f"{found['sockets_left']}, memory {found['resident_bytes_per_call']:+.1f} bytes per call, "
         f"{found['calls_per_second']:,} calls/s"
     )
 
