@@ -70,6 +70,7 @@ def test_bundle_refuses_an_objective_that_is_none(tmp_path: Path, slo: str) -> N
 def test_bundle_says_what_is_wrong_with_thresholds(tmp_path: Path) -> None:
     """One sentence with the file's name, no traceback."""
     pytest.importorskip("yaml")
+    pytest.importorskip("grafana_foundation_sdk", reason="what makes dashboards needs Python 3.11")
     own = tmp_path / "own.yaml"
     own.write_text("job: shop\n", encoding="utf-8")
     result = invoke(str(tmp_path / "new"), "--thresholds", str(own))

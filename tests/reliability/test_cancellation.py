@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -65,7 +66,8 @@ def cancelled(program: Program, point: int) -> tuple[Any, int, Transport]:
         try:
             result, waits = await cancelled_at(point, program(client))  # type: ignore[arg-type]
         except asyncio.CancelledError as error:
-            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            if sys.version_info >= (3, 11):
+                asyncio.current_task().uncancel()  # type: ignore[union-attr]
             result, waits = type(error).__name__, 0
         await client.close()
         return result, waits
@@ -139,7 +141,8 @@ def test_a_timeout_scope_is_a_cancellation(scope: str, streaming: bool, recorded
     if scope == "move_on_after":
         asyncio.run(main())
     else:
-        with pytest.raises(TimeoutError):
+        # Two classes on Python 3.10, and one since.
+        with pytest.raises(asyncio.TimeoutError if scope == "wait_for" else TimeoutError):
             asyncio.run(main())
     gc.collect()
     [attempt] = recorded.attempts
