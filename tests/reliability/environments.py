@@ -1,7 +1,7 @@
 """Virtual environments for what is not to be installed beside the test suite: other instrumentations, servers, the
 SDK's own tests.
 
-The rule: an environment is made once, by pip, and kept outside of the tree under the hash of what is in it. The library
+The rule: an environment is made once, by uv, and kept outside of the tree under the hash of what is in it. The library
 is never installed in it: it is put on the path, so that a kept environment has today's code.
 """
 
@@ -13,13 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SDK: Final = "anthropic[bedrock,aiohttp]==2.11.0"
+CONSTRAINTS: Final = ROOT / "tests" / "reliability" / "constraints.txt"
 BASE: Final = (SDK, "opentelemetry-api>=1.30", "opentelemetry-sdk>=1.30", "h11>=0.14", "trustme>=1.1")
 """What a program needs that runs the SDK against the simulator."""
 
@@ -31,16 +31,18 @@ def cache() -> Path:
 
 def environment(name: str, requirements: Sequence[str]) -> Path:
     """The Python of an environment with these packages. Raises `CalledProcessError` if they cannot be installed."""
-    told = "\n".join([sys.version, *requirements])
+    told = "\n".join([sys.version, *requirements, CONSTRAINTS.read_text("utf-8")])
     home = cache() / "environments" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
     python = home / "bin" / "python"
     if not (home / "complete").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        venv.create(home, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements]
-        subprocess.run(install, check=True)
+        _uv("venv", "-q", "--clear", "-p", sys.executable, str(home))
+        _uv("pip", "install", "-q", "-p", str(python), "-c", str(CONSTRAINTS), *requirements)
         (home / "complete").touch()
     return python
+
+
+def _uv(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "uv", *arguments], check=True)
 
 
 def run(python: Path, program: Path, *arguments: str, timeout: float = 300, **variables: str) -> str:

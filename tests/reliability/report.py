@@ -88,17 +88,42 @@ PARTS: Final = (
 )
 
 
-def run(part: Part) -> tuple[bool, str, float]:
-    """Whether it held, its figure, and the seconds that it took."""
+@dataclass(frozen=True)
+class Outcome:
+    """How a part went: its figure, the seconds that it took, and in a line each what is wrong."""
+
+    part: Part
+    figure: str
+    seconds: float
+    wrong: Sequence[str]
+
+    @property
+    def row(self) -> str:
+        held = "**no**" if self.wrong else "yes"
+        return f"| {self.part.title} | {held} | {self.figure} | {self.seconds:.0f} |"
+
+
+def run(part: Part) -> Outcome:
+    """Runs a part to its end. What it printed is printed if it did not hold."""
     started = time.perf_counter()
     done = subprocess.run([sys.executable, *part.command], cwd=ROOT, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started
-    if done.returncode:
-        print(done.stdout[-6000:], done.stderr[-3000:], file=sys.stderr)
     try:
-        return not done.returncode, part.figure(done.stdout), seconds
+        figure = part.figure(done.stdout)
     except (ValueError, LookupError):
-        return False, "no figure", seconds
+        figure = "no figure"
+    wrong = _wrong(done, figure)
+    if wrong:
+        print(done.stdout[-6000:], done.stderr[-3000:], file=sys.stderr, flush=True)
+    return Outcome(part, figure, seconds, wrong)
+
+
+def _wrong(done: subprocess.CompletedProcess[str], figure: str) -> list[str]:
+    """What of a part did not hold: the tests that failed, or its last words. What was skipped was not shown either."""
+    if not done.returncode and figure != "no figure":
+        return re.findall(r"^SKIPPED .*", done.stdout, re.MULTILINE)
+    failed = re.findall(r"^(?:FAILED|ERROR) .*", done.stdout, re.MULTILINE)
+    return failed or [(done.stderr.strip() or done.stdout.strip() or "nothing was printed").splitlines()[-1][:600]]
 
 
 def main(words: list[str]) -> int:
@@ -106,16 +131,24 @@ def main(words: list[str]) -> int:
     parser.add_argument("parts", nargs="*", choices=[*sorted({part.name for part in PARTS}), []])
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     arguments = parser.parse_args(words)
-    rows, held = {}, True
+    found: list[Outcome] = []
     for part in PARTS:
         if not arguments.parts or part.name in arguments.parts:
-            well, figure, seconds = run(part)
-            held = held and well
-            rows[part.title] = f"| {part.title} | {'yes' if well else '**no**'} | {figure} | {seconds:.0f} |"
-            print(rows[part.title], flush=True)
+            found.append(run(part))
+            print(found[-1].row, flush=True)
             if arguments.write:
-                write(rows)
-    return not held
+                write({each.part.title: each.row for each in found})
+    return close(found)
+
+
+def close(found: Sequence[Outcome]) -> int:
+    """Says last what is wrong, as it was long ago that it was printed. Returns the exit code."""
+    failed = [outcome for outcome in found if outcome.wrong]
+    for outcome in failed:
+        print(f"\n{outcome.part.title} ({outcome.part.name}):")
+        print(*(f"  {line}" for line in outcome.wrong[:20]), sep="\n")
+    print(f"\nreliability: {len(found) - len(failed)} passed, {len(failed)} failed", flush=True)
+    return bool(failed)
 
 
 def write(rows: Mapping[str, str]) -> None:
