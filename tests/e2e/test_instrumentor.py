@@ -8,8 +8,11 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +30,7 @@ with Simulator() as simulator:
     with anthropic.Anthropic(base_url=simulator.base_url, api_key="none") as client:
         client.messages.create(model="claude-opus-4-8", max_tokens=8, messages=[{"role": "user", "content": "hi"}])
 """
+ATTEMPT = '"name": "POST /v1/messages"'
 
 
 @pytest.fixture(autouse=True)
@@ -73,25 +77,29 @@ def _broken(**_: object) -> None:
     raise RuntimeError("broken")
 
 
-def _attempts(tmp_path: Path, **variables: str) -> int:
-    """How many attempt spans `opentelemetry-instrument` makes of the app."""
+def _run(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs the app by `opentelemetry-instrument`, with these `OTEL_*` variables and no others."""
     app = tmp_path / "app.py"
     app.write_text(textwrap.dedent(APP))
-    exporters = {
-        "OTEL_TRACES_EXPORTER": "console",
-        "OTEL_METRICS_EXPORTER": "none",
-        "OTEL_LOGS_EXPORTER": "none",
-        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "httpx,httpx2",
-    }
-    run = subprocess.run(
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    return subprocess.run(
         [str(Path(sys.executable).with_name("opentelemetry-instrument")), sys.executable, str(app)],
-        env={**os.environ, **exporters, **variables},
+        env=clean | {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "httpx,httpx2"} | variables,
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
-    return run.stdout.count('"name": "POST /v1/messages"')
+
+
+def _attempts(tmp_path: Path, **variables: str) -> int:
+    """How many attempt spans `opentelemetry-instrument` makes of the app."""
+    exporters = {
+        "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+    return _run(tmp_path, **exporters, **variables).stdout.count(ATTEMPT)
 
 
 def test_an_app_is_instrumented_without_a_line_of_code(tmp_path: Path) -> None:
@@ -104,3 +112,37 @@ def test_the_environment_switches_it_off(tmp_path: Path) -> None:
     """`OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` has our entry point's name."""
     pytest.importorskip("opentelemetry.distro", reason="opentelemetry-distro is not installed")
     assert _attempts(tmp_path, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="anthropic_otel,httpx,httpx2") == 0
+
+
+def test_the_extra_brings_the_exporter_that_the_distro_asks_for(tmp_path: Path) -> None:
+    """With no more than the collector's address set, everything is sent there: by gRPC, as the distro has it."""
+    pytest.importorskip("grpc", reason="the extra `auto` is not installed")
+    with collecting() as (url, spans):
+        done = _run(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=url)
+    assert "Traceback" not in done.stderr
+    assert [span.name for span in spans].count("POST /v1/messages") == 2
+
+
+@contextmanager
+def collecting() -> Iterator[tuple[str, list[Any]]]:
+    """A collector that takes OTLP by gRPC: its URL, and the spans that it has been sent."""
+    import grpc
+    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as messages
+    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as services
+
+    spans: list[Any] = []
+
+    class Collector(services.TraceServiceServicer):
+        def Export(self, request: Any, context: Any) -> Any:
+            for resource in request.resource_spans:
+                spans.extend(span for scope in resource.scope_spans for span in scope.spans)
+            return messages.ExportTraceServiceResponse()
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    services.add_TraceServiceServicer_to_server(Collector(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{port}", spans
+    finally:
+        server.stop(None).wait()
