@@ -15,33 +15,24 @@ off. In a configuration file:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, Final
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 import anthropic_otel
 from anthropic_otel._core.guard import guarded, log
 
-_PROVIDERS = ("tracer_provider", "meter_provider")
-_WORDS = {"true": True, "false": False}
-
-
-@dataclass
-class Options:
-    """The options of a configuration file: those of `anthropic_otel.instrument`. `None` leaves the default."""
-
-    metrics: bool | None = None
-    logs: bool | None = None
-    phases: bool | None = None
-    suppress_http_instrumentation: bool | None = None
+_PROVIDERS: Final = ("tracer_provider", "meter_provider")
+_SWITCHES: Final = ("metrics", "logs", "phases", "suppress_http_instrumentation")
+_WORDS: Final = {"true": True, "false": False}
 
 
 class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """`anthropic_otel.instrument()` and `uninstrument()` behind OpenTelemetry's interface."""
+    """`anthropic_otel.instrument()` and `uninstrument()` behind OpenTelemetry's interface.
 
-    configuration: ClassVar[type[Options]] = Options
-    """The dataclass by which the declarative configuration checks the options."""
+    It has no `configuration`, the dataclass by which a configuration file's options would be checked before they come
+    here: that gives up on all of them for one that is misspelt.
+    """
 
     def instrumentation_dependencies(self) -> Collection[str]:
         return ("anthropic >= 0.40",)
@@ -62,11 +53,10 @@ def _start(options: Mapping[str, Any]) -> None:
 
 def _switches(options: Mapping[str, Any]) -> dict[str, bool]:
     """The options that are switches, also where a variable in the file has left a word instead of a boolean."""
-    names = {field.name for field in fields(Options)}
     switches: dict[str, bool] = {}
     for name, value in options.items():
         switch = _WORDS.get(value.strip().lower()) if isinstance(value, str) else value
-        if name in names and isinstance(switch, bool):
+        if name in _SWITCHES and isinstance(switch, bool):
             switches[name] = switch
         elif name not in _PROVIDERS and value is not None:
             log.warning("The option %r of anthropic_otel is unknown, or its value is not true or false", name)

@@ -146,3 +146,30 @@ def collecting() -> Iterator[tuple[str, list[Any]]]:
         yield f"http://127.0.0.1:{port}", spans
     finally:
         server.stop(None).wait()
+
+
+CONFIGURATION = """
+file_format: "1.0"
+tracer_provider:
+  processors:
+    - simple:
+        exporter:
+          console:
+instrumentation/development:
+  python:
+    anthropic_otel:
+      phases: ${PHASES:-true}
+      misspelt: 1
+"""
+
+
+def test_a_configuration_file_sets_it_up(tmp_path: Path) -> None:
+    """Its options apply, those too that a variable is put into; one that is misspelt does not undo the others."""
+    pytest.importorskip("opentelemetry.configuration", reason="opentelemetry-configuration is not installed")
+    file = tmp_path / "otel.yaml"
+    file.write_text(CONFIGURATION)
+    done = _run(tmp_path, OTEL_CONFIG_FILE=str(file), PHASES="false")
+    assert done.stdout.count(ATTEMPT) == 2
+    assert "anthropic.client.phase.wait" not in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "anthropic.client.phase.wait" in _run(tmp_path, OTEL_CONFIG_FILE=str(file)).stdout
