@@ -12,10 +12,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 
+from anthropic_otel._otel.providers import MissingExporter
 from anthropic_otel.cli import checkup, doctor, trial
-from anthropic_otel.cli.commands import cli
+from anthropic_otel.cli.commands import cli, needs
 from anthropic_otel.cli.doctor import State
 from anthropic_otel.cli.traces import Attempt, Trace
 
@@ -208,3 +210,9 @@ def test_a_missing_extra_is_a_sentence(tmp_path: Path, hidden: str, command: str
     assert done.returncode == 1
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_missing_exporter_is_a_sentence() -> None:
+    """It may be of another package than the extra's."""
+    with pytest.raises(ClickException, match="OTLP by grpc needs"), needs("demo"):
+        raise MissingExporter("OTLP by grpc needs: pip install opentelemetry-exporter-otlp-proto-grpc")

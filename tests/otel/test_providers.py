@@ -135,14 +135,17 @@ def test_another_word_is_a_mistake(process: Any, word: str) -> None:
 def test_an_exporter_that_is_not_installed_says_what_to_install(
     process: Any, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """gRPC is asked for by its variable."""
+    """gRPC is asked for by its variable, and has a package of its own."""
     asked: list[str] = []
     monkeypatch.setenv(variable, "grpc")
     monkeypatch.setattr(providers, "entry_points", lambda group, name: asked.append(name) or [], raising=False)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group, name: asked.append(name) or [])
-    with pytest.raises(ImportError, match=r"pip install 'anthropic-otel\[otlp\]'"):
+    with pytest.raises(ImportError, match="pip install opentelemetry-exporter-otlp-proto-grpc"):
         providers.set_up("otlp")
     assert asked == ["otlp_proto_grpc"]
+    monkeypatch.delenv(variable)
+    with pytest.raises(ImportError, match=r"pip install 'anthropic-otel\[otlp\]'"):
+        providers.set_up("otlp")
 
 
 def test_without_the_sdk_it_says_what_to_install(process: Any, monkeypatch: pytest.MonkeyPatch) -> None:

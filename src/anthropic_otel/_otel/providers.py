@@ -17,6 +17,14 @@ Export = Literal["otlp", "console"]
 
 _UNSET: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
 _NOWHERE: Final = _UNSET | {"NoOpTracerProvider", "NoOpMeterProvider", "_DefaultTracerProvider"}
+_INSTALL: Final = {
+    "otlp_proto_http": "'anthropic-otel[otlp]'",
+    "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
+}
+
+
+class MissingExporter(ImportError):
+    """The exporter that the environment asks for is not installed. The text says what to install."""
 
 
 def set_up(export: str) -> None:
@@ -31,6 +39,8 @@ def set_up(export: str) -> None:
             trace.set_tracer_provider(_tracer_provider(export))
         if is_unset(metrics.get_meter_provider()):
             metrics.set_meter_provider(_meter_provider(export))
+    except MissingExporter:
+        raise
     except ImportError as error:
         raise ImportError("instrument(export=...) needs: pip install 'anthropic-otel[otlp]'") from error
 
@@ -89,14 +99,14 @@ def _wanted(variable: str) -> bool:
 def otlp_exporter(signal: Literal["traces", "metrics"]) -> Any:
     """A new OTLP exporter, for the protocol that the environment names; HTTP if it names none.
 
-    Raises `ImportError` where it is not installed.
+    Raises `MissingExporter` where it is not installed.
     """
     # Not at the top of the module: the import takes 4 ms.
     from importlib.metadata import entry_points
 
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL")
-    protocol = own or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    protocol = own or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
     name = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
     for entry_point in entry_points(group=f"opentelemetry_{signal}_exporter", name=name):
         return entry_point.load()()
-    raise ImportError(f"No {name} exporter is installed")
+    raise MissingExporter(f"OTLP by {protocol} needs: pip install {_INSTALL[name]}")

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from anthropic_otel import __version__
+from anthropic_otel._otel.providers import MissingExporter
 from anthropic_otel.cli.environment import isolate
 from anthropic_otel.cli.styled import Piece, Style
 from anthropic_otel.cli.terminal import Terminal
@@ -28,6 +29,8 @@ def needs(extra: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'anthropic-otel[{extra}]'") from error
+    except MissingExporter as error:
+        raise click.ClickException(str(error)) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
