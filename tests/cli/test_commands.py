@@ -181,6 +181,57 @@ def test_doctor_does_not_stumble_over_an_endpoint(url: str) -> None:
     assert doctor.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", url).state is State.BAD
 
 
+def test_doctor_looks_where_telemetry_goes_by_default(
+    tried: list[Trace | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a variable that is the usual port of this machine, which is another one for gRPC."""
+    asked: list[str] = []
+    monkeypatch.setattr(doctor, "endpoint", lambda name, url: asked.append(url) or doctor.sdk())
+    invoke("doctor")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    invoke("doctor")
+    assert asked == ["http://localhost:4318", "http://localhost:4317"]
+
+
+def test_doctor_knows_the_port_of_the_other_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP that is sent to gRPC's port is answered by nobody, though the port is open."""
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_PROTOCOL", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        assert doctor.endpoint("X", url).state is State.GOOD
+        monkeypatch.setattr(doctor, "_GRPC_PORT", port)
+        assert "OTEL_EXPORTER_OTLP_PROTOCOL=grpc" in doctor.endpoint("X", url).remedy
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        assert doctor.endpoint("X", url).state is State.GOOD
+
+
+@pytest.mark.parametrize(
+    ("exporters", "variables", "state"),
+    [
+        (["otlp_proto_grpc"], {}, State.GOOD),
+        (["otlp_proto_http"], {}, State.NOTE),
+        (["otlp_proto_http"], {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, State.GOOD),
+        (["console"], {"OTEL_TRACES_EXPORTER": "console"}, State.GOOD),
+        ([], {"OTEL_CONFIG_FILE": "otel.yaml"}, State.GOOD),
+    ],
+)
+def test_doctor_knows_what_a_start_without_code_needs(
+    tried: list[Trace | None],
+    monkeypatch: pytest.MonkeyPatch,
+    exporters: list[str],
+    variables: dict[str, str],
+    state: State,
+) -> None:
+    """The distro exports by gRPC unless told otherwise, and sets nothing up where it cannot."""
+    monkeypatch.setattr(doctor, "installed", lambda name: "1.0")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    finding = doctor.zero_code(exporters)
+    assert finding.state is state
+    assert bool(finding.remedy) == (state is State.NOTE)
+
+
 # -- what is missing ---------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, entry_points, version
@@ -50,6 +50,10 @@ _ENDPOINTS: Final = (
 _SWITCHES: Final = ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_SERVICE_NAME")
 _PATIENCE: Final = 2.0
 _HTTP_PORTS: Final = {"http": 80, "https": 443}
+_GRPC_PORT: Final = 4317
+_PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
+_GRPC: Final = "otlp_proto_grpc"
+_CONFIGURATION_FILES: Final = ("OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE")
 
 
 def findings() -> Iterator[Finding]:
@@ -101,12 +105,21 @@ def _opentelemetry() -> Iterator[Finding]:
         ", ".join(exporters) or "none",
         "" if otlp else "pip install 'anthropic-otel[otlp]'",
     )
-    zero_code = installed("opentelemetry-distro")
-    yield Finding(
-        State.GOOD,
-        "Start without code",
-        "opentelemetry-instrument python app.py" if zero_code else "no; for it: pip install 'anthropic-otel[auto]'",
-    )
+    if os.environ.get(_PROTOCOL) == "grpc" and _GRPC not in exporters:
+        remedy = "pip install opentelemetry-exporter-otlp-proto-grpc"
+        yield Finding(State.BAD, "Exporters", f"{_PROTOCOL}=grpc, and none for it", remedy)
+    yield zero_code(exporters)
+
+
+def zero_code(exporters: Collection[str]) -> Finding:
+    """Whether `opentelemetry-instrument` can start an app here: the distro asks for gRPC unless told otherwise."""
+    subject = "Start without code"
+    if installed("opentelemetry-distro") is None:
+        return Finding(State.GOOD, subject, "no; for it: pip install 'anthropic-otel[auto]'")
+    named = any(os.environ.get(name) for name in (_PROTOCOL, "OTEL_TRACES_EXPORTER", *_CONFIGURATION_FILES))
+    if _GRPC in exporters or named:
+        return Finding(State.GOOD, subject, "opentelemetry-instrument python app.py")
+    return Finding(State.NOTE, subject, "the distro's gRPC exporter is missing", "pip install 'anthropic-otel[auto]'")
 
 
 # -- the environment ---------------------------------------------------------------------------------------------------
@@ -124,7 +137,8 @@ def _variables() -> Iterator[Finding]:
     for name in named:
         yield endpoint(name, os.environ[name])
     if not named:
-        yield Finding(State.NOTE, "OTLP", f"{_ENDPOINTS[0]} is not set: it goes to localhost")
+        port = _GRPC_PORT if os.environ.get(_PROTOCOL) == "grpc" else 4318
+        yield endpoint(f"the default, as {_ENDPOINTS[0]} is not set", f"http://localhost:{port}")
 
 
 def endpoint(name: str, url: str) -> Finding:
@@ -140,8 +154,10 @@ def endpoint(name: str, url: str) -> Finding:
         socket.create_connection((host, port), timeout=_PATIENCE).close()
     except OSError as error:
         why = error.strerror or str(error)
-        return Finding(State.NOTE, "OTLP", f"nobody at {host}:{port}: {why}", f"see {name}")
-    return Finding(State.GOOD, "OTLP", f"{host}:{port} accepts connections ({name})")
+        return Finding(State.NOTE, "OTLP", f"nobody at {host}:{port}: {why}", f"({name})")
+    if port == _GRPC_PORT and os.environ.get(_PROTOCOL) != "grpc":
+        return Finding(State.NOTE, "OTLP", f"{host}:{port} is gRPC's usual port", f"{_PROTOCOL}=grpc, or port 4318")
+    return Finding(State.GOOD, "OTLP", f"{host}:{port} accepts connections", f"({name})")
 
 
 def missing_for_a_call() -> Finding | None:
