@@ -42,8 +42,9 @@ def cli() -> None:
 @cli.command()
 @click.option("--pace", type=click.FloatRange(0.05, 1), default=1.0, hidden=True, help="Shortens the story's waits.")
 def demo(pace: float) -> None:
-    """Play a story of overload and outage against a simulator, and show what is recorded of it.
+    """Show an overload and an outage, attempt by attempt.
 
+    Plays a story against a simulator, and shows what is recorded of it.
     Takes about 20 seconds and needs neither a key nor a network. Set OTEL_EXPORTER_OTLP_ENDPOINT to export it as well.
     """
     terminal = Terminal()
@@ -75,7 +76,9 @@ def introduce(terminal: Terminal) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="What chance follows from.")
 @click.option("--list", "listed", is_flag=True, help="List the faults that can be mixed in, and exit.")
 def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words: int, seed: int, listed: bool) -> None:
-    """Run the simulated Messages API in the foreground, for an app of yours.
+    """Run a simulated Messages API for an app of yours.
+
+    In the foreground, until it is interrupted. Faults are mixed in by chance; --list names them.
 
     Example: anthropic-otel simulate --port 8529 --mix http_529=0.2 --mix connection_reset=0.05
     """
@@ -93,14 +96,17 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
 
 @cli.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--job", metavar="REGEX", help="Look only at the services with this Prometheus label `job`.")
+@click.option("--job", metavar="REGEX", help="Only services with this Prometheus label `job`.")
 @click.option("--slo", type=click.FloatRange(0, 100, min_open=True, max_open=True), help="Percent of calls to succeed.")
 @click.option(
     "--thresholds", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="A thresholds file of your own."
 )
 @click.option("--force", is_flag=True, help="Overwrite also what has been changed since.")
 def bundle(directory: Path, job: str | None, slo: float | None, thresholds: str | None, force: bool) -> None:
-    """Write dashboards, alert rules, runbooks and Collector configs into DIRECTORY.
+    """Write out dashboards, alert rules and configs.
+
+    Grafana dashboards, Prometheus alert rules with their runbooks, and Collector configs, into DIRECTORY. --job, --slo
+    and --thresholds need 'anthropic-otel[bundle]'.
 
     Example: anthropic-otel bundle monitoring --job 'shop|billing' --slo 99.9
     """
@@ -120,8 +126,9 @@ def bundle(directory: Path, job: str | None, slo: float | None, thresholds: str 
 
 @cli.command()
 def doctor() -> None:
-    """Check what is installed and set here, and whether instrument() works with it.
+    """Check whether instrument() works here.
 
+    Tells what is installed and set, and makes a call against a simulator.
     Exits with 1 if something keeps the library from its work.
     """
     from anthropic_otel.cli.checkup import check_up
