@@ -9,7 +9,7 @@ CONSTRAINTS := tests/constraints.txt
 .PHONY: help demo test lint matrix soak bench dashboards stack clean
 
 help: ## Says what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
 
 $(VENV)/.demo: pyproject.toml $(CONSTRAINTS)
 	@echo "Setting up $(VENV) (once) ..."

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,7 @@ from anthropic_otel.cli.collect import Delivered
 from anthropic_otel.cli.demo.show import tell_more
 from anthropic_otel.cli.terminal import Terminal
 
+ROOT = Path(__file__).parents[2]
 ACTS = ("healthy", "overload", "outage", "broken streams", "recovery")
 CAUSES = (
     "connection_reset",
@@ -191,3 +193,20 @@ def test_what_was_not_delivered_is_told(monkeypatch: pytest.MonkeyPatch, capsys:
     delivered.lost = 7
     tell_more(Terminal(), SimpleNamespace(delivered=delivered))  # type: ignore[arg-type]
     assert "Not delivered to 127.0.0.1:9: 7 spans." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("by", ["make", "command"])
+def test_where_to_go_from_there_is_told(
+    by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands are those of how it was started, the addresses those that the stack publishes."""
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    if by == "make":
+        monkeypatch.setenv("MAKELEVEL", "1")
+    tell_more(Terminal(), SimpleNamespace(delivered=None))  # type: ignore[arg-type]
+    printed = capsys.readouterr().out
+    assert ("make demo" in printed) == (by == "make")
+    published = re.findall(r"127\.0\.0\.1:(\d+):", (ROOT / "collector-config/compose.yaml").read_text("utf-8"))
+    assert set(re.findall(r"localhost:(\d+)", printed)) == {"3000", "4318", "16686"} <= set(published)
+    assert max(map(len, printed.splitlines())) <= 80

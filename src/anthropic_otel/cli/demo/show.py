@@ -33,6 +33,7 @@ _BY_COMMAND: Final = (
     f"docker compose -f monitoring/{_COMPOSE}",
     f"{_COLLECTOR} anthropic-otel demo",
 )
+_SCREENS: Final = "http://localhost:3000 (Grafana), http://localhost:16686 (Jaeger)"
 _OWN_APP: Final = 'anthropic_otel.instrument(export="otlp")'
 
 
@@ -70,4 +71,5 @@ def tell_more(terminal: Terminal, collection: Collection) -> None:
     for command in commands:
         shown, hash_sign, comment = command.partition("#")
         terminal.lines([(Piece(f"  {shown}"), Piece(hash_sign + comment, Style.QUIET))])
+    terminal.lines([(Piece("Then look at: ", Style.STRONG), Piece(_SCREENS))])
     terminal.lines([(Piece("In your own app: ", Style.STRONG), Piece(_OWN_APP, Style.GOOD))])
