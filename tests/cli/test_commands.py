@@ -235,6 +235,20 @@ def test_doctor_knows_what_a_start_without_code_needs(
 # -- what is missing ---------------------------------------------------------------------------------------------------
 
 
+def _run_without(module: str, code: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Runs `code` in a process that cannot import `module`."""
+    script = directory / "without.py"
+    script.write_text(
+        "import sys\n"
+        f"class Hidden:\n"
+        f"    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] == {module!r}:\n"
+        f"            raise ModuleNotFoundError(f'No module named {{name!r}}', name=name.partition('.')[0])\n"
+        f"sys.meta_path.insert(0, Hidden())\n" + code
+    )
+    return subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+
+
 @pytest.mark.parametrize(
     ("hidden", "command", "sentence"),
     [
@@ -245,22 +259,19 @@ def test_doctor_knows_what_a_start_without_code_needs(
 )
 def test_a_missing_extra_is_a_sentence(tmp_path: Path, hidden: str, command: str, sentence: str) -> None:
     """Whoever has installed too little is told what to install, without a traceback."""
-    script = tmp_path / "without.py"
-    script.write_text(
-        "import sys\n"
-        f"class Hidden:\n"
-        f"    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.partition('.')[0] == {hidden!r}:\n"
-        f"            raise ModuleNotFoundError(f'No module named {{name!r}}', name=name.partition('.')[0])\n"
-        f"sys.meta_path.insert(0, Hidden())\n"
-        f"sys.argv = ['anthropic-otel', {command!r}]\n"
-        "from anthropic_otel.cli import main\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    code = f"sys.argv = ['anthropic-otel', {command!r}]\nfrom anthropic_otel.cli import main\nmain()\n"
+    done = _run_without(hidden, code, tmp_path)
     assert done.returncode == 1
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("hidden", ["h11", "trustme"])
+def test_the_simulator_says_what_it_needs(tmp_path: Path, hidden: str) -> None:
+    """The last line of the traceback names the module and the extra."""
+    done = _run_without(hidden, "import anthropic_otel.simulator\n", tmp_path)
+    *_, last = done.stderr.splitlines()
+    assert last.endswith(f"The simulator needs {hidden}: pip install 'anthropic-otel[simulator]'")
 
 
 def test_a_missing_exporter_is_a_sentence() -> None:

@@ -27,6 +27,13 @@ outline; on Bedrock's and Vertex's paths too. Replies, ids and rate limits follo
 From a shell: `python -m anthropic_otel.simulator --mix ok=0.9 --mix http_529=0.1`.
 """
 
+try:
+    import h11  # noqa: F401
+    import trustme  # noqa: F401
+except ModuleNotFoundError as error:
+    text = f"The simulator needs {error.name}: pip install 'anthropic-otel[simulator]'"
+    raise ModuleNotFoundError(text, name=error.name) from error
+
 from anthropic_otel.simulator.actions import (
     Cut,
     Delivery,
