@@ -1,6 +1,9 @@
-"""Writes `docs/telemetry.md` from the library's own definitions: `python docs/generate.py`, or `--check` to compare.
+"""Writes `docs/telemetry.md`, and the table in `docs/simulator.md`, from the library's own definitions.
 
-The rule: no name is written here. Whatever the page says of one comes from `anthropic_otel._core.semconv` and `schema`.
+    python docs/generate.py            # --check compares only
+
+The rule: no name is written here. Whatever a page says of one comes from `anthropic_otel._core.semconv` and `schema`,
+and of a fault from the simulator's catalogue.
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ from pathlib import Path
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.schema import ATTRIBUTES
 from anthropic_otel._otel import attributes as bounds
+from anthropic_otel.simulator import FAULTS
 
-PAGE = Path(__file__).with_name("telemetry.md")
+DOCS = Path(__file__).parent
+FAULTS_BEGIN, FAULTS_END = "<!-- faults -->", "<!-- /faults -->"
 
 INTRODUCTION = """\
 # What is recorded
@@ -65,8 +70,8 @@ same names.
 """
 
 
-def page() -> str:
-    """The whole page as Markdown."""
+def telemetry() -> str:
+    """`telemetry.md` as a whole."""
     return "\n".join(
         (
             INTRODUCTION.format(
@@ -108,6 +113,21 @@ def _metrics() -> Iterator[tuple[str, ...]]:
         yield (f"`{m.name}`", instrument, f"`{m.prometheus_name}`", _words(m.attributes), m.description)
 
 
+def simulator() -> str:
+    """`simulator.md` as it stands, with the table of faults made anew."""
+    before, _, rest = (DOCS / "simulator.md").read_text("utf-8").partition(FAULTS_BEGIN)
+    _, _, after = rest.partition(FAULTS_END)
+    table = _table(("fault", "where", "what happens", "`error.type`", "phase", "retried"), _faults())
+    return "\n".join((before + FAULTS_BEGIN, *table, FAULTS_END + after))
+
+
+def _faults() -> Iterator[tuple[str, ...]]:
+    for f in FAULTS.values():
+        name = f"*`{f.name}`*" if f.own_address else f"`{f.name}`"
+        word = f"`{f.error_type}`" if f.error_type else ""
+        yield (name, f.where.value, f.description, word, f.phase.value if f.phase else "", "yes" if f.retried else "")
+
+
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     yield "| " + " | ".join(header) + " |"
     yield "|" + "---|" * len(header)
@@ -123,7 +143,19 @@ def _numbers(numbers: Iterable[float]) -> str:
     return ", ".join(f"{number:g}" for number in numbers)
 
 
-if __name__ == "__main__":
+PAGES = {"telemetry.md": telemetry, "simulator.md": simulator}
+
+
+def main() -> str | None:
+    """Writes every page, or with `--check` returns which of them are out of date."""
+    made = {DOCS / name: page() for name, page in PAGES.items()}
+    stale = [path for path, text in made.items() if path.read_text("utf-8") != text]
     if "--check" in sys.argv:
-        sys.exit(0 if PAGE.read_text("utf-8") == page() else "docs/telemetry.md is out of date: run docs/generate.py")
-    PAGE.write_text(page(), "utf-8")
+        return f"out of date: {', '.join(path.name for path in stale)}; run docs/generate.py" if stale else None
+    for path in stale:
+        path.write_text(made[path], "utf-8")
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

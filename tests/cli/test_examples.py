@@ -19,14 +19,16 @@ ATTEMPT = {
     "async_app": r"POST /v1/messages +\d+\.\d+ s  \{'anthropic.request.id': 'req_",
     "own_http_client": r'"anthropic.client.attempt.outcome": "completed"',
 }
-"""What each prints of an attempt that was answered."""
+"""What each app prints of an attempt that was answered."""
+TESTS = {"test_retries"}
+"""Those that are no apps, but an app's tests."""
 
 
 def test_every_example_is_listed_and_tested() -> None:
     """Neither the list for readers nor the one here misses one."""
     names = {path.stem for path in EXAMPLES.glob("*.py")}
     listed = re.findall(r"\[`(\w+)\.py`\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
-    assert names == set(ATTEMPT) == set(listed)
+    assert names == set(ATTEMPT) | TESTS == set(listed)
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +66,14 @@ def test_the_app_s_own_span_is_above_the_calls(outputs: dict[str, str]) -> None:
     """All of the three questions, their calls and their attempts are one trace."""
     assert len(set(re.findall(r"^([0-9a-f]{32})  ", outputs["async_app"], re.MULTILINE))) == 1
     assert outputs["async_app"].count("POST /v1/messages") == 3
+
+
+@pytest.mark.parametrize("name", sorted(TESTS))
+def test_an_example_of_tests_passes(name: str, tmp_path: Path) -> None:
+    """By a pytest of its own, as a user would run it, with warnings as errors."""
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    done = subprocess.run(
+        [*command, str(EXAMPLES / f"{name}.py")], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^\d+ passed", done.stdout, re.MULTILINE)

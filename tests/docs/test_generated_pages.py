@@ -1,4 +1,4 @@
-"""The page that lists what is recorded is the one that the code's own definitions make."""
+"""The pages that list what is recorded, and the faults, are those that the code's own definitions make."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_page_is_what_the_definitions_make() -> None:
-    """`docs/telemetry.md` is committed as `docs/generate.py` writes it."""
+def test_the_pages_are_what_the_definitions_make() -> None:
+    """They are committed as `docs/generate.py` writes them."""
     check = subprocess.run(
         [sys.executable, str(ROOT / "docs/generate.py"), "--check"], capture_output=True, text=True, check=False
     )
