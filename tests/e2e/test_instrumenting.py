@@ -10,6 +10,7 @@ import sys
 import textwrap
 import weakref
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import anthropic
@@ -67,21 +68,31 @@ def test_the_story_of_a_recovered_call(app: SdkApp, sim: Simulator, recorded: Te
     recorded.instrument()
     sim.play("http_529", "connection_reset", "ok")
     app.create()
-    first, second, third = (dict(span.attributes or {}) for span in recorded.attempts)
+    first, second, third = attempts = [dict(span.attributes or {}) for span in recorded.attempts]
     assert (first[s.HTTP_RESPONSE_STATUS_CODE], first[s.ERROR_TYPE]) == (529, "529")
-    assert (second[s.ERROR_TYPE], second[s.NETWORK_ERRNO], second[s.NETWORK_PHASE]) == (
+    assert (second[s.ERROR_TYPE], second[s.NETWORK_CAUSE], second[s.NETWORK_ERRNO], second[s.NETWORK_PHASE]) == (
+        "connection_reset",
         "connection_reset",
         "ECONNRESET",
         "wait",
     )
     assert third[s.HTTP_RESPONSE_STATUS_CODE] == 200
-    assert [each.get(s.HTTP_REQUEST_RESEND_COUNT) for each in (first, second, third)] == [None, 1, 2]
-    assert [each.get(s.RETRY_REASON) for each in (first, second, third)] == [None, "529", "connection_reset"]
-    assert [each.get(s.REQUEST_ID) for each in (first, second, third)] == [sim.request_ids[0], None, sim.request_ids[1]]
+    assert [each.get(s.HTTP_REQUEST_RESEND_COUNT) for each in attempts] == [None, 1, 2]
+    assert [each.get(s.RETRY_REASON) for each in attempts] == [None, "529", "connection_reset"]
+    assert [each.get(s.RETRY_SOURCE) for each in attempts] == [None, "backoff", "backoff"]
+    between = [(after.start_time - before.end_time) / 1e9 for before, after in pairwise(recorded.attempts)]
+    assert [second[s.RETRY_DELAY], third[s.RETRY_DELAY]] == pytest.approx(between, abs=1e-3)
+    assert [each.get(s.REQUEST_ID) for each in attempts] == [sim.request_ids[0], None, sim.request_ids[1]]
+    assert sim.request_ids[0] != sim.request_ids[1]
     [call] = recorded.calls
     assert [span.parent for span in recorded.attempts] == [call.context] * 3
-    [point] = recorded.points(s.CALL_RETRIES)
-    assert (point.attributes[s.CALL_OUTCOME], point.sum) == ("recovered", 2)
+    assert sum(point.sum for point in recorded.points(s.ATTEMPT_STARTED)) == 3
+    counted = {point.attributes.get(s.ERROR_TYPE): point.count for point in recorded.points(s.ATTEMPT_DURATION)}
+    assert counted == {"529": 1, "connection_reset": 1, None: 1}
+    [duration] = recorded.points(s.CALL_DURATION)
+    assert (duration.attributes[s.CALL_OUTCOME], duration.count) == ("recovered", 1)
+    [retries] = recorded.points(s.CALL_RETRIES)
+    assert (retries.attributes[s.CALL_OUTCOME], retries.sum) == ("recovered", 2)
     assert [record.levelno for record in recorded.logs] == [logging.INFO, logging.INFO]
     identities.check(recorded, calls=1)
 
