@@ -41,14 +41,18 @@ def test_a_retried_attempt_is_information_and_a_fatal_one_a_warning(
 
 
 def test_a_record_has_the_fields_of_its_span(scene: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Those that apply."""
+    """All of them, and the number of a first attempt too."""
     error = httpx.ConnectError("secret")
     error.__cause__ = ConnectionRefusedError(111, "secret")
     scene.fail(scene.attempt(), error)
     [record] = caplog.records
+
     assert fields(record) == {
         s.OPERATION_NAME: "messages.create",
+        s.HTTP_REQUEST_METHOD: "POST",
         s.SERVER_ADDRESS: "api.anthropic.com",
+        s.SERVER_PORT: 443,
+        s.URL_FULL: "https://api.anthropic.com/v1/messages",
         s.URL_TEMPLATE: "/v1/messages",
         s.HTTP_REQUEST_RESEND_COUNT: 0,
         s.ERROR_TYPE: "connection_refused",

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._otel import spans
 
 log: Final = logging.getLogger("anthropic_otel.attempt")
 logging.getLogger("anthropic_otel").addHandler(logging.NullHandler())
@@ -45,19 +46,4 @@ def attempt_failed(attempt: Attempt, *, fatal: bool) -> None:
 
 
 def _fields(attempt: Attempt) -> dict[str, Any]:
-    cause = attempt.cause
-    fields: dict[str, Any] = {
-        s.OPERATION_NAME: attempt.operation,
-        s.SERVER_ADDRESS: attempt.target.address,
-        s.URL_TEMPLATE: attempt.target.template,
-        s.HTTP_REQUEST_RESEND_COUNT: attempt.resend_count,
-        s.HTTP_RESPONSE_STATUS_CODE: attempt.status,
-        s.REQUEST_ID: attempt.request_id,
-        s.ERROR_TYPE: attempt.error_type,
-        s.EXCEPTION_TYPE: attempt.exception_type,
-        s.NETWORK_CAUSE: cause.word.value if cause is not None else None,
-        s.NETWORK_PHASE: attempt.timeline.phase.value if cause is not None else None,
-        s.NETWORK_ERRNO: cause.errno if cause is not None else None,
-        s.ATTEMPT_OUTCOME: attempt.outcome.value if attempt.outcome is not None else None,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    return {s.HTTP_REQUEST_RESEND_COUNT: attempt.resend_count, **spans.facts(attempt)}

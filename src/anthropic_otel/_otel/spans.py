@@ -115,6 +115,14 @@ def _add_stream(attributes: dict[str, AttributeValue], attempt: Attempt, reading
 _PHASE_NAMES: Final = {phase: phase.attribute for phase in s.Phase}
 
 
+def facts(attempt: Attempt) -> dict[str, AttributeValue]:
+    """All that its span says of an attempt that has ended, for who has no span at hand. A new dictionary each time."""
+    attributes: dict[str, AttributeValue] = {**attempt.target.attributes, s.OPERATION_NAME: attempt.operation}
+    _add_retry(attributes, attempt)
+    attributes.update(_concluded(attempt))
+    return attributes
+
+
 # -- the call span -----------------------------------------------------------------------------------------------------
 
 
