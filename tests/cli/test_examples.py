@@ -34,7 +34,7 @@ def test_every_example_is_listed_and_tested() -> None:
 @pytest.fixture(scope="module")
 def outputs() -> dict[str, str]:
     """What each prints, all of them run at once against one simulator."""
-    pytest.importorskip("httpx")  # an example's own; the newest SDK has another
+    pytest.importorskip("httpx2")  # the HTTP library of an example, and of the SDK since 1.0
     with Simulator() as simulator:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "ANTHROPIC_"))
