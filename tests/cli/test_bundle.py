@@ -22,6 +22,9 @@ def test_bundle_writes_once_and_keeps_what_somebody_has_changed(tmp_path: Path) 
     first = invoke(str(directory))
     assert (first.exit_code, number_of_files(directory)) == (0, number(r"^(\d+) files written, 0 ", first.output))
     assert re.search(r"monitoring/dashboards  \d+ files$", first.output, re.MULTILINE)
+    told = re.search(r"docker compose -f (\S+) up -d$", first.output, re.MULTILINE)
+    assert told
+    assert Path(told[1]).is_file()
     again = invoke(str(directory))
     assert number(r"^0 files written, (\d+) were up to date$", again.output) == number_of_files(directory)
     rules = directory / "dashboards" / "alerts" / "rules.yaml"

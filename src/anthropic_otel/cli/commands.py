@@ -122,6 +122,7 @@ def bundle(directory: Path, job: str | None, slo: float | None, thresholds: str 
     for folder, count in Counter(path.partition("/")[0] for path in done.written).items():
         click.echo(f"  {directory / folder}  {count} file{'s' * (count != 1)}")
     click.echo(f"{len(done.written)} files written, {len(done.unchanged)} were up to date")
+    click.echo(f"Start it all: docker compose -f {directory / 'collector-config' / 'compose.yaml'} up -d")
 
 
 @cli.command()
