@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.schema import ATTRIBUTES
+from anthropic_otel._core.schema import ATTRIBUTES, CAUSES
 from anthropic_otel._otel import attributes as bounds
 from anthropic_otel.simulator import FAULTS
 
@@ -32,7 +32,8 @@ This page is generated from the code by `python docs/generate.py`. Names are the
 - The **cause** is the one word that says why the network failed an attempt.
 
 An attempt's **outcome** is one of {attempt_outcomes}. A call's is one of {call_outcomes}: *recovered* after a failed
-attempt, *exhausted* when a retryable failure met no retry left, *failed* otherwise.
+attempt, *exhausted* when the last of its retries failed too, *failed* when it was not retried, *cancelled* when the app
+stopped it, *abandoned* when the app did not read it to its end.
 """
 
 SPANS = """\
@@ -83,7 +84,7 @@ def telemetry() -> str:
             *_table(("attribute", "type", "on", "when", "what it says"), _attributes()),
             "",
             ERRORS.format(api=_words(s.API_ERROR_TYPES)),
-            _words(cause.value for cause in s.NetworkCause) + ".",
+            *_table(("cause", "what happened"), ((f"`{cause.value}`", CAUSES[cause]) for cause in s.NetworkCause)),
             "",
             METRICS.format(
                 models=bounds.MAX_MODELS,

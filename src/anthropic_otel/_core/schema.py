@@ -1,6 +1,6 @@
-"""What every attribute is, as documents list it.
+"""What every attribute and every cause is, as documents list it.
 
-The rule: an attribute that the library emits is in this list, under the name that `semconv` gives it.
+The rule: what the library emits is in these lists, under the name that `semconv` gives it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from anthropic_otel._core import semconv as s
+from anthropic_otel._core.semconv import NetworkCause as Cause
 
 
 @dataclass(frozen=True)
@@ -78,3 +79,27 @@ ATTRIBUTES: Final = (
     Attribute(s.RATELIMIT_KIND, "string", "rate-limit metrics", "always", "Which of the API's rate limits."),
 )
 """Every attribute of the library's spans and metrics, in the order in which documents list them."""
+
+CAUSES: Final = {
+    Cause.NAME_RESOLUTION_ERROR: "The host's name could not be resolved.",
+    Cause.CONNECTION_REFUSED: "Nobody listens there, or a firewall says so.",
+    Cause.CONNECTION_RESET: "The server, or something in between, has reset the connection.",
+    Cause.NETWORK_UNREACHABLE: "There is no way to the address.",
+    Cause.CONNECTION_ERROR: "The connection failed in another way.",
+    Cause.TLS_CERTIFICATE_ERROR: "The server's certificate is not trusted, has expired, or is for another host.",
+    Cause.TLS_ERROR: "The TLS handshake failed in another way, as where no TLS is spoken.",
+    Cause.PROXY_ERROR: "The proxy cannot be reached, or does not let the request through.",
+    Cause.CONNECT_TIMEOUT: "There was no connection in time.",
+    Cause.TLS_TIMEOUT: "The TLS handshake was not done in time.",
+    Cause.READ_TIMEOUT: "The server was silent for too long, before the headers or in the body.",
+    Cause.WRITE_TIMEOUT: "The server did not take the request in time.",
+    Cause.POOL_TIMEOUT: "The client's pool had no free connection in time.",
+    Cause.SERVER_DISCONNECTED: "The connection was closed before any headers.",
+    Cause.INCOMPLETE_BODY: "The connection was closed in the middle of the body.",
+    Cause.INCOMPLETE_STREAM: "The stream ended as HTTP wants it, without its end event: the app sees no error.",
+    Cause.PROTOCOL_ERROR: "What came is not HTTP.",
+    Cause.DECODING_ERROR: "The body is not encoded as its headers say.",
+    Cause.TOO_MANY_REDIRECTS: "Redirects led nowhere.",
+    Cause.OTHER: "Something else: `exception.type` is what the HTTP client raised.",
+}
+"""Every cause of a network failure, in words."""
