@@ -1,8 +1,9 @@
-"""The list of operations has every method of the newest SDK, with the route and the name that the SDK gives it."""
+"""The list of operations has every method of the SDK, with the route and the name that the SDK gives it."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import anthropic
 import pytest
 
-from support.versions import NAMES_OPERATIONS
+from anthropic_otel._core.operations import names, operation_of
+from anthropic_otel._core.semconv import OTHER
+from support.versions import NAMES_OPERATIONS, SDK
 
 METHODS = {
     "_get": "GET",
@@ -22,9 +25,13 @@ METHODS = {
 }
 
 
+LIST = resources.files("anthropic_otel._core").joinpath("operations.txt").read_text("utf-8")
+LISTED = tuple(map(int, re.findall(r"as anthropic (\d+)\.(\d+)\.(\d+) names", LIST)[0]))
+"""The SDK that the list is of. A later one may have more."""
+
+
 def ours() -> set[str]:
-    text = resources.files("anthropic_otel._core").joinpath("operations.txt").read_text("utf-8")
-    return {line for line in text.splitlines() if line and not line.startswith("#")}
+    return {line for line in LIST.splitlines() if line and not line.startswith("#")}
 
 
 def theirs() -> set[str]:
@@ -59,10 +66,15 @@ def is_options(call: ast.Call) -> bool:
 
 @pytest.mark.skipif(not NAMES_OPERATIONS, reason="this SDK gives its operations no names")
 def test_every_operation_of_the_sdk_is_in_the_list() -> None:
-    """On failure: the lines to add to operations.txt."""
+    """On failure: the lines to add to operations.txt. What a later SDK has more gets no name beyond the list."""
     found = theirs()
     assert len(found) > 20, "the SDK's resources are not where they were"
     missing = sorted(found - ours(), key=lambda line: line.split()[::-1])
+    if SDK > LISTED and missing:
+        for method, route, name in map(str.split, missing):
+            assert name not in names()
+            assert operation_of(method, route).name in {OTHER, *names()}
+        pytest.skip("\n".join(["a later SDK; add to operations.txt:", *missing]))
     assert not missing, "\n".join(["add to operations.txt:", *missing])
 
 
