@@ -42,8 +42,8 @@ def instrument(
     """Makes the calls and attempts of the Anthropic SDK visible: of the whole process, or of one `client`.
 
     For the whole process that is every client, those that exist and those made later, sync and async, of every
-    platform.
-    For one client it is that one and its copies by `with_options`. Calling it again is without effect.
+    platform. For one client it is that one and its copies by `with_options`. Calling it again is without effect, also
+    with other options: `uninstrument` first.
 
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process.
@@ -59,7 +59,7 @@ def instrument(
             which would make a second span for it.
 
     Raises:
-        ValueError: for another word in `export`.
+        ValueError: for another word in `export`, or an `OTEL_*` variable that the OpenTelemetry SDK refuses.
         ImportError: where `export` needs what is not installed; the text says what.
         TypeError: for a `client` that is no client of the SDK.
     """

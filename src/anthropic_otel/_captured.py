@@ -46,7 +46,8 @@ class Attempt:
 class Call:
     """One call of an SDK method that has ended, with its attempts in the order in which they started.
 
-    `backoff` is the time, in seconds, in which no attempt was under way.
+    `backoff` is the time, in seconds, in which no attempt was under way: between two of them, but also before the first
+    and after the last. An attempt's `retry_delay` is what was waited for that one.
     """
 
     id: int
