@@ -30,14 +30,24 @@ class Asked:
     ref: str
     expression: str
     lines: bool
+    least_step: int
 
 
 @dataclass(frozen=True)
 class Window:
-    """The time that is looked at, in seconds: the dashboard's range, and what Grafana makes of $__rate_interval."""
+    """The time that is looked at, in seconds, and in how many points."""
 
     seconds: int = 900
-    rate: int = 60
+    points: int = 200
+
+    def step(self, asked: Asked) -> int:
+        """The time between two points, as Grafana chooses it."""
+        return max(1, self.seconds // self.points, asked.least_step)
+
+    def rate(self, asked: Asked) -> int:
+        """What Grafana makes of $__rate_interval: four samples, so that one which is late does no harm."""
+        sample = asked.least_step or 15
+        return max(self.step(asked) + sample, 4 * sample)
 
 
 def queries(folder: Path = DASHBOARDS) -> Iterator[Asked]:
@@ -47,27 +57,33 @@ def queries(folder: Path = DASHBOARDS) -> Iterator[Asked]:
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
                 lines = panel["type"] == "timeseries"
-                yield Asked(board["title"], panel["title"], target["refId"], target["expr"], lines)
+                least = seconds(target.get("interval", "0s"))
+                yield Asked(board["title"], panel["title"], target["refId"], target["expr"], lines, least)
 
 
-def resolved(expression: str, window: Window = Window()) -> str:
+def seconds(duration: str) -> int:
+    """A duration such as 60s or 1m30s."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smh])", duration))
+
+
+def resolved(asked: Asked, window: Window = Window()) -> str:
     """A query with Grafana's variables filled in: everything chosen."""
     known = {
-        "__rate_interval_ms": str(window.rate * 1000),
-        "__rate_interval": f"{window.rate}s",
+        "__rate_interval_ms": str(window.rate(asked) * 1000),
+        "__rate_interval": f"{window.rate(asked)}s",
         "__range": f"{window.seconds}s",
         **dict.fromkeys(("job", "instance", "operation", "model"), ".*"),
     }
-    return re.sub(r"\$(\w+)", lambda found: known[found.group(1)], expression)
+    return re.sub(r"\$([a-z_]+)", lambda found: known[found.group(1)], asked.expression)
 
 
 def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, Any]]:
     """The series that a query gives. Raises ValueError with Prometheus' own words if it refuses the query."""
-    parameters: dict[str, Any] = {"query": resolved(asked.expression, window)}
-    now = time.time()
+    parameters: dict[str, Any] = {"query": resolved(asked, window)}
     if asked.lines:
-        step = max(1, window.seconds // 200)
-        parameters |= {"start": now - window.seconds, "end": now, "step": step}
+        now = time.time()
+        parameters |= {"start": now - window.seconds, "end": now, "step": window.step(asked)}
     return query(base, "query_range" if asked.lines else "query", parameters)
 
 

@@ -163,7 +163,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from anthropic_otel.bundle import files, rules, settings
 
     values = yaml.safe_load(files.source("dashboards/thresholds.yaml").read_text())
-    values["evaluation"] = {"interval": "1s", "slow_interval": "1s"}
+    values["evaluation"] |= {"interval": "1s", "slow_interval": "1s", "export_interval": "1s"}
     for alert in values["alerts"].values():
         alert["hold"] = "3s"
         if "window" in alert:

@@ -16,7 +16,7 @@ from anthropic_otel.bundle.promql import label
 from .app import PROMPT, SECRET
 from .conftest import WAYS, App, Stack, Webhook, eventually
 
-WINDOW = panels.Window(seconds=120, rate=20)
+WINDOW = panels.Window(seconds=120)
 
 
 def fetch(url: str) -> Any:
@@ -150,7 +150,7 @@ def test_every_query_of_every_panel_returns_series(filled: Stack, way: str) -> N
 
     def empty() -> list[str]:
         return [
-            f"{asked.dashboard} / {asked.panel} / {asked.ref}: {panels.resolved(asked.expression, WINDOW)}"
+            f"{asked.dashboard} / {asked.panel} / {asked.ref}: {panels.resolved(asked, WINDOW)}"
             for asked in panels.queries()
             if not panels.ask(base, asked, WINDOW)
         ]

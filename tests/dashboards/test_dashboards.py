@@ -157,6 +157,34 @@ def test_a_query_avoids_the_traps(panel: dict[str, Any]) -> None:
         assert target["exemplar"] == ("histogram_quantile" in expression)
 
 
+@each_panel
+def test_a_panel_looks_back_over_the_samples_that_there_are(panel: dict[str, Any]) -> None:
+    """The least step is the apps' export interval: with Prometheus' own 15 s, panels of data by OTLP would be blank."""
+    steps = {target.get("interval") for target in panel["targets"]}
+    assert steps == ({SETTINGS.evaluation.export_interval} if panel["type"] == "timeseries" else {None})
+
+
+GOOD = {"succeeded", "/2../", "reused true", "calls", "without", "/^median/"}
+"""The series that may be green."""
+
+
+@each_panel
+def test_good_is_green_and_bad_is_not(panel: dict[str, Any]) -> None:
+    """What is known to be good or bad has its colour by meaning; bars of failures are not left to chance."""
+    for override in panel["fieldConfig"]["overrides"]:
+        for one in override["properties"]:
+            if one["id"] == "color":
+                name = override["matcher"]["options"]
+                assert (one["value"]["fixedColor"] == "green") == (name in GOOD), name
+    colour = panel["fieldConfig"]["defaults"]["color"]
+    if panel["type"] == "bargauge":
+        assert colour["mode"] == "fixed"
+        assert colour["fixedColor"] in ("red", "dark-red", "yellow")
+    if "outcome" in panel["title"]:
+        painted = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
+        assert painted == {outcome.value for outcome in s.CallOutcome}
+
+
 @pytest.mark.parametrize("panel", list(drawn()))
 def test_a_panels_threshold_is_its_alerts(panel: Panel) -> None:
     """The line on the panel is where the alert fires."""

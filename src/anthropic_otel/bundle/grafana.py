@@ -12,9 +12,10 @@ import json
 import warnings
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote as percent
 
 from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle import explore
+from anthropic_otel.bundle.boards.failures import SERVICE
 from anthropic_otel.bundle.growth import ERROR
 from anthropic_otel.bundle.panels import VARIABLES, Board, Kind, Panel, Step
 from anthropic_otel.bundle.promql import JOB, label, series
@@ -152,9 +153,17 @@ def _panel(panel: Panel, settings: Settings) -> Any:
         made.decimals(panel.decimals)
     if panel.maximum is not None:
         made.max(panel.maximum)
+    for name, colour in panel.colours:
+        paint = [DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})]
+        made = made.override_by_regexp(name, paint) if name.startswith("/") else made.override_by_name(name, paint)
     for index, query in enumerate(panel.queries):
         target = prometheus.Dataquery().ref_id(chr(ord("A") + index)).expr(query.expression).datasource(_SOURCE)
-        target = target.range() if panel.kind is Kind.LINES else target.instant()
+        if panel.kind is Kind.LINES:
+            # "Min step", of which Grafana makes $__rate_interval. The data source's own scrape interval would be wrong:
+            # it is Prometheus', and not that of the apps which send by OTLP.
+            target = target.range().interval(settings.evaluation.export_interval)
+        else:
+            target = target.instant()
         target.format(PromQueryFormat.TABLE if panel.kind is Kind.TABLE else PromQueryFormat.TIME_SERIES)
         made.with_target(target.legend_format(query.legend or "value").exemplar(query.exemplars))
     return made
@@ -168,7 +177,7 @@ def _stat(panel: Panel) -> Any:
 
 def _bars(panel: Panel) -> Any:
     made = bargauge.Panel().orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC).decimals(0)
-    return made.color_scheme(_colour(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)).min(0)
+    return made.color_scheme(_by_name_or(panel.ink)).min(0)
 
 
 def _lines(panel: Panel) -> Any:
@@ -177,12 +186,13 @@ def _lines(panel: Panel) -> Any:
         .min(0)
         .line_width(1)
         .fill_opacity(25 if panel.stacked else 0)
-        .color_scheme(_colour(FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        .color_scheme(_by_name_or(panel.ink))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
         .legend(
             common.VizLegendOptions()
             .display_mode(LegendDisplayMode.LIST)
             .placement(LegendPlacement.BOTTOM)
+            .calcs(["lastNotNull", "max"])
             .show_legend(True)
         )
     )
@@ -195,18 +205,30 @@ def _lines(panel: Panel) -> Any:
 
 def _table(panel: Panel) -> Any:
     shown = {label(s.OPERATION_NAME): "operation", label(s.GEN_AI_REQUEST_MODEL): "model"}
-    names = {JOB: "service", **shown, label(s.HTTP_RESPONSE_STATUS_CODE): "status", ERROR: "error", "Value": "attempts"}
+    names = {
+        SERVICE: "service",
+        **shown,
+        label(s.HTTP_RESPONSE_STATUS_CODE): "status",
+        ERROR: "error",
+        "Value": "attempts",
+    }
     tidy = DataTransformerConfig(
         id_val="organize",
         options={
-            "excludeByName": {"Time": True},
+            "excludeByName": {"Time": True, JOB: True},
             "indexByName": {name: index for index, name in enumerate(names)},
             "renameByName": names,
         },
     )
-    links = DynamicConfigValue(id_val="links", value=[_to_jaeger(), _to_tempo()])
+    links = DynamicConfigValue(id_val="links", value=[explore.to_jaeger(), explore.to_tempo()])
     made = table.Panel().with_transformation(tidy).override_by_name("error", [links])
     return made.color_scheme(_colour(FieldColorModeId.FIXED))
+
+
+def _by_name_or(ink: str) -> Any:
+    if ink:
+        return dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(ink)
+    return _colour(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
 
 
 def _colour(mode: FieldColorModeId) -> Any:
@@ -226,31 +248,3 @@ def _links(panel: Panel, settings: Settings) -> Iterable[Any]:
     if panel.shows and settings.links.runbooks.startswith("http"):
         page = f"{settings.links.runbooks.rstrip('/')}/{panel.shows}.md"
         yield dashboard.DashboardLink(f"Runbook: {panel.shows}").type(DashboardLinkType.LINK).url(page)
-
-
-def _field(name: str) -> str:
-    return f"${{__data.fields.{name}}}"
-
-
-def _to_jaeger() -> dict[str, Any]:
-    query = {"queryType": "search", "service": _field("service"), "tags": f"{s.ERROR_TYPE}={_field('error')}"}
-    return {"title": "Traces in Jaeger", "url": _explore("jaeger", query)}
-
-
-def _to_tempo() -> dict[str, Any]:
-    text = f'{{ resource.service.name = "{_field("service")}" && span.{s.ERROR_TYPE} = "{_field("error")}" }}'
-    return {"title": "Traces in Tempo", "url": _explore("tempo", {"queryType": "traceql", "query": text})}
-
-
-def _explore(kind: str, query: dict[str, str]) -> str:
-    """The address of Grafana's Explore with a query. Variables stay bare, so that Grafana fills them in."""
-    source = {"type": kind, "uid": f"${{{kind}}}"}
-    pane = {
-        "datasource": source["uid"],
-        "queries": [{"refId": "A", "datasource": source, **query}],
-        "range": {"from": "${__from}", "to": "${__to}"},
-    }
-    text = percent(json.dumps({"a": pane}, separators=(",", ":")), safe="")
-    for variable in (f"${{{kind}}}", "${__from}", "${__to}", _field("service"), _field("error")):
-        text = text.replace(percent(variable, safe=""), variable)
-    return f"/explore?schemaVersion=1&orgId=1&panes={text}"

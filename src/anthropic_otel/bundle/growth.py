@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import CallOutcome, Metric
-from anthropic_otel.bundle.promql import JOB, increase, label, le, quote, series, total
+from anthropic_otel.bundle.promql import JOB, increase, label, le, quote, relabelled, series, total
 from anthropic_otel.bundle.settings import Settings
 
 MODEL = label(s.GEN_AI_REQUEST_MODEL)
@@ -28,6 +28,8 @@ ANSWERED = (CallOutcome.SUCCEEDED.value, CallOutcome.RECOVERED.value)
 OVERLOADED = ("529", "overloaded_error")
 RATE_LIMITED = ("429", "rate_limit_error")
 TIMEOUTS = (".*_timeout", "timeout_error", "408", "504")
+TIMEOUT = "timeout"
+"""The label that says where a timeout happened; computed in the query, so that a person need not."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,14 @@ class Recording:
     name: str
     expression: str
     window: str
+
+
+def placed(timeouts: str) -> str:
+    """Timeouts with the label that says where. Theirs must have the labels of the error and of the status."""
+    found = relabelled(timeouts, TIMEOUT, "$1", ERROR, "(.*)_timeout")
+    # Later ones win: a timeout with a response in hand happened in the body, whatever its name.
+    found = relabelled(found, TIMEOUT, "in_stream", STATUS, "2..")
+    return relabelled(found, TIMEOUT, "server", STATUS, "408|504")
 
 
 class Ledger:

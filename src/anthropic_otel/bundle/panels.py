@@ -12,7 +12,7 @@ from enum import Enum
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import Metric
-from anthropic_otel.bundle.promql import GAP, JOB, increase, label, quantile, series, total
+from anthropic_otel.bundle.promql import JOB, increase, label, quantile, series, total
 
 NOW = "$__rate_interval"
 RANGE = "$__range"
@@ -49,9 +49,38 @@ class Step:
     colour: str
 
 
+Colours = tuple[tuple[str, str], ...]
+"""The colours of a panel's series: each with the name in the legend, or a regular expression between slashes."""
+
+STATUSES: Colours = (
+    ("/2../", "green"),
+    ("/4../", "orange"),
+    ("/5../", "red"),
+    ("/429/", "yellow"),
+    ("/529/", "dark-red"),
+    ("no response", "purple"),
+)
+"""HTTP statuses and their classes. The last that fits is taken."""
+OUTCOMES: Colours = (
+    ("succeeded", "green"),
+    ("recovered", "yellow"),
+    ("failed", "red"),
+    ("exhausted", "dark-red"),
+    ("cancelled", "text"),
+    ("abandoned", "light-blue"),
+)
+"""Outcomes of a call."""
+QUANTILES: Colours = (("/^median/", "green"), ("/^p95/", "orange"), ("/^p99/", "red"))
+"""The longer the wait, the redder."""
+
+
 @dataclass(frozen=True)
 class Panel:
-    """One panel. `shows` is the alert whose threshold it draws, if any; `drill` the dashboard that explains more."""
+    """One panel. `shows` is the alert whose threshold it draws, if any; `drill` the dashboard that explains more.
+
+    `colours` are those of series whose meaning is known: good is green, bad is red. Others get one by their name, so
+    that a series has the same colour everywhere. `ink` is the one colour of a panel whose series are all of a kind.
+    """
 
     title: str
     kind: Kind
@@ -67,6 +96,8 @@ class Panel:
     maximum: float | None = None
     decimals: int | None = None
     shows: str | None = None
+    colours: Colours = ()
+    ink: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,13 +126,17 @@ def filtered(metric: Metric, suffix: str = "", *matchers: str) -> str:
 
 def grown(metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count", window: str = RANGE) -> str:
     """How much a metric's series have grown in the time that the dashboard shows, or in another window."""
-    gap = NOW if window == NOW else GAP
-    return total(by, increase(filtered(metric, of, *matchers), window, gap))
+    return total(by, increase(filtered(metric, of, *matchers), window))
 
 
 def per_second(metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count") -> str:
     """The same as a rate over time, first increments included."""
-    return f"1000 / $__rate_interval_ms * {grown(metric, *matchers, by=by, of=of, window=NOW)}"
+    return rate(grown(metric, *matchers, by=by, of=of, window=NOW))
+
+
+def rate(growth: str) -> str:
+    """A growth in the window `NOW`, per second."""
+    return f"1000 / $__rate_interval_ms * {growth}"
 
 
 def ratio(part: str, whole: str) -> str:

@@ -13,7 +13,7 @@ from anthropic_otel._core.semconv import Metric
 
 JOB = "job"
 GAP = "1h"
-"""How long a gap in the telemetry may be before an old series is taken for a new one, in alert rules."""
+"""How long a gap in the telemetry may be before an old series is taken for a new one."""
 
 
 def label(attribute: str) -> str:
@@ -58,16 +58,21 @@ def series(name: str, *matchers: str) -> str:
     return f"{name}{{{kept}}}" if kept else name
 
 
-def increase(selector: str, window: str, gap: str = GAP) -> str:
+def increase(selector: str, window: str) -> str:
     """How much each counter has grown in `window`, counting the first increment of a new one.
 
-    `gap`: a series that had a sample in this time before the window is an old one. Without it, every counter would be
-    new again, with all that it ever counted, after an outage of Prometheus that was longer than the window.
+    A series that had a sample in the hour before the window is an old one. Were it only asked whether there is one at
+    the window's start, every counter would be new again, with all that it ever counted, after each short outage.
     """
     return (
-        f"(\n  last_over_time({selector}[{window}])\n  unless\n  last_over_time({selector}[{gap}] offset {window})\n)\n"
+        f"(\n  last_over_time({selector}[{window}])\n  unless\n  last_over_time({selector}[{GAP}] offset {window})\n)\n"
         f"or\nincrease({selector}[{window}])"
     )
+
+
+def relabelled(expression: str, target: str, value: str, source: str, pattern: str) -> str:
+    """An expression with one more label, or another value of it, where the source label fits a pattern."""
+    return f"label_replace({expression}, {', '.join(map(quote, (target, value, source, pattern)))})"
 
 
 def total(by: Iterable[str], expression: str) -> str:
@@ -88,7 +93,7 @@ def indented(expression: str) -> str:
 def quantile(q: float, buckets: str, window: str, by: Iterable[str] = ()) -> str:
     """A quantile of a histogram, from its `_bucket` selector.
 
-    By plain `rate()`: a quantile of one observation says nothing, so a lost first one does no harm, and the sum over
-    every bucket stays cheap.
+    First observations count here too: a job that runs for a minute and ends is nothing but first observations, and by
+    `rate()` it would have no latency at all.
     """
-    return f"histogram_quantile({q:g}, {total(('le', *by), f'rate({buckets}[{window}])')})"
+    return f"histogram_quantile({q:g}, {total(('le', *by), increase(buckets, window))})"

@@ -45,10 +45,11 @@ class Links:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How often rules are evaluated."""
+    """How often rules are evaluated, and how far apart the samples of a series are."""
 
     interval: Duration
     slow_interval: Duration
+    export_interval: Duration
 
 
 @dataclass(frozen=True)

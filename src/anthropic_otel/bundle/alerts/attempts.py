@@ -10,32 +10,22 @@ from anthropic_otel.bundle.alerts.model import PER_JOB, TICKET, Alert, share
 from anthropic_otel.bundle.growth import (
     ATTEMPTS,
     CAUSE,
-    ERROR,
     KIND,
     MODEL,
     OVERLOADED,
     RATE_LIMITED,
-    STATUS,
     STREAMS,
+    TIMEOUT,
     TIMEOUTS,
     Ledger,
+    placed,
 )
-from anthropic_otel.bundle.promql import JOB, any_of, grouped, none_of, quote, total
-
-TIMEOUT = "timeout"
-"""The label that says where a timeout happened; computed in the rule, so that a person need not."""
+from anthropic_otel.bundle.promql import JOB, any_of, grouped, none_of, total
 
 
 def timeouts(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicTimeouts
-    found = e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *TIMEOUTS))
-    # Later ones win: a timeout with a response in hand happened in the body, whatever its name.
-    for value, source, pattern in (
-        ("$1", ERROR, "(.*)_timeout"),
-        ("in_stream", STATUS, "2.."),
-        ("server", STATUS, "408|504"),
-    ):
-        found = f"label_replace({found}, {quote(TIMEOUT)}, {quote(value)}, {quote(source)}, {quote(pattern)})"
+    found = placed(e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *TIMEOUTS)))
     return Alert(
         "AnthropicTimeouts",
         share(total((JOB, TIMEOUT), found), total((JOB,), e.grown(ATTEMPTS, a.window)), a.ratio, a.at_least, PER_JOB),

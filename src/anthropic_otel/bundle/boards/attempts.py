@@ -11,7 +11,10 @@ from anthropic_otel.bundle.growth import SOURCE, STATUS
 from anthropic_otel.bundle.panels import (
     NO_TRAFFIC,
     NOW,
+    OUTCOMES,
+    QUANTILES,
     RANGE,
+    STATUSES,
     Board,
     Kind,
     Panel,
@@ -24,16 +27,13 @@ from anthropic_otel.bundle.panels import (
     quantiles,
     ratio,
 )
-from anthropic_otel.bundle.promql import equal, label
+from anthropic_otel.bundle.promql import equal, label, relabelled
 from anthropic_otel.bundle.settings import Settings
 
 _REASON = label(s.RETRY_REASON)
 _CLASS = label(s.ATTEMPT_STATUS_CLASS)
 _FAILED = equal(s.ATTEMPT_OUTCOME, "failed")
-_BROKEN = ("incomplete_stream", "incomplete_body", "server_disconnected", "protocol_error", "decoding_error")
-_NO_STREAMS = "no streams"
 _NO_RETRIES = "no retries"
-_NO_SPAN_METRICS = "needs the Collector's span_metrics"
 
 
 def board(settings: Settings) -> Board:
@@ -65,7 +65,9 @@ def _amplified(settings: Settings) -> tuple[Step, ...]:
 
 def _answers(settings: Settings) -> tuple[Panel, ...]:
     def stat(title: str, unit: str, query: str, description: str, nothing: str = NO_TRAFFIC) -> Panel:
-        return Panel(title, Kind.STAT, unit, description, (Query(query),), "overview", nothing, width=6, decimals=2)
+        return Panel(
+            title, Kind.STAT, unit, description, (Query(query),), "overview", nothing, width=6, height=5, decimals=2
+        )
 
     exhausted = grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "exhausted"))
     recovered = grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered"))
@@ -79,6 +81,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "overview",
             steps=_amplified(settings),
             width=6,
+            height=5,
             decimals=2,
             shows="AnthropicRetryAmplification",
         ),
@@ -111,6 +114,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
 def _attempts(settings: Settings) -> tuple[Panel, ...]:
     started = f"sum({filtered(s.ATTEMPT_STARTED)})"
     ended = f"sum({filtered(s.ATTEMPT_DURATION, '_count')})"
+    by_status = per_second(s.ATTEMPT_DURATION, by=(STATUS,))
     return (
         Panel(
             "Attempts against calls",
@@ -122,6 +126,7 @@ def _attempts(settings: Settings) -> tuple[Panel, ...]:
                 Query(per_second(s.CALL_DURATION), "calls"),
             ),
             "overview",
+            colours=(("calls", "green"), ("attempts", "orange")),
         ),
         Panel(
             "Retry amplification",
@@ -154,15 +159,17 @@ def _attempts(settings: Settings) -> tuple[Panel, ...]:
             ),
             "overview",
             nothing=_NO_RETRIES,
+            colours=OUTCOMES,
         ),
         Panel(
             "Attempts by status",
             Kind.LINES,
             "reqps",
-            "Attempts by HTTP status. Those without a status never got a response: see the causes below.",
-            (Query(per_second(s.ATTEMPT_DURATION, by=(STATUS,)), f"status {{{{{STATUS}}}}}"),),
+            "Attempts by HTTP status. Those without one never got a response: see the causes below.",
+            (Query(relabelled(by_status, STATUS, "no response", STATUS, ""), f"{{{{{STATUS}}}}}"),),
             "overview",
             stacked=True,
+            colours=STATUSES,
         ),
         Panel(
             "Attempts by status class",
@@ -173,6 +180,7 @@ def _attempts(settings: Settings) -> tuple[Panel, ...]:
             (Query(per_second(s.ATTEMPT_DURATION, f'{_CLASS}!=""', by=(_CLASS,)), f"{{{{{_CLASS}}}}}"),),
             "limits",
             stacked=True,
+            colours=STATUSES,
         ),
     )
 
@@ -210,6 +218,7 @@ def _backoff(settings: Settings) -> tuple[Panel, ...]:
             quantiles(lost),
             "limits",
             nothing=_NO_RETRIES,
+            colours=QUANTILES,
             steps=(Step(bound.longer_than, "red"),),
             shows="AnthropicLongBackoff",
         ),

@@ -6,10 +6,22 @@ The one rule here: every cause that has its own cure has its own line; nothing i
 from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.bundle.growth import CAUSE, ERROR, MODEL, OVERLOADED, RATE_LIMITED, STATUS, TIMEOUTS
+from anthropic_otel.bundle.growth import (
+    CAUSE,
+    ERROR,
+    MODEL,
+    OVERLOADED,
+    RATE_LIMITED,
+    STATUS,
+    TIMEOUT,
+    TIMEOUTS,
+    placed,
+)
 from anthropic_otel.bundle.panels import (
     NO_FAILURES,
     NOW,
+    QUANTILES,
+    Colours,
     Kind,
     Panel,
     Query,
@@ -17,16 +29,27 @@ from anthropic_otel.bundle.panels import (
     grown,
     per_second,
     quantiles,
+    rate,
 )
-from anthropic_otel.bundle.promql import any_of, equal, label, le, none_of, quote, series
+from anthropic_otel.bundle.promql import any_of, equal, increase, label, le, none_of, quote, relabelled, series, total
 from anthropic_otel.bundle.settings import Settings
 
 SPAN_CALLS = "traces_span_metrics_calls_total"
 """What the Collector's span_metrics connector counts: the attributes that are on spans and on no metric."""
 
+SERVICE = "service"
+"""The column of the table that has the service's name, as its spans have it."""
+
 _CLASS = label(s.ATTEMPT_STATUS_CLASS)
 _FAILED = equal(s.ATTEMPT_OUTCOME, "failed")
 _BROKEN = ("incomplete_stream", "incomplete_body", "server_disconnected", "protocol_error", "decoding_error")
+_CURES: Colours = (
+    ("429: your limit", "yellow"),
+    ("529: overloaded", "dark-red"),
+    ("timeouts", "purple"),
+    ("broken streams and bodies", "blue"),
+    ("connections", "orange"),
+)
 _NO_STREAMS = "no streams"
 _NO_SPAN_METRICS = "needs the Collector's span_metrics"
 
@@ -35,12 +58,11 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
     a = settings.alerts
     attempt = s.ATTEMPT_DURATION
 
-    def share_by(matcher: str, by: str) -> str:
-        return (
-            f"{grown(attempt, matcher, by=(by,), window=NOW)} / on () group_left () ({grown(attempt, window=NOW)} > 0)"
-        )
+    def share(part: str) -> str:
+        return f"{part} / on () group_left () ({grown(attempt, window=NOW)} > 0)"
 
     connection = none_of(s.NETWORK_CAUSE, ".*_timeout")
+    timed_out = grown(attempt, any_of(s.ERROR_TYPE, *TIMEOUTS), by=(ERROR, STATUS), window=NOW)
     return (
         Panel(
             "429, 529, timeouts, broken streams, connections apart",
@@ -57,6 +79,7 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             "limits",
             nothing=NO_FAILURES,
             width=12,
+            colours=_CURES,
         ),
         Panel(
             "Failed attempts by error",
@@ -73,9 +96,10 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             "Timeouts by kind",
             Kind.LINES,
             "percentunit",
-            "Share of the attempts. connect and tls: no connection. read: connected, but no answer in time. pool: the "
-            "app's own connection pool is too small.",
-            (Query(share_by(any_of(s.ERROR_TYPE, *TIMEOUTS), ERROR), f"{{{{{ERROR}}}}}"),),
+            "Share of the attempts. connect, tls: no connection. write: sending. read: no response in time. in_stream: "
+            "the body stopped. pool: no free connection in the app itself. server: the API gave up. The alert has the "
+            "same word as its label, and needs some timeouts beside the share.",
+            (Query(share(total((TIMEOUT,), placed(timed_out))), f"{{{{{TIMEOUT}}}}}"),),
             "overview",
             nothing=NO_FAILURES,
             steps=(Step(a.AnthropicTimeouts.ratio, "red"),),
@@ -87,7 +111,7 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             "percentunit",
             "Share of the attempts that the network failed, timeouts apart: DNS, refused, reset, TLS, proxy, cut "
             "bodies.",
-            (Query(share_by(connection, CAUSE), f"{{{{{CAUSE}}}}}"),),
+            (Query(share(grown(attempt, connection, by=(CAUSE,), window=NOW)), f"{{{{{CAUSE}}}}}"),),
             "overview",
             nothing=NO_FAILURES,
             steps=(Step(a.AnthropicConnectionFailures.ratio, "red"),),
@@ -101,6 +125,7 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             quantiles(attempt, _FAILED),
             "overview",
             nothing=NO_FAILURES,
+            colours=QUANTILES,
         ),
     )
 
@@ -122,6 +147,7 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
             nothing=_NO_STREAMS,
             steps=(Step(a.longer_than, "red"),),
             shows="AnthropicSlowFirstChunk",
+            colours=QUANTILES,
         ),
         Panel(
             f"Streams that begin later than {a.longer_than:g} s",
@@ -150,20 +176,31 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
 def spans() -> tuple[Panel, ...]:
     reused, phase = label(s.CONNECTION_REUSED), label(s.NETWORK_PHASE)
 
-    def panel(title: str, by: str, description: str) -> Panel:
+    def panel(title: str, by: str, description: str, legend: str = "", colours: Colours = ()) -> Panel:
         selector = series(SPAN_CALLS, 'job=~"$job"', 'instance=~"$instance"', f"{by}!={quote('')}")
-        query = Query(f"sum by ({by}) (rate({selector}[$__rate_interval]))", f"{{{{{by}}}}}")
+        query = Query(rate(total((by,), increase(selector, NOW))), f"{legend}{{{{{by}}}}}")
         return Panel(
-            title, Kind.LINES, "reqps", description, (query,), "overview", _NO_SPAN_METRICS, width=12, stacked=True
+            title,
+            Kind.LINES,
+            "reqps",
+            description,
+            (query,),
+            "overview",
+            _NO_SPAN_METRICS,
+            width=12,
+            stacked=True,
+            colours=colours,
         )
 
     return (
         panel(
             "Connections: reused or new",
             reused,
-            "true: the attempt went over a connection that existed. Many new ones cost a TCP and a TLS handshake each: "
-            "a client per request, or a keep-alive that is too short. Counted from spans by the Collector, before "
-            "sampling.",
+            "reused true: the attempt went over a connection that existed. Each new one costs a TCP and a TLS "
+            "handshake: a client per request, or a keep-alive that is too short. Counted from spans by the Collector, "
+            "before sampling.",
+            "reused ",
+            (("reused true", "green"), ("reused false", "orange")),
         ),
         panel(
             "Phase in which the network failed",
@@ -176,13 +213,16 @@ def spans() -> tuple[Panel, ...]:
 
 def table() -> Panel:
     by = ("job", label(s.OPERATION_NAME), MODEL, ERROR, STATUS)
+    counted = grown(s.ATTEMPT_DURATION, _FAILED, by=by)
+    # A job is `namespace/name` where there is a namespace. The back ends of traces know the service by its name.
+    named = relabelled(counted, SERVICE, "$1", "job", "(?:.*/)?(.+)")
     return Panel(
         "Failing attempts: click an error to see its traces",
         Kind.TABLE,
         "short",
         "Failed attempts in the time shown. The links of a row open its traces in Jaeger or in Tempo, in the same time "
         "range; an attempt's span has the request id to give to support.",
-        (Query(f"sort_desc({grown(s.ATTEMPT_DURATION, _FAILED, by=by)})"),),
+        (Query(f"sort_desc({named})"),),
         "overview",
         nothing=NO_FAILURES,
         width=24,

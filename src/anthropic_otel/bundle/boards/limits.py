@@ -10,6 +10,7 @@ from anthropic_otel.bundle.growth import KIND, MODEL, OVERLOADED, RATE_LIMITED, 
 from anthropic_otel.bundle.panels import (
     NO_FAILURES,
     NOW,
+    QUANTILES,
     Board,
     Kind,
     Panel,
@@ -71,6 +72,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             steps=steps,
             width=6,
+            height=5,
             decimals=2,
             shows=alert,
         )
@@ -87,6 +89,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             nothing=_NO_HEADERS,
             steps=_headroom_steps(settings),
             width=6,
+            height=5,
             decimals=0,
             shows="AnthropicLowHeadroom",
         ),
@@ -117,6 +120,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             nothing=_NO_RETRIES,
             steps=(Step(a.AnthropicLongBackoff.at_least, "red"),),
             width=6,
+            height=5,
             decimals=0,
             shows="AnthropicLongBackoff",
         ),
@@ -194,6 +198,7 @@ def _refusals(settings: Settings) -> tuple[Panel, ...]:
             ),
             "attempts",
             nothing=NO_FAILURES,
+            colours=(("429: your limit", "yellow"), ("529: overloaded", "dark-red")),
         ),
         by_model(
             "Share of 429 by model",
@@ -223,6 +228,7 @@ def _refusals(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             nothing=NO_FAILURES,
             width=12,
+            ink="yellow",
         ),
         Panel(
             "Who is refused with 529",
@@ -238,6 +244,7 @@ def _refusals(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             nothing=NO_FAILURES,
             width=12,
+            ink="dark-red",
         ),
     )
 
@@ -254,6 +261,7 @@ def _waiting(settings: Settings) -> tuple[Panel, ...]:
             quantiles(s.RETRY_DELAY_METRIC, asked),
             "attempts",
             nothing=_NO_RETRIES,
+            colours=QUANTILES,
             steps=(Step(bound.longer_than, "red"),),
             shows="AnthropicLongBackoff",
         ),

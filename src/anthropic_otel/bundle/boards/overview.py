@@ -10,8 +10,11 @@ from anthropic_otel.bundle.growth import ANSWERED, ERROR, FAILED, MODEL, OUTCOME
 from anthropic_otel.bundle.panels import (
     NO_FAILURES,
     NOW,
+    OUTCOMES,
+    QUANTILES,
     RANGE,
     Board,
+    Colours,
     Kind,
     Panel,
     Query,
@@ -74,6 +77,12 @@ def burn_steps(settings: Settings, unit: float = 1.0) -> tuple[Step, ...]:
     return (Step(round(lowest * unit, 6), "orange"), Step(round(page * unit, 6), "red"))
 
 
+def _pages(settings: Settings) -> str:
+    """What pages, in words: each pair of windows has a rate of its own."""
+    pairs = settings.slo.page
+    return "It pages with " + " or ".join(f"{p.long} and {p.short} above {p.burn_rate:g}" for p in pairs)
+
+
 def _answers(settings: Settings) -> tuple[Panel, ...]:
     return (
         Panel(
@@ -113,6 +122,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             nothing=NO_FAILURES,
             width=5,
+            ink="red",
         ),
         Panel(
             "Whose fault? Failed attempts",
@@ -124,6 +134,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             nothing=NO_FAILURES,
             width=6,
+            ink="red",
         ),
         Panel(
             "Alerts that fire now",
@@ -139,6 +150,8 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             nothing="no alert fires",
             width=5,
+            ink="red",
+            colours=(("/ticket/", "orange"),),
         ),
     )
 
@@ -163,8 +176,8 @@ def _service_level(settings: Settings) -> tuple[Panel, ...]:
             "Burn rate of the error budget",
             Kind.LINES,
             "short",
-            "1 uses up exactly the budget by the end of its period. The page needs a long and a short window above the "
-            "line at the same time: the long one says that it matters, the short one that it still goes on.",
+            f"1 uses up exactly the budget by the end of its period. {_pages(settings)}, both at once: the long window "
+            "says that it matters, the short one that it still goes on.",
             tuple(Query(f"({failed_share(w)}) / {slo.budget:g}", w) for w in windows),
             "attempts",
             steps=burn_steps(settings),
@@ -194,9 +207,9 @@ def _service_level(settings: Settings) -> tuple[Panel, ...]:
 
 
 def _calls() -> tuple[Panel, ...]:
-    def by(name: str, title: str, description: str) -> Panel:
+    def by(name: str, title: str, description: str, colours: Colours = ()) -> Panel:
         query = Query(per_second(s.CALL_DURATION, by=(name,)), f"{{{{{name}}}}}")
-        return Panel(title, Kind.LINES, "reqps", description, (query,), "attempts", stacked=True)
+        return Panel(title, Kind.LINES, "reqps", description, (query,), "attempts", stacked=True, colours=colours)
 
     return (
         by(
@@ -204,6 +217,7 @@ def _calls() -> tuple[Panel, ...]:
             "Calls by outcome",
             "succeeded: by the first attempt. recovered: by a retry. failed: not retried. exhausted: retries used up. "
             "cancelled and abandoned: by the app itself.",
+            OUTCOMES,
         ),
         by(MODEL, "Calls by model", "Calls that ended, by the model that was asked for: where load went."),
         by(
@@ -223,6 +237,7 @@ def _latency() -> tuple[Panel, ...]:
             "its end.",
             quantiles(s.CALL_DURATION),
             "attempts",
+            colours=QUANTILES,
         ),
         Panel(
             "What retries cost: p95 with and without",
@@ -235,6 +250,7 @@ def _latency() -> tuple[Panel, ...]:
                 Query(quantile(0.95, completed, NOW), "without", exemplars=True),
             ),
             "attempts",
+            colours=(("with retries", "orange"), ("without", "green")),
         ),
         Panel(
             "p95 of calls by model",

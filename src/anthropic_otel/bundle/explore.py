@@ -1,0 +1,42 @@
+"""The way from a row of a table to the traces behind it: links into Grafana's Explore.
+
+The one rule here: the address is one that Grafana fills in; what it is filled in with are the row and the time shown.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote as percent
+
+from anthropic_otel._core import semconv as s
+
+
+def _field(name: str) -> str:
+    return f"${{__data.fields.{name}}}"
+
+
+def to_jaeger() -> dict[str, Any]:
+    """A search for the service and the error of a row of the table."""
+    query = {"queryType": "search", "service": _field("service"), "tags": f"{s.ERROR_TYPE}={_field('error')}"}
+    return {"title": "Traces in Jaeger", "url": _explore("jaeger", query)}
+
+
+def to_tempo() -> dict[str, Any]:
+    """The same as TraceQL."""
+    text = f'{{ resource.service.name = "{_field("service")}" && span.{s.ERROR_TYPE} = "{_field("error")}" }}'
+    return {"title": "Traces in Tempo", "url": _explore("tempo", {"queryType": "traceql", "query": text})}
+
+
+def _explore(kind: str, query: dict[str, str]) -> str:
+    """The address of Grafana's Explore with a query. Variables stay bare, so that Grafana fills them in."""
+    source = {"type": kind, "uid": f"${{{kind}}}"}
+    pane = {
+        "datasource": source["uid"],
+        "queries": [{"refId": "A", "datasource": source, **query}],
+        "range": {"from": "${__from}", "to": "${__to}"},
+    }
+    text = percent(json.dumps({"a": pane}, separators=(",", ":")), safe="")
+    for variable in (f"${{{kind}}}", "${__from}", "${__to}", _field("service"), _field("error")):
+        text = text.replace(percent(variable, safe=""), variable)
+    return f"/explore?schemaVersion=1&panes={text}"

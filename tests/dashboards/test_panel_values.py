@@ -1,0 +1,122 @@
+"""What the panels' queries say of telemetry as apps really send it: a sample a minute, gaps, jobs that soon end.
+
+Prometheus' own promtool evaluates the queries of the shipped dashboards, with Grafana's variables filled in as Grafana
+does it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.semconv import Metric
+from anthropic_otel.bundle import files
+
+from .scenarios import name
+
+sys.path.insert(0, str(files.source("collector-config")))
+
+from localstack import panels
+
+pytestmark = pytest.mark.slow
+
+MINUTE = 60
+"""Seconds between two samples: OpenTelemetry's own default."""
+Evaluate = Callable[[Mapping[str, str], Mapping[str, float | None], range], None]
+
+
+@pytest.fixture(scope="module")
+def evaluate(promtool_path: str, tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
+    """Checks what some queries give at some minutes of some series; None: nothing."""
+    work = tmp_path_factory.mktemp("promtool")
+
+    def check(series: Mapping[str, str], wanted: Mapping[str, float | None], minutes: range) -> None:
+        expectations = [
+            {
+                "expr": query,
+                "eval_time": f"{minute}m",
+                "exp_samples": [] if value is None else [{"labels": "{}", "value": value}],
+            }
+            for minute in minutes
+            for query, value in wanted.items()
+        ]
+        test = {
+            "interval": f"{MINUTE}s",
+            "input_series": [{"series": one, "values": values} for one, values in series.items()],
+            "promql_expr_test": expectations,
+        }
+        (work / "test.json").write_text(json.dumps({"evaluation_interval": "1m", "tests": [test]}))
+        command = [promtool_path, "test", "rules", str(work / "test.json")]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert said.returncode == 0, said.stdout + said.stderr
+
+    return check
+
+
+def expression(panel: str, ref: str = "A") -> str:
+    """The query of a panel over the time in which Grafana would look back from each of its points."""
+    return next(panels.resolved(asked) for asked in panels.queries() if (asked.panel, asked.ref) == (panel, ref))
+
+
+def quantiles(metric: Metric, **labels: str) -> dict[str, str]:
+    """The series of a histogram, by their suffix and bound, that one job leaves behind."""
+    bounds = [*(f"{bound:g}" for bound in metric.buckets), "+Inf"]
+    return {f"_bucket {bound}": name(metric, "_bucket", bound, **labels) for bound in bounds} | {
+        "_count": name(metric, "_count", **labels)
+    }
+
+
+@pytest.mark.parametrize("gap", [2, 3, 10, 40], ids="a gap of {} minutes".format)
+def test_a_rate_is_right_with_a_sample_a_minute_and_has_no_peak_after_a_gap(evaluate: Evaluate, gap: int) -> None:
+    """One call a second is one call a second: never none, and never all that the counter ever counted."""
+    counted = name(s.CALL_DURATION, "_count", call_outcome="succeeded")
+    before, after = 20, 30
+    values = f"0+60x{before} _x{gap} {60 * (before + gap + 1)}+60x{after}"
+    rate = expression("Calls by model")
+    steady, peak = f"count(abs(sum({rate}) - 1) < 0.01)", f"sum({rate}) > 1.01"
+    back = before + gap + 1
+    evaluate({counted: values}, {steady: 1}, range(6, before))
+    evaluate({counted: values}, {peak: None}, range(6, back + after))
+    evaluate({counted: values}, {steady: 1}, range(back + 5, back + after))
+
+
+def test_a_job_that_soon_ends_has_a_latency(evaluate: Evaluate) -> None:
+    """All that Prometheus ever gets of it is one sample, in which every series is new: three calls of half a second."""
+    series = quantiles(s.CALL_DURATION, call_outcome="succeeded")
+    values = {
+        one: "_x9 " + ("0x4" if where.startswith("_bucket") and float(where.split()[1]) < 0.5 else "3x4") + " stale"
+        for where, one in series.items()
+    }
+    p95 = expression("Call duration, with retries", "B")
+    evaluate(values, {f"count(({p95}) > 0.25 and ({p95}) <= 0.5)": 1}, range(10, 13))
+
+
+def test_the_first_failure_after_silence_is_seen_by_every_panel_on_failures(evaluate: Evaluate) -> None:
+    """A series that appears with its first failure, and never grows again."""
+    failed = name(
+        s.ATTEMPT_DURATION, "_count", error_type="529", attempt_outcome="failed", http_response_status_code="529"
+    )
+    titles = {
+        "Failed attempts by error": "A",
+        "529: the API is overloaded": "A",
+        "429 against 529": "B",
+        "429, 529, timeouts, broken streams, connections apart": "B",
+        "Failing attempts: click an error to see its traces": "A",
+    }
+    queries = {f"count({expression(title, ref)} > 0)": 1.0 for title, ref in titles.items()}
+    evaluate({failed: "_x40 1x30"}, queries, range(42, 44))
+
+
+def test_the_table_names_a_service_as_its_spans_do(evaluate: Evaluate) -> None:
+    """`namespace/name` is what Prometheus calls it; Jaeger and Tempo know `name`."""
+    table = expression("Failing attempts: click an error to see its traces")
+    for job, service in (("shop", "shop"), ("europe/shop", "shop")):
+        failed = name(s.ATTEMPT_DURATION, "_count", error_type="529", attempt_outcome="failed")
+        found = f'({table}) and on (service) label_replace(vector(1), "service", "{service}", "", "")'
+        series = {failed.replace('job="shop"', f'job="{job}"'): "0 1x5"}
+        evaluate(series, {f"count({found})": 1}, range(3, 4))
