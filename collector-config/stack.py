@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The whole stack on one machine without Docker: Collector, Jaeger, Prometheus with the alert rules, Alertmanager.
 
-    python collector-config/stack.py up        find or build what is needed, start it, say what to open
+    python collector-config/stack.py up        find or build what is needed, start it with an app that has trouble, say
+                                               what to open; with --no-story: without it
     python collector-config/stack.py panels    ask every query of every dashboard panel, and print what comes back
     python collector-config/stack.py status    what runs
     python collector-config/stack.py down      end it
@@ -41,7 +42,7 @@ class Stack:
         self.work = work
         self._state = work / "running.json"
 
-    def up(self, ports: dict[str, int]) -> int:
+    def up(self, ports: dict[str, int], *, story: bool = True) -> int:
         """Starts everything, unless it runs already. The exit status."""
         if self.running():
             say("it runs already:")
@@ -53,7 +54,7 @@ class Stack:
         found = binaries.everything(say)
         self.work.mkdir(parents=True, exist_ok=True)
         started: dict[str, int] = {}
-        for service in self._parts(found, ports):
+        for service in (*self._parts(found, ports), *self._story(ports, wanted=story)):
             try:
                 service.start()
             finally:
@@ -108,7 +109,8 @@ class Stack:
         said = subprocess.run(
             ["ps", "-ww", "-o", "stat=", "-o", "args=", "-p", str(pid)], capture_output=True, text=True
         ).stdout
-        return not said.startswith("Z") and (str(self.work) in said or str(binaries.CONFIGS) in said)
+        ours = (str(self.work), str(binaries.CONFIGS), " ".join(services.STORY))
+        return not said.startswith("Z") and any(one in said for one in ours)
 
     def _parts(self, found: dict[str, Path], ports: dict[str, int]) -> list[Service]:
         """Every service, in the order in which they are started."""
@@ -130,25 +132,46 @@ class Stack:
         grafana = shutil.which("grafana")
         return [*made, services.grafana(Path(grafana), self.work, ports)] if grafana else made
 
+    def _story(self, ports: dict[str, int], *, wanted: bool) -> list[Service]:
+        return [services.story(self.work, ports)] if wanted and services.can_tell_the_story() else []
+
+    def _live(self) -> str:
+        """Where data comes from, or how to have some."""
+        endpoint = f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{self._remembered('ports')['otlp_http']}"
+        if "story" in self.running():
+            return f"""Live data       service anthropic-otel-demo, in trouble once a minute; yours too:
+                {endpoint}"""
+        demo = "make demo" if "MAKELEVEL" in os.environ else "anthropic-otel demo"
+        return f"Send telemetry  {endpoint} {demo}"
+
+    def _command(self, word: str) -> str:
+        """This command with another word, as it can be typed again."""
+        elsewhere = "" if self.work == (binaries.cache() / "stack").resolve() else f" --work {self.work}"
+        python = Path(sys.executable)
+        shown = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+        return f"{shown} {sys.argv[0]} {word}{elsewhere}"
+
     def _what_to_open(self) -> str:
         """Where things are, and what to do next."""
         ports = self._remembered("ports")
         grafana = (
             f"http://{HOST}:{ports['grafana']}/dashboards"
             if "grafana" in self.running()
-            else f"not on the PATH; `{Path(sys.argv[0])} panels` prints what every panel shows"
+            else f"not on the PATH; the panels as text: {self._command('panels')}"
         )
-        api = f"http://{HOST}:{ports['prometheus']}/api/v1"
         return f"""
-Send telemetry  OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{ports["otlp_http"]} anthropic-otel demo
+{self._live()}
 Grafana         {grafana}
-Jaeger          http://{HOST}:{ports["jaeger"]}, as JSON: /api/traces?service=NAME
-Prometheus      http://{HOST}:{ports["prometheus"]}, as JSON: {api}/alerts
-Alertmanager    http://{HOST}:{ports["alertmanager"]}, as JSON: /api/v2/alerts
+Jaeger          http://{HOST}:{ports["jaeger"]}
+  as JSON       http://{HOST}:{ports["jaeger"]}/api/traces?service=anthropic-otel-demo
+Prometheus      http://{HOST}:{ports["prometheus"]}
+  as JSON       http://{HOST}:{ports["prometheus"]}/api/v1/alerts
+Alertmanager    http://{HOST}:{ports["alertmanager"]}
+  as JSON       http://{HOST}:{ports["alertmanager"]}/api/v2/alerts
 Logs            {self.work}
-End it          {Path(sys.argv[0])} down
+End it          {self._command("down")}
 
-A Jaeger that was built here, and Debian's Prometheus and Alertmanager, have no web page: use the JSON."""
+A Jaeger or Prometheus that was built here, and Debian's Prometheus and Alertmanager, have no web page: use the JSON."""
 
 
 def build(everything: bool) -> int:
@@ -164,6 +187,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("command", choices=("up", "panels", "status", "down", "build"))
     parser.add_argument("--free-ports", action="store_true", help="up: any free ports, not the documented ones")
+    parser.add_argument("--no-story", action="store_true", help="up: without the app that shows something")
     parser.add_argument("--all", action="store_true", help="build: also what only the tests need")
     parser.add_argument("--work", type=Path, default=binaries.cache() / "stack", help="where data and logs are kept")
     chosen = parser.parse_args()
@@ -171,7 +195,8 @@ def main() -> int:
     try:
         match chosen.command:
             case "up":
-                return stack.up(services.free_ports() if chosen.free_ports else dict(PORTS))
+                ports = services.free_ports() if chosen.free_ports else dict(PORTS)
+                return stack.up(ports, story=not chosen.no_story)
             case "build":
                 return build(chosen.all)
             case command:

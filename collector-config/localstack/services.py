@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -70,7 +71,9 @@ def taken(ports: Mapping[str, int]) -> list[str]:
 
 @dataclass
 class Service:
-    """One process. `ready` is a URL that answers 200 when it can be used; `grace` how long it has to end by itself."""
+    """One process. `ready` is a URL that answers 200 when it can be used, empty for one that has none; `grace` how long
+    it has to end by itself.
+    """
 
     name: str
     command: list[str]
@@ -96,7 +99,7 @@ class Service:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise NotReady(f"{self.name} ended with status {self.process.returncode}:\n{self.tail()}")
-            if answers(self.ready):
+            if not self.ready or answers(self.ready):
                 return self
             time.sleep(0.1)
         self.stop()
@@ -226,6 +229,26 @@ def alertmanager(
         "--cluster.listen-address=",
     ]
     return Service("alertmanager", command, f"http://{HOST}:{ports['alertmanager']}/-/ready", work / "alertmanager.log")
+
+
+STORY = ("-m", "anthropic_otel.cli", "demo", "--loop")
+"""An instrumented app and a simulated API that goes through an overload and an outage, again and again."""
+
+
+def can_tell_the_story() -> bool:
+    """Whether this Python has the package with what its demo needs."""
+    tried = [sys.executable, "-c", "import anthropic_otel.cli.demo.play, opentelemetry.exporter.otlp.proto.http"]
+    return subprocess.run(tried, capture_output=True).returncode == 0
+
+
+def story(work: Path, ports: Mapping[str, int]) -> Service:
+    """Something to look at: without it every panel would be empty until an app is there."""
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:{ports['otlp_http']}",
+        "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return Service("story", [sys.executable, *STORY], "", work / "story.log", environment)
 
 
 def grafana(binary: Path, work: Path, ports: Mapping[str, int]) -> Service:

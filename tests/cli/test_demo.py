@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
@@ -96,10 +97,10 @@ def runs() -> Runs:
     return Runs(results[0][0], results[1][0], collector.requests)
 
 
-def started(**environment: str) -> subprocess.Popen[str]:
+def started(*options: str, **environment: str) -> subprocess.Popen[str]:
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "COLUMNS"))}
     return subprocess.Popen(
-        [sys.executable, "-m", "anthropic_otel.cli", "demo", "--pace", "0.1"],
+        [sys.executable, "-m", "anthropic_otel.cli", "demo", "--pace", "0.1", *options],
         env={**mine, **ASTRAY, "PYTHONIOENCODING": "utf-8", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -184,6 +185,21 @@ def test_it_exports_as_well_where_an_endpoint_is_set(runs: Runs) -> None:
     assert number(r"^Sent to 127\.0\.0\.1:\d+: (\d+) spans of service anthropic-otel-demo", runs.exported) > 100
     assert len(re.findall(r"^trace [0-9a-f]{32}$", runs.exported, re.MULTILINE)) == 3
     assert "secret" not in runs.exported
+
+
+def test_in_a_loop_it_is_told_again_until_it_is_ended_and_sends_what_it_has() -> None:
+    """Live data for dashboards: the second story begins, and a signal ends it in order."""
+    with Collector() as collector:
+        url = f"http://127.0.0.1:{collector.server_port}"
+        process = started("--loop", PYTHONUNBUFFERED="1", OTEL_EXPORTER_OTLP_ENDPOINT=url)
+        assert process.stdout is not None
+        acts = (line.split()[1] for line in process.stdout if re.match(r" +\d+/\d+ ", line))
+        told = list(itertools.islice(acts, 14))
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert told == ["healthy", "overload", "outage", "broken", "recovery", *["calm"] * 8, "healthy"]
+    assert (process.returncode, errors) == (0, "")
+    assert collector.requests["/v1/metrics"] >= 1
 
 
 def test_what_was_not_delivered_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

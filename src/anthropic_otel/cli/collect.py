@@ -105,6 +105,10 @@ class Collection:
                         found.append(Measured(metric.name, dict(point.attributes or {}), point.count, point.sum))
         return found
 
+    def forget(self) -> None:
+        """Forgets the spans of this process. What is exported is not touched."""
+        self._spans.clear()
+
     def close(self) -> None:
         """Sends what has not been sent yet. Never raises."""
         self._tracers.shutdown()

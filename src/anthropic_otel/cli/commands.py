@@ -41,7 +41,8 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--pace", type=click.FloatRange(0.05, 1), default=1.0, hidden=True, help="Shortens the story's waits.")
-def demo(pace: float) -> None:
+@click.option("--loop", is_flag=True, help="Play it again and again, until Ctrl+C, so that dashboards have live data.")
+def demo(pace: float, loop: bool) -> None:
     """Show an overload and an outage, attempt by attempt.
 
     Plays a story against a simulator, and shows what is recorded of it.
@@ -55,6 +56,9 @@ def demo(pace: float) -> None:
         from anthropic_otel.cli.demo import play, show
 
         collection = Collection()
+    if loop:
+        play.run_again_and_again(terminal, collection, pace)
+        return
     result = play.run(terminal, collection, pace)
     show.show(terminal, result)
     show.tell_more(terminal, collection)

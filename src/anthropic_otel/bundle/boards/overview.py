@@ -84,6 +84,7 @@ def _pages(settings: Settings) -> str:
 
 
 def _answers(settings: Settings) -> tuple[Panel, ...]:
+    attempts = grown(s.ATTEMPT_DURATION)
     return (
         Panel(
             "Are users hurt? Calls that failed",
@@ -129,8 +130,8 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             Kind.BARS,
             "short",
             "Failed attempts in the time shown, by who can do something about it. An attempt that fails is not yet a "
-            "call that fails: most are retried.",
-            tuple(Query(grown(s.ATTEMPT_DURATION, *matchers), name) for name, matchers in _FAULTS),
+            "call that fails: most are retried. The longest bar is whom to ask first.",
+            tuple(Query(f"{grown(s.ATTEMPT_DURATION, *m)} or 0 * {attempts}", name) for name, m in _FAULTS),
             "attempts",
             nothing=NO_FAILURES,
             width=6,

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anthropic_otel
 from anthropic_otel.cli.collect import Collection
 from anthropic_otel.cli.demo.stage import Seen, Stage
-from anthropic_otel.cli.demo.story import ACTS, WORDS, Act, Featured
+from anthropic_otel.cli.demo.story import ACTS, CALM, WORDS, Act, Featured
 from anthropic_otel.cli.styled import Style
 from anthropic_otel.cli.summary import Summary, summarize
 from anthropic_otel.cli.terminal import Terminal
 from anthropic_otel.cli.traces import Trace
 from anthropic_otel.simulator import Simulator
+from anthropic_otel.simulator.interrupts import interruptible
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,19 @@ def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result
     return result
 
 
-def _play(terminal: Terminal, collection: Collection, pace: float) -> Result:
+def run_again_and_again(terminal: Terminal, collection: Collection, pace: float = 1.0) -> None:
+    """Plays the story with a calm time after it, until the process is interrupted: live data for dashboards."""
+    anthropic_otel.instrument()
+    with interruptible():
+        try:
+            while True:
+                _play(terminal, collection, pace, (*ACTS, *CALM))
+                collection.forget()
+        finally:
+            collection.close()
+
+
+def _play(terminal: Terminal, collection: Collection, pace: float, acts: Sequence[Act] = ACTS) -> Result:
     """Plays every act, with a line for each, and returns what was collected."""
     with Simulator(words=WORDS) as simulator:
         os.environ["ANTHROPIC_BASE_URL"] = simulator.base_url
@@ -47,16 +61,16 @@ def _play(terminal: Terminal, collection: Collection, pace: float) -> Result:
         stage = Stage(simulator, collection.watcher, pace)
         featured: dict[str, str] = {}
         try:
-            for number, act in enumerate(ACTS, 1):
-                featured.update(_act(terminal, stage, number, act))
+            for number, act in enumerate(acts, 1):
+                featured.update(_act(terminal, stage, f"{number}/{len(acts)}", act))
         finally:
             stage.close()
     traces = collection.traces()
     return Result(_featured(featured, traces, stage.seen), summarize(traces, collection.measured()))
 
 
-def _act(terminal: Terminal, stage: Stage, number: int, act: Act) -> Featured:
-    terminal.text(f"  {number}/{len(ACTS)} {act.name:<15}", Style.STRONG, end="")
+def _act(terminal: Terminal, stage: Stage, number: str, act: Act) -> Featured:
+    terminal.text(f"  {number} {act.name:<15}", Style.STRONG, end="")
     terminal.text(f"{act.text:<40}", Style.QUIET, end="")
     before, began = len(stage.seen), time.monotonic()
     featured = act.play(stage)

@@ -28,6 +28,7 @@ _OK: Final = Reply()
 _MIDWAY: Final = 14
 _RETRY_AFTER: Final = 1.0
 _CALM: Final = 12
+_CALM_ROUNDS: Final = 8
 _PATIENCE: Final = 10.0
 
 
@@ -110,3 +111,5 @@ ACTS: Final = (
     Act("broken streams", "they end midway", _broken),
     Act("recovery", "the API answers again", _recovery),
 )
+CALM: Final = (Act("calm", "nothing happens", _healthy),) * _CALM_ROUNDS
+"""What lies between two stories, where it is told again and again."""
