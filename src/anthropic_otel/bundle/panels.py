@@ -136,7 +136,7 @@ def per_second(metric: Metric, *matchers: str, by: Iterable[str] = (), of: str =
 
 def rate(growth: str) -> str:
     """A growth in the window `NOW`, per second."""
-    return f"1000 / $__rate_interval_ms * {growth}"
+    return f"{growth} * 1000 / $__rate_interval_ms"
 
 
 def ratio(part: str, whole: str) -> str:

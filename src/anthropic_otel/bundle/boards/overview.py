@@ -141,11 +141,13 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "Alerts that fire now",
             Kind.BARS,
             "short",
-            "Alerts of this bundle that fire at this moment; each has a runbook. Needs the rule file in Prometheus.",
+            "Alerts of this bundle that fire at this moment, for the chosen services and for the Collector; each has a "
+            "runbook. Needs the rule file in Prometheus.",
             (
                 Query(
-                    'sum by (alertname, severity) (ALERTS{component="anthropic-client", alertstate="firing"})',
-                    "{{alertname}} ({{severity}})",
+                    "sum by (alertname, severity, job) "
+                    '(ALERTS{component="anthropic-client", alertstate="firing", job=~"$job|otelcol.*"})',
+                    "{{job}}: {{alertname}} ({{severity}})",
                 ),
             ),
             "attempts",
