@@ -65,7 +65,9 @@ def all_failing(e: Ledger) -> Alert:
         PAGE,
         "overview",
         "{{ $labels.job }}: no Claude call has got an answer",
-        "All of the {{ $value | humanize }} calls that ended in the last " + a.window + " failed, after all retries.",
+        'All of the {{ $value | printf "%.0f" }} calls that ended in the last '
+        + a.window
+        + " failed, after all retries.",
     )
 
 
@@ -79,7 +81,7 @@ def amplification(e: Ledger) -> Alert:
         a.hold,
         TICKET,
         "attempts",
-        "{{ $labels.job }}: {{ $value | humanize }} attempts per Claude call",
+        '{{ $labels.job }}: {{ $value | printf "%.1f" }} attempts per Claude call',
         "Retries multiply the load on the API and the time that users wait. Find what they retry.",
     )
 
@@ -94,6 +96,6 @@ def backoff(e: Ledger) -> Alert:
         TICKET,
         "limits",
         f"{{{{ $labels.job }}}}: retries wait longer than {a.longer_than:g} s",
-        f"{{{{ $value | humanize }}}} backoffs in {a.window} were longer than {a.longer_than:g} s "
+        f'{{{{ $value | printf "%.0f" }}}} backoffs in {a.window} were longer than {a.longer_than:g} s '
         f"(set by: {{{{ $labels.{SOURCE} }}}}). A user waited through each of them.",
     )
