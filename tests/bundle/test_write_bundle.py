@@ -74,6 +74,40 @@ def test_job_and_objective_reach_rules_dashboards_and_the_thresholds_file(tmp_pa
 
 
 @generates
+def test_the_addresses_of_grafana_and_of_the_runbooks_reach_every_alert_and_panel(tmp_path: Path) -> None:
+    """So that whoever is paged comes to the right page by one click."""
+    write_bundle(tmp_path, grafana="https://grafana.example.com/", runbooks="https://wiki.example.com/claude")
+    for path in (RULES, "dashboards/alerts/grafana-alerting.yaml", "collector-config/kubernetes/prometheus-rule.yaml"):
+        text = (tmp_path / path).read_text()
+        assert text.count("runbook_url: https://wiki.example.com/claude/Anthropic") == 13, path
+        assert text.count("dashboard_url: https://grafana.example.com/d/anthropic-otel-") == 13, path
+    board = (tmp_path / "dashboards/attempts.json").read_text()
+    assert "https://wiki.example.com/claude/AnthropicTimeouts.md" in board
+
+
+@generates
+@pytest.mark.parametrize(
+    ("job", "absent"),
+    [
+        ("shop", [('job="shop"', None)]),
+        ("shop|shops/billing", [('job="shop"', None), ('job="shops/billing"', None)]),
+        ("shop.*", [('job=~"shop.*"', "shop.*")]),
+    ],
+)
+def test_a_service_that_never_reported_is_missed_by_its_name(
+    tmp_path: Path, job: str, absent: list[tuple[str, str | None]]
+) -> None:
+    """Each of a list for itself; a pattern as a whole, with the pattern for a name."""
+    write_bundle(tmp_path, job=job)
+    groups = yaml.safe_load((tmp_path / RULES).read_text())["groups"]
+    (rule,) = (r for group in groups for r in group["rules"] if r.get("alert") == "AnthropicTelemetryAbsent")
+    found = re.findall(
+        r"absent\(anthropic_client_attempt_started_total\{(.*?)\}\)(?:, \"job\", \"(.*?)\")?", rule["expr"]
+    )
+    assert found == [(selector, name or "") for selector, name in absent]
+
+
+@generates
 def test_an_edited_thresholds_file_moves_the_rule_and_the_line_on_the_panel(tmp_path: Path) -> None:
     """The documented way to change a threshold."""
     write_bundle(tmp_path)
@@ -128,6 +162,11 @@ def test_a_file_that_was_there_before_the_first_bundle_counts_as_changed(tmp_pat
     ("old", "new", "said"),
     [
         ("objective: 99.0", "objective: 100.0", "slo.objective must lie between 0 and 100"),
+        ("objective: 99.0", "objective: 90.0", "slo.page[0].burn_rate 14.4 can never be reached"),
+        ("short: 5m", "short: 1h", "slo.page[0].short must be shorter than long"),
+        ("slow_interval: 2m", "slow_interval: 5m", "evaluation.slow_interval must be shorter than 5m"),
+        ("export_interval: 60s", "export_interval: 3m", "slo window 5m must be at least twice"),
+        ('job: ""', 'job: "("', "job must be a regular expression"),
         ("remaining: 0.1", "remaining: 10", "alerts.AnthropicLowHeadroom.remaining must lie between 0 and 1"),
         ("longer_than: 10,", "longer_than: 11,", "must be a bucket bound"),
         ("window: 5m", "window: 5 minutes", "must be a duration such as 5m"),

@@ -48,7 +48,7 @@ def number(pattern: str, text: str) -> int:
 
 
 def test_bundle_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Job, objective, thresholds and force mean what they mean to the function behind it."""
+    """Job, objective, addresses, thresholds and force mean what they mean to the function behind it."""
     given: list[object] = []
 
     def write_bundle(directory: Path, **options: object) -> Written:
@@ -58,9 +58,11 @@ def test_bundle_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("anthropic_otel.bundle.write_bundle", write_bundle)
     own = tmp_path / "own.yaml"
     own.touch()
+    links = {"grafana": "https://grafana.example.com", "runbooks": "https://wiki.example.com"}
+    addresses = [word for name, url in links.items() for word in (f"--{name}", url)]
     options = ["--job", "shop", "--slo", "99.5", "--thresholds", str(own), "--force"]
-    assert invoke(str(tmp_path), *options).exit_code == 0
-    assert given == [tmp_path, {"job": "shop", "slo": 99.5, "thresholds": str(own), "force": True}]
+    assert invoke(str(tmp_path), *options, *addresses).exit_code == 0
+    assert given == [tmp_path, {"job": "shop", "slo": 99.5, "thresholds": str(own), "force": True, **links}]
 
 
 @pytest.mark.parametrize("slo", ["0", "100", "101", "high"])

@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from anthropic_otel._core import semconv
 from anthropic_otel.bundle import files
 
 T = TypeVar("T")
@@ -187,29 +186,30 @@ def parse(text: str) -> Settings:
     """The settings in the text of a thresholds file. Raises `SettingsError`."""
     import yaml  # not at the top: whoever only copies the defaults needs no YAML
 
+    from anthropic_otel.bundle import checks
+
     try:
         settings = _build(Settings, yaml.safe_load(text), "")
     except yaml.YAMLError as error:
         raise SettingsError(f"not YAML: {error}") from error
-    _check(settings)
+    checks.check(settings)
     return settings
 
 
-def edited(text: str, *, job: str | None = None, objective: float | None = None) -> str:
-    """The text of a thresholds file with another job or objective, its comments kept."""
-    if job is not None:
-        text = _replaced(text, r"^job:.*$", f"job: '{job.replace(chr(39), chr(39) * 2)}'")
-    if objective is not None:
-        text = _replaced(text, r"^(\s+)objective:[^#\n]*", rf"\g<1>objective: {objective:g}")
+def edited(text: str, **values: str | float | None) -> str:
+    """The text of a thresholds file with other values, its comments kept. Each key must be in it once; None: as it is.
+
+    Raises `SettingsError` where a key has no line of its own.
+    """
+    for key, value in values.items():
+        if value is None:
+            continue
+        line = re.search(rf"^([ \t]*){key}:.*$", text, re.MULTILINE)
+        if line is None:
+            raise SettingsError(f"no line of its own for {key!r}, so it cannot be changed")
+        shown = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else f"{value:g}"
+        text = f"{text[: line.start()]}{line[1]}{key}: {shown}{text[line.end() :]}"
     return text
-
-
-def _replaced(text: str, pattern: str, replacement: str) -> str:
-    template = replacement if r"\g<" in replacement else replacement.replace("\\", r"\\")
-    changed, count = re.subn(pattern, template, text, count=1, flags=re.MULTILINE)
-    if not count:
-        raise SettingsError(f"no line like {pattern!r} to change")
-    return changed
 
 
 def _build(kind: type[T], value: Any, where: str) -> T:
@@ -242,16 +242,3 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, str):
         raise SettingsError(f"{where} must be text, not {value!r}")
     return value
-
-
-def _check(settings: Settings) -> None:
-    if not 0 < settings.slo.objective < 100:
-        raise SettingsError(f"slo.objective must lie between 0 and 100, not {settings.slo.objective:g}")
-    for name, alert in vars(settings.alerts).items():
-        for limit in ("ratio", "remaining"):
-            if not 0 <= getattr(alert, limit, 0) <= 1:
-                raise SettingsError(f"alerts.{name}.{limit} must lie between 0 and 1")
-        bound = getattr(alert, "longer_than", None)
-        if bound is not None and bound not in semconv.SECONDS_BUCKETS:
-            bounds = ", ".join(f"{b:g}" for b in semconv.SECONDS_BUCKETS)
-            raise SettingsError(f"alerts.{name}.longer_than must be a bucket bound ({bounds}), not {bound:g}")

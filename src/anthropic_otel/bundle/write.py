@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from anthropic_otel.bundle import files, settings
 MEMORY = ".anthropic-otel-bundle.json"
 """The file in the directory that remembers what was written, as SHA-256 by path."""
 _THRESHOLDS = "dashboards/thresholds.yaml"
+_TOO_OLD = (
+    "other values than the shipped ones need Python 3.11 or newer, as Grafana's own generator of dashboards does, and "
+    "pip install 'anthropic-otel[bundle]'. It need not be the Python that your app runs on"
+)
 
 
 class BundleError(Exception):
@@ -43,6 +48,8 @@ def write_bundle(
     *,
     job: str | None = None,
     slo: float | None = None,
+    grafana: str | None = None,
+    runbooks: str | None = None,
     thresholds: str | Path | None = None,
     force: bool = False,
 ) -> Written:
@@ -52,7 +59,9 @@ def write_bundle(
         directory: Where to. Files of other names are left alone.
         job: A regular expression on the Prometheus label `job`; alerts and dashboards then look at those services only.
         slo: The percentage of calls that must not fail, such as 99.9.
-        thresholds: A thresholds file to use in place of the shipped one; `job` and `slo` go on top of it.
+        grafana: The address of your Grafana, to which the alerts lead.
+        runbooks: The address under which your team reads the runbooks, to which alerts and panels lead.
+        thresholds: A thresholds file to use in place of the shipped one; all of the above go on top of it.
         force: Overwrite also what has been changed since.
 
     Raises:
@@ -61,7 +70,8 @@ def write_bundle(
         OSError: Reading or writing failed.
     """
     target = Path(directory)
-    made = _contents(job, slo, Path(thresholds) if thresholds is not None else None)
+    changes = {"job": job, "objective": slo, "grafana": grafana, "runbooks": runbooks}
+    made = _contents(changes, Path(thresholds) if thresholds is not None else None)
     before = _remembered(target)
     present = {path: (target / path).read_bytes() for path in made if (target / path).is_file()}
     different = [path for path, content in made.items() if present.get(path) != content]
@@ -76,17 +86,17 @@ def write_bundle(
     return Written(tuple(different), tuple(path for path in made if path not in different))
 
 
-def _contents(job: str | None, slo: float | None, thresholds: Path | None) -> dict[str, bytes]:
+def _contents(changes: dict[str, str | float | None], thresholds: Path | None) -> dict[str, bytes]:
     """Every file of the bundle. Generated anew only if the thresholds are not the shipped ones."""
     made = {path: source.read_bytes() for path, source in files.shipped().items()}
     shipped = made[_THRESHOLDS].decode()
-    text = thresholds.read_text(encoding="utf-8") if thresholds is not None else shipped
     try:
-        text = settings.edited(text, job=job, objective=slo)
+        text = thresholds.read_text(encoding="utf-8") if thresholds is not None else shipped
+        text = settings.edited(text, **changes)
         if text != shipped:
             made |= {path: content.encode() for path, content in _generated(text).items()}
             made[_THRESHOLDS] = text.encode()
-    except settings.SettingsError as error:
+    except (settings.SettingsError, UnicodeDecodeError) as error:
         raise BundleError(f"{thresholds or 'the thresholds'}: {error}") from error
     return made
 
@@ -94,9 +104,13 @@ def _contents(job: str | None, slo: float | None, thresholds: Path | None) -> di
 def _generated(text: str) -> dict[str, str]:
     """The files that are made from thresholds. The generator's needs are imported only here."""
     try:
+        import yaml  # noqa: F401
+
         from anthropic_otel.bundle import render
     except ImportError as error:
-        raise BundleError(f"{error}: pip install 'anthropic-otel[bundle]', on Python 3.11 or newer") from error
+        if sys.version_info < (3, 11):
+            raise BundleError(_TOO_OLD) from error
+        raise BundleError(f"{error}: pip install 'anthropic-otel[bundle]'") from error
     return render.generated(settings.parse(text))
 
 

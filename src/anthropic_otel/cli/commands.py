@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -102,22 +103,24 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--job", metavar="REGEX", help="Only services with this Prometheus label `job`.")
 @click.option("--slo", type=click.FloatRange(0, 100, min_open=True, max_open=True), help="Percent of calls to succeed.")
+@click.option("--grafana", metavar="URL", help="Where your Grafana is: alerts lead to its dashboards.")
+@click.option("--runbooks", metavar="URL", help="Where you serve docs/runbooks: alerts and panels lead there.")
 @click.option(
     "--thresholds", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="A thresholds file of your own."
 )
 @click.option("--force", is_flag=True, help="Overwrite also what has been changed since.")
-def bundle(directory: Path, job: str | None, slo: float | None, thresholds: str | None, force: bool) -> None:
+def bundle(directory: Path, force: bool, **options: Any) -> None:
     """Write out dashboards, alert rules and configs.
 
-    Grafana dashboards, Prometheus alert rules with their runbooks, and Collector configs, into DIRECTORY. --job, --slo
-    and --thresholds need 'anthropic-otel[bundle]'.
+    Grafana dashboards, Prometheus alert rules with their runbooks, and Collector configs, into DIRECTORY. What changes
+    them needs 'anthropic-otel[bundle]'.
 
-    Example: anthropic-otel bundle monitoring --job 'shop|billing' --slo 99.9
+    Example: anthropic-otel bundle monitoring --job 'shop|billing' --slo 99.9 --grafana https://grafana.example.com
     """
     from anthropic_otel.bundle import BundleError, Changed, write_bundle
 
     try:
-        done = write_bundle(directory, job=job, slo=slo, thresholds=thresholds, force=force)
+        done = write_bundle(directory, force=force, **options)
     except Changed as error:
         paths = "".join(f"\n  {path}" for path in error.paths)
         raise click.ClickException(f"changed by somebody, so not overwritten (--force does):{paths}") from error

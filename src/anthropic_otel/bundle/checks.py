@@ -1,0 +1,73 @@
+"""What a thresholds file may not say, though each of its values is of the right kind.
+
+The one rule here: a rule that could never fire, or a panel that would always be blank, is refused before it is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from anthropic_otel._core import semconv
+from anthropic_otel.bundle.settings import Duration, Settings, SettingsError
+
+LOOKBACK = 300.0
+"""How many seconds Prometheus takes the latest sample of a series for its value."""
+
+
+def check(settings: Settings) -> None:
+    """Raises `SettingsError` with the first thing that cannot work, and why."""
+    for problem in _problems(settings):
+        raise SettingsError(problem)
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    yield from _of_job(settings.job)
+    yield from _of_evaluation(settings)
+    yield from _of_slo(settings)
+    for name, alert in vars(settings.alerts).items():
+        yield from _of_alert(f"alerts.{name}", alert)
+
+
+def _of_job(job: str) -> Iterator[str]:
+    try:
+        re.compile(job)
+    except re.error as error:
+        yield f"job must be a regular expression, and {job!r} is none: {error}"
+
+
+def _of_evaluation(settings: Settings) -> Iterator[str]:
+    evaluation, slo = settings.evaluation, settings.slo
+    for name in ("interval", "slow_interval"):
+        if not 0 < getattr(evaluation, name).seconds < LOOKBACK:
+            yield f"evaluation.{name} must be shorter than 5m: what a rule has recorded is only seen for so long"
+    windows: dict[str, Duration] = {f"slo window {window}": window for window in slo.windows}
+    windows |= {f"alerts.{n}.window": a.window for n, a in vars(settings.alerts).items() if hasattr(a, "window")}
+    for name, window in windows.items():
+        if window.seconds < 2 * evaluation.export_interval.seconds:
+            yield f"{name} must be at least twice evaluation.export_interval, or there is nothing to compare in it"
+
+
+def _of_slo(settings: Settings) -> Iterator[str]:
+    slo = settings.slo
+    if not 0 < slo.objective < 100:
+        yield f"slo.objective must lie between 0 and 100, not {slo.objective:g}"
+    for name in ("page", "ticket"):
+        for index, pair in enumerate(getattr(slo, name)):
+            if pair.short.seconds >= pair.long.seconds:
+                yield f"slo.{name}[{index}].short must be shorter than long"
+            if pair.burn_rate * slo.budget >= 1:
+                yield (
+                    f"slo.{name}[{index}].burn_rate {pair.burn_rate:g} can never be reached with an objective of "
+                    f"{slo.objective:g}: {pair.burn_rate * slo.budget:.0%} of the calls would have to fail"
+                )
+
+
+def _of_alert(where: str, alert: object) -> Iterator[str]:
+    for limit in ("ratio", "remaining"):
+        if not 0 <= getattr(alert, limit, 0) <= 1:
+            yield f"{where}.{limit} must lie between 0 and 1"
+    bound = getattr(alert, "longer_than", None)
+    if bound is not None and bound not in semconv.SECONDS_BUCKETS:
+        bounds = ", ".join(f"{b:g}" for b in semconv.SECONDS_BUCKETS)
+        yield f"{where}.longer_than must be a bucket bound ({bounds}), not {bound:g}"
