@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 import urllib.request
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from localstack import panels
 
 from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle import files
 from anthropic_otel.bundle.promql import label
 
 from .app import PROMPT, SECRET
@@ -153,6 +155,25 @@ def test_every_query_of_every_panel_returns_series(filled: Stack, way: str) -> N
             f"{asked.dashboard} / {asked.panel} / {asked.ref}: {panels.resolved(asked, WINDOW)}"
             for asked in panels.queries()
             if not panels.ask(base, asked, WINDOW)
+        ]
+
+    eventually(lambda: not empty(), why="\n".join(empty()))
+
+
+NO_TROUBLE_HERE = {"AnthropicTelemetryLost"}
+"""Runbooks whose trouble is none of an app's."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_query_of_every_runbook_returns_series(filled: Stack, way: str) -> None:
+    """What somebody pastes at night gives an answer."""
+
+    def empty() -> list[str]:
+        return [
+            f"{page.stem}: {query}"
+            for page in sorted(files.source("docs/runbooks").glob("Anthropic*.md"))
+            for query in re.findall(r"```promql\n(.*?)```", page.read_text(), re.DOTALL)
+            if page.stem not in NO_TROUBLE_HERE and not panels.query(filled.ways[way], "query", {"query": query})
         ]
 
     eventually(lambda: not empty(), why="\n".join(empty()))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import promql_parser
 import pytest
 import yaml
@@ -264,6 +266,37 @@ def test_a_runbook_answers_what_somebody_on_call_asks(alert: dict[str, Any]) -> 
         promql_parser.parse(query)
         names = set(re.findall(r"\b((?:anthropic_client|traces_span)_\w+)", query)) - KNOWN_LABELS
         assert names <= KNOWN_METRICS | OTHERS, names
+
+
+PAGES = sorted(path.stem for path in files.source("docs/runbooks").glob("Anthropic*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_in_a_runbook_runs_on_the_sdk(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever pastes it at night has no time to correct it."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-not-a-key")
+    text = files.source(f"docs/runbooks/{page}.md").read_text()
+    for code in re.findall(r"^ *```python\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
+        made: dict[str, Any] = {}
+        exec(compile(textwrap.dedent(code), page, "exec"), made)
+        for value in made.values():
+            if isinstance(value, anthropic.Anthropic):
+                value.close()
+
+
+def test_the_runbooks_that_are_cured_in_code_show_the_code() -> None:
+    """Timeouts per phase, retries, proxy and CA bundle, a cap on calls at once."""
+    shown = {page: files.source(f"docs/runbooks/{page}.md").read_text() for page in PAGES}
+    for page, words in (
+        ("AnthropicTimeouts", ("anthropic.Timeout(", "connect=", "read=", "write=", "pool=", "max_retries=")),
+        (
+            "AnthropicConnectionFailures",
+            ("DefaultHttpxClient(", "verify=", "proxy=", "SSL_CERT_FILE", "keepalive_expiry"),
+        ),
+        ("AnthropicRetryAmplification", ("max_retries=0",)),
+        ("AnthropicRateLimited", ("Semaphore(",)),
+    ):
+        assert [word for word in words if word not in shown[page]] == [], page
 
 
 def test_no_runbook_is_left_behind_by_an_alert_that_is_gone() -> None:
