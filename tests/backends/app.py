@@ -152,6 +152,10 @@ class App:
         with self.tracer.start_as_current_span("handle request") as span:
             span.set_attribute("gen_ai.prompt.0.content", PROMPT)
             span.set_attribute("app.note", f"key {SECRET}")
+            # As other instrumentations and hasty apps do it.
+            span.add_event("exception", {"exception.message": f"401: {SECRET} is no key", "exception.type": "Oops"})
+            span.add_event("gen_ai.user.message", {"content": PROMPT, "gen_ai.event.content": PROMPT})
+            span.set_status(trace.StatusCode.ERROR, f"401: {SECRET} is no key")
             self._ask(self.client, stream=False)
             trace_id = format(span.get_span_context().trace_id, "032x")
         return {"trace": trace_id, "requests": self.simulator.request_ids}

@@ -87,6 +87,7 @@ def test_the_collector_takes_out_a_key_and_a_prompt_and_leaves_the_token_counts(
     assert PROMPT not in everything
     handled = next(tags(span) for span in found if span["operationName"] == "handle request")
     assert handled["app.note"] == "key ****"
+    assert handled["otel.status_description"] == "401: **** is no key"
     call = next(tags(span) for span in found if span["operationName"] == "anthropic.messages.create")
     assert call["gen_ai.usage.input_tokens"] > 0
 
