@@ -174,7 +174,9 @@ def prometheus(
     """Prometheus with the shipped config and rules. `scrape`: whether it fetches the metrics, or is sent them."""
     work.mkdir(parents=True, exist_ok=True)
     config = work / f"{name}.yaml"
-    config.write_text(prometheus_config(ports, scrape=scrape, interval=interval, rules=rules, otlp=major(binary) >= 3))
+    config.write_text(
+        prometheus_config(ports, scrape=scrape, interval=interval, rules=rules, modern=major(binary) >= 3)
+    )
     port = ports["prometheus"]
     receiver = "--web.enable-otlp-receiver" if major(binary) >= 3 else "--web.enable-remote-write-receiver"
     command = [
@@ -188,24 +190,26 @@ def prometheus(
     return Service(name, command, f"http://{HOST}:{port}/-/ready", work / f"{name}.log")
 
 
-def prometheus_config(ports: Mapping[str, int], *, scrape: bool, interval: str | None, rules: Path, otlp: bool) -> str:
-    """The shipped prometheus.yaml with this machine's addresses."""
-    text = (CONFIGS / "prometheus" / "prometheus.yaml").read_text()
-    for old, new in (
-        ("otelcol:8889", f"{HOST}:{ports['collector_scrape']}"),
-        ("otelcol:8888", f"{HOST}:{ports['collector_self']}"),
-        ("alertmanager:9093", f"{HOST}:{ports['alertmanager']}"),
-        ("- rules.yaml", f"- {rules}"),
-    ):
+def prometheus_config(
+    ports: Mapping[str, int], *, scrape: bool, interval: str | None = None, rules: Path = RULES, modern: bool = True
+) -> str:
+    """The shipped config for a way of the metrics, with this machine's addresses."""
+    name = "prometheus-scrape.yaml" if scrape else "prometheus.yaml"
+    text = (CONFIGS / "prometheus" / name).read_text()
+    addresses = {
+        "otelcol:8888": f"{HOST}:{ports['collector_self']}",
+        "alertmanager:9093": f"{HOST}:{ports['alertmanager']}",
+        "- rules.yaml": f"- {rules}",
+        **({"otelcol:8889": f"{HOST}:{ports['collector_scrape']}"} if scrape else {}),
+    }
+    for old, new in addresses.items():
         if old not in text:
-            raise ValueError(f"prometheus.yaml has no {old!r} to fill in")
+            raise ValueError(f"{name} has no {old!r} to fill in")
         text = text.replace(old, new)
     if interval:
         text = re.sub(r"(scrape|evaluation)_interval: \S+", rf"\1_interval: {interval}", text)
-    if not scrape:
-        text = re.sub(r"  # The apps' metrics.*?(?=\n  # The Collector's own)", "", text, flags=re.DOTALL)
-    if not otlp:  # Prometheus 2 does not know this section
-        text = re.sub(r"^# For metrics by OTLP.*?(?=^\S+:$(?<!otlp:))", "", text, flags=re.DOTALL | re.MULTILINE)
+    if not modern:  # Prometheus 2, which can only be written to, does not know this section
+        text = re.sub(r"^otlp:.*?(?=^\S)", "", text, flags=re.DOTALL | re.MULTILINE)
     return text
 
 

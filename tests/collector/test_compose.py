@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from anthropic_otel.bundle import files
+from anthropic_otel.bundle import files, settings
 
 CONFIGS = files.source("collector-config")
 COMPOSE = yaml.safe_load((CONFIGS / "compose.yaml").read_text())
@@ -83,12 +83,23 @@ def test_the_collector_finds_the_others_where_they_listen() -> None:
 
 def test_prometheus_finds_its_rules_the_collector_and_alertmanager() -> None:
     """Targets are names of services; the rule file is where the config looks for it."""
-    config = yaml.safe_load((CONFIGS / "prometheus" / "prometheus.yaml").read_text())
+    command = SERVICES["prometheus"]["command"]
+    text = inside("prometheus", command[0].partition("=")[2]).read_text()
+    config = yaml.safe_load(text)
     rules = Path("/etc/prometheus") / config["rule_files"][0]
     assert inside("prometheus", str(rules)) == files.source("dashboards/alerts/rules.yaml").resolve()
-    text = (CONFIGS / "prometheus" / "prometheus.yaml").read_text()
-    for host in re.findall(r"targets: \[(\w+):\d+\]", text):
-        assert host in SERVICES
+    targets = re.findall(r"targets: \[(\w+):(\d+)\]", text)
+    assert set(targets) == {("alertmanager", "9093"), ("otelcol", "8888")}  # nothing that would be down for ever
+    assert {host for host, _ in targets} <= set(SERVICES)
+
+
+def test_prometheus_keeps_what_the_error_budget_looks_back_over() -> None:
+    """By default it would forget half of the thirty days."""
+    (kept,) = (
+        re.search(r"retention.time=(\d+)d", word) for word in SERVICES["prometheus"]["command"] if "retention" in word
+    )
+    assert kept
+    assert int(kept[1]) * 86400 > settings.load().slo.window.seconds
 
 
 def test_grafana_is_provisioned_with_the_sources_that_the_dashboards_ask_for() -> None:
