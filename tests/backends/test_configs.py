@@ -37,6 +37,16 @@ def test_the_collector_accepts_its_configs(found: dict[str, Path], configs: list
     accepts(found["Collector"], "validate", *files, STORAGE_DIR=str(tmp_path))
 
 
+@pytest.mark.parametrize("resource", ["agent.yaml", "gateway.yaml"])
+def test_the_collector_accepts_the_config_of_a_cluster(found: dict[str, Path], resource: str, tmp_path: Path) -> None:
+    """As the operator would give it, with the resource's own variables."""
+    yaml = pytest.importorskip("yaml")
+    spec = yaml.safe_load((CONFIGS / "kubernetes" / resource).read_text())["spec"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(spec["config"]))
+    variables = {one["name"]: one["value"] for one in spec["env"]} | {"STORAGE_DIR": str(tmp_path)}
+    accepts(found["Collector"], "validate", f"--config={tmp_path / 'config.yaml'}", **variables)
+
+
 @pytest.mark.parametrize("config", sorted(path.name for path in (CONFIGS / "jaeger").glob("*.yaml")))
 def test_jaeger_accepts_its_configs(found: dict[str, Path], config: str, tmp_path: Path) -> None:
     """In memory, on a disk, in a cluster."""

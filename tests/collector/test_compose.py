@@ -205,13 +205,32 @@ def test_kustomize_builds_every_kubernetes_file() -> None:
     ]
 
 
+def expanded(text: str, values: dict[str, str]) -> str:
+    """A config with some of its variables filled in."""
+    return re.sub(r"\$\{env:(\w+):-[^}]*\}", lambda found: values.get(found[1], found[0]), text)
+
+
+@pytest.mark.parametrize("resource", ["agent.yaml", "gateway.yaml"])
+def test_the_operator_can_read_where_a_collector_listens(resource: str) -> None:
+    """It makes the ports of services and probes of these, by looking for a number; a variable would give none."""
+    config = yaml.safe_load((CONFIGS / "kubernetes" / resource).read_text())["spec"]["config"]
+    protocols = config["receivers"]["otlp"]["protocols"]
+    assert [protocols[name]["endpoint"] for name in ("grpc", "http")] == ["0.0.0.0:4317", "0.0.0.0:4318"]
+    assert config["extensions"]["health_check"]["endpoint"] == "0.0.0.0:13133"
+    (reader,) = config["service"]["telemetry"]["metrics"]["readers"]
+    assert reader["pull"]["exporter"]["prometheus"] == {"host": "0.0.0.0", "port": 8888}
+
+
 @pytest.mark.parametrize(("resource", "shipped"), [("agent.yaml", "agent.yaml"), ("gateway.yaml", "gateway.yaml")])
 def test_a_cluster_runs_the_tested_config_with_variables_that_are_in_it(resource: str, shipped: str) -> None:
     """The resource carries the config; each variable that it sets is one that the config reads."""
+    from anthropic_otel.bundle.kubernetes import ADDRESSES
+
     spec = yaml.safe_load((CONFIGS / "kubernetes" / resource).read_text())["spec"]
-    config = yaml.safe_load((CONFIGS / shipped).read_text())
-    assert spec["config"]["processors"] == config["processors"]
-    assert spec["config"]["receivers"] == config["receivers"]
+    config = yaml.safe_load(expanded((CONFIGS / shipped).read_text(), ADDRESSES))
+    for section in ("receivers", "processors", "connectors", "extensions"):
+        assert spec["config"].get(section) == config.get(section)
+    assert spec["config"]["service"]["telemetry"] == config["service"]["telemetry"]
     text = str(spec["config"])
     assert {variable["name"] for variable in spec["env"] if f"env:{variable['name']}" not in text} == set()
     assert "env:STORAGE_DIR" in text

@@ -2,11 +2,13 @@
 dashboards and rules through kustomize.
 
 The one rule here: no setting of a Collector is written a second time; the resources carry the tested configs, with the
-variables of a cluster.
+variables of a cluster. Where the Collector listens is written out in them: the operator reads the ports of its services
+and probes from there, and knows no variables.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from anthropic_otel.bundle import files
@@ -15,6 +17,16 @@ from anthropic_otel.bundle.rules import dump
 HEADER = "# Generated from ../agent.yaml, ../gateway.yaml and ../metrics/otlp.yaml; edit those, not this one.\n"
 IMAGE = "otel/opentelemetry-collector-contrib:0.159.0"
 _FOLDER = "collector-config/kubernetes/"
+ADDRESSES = {
+    "OTLP_HOST": "0.0.0.0",
+    "OTLP_GRPC_PORT": "4317",
+    "OTLP_HTTP_PORT": "4318",
+    "SELF_HOST": "0.0.0.0",
+    "SELF_PORT": "8888",
+    "HEALTH_HOST": "0.0.0.0",
+    "HEALTH_PORT": "13133",
+}
+"""Where a Collector listens in a pod of its own, by the variables of the configs."""
 
 
 def generated(made: dict[str, str]) -> dict[str, str]:
@@ -34,7 +46,9 @@ def _config(*names: str) -> dict[str, Any]:
 
     merged: dict[str, Any] = {}
     for name in names:
-        _merge(merged, yaml.safe_load(files.source(f"collector-config/{name}").read_text(encoding="utf-8")))
+        text = files.source(f"collector-config/{name}").read_text(encoding="utf-8")
+        text = re.sub(r"\$\{env:(\w+):-[^}]*\}", lambda variable: ADDRESSES.get(variable[1], variable[0]), text)
+        _merge(merged, yaml.safe_load(text))
     return merged
 
 
@@ -47,7 +61,6 @@ def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
 
 
 def _collector(name: str, mode: str, config: dict[str, Any], variables: dict[str, str], **spec: Any) -> dict[str, Any]:
-    everywhere = {"OTLP_HOST": "0.0.0.0", "SELF_HOST": "0.0.0.0", "HEALTH_HOST": "0.0.0.0"}
     return {
         "apiVersion": "opentelemetry.io/v1beta1",
         "kind": "OpenTelemetryCollector",
@@ -55,7 +68,7 @@ def _collector(name: str, mode: str, config: dict[str, Any], variables: dict[str
         "spec": {
             "mode": mode,
             "image": IMAGE,
-            "env": [{"name": key, "value": value} for key, value in (everywhere | variables).items()],
+            "env": [{"name": key, "value": value} for key, value in variables.items()],
             **spec,
             "config": config,
         },
@@ -94,8 +107,6 @@ def _gateway() -> dict[str, Any]:
         "statefulset",
         _config("gateway.yaml"),
         {
-            "OTLP_GRPC_PORT": "4317",
-            "OTLP_HTTP_PORT": "4318",
             "TRACES_ENDPOINT": "http://tempo.monitoring.svc:4318",
             "STORAGE_DIR": "/queue",
         },
