@@ -120,3 +120,12 @@ def test_the_table_names_a_service_as_its_spans_do(evaluate: Evaluate) -> None:
         found = f'({table}) and on (service) label_replace(vector(1), "service", "{service}", "", "")'
         series = {failed.replace('job="shop"', f'job="{job}"'): "0 1x5"}
         evaluate(series, {f"count({found})": 1}, range(3, 4))
+
+
+def test_half_a_percent_of_failed_calls_leaves_half_of_a_budget_of_one_percent(evaluate: Evaluate) -> None:
+    """From what the rules have recorded, and from its first minutes on."""
+    recorded = "job_outcome:anthropic_client_call_duration_seconds_count:increase5m"
+    outcomes = {"succeeded": 900, "recovered": 95, "failed": 2, "exhausted": 3, "cancelled": 700}
+    series = {f'{recorded}{{job="shop",anthropic_client_call_outcome="{k}"}}': f"{v}x20" for k, v in outcomes.items()}
+    left = expression("Error budget left (30d)")
+    evaluate(series, {f"count(abs(({left}) - 0.5) < 0.001)": 1}, range(2, 20, 6))

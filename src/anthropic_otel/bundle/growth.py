@@ -64,6 +64,11 @@ class Recording:
     window: str
 
 
+def recorded(growth: Growth, window: str, suffix: str = "") -> str:
+    """The name under which the growth in a window is recorded."""
+    return f"{growth.level}:{growth.series}{suffix}:increase{window}"
+
+
 def placed(timeouts: str) -> str:
     """Timeouts with the label that says where. Theirs must have the labels of the error and of the status."""
     found = relabelled(timeouts, TIMEOUT, "$1", ERROR, "(.*)_timeout")
@@ -102,7 +107,7 @@ class Ledger:
         return f"{total(by, self.grown(growth, window))} - {total(by, shorter)}"
 
     def _entered(self, growth: Growth, window: str, *matchers: str, suffix: str = "") -> str:
-        name = f"{growth.level}:{growth.series}{suffix}:increase{window}"
+        name = recorded(growth, window, suffix)
         self.recordings[name] = Recording(name, self._written(growth, window, *matchers), window)
         return name
 

@@ -6,7 +6,17 @@ The one rule here: answers first. The top row can be read by someone who has nev
 from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.bundle.growth import ANSWERED, ERROR, FAILED, MODEL, OUTCOME, OVERLOADED, RATE_LIMITED
+from anthropic_otel.bundle.growth import (
+    ANSWERED,
+    CALLS,
+    ERROR,
+    FAILED,
+    MODEL,
+    OUTCOME,
+    OVERLOADED,
+    RATE_LIMITED,
+    recorded,
+)
 from anthropic_otel.bundle.panels import (
     NO_FAILURES,
     NOW,
@@ -26,7 +36,7 @@ from anthropic_otel.bundle.panels import (
     quantiles,
     ratio,
 )
-from anthropic_otel.bundle.promql import any_of, equal, label, quantile
+from anthropic_otel.bundle.promql import JOB, any_of, equal, label, quantile, series
 from anthropic_otel.bundle.settings import Settings
 
 _FAILED = any_of(s.CALL_OUTCOME, *FAILED)
@@ -67,6 +77,22 @@ def board(settings: Settings) -> Board:
 def failed_share(window: str) -> str:
     """The share of calls that gave no answer."""
     return ratio(grown(s.CALL_DURATION, _FAILED, window=window), grown(s.CALL_DURATION, _COUNTED, window=window))
+
+
+def budget_left(settings: Settings) -> str:
+    """What is left of the error budget, from what the rules have recorded of each job.
+
+    From the counters themselves it would load every sample of a month, each time that somebody looks. A call counts in
+    as many steps as its window has minutes, which the ratio cancels.
+    """
+    slo = settings.slo
+    name = recorded(CALLS, slo.windows[0])
+
+    def counted(*outcomes: str) -> str:
+        selector = series(name, f'{JOB}=~"$job"', any_of(s.CALL_OUTCOME, *outcomes))
+        return f"sum(sum_over_time({selector}[{slo.window}:1m]))"
+
+    return f"1 - ({ratio(counted(*FAILED), counted(*ANSWERED, *FAILED))}) / {slo.budget:g}"
 
 
 def burn_steps(settings: Settings, unit: float = 1.0) -> tuple[Step, ...]:
@@ -168,9 +194,11 @@ def _service_level(settings: Settings) -> tuple[Panel, ...]:
             Kind.STAT,
             "percentunit",
             f"Of the {100 - slo.objective:g} % of calls that may fail in {slo.window}, the share that is still unused. "
-            f"Below 0 the objective of {slo.objective:g} % is missed.",
-            (Query(f"1 - ({failed_share(slo.window)}) / {slo.budget:g}"),),
+            f"Below 0 the objective of {slo.objective:g} % is missed. Of whole services, whatever model is chosen, and "
+            "since the rule file is in Prometheus.",
+            (Query(budget_left(settings)),),
             "attempts",
+            nothing="needs the rule file in Prometheus, and traffic",
             steps=(Step(0.0, "orange"), Step(0.25, "green")),
             width=4,
             decimals=1,
