@@ -148,6 +148,9 @@ class Stack:
         """This command with another word, as it can be typed again."""
         elsewhere = "" if self.work == (binaries.cache() / "stack").resolve() else f" --work {self.work}"
         python = Path(sys.executable)
+        found = shutil.which("python3")
+        if found and Path(found).resolve() == python.resolve() and sys.prefix == sys.base_prefix:
+            python = Path("python3")
         shown = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
         return f"{shown} {sys.argv[0]} {word}{elsewhere}"
 

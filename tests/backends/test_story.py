@@ -200,6 +200,25 @@ def test_the_three_ways_give_the_same_series_under_the_same_names(filled: Stack)
     eventually(agree, why="the app goes on while they are compared, so that one may be a moment ahead")
 
 
+def test_the_search_behind_a_row_of_the_table_finds_traces_in_jaeger(filled: Stack) -> None:
+    """For each service and error in the table, the search that its link opens has at least one trace."""
+    (table,) = (asked for asked in panels.queries() if asked.panel.startswith("Failing attempts"))
+    rows = [one["metric"] for one in panels.ask(filled.ways["scrape"], table, WINDOW)]
+    assert len(rows) > 5
+    for row in rows:
+        search = {"service": row["service"], "tags": json.dumps({s.ERROR_TYPE: row[label(s.ERROR_TYPE)]}), "limit": 1}
+        assert fetch(f"{filled.jaeger}/api/traces?{urllib.parse.urlencode(search)}")["data"], row
+
+
+def test_the_queries_of_the_panels_find_exemplars(filled: Stack) -> None:
+    """Grafana asks with the panel's own query, and Prometheus looks at the series in it."""
+    asked = next(asked for asked in panels.queries() if asked.panel == "Call duration, with retries")
+    query = urllib.parse.urlencode({"query": panels.resolved(asked, WINDOW), "start": "0", "end": "9999999999"})
+    for way in ("scrape", "otlp"):
+        found = fetch(f"{filled.ways[way]}/api/v1/query_exemplars?{query}")["data"]
+        assert any(one["exemplars"] for one in found), way
+
+
 def test_histograms_have_exemplars_that_lead_to_traces_in_jaeger(filled: Stack) -> None:
     """From a bucket to the trace of an attempt in it."""
     query = urllib.parse.urlencode(

@@ -121,6 +121,23 @@ def test_the_collector_image_is_the_version_that_the_tests_build() -> None:
     assert SERVICES["otelcol"]["image"] == IMAGE == f"otel/opentelemetry-collector-contrib:{version}"
 
 
+def test_the_line_for_one_image_mounts_what_is_there_where_grafana_looks_for_it() -> None:
+    """The dashboards where their provider says, and the provider and the alerts in Grafana's provisioning."""
+    (line,) = re.findall(r"^#   (docker run .*)$", (CONFIGS / "compose.yaml").read_text(), re.MULTILINE)
+    mounted = dict(re.findall(r'-v "\$PWD/([^:"]+):([^:"]+):ro"', line))
+    assert len(mounted) == line.count(" -v ") == 3
+    for source in mounted:
+        assert (CONFIGS.parent / source).exists(), source
+    provider = "collector-config/grafana/dashboards/dashboards.yaml"
+    (configured,) = yaml.safe_load((CONFIGS.parent / provider).read_text())["providers"]
+    assert configured["options"]["path"] == mounted["dashboards"]
+    assert {mounted[provider].split("/")[-2], mounted["dashboards/alerts/grafana-alerting.yaml"].split("/")[-2]} == {
+        "dashboards",
+        "alerting",
+    }
+    assert re.search(r" grafana/otel-lgtm:\d+\.\d+\.\d+$", line)
+
+
 # -- configs -----------------------------------------------------------------------------------------------------------
 
 TIERS = ("all-in-one.yaml", "agent.yaml", "gateway.yaml")

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import anthropic
 import promql_parser
@@ -218,10 +219,18 @@ def test_the_links_of_the_table_open_traces_of_that_error_in_either_back_end() -
     (table,) = (panel for panel in loaded("attempts")["panels"] if panel["type"] == "table")
     (override,) = table["fieldConfig"]["overrides"]
     links = override["properties"][0]["value"]
-    for link, kind in zip(links, ("jaeger", "tempo"), strict=True):
-        assert f"${{{kind}}}" in link["url"]
-        assert "${__data.fields.error}" in link["url"]
-        assert "${__from}" in link["url"]
+    row = {"__data.fields.service": "shop", "__data.fields.error": "529", "__from": "1000", "__to": "2000"}
+    wanted = {
+        "jaeger": {"queryType": "search", "service": "shop", "tags": "error.type=529"},
+        "tempo": {"queryType": "traceql", "query": '{ resource.service.name = "shop" && span.error.type = "529" }'},
+    }
+    for link, (kind, query) in zip(links, wanted.items(), strict=True):
+        filled_in = re.sub(r"\$\{([\w.]+)\}", lambda found, kind=kind: {**row, kind: "the-uid"}[found[1]], link["url"])
+        (pane,) = json.loads(parse_qs(urlsplit(filled_in).query)["panes"][0]).values()
+        assert pane["range"] == {"from": "1000", "to": "2000"}
+        assert pane["datasource"] == "the-uid"
+        assert query.items() <= pane["queries"][0].items()
+        assert pane["queries"][0]["datasource"] == {"type": kind, "uid": "the-uid"}
 
 
 # -- alerts ------------------------------------------------------------------------------------------------------------
