@@ -239,26 +239,36 @@ def test_the_collectors_own_metrics_have_the_names_that_the_alert_on_lost_teleme
     assert "otelcol_exporter_sent_metric_points" in text
 
 
-def test_a_page_holds_back_the_tickets_of_its_own_service_only(stack: Stack, webhook: Webhook) -> None:
-    """Alertmanager's example inhibits the causes while the page fires, and nobody else's tickets."""
+@pytest.mark.parametrize(
+    ("shown", "held_back"),
+    [
+        (("AnthropicErrorBudgetBurnFast", "page"), ("AnthropicOverloaded", "ticket")),
+        (("AnthropicErrorBudgetBurnFast", "page"), ("AnthropicErrorBudgetBurnSlow", "ticket")),
+        (("AnthropicAllCallsFailing", "page"), ("AnthropicErrorBudgetBurnFast", "page")),
+        (("AnthropicOverloaded", "ticket"), ("AnthropicRetryAmplification", "ticket")),
+        (("AnthropicRateLimited", "ticket"), ("AnthropicLongBackoff", "ticket")),
+    ],
+    ids=lambda one: one[0],
+)
+def test_an_alert_holds_back_what_it_explains_of_its_own_service_only(
+    stack: Stack, webhook: Webhook, shown: tuple[str, str], held_back: tuple[str, str]
+) -> None:
+    """Alertmanager's example sends the page and not its causes, the cause and not what comes of it."""
+    hurt, other = f"hurt by {shown[0]} not {held_back[0]}", f"other than {shown[0]} {held_back[0]}"
 
     def alert(name: str, severity: str, job: str) -> dict[str, Any]:
-        labels = {"alertname": name, "severity": severity, "job": job, "component": "anthropic-client"}
-        return {"labels": labels}
+        return {"labels": {"alertname": name, "severity": severity, "job": job, "component": "anthropic-client"}}
 
-    body = [
-        alert("AnthropicErrorBudgetBurnFast", "page", "hurt"),
-        alert("AnthropicOverloaded", "ticket", "hurt"),
-        alert("AnthropicOverloaded", "ticket", "other"),
-    ]
     url, headers = f"{stack.alertmanager}/api/v2/alerts", {"Content-Type": "application/json"}
-    urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=10).close()
+    for body in ([alert(*shown, hurt)], [alert(*held_back, hurt), alert(*held_back, other)]):
+        urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=10).close()
 
     def states() -> dict[tuple[str, str], str]:
-        return {(a["labels"]["severity"], a["labels"]["job"]): a["status"]["state"] for a in fetch(url)}
+        return {(a["labels"]["alertname"], a["labels"]["job"]): a["status"]["state"] for a in fetch(url)}
 
-    wanted = {("page", "hurt"): "active", ("ticket", "hurt"): "suppressed", ("ticket", "other"): "active"}
-    eventually(lambda: wanted.items() <= states().items(), why="the ticket of the hurt service held back")
-    path, _ = eventually(lambda: webhook.got("AnthropicErrorBudgetBurnFast", "firing", job="hurt"), why="the page")[0]
-    assert path == "/pager"
-    assert webhook.got("AnthropicOverloaded", "firing", job="hurt") == []
+    wanted = {(shown[0], hurt): "active", (held_back[0], hurt): "suppressed", (held_back[0], other): "active"}
+    eventually(lambda: wanted.items() <= states().items(), why="the other alert of the hurt service held back")
+    path, _ = eventually(lambda: webhook.got(shown[0], "firing", job=hurt), why="a notice")[0]
+    assert path == ("/pager" if shown[1] == "page" else "/tickets")
+    eventually(lambda: webhook.got(held_back[0], "firing", job=other), why="a notice for the other service")
+    assert webhook.got(held_back[0], "firing", job=hurt) == []
