@@ -11,13 +11,17 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parent.parent
 MANIFEST = CONFIGS / "builder.yaml"
+TELL_EVERY = 30.0
+"""Seconds between two lines on a build that goes on."""
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.159.0"
 
 
@@ -58,9 +62,28 @@ def find(component: Component, say: Callable[[str], None] = print) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     say(f"{component.name}: not on the PATH; building it into {target} ({component.expect})")
     began = time.monotonic()
-    component.build(target)
+    with _told(say, component.name):
+        component.build(target)
     say(f"{component.name}: built in {time.monotonic() - began:.0f} s")
     return target
+
+
+@contextmanager
+def _told(say: Callable[[str], None], name: str) -> Iterator[None]:
+    """Says that it still goes on, so that nobody takes minutes of silence for a hang."""
+    ended, began = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not ended.wait(TELL_EVERY):
+            say(f"{name}: still building, {time.monotonic() - began:.0f} s so far")
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def present(component: Component) -> Path | None:
@@ -130,7 +153,7 @@ COLLECTOR = Component(
     "a release of opentelemetry-collector-contrib, or Go",
     _build_collector,
     BUILDER + MANIFEST.read_text(),
-    "about 3 minutes on 2 cores",
+    "3 to 8 minutes on 2 cores",
 )
 JAEGER = Component(
     "Jaeger",
@@ -138,7 +161,7 @@ JAEGER = Component(
     "a release of Jaeger 2, or Go",
     _module(_JAEGER, "./cmd/jaeger"),
     _JAEGER,
-    "about 3 minutes on 2 cores; its web page is a placeholder, as that is built apart",
+    "3 to 6 minutes on 2 cores; its web page is a placeholder, as that is built apart",
 )
 PROMETHEUS = Component(
     "Prometheus", ("prometheus",), "apt-get install prometheus, brew install prometheus, or a release of it", None

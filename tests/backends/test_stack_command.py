@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from localstack import binaries
 from localstack.binaries import CONFIGS
 
 from .conftest import eventually
@@ -67,3 +68,22 @@ def test_without_a_binary_and_without_go_it_says_what_is_missing_and_how_to_get_
         assert f"{name}: no " in said.stderr
         assert get in said.stderr
     assert "no Go to build it with" in said.stderr
+
+
+def test_a_build_says_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line before it, one now and then, and one after it with the time that it took."""
+    monkeypatch.setenv("PATH", f"{tmp_path}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "go").touch(0o755)
+    monkeypatch.setattr(binaries, "TELL_EVERY", 0.05)
+    said: list[str] = []
+
+    def build(target: Path) -> None:
+        eventually(lambda: any("still building" in line for line in said), 10, "a line meanwhile")
+        target.touch()
+
+    component = binaries.Component("Thing", ("thing",), "a release", build, expect="a moment")
+    assert binaries.find(component, said.append).exists()
+    assert re.fullmatch(r"Thing: not on the PATH; building it into \S+ \(a moment\)", said[0])
+    assert re.fullmatch(r"Thing: still building, \d+ s so far", said[1])
+    assert re.fullmatch(r"Thing: built in \d+ s", said[-1])
