@@ -214,7 +214,7 @@ def test_the_queries_of_the_panels_find_exemplars(filled: Stack) -> None:
     """Grafana asks with the panel's own query, and Prometheus looks at the series in it."""
     asked = next(asked for asked in panels.queries() if asked.panel == "Call duration, with retries")
     query = urllib.parse.urlencode({"query": panels.resolved(asked, WINDOW), "start": "0", "end": "9999999999"})
-    for way in ("scrape", "otlp"):
+    for way in WAYS:
         found = fetch(f"{filled.ways[way]}/api/v1/query_exemplars?{query}")["data"]
         assert any(one["exemplars"] for one in found), way
 
@@ -224,7 +224,7 @@ def test_histograms_have_exemplars_that_lead_to_traces_in_jaeger(filled: Stack) 
     query = urllib.parse.urlencode(
         {"query": f"{s.ATTEMPT_DURATION.prometheus_name}_bucket", "start": "0", "end": "9999999999"}
     )
-    for way in ("scrape", "otlp"):
+    for way in WAYS:
         found = fetch(f"{filled.ways[way]}/api/v1/query_exemplars?{query}")["data"]
         traces = [exemplar["labels"]["trace_id"] for one in found for exemplar in one["exemplars"]]
         assert traces, way
