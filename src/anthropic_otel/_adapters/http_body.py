@@ -43,13 +43,24 @@ def observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
 class _Observed:
     """What the wrappers of the three kinds of body have in common."""
 
-    # Of the class, as an interrupted `__init__` is finalized too.
-    _how = End.CLOSED
+    __slots__ = (
+        "_attempt",
+        "_body",
+        "_how",
+        "_look",
+        "_process",
+        "_reading",
+        "decoding",
+        "ends_in_decoder",
+        "stream_observer",
+    )
 
     def __init__(self, body: Any, attempt: Attempt, reading: Reading, encoded: bool) -> None:
-        self._body = body
+        self._how = End.CLOSED
         self._process = process()
+        # Last of what `__del__` needs, as an interrupted `__init__` is finalized too.
         self._attempt = attempt
+        self._body = body
         self._reading = reading
         self._look: Any = None if encoded else reading.decoded
         self.ends_in_decoder = False
@@ -60,7 +71,7 @@ class _Observed:
 
     def __getattr__(self, name: str) -> Any:
         # `elapsed`, and whatever else a library has put on the body below. Never for a name of this class.
-        if name.startswith("__") or name == "_body":
+        if name.startswith("__") or name in _Observed.__slots__:
             raise AttributeError(name)
         return getattr(self._body, name)
 
@@ -84,12 +95,14 @@ class _Observed:
         self._attempt.end(End.RAISED, error)
 
     def __del__(self) -> None:
-        attempt = self.__dict__.get("_attempt")
+        attempt: Attempt | None = getattr(self, "_attempt", None)
         if attempt is not None and not attempt.ended:
             finalize(functools.partial(attempt.end, self._how), self._process)
 
 
 class _SyncBody(_Observed):
+    __slots__ = ()
+
     def __iter__(self) -> Iterator[bytes]:
         reading, look = self._reading, self._look
         try:
@@ -116,6 +129,8 @@ class _SyncBody(_Observed):
 
 
 class _AsyncBody(_Observed):
+    __slots__ = ()
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         reading, look = self._reading, self._look
         chunks = self._body.__aiter__()
@@ -148,6 +163,8 @@ class _AsyncBody(_Observed):
 class _BothBody(_SyncBody, _AsyncBody):
     """For a body that is sync and async at once, as one that is in memory."""
 
+    __slots__ = ()
+
 
 @functools.lru_cache(maxsize=32)
 def wrapper_class(body: type[Any], sync: type[Any], asynchronous: type[Any], both: type[Any]) -> type[Any]:
@@ -157,7 +174,7 @@ def wrapper_class(body: type[Any], sync: type[Any], asynchronous: type[Any], bot
     """
     kinds = {cls.__name__: cls for cls in body.__mro__ if cls.__name__ in ("SyncByteStream", "AsyncByteStream")}
     behaviours = {frozenset({"SyncByteStream"}): sync, frozenset({"AsyncByteStream"}): asynchronous}
-    return type("ObservedBody", (behaviours.get(frozenset(kinds), both), *kinds.values()), {})
+    return type("ObservedBody", (behaviours.get(frozenset(kinds), both), *kinds.values()), {"__slots__": ()})
 
 
 # -- compressed bodies -------------------------------------------------------------------------------------------------

@@ -51,6 +51,8 @@ class Attempt:
 
     __slots__ = (
         "_ends",
+        "_organization_id",
+        "_request_id",
         "call",
         "cause",
         "clock",
@@ -61,12 +63,10 @@ class Attempt:
         "observed",
         "observer",
         "operation",
-        "organization_id",
         "outcome",
         "peer",
         "protocol_version",
         "reading",
-        "request_id",
         "retry",
         "started",
         "status",
@@ -92,9 +92,9 @@ class Attempt:
         self.status: int | None = None
         self.headers: h.RawHeaders | None = None
         """Those of an error, by which the SDK decides on a retry. An open stream holds none."""
-        self.request_id: str | None = None
-        """The id to give to Anthropic's support, `None` where no response with one came."""
-        self.organization_id: str | None = None
+        # As they came, which is shared with the response: decoded where somebody records them.
+        self._request_id: bytes | None = None
+        self._organization_id: bytes | None = None
         self.protocol_version: str | None = None
         self.peer: tuple[str, int] | None = None
         self.outcome: AttemptOutcome | None = None
@@ -121,8 +121,8 @@ class Attempt:
     def _answered(self, status: int, headers: h.RawHeaders, version: str | None) -> None:
         self.status = status
         self.protocol_version = version
-        self.request_id = h.identifier(headers, b"request-id")
-        self.organization_id = h.identifier(headers, b"anthropic-organization-id")
+        self._request_id = headers.get(b"request-id")
+        self._organization_id = headers.get(b"anthropic-organization-id")
         if status >= 400:
             self.headers = headers
         if h.RATELIMIT_MARK in headers:
@@ -225,6 +225,16 @@ class Attempt:
             self.observer.attempt_settled(self, fatal=True)
 
     # -- what observers and the call ask -------------------------------------------------------------------------------
+
+    @property
+    def request_id(self) -> str | None:
+        """The id to give to Anthropic's support, `None` where no response with one came."""
+        return h.identifier(self._request_id)
+
+    @property
+    def organization_id(self) -> str | None:
+        """The organization that the API has counted it for, `None` where no response told."""
+        return h.identifier(self._organization_id)
 
     @property
     def status_class(self) -> str | None:

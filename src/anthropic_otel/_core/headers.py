@@ -25,9 +25,8 @@ def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     return {name: value for written, value in raw if (name := written.lower()) in _READ}
 
 
-def identifier(headers: RawHeaders, name: bytes) -> str | None:
+def identifier(value: bytes | None) -> str | None:
     """The value of a header that is an id: printable ASCII of up to 128 characters, else `None`."""
-    value = headers.get(name)
     if not value or len(value) > _MAX_ID or not value.isascii():
         return None
     text = value.decode("ascii")

@@ -39,14 +39,23 @@ class Settings:
 
 
 class Observed:
-    """What the observer keeps on a call or an attempt: its span, if any, and the context that its children start in."""
+    """What the observer keeps on a call or an attempt: its span, and the app's context that it began in.
 
-    __slots__ = ("context", "span", "token")
+    `ours` is whether the span is to be ended here; that of a call may be the SDK's. The context that has the span in it
+    is made where it is needed and not kept: an open stream would hold two of them.
+    """
 
-    def __init__(self, span: Span | None, context: Context) -> None:
+    __slots__ = ("ours", "parent", "span", "token")
+
+    def __init__(self, parent: Context, span: Span | None = None) -> None:
+        self.parent = parent
         self.span = span
-        self.context = context
+        self.ours = False
         self.token: Any = None
+
+    def context(self) -> Context:
+        """The context of what is told of this call or attempt."""
+        return self.parent if self.span is None else scope.with_span(self.span, self.parent, suppress_http=False)
 
     def detach(self) -> None:
         # In this order: an interrupt in between makes for a second `leave`, and not for none.
@@ -89,18 +98,17 @@ class OpenTelemetryObserver:
     def call_started(self, call: Call) -> None:
         try:
             parent = otel_context.get_current()
-            observed = call.observed = Observed(None, parent)
+            observed = call.observed = Observed(parent)
             if not call.invocation.traced_by_sdk and not spans.foreign_call_span(trace.get_current_span(parent)):
                 self._start_call_span(call, observed, parent)
             # Also where nothing is new: taken off, it takes off whatever an interrupted attempt has left on top of it.
-            observed.token = scope.enter(observed.context)
+            observed.token = scope.enter(observed.context())
         except Exception as error:
             report("call_started", error)
 
     def _start_call_span(self, call: Call, observed: Observed, parent: Context) -> None:
         try:
-            observed.span = spans.start_call(self._tracer, call, parent)
-            observed.context = scope.with_span(observed.span, parent, suppress_http=False)
+            observed.span, observed.ours = spans.start_call(self._tracer, call, parent), True
         except Exception as error:
             report("start_call", error)
 
@@ -111,8 +119,8 @@ class OpenTelemetryObserver:
     def call_ended(self, call: Call) -> None:
         observed: Observed | None = call.observed
         if self._metrics is not None:
-            self._metrics.call_ended(call, observed.context if observed is not None else None)
-        if observed is not None and observed.span is not None:
+            self._metrics.call_ended(call, _context_of(observed))
+        if observed is not None and observed.span is not None and observed.ours:
             try:
                 spans.end_call(observed.span, call)
             except Exception as error:
@@ -122,48 +130,51 @@ class OpenTelemetryObserver:
 
     def attempt_started(self, attempt: Attempt) -> Mapping[str, str]:
         try:
-            parent = self._parent(attempt)
-            observed = attempt.observed = Observed(None, parent)
-            self._start_span(attempt, observed, parent)
+            current, of_call = otel_context.get_current(), _of_call(attempt)
+            if attempt.call is None or of_call is None:
+                outer, observed = current, Observed(current)
+            else:
+                outer = self._within(attempt.call, of_call, current)
+                observed = Observed(of_call.parent, of_call.span)
+            attempt.observed = observed
+            inner = self._start_span(attempt, observed, outer)
             if self._metrics is not None:
-                self._metrics.attempt_started(attempt, observed.context)
-            if observed.span is None or not observed.span.get_span_context().is_valid:
+                self._metrics.attempt_started(attempt, inner)
+            if not observed.ours or observed.span is None or not observed.span.get_span_context().is_valid:
                 return NO_HEADERS
-            observed.token = scope.enter(observed.context)
-            return _trace_headers(observed.context) if _propagates(attempt) else NO_HEADERS
+            observed.token = scope.enter(inner)
+            return _trace_headers(inner) if _propagates(attempt) else NO_HEADERS
         except Exception as error:
             report("attempt_started", error)
             return NO_HEADERS
 
-    def _start_span(self, attempt: Attempt, observed: Observed, parent: Context) -> None:
+    def _start_span(self, attempt: Attempt, observed: Observed, outer: Context) -> Context:
+        """Starts the attempt's span and returns the context with it; `outer`, where the tracer fails."""
         try:
-            observed.span = spans.start_attempt(self._tracer, attempt, parent)
-            suppress_http = self._settings.suppress_http_instrumentation
-            observed.context = scope.with_span(observed.span, parent, suppress_http=suppress_http)
+            span = observed.span = spans.start_attempt(self._tracer, attempt, outer)
+            observed.ours = True
+            return scope.with_span(span, outer, suppress_http=self._settings.suppress_http_instrumentation)
         except Exception as error:
             report("start_attempt", error)
+            return outer
 
-    def _parent(self, attempt: Attempt) -> Context:
-        """The context that the attempt starts in, with the call's span in it."""
-        current = otel_context.get_current()
-        call = attempt.call
-        observed: Observed | None = call.observed if call is not None else None
-        if call is None or observed is None:
-            return current
+    def _within(self, call: Call, observed: Observed, current: Context) -> Context:
+        """The context that an attempt of `call` starts in, with the call's span in it."""
         if call.over_for_sdk:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
-            return observed.context
-        if call.attempts == 1 and observed.span is None:
+            return observed.context()
+        if call.attempts == 1 and not observed.ours:
             self._meet_call_span(call, observed, current)
-        return current if observed.span is None else observed.context
+        return observed.context() if observed.ours else current
 
     def _meet_call_span(self, call: Call, observed: Observed, current: Context) -> None:
         """Takes the call span that somebody else has made by now as the call's; without one, makes ours after all."""
-        if call.invocation.traced_by_sdk and _same_span(current, observed.context):
+        found = trace.get_current_span(current)
+        if call.invocation.traced_by_sdk and _same_span(found, trace.get_current_span(observed.parent)):
             # The SDK was expected to make it: its provider is another one, or cannot be loaded.
             self._start_call_span(call, observed, current)
         else:
-            observed.context = current
+            observed.span = found
 
     def attempt_sent(self, attempt: Attempt) -> None:
         if attempt.observed is not None:
@@ -176,8 +187,8 @@ class OpenTelemetryObserver:
     def attempt_ended(self, attempt: Attempt) -> None:
         observed: Observed | None = attempt.observed
         if self._metrics is not None:
-            self._metrics.attempt_ended(attempt, observed.context if observed is not None else None)
-        if observed is not None and observed.span is not None:
+            self._metrics.attempt_ended(attempt, _context_of(observed))
+        if observed is not None and observed.span is not None and observed.ours:
             try:
                 spans.end_attempt(observed.span, attempt)
             except Exception as error:
@@ -187,21 +198,33 @@ class OpenTelemetryObserver:
     def attempt_settled(self, attempt: Attempt, *, fatal: bool) -> None:
         if not self._settings.logs:
             return
-        observed: Observed | None = attempt.observed
-        if observed is None:
+        context = _context_of(attempt.observed)
+        if context is None:
             logs.attempt_failed(attempt, fatal=fatal)
             return
         # So that a handler which exports to OpenTelemetry ties the record to the attempt's span.
-        token = scope.enter(observed.context)
+        token = scope.enter(context)
         try:
             logs.attempt_failed(attempt, fatal=fatal)
         finally:
             scope.leave(token)
 
 
-def _same_span(one: Context, other: Context) -> bool:
+def _of_call(attempt: Attempt) -> Observed | None:
+    return attempt.call.observed if attempt.call is not None else None
+
+
+def _context_of(observed: Observed | None) -> Context | None:
+    try:
+        return observed.context() if observed is not None else None
+    except Exception as error:
+        report("context", error)
+        return None
+
+
+def _same_span(one: Span, other: Span) -> bool:
     # Not by identity: a tracer that makes no spans puts the parent's context into an object of its own.
-    return trace.get_current_span(one).get_span_context() == trace.get_current_span(other).get_span_context()
+    return one is other or one.get_span_context() == other.get_span_context()
 
 
 def _propagates(attempt: Attempt) -> bool:

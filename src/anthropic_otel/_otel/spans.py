@@ -86,10 +86,11 @@ def _add_response(attributes: dict[str, AttributeValue], attempt: Attempt, statu
     attributes[s.ATTEMPT_STATUS_CLASS] = f"{status // 100}xx"
     if attempt.protocol_version is not None:
         attributes[s.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
-    if attempt.request_id is not None:
-        attributes[s.REQUEST_ID] = attempt.request_id
-    if attempt.organization_id is not None:
-        attributes[s.ORGANIZATION_ID] = attempt.organization_id
+    request_id, organization_id = attempt.request_id, attempt.organization_id
+    if request_id is not None:
+        attributes[s.REQUEST_ID] = request_id
+    if organization_id is not None:
+        attributes[s.ORGANIZATION_ID] = organization_id
 
 
 def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
