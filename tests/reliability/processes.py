@@ -112,6 +112,13 @@ def prefork(base_url: str) -> None:
     run_children("fork", worker, base_url)
 
 
+def pool(base_url: str) -> None:
+    """The same with a pool, whose initializer sets up the providers. Each child does one task, and ends."""
+    anthropic_otel.instrument()
+    with multiprocessing.get_context("fork").Pool(2, set_up_providers, maxtasksperchild=1) as workers:
+        workers.map(inheriting, [base_url] * 2, chunksize=1)
+
+
 def spawn(base_url: str) -> None:
     run_children("spawn", spawned, base_url)
 
@@ -172,7 +179,8 @@ def script(base_url: str) -> None:
 
 
 MODES = {
-    each.__name__: each for each in (prefork, spawn, fork_under_load, fork_with_a_stream_open, exit_in_flight, script)
+    each.__name__: each
+    for each in (prefork, pool, spawn, fork_under_load, fork_with_a_stream_open, exit_in_flight, script)
 }
 
 if __name__ == "__main__":

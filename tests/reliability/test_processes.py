@@ -37,9 +37,9 @@ def run(mode: str, sim: Simulator, **variables: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("mode", ["prefork", "spawn"])
+@pytest.mark.parametrize("mode", ["prefork", "pool", "spawn"])
 def test_children_record(mode: str, sim: Simulator) -> None:
-    """Instrumented before the fork, or in a spawned child: every child records its own three calls."""
+    """Instrumented before the fork, by a pool too, or in a spawned child: each child records its own three calls."""
     children = run(mode, sim)
     assert [(child["spans"], child["measured"]) for child in children] == [(3, 3)] * 2
     assert len({child["pid"] for child in children}) == 2
@@ -134,12 +134,19 @@ def stop(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
+def servers() -> Path:
+    """The Python of an environment with gunicorn, gevent and celery."""
+    exporter = "opentelemetry-exporter-otlp-proto-http>=1.30"
+    return environments.environment(
+        "servers", (*environments.BASE, exporter, "gunicorn", "gevent", "celery", "packaging")
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])
 def test_gunicorn_with_a_preloaded_app(worker_class: str, sim: Simulator, tmp_path: Path) -> None:
     """Two workers forked from a master that has instrumented: what they send arrives, from each of them."""
-    exporter = "opentelemetry-exporter-otlp-proto-http>=1.30"
-    python = environments.environment("servers", (*environments.BASE, exporter, "gunicorn", "gevent", "packaging"))
+    python = servers()
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "gunicorn.conf.py").write_text(CONFIG)
     sink, log = Sink(), tmp_path / "log"
@@ -170,3 +177,79 @@ def test_gunicorn_with_a_preloaded_app(worker_class: str, sim: Simulator, tmp_pa
     # gunicorn patches a gevent worker after its post_fork hook has started the threads of the OpenTelemetry SDK, which
     # then cannot sign off at the exit; what they had to send has arrived.
     assert worker_class == "gevent" or "Traceback" not in said
+
+
+# -- celery ------------------------------------------------------------------------------------------------------------
+
+JOBS = """
+import anthropic, os
+import anthropic_otel
+from celery import Celery, signals
+
+anthropic_otel.instrument()          # once, in the master, before the fork
+client = anthropic.Anthropic(base_url=os.environ["SIMULATOR"], api_key="none")
+app = Celery("jobs", broker="filesystem://")
+app.conf.broker_transport_options = dict.fromkeys(("data_folder_in", "data_folder_out"), os.environ["QUEUE"])
+
+@signals.worker_process_init.connect
+def set_up(**_):
+    from anthropic_otel._otel import providers
+    providers.set_up("otlp")             # each worker has providers of its own
+
+@signals.worker_process_shutdown.connect
+def shut_down(**_):
+    from opentelemetry import metrics, trace
+    trace.get_tracer_provider().shutdown()
+    metrics.get_meter_provider().shutdown()
+
+@app.task
+def ask():
+    client.messages.create(model="claude-opus-4-8", max_tokens=9, messages=[{"role": "user", "content": "hi"}])
+"""
+
+
+@pytest.mark.slow
+def test_a_celery_worker_with_prefork(sim: Simulator, tmp_path: Path) -> None:
+    """Tasks in two children of a worker that has instrumented: what they recorded has arrived when it has ended."""
+    python, sink, log = servers(), Sink(), tmp_path / "log"
+    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "queue").mkdir()
+    variables = environments.variables_of(
+        {"SIMULATOR": sim.base_url, "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, "QUEUE": str(tmp_path / "queue")}
+    )
+    send = "import jobs; [jobs.ask.delay() for _ in range(8)]"
+    subprocess.run([str(python), "-c", send], cwd=tmp_path, env=variables, check=True, timeout=60)
+    command = [str(python), "-m", "celery", "-A", "jobs", "worker", "-l", "INFO", "-c", "2"]
+    with log.open("wb") as output:
+        worker = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + 60
+        while log.read_text().count(" succeeded in ") < 8:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+    finally:
+        stop(worker)
+        sink.close()
+    said = log.read_text()
+    assert len(sim.requests) == 8, said
+    assert sink.bodies.get("/v1/traces", b"").count(b"POST /v1/messages") == 8, said
+    assert b"anthropic.client.attempt.duration" in sink.bodies.get("/v1/metrics", b""), said
+    assert "Traceback" not in said
+
+
+# -- greenlets ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_greenlets_do_not_adopt_each_others_attempts(sim: Simulator) -> None:
+    """Sixty retried calls at once in greenlets of one thread: each attempt is below its own call and its own app."""
+    sim.mix({"ok": 0.5, "http_429_retry_after_ms": 0.5})
+    found = json.loads(environments.run(servers(), Path(__file__).parent / "greenlets.py", sim.base_url))
+    assert found["at_once"] > 10
+    assert found["calls_in_a_trace"] == [1]
+    assert found["kinds"] == {
+        "None > app": 60,
+        "app > anthropic.messages.create": 60,
+        "anthropic.messages.create > POST /v1/messages": len(sim.requests),
+    }
+    assert len(sim.requests) > 80
