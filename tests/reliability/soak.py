@@ -6,7 +6,8 @@
     python tests/reliability/soak.py --plain               # without the library, to compare with
 
 The rule: it prints figures as one line of JSON and exits with 1 if what must not be is: an attempt in flight, a
-connection open, or memory that grows with the number of calls.
+connection open, memory that grows with the number of calls, or, with an exporter that fails, an app that is slower than
+with one that is well.
 """
 
 from __future__ import annotations
@@ -30,20 +31,34 @@ OPEN = ("in_flight", "spans_unended", "connections_busy", "sockets_left", "conne
 """What has to be 0: attempts, spans, responses that a client still holds, its sockets, the simulator's, all files."""
 
 
+KEPT_THROUGHPUT = 0.7
+"""The part of its calls per second that an app keeps at least; what is missing is what two runs differ by."""
+
+
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
-    options: Any = exporters.BEHAVIOURS[arguments.exporter]
+    asked = {"calls_asked": arguments.calls, "streams_asked": arguments.streams, "exporter": arguments.exporter}
+    if arguments.exporter == "well":
+        return {**asked, **measure(arguments, "well")}
+    # Before and after, as the machine may have other things to do.
+    before = measure(arguments, "well", part=0.2)["calls_per_second"]
+    found = measure(arguments, arguments.exporter)
+    after = measure(arguments, "well", part=0.2)["calls_per_second"]
+    return {**asked, **found, "calls_per_second_if_well": min(before, after)}
+
+
+def measure(arguments: argparse.Namespace, exporter: str, part: float = 1.0) -> dict[str, Any]:
+    """The figures of one load, or of a part of it."""
+    options: Any = exporters.BEHAVIOURS[exporter]
     behaviour = exporters.Behaviour(**options)
-    work = load.Load(arguments.calls, arguments.streams, arguments.concurrent)
-    found = load.measure(
-        work,
+    return load.measure(
+        load.Load(int(arguments.calls * part), int(arguments.streams * part), arguments.concurrent),
         network=arguments.network,
         exporter=exporters.Spans(behaviour),
         metrics=exporters.Metrics(behaviour),
         instrumented=not arguments.plain,
         trace_memory=arguments.trace_memory,
     )
-    return {"calls_asked": arguments.calls, "streams_asked": arguments.streams, "exporter": arguments.exporter, **found}
 
 
 def wrong(found: dict[str, Any], arguments: argparse.Namespace) -> list[str]:
@@ -51,6 +66,8 @@ def wrong(found: dict[str, Any], arguments: argparse.Namespace) -> list[str]:
     problems = [f"{name} is {found[name]}" for name in OPEN if found[name]]
     if not arguments.plain and found["calls"] != arguments.calls + arguments.streams:
         problems.append("calls were not counted")
+    if found["calls_per_second"] < KEPT_THROUGHPUT * found.get("calls_per_second_if_well", 0):
+        problems.append("the app is slower than with an exporter that is well")
     grown = found["traced_bytes_per_call" if arguments.trace_memory else "resident_bytes_per_call"]
     if grown > most_bytes_per_call(arguments.calls + arguments.streams):
         problems.append("memory grows")
