@@ -11,6 +11,7 @@ from reliability.report import Part, close, run
 
 FIGURES = json.dumps(
     {
+        "exporter": "well",
         "calls": 9,
         "attempts": 9,
         "in_flight": 0,
