@@ -132,11 +132,35 @@ def reply() -> Reply:
     """An answer of the model that has canaries in its body and in the headers that the library reads, and others."""
     content = [
         {"type": "text", "text": canaries.REPLY},
-        {"type": "tool_use", "id": "t2", "name": "look_up", "input": {}},
+        {"type": "tool_use", "id": "t2", "name": "look_up", "input": {"q": canaries.TOOL_INPUT}},
     ]
     headers = tuple((name, canaries.HEADER) for name in ("retry-after", "x-secret", "set-cookie", "server", "via"))
     body = {**interrupting.MESSAGE, "content": content}
     return Reply(body=json.dumps(body).encode(), headers=headers)
+
+
+def streamed(*last: bytes) -> Reply:
+    """The same as a stream, whose end is `last` or the usual one."""
+    delta: dict[str, Any] = {"type": "content_block_delta", "index": 0}
+    deltas = (
+        {"type": "text_delta", "text": canaries.REPLY},
+        {"type": "thinking_delta", "thinking": canaries.REPLY},
+        {"type": "input_json_delta", "partial_json": json.dumps({"q": canaries.TOOL_INPUT})},
+    )
+    events = [
+        f"event: content_block_delta\ndata: {json.dumps({**delta, 'delta': each})}\n\n".encode() for each in deltas
+    ]
+    begin, end = interrupting.CHUNKS[:2], last or interrupting.CHUNKS[3:]
+    return Reply(body=b"".join((*begin, *events, *end)), content_type="text/event-stream", headers=reply().headers)
+
+
+BROKEN_EVENTS = (
+    f"event: error\ndata: {canaries.REPLY}\n\n".encode(),
+    f'event: error\ndata: {{"error": {{"type": "{canaries.REPLY}"}}}}\n\n'.encode(),
+    f"event: {canaries.REPLY}\ndata: {{}}\n\n".encode(),
+    f'data: {{"type": "{canaries.REPLY}'.encode(),
+)
+"""Ends of streams that repeat what they should not, where the library looks for an error's type."""
 
 
 def failing(status: int) -> Reply:
@@ -179,8 +203,17 @@ def test_no_canary_is_exported(sim: Simulator, exported: Any) -> None:
         )
         for stream in (False, False, True, True):
             send(client, stream=stream)
+        sim.play(streamed(), *map(streamed, BROKEN_EVENTS))
+        for _ in range(1 + len(BROKEN_EVENTS)):
+            send(client, stream=True)
         with pytest.raises(anthropic.APIStatusError):
             client.beta.files.upload(file=(canaries.FILE_NAME, b"content", "text/plain"))
+
+    tokens = {**options, "api_key": None, "auth_token": canaries.AUTH_TOKEN}
+    with anthropic.Anthropic(**tokens) as client:
+        sim.play(reply(), "http_401")
+        for _ in range(2):
+            send(client)
 
     async def main() -> None:
         async with anthropic.AsyncAnthropic(**options) as client:
