@@ -31,7 +31,10 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Component:
-    """One component: its names on a PATH, where else to get it, and how to build it (None: not with Go alone)."""
+    """One component: its names on a PATH, where else to get it, and how to build it (None: not with Go alone).
+
+    `cached_as` is its name in the cache where that is another's, too.
+    """
 
     name: str
     on_path: tuple[str, ...]
@@ -39,6 +42,7 @@ class Component:
     build: Callable[[Path], None] | None
     key: str = ""
     expect: str = ""
+    cached_as: str = ""
 
 
 def cache() -> Path:
@@ -99,7 +103,8 @@ def present(component: Component) -> Path | None:
 def _cached(component: Component) -> Path:
     """The name has a hash of what it is built from, so that another version is another file."""
     digest = hashlib.sha256(component.key.encode()).hexdigest()[:12]
-    return cache() / "bin" / f"{component.name.lower().replace(' ', '-')}-{digest}"
+    name = component.cached_as or component.name.lower().replace(" ", "-")
+    return cache() / "bin" / f"{name}-{digest}"
 
 
 def _run(command: list[str], cwd: Path | None = None, **environment: str) -> str:
@@ -145,6 +150,7 @@ def _module(module: str, package: str, *flags: str) -> Callable[[Path], None]:
 
 
 _JAEGER = "github.com/jaegertracing/jaeger@v1.76.0"
+_ALERTMANAGER = "github.com/prometheus/alertmanager@v0.28.1"
 _PROMETHEUS = "github.com/prometheus/prometheus@v0.315.0"
 
 COLLECTOR = Component(
@@ -163,22 +169,32 @@ JAEGER = Component(
     _JAEGER,
     "3 to 6 minutes on 2 cores; its web page is a placeholder, as that is built apart",
 )
+_BUILD_PROMETHEUS = _module(_PROMETHEUS, "./cmd/prometheus", "-tags", "remove_all_sd")
+_ITS_PAGE = "its web page is missing, as that is built apart"
 PROMETHEUS = Component(
-    "Prometheus", ("prometheus",), "apt-get install prometheus, brew install prometheus, or a release of it", None
+    "Prometheus",
+    ("prometheus",),
+    "apt-get install prometheus, brew install prometheus, a release of it, or Go",
+    _BUILD_PROMETHEUS,
+    _PROMETHEUS,
+    f"3 to 6 minutes on 2 cores; {_ITS_PAGE}",
+    "prometheus-3",
 )
 PROMETHEUS_3 = Component(
     "Prometheus 3",
     ("prometheus3",),
     "a release of Prometheus 3, or Go",
-    _module(_PROMETHEUS, "./cmd/prometheus", "-tags", "remove_all_sd"),
+    _BUILD_PROMETHEUS,
     _PROMETHEUS,
-    "some minutes; its web page is missing, as that is built apart",
+    f"3 to 6 minutes on 2 cores; {_ITS_PAGE}",
 )
 ALERTMANAGER = Component(
     "Alertmanager",
     ("prometheus-alertmanager", "alertmanager"),
-    "apt-get install prometheus-alertmanager, brew install alertmanager, or a release of it",
-    None,
+    "apt-get install prometheus-alertmanager, brew install alertmanager, a release of it, or Go",
+    _module(_ALERTMANAGER, "./cmd/alertmanager"),
+    _ALERTMANAGER,
+    "about a minute on 2 cores",
 )
 PROMTOOL = Component("promtool", ("promtool",), "apt-get install prometheus, or a release of Prometheus", None)
 

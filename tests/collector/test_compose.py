@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 from anthropic_otel.bundle import files, settings
 
 CONFIGS = files.source("collector-config")
+sys.path.insert(0, str(CONFIGS))
 COMPOSE = yaml.safe_load((CONFIGS / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -113,6 +115,12 @@ def test_grafana_is_provisioned_with_the_sources_that_the_dashboards_ask_for() -
     assert (inside("grafana", provider["options"]["path"]) / "overview.json").is_file()
 
 
+@pytest.mark.parametrize("config", sorted((CONFIGS / "jaeger").glob("*.yaml")), ids=lambda path: path.name)
+def test_jaeger_does_not_trace_itself(config: Path) -> None:
+    """On one machine its traces would come back to it through the Collector, among the app's."""
+    assert yaml.safe_load(config.read_text())["extensions"]["jaeger_query"]["enable_tracing"] is False
+
+
 def test_the_collector_image_is_the_version_that_the_tests_build() -> None:
     """What is tested is what is started."""
     from anthropic_otel.bundle.kubernetes import IMAGE
@@ -136,6 +144,17 @@ def test_the_line_for_one_image_mounts_what_is_there_where_grafana_looks_for_it(
         "alerting",
     }
     assert re.search(r" grafana/otel-lgtm:\d+\.\d+\.\d+$", line)
+
+
+def test_the_other_images_are_the_versions_that_are_built_where_there_is_no_docker() -> None:
+    """Both ways to start the stack start the same. Jaeger's modules count in another way than its images."""
+    from localstack import binaries
+
+    versions = {name: service["image"].partition(":")[2] for name, service in SERVICES.items()}
+    assert binaries.ALERTMANAGER.key.endswith("@" + versions["alertmanager"])
+    major, minor, patch = versions["prometheus"].removeprefix("v").split(".")
+    assert binaries.PROMETHEUS.key.endswith(f"@v0.{major}{int(minor):02}.{patch}")
+    assert (binaries.JAEGER.key.partition("@")[2], versions["jaeger"]) == ("v1.76.0", "2.13.0")
 
 
 # -- configs -----------------------------------------------------------------------------------------------------------
