@@ -22,12 +22,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from localstack import binaries, panels, services
 from localstack.services import HOST, PORTS, NotReady, Service
+
+GRACE = 10.0
+"""Seconds that a part has to end by itself."""
 
 
 def say(text: str) -> None:
@@ -74,14 +78,16 @@ class Stack:
         return 0 if alive else 1
 
     def down(self) -> int:
-        """Ends what `up` started, and waits for the end."""
-        for pid in self.running().values():
-            os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 30
-        while self.running() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        for pid in self.running().values():
-            os.kill(pid, signal.SIGKILL)
+        """Ends what `up` started, the senders first, so that what they have left still arrives."""
+        for name, pid in reversed(self.running().items()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + GRACE
+            while name in self.running() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if name in self.running():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._state.unlink(missing_ok=True)
         say("ended")
         return 0
