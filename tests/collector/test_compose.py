@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -233,12 +234,29 @@ def test_kustomize_builds_every_kubernetes_file() -> None:
     assert said.returncode == 0, said.stderr
     kinds = [document["kind"] for document in yaml.safe_load_all(said.stdout)]
     assert sorted(kinds) == [
-        "ConfigMap",
+        *["ConfigMap"] * 3,
         "OpenTelemetryCollector",
         "OpenTelemetryCollector",
         "PodMonitor",
         "PrometheusRule",
     ]
+
+
+def test_kubectl_can_apply_every_resource() -> None:
+    """It keeps each as JSON in an annotation, and annotations must not be longer than 256 KiB together."""
+    for path in sorted((CONFIGS / "kubernetes").glob("*.yaml")):
+        for resource in yaml.safe_load_all(path.read_text()):
+            assert len(json.dumps(resource)) < 256 * 1024 - 1024, (path.name, resource["kind"])
+
+
+def test_the_dashboards_of_a_cluster_are_the_dashboards() -> None:
+    """The same as in the files, for the sidecar to load."""
+    found = {}
+    for resource in yaml.safe_load_all((CONFIGS / "kubernetes" / "dashboards.yaml").read_text()):
+        assert resource["metadata"]["labels"] == {"grafana_dashboard": "1"}
+        found |= {name: json.loads(text) for name, text in resource["data"].items()}
+    boards = files.source("dashboards").glob("*.json")
+    assert found == {f"anthropic-otel-{path.name}": json.loads(path.read_text()) for path in boards}
 
 
 def expanded(text: str, values: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ and probes from there, and knows no variables.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -35,7 +36,8 @@ def generated(made: dict[str, str]) -> dict[str, str]:
     return {
         _FOLDER + "agent.yaml": HEADER + dump(_agent()),
         _FOLDER + "gateway.yaml": HEADER + dump(_gateway()),
-        _FOLDER + "dashboards.yaml": "# Generated from ../../dashboards.\n" + dump(_dashboards(boards)),
+        _FOLDER + "dashboards.yaml": "# Generated from ../../dashboards.\n"
+        + "---\n".join(dump(_dashboard(path, text)) for path, text in boards.items()),
         _FOLDER + "prometheus-rule.yaml": made["dashboards/alerts/prometheus-rule.yaml"],
     }
 
@@ -119,15 +121,20 @@ def _gateway() -> dict[str, Any]:
     )
 
 
-def _dashboards(boards: dict[str, str]) -> dict[str, Any]:
-    """One ConfigMap with the label that Grafana's sidecar looks for."""
+def _dashboard(path: str, text: str) -> dict[str, Any]:
+    """A ConfigMap with the label that Grafana's sidecar looks for.
+
+    One for each dashboard and without white space: `kubectl apply` keeps a copy in an annotation, which must not be
+    longer than 256 KiB.
+    """
+    file = f"anthropic-otel-{path.rsplit('/', 1)[-1]}"
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": "anthropic-otel-dashboards",
+            "name": file.removesuffix(".json"),
             "labels": {"grafana_dashboard": "1"},
             "annotations": {"grafana_folder": "Claude API"},
         },
-        "data": {f"anthropic-otel-{path.rsplit('/', 1)[-1]}": text for path, text in boards.items()},
+        "data": {file: json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))},
     }
