@@ -56,6 +56,30 @@ sys.exit(any(name in sys.modules for name in ("yaml", "grafana_foundation_sdk"))
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
 
 
+@pytest.mark.parametrize("missing", ["yaml", "grafana_foundation_sdk"])
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [((3, 12), "pip install 'anthropic-otel[bundle]'"), ((3, 10), "need Python 3.11 or newer")],
+    ids=["new Python", "old Python"],
+)
+def test_without_the_generator_it_says_what_to_install(
+    tmp_path: Path, missing: str, version: tuple[int, int], said: str
+) -> None:
+    """On a Python for which Grafana's SDK is not made, that another one will do."""
+    program = f"""
+import sys
+from anthropic_otel.bundle import BundleError, write_bundle
+sys.modules[{missing!r}], sys.version_info = None, {version}
+try:
+    write_bundle({str(tmp_path / "out")!r}, job="shop")
+except BundleError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True, text=True)
+    assert said in run.stdout, run.stdout + run.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @generates
 def test_job_and_objective_reach_rules_dashboards_and_the_thresholds_file(tmp_path: Path) -> None:
     """One option, and everything agrees."""

@@ -104,14 +104,13 @@ def _contents(changes: dict[str, str | float | None], thresholds: Path | None) -
 def _generated(text: str) -> dict[str, str]:
     """The files that are made from thresholds. The generator's needs are imported only here."""
     try:
-        import yaml  # noqa: F401
-
+        parsed = settings.parse(text)
         from anthropic_otel.bundle import render
     except ImportError as error:
         if sys.version_info < (3, 11):
             raise BundleError(_TOO_OLD) from error
         raise BundleError(f"{error}: pip install 'anthropic-otel[bundle]'") from error
-    return render.generated(settings.parse(text))
+    return render.generated(parsed)
 
 
 def _remembered(target: Path) -> dict[str, str]:
