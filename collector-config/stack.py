@@ -19,7 +19,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -112,9 +111,7 @@ class Stack:
 
     def _is_ours(self, pid: int) -> bool:
         """A number may have been given to another process since, or be that of one that has ended."""
-        said = subprocess.run(
-            ["ps", "-ww", "-o", "stat=", "-o", "args=", "-p", str(pid)], capture_output=True, text=True
-        ).stdout
+        said = services.described(pid)
         ours = (str(self.work), str(binaries.CONFIGS), " ".join(services.STORY))
         return not said.startswith("Z") and any(one in said for one in ours)
 

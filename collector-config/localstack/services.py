@@ -40,6 +40,10 @@ PORTS = {
 """The documented ports of `stack.py up`."""
 
 
+LIVES = 1.0
+"""Seconds after which a process that has no address to ask is taken to have started."""
+
+
 class NotReady(Exception):
     """A component that ended or did not answer. The message has the end of its log."""
 
@@ -99,7 +103,7 @@ class Service:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise NotReady(f"{self.name} ended with status {self.process.returncode}:\n{self.tail()}")
-            if not self.ready or answers(self.ready):
+            if answers(self.ready) if self.ready else time.monotonic() > deadline - wait + LIVES:
                 return self
             time.sleep(0.1)
         self.stop()
@@ -119,6 +123,19 @@ class Service:
     def tail(self, lines: int = 15) -> str:
         """The end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def described(pid: int) -> str:
+    """The state of a process, as one letter, and its command; empty if there is none."""
+    if Path("/proc/self").exists():  # Linux; a container may have no `ps`
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            return ""
+        return f"{state} {' '.join(command.split(chr(0)))}"
+    asked = ["ps", "-ww", "-o", "stat=", "-o", "args=", "-p", str(pid)]
+    return subprocess.run(asked, capture_output=True, text=True).stdout
 
 
 def answers(url: str) -> bool:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from localstack import binaries
+from localstack import binaries, services
 from localstack.binaries import CONFIGS
 
 from .conftest import eventually
@@ -39,7 +39,7 @@ def test_it_starts_everything_says_what_to_open_shows_data_in_the_panels_and_end
             # An alert takes some minutes to fire; that it then is in its panel is shown in test_story.
             return [line for line in shown if line.endswith(" 0 series  -") and "Alerts that fire now" not in line]
 
-        eventually(lambda: not empty(), 120, lambda: "\n".join(empty()))
+        eventually(lambda: not empty(), 180, lambda: "\n".join(empty()))
         jaeger, prometheus, alertmanager = map(fetch, re.findall(r"as JSON +(http\S+)", started.stdout))
         assert jaeger["data"]
         assert prometheus["status"] == "success"
@@ -68,6 +68,16 @@ def test_without_a_binary_and_without_go_it_says_what_is_missing_and_how_to_get_
         assert f"{name}: no " in said.stderr
         assert get in said.stderr
     assert "no Go to build it with" in said.stderr
+
+
+def test_a_process_is_known_by_its_command_and_one_that_has_ended_is_not() -> None:
+    """By which `down` ends its own processes and no other that was given the same number."""
+    process = subprocess.Popen([sys.executable, "-c", "input()", "a word"], stdin=subprocess.PIPE)
+    try:
+        eventually(lambda: "-c input() a word" in services.described(process.pid), 10, "its command")
+    finally:
+        process.communicate(b"\n")
+    assert services.described(process.pid) == ""
 
 
 def test_a_build_says_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
