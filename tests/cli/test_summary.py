@@ -72,7 +72,7 @@ def test_nothing_gives_an_empty_summary() -> None:
     nothing = summarize([], [])
     assert nothing.calls_took is None
     assert nothing.backoff_share == nothing.attempts_per_call == 0
-    assert plain(tables(nothing, UNICODE)).startswith("Calls by outcome  0 calls\n")
+    assert plain(tables(nothing, 80, UNICODE)).startswith("Calls by outcome  0 calls\n")
 
 
 @pytest.mark.parametrize(("part", "value"), [(0.5, 5), (0.95, 10), (0.9, 9), (0.0, 1), (1.0, 10)])
@@ -83,7 +83,7 @@ def test_percentiles_are_by_nearest_rank(part: float, value: int) -> None:
 
 def test_the_tables(summary: Summary) -> None:
     """Each section has its sum in the title, bars are to scale, and a status is not said twice."""
-    assert "\n" + plain(tables(summary, UNICODE)) + "\n" == (
+    assert "\n" + plain(tables(summary, 80, UNICODE)) + "\n" == (
         """
 Calls by outcome  3 calls
   succeeded    1  ■■■■■■■■■■■■■■■■  answered at once
@@ -105,3 +105,11 @@ Latency of answered calls      p50      p95
   their last attempt alone  200 ms   300 ms
 """
     )
+
+
+@pytest.mark.parametrize("width", [60, 64, 70, 80, 200])
+def test_no_line_of_a_table_is_wider_than_the_screen(summary: Summary, width: int) -> None:
+    """The bars give way, as the numbers stand beside them."""
+    lines = plain(tables(summary, width, UNICODE)).splitlines()
+    assert max(map(len, lines)) <= width
+    assert any("ECONNRESET" in line for line in lines)

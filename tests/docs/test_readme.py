@@ -187,5 +187,5 @@ def test_the_picture_is_what_the_demo_draws() -> None:
         model="claude-sonnet-5-5",
     )  # fmt: skip
     [picture] = [block for block in blocks("README.md", "text") if "attempt 1" in block]
-    _, facts = _headline(trace, "", UNICODE)
+    _, facts = _headline(trace, "", 80, UNICODE)
     assert picture == plain([facts, *waterfall(trace, 80)]) + "\n"

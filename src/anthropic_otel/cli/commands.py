@@ -68,7 +68,7 @@ def demo(pace: float, loop: bool) -> None:
 def introduce(terminal: Terminal) -> None:
     """Prints what is going to happen, before the imports that take a second or two."""
     terminal.text(f"A small app asks Claude through the Anthropic SDK {version('anthropic')}", Style.STRONG)
-    terminal.text("The API is a simulator on loopback. One line was added to the app:")
+    terminal.text("The API is a simulator. One line was added to the app:")
     terminal.lines([(), (Piece("    anthropic_otel.instrument()", Style.GOOD),), ()])
 
 

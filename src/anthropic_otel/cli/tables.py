@@ -1,6 +1,7 @@
 """A summary as tables: from numbers to lines of styled text, as pure as `waterfall`.
 
-The rule: every section has one title, the number that matters most stands in it, and no line is longer than 80 columns.
+The rule: every section has one title, the number that matters most stands in it, and no line is longer than the screen,
+if that is at least 60 columns wide.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from anthropic_otel.cli.summary import AttemptKind, Latency, Summary
 from anthropic_otel.cli.waterfall import SOURCES
 
 _BAR: Final = 16
+_BESIDE_A_BAR: Final = 60
+"""The columns of the widest table without its bars."""
 _STYLES: Final = {
     CallOutcome.SUCCEEDED.value: Style.GOOD,
     CallOutcome.RECOVERED.value: Style.BACKOFF,
@@ -30,9 +33,10 @@ _MEANINGS: Final = {
 }
 
 
-def tables(summary: Summary, glyphs: Glyphs) -> list[Line]:
+def tables(summary: Summary, width: int, glyphs: Glyphs) -> list[Line]:
     """The whole summary: calls, attempts, backoff, latency."""
-    sections = (_calls(summary, glyphs), _attempts(summary, glyphs), _backoff(summary), _latency(summary))
+    bar = max(0, min(_BAR, width - _BESIDE_A_BAR))
+    sections = (_calls(summary, glyphs), _attempts(summary, bar, glyphs), _backoff(summary), _latency(summary))
     lines: list[Line] = []
     for section in sections:
         lines += [*section, ()]
@@ -52,12 +56,12 @@ def _calls(summary: Summary, glyphs: Glyphs) -> Iterator[Line]:
         yield (
             Piece(f"  {outcome:<10}", style),
             Piece(f"{count:>4}  "),
-            Piece(_bar(count, most, glyphs).ljust(_BAR), style),
+            Piece(_bar(count, most, _BAR, glyphs).ljust(_BAR), style),
             Piece(f"  {_MEANINGS[outcome]}", Style.QUIET),
         )
 
 
-def _attempts(summary: Summary, glyphs: Glyphs) -> Iterator[Line]:
+def _attempts(summary: Summary, bar: int, glyphs: Glyphs) -> Iterator[Line]:
     told = f"  {sum(summary.attempts.values())} attempts, {summary.attempts_per_call:.2f} per call"
     yield (*_title("Attempts by status and cause"), Piece(told, Style.QUIET))
     yield (Piece(f"  {'status':<6}  {'error.type':<21}  {'phase':<7}  {'errno':<12}", Style.QUIET),)
@@ -68,7 +72,7 @@ def _attempts(summary: Summary, glyphs: Glyphs) -> Iterator[Line]:
         yield (
             Piece(f"  {kind.status or '':<6}  {word:<21}", style),
             Piece(f"  {kind.phase or '':<7}  {kind.errno or '':<12}{count:>4}  "),
-            Piece(_bar(count, most, glyphs), style),
+            Piece(_bar(count, most, bar, glyphs), style),
         )
 
 
@@ -103,5 +107,6 @@ def _quiet(text: str) -> Piece:
     return Piece(text, Style.QUIET)
 
 
-def _bar(count: int, most: int, glyphs: Glyphs) -> str:
-    return glyphs.bar * max(1, round(count / most * _BAR))
+def _bar(count: int, most: int, columns: int, glyphs: Glyphs) -> str:
+    """At least one column, if there is room for any."""
+    return glyphs.bar * min(columns, max(1, round(count / most * columns)))

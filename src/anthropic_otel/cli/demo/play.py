@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import anthropic_otel
 from anthropic_otel.cli.collect import Collection
@@ -20,6 +21,9 @@ from anthropic_otel.cli.terminal import Terminal
 from anthropic_otel.cli.traces import Trace
 from anthropic_otel.simulator import Simulator
 from anthropic_otel.simulator.interrupts import interruptible
+
+_WITH_TEXT: Final = 80
+"""The columns from which on there is room to say what happens in an act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,9 @@ def _play(terminal: Terminal, collection: Collection, pace: float, acts: Sequenc
 
 
 def _act(terminal: Terminal, stage: Stage, number: str, act: Act) -> Featured:
-    terminal.text(f"  {number} {act.name:<15}", Style.STRONG, end="")
-    terminal.text(f"{act.text:<40}", Style.QUIET, end="")
+    terminal.text(f"  {number} {act.name:<16}", Style.STRONG, end="")
+    if terminal.width >= _WITH_TEXT:
+        terminal.text(f"{act.text:<40}", Style.QUIET, end="")
     before, began = len(stage.seen), time.monotonic()
     featured = act.play(stage)
     terminal.text(f"{len(stage.seen) - before:>3} calls {time.monotonic() - began:5.1f} s")

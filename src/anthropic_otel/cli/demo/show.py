@@ -10,7 +10,7 @@ from typing import Final
 
 from anthropic_otel.cli.collect import Collection, destination, service_name
 from anthropic_otel.cli.demo.play import Result
-from anthropic_otel.cli.styled import Glyphs, Line, Piece, Style
+from anthropic_otel.cli.styled import Glyphs, Line, Piece, Style, packed
 from anthropic_otel.cli.tables import tables
 from anthropic_otel.cli.terminal import Terminal
 from anthropic_otel.cli.traces import Trace
@@ -39,23 +39,26 @@ _OWN_APP: Final = 'anthropic_otel.instrument(export="otlp")'
 
 def show(terminal: Terminal, result: Result) -> None:
     """Prints the waterfalls and the tables."""
-    terminal.lines([(), (Piece("A closer look at three calls", Style.STRONG), *_legend(terminal.glyphs))])
+    terminal.lines([(), *_introduction(terminal.width, terminal.glyphs)])
     for title, trace in result.featured.items():
-        terminal.lines([(), *_headline(trace, title, terminal.glyphs)])
+        terminal.lines([(), *_headline(trace, title, terminal.width, terminal.glyphs)])
         terminal.lines(waterfall(trace, terminal.width, terminal.glyphs))
-    terminal.lines([(), *tables(result.summary, terminal.glyphs)])
+    terminal.lines([(), *tables(result.summary, terminal.width, terminal.glyphs)])
 
 
-def _legend(glyphs: Glyphs) -> list[Piece]:
-    return [Piece(f"   {getattr(glyphs, glyph) * 3} {text}", style) for glyph, text, style in _LEGEND]
+def _introduction(width: int, glyphs: Glyphs) -> list[Line]:
+    title = Piece("A closer look at three calls", Style.STRONG)
+    legend = tuple(Piece(f"   {getattr(glyphs, glyph) * 3} {text}", style) for glyph, text, style in _LEGEND)
+    whole = (title, *legend)
+    return [whole] if sum(len(piece.text) for piece in whole) <= width else [(title,), legend]
 
 
-def _headline(trace: Trace, title: str, glyphs: Glyphs) -> list[Line]:
+def _headline(trace: Trace, title: str, width: int, glyphs: Glyphs) -> list[Line]:
     many = f"{len(trace.attempts)} attempt" + "s" * (len(trace.attempts) != 1)
     lost = (f"{trace.backoff / trace.duration:.0%} of it backoff",) if trace.backoff else ()
-    facts = glyphs.separator.join((trace.name, trace.model, many, *lost))
+    facts = packed((trace.name, trace.model, many, *lost), glyphs.separator, width)
     where = ((Piece(f"trace {trace.trace_id}", Style.QUIET),),) if destination() else ()
-    return [(Piece(title, Style.STRONG),), (Piece(facts, Style.QUIET),), *where]
+    return [(Piece(title, Style.STRONG),), *((Piece(line, Style.QUIET),) for line in facts), *where]
 
 
 def tell_more(terminal: Terminal, collection: Collection) -> None:
