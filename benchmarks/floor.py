@@ -45,7 +45,7 @@ class Recording:
         """An argument as source: contexts and what was returned by their names, anything else as it was."""
         if id(value) in self._names:
             return self._names[id(value)]
-        if isinstance(value, Context):
+        if isinstance(value, Context) and not (value and trace.get_current_span(value) is trace.INVALID_SPAN):
             return "parent"
         return repr(value) if value is None or isinstance(value, int | float | str) else self.name(_copy(value), "a")
 
