@@ -52,6 +52,26 @@ def test_the_time_between_chunks_is_the_consumers(reading: Reading, clock: Any) 
     assert reading.consumer_time == 300
 
 
+ERROR = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
+QUOTED = b'event: content_block_delta\ndata: {"delta":{"text":"event: error\\n\\n"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([ERROR], [True]),
+        ([ERROR.replace(b"\n", b"\r\n")], [True]),
+        ([b"event: ping\ndata: {}\n\n" + ERROR], [True]),
+        ([ERROR[:40], ERROR[40:]], [False, False]),
+        ([QUOTED, STOP], [False, False]),
+        ([7], [False]),
+    ],
+)
+def test_a_whole_error_event_is_the_last(reading: Reading, chunks: list[Any], expected: list[bool]) -> None:
+    """One that is cut across chunks is read off at the end; what a model writes of errors is none."""
+    assert [reading.decoded(each) for each in chunks] == expected
+
+
 def test_the_silence_before_the_end_counts(reading: Reading, clock: Any) -> None:
     """A stream that stalls until a read timeout has its longest silence at its end."""
     chunk(reading, clock, 10)

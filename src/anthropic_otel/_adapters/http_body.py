@@ -109,8 +109,8 @@ class _SyncBody(_Observed):
             reading.asked()
             for chunk in self._body:
                 reading.arrived()
-                if look is not None:
-                    look(chunk)
+                if look is not None and look(chunk):
+                    self._attempt.end(End.CLOSED)
                 yield chunk
                 reading.asked()
         except GeneratorExit:
@@ -138,8 +138,8 @@ class _AsyncBody(_Observed):
             reading.asked()
             async for chunk in chunks:
                 reading.arrived()
-                if look is not None:
-                    look(chunk)
+                if look is not None and look(chunk):
+                    self._attempt.end(End.CLOSED)
                 yield chunk
                 reading.asked()
         except GeneratorExit:
@@ -201,7 +201,8 @@ def _decoded(response: Any, body: Any, chunk_size: int | None) -> Iterator[bytes
     body.ends_in_decoder = body.decoding = True
     try:
         for chunk in type(response).iter_bytes(response, chunk_size):
-            body._reading.decoded(chunk)
+            if body._reading.decoded(chunk):
+                body._attempt.end(End.CLOSED)
             body.decoding = False
             yield chunk
             body.decoding = True
@@ -221,7 +222,8 @@ async def _adecoded(response: Any, body: Any, chunk_size: int | None) -> AsyncIt
     chunks = type(response).aiter_bytes(response, chunk_size)
     try:
         async for chunk in chunks:
-            body._reading.decoded(chunk)
+            if body._reading.decoded(chunk):
+                body._attempt.end(End.CLOSED)
             body.decoding = False
             yield chunk
             body.decoding = True

@@ -10,7 +10,7 @@ from typing import Final
 
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.sse import UNSEEN, StreamEnd, Tail
+from anthropic_otel._core.sse import ERROR_EVENT, UNSEEN, StreamEnd, Tail
 
 
 class Reading:
@@ -54,14 +54,21 @@ class Reading:
         self._since = now
         self._waiting = False
 
-    def decoded(self, chunk: bytes) -> None:
-        """The chunk's bytes, with any content encoding undone."""
-        if self.tail is not None:
-            try:
-                self.tail.feed(chunk)
-            except Exception as error:
-                # A transport of the app's own that yields something else than bytes.
-                report("Reading.decoded", error)
+    def decoded(self, chunk: bytes) -> bool:
+        """The chunk's bytes, with any content encoding undone. Returns whether an `error` event ends with it.
+
+        That is the last of its stream, and older SDKs leave the stream open after it.
+        """
+        tail = self.tail
+        if tail is None:
+            return False
+        try:
+            tail.feed(chunk)
+            return ERROR_EVENT in chunk and tail.failed
+        except Exception as error:
+            # A transport of the app's own that yields something else than bytes.
+            report("Reading.decoded", error)
+            return False
 
     def conclude(self, now: int) -> None:
         """Reads off the end of an event stream how it ended, into `end`. Frees what was kept of it.

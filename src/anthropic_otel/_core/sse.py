@@ -18,6 +18,9 @@ from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
 TAIL: Final = 1024
 """How many bytes of a stream are kept. An `error` event with its request id has about 200."""
 
+ERROR_EVENT: Final = b"event: error"
+"""What a chunk that is not looked at any closer does not have in it."""
+
 _ERROR_EVENT: Final = re.compile(rb"(?:^|[\r\n])event: ?error[\r\n]")
 _STOP_EVENT: Final = re.compile(rb"(?:^|[\r\n])event: ?message_stop[\r\n]")
 _DATA: Final = re.compile(rb"[\r\n]data: ?([^\r\n]*)")
@@ -70,6 +73,11 @@ class Tail:
             self._bytes = chunk
         else:
             self._bytes = (self._bytes + chunk)[-TAIL:]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the bytes so far end with a whole `error` event."""
+        return self._bytes.endswith((b"\n\n", b"\r\n\r\n")) and bool(_ERROR_EVENT.search(self._bytes))
 
     def end(self) -> StreamEnd:
         """What the bytes so far say. Never raises, whatever they are."""
