@@ -46,10 +46,11 @@ def test_children_record(mode: str, sim: Simulator) -> None:
 
 
 def test_a_fork_in_the_middle_of_calls_deadlocks_nobody(sim: Simulator) -> None:
-    """Forked while four threads call: each child gets its answers and ends."""
+    """Forked while four threads call: each child gets its answers, measures its own three calls, and ends."""
     children = run("fork_under_load", sim)
     assert len(children) == 4
     assert all(child["spans"] >= 3 for child in children)
+    assert [child["measured"] for child in children] == [3] * 4
 
 
 def test_a_child_does_not_end_its_parents_attempt(sim: Simulator) -> None:
