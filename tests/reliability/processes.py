@@ -95,8 +95,8 @@ def measuring(base_url: str) -> None:
     report("child")
 
 
-def pooled(base_url: str) -> None:
-    """A task of a pool whose initializer has set up the providers."""
+def inheriting(base_url: str) -> None:
+    """A child that uses the providers as it finds them: those of its parent, or of its pool's initializer."""
     for _ in range(3):
         call(base_url)
     report("child")
@@ -128,7 +128,7 @@ def pool(base_url: str) -> None:
     """The same with a pool, whose initializer sets up the providers. Each child does one task, and ends."""
     anthropic_otel.instrument()
     with multiprocessing.get_context("fork").Pool(2, set_up_providers, maxtasksperchild=1) as workers:
-        workers.map(pooled, [base_url] * 2, chunksize=1)
+        workers.map(inheriting, [base_url] * 2, chunksize=1)
 
 
 def spawn(base_url: str) -> None:
@@ -136,12 +136,18 @@ def spawn(base_url: str) -> None:
 
 
 def fork_under_load(base_url: str) -> None:
-    """Forks while other threads are in the middle of calls that are recorded.
+    """Forks while other threads are in the middle of calls; the children use the providers of their parent."""
+    set_up_providers()
+    _fork_under_load(base_url, inheriting)
 
-    Only spans are set up before: a lock of the OpenTelemetry SDK's metrics that another thread holds at the fork is
-    held for ever in the child.
-    """
+
+def fork_for_own_metrics(base_url: str) -> None:
+    """The same, with a meter provider of its own in each child."""
     set_up_spans()
+    _fork_under_load(base_url, measuring)
+
+
+def _fork_under_load(base_url: str, child: Callable[[str], None]) -> None:
     anthropic_otel.instrument()
     done = threading.Event()
 
@@ -156,7 +162,7 @@ def fork_under_load(base_url: str) -> None:
     for thread in threads:
         thread.start()
     try:
-        run_children("fork", measuring, base_url, 4)
+        run_children("fork", child, base_url, 4)
     finally:
         done.set()
         for thread in threads:
@@ -196,7 +202,10 @@ def script(base_url: str) -> None:
 
 MODES = {
     each.__name__: each
-    for each in (prefork, pool, spawn, fork_under_load, fork_with_a_stream_open, exit_in_flight, script)
+    for each in (
+        *(prefork, pool, spawn, fork_under_load, fork_for_own_metrics, fork_with_a_stream_open, exit_in_flight),
+        script,
+    )
 }
 
 if __name__ == "__main__":

@@ -22,8 +22,17 @@ from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Metric, NetworkCause
 from anthropic_otel._otel import providers
-from anthropic_otel._otel.attributes import MAX_ADDRESSES, MAX_MODELS, MAX_STATUSES, AttributeSets, Capped, Values
+from anthropic_otel._otel.attributes import (
+    MAX_ADDRESSES,
+    MAX_MODELS,
+    MAX_STATUSES,
+    AttributeSets,
+    AttributeValue,
+    Capped,
+    Values,
+)
 from anthropic_otel._otel.counts import Counts
+from anthropic_otel._otel.forks import measuring
 from anthropic_otel._otel.ratelimits import RateLimits
 from anthropic_otel._version import __version__
 
@@ -64,38 +73,31 @@ class Metrics:
                 next(self._started[operation, address, call.invocation.model if call is not None else None])
             if retry is not None and retry.delay is not None:
                 delays = self._delays[operation, address, retry.reason, retry.source]
-                self._retry_delay(retry.delay / _SECOND, delays, context)
+                _record(self._retry_delay, retry.delay / _SECOND, delays, context)
         except Exception as error:
             report("Metrics.attempt_started", error)
 
     def attempt_ended(self, attempt: Attempt, context: Context | None) -> None:
         """Measures an attempt that has ended."""
-        call, cause, reading = attempt.call, attempt.cause, attempt.reading
-        target = attempt.operation, attempt.target.address, call.invocation.model if call is not None else None
-        how = attempt.status, attempt.error_type, cause.word if cause is not None else None, attempt.outcome
         try:
-            self._duration(attempt.duration / _SECOND, self._attempts[target + how], context)
-        except Exception as error:
-            report("Metrics.attempt_ended", error)
-        if reading is None or reading.end is None or reading.first_chunk is None:
-            return
-        try:
-            self._first_chunk((reading.first_chunk - attempt.started) / _SECOND, self._targets[target], context)
+            call, cause, reading = attempt.call, attempt.cause, attempt.reading
+            target = attempt.operation, attempt.target.address, call.invocation.model if call is not None else None
+            how = attempt.status, attempt.error_type, cause.word if cause is not None else None, attempt.outcome
+            _record(self._duration, attempt.duration / _SECOND, self._attempts[target + how], context)
+            if reading is not None and reading.end is not None and reading.first_chunk is not None:
+                waited = (reading.first_chunk - attempt.started) / _SECOND
+                _record(self._first_chunk, waited, self._targets[target], context)
         except Exception as error:
             report("Metrics.attempt_ended", error)
 
     def call_ended(self, call: Call, context: Context | None) -> None:
         """Measures a call that has ended."""
-        facts = call.operation, call.address, call.invocation.model, call.outcome
-        with_error = (*facts, call.error_type)
         try:
-            self._call_duration(call.duration / _SECOND, self._calls[with_error], context)
-        except Exception as error:
-            report("Metrics.call_ended", error)
-        try:
+            retries, facts = call.retries, (call.operation, call.address, call.invocation.model, call.outcome)
+            with_error = (*facts, call.error_type)
+            _record(self._call_duration, call.duration / _SECOND, self._calls[with_error], context)
             # Of a call without a retry there is nothing to look at, and an exemplar would cost 5 µs.
-            retries = call.retries
-            self._retries(retries, self._retried[facts], context if retries else _NO_EXEMPLAR)
+            _record(self._retries, retries, self._retried[facts], context if retries else _NO_EXEMPLAR)
         except Exception as error:
             report("Metrics.call_ended", error)
 
@@ -160,6 +162,18 @@ class Metrics:
     def _bounded(self, error_type: str | None) -> str | None:
         """The error type: a word of a closed list, or a status, of which there are no more than of those."""
         return self._status(error_type) if error_type is not None and error_type.isdecimal() else error_type
+
+
+def _record(
+    record: Callable[..., Any], amount: float, attributes: dict[str, AttributeValue], context: Context | None
+) -> None:
+    measuring.append(None)
+    try:
+        record(amount, attributes, context)
+    except Exception as error:
+        report("Metrics.record", error)
+    finally:
+        measuring.pop()
 
 
 def _histogram(meter: Meter, metric: Metric) -> Callable[..., Any]:

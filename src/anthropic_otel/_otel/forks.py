@@ -1,0 +1,29 @@
+"""A fork in the middle of a measurement of another thread, after which the child would wait for ever.
+
+The rule: whoever measures says so, by an entry in a list, which takes no lock; and a fork waits until nobody does.
+OpenTelemetry's SDK has a lock per attribute set of a metric. One that another thread holds at the fork is held in the
+child by nobody, and the first measurement there would wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final
+
+_PATIENCE: Final = 0.1
+"""The seconds that a fork waits at most. A measurement takes some 20 µs."""
+
+measuring: Final[list[None]] = []
+"""An entry for each measurement under way, in any thread: `append` and `pop` are atomic."""
+
+
+def _wait_for_measurements() -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while measuring and time.monotonic() < deadline:
+        # Gives way to the thread that measures.
+        time.sleep(0)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_wait_for_measurements, after_in_child=measuring.clear)

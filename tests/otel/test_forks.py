@@ -1,0 +1,61 @@
+"""A fork in the middle of a measurement of another thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.attempt import End
+from anthropic_otel._otel import forks
+from support.telemetry import Telemetry
+
+
+@pytest.fixture(autouse=True)
+def _nobody_measures() -> Iterator[None]:
+    """Each test begins and ends without a measurement under way."""
+    assert forks.measuring == []
+    yield
+    forks.measuring.clear()
+
+
+def test_a_fork_waits_until_the_measurement_is_over() -> None:
+    """Its lock is free then, in the child as well."""
+    forks.measuring.append(None)
+    thread = threading.Timer(0.01, forks.measuring.pop)
+    thread.start()
+    forks._wait_for_measurements()
+    assert forks.measuring == []
+    thread.join()
+
+
+def test_a_fork_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever forks within a measurement, in a signal handler, would wait for itself."""
+    monkeypatch.setattr(forks, "_PATIENCE", 0.01)
+    forks.measuring.append(None)
+    forks._wait_for_measurements()
+    assert forks.measuring == [None]
+
+
+def test_each_measurement_says_so(scene: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is under way, and also where it fails."""
+    seen: list[int] = []
+
+    def consume(measurement: Any) -> None:
+        seen.append(len(forks.measuring))
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(telemetry.meter_provider._measurement_consumer, "consume_measurement", consume)
+    call = scene.call()
+    scene.answer(scene.attempt(call), 529)
+    attempt = scene.attempt(call)
+    reading = scene.stream(attempt)
+    reading.asked()
+    reading.arrived()
+    attempt.end(End.READ)
+    call.returned()
+    assert seen == [1] * len([metric for metric in s.METRICS if metric.buckets] + ["the second attempt"])
+    assert forks.measuring == []
