@@ -51,8 +51,8 @@ def _server_plays(pool: Pool, cases: dict[str, Case]) -> Callable[[Cell], None]:
         case = cases[cell.group]
         if case.base_url:
             each = ["http_529", "ok"] if case.retry else ["ok"]
-            # Two more calls of the recording of the floor and one to spare: what is left is forgotten.
-            pool.server.ask(play=each * (cell.order["count"] + 4))
+            # With the variant and without it, and for its recording and warming up: what is left is forgotten.
+            pool.server.ask(play=each * (2 * cell.order["count"] + 8))
 
     return before
 

@@ -1,4 +1,4 @@
-"""The worker processes: all of them stay up for the whole run, one works at a time.
+"""The worker processes: they stay up for many rounds, and one works at a time.
 
 The rule: whoever starts a process ends it, whatever happens in between.
 """
@@ -67,8 +67,14 @@ class Pool:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for process in [*self._workers.values(), *([self._server] if self._server else [])]:
-            process.close()
+        self.renew()
+        if self._server is not None:
+            self._server.close()
+
+    def renew(self) -> None:
+        """Ends the processes of the variants. They are started anew when they are next asked for."""
+        while self._workers:
+            self._workers.popitem()[1].close()
 
     def worker(self, variant: Variant) -> Process:
         """The process of a variant."""

@@ -116,6 +116,27 @@ INSTALL: dict[str, Callable[[], None]] = {
 }
 
 
+@dataclass(frozen=True)
+class Toggle:
+    """How a variant is taken off in a process, and put on again."""
+
+    off: Callable[[], None]
+    on: Callable[[], None]
+
+
+def _take_off() -> None:
+    import anthropic_otel
+
+    anthropic_otel.uninstrument()
+
+
+TOGGLES: dict[str, Toggle] = {
+    # The floor is run after a call, by whoever asks for it.
+    "floor": Toggle(_nothing, _nothing),
+    **{name: Toggle(_take_off, install) for name, install in INSTALL.items() if name.startswith("ours")},
+}
+
+
 def prepare_client(install: str, client: Any) -> Any:
     """What a variant does to each client: the HTTPX2 instrumentation knows a mock transport only of a named client."""
     if install == "httpx2":

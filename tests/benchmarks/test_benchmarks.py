@@ -33,12 +33,12 @@ def test_every_case_runs_and_every_figure_is_printed() -> None:
 
 
 def test_the_floor_makes_the_calls_that_the_library_makes() -> None:
-    """The recording has the attempt's span with its start and end, and a measurement of each metric of a call."""
+    """The recording has the attempt's span with its start and end, and a measurement for each histogram of a call."""
     first = _run("benchmarks.floor").split("# Case")[1].split("#   ")[0]
     assert first.count("start_span(") == 1
     assert first.count(".set_attributes(") == 1
     assert first.count(".end(") == 1
-    assert first.count(".add(") == 1
+    assert first.count(".add(") == 0
     assert first.count(".record(") == 3
     assert "inject" in first
 
