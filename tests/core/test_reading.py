@@ -61,15 +61,25 @@ QUOTED = b'event: content_block_delta\ndata: {"delta":{"text":"event: error\\n\\
     [
         ([ERROR], [True]),
         ([ERROR.replace(b"\n", b"\r\n")], [True]),
-        ([b"event: ping\ndata: {}\n\n" + ERROR], [True]),
+        ([b"event: ping\ndata: {}\n\n", ERROR], [False, True]),
+        ([b"event: ping\ndata: {}\n\n" + ERROR], [False]),
+        ([b"data: cut in", b" two\n\n" + ERROR], [False, False]),
+        ([b"event: errors_of_another_kind\ndata: {}\n\n"], [False]),
         ([ERROR[:40], ERROR[40:]], [False, False]),
         ([QUOTED, STOP], [False, False]),
         ([7], [False]),
     ],
 )
 def test_a_whole_error_event_is_the_last(reading: Reading, chunks: list[Any], expected: list[bool]) -> None:
-    """One that is cut across chunks is read off at the end; what a model writes of errors is none."""
+    """One that shares its chunk or is cut is read off at the end; what a model writes of errors is none."""
     assert [reading.decoded(each) for each in chunks] == expected
+
+
+def test_what_arrives_is_looked_at_where_nothing_hides_it(reading: Reading) -> None:
+    """By one call for each chunk."""
+    assert [reading.arrived(), reading.arrived(STOP), reading.arrived(ERROR)] == [False, False, True]
+    reading.conclude(0)
+    assert reading.end == StreamEnd(False, "overloaded_error")
 
 
 def test_the_silence_before_the_end_counts(reading: Reading, clock: Any) -> None:

@@ -46,8 +46,8 @@ class _Observed:
     __slots__ = (
         "_attempt",
         "_body",
+        "_encoded",
         "_how",
-        "_look",
         "_process",
         "_reading",
         "decoding",
@@ -62,7 +62,7 @@ class _Observed:
         self._attempt = attempt
         self._body = body
         self._reading = reading
-        self._look: Any = None if encoded else reading.decoded
+        self._encoded = encoded
         self.ends_in_decoder = False
         self.decoding = False
         # What the SDK asks its response's body for at every event. Mostly there is none, and it took 2 µs each time to
@@ -104,12 +104,11 @@ class _SyncBody(_Observed):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[bytes]:
-        reading, look = self._reading, self._look
+        reading, encoded = self._reading, self._encoded
         try:
             reading.asked()
             for chunk in self._body:
-                reading.arrived()
-                if look is not None and look(chunk):
+                if reading.arrived(None if encoded else chunk):
                     self._attempt.end(End.CLOSED)
                 yield chunk
                 reading.asked()
@@ -132,13 +131,12 @@ class _AsyncBody(_Observed):
     __slots__ = ()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        reading, look = self._reading, self._look
+        reading, encoded = self._reading, self._encoded
         chunks = self._body.__aiter__()
         try:
             reading.asked()
             async for chunk in chunks:
-                reading.arrived()
-                if look is not None and look(chunk):
+                if reading.arrived(None if encoded else chunk):
                     self._attempt.end(End.CLOSED)
                 yield chunk
                 reading.asked()

@@ -10,7 +10,7 @@ from typing import Final
 
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.sse import ERROR_EVENT, UNSEEN, StreamEnd, Tail
+from anthropic_otel._core.sse import UNSEEN, StreamEnd, Tail
 
 
 class Reading:
@@ -33,8 +33,7 @@ class Reading:
         self.max_gap = 0
         self.consumer_time = 0
 
-    # The next three run at every chunk. A guard's own function takes as long as one of them, 0.1 µs, so where nothing
-    # can fail there is none, and `decoded` has it inside.
+    # The next two run at every chunk, so nothing is guarded in them that cannot fail.
 
     def asked(self) -> None:
         """The app asks for the next chunk: from here on the server is waited for."""
@@ -44,8 +43,11 @@ class Reading:
         self._since = now
         self._waiting = True
 
-    def arrived(self) -> None:
-        """A chunk is there: from here on the app has it."""
+    def arrived(self, chunk: bytes | None = None) -> bool:
+        """A chunk is there: from here on the app has it. `chunk` is left out where a content encoding hides its events.
+
+        Returns whether it is an `error` event, as `decoded` does.
+        """
         now = self._now()
         if self.first_chunk is None:
             self.first_chunk = now
@@ -53,20 +55,22 @@ class Reading:
             self.max_gap = now - self._since
         self._since = now
         self._waiting = False
-
-    def decoded(self, chunk: bytes) -> bool:
-        """The chunk's bytes, with any content encoding undone. Returns whether an `error` event ends with it.
-
-        That is the last of its stream, and older SDKs leave the stream open after it.
-        """
-        tail = self.tail
-        if tail is None:
+        if chunk is None or self.tail is None:
             return False
         try:
-            tail.feed(chunk)
-            return ERROR_EVENT in chunk and tail.failed
+            return self.tail.feed(chunk)
         except Exception as error:
             # A transport of the app's own that yields something else than bytes.
+            report("Reading.arrived", error)
+            return False
+
+    def decoded(self, chunk: bytes) -> bool:
+        """The bytes of chunks that have arrived, with the content encoding undone. Returns whether they are an `error`
+        event: the last of its stream, after which older SDKs leave the stream open.
+        """
+        try:
+            return self.tail is not None and self.tail.feed(chunk)
+        except Exception as error:
             report("Reading.decoded", error)
             return False
 

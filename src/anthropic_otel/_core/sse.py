@@ -18,9 +18,8 @@ from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
 TAIL: Final = 1024
 """How many bytes of a stream are kept. An `error` event with its request id has about 200."""
 
-ERROR_EVENT: Final = b"event: error"
-"""What a chunk that is not looked at any closer does not have in it."""
-
+_ERROR: Final = (b"event: error\n", b"event: error\r\n")
+_EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n")
 _ERROR_EVENT: Final = re.compile(rb"(?:^|[\r\n])event: ?error[\r\n]")
 _STOP_EVENT: Final = re.compile(rb"(?:^|[\r\n])event: ?message_stop[\r\n]")
 _DATA: Final = re.compile(rb"[\r\n]data: ?([^\r\n]*)")
@@ -64,20 +63,17 @@ class Tail:
     def empty(self) -> bool:
         return not self._bytes
 
-    def feed(self, chunk: bytes) -> None:
-        """Takes the next decoded chunk of the body."""
+    def feed(self, chunk: bytes) -> bool:
+        """Takes the next decoded chunk of the body. Returns whether it is a whole `error` event and nothing else."""
         if len(chunk) >= TAIL:
             self._bytes = chunk[-TAIL:]
-        elif chunk.startswith(b"event:") and self._bytes.endswith(b"\n"):
+        elif chunk.startswith(b"event:") and (self._bytes.endswith(b"\n") or not self._bytes):
             # A line's beginning, so an event's. Mostly one comes per chunk: then nothing is copied.
             self._bytes = chunk
+            return chunk.startswith(_ERROR) and chunk.endswith(_EVENT_ENDS)
         else:
             self._bytes = (self._bytes + chunk)[-TAIL:]
-
-    @property
-    def failed(self) -> bool:
-        """Whether the bytes so far end with a whole `error` event."""
-        return self._bytes.endswith((b"\n\n", b"\r\n\r\n")) and bool(_ERROR_EVENT.search(self._bytes))
+        return False
 
     def end(self) -> StreamEnd:
         """What the bytes so far say. Never raises, whatever they are."""
