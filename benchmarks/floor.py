@@ -135,7 +135,10 @@ def record(case: Case, loop: Any) -> Recording:
     recording = Recording()
     with _watched(recording):
         import anthropic_otel
+        from anthropic_otel._otel import metrics
 
+        # Those of the recording before would be used again, and make their calls to what watched it.
+        metrics._made.clear()
         anthropic_otel.instrument()
         try:
             client = workload.make_client(case)

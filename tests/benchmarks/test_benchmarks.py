@@ -34,13 +34,15 @@ def test_every_case_runs_and_every_figure_is_printed() -> None:
 
 def test_the_floor_makes_the_calls_that_the_library_makes() -> None:
     """The recording has the attempt's span with its start and end, and a measurement for each histogram of a call."""
-    first = _run("benchmarks.floor").split("# Case")[1].split("#   ")[0]
+    first, *others = [case.split("#   ")[0] for case in _run("benchmarks.floor").split("# Case")[1:]]
     assert first.count("start_span(") == 1
     assert first.count(".set_attributes(") == 1
     assert first.count(".end(") == 1
     assert first.count(".add(") == 0
     assert first.count(".record(") == 3
     assert "inject" in first
+    # A stream has its first chunk as well. Each case is recorded anew.
+    assert [case.count(".record(") for case in others] == [4, 3]
 
 
 def test_the_profile_names_functions_of_the_library() -> None:
