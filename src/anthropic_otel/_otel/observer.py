@@ -74,7 +74,7 @@ class OpenTelemetryObserver:
         self._goes_somewhere = False
         self._told = False
 
-    # Guarded in place, here and below: the functions of a guard are a tenth of what the library adds to a call.
+    # Guarded in place, here and below: by the profile the functions of guards took 8 µs of a create.
 
     def watches(self) -> bool:
         try:
