@@ -1,7 +1,7 @@
 """Attempts and calls as metrics.
 
 The rule: a measurement has the attributes that its definition in `semconv` lists, in that order, and no others. Spans
-may be sampled, metrics never are: whatever ends is counted, with the context of its span for the exemplar.
+may be sampled, metrics never are: whatever ends is counted, with its span for the exemplar.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 from opentelemetry import metrics
 from opentelemetry.context import Context
 from opentelemetry.metrics import Meter, MeterProvider
+from opentelemetry.trace import Span
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
@@ -27,18 +28,16 @@ from anthropic_otel._otel.attributes import (
     MAX_MODELS,
     MAX_STATUSES,
     AttributeSets,
-    AttributeValue,
     Capped,
+    Facts,
     Values,
 )
 from anthropic_otel._otel.counts import Counts
-from anthropic_otel._otel.forks import measuring
+from anthropic_otel._otel.measurements import NO_EXEMPLAR, Measurements
 from anthropic_otel._otel.ratelimits import RateLimits
 from anthropic_otel._version import __version__
 
 _SECOND: Final = 1e9
-_NO_EXEMPLAR: Final = Context({s.SCOPE: True})
-"""A context without a span; and not empty, for which OpenTelemetry would take the current one."""
 
 
 class Metrics:
@@ -60,44 +59,52 @@ class Metrics:
         self._first_chunk: Final = _histogram(meter, s.ATTEMPT_TIME_TO_FIRST_CHUNK)
         self._call_duration: Final = _histogram(meter, s.CALL_DURATION)
         self._retries: Final = _histogram(meter, s.CALL_RETRIES)
+        self._measurements: Final = Measurements()
         self._rate_limits: Final = RateLimits(meter)
-        started = s.ATTEMPT_STARTED
-        meter.create_observable_counter(started.name, [self._started.observe], started.unit, started.description)
+        started, callbacks = s.ATTEMPT_STARTED, [self._measurements.collected, self._started.observe]
+        meter.create_observable_counter(started.name, callbacks, started.unit, started.description)
 
-    def attempt_started(self, attempt: Attempt, context: Context | None) -> None:
+    def attempt_started(self, attempt: Attempt, span: Span | None) -> None:
         """Counts an attempt that is about to be sent, and measures the backoff that ended with it."""
         try:
             call, retry = attempt.call, attempt.retry
             operation, address = attempt.operation, attempt.target.address
-            if self._set or self._is_set():
-                next(self._started[operation, address, call.invocation.model if call is not None else None])
+            if not (self._set or self._is_set()):
+                return
+            next(self._started[operation, address, call.invocation.model if call is not None else None])
             if retry is not None and retry.delay is not None:
-                delays = self._delays[operation, address, retry.reason, retry.source]
-                _record(self._retry_delay, retry.delay / _SECOND, delays, context)
+                facts = operation, address, retry.reason, retry.source
+                self._measurements.add(self._record_delay, (facts, retry.delay), span, None)
         except Exception as error:
             report("Metrics.attempt_started", error)
 
-    def attempt_ended(self, attempt: Attempt, context: Context | None) -> None:
+    def attempt_ended(self, attempt: Attempt, span: Span | None) -> None:
         """Measures an attempt that has ended."""
         try:
+            if not self._set:
+                return
             call, cause, reading = attempt.call, attempt.cause, attempt.reading
-            target = attempt.operation, attempt.target.address, call.invocation.model if call is not None else None
-            how = attempt.status, attempt.error_type, cause.word if cause is not None else None, attempt.outcome
-            _record(self._duration, attempt.duration / _SECOND, self._attempts[target + how], context)
+            facts = (
+                *(attempt.operation, attempt.target.address, call.invocation.model if call is not None else None),
+                *(attempt.status, attempt.error_type, cause.word if cause is not None else None, attempt.outcome),
+            )
+            waited = None
             if reading is not None and reading.end is not None and reading.first_chunk is not None:
-                waited = (reading.first_chunk - attempt.started) / _SECOND
-                _record(self._first_chunk, waited, self._targets[target], context)
+                waited = reading.first_chunk - attempt.started
+            # The end of its call is about to follow, mostly.
+            now = None if call is not None and call.outcome is None else attempt.started + attempt.duration
+            self._measurements.add(self._record_attempt, (facts, attempt.duration, waited), span, now)
         except Exception as error:
             report("Metrics.attempt_ended", error)
 
-    def call_ended(self, call: Call, context: Context | None) -> None:
+    def call_ended(self, call: Call, span: Span | None) -> None:
         """Measures a call that has ended."""
         try:
-            retries, facts = call.retries, (call.operation, call.address, call.invocation.model, call.outcome)
-            with_error = (*facts, call.error_type)
-            _record(self._call_duration, call.duration / _SECOND, self._calls[with_error], context)
-            # Of a call without a retry there is nothing to look at, and an exemplar would cost 5 µs.
-            _record(self._retries, retries, self._retried[facts], context if retries else _NO_EXEMPLAR)
+            if not (self._set or self._is_set()):
+                return
+            facts = call.operation, call.address, call.invocation.model, call.outcome, call.error_type
+            now = call.started + call.duration
+            self._measurements.add(self._record_call, (facts, call.duration, call.retries), span, now)
         except Exception as error:
             report("Metrics.call_ended", error)
 
@@ -110,6 +117,25 @@ class Metrics:
         """Whether measurements arrive by now. Until an app sets a provider they do not, nor must counts."""
         self._set = not providers.is_unset(metrics.get_meter_provider())
         return self._set
+
+    # -- recorded, some at a time --------------------------------------------------------------------------------------
+
+    def _record_delay(self, facts: Facts, delay: int, context: Context) -> None:
+        self._retry_delay(delay / _SECOND, self._delays[facts], context)
+
+    def _record_attempt(self, facts: Facts, duration: int, waited: int | None, context: Context) -> None:
+        try:
+            self._duration(duration / _SECOND, self._attempts[facts], context)
+        finally:
+            if waited is not None:
+                self._first_chunk(waited / _SECOND, self._targets[facts[:3]], context)
+
+    def _record_call(self, facts: Facts, duration: int, retries: int, context: Context) -> None:
+        try:
+            self._call_duration(duration / _SECOND, self._calls[facts], context)
+        finally:
+            # Of a call without a retry there is nothing to look at that an exemplar would be worth.
+            self._retries(retries, self._retried[facts[:4]], context if retries else NO_EXEMPLAR)
 
     # -- the bounded values of a measurement's attributes, each in the order of its definition -------------------------
 
@@ -162,18 +188,6 @@ class Metrics:
     def _bounded(self, error_type: str | None) -> str | None:
         """The error type: a word of a closed list, or a status, of which there are no more than of those."""
         return self._status(error_type) if error_type is not None and error_type.isdecimal() else error_type
-
-
-def _record(
-    record: Callable[..., Any], amount: float, attributes: dict[str, AttributeValue], context: Context | None
-) -> None:
-    measuring.append(None)
-    try:
-        record(amount, attributes, context)
-    except Exception as error:
-        report("Metrics.record", error)
-    finally:
-        measuring.pop()
 
 
 def _histogram(meter: Meter, metric: Metric) -> Callable[..., Any]:

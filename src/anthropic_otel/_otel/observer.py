@@ -119,7 +119,7 @@ class OpenTelemetryObserver:
     def call_ended(self, call: Call) -> None:
         observed: Observed | None = call.observed
         if self._metrics is not None:
-            self._metrics.call_ended(call, _context_of(observed))
+            self._metrics.call_ended(call, _span_of(observed))
         if observed is not None and observed.span is not None and observed.ours:
             try:
                 spans.end_call(observed.span, call)
@@ -139,7 +139,7 @@ class OpenTelemetryObserver:
             attempt.observed = observed
             inner = self._start_span(attempt, observed, outer)
             if self._metrics is not None:
-                self._metrics.attempt_started(attempt, inner)
+                self._metrics.attempt_started(attempt, _span_of(observed))
             if not observed.ours or observed.span is None or not observed.span.get_span_context().is_valid:
                 return NO_HEADERS
             observed.token = scope.enter(inner)
@@ -187,7 +187,7 @@ class OpenTelemetryObserver:
     def attempt_ended(self, attempt: Attempt) -> None:
         observed: Observed | None = attempt.observed
         if self._metrics is not None:
-            self._metrics.attempt_ended(attempt, _context_of(observed))
+            self._metrics.attempt_ended(attempt, _span_of(observed))
         if observed is not None and observed.span is not None and observed.ours:
             try:
                 spans.end_attempt(observed.span, attempt)
@@ -212,6 +212,13 @@ class OpenTelemetryObserver:
 
 def _of_call(attempt: Attempt) -> Observed | None:
     return attempt.call.observed if attempt.call is not None else None
+
+
+def _span_of(observed: Observed | None) -> Span | None:
+    """The span that an exemplar points to: where there is none of the call or attempt, the app's that it is part of."""
+    if observed is None:
+        return None
+    return observed.span if observed.span is not None else trace.get_current_span(observed.parent)
 
 
 def _context_of(observed: Observed | None) -> Context | None:
