@@ -23,6 +23,8 @@ from anthropic_otel._core.semconv import Phase
 RawResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
 """HTTP version, status and headers, as the transport had them."""
 
+_PHASES: Final = tuple(Phase)
+
 
 class Timeline:
     """Where the time of an attempt went. Times are nanoseconds of the clock. No method raises."""
@@ -50,7 +52,8 @@ class Timeline:
         self._tunnelling = False
         self._finished = False
         self.phase = Phase.POOL
-        self.spent: dict[Phase, int] = {}
+        # By the number of the phase: an open stream would hold twice as much in a dictionary.
+        self.spent: list[int | None] = [None] * len(_PHASES)
         self.reused: bool | None = None
         """Whether the connection existed before; `None` as long as the transport has told of no event."""
         self.proxied = False
@@ -84,12 +87,13 @@ class Timeline:
         if phase is not self.phase and not self._finished:
             # Six times an attempt: without a function for what `finish` does too.
             now, before = self._clock.now(), self.phase
-            self.spent[before] = self.spent.get(before, 0) + now - self._since
+            self.spent[before.number] = (self.spent[before.number] or 0) + now - self._since
             self._since, self.phase = now, phase
 
     def finish(self, now: int) -> None:
         """Ends the line at `now`. What the transport still tells after that is of no effect."""
-        self.spent[self.phase] = self.spent.get(self.phase, 0) + now - self._since
+        number = self.phase.number
+        self.spent[number] = (self.spent[number] or 0) + now - self._since
         self._finished = True
 
     def known(self) -> dict[Phase, int]:
@@ -98,9 +102,10 @@ class Timeline:
         A transport that tells of no event may have none, or no connection yet: only what failed there is known to have
         waited for the pool.
         """
+        spent = {phase: time for phase, time in zip(_PHASES, self.spent, strict=True) if time is not None}
         if self.reused is None and not self.waited_for_pool:
-            return {phase: time for phase, time in self.spent.items() if phase is not Phase.POOL}
-        return self.spent
+            spent.pop(Phase.POOL, None)
+        return spent
 
     @property
     def raw_response(self) -> RawResponse | None:
