@@ -23,7 +23,7 @@ def stream(attempt: Attempt, *chunks: bytes, is_message: bool = True) -> None:
     attempt.responded(200, {b"content-type": b"text/event-stream"})
     reading = attempt.read(event_stream=True, is_message=is_message)
     for chunk in chunks:
-        reading.asked()
+        reading.asked_at = reading.now()
         reading.arrived()
         reading.decoded(chunk)
 

@@ -19,7 +19,7 @@ def reading(clock: Any) -> Reading:
 
 def chunk(reading: Reading, clock: Any, wait: int, data: bytes = b"x") -> None:
     """The app asks, the server takes `wait` to answer."""
-    reading.asked()
+    reading.asked_at = reading.now()
     clock.pass_(wait)
     reading.arrived()
     reading.decoded(data)
@@ -48,7 +48,8 @@ def test_the_time_between_chunks_is_the_consumers(reading: Reading, clock: Any) 
     for _ in range(3):
         chunk(reading, clock, 10)
         clock.pass_(100)
-    reading.asked()
+    reading.asked_at = reading.now()
+    reading.conclude(clock.time)
     assert reading.consumer_time == 300
 
 
@@ -85,7 +86,7 @@ def test_what_arrives_is_looked_at_where_nothing_hides_it(reading: Reading) -> N
 def test_the_silence_before_the_end_counts(reading: Reading, clock: Any) -> None:
     """A stream that stalls until a read timeout has its longest silence at its end."""
     chunk(reading, clock, 10)
-    reading.asked()
+    reading.asked_at = reading.now()
     clock.pass_(60_000)
     reading.conclude(clock.time)
     assert reading.max_gap == 60_000
@@ -93,7 +94,7 @@ def test_the_silence_before_the_end_counts(reading: Reading, clock: Any) -> None
 
 def test_a_stream_that_never_answers_is_silent_from_its_beginning(reading: Reading, clock: Any) -> None:
     """There is no first chunk, and one long gap."""
-    reading.asked()
+    reading.asked_at = reading.now()
     clock.pass_(60_000)
     reading.conclude(clock.time)
     assert reading.first_chunk is None

@@ -11,18 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anthropic_otel._core import sse
 from anthropic_otel._core.semconv import API_ERROR_TYPES
-from anthropic_otel._core.sse import TAIL, StreamEnd, Tail
+from anthropic_otel._core.sse import TAIL, StreamEnd
 
 COMPLETE = StreamEnd(True, None)
 CUT = StreamEnd(False, None)
 
 
 def end_of(*chunks: bytes) -> StreamEnd:
-    tail = Tail()
+    tail = b""
     for chunk in chunks:
-        tail.feed(chunk)
-    return tail.end()
+        tail = sse.kept(tail, chunk)
+    return sse.end_of(tail)
 
 
 def event(name: str, data: object, newline: str = "\n", space: str = " ") -> bytes:
@@ -176,10 +177,10 @@ def test_a_long_stream_in_big_chunks_has_the_same_end(before: int, size: int, ex
 
 def test_no_more_than_the_tail_is_kept() -> None:
     """Of a stream of any length, in chunks of any size."""
-    tail = Tail()
+    tail = b""
     for size in (1, 10, TAIL - 1, TAIL, TAIL + 1, 1_000_000, 3):
-        tail.feed(b"x" * size)
-        assert len(tail._bytes) <= TAIL
+        tail = sse.kept(tail, b"x" * size)
+        assert len(tail) <= TAIL
 
 
 @given(

@@ -53,7 +53,7 @@ def test_each_measurement_says_so(scene: Any, telemetry: Telemetry, monkeypatch:
     scene.answer(scene.attempt(call), 529)
     attempt = scene.attempt(call)
     reading = scene.stream(attempt)
-    reading.asked()
+    reading.asked_at = reading.now()
     reading.arrived()
     attempt.end(End.READ)
     call.returned()

@@ -159,7 +159,7 @@ def test_a_stream_has_the_time_to_its_first_chunk(scene: Any, telemetry: Telemet
     attempt = scene.attempt(call)
     reading = scene.stream(attempt, 2.0)
     call.returned()
-    reading.asked()
+    reading.asked_at = reading.now()
     scene.clock.pass_(0.5)
     reading.arrived()
     attempt.end(End.CLOSED)
@@ -170,7 +170,7 @@ def test_a_body_that_is_no_event_stream_has_no_first_chunk(scene: Any, telemetry
     """A file that is downloaded in chunks is no stream of events."""
     attempt = scene.attempt()
     reading = scene.stream(attempt, event_stream=False)
-    reading.asked()
+    reading.asked_at = reading.now()
     reading.arrived()
     attempt.end(End.READ)
     assert telemetry.points(s.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
@@ -183,7 +183,7 @@ def test_the_advised_buckets_are_taken(metric: s.Metric, scene: Any, telemetry: 
     scene.answer(scene.attempt(call), 529)
     attempt = scene.attempt(call)
     reading = scene.stream(attempt)
-    reading.asked()
+    reading.asked_at = reading.now()
     reading.arrived()
     attempt.end(End.READ)
     call.returned()

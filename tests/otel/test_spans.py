@@ -146,12 +146,12 @@ def test_a_stream_that_is_read_to_its_end(scene: Any, telemetry: Telemetry) -> N
     attempt = scene.attempt()
     reading = scene.stream(attempt, 3.0)
     for wait, held in ((2.0, 4.0), (5.0, 0.5)):
-        reading.asked()
+        reading.asked_at = reading.now()
         scene.clock.pass_(wait)
         reading.arrived()
         reading.decoded(b"event: message_stop\ndata: {}\n\n")
         scene.clock.pass_(held)
-    reading.asked()
+    reading.asked_at = reading.now()
     attempt.end(End.READ)
     [span] = telemetry.attempts
     assert attributes(span) == {

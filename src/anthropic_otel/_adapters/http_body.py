@@ -104,14 +104,14 @@ class _SyncBody(_Observed):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[bytes]:
-        reading, encoded = self._reading, self._encoded
+        reading, encoded, now = self._reading, self._encoded, self._reading.now
         try:
-            reading.asked()
+            reading.asked_at = now()
             for chunk in self._body:
                 if reading.arrived(None if encoded else chunk):
                     self._attempt.end(End.CLOSED)
                 yield chunk
-                reading.asked()
+                reading.asked_at = now()
         except GeneratorExit:
             # The app reads no further. The body is open until it is closed or dropped, and so is the attempt.
             raise
@@ -131,15 +131,15 @@ class _AsyncBody(_Observed):
     __slots__ = ()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        reading, encoded = self._reading, self._encoded
+        reading, encoded, now = self._reading, self._encoded, self._reading.now
         chunks = self._body.__aiter__()
         try:
-            reading.asked()
+            reading.asked_at = now()
             async for chunk in chunks:
                 if reading.arrived(None if encoded else chunk):
                     self._attempt.end(End.CLOSED)
                 yield chunk
-                reading.asked()
+                reading.asked_at = now()
         except GeneratorExit:
             raise
         except BaseException as error:

@@ -10,7 +10,7 @@ from typing import Final
 
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.sse import UNSEEN, StreamEnd, Tail
+from anthropic_otel._core.sse import ERROR, UNSEEN, StreamEnd, end_of, is_error_event, kept
 
 
 class Reading:
@@ -20,57 +20,53 @@ class Reading:
     stream must end with `message_stop` to be complete.
     """
 
-    __slots__ = ("_now", "_since", "_waiting", "consumer_time", "end", "first_chunk", "is_message", "max_gap", "tail")
+    __slots__ = ("_got", "asked_at", "consumer_time", "end", "first_chunk", "is_message", "max_gap", "now", "tail")
 
     def __init__(self, clock: Clock, *, event_stream: bool, is_message: bool) -> None:
-        self._now: Final = clock.now
-        self._since = 0
-        self._waiting = False
-        self.tail = Tail() if event_stream else None
+        self.now: Final = clock.now
+        self.asked_at: int | None = None
+        """When the app has asked for the chunk that the server is waited for, `None` while the app has the last one.
+        Whoever hands on the chunks writes it: with a method for it a chunk cost 0.06 µs more."""
+        self._got = 0
+        self.tail = b"" if event_stream else None
         self.is_message = is_message
         self.end: StreamEnd | None = None
         self.first_chunk: int | None = None
         self.max_gap = 0
         self.consumer_time = 0
 
-    # The next two run at every chunk, so nothing is guarded in them that cannot fail.
-
-    def asked(self) -> None:
-        """The app asks for the next chunk: from here on the server is waited for."""
-        now = self._now()
-        if self.first_chunk is not None:
-            self.consumer_time += now - self._since
-        self._since = now
-        self._waiting = True
+    # Runs at every chunk, so nothing is guarded in it that cannot fail.
 
     def arrived(self, chunk: bytes | None = None) -> bool:
         """A chunk is there: from here on the app has it. `chunk` is left out where a content encoding hides its events.
 
         Returns whether it is an `error` event, as `decoded` does.
         """
-        now = self._now()
+        now, asked = self.now(), self.asked_at
+        if asked is not None:
+            self.asked_at = None
+            if now - asked > self.max_gap:
+                self.max_gap = now - asked
+            if self.first_chunk is not None:
+                self.consumer_time += asked - self._got
         if self.first_chunk is None:
             self.first_chunk = now
-        if self._waiting and now - self._since > self.max_gap:
-            self.max_gap = now - self._since
-        self._since = now
-        self._waiting = False
-        if chunk is None or self.tail is None:
-            return False
-        try:
-            return self.tail.feed(chunk)
-        except Exception as error:
-            # A transport of the app's own that yields something else than bytes.
-            report("Reading.arrived", error)
-            return False
+        self._got = now
+        return chunk is not None and self.decoded(chunk)
 
     def decoded(self, chunk: bytes) -> bool:
         """The bytes of chunks that have arrived, with the content encoding undone. Returns whether they are an `error`
         event: the last of its stream, after which older SDKs leave the stream open.
         """
+        tail = self.tail
+        if tail is None:
+            return False
         try:
-            return self.tail is not None and self.tail.feed(chunk)
+            self.tail = tail = kept(tail, chunk)
+            # Not again what has come before, and one function less for all that is no error.
+            return tail is chunk and chunk.startswith(ERROR) and is_error_event(chunk)
         except Exception as error:
+            # A transport of the app's own that yields something else than bytes.
             report("Reading.decoded", error)
             return False
 
@@ -79,11 +75,12 @@ class Reading:
 
         The silence before the end counts: where a stream stalls until a timeout, it is the longest one.
         """
-        if self._waiting:
-            self.max_gap = max(self.max_gap, now - self._since)
+        if self.asked_at is not None:
+            self.max_gap = max(self.max_gap, now - self.asked_at)
+            if self.first_chunk is not None:
+                self.consumer_time += self.asked_at - self._got
         tail, self.tail = self.tail, None
         if tail is None:
             return
         # Chunks came and none was seen decoded: the app reads the compressed bytes itself.
-        unseen = self.first_chunk is not None and tail.empty
-        self.end = UNSEEN if unseen else tail.end()
+        self.end = UNSEEN if not tail and self.first_chunk is not None else end_of(tail)

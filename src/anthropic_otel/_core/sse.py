@@ -18,7 +18,9 @@ from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
 TAIL: Final = 1024
 """How many bytes of a stream are kept. An `error` event with its request id has about 200."""
 
-_ERROR: Final = (b"event: error\n", b"event: error\r\n")
+ERROR: Final = (b"event: error\n", b"event: error\r\n")
+"""What a chunk that is an `error` event begins with."""
+
 _EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n")
 _ERROR_EVENT: Final = re.compile(rb"(?:^|[\r\n])event: ?error[\r\n]")
 _STOP_EVENT: Final = re.compile(rb"(?:^|[\r\n])event: ?message_stop[\r\n]")
@@ -51,38 +53,31 @@ class StreamEnd:
 UNSEEN: Final = StreamEnd(None, None)
 
 
-class Tail:
-    """Keeps the last bytes of an event stream: at most `TAIL`; only the last chunk, where an event begins with it."""
+def kept(tail: bytes, chunk: bytes) -> bytes:
+    """What is kept of an event stream when a further chunk of it has come: at most `TAIL` bytes, its last.
 
-    __slots__ = ("_bytes",)
+    Only the chunk, and that uncopied, where an event begins with it: mostly one comes per chunk.
+    """
+    if len(chunk) >= TAIL:
+        return chunk[-TAIL:]
+    # A line's beginning, so an event's.
+    if chunk.startswith(b"event:") and (tail.endswith(b"\n") or not tail):
+        return chunk
+    return (tail + chunk)[-TAIL:]
 
-    def __init__(self) -> None:
-        self._bytes = b""
 
-    @property
-    def empty(self) -> bool:
-        return not self._bytes
+def is_error_event(chunk: bytes) -> bool:
+    """Whether a chunk that an event begins with is a whole `error` event and nothing else."""
+    return chunk.startswith(ERROR) and chunk.endswith(_EVENT_ENDS)
 
-    def feed(self, chunk: bytes) -> bool:
-        """Takes the next decoded chunk of the body. Returns whether it is a whole `error` event and nothing else."""
-        if len(chunk) >= TAIL:
-            self._bytes = chunk[-TAIL:]
-        elif chunk.startswith(b"event:") and (self._bytes.endswith(b"\n") or not self._bytes):
-            # A line's beginning, so an event's. Mostly one comes per chunk: then nothing is copied.
-            self._bytes = chunk
-            return chunk.startswith(_ERROR) and chunk.endswith(_EVENT_ENDS)
-        else:
-            self._bytes = (self._bytes + chunk)[-TAIL:]
-        return False
 
-    def end(self) -> StreamEnd:
-        """What the bytes so far say. Never raises, whatever they are."""
-        tail = self._bytes
-        if error := _last(_ERROR_EVENT, tail):
-            return StreamEnd(False, _api_type(tail[error.end() - 1 :]))
-        if aws := _AWS_EXCEPTION.search(tail):
-            return StreamEnd(False, _AWS_TYPES.get(aws.group(1), OTHER))
-        return StreamEnd(bool(_STOP_EVENT.search(tail)) or _aws_stopped(tail), None)
+def end_of(tail: bytes) -> StreamEnd:
+    """What the last bytes of an event stream say. Never raises, whatever they are."""
+    if error := _last(_ERROR_EVENT, tail):
+        return StreamEnd(False, _api_type(tail[error.end() - 1 :]))
+    if aws := _AWS_EXCEPTION.search(tail):
+        return StreamEnd(False, _AWS_TYPES.get(aws.group(1), OTHER))
+    return StreamEnd(bool(_STOP_EVENT.search(tail)) or _aws_stopped(tail), None)
 
 
 def _last(pattern: re.Pattern[bytes], tail: bytes) -> re.Match[bytes] | None:
