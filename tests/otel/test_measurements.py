@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import weakref
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry import trace
@@ -98,6 +98,20 @@ def test_the_exemplar_of_a_sampled_span_is_that_span(measurements: Measurements,
     with trace.use_span(other):
         measurements.record()
     assert [span for _, span in recorded] == [sampled.get_span_context().span_id, 0, 0]
+
+
+def test_a_tracer_that_fails_costs_the_exemplar_only(measurements: Measurements, recorded: Recorded) -> None:
+    """Whether its spans do not tell who they are, or tell nonsense."""
+
+    class Mute(trace.NonRecordingSpan):
+        def get_span_context(self) -> trace.SpanContext:
+            raise RuntimeError("broken")
+
+    mute, nonsense = Mute(trace.INVALID_SPAN_CONTEXT), trace.NonRecordingSpan(cast("Any", "nonsense"))
+    for number, span in enumerate((mute, nonsense, None)):
+        measurements.add(recorded.record, (number,), span, None)
+    measurements.record()
+    assert recorded == [(0, 0), (1, 0), (2, 0)]
 
 
 def test_a_span_that_has_ended_is_not_kept(measurements: Measurements, recorded: Recorded) -> None:

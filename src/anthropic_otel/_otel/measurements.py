@@ -17,7 +17,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.guard import report
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._otel.forks import measuring
 
 MOST: Final = 20
@@ -35,7 +35,7 @@ Waiting = tuple[Callable[..., Any], tuple[Any, ...], SpanContext | None]
 
 
 class Measurements:
-    """What has been measured and not been recorded yet. No method raises but `add`, which may for a strange span."""
+    """What has been measured and not been recorded yet. No method raises."""
 
     __slots__ = ("_recorded", "_waiting")
 
@@ -50,8 +50,14 @@ class Measurements:
         Does it at once, together with what waits, if that has become much or if there is time: `now` is in nanoseconds
         of a clock, or `None` where a further measurement is about to follow.
         """
-        # Not the span itself, which would live until it is recorded.
-        self._waiting.append((record, facts, span.get_span_context() if span is not None else None))
+        ids = None
+        try:
+            # Not the span itself, which would live until it is recorded.
+            ids = span.get_span_context() if span is not None else None
+        except Exception as error:
+            # A tracer that fails costs the exemplar and not the measurement.
+            report("Measurements.add", error)
+        self._waiting.append((record, facts, ids))
         if now is not None and (len(self._waiting) >= MOST or now - self._recorded >= PATIENCE):
             self._recorded = now
             self.record()
@@ -79,6 +85,7 @@ class Measurements:
         return []
 
 
+@guarded(NO_EXEMPLAR)
 def _context_of(span: SpanContext | None) -> Context:
     if span is None or not span.trace_flags.sampled:
         return NO_EXEMPLAR
