@@ -97,10 +97,11 @@ def test_a_tracer_that_fails_costs_only_the_spans(
         assert all(span.ended == 1 for span in provider.tracer.spans)
 
 
-def test_a_span_that_cannot_be_named_raises_nothing(scene_of: Any, clock: Any, telemetry: Telemetry) -> None:
-    """The exemplars of the metrics ask for it too, so that it costs both."""
+def test_a_span_that_cannot_be_named_costs_no_measurement(scene_of: Any, clock: Any, telemetry: Telemetry) -> None:
+    """The exemplars of the metrics ask for it too, and go without."""
     provider = TracerProvider("get_span_context")
     a_whole_call(scene_of(OpenTelemetryObserver(Settings(provider, telemetry.meter_provider)), clock))
+    assert attempts_measured(telemetry) == 2
     assert all(span.ended == 1 for span in provider.tracer.spans)
 
 
@@ -177,12 +178,33 @@ def test_a_log_handler_that_fails_costs_only_the_record(scene: Any, telemetry: T
     assert (len(telemetry.attempts), attempts_measured(telemetry)) == (2, 2)
 
 
-@pytest.mark.parametrize("where", ["opentelemetry.context.attach", "opentelemetry.context.get_current"])
-def test_a_context_that_fails_raises_nothing(scene: Any, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """Whatever is left of the telemetry then."""
+@pytest.mark.parametrize(
+    "where",
+    [
+        *("opentelemetry.context.attach", "opentelemetry.context.get_current"),
+        "opentelemetry.trace.set_span_in_context",
+    ],
+)
+def test_a_context_that_fails_costs_no_measurement(
+    scene: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Every call and attempt is counted, at its start and at its end, whatever is left of the spans then."""
     with monkeypatch.context() as patch:
         patch.setattr(where, fail)
         a_whole_call(scene)
+    assert sum(point.sum for point in telemetry.points(s.ATTEMPT_STARTED)) == 2
+    assert attempts_measured(telemetry) == 2
+    assert [point.attributes[s.CALL_OUTCOME] for point in telemetry.points(s.CALL_DURATION)] == ["recovered"]
+
+
+def test_what_begins_is_counted_while_nothing_can_be_recorded(
+    scene: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenTelemetry's own recording asks for the current span; a count is kept here and takes nothing of it."""
+    with monkeypatch.context() as patch:
+        patch.setattr("opentelemetry.trace.get_current_span", fail)
+        a_whole_call(scene)
+    assert sum(point.sum for point in telemetry.points(s.ATTEMPT_STARTED)) == 2
 
 
 def test_a_failure_of_a_check_is_not_watching(observer: OpenTelemetryObserver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,8 +138,6 @@ class OpenTelemetryObserver:
                 observed = Observed(of_call.parent, of_call.span)
             attempt.observed = observed
             inner = self._start_span(attempt, observed, outer)
-            if self._metrics is not None:
-                self._metrics.attempt_started(attempt, _span_of(observed))
             if not observed.ours or observed.span is None or not observed.span.get_span_context().is_valid:
                 return NO_HEADERS
             observed.token = scope.enter(inner)
@@ -147,6 +145,10 @@ class OpenTelemetryObserver:
         except Exception as error:
             report("attempt_started", error)
             return NO_HEADERS
+        finally:
+            # Whatever has failed: what ends is counted, and so is what begins.
+            if self._metrics is not None:
+                self._metrics.attempt_started(attempt, _span_of(attempt.observed))
 
     def _start_span(self, attempt: Attempt, observed: Observed, outer: Context) -> Context:
         """Starts the attempt's span and returns the context with it; `outer`, where the tracer fails."""
@@ -216,9 +218,13 @@ def _of_call(attempt: Attempt) -> Observed | None:
 
 def _span_of(observed: Observed | None) -> Span | None:
     """The span that an exemplar points to: where there is none of the call or attempt, the app's that it is part of."""
-    if observed is None:
+    if observed is None or observed.span is not None:
+        return observed.span if observed is not None else None
+    try:
+        return trace.get_current_span(observed.parent)
+    except Exception as error:
+        report("get_current_span", error)
         return None
-    return observed.span if observed.span is not None else trace.get_current_span(observed.parent)
 
 
 def _context_of(observed: Observed | None) -> Context | None:
