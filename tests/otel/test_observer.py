@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -103,6 +105,19 @@ def test_a_span_that_cannot_be_named_costs_no_measurement(scene_of: Any, clock: 
     a_whole_call(scene_of(OpenTelemetryObserver(Settings(provider, telemetry.meter_provider)), clock))
     assert attempts_measured(telemetry) == 2
     assert all(span.ended == 1 for span in provider.tracer.spans)
+
+
+def test_a_measurement_that_waits_keeps_no_span(scene: Any) -> None:
+    """However long it waits: a span may hold whatever the app has put on it."""
+    a_whole_call(scene)
+    call = scene.call()
+    attempt = scene.answer(scene.attempt(call), seconds=0.0)
+    span = weakref.ref(attempt.observed.span)
+    call.returned()
+    del call, attempt
+    gc.collect()
+    assert len(scene.observer._metrics._measurements._waiting) == 2
+    assert span() is None
 
 
 # -- a meter that fails ------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from anthropic_otel._otel import scope
 def test_enter_and_leave_are_a_pair() -> None:
     """What was current before is current again."""
     before = context.get_current()
-    token = scope.enter(context.set_value("key", "value"))
+    token = context.attach(context.set_value("key", "value"))
     assert context.get_value("key") == "value"
     scope.leave(token)
     assert context.get_current() == before
@@ -28,7 +28,7 @@ def test_enter_and_leave_are_a_pair() -> None:
 
 def test_leaving_in_another_context_does_nothing_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """A coroutine that is closed elsewhere is no error of the app's, and no traceback in its log."""
-    token = contextvars.copy_context().run(scope.enter, context.set_value("key", "value"))
+    token = contextvars.copy_context().run(context.attach, context.set_value("key", "value"))
     with caplog.at_level(logging.DEBUG):
         scope.leave(token)
     assert context.get_value("key") is None
@@ -37,7 +37,7 @@ def test_leaving_in_another_context_does_nothing_and_says_nothing(caplog: pytest
 
 def test_leaving_twice_does_nothing_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """A token is good for once."""
-    token = scope.enter(context.set_value("key", "value"))
+    token = context.attach(context.set_value("key", "value"))
     with caplog.at_level(logging.DEBUG):
         scope.leave(token)
         scope.leave(token)
@@ -80,7 +80,7 @@ def test_a_value_that_is_false_suppresses_nothing(key: str) -> None:
 def test_our_own_suppression_is_known_again() -> None:
     """It is for the instrumentation of the HTTP client, and not for us."""
     inner = scope.with_span(INVALID_SPAN, context.get_current(), suppress_http=True)
-    token = scope.enter(inner)
+    token = context.attach(inner)
     try:
         assert not scope.suppressed()
         assert not is_http_instrumentation_enabled()
@@ -92,7 +92,7 @@ def test_a_span_is_current_with_or_without_suppression() -> None:
     """An option leaves the HTTP client's own spans on."""
     span = trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=False))
     inner = scope.with_span(span, context.get_current(), suppress_http=False)
-    token = scope.enter(inner)
+    token = context.attach(inner)
     try:
         assert trace.get_current_span() is span
         assert is_http_instrumentation_enabled()

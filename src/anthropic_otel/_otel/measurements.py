@@ -14,7 +14,7 @@ from typing import Any, Final
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.guard import guarded, report
@@ -31,7 +31,7 @@ NO_EXEMPLAR: Final = Context({s.SCOPE: True})
 """A context without a span; and not empty, for which OpenTelemetry would take the current one."""
 
 Waiting = tuple[Callable[..., Any], tuple[Any, ...], SpanContext | None]
-"""What is called to record it, with which facts, and the span that an exemplar points to."""
+"""What is called to record it, with which facts, and the ids that an exemplar points to."""
 
 
 class Measurements:
@@ -44,19 +44,13 @@ class Measurements:
         self._waiting: Final[deque[Waiting]] = deque()
         self._recorded = -PATIENCE
 
-    def add(self, record: Callable[..., Any], facts: tuple[Any, ...], span: Span | None, now: int | None) -> None:
+    def add(self, record: Callable[..., Any], facts: tuple[Any, ...], ids: SpanContext | None, now: int | None) -> None:
         """Has `record(*facts, context)` be called, later, in any thread; `facts` are plain values.
 
         Does it at once, together with what waits, if that has become much or if there is time: `now` is in nanoseconds
-        of a clock, or `None` where a further measurement is about to follow.
+        of a clock, or `None` where a further measurement is about to follow. `ids` are the exemplar's, and not the span
+        itself, which would live until it is recorded.
         """
-        ids = None
-        try:
-            # Not the span itself, which would live until it is recorded.
-            ids = span.get_span_context() if span is not None else None
-        except Exception as error:
-            # A tracer that fails costs the exemplar and not the measurement.
-            report("Measurements.add", error)
         self._waiting.append((record, facts, ids))
         if now is not None and (len(self._waiting) >= MOST or now - self._recorded >= PATIENCE):
             self._recorded = now
@@ -68,9 +62,9 @@ class Measurements:
         try:
             # Bounded, as other threads may add as fast as this one takes.
             for _ in range(len(self._waiting)):
-                record, facts, span = self._waiting.popleft()
+                record, facts, ids = self._waiting.popleft()
                 try:
-                    record(*facts, _context_of(span))
+                    record(*facts, _context_of(ids))
                 except Exception as error:
                     report("Measurements.record", error)
         except IndexError:
@@ -86,7 +80,7 @@ class Measurements:
 
 
 @guarded(NO_EXEMPLAR)
-def _context_of(span: SpanContext | None) -> Context:
-    if span is None or not span.trace_flags.sampled:
+def _context_of(ids: SpanContext | None) -> Context:
+    if ids is None or not ids.trace_flags.sampled:
         return NO_EXEMPLAR
-    return trace.set_span_in_context(NonRecordingSpan(span), NO_EXEMPLAR)
+    return trace.set_span_in_context(NonRecordingSpan(ids), NO_EXEMPLAR)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from opentelemetry import metrics
 from opentelemetry.context import Context
 from opentelemetry.metrics import Meter, MeterProvider
-from opentelemetry.trace import Span
+from opentelemetry.trace import SpanContext
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
@@ -64,7 +64,7 @@ class Metrics:
         started, callbacks = s.ATTEMPT_STARTED, [self._measurements.collected, self._started.observe]
         meter.create_observable_counter(started.name, callbacks, started.unit, started.description)
 
-    def attempt_started(self, attempt: Attempt, span: Span | None) -> None:
+    def attempt_started(self, attempt: Attempt, ids: SpanContext | None) -> None:
         """Counts an attempt that is about to be sent, and measures the backoff that ended with it."""
         try:
             call, retry = attempt.call, attempt.retry
@@ -74,11 +74,11 @@ class Metrics:
             next(self._started[operation, address, call.invocation.model if call is not None else None])
             if retry is not None and retry.delay is not None:
                 facts = operation, address, retry.reason, retry.source
-                self._measurements.add(self._record_delay, (facts, retry.delay), span, None)
+                self._measurements.add(self._record_delay, (facts, retry.delay), ids, None)
         except Exception as error:
             report("Metrics.attempt_started", error)
 
-    def attempt_ended(self, attempt: Attempt, span: Span | None) -> None:
+    def attempt_ended(self, attempt: Attempt, ids: SpanContext | None) -> None:
         """Measures an attempt that has ended."""
         try:
             if not self._set:
@@ -93,18 +93,18 @@ class Metrics:
                 waited = reading.first_chunk - attempt.started
             # The end of its call is about to follow, mostly.
             now = None if call is not None and call.outcome is None else attempt.started + attempt.duration
-            self._measurements.add(self._record_attempt, (facts, attempt.duration, waited), span, now)
+            self._measurements.add(self._record_attempt, (facts, attempt.duration, waited), ids, now)
         except Exception as error:
             report("Metrics.attempt_ended", error)
 
-    def call_ended(self, call: Call, span: Span | None) -> None:
+    def call_ended(self, call: Call, ids: SpanContext | None) -> None:
         """Measures a call that has ended."""
         try:
             if not (self._set or self._is_set()):
                 return
             facts = call.operation, call.address, call.invocation.model, call.outcome, call.error_type
             now = call.started + call.duration
-            self._measurements.add(self._record_call, (facts, call.duration, call.retries), span, now)
+            self._measurements.add(self._record_call, (facts, call.duration, call.retries), ids, now)
         except Exception as error:
             report("Metrics.call_ended", error)
 

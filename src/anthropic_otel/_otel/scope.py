@@ -1,7 +1,7 @@
 """What is current while the library's spans are: attached once, taken off once, never in another context.
 
-The rule: `enter` and `leave` are called in pairs by the same function of the app's path. Where a coroutine is closed in
-another context than it ran in, `leave` does nothing: there is nothing of ours attached there.
+The rule: OpenTelemetry's `attach` and our `leave` are called in pairs by the same function of the app's path. Where a
+coroutine is closed in another context than it ran in, `leave` does nothing: there is nothing of ours attached there.
 """
 
 from __future__ import annotations
@@ -39,13 +39,8 @@ def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
     return context.set_value(_SUPPRESS_HTTP, OURS, inner) if suppress_http else inner
 
 
-def enter(current: Context) -> Any:
-    """Makes `current` the current context and returns what `leave` needs."""
-    return context.attach(current)
-
-
 def leave(token: Any) -> None:
-    """Restores what was current before `enter`.
+    """Restores what was current before `opentelemetry.context.attach` returned `token`.
 
     `opentelemetry.context.detach` is not used for a token of its own contextvars: it logs an error, with a traceback,
     for a token of another context, which is no error of the app's.
