@@ -161,7 +161,7 @@ def test_of_several_threads_that_drain_each_takes_what_is_left(
         def popleft(self) -> Any:
             raise IndexError
 
-    monkeypatch.setattr(finalizer, "_deferred", Raced([lambda: ends.append("end")]))
+    monkeypatch.setattr(finalizer, "deferred", Raced([lambda: ends.append("end")]))
     drain()
     assert ends == []
 

@@ -51,10 +51,10 @@ def test_nobody_watches_where_the_observer_does_not(runtime: Runtime, notes: Any
 def test_each_beginning_tells_what_was_put_off(runtime: Runtime) -> None:
     """Ends that a finalizer could not tell wait for the next event, also of an app that is switched off."""
     told: list[str] = []
-    finalizer._deferred.append(lambda: told.append("on"))
+    finalizer.deferred.append(lambda: told.append("on"))
     runtime.watches()
     runtime.active = False
-    finalizer._deferred.append(lambda: told.append("off"))
+    finalizer.deferred.append(lambda: told.append("off"))
     runtime.watches()
     assert told == ["on", "off"]
 

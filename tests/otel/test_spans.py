@@ -284,7 +284,7 @@ def test_a_span_that_is_not_sampled_costs_nothing_and_is_measured(
     scene_of: Any, clock: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is computed for it."""
-    monkeypatch.setattr(spans, "_add_response", None)
+    monkeypatch.setattr(spans, "_concluded", None)
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     scene = scene_of(
         OpenTelemetryObserver(Settings(tracer_provider=provider, meter_provider=telemetry.meter_provider)), clock
@@ -303,7 +303,7 @@ def test_a_span_ends_though_its_attributes_cannot_be_set(
     def fail(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(spans, "_add_response", fail)
+    monkeypatch.setattr(spans, "_concluded", fail)
     attempt = scene.attempt()
     scene.answer(attempt)
     assert [span.name for span in telemetry.spans] == ["POST /v1/messages"]

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from anthropic_otel._adapters import http_body
 from anthropic_otel._core import headers as h
 from anthropic_otel._core.attempt import Attempt, End
-from anthropic_otel._core.call import Call
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.runtime import Runtime, current_call
-from anthropic_otel._core.target import Target, target_of
+from anthropic_otel._core.target import target_of
 from anthropic_otel._core.timeline import peer_of
 
 ATTEMPT: Final = "anthropic_otel.attempt"
@@ -133,42 +132,33 @@ def begin(runtime: Runtime, request: Any, *, calls_only: bool) -> Attempt | None
         call = current_call.get()
         if not runtime.active or (call is None and calls_only) or ATTEMPT in request.extensions:
             return None
-        target = _target(request)
+        url = request.url
+        path = url.raw_path.partition(b"?")[0].decode("ascii")
+        target = target_of(request.method, url.scheme, url.host, url.port, path)
         # Who has begun to suppress instrumentation within a call has made a span of the call, and means others.
         if call is None:
             attempt = runtime.begin_attempt(target, _resend_count(request)) if runtime.watches() else None
         else:
-            attempt = call.begin_attempt(target) if _of_call(call, target, request) else None
+            # Also a client that the SDK shares with the app: what that sends within a call goes elsewhere.
+            of_call = target.address == call.invocation.address or _RETRY_COUNT in request.headers
+            attempt = call.begin_attempt(target) if of_call else None
     except Exception as error:
         report("begin", error)
         return None
     if attempt is not None:
-        _propagate(request, attempt.observer.attempt_started(attempt))
+        trace_context = attempt.observer.attempt_started(attempt)
+        try:
+            # No signature covers these headers: signing is done by now.
+            for name, value in trace_context.items():
+                request.headers[name] = value
+        except Exception as error:
+            report("propagate", error)
     return attempt
-
-
-def _target(request: Any) -> Target:
-    url = request.url
-    return target_of(request.method, url.scheme, url.host, url.port, url.raw_path.partition(b"?")[0].decode("ascii"))
-
-
-def _of_call(call: Call, target: Target, request: Any) -> bool:
-    """Whether the SDK sends `request` for `call`, and not the app, through a client that they share."""
-    return target.address == call.invocation.address or _RETRY_COUNT in request.headers
 
 
 def _resend_count(request: Any) -> int:
     value = request.headers.get(_RETRY_COUNT, "")
     return int(value) if value.isdecimal() and len(value) < 6 else 0
-
-
-def _propagate(request: Any, headers: Mapping[str, str]) -> None:
-    """Sends the attempt's trace context along. No signature covers these headers: signing is done by now."""
-    try:
-        for name, value in headers.items():
-            request.headers[name] = value
-    except Exception as error:
-        report("propagate", error)
 
 
 Trace = Callable[..., Any]
@@ -218,21 +208,17 @@ def received(attempt: Attempt, response: Any) -> None:
     attempt.observer.attempt_sent(attempt)
     observed = False
     try:
-        headers = h.by_name(response.headers.raw)
-        _note(attempt, response, headers)
+        headers, extensions = h.by_name(response.headers.raw), response.extensions
+        version, stream = extensions.get("http_version"), extensions.get("network_stream")
+        attempt.responded(
+            response.status_code,
+            headers,
+            version.decode("ascii", "replace").removeprefix("HTTP/") if isinstance(version, bytes) else None,
+            # A connection that existed before has told of no event.
+            peer_of(stream) if attempt.timeline.peer is None and stream is not None else None,
+        )
         observed = not response.is_closed and http_body.observe(response, attempt, headers)
     except Exception as error:
         report("received", error)
     if not observed:
         attempt.end(End.READ)
-
-
-def _note(attempt: Attempt, response: Any, headers: h.RawHeaders) -> None:
-    extensions = response.extensions
-    version = extensions.get("http_version")
-    attempt.responded(
-        response.status_code,
-        headers,
-        version.decode("ascii", "replace").removeprefix("HTTP/") if isinstance(version, bytes) else None,
-        attempt.timeline.peer or peer_of(extensions.get("network_stream")),
-    )

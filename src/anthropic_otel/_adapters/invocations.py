@@ -50,7 +50,14 @@ class Invocations:
             facts = self._meet(client)
         span_name = getattr(options, "span_name", None)
         operation = span_name or _operation(options)
-        key = (operation, not span_name, _model(options), stream, _max_retries(client, options))
+        body, own = getattr(options, "json_data", None), getattr(options, "max_retries", None)
+        # Most often a dictionary, of which `isinstance` would take longer to find out.
+        model = body.get("model") if type(body) is dict or isinstance(body, Mapping) else None
+        most = own if isinstance(own, int) else getattr(client, "max_retries", None)
+        key = (
+            *(operation, not span_name, model if isinstance(model, str) else None, stream),
+            most if isinstance(most, int) else None,
+        )
         found = facts.kept.get(key)
         if found is None:
             if len(facts.kept) >= _MOST_KEPT:
@@ -95,24 +102,11 @@ def _operation(options: Any) -> str | None:
     return operation.name if operation is not UNKNOWN else None
 
 
-def _model(options: Any) -> str | None:
-    body = getattr(options, "json_data", None)
-    model = body.get("model") if type(body) is dict or isinstance(body, Mapping) else None
-    return model if isinstance(model, str) else None
-
-
 def _port(base_url: Any) -> int | None:
     if base_url is None:
         return None
     port: int | None = base_url.port
     return port if port is not None else 80 if base_url.scheme == "http" else 443
-
-
-def _max_retries(client: Any, options: Any) -> int | None:
-    most = getattr(client, "max_retries", None)
-    own = getattr(options, "max_retries", None)
-    most = own if isinstance(own, int) else most
-    return most if isinstance(most, int) else None
 
 
 def _tracing_of(client: Any) -> tuple[bool, bool]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from anthropic_otel._adapters import spliced
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.finalizer import drain
+from anthropic_otel._core.finalizer import deferred, drain
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.runtime import Runtime, current_call
 
@@ -148,4 +148,5 @@ def _end(call: Call, token: Token[Call | None] | None, error: BaseException | No
         except (ValueError, RuntimeError):
             token = None
     call.returned(error)
-    drain()
+    if deferred:
+        drain()

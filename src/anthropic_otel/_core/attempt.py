@@ -51,11 +51,8 @@ class Attempt:
 
     __slots__ = (
         "_ends",
-        "_organization_id",
-        "_request_id",
         "call",
         "cause",
-        "clock",
         "duration",
         "error_type",
         "exception_type",
@@ -63,10 +60,11 @@ class Attempt:
         "observed",
         "observer",
         "operation",
+        "organization_id_header",
         "outcome",
-        "peer",
         "protocol_version",
         "reading",
+        "request_id_header",
         "retry",
         "started",
         "status",
@@ -80,7 +78,6 @@ class Attempt:
     ) -> None:
         self.target = target
         self.observer = observer
-        self.clock = clock
         self.call = call
         self.operation: str = (call.invocation.operation if call is not None else None) or target.operation
         """The operation's name: the SDK's own if it tells it, else that of the URL."""
@@ -93,10 +90,9 @@ class Attempt:
         self.headers: h.RawHeaders | None = None
         """Those of an error, by which the SDK decides on a retry. An open stream holds none."""
         # As they came, which is shared with the response: decoded where somebody records them.
-        self._request_id: bytes | None = None
-        self._organization_id: bytes | None = None
+        self.request_id_header: bytes | None = None
+        self.organization_id_header: bytes | None = None
         self.protocol_version: str | None = None
-        self.peer: tuple[str, int] | None = None
         self.outcome: AttemptOutcome | None = None
         self.error_type: str | None = None
         self.cause: Cause | None = None
@@ -113,16 +109,14 @@ class Attempt:
         """Takes what the response says: its status, its headers, the HTTP version and the address it came from."""
         if self.outcome is not None:
             return
-        self.timeline.answer = None
-        self.timeline.enter(Phase.RECEIVE)
-        self.peer = peer
-        self._answered(status, headers, version)
-
-    def _answered(self, status: int, headers: h.RawHeaders, version: str | None) -> None:
+        timeline = self.timeline
+        timeline.answer = None
+        timeline.enter(Phase.RECEIVE)
+        timeline.peer = peer or timeline.peer
         self.status = status
         self.protocol_version = version
-        self._request_id = headers.get(b"request-id")
-        self._organization_id = headers.get(b"anthropic-organization-id")
+        self.request_id_header = headers.get(b"request-id")
+        self.organization_id_header = headers.get(b"anthropic-organization-id")
         if status >= 400:
             self.headers = headers
         if h.RATELIMIT_MARK in headers:
@@ -130,7 +124,7 @@ class Attempt:
 
     def read(self, *, event_stream: bool, is_message: bool) -> Reading:
         """The reading of the response's body, which the app is about to begin, or never will."""
-        self.reading = Reading(self.clock, event_stream=event_stream, is_message=is_message)
+        self.reading = Reading(self.timeline.clock, event_stream=event_stream, is_message=is_message)
         return self.reading
 
     # -- its end -------------------------------------------------------------------------------------------------------
@@ -145,13 +139,19 @@ class Attempt:
         if next(self._ends):
             return
         try:
-            ended = self.clock.mark()
+            ended = self.timeline.clock.mark()
             self.duration = ended - self.started
             self.timeline.finish(ended)
             try:
                 self._conclude(how, error)
             finally:
-                self._tell()
+                if self.outcome is None:
+                    self._failed(NetworkCause.OTHER.value)
+                self.observer.attempt_ended(self)
+                if self.call is not None:
+                    self.call.attempt_ended(self)
+                elif self.outcome is AttemptOutcome.FAILED:
+                    self.observer.attempt_settled(self, fatal=True)
         except Exception as failure:
             report("Attempt.end", failure)
 
@@ -177,9 +177,8 @@ class Attempt:
         raw = self.timeline.raw_response
         if raw is not None:
             version, status, headers = raw
-            self._answered(status, h.by_name(headers), version)
+            self.responded(status, h.by_name(headers), version)
         self.timeline.answer = None
-        self.peer = self.peer or self.timeline.peer
 
     def _raised(self, error: BaseException) -> None:
         if not isinstance(error, Exception):
@@ -215,26 +214,17 @@ class Attempt:
         self.outcome = AttemptOutcome.FAILED
         self.error_type = error_type
 
-    def _tell(self) -> None:
-        if self.outcome is None:
-            self._failed(NetworkCause.OTHER.value)
-        self.observer.attempt_ended(self)
-        if self.call is not None:
-            self.call.attempt_ended(self)
-        elif self.outcome is AttemptOutcome.FAILED:
-            self.observer.attempt_settled(self, fatal=True)
-
     # -- what observers and the call ask -------------------------------------------------------------------------------
 
     @property
     def request_id(self) -> str | None:
         """The id to give to Anthropic's support, `None` where no response with one came."""
-        return h.identifier(self._request_id)
+        return h.identifier(self.request_id_header)
 
     @property
     def organization_id(self) -> str | None:
         """The organization that the API has counted it for, `None` where no response told."""
-        return h.identifier(self._organization_id)
+        return h.identifier(self.organization_id_header)
 
     @property
     def status_class(self) -> str | None:

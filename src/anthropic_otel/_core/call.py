@@ -60,9 +60,9 @@ class Call:
         "_last",
         "_open",
         "_raised",
-        "_target",
         "_unsettled",
         "active",
+        "address",
         "attempts",
         "clock",
         "duration",
@@ -70,6 +70,7 @@ class Call:
         "invocation",
         "observed",
         "observer",
+        "operation",
         "outcome",
         "over_for_sdk",
         "started",
@@ -91,8 +92,10 @@ class Call:
         self.observed: Any = None
         self.over_for_sdk = False
         """Whether the SDK method has returned or raised. Its body may be unread."""
-        self._target: Target | None = None
-        """Where the attempt went that ended last."""
+        self.operation: str | None = invocation.operation
+        """The operation's name, from the SDK or from the last attempt's URL; `None` for a call without either."""
+        self.address: str | None = invocation.address
+        """The host that the call's last attempt went to, or the client's base URL where none was sent."""
         self._last: Attempt | None = None
         """The attempt that ended last, until the call has ended. An attempt knows its call, and a cycle of the two
         would leave both, and their spans, to the garbage collector."""
@@ -103,16 +106,6 @@ class Call:
         self._open: list[None] = []
         self._raised: CallOutcome | None = None
         self._ends = itertools.count()
-
-    @property
-    def operation(self) -> str | None:
-        """The operation's name, from the SDK or from the last attempt's URL; `None` for a call without either."""
-        return self.invocation.operation or (self._target.operation if self._target else None)
-
-    @property
-    def address(self) -> str | None:
-        """The host that the call's last attempt went to, or the client's base URL where none was sent."""
-        return self._target.address if self._target else self.invocation.address
 
     @property
     def retries(self) -> int:
@@ -146,7 +139,7 @@ class Call:
 
     def attempt_ended(self, attempt: Attempt) -> None:
         """An attempt of this call has ended, in any thread. Called within the guard of its end."""
-        self._target = attempt.target
+        self.operation, self.address = attempt.operation, attempt.target.address
         if self.outcome is None:
             self._last = attempt
         self.active += attempt.duration

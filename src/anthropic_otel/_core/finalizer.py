@@ -22,7 +22,8 @@ _STARTING: Final = frozenset({"threading", "multiprocessing"})
 _STARTS: Final = frozenset({"run", "_bootstrap", "_bootstrap_inner"})
 """The functions below all code of a thread or process. They hold no lock while they run what the app gave them."""
 
-_deferred: Final[deque[Callable[[], None]]] = deque()
+deferred: Final[deque[Callable[[], None]]] = deque()
+"""The ends that were put off. Who finds some here calls `drain`."""
 
 
 class _Process:
@@ -39,7 +40,7 @@ def process() -> int:
 def _forked() -> None:
     """In the child of a fork: what was under way in the parent is the parent's to end."""
     _Process.forks += 1
-    _deferred.clear()
+    deferred.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -55,16 +56,16 @@ def finalize(end: Callable[[], None], born_in: int) -> None:
     if born_in != _Process.forks:
         return
     if _may_hold_a_lock(sys._getframe(2).f_back):
-        _deferred.append(end)
+        deferred.append(end)
     else:
         end()
 
 
 def drain() -> None:
     """Tells the ends that had to be put off. Called where the library runs in code that holds no lock."""
-    while _deferred:
+    while deferred:
         try:
-            end = _deferred.popleft()
+            end = deferred.popleft()
         except IndexError:
             # Another thread was faster.
             return

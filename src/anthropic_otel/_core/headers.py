@@ -22,7 +22,12 @@ _MAX_SECONDS: Final = 366 * 86_400.0
 
 def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """Those of a response's headers that the library reads, by lowercase name, from a list as httpx's `headers.raw`."""
-    return {name: value for written, value in raw if (name := written.lower()) in _READ}
+    read = {}
+    for written, value in raw:
+        name = written.lower()
+        if name in _READ:
+            read[name] = value
+    return read
 
 
 def identifier(value: bytes | None) -> str | None:

@@ -12,7 +12,7 @@ from typing import Final
 from anthropic_otel._core.attempt import Attempt, Retry
 from anthropic_otel._core.call import Call, Invocation
 from anthropic_otel._core.clock import Clock, SystemClock
-from anthropic_otel._core.finalizer import drain
+from anthropic_otel._core.finalizer import deferred, drain
 from anthropic_otel._core.observer import Observer
 from anthropic_otel._core.target import Target
 
@@ -33,7 +33,8 @@ class Runtime:
 
     def watches(self) -> bool:
         """Whether anybody is to learn of what is about to run. Asked in the app's own context."""
-        drain()
+        if deferred:
+            drain()
         return self.active and self.observer.watches()
 
     def begin_call(self, invocation: Invocation) -> Call:

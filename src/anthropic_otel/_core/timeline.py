@@ -30,12 +30,12 @@ class Timeline:
     """Where the time of an attempt went. Times are nanoseconds of the clock. No method raises."""
 
     __slots__ = (
-        "_clock",
         "_finished",
         "_host",
         "_since",
         "_tunnelling",
         "answer",
+        "clock",
         "peer",
         "phase",
         "proxied",
@@ -46,7 +46,7 @@ class Timeline:
     )
 
     def __init__(self, clock: Clock, started: int, host: str) -> None:
-        self._clock = clock
+        self.clock = clock
         self._host = host
         self._since = started
         self._tunnelling = False
@@ -86,7 +86,7 @@ class Timeline:
         """Cuts the line: the time since the last cut belongs to the phase that ends here."""
         if phase is not self.phase and not self._finished:
             # Six times an attempt: without a function for what `finish` does too.
-            now, before = self._clock.now(), self.phase
+            now, before = self.clock.now(), self.phase
             self.spent[before.number] = (self.spent[before.number] or 0) + now - self._since
             self._since, self.phase = now, phase
 
@@ -102,10 +102,13 @@ class Timeline:
         A transport that tells of no event may have none, or no connection yet: only what failed there is known to have
         waited for the pool.
         """
-        spent = {phase: time for phase, time in zip(_PHASES, self.spent, strict=True) if time is not None}
+        known = {}
+        for phase, time in zip(_PHASES, self.spent, strict=True):
+            if time is not None:
+                known[phase] = time
         if self.reused is None and not self.waited_for_pool:
-            spent.pop(Phase.POOL, None)
-        return spent
+            known.pop(Phase.POOL, None)
+        return known
 
     @property
     def raw_response(self) -> RawResponse | None:

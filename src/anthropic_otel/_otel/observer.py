@@ -41,9 +41,9 @@ class Settings:
 class Observed:
     """What the observer keeps on a call or an attempt: its span, and the app's context that it began in.
 
-    `ours` is whether the span is to be ended here; that of a call may be the SDK's. `ids` are the span's, that exemplars
-    point to: it is asked for them once. The context that has the span in it is made where it is needed and not kept: an
-    open stream would hold two of them.
+    `ours` is whether the span is to be ended here; that of a call may be the SDK's. `ids` are the span's, to which
+    exemplars point: it is asked for them once. The context that has the span in it is made where it is needed and not
+    kept: an open stream would hold two of them.
     """
 
     __slots__ = ("ids", "ours", "parent", "span", "token")

@@ -14,6 +14,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
+from anthropic_otel._core.headers import identifier
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.sse import StreamEnd
 
@@ -62,15 +63,24 @@ def end_attempt(span: Span, attempt: Attempt) -> None:
 def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     """What is known of an attempt at its end, beyond what its span began with."""
     attributes: dict[str, AttributeValue] = {}
-    if attempt.status is not None:
-        _add_response(attributes, attempt, attempt.status)
+    status = attempt.status
+    if status is not None:
+        attributes[s.HTTP_RESPONSE_STATUS_CODE] = status
+        attributes[s.ATTEMPT_STATUS_CLASS] = f"{status // 100}xx"
+        if attempt.protocol_version is not None:
+            attributes[s.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
+        request_id, organization_id = identifier(attempt.request_id_header), identifier(attempt.organization_id_header)
+        if request_id is not None:
+            attributes[s.REQUEST_ID] = request_id
+        if organization_id is not None:
+            attributes[s.ORGANIZATION_ID] = organization_id
     if attempt.error_type is not None:
         _add_failure(attributes, attempt, attempt.error_type)
     timeline = attempt.timeline
     if timeline.reused is not None:
         attributes[s.CONNECTION_REUSED] = timeline.reused
-    if attempt.peer is not None:
-        attributes[s.NETWORK_PEER_ADDRESS], attributes[s.NETWORK_PEER_PORT] = attempt.peer
+    if timeline.peer is not None:
+        attributes[s.NETWORK_PEER_ADDRESS], attributes[s.NETWORK_PEER_PORT] = timeline.peer
     for phase, time in timeline.known().items():
         attributes[_PHASE_NAMES[phase]] = time / _SECOND
     reading = attempt.reading
@@ -79,18 +89,6 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     if attempt.outcome is not None:
         attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.text
     return attributes
-
-
-def _add_response(attributes: dict[str, AttributeValue], attempt: Attempt, status: int) -> None:
-    attributes[s.HTTP_RESPONSE_STATUS_CODE] = status
-    attributes[s.ATTEMPT_STATUS_CLASS] = f"{status // 100}xx"
-    if attempt.protocol_version is not None:
-        attributes[s.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
-    request_id, organization_id = attempt.request_id, attempt.organization_id
-    if request_id is not None:
-        attributes[s.REQUEST_ID] = request_id
-    if organization_id is not None:
-        attributes[s.ORGANIZATION_ID] = organization_id
 
 
 def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
