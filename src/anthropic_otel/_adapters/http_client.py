@@ -18,7 +18,7 @@ from anthropic_otel._core.attempt import Attempt, End
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.runtime import Runtime, current_call
 from anthropic_otel._core.target import target_of
-from anthropic_otel._core.timeline import peer_of
+from anthropic_otel._core.timeline import peer_of, version_of
 
 ATTEMPT: Final = "anthropic_otel.attempt"
 """The request extension that says that a request is part of an attempt already."""
@@ -213,7 +213,7 @@ def received(attempt: Attempt, response: Any) -> None:
         attempt.responded(
             response.status_code,
             headers,
-            version.decode("ascii", "replace").removeprefix("HTTP/") if isinstance(version, bytes) else None,
+            version_of(version) if isinstance(version, bytes) else None,
             # A connection that existed before has told of no event.
             peer_of(stream) if attempt.timeline.peer is None and stream is not None else None,
         )

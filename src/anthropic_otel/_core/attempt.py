@@ -6,7 +6,6 @@ finalizer of a dropped response, from any thread. After that it does not change,
 
 from __future__ import annotations
 
-import itertools
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,7 @@ class Attempt:
     """The facts of one attempt. Times are nanoseconds of the clock, `wall` is since the epoch. No method raises."""
 
     __slots__ = (
-        "_ends",
+        "_under_way",
         "call",
         "cause",
         "duration",
@@ -99,7 +98,8 @@ class Attempt:
         self.exception_type: str | None = None
         self.duration = 0
         self.observed: Any = None
-        self._ends = itertools.count()
+        # Gone, once it has ended: to delete it succeeds once, also between threads, and it takes no object of its own.
+        self._under_way = True
 
     # -- while it is under way -----------------------------------------------------------------------------------------
 
@@ -136,7 +136,9 @@ class Attempt:
 
     def end(self, how: End, error: BaseException | None = None) -> None:
         """Ends the attempt. Every call after the first is without effect, also from another thread."""
-        if next(self._ends):
+        try:
+            del self._under_way
+        except AttributeError:
             return
         try:
             ended = self.timeline.clock.mark()

@@ -55,11 +55,11 @@ class Call:
     """The facts of one call. Times are nanoseconds of the clock, `wall` is since the epoch. No method raises."""
 
     __slots__ = (
-        "_ends",
         "_failures",
         "_last",
         "_open",
         "_raised",
+        "_under_way",
         "_unsettled",
         "active",
         "address",
@@ -105,7 +105,8 @@ class Call:
         # A list and not a number, as its `append` and `pop` are atomic: bodies end in any thread.
         self._open: list[None] = []
         self._raised: CallOutcome | None = None
-        self._ends = itertools.count()
+        # Gone, once it has ended: to delete it succeeds once, also between threads, and it takes no object of its own.
+        self._under_way = True
 
     @property
     def retries(self) -> int:
@@ -197,7 +198,11 @@ class Call:
         if self.outcome is not None:
             # An attempt that a task left behind by the call has sent after it: no further one follows.
             self._settle(fatal=True)
-        if not self.over_for_sdk or self._open or next(self._ends):
+        if not self.over_for_sdk or self._open:
+            return
+        try:
+            del self._under_way
+        except AttributeError:
             return
         self.duration = self.clock.mark() - self.started
         try:

@@ -162,6 +162,15 @@ def peer_of(stream: Any) -> tuple[str, int] | None:
         return None
 
 
+def version_of(version: bytes) -> str:
+    """The HTTP version of `version`, as httpcore has it: `1.1` of `HTTP/1.1`."""
+    # A new string for each would be 52 bytes of an open stream.
+    return _VERSIONS.get(version) or version.decode("ascii", "replace").removeprefix("HTTP/")
+
+
+_VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
+
+
 @guarded(None)
 def _raw_response(answer: Any) -> RawResponse | None:
     """What HTTP/1.1 and HTTP/2 connections return for the headers of a response."""
@@ -169,7 +178,7 @@ def _raw_response(answer: Any) -> RawResponse | None:
         return None
     if len(answer) == 2:
         return ("2", int(answer[0]), list(answer[1]))
-    return (answer[0].decode("ascii", "replace").removeprefix("HTTP/"), int(answer[1]), list(answer[3]))
+    return (version_of(answer[0]), int(answer[1]), list(answer[3]))
 
 
 _HANDLERS: Final[dict[str, Callable[[Timeline, Mapping[str, Any]], None]]] = {
