@@ -26,7 +26,7 @@ class Reading:
         self.now: Final = clock.now
         self.asked_at: int | None = None
         """When the app has asked for the chunk that the server is waited for, `None` while the app has the last one.
-        Whoever hands on the chunks writes it: with a method for it a chunk cost 0.06 µs more."""
+        Whoever hands on the chunks writes it, as a method would be one more call at each of them."""
         self._got = 0
         self.tail = b"" if event_stream else None
         self.is_message = is_message

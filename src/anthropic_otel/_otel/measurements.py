@@ -1,8 +1,8 @@
 """Measurements that wait to be recorded: some calls' at a time, and whatever waits when OpenTelemetry collects.
 
 The rule: nothing that is collected is missing a measurement that was made before, and nothing waits that keeps an
-object of the app's alive. One measurement right after another costs two thirds of what it costs by itself between two
-calls, where everything of OpenTelemetry's has left the processor's caches (see docs/performance.md).
+object of the app's alive. A measurement right after another costs less than one by itself between two calls, where
+everything of OpenTelemetry's has left the processor's caches (see docs/performance.md).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._otel.forks import measuring
 
 MOST: Final = 20
-"""How many measurements wait at most: those of ten calls. The call that records them takes 0.3 ms longer."""
+"""How many measurements wait at most: those of ten calls. The call that records them takes that much longer."""
 
 PATIENCE: Final = 100_000_000
 """The nanoseconds since the last were recorded after which the next are recorded at once. So a process that makes less

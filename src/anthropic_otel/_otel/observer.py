@@ -70,8 +70,8 @@ class OpenTelemetryObserver:
         self._goes_somewhere = False
         self._told = False
 
-    # Guarded in place, here and below, and few functions: each that runs once a call costs it 0.6 µs, most of which is
-    # that nothing of it is in the processor's caches any more.
+    # Guarded in place, here and below, and few functions, of which nothing is in the processor's caches any more when
+    # the next call comes: 62 of the library's run in a create, and with 91 it took 3 to 10 µs more.
 
     def watches(self) -> bool:
         try:
