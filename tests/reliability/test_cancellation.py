@@ -14,7 +14,7 @@ import pytest
 from opentelemetry import trace
 
 from anthropic_otel._core.runtime import current_call
-from anthropic_otel._core.semconv import ATTEMPT_OUTCOME, CALL_DURATION
+from anthropic_otel._core.semconv import ATTEMPT_DURATION, ATTEMPT_OUTCOME, ATTEMPT_STARTED, CALL_DURATION
 from reliability import interrupting
 from reliability.interrupting import ALONE, Interrupt, Lines, Transport, cancelled_at, interrupted_at
 from support import identities
@@ -157,6 +157,9 @@ TRACED = pytest.mark.parametrize("options", [{}, ALONE], ids=["sdk-span", "our-s
 ENTERING = frozenset({"begin_call", "begin", "request"})
 """Where the library enters a call: for a few lines its span is current, and nobody knows yet that it has to go."""
 
+ENDING = frozenset({"attempt_ended", "end", "finish", "add", "record", "guard", "_context_of", "_record_attempt"})
+"""Where an attempt ends, which it does once: interrupted there, its end is not measured."""
+
 
 def interrupted(point: int, client: Any) -> tuple[str, Lines]:
     """What an app sees that is interrupted before a line of the library, and which lines it ran."""
@@ -182,12 +185,17 @@ def check_interrupts(options: dict[str, Any], recorded: Telemetry, stride: int) 
     once(0)
     _, lines, _ = once(0)
     assert lines.count > 300
+    lost = 0
     for point in range(1, lines.count + 1, stride):
         seen, ran, clean = contextvars.copy_context().run(once, point)
         # An interrupt in a finalizer is printed by Python, and the app goes on.
         assert seen == "interrupted" or ran.function in ("ended", "finalize"), (point, ran.function)
         assert clean or ran.function in ENTERING, (point, ran.function)
+        # In `__call__` there is a line between the start and what is there to end it.
+        lost += ran.function in ENDING | {"__call__"}
     gc.collect()
+    started = sum(point.sum for point in recorded.points(ATTEMPT_STARTED))
+    assert started - sum(point.count for point in recorded.points(ATTEMPT_DURATION)) <= lost
     recorded.clear()
     assert once(0)[0] == "message_stop"
     assert len(recorded.attempts) == 2

@@ -56,13 +56,14 @@ class SyncSend(Send):
         if attempt is None:
             return inner(request, *args, **kwargs)
         ours = attempt.timeline.trace if self.runtime.phases else None
-        listen(request, ours, request.extensions.get("trace"), asynchronous=False)
         try:
+            listen(request, ours, request.extensions.get("trace"), asynchronous=False)
             response = inner(request, *args, **kwargs)
+            received(attempt, response)
         except BaseException as error:
+            # Of ours nothing raises but an interrupt, which ends the attempt too.
             failed(attempt, error)
             raise
-        received(attempt, response)
         return response
 
 
@@ -75,13 +76,14 @@ class AsyncSend(Send):
         if attempt is None:
             return await inner(request, *args, **kwargs)
         ours = attempt.timeline.atrace if self.runtime.phases else None
-        listen(request, ours, request.extensions.get("trace"), asynchronous=True)
         try:
+            listen(request, ours, request.extensions.get("trace"), asynchronous=True)
             response = await inner(request, *args, **kwargs)
+            received(attempt, response)
         except BaseException as error:
+            # Of ours nothing raises but an interrupt, which ends the attempt too.
             failed(attempt, error)
             raise
-        received(attempt, response)
         return response
 
 
@@ -146,13 +148,15 @@ def begin(runtime: Runtime, request: Any, *, calls_only: bool) -> Attempt | None
         report("begin", error)
         return None
     if attempt is not None:
-        trace_context = attempt.observer.attempt_started(attempt)
         try:
             # No signature covers these headers: signing is done by now.
-            for name, value in trace_context.items():
+            for name, value in attempt.observer.attempt_started(attempt).items():
                 request.headers[name] = value
         except Exception as error:
             report("propagate", error)
+        except BaseException as interrupt:
+            failed(attempt, interrupt)
+            raise
     return attempt
 
 
