@@ -58,9 +58,10 @@ def test_simulate_serves_until_it_is_interrupted() -> None:
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
         refused.value.close()
+        # Printed after the URL: an interrupt must not come in between.
+        assert f"ANTHROPIC_BASE_URL={url}" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
-        assert f"ANTHROPIC_BASE_URL={url}" in process.stderr.read()
     assert refused.value.code == 529
 
 
