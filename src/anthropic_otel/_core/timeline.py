@@ -102,10 +102,7 @@ class Timeline:
         A transport that tells of no event may have none, or no connection yet: only what failed there is known to have
         waited for the pool.
         """
-        known = {}
-        for phase, time in zip(_PHASES, self.spent, strict=True):
-            if time is not None:
-                known[phase] = time
+        known = {phase: time for phase, time in zip(_PHASES, self.spent, strict=True) if time is not None}
         if self.reused is None and not self.waited_for_pool:
             known.pop(Phase.POOL, None)
         return known
