@@ -76,6 +76,16 @@ def test_a_whole_error_event_is_the_last(reading: Reading, chunks: list[Any], ex
     assert [reading.decoded(each) for each in chunks] == expected
 
 
+@pytest.mark.parametrize("first", [b"", b"e", b"event:", b"event: ", b"\n"])
+def test_a_first_chunk_may_be_short(reading: Reading, first: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """However a proxy cuts the stream, nothing of ours fails, and the next chunk is joined to it."""
+    caplog.set_level("DEBUG", "anthropic_otel")
+    assert [reading.decoded(first), reading.decoded(STOP)] == [False, False]
+    reading.conclude(0)
+    assert caplog.records == []
+    assert reading.end == StreamEnd(first[-1:] in (b"", b"\n"), None)
+
+
 def test_what_arrives_is_looked_at_where_nothing_hides_it(reading: Reading) -> None:
     """By one call for each chunk."""
     assert [reading.arrived(), reading.arrived(STOP), reading.arrived(ERROR)] == [False, False, True]

@@ -10,7 +10,7 @@ from typing import Final
 
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.sse import ERROR, UNSEEN, StreamEnd, end_of, is_error_event, kept
+from anthropic_otel._core.sse import NAME, UNSEEN, E, StreamEnd, end_of, is_error_event, kept
 
 
 class Reading:
@@ -43,14 +43,15 @@ class Reading:
         Returns whether it is an `error` event, as `decoded` does.
         """
         now, asked = self.now(), self.asked_at
-        if asked is not None:
-            self.asked_at = None
-            if now - asked > self.max_gap:
-                self.max_gap = now - asked
-            if self.first_chunk is not None:
-                self.consumer_time += asked - self._got
         if self.first_chunk is None:
             self.first_chunk = now
+        elif asked is not None:
+            self.consumer_time += asked - self._got
+        if asked is not None:
+            self.asked_at = None
+            gap = now - asked
+            if gap > self.max_gap:
+                self.max_gap = gap
         self._got = now
         return chunk is not None and self.decoded(chunk)
 
@@ -64,7 +65,7 @@ class Reading:
         try:
             self.tail = tail = kept(tail, chunk)
             # Not again what has come before, and one function less for all that is no error.
-            return tail is chunk and chunk.startswith(ERROR) and is_error_event(chunk)
+            return tail is chunk and len(chunk) > NAME and chunk[NAME] == E and is_error_event(chunk)
         except Exception as error:
             # A transport of the app's own that yields something else than bytes.
             report("Reading.decoded", error)

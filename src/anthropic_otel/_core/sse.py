@@ -18,9 +18,14 @@ from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
 TAIL: Final = 1024
 """How many bytes of a stream are kept. An `error` event with its request id has about 200."""
 
-ERROR: Final = (b"event: error\n", b"event: error\r\n")
-"""What a chunk that is an `error` event begins with."""
+E: Final = ord("e")
+"""What a chunk that an event begins with begins with, and what the name of an `error` event begins with."""
 
+NAME: Final = len("event: ")
+"""Where the name of an event is, in a chunk that the event begins with."""
+
+_ERROR: Final = (b"event: error\n", b"event: error\r\n")
+_COLON, _NEWLINE = ord(":"), ord("\n")
 _EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n")
 _ERROR_EVENT: Final = re.compile(rb"(?:^|[\r\n])event: ?error[\r\n]")
 _STOP_EVENT: Final = re.compile(rb"(?:^|[\r\n])event: ?message_stop[\r\n]")
@@ -58,17 +63,16 @@ def kept(tail: bytes, chunk: bytes) -> bytes:
 
     Only the chunk, and that uncopied, where an event begins with it: mostly one comes per chunk.
     """
-    if len(chunk) >= TAIL:
-        return chunk[-TAIL:]
-    # A line's beginning, so an event's.
-    if chunk.startswith(b"event:") and (tail.endswith(b"\n") or not tail):
+    # Runs at every chunk, and looks at single bytes, as `startswith` and `endswith` take three times as long. A line
+    # that begins with `e` and has a colon there is an event's first.
+    if 7 < len(chunk) < TAIL and chunk[0] == E and chunk[5] == _COLON and (not tail or tail[-1] == _NEWLINE):
         return chunk
-    return (tail + chunk)[-TAIL:]
+    return (tail + chunk)[-TAIL:] if len(chunk) < TAIL else chunk[-TAIL:]
 
 
 def is_error_event(chunk: bytes) -> bool:
     """Whether a chunk that an event begins with is a whole `error` event and nothing else."""
-    return chunk.startswith(ERROR) and chunk.endswith(_EVENT_ENDS)
+    return chunk.startswith(_ERROR) and chunk.endswith(_EVENT_ENDS)
 
 
 def end_of(tail: bytes) -> StreamEnd:
