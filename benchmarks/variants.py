@@ -105,6 +105,12 @@ def _undone() -> None:
     anthropic_otel.uninstrument()
 
 
+def _by_hand() -> None:
+    from benchmarks import by_hand
+
+    by_hand.install()
+
+
 def _traceloop() -> None:
     from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
 
@@ -125,6 +131,7 @@ INSTALL: dict[str, Callable[[], None]] = {
     "ours without logs": _ours(logs=False),
     "undone": _undone,
     "floor": _nothing,
+    "by hand": _by_hand,
     "httpx2": _nothing,
     "traceloop": _traceloop,
     "openinference": _openinference,

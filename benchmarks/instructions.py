@@ -1,0 +1,185 @@
+"""What a call costs in machine instructions: `python -m benchmarks.instructions [--quick]`. Needs valgrind.
+
+The rule: instructions are counted, not timed. A count is the same whatever else the machine does, to a per cent or
+less, where a time on a machine that is shared is not to be had to within ten. What it does not tell is how long an
+instruction takes: code that runs once a call finds less in the processor's caches than a loop does.
+
+One process imports everything, and has a child for each count: one that makes the calls that warm up, and one that
+makes some calls more. Their difference has no part of the start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import floor, report, variants, workload
+from benchmarks.workload import Case
+
+CREATES: Final = ("create", "create, no call span of the SDK's", "create, async", "create, unsampled")
+STREAMS: Final = ("stream of 1", "stream of 200", "stream of 1, async", "stream of 200, async")
+_DELTAS: Final = 199
+_INSTALLED: Final = ("nothing", "floor", "by hand", "ours", "httpx2")
+_RATIOS: Final = ("floor", "by hand", "httpx2")
+_BY_HAND: Final = ("create", "create, unsampled")
+"""What `by_hand` is written for."""
+_CALLS, _LONG_CALLS = 100, 20
+"""How many calls are counted, and how many long streams."""
+_WARM: Final = 60
+"""Calls before any that count. CPython has specialized its byte code by then."""
+
+
+class Unavailable(Exception):
+    """Valgrind is not installed, or could not run the calls; the text says which."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The thousands of instructions of one call of a case, by what is installed."""
+
+    case: str
+    of: dict[str, float]
+
+    def added(self, variant: str) -> float:
+        """What `variant` adds to a call, in thousands."""
+        return self.of[variant] - self.of["nothing"]
+
+    def ratio(self, variant: str) -> float:
+        """What the library adds, in terms of what `variant` adds."""
+        return self.added("ours") / self.added(variant)
+
+    def row(self) -> tuple[str, ...]:
+        """The case, its own count, what is added by each variant, and our ratios; a dash for what was not counted."""
+        added = (f"{self.added(name):,.0f}" if name in self.of else "-" for name in _INSTALLED[1:])
+        ratios = (f"{self.ratio(name):.2f}" if name in self.of else "-" for name in _RATIOS)
+        return (self.case, f"{self.of['nothing']:,.0f}", *added, *ratios)
+
+
+def _case(name: str) -> Case:
+    return Case(
+        name,
+        stream=name.startswith("stream"),
+        deltas=200 if "200" in name else 1,
+        asynchronous="async" in name,
+        sdk_traces="no call span" not in name,
+    )
+
+
+# -- what valgrind runs ------------------------------------------------------------------------------------------------
+
+
+def _installed(name: str) -> tuple[str, ...]:
+    return tuple(install for install in _INSTALLED if install != "by hand" or name in _BY_HAND)
+
+
+def _calls(name: str) -> int:
+    return _LONG_CALLS if "200" in name else _CALLS
+
+
+def _run(name: str, install: str, calls: int) -> None:
+    variants.set_up("unsampled" if "unsampled" in name else "sampled")
+    case, loop = _case(name), workload.new_loop()
+    after: Callable[[], None] | None = floor.of(case, loop) if install == "floor" else None
+    variants.INSTALL[install]()
+    client: Any = variants.prepare_client(install, workload.make_client(case))
+    workload.repeat(case, client, _WARM, after, loop)
+    # A full collection of garbage goes through all that was imported, in one child and not in another.
+    gc.collect()
+    gc.freeze()
+    workload.repeat(case, client, calls, after, loop)
+    variants.record_what_waits()
+
+
+def _children(name: str) -> None:
+    """Runs a case with each variant in a child, twice, and prints the numbers of their processes."""
+    for install, more in product(_installed(name), (0, 1)):
+        child = os.fork()
+        if not child:
+            try:
+                _run(name, install, more * _calls(name))
+            finally:
+                # The end of the interpreter is no part of a call.
+                os._exit(int(sys.exc_info()[0] is not None))
+        _, status = os.waitpid(child, 0)
+        print(f"{child} {status}", flush=True)
+
+
+# -- what runs valgrind ------------------------------------------------------------------------------------------------
+
+
+def count(names: Sequence[str]) -> list[Counted]:
+    """Counts the cases, as many at once as there are processors. Raises `Unavailable`."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(_counted, names))
+
+
+def _counted(name: str) -> Counted:
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        raise Unavailable("valgrind is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [valgrind, "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+        command += [f"--log-file={folder}/%p", sys.executable, "-m", "benchmarks.instructions", "--children", name]
+        # Where things lie in a hash table is part of the count.
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        found = [_logged(Path(folder), *line.split()) for line in done.stdout.splitlines()]
+    if done.returncode or len(found) != 2 * len(_installed(name)):
+        raise Unavailable(f"valgrind could not run {name}: {done.stderr[-500:]}")
+    pairs = zip(_installed(name), found[::2], found[1::2], strict=True)
+    return Counted(name, {install: (more - warm) / _calls(name) / 1e3 for install, warm, more in pairs})
+
+
+def _logged(folder: Path, process: str, status: str) -> int:
+    found = re.search(r"I\s+refs:\s+([\d,]+)", (folder / process).read_text(errors="replace"))
+    if status != "0" or found is None:
+        raise Unavailable(f"the calls in process {process} failed")
+    return int(found[1].replace(",", ""))
+
+
+def tables(counted: Sequence[Counted]) -> str:
+    """The counts of each case, and those of a delta of each pair of streams, in Markdown."""
+    header = ("case", "off", *(f"+ {name}" for name in _INSTALLED[1:]), *(f"ours / {name}" for name in _RATIOS))
+    by_name = {it.case: it for it in counted}
+    deltas = []
+    for name in (name for name in by_name if "of 200" in name):
+        many, one = by_name[name], by_name[name.replace("200", "1")]
+        off, ours = ((many.of[it] - one.of[it]) / _DELTAS for it in ("nothing", "ours"))
+        deltas.append((name, f"{off:.1f}", f"{ours - off:.2f}", f"{(ours - off) / off:.3f}"))
+    parts = [report.table(header, [it.row() for it in counted])]
+    parts += [report.table(("each delta of a", "off", "+ ours", "ours / off"), deltas)] if deltas else []
+    return "\n\n".join(parts)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Prints the thousands of instructions of a call."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description="Instructions of a call.")
+    parser.add_argument("--quick", action="store_true", help="nothing but a create")
+    parser.add_argument("--children", metavar="CASE", help=argparse.SUPPRESS)
+    arguments = parser.parse_args(given)
+    if arguments.children:
+        _children(arguments.children)
+        return 0
+    try:
+        counted = count(CREATES[:1] if arguments.quick else (*CREATES, *STREAMS))
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"Thousands of instructions per call\n\n{tables(counted)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
