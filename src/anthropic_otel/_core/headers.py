@@ -22,7 +22,7 @@ _MAX_SECONDS: Final = 366 * 86_400.0
 
 def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """A response's headers by lowercase name, from a list as httpx's `headers.raw`."""
-    # All of them: to look each name up among those that are read is a quarter more instructions.
+    # All of them: to look each name up among those that are read takes a quarter longer.
     return {name.lower(): value for name, value in raw}
 
 
