@@ -16,13 +16,21 @@ from e2e.catalogue.app import check_logs, check_nothing_private_is_told, check_w
 from e2e.catalogue.meeting import Meeting, met
 from e2e.catalogue.metrics import check_metrics
 from e2e.catalogue.spans import check_attempt_spans, check_call_span
-from support import identities
+from support import identities, pending
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import STACKS, Stack
 from support.telemetry import Telemetry
 
 CASES = [
-    pytest.param(fault, stack, id=f"{fault.name}-{stack.name}", marks=() if stack.of_sdk else pytest.mark.without_sdk)
+    pytest.param(
+        fault,
+        stack,
+        id=f"{fault.name}-{stack.name}",
+        marks=(
+            *pending.marks(fault.name, stack.name, pending.CATALOGUE),
+            *(() if stack.of_sdk else (pytest.mark.without_sdk,)),
+        ),
+    )
     for fault in FAULTS.values()
     for stack in STACKS
     if stack.kind in fault.applies_to
