@@ -48,6 +48,7 @@ from anthropic_otel.simulator.actions import (
 from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.catalogue import FAULTS, fault
 from anthropic_otel.simulator.endpoints import Endpoint
+from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault, Needs, Where
 from anthropic_otel.simulator.simulator import Simulator
 
@@ -66,6 +67,7 @@ __all__ = [
     "Received",
     "Redirect",
     "Reply",
+    "Served",
     "Simulator",
     "Where",
     "fault",

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -26,22 +27,51 @@ class Disconnected(Exception):
     """The client has gone, or has been sent away: there is nothing more to do on this connection."""
 
 
+@dataclass(slots=True)
+class Served:
+    """What the server saw of one request and did about it, up to now.
+
+    - `whole_request`: the request's body has come to its end.
+    - `status`, `headers`: those of the response whose head was sent; `None` and empty without one.
+    - `whole_response`: the response was sent to its end.
+    - `raw`: bytes were sent that are no part of a well-formed response.
+    - `client_left`: the client closed the connection, or broke it, before the server was done.
+    - `over`: the server is done with the request: nothing here changes any more.
+    """
+
+    request: Received
+    whole_request: bool = False
+    status: int | None = None
+    headers: Headers = ()
+    whole_response: bool = False
+    raw: bool = False
+    client_left: bool = False
+    over: bool = False
+
+
 class Link:
-    """A server-side connection: it can be written to in segments, held, closed (FIN) and reset (RST)."""
+    """A server-side connection: it can be written to in segments, held, closed (FIN) and reset (RST).
+
+    `written` counts the bytes that were sent. `client_left` is whether the client has closed it, or broken it.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.written = 0
+        self.client_left = False
 
     async def read(self) -> bytes:
         """Return some bytes, or none at the end. A broken connection is at its end."""
-        try:
-            return await self._reader.read(_READ)
-        except OSError:
-            return b""
+        data = b""
+        with contextlib.suppress(OSError):
+            data = await self._reader.read(_READ)
+        self.client_left = not data
+        return data
 
     async def write(self, data: bytes, segment: int = 0) -> None:
         """Send the bytes, in TCP segments of that size if it is not 0. Raises `Disconnected` if the client has gone."""
+        self.written += len(data)
         try:
             for start in range(0, len(data), segment or len(data) or 1):
                 self._writer.write(data[start : start + segment] if segment else data)
@@ -49,6 +79,7 @@ class Link:
                 if segment:
                     await asyncio.sleep(0.0005)  # a pause of its own, or the kernel joins segments into one read
         except OSError:
+            self.client_left = True
             raise Disconnected from None
 
     async def hold(self) -> None:
@@ -81,7 +112,7 @@ class Link:
 
 
 class Exchange:
-    """A request that has come on a connection, and the response to it."""
+    """A request that has come on a connection, and the response to it. `served` says how far it has come."""
 
     def __init__(self, link: Link, http: h11.Connection, head: h11.Request, number: int) -> None:
         self.link = link
@@ -89,7 +120,9 @@ class Exchange:
         self._http = http
         self._head = head
         self._chunked = False
+        self._raw_from = link.written
         self.request = self._received(b"")
+        self.served = Served(self.request)
 
     def _received(self, body: bytes) -> Received:
         head = self._head
@@ -106,13 +139,23 @@ class Exchange:
                 body += event.data
             else:
                 raise Disconnected
-        self.request = self._received(bytes(body))
+        self.request = self.served.request = self._received(bytes(body))
+        self.served.whole_request = True
+
+    def over(self) -> None:
+        """Complete `served`: the server is done with the request."""
+        self.served.raw = self.link.written > self._raw_from
+        self.served.client_left = self.link.client_left
+        self.served.over = True
 
     async def _send(self, event: h11.Event, segment: int = 0) -> None:
-        await self.link.write(self._http.send(event) or b"", segment)
+        data = self._http.send(event) or b""
+        self._raw_from += len(data)
+        await self.link.write(data, segment)
 
     async def begin(self, status: int, headers: Headers, segment: int = 0) -> None:
         """Send the response's head. `headers` say how the body is framed."""
+        self.served.status, self.served.headers = status, headers
         await self._send(h11.Response(status_code=status, headers=list(headers), reason=_reason(status)), segment)
 
     async def send(self, data: bytes, segment: int = 0) -> None:
@@ -122,6 +165,7 @@ class Exchange:
     async def end(self, segment: int = 0) -> None:
         """Send the end of the response."""
         await self._send(h11.EndOfMessage(), segment)
+        self.served.whole_response = True
 
 
 async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.PAUSED]:

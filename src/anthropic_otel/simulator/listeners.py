@@ -118,7 +118,10 @@ class HttpConnection:
         try:
             while isinstance(head := await next_event(http, link), h11.Request):
                 exchange = Exchange(link, http, head, number)
-                await perform(exchange, self._choose(exchange.request), self._service)
+                try:
+                    await perform(exchange, self._choose(exchange.request), self._service)
+                finally:
+                    exchange.over()
                 if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
                     return
                 http.start_next_cycle()

@@ -47,10 +47,10 @@ def redirected(target: str) -> tuple[Redirect | Reply | None, str]:
 async def perform(exchange: Exchange, action: ExchangeAction, service: Service) -> None:
     """Do that to the exchange. Raises `Disconnected` if nothing more can be done on its connection."""
     if isinstance(action, Cut) and action.point is Point.REQUEST:
-        service.received(exchange.request)
+        service.received(exchange.served)
         await _end_unread(exchange.link, action.ending)
     await exchange.read_body()
-    service.received(exchange.request)
+    service.received(exchange.served)
     match action:
         case Reply():
             await _send_all(exchange, _ordinary(exchange, action, service), service)

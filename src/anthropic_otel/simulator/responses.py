@@ -14,15 +14,15 @@ from typing import Protocol
 from anthropic_otel.simulator import headers as api_headers
 from anthropic_otel.simulator.actions import Delivery, Encoding, Framing, Headers, Reply
 from anthropic_otel.simulator.api import Answer, Received, Refused, Streamed, Whole
-from anthropic_otel.simulator.exchange import Exchange
+from anthropic_otel.simulator.exchange import Exchange, Served
 from anthropic_otel.simulator.wire import Json, accepted, encoded, error_body, to_json
 
 
 class Service(Protocol):
     """What an exchange needs of the simulator that it is part of."""
 
-    def received(self, request: Received) -> None:
-        """Enter the request into the record."""
+    def received(self, served: Served) -> None:
+        """Enter a request into the record, which is told further by `served` itself."""
 
     def answer(self, request: Received) -> Answer:
         """Return what the API says to the request."""

@@ -18,6 +18,7 @@ from anthropic_otel.simulator.actions import ExchangeAction, Headers, Tls
 from anthropic_otel.simulator.api import Answer, Api, Received
 from anthropic_otel.simulator.certificates import Authority
 from anthropic_otel.simulator.endpoints import Endpoint, endpoint_for
+from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault
 from anthropic_otel.simulator.headers import Ids, RateLimits
 from anthropic_otel.simulator.listeners import HttpConnection, Listener, Serve
@@ -42,13 +43,13 @@ class Record:
 
     def __init__(self, most: int) -> None:
         self._lock = threading.Lock()
-        self._requests: deque[Received] = deque(maxlen=most)
+        self._served: deque[Served] = deque(maxlen=most)
         self._request_ids: deque[str] = deque(maxlen=most)
 
-    def received(self, request: Received) -> None:
+    def received(self, served: Served) -> None:
         """Enter a request."""
         with self._lock:
-            self._requests.append(request)
+            self._served.append(served)
 
     def issued(self, request_id: str) -> None:
         """Enter a request id."""
@@ -58,7 +59,12 @@ class Record:
     def requests(self) -> list[Received]:
         """Return the requests in the order in which they came."""
         with self._lock:
-            return list(self._requests)
+            return [served.request for served in self._served]
+
+    def served(self) -> list[Served]:
+        """Return what became of each request, in the order in which they came: copies."""
+        with self._lock:
+            return [replace(served) for served in self._served]
 
     def request_ids(self) -> list[str]:
         """Return the request ids in the order in which they were sent."""
@@ -68,7 +74,7 @@ class Record:
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._requests.clear()
+            self._served.clear()
             self._request_ids.clear()
 
 
@@ -132,9 +138,9 @@ class Server:
 
     # -- what exchanges need: `responses.Service` ----------------------------------------------------------------------
 
-    def received(self, request: Received) -> None:
-        """Enter the request into the record."""
-        self._record.received(request)
+    def received(self, served: Served) -> None:
+        """Enter a request into the record."""
+        self._record.received(served)
 
     def answer(self, request: Received) -> Answer:
         """Return what the API says to the request."""

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.catalogue import fault as fault_named
 from anthropic_otel.simulator.endpoints import Endpoint
+from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault
 from anthropic_otel.simulator.server import Latency, Record, Server
 from anthropic_otel.simulator.weather import Playable, Weather
@@ -166,6 +167,11 @@ class Simulator:
     def requests(self) -> list[Received]:
         """The requests that have come, to every address, in their order: a copy. Also after `stop`."""
         return self._record.requests()
+
+    @property
+    def served(self) -> list[Served]:
+        """What the server saw of each of `requests` and did about it, up to now: copies. Also after `stop`."""
+        return self._record.served()
 
     @property
     def request_ids(self) -> list[str]:

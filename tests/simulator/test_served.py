@@ -1,0 +1,97 @@
+"""The simulator's record of what it saw of each request and did about it."""
+
+from __future__ import annotations
+
+import http.client
+import time
+
+import pytest
+
+from anthropic_otel.simulator import Delivery, Reply, Served, Simulator, fault
+
+_BODY = b'{"model":"m","max_tokens":5,"messages":[]}'
+_STREAM = b'{"model":"m","max_tokens":5,"messages":[],"stream":true}'
+_KEY = {"x-api-key": "none"}
+
+
+def _address(url: str) -> str:
+    return url.removeprefix("http://")
+
+
+def _connection(sim: Simulator) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(_address(sim.base_url), timeout=5)
+
+
+def _served(sim: Simulator) -> Served:
+    """What became of the only request, once the server is done with it."""
+    while not (sim.served and sim.served[0].over):
+        time.sleep(0.001)
+    [served] = sim.served
+    return served
+
+
+def test_an_answered_request_is_whole_both_ways(sim: Simulator) -> None:
+    """The record has the request, the status and headers of the response, and that both came to their end."""
+    connection = _connection(sim)
+    connection.request("POST", "/v1/messages", _BODY, _KEY)
+    response = connection.getresponse()
+    response.read()
+    served = _served(sim)
+    connection.close()
+    assert served.request == sim.requests[0]
+    assert served.request.body == _BODY
+    assert (served.whole_request, served.status, served.whole_response) == (True, 200, True)
+    assert dict(served.headers)["request-id"] == response.headers["request-id"]
+    assert (served.raw, served.client_left) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "raw"),
+    [("server_disconnected", None, False), ("protocol_error", None, True), ("body_cut", 200, False)],
+)
+def test_a_broken_response_is_not_whole(name: str, status: int | None, raw: bool, sim: Simulator) -> None:
+    """The record says how far the response came, and whether bytes were sent that are no part of one."""
+    sim.play(name)
+    connection = _connection(sim)
+    connection.request("POST", "/v1/messages", _BODY, _KEY)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        connection.getresponse().read()
+    served = _served(sim)
+    connection.close()
+    assert (served.whole_request, served.status, served.whole_response, served.raw) == (True, status, False, raw)
+    assert not served.client_left
+
+
+def test_a_request_that_is_broken_off_is_not_whole(sim: Simulator) -> None:
+    """A request of which the server reads the head alone is told from one that has come to its end."""
+    connection = http.client.HTTPConnection(_address(sim.endpoint("connection_reset_in_request").base_url), timeout=5)
+    connection.request("POST", "/v1/messages", _BODY, _KEY)
+    with pytest.raises(OSError, match="reset"):
+        connection.getresponse()
+    served = _served(sim)
+    connection.close()
+    assert (served.whole_request, served.status) == (False, None)
+
+
+def test_a_client_that_leaves_a_stream_is_seen_to_leave(sim: Simulator) -> None:
+    """The server finds out when it writes on."""
+    sim.play(Reply(delivery=Delivery(pace=0.01)))
+    connection = _connection(sim)
+    connection.request("POST", "/v1/messages", _STREAM, _KEY)
+    connection.getresponse().readline()
+    connection.close()
+    served = _served(sim)
+    assert (served.status, served.whole_response, served.client_left) == (200, False, True)
+
+
+def test_a_client_that_waits_no_longer_is_seen_to_leave(sim: Simulator) -> None:
+    """The server of a request that is never answered finds out at once."""
+    sim.play(fault("read_timeout"))
+    connection = _connection(sim)
+    connection.request("POST", "/v1/messages", _BODY, _KEY)
+    while not sim.served:
+        time.sleep(0.001)
+    assert not sim.served[0].over
+    connection.close()
+    served = _served(sim)
+    assert (served.status, served.client_left) == (None, True)
