@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -27,7 +28,17 @@ class Driver:
 
     def read(self, chunks: Any) -> list[Any]:
         """Everything that a stream, sync or async, has."""
-        return list(chunks) if hasattr(chunks, "__iter__") else self(_collected(chunks))
+        read: list[Any] = []
+        self.each(chunks, read.append)
+        return read
+
+    def each(self, chunks: Any, use: Callable[[Any], object]) -> None:
+        """Calls `use` with each part of a stream, sync or async, as it comes."""
+        if not hasattr(chunks, "__iter__"):
+            self(_used(chunks, use))
+            return
+        for chunk in chunks:
+            use(chunk)
 
     def next(self, chunks: Any) -> Any:
         """The next one of an iterator, sync or async."""
@@ -68,5 +79,6 @@ async def _awaited(step: Any) -> Any:
     return await step
 
 
-async def _collected(chunks: Any) -> list[Any]:
-    return [chunk async for chunk in chunks]
+async def _used(chunks: Any, use: Callable[[Any], object]) -> None:
+    async for chunk in chunks:
+        use(chunk)

@@ -15,6 +15,7 @@ from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Endpoint, Fault, Simulator, Where
 from support.apps import PROMPT, App, app_for, quietly
 from support.driver import Driver
+from support.errors import call_error_type
 from support.stacks import Stack
 from support.telemetry import Telemetry
 from support.versions import CLOSES_FAILED_STREAMS
@@ -83,7 +84,7 @@ def _meet(app: App, fault: Fault, stack: Stack) -> Seen:
     try:
         return Seen(_facts(app.meet(content, stream=bool(fault.stream))))
     except Exception as error:
-        return Seen(_facts_of_error(error), error, _error_type(error, stack), _is_untouched(error, app, fault))
+        return Seen(_facts_of_error(error), error, call_error_type(error, stack), _is_untouched(error, app, fault))
     finally:
         quietly(app)
 
@@ -112,20 +113,6 @@ def _facts_of_error(error: BaseException | None) -> tuple[Any, ...]:
         facts.append((type(error), re.sub(r"req_\w+", "req", str(error)), status))
         error = error.__cause__
     return tuple(facts)
-
-
-def _error_type(error: Exception, stack: Stack) -> str:
-    """The word for a call that ends with `error`, by the rules of the SDK's own tracing."""
-    if isinstance(error, anthropic.APITimeoutError | stack.module.TimeoutException):
-        return "client_timeout_error"
-    if isinstance(error, anthropic.APIConnectionError | stack.module.TransportError):
-        return "connection_error"
-    if not isinstance(error, anthropic.APIStatusError):
-        return "client_error"
-    body = error.body if isinstance(error.body, dict) else {}
-    told = (body.get("error") or {}).get("type")
-    status = str(error.status_code) if error.status_code >= 400 else s.OTHER
-    return str(told) if told in s.API_ERROR_TYPES else status
 
 
 # -- what follows from the entry and the stack -------------------------------------------------------------------------
