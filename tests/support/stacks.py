@@ -117,12 +117,13 @@ class Witness:
         return response
 
 
-def http_client(stack: Stack, endpoint: Endpoint | None = None, **options: Any) -> Any:
-    """A client of that stack, set to what the endpoint needs. It has a `witness`."""
+def http_client(stack: Stack, endpoint: Endpoint | None = None, *, cls: type[Any] | None = None, **options: Any) -> Any:
+    """A client of that stack, set to what the endpoint needs. It has a `witness`, unless its class is given."""
     needs: dict[str, Any] = _needed(stack, endpoint) if endpoint is not None else {}
     needs.setdefault("timeout", stack.module.Timeout(_TIMEOUT))
-    witnessed = _async_witness if stack.asynchronous else _sync_witness
-    return witnessed(stack.client_class)(**{"follow_redirects": True, "trust_env": False, **needs, **options})
+    if cls is None:
+        cls = (_async_witness if stack.asynchronous else _sync_witness)(stack.client_class)
+    return cls(**{"follow_redirects": True, "trust_env": False, **needs, **options})
 
 
 def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
