@@ -219,6 +219,25 @@ def test_a_failure_of_the_network_backs_off_by_formula(call: Call, clock: Any) -
     assert (retry.delay, retry.reason, retry.source) == (700, "connection_error", RetrySource.BACKOFF)
 
 
+def test_a_backoff_is_never_negative(clock: Any, notes: Any) -> None:
+    """A failure that another thread reports while the next attempt is starting ends after that start: no backoff."""
+    call = Call(Invocation(max_retries=2), notes, clock)
+    first = call.begin_attempt(TARGET)
+
+    def mark() -> int:
+        started: int = clock.time
+        if not first.ended:
+            clock.mark = lambda: clock.time
+            clock.pass_(5)
+            first.end(End.RAISED, httpx.ReadTimeout(""))
+        return started
+
+    clock.mark = mark
+    retry = call.begin_attempt(TARGET).retry
+    assert retry is not None
+    assert (retry.reason, retry.delay) == ("read_timeout", 0)
+
+
 def test_an_attempt_beside_another_is_no_retry_after_a_backoff(call: Call, clock: Any) -> None:
     """A fallback, sent while the one before is under way or after it has answered."""
     call.begin_attempt(TARGET)

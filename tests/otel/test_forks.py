@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -59,3 +60,17 @@ def test_each_measurement_says_so(scene: Any, telemetry: Telemetry, monkeypatch:
     call.returned()
     assert seen == [1] * len([metric for metric in s.METRICS if metric.buckets] + ["the second attempt"])
     assert forks.measuring == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_child_inherits_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A measurement of another thread is not under way in a forked child, whose own forks would wait for it."""
+    monkeypatch.setattr(forks, "_PATIENCE", 0.0)
+    forks.measuring.append(None)
+    child = os.fork()
+    if child == 0:
+        os._exit(len(forks.measuring))
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert forks.measuring == [None]

@@ -1,0 +1,117 @@
+"""Which requests are attempts of a call, and what is kept of the calls of one SDK client."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+import anthropic_otel
+from anthropic_otel._core import semconv
+from anthropic_otel.simulator import Endpoint, Simulator
+from anthropic_otel.testing import capture
+from support.apps import SdkApp, request_of
+from support.driver import Driver
+from support.stacks import SDK_STACKS, Stack
+from support.telemetry import Telemetry
+from support.versions import TRACES_ITSELF
+
+pytestmark = pytest.mark.usefixtures("waits")
+
+OWN_SPAN: dict[str, Any] = {"open_telemetry": {"traces": {"enabled": False}}} if TRACES_ITSELF else {}
+"""Options of a client whose call spans are the library's."""
+
+
+@pytest.fixture(params=[stack for stack in SDK_STACKS if not stack.aiohttp], ids=lambda stack: stack.name)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """The stacks that the SDK uses by itself."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
+    """An app that is not instrumented yet, at `127.0.0.1`."""
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded, **OWN_SPAN)
+        yield app
+        app.close()
+
+
+def _by_name(sim: Simulator) -> str:
+    """The simulator's URL under another host name."""
+    return sim.base_url.replace("127.0.0.1", "localhost")
+
+
+def _post(app: SdkApp, url: str) -> Any:
+    """Calls an absolute URL through the SDK, which takes one in the place of a path."""
+    return app.driver(app.client.post(url, cast_to=anthropic.types.Message, body=request_of()))
+
+
+def test_the_retry_count_makes_a_request_an_attempt_at_any_host(app: SdkApp, sim: Simulator) -> None:
+    """The SDK sends a call to another host than the client's, and each of its requests is an attempt of that call."""
+    sim.play("http_529", "ok")
+    with capture() as telemetry:
+        _post(app, f"{_by_name(sim)}/v1/messages")
+    [call] = telemetry.calls
+    assert [(attempt.server_address, attempt.status) for attempt in call.attempts] == [
+        ("localhost", 529),
+        ("localhost", 200),
+    ]
+    assert call.outcome == "recovered"
+
+
+def test_a_request_of_the_app_to_another_host_is_no_attempt(app: SdkApp, sim: Simulator) -> None:
+    """A hook that asks another host within a call, by the same HTTP client, is not part of the call."""
+
+    def ask(response: Any) -> Any:
+        if response.url.host == "localhost":
+            return None
+        return app.http.get(f"{_by_name(sim)}/v1/models")
+
+    async def aask(response: Any) -> None:
+        asked = ask(response)
+        if asked is not None:
+            await asked
+
+    app.http.event_hooks = {"response": [aask if app.driver.asynchronous else ask]}
+    with capture() as telemetry:
+        app.create()
+    [call] = telemetry.calls
+    assert len(sim.requests) == 2
+    assert [attempt.server_address for attempt in call.attempts] == ["127.0.0.1"]
+    assert telemetry.started == 1
+
+
+def test_a_client_with_a_new_base_url_calls_the_new_host(app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
+    """The span of a call starts with the host that the client's `base_url` names at that time."""
+    recorded.instrument()
+    app.create()
+    app.client.base_url = _by_name(sim)
+    app.create()
+    addresses = [(span.attributes or {}).get(semconv.SERVER_ADDRESS) for span in recorded.calls]
+    assert addresses == ["127.0.0.1", "localhost"]
+
+
+class _Model(str):
+    """A model's name whose lifetime can be watched."""
+
+
+def test_what_is_kept_of_the_calls_of_one_client_is_bounded(app: SdkApp) -> None:
+    """A client that calls 150 models is alive, and no more than 100 of their names are."""
+    unsampled = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    anthropic_otel.instrument(tracer_provider=unsampled, metrics=False)
+    alive: list[weakref.ref[_Model]] = []
+    for number in range(150):
+        model = _Model(f"model-{number}")
+        alive.append(weakref.ref(model))
+        app.create(model=model)
+        del model
+    gc.collect()
+    assert len([name for name in alive if name() is not None]) <= 100
+    unsampled.shutdown()

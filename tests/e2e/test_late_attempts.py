@@ -1,0 +1,96 @@
+"""Requests that work left behind by a call sends when the call has ended."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import logging
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import Span, SpanProcessor
+
+from anthropic_otel._core import semconv
+from anthropic_otel.simulator import Endpoint, Simulator
+from support.apps import SdkApp
+from support.driver import Driver
+from support.stacks import SDK_STACKS, Stack
+from support.telemetry import Telemetry
+
+pytestmark = pytest.mark.usefixtures("waits")
+
+
+class _LiveSpans(SpanProcessor):
+    """Refers weakly to every span that has started."""
+
+    def __init__(self) -> None:
+        self.started: list[weakref.ref[Span]] = []
+
+    def on_start(self, span: Span, parent_context: Any = None) -> None:
+        self.started.append(weakref.ref(span))
+
+
+class _Left:
+    """An app in which each call leaves a copy of its context behind, as a task that it has started would."""
+
+    def __init__(self, app: SdkApp) -> None:
+        self.app = app
+        self.context = contextvars.Context()
+        hook = self._akeep if app.driver.asynchronous else self._keep
+        app.http.event_hooks = {"request": [hook]}
+
+    def _keep(self, request: Any) -> None:
+        self.context = contextvars.copy_context()
+
+    async def _akeep(self, request: Any) -> None:
+        self._keep(request)
+
+    def send(self) -> Any:
+        """Sends a request within the call that has ended."""
+        # The context of this send has the late attempt's own span in it.
+        self.app.http.event_hooks = {}
+        return self.context.run(self.app.send)
+
+
+@pytest.fixture(params=[stack for stack in SDK_STACKS if not stack.aiohttp], ids=lambda stack: stack.name)
+def left(request: pytest.FixtureRequest, sim: Simulator, recorded: Telemetry) -> Iterator[_Left]:
+    """An instrumented app on a stack that the SDK uses by itself."""
+    stack: Stack = request.param
+    recorded.instrument()
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+        yield _Left(app)
+        app.close()
+
+
+def test_a_late_failure_is_final_and_changes_no_call(left: _Left, sim: Simulator, recorded: Telemetry) -> None:
+    """A failed attempt after its call's end is logged as final, and the call is counted once, as it ended."""
+    left.app.create()
+    sim.play("http_529")
+    assert left.send().status_code == 529
+    statuses = [(span.attributes or {})[semconv.HTTP_RESPONSE_STATUS_CODE] for span in recorded.attempts]
+    assert statuses == [200, 529]
+    [duration] = recorded.points(semconv.CALL_DURATION)
+    assert (duration.count, duration.attributes[semconv.CALL_OUTCOME]) == (1, "succeeded")
+    assert [record.levelno for record in recorded.logs] == [logging.WARNING]
+
+
+def test_a_late_attempt_is_not_kept_by_its_call(left: _Left, recorded: Telemetry) -> None:
+    """The span of a late attempt is freed with its response, without the garbage collector."""
+    spans = _LiveSpans()
+    recorded.tracer_provider.add_span_processor(spans)
+    left.app.create()
+    left.send()
+    assert len(spans.started) >= 2
+    gc.collect()
+    spans.started.clear()
+    gc.disable()
+    try:
+        left.send()
+        left.app.driver.idle()
+        [late] = spans.started
+        assert late() is None
+    finally:
+        gc.enable()
