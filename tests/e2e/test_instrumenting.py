@@ -18,7 +18,7 @@ import pytest
 
 import anthropic_otel
 from anthropic_otel._core import semconv as s
-from anthropic_otel.simulator import Endpoint, Simulator
+from anthropic_otel.simulator import Endpoint, Reply, Simulator
 from support import identities
 from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
@@ -344,6 +344,8 @@ def test_what_was_before_the_meter_provider_is_in_no_metric(sim: Simulator) -> N
         }
         print(found["attempt.started"][0].value, found["attempt.duration"][0].count, len(found["ratelimit.limit"]) > 0)
     """
+    far = (("anthropic-ratelimit-requests-reset", "2100-01-01T00:00:00Z"),)
+    sim.play(*[Reply(headers=far)] * 4)
     result = _python(code, sim.base_url)
     assert (result.stdout.strip(), result.stderr) == ("2 2 True", "")
 

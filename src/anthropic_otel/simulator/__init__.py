@@ -22,7 +22,12 @@ An endpoint makes its fault each time, and there is one for every fault of the c
 server away for a while.
 
 The API it speaks: Messages (JSON and streams, tools, structured outputs), token counting, models, message batches in
-outline; on Bedrock's and Vertex's paths too. Replies, ids and rate limits follow from the requests and a seed.
+outline; on Bedrock's and Vertex's paths too. Replies and ids follow from the requests and a seed.
+
+Rate limits are told of in the API's headers. Limits that are given turn requests away, by a clock that can be given:
+
+    now = [1_800_000_000.0]
+    sim = Simulator(limits=Limits(requests=5, input_tokens=10_000), clock=lambda: now[0])   # 6th at once: 429, in 12 s
 
 From a shell: `python -m anthropic_otel.simulator --mix ok=0.9 --mix http_529=0.1`.
 """
@@ -50,6 +55,7 @@ from anthropic_otel.simulator.catalogue import FAULTS, fault
 from anthropic_otel.simulator.endpoints import Endpoint
 from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault, Needs, Where
+from anthropic_otel.simulator.limits import Limits
 from anthropic_otel.simulator.simulator import Simulator
 
 __all__ = [
@@ -62,6 +68,7 @@ __all__ = [
     "ErrorEvent",
     "Fault",
     "Framing",
+    "Limits",
     "Needs",
     "Point",
     "Received",

@@ -13,7 +13,9 @@ from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from anthropic_otel.simulator import messages
+from anthropic_otel.simulator.actions import Headers
 from anthropic_otel.simulator.headers import Ids
+from anthropic_otel.simulator.limits import ONE_REQUEST, Cost
 from anthropic_otel.simulator.wire import AwsEventStream, Json, ServerSentEvents, Wire
 
 
@@ -34,11 +36,11 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer that is one JSON object. `tokens` are what the request took of the rate limits: input, output."""
+    """An answer that is one JSON object. `cost` is what the request takes of the rate limits."""
 
     value: Json
     status: int = 200
-    tokens: tuple[int, int] = (0, 0)
+    cost: Cost = ONE_REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,18 @@ class Streamed:
 
     events: Callable[[int], Iterator[Json]]
     wire: Wire
-    tokens: tuple[int, int]
+    cost: Cost
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An answer that is an error of the API."""
+    """An answer that is an error of the API. A `cost` of `None` takes nothing, not even a request."""
 
     status: int
     error_type: str
     message: str
+    headers: Headers = ()
+    cost: Cost | None = ONE_REQUEST
 
 
 Answer: TypeAlias = Whole | Streamed | Refused
@@ -125,10 +129,10 @@ class Api:
             if name not in body:
                 return Refused(400, "invalid_request_error", f"{name}: Field required")
         whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"))
-        tokens = (whole["usage"]["input_tokens"], whole["usage"]["output_tokens"])
+        cost = _cost(body, whole["usage"])
         if body.get("stream"):
-            return Streamed(lambda pings: messages.events(whole, pings), wire, tokens)
-        return Whole(whole, tokens=tokens)
+            return Streamed(lambda pings: messages.events(whole, pings), wire, cost)
+        return Whole(whole, cost=cost)
 
     def _batches(self, request: Received, rest: str) -> Answer:
         """Batches end at once and are not kept: any id is that of a batch that has ended."""
@@ -150,6 +154,11 @@ def _body_of(request: Received) -> Json | Refused:
     if isinstance(body, dict):
         return body
     return Refused(400, "invalid_request_error", "The request body is not valid JSON")
+
+
+def _cost(body: Json, usage: Json) -> Cost:
+    fast, priority = body.get("speed") == "fast", body.get("service_tier") != "standard_only"
+    return Cost(usage["input_tokens"], usage["output_tokens"], fast, priority)
 
 
 def _count(body: Json) -> Whole:

@@ -15,6 +15,7 @@ from anthropic_otel.simulator import headers as api_headers
 from anthropic_otel.simulator.actions import Delivery, Encoding, Framing, Headers, Reply
 from anthropic_otel.simulator.api import Answer, Received, Refused, Streamed, Whole
 from anthropic_otel.simulator.exchange import Exchange, Served
+from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.wire import Json, accepted, encoded, error_body, to_json
 
 
@@ -27,8 +28,11 @@ class Service(Protocol):
     def answer(self, request: Received) -> Answer:
         """Return what the API says to the request."""
 
-    def issue(self, tokens: tuple[int, int]) -> tuple[str, Headers]:
-        """Return a new request id, and with it the API's own headers for a response that took so many tokens."""
+    def issue(self, cost: Cost | None) -> tuple[str, Headers]:
+        """Return a new request id, and with it the API's own headers. `None` takes nothing of the rate limits."""
+
+    def now(self) -> float:
+        """Return the time that the server has, in seconds since the epoch."""
 
     async def before_headers(self) -> None:
         """Wait as long as the simulated API takes before its response."""
@@ -50,7 +54,8 @@ class Response:
     async def begin(self, exchange: Exchange, service: Service) -> None:
         """Send the status and the headers."""
         await service.before_headers()
-        await exchange.begin(self.status, self.headers, self.delivery.segment)
+        headers = api_headers.merge(api_headers.common(service.now()), self.headers)
+        await exchange.begin(self.status, headers, self.delivery.segment)
 
     async def send(self, exchange: Exchange, service: Service, most: int | None = None) -> None:
         """Send the next pieces of the body: all of them, or so many at most."""
@@ -68,11 +73,13 @@ class Response:
 
 def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: Service) -> Response:
     """Return the response that has its body in one piece and tells its length."""
-    headers, request_id = _heads(service, answer.tokens if isinstance(answer, Whole) else (0, 0), reply.request_id)
+    headers, request_id = _heads(service, answer.cost, reply.request_id)
     plain = to_json(_value(answer, request_id)) if reply.body is None else reply.body
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
     body = b"".join(encoded(iter((plain,)), encoding))
     headers += (*_content(reply.content_type, encoding), ("content-length", str(len(body))))
+    if isinstance(answer, Refused):
+        headers = api_headers.merge(headers, answer.headers)
     return Response(answer.status, api_headers.merge(headers, reply.headers), iter((body,)), reply.delivery, False)
 
 
@@ -90,7 +97,7 @@ def of_halves(answer: Whole | Refused, framing: Framing, request: Received, serv
 
 def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: Received, service: Service) -> Response:
     """Return the response that has those events in its body, a chunk for each."""
-    headers, _ = _heads(service, answer.tokens, reply.request_id)
+    headers, _ = _heads(service, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
     pieces = (answer.wire.encode(event, reply.delivery.newline) for event in events)
     headers += (*_content(answer.wire.content_type, encoding), ("cache-control", "no-cache"))
@@ -100,12 +107,12 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
     )
 
 
-def _heads(service: Service, tokens: tuple[int, int], from_the_api: bool) -> tuple[Headers, str | None]:
+def _heads(service: Service, cost: Cost | None, from_the_api: bool) -> tuple[Headers, str | None]:
     """Return the headers before those of the content, and the request id if there is one."""
     if not from_the_api:
-        return api_headers.common(), None
-    request_id, headers = service.issue(tokens)
-    return api_headers.common() + headers, request_id
+        return (), None
+    request_id, headers = service.issue(cost)
+    return headers, request_id
 
 
 def _content(content_type: str, encoding: Encoding) -> Headers:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 import socket
 import threading
@@ -15,14 +16,16 @@ from dataclasses import dataclass, replace
 
 from anthropic_otel.simulator import headers as api_headers
 from anthropic_otel.simulator.actions import ExchangeAction, Headers, Tls
-from anthropic_otel.simulator.api import Answer, Api, Received
+from anthropic_otel.simulator.api import Answer, Api, Received, Refused
 from anthropic_otel.simulator.certificates import Authority
 from anthropic_otel.simulator.endpoints import Endpoint, endpoint_for
 from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault
-from anthropic_otel.simulator.headers import Ids, RateLimits
+from anthropic_otel.simulator.headers import Ids
+from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.listeners import HttpConnection, Listener, Serve
 from anthropic_otel.simulator.perform import redirected
+from anthropic_otel.simulator.ratelimits import RateLimits
 from anthropic_otel.simulator.weather import Weather
 
 
@@ -81,12 +84,14 @@ class Record:
 class Server:
     """Made, used and closed within one event loop."""
 
-    def __init__(self, weather: Weather, record: Record, *, seed: int, words: int, port: int) -> None:
+    def __init__(
+        self, weather: Weather, record: Record, limits: RateLimits, *, seed: int, words: int, port: int
+    ) -> None:
         self._weather = weather
         self._record = record
         self._ids = Ids(seed)
         self._api = Api(self._ids, words)
-        self._limits = RateLimits()
+        self._limits = limits
         self._numbers = itertools.count(1)
         self._endpoints: dict[Fault, Endpoint] = {}
         self._kept: list[socket.socket] = []
@@ -143,15 +148,23 @@ class Server:
         self._record.received(served)
 
     def answer(self, request: Received) -> Answer:
-        """Return what the API says to the request."""
-        return self._api.answer(replace(request, target=redirected(request.target)[1]))
+        """Return what the API says to the request; a 429 if the limits have no room for it."""
+        answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
+        if isinstance(answer, Refused) or not (reason := self._limits.turned_away(answer.cost)):
+            return answer
+        seconds = max(1, math.ceil(reason.retry_after - 1e-6))
+        return Refused(429, "rate_limit_error", reason.message, (("retry-after", str(seconds)),), cost=None)
 
-    def issue(self, tokens: tuple[int, int]) -> tuple[str, Headers]:
-        """Return a new request id, and with it the API's own headers for a response that took so many tokens."""
+    def now(self) -> float:
+        """Return the time by the clock that was given."""
+        return self._limits.clock()
+
+    def issue(self, cost: Cost | None) -> tuple[str, Headers]:
+        """Return a new request id, and with it the API's own headers. `None` takes nothing of the rate limits."""
         request_id = self._ids.new("req")
         self._record.issued(request_id)
         headers = api_headers.of_the_api(request_id, self._ids.organization)
-        return request_id, headers + self._limits.spend(*tokens)
+        return request_id, headers + self._limits.spend(cost)
 
     async def before_headers(self) -> None:
         """Wait as long as the simulated API takes before its response."""

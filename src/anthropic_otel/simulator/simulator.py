@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
@@ -18,6 +19,8 @@ from anthropic_otel.simulator.catalogue import fault as fault_named
 from anthropic_otel.simulator.endpoints import Endpoint
 from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault
+from anthropic_otel.simulator.limits import Limits
+from anthropic_otel.simulator.ratelimits import RateLimits
 from anthropic_otel.simulator.server import Latency, Record, Server
 from anthropic_otel.simulator.weather import Playable, Weather
 
@@ -36,13 +39,28 @@ class Simulator:
 
     `seed` decides ids; `words` how long replies are; `port` 0 means any free port. `record` is how many of the latest
     requests `requests` keeps: `True` ten thousand, `False` none.
+
+    `limits` are the rate limits of the account, which are enforced: a request that they have no room for gets a 429
+    with `retry-after`. Without, the headers tell of limits that turn nobody away. `clock` is the server's time, in
+    seconds since the epoch: limits refill by it, and responses are dated by it.
     """
 
-    def __init__(self, *, seed: int = 0, words: int = 12, record: bool | int = True, port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        words: int = 12,
+        record: bool | int = True,
+        port: int = 0,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._seed = seed
         self._words = words
         self._port = port
         self._record = Record(_RECORDED if record is True else int(record))
+        self._limits = limits
+        self._clock = clock
         self._weather = Weather()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -94,7 +112,8 @@ class Simulator:
 
     async def _main(self, started: Future[None]) -> None:
         asyncio.get_running_loop().set_exception_handler(_ignore_connection_errors)
-        server = Server(self._weather, self._record, seed=self._seed, words=self._words, port=self._port)
+        limits = RateLimits(self._limits, self._clock)
+        server = Server(self._weather, self._record, limits, seed=self._seed, words=self._words, port=self._port)
         try:
             await server.plain.open()
             self._loop, self._stopping, self._server = asyncio.get_running_loop(), asyncio.Event(), server
