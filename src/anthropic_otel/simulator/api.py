@@ -5,17 +5,16 @@ The one rule here: no sockets. A request comes in as a value, an answer goes out
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from anthropic_otel.simulator import messages
-from anthropic_otel.simulator.actions import Headers
+from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
+from anthropic_otel.simulator.bodies import body_of, invalid, refusal_of
 from anthropic_otel.simulator.headers import Ids
-from anthropic_otel.simulator.limits import ONE_REQUEST, Cost
+from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.wire import AwsEventStream, Json, ServerSentEvents, Wire
 
 
@@ -33,37 +32,6 @@ class Received:
         """Return the value of the first header of that name, or an empty string."""
         return next((value for key, value in self.headers if key.lower() == name), "")
 
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """An answer that is one JSON object. `cost` is what the request takes of the rate limits."""
-
-    value: Json
-    status: int = 200
-    cost: Cost = ONE_REQUEST
-
-
-@dataclass(frozen=True, slots=True)
-class Streamed:
-    """An answer that is a stream of events. `events` takes how many pings come before each delta."""
-
-    events: Callable[[int], Iterator[Json]]
-    wire: Wire
-    cost: Cost
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An answer that is an error of the API. A `cost` of `None` takes nothing, not even a request."""
-
-    status: int
-    error_type: str
-    message: str
-    headers: Headers = ()
-    cost: Cost | None = ONE_REQUEST
-
-
-Answer: TypeAlias = Whole | Streamed | Refused
 
 _MODELS: Final = {
     "claude-opus-5-5": "Claude Opus 5.5",
@@ -88,7 +56,10 @@ class Api:
 
     def answer(self, request: Received) -> Answer:
         """Return the answer to the request; a request that the API would refuse is refused."""
-        path = unquote(urlsplit(request.target).path)
+        try:
+            path = unquote(urlsplit(request.target).path)
+        except ValueError:
+            return invalid("The request target is not a valid URL")
         if match := _BEDROCK.fullmatch(path):
             stream = match["verb"] != "invoke"
             return self._platform(request, match["model"], stream, AwsEventStream())
@@ -107,27 +78,26 @@ class Api:
             return Refused(404, "not_found_error", "Not found")
         if request.method != "POST":
             return Refused(405, "invalid_request_error", "Method Not Allowed")
-        body = _body_of(request)
+        body = body_of(request.body)
         if path.endswith("count_tokens"):
             return body if isinstance(body, Refused) else _count(body)
         return self._messages(body, ServerSentEvents())
 
     def _platform(self, request: Received, model: str, stream: bool, wire: Wire) -> Answer:
-        body = _body_of(request)
+        body = body_of(request.body)
         return body if isinstance(body, Refused) else self._messages(body | {"model": model, "stream": stream}, wire)
 
     def _vertex(self, request: Received, model: str, verb: str) -> Answer:
         if model == "count-tokens":
-            body = _body_of(request)
+            body = body_of(request.body)
             return body if isinstance(body, Refused) else _count(body)
         return self._platform(request, model, verb == "streamRawPredict", ServerSentEvents())
 
     def _messages(self, body: Json | Refused, wire: Wire) -> Answer:
         if isinstance(body, Refused):
             return body
-        for name in ("model", "max_tokens", "messages"):
-            if name not in body:
-                return Refused(400, "invalid_request_error", f"{name}: Field required")
+        if refusal := refusal_of(body):
+            return refusal
         whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"))
         cost = _cost(body, whole["usage"])
         if body.get("stream"):
@@ -144,16 +114,6 @@ class Api:
         if verb not in ("", "cancel"):
             return Refused(404, "not_found_error", "Not found")
         return Whole(_batch(name))
-
-
-def _body_of(request: Received) -> Json | Refused:
-    try:
-        body = json.loads(request.body)
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        return body
-    return Refused(400, "invalid_request_error", "The request body is not valid JSON")
 
 
 def _cost(body: Json, usage: Json) -> Cost:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import struct
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from anthropic_otel.simulator.api import Received
 
 _READ: Final = 64 * 1024
 _MAX_HEAD: Final = 64 * 1024
+MAX_BODY: Final = 32 * 1024 * 1024
+"""The bytes that the API takes in a request."""
+_LINGER: Final = 5.0
 _LINGER_0: Final = struct.pack("ii", 1, 0)
 
 
@@ -49,6 +53,24 @@ class Served:
     over: bool = False
 
 
+class TurnedDown(Exception):
+    """The request is not one that the API would see: its edge answers it with this error, and closes."""
+
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_type = error_type
+        self.message = message
+
+
+def _too_large() -> TurnedDown:
+    return TurnedDown(413, "request_too_large", "Request exceeds the maximum size")
+
+
+def _too_late() -> TurnedDown:
+    return TurnedDown(408, "timeout_error", "The request did not arrive in time")
+
+
 class Link:
     """A server-side connection: it can be written to in segments, held, closed (FIN) and reset (RST).
 
@@ -60,9 +82,23 @@ class Link:
         self._writer = writer
         self.written = 0
         self.client_left = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self.patience = math.inf
+
+    def expect_the_rest(self) -> None:
+        """Begin to count the time that a request may take to arrive; harmless if it is counted already."""
+        if self._deadline is None and self.patience < math.inf:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(self.patience, self._reader.set_exception, _too_late())
+
+    def expect_nothing(self) -> None:
+        """Stop to count: the request has come, or nothing of the next one has."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     async def read(self) -> bytes:
-        """Return some bytes, or none at the end. A broken connection is at its end."""
+        """Return some bytes, or none at the end. A broken connection is at its end. Raises `TurnedDown` when late."""
         data = b""
         with contextlib.suppress(OSError):
             data = await self._reader.read(_READ)
@@ -87,12 +123,21 @@ class Link:
         while await self.read():
             pass
 
+    async def linger(self) -> None:
+        """Say that nothing more is sent, and throw away what still comes: an unread rest would reset the connection."""
+        self.expect_nothing()
+        with contextlib.suppress(OSError, asyncio.TimeoutError, TurnedDown):
+            if self._writer.can_write_eof():
+                self._writer.write_eof()
+            await asyncio.wait_for(self.hold(), _LINGER)
+
     async def settle(self) -> None:
         """Give the client time to read what has been written before it meets what follows."""
         await asyncio.sleep(0.02)
 
     async def close(self) -> None:
         """Close it in order: what has been written arrives, then a FIN. Never raises."""
+        self.expect_nothing()
         with contextlib.suppress(OSError):
             self._writer.close()
             await self._writer.wait_closed()
@@ -130,15 +175,19 @@ class Exchange:
         return Received(head.method.decode(), head.target.decode("latin-1"), headers, body, self.number)
 
     async def read_body(self) -> None:
-        """Read the request's body, which `request` has from then on."""
+        """Read the request's body, which `request` has from then on. Raises `TurnedDown` if it is too large or late."""
+        if int(self.request.header("content-length") or 0) > MAX_BODY:
+            raise _too_large()
         if self._http.they_are_waiting_for_100_continue:
             await self._send(h11.InformationalResponse(status_code=100, headers=[]))
         body = bytearray()
         while not isinstance(event := await next_event(self._http, self.link), h11.EndOfMessage):
-            if isinstance(event, h11.Data):
-                body += event.data
-            else:
+            if not isinstance(event, h11.Data):
                 raise Disconnected
+            body += event.data
+            if len(body) > MAX_BODY:
+                raise _too_large()
+        self.link.expect_nothing()
         self.request = self.served.request = self._received(bytes(body))
         self.served.whole_request = True
 
@@ -159,7 +208,9 @@ class Exchange:
         await self._send(h11.Response(status_code=status, headers=list(headers), reason=_reason(status)), segment)
 
     async def send(self, data: bytes, segment: int = 0) -> None:
-        """Send a part of the response's body."""
+        """Send a part of the response's body; a response to HEAD has none."""
+        if self._head.method == b"HEAD":
+            return
         await self._send(h11.Data(data=data), segment)
 
     async def end(self, segment: int = 0) -> None:
@@ -169,9 +220,11 @@ class Exchange:
 
 
 async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.PAUSED]:
-    """Return h11's next event, with as many reads as it takes. Raises `h11.RemoteProtocolError`."""
+    """Return h11's next event, with as many reads as it takes. Raises `h11.RemoteProtocolError`, `TurnedDown`."""
     while (event := http.next_event()) is h11.NEED_DATA:
-        http.receive_data(await link.read())
+        data = await link.read()
+        link.expect_the_rest()
+        http.receive_data(data)
     return event  # type: ignore[return-value]
 
 

@@ -9,23 +9,23 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 import h11
 
 from anthropic_otel.simulator.actions import ExchangeAction
 from anthropic_otel.simulator.api import Received
-from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link, next_event, server_side
+from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link, TurnedDown, next_event, server_side
 from anthropic_otel.simulator.perform import perform
 from anthropic_otel.simulator.responses import Service
+from anthropic_otel.simulator.wire import error_body, to_json
 
 LOOPBACK: Final = "127.0.0.1"
 _BACKLOG: Final = 1024
 
 Serve: TypeAlias = Callable[[Link, int], Awaitable[None]]
 """Serves a connection that has come, the number of which is the second argument."""
-
-_BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 def bound(port: int = 0) -> socket.socket:
@@ -106,17 +106,24 @@ class Listener:
 
 
 class HttpConnection:
-    """Serves HTTP/1.1 on a connection, request after request, until something breaks it."""
+    """Serves HTTP/1.1 on a connection, request after request, until something breaks it.
 
-    def __init__(self, choose: Callable[[Received], ExchangeAction], service: Service) -> None:
+    `patience` is how many seconds a request may take to arrive, once it has begun to.
+    """
+
+    def __init__(self, choose: Callable[[Received], ExchangeAction], service: Service, patience: float) -> None:
         self._choose = choose
         self._service = service
+        self._patience = patience
 
     async def __call__(self, link: Link, number: int) -> None:
         """Serve it. Raises `Disconnected` when there is nothing more to do on it."""
         http = server_side()
+        link.patience = self._patience
         try:
             while isinstance(head := await next_event(http, link), h11.Request):
+                if head.method == b"CONNECT":
+                    raise TurnedDown(405, "invalid_request_error", "Method Not Allowed")
                 exchange = Exchange(link, http, head, number)
                 try:
                     await perform(exchange, self._choose(exchange.request), self._service)
@@ -125,5 +132,24 @@ class HttpConnection:
                 if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
                     return
                 http.start_next_cycle()
-        except h11.RemoteProtocolError:
-            await link.write(_BAD_REQUEST)
+        except TurnedDown as reason:
+            await _turn_down(link, reason)
+        except h11.RemoteProtocolError as error:
+            await _turn_down(link, _not_http(error.error_status_hint))
+
+
+def _not_http(status: int) -> TurnedDown:
+    if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+        return TurnedDown(status, "invalid_request_error", "The head of the request is too large")
+    return TurnedDown(HTTPStatus.BAD_REQUEST, "invalid_request_error", "The request is not valid HTTP")
+
+
+async def _turn_down(link: Link, reason: TurnedDown) -> None:
+    """Answer a request that has not been read to its end, and leave it at that."""
+    body = to_json(error_body(reason.error_type, reason.message))
+    head = (
+        f"HTTP/1.1 {reason.status} {HTTPStatus(reason.status).phrase}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    await link.write(head.encode() + body)
+    await link.linger()

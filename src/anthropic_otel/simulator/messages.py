@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import cycle, islice
-from typing import Any, Final
+from typing import Final
 
+from anthropic_otel.simulator.samples import sample
 from anthropic_otel.simulator.wire import Json, to_json
 
 _SAYING: Final = "the quick brown fox jumps over the lazy dog while the slow green turtle watches from the river bank"
@@ -101,34 +102,6 @@ def _wanted_schema(request: Json) -> Json | None:
     """Return the schema that a structured output must have, in its present or its former place."""
     wanted: Json = (request.get("output_config") or {}).get("format") or request.get("output_format") or {}
     return wanted.get("schema")
-
-
-def sample(schema: Json, root: Json | None = None) -> Any:
-    """Return the smallest value of a JSON schema: every required property, the first of each choice."""
-    root = root or schema
-    if "$ref" in schema:
-        return sample(root.get("$defs", {}).get(schema["$ref"].rsplit("/", 1)[-1], {}), root)
-    for key in ("anyOf", "oneOf", "allOf"):
-        if schema.get(key):
-            return sample(schema[key][0], root)
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    return _sample_of_type(schema, root)
-
-
-def _sample_of_type(schema: Json, root: Json) -> Any:
-    kind = schema.get("type")
-    kind = kind[0] if isinstance(kind, list) else kind
-    if kind == "object" or "properties" in schema:
-        properties: Json = schema.get("properties") or {}
-        return {name: sample(properties.get(name, {}), root) for name in schema.get("required", properties)}
-    if kind == "array":
-        return [sample(schema.get("items") or {}, root)] if schema.get("minItems") else []
-    if kind in ("integer", "number"):
-        return schema.get("minimum", 1)
-    return {"boolean": True, "null": None}.get(str(kind), "simulated")
 
 
 def _opened(block: Json) -> Json:

@@ -23,14 +23,14 @@ from anthropic_otel.simulator.actions import (
     Reply,
     assert_never,
 )
-from anthropic_otel.simulator.api import Refused, Streamed
+from anthropic_otel.simulator.answers import Refused, Streamed
 from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link
 from anthropic_otel.simulator.responses import Response, Service
 from anthropic_otel.simulator.wire import Json, error_body
 
 GARBAGE: Final = b"\x00\x01 this is neither HTTP nor TLS \xff\r\n\r\n"
 _UNREAD_SECONDS: Final = 1.0
-_REDIRECTED: Final = re.compile(r"/redirected/(?P<hops>\d+|for-ever)(?P<target>/.*)")
+_REDIRECTED: Final = re.compile(r"/redirected/(?P<hops>[0-9]{1,9}|for-ever)(?P<target>/.*)")
 
 
 def redirected(target: str) -> tuple[Redirect | Reply | None, str]:

@@ -13,10 +13,12 @@ import socket
 import threading
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import Final
 
 from anthropic_otel.simulator import headers as api_headers
 from anthropic_otel.simulator.actions import ExchangeAction, Headers, Tls
-from anthropic_otel.simulator.api import Answer, Api, Received, Refused
+from anthropic_otel.simulator.answers import Answer, Refused
+from anthropic_otel.simulator.api import Api, Received
 from anthropic_otel.simulator.certificates import Authority
 from anthropic_otel.simulator.endpoints import Endpoint, endpoint_for
 from anthropic_otel.simulator.exchange import Served
@@ -27,6 +29,8 @@ from anthropic_otel.simulator.listeners import HttpConnection, Listener, Serve
 from anthropic_otel.simulator.perform import redirected
 from anthropic_otel.simulator.ratelimits import RateLimits
 from anthropic_otel.simulator.weather import Weather
+
+_RECORDED_BYTES: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +46,25 @@ class Latency:
 
 
 class Record:
-    """What has come and which request ids were given out, the latest `most` of each. Any thread may read it."""
+    """What has come and which request ids were given out, the latest `most` of each. Any thread may read it.
+
+    Of the requests also no more than 256 MB of bodies.
+    """
 
     def __init__(self, most: int) -> None:
         self._lock = threading.Lock()
-        self._served: deque[Served] = deque(maxlen=most)
+        self._most = most
+        self._bytes = 0
+        self._served: deque[Served] = deque()
         self._request_ids: deque[str] = deque(maxlen=most)
 
     def received(self, served: Served) -> None:
         """Enter a request."""
         with self._lock:
             self._served.append(served)
+            self._bytes += len(served.request.body)
+            while len(self._served) > self._most or self._bytes > _RECORDED_BYTES:
+                self._bytes -= len(self._served.popleft().request.body)
 
     def issued(self, request_id: str) -> None:
         """Enter a request id."""
@@ -78,6 +90,7 @@ class Record:
         """Forget everything."""
         with self._lock:
             self._served.clear()
+            self._bytes = 0
             self._request_ids.clear()
 
 
@@ -85,7 +98,15 @@ class Server:
     """Made, used and closed within one event loop."""
 
     def __init__(
-        self, weather: Weather, record: Record, limits: RateLimits, *, seed: int, words: int, port: int
+        self,
+        weather: Weather,
+        record: Record,
+        limits: RateLimits,
+        *,
+        seed: int,
+        words: int,
+        port: int,
+        patience: float,
     ) -> None:
         self._weather = weather
         self._record = record
@@ -97,7 +118,8 @@ class Server:
         self._kept: list[socket.socket] = []
         self._latency, self._random = Latency(), random.Random(seed)
         self.authority = Authority()
-        self.plain = Listener(HttpConnection(self._choose, self), self._number, port=port)
+        self._patience = patience
+        self.plain = Listener(HttpConnection(self._choose, self, patience), self._number, port=port)
         self._listeners = [self.plain]
 
     @property
@@ -135,7 +157,7 @@ class Server:
 
     def http(self, action: ExchangeAction) -> Serve:
         """Return what serves HTTP, each request with that action."""
-        return HttpConnection(lambda request: redirected(request.target)[0] or action, self)
+        return HttpConnection(lambda request: redirected(request.target)[0] or action, self, self._patience)
 
     def keep(self, sock: socket.socket) -> None:
         """Close the socket when the server closes."""

@@ -42,7 +42,8 @@ class Simulator:
 
     `limits` are the rate limits of the account, which are enforced: a request that they have no room for gets a 429
     with `retry-after`. Without, the headers tell of limits that turn nobody away. `clock` is the server's time, in
-    seconds since the epoch: limits refill by it, and responses are dated by it.
+    seconds since the epoch: limits refill by it, and responses are dated by it. `patience` is how many seconds a
+    request may take to arrive once it has begun to: then it gets a 408.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Simulator:
         port: int = 0,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
+        patience: float = 60.0,
     ) -> None:
         self._seed = seed
         self._words = words
@@ -61,6 +63,7 @@ class Simulator:
         self._record = Record(_RECORDED if record is True else int(record))
         self._limits = limits
         self._clock = clock
+        self._patience = patience
         self._weather = Weather()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -113,7 +116,15 @@ class Simulator:
     async def _main(self, started: Future[None]) -> None:
         asyncio.get_running_loop().set_exception_handler(_ignore_connection_errors)
         limits = RateLimits(self._limits, self._clock)
-        server = Server(self._weather, self._record, limits, seed=self._seed, words=self._words, port=self._port)
+        server = Server(
+            self._weather,
+            self._record,
+            limits,
+            seed=self._seed,
+            words=self._words,
+            port=self._port,
+            patience=self._patience,
+        )
         try:
             await server.plain.open()
             self._loop, self._stopping, self._server = asyncio.get_running_loop(), asyncio.Event(), server

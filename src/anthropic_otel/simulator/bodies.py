@@ -1,0 +1,137 @@
+"""Reads the JSON body of a request, and says in the API's words what is wrong with it.
+
+Rule: whatever comes, it ends in a value of the right types or in a refusal of status 400. Nothing here raises.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from anthropic_otel.simulator.answers import Refused
+from anthropic_otel.simulator.wire import Json
+
+_MAX_DEPTH: Final = 100
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def body_of(body: bytes) -> Json | Refused:
+    """Return the JSON object of a request's body."""
+    try:
+        value = json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return invalid("The request body is not valid JSON")
+    if not isinstance(value, dict):
+        return invalid("The request body is not a JSON object")
+    if _is_deep(value):
+        return invalid("The request body is nested too deeply")
+    if _SURROGATE.search(body) and not _is_text(value):
+        return invalid("The request body is not valid JSON: no low surrogate in string")
+    return value
+
+
+def invalid(message: str) -> Refused:
+    """Return the refusal of a request that is malformed."""
+    return Refused(400, "invalid_request_error", message)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_deep(value: Json) -> bool:
+    level: list[Any] = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> Iterator[Any]:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (each for each in children if isinstance(each, dict | list))
+
+
+def _is_text(value: Json) -> bool:
+    """Return whether all strings are Unicode: JSON can spell half a surrogate pair, which no encoding has."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# -- types -------------------------------------------------------------------------------------------------------------
+
+Check = Callable[[Any], bool]
+
+
+def _is_string(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _are_blocks(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, dict) for each in value))
+
+
+def _are_messages(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) and _is_message(each) for each in value)
+
+
+def _is_message(value: Json) -> bool:
+    return _is_string(value.get("role")) and _are_blocks(value.get("content"))
+
+
+def _are_tools(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) and _is_tool(each) for each in value)
+
+
+def _is_tool(value: Json) -> bool:
+    return "input_schema" not in value or (_is_object(value["input_schema"]) and _is_string(value.get("name")))
+
+
+def _is_format(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("schema") or {}, dict)
+
+
+def _is_output_config(value: Any) -> bool:
+    return isinstance(value, dict) and (value.get("format") is None or _is_format(value["format"]))
+
+
+_REQUIRED: Final[dict[str, tuple[Check, str]]] = {
+    "model": (lambda value: _is_string(value) and bool(value), "Input should be a valid string"),
+    "max_tokens": (_is_count, "Input should be a valid integer greater than or equal to 1"),
+    "messages": (_are_messages, "Input should be a valid list of messages"),
+}
+_OPTIONAL: Final[dict[str, tuple[Check, str]]] = {
+    "stream": (lambda value: isinstance(value, bool), "Input should be a valid boolean"),
+    "system": (_are_blocks, "Input should be a valid string or list of blocks"),
+    "tools": (_are_tools, "Input should be a valid list of tools"),
+    "tool_choice": (_is_object, "Input should be an object"),
+    "output_config": (_is_output_config, "Input should be an object with a valid format"),
+    "output_format": (_is_format, "Input should be an object with a valid schema"),
+}
+
+
+def refusal_of(body: Json) -> Refused | None:
+    """Return what the API has against a body of the Messages API, or `None`."""
+    for name, (is_valid, words) in _REQUIRED.items():
+        if name not in body:
+            return invalid(f"{name}: Field required")
+        if not is_valid(body[name]):
+            return invalid(f"{name}: {words}")
+    for name, (is_valid, words) in _OPTIONAL.items():
+        if body.get(name) is not None and not is_valid(body[name]):
+            return invalid(f"{name}: {words}")
+    return None

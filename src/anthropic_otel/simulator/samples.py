@@ -1,0 +1,66 @@
+"""Makes a value of a JSON schema, for the input of a tool and for structured outputs.
+
+Rule: a schema comes from a client, and may be wrong, endless or enormous. A value is bounded, and nothing here raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from anthropic_otel.simulator.wire import Json
+
+_MAX_DEPTH: Final = 32
+_MAX_VALUES: Final = 10_000
+_WORD: Final = "simulated"
+
+
+def sample(schema: Json) -> Any:
+    """Return the smallest value of the schema: every required property, the first of each choice."""
+    return _Sampler(schema).value(schema, 0)
+
+
+class _Sampler:
+    def __init__(self, root: Json) -> None:
+        self._definitions = root.get("$defs")
+        self._left = _MAX_VALUES
+
+    def value(self, schema: Any, depth: int) -> Any:
+        """Return a value, or `None` where the schema goes on for too long."""
+        self._left -= 1
+        if self._left < 0 or depth > _MAX_DEPTH:
+            return None
+        if not isinstance(schema, dict):
+            return _WORD
+        if "$ref" in schema:
+            return self.value(self._named(schema["$ref"]), depth + 1)
+        for key in ("anyOf", "oneOf", "allOf"):
+            if isinstance(choices := schema.get(key), list) and choices:
+                return self.value(choices[0], depth + 1)
+        if "const" in schema:
+            return schema["const"]
+        if isinstance(choices := schema.get("enum"), list) and choices:
+            return choices[0]
+        return self._of_type(schema, depth)
+
+    def _named(self, reference: object) -> Any:
+        if not isinstance(reference, str) or not isinstance(self._definitions, dict):
+            return {}
+        return self._definitions.get(reference.rsplit("/", 1)[-1], {})
+
+    def _of_type(self, schema: Json, depth: int) -> Any:
+        kind = schema.get("type")
+        kind = kind[0] if isinstance(kind, list) and kind else kind
+        if kind == "object" or "properties" in schema:
+            return self._object(schema, depth)
+        if kind == "array":
+            return [self.value(schema.get("items") or {}, depth + 1)] if schema.get("minItems") else []
+        if kind in ("integer", "number"):
+            return schema.get("minimum", 1)
+        return {"boolean": True, "null": None}.get(str(kind), _WORD)
+
+    def _object(self, schema: Json, depth: int) -> Json:
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
+        required = schema.get("required", list(properties))
+        names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
+        return {name: self.value(properties.get(name, {}), depth + 1) for name in names}
