@@ -1,0 +1,230 @@
+"""Transports and auth flows that send again below the client: how many attempts that is, and what each of them has.
+
+Rule: a further send is an attempt of its own if the one before it failed: it raised, or got a status from 400 that is
+neither 401 nor 407. A hop of a redirect and a second send of an auth flow are the same attempt, as its last response.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import anthropic
+import httpx2
+import pytest
+
+from anthropic_otel.simulator import Reply, Simulator
+from anthropic_otel.testing import Attempt, Captured, capture
+from support.apps import API_KEY, request_of
+from support.marks import BREAKS_CONNECTIONS
+from support.telemetry import Telemetry
+from support.versions import SDK_LIBRARY, TRACES_ITSELF
+
+pytestmark = [
+    pytest.mark.usefixtures("waits"),
+    pytest.mark.skipif(SDK_LIBRARY != "httpx2", reason="the transports here are of the SDK's present library"),
+    *BREAKS_CONNECTIONS,
+]
+
+ONE_ATTEMPT: Final = "sends of a transport that retries by itself are one attempt"
+STALE: Final = "the response of the send before stays on a failure of the network"
+
+
+class Retrying(httpx2.HTTPTransport):
+    """Sends up to three times, as pydantic-ai's and others do. `gives_up_with` is what it raises in the end."""
+
+    def __init__(self, gives_up_with: type[Exception] | None = None) -> None:
+        super().__init__()
+        self._gives_up_with = gives_up_with
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        for _ in range(3):
+            try:
+                response = super().handle_request(request)
+            except httpx2.TransportError:
+                continue
+            if response.status_code < 500:
+                return response
+            response.close()
+        if self._gives_up_with is not None:
+            raise self._gives_up_with("no attempt is left")
+        return response
+
+
+class FailingOver(httpx2.HTTPTransport):
+    """Sends to the next host of a pool where one cannot be reached or answers with 5xx."""
+
+    def __init__(self, *ports: int) -> None:
+        super().__init__()
+        self._ports = ports
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        for port in self._ports[:-1]:
+            request.url = request.url.copy_with(port=port)
+            try:
+                response = super().handle_request(request)
+            except httpx2.TransportError:
+                continue
+            if response.status_code < 500:
+                return response
+            response.close()
+        request.url = request.url.copy_with(port=self._ports[-1])
+        return super().handle_request(request)
+
+
+def port_of(url: str) -> int:
+    return int(url.rsplit(":", 1)[1])
+
+
+def call(base_url: str, **http: Any) -> Captured:
+    """What is captured of one call, without retries of the SDK's own, whatever comes of it."""
+    http_client = anthropic.DefaultHttpxClient(**http)
+    with (
+        capture() as telemetry,
+        anthropic.Anthropic(base_url=base_url, api_key=API_KEY, http_client=http_client, max_retries=0) as client,
+    ):
+        try:
+            client.messages.create(**request_of())
+        except anthropic.AnthropicError:
+            pass
+        except RuntimeError as error:
+            assert str(error) == "no attempt is left"  # noqa: PT017 - a transport's own exception, or none
+    return telemetry
+
+
+def told(attempts: list[Attempt]) -> list[tuple[int | None, str | None]]:
+    """The status and the error type of each attempt."""
+    return [(attempt.status, attempt.error_type) for attempt in attempts]
+
+
+@pytest.mark.xfail(strict=True, reason=ONE_ATTEMPT)
+def test_each_send_of_a_retrying_transport_is_an_attempt(sim: Simulator) -> None:
+    """Two failures and an answer are three attempts of one call, and what sent again was the transport."""
+    sim.play("http_503", "http_529", "ok")
+    telemetry = call(sim.base_url, transport=Retrying())
+    assert told(telemetry.attempts) == [(503, "503"), (529, "529"), (200, None)]
+    assert [attempt.retry_source for attempt in telemetry.attempts] == [None, "transport", "transport"]
+    assert [each.outcome for each in telemetry.calls] == ["recovered"]
+
+
+@pytest.mark.xfail(strict=True, reason=ONE_ATTEMPT)
+def test_a_broken_connection_that_a_transport_retries_is_an_attempt(sim: Simulator) -> None:
+    """The reset is not lost because the transport swallowed it."""
+    sim.play("connection_reset", "ok")
+    telemetry = call(sim.base_url, transport=Retrying())
+    assert told(telemetry.attempts) == [(None, "connection_reset"), (200, None)]
+
+
+@pytest.mark.xfail(strict=True, reason="the exception of a transport that gives up wins over the status that is known")
+@pytest.mark.parametrize("error", [httpx2.ReadError, RuntimeError])
+def test_a_transport_that_gives_up_has_failed_by_its_last_status(error: type[Exception], sim: Simulator) -> None:
+    """Three times 529 is `529`, whatever exception the transport makes of it."""
+    sim.play("http_529", "http_529", "http_529")
+    telemetry = call(sim.base_url, transport=Retrying(error))
+    assert told(telemetry.attempts)[-1] == (529, "529")
+    assert {attempt.error_type for attempt in telemetry.attempts} == {"529"}
+
+
+@pytest.mark.xfail(strict=True, reason=ONE_ATTEMPT)
+def test_each_host_of_a_pool_is_an_attempt(sim: Simulator) -> None:
+    """The host that refuses is one, the host that answers another."""
+    ports = [port_of(sim.endpoint(name).base_url) for name in ("connection_refused", "ok")]
+    telemetry = call(sim.base_url, transport=FailingOver(*ports))
+    assert told(telemetry.attempts) == [(None, "connection_refused"), (200, None)]
+
+
+@pytest.mark.xfail(strict=True, reason=STALE)
+def test_a_503_before_a_network_failure_is_not_on_the_failure(sim: Simulator) -> None:
+    """The last attempt has no response, so neither a status nor a request id."""
+    ports = [port_of(sim.endpoint(name).base_url) for name in ("http_503", "connection_refused")]
+    [*_, last] = call(sim.base_url, transport=FailingOver(*ports)).attempts
+    assert (last.status, last.request_id, last.error_type) == (None, None, "connection_refused")
+
+
+@pytest.mark.xfail(strict=True, reason="a hop to another host that refuses is proxy_error, with the status of the 307")
+def test_a_redirect_to_a_host_that_refuses_is_a_refused_connection(sim: Simulator) -> None:
+    """One attempt, no proxy, and no status: there was no response to what was sent last."""
+    target = sim.endpoint("connection_refused").base_url.replace("127.0.0.1", "localhost")
+    sim.play(Reply(307, body=b"", headers=(("location", f"{target}/v1/messages"),)))
+    [attempt] = call(sim.base_url, follow_redirects=True).attempts
+    assert (attempt.status, attempt.error_type) == (None, "connection_refused")
+
+
+class AskedFirst(httpx2.Auth):
+    """Sends again where the first request is turned away, as a digest does."""
+
+    def auth_flow(self, request: httpx2.Request) -> Any:
+        response = yield request
+        if response.status_code in (401, 407):
+            request.headers["authorization"] = "Digest x"
+            yield request
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("ok", (200, None)),
+        ("http_529", (529, "529")),
+        pytest.param(
+            "connection_reset", (None, "connection_reset"), marks=pytest.mark.xfail(strict=True, reason=STALE)
+        ),
+    ],
+)
+def test_a_401_of_an_auth_flow_is_within_its_attempt(
+    second: str, expected: tuple[int | None, str | None], sim: Simulator
+) -> None:
+    """One attempt, which has what the second send got."""
+    sim.play("http_401", second)
+    telemetry = call(sim.base_url, auth=AskedFirst())
+    assert told(telemetry.attempts) == [expected]
+    assert len(sim.requests) == 2
+
+
+# -- credentials that are fetched inside the send ----------------------------------------------------------------------
+
+
+def _authenticated(
+    sim: Simulator, recorded: Telemetry, provider: Callable[..., Any], **options: Any
+) -> list[dict[str, Any]]:
+    """The attributes of the attempts of a call whose token comes from the provider."""
+    if TRACES_ITSELF:
+        options["open_telemetry"] = {"tracer_provider": recorded.tracer_provider}
+    recorded.instrument()
+    client = anthropic.Anthropic(base_url=sim.base_url, credentials=provider, max_retries=0, **options)
+    with client, suppress(anthropic.AnthropicError, httpx2.HTTPError):
+        client.messages.create(**request_of())
+    return [dict(attempt.attributes or {}) for attempt in recorded.attempts]
+
+
+@pytest.mark.xfail(strict=True, reason="the time in which credentials are fetched is told as waiting for the pool")
+def test_a_slow_provider_of_credentials_is_a_phase_of_its_own(sim: Simulator, recorded: Telemetry) -> None:
+    """What it took is `phase.auth`, and nothing of it is `phase.pool`."""
+    credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK fetches no credentials")
+    took: list[float] = []
+
+    def provider(*, force_refresh: bool = False) -> Any:
+        began = time.perf_counter()
+        time.sleep(0.05)
+        took.append(time.perf_counter() - began)
+        return credentials.AccessToken(token="a-token", expires_at=None)
+
+    [attempt] = _authenticated(sim, recorded, provider)
+    assert attempt["anthropic.client.phase.auth"] >= took[0]
+    phases = {name: value for name, value in attempt.items() if name.startswith("anthropic.client.phase.")}
+    assert phases.get("anthropic.client.phase.pool", 0) <= sum(phases.values()) - took[0]
+
+
+@pytest.mark.xfail(strict=True, reason="a provider that cannot be reached is a refused connection at the API's address")
+def test_a_provider_that_cannot_be_reached_fails_in_its_phase(sim: Simulator, recorded: Telemetry) -> None:
+    """The API's address was never tried: the phase says so."""
+    pytest.importorskip("anthropic.lib.credentials", reason="this SDK fetches no credentials")
+    address = sim.endpoint("connection_refused").base_url
+
+    def provider(*, force_refresh: bool = False) -> Any:
+        return httpx2.post(f"{address}/token")
+
+    [attempt] = _authenticated(sim, recorded, provider)
+    assert attempt["anthropic.client.network.phase"] == "auth"
+    assert sim.requests == []

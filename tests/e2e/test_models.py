@@ -1,0 +1,116 @@
+"""Which model a call and its attempts have, and how many names of models are kept.
+
+Rule: a call has the model that the app asked for, an attempt the one that its own request was sent with.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import tracemalloc
+from contextlib import suppress
+from typing import Any, Final
+
+import anthropic
+import pytest
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import Simulator
+from support.apps import API_KEY, request_of
+from support.telemetry import Telemetry
+from support.versions import TRACES_ITSELF
+
+MEGABYTE: Final = 1024 * 1024
+MODEL: Final = "gen_ai.request.model"
+
+
+def client_of(sim: Simulator, telemetry: Telemetry, **options: Any) -> anthropic.Anthropic:
+    """An instrumented client that does not retry."""
+    telemetry.instrument()
+    if TRACES_ITSELF:
+        options.setdefault("open_telemetry", {"tracer_provider": telemetry.tracer_provider})
+    return anthropic.Anthropic(base_url=sim.base_url, api_key=API_KEY, max_retries=0, **options)
+
+
+def models(telemetry: Telemetry, metric: s.Metric) -> dict[str | None, float]:
+    """How much of a metric each model has."""
+    return {point.attributes.get(MODEL): point.count for point in telemetry.points(metric)}
+
+
+@pytest.mark.xfail(strict=True, reason="the model is read before the SDK merges extra_body")
+def test_a_model_in_extra_body_is_the_attempts_model(sim: Simulator, recorded: Telemetry) -> None:
+    """What is sent is what the attempt has, though the argument of the call says another model."""
+    with client_of(sim, recorded) as client:
+        client.messages.create(**request_of(), extra_body={"model": "claude-of-the-body"})
+    assert json.loads(sim.requests[0].body)["model"] == "claude-of-the-body"
+    assert list(models(recorded, s.ATTEMPT_DURATION)) == ["claude-of-the-body"]
+
+
+@pytest.mark.xfail(strict=True, reason="50 models that got 404 use up the cap: the real model is _OTHER until restart")
+def test_models_that_do_not_exist_do_not_crowd_out_a_real_one(sim: Simulator, recorded: Telemetry) -> None:
+    """Sixty misspelt names, each answered by 404, leave room for a name that is answered."""
+    with client_of(sim, recorded) as client:
+        for number in range(60):
+            sim.play("http_404")
+            with pytest.raises(anthropic.NotFoundError):
+                client.messages.create(**request_of() | {"model": f"claude-misspelt-{number}"})
+        for _ in range(2):
+            client.messages.create(**request_of() | {"model": "claude-that-exists"})
+    assert "claude-that-exists" in models(recorded, s.CALL_DURATION)
+
+
+def test_the_first_names_are_told_even_if_they_never_answered(sim: Simulator, recorded: Telemetry) -> None:
+    """Half of the cap is open to any name: a model that only ever failed has a name of its own."""
+    with client_of(sim, recorded) as client:
+        sim.play("http_404")
+        with pytest.raises(anthropic.NotFoundError):
+            client.messages.create(**request_of() | {"model": "claude-misspelt"})
+    assert list(models(recorded, s.CALL_DURATION)) == ["claude-misspelt"]
+
+
+@pytest.mark.xfail(strict=True, reason="1 MB is kept for each model name that the API turned away, for good")
+def test_enormous_model_names_are_not_kept(sim: Simulator, recorded: Telemetry) -> None:
+    """Twelve names of 1 MB that were turned away leave less than 1 MB in all."""
+    sim.reset()
+    with client_of(sim, recorded) as client:
+        for number in range(3):
+            _turned_away(client, sim, f"short-{number}")
+        tracemalloc.start()
+        try:
+            gc.collect()
+            before = tracemalloc.get_traced_memory()[0]
+            for number in range(12):
+                _turned_away(client, sim, f"{number}" + "x" * MEGABYTE)
+                sim.reset()  # the simulator's record of the requests
+            recorded.clear()
+            gc.collect()
+            kept = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+    assert kept < MEGABYTE
+
+
+def _turned_away(client: anthropic.Anthropic, sim: Simulator, model: str) -> None:
+    sim.play("http_404")
+    with pytest.raises(anthropic.NotFoundError):
+        client.messages.create(**request_of() | {"model": model})
+
+
+@pytest.mark.xfail(strict=True, reason="the account id of an inference profile's ARN is a metric label")
+def test_an_arn_is_told_by_its_last_part(sim: Simulator, recorded: Telemetry) -> None:
+    """Bedrock's application inference profiles have the account's number in their name: metrics have none of it."""
+    bedrock = pytest.importorskip("botocore", reason="needs anthropic[bedrock]")
+    del bedrock
+    recorded.instrument()
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
+    with (
+        anthropic.AnthropicBedrock(
+            base_url=sim.base_url, aws_access_key="a", aws_secret_key="b", aws_region="us-east-1", max_retries=0
+        ) as client,
+        suppress(anthropic.APIStatusError),
+    ):
+        client.messages.create(**request_of() | {"model": arn})
+    for metric in (s.ATTEMPT_STARTED, s.ATTEMPT_DURATION, s.CALL_DURATION):
+        assert list(models(recorded, metric)) == ["a1b2c3d4e5f6"]
+    told = [attempt.attributes or {} for attempt in recorded.attempts]
+    assert not any("123456789012" in str(value) for attributes in told for value in attributes.values())

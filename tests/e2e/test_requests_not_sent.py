@@ -1,0 +1,161 @@
+"""What the client itself cannot send: a wrong key or URL, a client or an event loop that is closed, no file to open.
+
+Rule: the word is the same on every HTTP stack, whatever its library raises; a test says what a person has done wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import anthropic
+import pytest
+
+from anthropic_otel.simulator import Endpoint, Simulator
+from anthropic_otel.testing import Attempt, capture
+from support.apps import SdkApp, request_of
+from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
+from support.stacks import SDK_STACKS, Stack, http_client
+
+pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
+
+ASYNC: Final = [stack for stack in SDK_STACKS if stack.asynchronous]
+SECRET: Final = "sk-ant-a-key-that-nobody-may-see"
+
+
+def of(stacks: list[Stack] | tuple[Stack, ...]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("stack", stacks, ids=lambda stack: stack.name)
+
+
+def failed(stack: Stack, base_url: str, **options: Any) -> Attempt:
+    """The one attempt of a call that an app on that stack makes, and that fails."""
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
+        app = SdkApp(stack, Endpoint(base_url), driver, max_retries=0, **options)
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever it is: the library must not change it
+            app.create()
+        app.close()
+    [attempt] = telemetry.attempts
+    return attempt
+
+
+# -- request_not_sent --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="a key with its newline is protocol_error: 'what came is not HTTP'")
+@of(SDK_STACKS)
+def test_a_key_with_its_newline_is_not_sent(stack: Stack, sim: Simulator) -> None:
+    """A key that is read from a file ends in a line break, which no header may have."""
+    attempt = failed(stack, sim.base_url, api_key=f"{SECRET}\n")
+    assert (attempt.error_type, attempt.cause, attempt.outcome) == ("request_not_sent", "request_not_sent", "failed")
+    assert SECRET not in repr(attempt)
+    assert sim.requests == []
+
+
+@pytest.mark.xfail(strict=True, reason="an empty token is protocol_error: 'what came is not HTTP'")
+@of([stack for stack in SDK_STACKS if not stack.aiohttp])  # aiohttp sends `Bearer` alone
+def test_an_empty_token_is_not_sent(stack: Stack, sim: Simulator) -> None:
+    """`Bearer ` with nothing behind it is no header value."""
+    attempt = failed(stack, sim.base_url, api_key=None, auth_token="")
+    assert attempt.error_type == "request_not_sent"
+
+
+@pytest.mark.xfail(strict=True, reason="a base URL without its scheme is protocol_error: 'what came is not HTTP'")
+@of(SDK_STACKS)
+def test_a_base_url_without_a_scheme_is_not_sent(stack: Stack, sim: Simulator) -> None:
+    """`127.0.0.1:8080` is no URL that anything can be sent to."""
+    attempt = failed(stack, sim.base_url.removeprefix("http:"))
+    assert attempt.error_type == "request_not_sent"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a host that IDNA does not allow is _OTHER, on async httpcore a name without address"
+)
+@of(SDK_STACKS)
+def test_a_host_that_is_no_host_name_is_not_sent(stack: Stack) -> None:
+    """A label of a host name has 63 bytes at most: the look-up fails before anything is asked."""
+    attempt = failed(stack, f"http://{'a' * 70}.invalid")
+    assert attempt.error_type == "request_not_sent"
+
+
+# -- client_closed, event_loop_closed ----------------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="a client that is closed is _OTHER")
+@of(SDK_STACKS)
+def test_a_client_that_is_closed_is_named(stack: Stack, sim: Simulator) -> None:
+    """An app that goes on with a client it has closed reads so."""
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, max_retries=0)
+        app.create()
+        app.close()
+        with pytest.raises(Exception):  # noqa: B017, PT011 - httpx's RuntimeError, or what the SDK makes of it
+            app.create()
+    assert [attempt.error_type for attempt in telemetry.attempts] == [None, "client_closed"]
+
+
+@pytest.mark.xfail(strict=True, reason="a client of another event loop is _OTHER")
+@of(ASYNC)
+def test_a_client_of_a_closed_event_loop_is_named(stack: Stack, sim: Simulator) -> None:
+    """One async client and one `asyncio.run` per request, as Celery, Flask and scripts have it."""
+    with capture() as telemetry:
+        client = anthropic.AsyncAnthropic(
+            base_url=sim.base_url, api_key=SECRET, http_client=http_client(stack), max_retries=0
+        )
+        asyncio.run(_create(client))
+        with suppress(Exception):
+            asyncio.run(_create(client))
+    assert [attempt.error_type for attempt in telemetry.attempts] == [None, "event_loop_closed"]
+
+
+async def _create(client: Any) -> None:
+    await client.messages.create(**request_of())
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Within the block the process can open no further file or socket."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as highest:
+        used = highest.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@of([stack for stack in SDK_STACKS if not stack.asynchronous])
+def test_no_file_descriptor_left_is_told_by_its_errno(stack: Stack, sim: Simulator) -> None:
+    """The connection cannot be opened: the cause is one of the network, and the errno says which."""
+    endpoint = Endpoint(sim.base_url)
+    with Driver(asynchronous=False) as driver, capture() as telemetry:
+        app = SdkApp(stack, endpoint, driver, max_retries=0)
+        with pytest.raises(anthropic.APIConnectionError), no_more_files():
+            app.create()
+        app.close()
+    [attempt] = telemetry.attempts
+    assert (attempt.outcome, attempt.errno, attempt.phase) == ("failed", "EMFILE", "connect")
+    assert attempt.error_type == "connection_error"
+
+
+@pytest.mark.parametrize("content", [None, "", "not a certificate"], ids=["missing", "empty", "unreadable"])
+def test_a_ca_file_that_cannot_be_used_is_the_apps_own_error(content: str | None, tmp_path: Path) -> None:
+    """It is read when the client is made: the app sees its own exception, and there is neither attempt nor call."""
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with capture() as telemetry, pytest.raises((OSError, ssl.SSLError)):
+        anthropic.Anthropic(
+            api_key=SECRET, http_client=anthropic.DefaultHttpxClient(verify=ssl.create_default_context(cafile=file))
+        )
+    assert (telemetry.calls, telemetry.attempts) == ([], [])
