@@ -184,3 +184,63 @@ def test_hooks_within_an_instrumented_client_make_no_second_attempt(
     app.meet()
     app.close()
     assert len(recorded.attempts) == 1
+
+
+# -- what hooks of a sync client take for something else ---------------------------------------------------------------
+
+_SYNC = tuple(stack for stack in HTTPCORE_STACKS if not stack.asynchronous)
+_GENERATOR = "the transport's event with GeneratorExit ends the attempt as cancelled"
+
+
+@pytest.mark.xfail(strict=True, reason=_GENERATOR)
+@_of(_SYNC)
+def test_a_stream_that_is_left_early_is_abandoned(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """The app stops reading of its own will."""
+    http = http_client(stack, event_hooks=recorded.event_hooks())
+    url, headers = f"{sim.base_url}/v1/messages", {"x-api-key": API_KEY}
+    with http.stream("POST", url, json=request_of(stream=True), headers=headers) as response:
+        next(response.iter_raw())
+    driver.close(http)
+    [span] = recorded.attempts
+    assert (span.attributes or {})[s.ATTEMPT_OUTCOME] == "abandoned"
+
+
+@pytest.mark.xfail(strict=True, reason=_GENERATOR)
+@_of(_SYNC)
+@pytest.mark.parametrize("name", ["body_bad_gzip", "stream_bad_gzip"])
+def test_a_body_that_cannot_be_decoded_has_failed(
+    name: str, stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """The error is the library's, above the transport."""
+    app = _app(stack, sim.endpoint(name), driver, recorded)
+    _error_of(app, stream=bool(FAULTS[name].stream))
+    quietly(app)
+    [span] = recorded.attempts
+    attributes = dict(span.attributes or {})
+    assert (attributes[s.ATTEMPT_OUTCOME], attributes.get(s.ERROR_TYPE)) == ("failed", "decoding_error")
+
+
+@pytest.mark.xfail(strict=True, reason="a proxy's refusal of CONNECT is _OTHER")
+@_of(_SYNC)
+@pytest.mark.parametrize("name", ["proxy_407", "proxy_502"])
+def test_a_refusal_of_a_proxy_is_the_proxys(
+    name: str, stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """As through every other door."""
+    app = _app(stack, sim.endpoint(name), driver, recorded)
+    _error_of(app)
+    quietly(app)
+    [span] = recorded.attempts
+    assert (span.attributes or {})[s.ERROR_TYPE] == "proxy_error"
+
+
+@pytest.mark.xfail(strict=True, reason="a loop of redirects is 21 completed attempts")
+@_of(_SYNC)
+def test_a_loop_of_redirects_has_failed(stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry) -> None:
+    """The last hop is where the library gave up."""
+    app = _app(stack, sim.endpoint("too_many_redirects"), driver, recorded)
+    _error_of(app)
+    quietly(app)
+    assert (recorded.attempts[-1].attributes or {}).get(s.ERROR_TYPE) == "too_many_redirects"

@@ -161,7 +161,7 @@ def test_a_middleware_that_sends_from_its_own_thread_has_its_attempt(
 
 def refusal() -> Reply:
     """A stream in which the model refuses before it has said anything."""
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",

@@ -10,7 +10,6 @@ import time
 from typing import Any, Final
 
 import anthropic
-import anthropic._base_client as base_client
 import pytest
 
 import anthropic_otel
@@ -126,7 +125,7 @@ def test_a_call_that_is_stopped_in_its_backoff_is_not_told_as_retried(
         raise Stopped
 
     recorded.instrument()
-    monkeypatch.setattr(base_client.time, "sleep", stop)
+    monkeypatch.setattr("anthropic._base_client.time.sleep", stop)
     sim.play("http_529")
     with client_of(sim, recorded, max_retries=2) as client, pytest.raises(Stopped):
         client.messages.create(**request_of())
