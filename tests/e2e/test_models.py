@@ -114,3 +114,26 @@ def test_an_arn_is_told_by_its_last_part(sim: Simulator, recorded: Telemetry) ->
         assert list(models(recorded, metric)) == ["a1b2c3d4e5f6"]
     told = [attempt.attributes or {} for attempt in recorded.attempts]
     assert not any("123456789012" in str(value) for attributes in told for value in attributes.values())
+
+
+def _bedrock(sim: Simulator, **options: Any) -> Any:
+    pytest.importorskip("botocore", reason="needs anthropic[bedrock]")
+    keys = {"aws_access_key": "a", "aws_secret_key": "b", "aws_region": "us-east-1"}
+    return anthropic.AnthropicBedrock(base_url=sim.base_url, max_retries=0, **keys, **options)
+
+
+def _vertex(sim: Simulator, **options: Any) -> Any:
+    pytest.importorskip("google.auth", reason="needs anthropic[vertex]")
+    named = {"access_token": "t", "region": "eu", "project_id": "p"}
+    return anthropic.AnthropicVertex(base_url=f"{sim.base_url}/v1", max_retries=0, **named, **options)
+
+
+@pytest.mark.skipif(not TRACES_ITSELF, reason="older SDKs have a call span of ours, which other tests hold")
+@pytest.mark.parametrize(("make", "name"), [(_bedrock, "aws.bedrock"), (_vertex, "gcp.vertex_ai")])
+def test_a_platforms_call_names_its_provider(make: Any, name: str, sim: Simulator, recorded: Telemetry) -> None:
+    """The call's span has the platform by the name that the conventions have for it."""
+    recorded.instrument()
+    with make(sim, open_telemetry={"tracer_provider": recorded.tracer_provider}) as client:
+        client.messages.create(**request_of())
+    [call] = recorded.calls
+    assert (call.attributes or {})["gen_ai.provider.name"] == name
