@@ -83,7 +83,7 @@ def test_hooks_report_what_send_reports(
     attributes = dict(span.attributes or {})
     assert attributes[s.ATTEMPT_OUTCOME] == fault.outcome.value
     assert attributes.get(s.ERROR_TYPE) == fault.error_type
-    assert attributes.get(s.NETWORK_CAUSE) == (fault.cause.value if fault.cause else None)
+    assert attributes.get(s.NETWORK_CAUSE) == fault.cause_word
     if fault.phase is not None:
         assert attributes[s.NETWORK_PHASE] == fault.phase.value
     assert attributes.get(s.HTTP_RESPONSE_STATUS_CODE) == fault.status

@@ -33,7 +33,7 @@ CASES = [
     )
     for fault in FAULTS.values()
     for stack in STACKS
-    if stack.kind in fault.applies_to
+    if stack.kind in fault.applies_to and (stack.of_sdk or fault.needs.sdk is None)
 ]
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 
@@ -41,6 +41,8 @@ pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 @pytest.fixture
 def meeting(fault: Fault, stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[Meeting]:
     """The fault, met by an app on that stack."""
+    if fault.needs.sdk == "AnthropicBedrock":
+        pytest.importorskip("botocore", reason="Bedrock's client needs it")
     with met(fault, stack, sim, recorded) as meeting:
         yield meeting
 

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER, AttemptOutcome, NetworkCause
-from anthropic_otel.simulator import FAULTS, ErrorEvent, Fault, Reply, fault
+from anthropic_otel.simulator import FAULTS, Fault, Reply, Where, fault
 
 ALL = pytest.mark.parametrize("each", FAULTS.values(), ids=FAULTS)
 
@@ -38,12 +38,14 @@ def test_an_entry_describes_itself(each: Fault) -> None:
 
 @ALL
 def test_an_entry_expects_words_of_the_schema(each: Fault) -> None:
-    """The error type is the cause, the status, or an error type of the API; and only a failure has one."""
+    """The error type is the cause, the status, what an event says, or what a 200 is instead; only a failure has one."""
     assert (each.error_type is None) == (each.outcome is AttemptOutcome.COMPLETED)
     if each.cause is not None:
-        assert each.error_type == each.cause.value
-    elif isinstance(each.action, ErrorEvent):
-        assert each.error_type in (*API_ERROR_TYPES, OTHER)
+        assert each.error_type == each.cause_word
+    elif each.where is Where.STREAM:
+        assert each.error_type in (*API_ERROR_TYPES, OTHER, "invalid_event")
+    elif each.status is not None and each.status < 300:
+        assert each.error_type in (None, "unexpected_content")
     elif each.error_type is not None:
         assert each.error_type == str(each.status)
 

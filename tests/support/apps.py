@@ -22,6 +22,16 @@ MODEL: Final = "claude-simulated-1"
 PROMPT: Final = "a prompt that nobody may see"
 API_KEY: Final = "sk-ant-a-key-that-nobody-may-see"
 
+CREDENTIALS: Final[dict[str, dict[str, Any]]] = {
+    "Anthropic": {"api_key": API_KEY},
+    "AnthropicBedrock": {
+        "aws_access_key": "AKIAIOSFODNN7EXAMPLE",
+        "aws_secret_key": API_KEY,
+        "aws_region": "us-east-1",
+    },
+}
+"""By the class of the SDK, what its client is made with. None of it is real."""
+
 
 def request_of(content: str = PROMPT, **more: Any) -> dict[str, Any]:
     """The arguments of a call of the Messages API."""
@@ -85,9 +95,10 @@ class SdkApp(_OnHttpClient):
         **options: Any,
     ) -> None:
         super().__init__(stack, endpoint, driver, http)
-        cls = client_class or (anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic)
+        name = endpoint.needs.sdk or "Anthropic"
+        cls = client_class or getattr(anthropic, f"Async{name}" if stack.asynchronous else name)
         if client_class is None:
-            options.setdefault("api_key", API_KEY)
+            options = {**CREDENTIALS[name], **options}
         options.setdefault("timeout", self.http.timeout)
         if TRACES_ITSELF and telemetry is not None:
             options.setdefault("open_telemetry", {"tracer_provider": telemetry.tracer_provider})

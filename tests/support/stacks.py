@@ -137,6 +137,8 @@ def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
         options["verify"] = ssl.create_default_context(cafile=endpoint.ca_file)
     elif endpoint.base_url.startswith("http:"):
         options["verify"] = _unused_context()
+    if not needs.follow_redirects:
+        options["follow_redirects"] = False
     if needs.max_connections is not None:
         options["limits"] = httpx.Limits(max_connections=needs.max_connections)
     return options

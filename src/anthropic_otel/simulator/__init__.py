@@ -40,6 +40,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(text, name=error.name) from error
 
 from anthropic_otel.simulator.actions import (
+    Chunks,
     Cut,
     Delivery,
     Encoding,
@@ -47,6 +48,7 @@ from anthropic_otel.simulator.actions import (
     ErrorEvent,
     Framing,
     Point,
+    Raw,
     Redirect,
     Reply,
 )
@@ -60,6 +62,7 @@ from anthropic_otel.simulator.simulator import Simulator
 
 __all__ = [
     "FAULTS",
+    "Chunks",
     "Cut",
     "Delivery",
     "Encoding",
@@ -71,6 +74,7 @@ __all__ = [
     "Limits",
     "Needs",
     "Point",
+    "Raw",
     "Received",
     "Redirect",
     "Reply",

@@ -20,10 +20,11 @@ def assert_never(value: NoReturn) -> NoReturn:
 
 
 class Encoding(str, Enum):
-    """How a body is encoded. gzip is used only for a client that accepts it; the broken one always."""
+    """How a body is encoded: only for a client that accepts it, but for the broken one, which is always sent."""
 
     IDENTITY = "identity"
     GZIP = "gzip"
+    DEFLATE = "deflate"
     BROKEN_GZIP = "broken gzip"
 
 
@@ -80,10 +81,34 @@ class Reply:
     error_type: str | None = None
     message: str = ""
     body: bytes | None = None
-    content_type: str = "application/json"
+    content_type: str | None = "application/json"
     headers: Headers = ()
     request_id: bool = True
     delivery: Delivery = Delivery()
+    error_code: str | None = None
+    interim: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """A body that is exactly these bytes, whatever the request asked for; each item is an HTTP chunk of its own.
+
+    `content_type` `None` sends no such header. `ending` is what comes after them: CLEAN is the end that HTTP wants.
+    """
+
+    chunks: tuple[bytes, ...]
+    content_type: str | None = "text/event-stream; charset=utf-8"
+    ending: Ending = Ending.CLEAN
+    delivery: Delivery = Delivery()
+    request_id: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """These bytes on the connection in the place of a response, and then `ending`."""
+
+    data: bytes
+    ending: Ending = Ending.CLOSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +172,27 @@ class Certificate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """An https server, and what befalls requests that get through its handshake."""
+    """An https server, and what befalls requests that get through its handshake.
+
+    `client_certificate` is whether it asks for a certificate of the client's, which the client does not have. With TLS
+    1.3 it says so after the handshake, with TLS 1.2, the newest that it speaks if `tls_1_2`, within.
+    """
 
     certificate: Certificate
-    then: Reply | Cut = Reply()
+    then: Reply | Cut | Raw = Reply()
+    client_certificate: bool = False
+    tls_1_2: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """An https address at which the TLS handshake goes no further than `ending`. GARBAGE is a plain HTTP server."""
+    """An https address at which the TLS handshake goes no further than `ending`. GARBAGE is a plain HTTP server.
+
+    `alert` is the number of a fatal TLS alert that is sent before, as RFC 8446 has it.
+    """
 
     ending: Ending
+    alert: int | None = None
 
 
 class ProxyAnswer(Enum):
@@ -165,9 +200,12 @@ class ProxyAnswer(Enum):
 
     REFUSED = "nobody listens at the proxy's address"
     UNAUTHORIZED = "407 Proxy Authentication Required"
+    FORBIDDEN = "403 Forbidden"
     BAD_GATEWAY = "502 Bad Gateway"
+    NOTHING = "a TCP FIN without an answer"
     GARBAGE = "bytes that are not HTTP"
     NOT_ALLOWED = "the SOCKS reply 2, connection not allowed by ruleset"
+    UNKNOWN_NAME = "the proxy's host name does not exist"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +217,16 @@ class Proxy:
     target: str = "https"
 
 
-ExchangeAction: TypeAlias = Reply | Cut | ErrorEvent | Redirect
-AddressAction: TypeAlias = Address | Tls | Handshake | Proxy
+ExchangeAction: TypeAlias = Reply | Chunks | Raw | Cut | ErrorEvent | Redirect
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """A redirect to another host or port, and what the client meets there. The redirect itself has a request id."""
+
+    to: Place | ExchangeAction
+    status: int = 307
+
+
+AddressAction: TypeAlias = Address | Tls | Handshake | Proxy | Detour
 Action: TypeAlias = ExchangeAction | AddressAction

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import trustme
 
-from anthropic_otel.simulator.actions import Certificate, assert_never
+from anthropic_otel.simulator.actions import Certificate, Tls, assert_never
 
 _HOST = "127.0.0.1"
 
@@ -37,10 +37,15 @@ class Authority:
         self._ca.cert_pem.write_to_path(path)
         return str(path)
 
-    def context(self, certificate: Certificate) -> ssl.SSLContext:
-        """Return the server's side of TLS with a certificate like that."""
+    def context(self, tls: Tls) -> ssl.SSLContext:
+        """Return the server's side of TLS as the action wants it."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._issue(certificate).configure_cert(context)
+        self._issue(tls.certificate).configure_cert(context)
+        if tls.client_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
+            self._ca.configure_trust(context)
+        if tls.tls_1_2:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
         return context
 
     def _issue(self, certificate: Certificate) -> trustme.LeafCert:

@@ -13,12 +13,14 @@ from typing import Final, Protocol
 
 from anthropic_otel.simulator.actions import (
     Address,
+    Detour,
     Ending,
     ExchangeAction,
     Handshake,
     Place,
     Proxy,
     ProxyAnswer,
+    Reply,
     Tls,
     assert_never,
 )
@@ -71,17 +73,20 @@ async def endpoint_for(fault: Fault, host: Host) -> Endpoint:
     action = fault.action
     match action:
         case Address():
-            return Endpoint(await _address(action, host), needs=fault.needs)
+            return Endpoint(await _address(action.place, host), needs=fault.needs)
         case Tls():
             listener = await host.listen(host.http(action.then), action)
             ca_file = host.authority.ca_file if fault.needs.ca else None
             return Endpoint(_url("https", listener.port), ca_file=ca_file, needs=fault.needs)
         case Handshake():
-            listener = await host.listen(_HandshakeServer(action.ending))
+            listener = await host.listen(_HandshakeServer(action))
             return Endpoint(_url("https", listener.port), needs=fault.needs)
         case Proxy():
             target = f"{action.target}://{UNKNOWN_NAME}"  # a client that goes round its proxy meets another fault
             return Endpoint(target, proxy=await _proxy(action, host), needs=fault.needs)
+        case Detour():
+            listener = await host.listen(host.http(await _detour(action, host)))
+            return Endpoint(_url("http", listener.port), needs=fault.needs)
         case _:
             listener = await host.listen(host.http(action))
             return Endpoint(_url("http", listener.port), needs=fault.needs)
@@ -91,8 +96,17 @@ def _url(scheme: str, port: int, host: str = LOOPBACK) -> str:
     return f"{scheme}://{host}:{port}"
 
 
-async def _address(action: Address, host: Host) -> str:
-    match action.place:
+async def _detour(action: Detour, host: Host) -> Reply:
+    """Open what the redirect leads to and return the redirect."""
+    if isinstance(action.to, Place):
+        url = await _address(action.to, host)
+    else:
+        url = _url("http", (await host.listen(host.http(action.to))).port)
+    return Reply(action.status, body=b"", headers=(("location", f"{url}/v1/messages"),))
+
+
+async def _address(place: Place, host: Host) -> str:
+    match place:
         case Place.UNKNOWN_NAME:
             url = f"http://{UNKNOWN_NAME}"
         case Place.REFUSED:
@@ -102,7 +116,7 @@ async def _address(action: Address, host: Host) -> str:
         case Place.FULL_BACKLOG:
             url = _url("http", await _full_port(host))
         case _:
-            assert_never(action.place)
+            assert_never(place)
     return url
 
 
@@ -131,11 +145,13 @@ async def _full_port(host: Host) -> int:
 class _HandshakeServer:
     """Breaks a TLS handshake: takes the ClientHello (so that closing sends a FIN, not an RST), then does it."""
 
-    def __init__(self, ending: Ending) -> None:
-        self._ending = ending
+    def __init__(self, action: Handshake) -> None:
+        self._ending, self._alert = action.ending, action.alert
 
     async def __call__(self, link: Link, number: int) -> None:
         await link.read()
+        if self._alert is not None:
+            await link.write(b"\x15\x03\x03\x00\x02\x02" + bytes((self._alert,)))  # a record: a fatal alert
         if self._ending is Ending.GARBAGE:
             await link.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
             raise Disconnected
@@ -145,6 +161,8 @@ class _HandshakeServer:
 async def _proxy(action: Proxy, host: Host) -> str:
     if action.answer is ProxyAnswer.REFUSED:
         return _url(action.scheme, _refused_port(host))
+    if action.answer is ProxyAnswer.UNKNOWN_NAME:
+        return _url(action.scheme, 3128, "proxy.invalid")
     listener = await host.listen(_ProxyServer(action.answer))
     return _url(action.scheme, listener.port)
 
@@ -162,6 +180,8 @@ class _ProxyServer:
                 await link.write(
                     _refusal("407 Proxy Authentication Required", 'proxy-authenticate: Basic realm="proxy"\r\n')
                 )
+            case ProxyAnswer.FORBIDDEN:
+                await link.write(_refusal("403 Forbidden"))
             case ProxyAnswer.BAD_GATEWAY:
                 await link.write(_refusal("502 Bad Gateway"))
             case ProxyAnswer.GARBAGE:
@@ -170,7 +190,7 @@ class _ProxyServer:
                 await link.write(b"\x05\x00")  # no authentication needed
                 await link.read()
                 await link.write(b"\x05\x02\x00\x01" + bytes(6))
-            case ProxyAnswer.REFUSED:
+            case ProxyAnswer.REFUSED | ProxyAnswer.UNKNOWN_NAME | ProxyAnswer.NOTHING:
                 pass
             case _:
                 assert_never(self._answer)

@@ -207,6 +207,10 @@ class Exchange:
         self.served.status, self.served.headers = status, headers
         await self._send(h11.Response(status_code=status, headers=list(headers), reason=_reason(status)), segment)
 
+    async def inform(self, status: int) -> None:
+        """Send a response of 1xx, after which another one follows."""
+        await self._send(h11.InformationalResponse(status_code=status, headers=[], reason=_reason(status)))
+
     async def send(self, data: bytes, segment: int = 0) -> None:
         """Send a part of the response's body; a response to HEAD has none."""
         if self._head.method == b"HEAD":

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
-from anthropic_otel.simulator.actions import Action, Address, Handshake, Proxy, Tls
+from anthropic_otel.simulator.actions import Action, Address, Detour, Handshake, Proxy, Tls
 
 HTTPX: Final = "httpx"
 HTTPX2: Final = "httpx2"
@@ -38,7 +38,8 @@ class Needs:
 
     `busy_connections` is how many requests to the same endpoint must be under way already; `request_bytes` how large
     the request's body must be; `ca` whether the client must trust `Endpoint.ca_file`; `proxy` the scheme of the proxy
-    that it must use.
+    that it must use; `follow_redirects` whether it must follow them, as the SDK's clients do. `sdk` is the class of the
+    SDK that the client must be of, such as `AnthropicBedrock`, for what only a client that decodes events can meet.
     """
 
     connect_timeout: float | None = None
@@ -50,6 +51,8 @@ class Needs:
     request_bytes: int = 0
     ca: bool = False
     proxy: str | None = None
+    follow_redirects: bool = True
+    sdk: str | None = None
 
 
 NO_NEEDS: Final = Needs()
@@ -65,6 +68,11 @@ class Fault:
       Linux; empty: none is.
     - `retried`: whether the SDK tries again, given that it may.
     - `request_id`: whether a response with a request id reaches the client.
+    - `complete`: whether the end event of a stream came, where it did although the stream failed.
+    - `retry_after`: whether the server decides the backoff, where its headers alone do not say so.
+    - `response_id`: the id of an edge or a platform that a response without a request id has.
+    - `api_error`: the API's own type of the error and its `error_code`, of a body that the app reads.
+    - `server_duration`: the seconds that the API took, by a header.
     - `stream`: `True` for requests with `stream=True` only, `False` for others only, `None` for both.
     - `applies_to`: the HTTP stacks that can meet it and tell it apart.
     """
@@ -74,21 +82,31 @@ class Fault:
     where: Where
     action: Action
     error_type: str | None
-    cause: NetworkCause | None
+    cause: NetworkCause | str | None
     phase: Phase | None
     outcome: AttemptOutcome
     status: int | None
     errno: tuple[str, ...] = ()
     retried: bool
     request_id: bool
+    complete: bool | None = None
+    retry_after: bool | None = None
+    response_id: str | None = None
+    api_error: tuple[str, str | None] | None = None
+    server_duration: float | None = None
     stream: bool | None = None
     applies_to: frozenset[str] = STACKS
     needs: Needs = NO_NEEDS
 
     @property
+    def cause_word(self) -> str | None:
+        """The cause as a plain string, also where the schema does not have it yet."""
+        return self.cause.value if isinstance(self.cause, NetworkCause) else self.cause
+
+    @property
     def own_address(self) -> bool:
         """Whether only `Simulator.endpoint` can make it, because it begins before there is an HTTP request."""
-        return isinstance(self.action, Address | Tls | Handshake | Proxy)
+        return isinstance(self.action, Address | Tls | Handshake | Proxy | Detour)
 
 
 def network(

@@ -14,11 +14,13 @@ from typing import Final
 
 from anthropic_otel.simulator import responses
 from anthropic_otel.simulator.actions import (
+    Chunks,
     Cut,
     Ending,
     ErrorEvent,
     ExchangeAction,
     Point,
+    Raw,
     Redirect,
     Reply,
     assert_never,
@@ -54,6 +56,11 @@ async def perform(exchange: Exchange, action: ExchangeAction, service: Service) 
     match action:
         case Reply():
             await _send_all(exchange, _ordinary(exchange, action, service), service)
+        case Chunks():
+            await _send_chunks(exchange, action, service)
+        case Raw():
+            await exchange.link.write(action.data)
+            await end(exchange.link, action.ending)
         case Cut():
             await _cut(exchange, action, service)
         case ErrorEvent():
@@ -67,6 +74,15 @@ async def perform(exchange: Exchange, action: ExchangeAction, service: Service) 
 async def _send_all(exchange: Exchange, response: Response, service: Service) -> None:
     await response.begin(exchange, service)
     await response.send(exchange, service)
+    await response.end(exchange)
+
+
+async def _send_chunks(exchange: Exchange, action: Chunks, service: Service) -> None:
+    response = responses.of_chunks(action, exchange.request, service)
+    await response.begin(exchange, service)
+    await response.send(exchange, service)
+    if action.ending is not Ending.CLEAN:
+        await end(exchange.link, action.ending)
     await response.end(exchange)
 
 

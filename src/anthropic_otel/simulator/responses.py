@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Protocol
 
 from anthropic_otel.simulator import headers as api_headers
-from anthropic_otel.simulator.actions import Delivery, Encoding, Framing, Headers, Reply
+from anthropic_otel.simulator.actions import Chunks, Delivery, Encoding, Framing, Headers, Reply
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
-from anthropic_otel.simulator.api import Received
+from anthropic_otel.simulator.api import Answer, Received, Refused, Streamed, Whole
 from anthropic_otel.simulator.exchange import Exchange, Served
 from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.wire import Json, accepted, encoded, error_body, to_json
@@ -51,10 +51,13 @@ class Response:
     pieces: Iterator[bytes]
     delivery: Delivery
     is_stream: bool
+    interim: tuple[int, ...] = ()
 
     async def begin(self, exchange: Exchange, service: Service) -> None:
-        """Send the status and the headers."""
+        """Send the status and the headers, and statuses of 1xx before them."""
         await service.before_headers()
+        for status in self.interim:
+            await exchange.inform(status)
         headers = api_headers.merge(api_headers.common(service.now()), self.headers)
         await exchange.begin(self.status, headers, self.delivery.segment)
 
@@ -75,13 +78,14 @@ class Response:
 def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: Service) -> Response:
     """Return the response that has its body in one piece and tells its length."""
     headers, request_id = _heads(service, answer.cost, reply.request_id)
-    plain = to_json(_value(answer, request_id)) if reply.body is None else reply.body
+    plain = to_json(_value(answer, request_id, reply.error_code)) if reply.body is None else reply.body
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
     body = b"".join(encoded(iter((plain,)), encoding))
     headers += (*_content(reply.content_type, encoding), ("content-length", str(len(body))))
     if isinstance(answer, Refused):
         headers = api_headers.merge(headers, answer.headers)
-    return Response(answer.status, api_headers.merge(headers, reply.headers), iter((body,)), reply.delivery, False)
+    headers = api_headers.merge(headers, reply.headers)
+    return Response(answer.status, headers, iter((body,)), reply.delivery, False, reply.interim)
 
 
 def of_halves(answer: Whole | Refused, framing: Framing, request: Received, service: Service) -> Response:
@@ -103,9 +107,16 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
     pieces = (answer.wire.encode(event, reply.delivery.newline) for event in events)
     headers += (*_content(answer.wire.content_type, encoding), ("cache-control", "no-cache"))
     headers += (("transfer-encoding", "chunked"),)
-    return Response(
-        200, api_headers.merge(headers, reply.headers), encoded(pieces, encoding), reply.delivery, is_stream=True
-    )
+    headers = api_headers.merge(headers, reply.headers)
+    return Response(200, headers, encoded(pieces, encoding), reply.delivery, True, reply.interim)
+
+
+def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
+    """Return the response that has those chunks in its body."""
+    headers, _ = _heads(service, None, action.request_id)
+    encoding = accepted(action.delivery, request.header("accept-encoding"))
+    headers += (*_content(action.content_type, encoding), ("transfer-encoding", "chunked"))
+    return Response(200, headers, encoded(iter(action.chunks), encoding), action.delivery, is_stream=True)
 
 
 def _heads(service: Service, cost: Cost | None, from_the_api: bool) -> tuple[Headers, str | None]:
@@ -116,12 +127,14 @@ def _heads(service: Service, cost: Cost | None, from_the_api: bool) -> tuple[Hea
     return headers, request_id
 
 
-def _content(content_type: str, encoding: Encoding) -> Headers:
-    gzip = () if encoding is Encoding.IDENTITY else (("content-encoding", "gzip"),)
-    return (("content-type", content_type), *gzip)
+def _content(content_type: str | None, encoding: Encoding) -> Headers:
+    kind = () if content_type is None else (("content-type", content_type),)
+    if encoding is Encoding.IDENTITY:
+        return kind
+    return (*kind, ("content-encoding", "deflate" if encoding is Encoding.DEFLATE else "gzip"))
 
 
-def _value(answer: Whole | Refused, request_id: str | None) -> Json:
+def _value(answer: Whole | Refused, request_id: str | None, error_code: str | None) -> Json:
     if isinstance(answer, Refused):
-        return error_body(answer.error_type, answer.message, request_id)
+        return error_body(answer.error_type, answer.message, request_id, error_code)
     return answer.value

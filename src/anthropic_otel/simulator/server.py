@@ -149,7 +149,7 @@ class Server:
 
     async def listen(self, serve: Serve, tls: Tls | None = None) -> Listener:
         """Open a listener that lives as long as the server."""
-        context = self.authority.context(tls.certificate) if tls else None
+        context = self.authority.context(tls) if tls else None
         listener = Listener(serve, self._number, context)
         self._listeners.append(listener)
         await listener.open()

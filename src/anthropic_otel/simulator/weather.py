@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from anthropic_otel.simulator.actions import Address, ExchangeAction, Handshake, Proxy, Reply, Tls
+from anthropic_otel.simulator.actions import Address, Detour, ExchangeAction, Handshake, Proxy, Reply, Tls
 from anthropic_otel.simulator.catalogue import fault
 from anthropic_otel.simulator.faults import Fault
 
@@ -27,7 +27,7 @@ def playable(item: Playable) -> ExchangeAction:
         item = fault(item)
     if not isinstance(item, Fault):
         return item
-    if isinstance(item.action, Address | Tls | Handshake | Proxy):
+    if isinstance(item.action, Address | Tls | Handshake | Proxy | Detour):
         raise ValueError(f"{item.name} strikes before there is a request: use endpoint({item.name!r})")
     return item.action
 

@@ -23,9 +23,10 @@ def to_json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def error_body(error_type: str, message: str, request_id: str | None = None) -> Json:
-    """Return the API's error object. The one inside a stream has no request id."""
-    body: Json = {"type": "error", "error": {"type": error_type, "message": message}}
+def error_body(error_type: str, message: str, request_id: str | None = None, code: str | None = None) -> Json:
+    """Return the API's error object. The one inside a stream has no request id. `code` says more than the type does."""
+    details: Json = {"details": {"error_code": code}} if code else {}
+    body: Json = {"type": "error", "error": {"type": error_type, "message": message, **details}}
     return body | {"request_id": request_id} if request_id else body
 
 
@@ -62,8 +63,7 @@ class AwsEventStream:
         del newline
         if event["type"] == "error":
             return _exception(event["error"]["type"], event["error"]["message"])
-        headers = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
-        return _frame(headers, to_json({"bytes": base64.b64encode(to_json(event)).decode()}))
+        return chunk_frame(to_json(event))
 
 
 _EXCEPTIONS = {
@@ -74,13 +74,23 @@ _EXCEPTIONS = {
 }
 
 
-def _exception(error_type: str, message: str) -> bytes:
-    name = _EXCEPTIONS.get(error_type, "internalServerException")
+def chunk_frame(event: bytes) -> bytes:
+    """Return the frame of an event, given as the bytes of its JSON."""
+    headers = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+    return frame(headers, to_json({"bytes": base64.b64encode(event).decode()}))
+
+
+def exception_frame(name: str, message: str) -> bytes:
+    """Return the frame of an exception of Bedrock's."""
     headers = {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"}
-    return _frame(headers, to_json({"message": message}))
+    return frame(headers, to_json({"message": message}))
 
 
-def _frame(headers: dict[str, str], payload: bytes) -> bytes:
+def _exception(error_type: str, message: str) -> bytes:
+    return exception_frame(_EXCEPTIONS.get(error_type, "internalServerException"), message)
+
+
+def frame(headers: dict[str, str], payload: bytes) -> bytes:
     """Return one message of `application/vnd.amazon.eventstream`: prelude, its CRC, headers, payload, CRC of all."""
     packed = b"".join(_header(name.encode(), value.encode()) for name, value in headers.items())
     prelude = struct.pack("!II", 16 + len(packed) + len(payload), len(packed))
@@ -100,14 +110,15 @@ def encoded(pieces: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
     elif encoding is Encoding.BROKEN_GZIP:
         yield from (b"not gzip: " + piece for piece in pieces)
     else:
-        gzip = zlib.compressobj(wbits=31)
+        packed = zlib.compressobj(wbits=15 if encoding is Encoding.DEFLATE else 31)
         for piece in pieces:
-            yield gzip.compress(piece) + gzip.flush(zlib.Z_SYNC_FLUSH)
-        yield gzip.flush()
+            yield packed.compress(piece) + packed.flush(zlib.Z_SYNC_FLUSH)
+        yield packed.flush()
 
 
 def accepted(delivery: Delivery, accept_encoding: str) -> Encoding:
     """Return the encoding to use for a client that accepts those."""
-    if delivery.encoding is Encoding.GZIP and "gzip" not in accept_encoding:
+    wanted = delivery.encoding
+    if wanted in (Encoding.GZIP, Encoding.DEFLATE) and wanted.value not in accept_encoding:
         return Encoding.IDENTITY
-    return delivery.encoding
+    return wanted

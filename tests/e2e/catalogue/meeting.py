@@ -54,7 +54,14 @@ class Meeting:
     @property
     def call_error_type(self) -> str | None:
         """The `error.type` of the call."""
-        return "api_error" if self.fault.name == "stream_incomplete" else self.seen.error_type
+        return "api_error" if ends_silently(self.fault) else self.seen.error_type
+
+    @property
+    def route(self) -> str:
+        """The path of the requests."""
+        if self.fault.needs.sdk == "AnthropicBedrock":
+            return "/model/{model}/invoke-with-response-stream"
+        return "/v1/messages"
 
 
 @contextmanager
@@ -118,6 +125,12 @@ def _facts_of_error(error: BaseException | None) -> tuple[Any, ...]:
 # -- what follows from the entry and the stack -------------------------------------------------------------------------
 
 
+def ends_silently(fault: Fault) -> bool:
+    """Whether the app gets no exception, though the stream has no end event."""
+    no_end = fault.cause is s.NetworkCause.INCOMPLETE_STREAM or fault.error_type == "unexpected_content"
+    return bool(fault.stream) and no_end
+
+
 def status_of(meeting: Meeting) -> int | None:
     """The status of a response; where a body fails within `send`, only the transport's events know of it."""
     if meeting.fault.name == "too_many_redirects" and not meeting.stack.aiohttp:
@@ -135,6 +148,8 @@ def status_class_of(meeting: Meeting) -> str | None:
 
 def source_of(fault: Fault) -> str:
     """What set the backoff: the server, if it said so."""
+    if fault.retry_after is not None:
+        return "retry_after" if fault.retry_after else "backoff"
     named = {name for name, _ in getattr(fault.action, "headers", ())}
     return "retry_after" if named & {"retry-after", "retry-after-ms"} else "backoff"
 

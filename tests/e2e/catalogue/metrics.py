@@ -23,7 +23,7 @@ def check_metrics(meeting: Meeting) -> None:
         s.HTTP_RESPONSE_STATUS_CODE: status_of(meeting),
         s.ATTEMPT_STATUS_CLASS: status_class_of(meeting),
         s.ERROR_TYPE: fault.error_type,
-        s.NETWORK_CAUSE: fault.cause.value if fault.cause else None,
+        s.NETWORK_CAUSE: fault.cause_word,
         s.ATTEMPT_OUTCOME: fault.outcome.value,
     }
     has_first_chunk = any(s.STREAM_TIME_TO_FIRST_CHUNK in (span.attributes or {}) for span in told.attempts)
