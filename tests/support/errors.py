@@ -17,6 +17,21 @@ def call_error_type(error: BaseException, stack: Stack) -> str:
     if not isinstance(error, anthropic.APIStatusError):
         return "client_error"
     body = error.body if isinstance(error.body, dict) else {}
-    told = (body.get("error") or {}).get("type")
-    status = str(error.status_code) if error.status_code >= 400 else semconv.OTHER
-    return str(told) if told in semconv.API_ERROR_TYPES else status
+    found = body.get("error")
+    told = found.get("type") if isinstance(found, dict) else None
+    if told in semconv.API_ERROR_TYPES or told in BEDROCK_EXCEPTIONS:
+        return str(told)
+    if error.status_code >= 400:
+        return str(error.status_code)
+    return semconv.OTHER if told else "client_error"
+
+
+BEDROCK_EXCEPTIONS = (
+    "internalServerException",
+    "modelStreamErrorException",
+    "modelTimeoutException",
+    "serviceUnavailableException",
+    "throttlingException",
+    "validationException",
+)
+"""What Bedrock's streams have for error types: the SDK hands them on as they are."""

@@ -174,14 +174,12 @@ class Certificate(Enum):
 class Tls:
     """An https server, and what befalls requests that get through its handshake.
 
-    `client_certificate` is whether it asks for a certificate of the client's, which the client does not have. With TLS
-    1.3 it says so after the handshake, with TLS 1.2, the newest that it speaks if `tls_1_2`, within.
+    `client_certificate` is whether it asks, within the handshake, for a certificate of the client's, which has none.
     """
 
     certificate: Certificate
     then: Reply | Cut | Raw = Reply()
     client_certificate: bool = False
-    tls_1_2: bool = False
 
 
 @dataclass(frozen=True, slots=True)

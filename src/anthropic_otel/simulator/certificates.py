@@ -44,8 +44,7 @@ class Authority:
         if tls.client_certificate:
             context.verify_mode = ssl.CERT_REQUIRED
             self._ca.configure_trust(context)
-        if tls.tls_1_2:
-            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.maximum_version = ssl.TLSVersion.TLSv1_2  # with 1.3 the client's handshake is over before
         return context
 
     def _issue(self, certificate: Certificate) -> trustme.LeafCert:

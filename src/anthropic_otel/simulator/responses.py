@@ -14,7 +14,7 @@ from typing import Protocol
 from anthropic_otel.simulator import headers as api_headers
 from anthropic_otel.simulator.actions import Chunks, Delivery, Encoding, Framing, Headers, Reply
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
-from anthropic_otel.simulator.api import Answer, Received, Refused, Streamed, Whole
+from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.exchange import Exchange, Served
 from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.wire import Json, accepted, encoded, error_body, to_json

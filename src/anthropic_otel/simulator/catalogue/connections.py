@@ -1,4 +1,4 @@
-"""The network fails an attempt before any headers have come: name, connect, TLS, request, wait.
+"""The network fails an attempt before any headers have come: name, connect, request, wait.
 
 The one rule here: each of them is the real thing on loopback: a real failing look-up, a real RST, a real handshake.
 Timeouts are short so that whole catalogues of them run in seconds.
@@ -10,7 +10,7 @@ from typing import Final
 
 from anthropic_otel._core.semconv import NetworkCause as Cause
 from anthropic_otel._core.semconv import Phase
-from anthropic_otel.simulator.actions import Address, Certificate, Cut, Ending, Handshake, Place, Point, Tls
+from anthropic_otel.simulator.actions import Address, Certificate, Cut, Ending, Place, Point, Tls
 from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Needs, Where, network
 
 _SOON: Final = 0.3
@@ -65,70 +65,6 @@ _CONNECT: Final = (
         Phase.POOL,
         applies_to=_HTTPCORE,
         needs=Needs(pool_timeout=_SOON, max_connections=1, busy_connections=1),
-    ),
-)
-
-_TLS: Final = (
-    network(
-        "tls_untrusted",
-        "The certificate is signed by a CA that the client does not know.",
-        Where.CONNECT,
-        Tls(Certificate.UNTRUSTED),
-        Cause.TLS_CERTIFICATE_ERROR,
-        Phase.TLS,
-    ),
-    network(
-        "tls_wrong_host",
-        "The certificate is for another host name.",
-        Where.CONNECT,
-        Tls(Certificate.WRONG_HOST),
-        Cause.TLS_CERTIFICATE_ERROR,
-        Phase.TLS,
-        needs=Needs(ca=True),
-    ),
-    network(
-        "tls_expired",
-        "The certificate has expired.",
-        Where.CONNECT,
-        Tls(Certificate.EXPIRED),
-        Cause.TLS_CERTIFICATE_ERROR,
-        Phase.TLS,
-        needs=Needs(ca=True),
-    ),
-    network(
-        "tls_plain_port",
-        "The client speaks TLS to a server that speaks plain HTTP.",
-        Where.CONNECT,
-        Handshake(Ending.GARBAGE),
-        Cause.TLS_ERROR,
-        Phase.TLS,
-    ),
-    network(
-        "tls_closed",
-        "The server closes the connection in the TLS handshake.",
-        Where.CONNECT,
-        Handshake(Ending.CLOSE),
-        Cause.TLS_ERROR,
-        Phase.TLS,
-    ),
-    network(
-        "tls_reset",
-        "The server resets the connection in the TLS handshake.",
-        Where.CONNECT,
-        Handshake(Ending.RESET),
-        Cause.CONNECTION_RESET,
-        Phase.TLS,
-        errno=("ECONNRESET",),
-    ),
-    network(
-        "tls_timeout",
-        "The server accepts the connection and never answers the TLS handshake.",
-        Where.CONNECT,
-        Handshake(Ending.STALL),
-        Cause.TLS_TIMEOUT,
-        Phase.TLS,
-        applies_to=_HTTPCORE,
-        needs=Needs(connect_timeout=_SOON),
     ),
 )
 
@@ -201,4 +137,4 @@ _WAIT: Final = (
     ),
 )
 
-FAULTS: Final = (*_CONNECT, *_TLS, *_REQUEST, *_WAIT)
+FAULTS: Final = (*_CONNECT, *_REQUEST, *_WAIT)

@@ -1,0 +1,166 @@
+"""A 200 that is no answer: a page, a line of text, nothing, or an answer of another kind than was asked for.
+
+Captive portals, gateways and base URLs that lead elsewhere answer so. The bytes decide about a stream, whatever its
+content type says: the SDK reads them as events.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from anthropic_otel._core.semconv import AttemptOutcome
+from anthropic_otel.simulator.actions import Reply
+from anthropic_otel.simulator.catalogue.event_streams import BEGUN, EVENTS, MESSAGE, cut, whole
+from anthropic_otel.simulator.faults import Fault, Where
+from anthropic_otel.simulator.wire import error_body, to_json
+
+_PAGE: Final = b"<!doctype html><html><head><title>Sign in</title></head><body>Welcome</body></html>\n"
+_ERROR: Final = to_json(error_body("overloaded_error", "Overloaded"))
+_MESSAGE: Final = json.dumps({**MESSAGE, "stop_reason": "end_turn"}).encode()
+
+
+def _unexpected(
+    name: str,
+    description: str,
+    body: bytes,
+    content_type: str | None,
+    *,
+    stream: bool,
+    status: int = 200,
+    request_id: bool = False,
+) -> Fault:
+    return Fault(
+        name=name,
+        description=description,
+        where=Where.RESPONSE,
+        action=Reply(status, body=body, content_type=content_type, request_id=request_id),
+        error_type="unexpected_content",
+        cause=None,
+        phase=None,
+        outcome=AttemptOutcome.FAILED,
+        status=status,
+        retried=False,
+        request_id=request_id,
+        stream=stream,
+    )
+
+
+_STREAMS: Final = (
+    _unexpected("stream_html", "A page comes where a stream was asked for.", _PAGE, "text/html", stream=True),
+    _unexpected(
+        "stream_html_blank_first",
+        "A page without a content type, behind empty lines, comes where a stream was asked for.",
+        b"\r\n\n  " + _PAGE,
+        None,
+        stream=True,
+    ),
+    _unexpected(
+        "stream_json", "A whole message comes where a stream was asked for.", _MESSAGE, "application/json", stream=True
+    ),
+    _unexpected(
+        "stream_json_error",
+        "An error of the API, with status 200 and as JSON, comes where a stream was asked for.",
+        _ERROR,
+        "application/json",
+        stream=True,
+        request_id=True,
+    ),
+    _unexpected(
+        "stream_json_as_text",
+        "A whole message comes as plain text.",
+        _MESSAGE,
+        "text/plain; charset=utf-8",
+        stream=True,
+    ),
+    _unexpected(
+        "stream_text", "A line of text comes where a stream was asked for.", b"OK\n", "text/plain", stream=True
+    ),
+    _unexpected("stream_nothing", "Nothing comes where a stream was asked for.", b"", "application/json", stream=True),
+    _unexpected("stream_nothing_at_all", "Nothing comes, of no content type.", b"", None, stream=True),
+    _unexpected(
+        "stream_204", "A 204 No Content comes where a stream was asked for.", b"", None, stream=True, status=204
+    ),
+    _unexpected("stream_html_octets", "A page comes as a download.", _PAGE, "application/octet-stream", stream=True),
+    _unexpected(
+        "stream_html_as_json", "A page comes and says that it is JSON.", _PAGE, "application/json", stream=True
+    ),
+)
+
+
+def _typed(name: str, description: str, content_type: str | None, first: bytes = b"") -> Fault:
+    return whole(name, description, *((first,) if first else ()), *EVENTS, content_type=content_type)
+
+
+_WRONG_TYPES: Final = (
+    _typed("stream_as_text", "A whole stream says that it is plain text.", "text/plain"),
+    _typed("stream_as_json", "A whole stream says that it is JSON.", "application/json"),
+    _typed("stream_as_octets", "A whole stream says that it is a download.", "application/octet-stream"),
+    _typed("stream_untyped", "A whole stream has no content type.", None),
+    _typed(
+        "stream_type_in_capitals", "The content type of a stream is in capitals.", "Text/Event-Stream;Charset=UTF-8"
+    ),
+    _typed("stream_as_text_comment_first", "A stream as plain text begins with a comment.", "text/plain", b": hi\n\n"),
+    _typed("stream_as_text_blank_first", "A stream as plain text begins with empty lines.", "text/plain", b"\r\n\n"),
+    _typed(
+        "stream_as_text_retry_first", "A stream as plain text begins with another field.", "text/plain", b"retry: 9\n"
+    ),
+    cut("stream_as_text_incomplete", "A stream as plain text ends too early.", *BEGUN, content_type="text/plain"),
+    cut("stream_untyped_incomplete", "A stream without a content type ends too early.", *BEGUN, content_type=None),
+    cut("stream_of_json", "A message says that it is a stream of events.", _MESSAGE),
+    cut("stream_of_html", "A page says that it is a stream of events.", _PAGE),
+)
+
+
+def _whole(name: str, description: str, body: bytes, content_type: str | None, status: int = 200) -> Fault:
+    return _unexpected(name, description, body, content_type, stream=False, status=status)
+
+
+_WHOLE: Final = (
+    _whole("html", "A page comes where a message was asked for.", _PAGE, "text/html; charset=utf-8"),
+    _whole("html_untyped", "A page comes that has no content type.", b"\n " + _PAGE, None),
+    _whole("html_as_json", "A page comes and says that it is JSON.", _PAGE, "application/json"),
+    _whole("text", "A line of text comes where a message was asked for.", b"OK", "text/plain"),
+    _whole("text_as_json", "A line of text comes and says that it is JSON.", b"upstream failed", "application/json"),
+    _whole("nothing", "Nothing comes where a message was asked for.", b"", "application/json"),
+    _whole("nothing_untyped", "Nothing comes, of no content type.", b"", None),
+    _whole("blank_as_json", "Empty lines come and say that they are JSON.", b"\r\n \n", "application/json"),
+    _whole("no_content", "A 204 No Content comes where a message was asked for.", b"", None, 204),
+    _whole(
+        "xml", "An XML document comes where a message was asked for.", b"<?xml version='1.0'?><a/>", "application/xml"
+    ),
+    _whole("events_unasked", "A stream comes where a message was asked for.", b"".join(EVENTS), "text/event-stream"),
+)
+
+_OTHER_JSON: Final = "application/vnd.example+json; charset=utf-8"
+
+
+def _json(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
+    """An answer in JSON: what its object says is not looked at."""
+    return Fault(
+        name=name,
+        description=description,
+        where=Where.NOWHERE,
+        action=Reply(body=body, content_type=content_type),
+        error_type=None,
+        cause=None,
+        phase=None,
+        outcome=AttemptOutcome.COMPLETED,
+        status=200,
+        retried=False,
+        request_id=True,
+        stream=False,
+    )
+
+
+_JSON: Final = (
+    _json(
+        "json_blank_first",
+        "A gateway has kept the connection alive with blanks before the JSON.",
+        b"\n \r\n" + _MESSAGE,
+    ),
+    _json("json_other_type", "The JSON has a content type of its own.", _MESSAGE, _OTHER_JSON),
+    _json("json_other_shape", "The JSON is an object that is no message.", b'{"status":"ok"}'),
+)
+
+FAULTS: Final = (*_STREAMS, *_WRONG_TYPES, *_WHOLE, *_JSON)

@@ -1,0 +1,132 @@
+"""Event streams that have begun with 200 and have an event that cannot be decoded, or an end that comes too early."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from anthropic_otel._core.semconv import NetworkCause as Cause
+from anthropic_otel.simulator.actions import Ending
+from anthropic_otel.simulator.catalogue.event_streams import (
+    BEGUN,
+    EVENTS,
+    GZIP,
+    PING,
+    STOP,
+    UNENDED,
+    bytewise,
+    cut,
+    delta,
+    error,
+    event,
+    invalid,
+)
+from anthropic_otel.simulator.faults import Needs
+
+_LONG: Final = "upstream said: " + "x" * 1500
+_ERROR: Final = error()
+
+_INVALID: Final = (
+    invalid(
+        "stream_invalid_json",
+        "The data of an event are no JSON.",
+        *BEGUN,
+        event("content_block_delta", "{not json"),
+        *EVENTS[3:],
+    ),
+    invalid(
+        "stream_invalid_json_long",
+        "The data of an event of more than 1 KB are no JSON.",
+        *BEGUN,
+        event("content_block_delta", json.dumps(delta(_LONG))[:-2]),
+        *EVENTS[3:],
+    ),
+    invalid("stream_invalid_json_last", "The last event's data are no JSON.", *BEGUN, event("message_delta", "{")),
+    invalid(
+        "stream_invalid_json_first", "The first event's data are no JSON.", event("message_start", "<html>"), *EVENTS
+    ),
+    invalid("stream_invalid_json_gzip", "The data are no JSON, gzip'd.", *BEGUN, event("x", "{"), STOP, delivery=GZIP),
+    invalid(
+        "stream_invalid_json_cut",
+        "The event whose data are no JSON is cut across chunks.",
+        *BEGUN,
+        *bytewise(event("content_block_delta", "{not json")),
+        STOP,
+    ),
+    invalid(
+        "stream_invalid_end",
+        "The end event has its name and data that are no JSON.",
+        *UNENDED,
+        event("message_stop", "!"),
+    ),
+    invalid("stream_not_utf8", "An event is not of UTF-8.", *BEGUN, b'event: ping2\ndata: "\xff\xfe"\n\n', *EVENTS[3:]),
+    invalid(
+        "stream_invalid_after_end",
+        "A gateway ends the stream with an event whose data are no JSON, after the end event.",
+        *EVENTS,
+        event("done", "[DONE"),
+        complete=True,
+    ),
+)
+
+_SOON: Final = Needs(read_timeout=0.3)
+_CUT: Final = (
+    cut("stream_cut_in_end_name", "The stream ends in the name of its end event.", *UNENDED, b"event: message_st"),
+    cut("stream_cut_after_end_name", "It ends behind the name of its end event.", *UNENDED, b"event: message_stop\n"),
+    cut("stream_cut_in_end_data", "It ends in the data of its end event.", *UNENDED, STOP[:-4]),
+    cut("stream_cut_before_blank_line", "It ends before the end event's blank line.", *UNENDED, STOP[:-1]),
+    cut("stream_cut_before_line_end", "It ends before the last line's end.", *UNENDED, STOP[:-2]),
+    cut("stream_cut_crlf", "It ends before the blank line, with CR LF.", *UNENDED, STOP.replace(b"\n", b"\r\n")[:-2]),
+    cut("stream_cut_gzip", "The stream that ends in its end event is gzip'd.", *UNENDED, STOP[:-1], delivery=GZIP),
+    cut("stream_cut_in_error", "It ends before the blank line of an `error` event.", *BEGUN, _ERROR[:-1]),
+    cut(
+        "stream_end_without_data",
+        "The end event has no data, so that it is none.",
+        *UNENDED,
+        b"event: message_stop\n\n",
+    ),
+    cut("stream_end_unnamed", "The end event has data and no name.", *UNENDED, b'data: {"type":"message_stop"}\n\n'),
+    cut("stream_no_event", "The stream has no event at all."),
+    cut("stream_only_pings", "The stream has pings and comments only.", PING, b": keep-alive\n\n", PING),
+    cut(
+        "stream_only_data",
+        "The events have no names, as those of another API.",
+        b'data: {"x":1}\n\n',
+        b"data: [DONE]\n\n",
+    ),
+    cut("stream_cut_and_comment", "The stream ends without its end event, with comments.", *UNENDED, b": bye\n\n"),
+    cut(
+        "stream_cut_in_text_like_end",
+        "The stream ends too early, in a text that speaks of an end event.",
+        *BEGUN,
+        event("content_block_delta", delta("\n\nevent: message_stop\ndata: {}\n\n")),
+    ),
+    cut(
+        "stream_end_then_cut",
+        "The server closes the connection behind the end event, without the last chunk.",
+        *EVENTS,
+        ending=Ending.CLOSE,
+        cause=Cause.INCOMPLETE_BODY,
+        complete=True,
+    ),
+    cut(
+        "stream_end_then_reset",
+        "The server resets the connection behind the end event.",
+        *EVENTS,
+        ending=Ending.RESET,
+        cause=Cause.CONNECTION_RESET,
+        errno=("ECONNRESET",),
+        complete=True,
+    ),
+    cut(
+        "stream_end_then_timeout",
+        "The server falls silent behind the end event.",
+        *EVENTS,
+        ending=Ending.STALL,
+        cause=Cause.READ_TIMEOUT,
+        complete=True,
+        needs=_SOON,
+    ),
+)
+
+FAULTS: Final = (*_INVALID, *_CUT)
