@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+NOT_YET = pytest.mark.xfail(strict=True, reason="A stream that the server resets is a `protocol_error`.")
 PHASES = {phase: phase.attribute for phase in s.Phase}
 
 
@@ -101,9 +102,9 @@ def test_an_attempt_has_every_phase_and_the_version(app: App, server: Http2Serve
 @pytest.mark.parametrize(
     ("order", "cause", "phase"),
     [
-        (REFUSED, "protocol_error", "wait"),
+        pytest.param(REFUSED, "stream_reset", "wait", marks=NOT_YET),
         (GONE, "server_disconnected", "wait"),
-        (BROKEN, "protocol_error", "receive"),
+        pytest.param(BROKEN, "stream_reset", "receive", marks=NOT_YET),
     ],
 )
 def test_a_stream_that_the_server_ends_has_its_cause(
@@ -132,6 +133,7 @@ def test_a_refused_stream_leaves_the_connection_to_the_next_one(
     assert [attributes(span)[s.CONNECTION_REUSED] for span in recorded.attempts] == [False, True]
 
 
+@NOT_YET
 @pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize("stack", [each for each in SDK_STACKS if not each.aiohttp], ids=lambda each: each.name)
 def test_the_sdk_retries_a_refused_stream(
@@ -146,7 +148,7 @@ def test_the_sdk_retries_a_refused_stream(
     client = cls(base_url=server.url, api_key=API_KEY, http_client=http, max_retries=1, **options)
     driver.read(driver(client.messages.create(stream=True, **request_of())))
     first, second = map(attributes, recorded.attempts)
-    assert (first[s.ERROR_TYPE], second[s.RETRY_REASON]) == ("protocol_error", "protocol_error")
     assert (second[s.CONNECTION_REUSED], second[s.NETWORK_PROTOCOL_VERSION]) == (True, "2")
     identities.check(recorded, calls=1)
     driver.close(http)
+    assert (first[s.ERROR_TYPE], second[s.RETRY_REASON]) == ("stream_reset", "stream_reset")
