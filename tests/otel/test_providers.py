@@ -100,7 +100,13 @@ def test_a_signal_that_is_not_wanted_is_not_exported(process: Any, monkeypatch: 
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
     providers.set_up("otlp")
     assert processors(process.tracer) == []
-    assert len(process.meter._metric_readers) == 0
+    assert readers(process.meter) == []
+
+
+def readers(meter: Any) -> list[Any]:
+    """The readers of a provider, which OpenTelemetry 1.30 keeps elsewhere than later versions do."""
+    found = getattr(meter, "_metric_readers", None)
+    return list(meter._sdk_config.metric_readers if found is None else found)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +197,6 @@ def test_what_was_recorded_is_flushed_at_the_exit() -> None:
         "trace.get_tracer('t').start_span('a span').end()\n"
         "metrics.get_meter('t').create_counter('a.counter').add(1)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert '"name": "a span"' in done.stdout
     assert '"name": "a.counter"' in done.stdout
