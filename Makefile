@@ -36,8 +36,8 @@ lint: $(VENV)/.test ## Checks style, types and the direction of imports
 test: lint ## Runs the linters and the tests
 	@$(BIN)/python -m pytest -q -m "not slow"
 
-matrix: $(VENV)/.test ## Runs the suite on ten versions of the SDK and on the lowest and highest Python here
-	@$(BIN)/python tests/matrix.py
+matrix: $(VENV)/.test ## Runs the suite on old and new versions of the SDK, of Python and of OpenTelemetry
+	@$(BIN)/python tools/matrix.py
 
 soak: $(VENV)/.test ## Runs the long reliability tests, and prints their figures
 	@$(BIN)/python tests/reliability/report.py

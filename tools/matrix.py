@@ -1,9 +1,11 @@
 """Runs the suites that meet the real SDK against the built wheel, on old and new versions of the SDK and of Python.
 
-    python tests/matrix.py                     every version; `make matrix`
-    python tests/matrix.py --only 0.40.0       one of them
+    python tools/matrix.py                              every version; `make matrix`
+    python tools/matrix.py --only 0.40.0                one of them
+    python tools/matrix.py --wheel FILE                 the tests of this tree, on a library that was built before
+    python tools/matrix.py --only newest tests/e2e/...  these tests only
 
-The rule: what is tested is the wheel, installed into an environment of its own, never the source tree. The environments
+Rule: what is tested is the wheel, installed into an environment of its own, never the source tree. The environments
 are kept in the user's cache, and set up anew when what is in them changes. Needs `uv` in the environment that runs it.
 """
 
@@ -18,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,28 +30,57 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anth
 REQUIREMENTS = ROOT / "tests" / "requirements-matrix.txt"
 CONSTRAINTS = ROOT / "tests" / "constraints.txt"
 SUITES = ("tests/adapters", "tests/contract", "tests/e2e")
-SDKS = ("0.40.0", "0.75.0", "0.107.1", "0.111.0", "0.125.0", "1.0.0", "1.13.0", "1.14.0", "2.0.0")
+SDKS = ("0.40.0", "0.75.0", "0.107.1", "0.111.0", "0.125.0", "1.0.0", "1.13.0", "1.14.0", "2.0.0", "2.14.0")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 NEWEST = "newest"
-_SECONDS = 600
+LOWEST_OTEL = ("1.30.0", "0.51b0")
+"""The lowest OpenTelemetry that the library declares: the version of its API and SDK, and of its instrumentations."""
 _NOT_HELD = re.compile(r"(anthropic|httpx|anthropic-otel)\b(?!-)")
 """What the constraints must not hold: it is what varies."""
+_HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+_OF_OTEL = re.compile(r"(opentelemetry-|protobuf|googleapis-common-protos|grpcio|wrapt)")
+"""What they must not hold either where OpenTelemetry is an old one: it wants older versions of these."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One environment: a version of the SDK, or `newest`, on a Python, given as `3.11` and its interpreter."""
+    """One environment: a version of the SDK, or `newest`, on a Python, given as `3.11` and its interpreter.
+
+    `otel` is `LOWEST_OTEL`, or `None` for the version that the constraints hold.
+    """
 
     sdk: str
     python: str
     interpreter: str
+    otel: tuple[str, str] | None = None
 
     @property
     def requirements(self) -> list[str]:
         """What is installed beside the wheel."""
         sdk = "anthropic[aiohttp,bedrock,vertex]" + ("" if self.sdk == NEWEST else f"=={self.sdk}")
         # 0.40 was made before httpx dropped the argument by which it passes a proxy on.
-        return [sdk, "httpx<0.28" if self.sdk == "0.40.0" else "httpx", "h11", "trustme"]
+        return [sdk, "httpx<0.28" if self.sdk == "0.40.0" else "httpx", "h11", "trustme", *self._opentelemetry]
+
+    @property
+    def _opentelemetry(self) -> list[str]:
+        if self.otel is None:
+            return []
+        api, contrib = self.otel
+        return [
+            *(f"opentelemetry-{name}=={api}" for name in ("api", "sdk", "exporter-otlp-proto-http")),
+            *(f"opentelemetry-{name}=={contrib}" for name in ("distro", "instrumentation", "instrumentation-httpx")),
+        ]
+
+    @property
+    def constraints(self) -> str:
+        """The versions that everything else has."""
+        lines = (line for line in CONSTRAINTS.read_text("utf-8").splitlines() if not _NOT_HELD.match(line))
+        return "\n".join(line for line in lines if self.otel is None or not _OF_OTEL.match(line))
+
+    @property
+    def name(self) -> str:
+        otel = f", OpenTelemetry {self.otel[0]}" if self.otel else ""
+        return f"anthropic {self.sdk} on Python {self.python}{otel}"
 
 
 @dataclass(frozen=True)
@@ -69,31 +100,39 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], metavar="SDK", help="a version of the SDK, or 'newest'")
     parser.add_argument("--wheel", type=Path, help="the wheel to test; without one, it is built")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4), help="how many run at once")
+    parser.add_argument("tests", nargs="*", default=SUITES, help="what pytest runs instead of the usual suites")
     options = parser.parse_args()
-    cases = [case for case in _cases() if not options.only or case.sdk in options.only]
+    cases = [case for case in _cases(_pythons()) if not options.only or case.sdk in options.only]
     with tempfile.TemporaryDirectory() as scratch:
         wheel = options.wheel or _build(Path(scratch))
         with ThreadPoolExecutor(options.jobs) as pool:
-            outcomes = list(pool.map(lambda case: _run(case, wheel.resolve()), cases))
+            outcomes = list(pool.map(lambda case: _run(case, wheel.resolve(), options.tests), cases))
     _print_table(outcomes)
     return 0 if all(outcome.passed for outcome in outcomes) and outcomes else 1
 
 
-def _cases() -> list[Case]:
-    """Every version of the SDK on this Python, and the newest one also on the lowest and the highest Python here."""
+def _pythons() -> dict[str, str]:
+    """The interpreter of each supported version of Python that is here. Says which are not."""
     found = dict(_interpreters())
-    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    found.setdefault(here, sys.executable)
+    found.setdefault(_HERE, sys.executable)
     missing = [version for version in PYTHONS if version not in found]
     if missing:
         print(f"Not on this machine: Python {', '.join(missing)}", flush=True)
-    known = sorted(found, key=lambda version: PYTHONS.index(version))
-    outer = [version for version in (known[0], known[-1]) if version != here]
-    oldest = [Case(SDKS[0], known[0], found[known[0]])] if known[0] != here else []
+    return {version: found[version] for version in PYTHONS if version in found}
+
+
+def _cases(pythons: Mapping[str, str]) -> list[Case]:
+    """Every version of the SDK on this Python; and on it the newest with the lowest OpenTelemetry.
+
+    On every other Python the newest; and on the lowest one the oldest too.
+    """
+    others = {version: interpreter for version, interpreter in pythons.items() if version != _HERE}
+    lowest = next(iter(pythons))
     return [
-        *(Case(sdk, here, found[here]) for sdk in (*SDKS, NEWEST)),
-        *oldest,
-        *(Case(NEWEST, version, found[version]) for version in dict.fromkeys(outer)),
+        *(Case(sdk, _HERE, pythons[_HERE]) for sdk in (*SDKS, NEWEST)),
+        Case(NEWEST, _HERE, pythons[_HERE], LOWEST_OTEL),
+        *([Case(SDKS[0], lowest, others[lowest])] if lowest in others else []),
+        *(Case(NEWEST, version, interpreter) for version, interpreter in others.items()),
     ]
 
 
@@ -121,27 +160,43 @@ def _build(directory: Path) -> Path:
     return next(directory.glob("*.whl"))
 
 
-def _run(case: Case, wheel: Path) -> Outcome:
+def _run(case: Case, wheel: Path, tests: Sequence[str]) -> Outcome:
     began = time.monotonic()
     try:
         python = _environment(case)
+        newest = case.sdk == NEWEST and case.python == _HERE and case.otel is None
+        if newest and _sdk_in(python) == SDKS[-1] and tests is SUITES:
+            return Outcome(case, True, f"is {SDKS[-1]}", time.monotonic() - began, "")
         _uv("pip", "install", "-q", "-p", str(python), "--reinstall", "--no-deps", str(wheel))
-        marks = "not slow" if case.sdk == NEWEST else "not slow and not without_sdk"
-        result = subprocess.run(
-            [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", "-m", marks, *SUITES],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-        output, passed = result.stdout + result.stderr, result.returncode == 0
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        output, passed = f"{error}\n{error.stdout or ''}\n{error.stderr or ''}", False
+        passed, output = _tested(python, "not slow" if _whole(case) else "not slow and not without_sdk", tests)
+    except subprocess.CalledProcessError as error:
+        passed, output = False, f"{error}\n{error.stdout or ''}\n{error.stderr or ''}"
     outcome = Outcome(case, passed, _summary(output), time.monotonic() - began, output)
-    print(f"anthropic {case.sdk} on Python {case.python}: {outcome.summary}", flush=True)
+    print(f"{case.name}: {outcome.summary}", flush=True)
     return outcome
+
+
+def _whole(case: Case) -> bool:
+    """Whether those tests run too that need no SDK: where more than its version varies, and on the last one."""
+    return case.sdk in (NEWEST, SDKS[-1])
+
+
+def _tested(python: Path, marks: str, tests: Sequence[str]) -> tuple[bool, str]:
+    """Whether the tests passed, and what pytest printed."""
+    result = subprocess.run(
+        [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", marks, *tests],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.returncode == 0, result.stdout + result.stderr
+
+
+def _sdk_in(python: Path) -> str:
+    code = "import anthropic; print(anthropic.__version__)"
+    return subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _summary(output: str) -> str:
@@ -152,11 +207,11 @@ def _summary(output: str) -> str:
 
 def _environment(case: Case) -> Path:
     """The interpreter of the environment of a case, which is made if there is none with these contents."""
-    constraints = "\n".join(line for line in CONSTRAINTS.read_text().splitlines() if not _NOT_HELD.match(line))
+    constraints = case.constraints
     contents = "\n".join([case.sdk, case.interpreter, *case.requirements, REQUIREMENTS.read_text(), constraints])
     if case.sdk == NEWEST:
         contents += time.strftime("%Y-%m-%d")  # so that a new release is seen within a day
-    directory = CACHE / f"{case.sdk}-py{case.python}"
+    directory = CACHE / f"{case.sdk}-py{case.python}{f'-otel{case.otel[0]}' if case.otel else ''}"
     python, mark = directory / "bin" / "python", directory / "contents"
     digest = hashlib.sha256(contents.encode()).hexdigest()
     if not mark.exists() or mark.read_text() != digest:
@@ -177,11 +232,13 @@ def _uv(*arguments: str) -> None:
 def _print_table(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if not outcome.passed:
-            print(f"\n--- anthropic {outcome.case.sdk} on Python {outcome.case.python}\n{outcome.output[-20_000:]}")
-    print(f"\n{'anthropic':<10} {'Python':<7} {'result':<7} {'seconds':>7}  tests")
+            print(f"\n--- {outcome.case.name}\n{outcome.output[-20_000:]}")
+    print(f"\n{'anthropic':<10} {'Python':<7} {'OTel':<7} {'result':<7} {'seconds':>7}  tests")
     for outcome in outcomes:
         word = "passed" if outcome.passed else "FAILED"
-        print(f"{outcome.case.sdk:<10} {outcome.case.python:<7} {word:<7} {outcome.seconds:>7.0f}  {outcome.summary}")
+        case, otel = outcome.case, outcome.case.otel[0] if outcome.case.otel else ""
+        row = f"{case.sdk:<10} {case.python:<7} {otel:<7} {word:<7} {outcome.seconds:>7.0f}  {outcome.summary}"
+        print(row)
     passed = sum(outcome.passed for outcome in outcomes)
     print(f"\nmatrix: {passed} passed, {len(outcomes) - passed} failed")
 
