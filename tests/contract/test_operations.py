@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -13,17 +11,8 @@ import pytest
 
 from anthropic_otel._core.operations import names, operation_of
 from anthropic_otel._core.semconv import OTHER
+from support import sdk_source
 from support.versions import NAMES_OPERATIONS, SDK
-
-METHODS = {
-    "_get": "GET",
-    "_get_api_list": "GET",
-    "_post": "POST",
-    "_put": "PUT",
-    "_patch": "PATCH",
-    "_delete": "DELETE",
-}
-
 
 LIST = resources.files("anthropic_otel._core").joinpath("operations.txt").read_text("utf-8")
 LISTED = tuple(map(int, re.findall(r"as anthropic (\d+)\.(\d+)\.(\d+) names", LIST)[0]))
@@ -36,32 +25,7 @@ def ours() -> set[str]:
 
 def theirs() -> set[str]:
     """`METHOD route name` of every request that a resource of the installed SDK makes."""
-    folder = Path(anthropic.__file__).parent / "resources"
-    return {line for path in folder.rglob("*.py") for line in operations_in(path)}
-
-
-def operations_in(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in METHODS):
-            continue
-        method = http_method(node)
-        for options in (each for each in ast.walk(node) if isinstance(each, ast.Call) and is_options(each)):
-            told = {keyword.arg: keyword.value for keyword in options.keywords}
-            name, route = told.get("span_name"), told.get("span_route")
-            assert isinstance(name, ast.Constant), f"{path.name}:{options.lineno} names no operation"
-            assert isinstance(route, ast.Constant), f"{path.name}:{options.lineno} names no route"
-            yield f"{method} {route.value} {name.value.removeprefix('anthropic.')}"
-
-
-def http_method(call: ast.Call) -> str:
-    """By the name of the method, unless a list says that it is had by another one."""
-    assert isinstance(call.func, ast.Attribute)
-    told = next((keyword.value for keyword in call.keywords if keyword.arg == "method"), None)
-    return told.value.upper() if isinstance(told, ast.Constant) else METHODS[call.func.attr]
-
-
-def is_options(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Name) and call.func.id == "make_request_options"
+    return sdk_source.operations(Path(anthropic.__file__).parent)
 
 
 @pytest.mark.skipif(not NAMES_OPERATIONS, reason="this SDK gives its operations no names")
