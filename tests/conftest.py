@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -13,6 +14,14 @@ pytest.register_assert_rewrite("support.identities", "e2e.catalogue")
 from anthropic_otel.simulator import Simulator  # noqa: E402
 from support import backoff, telemetry  # noqa: E402
 from support.telemetry import Telemetry  # noqa: E402
+
+
+def pytest_collection_finish() -> None:
+    """Keeps modules and collected tests out of every collection of garbage: many a test collects, and they stay."""
+    with suppress(ImportError):
+        import hypothesis  # noqa: F401  # it looks for referrers of what it registers, and finds none that are frozen
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

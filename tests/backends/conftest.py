@@ -31,10 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.timeout(240))
+            item.add_marker(pytest.mark.xdist_group("backends"))  # one process has the services, for all of them
 
 
-def eventually(what: Callable[[], T], wait: float = 40.0, why: str | Callable[[], str] = "") -> T:
+def eventually(what: Callable[[], T], wait: float = 300.0, why: str | Callable[[], str] = "") -> T:
     """The first true value of `what`. Fails after `wait` seconds, and says `why`."""
     deadline = time.monotonic() + wait
     while True:

@@ -18,7 +18,7 @@ from .test_story import fetch
 def stack(work: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs the command with its data in `work`."""
     command = [sys.executable, str(CONFIGS / "stack.py"), *words, "--work", str(work)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_it_starts_everything_says_what_to_open_shows_data_in_the_panels_and_ends(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -229,8 +230,9 @@ def test_kustomize_builds_every_kubernetes_file() -> None:
     assert named == {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
     kubectl = shutil.which("kubectl")
     if kubectl is None:
+        assert not os.environ.get("CI"), "kubectl must be there in CI: apt-get install kubernetes-client"
         pytest.skip("no kubectl on the PATH")
-    said = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, timeout=60)
+    said = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
     kinds = [document["kind"] for document in yaml.safe_load_all(said.stdout)]
     assert sorted(kinds) == [

@@ -64,7 +64,7 @@ def test_the_public_api_is_typed(tmp_path: Path) -> None:
         f"--cache-dir={tmp_path / 'cache'}",
         "user.py",
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     errors = [line.partition(": error: ")[2] for line in done.stdout.splitlines() if ": error: " in line]
     assert errors == ['Unexpected keyword argument "colour" for "instrument"  [call-arg]'], done.stdout
     assert 'note: Revealed type is "list[str | None]"' in done.stdout

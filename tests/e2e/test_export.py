@@ -38,7 +38,6 @@ def _run(code: str, sim: Simulator, **variables: str) -> subprocess.CompletedPro
         env=clean | variables,
         capture_output=True,
         text=True,
-        timeout=30,
         check=False,
     )
     assert done.returncode == 0, done.stderr

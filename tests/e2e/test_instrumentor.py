@@ -88,7 +88,6 @@ def _run(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
     )
 
 

@@ -7,13 +7,15 @@ is never installed in it: it is put on the path, so that a kept environment has 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,25 +36,34 @@ def environment(name: str, requirements: Sequence[str]) -> Path:
     told = "\n".join([sys.version, *requirements, CONSTRAINTS.read_text("utf-8")])
     home = cache() / "environments" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
     python = home / "bin" / "python"
-    if not (home / "complete").exists():
-        _uv("venv", "-q", "--clear", "-p", sys.executable, str(home))
-        _uv("pip", "install", "-q", "-p", str(python), "-c", str(CONSTRAINTS), *requirements)
-        (home / "complete").touch()
+    with _alone(home):
+        if not (home / "complete").exists():
+            _uv("venv", "-q", "--clear", "-p", sys.executable, str(home))
+            _uv("pip", "install", "-q", "-p", str(python), "-c", str(CONSTRAINTS), *requirements)
+            (home / "complete").touch()
     return python
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keeps other processes of the test run from making the same folder at the same time."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _uv(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "uv", *arguments], check=True)
 
 
-def run(python: Path, program: Path, *arguments: str, timeout: float = 300, **variables: str) -> str:
+def run(python: Path, program: Path, *arguments: str, **variables: str) -> str:
     """What a program of the test suite prints in an environment. Raises `CalledProcessError` with its errors."""
     done = subprocess.run(
         [str(python), str(program), *arguments],
         env=variables_of(variables),
         capture_output=True,
         text=True,
-        timeout=timeout,
         check=False,
     )
     if done.returncode:
@@ -69,12 +80,11 @@ def variables_of(more: Mapping[str, str]) -> dict[str, str]:
 def sdk_source(version: str) -> Path:
     """The SDK's source distribution, with its tests, as PyPI has it."""
     home = cache() / "sources" / f"anthropic-{version}"
-    if not home.exists():
-        with tempfile.TemporaryDirectory() as downloaded:
+    with _alone(home), tempfile.TemporaryDirectory() as downloaded:
+        if not home.exists():
             _download(version, Path(downloaded))
             [archive] = Path(downloaded).glob("anthropic-*.tar.gz")
             shutil.unpack_archive(archive, downloaded, filter="data")
-            home.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(Path(downloaded) / f"anthropic-{version}", home)
     return home
 

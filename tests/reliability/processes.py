@@ -114,7 +114,7 @@ def run_children(method: str, target: Callable[[str], None], base_url: str, numb
     for child in children:
         child.start()
     for child in children:
-        child.join(60)
+        child.join(300)
         assert child.exitcode == 0, child.exitcode
 
 

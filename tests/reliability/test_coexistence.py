@@ -34,7 +34,6 @@ def run(peer: str, order: str, undone: str, tracing: str) -> dict[str, Any]:
     return figures
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(not HTTPX, reason="opentelemetry-instrumentation-httpx is not installed")
 @pytest.mark.parametrize(
     ("peer", "order", "undone", "tracing"),

@@ -19,11 +19,15 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
 
 
-def measure(work: Load, *, network: bool, exporter: str = "well") -> dict[str, Any]:
+def measure(work: Load, *, network: bool, exporter: str = "well", trace_memory: bool = False) -> dict[str, Any]:
     options: Any = exporters.BEHAVIOURS[exporter]
     behaviour = exporters.Behaviour(**options)
     return load.measure(
-        work, network=network, exporter=exporters.Spans(behaviour), metrics=exporters.Metrics(behaviour)
+        work,
+        network=network,
+        exporter=exporters.Spans(behaviour),
+        metrics=exporters.Metrics(behaviour),
+        trace_memory=trace_memory,
     )
 
 
@@ -34,24 +38,22 @@ def check(found: dict[str, Any], work: Load) -> None:
     assert {name: found[name] for name in OPEN if found[name]} == {}
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("network", [False, True], ids=["mock", "simulator"])
 def test_nothing_stays(network: bool) -> None:
-    """Calls and streams, forty at a time: all have ended, and memory is flat where no pools and buffers come and go."""
-    work = Load(120, 40, concurrent=40, rounds=4) if network else Load(640, 160, concurrent=40, rounds=8)
-    found = measure(work, network=network)
+    """Calls and streams, many at a time: all have ended, and memory is flat where no pools and buffers come and go."""
+    work = Load(120, 40, concurrent=40, rounds=4) if network else Load(320, 80, concurrent=20, rounds=8)
+    found = measure(work, network=network, trace_memory=not network)
     check(found, work)
     # One leaked attempt has about three thousand bytes.
     assert network or found["traced_bytes_per_call"] < 100
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     "exporter",
     ["down", pytest.param("slow", marks=pytest.mark.slow), pytest.param("rejecting", marks=pytest.mark.slow)],
 )
 def test_a_failing_exporter_costs_telemetry_and_nothing_else(exporter: str) -> None:
-    """While nothing can be exported, calls are counted and end, and memory stays within the processor's queue."""
+    """While nothing can be exported, calls are counted and end."""
     work = Load(calls=160, streams=40, concurrent=40, rounds=4)
     found = measure(work, network=False, exporter=exporter)
     assert found["calls"] == 200

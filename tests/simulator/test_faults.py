@@ -17,6 +17,7 @@ import pytest
 from anthropic_otel._core.semconv import NetworkCause
 from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Simulator
 from support.apps import CREDENTIALS
+from support.stacks import timeout_for
 
 # httpcore does not close the socket when a SOCKS proxy refuses, or is none
 _LEAKING = {"proxy_socks", "proxy_socks_none", "proxy_socks_http", "proxy_socks_silent"}
@@ -56,13 +57,7 @@ def _client(endpoint: Endpoint) -> CountingClient:
         verify=ssl.create_default_context(cafile=endpoint.ca_file) if endpoint.ca_file else _SYSTEM_CAS,
         limits=httpx2.Limits(max_connections=needs.max_connections),
         follow_redirects=needs.follow_redirects,
-        timeout=httpx2.Timeout(
-            5.0,
-            connect=needs.connect_timeout or 5.0,
-            read=needs.read_timeout or 5.0,
-            write=needs.write_timeout or 5.0,
-            pool=needs.pool_timeout or 5.0,
-        ),
+        timeout=timeout_for(httpx2, needs),
     )
 
 

@@ -8,6 +8,7 @@ The rule: nothing here knows a private part of the library, and nothing here dec
     apps.py       an app: an SDK client (or a bare HTTP client) that meets an endpoint of the simulator
     telemetry.py  spans, metrics and logs of one test, in memory
     identities.py what holds of any telemetry, whatever happened
+    waiting.py    until something is there, however busy the machine is
     backoff.py    the SDK's own retries, without the waiting
     marks.py      marks that more than one suite needs
     sink.py       a server on loopback that OTLP is sent to

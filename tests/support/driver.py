@@ -10,7 +10,10 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
+
+_TURNS: Final = 50
+"""How often the event loop is turned for what is left to do: more often than any chain of callbacks is long."""
 
 
 class Driver:
@@ -56,7 +59,7 @@ class Driver:
     def idle(self) -> None:
         """Lets the event loop do what is left to do, such as the closing of generators that were dropped."""
         if self._loop is not None:
-            self._loop.run_until_complete(asyncio.sleep(0.01))
+            self._loop.run_until_complete(_turns(_TURNS))
 
     def close(self, closable: Any) -> None:
         """Closes a client or a stream, sync or async."""
@@ -73,6 +76,11 @@ class Driver:
             self.idle()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def _awaited(step: Any) -> Any:

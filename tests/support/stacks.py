@@ -17,14 +17,15 @@ from typing import Any, Final
 
 import anthropic
 
-from anthropic_otel.simulator import Endpoint
+from anthropic_otel.simulator import Endpoint, Needs
 from support.versions import SDK_LIBRARY
+from support.waiting import patience
 
-_TIMEOUT: Final = 5.0
-"""Long enough that it never strikes where no fault needs it to."""
+LONG: Final = 300.0
+"""The seconds of a timeout that never strikes: only a hang is longer."""
 
 _SOON: Final = 0.15
-"""Where one does: soon enough for a whole catalogue of them."""
+"""Those of one that does, on an idle machine: soon enough for a whole catalogue of them."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Witness:
 def http_client(stack: Stack, endpoint: Endpoint | None = None, *, cls: type[Any] | None = None, **options: Any) -> Any:
     """A client of that stack, set to what the endpoint needs. It has a `witness`, unless its class is given."""
     needs: dict[str, Any] = _needed(stack, endpoint) if endpoint is not None else {}
-    needs.setdefault("timeout", stack.module.Timeout(_TIMEOUT))
+    needs.setdefault("timeout", stack.module.Timeout(LONG))
     if cls is None:
         cls = (_async_witness if stack.asynchronous else _sync_witness)(stack.client_class)
     return cls(**{"follow_redirects": True, "trust_env": False, **needs, **options})
@@ -128,9 +129,7 @@ def http_client(stack: Stack, endpoint: Endpoint | None = None, *, cls: type[Any
 
 def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
     needs, httpx = endpoint.needs, stack.module
-    timeouts = (needs.connect_timeout, needs.read_timeout, needs.write_timeout, needs.pool_timeout)
-    connect, read, write, pool = (_TIMEOUT if seconds is None else min(seconds, _SOON) for seconds in timeouts)
-    options: dict[str, Any] = {"timeout": httpx.Timeout(connect=connect, read=read, write=write, pool=pool)}
+    options: dict[str, Any] = {"timeout": timeout_for(httpx, needs)}
     if endpoint.proxy is not None:
         options["proxy"] = endpoint.proxy
     if endpoint.ca_file is not None:
@@ -142,6 +141,19 @@ def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
     if needs.max_connections is not None:
         options["limits"] = httpx.Limits(max_connections=needs.max_connections)
     return options
+
+
+def timeout_for(httpx: ModuleType, needs: Needs) -> Any:
+    """The timeouts of that library by which a client meets a fault: the one that the fault needs strikes soon.
+
+    A read may be of what the server does send before it falls silent, which takes as long as the machine is busy.
+    """
+    return httpx.Timeout(
+        connect=LONG if needs.connect_timeout is None else _SOON,
+        read=LONG if needs.read_timeout is None else patience(_SOON),
+        write=LONG if needs.write_timeout is None else _SOON,
+        pool=LONG if needs.pool_timeout is None else _SOON,
+    )
 
 
 @functools.lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -22,6 +23,8 @@ import anthropic_otel
 from anthropic_otel._core import semconv as s
 
 LOGGER: Final = "anthropic_otel"
+_RESOURCE: Final = Resource.create()
+"""One for every test: to detect it takes threads of its own, and longer than many a test."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,10 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()
-        self.tracer_provider = TracerProvider(shutdown_on_exit=False)
+        self.tracer_provider = TracerProvider(resource=_RESOURCE, shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
-        self.meter_provider = MeterProvider([self.reader], shutdown_on_exit=False)
+        self.meter_provider = MeterProvider([self.reader], resource=_RESOURCE, shutdown_on_exit=False)
         self.records: list[logging.LogRecord] = []
 
     # -- what the app would write --------------------------------------------------------------------------------------
