@@ -13,6 +13,8 @@ pytest.register_assert_rewrite("support.identities", "e2e.catalogue")
 
 from anthropic_otel.simulator import Simulator  # noqa: E402
 from support import backoff, telemetry  # noqa: E402
+from support.driver import Driver  # noqa: E402
+from support.stacks import Stack  # noqa: E402
 from support.telemetry import Telemetry  # noqa: E402
 
 
@@ -29,6 +31,13 @@ def sim() -> Iterator[Simulator]:
     """A simulator at which all is well, that has seen nothing yet, and whose rate limits have just begun."""
     with Simulator() as simulator:
         yield simulator
+
+
+@pytest.fixture
+def driver(stack: Stack) -> Iterator[Driver]:
+    """Runs what a client of that stack returns. `stack` is a fixture of the module."""
+    with Driver(asynchronous=stack.asynchronous) as made:
+        yield made
 
 
 @pytest.fixture

@@ -11,21 +11,12 @@ from anthropic_otel._adapters.http_body import wrapper_class
 from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.simulator.actions import Delivery, Encoding
 from support.driver import Driver
-from support.stacks import STACKS, Stack, http_client
+from support.stacks import STACKS, Stack, each_of, http_client
 
 LINES = b"one\ntwo\nthree"
 
 
-@pytest.fixture(params=STACKS, ids=lambda stack: stack.name)
-def stack(request: pytest.FixtureRequest) -> Stack:
-    found: Stack = request.param
-    return found
-
-
-@pytest.fixture
-def driver(stack: Stack) -> Iterator[Driver]:
-    with Driver(asynchronous=stack.asynchronous) as made:
-        yield made
+stack = each_of(STACKS)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from anthropic_otel.simulator import Simulator
 from support.apps import MODEL, SdkApp, request_of
 from support.driver import Driver
-from support.stacks import SDK_STACKS, Stack, http_client
+from support.stacks import SDK_STACKS, Stack, each_of, http_client
 from support.versions import NAMES_OPERATIONS, TRACES_ITSELF
 
 CLIENTS: list[Any] = [
@@ -30,10 +30,7 @@ def definer(cls: type[Any]) -> type[Any]:
     return next(each for each in cls.__mro__ if "request" in each.__dict__)
 
 
-@pytest.fixture(params=[stack for stack in SDK_STACKS if not stack.aiohttp], ids=lambda stack: stack.name)
-def stack(request: pytest.FixtureRequest) -> Stack:
-    found: Stack = request.param
-    return found
+stack = each_of(stack for stack in SDK_STACKS if not stack.aiohttp)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import importlib.util
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +18,7 @@ from anthropic_otel._core import timeline
 from anthropic_otel.simulator import Simulator
 from support.driver import Driver
 from support.http2 import Http2Server
-from support.stacks import HTTPCORE_STACKS, Stack, http_client
+from support.stacks import HTTPCORE_STACKS, Stack, each_of, http_client
 from support.tunnel import Tunnel
 
 pytestmark = pytest.mark.without_sdk
@@ -59,16 +58,7 @@ class Heard:
         return next(info for each, info in self.events if each == name)
 
 
-@pytest.fixture(params=HTTPCORE_STACKS, ids=lambda stack: stack.name)
-def stack(request: pytest.FixtureRequest) -> Stack:
-    found: Stack = request.param
-    return found
-
-
-@pytest.fixture
-def driver(stack: Stack) -> Iterator[Driver]:
-    with Driver(asynchronous=stack.asynchronous) as made:
-        yield made
+stack = each_of(HTTPCORE_STACKS)
 
 
 def ask(client: Any, driver: Driver, url: str, content: bytes = b"{}") -> Heard:

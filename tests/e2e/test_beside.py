@@ -18,17 +18,14 @@ from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
 from support.apps import SdkApp
 from support.driver import Driver
-from support.stacks import SDK_STACKS, Stack
+from support.stacks import SDK_STACKS, Stack, each_of
 from support.telemetry import Telemetry
 from support.versions import SDK_LIBRARY, TRACES_ITSELF
 
 pytestmark = pytest.mark.usefixtures("waits")
 
 
-@pytest.fixture(params=SDK_STACKS, ids=lambda stack: stack.name)
-def stack(request: pytest.FixtureRequest) -> Stack:
-    """Each stack that the SDK takes."""
-    return request.param  # type: ignore[no-any-return]
+stack = each_of(SDK_STACKS)
 
 
 @pytest.fixture

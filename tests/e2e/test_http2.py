@@ -15,7 +15,7 @@ from anthropic_otel._core import semconv as s
 from support import identities
 from support.apps import API_KEY, request_of
 from support.driver import Driver
-from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, http_client
+from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, each_of, http_client
 from support.telemetry import Telemetry
 from support.versions import TRACES_ITSELF
 
@@ -32,16 +32,7 @@ NOT_YET = pytest.mark.xfail(strict=True, reason="A stream that the server resets
 PHASES = {phase: phase.attribute for phase in s.Phase}
 
 
-@pytest.fixture(params=HTTPCORE_STACKS, ids=lambda stack: stack.name)
-def stack(request: pytest.FixtureRequest) -> Stack:
-    found: Stack = request.param
-    return found
-
-
-@pytest.fixture
-def driver(stack: Stack) -> Iterator[Driver]:
-    with Driver(asynchronous=stack.asynchronous) as made:
-        yield made
+stack = each_of(HTTPCORE_STACKS)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -14,7 +13,7 @@ from anthropic_otel.simulator import Redirect, Reply, Simulator
 from support import identities
 from support.apps import SdkApp, request_of
 from support.driver import Driver
-from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, http_client
+from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, each_of, http_client
 from support.telemetry import Telemetry
 from support.versions import TRACES_ITSELF
 
@@ -23,16 +22,7 @@ pytestmark = pytest.mark.usefixtures("waits")
 SECRET = "a-token-that-nobody-may-see"
 
 
-@pytest.fixture(params=[stack for stack in SDK_STACKS if not stack.aiohttp], ids=lambda stack: stack.name)
-def stack(request: pytest.FixtureRequest) -> Stack:
-    found: Stack = request.param
-    return found
-
-
-@pytest.fixture
-def driver(stack: Stack) -> Iterator[Driver]:
-    with Driver(asynchronous=stack.asynchronous) as made:
-        yield made
+stack = each_of(stack for stack in SDK_STACKS if not stack.aiohttp)
 
 
 def attributes(span: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from support import identities
 from support.apps import SdkApp, request_of
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
-from support.stacks import SDK_STACKS, Stack
+from support.stacks import SDK_STACKS, Stack, each_of
 from support.telemetry import Telemetry
 from support.versions import CLOSES_FAILED_STREAMS, HAS_TOOL_RUNNER
 
@@ -85,10 +85,7 @@ WAYS = (created, helped, raw, streaming_response, streaming_lines, beta)
 PARSING = (created, helped, raw, streaming_response, beta)
 
 
-@pytest.fixture(params=SDK_STACKS, ids=lambda stack: stack.name)
-def stack(request: pytest.FixtureRequest) -> Stack:
-    """Each stack that the SDK takes."""
-    return request.param  # type: ignore[no-any-return]
+stack = each_of(SDK_STACKS)
 
 
 @pytest.fixture

@@ -11,11 +11,13 @@ import importlib
 import importlib.util
 import ssl
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
 import anthropic
+import pytest
 
 from anthropic_otel.simulator import Endpoint, Needs
 from support.versions import SDK_LIBRARY
@@ -95,6 +97,17 @@ SDK_STACKS: Final = tuple(stack for stack in STACKS if stack.of_sdk)
 """Those that the installed SDK can be given."""
 
 HTTPCORE_STACKS: Final = tuple(stack for stack in STACKS if not stack.aiohttp)
+
+
+def each_of(stacks: Iterable[Stack]) -> Any:
+    """The fixture `stack` of a module, whose tests run on each of these stacks."""
+
+    @pytest.fixture(name="stack", params=list(stacks), ids=lambda stack: stack.name)
+    def stack(request: pytest.FixtureRequest) -> Stack:
+        found: Stack = request.param
+        return found
+
+    return stack
 
 
 class Witness:
