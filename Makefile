@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CONSTRAINTS := tests/constraints.txt
+# How many processes the tests are spread over.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint matrix soak bench dashboards stack clean
@@ -33,8 +35,8 @@ lint: $(VENV)/.test ## Checks style, types and the direction of imports
 	@$(BIN)/lint-imports
 	@if $(BIN)/python -c 'import grafana_foundation_sdk' 2>/dev/null; then $(BIN)/python dashboards/generate.py --check; fi
 
-test: lint ## Runs the linters and the tests
-	@$(BIN)/python -m pytest -q -m "not slow"
+test: lint ## Runs the linters and the tests, two at a time and in random order
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow"
 
 matrix: $(VENV)/.test ## Runs the suite on old and new versions of the SDK, of Python and of OpenTelemetry
 	@$(BIN)/python tools/matrix.py

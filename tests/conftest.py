@@ -26,6 +26,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says how to have this order again: pytest prints the seed in its header only, and that not with `-q`."""
+    seed = config.getoption("randomly_seed", None)
+    if isinstance(seed, int):
+        terminalreporter.write_line(f"In this order again: --randomly-seed={seed}")
+
+
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """A simulator at which all is well, that has seen nothing yet, and whose rate limits have just begun."""

@@ -38,7 +38,8 @@ class Part:
 
 def _tests(name: str, title: str, *files: str) -> Part:
     paths = [str(HERE / file) for file in files]
-    return Part(name, title, ["-m", "pytest", "-q", "--show-capture=no", "--durations=0", *paths], _passed)
+    two = ["-n", "2", "--dist", "loadgroup"]
+    return Part(name, title, ["-m", "pytest", "-q", "--show-capture=no", *two, *paths], _passed)
 
 
 def _passed(output: str) -> str:
