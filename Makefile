@@ -32,6 +32,7 @@ lint: $(VENV)/.test ## Checks style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@MYPYPATH=src:tests $(BIN)/mypy --explicit-package-bases tools tests/support tests/tools
 	@$(BIN)/lint-imports
 	@if $(BIN)/python -c 'import grafana_foundation_sdk' 2>/dev/null; then $(BIN)/python dashboards/generate.py --check; fi
 

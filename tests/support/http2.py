@@ -101,7 +101,7 @@ class Http2Server:
         while data := sock.recv(65536):
             for event in http.receive_data(data):
                 if isinstance(event, h2.events.RequestReceived):
-                    self.headers.append(dict(event.headers or ()))
+                    self.headers.append({str(name): str(value) for name, value in event.headers or ()})
                 elif isinstance(event, h2.events.StreamEnded) and event.stream_id is not None:
                     self._answer(http, event.stream_id)
             sock.sendall(http.data_to_send())

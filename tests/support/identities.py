@@ -39,7 +39,7 @@ def check_spans_and_metrics_agree(telemetry: Telemetry) -> None:
     attempts = telemetry.attempts
     measured = sum(point.sum for point in telemetry.points(s.ATTEMPT_DURATION))
     assert abs(measured - sum(map(duration, attempts)) / 1e9) <= _ROUNDING * max(len(attempts), 1)
-    delays = [span.attributes[s.RETRY_DELAY] for span in attempts if s.RETRY_DELAY in (span.attributes or {})]
+    delays = [delay for span in attempts for delay in numbers(span, s.RETRY_DELAY)]
     points = telemetry.points(s.RETRY_DELAY_METRIC)
     assert sum(point.count for point in points) == len(delays)
     assert abs(sum(point.sum for point in points) - sum(delays)) <= _ROUNDING * max(len(delays), 1)
@@ -49,7 +49,7 @@ def check_the_phases_add_up(attempts: Sequence[ReadableSpan]) -> None:
     """The phases of an attempt are its duration, but where the transport has told of none."""
     for span in attempts:
         attributes = span.attributes or {}
-        phases = [value for name, value in attributes.items() if name.startswith(s.PHASE_PREFIX)]
+        phases = numbers(span, s.PHASE_PREFIX)
         if s.CONNECTION_REUSED in attributes or s.Phase.POOL.attribute in attributes:
             assert abs(sum(phases) - duration(span) / 1e9) <= _ROUNDING * len(phases)
         assert all(phase >= 0 for phase in phases)
@@ -81,6 +81,13 @@ def check_calls(telemetry: Telemetry, calls: int | None) -> None:
     active = sum(map(duration, of_calls)) / 1e9
     backoff = sum(point.sum for point in telemetry.points(s.RETRY_DELAY_METRIC))
     assert sum(point.sum for point in telemetry.points(s.CALL_DURATION)) >= active + backoff - _ROUNDING
+
+
+def numbers(span: ReadableSpan, prefix: str) -> list[float]:
+    """The values of the attributes whose names begin like that, all of which must be numbers."""
+    found = [value for name, value in (span.attributes or {}).items() if name.startswith(prefix)]
+    assert all(isinstance(value, int | float) for value in found), found
+    return [value for value in found if isinstance(value, int | float)]
 
 
 def start(span: ReadableSpan) -> int:

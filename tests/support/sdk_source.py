@@ -92,7 +92,7 @@ def _operations_in(path: Path) -> Iterator[str]:
             name, route = told.get("span_name"), told.get("span_route")
             assert isinstance(name, ast.Constant), f"{path.name}:{options.lineno} names no operation"
             assert isinstance(route, ast.Constant), f"{path.name}:{options.lineno} names no route"
-            yield f"{method} {route.value} {str(name.value).removeprefix('anthropic.')}"
+            yield f"{method} {route.value!s} {str(name.value).removeprefix('anthropic.')}"
 
 
 def _http_method(call: ast.Call, function: str) -> str:
