@@ -57,7 +57,7 @@ def _client(endpoint: Endpoint) -> CountingClient:
         verify=ssl.create_default_context(cafile=endpoint.ca_file) if endpoint.ca_file else _SYSTEM_CAS,
         limits=httpx2.Limits(max_connections=needs.max_connections),
         follow_redirects=needs.follow_redirects,
-        timeout=timeout_for(httpx2, needs),
+        timeout=timeout_for(httpx2, endpoint),
     )
 
 

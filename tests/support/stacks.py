@@ -19,7 +19,7 @@ from typing import Any, Final
 import anthropic
 import pytest
 
-from anthropic_otel.simulator import Endpoint, Needs
+from anthropic_otel.simulator import Endpoint
 from support.versions import SDK_LIBRARY
 from support.waiting import patience
 
@@ -142,7 +142,7 @@ def http_client(stack: Stack, endpoint: Endpoint | None = None, *, cls: type[Any
 
 def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
     needs, httpx = endpoint.needs, stack.module
-    options: dict[str, Any] = {"timeout": timeout_for(httpx, needs)}
+    options: dict[str, Any] = {"timeout": timeout_for(httpx, endpoint)}
     if endpoint.proxy is not None:
         options["proxy"] = endpoint.proxy
     if endpoint.ca_file is not None:
@@ -156,17 +156,24 @@ def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
     return options
 
 
-def timeout_for(httpx: ModuleType, needs: Needs) -> Any:
+def timeout_for(httpx: ModuleType, endpoint: Endpoint) -> Any:
     """The timeouts of that library by which a client meets a fault: the one that the fault needs strikes soon.
 
     A read may be of what the server does send before it falls silent, which takes as long as the machine is busy.
     """
+    needs = endpoint.needs
     return httpx.Timeout(
         connect=LONG if needs.connect_timeout is None else _SOON,
-        read=LONG if needs.read_timeout is None else patience(_SOON),
+        read=LONG if needs.read_timeout is None else _read_timeout(endpoint),
         write=LONG if needs.write_timeout is None else _SOON,
         pool=LONG if needs.pool_timeout is None else _SOON,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _read_timeout(endpoint: Endpoint) -> float:
+    """Said once for each endpoint: the SDK sends it along, and two clients may be compared."""
+    return patience(_SOON)
 
 
 @functools.lru_cache(maxsize=1)
