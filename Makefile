@@ -52,7 +52,7 @@ dashboards: $(VENV)/.test ## Generates dashboards, alert rules and Kubernetes re
 	@$(BIN)/python dashboards/generate.py
 
 stack: $(VENV)/.test ## Starts Collector, Jaeger, Prometheus and Alertmanager without Docker, with live data
-	@$(BIN)/python collector-config/stack.py up
+	@$(BIN)/anthropic-otel stack up
 
 clean: ## Removes what was set up here
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

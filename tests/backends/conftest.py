@@ -17,11 +17,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "collector-config"))
-
-from localstack import binaries, services  # noqa: E402
-from localstack.services import HOST, Service  # noqa: E402
+from anthropic_otel.cli.stack import binaries, layout, services
+from anthropic_otel.cli.stack.layout import HOST, Layout
+from anthropic_otel.cli.stack.service import Service
 
 T = TypeVar("T")
 
@@ -34,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("backends"))  # one process has the services, for all of them
 
 
-def eventually(what: Callable[[], T], wait: float = 300.0, why: str | Callable[[], str] = "") -> T:
+def eventually(what: Callable[[], T | None], wait: float = 300.0, why: str | Callable[[], str] = "") -> T:
     """The first true value of `what`. Fails after `wait` seconds, and says `why`."""
     deadline = time.monotonic() + wait
     while True:
@@ -152,7 +150,7 @@ def found() -> dict[str, Path]:
     there = {component.name: binaries.present(component) for component in wanted}
     absent = [name for name, path in there.items() if path is None]
     if absent:
-        pytest.skip(f"no {', '.join(absent)}: CI=true builds them, or python collector-config/stack.py build --all")
+        pytest.skip(f"no {', '.join(absent)}: CI=true builds them, or anthropic-otel stack build --all")
     return {name: path for name, path in there.items() if path}
 
 
@@ -202,7 +200,8 @@ def stack(
 ) -> Iterator[Stack]:
     """The all-in-one Collector, feeding Jaeger, and three Prometheus servers by the three ways at once."""
     work = tmp_path_factory.mktemp("stack")
-    ports = services.free_ports([*services.PORTS, *WAYS])
+    ports = layout.free_ports([*layout.PORTS, *WAYS])
+    where = Layout(work, ports)
     ways = {way: ports[way] for way in WAYS}
 
     def prometheus(way: str) -> Service:
@@ -210,14 +209,15 @@ def stack(
         mine = {**ports, "prometheus": ways[way]}
         if way != "scrape":
             mine["alertmanager"] = ports["grafana"]  # nobody listens there: the alerts come from one of them
-        return services.prometheus(binary, work, mine, scrape=way == "scrape", interval="1s", rules=rules, name=way)
+        return services.prometheus(
+            binary, Layout(work, mine), scrape=way == "scrape", interval="1s", rules=rules, name=way
+        )
 
     exporters = "[prometheus, prometheus_remote_write, otlp_http/metrics]"
     collector = services.collector(
         found["Collector"],
         ("all-in-one.yaml", *(f"metrics/{way}.yaml" for way in WAYS)),
-        work,
-        ports,
+        where,
         TRACES_ENDPOINT=f"http://{HOST}:{ports['jaeger_otlp']}",
         METRICS_ENDPOINT=f"http://{HOST}:{ways['otlp']}/api/v1/otlp",
         REMOTE_WRITE_ENDPOINT=f"http://{HOST}:{ways['remote-write']}/api/v1/write",
@@ -226,8 +226,8 @@ def stack(
     )
     collector.command.append(f"--config=yaml:service::pipelines::metrics::exporters: {exporters}")
     with running(
-        services.jaeger(found["Jaeger"], work, ports),
-        services.alertmanager(found["Alertmanager"], work, ports, webhook=webhook.url, wait="1s"),
+        services.jaeger(found["Jaeger"], where),
+        services.alertmanager(found["Alertmanager"], where, webhook=webhook.url, wait="1s"),
         *(prometheus(way) for way in WAYS),
         collector,
     ):

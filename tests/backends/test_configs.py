@@ -9,9 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from localstack import services
-from localstack.binaries import CONFIGS
 
+from anthropic_otel.bundle import files
+
+CONFIGS = files.source("collector-config")
 WAYS = sorted(path.name for path in (CONFIGS / "metrics").glob("*.yaml"))
 
 
@@ -56,7 +57,7 @@ def test_jaeger_accepts_its_configs(found: dict[str, Path], config: str, tmp_pat
 def test_promtool_accepts_the_config_for_scraping_and_the_rules(found: dict[str, Path], tmp_path: Path) -> None:
     """As they are shipped, but for the address of the rules; promtool is that of a Prometheus 2."""
     (tmp_path / "prometheus.yaml").write_text((CONFIGS / "prometheus" / "prometheus-scrape.yaml").read_text())
-    (tmp_path / "rules.yaml").write_text(services.RULES.read_text())
+    (tmp_path / "rules.yaml").write_text(files.source("dashboards/alerts/rules.yaml").read_text())
     accepts(found["promtool"], "check", "config", tmp_path / "prometheus.yaml")
 
 

@@ -1,24 +1,35 @@
-"""`stack.py`, as somebody without Docker uses it."""
+"""`anthropic-otel stack` with the real programs, as somebody without Docker uses it."""
 
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
-from localstack import binaries, services
-from localstack.binaries import CONFIGS
 
 from .conftest import eventually
 from .test_story import fetch
 
+COMMAND = [sys.executable, "-m", "anthropic_otel.cli", "stack"]
+
 
 def stack(work: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs the command with its data in `work`."""
-    command = [sys.executable, str(CONFIGS / "stack.py"), *words, "--work", str(work)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return subprocess.run([*COMMAND, *words, "--work", str(work)], capture_output=True, text=True)
+
+
+def left(work: Path) -> list[str]:
+    """The processes that were given something in `work`, found without the state of the stack."""
+    found = psutil.process_iter(["cmdline", "environ", "status"])
+    return [
+        f"{one.pid}: {one.info['cmdline']}"
+        for one in found
+        if str(work) in f"{one.info['cmdline']} {one.info['environ']}" and one.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def test_it_starts_everything_says_what_to_open_shows_data_in_the_panels_and_ends(
@@ -31,7 +42,7 @@ def test_it_starts_everything_says_what_to_open_shows_data_in_the_panels_and_end
         assert started.returncode == 0, started.stdout + started.stderr
         for name in ("jaeger", "alertmanager", "prometheus", "collector", "story"):
             assert f"{name}: runs" in started.stdout
-        assert "it runs already" in stack(tmp_path, "up", "--free-ports").stdout
+        assert "already up:" in stack(tmp_path, "up", "--free-ports").stdout
 
         def empty() -> list[str]:
             shown = stack(tmp_path, "panels").stdout.splitlines()
@@ -44,56 +55,27 @@ def test_it_starts_everything_says_what_to_open_shows_data_in_the_panels_and_end
         assert jaeger["data"]
         assert prometheus["status"] == "success"
         assert isinstance(alertmanager, list)
-        assert re.search(rf"^End it .*stack\.py down --work {tmp_path}$", started.stdout, re.MULTILINE)
+        assert re.search(rf"^End it .* stack down --work {tmp_path}$", started.stdout, re.MULTILINE)
     finally:
         ended = stack(tmp_path, "down")
-    assert ended.stdout == "ended\n"
-    assert stack(tmp_path, "status").stdout == "nothing runs\n"
+    assert ended.stdout == "ended: story, collector, prometheus, alertmanager, jaeger\n"
+    assert stack(tmp_path, "status").stdout == "nothing is up\n"
+    assert left(tmp_path) == []
 
 
-def test_without_a_binary_and_without_go_it_says_what_is_missing_and_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All of it at once, not one after the other."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    said = stack(tmp_path, "build")
-    assert said.returncode == 1
-    for name, get in (
-        ("Prometheus", "apt-get install prometheus"),
-        ("Alertmanager", "apt-get install prometheus-alertmanager"),
-        ("Collector", "opentelemetry-collector-contrib"),
-        ("Jaeger", "a release of Jaeger 2"),
-    ):
-        assert f"{name}: no " in said.stderr
-        assert get in said.stderr
-    assert "no Go to build it with" in said.stderr
-
-
-def test_a_process_is_known_by_its_command_and_one_that_has_ended_is_not() -> None:
-    """By which `down` ends its own processes and no other that was given the same number."""
-    process = subprocess.Popen([sys.executable, "-c", "input()", "a word"], stdin=subprocess.PIPE)
-    try:
-        eventually(lambda: "-c input() a word" in services.described(process.pid), 10, "its command")
-    finally:
-        process.communicate(b"\n")
-    assert services.described(process.pid) == ""
-
-
-def test_a_build_says_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line before it, one now and then, and one after it with the time that it took."""
-    monkeypatch.setenv("PATH", f"{tmp_path}")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "go").touch(0o755)
-    monkeypatch.setattr(binaries, "TELL_EVERY", 0.05)
-    said: list[str] = []
-
-    def build(target: Path) -> None:
-        eventually(lambda: any("still building" in line for line in said), 10, "a line meanwhile")
-        target.touch()
-
-    component = binaries.Component("Thing", ("thing",), "a release", build, expect="a moment")
-    assert binaries.find(component, said.append).exists()
-    assert re.fullmatch(r"Thing: not on the PATH; building it into \S+ \(a moment\)", said[0])
-    assert re.fullmatch(r"Thing: still building, \d+ s so far", said[1])
-    assert re.fullmatch(r"Thing: built in \d+ s", said[-1])
+@pytest.mark.parametrize("runs", ["jaeger", "alertmanager", "prometheus"])
+def test_down_ends_what_an_up_has_started_that_was_killed(found: dict[str, Path], tmp_path: Path, runs: str) -> None:
+    """In the middle: a part is ready, and the next one is being started at about that moment."""
+    command = [*COMMAND, "up", "--free-ports", "--work", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starting:
+        assert starting.stdout is not None
+        for line in starting.stdout:
+            if line == f"{runs}: runs\n":
+                break
+        starting.kill()
+        assert starting.wait() == -signal.SIGKILL
+    assert left(tmp_path) != []
+    ended = stack(tmp_path, "down")
+    assert ended.returncode == 0
+    assert runs in ended.stdout
+    assert left(tmp_path) == []

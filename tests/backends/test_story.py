@@ -9,11 +9,11 @@ import urllib.request
 from typing import Any
 
 import pytest
-from localstack import panels
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import files
 from anthropic_otel.bundle.promql import label
+from anthropic_otel.cli.stack import panels
 
 from .app import PROMPT, SECRET
 from .conftest import WAYS, App, Stack, Webhook, eventually

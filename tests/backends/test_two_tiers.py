@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from localstack import services
-from localstack.services import HOST, Service
+
+from anthropic_otel.cli.stack import layout, services
+from anthropic_otel.cli.stack.layout import Layout
+from anthropic_otel.cli.stack.service import Service
 
 from .conftest import App, eventually, running
 from .test_story import fetch, spans
@@ -22,16 +24,15 @@ class Tiers:
     """Agent, gateway and Jaeger, each of which can be ended and started again."""
 
     def __init__(self, found: dict[str, Path], work: Path) -> None:
-        agent, gateway = services.free_ports(), services.free_ports()
-        self.otlp, self.jaeger_url = agent["otlp_http"], f"http://{HOST}:{agent['jaeger']}"
-        self.jaeger = services.jaeger(found["Jaeger"], work, agent)
+        agent, gateway = (Layout(work, layout.free_ports()) for _ in range(2))
+        self.otlp, self.jaeger_url = agent.ports["otlp_http"], agent.url("jaeger")
+        self.jaeger = services.jaeger(found["Jaeger"], agent)
         self.gateway = services.collector(
             found["Collector"],
             ("gateway.yaml",),
-            work,
             gateway,
             "gateway",
-            TRACES_ENDPOINT=f"http://{HOST}:{agent['jaeger_otlp']}",
+            TRACES_ENDPOINT=agent.url("jaeger_otlp"),
             DECISION_WAIT="2s",
             KEEP_PERCENT=str(KEEP),
             BATCH_TIMEOUT="200ms",
@@ -39,11 +40,10 @@ class Tiers:
         self.agent = services.collector(
             found["Collector"],
             ("agent.yaml", "metrics/scrape.yaml"),
-            work,
             agent,
             "agent",
             GATEWAY_HOST="localhost",
-            GATEWAY_PORT=str(gateway["otlp_grpc"]),
+            GATEWAY_PORT=str(gateway.ports["otlp_grpc"]),
             BATCH_TIMEOUT="200ms",
         )
 

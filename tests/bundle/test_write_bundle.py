@@ -39,7 +39,6 @@ def test_the_bundle_has_dashboards_alerts_runbooks_and_configs_as_they_are_shipp
         "dashboards/overview.json",
         "docs/runbooks/AnthropicTimeouts.md",
         "collector-config/compose.yaml",
-        "collector-config/stack.py",
         "collector-config/builder.yaml",
     ):
         assert (tmp_path / path).read_bytes() == files.source(path).read_bytes()

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ import yaml
 from anthropic_otel.bundle import files, settings
 
 CONFIGS = files.source("collector-config")
-sys.path.insert(0, str(CONFIGS))
 COMPOSE = yaml.safe_load((CONFIGS / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -150,13 +148,14 @@ def test_the_line_for_one_image_mounts_what_is_there_where_grafana_looks_for_it(
 
 def test_the_other_images_are_the_versions_that_are_built_where_there_is_no_docker() -> None:
     """Both ways to start the stack start the same. Jaeger's modules count in another way than its images."""
-    from localstack import binaries
+    from anthropic_otel.cli.stack import binaries
 
     versions = {name: service["image"].partition(":")[2] for name, service in SERVICES.items()}
-    assert binaries.ALERTMANAGER.key.endswith("@" + versions["alertmanager"])
+    built = {one.name: one.recipe.key.partition("@")[2] for one in binaries.STACK if one.recipe}
+    assert built["Alertmanager"] == versions["alertmanager"]
     major, minor, patch = versions["prometheus"].removeprefix("v").split(".")
-    assert binaries.PROMETHEUS.key.endswith(f"@v0.{major}{int(minor):02}.{patch}")
-    assert (binaries.JAEGER.key.partition("@")[2], versions["jaeger"]) == ("v1.76.0", "2.13.0")
+    assert built["Prometheus"] == f"v0.{major}{int(minor):02}.{patch}"
+    assert (built["Jaeger"], versions["jaeger"]) == ("v1.76.0", "2.13.0")
 
 
 # -- configs -----------------------------------------------------------------------------------------------------------

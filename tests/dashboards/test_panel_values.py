@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 
 import pytest
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import Metric
-from anthropic_otel.bundle import files
+from anthropic_otel.cli.stack import panels
 
 from .scenarios import name
-
-sys.path.insert(0, str(files.source("collector-config")))
-
-from localstack import panels
 
 pytestmark = pytest.mark.slow
 

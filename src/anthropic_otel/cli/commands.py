@@ -19,6 +19,7 @@ import click
 from anthropic_otel import __version__
 from anthropic_otel._otel.providers import MissingExporter
 from anthropic_otel.cli.environment import isolate
+from anthropic_otel.cli.stack.commands import stack
 from anthropic_otel.cli.styled import Piece, Style
 from anthropic_otel.cli.terminal import Terminal
 
@@ -38,6 +39,9 @@ def needs(extra: str) -> Iterator[None]:
 @click.version_option(__version__)
 def cli() -> None:
     """Makes every HTTP attempt of the Anthropic SDK visible."""
+
+
+cli.add_command(stack)
 
 
 @cli.command()

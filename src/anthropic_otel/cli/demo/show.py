@@ -31,6 +31,7 @@ _BY_MAKE: Final = (
 _BY_COMMAND: Final = (
     "anthropic-otel bundle monitoring      # dashboards, alerts, collector configs",
     f"docker compose -f monitoring/{_COMPOSE}",
+    "anthropic-otel stack up               # or without Docker, without Grafana",
     f"{_COLLECTOR} anthropic-otel demo",
 )
 _SCREENS: Final = "http://localhost:3000 (Grafana), http://localhost:16686 (Jaeger)"

@@ -1,6 +1,6 @@
 """Asks a Prometheus every query of every panel: what a person would see without a Grafana.
 
-The one rule here: the queries come from the dashboards' JSON; only Grafana's variables are filled in.
+Rule: the queries come from the dashboards' JSON; only Grafana's variables are filled in.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localstack.binaries import CONFIGS
-
-DASHBOARDS = CONFIGS.parent / "dashboards"
+from anthropic_otel.bundle import files
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,9 @@ class Window:
         return max(self.step(asked) + sample, 4 * sample)
 
 
-def queries(folder: Path = DASHBOARDS) -> Iterator[Asked]:
-    """Every query of every panel of every dashboard in a folder."""
-    for path in sorted(folder.glob("*.json")):
+def queries(folder: Path | None = None) -> Iterator[Asked]:
+    """Every query of every panel of every dashboard in a folder; without one, of the shipped dashboards."""
+    for path in sorted((folder or files.source("dashboards")).glob("*.json")):
         board = json.loads(path.read_text())
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
@@ -98,10 +96,10 @@ def query(base: str, kind: str, parameters: dict[str, Any]) -> list[dict[str, An
         raise ValueError(json.load(error).get("error", str(error))) from error
 
 
-def table(base: str, window: Window = Window()) -> str:
+def table(base: str, folder: Path | None = None, window: Window = Window()) -> str:
     """Every panel with how many series it would show, and the last value of the first."""
     rows, board = [], ""
-    for asked in queries():
+    for asked in queries(folder):
         if asked.dashboard != board:
             board = asked.dashboard
             rows.append(f"\n{board}")

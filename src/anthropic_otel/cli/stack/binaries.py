@@ -1,0 +1,202 @@
+"""Where the parts' binaries come from: the PATH, else a cache, else built with Go into that cache.
+
+Rule: an error names everything that is missing, and how to get it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from anthropic_otel.cli.stack import go
+
+Say = Callable[[str], None]
+"""Takes one line of progress."""
+
+REPORT_INTERVAL: Final = 30.0
+"""Seconds between two lines of progress on a build."""
+
+
+class Missing(Exception):
+    """A binary is not there and cannot be built. The message says how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One program. `get` says where else to get it, `expect` what to expect of a build.
+
+    `cached_as` is the name in the cache, where that is shared with another component.
+    """
+
+    name: str
+    on_path: tuple[str, ...]
+    get: str
+    recipe: go.Recipe | None
+    expect: str = ""
+    cached_as: str = ""
+
+
+def cache() -> Path:
+    """The directory for what is built and for what runs, outside any source tree."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "anthropic-otel"
+
+
+def find(component: Component, say: Say = print) -> Path:
+    """The binary of a component, built first if need be. Raises `Missing`."""
+    there = present(component)
+    if there:
+        return there
+    if component.recipe is None or shutil.which("go") is None:
+        raise Missing(_how_to_get(component))
+    target = _cached(component, component.recipe)
+    with _locked(target, component.name, say):
+        if not target.exists():
+            _build(component, component.recipe, target, say)
+    return target
+
+
+def present(component: Component) -> Path | None:
+    """The binary of a component if it is on the PATH or has been built, else None."""
+    for name in component.on_path:
+        path = shutil.which(name)
+        if path:
+            return Path(path)
+    cached = _cached(component, component.recipe) if component.recipe else None
+    return cached if cached and cached.exists() else None
+
+
+def everything(say: Say, components: tuple[Component, ...]) -> dict[str, Path]:
+    """The binaries of some components, by name. Raises one `Missing` for all that are missing."""
+    found, missing = {}, []
+    for component in components:
+        try:
+            found[component.name] = find(component, say)
+        except Missing as error:
+            missing.append(str(error))
+    if missing:
+        raise Missing("\n".join(missing))
+    return found
+
+
+def _how_to_get(component: Component) -> str:
+    names = " or ".join(component.on_path)
+    no_go = " and there is no Go to build it with (https://go.dev/dl, 1.25 or newer)" if component.recipe else ""
+    return f"{component.name}: no {names} on the PATH{no_go}.\n  To get it: {component.get}"
+
+
+def _cached(component: Component, recipe: go.Recipe) -> Path:
+    """Where a built binary is kept. The name has a hash of what is built, so that another version is another file."""
+    digest = hashlib.sha256(recipe.key.encode()).hexdigest()[:12]
+    name = component.cached_as or component.name.lower().replace(" ", "-")
+    return cache() / "bin" / f"{name}-{digest}"
+
+
+def _build(component: Component, recipe: go.Recipe, target: Path, say: Say) -> None:
+    """Builds into a directory beside the target, so that a build which is killed leaves no half of a binary there."""
+    work = cache() / "build" / target.name
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    say(f"{component.name}: not on the PATH; building it into {target} ({component.expect})")
+    began = time.monotonic()
+    try:
+        with _reported(component.name, say):
+            recipe.build(work / target.name, work)
+        os.replace(work / target.name, target)
+    except go.BuildFailed as error:
+        raise Missing(str(error)) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    say(f"{component.name}: built in {time.monotonic() - began:.0f} s")
+
+
+@contextmanager
+def _locked(target: Path, name: str, say: Say) -> Iterator[None]:
+    """Lets one process build a binary at a time."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say(f"{name}: another process is building it; waiting for that")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _reported(name: str, say: Say) -> Iterator[None]:
+    """Says now and then that a build goes on, so that minutes of silence are not taken for a hang."""
+    ended, began = threading.Event(), time.monotonic()
+
+    def report() -> None:
+        while not ended.wait(REPORT_INTERVAL):
+            say(f"{name}: still building, {time.monotonic() - began:.0f} s so far")
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+COLLECTOR: Final = Component(
+    "Collector",
+    ("otelcol-anthropic-otel", "otelcol-contrib"),
+    "a release of opentelemetry-collector-contrib, or Go",
+    go.Collector("go.opentelemetry.io/collector/cmd/builder@v0.159.0", "collector-config/builder.yaml"),
+    "3 to 8 minutes on 2 cores",
+)
+JAEGER: Final = Component(
+    "Jaeger",
+    ("jaeger",),
+    "a release of Jaeger 2, or Go",
+    go.Module("github.com/jaegertracing/jaeger@v1.76.0", "./cmd/jaeger"),
+    "3 to 6 minutes on 2 cores; without its web page, which is built apart",
+)
+_PROMETHEUS_3: Final = go.Module(
+    "github.com/prometheus/prometheus@v0.315.0", "./cmd/prometheus", ("-tags", "remove_all_sd")
+)
+_EXPECT_PROMETHEUS: Final = "3 to 6 minutes on 2 cores; without its web page, which is built apart"
+PROMETHEUS: Final = Component(
+    "Prometheus",
+    ("prometheus",),
+    "apt-get install prometheus, brew install prometheus, a release of it, or Go",
+    _PROMETHEUS_3,
+    _EXPECT_PROMETHEUS,
+    "prometheus-3",
+)
+PROMETHEUS_3: Final = Component(
+    "Prometheus 3", ("prometheus3",), "a release of Prometheus 3, or Go", _PROMETHEUS_3, _EXPECT_PROMETHEUS
+)
+ALERTMANAGER: Final = Component(
+    "Alertmanager",
+    ("prometheus-alertmanager", "alertmanager"),
+    "apt-get install prometheus-alertmanager, brew install alertmanager, a release of it, or Go",
+    go.Module("github.com/prometheus/alertmanager@v0.28.1", "./cmd/alertmanager"),
+    "about a minute on 2 cores",
+)
+PROMTOOL: Final = Component("promtool", ("promtool",), "apt-get install prometheus, or a release of Prometheus", None)
+
+STACK: Final = (PROMETHEUS, ALERTMANAGER, COLLECTOR, JAEGER)
+"""What `stack up` runs."""
+
+
+def major(prometheus: Path) -> int:
+    """The major version of a Prometheus."""
+    said = subprocess.run([str(prometheus), "--version"], capture_output=True, text=True)
+    words = (said.stdout + said.stderr).split()
+    version = words[words.index("version") + 1] if "version" in words else ""
+    # A Prometheus that was built by hand knows no version; only new ones are built that way here.
+    return int(version.split(".")[0]) if version[:1].isdigit() else 3

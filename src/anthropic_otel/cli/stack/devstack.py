@@ -1,0 +1,198 @@
+"""Starts the stack, ends it, and says what runs.
+
+Rule: `up` starts everything or nothing. A start that fails, or that is interrupted, ends what it had started; what is
+left of one that was killed, `down` ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from anthropic_otel.cli.stack import binaries, guide, layout, processes, services
+from anthropic_otel.cli.stack.layout import Layout
+from anthropic_otel.cli.stack.service import Recording, Service, start
+from anthropic_otel.cli.stack.state import Busy, State
+
+_GRACE: Final = 10.0
+"""Seconds that a part has to end before it is killed."""
+_ROLLBACK: Final = 30.0
+"""Seconds that an interrupted `up` has to end what it had started, before it is killed."""
+_PATIENCE: Final = 90.0
+"""Seconds that `down` waits for another command to end."""
+_LAUNCH: Final = 5.0
+"""Seconds in which the last part of an `up` that was killed has recorded itself."""
+_BUILD: Final = "build"
+
+
+class Refused(Exception):
+    """The command cannot be carried out. The message says why, and what to do."""
+
+
+class Stack:
+    """The stack with one working directory."""
+
+    def __init__(self, work: Path, say: Callable[[str], None]) -> None:
+        self._state: Final = State(work)
+        self.work: Final = work
+        self._say: Final = say
+
+    def up(self, where: Layout, *, story: bool = True) -> None:
+        """Starts everything, unless it is up already. Raises `Refused`, `Missing`, `NotReady`."""
+        processes.interruptible()
+        with self._locked("up") as lock:
+            if self._is_up():
+                self._say("already up:")
+                self.status()
+                return
+            busy = layout.taken(where.ports)
+            if busy:
+                raise Refused(f"ports in use: {', '.join(busy)}. End what uses them, or add --free-ports")
+            failure = self._start(where, story, lock)
+        if failure:
+            processes.uninterruptible()
+            self.down(quiet=True)
+            if isinstance(failure, KeyboardInterrupt):
+                raise Refused("interrupted; what had been started is ended")
+            raise failure
+        self._say(self._guide())
+
+    def down(self, *, quiet: bool = False) -> None:
+        """Ends what `up` has started, the senders first, so that what they have left still arrives."""
+        ended: list[str] = []
+        deadline = time.monotonic() + _PATIENCE
+        while self._state.exists:
+            try:
+                with self._state.locked("down", wait=1.0):
+                    ended += self._end_parts()
+                break
+            except Busy:
+                if time.monotonic() > deadline:
+                    raise Refused(self._busy()) from None
+                self._end_starter()
+        if not quiet:
+            self._say(f"ended: {', '.join(ended)}" if ended else "nothing is up")
+
+    def status(self) -> bool:
+        """Says what runs. False if nothing does."""
+        parts = self._state.parts
+        if not any(process.alive for process in parts.values()):
+            self._say("nothing is up")
+            return False
+        if not self._state.complete:
+            self._say("the start is not through, or was killed:")
+        for name, process in parts.items():
+            log = self.work / f"{name}.log"
+            self._say(f"{name}: process {process.pid}" if process.alive else f"{name}: ended by itself; see {log}")
+        self._say(self._guide())
+        return True
+
+    def where(self) -> Layout:
+        """Where the stack is that runs. Raises `Refused` if none does."""
+        found = self._state.layout
+        if found is None or not any(process.alive for process in self._state.parts.values()):
+            raise Refused(f"nothing is up. Start it: {guide.command('up', self.work)}")
+        return found
+
+    # -- starting ------------------------------------------------------------------------------------------------------
+
+    def _is_up(self) -> bool:
+        """Whether every part lives. Raises `Refused` if only some do; forgets them if none does."""
+        parts = self._state.parts
+        alive = [name for name, process in parts.items() if process.alive]
+        ended = [name for name in parts if name not in alive]
+        if alive and (ended or not self._state.complete):
+            why = f"{', '.join(ended)} ended by itself" if ended else "an earlier start was killed"
+            raise Refused(f"{why}, and {', '.join(alive)} still runs. First run: {guide.command('down', self.work)}")
+        for name in ended:
+            self._state.forget(name)
+        return bool(alive)
+
+    def _start(self, where: Layout, story: bool, lock: int) -> BaseException | None:
+        """Starts every part. What kept it from that, if anything did."""
+        try:
+            self._state.layout, self._state.complete = where, False
+            for service in self._services(self._binaries(lock), where, story):
+                service.start(recording=Recording(self._state.record_of(service.name), lock))
+                self._say(f"{service.name}: runs")
+            self._state.complete = True
+        except BaseException as error:
+            return error
+        return None
+
+    def _binaries(self, lock: int) -> dict[str, Path]:
+        """The binaries. What is missing is built by a process that is recorded, so that `down` ends that, too."""
+        if any(binaries.present(component) is None for component in binaries.STACK):
+            command = [sys.executable, "-m", "anthropic_otel.cli", "stack", "build"]
+            building = start(command, Recording(self._state.record_of(_BUILD), lock))
+            if building.wait():
+                raise Refused("not started, as not everything is there: see above")
+            self._state.forget(_BUILD)
+        return binaries.everything(self._say, binaries.STACK)
+
+    def _services(self, found: dict[str, Path], where: Layout, story: bool) -> Iterator[Service]:
+        """Every part, in the order of the start."""
+        modern = binaries.major(found["Prometheus"]) >= 3
+        yield services.jaeger(found["Jaeger"], where)
+        yield services.alertmanager(found["Alertmanager"], where)
+        yield services.prometheus(found["Prometheus"], where, scrape=not modern)
+        yield services.collector(
+            found["Collector"],
+            ("all-in-one.yaml", f"metrics/{'otlp' if modern else 'scrape'}.yaml"),
+            where,
+            TRACES_ENDPOINT=where.url("jaeger_otlp"),
+            METRICS_ENDPOINT=f"{where.url('prometheus')}/api/v1/otlp",
+        )
+        grafana = shutil.which("grafana")
+        if grafana:
+            yield services.grafana(Path(grafana), where)
+        if story and services.can_tell_story():
+            yield services.story(where)
+
+    @contextmanager
+    def _locked(self, command: str) -> Iterator[int]:
+        try:
+            with self._state.locked(command, wait=_LAUNCH) as lock:
+                yield lock
+        except Busy:
+            raise Refused(self._busy()) from None
+
+    def _busy(self) -> str:
+        holder = self._state.holder
+        if holder is None:
+            return f"{self._state.folder} is in use by another command. Try again"
+        down = guide.command("down", self.work)
+        does = f"starting the stack. Wait for it, or run: {down}" if holder.command == "up" else "ending the stack"
+        return f"process {holder.process.pid} is already {does}"
+
+    def _guide(self) -> str:
+        alive = {name for name, process in self._state.parts.items() if process.alive}
+        found = self._state.layout
+        return guide.what_to_open(found, alive) if found else ""
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def _end_starter(self) -> None:
+        """Ends an `up` that is not through, and lets it end what it has started."""
+        holder = self._state.holder
+        if holder is None or holder.command != "up":
+            return
+        holder.process.send(signal.SIGTERM)
+        if not holder.process.ends_within(_ROLLBACK):
+            holder.process.send(signal.SIGKILL)
+
+    def _end_parts(self) -> list[str]:
+        """Ends every part, the last one first. The names of those that lived."""
+        ended = []
+        for name, process in reversed(self._state.parts.items()):
+            if process.alive:
+                processes.end_group(process, name, services.JAEGER_GRACE if name == "jaeger" else _GRACE)
+                ended.append(name)
+            self._state.forget(name)
+        return ended

@@ -1,0 +1,68 @@
+"""What a person is told once the stack is up: the addresses, and the commands that come next."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+from anthropic_otel.cli.stack import binaries
+from anthropic_otel.cli.stack.layout import Layout
+
+
+def default_work() -> Path:
+    """The working directory, unless another is chosen."""
+    return binaries.cache() / "stack"
+
+
+def command(word: str, work: Path) -> str:
+    """A command of `stack`, as it can be typed."""
+    elsewhere = "" if work == default_work().resolve() else f" --work {work}"
+    return f"{_program()} stack {word}{elsewhere}"
+
+
+def _program() -> str:
+    """How this program was called."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{_short(Path(sys.executable))} -m anthropic_otel.cli"
+    found = shutil.which(called.name)
+    return called.name if found and Path(found).resolve() == called.resolve() else _short(called)
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def what_to_open(where: Layout, alive: Collection[str]) -> str:
+    """Where things are, and what to do next."""
+    grafana = (
+        f"{where.url('grafana')}/dashboards"
+        if "grafana" in alive
+        else f"not on the PATH; the panels as text: {command('panels', where.work)}"
+    )
+    return f"""
+{_live_data(where, alive)}
+Grafana         {grafana}
+Jaeger          {where.url("jaeger")}
+  as JSON       {where.url("jaeger")}/api/traces?service=anthropic-otel-demo
+Prometheus      {where.url("prometheus")}
+  as JSON       {where.url("prometheus")}/api/v1/alerts
+Alertmanager    {where.url("alertmanager")}
+  as JSON       {where.url("alertmanager")}/api/v2/alerts
+Logs            {where.work}
+End it          {command("down", where.work)}
+
+A Jaeger or Prometheus that was built here, and Debian's Prometheus and Alertmanager, have no web page: use the JSON."""
+
+
+def _live_data(where: Layout, alive: Collection[str]) -> str:
+    """Where data comes from, or how to have some."""
+    endpoint = f"OTEL_EXPORTER_OTLP_ENDPOINT={where.url('otlp_http')}"
+    if "story" in alive:
+        return f"""Live data       service anthropic-otel-demo, in trouble once a minute; yours too:
+                {endpoint}"""
+    demo = "make demo" if "MAKELEVEL" in os.environ else f"{_program()} demo"
+    return f"Send telemetry  {endpoint} {demo}"

@@ -1,0 +1,84 @@
+"""Where a stack is: its directory, its addresses, and the configs and dashboards that it uses."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from anthropic_otel.bundle import files
+
+HOST: Final = "127.0.0.1"
+
+PORTS: Final[Mapping[str, int]] = {
+    "otlp_grpc": 4317,
+    "otlp_http": 4318,
+    "collector_self": 8888,
+    "collector_scrape": 8889,
+    "collector_health": 13133,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "jaeger": 16686,
+    "jaeger_grpc": 16685,
+    "jaeger_otlp": 14318,
+    "grafana": 3000,
+}
+"""The documented ports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a stack is.
+
+    `work` is the directory for data and logs. `files` has the folders that `anthropic-otel bundle` writes.
+    """
+
+    work: Path
+    ports: Mapping[str, int]
+    files: Path = field(default_factory=files.root)
+
+    @property
+    def configs(self) -> Path:
+        """The folder with the configs."""
+        return self.files / "collector-config"
+
+    @property
+    def dashboards(self) -> Path:
+        """The folder with the dashboards."""
+        return self.files / "dashboards"
+
+    @property
+    def rules(self) -> Path:
+        """The file with the alert rules."""
+        return self.dashboards / "alerts" / "rules.yaml"
+
+    def url(self, port: str) -> str:
+        """The address of the service that listens on a port."""
+        return f"http://{HOST}:{self.ports[port]}"
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def free_ports(names: Iterable[str] = PORTS) -> dict[str, int]:
+    """Another free port for each name."""
+    wanted, found = tuple(names), set[int]()
+    while len(found) < len(wanted):
+        found.add(free_port())
+    return dict(zip(wanted, found, strict=True))
+
+
+def taken(ports: Mapping[str, int]) -> list[str]:
+    """Those ports that something listens on already, with their names."""
+
+    def listens(port: int) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((HOST, port)) == 0
+
+    return [f"{port} ({name})" for name, port in ports.items() if listens(port)]

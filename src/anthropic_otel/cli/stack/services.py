@@ -1,0 +1,178 @@
+"""The parts of the stack: what each is given, and when it is ready.
+
+Rule: the configs are used as they are; only addresses are filled in, and intervals where a test needs them short.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from anthropic_otel.cli.stack.binaries import major
+from anthropic_otel.cli.stack.layout import HOST, Layout
+from anthropic_otel.cli.stack.service import Service
+
+JAEGER_GRACE: Final = 1.0
+"""Its traces are in memory, so there is nothing to save; it would wait for connections that are idle."""
+
+
+def collector(binary: Path, configs: Iterable[str], layout: Layout, name: str = "collector", **env: str) -> Service:
+    """A Collector with some of the configs, in order. `env` sets the variables in them."""
+    files = [f"--config={layout.configs / config}" for config in configs]
+    environment = {
+        "OTLP_GRPC_PORT": str(layout.ports["otlp_grpc"]),
+        "OTLP_HTTP_PORT": str(layout.ports["otlp_http"]),
+        "SELF_PORT": str(layout.ports["collector_self"]),
+        "HEALTH_PORT": str(layout.ports["collector_health"]),
+        "PROMETHEUS_PORT": str(layout.ports["collector_scrape"]),
+        "STORAGE_DIR": str(layout.work / f"{name}-storage"),
+        **env,
+    }
+    url = f"{layout.url('collector_health')}/"
+    return Service(name, [str(binary), *files], url, layout.work / f"{name}.log", environment)
+
+
+def jaeger(binary: Path, layout: Layout) -> Service:
+    """Jaeger with traces in memory."""
+    environment = {
+        "JAEGER_UI_PORT": str(layout.ports["jaeger"]),
+        "JAEGER_GRPC_PORT": str(layout.ports["jaeger_grpc"]),
+        "JAEGER_OTLP_PORT": str(layout.ports["jaeger_otlp"]),
+    }
+    command = [str(binary), f"--config={layout.configs / 'jaeger' / 'jaeger.yaml'}"]
+    url = f"{layout.url('jaeger')}/api/services"
+    return Service("jaeger", command, url, layout.work / "jaeger.log", environment, grace=JAEGER_GRACE)
+
+
+def prometheus(
+    binary: Path,
+    layout: Layout,
+    *,
+    scrape: bool = True,
+    interval: str | None = None,
+    rules: Path | None = None,
+    name: str = "prometheus",
+) -> Service:
+    """Prometheus with the config and the rules. `scrape`: whether it fetches the metrics, or is sent them."""
+    modern = major(binary) >= 3
+    layout.work.mkdir(parents=True, exist_ok=True)
+    config = layout.work / f"{name}.yaml"
+    config.write_text(prometheus_config(layout, scrape=scrape, interval=interval, rules=rules, modern=modern))
+    command = [
+        str(binary),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={layout.work / (name + '-data')}",
+        f"--web.listen-address={HOST}:{layout.ports['prometheus']}",
+        "--enable-feature=exemplar-storage",
+        "--web.enable-otlp-receiver" if modern else "--web.enable-remote-write-receiver",
+    ]
+    return Service(name, command, f"{layout.url('prometheus')}/-/ready", layout.work / f"{name}.log")
+
+
+def prometheus_config(
+    layout: Layout, *, scrape: bool, interval: str | None = None, rules: Path | None = None, modern: bool = True
+) -> str:
+    """The config for scraping, or for being sent the metrics, with this machine's addresses."""
+    name = "prometheus-scrape.yaml" if scrape else "prometheus.yaml"
+    text = (layout.configs / "prometheus" / name).read_text()
+    addresses = {
+        "otelcol:8888": f"{HOST}:{layout.ports['collector_self']}",
+        "alertmanager:9093": f"{HOST}:{layout.ports['alertmanager']}",
+        "- rules.yaml": f"- {rules or layout.rules}",
+        **({"otelcol:8889": f"{HOST}:{layout.ports['collector_scrape']}"} if scrape else {}),
+    }
+    for old, new in addresses.items():
+        if old not in text:
+            raise ValueError(f"{name} has no {old!r} to fill in")
+        text = text.replace(old, new)
+    if interval:
+        text = re.sub(r"(scrape|evaluation)_interval: \S+", rf"\1_interval: {interval}", text)
+    if not modern:  # Prometheus 2, which can only be written to, does not know this section
+        text = re.sub(r"^otlp:.*?(?=^\S)", "", text, flags=re.DOTALL | re.MULTILINE)
+    return text
+
+
+def alertmanager(binary: Path, layout: Layout, *, webhook: str | None = None, wait: str | None = None) -> Service:
+    """Alertmanager with the example. `webhook` replaces its receivers' address, `wait` its group intervals."""
+    layout.work.mkdir(parents=True, exist_ok=True)
+    text = (layout.configs / "alertmanager" / "alertmanager.yaml").read_text()
+    if webhook:
+        text = text.replace("http://127.0.0.1:9095", webhook)
+    if wait:
+        text = re.sub(r"group_(wait|interval): \S+", rf"group_\1: {wait}", text)
+    config = layout.work / "alertmanager.yaml"
+    config.write_text(text)
+    command = [
+        str(binary),
+        f"--config.file={config}",
+        f"--storage.path={layout.work / 'alertmanager-data'}",
+        f"--web.listen-address={HOST}:{layout.ports['alertmanager']}",
+        "--cluster.listen-address=",
+    ]
+    return Service("alertmanager", command, f"{layout.url('alertmanager')}/-/ready", layout.work / "alertmanager.log")
+
+
+_STORY_NEEDS: Final = ("anthropic", "h11", "trustme", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+
+
+def can_tell_story() -> bool:
+    """Whether what the demo needs is installed."""
+    try:
+        return all(importlib.util.find_spec(name) for name in _STORY_NEEDS)
+    except ModuleNotFoundError:  # of a package above the name
+        return False
+
+
+def story(layout: Layout) -> Service:
+    """An instrumented app and a simulated API that goes through an overload and an outage, again and again.
+
+    Without it every panel is empty until an app sends something.
+    """
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": layout.url("otlp_http"),
+        "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "anthropic_otel.cli", "demo", "--loop"]
+    return Service("story", command, "", layout.work / "story.log", environment)
+
+
+def grafana(binary: Path, layout: Layout) -> Service:
+    """Grafana with the data sources, dashboards and alerts provisioned, where there is one on the PATH."""
+    settings = {
+        "GF_SERVER_HTTP_ADDR": HOST,
+        "GF_SERVER_HTTP_PORT": str(layout.ports["grafana"]),
+        "GF_PATHS_DATA": str(layout.work / "grafana-data"),
+        "GF_PATHS_PROVISIONING": str(_grafana_provisioning(layout)),
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin",
+    }
+    homes = (os.environ.get("GF_PATHS_HOME"), "/usr/share/grafana", str(binary.resolve().parent.parent))
+    home = next(path for path in homes if path and (Path(path) / "conf").is_dir())
+    command = [str(binary), "server", f"--homepath={home}"]
+    return Service("grafana", command, f"{layout.url('grafana')}/api/health", layout.work / "grafana.log", settings)
+
+
+def _grafana_provisioning(layout: Layout) -> Path:
+    """Writes the provisioning files with this machine's addresses. Their folder."""
+    folder = layout.work / "grafana-provisioning"
+    for name in ("datasources", "dashboards", "alerting"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    sources = (layout.configs / "grafana" / "datasources" / "datasources.yaml").read_text()
+    for old, port in (
+        ("prometheus:9090", "prometheus"),
+        ("jaeger:16686", "jaeger"),
+        ("alertmanager:9093", "alertmanager"),
+    ):
+        sources = sources.replace(old, f"{HOST}:{layout.ports[port]}")
+    (folder / "datasources" / "datasources.yaml").write_text(sources)
+    boards = (layout.configs / "grafana" / "dashboards" / "dashboards.yaml").read_text()
+    (folder / "dashboards" / "dashboards.yaml").write_text(
+        boards.replace("/var/lib/grafana/dashboards", str(layout.dashboards))
+    )
+    return folder

@@ -1,0 +1,152 @@
+"""What is on disk about a stack that runs: its parts, its addresses, and the lock of the command that changes it.
+
+Rule: only the holder of the lock starts or ends a part. A part that is just being started holds the lock as well, so
+whoever gets the lock finds every part recorded, even if the starter was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from anthropic_otel.cli.stack.launch import write
+from anthropic_otel.cli.stack.layout import Layout
+from anthropic_otel.cli.stack.processes import Process, eventually, this_process
+
+
+class Busy(Exception):
+    """Another command holds the lock."""
+
+
+class Unreadable(Exception):
+    """A file of the state is not one that this command writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The command that holds the lock, or that was the last to hold it."""
+
+    command: str
+    process: Process
+
+
+class State:
+    """The state of the stack with one working directory."""
+
+    def __init__(self, work: Path) -> None:
+        self.work: Final = work
+        self.folder: Final = work / "run"
+        self._holder: Final = self.folder / "holder.json"
+        self._layout: Final = self.folder / "layout.json"
+        self._complete: Final = self.folder / "complete"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a stack was ever started here."""
+        return self.folder.is_dir()
+
+    @contextmanager
+    def locked(self, command: str, wait: float = 0.0) -> Iterator[int]:
+        """Holds the lock, and gives its descriptor. Raises `Busy` if another command holds it for `wait` seconds."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if not eventually(lambda: _taken(lock), wait):
+                raise Busy
+            holder = this_process()
+            write(self._holder, {"command": command, "pid": holder.pid, "started": holder.started})
+            yield lock
+        finally:
+            # Closed, not unlocked: that would take the lock from the parts that are just being started, too.
+            os.close(lock)
+
+    @property
+    def holder(self) -> Holder | None:
+        """The command that holds the lock, if it lives."""
+        found = _read(self._holder)
+        if found is None:
+            return None
+        holder = Holder(_typed(found, "command", str, self._holder), _process(found, self._holder))
+        return holder if holder.process.alive else None
+
+    @property
+    def layout(self) -> Layout | None:
+        """Where the stack that was started is; None if none was."""
+        found = _read(self._layout)
+        if found is None:
+            return None
+        ports = _typed(found, "ports", dict, self._layout)
+        return Layout(self.work, ports, Path(_typed(found, "files", str, self._layout)))
+
+    @layout.setter
+    def layout(self, layout: Layout) -> None:
+        write(self._layout, {"ports": dict(layout.ports), "files": str(layout.files)})
+
+    @property
+    def complete(self) -> bool:
+        """Whether the start went through to its end."""
+        return self._complete.exists()
+
+    @complete.setter
+    def complete(self, complete: bool) -> None:
+        if complete:
+            self._complete.touch()
+        else:
+            self._complete.unlink(missing_ok=True)
+
+    def record_of(self, name: str) -> Path:
+        """The file that the next part to be started writes its record to."""
+        return self.folder / f"part-{len(self._records()):02}-{name}.json"
+
+    @property
+    def parts(self) -> dict[str, Process]:
+        """The parts that were started, whether they still live or not, by name and in the order of their start."""
+        return {name: _process(_read(path) or {}, path) for name, path in self._records().items()}
+
+    def forget(self, name: str) -> None:
+        """Deletes the record of a part."""
+        self._records()[name].unlink()
+
+    def _records(self) -> dict[str, Path]:
+        return {path.stem.split("-", 2)[2]: path for path in sorted(self.folder.glob("part-*.json"))}
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The object in a file; None if there is no file."""
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise _unreadable(path) from None
+    if not isinstance(found, dict):
+        raise _unreadable(path)
+    return found
+
+
+def _typed(found: Mapping[str, Any], name: str, kind: type[Any], path: Path) -> Any:
+    if not isinstance(found.get(name), kind):
+        raise _unreadable(path)
+    return found[name]
+
+
+def _process(found: Mapping[str, Any], path: Path) -> Process:
+    return Process(_typed(found, "pid", int, path), _typed(found, "started", str, path))
+
+
+def _unreadable(path: Path) -> Unreadable:
+    return Unreadable(f"{path} was changed or damaged. End the process that it names, if there is one, and delete it")
