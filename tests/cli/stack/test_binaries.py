@@ -116,6 +116,7 @@ def test_without_a_binary_and_without_go_it_says_what_is_missing_and_how_to_get_
     for words in (("build",), ("up", "--free-ports")):
         status, _, errors = stand_ins.run(*words)
         assert status == 1
+        assert errors.count("Error: ") == 1
         for name, get in (
             ("Prometheus", "apt-get install prometheus"),
             ("Alertmanager", "apt-get install prometheus-alertmanager"),

@@ -128,11 +128,11 @@ class Stack:
 
     def _binaries(self, lock: int) -> dict[str, Path]:
         """The binaries. What is missing is built by a process that is recorded, so that `down` ends that, too."""
-        if any(binaries.present(component) is None for component in binaries.STACK):
+        if shutil.which("go") and any(binaries.present(component) is None for component in binaries.STACK):
             command = [sys.executable, "-m", "anthropic_otel.cli", "stack", "build"]
             building = start(command, Recording(self._state.record_of(_BUILD), lock))
             if building.wait():
-                raise Refused("not started, as not everything is there: see above")
+                raise Refused("not started, as the build failed: see above")
             self._state.forget(_BUILD)
         return binaries.everything(self._say, binaries.STACK)
 
