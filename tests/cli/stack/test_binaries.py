@@ -14,6 +14,8 @@ from anthropic_otel.cli.stack import binaries, go
 
 from .conftest import StandIns, until
 
+pytestmark = pytest.mark.without_sdk
+
 
 @dataclass
 class Recipe:

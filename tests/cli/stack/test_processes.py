@@ -20,6 +20,8 @@ from anthropic_otel.cli.stack.state import Busy, State, Unreadable
 
 from .conftest import until
 
+pytestmark = pytest.mark.without_sdk
+
 
 @contextmanager
 def child(program: str = "print(flush=True); input()") -> Iterator[tuple[subprocess.Popen[bytes], Process]]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
+from anthropic_otel.bundle import write_bundle
+
 from .conftest import PARTS, StandIns, until
+
+pytestmark = pytest.mark.without_sdk
 
 
 def test_up_starts_everything_and_down_ends_it(stand_ins: StandIns) -> None:
@@ -140,6 +145,14 @@ def test_ports_that_are_in_use_are_named(stand_ins: StandIns) -> None:
     assert "13133 (collector_health)" in errors
     assert errors.endswith("End what uses them, or add --free-ports\n")
     assert stand_ins.alive() == []
+
+
+def test_up_runs_the_rules_of_a_bundle(stand_ins: StandIns, tmp_path: Path) -> None:
+    """Thresholds of one's own are tried before they are rolled out."""
+    write_bundle(tmp_path / "mine")
+    assert stand_ins.run("up", "--free-ports", "--no-story", "--bundle", str(tmp_path / "mine"))[0] == 0
+    config = (stand_ins.work / "prometheus.yaml").read_text()
+    assert f"- {tmp_path}/mine/dashboards/alerts/rules.yaml\n" in config
 
 
 def test_a_directory_without_a_bundle_is_refused(stand_ins: StandIns) -> None:
