@@ -60,7 +60,15 @@ def test_down_ends_what_is_left_of_an_up_that_was_killed_in_the_middle(stand_ins
     assert stand_ins.alive() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+    ids=lambda number: number.name,
+)
 def test_an_up_that_is_interrupted_ends_what_it_has_started(stand_ins: StandIns, number: signal.Signals) -> None:
     """By Ctrl+C, by a supervisor, by a terminal that is closed: also the part that was just being started."""
     stand_ins.let("prometheus", "hang")
@@ -72,6 +80,7 @@ def test_an_up_that_is_interrupted_ends_what_it_has_started(stand_ins: StandIns,
     assert stand_ins.run("down")[1] == "nothing is up\n"
 
 
+@pytest.mark.slow
 def test_down_ends_an_up_that_still_starts(stand_ins: StandIns) -> None:
     """Meanwhile a second `up` says who is at it."""
     stand_ins.let("prometheus", "hang")
@@ -94,6 +103,7 @@ def test_a_part_that_crashes_at_its_start_ends_the_others(stand_ins: StandIns) -
     assert stand_ins.alive() == []
 
 
+@pytest.mark.slow
 def test_a_part_that_crashes_later_is_told_and_down_ends_the_others(stand_ins: StandIns) -> None:
     """Nothing is started beside the others."""
     assert stand_ins.up()[0] == 0
@@ -107,6 +117,7 @@ def test_a_part_that_crashes_later_is_told_and_down_ends_the_others(stand_ins: S
     assert stand_ins.alive() == []
 
 
+@pytest.mark.slow
 def test_a_stack_that_is_dead_as_a_whole_is_started_anew(stand_ins: StandIns) -> None:
     """As after a restart of the machine."""
     assert stand_ins.up()[0] == 0
@@ -162,6 +173,7 @@ def test_a_directory_without_a_bundle_is_refused(stand_ins: StandIns) -> None:
     assert f"{stand_ins.bin} is not a bundle. Write one: anthropic-otel bundle {stand_ins.bin}" in errors
 
 
+@pytest.mark.slow
 def test_a_damaged_record_stops_down_and_is_named(stand_ins: StandIns) -> None:
     """Rather than to leave a process behind without a word."""
     assert stand_ins.up()[0] == 0
