@@ -89,7 +89,7 @@ def test_down_ends_an_up_that_still_starts(stand_ins: StandIns) -> None:
         status, _, errors = stand_ins.up()
         assert status == 1
         assert f"process {starting.process.pid} is already starting the stack. Wait for it, or run: " in errors
-        assert stand_ins.run("down")[0] == 0
+        assert stand_ins.run("down") == (0, "ended: a start that was not through\n", "")
         assert starting.end()[0] == 1
     assert stand_ins.alive() == []
 

@@ -75,7 +75,7 @@ class Stack:
             except Busy:
                 if time.monotonic() > deadline:
                     raise Refused(self._busy()) from None
-                self._end_starter()
+                ended += self._end_starter()
         if not quiet:
             self._say(f"ended: {', '.join(ended)}" if ended else "nothing is up")
 
@@ -178,14 +178,15 @@ class Stack:
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
-    def _end_starter(self) -> None:
-        """Ends an `up` that is not through, and lets it end what it has started."""
+    def _end_starter(self) -> list[str]:
+        """Ends an `up` that is not through, and lets it end what it has started. What has been ended."""
         holder = self._state.holder
         if holder is None or holder.command != "up":
-            return
+            return []
         holder.process.send(signal.SIGTERM)
         if not holder.process.ends_within(_ROLLBACK):
             holder.process.send(signal.SIGKILL)
+        return ["a start that was not through"]
 
     def _end_parts(self) -> list[str]:
         """Ends every part, the last one first. The names of those that lived."""

@@ -107,7 +107,9 @@ class State:
     @property
     def parts(self) -> dict[str, Process]:
         """The parts that were started, whether they still live or not, by name and in the order of their start."""
-        return {name: _process(_read(path) or {}, path) for name, path in self._records().items()}
+        found = {name: (path, _read(path)) for name, path in self._records().items()}
+        # None: another command has deleted it just now.
+        return {name: _process(record, path) for name, (path, record) in found.items() if record is not None}
 
     def forget(self, name: str) -> None:
         """Deletes the record of a part."""
