@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -19,16 +20,23 @@ COMMAND = [sys.executable, "-m", "anthropic_otel.cli", "stack"]
 
 def stack(work: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs the command with its data in `work`."""
-    return subprocess.run([*COMMAND, *words, "--work", str(work)], capture_output=True, text=True)
+    command = [*COMMAND, *words, "--work", str(work)]
+    return subprocess.run(command, capture_output=True, text=True, env=marked(work))
+
+
+def marked(work: Path) -> dict[str, str]:
+    """An environment by which everything that the command starts can be found."""
+    return {**os.environ, "STARTED_BY_TEST": str(work)}
 
 
 def left(work: Path) -> list[str]:
-    """The processes that were given something in `work`, found without the state of the stack."""
+    """The processes that have that environment, found without the state of the stack."""
     found = psutil.process_iter(["cmdline", "environ", "status"])
     return [
         f"{one.pid}: {one.info['cmdline']}"
         for one in found
-        if str(work) in f"{one.info['cmdline']} {one.info['environ']}" and one.info["status"] != psutil.STATUS_ZOMBIE
+        if (one.info["environ"] or {}).get("STARTED_BY_TEST") == str(work)
+        and one.info["status"] != psutil.STATUS_ZOMBIE
     ]
 
 
@@ -67,7 +75,7 @@ def test_it_starts_everything_says_what_to_open_shows_data_in_the_panels_and_end
 def test_down_ends_what_an_up_has_started_that_was_killed(found: dict[str, Path], tmp_path: Path, runs: str) -> None:
     """In the middle: a part is ready, and the next one is being started at about that moment."""
     command = [*COMMAND, "up", "--free-ports", "--work", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starting:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=marked(tmp_path)) as starting:
         assert starting.stdout is not None
         for line in starting.stdout:
             if line == f"{runs}: runs\n":
