@@ -22,7 +22,7 @@ from anthropic_otel._adapters.event_hooks import Hooks
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel._otel import providers
-from anthropic_otel._otel.observer import OpenTelemetryObserver, Settings
+from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
 from anthropic_otel._version import __version__
 
 __all__ = ["__version__", "event_hooks", "instrument", "instrument_http_client", "uninstrument"]
@@ -38,12 +38,17 @@ def instrument(
     logs: bool = True,
     phases: bool = True,
     suppress_http_instrumentation: bool = True,
+    sdk_only: bool = False,
 ) -> None:
-    """Makes the calls and attempts of the Anthropic SDK visible: of the whole process, or of one `client`.
+    """Makes calls and attempts of the Messages API visible: of the whole process, or of one SDK `client`.
 
-    For the whole process that is every client, those that exist and those made later, sync and async, of every
-    platform. For one client it is that one and its copies by `with_options`. Calling it again is without effect, also
-    with other options: `uninstrument` first.
+    The whole process: the calls and attempts of every SDK client, those that exist and those made later, sync and
+    async, of every platform; and each request of another `httpx` or `httpx2` client that has an `anthropic-version`
+    header, as an attempt. One client: it, and its copies by `with_options`.
+
+    It patches `request` of the SDK's base clients and `send` of the HTTP clients, on their classes. What is not
+    recorded passes through. A second call without a client has no effect, also with other options: call
+    `uninstrument()` first.
 
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process.
@@ -53,29 +58,38 @@ def instrument(
             `OTEL_*` variables apply. Providers that the app has set are never replaced.
         metrics: Whether to record metrics.
         logs: Whether to log each failed attempt, on the logger `anthropic_otel.attempt`.
-        phases: Whether to listen to the transport's events, for the phases of an attempt and the reuse of its
-            connection. Without them a timeout of the TLS handshake is a `connect_timeout`.
-        suppress_http_instrumentation: Whether to silence other instrumentations of the HTTP client during an attempt,
-            which would make a second span for it.
+        phases: Whether to read the transport's events. Turning it off loses the phases of an attempt and whether its
+            connection was reused, and makes a TLS handshake timeout a `connect_timeout`; it costs less.
+        suppress_http_instrumentation: Whether to silence other instrumentations of the HTTP client during an attempt.
+            They would make a second span for it.
+        sdk_only: Whether to leave out requests to the Messages API that do not come from the SDK. Only for the whole
+            process.
 
     Raises:
-        ValueError: for another word in `export`, or an `OTEL_*` variable that the OpenTelemetry SDK refuses.
-        ImportError: where `export` needs what is not installed; the text says what.
-        TypeError: for a `client` that is no client of the SDK.
+        ValueError: if `export` is not `"otlp"` or `"console"`, or the OpenTelemetry SDK refuses an `OTEL_*` variable.
+        ImportError: if `export` needs a package that is not installed. The text says which.
+        TypeError: if `client` is not a client of the SDK.
     """
+    if client is None and INSTRUMENTATION.is_instrumented:
+        return
     if export is not None:
         providers.set_up(export)
     settings = Settings(tracer_provider, meter_provider, metrics, logs, suppress_http_instrumentation)
     if client is None:
-        INSTRUMENTATION.instrument_process(lambda: _runtime(settings, phases))
+        INSTRUMENTATION.instrument_process(lambda: _runtime(settings, phases, sdk_only))
     else:
         INSTRUMENTATION.instrument_client(client, lambda: _runtime(settings, phases))
 
 
 def uninstrument(client: Any = None) -> None:
-    """Takes everything off again: from the process, its classes and clients, or from one `client`.
+    """Undoes `instrument` and `instrument_http_client`: for the whole process, or for one `client`.
 
-    What other libraries have wrapped since stays theirs; ours below it does nothing any more.
+    After `instrument()` for the whole process, `uninstrument(client)` takes that one client out of it.
+
+    Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
+
+    Args:
+        client: An SDK client or an HTTP client. Without one, everything.
     """
     if client is None:
         INSTRUMENTATION.uninstrument()
@@ -95,8 +109,11 @@ def instrument_http_client(
 ) -> None:
     """Makes every request of one `httpx` or `httpx2` client an attempt, sync or async, with or without the SDK.
 
-    Nothing else is patched. Without `instrument()` there are no calls, so no call metrics and no backoff. The arguments
-    are those of `instrument`. Raises `TypeError` for an object that is no such client.
+    Without `instrument()` there are no calls, so no call metrics and no backoff. It patches the same classes as
+    `instrument()`; the requests of other clients pass through. The arguments are those of `instrument`.
+
+    Raises:
+        TypeError: if `http_client` is not a client of `httpx` or `httpx2`.
     """
     settings = Settings(tracer_provider, meter_provider, metrics, logs, suppress_http_instrumentation)
     INSTRUMENTATION.instrument_http_client(http_client, lambda: _runtime(settings, phases))
@@ -109,14 +126,15 @@ def event_hooks(
     metrics: bool = True,
     logs: bool = True,
 ) -> dict[str, list[Callable[..., Any]]]:
-    """Event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
+    """Returns event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
 
-    They patch nothing and see every attempt but those that fail without an event of the transport: of a pool that is
-    full, and of a custom transport. Each hop of a redirect is an attempt.
+    They patch nothing. They record everything except failures without an event of the transport: waits for a full
+    connection pool, and failures of custom transports. Each hop of a redirect is an attempt. The arguments are those of
+    `instrument`.
     """
     hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs), phases=True))
     return {"request": [hooks.request], "response": [hooks.response]}
 
 
-def _runtime(settings: Settings, phases: bool) -> Runtime:
-    return Runtime(OpenTelemetryObserver(settings), phases=phases)
+def _runtime(settings: Settings, phases: bool, sdk_only: bool = False) -> Runtime:
+    return Runtime(OpenTelemetryRecorder(settings), phases=phases, sdk_only=sdk_only)

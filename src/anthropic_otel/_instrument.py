@@ -1,6 +1,6 @@
-"""Wires the layers together: which clients are seen, by which runtime, and how all of it is undone.
+"""Wires the layers together: which clients are recorded, by which runtime, and how all of it is undone.
 
-The rule: one patch of the SDK's classes serves the whole process and single clients alike; what differs is only who is
+Rule: everything is patched on classes, once, for the process and for single clients alike. What differs is only who is
 looked up for a client. Everything here is idempotent and undoable.
 """
 
@@ -8,15 +8,40 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_client, sdk
+from anthropic_otel._adapters import http_send, sdk
+from anthropic_otel._adapters.http_send import SendPatches
+from anthropic_otel._adapters.patches import Patch
 from anthropic_otel._core.guard import log
+from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
 
-MakeRuntime = Callable[[], Runtime]
+RuntimeFactory = Callable[[], Runtime]
 """Makes the runtime that is needed only where something is not instrumented already."""
+
+MARK: Final = "_anthropic_otel"
+"""The one name that is put into the `__dict__` of an HTTP client that was named by itself. Its copies share it."""
+
+
+class Mark:
+    """Which runtime records an HTTP client; `None` for one that was taken out of an instrumented process.
+
+    `calls` is whether it records calls of the SDK too: its client was named, and not the HTTP client alone.
+    """
+
+    __slots__ = ("calls", "runtime")
+
+    def __init__(self, runtime: Runtime | None = None, *, calls: bool = False) -> None:
+        self.runtime: Final = runtime
+        self.calls: Final = calls
+
+    def __deepcopy__(self, memo: object) -> Mark:
+        return self
+
+    def __reduce__(self) -> tuple[type[Mark], tuple[()]]:
+        # In another process the client is not instrumented.
+        return (Mark, ())
 
 
 class Instrumentation:
@@ -24,119 +49,171 @@ class Instrumentation:
 
     def __init__(self) -> None:
         self.process: Runtime | None = None
-        self._patches: list[sdk.Patch] = []
-        self._told = False
-        # By `id`: a client class may define equality, and then has no hash.
-        self._http_clients: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._sends: Final = SendPatches(self)
+        self._calls: list[Patch] = []
+        self._marked: list[weakref.ref[Any]] = []
 
-    def instrument_process(self, make: MakeRuntime) -> None:
+    # -- what is instrumented ------------------------------------------------------------------------------------------
+
+    @property
+    def is_instrumented(self) -> bool:
+        """Whether the whole process is instrumented, and not only for a capture."""
+        return self.process is not None and not self.process.provisional
+
+    def instrument_process(self, runtime_factory: RuntimeFactory) -> None:
         """All clients, those that exist and those to come. Without effect if that is so already."""
-        if self.process is None and self._patch():
-            self.process = make()
+        if self.process is not None:
+            if self.process.provisional:
+                self.process.adopt(runtime_factory())
+            return
+        if self._patch():
+            self.process = runtime_factory()
 
-    def instrument_client(self, client: Any, make: MakeRuntime) -> None:
+    def join(self, recorder: Recorder) -> None:
+        """Has `recorder` record everything that is recorded, and the whole process at least."""
+        if self.process is None and self._patch():
+            self.process = Runtime(provisional=True)
+        for runtime in self.runtimes():
+            runtime.recorders.join(recorder)
+
+    def leave(self, recorder: Recorder) -> None:
+        """Undoes `join`."""
+        for runtime in self.runtimes():
+            runtime.recorders.leave(recorder)
+        if self.process is not None and self.process.provisional and self.process.recorders.empty:
+            self.uninstrument_process()
+
+    def instrument_client(self, client: Any, runtime_factory: RuntimeFactory) -> None:
         """One SDK client, and those that `with_options` makes of it, as they share its HTTP client.
 
         Raises `TypeError` for an object that is no SDK client.
         """
-        connection = sdk.http_client_of(client)
-        if connection is None:
+        http_client = sdk.http_client_of(client)
+        if http_client is None:
             raise TypeError(f"Expected a client of the Anthropic SDK, got {type(client).__name__}")
-        # Where calls cannot be seen, what goes through the client's own HTTP client still can.
-        self._add_once(connection, make, calls_only=self._patch())
+        self._name(http_client, runtime_factory, calls=True)
 
-    def instrument_http_client(self, client: Any, make: MakeRuntime) -> None:
+    def instrument_http_client(self, http_client: Any, runtime_factory: RuntimeFactory) -> None:
         """Every request of one HTTP client. Raises `TypeError` for what is none."""
-        self._add_once(client, make, calls_only=False)
+        self._name(http_client, runtime_factory, calls=False)
+
+    def _name(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool) -> None:
+        if not http_send.is_client(http_client):
+            raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")
+        self._sends.patch_libraries()
+        self._sends.meet(type(http_client))
+        if calls:
+            self._patch_sdk()
+        runtime, mark = self.runtime_of(http_client), _mark_of(http_client)
+        if runtime is None:
+            self._mark(http_client, Mark(runtime_factory(), calls=calls))
+        elif calls and mark is not None and not mark.calls:
+            self._mark(http_client, Mark(runtime, calls=True))
+
+    def _mark(self, http_client: Any, mark: Mark) -> None:
+        vars(http_client)[MARK] = mark
+        self._marked.append(weakref.ref(http_client))
+
+    # -- what the adapters ask -----------------------------------------------------------------------------------------
+
+    def runtime_of(self, http_client: Any) -> Runtime | None:
+        """The runtime that an HTTP client was named to, `None` if it was not."""
+        mark = _mark_of(http_client)
+        return mark.runtime if mark is not None and mark.runtime is not None and mark.runtime.active else None
+
+    def excludes(self, http_client: Any) -> bool:
+        """Whether an HTTP client was taken out of an instrumented process."""
+        mark = _mark_of(http_client)
+        return mark is not None and mark.runtime is None
+
+    def runtime_of_calls(self, http_client: Any) -> Runtime | None:
+        """The runtime for the calls that are sent by an HTTP client, `None` for one that is not instrumented."""
+        mark = _mark_of(http_client)
+        runtime = self.process
+        if mark is not None and (mark.calls or mark.runtime is None or runtime is not None):
+            runtime = mark.runtime
+        if runtime is not None and http_send.is_client(http_client):
+            # A class that has a `send` of its own is patched at the first call through it.
+            self._sends.meet(type(http_client))
+        return runtime
+
+    # -- how it is undone ----------------------------------------------------------------------------------------------
 
     def uninstrument(self) -> None:
         """Takes everything off again. What another library has wrapped since becomes a pass-through."""
-        if self.process is not None:
-            self.process.active = False
-            self.process = None
-        for client in list(self._http_clients.values()):
-            runtime = http_client.runtime_of(client)
-            if runtime is not None:
-                runtime.active = False
-            http_client.uninstrument(client)
-        self._http_clients = weakref.WeakValueDictionary()
-        for patch in self._patches:
-            patch.undo()
-        self._patches = []
+        for runtime in self.runtimes():
+            runtime.active = False
+        self.process = None
+        for http_client in self._named():
+            vars(http_client).pop(MARK, None)
+        self._marked = []
+        self._unpatch()
 
     def uninstrument_process(self) -> None:
         """Takes it off the process, and leaves the clients that were named one by one."""
-        runtime, self.process = self.process, None
-        if runtime is None:
+        if self.process is None:
             return
-        runtime.active = False
-        for client in list(self._http_clients.values()):
-            if http_client.runtime_of(client) is runtime:
-                http_client.uninstrument(client)
-                self._http_clients.pop(id(client), None)
-        if not self._http_clients:
-            self.uninstrument()
+        self.process.active = False
+        self.process = None
+        if not self._named():
+            self._unpatch()
 
     def uninstrument_client(self, client: Any) -> None:
-        """Takes it off one SDK client or HTTP client that was named to `instrument`."""
-        target = client if callable(getattr(client, "send", None)) else sdk.http_client_of(client)
-        if target is not None:
-            http_client.uninstrument(target)
-            self._http_clients.pop(id(target), None)
+        """Takes it off one SDK client or HTTP client: one that was named, or one of an instrumented process."""
+        http_client = client if http_send.is_client(client) else sdk.http_client_of(client)
+        if http_client is None:
+            return
+        vars(http_client).pop(MARK, None)
+        if self.process is not None:
+            self._mark(http_client, Mark())
+        elif not self._named():
+            self._unpatch()
 
     def runtimes(self) -> list[Runtime]:
-        """Everybody who learns of calls or attempts now."""
-        of_clients = (http_client.runtime_of(client) for client in self._http_clients.values())
+        """Every runtime that records something now."""
+        of_clients = (self.runtime_of(http_client) for http_client in self._named())
         found = {id(runtime): runtime for runtime in (self.process, *of_clients) if runtime is not None}
         return list(found.values())
 
-    def runtime_of(self, client: Any) -> Runtime | None:
-        """Who learns of the calls of an SDK client. Instruments its HTTP client if the process is instrumented."""
-        connection = sdk.http_client_of(client)
-        runtime = http_client.runtime_of(connection)
-        if runtime is not None and runtime.active:
-            return runtime
-        if self.process is not None:
-            self._reach(connection, self.process)
-        return self.process
+    def _named(self) -> list[Any]:
+        """The HTTP clients that are marked and alive."""
+        alive = {id(found): found for ref in self._marked for found in (ref(),) if found is not None}
+        return [http_client for http_client in alive.values() if _mark_of(http_client) is not None]
 
-    def _reach(self, connection: Any, runtime: Runtime) -> None:
-        """Instruments an HTTP client at its first call. Without one where we know it, there are calls only."""
-        if http_client.is_client(connection):
-            self._add(connection, runtime, calls_only=True)
-        elif not self._told:
-            self._told = True
-            log.warning("This version of the Anthropic SDK is not known: its calls are recorded, its attempts are not")
-
-    def _add_once(self, client: Any, make: MakeRuntime, *, calls_only: bool) -> None:
-        runtime = http_client.runtime_of(client)
-        if runtime is None or not runtime.active or runtime is self.process:
-            self._add(client, make(), calls_only=calls_only)
-
-    def _add(self, client: Any, runtime: Runtime, *, calls_only: bool) -> None:
-        if http_client.instrument(client, runtime, calls_only=calls_only):
-            self._http_clients[id(client)] = client
+    # -- the patches ---------------------------------------------------------------------------------------------------
 
     def _patch(self) -> bool:
-        module = _sdk_module()
-        if module is None:
+        """Patches what is installed. Returns whether there is something."""
+        if not self._sends.patch_libraries():
+            log.warning("Neither httpx nor httpx2 can be imported: there is nothing to instrument")
             return False
-        self._patches = self._patches or sdk.patch(module, self.runtime_of)
-        if not self._patches:
-            log.warning(
-                "This version of the Anthropic SDK is not known: calls are not recorded. "
-                "anthropic_otel.instrument_http_client(client) records the attempts of one HTTP client"
-            )
-        return bool(self._patches)
+        self._patch_sdk()
+        return True
+
+    def _patch_sdk(self) -> None:
+        if self._calls:
+            return
+        try:
+            import anthropic
+        except ImportError:
+            # Apps reach the Messages API without the SDK too.
+            return
+        self._calls = sdk.patch(anthropic, self)
+        if not self._calls:
+            log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
+
+    def _unpatch(self) -> None:
+        self._sends.undo()
+        while self._calls:
+            self._calls.pop().undo()
+
+
+def _mark_of(http_client: Any) -> Mark | None:
+    try:
+        mark = http_client.__dict__.get(MARK)
+    except AttributeError:
+        return None
+    return mark if isinstance(mark, Mark) else None
 
 
 INSTRUMENTATION: Final = Instrumentation()
-
-
-def _sdk_module() -> ModuleType | None:
-    try:
-        import anthropic
-    except ImportError:
-        log.warning("The Anthropic SDK cannot be imported: there is nothing to instrument")
-        return None
-    return anthropic

@@ -1,6 +1,6 @@
 """The zero-code start: `opentelemetry-instrument python app.py` finds this class by its entry point.
 
-The rule: it takes its options as the declarative configuration file passes them, and an option it cannot use is a
+Rule: it takes its options as the declarative configuration file passes them, and an option it cannot use is a
 warning. An exception here would end the auto-instrumentation of the whole process.
 
 The entry point's name is `anthropic_otel`; with it, `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=anthropic_otel` switches it
@@ -23,7 +23,7 @@ import anthropic_otel
 from anthropic_otel._core.guard import guarded, log
 
 _PROVIDERS: Final = ("tracer_provider", "meter_provider")
-_SWITCHES: Final = ("metrics", "logs", "phases", "suppress_http_instrumentation")
+_SWITCHES: Final = ("metrics", "logs", "phases", "suppress_http_instrumentation", "sdk_only")
 _WORDS: Final = {"true": True, "false": False}
 
 
@@ -35,7 +35,8 @@ class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        return ("anthropic >= 0.40",)
+        # Any of several packages will do, for which OpenTelemetry has no method but the extra `instruments-any`.
+        return ()
 
     def _instrument(self, **kwargs: Any) -> None:
         _start(kwargs)

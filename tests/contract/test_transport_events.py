@@ -35,6 +35,12 @@ HTTP2 = [f"http2.{event}" for event in EXCHANGE]
 needs_h2 = pytest.mark.skipif(importlib.util.find_spec("h2") is None, reason="h2 is not installed")
 
 
+AFTER_HEADERS = {
+    f"{prefix}.{step}" for prefix in ("http11", "http2") for step in ("receive_response_body", "response_closed")
+}
+"""The steps of reading and closing a body, which come after a request has been answered or has failed."""
+
+
 class Heard:
     """Every event of one request, as it came."""
 
@@ -50,8 +56,8 @@ class Heard:
 
     @property
     def handled(self) -> list[str]:
-        """The names of those that the timeline has a handler for, and of those that complete them."""
-        steps = {name.rpartition(".")[0] for name in timeline._HANDLERS}
+        """The names of those up to the headers that the timeline has a handler for, and of those that complete them."""
+        steps = {name.rpartition(".")[0] for name in timeline._HANDLERS} - AFTER_HEADERS
         return [name for name, _ in self.events if name.rpartition(".")[0] in steps]
 
     def info(self, name: str) -> Any:

@@ -159,7 +159,8 @@ def test_uninstrumenting_leaves_no_trace(app: SdkApp, recorded: Telemetry) -> No
     before = (dict(cls.__dict__), set(app.http.__dict__))
     recorded.instrument()
     app.create()
-    assert "send" in app.http.__dict__
+    assert set(app.http.__dict__) == before[1]
+    assert cls.__dict__["request"] is not before[0]["request"]
     anthropic_otel.uninstrument()
     assert (dict(cls.__dict__), set(app.http.__dict__)) == before
     app.create()

@@ -10,7 +10,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel._core.runtime import current_call
+from anthropic_otel._adapters.current import current_call
 from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.testing import capture
 

@@ -11,8 +11,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
+from anthropic_otel._adapters.current import current_call
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.runtime import current_call
 from anthropic_otel.simulator import Delivery, Reply, Simulator
 from support import identities
 from support.apps import API_KEY, request_of

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: E402
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: E402
 
 import anthropic_otel  # noqa: E402
-from anthropic_otel._core.runtime import current_call  # noqa: E402
+from anthropic_otel._adapters.current import current_call  # noqa: E402
 
 REQUEST = {"model": "claude-opus-4-8", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
 GREENLETS = 60

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from opentelemetry import trace
 
-from anthropic_otel._core.runtime import current_call
+from anthropic_otel._adapters.current import current_call
 from anthropic_otel._core.semconv import ATTEMPT_DURATION, ATTEMPT_OUTCOME, ATTEMPT_STARTED, CALL_DURATION
 from reliability import interrupting
 from reliability.interrupting import ALONE, Interrupt, Lines, Transport, cancelled_at, interrupted_at

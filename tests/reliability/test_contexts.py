@@ -14,7 +14,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 
-from anthropic_otel._core.runtime import current_call
+from anthropic_otel._adapters.current import current_call
 from anthropic_otel._core.semconv import ATTEMPT_OUTCOME
 from reliability import interrupting
 from reliability.interrupting import Transport

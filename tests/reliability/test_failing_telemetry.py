@@ -24,8 +24,8 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 import anthropic_otel
+from anthropic_otel._adapters.current import current_call
 from anthropic_otel._core import guard
-from anthropic_otel._core.runtime import current_call
 from anthropic_otel.simulator import Simulator
 from reliability import breaking, interrupting, programs
 from reliability.breaking import POINTS, Points

@@ -1,7 +1,7 @@
 """Event hooks for those who build their own HTTP client and want nothing patched.
 
-The rule: one hook serves sync and async clients. A sync client calls it and ignores what it returns; an async one
-awaits that, and by being awaited the hook knows which kind of `trace` function the transport takes.
+Rule: one hook serves sync and async clients. A sync client calls it and ignores what it returns; an async one awaits
+that, and by being awaited the hook knows which kind of `trace` function the transport takes.
 
 What hooks cannot see: a failure without an event of the transport, as of a pool that is full or of a custom transport.
 Such an attempt ends when its request is dropped, as `_OTHER`. Each hop of a redirect is an attempt of its own, and with
@@ -10,21 +10,20 @@ a transport that retries to connect by itself the first failure to connect ends 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_client
-from anthropic_otel._core.attempt import Attempt, End
-from anthropic_otel._core.finalizer import finalize, process
+from anthropic_otel._adapters import http_send
+from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.runtime import Runtime
+from anthropic_otel._core.send import Send
 
 HOOKED: Final = "anthropic_otel.hooked"
 """The request extension that holds the attempt between the hooks."""
 
 
-class Done:
+class Awaitable0:
     """What a hook returns. Awaiting it waits for nothing; `awaited` is called first."""
 
     __slots__ = ("_awaited",)
@@ -38,30 +37,32 @@ class Done:
         yield from ()
 
 
-class Hooked:
+class HookedAttempt:
     """An attempt between its request hook and its response hook. Dropped with its request, it ends the attempt."""
 
-    __slots__ = ("attempt", "process", "theirs")
+    __slots__ = ("_created_in", "app_trace", "send")
 
-    def __init__(self, attempt: Attempt, theirs: Callable[..., Any] | None) -> None:
-        self.attempt = attempt
-        self.process = process()
-        self.theirs = theirs
+    def __init__(self, send: Send, app_trace: Callable[..., Any] | None) -> None:
+        self.send = send
+        self.app_trace = app_trace
+        self._created_in = fork_generation()
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Takes an event of the transport, and from one that tells of a failure the end of the attempt."""
-        self.attempt.timeline.trace(name, info)
+        attempt = self.send.attempt
+        attempt.trace(name, info)
         error = info.get("exception") if name.endswith(".failed") else None
         if isinstance(error, BaseException) and not _is_kept(name, error):
-            self.attempt.end(End.RAISED, error)
+            self.send.failed(error)
 
     async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
         self.trace(name, info)
 
     def __del__(self) -> None:
-        if self.attempt.status is None and not self.attempt.ended:
-            finalize(functools.partial(self.attempt.end, End.LOST), self.process)
+        attempt = self.send.attempt
+        if attempt.status is None and not attempt.ended:
+            finalize(self.send.lost, self._created_in)
 
 
 def _is_kept(event: str, error: BaseException) -> bool:
@@ -75,40 +76,46 @@ class Hooks:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime: Final = runtime
 
-    def request(self, request: Any) -> Done:
+    def request(self, request: Any) -> Awaitable0:
         """Begins an attempt. Never raises: a hook that raised would make the SDK send the request again."""
-        return Done(self._begin(request))
+        return Awaitable0(self._begin(request))
 
     @guarded(None)
     def _begin(self, request: Any) -> Callable[[], None] | None:
-        theirs = _forget_last_hop(request)
-        attempt = http_client.begin(self._runtime, request, calls_only=False)
-        if attempt is None:
+        app_trace = _forget_last_hop(request)
+        if http_send.is_recorded(request) or not self._runtime.enabled():
             return None
+        source = self._runtime.lone_attempts(http_send.retry_count_of(request))
+        send = Send(source, http_send.target_of_request(request), None)
+        http_send.propagate(request, send.attempt.recorder.headers)
         # A hook is left before the send: nothing may stay current.
-        attempt.observer.attempt_sent(attempt)
-        hooked = Hooked(attempt, theirs)
+        send.attempt.recorder.send_finished(None)
+        hooked = HookedAttempt(send, app_trace)
         request.extensions = {**request.extensions, HOOKED: hooked}
-        http_client.listen(request, hooked.trace, theirs, asynchronous=False)
-        return lambda: http_client.listen(request, hooked.atrace, theirs, asynchronous=True)
+        _listen(request, hooked.trace, app_trace, asynchronous=False)
+        return lambda: _listen(request, hooked.atrace, app_trace, asynchronous=True)
 
-    def response(self, response: Any) -> Done:
+    def response(self, response: Any) -> Awaitable0:
         """Takes the response of the attempt, and follows its body."""
         self._respond(response)
-        return Done()
+        return Awaitable0()
 
     @guarded(None)
     def _respond(self, response: Any) -> None:
         hooked = response.request.extensions.get(HOOKED)
-        if isinstance(hooked, Hooked):
-            http_client.received(hooked.attempt, response)
+        if isinstance(hooked, HookedAttempt):
+            http_send.received(hooked.send, response)
+
+
+def _listen(request: Any, ours: Callable[..., Any], theirs: Callable[..., Any] | None, *, asynchronous: bool) -> None:
+    trace = ours if theirs is None else http_send.chained(ours, theirs, asynchronous=asynchronous)
+    request.extensions = {**request.extensions, "trace": trace}
 
 
 def _forget_last_hop(request: Any) -> Any:
     """The app's own `trace` function. A redirected request brings along what we have put on the one before it."""
     hooked = request.extensions.get(HOOKED)
-    if not isinstance(hooked, Hooked):
+    if not isinstance(hooked, HookedAttempt):
         return request.extensions.get("trace")
-    ours = (HOOKED, http_client.ATTEMPT, "trace")
-    request.extensions = {name: value for name, value in request.extensions.items() if name not in ours}
-    return hooked.theirs
+    request.extensions = {name: value for name, value in request.extensions.items() if name not in (HOOKED, "trace")}
+    return hooked.app_trace

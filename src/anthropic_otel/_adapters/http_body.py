@@ -1,73 +1,56 @@
-"""The body of a response, wrapped so that its attempt learns when the app has read it, closed it or dropped it.
+"""The body of a response, wrapped so that its attempt ends when the app has read it, closed it or dropped it.
 
-The rule: the wrapper hands on every chunk and every exception as it is, reads nothing by itself, and keeps alive no
-more than the body that it wraps. It is a byte stream of the same kind, of the same library, as the body it stands for.
+Rule: the wrapper passes on every chunk and every exception as it is, reads nothing by itself, and keeps nothing alive
+but the body that it wraps. It is a byte stream of the same kind, of the same library, as that body.
 
-Where a body is compressed its events are not to be seen in its bytes; then the decoded chunks are looked at as they
-pass the response's `iter_bytes`, so that nothing is decoded twice.
+The events of a compressed body are hidden in its bytes. There the chunks are looked at as they leave the response's
+decoder, so that nothing is decoded twice.
 """
 
 from __future__ import annotations
 
 import functools
-import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from types import TracebackType
 from typing import Any, Final
 
 from anthropic_otel._core.attempt import Attempt, End
-from anthropic_otel._core.finalizer import finalize, process
+from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import Reading
-
-OBSERVED: Final = "anthropic_otel.observed"
-"""The response extension that says that a response's body is that of an attempt."""
 
 _EVENT_STREAMS: Final = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 
 
 def observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
-    """Puts a wrapper around the body of an open `response`, which is to end the attempt. Returns `True`."""
+    """Wraps the body of an open `response`, which then ends the attempt. Returns `True`."""
     event_stream = headers.get(b"content-type", b"").lower().startswith(_EVENT_STREAMS)
-    reading = attempt.read(event_stream=event_stream, is_message=event_stream and attempt.is_message)
+    reading = attempt.begin_body(event_stream=event_stream, is_message=event_stream and attempt.is_message)
     encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
     stream_class: Any = type(response.stream)
-    wrapper = wrapper_class(stream_class, _SyncBody, _AsyncBody, _BothBody)
-    body = wrapper(response.stream, attempt, reading, encoded)
+    body = wrapper_class(stream_class, _SyncBody, _AsyncBody, _BothBody)(response.stream, attempt, reading, encoded)
     response.stream = body
-    response.extensions[OBSERVED] = True
     if encoded:
-        _look_at_decoded(response, body)
+        # Private, but not pickled and not seen by others, as methods of ours on the response would be.
+        response._decoder = _ObservedDecoder(response._get_content_decoder(), attempt, reading)
     return True
 
 
 class _Observed:
     """What the wrappers of the three kinds of body have in common."""
 
-    __slots__ = (
-        "_attempt",
-        "_body",
-        "_encoded",
-        "_how",
-        "_process",
-        "_reading",
-        "decoding",
-        "ends_in_decoder",
-        "stream_observer",
-    )
+    __slots__ = ("_body", "_created_in", "_how", "attempt", "encoded", "reading", "stream_observer")
 
     def __init__(self, body: Any, attempt: Attempt, reading: Reading, encoded: bool) -> None:
         self._how = End.CLOSED
-        self._process = process()
-        # Last of what `__del__` needs, as an interrupted `__init__` is finalized too.
-        self._attempt = attempt
+        self._created_in = fork_generation()
         self._body = body
-        self._reading = reading
-        self._encoded = encoded
-        self.ends_in_decoder = False
-        self.decoding = False
-        # What the SDK asks its response's body for at every event. Mostly there is none, and it took 2 µs each time to
-        # find that out by `__getattr__`.
+        self.reading: Final = reading
+        self.encoded: Final = encoded
+        # The SDK asks its response's body for it at every event, and mostly there is none.
         self.stream_observer = getattr(body, "stream_observer", None)
+        # Last, as an interrupted `__init__` is finalized too.
+        self.attempt: Final = attempt
 
     def __getattr__(self, name: str) -> Any:
         # `elapsed`, and whatever else a library has put on the body below. Never for a name of this class.
@@ -76,49 +59,54 @@ class _Observed:
         return getattr(self._body, name)
 
     def exhausted(self) -> None:
-        """The last chunk has been handed on; the decoder, if there is one in use, may still have some left."""
+        """The last chunk has been passed on."""
         self._how = End.READ
-        if not self.ends_in_decoder:
-            self._attempt.end(End.READ)
+        if not self.reading.decoding:
+            self.attempt.end(End.READ)
 
     def closed(self) -> None:
-        """The body is closed: by its reader at the end, by the SDK before a retry, or by the app.
-
-        Within the decoder it is closed because that is done, or has failed: it will tell.
-        """
-        if self.decoding:
-            return
-        if self._how is End.CLOSED or not self.ends_in_decoder:
-            self._attempt.end(self._how)
-
-    def failed(self, error: BaseException) -> None:
-        self._attempt.end(End.RAISED, error)
+        """The body is closed: by its reader at the end, by the SDK before a retry, or by the app."""
+        if self._how is End.CLOSED or not self.reading.decoding:
+            self.attempt.end(self._how)
 
     def __del__(self) -> None:
-        attempt: Attempt | None = getattr(self, "_attempt", None)
+        attempt: Attempt | None = getattr(self, "attempt", None)
         if attempt is not None and not attempt.ended:
-            finalize(functools.partial(attempt.end, self._how), self._process)
+            finalize(functools.partial(attempt.end, self._how), self._created_in)
+
+
+class _Iteration:
+    """One reading of a body, as a context manager around its loop: how the loop ends is how the body ends."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: _Observed) -> None:
+        self._body = body
+
+    def __enter__(self) -> None:
+        self._body.reading.asked_at = self._body.reading.clock_now()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._body.exhausted()
+        elif not isinstance(error, GeneratorExit):
+            self._body.attempt.fail(error)
+        # Else the app reads no further. The body is open until it is closed or dropped, and so is the attempt.
 
 
 class _SyncBody(_Observed):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[bytes]:
-        reading, encoded, now = self._reading, self._encoded, self._reading.now
-        try:
-            reading.asked_at = now()
+        reading, encoded, now = self.reading, self.encoded, self.reading.clock_now
+        with _Iteration(self):
             for chunk in self._body:
-                if reading.arrived(None if encoded else chunk):
-                    self._attempt.end(End.CLOSED)
+                if reading.on_chunk(None if encoded else chunk):
+                    self.attempt.end(End.CLOSED)
                 yield chunk
                 reading.asked_at = now()
-        except GeneratorExit:
-            # The app reads no further. The body is open until it is closed or dropped, and so is the attempt.
-            raise
-        except BaseException as error:
-            self.failed(error)
-            raise
-        self.exhausted()
 
     def close(self) -> None:
         try:
@@ -131,25 +119,19 @@ class _AsyncBody(_Observed):
     __slots__ = ()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        reading, encoded, now = self._reading, self._encoded, self._reading.now
+        reading, encoded, now = self.reading, self.encoded, self.reading.clock_now
         chunks = self._body.__aiter__()
-        try:
-            reading.asked_at = now()
-            async for chunk in chunks:
-                if reading.arrived(None if encoded else chunk):
-                    self._attempt.end(End.CLOSED)
-                yield chunk
-                reading.asked_at = now()
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            self.failed(error)
-            raise
-        finally:
-            # In the task that read it; otherwise the event loop closes it later, in a task of its own.
-            if isinstance(chunks, AsyncGenerator):
-                await chunks.aclose()
-        self.exhausted()
+        with _Iteration(self):
+            try:
+                async for chunk in chunks:
+                    if reading.on_chunk(None if encoded else chunk):
+                        self.attempt.end(End.CLOSED)
+                    yield chunk
+                    reading.asked_at = now()
+            finally:
+                # In the task that read it; otherwise the event loop closes it later, in a task of its own.
+                if isinstance(chunks, AsyncGenerator):
+                    await chunks.aclose()
 
     async def aclose(self) -> None:
         try:
@@ -175,69 +157,63 @@ def wrapper_class(body: type[Any], sync: type[Any], asynchronous: type[Any], bot
     return type("ObservedBody", (behaviours.get(frozenset(kinds), both), *kinds.values()), {"__slots__": ()})
 
 
-# -- compressed bodies -------------------------------------------------------------------------------------------------
+class _ObservedDecoder:
+    """A response's content decoder that shows each decoded chunk to the reading of its body.
 
-
-def _look_at_decoded(response: Any, body: Any) -> None:
-    """Passes the chunks of `response.iter_bytes` and `aiter_bytes` by the reading, as long as the body is open.
-
-    The functions hold both weakly: a cycle would leave a dropped response to the garbage collector.
+    The decoders of httpx return one chunk of bytes for each, those of httpx2 an iterator of chunks.
     """
-    response_ref, body_ref = weakref.ref(response), weakref.ref(body)
 
-    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
-        return _decoded(response_ref(), body_ref(), chunk_size)
+    __slots__ = ("_attempt", "_decoder", "_reading")
 
-    def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        return _adecoded(response_ref(), body_ref(), chunk_size)
+    def __init__(self, decoder: Any, attempt: Attempt, reading: Reading) -> None:
+        self._decoder: Final = decoder
+        self._attempt: Final = attempt
+        self._reading: Final = reading
 
-    response.iter_bytes, response.aiter_bytes = iter_bytes, aiter_bytes
+    def decode(self, data: bytes) -> bytes | Iterator[bytes]:
+        self._reading.decoding = True
+        return self._shown(lambda: self._decoder.decode(data))
 
+    def flush(self) -> bytes | Iterator[bytes]:
+        return self._shown(self._decoder.flush, last=True)
 
-def _decoded(response: Any, body: Any, chunk_size: int | None) -> Iterator[bytes]:
-    _restore(response)
-    body.ends_in_decoder = body.decoding = True
-    try:
-        for chunk in type(response).iter_bytes(response, chunk_size):
-            if body._reading.decoded(chunk):
-                body._attempt.end(End.CLOSED)
-            body.decoding = False
-            yield chunk
-            body.decoding = True
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        body.failed(error)
-        raise
-    finally:
-        body.decoding = False
-    body._attempt.end(End.READ)
+    def _shown(self, decode: Callable[[], Any], *, last: bool = False) -> bytes | Iterator[bytes]:
+        with _Decoding(self._attempt, last=False):
+            decoded = decode()
+        if isinstance(decoded, bytes):
+            with _Decoding(self._attempt, last=last):
+                self._show(decoded)
+            return decoded
+        return self._shown_one_by_one(decoded, last)
 
+    def _shown_one_by_one(self, decoded: Iterable[bytes], last: bool) -> Iterator[bytes]:
+        with _Decoding(self._attempt, last=last):
+            for chunk in decoded:
+                self._show(chunk)
+                yield chunk
 
-async def _adecoded(response: Any, body: Any, chunk_size: int | None) -> AsyncIterator[bytes]:
-    _restore(response)
-    body.ends_in_decoder = body.decoding = True
-    chunks = type(response).aiter_bytes(response, chunk_size)
-    try:
-        async for chunk in chunks:
-            if body._reading.decoded(chunk):
-                body._attempt.end(End.CLOSED)
-            body.decoding = False
-            yield chunk
-            body.decoding = True
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        body.failed(error)
-        raise
-    finally:
-        body.decoding = False
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
-    body._attempt.end(End.READ)
+    def _show(self, chunk: bytes) -> None:
+        if self._reading.on_decoded(chunk):
+            self._attempt.end(End.CLOSED)
 
 
-def _restore(response: Any) -> None:
-    """A body is read once: from here on the response is as it was, so that it can be pickled."""
-    response.__dict__.pop("iter_bytes", None)
-    response.__dict__.pop("aiter_bytes", None)
+class _Decoding:
+    """One step of a decoder, as a context manager: it may fail, and with the last one the body has been read."""
+
+    __slots__ = ("_attempt", "_last")
+
+    def __init__(self, attempt: Attempt, *, last: bool) -> None:
+        self._attempt = attempt
+        self._last = last
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            if self._last:
+                self._attempt.end(End.READ)
+        elif not isinstance(error, GeneratorExit):
+            self._attempt.fail(error)

@@ -14,70 +14,78 @@ from typing import Any, Final
 
 from anthropic_otel._core.call import Invocation
 from anthropic_otel._core.operations import UNKNOWN, operation_of
+from anthropic_otel._core.semconv import OTHER
 
 _SPAN_PREFIX: Final = "anthropic."
 _UNCAPPED_RETRY_AFTER: Final = (1, 6)
 _CAPPED_RETRY_AFTER_SECONDS: Final = 60.0
-_MOST_KEPT: Final = 64
+_MAX_CACHED: Final = 64
+_MAX_MODEL: Final = 128
 
 
-class _Client:
+class _ClientFacts:
     """What is the same for the calls of one SDK client, and the invocations that were made of it."""
 
-    __slots__ = ("address", "base_url", "kept", "port", "propagates", "this", "traced")
+    __slots__ = ("address", "base_url", "cache", "port", "propagate_context", "ref", "sdk_makes_span")
 
     def __init__(self, client: Any, forget: Callable[[Any], None]) -> None:
-        self.this = weakref.ref(client, forget)
+        self.ref = weakref.ref(client, forget)
         self.base_url = getattr(client, "base_url", None)
         self.address = getattr(self.base_url, "host", None)
         self.port = _port(self.base_url)
-        self.traced, self.propagates = _tracing_of(client)
-        self.kept: dict[tuple[Any, ...], Invocation] = {}
+        self.sdk_makes_span, self.propagate_context = _tracing_of(client)
+        self.cache: dict[tuple[Any, ...], Invocation] = {}
 
 
 class Invocations:
-    """Makes an `Invocation` of each call; calls that differ in nothing that is recorded share one."""
+    """Makes an `Invocation` of each call. Calls that differ in nothing that is recorded share one."""
 
     def __init__(self, sdk_version: str) -> None:
-        self._longest: Final = _longest_retry_after(sdk_version)
+        self._max_retry_after: Final = _max_retry_after(sdk_version)
         # By `id`: a client class may define equality, and then has no hash.
-        self._clients: Final[dict[int, _Client]] = {}
+        self._clients: Final[dict[int, _ClientFacts]] = {}
 
     def of(self, client: Any, options: Any, stream: bool) -> Invocation:
         """The invocation that `options`, the SDK's request options, stand for."""
         facts = self._clients.get(id(client))
-        if facts is None or facts.this() is not client or facts.base_url is not getattr(client, "base_url", None):
-            facts = self._meet(client)
+        if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
+            facts = self._client_facts(client)
         span_name = getattr(options, "span_name", None)
-        operation = span_name or _operation(options)
-        body, own = getattr(options, "json_data", None), getattr(options, "max_retries", None)
-        # Most often a dictionary, of which `isinstance` would take longer to find out.
-        model = body.get("model") if type(body) is dict or isinstance(body, Mapping) else None
+        own = getattr(options, "max_retries", None)
         most = own if isinstance(own, int) else getattr(client, "max_retries", None)
         key = (
-            *(operation, not span_name, model if isinstance(model, str) else None, stream),
+            span_name or _operation(options),
+            bool(span_name),
+            _model(getattr(options, "json_data", None)),
+            stream,
             most if isinstance(most, int) else None,
         )
-        found = facts.kept.get(key)
+        found = facts.cache.get(key)
         if found is None:
-            if len(facts.kept) >= _MOST_KEPT:
-                facts.kept.clear()
-            found = facts.kept[key] = self._make(facts, *key)
+            if len(facts.cache) >= _MAX_CACHED:
+                facts.cache.clear()
+            found = facts.cache[key] = self._make(facts, *key)
         return found
 
-    def _meet(self, client: Any) -> _Client:
+    def _client_facts(self, client: Any) -> _ClientFacts:
         number, clients = id(client), self._clients
 
         def forget(gone: Any) -> None:
             facts = clients.get(number)
-            if facts is not None and facts.this is gone:
+            if facts is not None and facts.ref is gone:
                 clients.pop(number, None)
 
-        facts = clients[number] = _Client(client, forget)
+        facts = clients[number] = _ClientFacts(client, forget)
         return facts
 
     def _make(
-        self, facts: _Client, operation: str | None, nameless: bool, model: str | None, stream: bool, most: int | None
+        self,
+        facts: _ClientFacts,
+        operation: str | None,
+        of_sdk_method: bool,
+        model: str | None,
+        stream: bool,
+        most: int | None,
     ) -> Invocation:
         return Invocation(
             operation=operation.removeprefix(_SPAN_PREFIX) if operation else None,
@@ -87,10 +95,19 @@ class Invocations:
             port=facts.port,
             max_retries=most,
             # The SDK makes no span for a request that none of its own methods made.
-            traced_by_sdk=facts.traced and not nameless,
-            propagates=facts.propagates,
-            longest_retry_after=self._longest,
+            sdk_makes_span=facts.sdk_makes_span and of_sdk_method,
+            propagate_context=facts.propagate_context,
+            max_retry_after=self._max_retry_after,
         )
+
+
+def _model(body: object) -> str | None:
+    """The model that a request's body asks for. No longer string than a model's name is kept, also not as a key."""
+    # Most often a dictionary, of which `isinstance` would take longer to find out.
+    model = body.get("model") if type(body) is dict or isinstance(body, Mapping) else None
+    if not isinstance(model, str):
+        return None
+    return model if len(model) <= _MAX_MODEL else OTHER
 
 
 def _operation(options: Any) -> str | None:
@@ -118,7 +135,7 @@ def _tracing_of(client: Any) -> tuple[bool, bool]:
     return bool(isinstance(traces, Mapping) and traces.get("enabled")), options.get("propagation") is not False
 
 
-def _longest_retry_after(version: str) -> float:
+def _max_retry_after(version: str) -> float:
     """Up to 1.5 the SDK ignores a `retry-after` of more than a minute."""
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     return float("inf") if numbers >= _UNCAPPED_RETRY_AFTER else _CAPPED_RETRY_AFTER_SECONDS

@@ -1,69 +1,44 @@
-"""The boundary of a call: `request` of the SDK's clients, sync and async, of every platform.
+"""The seam of calls: `request` of the SDK's base clients, sync and async, of every platform.
 
-The rule: `request` is replaced on the class that defines it, so that clients that exist already are seen too, and what
-is wrapped returns and raises exactly what it did. The HTTP client of an SDK client is instrumented at its first call.
-
-What is private in the SDK is looked up here and in `invocations`, each with what is left when it is gone.
+Rule: what is wrapped returns and raises exactly what it did. What is private in the SDK is looked up here and in
+`invocations`, each with what is left when it is gone.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import Token
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Protocol
 
-from anthropic_otel._adapters import spliced
+from anthropic_otel._adapters import current, middleware_stream
+from anthropic_otel._adapters.current import RunningCall, current_call
 from anthropic_otel._adapters.invocations import Invocations
-from anthropic_otel._core.call import Call
+from anthropic_otel._adapters.patches import Function, Patch, patchable
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import HeldBody
 from anthropic_otel._core.finalizer import deferred, drain
-from anthropic_otel._core.guard import report
-from anthropic_otel._core.runtime import Runtime, current_call
-
-RuntimeOf = Callable[[Any], Runtime | None]
-"""Which runtime learns of the calls of an SDK client; `None` for one that is not instrumented."""
+from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.runtime import Runtime
 
 
-class Patch:
-    """Our `request` on one class of the SDK. Undone, it is gone, or does nothing below what was put on top of it."""
+class Calls(Protocol):
+    """Which runtime records the calls of which client."""
 
-    def __init__(self, cls: type[Any], make: MakeRequest, runtime_of: RuntimeOf, invocations: Invocations) -> None:
-        self._cls: Final = cls
-        self._original: Final = cls.__dict__["request"]
-        self._runtime_of: Final = runtime_of
-        self._invocations: Final = invocations
-        self._active = True
-        self._request: Final = make(self._original, self)
-        cls.request = self._request
+    def runtime_of_calls(self, http_client: Any) -> Runtime | None:
+        """The runtime for calls that are sent by `http_client`, `None` for a client that is not instrumented.
 
-    def undo(self) -> None:
-        """Restores the class, unless another library has put its own `request` on top of ours since."""
-        self._active = False
-        if self._cls.__dict__.get("request") is self._request:
-            self._cls.request = self._original
-
-    def begin(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
-        """The call that `request` was just entered for, `None` when nobody is to learn of it. Never raises."""
-        # Guarded in place, as everything here that runs at each call: a guard is a function more.
-        try:
-            runtime = self._runtime_of(client) if self._active else None
-            if runtime is None or not runtime.watches():
-                return None
-            options = args[1] if len(args) > 1 else kwargs.get("options")
-            return runtime.begin_call(self._invocations.of(client, options, bool(kwargs.get("stream", False))))
-        except Exception as error:
-            report("Patch.begin", error)
-            return None
+        Called at each call, so that a class of HTTP clients that is met for the first time can be patched.
+        """
+        ...
 
 
-MakeRequest = Callable[[Callable[..., Any], Patch], Callable[..., Any]]
-
-
-def patch(sdk: Any, runtime_of: RuntimeOf) -> list[Patch]:
-    """Wraps `request` of the SDK module's clients; an empty list, if the SDK's inside is unknown."""
+def patch(sdk: Any, calls: Calls) -> list[Patch]:
+    """Patches `request` of the SDK module's clients. An empty list, if the SDK's inside is unknown."""
     invocations = Invocations(getattr(sdk, "__version__", ""))
     return [
-        Patch(cls, _async_request if asynchronous else _sync_request, runtime_of, invocations)
+        Patch(cls, "request", functools.partial(_async_request if asynchronous else _sync_request, calls, invocations))
         for cls, asynchronous in _definers(sdk).items()
     ]
 
@@ -83,10 +58,7 @@ def _definers(sdk: Any) -> dict[type[Any], bool]:
 
 
 def _definer(client_class: Any) -> type[Any] | None:
-    for cls in getattr(client_class, "__mro__", ()):
-        if "request" in cls.__dict__:
-            return cls  # type: ignore[no-any-return]
-    return None
+    return next((cls for cls in getattr(client_class, "__mro__", ()) if patchable(cls, "request")), None)
 
 
 def http_client_of(client: Any) -> Any:
@@ -97,56 +69,103 @@ def http_client_of(client: Any) -> Any:
 # -- the wrappers ------------------------------------------------------------------------------------------------------
 
 
-def _sync_request(original: Callable[..., Any], patch: Patch) -> Callable[..., Any]:
+def _sync_request(calls: Calls, invocations: Invocations, original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call = patch.begin(self, args, kwargs)
-        if call is None:
+        running = _begin(calls, invocations, self, args, kwargs) if patch.active else None
+        if running is None:
             return original(self, *args, **kwargs)
-        token = None
-        try:
-            # All of it may be interrupted, and must leave nothing current.
-            token = current_call.set(call)
-            result = original(self, *args, **kwargs)
-            spliced.follow(self, call, result)
-            _end(call, token)
-        except BaseException as error:
-            _end(call, token, error)
-            raise
-        return result
+        with running:
+            return running.returned(original(self, *args, **kwargs))
 
     return request
 
 
-def _async_request(original: Callable[..., Any], patch: Patch) -> Callable[..., Any]:
+def _async_request(calls: Calls, invocations: Invocations, original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     async def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call = patch.begin(self, args, kwargs)
-        if call is None:
+        running = _begin(calls, invocations, self, args, kwargs) if patch.active else None
+        if running is None:
             return await original(self, *args, **kwargs)
-        token = None
-        try:
-            # All of it may be interrupted, and must leave nothing current.
-            token = current_call.set(call)
-            result = await original(self, *args, **kwargs)
-            spliced.follow(self, call, result)
-            _end(call, token)
-        except BaseException as error:
-            _end(call, token, error)
-            raise
-        return result
+        with running:
+            return running.returned(await original(self, *args, **kwargs))
 
     return request
 
 
-def _end(call: Call, token: Token[Call | None] | None, error: BaseException | None = None) -> None:
-    # A coroutine may be closed in another context than it ran in: nothing of ours is current there. And an interrupt
-    # may come between the end and its being known, which makes for a second one.
-    if token is not None:
+@guarded(None)
+def _begin(
+    calls: Calls, invocations: Invocations, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> _Running | None:
+    """Begins to record the call that `request` was just entered for. Returns `None` when nobody records it."""
+    http_client = http_client_of(client)
+    runtime = calls.runtime_of_calls(http_client)
+    if runtime is None or not runtime.enabled():
+        return None
+    options = args[1] if len(args) > 1 else kwargs.get("options")
+    invocation = invocations.of(client, options, bool(kwargs.get("stream", False)))
+    call = runtime.begin_call(invocation)
+    try:
+        return _Running(RunningCall(call, http_client, phases=runtime.phases), client, http_client)
+    except BaseException as interrupt:
+        call.method_raised(interrupt)
+        raise
+
+
+class _Running:
+    """The run of an SDK method that is recorded, as a context manager around it. No method raises."""
+
+    __slots__ = ("_client", "_running", "_token")
+
+    def __init__(self, running: RunningCall, client: Any, http_client: Any) -> None:
+        self._running: Final = running
+        self._client: Final = client
+        self._token: Token[RunningCall | None] | None = None
+        current.add(running, http_client)
+        self._token = current_call.set(running)
+
+    def __enter__(self) -> None:
+        return None
+
+    def returned(self, result: Any) -> Any:
+        """The method has returned `result`, which is returned as it is."""
+        self._leave()
+        self._running.call.method_returned(result, self._body_of(result))
+        self._running.finished()
+        return result
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._leave()
+            self._running.call.method_raised(error)
+            self._running.finished()
+        if deferred:
+            drain()
+
+    def _leave(self) -> None:
+        current.discard(self._running)
+        # A coroutine may be closed in another context than it ran in: nothing of ours is current there. And an
+        # interrupt may come between this and the end, which makes for a second call.
+        token, self._token = self._token, None
+        if token is not None:
+            try:
+                current_call.reset(token)
+            except (ValueError, RuntimeError):
+                return
+
+    def _body_of(self, result: Any) -> Attempt | HeldBody | None:
+        """The body that the app gets with `result`, `None` for one that is in memory."""
         try:
-            current_call.reset(token)
-        except (ValueError, RuntimeError):
-            token = None
-    call.returned(error)
-    if deferred:
-        drain()
+            has_middleware = bool(getattr(self._client, "middleware", None))
+            if not has_middleware and not self._running.call.has_open_bodies:
+                return None
+            response = getattr(result, "response", None) or getattr(result, "http_response", None)
+            attempt = self._running.attempt_of(response)
+            if attempt is not None or response is None or not has_middleware:
+                return attempt
+            return middleware_stream.follow(self._running, response)
+        except Exception as error:
+            report("_Running._body_of", error)
+            return None

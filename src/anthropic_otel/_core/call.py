@@ -1,33 +1,33 @@
 """One invocation of an SDK method: its attempts, the backoff between them, and how it ended for the app.
 
-The rule: a call is over when the SDK method has returned *and* every body that it returned has ended, whichever comes
-last. It ends exactly once.
+Rule: a call ends once, when the SDK method has finished *and* every body of its attempts has ended, whichever is last.
+Its outcome is what the SDK method gave the app, not what happened to the attempt that ended last:
 
-    the method  │ the last attempt       │ outcome
-    ────────────┼────────────────────────┼────────────────────────────────────────────────────────────
-    returned    │ completed              │ succeeded; recovered if an attempt before it had failed
-    returned    │ failed in its body     │ failed
-    returned    │ cancelled, abandoned   │ the same word
-    raised      │ failed                 │ exhausted if it was retryable and no retry was left, else failed
-    was stopped │ any                    │ cancelled
+    the method  │ the body that it returned │ outcome
+    ────────────┼───────────────────────────┼─────────────────────────────────────────────────────────────────
+    returned    │ completed, or none        │ succeeded; recovered if an attempt had failed
+    returned    │ failed                    │ failed
+    returned    │ cancelled, abandoned      │ the same word
+    raised      │                           │ exhausted if the last failure was retryable and no retry was left;
+                │                           │ else failed
+    was stopped │                           │ cancelled
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from threading import Lock
+from typing import TYPE_CHECKING, Final
 
-from anthropic_otel._core import headers as h
+from anthropic_otel._core import headers
 from anthropic_otel._core.attempt import Attempt, Retry
 from anthropic_otel._core.errors import body_error_type, call_error_type
-from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRecorder
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, RetrySource
 
 if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock
-    from anthropic_otel._core.observer import Observer
     from anthropic_otel._core.target import Target
 
 
@@ -35,9 +35,13 @@ if TYPE_CHECKING:
 class Invocation:
     """What an SDK method was called with, as far as it may be recorded.
 
-    `operation` is `None` where only the request's URL tells it. `traced_by_sdk` is whether the SDK is expected to make
-    the call span itself, `propagates` whether it may send trace context. `max_retries` is `None` where it is unknown.
-    `longest_retry_after` is the longest `retry-after`, in seconds, that the SDK obeys.
+    - `operation`: the operation's name, `None` where only the request's URL tells it.
+    - `model`, `stream`: the model that was asked for, and whether a stream was.
+    - `address`, `port`: those of the client's base URL.
+    - `max_retries`: how often the SDK may retry, `None` where it is unknown.
+    - `sdk_makes_span`: whether the SDK is expected to make the call span itself.
+    - `propagate_context`: whether trace context may be sent.
+    - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
     """
 
     operation: str | None = None
@@ -46,187 +50,258 @@ class Invocation:
     address: str | None = None
     port: int | None = None
     max_retries: int | None = None
-    traced_by_sdk: bool = False
-    propagates: bool = True
-    longest_retry_after: float = float("inf")
+    sdk_makes_span: bool = False
+    propagate_context: bool = True
+    max_retry_after: float = float("inf")
 
 
 class Call:
-    """The facts of one call. Times are nanoseconds of the clock, `wall` is since the epoch. No method raises."""
+    """The facts of one call. Times are nanoseconds of the clock; `wall` is since the epoch. No method raises.
+
+    - `operation`, `address`: from the SDK, or of the last attempt; `None` for a call without either.
+    - `attempt_count`: how many attempts have started.
+    - `outcome`: `None` until the call has ended; `error_type`: the word of the SDK's own span for its failure.
+    """
 
     __slots__ = (
-        "_failures",
-        "_last",
-        "_open",
+        "_answer",
+        "_claim",
+        "_clock",
+        "_failed_count",
+        "_last_failed",
+        "_method_done",
+        "_open_bodies",
         "_raised",
-        "_under_way",
-        "_unsettled",
-        "active",
+        "_returned",
+        "_sdk_attempts",
+        "_undecided",
         "address",
-        "attempts",
-        "clock",
+        "attempt_count",
         "duration",
         "error_type",
         "invocation",
-        "observed",
-        "observer",
         "operation",
         "outcome",
-        "over_for_sdk",
+        "recorder",
         "started",
         "wall",
     )
 
-    def __init__(self, invocation: Invocation, observer: Observer, clock: Clock) -> None:
+    def __init__(self, invocation: Invocation, clock: Clock) -> None:
         self.invocation: Final = invocation
-        self.observer: Final = observer
-        self.clock: Final = clock
-        self.started: Final = clock.mark()
+        self._clock: Final = clock
+        self.started: Final = clock.now()
         self.wall: Final = clock.wall()
-        self.attempts = 0
-        self.active = 0
-        """The time that the attempts took together. The rest of the call's duration is backoff."""
+        self.recorder: CallRecorder = NO_CALL_RECORDER
+        self.operation: str | None = invocation.operation
+        self.address: str | None = invocation.address
+        self.attempt_count = 0
         self.outcome: CallOutcome | None = None
         self.error_type: str | None = None
         self.duration = 0
-        self.observed: Any = None
-        self.over_for_sdk = False
-        """Whether the SDK method has returned or raised. Its body may be unread."""
-        self.operation: str | None = invocation.operation
-        """The operation's name, from the SDK or from the last attempt's URL; `None` for a call without either."""
-        self.address: str | None = invocation.address
-        """The host that the call's last attempt went to, or the client's base URL where none was sent."""
-        self._last: Attempt | None = None
-        """The attempt that ended last, until the call has ended. An attempt knows its call, and a cycle of the two
-        would leave both, and their spans, to the garbage collector."""
-        self._failures = 0
-        self._unsettled: list[Attempt] = []
-        """Failed attempts of which it is not known yet whether a further one follows. Bodies end in any thread."""
-        # A list and not a number, as its `append` and `pop` are atomic: bodies end in any thread.
-        self._open: list[None] = []
+        self._sdk_attempts = 0
+        self._failed_count = 0
+        self._last_failed: Attempt | None = None
+        self._answer: Attempt | None = None
+        """The attempt that ended last and was answered with less than 400: what a parsed reply is from."""
+        self._undecided: list[Attempt] = []
+        """Failed attempts that have not been logged yet, because the SDK may still retry. Bodies end in any thread."""
+        # A list and not a number, as its `append` and `pop` are atomic.
+        self._open_bodies: list[None] = []
+        self._method_done = False
         self._raised: CallOutcome | None = None
-        # Gone, once it has ended: to delete it succeeds once, also between threads, and it takes no object of its own.
-        self._under_way = True
+        self._returned: Attempt | HeldBody | None = None
+        self._claim: Final = Lock()
 
     @property
     def retries(self) -> int:
         """How many attempts followed the first."""
-        return max(self.attempts - 1, 0)
+        return max(self.attempt_count - 1, 0)
+
+    @property
+    def has_open_bodies(self) -> bool:
+        """Whether an attempt is under way, or a body is held open."""
+        return bool(self._open_bodies)
 
     # -- its attempts --------------------------------------------------------------------------------------------------
 
-    def begin_attempt(self, target: Target) -> Attempt:
-        """The next attempt, which is about to be sent. It knows of the backoff that ends with it."""
-        attempt = Attempt(target, self.observer, self.clock, self)
-        if self.attempts:
-            attempt.retry = self._retry(attempt.started)
-            self._settle(fatal=False)
-        self.attempts += 1
-        self._open.append(None)
+    def begin_attempt(self, target: Target, model: str | None = None, *, by_transport: bool = False) -> Attempt:
+        """Begins and returns the next attempt, which is about to be sent. `AttemptSource` says the rest."""
+        started = self._clock.now()
+        attempt = Attempt(
+            target,
+            self._clock,
+            self._attempt_ended,
+            started=started,
+            wall=self.wall + started - self.started,
+            operation=self.invocation.operation,
+            model=model or self.invocation.model,
+            retry=self._retry(started, by_transport) if self.attempt_count else None,
+        )
+        self._decide(AfterFailure.RETRIED)
+        self.attempt_count += 1
+        self._sdk_attempts += not by_transport
+        self._open_bodies.append(None)
+        try:
+            attempt.recorder = self.recorder.start_attempt(attempt)
+        except BaseException as interrupt:
+            attempt.fail(interrupt)
+            raise
         return attempt
 
-    def _retry(self, now: int) -> Retry:
-        failed = self._unsettled[-1] if self._unsettled else None
+    def _retry(self, now: int, by_transport: bool) -> Retry:
+        failed = self._undecided[-1] if self._undecided else None
         if failed is None:
             # The attempt before is under way still, or did not fail: a fallback, not a retry after a backoff.
-            return Retry(self.attempts, None, None, None)
+            return Retry(self.attempt_count)
+        # A clock that two threads read may seem to run backwards.
         delay = max(now - failed.started - failed.duration, 0)
-        return Retry(self.attempts, delay, failed.error_type, self._source(failed))
+        source = RetrySource.TRANSPORT if by_transport else self._source_of_backoff(failed)
+        return Retry(self.attempt_count, delay, failed.error_type, source)
 
-    def _source(self, failed: Attempt) -> RetrySource:
-        asked = h.retry_after(failed.headers, failed.wall / 1e9) if failed.headers else None
-        obeyed = asked is not None and asked <= self.invocation.longest_retry_after
+    def _source_of_backoff(self, failed: Attempt) -> RetrySource:
+        told = failed.error_headers
+        asked = headers.retry_after(told, failed.wall / 1e9) if told is not None else None
+        obeyed = asked is not None and asked <= self.invocation.max_retry_after
         return RetrySource.RETRY_AFTER if obeyed else RetrySource.BACKOFF
 
-    def attempt_ended(self, attempt: Attempt) -> None:
+    def send_finished(self) -> None:
+        """Nothing is known by it: the SDK may send again."""
+
+    def _attempt_ended(self, attempt: Attempt) -> None:
         """An attempt of this call has ended, in any thread. Called within the guard of its end."""
-        self.operation, self.address = attempt.operation, attempt.target.address
         if self.outcome is None:
-            self._last = attempt
-        self.active += attempt.duration
+            self.operation, self.address = attempt.operation, attempt.target.address
+            self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
         if attempt.outcome is AttemptOutcome.FAILED:
-            self._failures += 1
-            self._unsettled.append(attempt)
-        self._open.pop()
-        if self.over_for_sdk:
-            self._end_if_over()
+            self._failed_count += 1
+            self._last_failed = attempt
+            self._undecided.append(attempt)
+        self._body_ended()
 
-    def hold(self) -> Callable[[], None]:
-        """Keeps the call from being over until the function that is returned has been called; it counts once."""
-        self._open.append(None)
-        releases = itertools.count()
-
-        @guarded(None)
-        def release() -> None:
-            if not next(releases):
-                self._open.pop()
-                self._end_if_over()
-
-        return release
-
-    def _settle(self, *, fatal: bool) -> None:
-        while self._unsettled:
+    def _decide(self, after: AfterFailure) -> None:
+        while self._undecided:
             try:
-                failed = self._unsettled.pop(0)
+                failed = self._undecided.pop(0)
             except IndexError:
                 # Another thread was faster.
                 return
-            self.observer.attempt_settled(failed, fatal=fatal)
+            failed.recorder.failure_decided(failed, after)
+
+    # -- its bodies ----------------------------------------------------------------------------------------------------
+
+    def hold_body(self) -> HeldBody:
+        """Keeps the call open until the body that is returned has ended: one that no attempt of the call has."""
+        self._open_bodies.append(None)
+        return HeldBody(self)
+
+    def _body_ended(self) -> None:
+        self._open_bodies.pop()
+        if self.outcome is not None:
+            # A background task sent this attempt after its call had ended, so it will not be retried.
+            self._decide(AfterFailure.CALL_FAILED)
+        elif self._method_done and not self._open_bodies:
+            self._end()
 
     # -- its end -------------------------------------------------------------------------------------------------------
 
-    def returned(self, error: BaseException | None = None) -> None:
-        """The SDK method has returned, or raised `error`. Called in the app's own context."""
-        try:
-            if error is not None:
-                self._ended_with(error)
-            self.over_for_sdk = True
-            self.observer.call_returned(self)
-            if not self._open:
-                self._end_if_over()
-        except Exception as failure:
-            report("Call.returned", failure)
+    @guarded(None)
+    def method_returned(self, result: object, body: Attempt | HeldBody | None) -> None:
+        """The SDK method has returned `result`. Called in the app's context.
 
-    def _ended_with(self, error: BaseException) -> None:
+        `body` is the attempt, or the held body, whose body `result` gives to the app; `None` for a result that is in
+        memory.
+        """
+        self._returned = body
+        self._method_finished(result, None)
+
+    @guarded(None)
+    def method_raised(self, error: BaseException) -> None:
+        """The SDK method has raised `error`. Called in the app's context."""
         if isinstance(error, Exception):
             self._raised = CallOutcome.FAILED
             self.error_type = call_error_type(error)
         else:
             self._raised = CallOutcome.CANCELLED
+        self._method_finished(None, error)
 
-    def _end_if_over(self) -> None:
-        if self.outcome is not None:
-            # An attempt that a task left behind by the call has sent after it: no further one follows.
-            self._settle(fatal=True)
-        if not self.over_for_sdk or self._open:
+    def _method_finished(self, result: object, error: BaseException | None) -> None:
+        self._method_done = True
+        self.recorder.method_finished(result, error)
+        if not self._open_bodies:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._claim.acquire(blocking=False):
             return
-        try:
-            del self._under_way
-        except AttributeError:
-            return
-        self.duration = self.clock.mark() - self.started
+        self.duration = self._clock.now() - self.started
         try:
             self.outcome = self._conclude()
         finally:
             self.outcome = self.outcome or CallOutcome.FAILED
-            if self._unsettled:
-                self._settle(fatal=self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED))
-            self.observer.call_ended(self)
-            self._last = None
+            failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
+            # An attempt that is kept here would live as long as whoever keeps the call.
+            self._answer = self._returned = self._last_failed = None
+            self._decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
+            self.recorder.end(self)
 
     def _conclude(self) -> CallOutcome:
-        last = self._last
-        if self._raised is CallOutcome.FAILED and last is not None and self._out_of_retries(last):
-            return CallOutcome.EXHAUSTED
+        if self._raised is CallOutcome.FAILED:
+            return CallOutcome.EXHAUSTED if self._out_of_retries() else CallOutcome.FAILED
         if self._raised is not None:
             return self._raised
-        if last is None or last.outcome is AttemptOutcome.COMPLETED:
-            return CallOutcome.RECOVERED if self._failures else CallOutcome.SUCCEEDED
-        if last.outcome is AttemptOutcome.FAILED:
-            self.error_type = body_error_type(last)
-            return CallOutcome.FAILED
-        return CallOutcome.CANCELLED if last.outcome is AttemptOutcome.CANCELLED else CallOutcome.ABANDONED
+        body = self._returned if self._returned is not None else self._spoiled_answer()
+        outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
+        if isinstance(body, Attempt) and outcome is AttemptOutcome.FAILED:
+            self.error_type = body_error_type(body)
+        if outcome is AttemptOutcome.COMPLETED and self._failed_count:
+            return CallOutcome.RECOVERED
+        return _OUTCOMES.get(outcome, CallOutcome.FAILED) if outcome is not None else CallOutcome.FAILED
 
-    def _out_of_retries(self, last: Attempt) -> bool:
-        most = self.invocation.max_retries
-        return last.retryable and self.retries > 0 and (most is None or self.retries >= most)
+    def _spoiled_answer(self) -> Attempt | None:
+        """The attempt that a parsed reply is from, if what it was answered was no answer."""
+        answer = self._answer
+        spoiled = answer is not None and answer.outcome is AttemptOutcome.FAILED and answer.cause is None
+        return answer if spoiled else None
+
+    def _out_of_retries(self) -> bool:
+        most, retries = self.invocation.max_retries, self._sdk_attempts - 1
+        last = self._last_failed
+        return last is not None and last.retryable and retries > 0 and (most is None or retries >= most)
+
+
+_OUTCOMES: Final = {
+    AttemptOutcome.COMPLETED: CallOutcome.SUCCEEDED,
+    AttemptOutcome.CANCELLED: CallOutcome.CANCELLED,
+    AttemptOutcome.ABANDONED: CallOutcome.ABANDONED,
+}
+
+
+class HeldBody:
+    """A body that a call's method has returned and that no attempt of the call has, such as a middleware's stream.
+
+    It ends once, with `end` or `fail`. Later ends are ignored.
+    """
+
+    __slots__ = ("_call", "_claim", "outcome")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._claim = Lock()
+        self.outcome: AttemptOutcome | None = None
+
+    @guarded(None)
+    def end(self, outcome: AttemptOutcome) -> None:
+        """The body has ended: it was read (`COMPLETED`), or closed or dropped before its end (`ABANDONED`)."""
+        if self._claim.acquire(blocking=False):
+            self.outcome = outcome
+            self._call._body_ended()
+
+    @guarded(None)
+    def fail(self, error: BaseException) -> None:
+        """Reading the body has raised `error`."""
+        if self._claim.acquire(blocking=False):
+            failed = isinstance(error, Exception)
+            self.outcome = AttemptOutcome.FAILED if failed else AttemptOutcome.CANCELLED
+            self._call.error_type = call_error_type(error) if isinstance(error, Exception) else None
+            self._call._body_ended()

@@ -1,9 +1,9 @@
-"""What a finalizer may do: end the attempt of a response that the app dropped without reading or closing it.
+"""Ends the attempt of a response that the app dropped without reading or closing it, from its finalizer.
 
-The rule: a finalizer takes no lock that may be held below it. The garbage collector may run it in the middle of any
-code, also of a span processor or a metric aggregation that holds a lock of its own; ending a span there would wait for
-that lock for ever. So whoever is below on the stack decides: the app, and the end is told now; telemetry or a lock of
-the standard library, and it is told with the next event of any attempt.
+Rule: a finalizer waits for no lock. The garbage collector may run it in the middle of a span processor or a metric
+aggregation that holds a lock of its own, and ending a span there would wait for that lock for ever. If the interrupted
+frame is in OpenTelemetry, threading, queue, logging or multiprocessing, the end is queued until the next event;
+otherwise it is reported at once.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ _STARTS: Final = frozenset({"run", "_bootstrap", "_bootstrap_inner"})
 """The functions below all code of a thread or process. They hold no lock while they run what the app gave them."""
 
 deferred: Final[deque[Callable[[], None]]] = deque()
-"""The ends that were put off. Who finds some here calls `drain`."""
+"""The ends that are queued. Whoever finds some calls `drain`."""
 
 
-class _Process:
-    """Which process this is: it counts the forks that led to it."""
+class _Fork:
+    """Which process this is, by the number of forks that led to it."""
 
-    forks = 0
+    generation = 0
 
 
-def process() -> int:
-    """What `finalize` wants to know of whoever is to be finalized, from when it was made."""
-    return _Process.forks
+def fork_generation() -> int:
+    """The fork generation. Pass it to `finalize`, so that a forked child does not end its parent's attempts."""
+    return _Fork.generation
 
 
 def _forked() -> None:
-    """In the child of a fork: what was under way in the parent is the parent's to end."""
-    _Process.forks += 1
+    """Runs in the child of a fork: the parent ends what was under way in it."""
+    _Fork.generation += 1
     deferred.clear()
 
 
@@ -48,12 +48,12 @@ if hasattr(os, "register_at_fork"):
 
 
 @guarded(None)
-def finalize(end: Callable[[], None], born_in: int) -> None:
+def finalize(end: Callable[[], None], created_in: int) -> None:
     """Calls `end`, which must not raise, from a `__del__`: now, or later if that might wait for a lock.
 
-    `born_in` is the `process()` of when it began: a copy that a forked child drops has not ended.
+    `created_in` is the `fork_generation()` of when the object was made. A copy that a forked child drops has not ended.
     """
-    if born_in != _Process.forks:
+    if created_in != _Fork.generation:
         return
     if _may_hold_a_lock(sys._getframe(2).f_back):
         deferred.append(end)
@@ -62,7 +62,7 @@ def finalize(end: Callable[[], None], born_in: int) -> None:
 
 
 def drain() -> None:
-    """Tells the ends that had to be put off. Called where the library runs in code that holds no lock."""
+    """Reports the queued ends. Called where the library runs in code that holds no lock."""
     while deferred:
         try:
             end = deferred.popleft()

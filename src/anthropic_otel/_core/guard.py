@@ -1,8 +1,8 @@
 """The one place where "telemetry never hurts the app" is implemented.
 
-The rule: whatever the library runs on the app's path is guarded: by the decorator or, where it runs at every call, in
-place, by an `except Exception` that ends in `report`. An exception becomes one warning of its kind, then debug records,
-and the app goes on. An SDK hook that raised would make the SDK send the request again.
+Rule: every entry point that the app's path calls is `guarded`. Code that runs at every trace event and at every chunk
+has the same `except` in place. An exception becomes one warning of its kind, then debug records, and the app goes on:
+a hook that raised would make the SDK send the request again.
 
 Only `Exception` is held back. A `KeyboardInterrupt` or a cancellation that arrives while our code runs is the app's.
 """

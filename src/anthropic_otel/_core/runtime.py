@@ -1,51 +1,61 @@
-"""What the adapters share: who observes, by which clock, and whether anything is to be observed at all.
+"""What the adapters share: who records, by which clock, and whether anything is to be recorded at all.
 
-The rule: an adapter holds one `Runtime` and asks it at every use, so that switching off is one assignment, whatever
-functions of ours other libraries have kept a reference to.
+Rule: every wrapper consults the runtime on every call, so `active = False` also disables wrappers that other libraries
+still reference.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from typing import Final
-
-from anthropic_otel._core.attempt import Attempt, Retry
 from anthropic_otel._core.call import Call, Invocation
 from anthropic_otel._core.clock import Clock, SystemClock
 from anthropic_otel._core.finalizer import deferred, drain
-from anthropic_otel._core.observer import Observer
-from anthropic_otel._core.target import Target
-
-current_call: Final[ContextVar[Call | None]] = ContextVar("anthropic_otel_call", default=None)
-"""The call whose SDK method is running, in this thread or task."""
+from anthropic_otel._core.recorder import Recorder
+from anthropic_otel._core.send import LoneAttempts
+from anthropic_otel._core.tee import Tee
 
 
 class Runtime:
-    """One instrumentation: of the process, or of the HTTP clients that were named to it."""
+    """One instrumentation: of the process, or of the clients that were named to it.
 
-    __slots__ = ("active", "clock", "observer", "phases")
+    `phases` is whether to listen to the transport's events. `sdk_only` is whether requests to the Messages API that do
+    not come from the SDK are left out. `provisional` is whether it is there for recorders that have
+    joined it only, and not for the app.
+    """
 
-    def __init__(self, observer: Observer, clock: Clock | None = None, *, phases: bool = True) -> None:
-        self.observer = observer
-        self.phases = phases
+    __slots__ = ("active", "clock", "phases", "provisional", "recorders", "sdk_only")
+
+    def __init__(
+        self,
+        *recorders: Recorder,
+        clock: Clock | None = None,
+        phases: bool = True,
+        sdk_only: bool = False,
+        provisional: bool = False,
+    ) -> None:
+        self.recorders = Tee(*recorders)
         self.clock: Clock = clock if clock is not None else SystemClock()
+        self.phases = phases
+        self.sdk_only = sdk_only
+        self.provisional = provisional
         self.active = True
 
-    def watches(self) -> bool:
-        """Whether anybody is to learn of what is about to run. Asked in the app's own context."""
+    def adopt(self, other: Runtime) -> None:
+        """Records what `other` would, as it would, and is not provisional any more."""
+        self.recorders.join(other.recorders)
+        self.phases, self.sdk_only, self.provisional = other.phases, other.sdk_only, False
+
+    def enabled(self) -> bool:
+        """Whether to record what is about to start. Called in the app's context."""
         if deferred:
             drain()
-        return self.active and self.observer.watches()
+        return self.active and self.recorders.enabled()
 
     def begin_call(self, invocation: Invocation) -> Call:
-        """A call that is about to run."""
-        call = Call(invocation, self.observer, self.clock)
-        self.observer.call_started(call)
+        """Begins and returns a call that is about to run."""
+        call = Call(invocation, self.clock)
+        call.recorder = self.recorders.start_call(call)
         return call
 
-    def begin_attempt(self, target: Target, resend_count: int) -> Attempt:
-        """An attempt that is about to be sent, and whose call is not known. `resend_count` is what its request says."""
-        attempt = Attempt(target, self.observer, self.clock)
-        if resend_count:
-            attempt.retry = Retry(resend_count, None, None, None)
-        return attempt
+    def lone_attempts(self, resend_count: int) -> LoneAttempts:
+        """What the attempts of a send belong to that belongs to no call."""
+        return LoneAttempts(self.recorders, self.clock, resend_count)

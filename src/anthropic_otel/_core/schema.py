@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.semconv import NetworkCause as Cause
 
 
@@ -28,55 +28,67 @@ _RETRY: Final = "start, retries only"
 _STREAM: Final = "end, streams"
 
 ATTRIBUTES: Final = (
-    Attribute(s.HTTP_REQUEST_METHOD, "string", "attempt", "start", "The HTTP method."),
-    Attribute(s.SERVER_ADDRESS, "string", "attempt, call", "start", "The host that the request is for."),
-    Attribute(s.SERVER_PORT, "int", "attempt, call", "start", "Its port, also where it is the scheme's default."),
-    Attribute(s.URL_FULL, "string", "attempt", "start", "The URL without query, fragment and credentials."),
-    Attribute(s.URL_TEMPLATE, "string", "attempt", "start", "The path with every id replaced; a bounded set."),
+    Attribute(semconv.HTTP_REQUEST_METHOD, "string", "attempt", "start", "The HTTP method."),
+    Attribute(semconv.SERVER_ADDRESS, "string", "attempt, call", "start", "The host that the request is for."),
+    Attribute(semconv.SERVER_PORT, "int", "attempt, call", "start", "Its port, also where it is the scheme's default."),
+    Attribute(semconv.URL_FULL, "string", "attempt", "start", "The URL without query, fragment and credentials."),
+    Attribute(semconv.URL_TEMPLATE, "string", "attempt", "start", "The path with every id replaced; a bounded set."),
     Attribute(
-        s.OPERATION_NAME, "string", "attempt, our call span", "start", "The SDK method, such as `messages.create`."
+        semconv.OPERATION_NAME,
+        "string",
+        "attempt, our call span",
+        "start",
+        "The SDK method, such as `messages.create`.",
     ),
-    Attribute(s.HTTP_REQUEST_RESEND_COUNT, "int", "attempt", _RETRY, "1 on the first retry."),
-    Attribute(s.RETRY_DELAY, "double (s)", "attempt", _RETRY, "The backoff that just ended."),
-    Attribute(s.RETRY_REASON, "string", "attempt", _RETRY, "The `error.type` of the attempt before."),
-    Attribute(s.RETRY_SOURCE, "string", "attempt", _RETRY, "What set the backoff: `retry_after` or `backoff`."),
-    Attribute(s.HTTP_RESPONSE_STATUS_CODE, "int", "attempt", "a response came", "The HTTP status."),
-    Attribute(s.ATTEMPT_STATUS_CLASS, "string", "attempt", "a response came", "`2xx` to `5xx`."),
-    Attribute(s.REQUEST_ID, "string", "attempt", "header present", "The `request-id` to give to support. Spans only."),
+    Attribute(semconv.HTTP_REQUEST_RESEND_COUNT, "int", "attempt", _RETRY, "1 on the first retry."),
+    Attribute(semconv.RETRY_DELAY, "double (s)", "attempt", _RETRY, "The backoff that just ended."),
+    Attribute(semconv.RETRY_REASON, "string", "attempt", _RETRY, "The `error.type` of the attempt before."),
+    Attribute(semconv.RETRY_SOURCE, "string", "attempt", _RETRY, "What set the backoff: `retry_after` or `backoff`."),
+    Attribute(semconv.HTTP_RESPONSE_STATUS_CODE, "int", "attempt", "a response came", "The HTTP status."),
+    Attribute(semconv.ATTEMPT_STATUS_CLASS, "string", "attempt", "a response came", "`2xx` to `5xx`."),
     Attribute(
-        s.ORGANIZATION_ID, "string", "attempt", "header present", "The organization that was billed. Spans only."
+        semconv.REQUEST_ID, "string", "attempt", "header present", "The `request-id` to give to support. Spans only."
     ),
-    Attribute(s.ERROR_TYPE, "string", "attempt, call", "failure", "Status, API error type or network cause."),
-    Attribute(s.NETWORK_CAUSE, "string", "attempt", _NETWORK_FAILED, "Why, in one word of a closed list."),
-    Attribute(s.NETWORK_PHASE, "string", "attempt", _NETWORK_FAILED, "The phase that was under way."),
-    Attribute(s.NETWORK_ERRNO, "string", "attempt", _NETWORK_FAILED, "The operating system's error by name."),
-    Attribute(s.EXCEPTION_TYPE, "string", "attempt", "an exception ended it", "The exception's qualified class name."),
-    Attribute(s.NETWORK_PEER_ADDRESS, "string", "attempt", "known", "The address that was really connected to."),
-    Attribute(s.NETWORK_PEER_PORT, "int", "attempt", "known", "Its port."),
-    Attribute(s.NETWORK_PROTOCOL_VERSION, "string", "attempt", "known", "`1.1` or `2`."),
-    Attribute(s.CONNECTION_REUSED, "boolean", "attempt", "known", "Whether the connection existed before."),
+    Attribute(
+        semconv.ORGANIZATION_ID, "string", "attempt", "header present", "The organization that was billed. Spans only."
+    ),
+    Attribute(semconv.ERROR_TYPE, "string", "attempt, call", "failure", "Status, API error type or network cause."),
+    Attribute(semconv.NETWORK_CAUSE, "string", "attempt", _NETWORK_FAILED, "Why, in one word of a closed list."),
+    Attribute(semconv.NETWORK_PHASE, "string", "attempt", _NETWORK_FAILED, "The phase that was under way."),
+    Attribute(semconv.NETWORK_ERRNO, "string", "attempt", _NETWORK_FAILED, "The operating system's error by name."),
+    Attribute(
+        semconv.EXCEPTION_TYPE, "string", "attempt", "an exception ended it", "The exception's qualified class name."
+    ),
+    Attribute(semconv.NETWORK_PEER_ADDRESS, "string", "attempt", "known", "The address that was really connected to."),
+    Attribute(semconv.NETWORK_PEER_PORT, "int", "attempt", "known", "Its port."),
+    Attribute(semconv.NETWORK_PROTOCOL_VERSION, "string", "attempt", "known", "`1.1` or `2`."),
+    Attribute(semconv.CONNECTION_REUSED, "boolean", "attempt", "known", "Whether the connection existed before."),
     *(
         Attribute(phase.attribute, "double (s)", "attempt", "the phase happened", f"How long the {text} took.")
         for phase, text in (
-            (s.Phase.POOL, "wait for a connection from the pool"),
-            (s.Phase.CONNECT, "name resolution and TCP connect"),
-            (s.Phase.TLS, "TLS handshake"),
-            (s.Phase.SEND, "sending of the request"),
-            (s.Phase.WAIT, "wait for the response headers"),
-            (s.Phase.RECEIVE, "reading of the body"),
+            (semconv.Phase.POOL, "wait for a connection from the pool"),
+            (semconv.Phase.CONNECT, "name resolution and TCP connect"),
+            (semconv.Phase.TLS, "TLS handshake"),
+            (semconv.Phase.SEND, "sending of the request"),
+            (semconv.Phase.WAIT, "wait for the response headers"),
+            (semconv.Phase.RECEIVE, "reading of the body"),
         )
     ),
-    Attribute(s.STREAM_TIME_TO_FIRST_CHUNK, "double (s)", "attempt", _STREAM, "From this attempt's own start."),
-    Attribute(s.STREAM_MAX_GAP, "double (s)", "attempt", _STREAM, "The longest silence while waiting for the server."),
-    Attribute(s.STREAM_CONSUMER_TIME, "double (s)", "attempt", _STREAM, "How long the app held the stream."),
-    Attribute(s.STREAM_COMPLETE, "boolean", "attempt", _STREAM, "Whether the stream's end event came."),
-    Attribute(s.ATTEMPT_OUTCOME, "string", "attempt", "end", "completed, failed, cancelled or abandoned."),
-    Attribute(s.GEN_AI_OPERATION_NAME, "string", "call", "start, messages", "`chat`, as on the SDK's own span."),
-    Attribute(s.GEN_AI_PROVIDER_NAME, "string", "call", "start", "`anthropic`, as on the SDK's own span."),
-    Attribute(s.GEN_AI_REQUEST_MODEL, "string", "call", "start", "The model that was asked for; on metrics capped."),
-    Attribute(s.GEN_AI_REQUEST_STREAM, "boolean", "call", "start, streams", "`true`, as on the SDK's own span."),
-    Attribute(s.CALL_OUTCOME, "string", "call metrics", "end", "succeeded, recovered, failed, exhausted, …"),
-    Attribute(s.RATELIMIT_KIND, "string", "rate-limit metrics", "always", "Which of the API's rate limits."),
+    Attribute(semconv.STREAM_TIME_TO_FIRST_CHUNK, "double (s)", "attempt", _STREAM, "From this attempt's own start."),
+    Attribute(
+        semconv.STREAM_MAX_GAP, "double (s)", "attempt", _STREAM, "The longest silence while waiting for the server."
+    ),
+    Attribute(semconv.STREAM_CONSUMER_TIME, "double (s)", "attempt", _STREAM, "How long the app held the stream."),
+    Attribute(semconv.STREAM_COMPLETE, "boolean", "attempt", _STREAM, "Whether the stream's end event came."),
+    Attribute(semconv.ATTEMPT_OUTCOME, "string", "attempt", "end", "completed, failed, cancelled or abandoned."),
+    Attribute(semconv.GEN_AI_OPERATION_NAME, "string", "call", "start, messages", "`chat`, as on the SDK's own span."),
+    Attribute(semconv.GEN_AI_PROVIDER_NAME, "string", "call", "start", "`anthropic`, as on the SDK's own span."),
+    Attribute(
+        semconv.GEN_AI_REQUEST_MODEL, "string", "call", "start", "The model that was asked for; on metrics capped."
+    ),
+    Attribute(semconv.GEN_AI_REQUEST_STREAM, "boolean", "call", "start, streams", "`true`, as on the SDK's own span."),
+    Attribute(semconv.CALL_OUTCOME, "string", "call metrics", "end", "succeeded, recovered, failed, exhausted, …"),
+    Attribute(semconv.RATELIMIT_KIND, "string", "rate-limit metrics", "always", "Which of the API's rate limits."),
 )
 """Every attribute of the library's spans and metrics, in the order in which documents list them."""
 

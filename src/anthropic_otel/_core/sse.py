@@ -1,6 +1,6 @@
 """What the end of an event stream says: whether its end event came, or an `error` event and of which type.
 
-The rule: nothing is parsed while the stream runs. The two events that matter, `message_stop` and `error`, are by the
+Rule: nothing is parsed while the stream runs. The two events that matter, `message_stop` and `error`, are by the
 protocol the last of their stream, so it is enough to keep its last bytes and to look at them once, at the end. However
 the events were cut into chunks, they are whole in there.
 
@@ -18,10 +18,10 @@ from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
 TAIL: Final = 1024
 """How many bytes of a stream are kept. An `error` event with its request id has about 200."""
 
-E: Final = ord("e")
-"""What a chunk that an event begins with begins with, and what the name of an `error` event begins with."""
+EVENT_FIRST_BYTE: Final = ord("e")
+"""The first byte of `event:` and of `error`."""
 
-NAME: Final = len("event: ")
+EVENT_NAME_OFFSET: Final = len("event: ")
 """Where the name of an event is, in a chunk that the event begins with."""
 
 _ERROR: Final = (b"event: error\n", b"event: error\r\n")
@@ -58,14 +58,19 @@ class StreamEnd:
 UNSEEN: Final = StreamEnd(None, None)
 
 
-def kept(tail: bytes, chunk: bytes) -> bytes:
-    """What is kept of an event stream when a further chunk of it has come: at most `TAIL` bytes, its last.
+def append_tail(tail: bytes, chunk: bytes) -> bytes:
+    """The last bytes of an event stream, at most `TAIL`, after a further chunk.
 
-    Only the chunk, and that uncopied, where an event begins with it: mostly one comes per chunk.
+    If the chunk starts an event, returns the chunk itself (no copy). This is the usual case.
     """
     # Runs at every chunk, and looks at single bytes, as `startswith` and `endswith` take three times as long. A line
     # that begins with `e` and has a colon there is an event's first.
-    if 7 < len(chunk) < TAIL and chunk[0] == E and chunk[5] == _COLON and (not tail or tail[-1] == _NEWLINE):
+    if (
+        7 < len(chunk) < TAIL
+        and chunk[0] == EVENT_FIRST_BYTE
+        and chunk[5] == _COLON
+        and (not tail or tail[-1] == _NEWLINE)
+    ):
         return chunk
     return (tail + chunk)[-TAIL:] if len(chunk) < TAIL else chunk[-TAIL:]
 

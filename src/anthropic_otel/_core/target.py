@@ -9,7 +9,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import Final
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.operations import operation_of
 
 _MAX_URL: Final = 1024
@@ -41,14 +41,14 @@ def target_of(method: str, scheme: str, host: str, port: int | None, path: str) 
     bracketed = f"[{host}]" if ":" in host else host
     authority = bracketed if port is None else f"{bracketed}:{port}"
     attributes: dict[str, str | int] = {
-        s.HTTP_REQUEST_METHOD: method if method in _METHODS else s.OTHER,
-        s.SERVER_ADDRESS: host,
-        s.SERVER_PORT: number,
-        s.URL_FULL: f"{scheme}://{authority}{path}"[:_MAX_URL],
-        s.OPERATION_NAME: operation.name,
+        semconv.HTTP_REQUEST_METHOD: method if method in _METHODS else semconv.OTHER,
+        semconv.SERVER_ADDRESS: host,
+        semconv.SERVER_PORT: number,
+        semconv.URL_FULL: f"{scheme}://{authority}{path}"[:_MAX_URL],
+        semconv.OPERATION_NAME: operation.name,
     }
     if operation.template is not None:
-        attributes[s.URL_TEMPLATE] = operation.template
+        attributes[semconv.URL_TEMPLATE] = operation.template
     verb = method if method in _METHODS else "HTTP"
     name = f"{verb} {operation.template}" if operation.template is not None else verb
     return Target(method, operation.name, operation.template, host, number, name, attributes)

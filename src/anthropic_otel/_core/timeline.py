@@ -1,7 +1,7 @@
 """The phases of an attempt, from the events of the transport.
 
-The rule: an attempt is always in exactly one phase, and an event does no more than to cut the line of time there. So
-the phases add up to the attempt's duration, and the phase in which it failed is simply the last one.
+Rule: an attempt is always in exactly one phase; an event only closes the current phase and opens the next. So the
+phases add up to the attempt's duration, and the phase in which it failed is the last one.
 
     pool ──> connect ──> tls ──> send ──> wait ──> receive
       └───── a reused connection ──^
@@ -20,28 +20,42 @@ from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.semconv import Phase
 
-RawResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
+ParsedResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
 """HTTP version, status and headers, as the transport had them."""
 
 _PHASES: Final = tuple(Phase)
+_CREDENTIALS_WANTED: Final = (401, 407)
+"""The statuses that an auth flow answers with a further request of the same attempt."""
 
 
 class Timeline:
-    """Where the time of an attempt went. Times are nanoseconds of the clock. No method raises."""
+    """Where the time of an attempt went. Times are nanoseconds of the clock. No method raises.
+
+    - `phase`: the phase that is under way.
+    - `phase_ns`: the time of each phase by its index, `None` for one that has not happened.
+    - `reused`: whether the connection existed before; `None` as long as the transport has told of no event.
+    - `waited_for_pool`: whether the attempt failed because the pool had no connection for it.
+    - `raw_response`: what the transport has returned for the response's headers, until the response itself is there.
+    - `send_error`: why the request could not be sent whole, which the transport keeps to itself: a response may come.
+    - `failed_at`: when the request failed that was sent last, by its status or by an exception, `None` if it has not.
+      What the transport sends after that is another attempt.
+    """
 
     __slots__ = (
         "_finished",
         "_host",
         "_since",
         "_tunnelling",
-        "answer",
         "clock",
+        "failed_at",
+        "failure",
         "peer",
         "phase",
+        "phase_ns",
         "proxied",
+        "raw_response",
         "reused",
-        "spent",
-        "unsent",
+        "send_error",
         "waited_for_pool",
     )
 
@@ -52,25 +66,24 @@ class Timeline:
         self._tunnelling = False
         self._finished = False
         self.phase = Phase.POOL
-        # By the number of the phase: an open stream would hold twice as much in a dictionary.
-        self.spent: list[int | None] = [None] * len(_PHASES)
+        # By index: an open stream would hold twice as much in a dictionary.
+        self.phase_ns: list[int | None] = [None] * len(_PHASES)
         self.reused: bool | None = None
-        """Whether the connection existed before; `None` as long as the transport has told of no event."""
         self.proxied = False
         self.waited_for_pool = False
-        """Whether the attempt failed because the pool had no connection for it."""
         self.peer: tuple[str, int] | None = None
-        self.answer: Any = None
-        """What the transport has returned for the response's headers, until the response itself is there."""
-        self.unsent: Cause | None = None
-        """Why the request could not be sent whole, which the transport keeps to itself: a response may come still."""
+        self.raw_response: Any = None
+        self.send_error: Cause | None = None
+        self.failed_at: int | None = None
+        self.failure: BaseException | None = None
+        """The exception that failed it, only within the send."""
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Takes one event. `info["request"]` holds the API key: it is looked at here and never kept."""
         handle = _HANDLERS.get(name)
         if handle is None or self._finished:
             return
-        # Guarded in place: there are some fourteen events to an attempt, and a guard is a function more for each.
+        # Guarded in place: an attempt has some fourteen events.
         try:
             if self.reused is None:
                 self.reused = True
@@ -78,44 +91,44 @@ class Timeline:
         except Exception as error:
             report("Timeline.trace", error)
 
-    async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
-        """`trace` for the asynchronous transports, which take nothing but a coroutine."""
-        self.trace(name, info)
-
     def enter(self, phase: Phase) -> None:
-        """Cuts the line: the time since the last cut belongs to the phase that ends here."""
+        """Closes the current phase and opens `phase`. Ignored if that is the current one, or after the end."""
         if phase is not self.phase and not self._finished:
-            # Six times an attempt: without a function for what `finish` does too.
-            now, before = self.clock.now(), self.phase
-            self.spent[before.number] = (self.spent[before.number] or 0) + now - self._since
-            self._since, self.phase = now, phase
+            self._add(self.clock.now())
+            self.phase = phase
 
     def finish(self, now: int) -> None:
-        """Ends the line at `now`. What the transport still tells after that is of no effect."""
-        number = self.phase.number
-        self.spent[number] = (self.spent[number] or 0) + now - self._since
+        """Closes the last phase at `now`. Later events are ignored."""
+        self._add(now)
         self._finished = True
+        self.failure = None
 
-    def known(self) -> dict[Phase, int]:
+    def _add(self, now: int) -> None:
+        index = self.phase.index
+        self.phase_ns[index] = (self.phase_ns[index] or 0) + now - self._since
+        self._since = now
+
+    def phase_durations(self) -> dict[Phase, int]:
         """The phases that really happened, in nanoseconds.
 
-        A transport that tells of no event may have none, or no connection yet: only what failed there is known to have
-        waited for the pool.
+        Without trace events the pool phase is reported only for a pool timeout: nothing else proves that the attempt
+        waited.
         """
-        known = {phase: time for phase, time in zip(_PHASES, self.spent, strict=True) if time is not None}
+        durations = {phase: time for phase, time in zip(_PHASES, self.phase_ns, strict=True) if time is not None}
         if self.reused is None and not self.waited_for_pool:
-            known.pop(Phase.POOL, None)
-        return known
+            durations.pop(Phase.POOL, None)
+        return durations
 
     @property
-    def raw_response(self) -> RawResponse | None:
+    def parsed_response(self) -> ParsedResponse | None:
         """The response as the transport has it, as long as nobody has seen more of it than the transport."""
-        return _raw_response(self.answer)
+        return _parsed(self.raw_response)
 
     # -- the events that mean something --------------------------------------------------------------------------------
 
-    def _connecting(self, info: Mapping[str, Any]) -> None:
+    def _connect_started(self, info: Mapping[str, Any]) -> None:
         self.reused = False
+        self._request_begins()
         host = info.get("host")
         self.proxied = isinstance(host, str) and host != self._host
         self.enter(Phase.CONNECT)
@@ -123,28 +136,61 @@ class Timeline:
     def _connected(self, info: Mapping[str, Any]) -> None:
         self.peer = peer_of(info.get("return_value"))
 
-    def _shaking_hands(self, info: Mapping[str, Any]) -> None:
+    def _handshake_started(self, info: Mapping[str, Any]) -> None:
         self._tunnelling = False
         self.enter(Phase.TLS)
 
-    def _sending(self, info: Mapping[str, Any]) -> None:
+    def _request_started(self, info: Mapping[str, Any]) -> None:
+        self._request_begins()
         # A proxy's CONNECT is a request of its own, before the real one: to the attempt it is part of connecting.
         self._tunnelling = getattr(info.get("request"), "method", None) == b"CONNECT"
         self.enter(Phase.CONNECT if self._tunnelling else Phase.SEND)
 
-    def _sent(self, info: Mapping[str, Any]) -> None:
+    def _request_begins(self) -> None:
+        """The next hop of a redirect or an auth flow, or the first: what an earlier hop was answered is not its own."""
+        self.raw_response = self.send_error = self.failed_at = self.failure = None
+
+    def _request_sent(self, info: Mapping[str, Any]) -> None:
         if not self._tunnelling:
             self.enter(Phase.WAIT)
 
-    def _not_sent(self, info: Mapping[str, Any]) -> None:
+    def _request_not_sent(self, info: Mapping[str, Any]) -> None:
         error = info.get("exception")
-        if isinstance(error, Exception) and not self._tunnelling:
-            self.unsent = classify(error, phase=self.phase)
+        if not isinstance(error, Exception) or self._tunnelling:
+            return
+        self.send_error = classify(error, phase=self.phase)
+        if type(error).__name__ != "WriteError":
+            # After a write error the transport still reads: a server may answer before it has the whole request.
+            self._failed(info)
 
     def _answered(self, info: Mapping[str, Any]) -> None:
-        if not self._tunnelling:
-            self.answer = info.get("return_value")
-            self.enter(Phase.RECEIVE)
+        if self._tunnelling:
+            return
+        self.raw_response = info.get("return_value")
+        self.enter(Phase.RECEIVE)
+        parsed = self.parsed_response
+        if parsed is not None and parsed[1] >= 400 and parsed[1] not in _CREDENTIALS_WANTED:
+            self.failed_at = self.clock.now()
+
+    def _response_closed(self, info: Mapping[str, Any]) -> None:
+        if self.failed_at is not None:
+            self.failed_at = self.clock.now()
+
+    def _failed(self, info: Mapping[str, Any]) -> None:
+        error = info.get("exception")
+        if isinstance(error, Exception):
+            self.failure, self.failed_at = error, self.clock.now()
+
+    def _connect_retried(self, info: Mapping[str, Any]) -> None:
+        """The connection pool tries to connect again by itself, within the same attempt."""
+        self.failure = self.failed_at = None
+
+
+def starts_request(name: str) -> bool:
+    """Whether the event `name` is the first of a request: connecting precedes its headers, unless the pool has a
+    connection.
+    """
+    return name in _REQUEST_STARTS
 
 
 def peer_of(stream: Any) -> tuple[str, int] | None:
@@ -169,28 +215,41 @@ _VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
 
 
 @guarded(None)
-def _raw_response(answer: Any) -> RawResponse | None:
+def _parsed(raw_response: Any) -> ParsedResponse | None:
     """What HTTP/1.1 and HTTP/2 connections return for the headers of a response."""
-    if not isinstance(answer, tuple):
+    if not isinstance(raw_response, tuple):
         return None
-    if len(answer) == 2:
-        return ("2", int(answer[0]), list(answer[1]))
-    return (version_of(answer[0]), int(answer[1]), list(answer[3]))
+    if len(raw_response) == 2:
+        return ("2", int(raw_response[0]), list(raw_response[1]))
+    return (version_of(raw_response[0]), int(raw_response[1]), list(raw_response[3]))
 
 
+_HTTP: Final = ("http11", "http2")
 _HANDLERS: Final[dict[str, Callable[[Timeline, Mapping[str, Any]], None]]] = {
     f"{prefix}.{event}": handler
     for prefixes, event, handler in (
-        (("connection", "socks"), "connect_tcp.started", Timeline._connecting),
-        (("connection",), "connect_unix_socket.started", Timeline._connecting),
+        (("connection", "socks"), "connect_tcp.started", Timeline._connect_started),
+        (("connection",), "connect_unix_socket.started", Timeline._connect_started),
         (("connection", "socks"), "connect_tcp.complete", Timeline._connected),
-        (("connection", "proxy", "socks"), "start_tls.started", Timeline._shaking_hands),
-        (("http11", "http2"), "send_request_headers.started", Timeline._sending),
-        (("http11", "http2"), "send_request_headers.failed", Timeline._not_sent),
-        (("http11", "http2"), "send_request_body.failed", Timeline._not_sent),
-        (("http11", "http2"), "send_request_body.complete", Timeline._sent),
-        (("http11", "http2"), "receive_response_headers.complete", Timeline._answered),
+        (("connection", "socks"), "connect_tcp.failed", Timeline._failed),
+        (("connection",), "connect_unix_socket.failed", Timeline._failed),
+        (("connection",), "retry.started", Timeline._connect_retried),
+        (("connection", "proxy", "socks"), "start_tls.started", Timeline._handshake_started),
+        (("connection", "proxy", "socks"), "start_tls.failed", Timeline._failed),
+        (_HTTP, "send_request_headers.started", Timeline._request_started),
+        (_HTTP, "send_request_headers.failed", Timeline._request_not_sent),
+        (_HTTP, "send_request_body.failed", Timeline._request_not_sent),
+        (_HTTP, "send_request_body.complete", Timeline._request_sent),
+        (_HTTP, "receive_response_headers.complete", Timeline._answered),
+        (_HTTP, "receive_response_headers.failed", Timeline._failed),
+        (_HTTP, "receive_response_body.failed", Timeline._failed),
+        (_HTTP, "response_closed.complete", Timeline._response_closed),
     )
     for prefix in prefixes
 }
 """By the event's full name. Every other event is of no interest and costs one look-up."""
+
+_REQUEST_STARTS: Final = frozenset(
+    {"connection.connect_tcp.started", "socks.connect_tcp.started", "connection.connect_unix_socket.started"}
+    | {f"{prefix}.send_request_headers.started" for prefix in _HTTP}
+)

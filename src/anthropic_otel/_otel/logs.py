@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._otel import spans
 
 log: Final = logging.getLogger("anthropic_otel.attempt")
 logging.getLogger("anthropic_otel").addHandler(logging.NullHandler())
 
 
-def anybody_listens() -> bool:
+def has_handler() -> bool:
     """Whether a record of ours comes to a handler that does something with it."""
     logger: logging.Logger | None = log
     while logger is not None:
@@ -27,9 +28,9 @@ def anybody_listens() -> bool:
     return False
 
 
-def attempt_failed(attempt: Attempt, *, fatal: bool) -> None:
-    """Logs a failed attempt: INFO when another one follows, WARNING when the call fails with it."""
-    level = logging.WARNING if fatal else logging.INFO
+def attempt_failed(attempt: Attempt, after: AfterFailure) -> None:
+    """Logs a failed attempt: WARNING when the call fails with it, else INFO."""
+    level = logging.WARNING if after is AfterFailure.CALL_FAILED else logging.INFO
     if not log.isEnabledFor(level):
         return
     log.log(
@@ -39,11 +40,11 @@ def attempt_failed(attempt: Attempt, *, fatal: bool) -> None:
         attempt.operation,
         attempt.error_type,
         attempt.duration / 1e9,
-        "" if fatal else ", is retried",
+        ", is retried" if after is AfterFailure.RETRIED else "",
         attempt.request_id or "none",
         extra=_fields(attempt),
     )
 
 
 def _fields(attempt: Attempt) -> dict[str, Any]:
-    return {s.HTTP_REQUEST_RESEND_COUNT: attempt.resend_count, **spans.facts(attempt)}
+    return {semconv.HTTP_REQUEST_RESEND_COUNT: attempt.resend_count, **spans.facts(attempt)}

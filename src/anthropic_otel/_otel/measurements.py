@@ -16,7 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._otel.forks import measuring
 
@@ -27,7 +27,7 @@ PATIENCE: Final = 100_000_000
 """The nanoseconds since the last were recorded after which the next are recorded at once. So a process that makes less
 than ten calls a second records each at its end, and its exemplars have the time at which they were made."""
 
-NO_EXEMPLAR: Final = Context({s.SCOPE: True})
+NO_EXEMPLAR: Final = Context({semconv.SCOPE: True})
 """A context without a span; and not empty, for which OpenTelemetry would take the current one."""
 
 Waiting = tuple[Callable[..., Any], tuple[Any, ...], SpanContext | None]

@@ -16,10 +16,10 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import Meter, MeterProvider
 from opentelemetry.trace import SpanContext
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.guard import report
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Metric, NetworkCause
 from anthropic_otel._otel import providers
@@ -48,51 +48,51 @@ class Metrics:
         self._model: Final = Capped(MAX_MODELS)
         self._address: Final = Capped(MAX_ADDRESSES)
         self._status: Final = Capped(MAX_STATUSES)
-        self._targets: Final = AttributeSets(s.ATTEMPT_STARTED.attributes, self._target)
+        self._targets: Final = AttributeSets(semconv.ATTEMPT_STARTED.attributes, self._target)
         self._started: Final = Counts(self._targets)
-        self._delays: Final = AttributeSets(s.RETRY_DELAY_METRIC.attributes, self._of_delay)
-        self._attempts: Final = AttributeSets(s.ATTEMPT_DURATION.attributes, self._of_attempt)
-        self._calls: Final = AttributeSets(s.CALL_DURATION.attributes, self._of_call)
-        self._retried: Final = AttributeSets(s.CALL_RETRIES.attributes, self._of_call_without_error)
-        self._retry_delay: Final = _histogram(meter, s.RETRY_DELAY_METRIC)
-        self._duration: Final = _histogram(meter, s.ATTEMPT_DURATION)
-        self._first_chunk: Final = _histogram(meter, s.ATTEMPT_TIME_TO_FIRST_CHUNK)
-        self._call_duration: Final = _histogram(meter, s.CALL_DURATION)
-        self._retries: Final = _histogram(meter, s.CALL_RETRIES)
+        self._delays: Final = AttributeSets(semconv.RETRY_DELAY_METRIC.attributes, self._of_delay)
+        self._attempts: Final = AttributeSets(semconv.ATTEMPT_DURATION.attributes, self._of_attempt)
+        self._calls: Final = AttributeSets(semconv.CALL_DURATION.attributes, self._of_call)
+        self._retried: Final = AttributeSets(semconv.CALL_RETRIES.attributes, self._of_call_without_error)
+        self._retry_delay: Final = _histogram(meter, semconv.RETRY_DELAY_METRIC)
+        self._duration: Final = _histogram(meter, semconv.ATTEMPT_DURATION)
+        self._first_chunk: Final = _histogram(meter, semconv.ATTEMPT_TIME_TO_FIRST_CHUNK)
+        self._call_duration: Final = _histogram(meter, semconv.CALL_DURATION)
+        self._retries: Final = _histogram(meter, semconv.CALL_RETRIES)
         self._measurements: Final = Measurements()
         self._rate_limits: Final = RateLimits(meter)
-        started, callbacks = s.ATTEMPT_STARTED, [self._measurements.collected, self._started.observe]
+        started, callbacks = semconv.ATTEMPT_STARTED, [self._measurements.collected, self._started.observe]
         meter.create_observable_counter(started.name, callbacks, started.unit, started.description)
 
     def attempt_started(self, attempt: Attempt, ids: SpanContext | None) -> None:
         """Counts an attempt that is about to be sent, and measures the backoff that ended with it."""
         try:
-            call, retry = attempt.call, attempt.retry
+            retry = attempt.retry
             operation, address = attempt.operation, attempt.target.address
             if not (self._set or self._is_set()):
                 return
-            next(self._started[operation, address, call.invocation.model if call is not None else None])
+            next(self._started[operation, address, attempt.model])
             if retry is not None and retry.delay is not None:
                 facts = operation, address, retry.reason, retry.source
                 self._measurements.add(self._record_delay, (facts, retry.delay), ids, None)
         except Exception as error:
             report("Metrics.attempt_started", error)
 
-    def attempt_ended(self, attempt: Attempt, ids: SpanContext | None) -> None:
+    def attempt_ended(self, attempt: Attempt, ids: SpanContext | None, *, in_call: bool) -> None:
         """Measures an attempt that has ended."""
         try:
             if not self._set:
                 return
-            call, cause, reading = attempt.call, attempt.cause, attempt.reading
+            cause, reading = attempt.cause, attempt.reading
             facts = (
-                *(attempt.operation, attempt.target.address, call.invocation.model if call is not None else None),
+                *(attempt.operation, attempt.target.address, attempt.model),
                 *(attempt.status, attempt.error_type, cause.word if cause is not None else None, attempt.outcome),
             )
             waited = None
             if reading is not None and reading.end is not None and reading.first_chunk is not None:
                 waited = reading.first_chunk - attempt.started
             # The end of its call is about to follow, mostly.
-            now = None if call is not None and call.outcome is None else attempt.started + attempt.duration
+            now = None if in_call else attempt.started + attempt.duration
             self._measurements.add(self._record_attempt, (facts, attempt.duration, waited), ids, now)
         except Exception as error:
             report("Metrics.attempt_ended", error)
@@ -108,9 +108,9 @@ class Metrics:
         except Exception as error:
             report("Metrics.call_ended", error)
 
-    def limits_told(self, attempt: Attempt, headers: RawHeaders) -> None:
+    @guarded(None)
+    def rate_limits_received(self, model: str | None, headers: RawHeaders) -> None:
         """Keeps what a response tells of rate limits, until somebody collects."""
-        model = attempt.call.invocation.model if attempt.call is not None else None
         self._rate_limits.saw(self._model(model) if model else None, headers)
 
     def _is_set(self) -> bool:
@@ -141,14 +141,14 @@ class Metrics:
 
     def _target(self, operation: str | None, address: str | None, model: str | None) -> Values:
         return (
-            operation or s.OTHER,
-            self._address(address) if address else s.OTHER,
+            operation or semconv.OTHER,
+            self._address(address) if address else semconv.OTHER,
             self._model(model) if model else None,
         )
 
-    def _of_delay(self, operation: str, address: str, reason: str | None, source: s.RetrySource | None) -> Values:
+    def _of_delay(self, operation: str, address: str, reason: str | None, source: semconv.RetrySource | None) -> Values:
         target = self._target(operation, address, None)
-        return (*target[:2], self._bounded(reason), source.text if source is not None else None)
+        return (*target[:2], self._bounded(reason), source.value if source is not None else None)
 
     def _of_attempt(
         self,
@@ -163,17 +163,17 @@ class Metrics:
         return (
             *self._target(operation, address, model),
             # Left out where a server has sent too many different ones.
-            status if status is not None and self._status(str(status)) != s.OTHER else None,
+            status if status is not None and self._status(str(status)) != semconv.OTHER else None,
             f"{status // 100}xx" if status is not None else None,
             self._bounded(error_type),
-            cause.text if cause is not None else None,
-            outcome.text if outcome is not None else None,
+            cause.value if cause is not None else None,
+            outcome.value if outcome is not None else None,
         )
 
     def _of_call_without_error(
         self, operation: str | None, address: str | None, model: str | None, outcome: CallOutcome | None
     ) -> Values:
-        return (*self._target(operation, address, model), outcome.text if outcome is not None else None)
+        return (*self._target(operation, address, model), outcome.value if outcome is not None else None)
 
     def _of_call(
         self,
@@ -209,7 +209,7 @@ def metrics_of(given: MeterProvider | None) -> Metrics:
     whoever instruments again, must not create it a second time.
     """
     provider = given if given is not None else metrics.get_meter_provider()
-    found = _found(provider) or Metrics(metrics.get_meter(s.SCOPE, __version__, given), provider)
+    found = _found(provider) or Metrics(metrics.get_meter(semconv.SCOPE, __version__, given), provider)
     # One without a hash, or that cannot be referred to weakly, has metrics that nobody shares.
     with suppress(TypeError):
         _made[provider] = weakref.ref(found)

@@ -16,7 +16,7 @@ from anthropic_otel._core.guard import log
 Export = Literal["otlp", "console"]
 
 _UNSET: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
-_NOWHERE: Final = _UNSET | {"NoOpTracerProvider", "NoOpMeterProvider", "_DefaultTracerProvider"}
+_NOOP: Final = _UNSET | {"NoOpTracerProvider", "NoOpMeterProvider", "_DefaultTracerProvider"}
 _INSTALL: Final = {
     "otlp_proto_http": "'anthropic-otel[otlp]'",
     "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
@@ -50,14 +50,14 @@ def is_unset(provider: object) -> bool:
     return _is(provider, _UNSET)
 
 
-def goes_nowhere(tracer_provider: Any, meter_provider: Any) -> bool:
+def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
     """Whether neither traces nor metrics have a provider, so that nothing leaves the process."""
     tracer_provider = tracer_provider or trace.get_tracer_provider()
     meter_provider = meter_provider or metrics.get_meter_provider()
-    return _is(tracer_provider, _NOWHERE) and _is(meter_provider, _NOWHERE)
+    return _is(tracer_provider, _NOOP) and _is(meter_provider, _NOOP)
 
 
-def tell_that_it_goes_nowhere() -> None:
+def warn_no_provider() -> None:
     """The one line for an app that has set up neither a provider nor an export."""
     log.warning(
         "No OpenTelemetry provider is set: the telemetry of the Anthropic SDK goes nowhere. "

@@ -13,7 +13,7 @@ from typing import Final
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from anthropic_otel._core import headers as h
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RateLimit, RawHeaders
 
@@ -24,7 +24,7 @@ class RateLimits:
     def __init__(self, meter: Meter, now: Callable[[], float] = time.time) -> None:
         self._now: Final = now
         self._last: dict[str | None, RawHeaders] = {}
-        for metric, value in ((s.RATELIMIT_LIMIT, _limit), (s.RATELIMIT_REMAINING, _remaining)):
+        for metric, value in ((semconv.RATELIMIT_LIMIT, _limit), (semconv.RATELIMIT_REMAINING, _remaining)):
             meter.create_observable_gauge(metric.name, [self._observer(value)], metric.unit, metric.description)
 
     def saw(self, model: str | None, headers: RawHeaders) -> None:
@@ -45,9 +45,9 @@ class RateLimits:
             for limit in h.rate_limits(headers):
                 amount = value(limit)
                 if amount is not None and (limit.reset is None or limit.reset > self._now()):
-                    attributes = {s.RATELIMIT_KIND: limit.kind}
+                    attributes = {semconv.RATELIMIT_KIND: limit.kind}
                     if model is not None:
-                        attributes[s.GEN_AI_REQUEST_MODEL] = model
+                        attributes[semconv.GEN_AI_REQUEST_MODEL] = model
                     yield Observation(amount, attributes)
 
 

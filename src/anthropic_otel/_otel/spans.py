@@ -11,9 +11,9 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import Call
+from anthropic_otel._core.call import Call, Invocation
 from anthropic_otel._core.headers import identifier
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.sse import StreamEnd
@@ -29,7 +29,7 @@ def start_attempt(tracer: Tracer, attempt: Attempt, parent: Context) -> Span:
     attributes: dict[str, Any] = target.attributes
     operation = attempt.operation
     if attempt.retry is not None or operation != target.operation:
-        attributes = {**attributes, s.OPERATION_NAME: operation}
+        attributes = {**attributes, semconv.OPERATION_NAME: operation}
         _add_retry(attributes, attempt)
     return tracer.start_span(target.span_name, parent, SpanKind.CLIENT, attributes, start_time=attempt.wall)
 
@@ -38,13 +38,13 @@ def _add_retry(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
     retry = attempt.retry
     if retry is None:
         return
-    attributes[s.HTTP_REQUEST_RESEND_COUNT] = retry.number
+    attributes[semconv.HTTP_REQUEST_RESEND_COUNT] = retry.number
     if retry.delay is not None:
-        attributes[s.RETRY_DELAY] = retry.delay / _SECOND
+        attributes[semconv.RETRY_DELAY] = retry.delay / _SECOND
     if retry.reason is not None:
-        attributes[s.RETRY_REASON] = retry.reason
+        attributes[semconv.RETRY_REASON] = retry.reason
     if retry.source is not None:
-        attributes[s.RETRY_SOURCE] = retry.source.text
+        attributes[semconv.RETRY_SOURCE] = retry.source.value
 
 
 def end_attempt(span: Span, attempt: Attempt) -> None:
@@ -65,58 +65,58 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     attributes: dict[str, AttributeValue] = {}
     status = attempt.status
     if status is not None:
-        attributes[s.HTTP_RESPONSE_STATUS_CODE] = status
-        attributes[s.ATTEMPT_STATUS_CLASS] = f"{status // 100}xx"
+        attributes[semconv.HTTP_RESPONSE_STATUS_CODE] = status
+        attributes[semconv.ATTEMPT_STATUS_CLASS] = f"{status // 100}xx"
         if attempt.protocol_version is not None:
-            attributes[s.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
+            attributes[semconv.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
         request_id, organization_id = identifier(attempt.request_id_header), identifier(attempt.organization_id_header)
         if request_id is not None:
-            attributes[s.REQUEST_ID] = request_id
+            attributes[semconv.REQUEST_ID] = request_id
         if organization_id is not None:
-            attributes[s.ORGANIZATION_ID] = organization_id
+            attributes[semconv.ORGANIZATION_ID] = organization_id
     if attempt.error_type is not None:
         _add_failure(attributes, attempt, attempt.error_type)
     timeline = attempt.timeline
     if timeline.reused is not None:
-        attributes[s.CONNECTION_REUSED] = timeline.reused
+        attributes[semconv.CONNECTION_REUSED] = timeline.reused
     if timeline.peer is not None:
-        attributes[s.NETWORK_PEER_ADDRESS], attributes[s.NETWORK_PEER_PORT] = timeline.peer
-    for phase, time in timeline.known().items():
+        attributes[semconv.NETWORK_PEER_ADDRESS], attributes[semconv.NETWORK_PEER_PORT] = timeline.peer
+    for phase, time in timeline.phase_durations().items():
         attributes[_PHASE_NAMES[phase]] = time / _SECOND
     reading = attempt.reading
     if reading is not None and reading.end is not None:
         _add_stream(attributes, attempt, reading, reading.end)
     if attempt.outcome is not None:
-        attributes[s.ATTEMPT_OUTCOME] = attempt.outcome.text
+        attributes[semconv.ATTEMPT_OUTCOME] = attempt.outcome.value
     return attributes
 
 
 def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
-    attributes[s.ERROR_TYPE] = error_type
+    attributes[semconv.ERROR_TYPE] = error_type
     if attempt.exception_type is not None:
-        attributes[s.EXCEPTION_TYPE] = attempt.exception_type
+        attributes[semconv.EXCEPTION_TYPE] = attempt.exception_type
     if attempt.cause is not None:
-        attributes[s.NETWORK_CAUSE] = attempt.cause.word.text
-        attributes[s.NETWORK_PHASE] = attempt.timeline.phase.text
+        attributes[semconv.NETWORK_CAUSE] = attempt.cause.word.value
+        attributes[semconv.NETWORK_PHASE] = attempt.timeline.phase.value
         if attempt.cause.errno is not None:
-            attributes[s.NETWORK_ERRNO] = attempt.cause.errno
+            attributes[semconv.NETWORK_ERRNO] = attempt.cause.errno
 
 
 def _add_stream(attributes: dict[str, AttributeValue], attempt: Attempt, reading: Reading, end: StreamEnd) -> None:
-    attributes[s.STREAM_MAX_GAP] = reading.max_gap / _SECOND
-    attributes[s.STREAM_CONSUMER_TIME] = reading.consumer_time / _SECOND
+    attributes[semconv.STREAM_MAX_GAP] = reading.max_gap / _SECOND
+    attributes[semconv.STREAM_CONSUMER_TIME] = reading.consumer_time / _SECOND
     if reading.first_chunk is not None:
-        attributes[s.STREAM_TIME_TO_FIRST_CHUNK] = (reading.first_chunk - attempt.started) / _SECOND
+        attributes[semconv.STREAM_TIME_TO_FIRST_CHUNK] = (reading.first_chunk - attempt.started) / _SECOND
     if reading.is_message and end.complete is not None:
-        attributes[s.STREAM_COMPLETE] = end.complete
+        attributes[semconv.STREAM_COMPLETE] = end.complete
 
 
-_PHASE_NAMES: Final = {phase: phase.attribute for phase in s.Phase}
+_PHASE_NAMES: Final = {phase: phase.attribute for phase in semconv.Phase}
 
 
 def facts(attempt: Attempt) -> dict[str, AttributeValue]:
     """All that its span says of an attempt that has ended, for who has no span at hand. A new dictionary each time."""
-    attributes: dict[str, AttributeValue] = {**attempt.target.attributes, s.OPERATION_NAME: attempt.operation}
+    attributes: dict[str, AttributeValue] = {**attempt.target.attributes, semconv.OPERATION_NAME: attempt.operation}
     _add_retry(attributes, attempt)
     attributes.update(_concluded(attempt))
     return attributes
@@ -125,24 +125,23 @@ def facts(attempt: Attempt) -> dict[str, AttributeValue]:
 # -- the call span -----------------------------------------------------------------------------------------------------
 
 
-def start_call(tracer: Tracer, call: Call, parent: Context) -> Span:
+def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Context) -> Span:
     """The span of a call that nobody else makes one for, with what the SDK's own would have without content."""
-    invocation = call.invocation
-    attributes: dict[str, AttributeValue] = {s.GEN_AI_PROVIDER_NAME: "anthropic"}
+    attributes: dict[str, AttributeValue] = {semconv.GEN_AI_PROVIDER_NAME: "anthropic"}
     if invocation.address is not None:
-        attributes[s.SERVER_ADDRESS] = invocation.address
+        attributes[semconv.SERVER_ADDRESS] = invocation.address
     if invocation.port is not None:
-        attributes[s.SERVER_PORT] = invocation.port
+        attributes[semconv.SERVER_PORT] = invocation.port
     if invocation.model is not None:
-        attributes[s.GEN_AI_REQUEST_MODEL] = invocation.model
+        attributes[semconv.GEN_AI_REQUEST_MODEL] = invocation.model
     if invocation.operation is not None:
-        attributes[s.OPERATION_NAME] = invocation.operation
+        attributes[semconv.OPERATION_NAME] = invocation.operation
     if invocation.operation == "messages.create":
-        attributes[s.GEN_AI_OPERATION_NAME] = "chat"
+        attributes[semconv.GEN_AI_OPERATION_NAME] = "chat"
         if invocation.stream:
-            attributes[s.GEN_AI_REQUEST_STREAM] = True
+            attributes[semconv.GEN_AI_REQUEST_STREAM] = True
     name = f"anthropic.{invocation.operation or 'request'}"
-    return tracer.start_span(name, parent, SpanKind.CLIENT, attributes, start_time=call.wall)
+    return tracer.start_span(name, parent, SpanKind.CLIENT, attributes, start_time=wall)
 
 
 def end_call(span: Span, call: Call) -> None:
@@ -156,12 +155,12 @@ def end_call(span: Span, call: Call) -> None:
 
 def _conclude_call(span: Span, call: Call) -> None:
     if call.error_type is not None:
-        span.set_attribute(s.ERROR_TYPE, call.error_type)
+        span.set_attribute(semconv.ERROR_TYPE, call.error_type)
         span.set_status(Status(_ERROR))
-    elif call.outcome in (s.CallOutcome.SUCCEEDED, s.CallOutcome.RECOVERED):
+    elif call.outcome in (semconv.CallOutcome.SUCCEEDED, semconv.CallOutcome.RECOVERED):
         span.set_status(Status(StatusCode.OK))
     if call.retries:
-        span.set_attribute(s.HTTP_REQUEST_RESEND_COUNT, call.retries)
+        span.set_attribute(semconv.HTTP_REQUEST_RESEND_COUNT, call.retries)
 
 
 def foreign_call_span(span: Span) -> bool:

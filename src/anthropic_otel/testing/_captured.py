@@ -1,6 +1,6 @@
 """What a capture gives to tests: calls and attempts as plain values.
 
-The rule: a value has the words of the schema, its times are in seconds, and it refers to nothing live.
+Rule: a value has the words of the schema, its times are in seconds, and it refers to nothing live.
 """
 
 from __future__ import annotations
@@ -73,8 +73,18 @@ class Captured:
 
     ended_calls: list[Call] = field(default_factory=list, repr=False)
     ended_attempts: list[Attempt] = field(default_factory=list, repr=False)
-    started: int = 0
-    """How many attempts have started."""
+    started_ids: list[int] = field(default_factory=list, repr=False)
+
+    @property
+    def started(self) -> int:
+        """How many attempts have started."""
+        return len(self.started_ids)
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts have started and not ended."""
+        drain()
+        return self.started - len(self.ended_attempts)
 
     @property
     def calls(self) -> list[Call]:
@@ -87,8 +97,3 @@ class Captured:
         """The attempts that have ended, in the order in which they started."""
         drain()
         return sorted(self.ended_attempts, key=lambda attempt: attempt.id)
-
-    @property
-    def in_flight(self) -> int:
-        """How many attempts have started and not ended."""
-        return self.started - len(self.attempts)

@@ -1,0 +1,336 @@
+"""The seam of attempts: `send` of the HTTP clients' classes, sync and async, of httpx and httpx2.
+
+Rule: what the app gets back and what is raised are the same objects, and after the send its request is as it was. A
+failure of ours is never seen by the SDK, which would take it for a failed attempt and send again.
+
+Which request is an attempt:
+
+- Within a call: one that has the SDK's retry count, or that goes through the call's own HTTP client to the call's host.
+  What else goes to that host is none: credentials are fetched within a call, by a client of their own.
+- By a client that was named to `instrument` or `instrument_http_client`: every other one.
+- In an instrumented process: one that has the SDK's retry count, and without `sdk_only` one that has an
+  `anthropic-version` header, as the Messages API asks of everybody.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Protocol
+
+from anthropic_otel._adapters import http_body
+from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
+from anthropic_otel._adapters.patches import Function, Patch, patchable
+from anthropic_otel._core import headers
+from anthropic_otel._core.attempt import End
+from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.runtime import Runtime
+from anthropic_otel._core.send import AttemptSource, Send
+from anthropic_otel._core.target import Target, target_of
+from anthropic_otel._core.timeline import peer_of, version_of
+
+LIBRARIES: Final = ("httpx", "httpx2")
+_RETRY_COUNT: Final = "x-stainless-retry-count"
+_API_VERSION: Final = "anthropic-version"
+
+
+class Named(Protocol):
+    """Which runtime records what."""
+
+    process: Runtime | None
+    """The runtime of the whole process, `None` if only single clients are recorded, or nothing."""
+
+    def runtime_of(self, http_client: Any) -> Runtime | None:
+        """The runtime that an HTTP client was named to, `None` if it was not."""
+        ...
+
+    def excludes(self, http_client: Any) -> bool:
+        """Whether an HTTP client was taken out of an instrumented process."""
+        ...
+
+
+class SendPatches:
+    """Our `send` on the classes of the HTTP clients."""
+
+    def __init__(self, named: Named) -> None:
+        self._named: Final = named
+        self._patches: list[Patch] = []
+        self._met: set[type[Any]] = set()
+
+    def patch_libraries(self) -> bool:
+        """Patches every HTTP library that is installed, and imports it for that. Returns whether there is one."""
+        for name in LIBRARIES:
+            try:
+                library = importlib.import_module(name)
+            except ImportError:
+                continue
+            self.meet(library.Client)
+            self.meet(library.AsyncClient)
+        return bool(self._met)
+
+    def meet(self, cls: type[Any]) -> None:
+        """Patches each class in the `__mro__` of a client's class that has a `send` of its own, once."""
+        if cls in self._met:
+            return
+        self._met.add(cls)
+        asynchronous = is_async(cls)
+        for definer in cls.__mro__:
+            if patchable(definer, "send") and (definer is cls or definer not in self._met):
+                self._met.add(definer)
+                wrap = _async_send if asynchronous else _sync_send
+                self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
+
+    def undo(self) -> None:
+        """Restores every class."""
+        # Last first: a class is restored to what it was before its first patch.
+        while self._patches:
+            self._patches.pop().undo()
+        self._met.clear()
+
+
+def is_client(http_client: object) -> bool:
+    """Whether it is a client of httpx or httpx2."""
+    return any(
+        cls.__name__ in ("Client", "AsyncClient") and cls.__module__.partition(".")[0] in LIBRARIES
+        for cls in type(http_client).__mro__
+    )
+
+
+def is_async(cls: type[Any]) -> bool:
+    """Whether a client's class is an asynchronous one."""
+    return any(base.__name__ == "AsyncClient" for base in cls.__mro__) or inspect.iscoroutinefunction(
+        getattr(cls, "send", None)
+    )
+
+
+# -- the wrappers ------------------------------------------------------------------------------------------------------
+
+
+def _sync_send(named: Named, original: Function, patch: Patch) -> Function:
+    @functools.wraps(original)
+    def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        sending = begin(named, self, request, asynchronous=False) if patch.active else None
+        if sending is None:
+            return original(self, request, *args, **kwargs)
+        with sending:
+            return sending.received(original(self, request, *args, **kwargs))
+
+    return send
+
+
+def _async_send(named: Named, original: Function, patch: Patch) -> Function:
+    @functools.wraps(original)
+    async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        sending = begin(named, self, request, asynchronous=True) if patch.active else None
+        if sending is None:
+            return await original(self, request, *args, **kwargs)
+        with sending:
+            return sending.received(await original(self, request, *args, **kwargs))
+
+    return send
+
+
+@guarded(None)
+def begin(named: Named, http_client: Any, request: Any, *, asynchronous: bool) -> Sending | None:
+    """Begins to record a send. Returns `None` for a request that is no attempt. Never raises."""
+    outer = _current.get()
+    if outer is not None and outer.request is request:
+        # The `send` of a subclass has called that of its base.
+        return None
+    origin = _origin_of(named, http_client, request)
+    if origin is None:
+        return None
+    send = Send(origin.source, target_of_request(request), None)
+    try:
+        return Sending(send, request, origin, asynchronous=asynchronous)
+    except BaseException as error:
+        # Of ours nothing raises but an interrupt, which ends the attempt too.
+        send.failed(error)
+        raise
+
+
+class _Origin(NamedTuple):
+    """What the attempts of a send belong to, the call among them, and whether to listen to the transport."""
+
+    source: AttemptSource
+    call: RunningCall | None
+    phases: bool
+
+
+def _origin_of(named: Named, http_client: Any, request: Any) -> _Origin | None:
+    """What the attempts of a request belong to; `None` for a request that is no attempt."""
+    running = current_call.get()
+    retry_count = request.headers.get(_RETRY_COUNT)
+    if running is not None:
+        to_the_api = request.url.host == running.call.invocation.address
+        if retry_count is not None or (to_the_api and running.sends_by(http_client)):
+            return _Origin(running.call, running, running.phases)
+        if to_the_api:
+            return None
+    runtime = named.runtime_of(http_client)
+    if runtime is None:
+        runtime = named.process
+        if runtime is None or not _is_of_the_api(request, retry_count, runtime) or named.excludes(http_client):
+            return None
+    if not runtime.enabled():
+        return None
+    if retry_count is not None:
+        # Sent by a middleware, in a thread of its own.
+        running = only_call_on(http_client)
+        if running is not None:
+            return _Origin(running.call, running, running.phases)
+    return _Origin(runtime.lone_attempts(_number(retry_count)), None, runtime.phases)
+
+
+def _is_of_the_api(request: Any, retry_count: str | None, runtime: Runtime) -> bool:
+    return retry_count is not None or (not runtime.sdk_only and _API_VERSION in request.headers)
+
+
+def is_recorded(request: Any) -> bool:
+    """Whether a send is running that records `request`, or the one that a redirect has made it of."""
+    return _current.get() is not None
+
+
+def retry_count_of(request: Any) -> int:
+    """Which retry a request of the SDK is, 0 for a first attempt or another request."""
+    return _number(request.headers.get(_RETRY_COUNT))
+
+
+def _number(retry_count: str | None) -> int:
+    return int(retry_count) if retry_count is not None and retry_count.isdecimal() and len(retry_count) < 6 else 0
+
+
+def target_of_request(request: Any) -> Target:
+    """Where a request of httpx or httpx2 goes."""
+    url = request.url
+    path = url.raw_path.partition(b"?")[0].decode("ascii")
+    return target_of(request.method, url.scheme, url.host, url.port, path)
+
+
+class Sending:
+    """A send that is recorded, as a context manager around it. Made just before the send; no method raises."""
+
+    __slots__ = ("_call", "_extensions", "_token", "_trace", "request", "send")
+
+    def __init__(self, send: Send, request: Any, origin: _Origin, *, asynchronous: bool) -> None:
+        self.send: Final = send
+        self._call: Final = origin.call
+        self.request: Any = request
+        self._extensions: Any = None
+        self._trace: Any = None
+        self._token: Token[Sending | None] | None = None
+        propagate(request, send.attempt.recorder.headers)
+        if origin.phases:
+            self._listen(request, send.atrace if asynchronous else send.trace, asynchronous)
+        self._token = _current.set(self)
+
+    @guarded(None)
+    def _listen(self, request: Any, ours: Function, asynchronous: bool) -> None:
+        theirs = app_trace_of(request)
+        self._trace = ours if theirs is None else chained(ours, theirs, asynchronous=asynchronous)
+        self._extensions = request.extensions
+        # A new mapping, as the app may use its own for more than one request.
+        request.extensions = {**request.extensions, "trace": self._trace}
+
+    def __enter__(self) -> None:
+        return None
+
+    def received(self, response: Any) -> Any:
+        """The send has returned `response`, which is returned as it is."""
+        if received(self.send, response) and self._call is not None:
+            self._call.opened(response, self.send.attempt)
+        if self._trace is not None:
+            self._restore((response.request, *response.history))
+        return response
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            try:
+                _current.reset(self._token)
+            except (ValueError, RuntimeError):
+                # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
+                self._token = None
+        if self._trace is not None:
+            self._restore((self.request,))
+        self.request = self._extensions = self._trace = None
+        if error is not None:
+            self.send.failed(error)
+
+    @guarded(None)
+    def _restore(self, requests: Iterable[Any]) -> None:
+        """Takes our trace function off requests: the one that was sent, and those that a redirect has made of it."""
+        for request in requests:
+            request = getattr(request, "request", request)
+            if request.extensions.get("trace") is self._trace:
+                request.extensions = self._extensions
+
+
+_current: Final[ContextVar[Sending | None]] = ContextVar("anthropic_otel_sending", default=None)
+"""The send that is running in this thread or task."""
+
+
+def app_trace_of(request: Any) -> Function | None:
+    """The app's own trace function, also where another send of the same request has put ours in its place."""
+    trace = request.extensions.get("trace")
+    if isinstance(trace, _Chained):
+        return trace.theirs
+    return None if isinstance(getattr(trace, "__self__", None), Send) else trace
+
+
+def chained(ours: Function, theirs: Function, *, asynchronous: bool) -> _Chained:
+    """A trace function that calls ours and then the app's. For an async transport it has to be a coroutine function."""
+    return _AsyncChained(ours, theirs) if asynchronous else _Chained(ours, theirs)
+
+
+class _Chained:
+    __slots__ = ("ours", "theirs")
+
+    def __init__(self, ours: Function, theirs: Function) -> None:
+        self.ours: Final = ours
+        self.theirs: Final = theirs
+
+    def __call__(self, name: str, info: Mapping[str, Any]) -> Any:
+        self.ours(name, info)
+        return self.theirs(name, info)
+
+
+class _AsyncChained(_Chained):
+    __slots__ = ()
+
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        await self.ours(name, info)
+        await self.theirs(name, info)
+
+
+@guarded(None)
+def propagate(request: Any, trace_context: Mapping[str, str]) -> None:
+    """Puts the attempt's trace context into the request's headers. No signature covers them: signing is done by now."""
+    for name, value in trace_context.items():
+        request.headers[name] = value
+
+
+def received(send: Send, response: Any) -> bool:
+    """Takes the response of a send, and follows its body. Returns whether that is open. Never raises."""
+    attempt, observed = send.attempt, False
+    try:
+        by_name, extensions = headers.by_name(response.headers.raw), response.extensions
+        version, stream = extensions.get("http_version"), extensions.get("network_stream")
+        send.responded(
+            response.status_code,
+            by_name,
+            version_of(version) if isinstance(version, bytes) else None,
+            # A connection that existed before has told of no event.
+            peer_of(stream) if attempt.timeline.peer is None and stream is not None else None,
+        )
+        observed = not response.is_closed and http_body.observe(response, attempt, by_name)
+    except Exception as error:
+        report("received", error)
+    if not observed:
+        attempt.end(End.READ)
+    return observed

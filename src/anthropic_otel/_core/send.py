@@ -1,0 +1,160 @@
+"""One `send` of an HTTP client: its attempts, one after the other.
+
+Mostly there is one. A transport below the client may send again by itself: a retry, a failover. The transport's events
+tell, and the request before decides: what is sent after one that raised, or that got a status of 400 or more other than
+401 and 407, is another attempt. What follows a redirect or a wanted credential is a further hop of the same attempt.
+
+Rule: the core begins and ends attempts here; an adapter only tells what it sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from anthropic_otel._core.attempt import Attempt, End, Retry
+from anthropic_otel._core.clock import Clock
+from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.headers import RawHeaders, by_name
+from anthropic_otel._core.recorder import AfterFailure, Recorder
+from anthropic_otel._core.semconv import AttemptOutcome, RetrySource
+from anthropic_otel._core.target import Target
+from anthropic_otel._core.timeline import starts_request
+
+
+class AttemptSource(Protocol):
+    """What the attempts of a send belong to: a call, or nothing (`LoneAttempts`)."""
+
+    def begin_attempt(self, target: Target, model: str | None, *, by_transport: bool = False) -> Attempt:
+        """Begins and returns the next attempt. `by_transport` is whether a transport below the client sent again."""
+        ...
+
+    def send_finished(self) -> None:
+        """The send has returned or raised: no transport sends again."""
+        ...
+
+
+class Send:
+    """One `send`. `attempt` is the attempt that is under way, or the last one. No method raises."""
+
+    __slots__ = ("_model", "_source", "attempt")
+
+    def __init__(self, source: AttemptSource, target: Target, model: str | None) -> None:
+        self._source = source
+        self._model = model
+        self.attempt = source.begin_attempt(target, model)
+
+    def trace(self, name: str, info: Mapping[str, Any]) -> None:
+        """Takes one event of the transport."""
+        # Guarded in place: an attempt has some fourteen events.
+        try:
+            if self.attempt.timeline.failed_at is not None and starts_request(name):
+                self._send_again()
+            self.attempt.trace(name, info)
+        except Exception as error:
+            report("Send.trace", error)
+
+    async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
+        """`trace` for the asynchronous transports, which take nothing but a coroutine."""
+        self.trace(name, info)
+
+    def _send_again(self) -> None:
+        last = self.attempt
+        if last.ended:
+            return
+        timeline = last.timeline
+        last.recorder.send_finished(_headers_seen_by_transport(last))
+        if timeline.failure is not None:
+            last.fail(timeline.failure, timeline.failed_at)
+        else:
+            last.end(End.READ, timeline.failed_at)
+        self.attempt = self._source.begin_attempt(last.target, self._model, by_transport=True)
+
+    @guarded(None)
+    def responded(
+        self,
+        status: int,
+        headers: RawHeaders,
+        version: str | None = None,
+        peer: tuple[str, int] | None = None,
+    ) -> Attempt:
+        """The send has returned a response. Returns its attempt, whose body the adapter ends."""
+        attempt = self.attempt
+        attempt.recorder.send_finished(headers)
+        attempt.responded(status, headers, version, peer)
+        self._source.send_finished()
+        return attempt
+
+    @guarded(None)
+    def failed(self, error: BaseException) -> None:
+        """The send has raised."""
+        attempt = self.attempt
+        attempt.recorder.send_finished(_headers_seen_by_transport(attempt))
+        attempt.fail(error)
+        self._source.send_finished()
+
+    @guarded(None)
+    def lost(self) -> None:
+        """The request was garbage-collected, and how the send ended was not seen."""
+        self.attempt.end(End.LOST)
+        self._source.send_finished()
+
+
+def _headers_seen_by_transport(attempt: Attempt) -> RawHeaders | None:
+    """The headers of a response that only the transport has seen, as its body failed within the send."""
+    response = attempt.timeline.parsed_response
+    return by_name(response[2]) if response is not None else None
+
+
+class LoneAttempts:
+    """The attempts of a send that belongs to no call.
+
+    `resend_count` is what the first request says of itself: 0, or the number of the retry.
+    """
+
+    __slots__ = ("_clock", "_failed", "_recorder", "_resend_count", "_send_finished")
+
+    def __init__(self, recorder: Recorder, clock: Clock, resend_count: int = 0) -> None:
+        self._recorder = recorder
+        self._clock = clock
+        self._resend_count = resend_count
+        self._failed: Attempt | None = None
+        self._send_finished = False
+
+    def begin_attempt(self, target: Target, model: str | None, *, by_transport: bool = False) -> Attempt:
+        started = self._clock.now()
+        failed, self._failed = self._failed, None
+        attempt = Attempt(
+            target,
+            self._clock,
+            self._attempt_ended,
+            started=started,
+            wall=self._clock.wall(),
+            model=model,
+            retry=self._retry(failed, started),
+        )
+        if failed is not None:
+            failed.recorder.failure_decided(failed, AfterFailure.RETRIED)
+        attempt.recorder = self._recorder.start_attempt(attempt)
+        return attempt
+
+    def _retry(self, failed: Attempt | None, started: int) -> Retry | None:
+        if failed is not None:
+            delay = max(started - failed.started - failed.duration, 0)
+            return Retry(failed.resend_count + 1, delay, failed.error_type, RetrySource.TRANSPORT)
+        return Retry(self._resend_count) if self._resend_count else None
+
+    def _attempt_ended(self, attempt: Attempt) -> None:
+        if attempt.outcome is AttemptOutcome.FAILED:
+            self._failed = attempt
+            if self._send_finished:
+                self._decide()
+
+    def send_finished(self) -> None:
+        self._send_finished = True
+        self._decide()
+
+    def _decide(self) -> None:
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            failed.recorder.failure_decided(failed, AfterFailure.CALL_FAILED)

@@ -1,0 +1,65 @@
+"""What is current while the library's spans are: attached once, detached once, never in another context.
+
+Rule: OpenTelemetry's `attach` and our `detach` are called in pairs in the same function of the app's path. Where a
+coroutine is closed in another context than it ran in, `detach` does nothing: nothing of ours is attached there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span
+
+from anthropic_otel._core.guard import guarded
+
+_SUPPRESS_HTTP: Final = getattr(otel_context, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
+_SUPPRESS_ALL: Final = (
+    getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
+    "suppress_instrumentation",
+)
+
+SUPPRESSED_BY_US: Final = "anthropic_otel"
+"""The value under which we suppress the instrumentation of the HTTP client, to know our own suppression again."""
+
+
+@guarded(Context())
+def current() -> Context:
+    """The current context, an empty one where OpenTelemetry cannot tell."""
+    return otel_context.get_current()
+
+
+def suppressed() -> bool:
+    """Whether somebody upstream asks for no instrumentation, of everything or of HTTP clients."""
+    values = otel_context.get_current()
+    if not values:
+        return False
+    value = values.get(_SUPPRESS_HTTP)
+    if value and value is not SUPPRESSED_BY_US:
+        return True
+    return any(map(values.get, _SUPPRESS_ALL))
+
+
+def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
+    """`parent` with `span` as its current one."""
+    inner = trace.set_span_in_context(span, parent)
+    return otel_context.set_value(_SUPPRESS_HTTP, SUPPRESSED_BY_US, inner) if suppress_http else inner
+
+
+def detach(token: Any) -> None:
+    """Restores what was current before `opentelemetry.context.attach` returned `token`.
+
+    `opentelemetry.context.detach` is not used for a token of its own contextvars: it logs an error, with a traceback,
+    for a token of another context, which is no error of the app's.
+    """
+    try:
+        reset = token.var.reset
+    except AttributeError:
+        otel_context.detach(token)
+        return
+    try:
+        reset(token)
+    except (ValueError, RuntimeError):
+        return

@@ -1,0 +1,282 @@
+"""The OpenTelemetry side of the seam: calls and attempts become spans, metrics and logs.
+
+Rule: every call into OpenTelemetry is guarded by itself, so that a tracer that fails costs the spans and not the
+metrics. What is current is attached in the app's own context, and detached there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, SpanContext, Tracer, TracerProvider
+
+from anthropic_otel._core import semconv
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import Call, Invocation
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import RATELIMIT_MARK, RawHeaders
+from anthropic_otel._core.recorder import (
+    NO_ATTEMPT_RECORDER,
+    NO_CALL_RECORDER,
+    NO_HEADERS,
+    AfterFailure,
+    AttemptRecorder,
+    CallRecorder,
+)
+from anthropic_otel._otel import context, logs, providers, spans
+from anthropic_otel._otel.metrics import Metrics, metrics_of
+from anthropic_otel._version import __version__
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is recorded, and where it goes. `None` is the process's global provider."""
+
+    tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
+    metrics: bool = True
+    logs: bool = True
+    suppress_http_instrumentation: bool = True
+
+
+class OpenTelemetryRecorder:
+    """Records calls and attempts by OpenTelemetry. No method raises."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings: Final = settings
+        self.tracer: Final = _tracer(settings)
+        self.metrics: Final = _metrics(settings) if settings.metrics else None
+        self._has_provider = False
+        self._warned = False
+
+    @guarded(False)
+    def enabled(self) -> bool:
+        return (self._has_provider or self._reaches_somebody()) and not context.suppressed()
+
+    def _reaches_somebody(self) -> bool:
+        """Whether anybody can see what is recorded. Looked up at each call, as an app may set its providers later."""
+        if not providers.is_noop(self.settings.tracer_provider, self.settings.meter_provider):
+            self._has_provider = True
+            return True
+        if not self._warned:
+            self._warned = True
+            providers.warn_no_provider()
+        return self.settings.logs and logs.has_handler()
+
+    @guarded(NO_CALL_RECORDER)
+    def start_call(self, call: Call) -> CallRecorder:
+        return _CallRecorder(self, call)
+
+    @guarded(NO_ATTEMPT_RECORDER)
+    def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
+        current = context.current()
+        return _AttemptRecorder(self, attempt, _Spot(current), current)
+
+
+class _Spot:
+    """Where a call or an attempt is in its trace: the app's context that it began in, and its span, if it has one.
+
+    The context that has the span in it is made where it is needed and not kept: an open stream would hold two of them.
+    """
+
+    __slots__ = ("parent", "span", "span_context")
+
+    def __init__(self, parent: Context, span: Span | None = None, span_context: SpanContext | None = None) -> None:
+        self.parent = parent
+        self.span = span
+        self.span_context = span_context
+
+    def set(self, span: Span | None) -> None:
+        """Sets its span, which is asked for its ids once."""
+        self.span = span
+        self.span_context = span.get_span_context() if span is not None else None
+
+    def context(self) -> Context:
+        """The context of what is told of this call or attempt."""
+        return self.parent if self.span is None else context.with_span(self.span, self.parent, suppress_http=False)
+
+    @guarded(None)
+    def exemplar(self) -> SpanContext | None:
+        """The ids that an exemplar points to: without a span of its own, those of the app's around it."""
+        if self.span_context is not None:
+            return self.span_context
+        return trace.get_current_span(self.parent).get_span_context()
+
+
+class _CallRecorder:
+    """Records one call: its span, if nobody else makes one, and its metrics."""
+
+    __slots__ = ("_attempted", "_call_span", "_invocation", "_method_done", "_recorder", "_spot", "_token", "_wall")
+
+    def __init__(self, recorder: OpenTelemetryRecorder, call: Call) -> None:
+        self._recorder: Final = recorder
+        self._invocation: Final[Invocation] = call.invocation
+        self._method_done = False
+        self._attempted = False
+        self._wall: Final = call.wall
+        parent = context.current()
+        spot = self._spot = _Spot(parent)
+        self._call_span: Span | None = None
+        """The call's span, if it is ours to end."""
+        self._token: Any = None
+        if not call.invocation.sdk_makes_span and not _has_call_span(parent):
+            self._start_span(parent)
+        # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
+        self._attach(parent if spot.span is None else spot.context())
+
+    @guarded(None)
+    def _attach(self, inner: Context) -> None:
+        self._token = otel_context.attach(inner)
+
+    @guarded(None)
+    def _start_span(self, parent: Context) -> None:
+        span = self._call_span = spans.start_call(self._recorder.tracer, self._invocation, self._wall, parent)
+        self._spot.set(span)
+
+    @guarded(NO_ATTEMPT_RECORDER)
+    def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
+        recorder, spot = self._recorder, self._spot
+        outer = self._outer()
+        propagates = self._invocation.propagate_context
+        of_call = _Spot(spot.parent, spot.span, spot.span_context)
+        return _AttemptRecorder(recorder, attempt, of_call, outer, propagates=propagates, in_call=True)
+
+    @guarded(Context())
+    def _outer(self) -> Context:
+        """The context that an attempt of this call starts in, with the call's span in it."""
+        if self._method_done:
+            # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
+            return self._spot.context()
+        current = context.current()
+        if not self._attempted and self._call_span is None:
+            self._find_span(current)
+        self._attempted = True
+        return self._spot.context() if self._call_span is not None else current
+
+    def _find_span(self, current: Context) -> None:
+        """By now somebody else has made the call's span.
+
+        It is not known by identity: a tracer that makes no spans puts the parent's ids into an object of its own.
+        """
+        found = trace.get_current_span(current)
+        span_context = found.get_span_context()
+        around = trace.get_current_span(self._spot.parent).get_span_context()
+        if self._invocation.sdk_makes_span and span_context == around:
+            # The SDK was expected to make it: its provider is another one, or cannot be loaded.
+            self._start_span(current)
+        else:
+            self._spot.span, self._spot.span_context = found, span_context
+
+    @guarded(None)
+    def method_finished(self, result: object, error: BaseException | None) -> None:
+        self._method_done = True
+        # In this order: an interrupt in between makes for a second detach, and not for none.
+        if self._token is not None:
+            context.detach(self._token)
+            self._token = None
+
+    @guarded(None)
+    def end(self, call: Call) -> None:
+        if self._recorder.metrics is not None:
+            self._recorder.metrics.call_ended(call, self._spot.exemplar())
+        if self._call_span is not None:
+            spans.end_call(self._call_span, call)
+
+
+class _AttemptRecorder:
+    """Records one attempt: its span, its metrics, and its log record if it fails."""
+
+    __slots__ = ("_in_call", "_model", "_owns_span", "_recorder", "_spot", "_token", "headers")
+
+    def __init__(
+        self,
+        recorder: OpenTelemetryRecorder,
+        attempt: Attempt,
+        spot: _Spot,
+        outer: Context,
+        *,
+        propagates: bool = True,
+        in_call: bool = False,
+    ) -> None:
+        self._recorder: Final = recorder
+        self._model: Final = attempt.model
+        self._in_call: Final = in_call
+        self._spot: Final = spot
+        self._owns_span = False
+        self._token: Any = None
+        self.headers: Mapping[str, str] = NO_HEADERS
+        self._start_span(attempt, outer, propagates)
+        # Whatever has failed: what ends is counted, and so is what begins.
+        if recorder.metrics is not None:
+            recorder.metrics.attempt_started(attempt, spot.exemplar())
+
+    @guarded(None)
+    def _start_span(self, attempt: Attempt, outer: Context, propagates: bool) -> None:
+        span = spans.start_attempt(self._recorder.tracer, attempt, outer)
+        self._spot.span, self._owns_span = span, True
+        span_context = self._spot.span_context = span.get_span_context()
+        if not span_context.is_valid:
+            return
+        suppress_http = self._recorder.settings.suppress_http_instrumentation
+        inner = context.with_span(span, outer, suppress_http=suppress_http)
+        self._token = otel_context.attach(inner)
+        # Else the SDK client lets no trace context out: the app's propagator is not even asked.
+        if propagates:
+            headers: dict[str, str] = {}
+            propagate.inject(headers, inner)
+            self.headers = headers
+
+    @guarded(None)
+    def send_finished(self, response_headers: RawHeaders | None) -> None:
+        self.headers = NO_HEADERS
+        if self._token is not None:
+            context.detach(self._token)
+            self._token = None
+        metrics = self._recorder.metrics
+        if metrics is not None and response_headers is not None and RATELIMIT_MARK in response_headers:
+            metrics.rate_limits_received(self._model, response_headers)
+
+    @guarded(None)
+    def end(self, attempt: Attempt) -> None:
+        if self._recorder.metrics is not None:
+            self._recorder.metrics.attempt_ended(attempt, self._spot.exemplar(), in_call=self._in_call)
+        if self._owns_span and self._spot.span is not None:
+            spans.end_attempt(self._spot.span, attempt)
+
+    @guarded(None)
+    def failure_decided(self, attempt: Attempt, after: AfterFailure) -> None:
+        if not self._recorder.settings.logs:
+            return
+        # So that a handler which exports to OpenTelemetry ties the record to the attempt's span.
+        token = self._attached()
+        try:
+            logs.attempt_failed(attempt, after)
+        finally:
+            if token is not None:
+                context.detach(token)
+
+    @guarded(None)
+    def _attached(self) -> Any:
+        return otel_context.attach(self._spot.context())
+
+
+@guarded(False)
+def _has_call_span(parent: Context) -> bool:
+    """Whether another GenAI instrumentation has opened a span for the call already."""
+    return spans.foreign_call_span(trace.get_current_span(parent))
+
+
+@guarded(trace.NoOpTracer())
+def _tracer(settings: Settings) -> Tracer:
+    return trace.get_tracer(semconv.SCOPE, __version__, settings.tracer_provider)
+
+
+@guarded(None)
+def _metrics(settings: Settings) -> Metrics | None:
+    return metrics_of(settings.meter_provider)

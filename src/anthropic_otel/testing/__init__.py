@@ -1,0 +1,42 @@
+"""For an app's own tests: what its calls of the Anthropic SDK did, as plain values.
+
+    from anthropic_otel.testing import capture
+
+    def test_an_overload_is_retried(client):
+        with capture() as telemetry:
+            client.messages.create(...)
+        [call] = telemetry.calls
+        assert call.outcome == "recovered"
+        assert [attempt.error_type for attempt in call.attempts] == ["529", None]
+
+Rule: what is captured is the same on every machine. Ids count from 1. Time goes by a clock of the capture's own, which
+moves on by one second at each start and each end of a call or an attempt, so that a whole call can be compared with a
+literal. No OpenTelemetry SDK is needed, and what the app exports meanwhile has its own, true times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from anthropic_otel._instrument import INSTRUMENTATION
+from anthropic_otel.testing._captured import Attempt, Call, Captured
+from anthropic_otel.testing._collector import Collector, machine_clock, ticking_clock
+
+__all__ = ["Attempt", "Call", "Captured", "capture"]
+
+
+@contextmanager
+def capture(*, real_time: bool = False) -> Iterator[Captured]:
+    """Captures the calls and attempts that begin while the block runs.
+
+    An app that is not instrumented is, for the time of the block; one that is goes on as before. Captures may overlap,
+    within each other or in several threads. With `real_time` the times are those of the machine's clock.
+    """
+    captured = Captured()
+    collector = Collector(captured, machine_clock() if real_time else ticking_clock())
+    INSTRUMENTATION.join(collector)
+    try:
+        yield captured
+    finally:
+        INSTRUMENTATION.leave(collector)

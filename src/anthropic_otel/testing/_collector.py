@@ -1,0 +1,167 @@
+"""The recorder behind `anthropic_otel.testing.capture`: what has ended becomes a value.
+
+Rule: it is one more recorder beside the app's own, with times of its own, and changes nothing of what the app exports.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Final
+
+from anthropic_otel._core import attempt as core_attempt
+from anthropic_otel._core import call as core_call
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.recorder import (
+    NO_ATTEMPT_RECORDER,
+    NO_CALL_RECORDER,
+    NO_HEADERS,
+    AfterFailure,
+    AttemptRecorder,
+    CallRecorder,
+)
+from anthropic_otel._core.semconv import AttemptOutcome
+from anthropic_otel.testing._captured import Attempt, Call, Captured
+
+Mark = Callable[[], float]
+"""Returns the time, in seconds since the capture began, at which a call or an attempt starts or ends."""
+
+
+def ticking_clock() -> Mark:
+    """A clock that moves on by one second at each mark. The first one is at 0."""
+    return map(float, itertools.count()).__next__
+
+
+def machine_clock() -> Mark:
+    """The machine's clock."""
+    began = time.perf_counter()
+    return lambda: time.perf_counter() - began
+
+
+class Collector:
+    """Records calls and attempts into a `Captured`. A `Recorder`."""
+
+    def __init__(self, captured: Captured, mark: Mark) -> None:
+        self.captured: Final = captured
+        self.mark: Final = mark
+        self.call_ids: Final = itertools.count(1)
+        self.attempt_ids: Final = itertools.count(1)
+
+    def enabled(self) -> bool:
+        return True
+
+    @guarded(NO_CALL_RECORDER)
+    def start_call(self, call: core_call.Call) -> CallRecorder:
+        return _CallCollector(self, next(self.call_ids))
+
+    @guarded(NO_ATTEMPT_RECORDER)
+    def start_attempt(self, attempt: core_attempt.Attempt) -> AttemptRecorder:
+        return _AttemptCollector(self, attempt, None)
+
+
+class _CallCollector:
+    """Records one call. `attempts` are those of its attempts that have ended."""
+
+    def __init__(self, collector: Collector, number: int) -> None:
+        self._collector: Final = collector
+        self.id: Final = number
+        self.attempts: Final[list[Attempt]] = []
+        self.last_failure_at: float | None = None
+        self._started: Final = collector.mark()
+
+    @guarded(NO_ATTEMPT_RECORDER)
+    def start_attempt(self, attempt: core_attempt.Attempt) -> AttemptRecorder:
+        return _AttemptCollector(self._collector, attempt, self)
+
+    def method_finished(self, result: object, error: BaseException | None) -> None:
+        """Does nothing: the call's outcome says it."""
+
+    @guarded(None)
+    def end(self, call: core_call.Call) -> None:
+        duration = self._collector.mark() - self._started
+        attempts = sorted(self.attempts, key=lambda attempt: attempt.id)
+        value = Call(
+            id=self.id,
+            operation=call.operation,
+            model=call.invocation.model,
+            stream=call.invocation.stream,
+            started=self._started,
+            duration=duration,
+            backoff=duration - _active(attempts),
+            outcome=call.outcome.value if call.outcome is not None else "",
+            error_type=call.error_type,
+            attempts=tuple(attempts),
+        )
+        self._collector.captured.ended_calls.append(value)
+
+
+class _AttemptCollector:
+    """Records one attempt."""
+
+    headers: Final = NO_HEADERS
+
+    def __init__(self, collector: Collector, attempt: core_attempt.Attempt, call: _CallCollector | None) -> None:
+        self._collector: Final = collector
+        self._call: Final = call
+        self._id: Final = next(collector.attempt_ids)
+        collector.captured.started_ids.append(self._id)
+        self._started: Final = collector.mark()
+        retried = attempt.retry is not None and attempt.retry.delay is not None
+        failed_at = call.last_failure_at if call is not None and retried else None
+        self._retry_delay: Final = self._started - failed_at if failed_at is not None else None
+
+    def send_finished(self, response_headers: RawHeaders | None) -> None:
+        """Does nothing: the attempt says it."""
+
+    def failure_decided(self, attempt: core_attempt.Attempt, after: AfterFailure) -> None:
+        """Does nothing: the call's attempts say it."""
+
+    @guarded(None)
+    def end(self, attempt: core_attempt.Attempt) -> None:
+        ended = self._collector.mark()
+        value = self._value(attempt, ended - self._started)
+        self._collector.captured.ended_attempts.append(value)
+        if self._call is not None:
+            self._call.attempts.append(value)
+            if attempt.outcome is AttemptOutcome.FAILED:
+                self._call.last_failure_at = ended
+
+    def _value(self, attempt: core_attempt.Attempt, duration: float) -> Attempt:
+        cause, retry = attempt.cause, attempt.retry
+        end = attempt.reading.end if attempt.reading is not None else None
+        return Attempt(
+            id=self._id,
+            call=self._call.id if self._call is not None else None,
+            operation=attempt.operation,
+            method=attempt.target.method,
+            url_template=attempt.target.template,
+            server_address=attempt.target.address,
+            resend_count=attempt.resend_count,
+            started=self._started,
+            duration=duration,
+            outcome=attempt.outcome.value if attempt.outcome is not None else "",
+            status=attempt.status,
+            request_id=attempt.request_id,
+            error_type=attempt.error_type,
+            cause=cause.word.value if cause is not None else None,
+            phase=attempt.timeline.phase.value if cause is not None else None,
+            errno=cause.errno if cause is not None else None,
+            exception_type=attempt.exception_type,
+            retry_delay=self._retry_delay,
+            retry_reason=retry.reason if retry is not None else None,
+            retry_source=retry.source.value if retry is not None and retry.source is not None else None,
+            connection_reused=attempt.timeline.reused,
+            stream_complete=end.complete if end is not None and attempt.is_message else None,
+        )
+
+
+def _active(attempts: list[Attempt]) -> float:
+    """The seconds in which at least one of the attempts was under way."""
+    active, until = 0.0, float("-inf")
+    for attempt in sorted(attempts, key=lambda attempt: attempt.started):
+        ended = attempt.started + attempt.duration
+        active += max(ended - max(attempt.started, until), 0.0)
+        until = max(until, ended)
+    return active
