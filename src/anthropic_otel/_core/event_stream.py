@@ -1,0 +1,201 @@
+"""Reads how an SSE stream ends, from its chunks.
+
+Rule: the line endings are those of the SDK's decoder, and all of them become a newline before anything is looked at.
+So an event ends at two newlines, wherever the chunks are cut.
+
+A stream has hundreds of `content_block_delta` events, and mostly each is a chunk of its own. Such a chunk is recognized
+by its first line and its newlines, which takes five operations in C. Every other event is split into its fields.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from anthropic_otel._core.stream_end import (
+    ERROR,
+    MAX_KEPT,
+    MAX_LAST,
+    MESSAGE_STOP,
+    PING,
+    Dispatched,
+    Events,
+    JsonTypes,
+    StreamEnd,
+    parsed,
+    weightier,
+)
+
+_DELTA: Final = b"event: content_block_delta\ndata: "
+_DATA_AT: Final = len(_DELTA)
+_NEWLINE: Final = ord("\n")
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_FIELDS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
+_LONGEST_FIELD: Final = len(b"event:")
+_NOT_KEPT: Final = b"..."
+"""Stands for a text of which nothing, or not all, is kept."""
+
+
+class EventStreamReader:
+    """The events of one SSE stream. Keeps at most five times `MAX_KEPT` bytes. No method raises for any bytes."""
+
+    __slots__ = ("_after_cr", "_decided_in", "_events", "_last", "_long", "_rest", "_start")
+
+    def __init__(self) -> None:
+        self._events: Final = Events()
+        self._rest = b""
+        """The event that has begun and has not been dispatched."""
+        self._long: _LongEvent | None = None
+        self._last = b""
+        """The text with the events that were dispatched last: those of one chunk."""
+        self._decided_in: bytes | None = None
+        """The text with the event that decided, and that is `_last` if nothing was dispatched after it."""
+        self._start = b""
+        self._after_cr = False
+
+    def feed(self, chunk: bytes) -> Dispatched | None:
+        """Takes the next chunk. Returns the event in it that decides how the stream ends, if there is one."""
+        size = len(chunk)
+        # One whole delta, and nothing else. Runs at every chunk.
+        if (
+            not self._rest
+            and chunk.startswith(_DELTA)
+            and chunk.find(b"\n", _DATA_AT) == size - 2
+            and chunk[-1] == _NEWLINE
+            and size <= MAX_KEPT
+            and b"\r" not in chunk
+        ):
+            self._last = chunk
+            return None
+        return self._feed(chunk)
+
+    def finish(self, *, read_to_end: bool) -> StreamEnd:
+        """The answer, once. `read_to_end` is whether the app has read the last byte, and not closed the stream before.
+
+        A stream that the SDK closes early, it closes for an event of the last chunk; that is when they are parsed.
+        """
+        decided_before = self._decided_in is not None and self._decided_in is not self._last
+        breaks = not read_to_end and not decided_before and _breaks(self._last)
+        return self._events.end(breaks=breaks, is_event_stream=self._is_event_stream())
+
+    def _feed(self, chunk: bytes) -> Dispatched | None:
+        if len(self._start) < _LONGEST_FIELD and not self._last.startswith(_DELTA):
+            self._start = (self._start + chunk).lstrip(_BLANK)[:_LONGEST_FIELD]
+        text, decided = self._with_newlines(chunk), None
+        if self._long is not None:
+            end = self._long.feed(text)
+            if end is None:
+                return None
+            decided = self._events.dispatch_long(self._long.name, self._long.types)
+            if decided is not None:
+                self._decided_in = _NOT_KEPT
+            text, self._rest, self._long = text[end:], b"", None
+        return weightier(decided, self._take(self._rest + text, len(self._rest)))
+
+    def _with_newlines(self, chunk: bytes) -> bytes:
+        if chunk and self._after_cr:
+            # The other half of a `\r\n` that was cut.
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if b"\r" not in chunk:
+            return chunk
+        self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _take(self, text: bytes, known: int) -> Dispatched | None:
+        """Dispatches the events of a text that begins with one. No event ends in its first `known` bytes."""
+        at, look, decided = 0, max(known - 1, 0), None
+        while (end := text.find(b"\n\n", look)) >= 0:
+            if not text.startswith(_DELTA, at) or text.find(b"\n", at + _DATA_AT) != end:
+                if end == at:
+                    # Blank lines, of which there may be any number.
+                    at = look = _NEWLINES.match(text, at).end()  # type: ignore[union-attr]
+                    continue
+                decided = weightier(decided, self._dispatch(text[at : end + 1]))
+            at = look = end + 2
+        if at:
+            whole = len(text) <= MAX_LAST
+            self._last = text if whole else _last_events(text, at)
+            if decided is not None and self._decided_in is None:
+                self._decided_in = self._last if whole else _NOT_KEPT
+        # A blank line before an event dispatches nothing.
+        self._rest = text[at:].lstrip(b"\n")
+        if len(self._rest) > MAX_KEPT:
+            self._long, self._rest = _LongEvent(self._rest), _NOT_KEPT
+        return decided
+
+    def _dispatch(self, event: bytes) -> Dispatched | None:
+        """Dispatches an event, of which `event` has all lines but the blank one."""
+        # A long one is told in the same way, whether it was cut or not.
+        if len(event) > MAX_KEPT:
+            long = _LongEvent(event)
+            return self._events.dispatch_long(long.name, long.types)
+        return self._events.dispatch(*_fields(event))
+
+    def _is_event_stream(self) -> bool | None:
+        start = self._start
+        if not start:
+            return True if self._last.startswith(_DELTA) else None
+        return start.startswith(_FIELDS) or any(field.startswith(start) for field in _FIELDS)
+
+
+class _LongEvent:
+    """An event that is longer than what is kept of one: its name and types are read off as it passes."""
+
+    __slots__ = ("_before", "name", "types")
+
+    def __init__(self, begun: bytes) -> None:
+        self.name: bytes | None = None
+        self.types: Final = JsonTypes()
+        self._before = b"\n"
+        self.feed(begun)
+
+    def feed(self, text: bytes) -> int | None:
+        """Takes more of it. Returns where in `text` the event is over, `None` if it is not."""
+        known = len(self._before)
+        text = self._before + text
+        end = text.find(b"\n\n", known - 1)
+        part = text if end < 0 else text[: end + 1]
+        for line in _NAME_LINE.finditer(part):
+            self.name = line[1] or b""
+        self.types.feed(part[known:])
+        self._before = part[-_LONGEST_NAME_LINE:]
+        return None if end < 0 else end + 2 - known
+
+
+_NEWLINES: Final = re.compile(rb"\n*")
+_NAME_LINE: Final = re.compile(rb"\nevent(?:: ?([^\n]{0,64}))?(?=\n)")
+_LONGEST_NAME_LINE: Final = len(b"\nevent: \n") + 64
+
+
+def _fields(event: bytes) -> tuple[bytes | None, bytes]:
+    """The name and the data of an event, from its lines."""
+    name, data = None, []
+    for line in event.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    return name, b"\n".join(data)
+
+
+def _last_events(text: bytes, end: int) -> bytes:
+    """The last whole events of a long text whose last one ends at `end`, no more than is kept."""
+    begin = text.find(b"\n\n", max(end - MAX_LAST, 0), end)
+    return text[begin + 2 : end]
+
+
+def _breaks(text: bytes) -> bool:
+    """Whether the SDK fails for an event of `text`, and that is not an `error` event nor one after the end."""
+    for event in text.split(b"\n\n")[:-1]:
+        name, data = _fields(event)
+        try:
+            event.decode()
+            if data and name not in (None, PING, ERROR):
+                parsed(data)
+        except ValueError:
+            return True
+        if name == ERROR or (name == MESSAGE_STOP and data):
+            return False
+    return False

@@ -1,0 +1,206 @@
+"""How the body of a streamed answer ended: the events that decide it, and the answer itself.
+
+Rule: an event counts when it is dispatched, as in the SDK: an SSE event by its blank line, a frame of AWS by its last
+byte. What a later event says of an earlier one does not matter. Only an error event and what a reader keeps of the last
+chunk are ever parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
+
+MAX_KEPT: Final = 16 * 1024
+"""The most bytes that a reader keeps of one event. A longer event is scanned for its types as it passes.
+
+As much as one read of a TLS connection gives.
+"""
+
+MAX_LAST: Final = 2 * MAX_KEPT
+"""The most bytes that a reader keeps of the events that were dispatched last: one that was begun, and a chunk."""
+
+MESSAGE_START: Final = b"message_start"
+MESSAGE_DELTA: Final = b"message_delta"
+MESSAGE_STOP: Final = b"message_stop"
+ERROR: Final = b"error"
+PING: Final = b"ping"
+
+
+class Dispatched(Enum):
+    """An event that decides how a stream ended, and that has just been dispatched."""
+
+    STOP = "message_stop: the stream is complete"
+    ERROR = "error: the SDK raises, and older ones leave the stream open"
+
+
+def weightier(one: Dispatched | None, other: Dispatched | None) -> Dispatched | None:
+    """The one of two events that decides more: an error more than an end, and an end more than nothing."""
+    return one if one is Dispatched.ERROR else other or one
+
+
+@dataclass(frozen=True)
+class StreamEnd:
+    """How a stream ended.
+
+    Where several facts hold, `error_type` decides before `invalid`, and `invalid` before `complete`.
+    """
+
+    complete: bool | None
+    """Whether `message_stop` was dispatched; `None` if the events were not to be seen."""
+    error_type: str | None = None
+    """The type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event."""
+    error_code: str | None = None
+    """The `error.details.error_code` of the `error` event, at most 64 letters, digits and underscores."""
+    invalid: bool = False
+    """Whether the stream was closed before its end, at an event that the SDK cannot decode."""
+    is_event_stream: bool | None = None
+    """Whether the body is an event stream by its first bytes, whatever its content type; `None` for an empty body."""
+    first_event: bytes | None = None
+    """The JSON of `message_start`, `None` if it did not come or is longer than `MAX_KEPT`. Has the `usage` so far."""
+    last_delta: bytes | None = None
+    """The JSON of the last `message_delta`, as `first_event`. Has the final `usage`."""
+
+
+UNSEEN: Final = StreamEnd(None)
+"""The end of a stream whose bytes the app read without decoding their content encoding."""
+
+
+@dataclass(frozen=True)
+class ApiError:
+    """What an `error` event says: a type of the closed list, and a code if there is one."""
+
+    type: str
+    code: str | None = None
+
+
+class Events:
+    """What the events that have been dispatched say. No method raises."""
+
+    __slots__ = ("complete", "error", "first", "last_delta")
+
+    def __init__(self) -> None:
+        self.complete = False
+        self.error: ApiError | None = None
+        self.first: bytes | None = None
+        self.last_delta: bytes | None = None
+
+    def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
+        """Takes an event. Returns what it decides; `None` for one that decides nothing."""
+        if name == ERROR:
+            return self.fail(api_error(data))
+        if name == MESSAGE_STOP and data:
+            return self.stop()
+        if name == MESSAGE_DELTA:
+            self.last_delta = data
+        elif name == MESSAGE_START and self.first is None:
+            self.first = data
+        return None
+
+    def dispatch_long(self, name: bytes | None, types: JsonTypes) -> Dispatched | None:
+        """Takes an event that was too long to be kept, of which only the types are known."""
+        if name == ERROR:
+            return self.fail(ApiError(types.error or OTHER, types.code))
+        if name == MESSAGE_STOP:
+            return self.stop()
+        if name == MESSAGE_DELTA:
+            # The one before it is not the last.
+            self.last_delta = None
+        return None
+
+    def stop(self) -> Dispatched:
+        """The end event has been dispatched."""
+        self.complete = True
+        return Dispatched.STOP
+
+    def fail(self, error: ApiError) -> Dispatched:
+        """An error has been dispatched. The first counts, as the SDK reads no further."""
+        self.error = self.error or error
+        return Dispatched.ERROR
+
+    def end(self, *, breaks: bool, is_event_stream: bool | None) -> StreamEnd:
+        """The answer. `breaks` is whether the SDK has met an event that it cannot decode before any that decides."""
+        error = None if breaks else self.error
+        return StreamEnd(
+            complete=self.complete and not breaks,
+            error_type=error.type if error is not None else None,
+            error_code=error.code if error is not None else None,
+            invalid=breaks,
+            is_event_stream=is_event_stream,
+            first_event=self.first,
+            last_delta=self.last_delta,
+        )
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+
+
+def parsed(data: bytes) -> Any:
+    """The JSON value of `data`. Raises `ValueError` for what the SDK cannot parse either."""
+    # Not at the top of the module: most streams need it never.
+    import json
+
+    try:
+        return json.loads(data.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def api_error(data: bytes) -> ApiError:
+    """What the JSON of an `error` event says: `{"type": "error", "error": {"type": …, "details": …}}`."""
+    try:
+        error = _member(parsed(data), "error")
+    except ValueError:
+        return ApiError(OTHER)
+    code = _member(_member(error, "details"), "error_code")
+    return ApiError(known_type(_member(error, "type")), code if isinstance(code, str) and _CODE(code) else None)
+
+
+def known_type(name: object) -> str:
+    """The API's error type `name`, or `_OTHER` for any other value."""
+    return name if isinstance(name, str) and name in API_ERROR_TYPES else OTHER
+
+
+def _member(value: object, key: str) -> object:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+_CODE: Final = re.compile(r"\w{1,64}", re.ASCII).fullmatch
+_TYPES: Final = re.compile(rb'"(type|error_code)"\s{0,8}:\s{0,8}"(\w{1,64})"')
+_OVERLAP: Final = 128
+"""More than the longest match of `_TYPES`, so that a match which is cut between two pieces is found with the second."""
+
+_EVENT_TYPES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERROR})
+
+
+class JsonTypes:
+    """The types that a JSON text names, read off as its pieces pass.
+
+    Inside of a JSON string the quotes are escaped, so that what a model writes is not taken for a type.
+    """
+
+    __slots__ = ("_before", "code", "error", "event")
+
+    def __init__(self) -> None:
+        self._before = b""
+        self.event: bytes | None = None
+        """The first type that is one of the events that matter."""
+        self.error: str | None = None
+        """The first type that is one of `API_ERROR_TYPES`."""
+        self.code: str | None = None
+
+    def feed(self, piece: bytes) -> None:
+        """Takes the next piece. What was found before stays."""
+        text = self._before + piece
+        for key, value in _TYPES.findall(text):
+            word = value.decode("ascii", "replace")
+            if key == b"error_code":
+                self.code = self.code or word
+            elif value in _EVENT_TYPES:
+                self.event = self.event or value
+            elif word in API_ERROR_TYPES:
+                self.error = self.error or word
+        self._before = text[-_OVERLAP:]

@@ -1,0 +1,61 @@
+"""Streams as the API and Amazon Bedrock send them: server-sent events, and frames of AWS."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+
+def sse(name: str, data: Any) -> bytes:
+    return f"event: {name}\ndata: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
+
+
+def delta(text: str) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+
+
+USAGE = {"input_tokens": 9, "output_tokens": 1}
+MESSAGE = {"id": "m", "type": "message", "role": "assistant", "content": [], "model": "m", "usage": USAGE}
+START = {"type": "message_start", "message": MESSAGE}
+LAST_DELTA = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}}
+STOP = {"type": "message_stop"}
+
+
+def error(kind: str, message: str = "m") -> dict[str, Any]:
+    return {"type": "error", "error": {"message": message, "type": kind}}
+
+
+def frame(headers: dict[str, str], payload: bytes, *, prelude_crc: int = 0, crc: int = 0) -> bytes:
+    """A frame. The checksums are wrong by what is given."""
+    block = b"".join(
+        struct.pack("!B", len(name)) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
+        for name, value in headers.items()
+    )
+    lengths = struct.pack("!II", 16 + len(block) + len(payload), len(block))
+    message = lengths + struct.pack("!I", binascii.crc32(lengths) ^ prelude_crc) + block + payload
+    return message + struct.pack("!I", binascii.crc32(message) ^ crc)
+
+
+EVENT = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+
+
+def chunk(data: Any, **wrong: int) -> bytes:
+    raw = data if isinstance(data, bytes) else json.dumps(data, separators=(",", ":")).encode()
+    body = json.dumps({"bytes": base64.b64encode(raw).decode(), "p": "abcdef"}, separators=(",", ":")).encode()
+    return frame(EVENT, body, **wrong)
+
+
+def exception(name: str, message: str = "m") -> bytes:
+    headers = {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"}
+    return frame(headers, json.dumps({"message": message}).encode())
+
+
+def pieces(text: bytes, cuts: Sequence[int], longest: int | None = None) -> list[bytes]:
+    """Cuts a text where it is told, and so that no piece is longer than `longest`."""
+    edges = {0, *(cut % (len(text) + 1) for cut in cuts), *range(0, len(text), longest or len(text) + 1), len(text)}
+    return [text[a:b] for a, b in itertools.pairwise(sorted(edges))]
