@@ -1,0 +1,214 @@
+"""Reads how a stream of AWS frames ends, from its chunks.
+
+Rule: frames are followed by their lengths. The payload of a `chunk` frame is JSON with the event in base64; it is
+decoded unless it begins as a `content_block_delta` does. Checksums are checked at the end, and only those of the last
+chunk: botocore raises for a wrong one, the SDK hands that on, and so nothing follows it.
+"""
+
+from __future__ import annotations
+
+import binascii
+from struct import unpack_from
+from typing import Final
+
+from anthropic_otel._core.aws_frames import (
+    CRC,
+    PRELUDE,
+    begins,
+    error_of,
+    event_in,
+    event_of,
+    frames_of,
+    headers_of,
+    is_possible,
+)
+from anthropic_otel._core.stream_end import (
+    ERROR,
+    MAX_KEPT,
+    MAX_LAST,
+    MESSAGE_STOP,
+    Dispatched,
+    Events,
+    JsonTypes,
+    StreamEnd,
+    weightier,
+)
+
+_BYTES: Final = b'"bytes":"'
+_DELTA: Final = b"{" + _BYTES + binascii.b2a_base64(b'{"type":"content_block_delt', newline=False)
+"""What the payload of a `content_block_delta` begins with, as Bedrock writes it."""
+
+
+class AwsEventStreamReader:
+    """The events of one stream of frames. Keeps at most five times `MAX_KEPT` bytes. No method raises for any bytes."""
+
+    __slots__ = ("_broken", "_decided_in", "_events", "_headers", "_last", "_long", "_rest")
+
+    def __init__(self) -> None:
+        self._events: Final = Events()
+        self._rest = b""
+        """The frame that has begun and is not complete."""
+        self._long: _LongFrame | None = None
+        self._last = b""
+        """The text with the frames that were completed last: those of one chunk."""
+        self._decided_in: bytes | None = None
+        """The text with the frame that decided, and that is `_last` if no frame was completed after it."""
+        self._headers = _NO_HEADERS
+        """The headers of a `chunk` frame, which are the same for each of a stream."""
+        self._broken = False
+        """Whether a prelude has been met that no frame has. Nothing can be followed after it."""
+
+    def feed(self, chunk: bytes) -> Dispatched | None:
+        """Takes the next chunk. Returns the event in it that decides how the stream ends, if there is one."""
+        if self._broken:
+            return None
+        if self._long is None:
+            return self._take(self._rest + chunk if self._rest else chunk)
+        end = self._long.feed(chunk)
+        if self._long.missing:
+            return None
+        decided = self._long.dispatch(self._events)
+        if decided is not None:
+            self._decided_in = _NOT_KEPT
+        self._long = None
+        return weightier(decided, self._take(chunk[end:]))
+
+    def finish(self, *, read_to_end: bool) -> StreamEnd:
+        """The answer, once. `read_to_end` is whether the app has read the last byte, and not closed the stream before.
+
+        A stream that the SDK closes early, it closes for a frame of the last chunk; that is when they are checked.
+        """
+        decided_before = self._decided_in is not None and self._decided_in is not self._last
+        breaks = not read_to_end and not decided_before and _breaks(self._last, self._rest)
+        return self._events.end(breaks=breaks, is_event_stream=self._is_event_stream())
+
+    def _take(self, text: bytes) -> Dispatched | None:
+        """Dispatches the events of a text that begins with a frame."""
+        at, size, decided, headers = 0, len(text), None, self._headers
+        while size - at >= PRELUDE:
+            total, header_length = unpack_from("!II", text, at)
+            # The SDK raises at a wrong prelude. That of a frame which is kept is checked at the end, if it has to be.
+            if not is_possible(total, header_length) or (total > MAX_KEPT and not begins(text[at : at + PRELUDE])):
+                self._broken = True
+                break
+            end, payload_at = at + total, at + PRELUDE + header_length
+            if end > size:
+                break
+            # A delta, which decides nothing. Runs at every frame.
+            if not (
+                text.startswith(_DELTA, payload_at)
+                and header_length == len(headers)
+                and text.startswith(headers, at + PRELUDE)
+            ):
+                decided = weightier(decided, self._dispatch(text[at:end], PRELUDE + header_length))
+                headers = self._headers
+            at = end
+        self._keep(text, at, decided)
+        return decided
+
+    def _keep(self, text: bytes, at: int, decided: Dispatched | None) -> None:
+        if at:
+            whole = len(text) <= MAX_LAST
+            self._last = text if whole else _last_frames(text, at)
+            if decided is not None and self._decided_in is None:
+                self._decided_in = self._last if whole else _NOT_KEPT
+        self._rest = text[at:] if not self._broken else text[at : at + PRELUDE]
+        if len(self._rest) > MAX_KEPT:
+            self._long, self._rest = _LongFrame(self._rest), b""
+
+    def _dispatch(self, frame: bytes, payload_at: int) -> Dispatched | None:
+        if len(frame) > MAX_KEPT:
+            return _LongFrame(frame).dispatch(self._events)
+        try:
+            headers = headers_of(frame[PRELUDE:payload_at])
+            error = error_of(headers)
+            if error is not None:
+                return self._events.fail(error)
+            name, data = event_of(headers, frame[payload_at:-CRC])
+        except ValueError:
+            # The SDK raises for it. Nothing follows then, and `finish` finds it.
+            return None
+        if headers.get(":event-type") == "chunk":
+            self._headers = frame[PRELUDE:payload_at]
+        return self._events.dispatch(name, data)
+
+    def _is_event_stream(self) -> bool | None:
+        if self._last or self._long is not None or self._decided_in is not None:
+            return True
+        return begins(self._rest) if self._rest else None
+
+
+_NO_HEADERS: Final = b"\xff" * 256
+"""What no frame's headers begin with, as it is no name."""
+
+_NOT_KEPT: Final = b"..."
+"""Stands for a text of which nothing, or not all, is kept."""
+
+
+class _LongFrame:
+    """A frame that is longer than what is kept of one: its headers and its event's types are read off as it passes."""
+
+    __slots__ = ("_base64", "_headers", "_types", "missing")
+
+    def __init__(self, begun: bytes) -> None:
+        total, header_length = unpack_from("!II", begun, 0)
+        self.missing = max(total - len(begun), 0)
+        payload_at = PRELUDE + header_length
+        try:
+            self._headers = headers_of(begun[PRELUDE : min(payload_at, MAX_KEPT)])
+        except ValueError:
+            self._headers = {}
+        self._types: Final = JsonTypes()
+        found = begun.find(_BYTES, payload_at, MAX_KEPT)
+        self._base64: bytes | None = None
+        if found >= 0:
+            self._base64 = begun[found + len(_BYTES) :]
+            self._decode()
+
+    def feed(self, chunk: bytes) -> int:
+        """Takes more of it. Returns where in `chunk` the frame is over."""
+        part = chunk[: self.missing]
+        self.missing -= len(part)
+        if self._base64 is not None:
+            self._base64 += part
+            self._decode()
+        return len(part)
+
+    def _decode(self) -> None:
+        text, quote, _ = (self._base64 or b"").partition(b'"')
+        whole = len(text) - len(text) % 4
+        self._base64 = text[whole:] if not quote else None
+        try:
+            self._types.feed(binascii.a2b_base64(text[:whole]))
+        except ValueError:
+            self._base64 = None
+
+    def dispatch(self, events: Events) -> Dispatched | None:
+        """Tells `events` of it. It is complete."""
+        error = error_of(self._headers)
+        if error is not None:
+            return events.fail(error)
+        return events.dispatch_long(self._types.event, self._types)
+
+
+def _last_frames(text: bytes, end: int) -> bytes:
+    """The last whole frames of a long text whose last one ends at `end`, no more than is kept."""
+    at = 0
+    while end - at > MAX_LAST:
+        at += unpack_from("!I", text, at)[0]
+    return text[at:end]
+
+
+def _breaks(text: bytes, rest: bytes) -> bool:
+    """Whether the SDK fails for a frame of `text`, or for the prelude that `rest` begins with.
+
+    An error frame is no such failure, and neither is what comes after one, or after the end.
+    """
+    for frame in frames_of(text):
+        try:
+            name, _ = event_in(frame)
+        except ValueError:
+            return True
+        if name in (ERROR, MESSAGE_STOP):
+            return False
+    return len(rest) >= PRELUDE and not (begins(rest) and is_possible(*unpack_from("!II", rest, 0)))
