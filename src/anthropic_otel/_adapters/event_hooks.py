@@ -4,18 +4,21 @@ Rule: one hook serves sync and async clients. A sync client calls it and ignores
 that, and by being awaited the hook knows which kind of `trace` function the transport takes.
 
 What hooks cannot see: a failure without an event of the transport, as of a pool that is full or of a custom transport.
-Such an attempt ends when its request is dropped, as `_OTHER`. Each hop of a redirect is an attempt of its own, and with
-a transport that retries to connect by itself the first failure to connect ends the attempt.
+Such an attempt ends when its request is dropped, as `_OTHER`. Too many redirects are the status of the last one. With a
+transport that retries to connect by itself the first failure to connect ends the attempt.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_send
+from anthropic_otel._adapters import http_send, models
+from anthropic_otel._core.attempt import End, RequestFacts
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import by_name
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
 
@@ -40,11 +43,13 @@ class Awaitable0:
 class HookedAttempt:
     """An attempt between its request hook and its response hook. Dropped with its request, it ends the attempt."""
 
-    __slots__ = ("_created_in", "app_trace", "send")
+    __slots__ = ("_created_in", "app_trace", "redirected_at", "send")
 
     def __init__(self, send: Send, app_trace: Callable[..., Any] | None) -> None:
         self.send = send
         self.app_trace = app_trace
+        self.redirected_at: int | None = None
+        """When a redirect has come, of which it is not known yet whether it is followed."""
         self._created_in = fork_generation()
 
     @guarded(None)
@@ -53,7 +58,8 @@ class HookedAttempt:
         attempt = self.send.attempt
         attempt.trace(name, info)
         error = info.get("exception") if name.endswith(".failed") else None
-        if isinstance(error, BaseException) and not _is_kept(name, error):
+        # An app that leaves a stream early ends it by closing the body, and not by this.
+        if isinstance(error, BaseException) and not isinstance(error, GeneratorExit) and not _is_kept(name, error):
             self.send.failed(error)
 
     async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
@@ -61,7 +67,11 @@ class HookedAttempt:
 
     def __del__(self) -> None:
         attempt = self.send.attempt
-        if attempt.status is None and not attempt.ended:
+        if attempt.ended:
+            return
+        if self.redirected_at is not None:
+            finalize(functools.partial(attempt.end, End.READ, self.redirected_at), self._created_in)
+        elif attempt.status is None:
             finalize(self.send.lost, self._created_in)
 
 
@@ -82,11 +92,18 @@ class Hooks:
 
     @guarded(None)
     def _begin(self, request: Any) -> Callable[[], None] | None:
-        app_trace = _forget_last_hop(request)
+        hooked = request.extensions.get(HOOKED)
+        if isinstance(hooked, HookedAttempt) and hooked.redirected_at is not None:
+            # The next hop. It has brought along the attempt and its trace function.
+            hooked.redirected_at = None
+            hooked.send.attempt.begin_hop()
+            return None
+        app_trace = _forget_last_attempt(request)
         if http_send.is_recorded(request) or not self._runtime.enabled():
             return None
         source = self._runtime.lone_attempts(http_send.retry_count_of(request))
-        send = Send(source, http_send.target_of_request(request), None)
+        model = models.model_of(request, of_sdk=False)
+        send = Send(source, RequestFacts(http_send.target_of_request(request), model, size=http_send.size_of(request)))
         http_send.propagate(request, send.attempt.recorder.headers)
         # A hook is left before the send: nothing may stay current.
         send.attempt.recorder.send_finished(None)
@@ -103,7 +120,13 @@ class Hooks:
     @guarded(None)
     def _respond(self, response: Any) -> None:
         hooked = response.request.extensions.get(HOOKED)
-        if isinstance(hooked, HookedAttempt):
+        if not isinstance(hooked, HookedAttempt):
+            return
+        if response.has_redirect_location:
+            attempt = hooked.send.attempt
+            hooked.send.responded(response.status_code, by_name(response.headers.raw))
+            hooked.redirected_at = attempt.timeline.clock.now()
+        else:
             http_send.received(hooked.send, response)
 
 
@@ -112,8 +135,8 @@ def _listen(request: Any, ours: Callable[..., Any], theirs: Callable[..., Any] |
     request.extensions = {**request.extensions, "trace": trace}
 
 
-def _forget_last_hop(request: Any) -> Any:
-    """The app's own `trace` function. A redirected request brings along what we have put on the one before it."""
+def _forget_last_attempt(request: Any) -> Any:
+    """The app's own `trace` function, without what an attempt before has left on the request."""
     hooked = request.extensions.get(HOOKED)
     if not isinstance(hooked, HookedAttempt):
         return request.extensions.get("trace")

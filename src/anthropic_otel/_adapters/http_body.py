@@ -19,13 +19,10 @@ from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import Reading
 
-_EVENT_STREAMS: Final = (b"text/event-stream", b"application/vnd.amazon.eventstream")
-
 
 def observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
     """Wraps the body of an open `response`, which then ends the attempt. Returns `True`."""
-    event_stream = headers.get(b"content-type", b"").lower().startswith(_EVENT_STREAMS)
-    reading = attempt.begin_body(event_stream=event_stream, is_message=event_stream and attempt.is_message)
+    reading = attempt.begin_body()
     encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
     stream_class: Any = type(response.stream)
     body = wrapper_class(stream_class, _SyncBody, _AsyncBody, _BothBody)(response.stream, attempt, reading, encoded)
@@ -39,18 +36,18 @@ def observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
 class _Observed:
     """What the wrappers of the three kinds of body have in common."""
 
-    __slots__ = ("_body", "_created_in", "_how", "attempt", "encoded", "reading", "stream_observer")
+    __slots__ = ("_attempt", "_body", "_created_in", "_encoded", "_how", "_reading", "stream_observer")
 
     def __init__(self, body: Any, attempt: Attempt, reading: Reading, encoded: bool) -> None:
         self._how = End.CLOSED
         self._created_in = fork_generation()
         self._body = body
-        self.reading: Final = reading
-        self.encoded: Final = encoded
-        # The SDK asks its response's body for it at every event, and mostly there is none.
+        self._reading: Final = reading
+        self._encoded: Final = encoded
+        # The SDK asks for it at every event, and mostly there is none: by `__getattr__` a tenth of its time per event.
         self.stream_observer = getattr(body, "stream_observer", None)
         # Last, as an interrupted `__init__` is finalized too.
-        self.attempt: Final = attempt
+        self._attempt: Final = attempt
 
     def __getattr__(self, name: str) -> Any:
         # `elapsed`, and whatever else a library has put on the body below. Never for a name of this class.
@@ -58,19 +55,22 @@ class _Observed:
             raise AttributeError(name)
         return getattr(self._body, name)
 
-    def exhausted(self) -> None:
+    def __dir__(self) -> Iterable[str]:
+        return dir(self._body)
+
+    def _exhausted(self) -> None:
         """The last chunk has been passed on."""
         self._how = End.READ
-        if not self.reading.decoding:
-            self.attempt.end(End.READ)
+        if not self._reading.decoding:
+            self._attempt.end(End.READ)
 
-    def closed(self) -> None:
+    def _closed(self) -> None:
         """The body is closed: by its reader at the end, by the SDK before a retry, or by the app."""
-        if self._how is End.CLOSED or not self.reading.decoding:
-            self.attempt.end(self._how)
+        if self._how is End.CLOSED or not self._reading.decoding:
+            self._attempt.end(self._how)
 
     def __del__(self) -> None:
-        attempt: Attempt | None = getattr(self, "attempt", None)
+        attempt: Attempt | None = getattr(self, "_attempt", None)
         if attempt is not None and not attempt.ended:
             finalize(functools.partial(attempt.end, self._how), self._created_in)
 
@@ -84,15 +84,15 @@ class _Iteration:
         self._body = body
 
     def __enter__(self) -> None:
-        self._body.reading.asked_at = self._body.reading.clock_now()
+        self._body._reading.asked_at = self._body._reading.clock_now()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is None:
-            self._body.exhausted()
+            self._body._exhausted()
         elif not isinstance(error, GeneratorExit):
-            self._body.attempt.fail(error)
+            self._body._attempt.fail(error)
         # Else the app reads no further. The body is open until it is closed or dropped, and so is the attempt.
 
 
@@ -100,11 +100,11 @@ class _SyncBody(_Observed):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[bytes]:
-        reading, encoded, now = self.reading, self.encoded, self.reading.clock_now
+        reading, encoded, now = self._reading, self._encoded, self._reading.clock_now
         with _Iteration(self):
             for chunk in self._body:
                 if reading.on_chunk(None if encoded else chunk):
-                    self.attempt.end(End.CLOSED)
+                    self._attempt.end(End.CLOSED)
                 yield chunk
                 reading.asked_at = now()
 
@@ -112,20 +112,20 @@ class _SyncBody(_Observed):
         try:
             self._body.close()
         finally:
-            self.closed()
+            self._closed()
 
 
 class _AsyncBody(_Observed):
     __slots__ = ()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        reading, encoded, now = self.reading, self.encoded, self.reading.clock_now
+        reading, encoded, now = self._reading, self._encoded, self._reading.clock_now
         chunks = self._body.__aiter__()
         with _Iteration(self):
             try:
                 async for chunk in chunks:
                     if reading.on_chunk(None if encoded else chunk):
-                        self.attempt.end(End.CLOSED)
+                        self._attempt.end(End.CLOSED)
                     yield chunk
                     reading.asked_at = now()
             finally:
@@ -137,7 +137,7 @@ class _AsyncBody(_Observed):
         try:
             await self._body.aclose()
         finally:
-            self.closed()
+            self._closed()
 
 
 class _BothBody(_SyncBody, _AsyncBody):

@@ -22,11 +22,11 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Protocol
 
-from anthropic_otel._adapters import http_body
+from anthropic_otel._adapters import http_body, models, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.patches import Function, Patch, patchable
 from anthropic_otel._core import headers
-from anthropic_otel._core.attempt import End
+from anthropic_otel._core.attempt import End, RequestFacts
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
@@ -113,7 +113,8 @@ def is_async(cls: type[Any]) -> bool:
 def _sync_send(named: Named, original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        sending = begin(named, self, request, asynchronous=False) if patch.active else None
+        auth = kwargs.get("auth")
+        sending = begin(named, self, request, auth, asynchronous=False) if patch.active else None
         if sending is None:
             return original(self, request, *args, **kwargs)
         with sending:
@@ -125,7 +126,8 @@ def _sync_send(named: Named, original: Function, patch: Patch) -> Function:
 def _async_send(named: Named, original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        sending = begin(named, self, request, asynchronous=True) if patch.active else None
+        auth = kwargs.get("auth")
+        sending = begin(named, self, request, auth, asynchronous=True) if patch.active else None
         if sending is None:
             return await original(self, request, *args, **kwargs)
         with sending:
@@ -135,7 +137,7 @@ def _async_send(named: Named, original: Function, patch: Patch) -> Function:
 
 
 @guarded(None)
-def begin(named: Named, http_client: Any, request: Any, *, asynchronous: bool) -> Sending | None:
+def begin(named: Named, http_client: Any, request: Any, auth: Any, *, asynchronous: bool) -> Sending | None:
     """Begins to record a send. Returns `None` for a request that is no attempt. Never raises."""
     outer = _current.get()
     if outer is not None and outer.request is request:
@@ -144,7 +146,7 @@ def begin(named: Named, http_client: Any, request: Any, *, asynchronous: bool) -
     origin = _origin_of(named, http_client, request)
     if origin is None:
         return None
-    send = Send(origin.source, target_of_request(request), None)
+    send = Send(origin.source, _facts_of(http_client, request, auth, origin))
     try:
         return Sending(send, request, origin, asynchronous=asynchronous)
     except BaseException as error:
@@ -202,6 +204,25 @@ def retry_count_of(request: Any) -> int:
 
 def _number(retry_count: str | None) -> int:
     return int(retry_count) if retry_count is not None and retry_count.isdecimal() and len(retry_count) < 6 else 0
+
+
+def _facts_of(http_client: Any, request: Any, auth: Any, origin: _Origin) -> RequestFacts:
+    transport = transports.facts_of(http_client, request.url)
+    return RequestFacts(
+        target_of_request(request),
+        models.model_of(request, of_sdk=origin.call is not None),
+        proxy=transport.proxy,
+        size=size_of(request),
+        # The flow that fetches a token for the SDK. Others have what they send at hand.
+        fetches_credentials=type(auth).__module__.partition(".")[0] == "anthropic",
+        emits_events=transport.emits_events and origin.phases,
+    )
+
+
+def size_of(request: Any) -> int | None:
+    """The bytes of a request's body, `None` where they are not known beforehand."""
+    length = request.headers.get("content-length")
+    return headers.count(length.encode("latin-1")) if length is not None else None
 
 
 def target_of_request(request: Any) -> Target:
@@ -327,6 +348,7 @@ def received(send: Send, response: Any) -> bool:
             version_of(version) if isinstance(version, bytes) else None,
             # A connection that existed before has told of no event.
             peer_of(stream) if attempt.timeline.peer is None and stream is not None else None,
+            _body_in_memory(response),
         )
         observed = not response.is_closed and http_body.observe(response, attempt, by_name)
     except Exception as error:
@@ -334,3 +356,9 @@ def received(send: Send, response: Any) -> bool:
     if not observed:
         attempt.end(End.READ)
     return observed
+
+
+def _body_in_memory(response: Any) -> bytes | None:
+    """The body of a response that has been read within the send."""
+    content = getattr(response, "_content", None) if response.is_closed else None
+    return content if isinstance(content, bytes) else None

@@ -10,30 +10,30 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from anthropic_otel._core.call import Invocation
+from anthropic_otel._adapters.models import model_in
+from anthropic_otel._core.call import ANTHROPIC, Invocation
 from anthropic_otel._core.operations import UNKNOWN, operation_of
-from anthropic_otel._core.semconv import OTHER
 
 _SPAN_PREFIX: Final = "anthropic."
 _UNCAPPED_RETRY_AFTER: Final = (1, 6)
 _CAPPED_RETRY_AFTER_SECONDS: Final = 60.0
 _MAX_CACHED: Final = 64
-_MAX_MODEL: Final = 128
 
 
 class _ClientFacts:
     """What is the same for the calls of one SDK client, and the invocations that were made of it."""
 
-    __slots__ = ("address", "base_url", "cache", "port", "propagate_context", "ref", "sdk_makes_span")
+    __slots__ = ("address", "base_url", "cache", "port", "provider", "ref", "tracing")
 
     def __init__(self, client: Any, forget: Callable[[Any], None]) -> None:
         self.ref = weakref.ref(client, forget)
         self.base_url = getattr(client, "base_url", None)
         self.address = getattr(self.base_url, "host", None)
         self.port = _port(self.base_url)
-        self.sdk_makes_span, self.propagate_context = _tracing_of(client)
+        self.provider = _provider_of(client)
+        self.tracing = _tracing_of(client)
         self.cache: dict[tuple[Any, ...], Invocation] = {}
 
 
@@ -56,7 +56,7 @@ class Invocations:
         key = (
             span_name or _operation(options),
             bool(span_name),
-            _model(getattr(options, "json_data", None)),
+            model_in(getattr(options, "json_data", None)),
             stream,
             most if isinstance(most, int) else None,
         )
@@ -91,23 +91,16 @@ class Invocations:
             operation=operation.removeprefix(_SPAN_PREFIX) if operation else None,
             model=model,
             stream=stream,
+            provider=facts.provider,
             address=facts.address,
             port=facts.port,
             max_retries=most,
             # The SDK makes no span for a request that none of its own methods made.
-            sdk_makes_span=facts.sdk_makes_span and of_sdk_method,
-            propagate_context=facts.propagate_context,
+            sdk_makes_span=facts.tracing.enabled and of_sdk_method,
+            sdk_tracer_provider=facts.tracing.provider,
+            propagate_context=facts.tracing.propagates,
             max_retry_after=self._max_retry_after,
         )
-
-
-def _model(body: object) -> str | None:
-    """The model that a request's body asks for. No longer string than a model's name is kept, also not as a key."""
-    # Most often a dictionary, of which `isinstance` would take longer to find out.
-    model = body.get("model") if type(body) is dict or isinstance(body, Mapping) else None
-    if not isinstance(model, str):
-        return None
-    return model if len(model) <= _MAX_MODEL else OTHER
 
 
 def _operation(options: Any) -> str | None:
@@ -119,6 +112,18 @@ def _operation(options: Any) -> str | None:
     return operation.name if operation is not UNKNOWN else None
 
 
+def _provider_of(client: Any) -> str:
+    """The `gen_ai.provider.name` of a client, as the SDK's own spans have it; before 1.14 by the client's class."""
+    told = getattr(client, "_gen_ai_provider_name", None)
+    if isinstance(told, str):
+        return told
+    name = type(client).__name__
+    return next((provider for part, provider in _PROVIDERS if part in name), ANTHROPIC)
+
+
+_PROVIDERS: Final = (("Bedrock", "aws.bedrock"), ("Mantle", "aws.bedrock"), ("Vertex", "gcp.vertex_ai"))
+
+
 def _port(base_url: Any) -> int | None:
     if base_url is None:
         return None
@@ -126,13 +131,21 @@ def _port(base_url: Any) -> int | None:
     return port if port is not None else 80 if base_url.scheme == "http" else 443
 
 
-def _tracing_of(client: Any) -> tuple[bool, bool]:
-    """Whether the SDK traces the client's calls itself, and whether it may send trace context."""
+class _Tracing(NamedTuple):
+    """Whether the SDK traces a client's calls itself, by which provider, and whether it may send trace context."""
+
+    enabled: bool = False
+    provider: object = None
+    propagates: bool = True
+
+
+def _tracing_of(client: Any) -> _Tracing:
     options = getattr(client, "open_telemetry", None)
     if not isinstance(options, Mapping):
-        return False, True
+        return _Tracing()
     traces = options.get("traces")
-    return bool(isinstance(traces, Mapping) and traces.get("enabled")), options.get("propagation") is not False
+    enabled = bool(isinstance(traces, Mapping) and traces.get("enabled"))
+    return _Tracing(enabled, options.get("tracer_provider"), options.get("propagation") is not False)
 
 
 def _max_retry_after(version: str) -> float:

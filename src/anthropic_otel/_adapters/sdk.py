@@ -12,7 +12,7 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any, Final, Protocol
 
-from anthropic_otel._adapters import current, middleware_stream
+from anthropic_otel._adapters import current, middleware_stream, models
 from anthropic_otel._adapters.current import RunningCall, current_call
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.patches import Function, Patch, patchable
@@ -37,28 +37,34 @@ class Calls(Protocol):
 def patch(sdk: Any, calls: Calls) -> list[Patch]:
     """Patches `request` of the SDK module's clients. An empty list, if the SDK's inside is unknown."""
     invocations = Invocations(getattr(sdk, "__version__", ""))
-    return [
-        Patch(cls, "request", functools.partial(_async_request if asynchronous else _sync_request, calls, invocations))
-        for cls, asynchronous in _definers(sdk).items()
-    ]
+    clients = {
+        name: client
+        for name in dir(sdk)
+        if name.startswith(("Anthropic", "AsyncAnthropic"))
+        for client in (getattr(sdk, name, None),)
+        if isinstance(client, type)
+    }
+    patches = []
+    for cls, asynchronous in _definers(clients).items():
+        wrap = _async_request if asynchronous else _sync_request
+        patches.append(Patch(cls, "request", functools.partial(wrap, calls, invocations)))
+    if patches:
+        builders = {cls for client in clients.values() for cls in client.__mro__ if patchable(cls, "_build_request")}
+        patches.extend(Patch(cls, "_build_request", models.wrap_build_request) for cls in builders)
+    return patches
 
 
-def _definers(sdk: Any) -> dict[type[Any], bool]:
+def _definers(clients: Mapping[str, type[Any]]) -> dict[type[Any], bool]:
     """The classes that define `request`, and whether it is asynchronous: the SDK's private base clients.
 
     And a client class that another library has given a `request` of its own, which may go round that of the base.
     """
-    names = [name for name in dir(sdk) if name.startswith(("Anthropic", "AsyncAnthropic"))]
-    return {
-        cls: name.startswith("Async")
-        for name in names
-        for cls in (_definer(getattr(sdk, name, None)),)
-        if cls is not None
-    }
-
-
-def _definer(client_class: Any) -> type[Any] | None:
-    return next((cls for cls in getattr(client_class, "__mro__", ()) if patchable(cls, "request")), None)
+    definers = {}
+    for name, client in clients.items():
+        definer = next((cls for cls in client.__mro__ if patchable(cls, "request")), None)
+        if definer is not None:
+            definers[definer] = name.startswith("Async")
+    return definers
 
 
 def http_client_of(client: Any) -> Any:

@@ -2,6 +2,16 @@
 
 Rule: an attempt ends exactly once. The first of these wins: body read, exception, `close()`, finalization. Later ends
 are ignored. Thread-safe. After its end an attempt does not change.
+
+Where several words fit for what failed it, the first of this list is its `error.type`:
+
+1. the status, if the SDK fails for it: every one that is not 2xx (not the redirect before `too_many_redirects`, nor
+   one that was followed before the network failed);
+2. the cause of the exception that the send or the reading of the body raised;
+3. the API's type of an `error` event;
+4. `invalid_event`;
+5. `unexpected_content`;
+6. `incomplete_stream`.
 """
 
 from __future__ import annotations
@@ -9,21 +19,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from anthropic_otel._core import headers
+from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
 from anthropic_otel._core.cause import Cause, classify, type_name
+from anthropic_otel._core.content import Content, Expected, content_of, expected_of, is_json
+from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.guard import guarded
-from anthropic_otel._core.headers import RawHeaders
-from anthropic_otel._core.reading import Reading
+from anthropic_otel._core.headers import RawHeaders, ResponseFacts
+from anthropic_otel._core.reading import BodyReader, Reading, StartOfBody
 from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
-from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase, RetrySource
-from anthropic_otel._core.sse import StreamEnd
+from anthropic_otel._core.semconv import (
+    INVALID_EVENT,
+    OTHER,
+    UNEXPECTED_CONTENT,
+    AttemptOutcome,
+    NetworkCause,
+    Phase,
+    RetrySource,
+    RetryStop,
+)
+from anthropic_otel._core.stream_end import ApiError, StreamEnd, api_error
+from anthropic_otel._core.target import Target
 from anthropic_otel._core.timeline import Timeline
 
 if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock
-    from anthropic_otel._core.target import Target
+
+_MAX_ERROR: Final = 16 * 1024
+"""How many bytes of an error's body are kept, until its type is read off."""
 
 Peer = tuple[str, int]
 """Address and port of the other side of a connection."""
@@ -35,6 +60,26 @@ class End(Enum):
     READ = "its body was read to the end, or there was none to read"
     CLOSED = "the body was closed or dropped before its end"
     LOST = "the request was garbage-collected and no end was observed (event hooks only)"
+
+
+class RequestFacts(NamedTuple):
+    """What is known of a request when it is sent.
+
+    - `model`: the model that it asks for, `None` where it is unknown.
+    - `stream`: whether the app has asked for an event stream.
+    - `proxy`: host and port of the proxy that it goes through, `None` without one, or where that is unknown.
+    - `size`: the bytes of its body, `None` if they are not known beforehand.
+    - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
+    - `emits_events`: whether the transport below tells of its events.
+    """
+
+    target: Target
+    model: str | None = None
+    stream: bool = False
+    proxy: str | None = None
+    size: int | None = None
+    fetches_credentials: bool = False
+    emits_events: bool = False
 
 
 class Retry:
@@ -58,13 +103,22 @@ class Retry:
 class Attempt:
     """The facts of one attempt. Times are nanoseconds of the clock; `wall` is since the epoch. No method raises.
 
-    `operation` is the operation's name: the SDK's own if it is known, else that of the URL. `model` is the model that
-    was asked for, `None` where it is unknown. `on_end` is called once, after the recorder has been told of the end.
+    - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
+    - `model`: the model that was asked for, `None` where it is unknown.
+    - `retry`: `None` on a first attempt. `retries_left`: how often the SDK may retry after it, `None` if unknown.
+    - `status`, `response`: of the response to this very request; `None` without one.
+    - `api_error`: the error that the API said in the body, as far as the app has read that.
+    - `retry_stop`: why the SDK does not retry after it; `None` where it does, or nothing failed.
+    - `on_end`: called once, after the recorder has been told of the end.
     """
 
     __slots__ = (
         "_claim",
+        "_content",
+        "_expected",
         "_on_end",
+        "_unexpected",
+        "api_error",
         "cause",
         "duration",
         "error_headers",
@@ -72,57 +126,67 @@ class Attempt:
         "exception_type",
         "model",
         "operation",
-        "organization_id_header",
         "outcome",
         "protocol_version",
         "reading",
         "recorder",
-        "request_id_header",
+        "request",
+        "response",
+        "retries_left",
         "retry",
+        "retry_stop",
         "started",
         "status",
-        "target",
         "timeline",
         "wall",
     )
 
     def __init__(
         self,
-        target: Target,
+        request: RequestFacts,
         clock: Clock,
         on_end: Callable[[Attempt], None],
         *,
         started: int,
         wall: int,
         operation: str | None = None,
-        model: str | None = None,
         retry: Retry | None = None,
+        retries_left: int | None = None,
     ) -> None:
-        self.target = target
-        self.operation: str = operation or target.operation
-        self.model = model
+        self.request = request
+        self.operation: str = operation or request.target.operation
+        self.model = request.model
         self.retry = retry
+        self.retries_left = retries_left
         self.started = started
         self.wall = wall
         self.recorder: AttemptRecorder = NO_ATTEMPT_RECORDER
-        self.timeline = Timeline(clock, started, target.address)
+        self.timeline = Timeline(clock, started, Phase.AUTH if request.fetches_credentials else Phase.POOL)
         self.reading: Reading | None = None
         """How its body is read; `None` as long as there is no open body."""
         self.status: int | None = None
+        self.response: ResponseFacts | None = None
         self.error_headers: RawHeaders | None = None
         """The headers of an error response, by which the SDK decides on a retry. An open stream holds none."""
-        # Undecoded bytes, shared with the response: they are decoded where they are recorded.
-        self.request_id_header: bytes | None = None
-        self.organization_id_header: bytes | None = None
         self.protocol_version: str | None = None
         self.outcome: AttemptOutcome | None = None
         self.error_type: str | None = None
+        self.api_error: ApiError | None = None
         self.cause: Cause | None = None
         self.exception_type: str | None = None
+        self.retry_stop: RetryStop | None = None
         self.duration = 0
+        self._expected = Expected.ANYTHING
+        self._content = Content.UNKNOWN
+        self._unexpected = False
         self._on_end: Callable[[Attempt], None] | None = on_end
         # Acquired by the first end and never waited for. Without the GIL it is a claim all the same.
         self._claim: Final = Lock()
+
+    @property
+    def target(self) -> Target:
+        """Where the request goes. A redirect does not change it."""
+        return self.request.target
 
     # -- while it is under way -----------------------------------------------------------------------------------------
 
@@ -132,9 +196,17 @@ class Attempt:
 
     @guarded(None)
     def responded(
-        self, status: int, response_headers: RawHeaders, version: str | None = None, peer: Peer | None = None
+        self,
+        status: int,
+        response_headers: RawHeaders,
+        version: str | None = None,
+        peer: Peer | None = None,
+        body: bytes | None = None,
     ) -> None:
-        """Takes what the response says: its status, its headers, the HTTP version and the address it came from."""
+        """Takes what the response says: its status, its headers, the HTTP version and the address it came from.
+
+        `body` is the whole body, decoded, of a response that is in memory.
+        """
         if self.outcome is not None:
             return
         timeline = self.timeline
@@ -143,15 +215,48 @@ class Attempt:
         timeline.peer = peer or timeline.peer
         self.status = status
         self.protocol_version = version
-        self.request_id_header = response_headers.get(b"request-id")
-        self.organization_id_header = response_headers.get(b"anthropic-organization-id")
-        if status >= 400:
+        self.response = headers.facts_of(response_headers)
+        if not _is_success(status):
             self.error_headers = response_headers
+            self._take_error(body)
+            return
+        request = self.request
+        self._content = content_of(response_headers)
+        self._expected = expected_of(
+            self.operation, request.target.method, known=self.operation != OTHER, stream=request.stream
+        )
+        if body is not None:
+            self._judge(body, status)
 
-    def begin_body(self, *, event_stream: bool, is_message: bool) -> Reading:
+    def begin_hop(self) -> None:
+        """What it was answered was a redirect, which is followed: the answer is that of the next hop."""
+        self.status = self.response = self.error_headers = self.protocol_version = None
+
+    def begin_body(self) -> Reading:
         """The app is about to read the response's body, or never will. Returns what to tell of each chunk."""
-        self.reading = Reading(self.timeline.clock, event_stream=event_stream, is_message=is_message)
+        self.reading = Reading(self.timeline.clock, self._body_reader())
         return self.reading
+
+    def _body_reader(self) -> BodyReader | StartOfBody | None:
+        if self.status is None or not _is_success(self.status):
+            return StartOfBody(_MAX_ERROR)
+        if self._content is Content.AWS_EVENT_STREAM:
+            return AwsEventStreamReader()
+        if self._content is Content.SSE or self._expected is Expected.EVENT_STREAM:
+            return EventStreamReader()
+        return StartOfBody(1) if self._expected is Expected.JSON else None
+
+    def _judge(self, start: bytes | None, status: int) -> None:
+        """Whether the response is no answer. `start` is as `is_json` takes it. 204 and 205 have no body."""
+        if self._expected is Expected.JSON and status not in (204, 205):
+            self._unexpected = not is_json(self._content, start)
+
+    def _take_error(self, body: bytes | None) -> None:
+        """Takes the error that the API says in a body, if it does."""
+        if body and len(body) <= _MAX_ERROR:
+            error = api_error(body)
+            if error.type != OTHER or error.code is not None:
+                self.api_error = error
 
     # -- its end -------------------------------------------------------------------------------------------------------
 
@@ -181,7 +286,7 @@ class Attempt:
             if self.status is None:
                 self._recover_response()
             if self.reading is not None:
-                self.reading.conclude(now)
+                self._conclude_reading(self.reading, now, how)
             if isinstance(how, End):
                 self._conclude(how)
             else:
@@ -189,6 +294,7 @@ class Attempt:
         finally:
             if self.outcome is None:
                 self._failed(NetworkCause.OTHER.value)
+            self.retry_stop = self._retry_stop()
             try:
                 self.recorder.end(self)
             finally:
@@ -202,46 +308,91 @@ class Attempt:
             version, status, pairs = raw
             self.responded(status, headers.by_name(pairs), version)
 
+    def _conclude_reading(self, reading: Reading, now: int, how: End | BaseException) -> None:
+        reading.conclude(now, read_to_end=how is End.READ)
+        if self.status is None or not _is_success(self.status):
+            self._take_error(reading.start)
+        elif reading.start is not None or self._content is Content.PAGE:
+            self._judge(reading.start, self.status)
+
     def _conclude(self, how: End) -> None:
-        reading = self.reading
-        if self.status is not None and self.status >= 400:
+        end = self.reading.end if self.reading is not None else None
+        if self.status is not None and not _is_success(self.status):
             self._failed(str(self.status))
         elif how is End.LOST:
-            self._failed(NetworkCause.OTHER.value)
-        elif reading is not None and reading.end is not None:
-            self._conclude_stream(how, reading, reading.end)
+            self._conclude_lost()
+        elif end is not None:
+            self._conclude_stream(how, end)
+        elif self._unexpected:
+            self._failed(UNEXPECTED_CONTENT)
         else:
             self.outcome = AttemptOutcome.COMPLETED if how is End.READ else AttemptOutcome.ABANDONED
+
+    def _conclude_lost(self) -> None:
+        """Nobody has told an event hook how it ended, but the transport may have told why."""
+        if self.timeline.tunnel_refused:
+            self.cause = Cause(NetworkCause.PROXY_ERROR, None, Phase.CONNECT)
+        self._failed(self.cause.word.value if self.cause is not None else NetworkCause.OTHER.value)
 
     def _conclude_raised(self, error: BaseException) -> None:
         if not isinstance(error, Exception):
             # The app stopped it: a cancellation, an interrupt, the exit of the interpreter.
             self.outcome = AttemptOutcome.CANCELLED
             return
-        traced = self.timeline.reused is not None
-        phase = self.timeline.phase if traced else None
-        cause = classify(error, phase=phase, through_proxy=self.timeline.proxied)
-        if cause.word is NetworkCause.SERVER_DISCONNECTED and self.timeline.send_error is not None:
-            cause = self.timeline.send_error
-        if phase is None:
-            phase = cause.phase or (Phase.WAIT if self.status is None else Phase.RECEIVE)
-        self.timeline.phase = phase
-        self.timeline.waited_for_pool = cause.word is NetworkCause.POOL_TIMEOUT
         self.exception_type = type_name(error)
+        timeline, request = self.timeline, self.request
+        told = timeline.reused is not None or (request.fetches_credentials and request.emits_events)
+        phase = timeline.phase if told else None
+        cause = classify(error, phase=phase, through_proxy=request.proxy is not None)
+        if self._status_wins(cause.word):
+            self._failed(str(self.status))
+            return
+        if cause.word is NetworkCause.SERVER_DISCONNECTED and timeline.send_error is not None:
+            cause = timeline.send_error
+        if cause.word is NetworkCause.POOL_TIMEOUT:
+            phase, timeline.waited_for_pool = Phase.POOL, True
+        timeline.phase = phase or cause.phase or (Phase.WAIT if self.status is None else Phase.RECEIVE)
         self.cause = cause
         self._failed(cause.word.value)
 
-    def _conclude_stream(self, how: End, reading: Reading, end: StreamEnd) -> None:
-        must_stop = reading.is_message and end.complete is not None
+    def _status_wins(self, cause: NetworkCause) -> bool:
+        """Whether a known status says more than the exception that a transport or the client made of it.
+
+        A redirect was followed, if the network failed after it: then its status is that of an earlier hop.
+        """
+        status = self.status
+        if status is None or _is_success(status) or cause is NetworkCause.TOO_MANY_REDIRECTS:
+            return False
+        if status < 400 and cause is not NetworkCause.OTHER:
+            self.status = self.response = self.error_headers = self.protocol_version = None
+            return False
+        return True
+
+    def _conclude_stream(self, how: End, end: StreamEnd) -> None:
         if end.error_type is not None:
+            self.api_error = ApiError(end.error_type, end.error_code)
             self._failed(end.error_type)
-        elif end.complete or (how is End.READ and not must_stop):
+        elif end.invalid:
+            self._failed(INVALID_EVENT)
+        elif end.complete:
             self.outcome = AttemptOutcome.COMPLETED
-        elif how is End.READ:
+        elif self._is_no_stream(how, end):
+            self._failed(UNEXPECTED_CONTENT)
+        elif how is not End.READ:
+            self.outcome = AttemptOutcome.ABANDONED
+        elif self.is_message and end.complete is not None:
             self.cause = Cause(NetworkCause.INCOMPLETE_STREAM, None, None)
             self._failed(NetworkCause.INCOMPLETE_STREAM.value)
         else:
-            self.outcome = AttemptOutcome.ABANDONED
+            self.outcome = AttemptOutcome.COMPLETED
+
+    def _is_no_stream(self, how: End, end: StreamEnd) -> bool:
+        """Whether an event stream was asked for and something else was sent: by its type, or by its first byte."""
+        if self._expected is not Expected.EVENT_STREAM or self._content in (Content.SSE, Content.AWS_EVENT_STREAM):
+            return False
+        if end.is_event_stream is None:
+            return self._content is Content.PAGE or (how is End.READ and end.complete is not None)
+        return not end.is_event_stream
 
     def _failed(self, error_type: str) -> None:
         self.outcome = AttemptOutcome.FAILED
@@ -252,7 +403,7 @@ class Attempt:
     @property
     def request_id(self) -> str | None:
         """The id to give to Anthropic's support, `None` where no response with one came."""
-        return headers.identifier(self.request_id_header)
+        return headers.identifier(self.response.request_id) if self.response is not None else None
 
     @property
     def is_message(self) -> bool:
@@ -269,8 +420,24 @@ class Attempt:
         """Whether the SDK retries an attempt that ended like this one, as long as it has a retry left."""
         if self.outcome is not AttemptOutcome.FAILED:
             return False
-        if self.cause is not None:
+        if self.exception_type is not None:
             # What fails while the app reads is the app's: the SDK has returned by then.
             return self.reading is None
         status, told = self.status, self.error_headers
         return status is not None and told is not None and headers.should_retry(status, told)
+
+    def _retry_stop(self) -> RetryStop | None:
+        # Without a call nobody retries.
+        if self.outcome is not AttemptOutcome.FAILED or self.retries_left is None:
+            return None
+        if self.retryable:
+            return RetryStop.EXHAUSTED if self.retries_left == 0 else None
+        if self.status is not None and _is_success(self.status):
+            return RetryStop.STREAM_STARTED if self.reading is not None else RetryStop.NOT_RETRYABLE
+        forbidden = self.error_headers is not None and self.error_headers.get(b"x-should-retry") == b"false"
+        return RetryStop.X_SHOULD_RETRY if forbidden else RetryStop.NOT_RETRYABLE
+
+
+def _is_success(status: int) -> bool:
+    """Whether the SDK returns for a status. It raises for every other one, also for a redirect that is not followed."""
+    return 200 <= status < 300

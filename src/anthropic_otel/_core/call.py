@@ -20,15 +20,19 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core import headers
-from anthropic_otel._core.attempt import Attempt, Retry
+from anthropic_otel._core.attempt import Attempt, RequestFacts, Retry
 from anthropic_otel._core.errors import body_error_type, call_error_type
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRecorder
-from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, RetrySource
+from anthropic_otel._core.semconv import FALLBACK, AttemptOutcome, CallOutcome, NetworkCause, RetrySource, RetryStop
+from anthropic_otel._core.stream_end import ApiError
 
 if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock
-    from anthropic_otel._core.target import Target
+
+
+ANTHROPIC: Final = "anthropic"
+"""The `gen_ai.provider.name` of the API itself."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,11 @@ class Invocation:
 
     - `operation`: the operation's name, `None` where only the request's URL tells it.
     - `model`, `stream`: the model that was asked for, and whether a stream was.
+    - `provider`: the `gen_ai.provider.name` of the platform.
     - `address`, `port`: those of the client's base URL.
     - `max_retries`: how often the SDK may retry, `None` where it is unknown.
-    - `sdk_makes_span`: whether the SDK is expected to make the call span itself.
+    - `sdk_makes_span`: whether the SDK is expected to make the call span itself, and `sdk_tracer_provider` by which
+      provider; `None` is the global one.
     - `propagate_context`: whether trace context may be sent.
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
     """
@@ -47,10 +53,12 @@ class Invocation:
     operation: str | None = None
     model: str | None = None
     stream: bool = False
+    provider: str = ANTHROPIC
     address: str | None = None
     port: int | None = None
     max_retries: int | None = None
     sdk_makes_span: bool = False
+    sdk_tracer_provider: object = None
     propagate_context: bool = True
     max_retry_after: float = float("inf")
 
@@ -59,7 +67,8 @@ class Call:
     """The facts of one call. Times are nanoseconds of the clock; `wall` is since the epoch. No method raises.
 
     - `operation`, `address`: from the SDK, or of the last attempt; `None` for a call without either.
-    - `attempt_count`: how many attempts have started.
+    - `attempt_count`: how many attempts have started; `retries`: how many of them followed a failed one.
+    - `cause`, `api_error`, `retry_stop`: those of the attempt that the call failed with; `None` for another call.
     - `outcome`: `None` until the call has ended; `error_type`: the word of the SDK's own span for its failure.
     """
 
@@ -76,13 +85,17 @@ class Call:
         "_sdk_attempts",
         "_undecided",
         "address",
+        "api_error",
         "attempt_count",
+        "cause",
         "duration",
         "error_type",
         "invocation",
         "operation",
         "outcome",
         "recorder",
+        "retries",
+        "retry_stop",
         "started",
         "wall",
     )
@@ -96,8 +109,12 @@ class Call:
         self.operation: str | None = invocation.operation
         self.address: str | None = invocation.address
         self.attempt_count = 0
+        self.retries = 0
         self.outcome: CallOutcome | None = None
         self.error_type: str | None = None
+        self.cause: NetworkCause | None = None
+        self.api_error: ApiError | None = None
+        self.retry_stop: RetryStop | None = None
         self.duration = 0
         self._sdk_attempts = 0
         self._failed_count = 0
@@ -114,33 +131,30 @@ class Call:
         self._claim: Final = Lock()
 
     @property
-    def retries(self) -> int:
-        """How many attempts followed the first."""
-        return max(self.attempt_count - 1, 0)
-
-    @property
     def has_open_bodies(self) -> bool:
         """Whether an attempt is under way, or a body is held open."""
         return bool(self._open_bodies)
 
     # -- its attempts --------------------------------------------------------------------------------------------------
 
-    def begin_attempt(self, target: Target, model: str | None = None, *, by_transport: bool = False) -> Attempt:
+    def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt, which is about to be sent. `AttemptSource` says the rest."""
         started = self._clock.now()
+        invocation = self.invocation
+        self._sdk_attempts += not by_transport
+        most = invocation.max_retries
         attempt = Attempt(
-            target,
+            request._replace(model=request.model or invocation.model, stream=invocation.stream),
             self._clock,
             self._attempt_ended,
             started=started,
             wall=self.wall + started - self.started,
-            operation=self.invocation.operation,
-            model=model or self.invocation.model,
+            operation=invocation.operation,
             retry=self._retry(started, by_transport) if self.attempt_count else None,
+            retries_left=max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
         )
-        self._decide(AfterFailure.RETRIED)
+        self._decide(AfterFailure.RETRIED, started)
         self.attempt_count += 1
-        self._sdk_attempts += not by_transport
         self._open_bodies.append(None)
         try:
             attempt.recorder = self.recorder.start_attempt(attempt)
@@ -153,7 +167,8 @@ class Call:
         failed = self._undecided[-1] if self._undecided else None
         if failed is None:
             # The attempt before is under way still, or did not fail: a fallback, not a retry after a backoff.
-            return Retry(self.attempt_count)
+            return Retry(self.attempt_count, None, FALLBACK)
+        self.retries += 1
         # A clock that two threads read may seem to run backwards.
         delay = max(now - failed.started - failed.duration, 0)
         source = RetrySource.TRANSPORT if by_transport else self._source_of_backoff(failed)
@@ -179,14 +194,15 @@ class Call:
             self._undecided.append(attempt)
         self._body_ended()
 
-    def _decide(self, after: AfterFailure) -> None:
+    def _decide(self, after: AfterFailure, next_started: int | None = None) -> None:
         while self._undecided:
             try:
                 failed = self._undecided.pop(0)
             except IndexError:
                 # Another thread was faster.
                 return
-            failed.recorder.failure_decided(failed, after)
+            waited = next_started - failed.started - failed.duration if next_started is not None else None
+            failed.recorder.failure_decided(failed, after, waited)
 
     # -- its bodies ----------------------------------------------------------------------------------------------------
 
@@ -240,10 +256,18 @@ class Call:
         finally:
             self.outcome = self.outcome or CallOutcome.FAILED
             failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
+            if failed:
+                self._take_failure(self._returned if isinstance(self._returned, Attempt) else self._last_failed)
             # An attempt that is kept here would live as long as whoever keeps the call.
             self._answer = self._returned = self._last_failed = None
             self._decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)
+
+    def _take_failure(self, attempt: Attempt | None) -> None:
+        if attempt is not None:
+            self.cause = attempt.cause.word if attempt.cause is not None else None
+            self.api_error = attempt.api_error
+            self.retry_stop = attempt.retry_stop
 
     def _conclude(self) -> CallOutcome:
         if self._raised is CallOutcome.FAILED:

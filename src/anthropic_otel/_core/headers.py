@@ -6,9 +6,10 @@ length is bounded, and nothing here raises.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from anthropic_otel._core.semconv import RATELIMIT_KINDS
 
@@ -24,6 +25,56 @@ def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """A response's headers by lowercase name, from a list as httpx's `headers.raw`."""
     # All of them: to look each name up among those that are read takes a quarter longer.
     return {name.lower(): value for name, value in raw}
+
+
+class ResponseFacts(NamedTuple):
+    """What is recorded of a response's headers, undecoded, as it is shared with the response. `None` is absent.
+
+    `response_id` is what an edge or a platform calls the response, where the API's own `request_id` is missing.
+    `envoy_time` and `server_timing` tell how long the server took: in milliseconds, and as a `Server-Timing` header.
+    """
+
+    request_id: bytes | None
+    organization_id: bytes | None
+    workspace_id: bytes | None
+    response_id: bytes | None
+    content_length: bytes | None
+    envoy_time: bytes | None
+    server_timing: bytes | None
+
+    @property
+    def server_duration(self) -> float | None:
+        """The seconds that the server says it took, `None` if it says nothing."""
+        milliseconds = _number(self.envoy_time)
+        if milliseconds is None and self.server_timing is not None and len(self.server_timing) <= _MAX_ID:
+            durations = [_number(value) for value in _SERVER_TIMING.findall(self.server_timing)]
+            milliseconds = max((value for value in durations if value is not None), default=None)
+        return _positive(milliseconds / 1000) if milliseconds is not None else None
+
+    @property
+    def size(self) -> int | None:
+        """The size of the body in bytes, as the response tells it."""
+        return count(self.content_length)
+
+
+_RESPONSE_IDS: Final = (b"cf-ray", b"x-amzn-requestid", b"x-request-id", b"apim-request-id")
+_SERVER_TIMING: Final = re.compile(rb";\s*dur=\"?([0-9.]+)")
+
+
+def facts_of(headers: RawHeaders) -> ResponseFacts:
+    """What is recorded of a response's headers."""
+    get = headers.get
+    request_id = get(b"request-id")
+    other = None if request_id else next(filter(None, map(get, _RESPONSE_IDS)), None)
+    return ResponseFacts(
+        request_id,
+        get(b"anthropic-organization-id"),
+        get(b"anthropic-workspace-id"),
+        other,
+        get(b"content-length"),
+        get(b"x-envoy-upstream-service-time"),
+        get(b"server-timing"),
+    )
 
 
 def identifier(value: bytes | None) -> str | None:
@@ -75,8 +126,8 @@ RATELIMIT_MARK: Final = b"anthropic-ratelimit-requests-limit"
 def rate_limits(headers: RawHeaders) -> Iterator[RateLimit]:
     """The rate limits that a response tells about, one per kind. A malformed number counts as absent."""
     for kind, prefix in _RATELIMIT_PREFIXES:
-        limit = _count(headers.get(prefix + b"limit"))
-        remaining = _count(headers.get(prefix + b"remaining"))
+        limit = count(headers.get(prefix + b"limit"))
+        remaining = count(headers.get(prefix + b"remaining"))
         if limit is not None or remaining is not None:
             yield RateLimit(kind, limit, remaining, _timestamp(headers.get(prefix + b"reset")))
 
@@ -95,7 +146,7 @@ def _number(value: bytes | None) -> float | None:
         return None
 
 
-def _count(value: bytes | None) -> int | None:
+def count(value: bytes | None) -> int | None:
     """A whole number that is not negative and fits the 64 bits of an OpenTelemetry integer."""
     if not value or len(value) > 18 or not value.isdigit():
         return None

@@ -1,23 +1,43 @@
 """How the app reads one body: when its chunks came, and how long each side waited for the other.
 
-Rule: only the time and the last bytes of a chunk are looked at, and nothing is read that the app does not ask for.
+Rule: nothing is read that the app does not ask for, and no more is looked at of a chunk than its reader does: how an
+event stream ends, what an error says, the first byte of anything else.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.sse import (
-    EVENT_FIRST_BYTE,
-    EVENT_NAME_OFFSET,
-    UNSEEN,
-    StreamEnd,
-    append_tail,
-    end_of,
-    is_error_event,
-)
+from anthropic_otel._core.stream_end import UNSEEN, Dispatched, StreamEnd
+
+
+class BodyReader(Protocol):
+    """What looks at the chunks of a body as they pass. No method raises."""
+
+    def feed(self, chunk: bytes) -> Dispatched | None:
+        """Takes the next chunk. Returns the event in it that decides how an event stream ends, if there is one."""
+        ...
+
+    def finish(self, *, read_to_end: bool) -> StreamEnd:
+        """What the body says of its end. Called once."""
+        ...
+
+
+class StartOfBody:
+    """Keeps the beginning of a body: the first byte of one that is no event stream, all of an error."""
+
+    __slots__ = ("_most", "start")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.start = b""
+
+    def feed(self, chunk: bytes) -> Dispatched | None:
+        if len(self.start) < self._most:
+            self.start = (self.start + chunk).lstrip()[: self._most]
+        return None
 
 
 class Reading:
@@ -28,31 +48,34 @@ class Reading:
     - `first_chunk`: when the first chunk came, `None` before.
     - `max_gap`: the longest time that the app waited for a chunk. `consumer_time`: how long the app held the body.
     - `decoding`: whether the body's content decoder is in use. It may have some left when the last chunk has come.
-    - `is_message`: whether an event stream must end with `message_stop` to be complete.
+    - `seen`: whether a chunk has been shown to the reader, decoded.
     - `end`: how an event stream ended, known after `conclude`; `None` for a body that is none.
+    - `start`: the beginning of another body, known after `conclude`; `None` if it was not to be seen.
     """
 
     __slots__ = (
         "_got",
-        "_tail",
+        "_reader",
         "asked_at",
         "clock_now",
         "consumer_time",
         "decoding",
         "end",
         "first_chunk",
-        "is_message",
         "max_gap",
+        "seen",
+        "start",
     )
 
-    def __init__(self, clock: Clock, *, event_stream: bool, is_message: bool) -> None:
+    def __init__(self, clock: Clock, reader: BodyReader | StartOfBody | None) -> None:
         self.clock_now: Final = clock.now
         self.asked_at: int | None = None
         self._got = 0
-        self._tail = b"" if event_stream else None
+        self._reader = reader
+        self.seen = False
         self.decoding = False
-        self.is_message = is_message
         self.end: StreamEnd | None = None
+        self.start: bytes | None = None
         self.first_chunk: int | None = None
         self.max_gap = 0
         self.consumer_time = 0
@@ -78,26 +101,21 @@ class Reading:
     def on_decoded(self, chunk: bytes) -> bool:
         """Takes the bytes of chunks that have arrived, with the content encoding undone.
 
-        Returns whether they are an `error` event: the last of its stream, after which older SDKs leave it open.
+        Returns whether the stream has failed with them: older SDKs leave it open after an `error` event.
         """
-        tail = self._tail
-        if tail is None:
+        reader = self._reader
+        if reader is None:
             return False
+        self.seen = True
         try:
-            self._tail = tail = append_tail(tail, chunk)
-            return (
-                tail is chunk
-                and len(chunk) > EVENT_NAME_OFFSET
-                and chunk[EVENT_NAME_OFFSET] == EVENT_FIRST_BYTE
-                and is_error_event(chunk)
-            )
+            return reader.feed(chunk) is Dispatched.ERROR
         except Exception as error:
             # A transport of the app's own that yields something else than bytes.
             report("Reading.on_decoded", error)
             return False
 
-    def conclude(self, now: int) -> None:
-        """Reads off the end of an event stream how it ended, into `end`. Frees what was kept of it.
+    def conclude(self, now: int, *, read_to_end: bool) -> None:
+        """Asks the reader how an event stream ended, for `end`. Frees what was kept of the body.
 
         The silence before the end counts: where a stream stalls until a timeout, it is the longest one.
         """
@@ -105,8 +123,10 @@ class Reading:
             self.max_gap = max(self.max_gap, now - self.asked_at)
             if self.first_chunk is not None:
                 self.consumer_time += self.asked_at - self._got
-        tail, self._tail = self._tail, None
-        if tail is None:
-            return
-        # Chunks came and none was seen decoded: the app reads the compressed bytes itself.
-        self.end = UNSEEN if not tail and self.first_chunk is not None else end_of(tail)
+        reader, self._reader = self._reader, None
+        # Where chunks came and none was seen decoded, the app reads the compressed bytes itself.
+        hidden = not self.seen and self.first_chunk is not None
+        if isinstance(reader, StartOfBody):
+            self.start = reader.start if self.seen or (read_to_end and not hidden) else None
+        elif reader is not None:
+            self.end = UNSEEN if hidden else reader.finish(read_to_end=read_to_end)

@@ -45,8 +45,11 @@ class AttemptRecorder(Protocol):
         """The attempt has ended. Called once, in any thread and context."""
         ...
 
-    def failure_decided(self, attempt: Attempt, after: AfterFailure) -> None:
-        """It is known what followed a failed attempt. Called once for each, after `end`, in any thread."""
+    def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
+        """It is known what followed a failed attempt. Called once for each, after `end`, in any thread.
+
+        `waited` is the backoff before the next attempt in nanoseconds, `None` if none followed.
+        """
         ...
 
 
@@ -96,7 +99,7 @@ class NoAttemptRecorder:
     def end(self, attempt: Attempt) -> None:
         """Does nothing."""
 
-    def failure_decided(self, attempt: Attempt, after: AfterFailure) -> None:
+    def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         """Does nothing."""
 
 

@@ -21,6 +21,8 @@ SCOPE: Final = "anthropic_otel"
 HTTP_REQUEST_METHOD: Final = "http.request.method"
 HTTP_REQUEST_RESEND_COUNT: Final = "http.request.resend_count"
 HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+HTTP_REQUEST_BODY_SIZE: Final = "http.request.body.size"
+HTTP_RESPONSE_BODY_SIZE: Final = "http.response.body.size"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 URL_FULL: Final = "url.full"
@@ -38,6 +40,9 @@ GEN_AI_REQUEST_STREAM: Final = "gen_ai.request.stream"
 OPERATION_NAME: Final = "anthropic.operation.name"
 REQUEST_ID: Final = "anthropic.request.id"
 ORGANIZATION_ID: Final = "anthropic.organization.id"
+WORKSPACE_ID: Final = "anthropic.workspace.id"
+API_ERROR_TYPE: Final = "anthropic.error.type"
+API_ERROR_CODE: Final = "anthropic.error.code"
 
 ATTEMPT_STATUS_CLASS: Final = "anthropic.client.attempt.status_class"
 ATTEMPT_OUTCOME: Final = "anthropic.client.attempt.outcome"
@@ -45,9 +50,13 @@ CALL_OUTCOME: Final = "anthropic.client.call.outcome"
 RETRY_DELAY: Final = "anthropic.client.retry.delay"
 RETRY_REASON: Final = "anthropic.client.retry.reason"
 RETRY_SOURCE: Final = "anthropic.client.retry.source"
+RETRY_STOP_REASON: Final = "anthropic.client.retry.stop_reason"
 NETWORK_CAUSE: Final = "anthropic.client.network.cause"
 NETWORK_PHASE: Final = "anthropic.client.network.phase"
 NETWORK_ERRNO: Final = "anthropic.client.network.errno"
+RESPONSE_ID: Final = "anthropic.client.response.id"
+PROXY_ADDRESS: Final = "anthropic.client.proxy.address"
+SERVER_DURATION: Final = "anthropic.client.server.duration"
 CONNECTION_REUSED: Final = "anthropic.client.connection.reused"
 PHASE_PREFIX: Final = "anthropic.client.phase."
 STREAM_TIME_TO_FIRST_CHUNK: Final = "anthropic.client.stream.time_to_first_chunk"
@@ -81,6 +90,7 @@ class ClosedValue(Enum):
 class Phase(ClosedValue):
     """The part of an attempt that is under way. The value is the last word of its attribute's name."""
 
+    AUTH = "auth"
     POOL = "pool"
     CONNECT = "connect"
     TLS = "tls"
@@ -114,6 +124,15 @@ class CallOutcome(ClosedValue):
     ABANDONED = "abandoned"
 
 
+class RetryStop(ClosedValue):
+    """Why the SDK sent no further attempt after a failed one."""
+
+    EXHAUSTED = "exhausted"
+    NOT_RETRYABLE = "not_retryable"
+    X_SHOULD_RETRY = "x_should_retry"
+    STREAM_STARTED = "stream_started"
+
+
 class RetrySource(ClosedValue):
     """What decided the backoff: the server's `retry-after`, the SDK's formula, or a transport that sent again."""
 
@@ -144,8 +163,21 @@ class NetworkCause(ClosedValue):
     PROTOCOL_ERROR = "protocol_error"
     DECODING_ERROR = "decoding_error"
     TOO_MANY_REDIRECTS = "too_many_redirects"
+    REQUEST_NOT_SENT = "request_not_sent"
+    EVENT_LOOP_CLOSED = "event_loop_closed"
+    CLIENT_CLOSED = "client_closed"
+    STREAM_RESET = "stream_reset"
     OTHER = OTHER
 
+
+UNEXPECTED_CONTENT: Final = "unexpected_content"
+"""The `error.type` of a 2xx that is no answer to the operation."""
+
+INVALID_EVENT: Final = "invalid_event"
+"""The `error.type` of a stream that was closed at an event which cannot be decoded."""
+
+FALLBACK: Final = "fallback"
+"""The `retry.reason` of an attempt that followed one which did not fail."""
 
 API_ERROR_TYPES: Final = (
     "invalid_request_error",

@@ -12,20 +12,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from anthropic_otel._core.attempt import Attempt, End, Retry
+from anthropic_otel._core.attempt import Attempt, End, RequestFacts, Retry
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, by_name
 from anthropic_otel._core.recorder import AfterFailure, Recorder
 from anthropic_otel._core.semconv import AttemptOutcome, RetrySource
-from anthropic_otel._core.target import Target
 from anthropic_otel._core.timeline import starts_request
 
 
 class AttemptSource(Protocol):
     """What the attempts of a send belong to: a call, or nothing (`LoneAttempts`)."""
 
-    def begin_attempt(self, target: Target, model: str | None, *, by_transport: bool = False) -> Attempt:
+    def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt. `by_transport` is whether a transport below the client sent again."""
         ...
 
@@ -37,12 +36,11 @@ class AttemptSource(Protocol):
 class Send:
     """One `send`. `attempt` is the attempt that is under way, or the last one. No method raises."""
 
-    __slots__ = ("_model", "_source", "attempt")
+    __slots__ = ("_source", "attempt")
 
-    def __init__(self, source: AttemptSource, target: Target, model: str | None) -> None:
+    def __init__(self, source: AttemptSource, request: RequestFacts) -> None:
         self._source = source
-        self._model = model
-        self.attempt = source.begin_attempt(target, model)
+        self.attempt = source.begin_attempt(request)
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Takes one event of the transport."""
@@ -68,7 +66,7 @@ class Send:
             last.fail(timeline.failure, timeline.failed_at)
         else:
             last.end(End.READ, timeline.failed_at)
-        self.attempt = self._source.begin_attempt(last.target, self._model, by_transport=True)
+        self.attempt = self._source.begin_attempt(last.request, by_transport=True)
 
     @guarded(None)
     def responded(
@@ -77,11 +75,15 @@ class Send:
         headers: RawHeaders,
         version: str | None = None,
         peer: tuple[str, int] | None = None,
+        body: bytes | None = None,
     ) -> Attempt:
-        """The send has returned a response. Returns its attempt, whose body the adapter ends."""
+        """The send has returned a response. Returns its attempt, whose body the adapter ends.
+
+        The arguments are those of `Attempt.responded`.
+        """
         attempt = self.attempt
         attempt.recorder.send_finished(headers)
-        attempt.responded(status, headers, version, peer)
+        attempt.responded(status, headers, version, peer, body)
         self._source.send_finished()
         return attempt
 
@@ -121,20 +123,19 @@ class LoneAttempts:
         self._failed: Attempt | None = None
         self._send_finished = False
 
-    def begin_attempt(self, target: Target, model: str | None, *, by_transport: bool = False) -> Attempt:
+    def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
         started = self._clock.now()
         failed, self._failed = self._failed, None
         attempt = Attempt(
-            target,
+            request,
             self._clock,
             self._attempt_ended,
             started=started,
             wall=self._clock.wall(),
-            model=model,
             retry=self._retry(failed, started),
         )
         if failed is not None:
-            failed.recorder.failure_decided(failed, AfterFailure.RETRIED)
+            failed.recorder.failure_decided(failed, AfterFailure.RETRIED, started - failed.started - failed.duration)
         attempt.recorder = self._recorder.start_attempt(attempt)
         return attempt
 
@@ -157,4 +158,4 @@ class LoneAttempts:
     def _decide(self) -> None:
         failed, self._failed = self._failed, None
         if failed is not None:
-            failed.recorder.failure_decided(failed, AfterFailure.CALL_FAILED)
+            failed.recorder.failure_decided(failed, AfterFailure.CALL_FAILED, None)

@@ -98,6 +98,6 @@ class _AttemptTee:
         for recorder in self._recorders:
             recorder.end(attempt)
 
-    def failure_decided(self, attempt: Attempt, after: AfterFailure) -> None:
+    def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         for recorder in self._recorders:
-            recorder.failure_decided(attempt, after)
+            recorder.failure_decided(attempt, after, waited)

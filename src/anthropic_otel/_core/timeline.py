@@ -3,8 +3,10 @@
 Rule: an attempt is always in exactly one phase; an event only closes the current phase and opens the next. So the
 phases add up to the attempt's duration, and the phase in which it failed is the last one.
 
-    pool ──> connect ──> tls ──> send ──> wait ──> receive
-      └───── a reused connection ──^
+    auth ──> pool ──> connect ──> tls ──> send ──> wait ──> receive
+               └───── a reused connection ──^
+
+Where credentials are fetched within the send, all time up to the first event is `auth`.
 
 The events are those of httpcore's `trace` extension (https://www.encode.io/httpcore/extensions/#trace). Other
 transports have none: then only `receive` is known, from the moment the response arrived.
@@ -37,13 +39,13 @@ class Timeline:
     - `waited_for_pool`: whether the attempt failed because the pool had no connection for it.
     - `raw_response`: what the transport has returned for the response's headers, until the response itself is there.
     - `send_error`: why the request could not be sent whole, which the transport keeps to itself: a response may come.
+    - `tunnel_refused`: whether a proxy has answered `CONNECT` with another status than 2xx.
     - `failed_at`: when the request failed that was sent last, by its status or by an exception, `None` if it has not.
       What the transport sends after that is another attempt.
     """
 
     __slots__ = (
         "_finished",
-        "_host",
         "_since",
         "_tunnelling",
         "clock",
@@ -52,25 +54,24 @@ class Timeline:
         "peer",
         "phase",
         "phase_ns",
-        "proxied",
         "raw_response",
         "reused",
         "send_error",
+        "tunnel_refused",
         "waited_for_pool",
     )
 
-    def __init__(self, clock: Clock, started: int, host: str) -> None:
+    def __init__(self, clock: Clock, started: int, phase: Phase = Phase.POOL) -> None:
         self.clock = clock
-        self._host = host
         self._since = started
         self._tunnelling = False
         self._finished = False
-        self.phase = Phase.POOL
+        self.phase = phase
         # By index: an open stream would hold twice as much in a dictionary.
         self.phase_ns: list[int | None] = [None] * len(_PHASES)
         self.reused: bool | None = None
-        self.proxied = False
         self.waited_for_pool = False
+        self.tunnel_refused = False
         self.peer: tuple[str, int] | None = None
         self.raw_response: Any = None
         self.send_error: Cause | None = None
@@ -117,6 +118,7 @@ class Timeline:
         durations = {phase: time for phase, time in zip(_PHASES, self.phase_ns, strict=True) if time is not None}
         if self.reused is None and not self.waited_for_pool:
             durations.pop(Phase.POOL, None)
+            durations.pop(Phase.AUTH, None)
         return durations
 
     @property
@@ -129,8 +131,6 @@ class Timeline:
     def _connect_started(self, info: Mapping[str, Any]) -> None:
         self.reused = False
         self._request_begins()
-        host = info.get("host")
-        self.proxied = isinstance(host, str) and host != self._host
         self.enter(Phase.CONNECT)
 
     def _connected(self, info: Mapping[str, Any]) -> None:
@@ -165,6 +165,8 @@ class Timeline:
 
     def _answered(self, info: Mapping[str, Any]) -> None:
         if self._tunnelling:
+            answer = _parsed(info.get("return_value"))
+            self.tunnel_refused = answer is not None and not 200 <= answer[1] < 300
             return
         self.raw_response = info.get("return_value")
         self.enter(Phase.RECEIVE)

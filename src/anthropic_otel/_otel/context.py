@@ -48,16 +48,19 @@ def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
     return otel_context.set_value(_SUPPRESS_HTTP, SUPPRESSED_BY_US, inner) if suppress_http else inner
 
 
-def detach(token: Any) -> None:
-    """Restores what was current before `opentelemetry.context.attach` returned `token`.
+def detach(token: Any, before: Context) -> None:
+    """Restores what was current before `opentelemetry.context.attach` returned `token`, which was `before`.
 
     `opentelemetry.context.detach` is not used for a token of its own contextvars: it logs an error, with a traceback,
-    for a token of another context, which is no error of the app's.
+    for a token of another context, which is no error of the app's. Where the context is kept by something else, as by
+    ddtrace, `detach` may do nothing: then what was there is attached again.
     """
     try:
         reset = token.var.reset
     except AttributeError:
         otel_context.detach(token)
+        if otel_context.get_current() is not before:
+            otel_context.attach(before)
         return
     try:
         reset(token)

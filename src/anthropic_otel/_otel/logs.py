@@ -15,7 +15,8 @@ from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._otel import spans
 
 log: Final = logging.getLogger("anthropic_otel.attempt")
-logging.getLogger("anthropic_otel").addHandler(logging.NullHandler())
+# An app without logging configuration prints no attempt. The library's own warnings are to reach stderr.
+log.addHandler(logging.NullHandler())
 
 
 def has_handler() -> bool:
@@ -28,22 +29,48 @@ def has_handler() -> bool:
     return False
 
 
-def attempt_failed(attempt: Attempt, after: AfterFailure) -> None:
-    """Logs a failed attempt: WARNING when the call fails with it, else INFO."""
+def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
+    """Logs a failed attempt: WARNING when the call fails with it, else INFO.
+
+    `waited` is the backoff before the next attempt in nanoseconds, `None` if none followed.
+    """
     level = logging.WARNING if after is AfterFailure.CALL_FAILED else logging.INFO
-    if not log.isEnabledFor(level):
-        return
-    log.log(
-        level,
-        "Attempt %d of %s failed with %s after %.3f s%s, request id %s",
-        attempt.resend_count + 1,
-        attempt.operation,
-        attempt.error_type,
-        attempt.duration / 1e9,
-        ", is retried" if after is AfterFailure.RETRIED else "",
-        attempt.request_id or "none",
-        extra=_fields(attempt),
-    )
+    if log.isEnabledFor(level):
+        log.log(level, "%s", _sentence(attempt, after, waited), extra=_fields(attempt))
+
+
+def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
+    """What a person needs without a collector, in one line."""
+    number = attempt.resend_count + 1
+    of = f" of {number + attempt.retries_left}" if attempt.retries_left is not None else ""
+    seconds = attempt.duration / _SECOND
+    parts = [f"{attempt.operation} attempt {number}{of} failed after {seconds:.3f} s: {_error(attempt)}"]
+    if waited is not None:
+        parts.append(f"retried after {waited / _SECOND:.3f} s")
+    elif attempt.retry_stop is not None and after is AfterFailure.CALL_FAILED:
+        parts.append(f"not retried ({attempt.retry_stop.value})")
+    parts.append(_where(attempt))
+    parts.append(f"request id {attempt.request_id or 'none'}")
+    return ", ".join(parts)
+
+
+def _error(attempt: Attempt) -> str:
+    """The error's word, and what is known beside it."""
+    beside: list[str] = []
+    if attempt.cause is not None:
+        beside += [word for word in (attempt.cause.errno, f"phase {attempt.timeline.phase.value}") if word]
+    elif attempt.api_error is not None:
+        told = (attempt.api_error.type, attempt.api_error.code)
+        beside += [word for word in told if word and word not in (attempt.error_type, semconv.OTHER)]
+    return f"{attempt.error_type} ({', '.join(beside)})" if beside else str(attempt.error_type)
+
+
+def _where(attempt: Attempt) -> str:
+    proxy = f" by proxy {attempt.request.proxy}" if attempt.request.proxy is not None else ""
+    return f"{attempt.target.address}:{attempt.target.port}{proxy}"
+
+
+_SECOND: Final = 1e9
 
 
 def _fields(attempt: Attempt) -> dict[str, Any]:

@@ -50,6 +50,11 @@ def is_unset(provider: object) -> bool:
     return _is(provider, _UNSET)
 
 
+def is_noop_tracer_provider(provider: object) -> bool:
+    """Whether a tracer provider, the global one for `None`, makes no spans."""
+    return _is(provider or trace.get_tracer_provider(), _NOOP)
+
+
 def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
     """Whether neither traces nor metrics have a provider, so that nothing leaves the process."""
     tracer_provider = tracer_provider or trace.get_tracer_provider()

@@ -19,7 +19,7 @@ from opentelemetry.trace import Span, SpanContext, Tracer, TracerProvider
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, Invocation
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, log
 from anthropic_otel._core.headers import RATELIMIT_MARK, RawHeaders
 from anthropic_otel._core.recorder import (
     NO_ATTEMPT_RECORDER,
@@ -54,10 +54,12 @@ class OpenTelemetryRecorder:
         self.metrics: Final = _metrics(settings) if settings.metrics else None
         self._has_provider = False
         self._warned = False
+        self._warned_of_suppression = False
+        self._warned_of_providers = False
 
     @guarded(False)
     def enabled(self) -> bool:
-        return (self._has_provider or self._reaches_somebody()) and not context.suppressed()
+        return self._has_provider or self._reaches_somebody()
 
     def _reaches_somebody(self) -> bool:
         """Whether anybody can see what is recorded. Looked up at each call, as an app may set its providers later."""
@@ -76,7 +78,30 @@ class OpenTelemetryRecorder:
     @guarded(NO_ATTEMPT_RECORDER)
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         current = context.current()
-        return _AttemptRecorder(self, attempt, _Spot(current), current)
+        return _AttemptRecorder(self, attempt, _Spot(current), current, makes_span=self.makes_spans())
+
+    def makes_spans(self) -> bool:
+        """Whether a span may be made here, or somebody upstream suppresses that: of everything, or of HTTP clients."""
+        if not context.suppressed():
+            return True
+        if not self._warned_of_suppression:
+            self._warned_of_suppression = True
+            log.warning(
+                "Another library suppresses instrumentation around calls of the Messages API: they have metrics and "
+                "logs, but no spans. Let anthropic_otel alone instrument the Anthropic SDK to have spans"
+            )
+        return False
+
+    def warn_of_two_providers(self, sdk_provider: object) -> None:
+        """Says once that the SDK's call spans go to another provider than the attempts, if they do."""
+        own = self.settings.tracer_provider
+        if own is None or self._warned_of_providers or sdk_provider is own:
+            return
+        self._warned_of_providers = True
+        log.warning(
+            "The Anthropic SDK sends its call spans to another tracer provider than anthropic_otel its attempts. "
+            "Pass the same tracer_provider to both, or to none"
+        )
 
 
 class _Spot:
@@ -112,7 +137,17 @@ class _Spot:
 class _CallRecorder:
     """Records one call: its span, if nobody else makes one, and its metrics."""
 
-    __slots__ = ("_attempted", "_call_span", "_invocation", "_method_done", "_recorder", "_spot", "_token", "_wall")
+    __slots__ = (
+        "_attempted",
+        "_call_span",
+        "_invocation",
+        "_makes_spans",
+        "_method_done",
+        "_recorder",
+        "_spot",
+        "_token",
+        "_wall",
+    )
 
     def __init__(self, recorder: OpenTelemetryRecorder, call: Call) -> None:
         self._recorder: Final = recorder
@@ -125,7 +160,8 @@ class _CallRecorder:
         self._call_span: Span | None = None
         """The call's span, if it is ours to end."""
         self._token: Any = None
-        if not call.invocation.sdk_makes_span and not _has_call_span(parent):
+        self._makes_spans = recorder.makes_spans()
+        if self._makes_spans and not call.invocation.sdk_makes_span and not _has_call_span(parent):
             self._start_span(parent)
         # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
         self._attach(parent if spot.span is None else spot.context())
@@ -141,11 +177,16 @@ class _CallRecorder:
 
     @guarded(NO_ATTEMPT_RECORDER)
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
-        recorder, spot = self._recorder, self._spot
-        outer = self._outer()
-        propagates = self._invocation.propagate_context
-        of_call = _Spot(spot.parent, spot.span, spot.span_context)
-        return _AttemptRecorder(recorder, attempt, of_call, outer, propagates=propagates, in_call=True)
+        outer, spot = self._outer(), self._spot
+        return _AttemptRecorder(
+            self._recorder,
+            attempt,
+            _Spot(spot.parent, spot.span, spot.span_context),
+            outer,
+            propagates=self._invocation.propagate_context,
+            makes_span=self._makes_spans,
+            in_call=True,
+        )
 
     @guarded(Context())
     def _outer(self) -> Context:
@@ -154,31 +195,40 @@ class _CallRecorder:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
             return self._spot.context()
         current = context.current()
-        if not self._attempted and self._call_span is None:
+        if not self._attempted and self._call_span is None and self._makes_spans:
             self._find_span(current)
         self._attempted = True
         return self._spot.context() if self._call_span is not None else current
 
     def _find_span(self, current: Context) -> None:
-        """By now somebody else has made the call's span.
+        """By now somebody else has made the call's span, if there is to be one.
 
         It is not known by identity: a tracer that makes no spans puts the parent's ids into an object of its own.
         """
         found = trace.get_current_span(current)
         span_context = found.get_span_context()
         around = trace.get_current_span(self._spot.parent).get_span_context()
-        if self._invocation.sdk_makes_span and span_context == around:
-            # The SDK was expected to make it: its provider is another one, or cannot be loaded.
+        if not self._invocation.sdk_makes_span or span_context != around:
+            self._spot.span, self._spot.span_context = found, span_context
+            self._compare_providers()
+        elif providers.is_noop_tracer_provider(self._invocation.sdk_tracer_provider):
+            # The SDK was expected to make it, but has nothing to make it by.
             self._start_span(current)
         else:
-            self._spot.span, self._spot.span_context = found, span_context
+            # The app's sampler has dropped it, and no propagator asks for its ids. Spans of ours would be drawn anew.
+            self._makes_spans = False
+
+    def _compare_providers(self) -> None:
+        if self._invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
+            sdk_provider = self._invocation.sdk_tracer_provider or trace.get_tracer_provider()
+            self._recorder.warn_of_two_providers(sdk_provider)
 
     @guarded(None)
     def method_finished(self, result: object, error: BaseException | None) -> None:
         self._method_done = True
         # In this order: an interrupt in between makes for a second detach, and not for none.
         if self._token is not None:
-            context.detach(self._token)
+            context.detach(self._token, self._spot.parent)
             self._token = None
 
     @guarded(None)
@@ -192,7 +242,7 @@ class _CallRecorder:
 class _AttemptRecorder:
     """Records one attempt: its span, its metrics, and its log record if it fails."""
 
-    __slots__ = ("_in_call", "_model", "_owns_span", "_recorder", "_spot", "_token", "headers")
+    __slots__ = ("_in_call", "_model", "_outer", "_owns_span", "_recorder", "_spot", "_token", "headers")
 
     def __init__(
         self,
@@ -201,6 +251,7 @@ class _AttemptRecorder:
         spot: _Spot,
         outer: Context,
         *,
+        makes_span: bool,
         propagates: bool = True,
         in_call: bool = False,
     ) -> None:
@@ -211,7 +262,9 @@ class _AttemptRecorder:
         self._owns_span = False
         self._token: Any = None
         self.headers: Mapping[str, str] = NO_HEADERS
-        self._start_span(attempt, outer, propagates)
+        self._outer: Context | None = None
+        if makes_span:
+            self._start_span(attempt, outer, propagates)
         # Whatever has failed: what ends is counted, and so is what begins.
         if recorder.metrics is not None:
             recorder.metrics.attempt_started(attempt, spot.exemplar())
@@ -225,7 +278,7 @@ class _AttemptRecorder:
             return
         suppress_http = self._recorder.settings.suppress_http_instrumentation
         inner = context.with_span(span, outer, suppress_http=suppress_http)
-        self._token = otel_context.attach(inner)
+        self._outer, self._token = outer, otel_context.attach(inner)
         # Else the SDK client lets no trace context out: the app's propagator is not even asked.
         if propagates:
             headers: dict[str, str] = {}
@@ -236,8 +289,9 @@ class _AttemptRecorder:
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         self.headers = NO_HEADERS
         if self._token is not None:
-            context.detach(self._token)
-            self._token = None
+            context.detach(self._token, self._outer or Context())
+            # An open stream keeps neither.
+            self._outer = self._token = None
         metrics = self._recorder.metrics
         if metrics is not None and response_headers is not None and RATELIMIT_MARK in response_headers:
             metrics.rate_limits_received(self._model, response_headers)
@@ -250,16 +304,17 @@ class _AttemptRecorder:
             spans.end_attempt(self._spot.span, attempt)
 
     @guarded(None)
-    def failure_decided(self, attempt: Attempt, after: AfterFailure) -> None:
+    def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         if not self._recorder.settings.logs:
             return
         # So that a handler which exports to OpenTelemetry ties the record to the attempt's span.
+        before = context.current()
         token = self._attached()
         try:
-            logs.attempt_failed(attempt, after)
+            logs.attempt_failed(attempt, after, waited)
         finally:
             if token is not None:
-                context.detach(token)
+                context.detach(token, before)
 
     @guarded(None)
     def _attached(self) -> Any:

@@ -14,9 +14,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, Invocation
-from anthropic_otel._core.headers import identifier
+from anthropic_otel._core.headers import ResponseFacts, identifier
 from anthropic_otel._core.reading import Reading
-from anthropic_otel._core.sse import StreamEnd
+from anthropic_otel._core.stream_end import ApiError, StreamEnd
 
 AttributeValue = str | bool | int | float
 _ERROR: Final = StatusCode.ERROR
@@ -26,12 +26,22 @@ _SECOND: Final = 1e9
 def start_attempt(tracer: Tracer, attempt: Attempt, parent: Context) -> Span:
     """The span of an attempt that is about to be sent, as a child of what is current in `parent`."""
     target = attempt.target
-    attributes: dict[str, Any] = target.attributes
-    operation = attempt.operation
-    if attempt.retry is not None or operation != target.operation:
-        attributes = {**attributes, semconv.OPERATION_NAME: operation}
-        _add_retry(attributes, attempt)
-    return tracer.start_span(target.span_name, parent, SpanKind.CLIENT, attributes, start_time=attempt.wall)
+    return tracer.start_span(
+        target.span_name, parent, SpanKind.CLIENT, _known_at_start(attempt), start_time=attempt.wall
+    )
+
+
+def _known_at_start(attempt: Attempt) -> dict[str, Any]:
+    request, target = attempt.request, attempt.target
+    attributes: dict[str, Any] = {**target.attributes}
+    if attempt.operation != target.operation:
+        attributes[semconv.OPERATION_NAME] = attempt.operation
+    if request.proxy is not None:
+        attributes[semconv.PROXY_ADDRESS] = request.proxy
+    if request.size is not None:
+        attributes[semconv.HTTP_REQUEST_BODY_SIZE] = request.size
+    _add_retry(attributes, attempt)
+    return attributes
 
 
 def _add_retry(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
@@ -69,11 +79,8 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
         attributes[semconv.ATTEMPT_STATUS_CLASS] = f"{status // 100}xx"
         if attempt.protocol_version is not None:
             attributes[semconv.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
-        request_id, organization_id = identifier(attempt.request_id_header), identifier(attempt.organization_id_header)
-        if request_id is not None:
-            attributes[semconv.REQUEST_ID] = request_id
-        if organization_id is not None:
-            attributes[semconv.ORGANIZATION_ID] = organization_id
+        if attempt.response is not None:
+            _add_response(attributes, attempt.response)
     if attempt.error_type is not None:
         _add_failure(attributes, attempt, attempt.error_type)
     timeline = attempt.timeline
@@ -91,6 +98,23 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     return attributes
 
 
+def _add_response(attributes: dict[str, AttributeValue], response: ResponseFacts) -> None:
+    for name, value in (
+        (semconv.REQUEST_ID, response.request_id),
+        (semconv.ORGANIZATION_ID, response.organization_id),
+        (semconv.WORKSPACE_ID, response.workspace_id),
+        (semconv.RESPONSE_ID, response.response_id),
+    ):
+        text = identifier(value)
+        if text is not None:
+            attributes[name] = text
+    size, server_duration = response.size, response.server_duration
+    if size is not None:
+        attributes[semconv.HTTP_RESPONSE_BODY_SIZE] = size
+    if server_duration is not None:
+        attributes[semconv.SERVER_DURATION] = server_duration
+
+
 def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
     attributes[semconv.ERROR_TYPE] = error_type
     if attempt.exception_type is not None:
@@ -100,6 +124,17 @@ def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_
         attributes[semconv.NETWORK_PHASE] = attempt.timeline.phase.value
         if attempt.cause.errno is not None:
             attributes[semconv.NETWORK_ERRNO] = attempt.cause.errno
+    if attempt.retry_stop is not None:
+        attributes[semconv.RETRY_STOP_REASON] = attempt.retry_stop.value
+    _add_api_error(attributes, attempt.api_error)
+
+
+def _add_api_error(attributes: dict[str, AttributeValue], error: ApiError | None) -> None:
+    if error is not None:
+        if error.type != semconv.OTHER:
+            attributes[semconv.API_ERROR_TYPE] = error.type
+        if error.code is not None:
+            attributes[semconv.API_ERROR_CODE] = error.code
 
 
 def _add_stream(attributes: dict[str, AttributeValue], attempt: Attempt, reading: Reading, end: StreamEnd) -> None:
@@ -107,7 +142,7 @@ def _add_stream(attributes: dict[str, AttributeValue], attempt: Attempt, reading
     attributes[semconv.STREAM_CONSUMER_TIME] = reading.consumer_time / _SECOND
     if reading.first_chunk is not None:
         attributes[semconv.STREAM_TIME_TO_FIRST_CHUNK] = (reading.first_chunk - attempt.started) / _SECOND
-    if reading.is_message and end.complete is not None:
+    if attempt.is_message and end.complete is not None:
         attributes[semconv.STREAM_COMPLETE] = end.complete
 
 
@@ -116,8 +151,7 @@ _PHASE_NAMES: Final = {phase: phase.attribute for phase in semconv.Phase}
 
 def facts(attempt: Attempt) -> dict[str, AttributeValue]:
     """All that its span says of an attempt that has ended, for who has no span at hand. A new dictionary each time."""
-    attributes: dict[str, AttributeValue] = {**attempt.target.attributes, semconv.OPERATION_NAME: attempt.operation}
-    _add_retry(attributes, attempt)
+    attributes: dict[str, AttributeValue] = _known_at_start(attempt)
     attributes.update(_concluded(attempt))
     return attributes
 
@@ -127,7 +161,7 @@ def facts(attempt: Attempt) -> dict[str, AttributeValue]:
 
 def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Context) -> Span:
     """The span of a call that nobody else makes one for, with what the SDK's own would have without content."""
-    attributes: dict[str, AttributeValue] = {semconv.GEN_AI_PROVIDER_NAME: "anthropic"}
+    attributes: dict[str, AttributeValue] = {semconv.GEN_AI_PROVIDER_NAME: invocation.provider}
     if invocation.address is not None:
         attributes[semconv.SERVER_ADDRESS] = invocation.address
     if invocation.port is not None:
@@ -155,12 +189,22 @@ def end_call(span: Span, call: Call) -> None:
 
 def _conclude_call(span: Span, call: Call) -> None:
     if call.error_type is not None:
-        span.set_attribute(semconv.ERROR_TYPE, call.error_type)
+        span.set_attributes(_failure_of(call, call.error_type))
         span.set_status(Status(_ERROR))
     elif call.outcome in (semconv.CallOutcome.SUCCEEDED, semconv.CallOutcome.RECOVERED):
         span.set_status(Status(StatusCode.OK))
     if call.retries:
         span.set_attribute(semconv.HTTP_REQUEST_RESEND_COUNT, call.retries)
+
+
+def _failure_of(call: Call, error_type: str) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {semconv.ERROR_TYPE: error_type}
+    if call.cause is not None:
+        attributes[semconv.NETWORK_CAUSE] = call.cause.value
+    if call.retry_stop is not None:
+        attributes[semconv.RETRY_STOP_REASON] = call.retry_stop.value
+    _add_api_error(attributes, call.api_error)
+    return attributes
 
 
 def foreign_call_span(span: Span) -> bool:

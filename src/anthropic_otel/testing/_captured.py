@@ -40,6 +40,11 @@ class Attempt:
     retry_source: str | None = None
     connection_reused: bool | None = None
     stream_complete: bool | None = None
+    model: str | None = None
+    api_error_type: str | None = None
+    api_error_code: str | None = None
+    proxy_address: str | None = None
+    retry_stop_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,9 @@ class Call:
     """One call of an SDK method that has ended, with its attempts in the order in which they started.
 
     `backoff` is the time, in seconds, in which no attempt was under way: between two of them, but also before the first
-    and after the last. An attempt's `retry_delay` is what was waited for that one.
+    and after the last. An attempt's `retry_delay` is what was waited for that one. `retries` counts the attempts that
+    followed a failed one; a fallback or a hedge is none. `cause` and `api_error_code` are those of the attempt that the
+    call failed with.
     """
 
     id: int
@@ -60,11 +67,9 @@ class Call:
     outcome: str
     error_type: str | None
     attempts: tuple[Attempt, ...]
-
-    @property
-    def retries(self) -> int:
-        """How many attempts followed the first."""
-        return max(len(self.attempts) - 1, 0)
+    retries: int = 0
+    cause: str | None = None
+    api_error_code: str | None = None
 
 
 @dataclass

@@ -92,6 +92,9 @@ class _CallCollector:
             backoff=duration - _active(attempts),
             outcome=call.outcome.value if call.outcome is not None else "",
             error_type=call.error_type,
+            cause=call.cause.value if call.cause is not None else None,
+            api_error_code=call.api_error.code if call.api_error is not None else None,
+            retries=call.retries,
             attempts=tuple(attempts),
         )
         self._collector.captured.ended_calls.append(value)
@@ -115,7 +118,7 @@ class _AttemptCollector:
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         """Does nothing: the attempt says it."""
 
-    def failure_decided(self, attempt: core_attempt.Attempt, after: AfterFailure) -> None:
+    def failure_decided(self, attempt: core_attempt.Attempt, after: AfterFailure, waited: int | None) -> None:
         """Does nothing: the call's attempts say it."""
 
     @guarded(None)
@@ -135,6 +138,7 @@ class _AttemptCollector:
             id=self._id,
             call=self._call.id if self._call is not None else None,
             operation=attempt.operation,
+            model=attempt.model,
             method=attempt.target.method,
             url_template=attempt.target.template,
             server_address=attempt.target.address,
@@ -149,6 +153,10 @@ class _AttemptCollector:
             phase=attempt.timeline.phase.value if cause is not None else None,
             errno=cause.errno if cause is not None else None,
             exception_type=attempt.exception_type,
+            api_error_type=attempt.api_error.type if attempt.api_error is not None else None,
+            api_error_code=attempt.api_error.code if attempt.api_error is not None else None,
+            proxy_address=attempt.request.proxy,
+            retry_stop_reason=attempt.retry_stop.value if attempt.retry_stop is not None else None,
             retry_delay=self._retry_delay,
             retry_reason=retry.reason if retry is not None else None,
             retry_source=retry.source.value if retry is not None and retry.source is not None else None,

@@ -15,9 +15,6 @@ from e2e.catalogue.meeting import Meeting, ends_silently, source_of, status_clas
 from support.apps import MODEL
 from support.versions import TRACES_ITSELF
 
-RESPONSE_ID = "anthropic.client.response.id"
-API_ERROR_TYPE, API_ERROR_CODE = "anthropic.error.type", "anthropic.error.code"
-SERVER_DURATION = "anthropic.client.server.duration"
 AWS = "application/vnd.amazon.eventstream"
 
 
@@ -59,8 +56,9 @@ def expected_attributes(meeting: Meeting, number: int) -> dict[str, Any]:
         told |= {s.NETWORK_CAUSE: fault.cause_word, s.NETWORK_PHASE: phase_of(meeting)}
     if fault.api_error is not None and meeting.stack.of_sdk and number == meeting.attempts - 1:
         # The API's words are known of the attempt whose body the SDK has read: the one that it raises for.
-        told |= dict(zip((API_ERROR_TYPE, API_ERROR_CODE), fault.api_error, strict=True))
-    told |= {RESPONSE_ID: fault.response_id, SERVER_DURATION: fault.server_duration}
+        told |= dict(zip((s.API_ERROR_TYPE, s.API_ERROR_CODE), fault.api_error, strict=True))
+    told |= {s.RESPONSE_ID: fault.response_id, s.SERVER_DURATION: fault.server_duration}
+    told |= {s.PROXY_ADDRESS: proxy_of(meeting), s.RETRY_STOP_REASON: stop_reason_of(meeting, number)}
     if number:
         told |= {
             s.HTTP_REQUEST_RESEND_COUNT: number,
@@ -68,6 +66,24 @@ def expected_attributes(meeting: Meeting, number: int) -> dict[str, Any]:
             s.RETRY_SOURCE: source_of(fault),
         }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def proxy_of(meeting: Meeting) -> str | None:
+    """Host and port of the proxy that the endpoint is behind."""
+    return None if meeting.endpoint.proxy is None else urlsplit(meeting.endpoint.proxy).netloc.rpartition("@")[2]
+
+
+def stop_reason_of(meeting: Meeting, number: int) -> str | None:
+    """Why the SDK does not retry after the attempt with that number; `None` where it does, or nothing failed."""
+    fault = meeting.fault
+    if not meeting.stack.of_sdk or fault.outcome is not s.AttemptOutcome.FAILED:
+        return None
+    if fault.retried:
+        return s.RetryStop.EXHAUSTED.value if number else None
+    if ("x-should-retry", "false") in getattr(fault.action, "headers", ()):
+        return s.RetryStop.X_SHOULD_RETRY.value
+    started = fault.stream and fault.status is not None and 200 <= fault.status < 300
+    return (s.RetryStop.STREAM_STARTED if started else s.RetryStop.NOT_RETRYABLE).value
 
 
 def phase_of(meeting: Meeting) -> str:
@@ -92,7 +108,10 @@ def check_errno(meeting: Meeting, errno: str | None) -> None:
 def check_what_else_it_has(meeting: Meeting, names: set[str], attributes: dict[str, Any]) -> None:
     """The attributes whose values differ from run to run: exactly those that there is a reason for."""
     fault, httpcore = meeting.fault, not meeting.stack.aiohttp
-    allowed = set()
+    allowed = {s.HTTP_REQUEST_BODY_SIZE}
+    assert attributes[s.HTTP_REQUEST_BODY_SIZE] > 0
+    # Known of what tells its length.
+    names = names - {s.HTTP_RESPONSE_BODY_SIZE}
     if attributes.get(s.HTTP_REQUEST_RESEND_COUNT):
         allowed.add(s.RETRY_DELAY)
         assert attributes[s.RETRY_DELAY] > 0
@@ -129,7 +148,7 @@ def check_what_else_it_has(meeting: Meeting, names: set[str], attributes: dict[s
             allowed.add(s.STREAM_TIME_TO_FIRST_CHUNK)
         if fault.action in (Chunks(()), Chunks((), AWS)):
             allowed.discard(s.STREAM_TIME_TO_FIRST_CHUNK)
-    names = names - {API_ERROR_TYPE, API_ERROR_CODE}  # may be known of an attempt that is retried, too
+    names = names - {s.API_ERROR_TYPE, s.API_ERROR_CODE}  # may be known of an attempt that is retried, too
     phases = {name for name in names if name.startswith(s.PHASE_PREFIX)}
     check_phases(meeting, phases)
     assert names - phases == allowed
@@ -141,7 +160,11 @@ def check_phases(meeting: Meeting, phases: set[str]) -> None:
         assert phases <= {s.Phase.RECEIVE.attribute}
         return
     last = meeting.fault.phase or s.Phase.RECEIVE
-    order = [phase for phase in s.Phase if phase is not s.Phase.TLS or meeting.endpoint.base_url.startswith("https")]
+    order = [
+        phase
+        for phase in s.Phase
+        if phase is not s.Phase.AUTH and (phase is not s.Phase.TLS or meeting.endpoint.base_url.startswith("https"))
+    ]
     if last is s.Phase.TLS or last in order:
         expected = {phase.attribute for phase in order[: order.index(last) + 1]}
         # A connection that is used again has no connect, and no handshake.

@@ -1,0 +1,77 @@
+"""The model of each request, where it is not that of its call: a middleware may fall back to another one.
+
+The SDK builds a request of its options, and there the model is at hand. In the request it stands behind the prompt.
+Without the SDK it is looked for in the first bytes of a body that is in memory.
+
+Rule: no string longer than a model's name is kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import weakref
+from collections.abc import Mapping
+from typing import Any, Final
+
+from anthropic_otel._adapters.patches import Function, Patch
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.semconv import OTHER
+
+_MAX_MODEL: Final = 128
+_BEGINNING: Final = 256
+_MODEL: Final = re.compile(rb'"model"\s{0,4}:\s{0,4}"([^"\\]{1,128})"')
+
+_built: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
+"""The models of the requests that the SDK has built."""
+
+
+def bounded(model: object) -> str | None:
+    """A model's name as it may be kept: `_OTHER` for one that is too long, `None` for what is no name."""
+    if not isinstance(model, str):
+        return None
+    return model if len(model) <= _MAX_MODEL else OTHER
+
+
+def model_in(body: object) -> str | None:
+    """The model that a request's body, before it is JSON, asks for."""
+    # Most often a dictionary, of which `isinstance` would take longer to find out.
+    return bounded(body.get("model")) if type(body) is dict or isinstance(body, Mapping) else None
+
+
+def wrap_build_request(original: Function, patch: Patch) -> Function:
+    """Our `_build_request` of the SDK's clients: it notes the model of the request that is built."""
+
+    @functools.wraps(original)
+    def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
+        # Before the original: the clients of some platforms take the model out of the options, into the URL.
+        model = _model_of(options) if patch.active else None
+        request = original(self, options, *args, **kwargs)
+        if model is not None:
+            _note(request, model)
+        return request
+
+    return _build_request
+
+
+@guarded(None)
+def _model_of(options: Any) -> str | None:
+    """The model that the SDK's request options ask for: `extra_body` wins, as in the SDK."""
+    return model_in(getattr(options, "extra_json", None)) or model_in(getattr(options, "json_data", None))
+
+
+@guarded(None)
+def _note(request: Any, model: str) -> None:
+    # The outermost of several classes that build a request sees its model, an inner one may not any more.
+    _built[request] = model
+
+
+@guarded(None)
+def model_of(request: Any, *, of_sdk: bool) -> str | None:
+    """The model that a request asks for, `None` where it is unknown."""
+    model = _built.get(request)
+    if model is not None or of_sdk:
+        return model
+    content = getattr(request, "_content", None)
+    found = _MODEL.search(content[:_BEGINNING]) if isinstance(content, bytes) else None
+    return bounded(found[1].decode("utf-8", "replace")) if found is not None else None

@@ -1,0 +1,51 @@
+"""What the transport below an HTTP client is: the proxy that it uses, and whether it tells of its events.
+
+Rule: a proxy is one because the transport uses it, and not because a host name differs. What is private in the HTTP
+libraries is read through `getattr`; where it is gone, the proxy is unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from anthropic_otel._core.guard import guarded
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+
+
+class TransportFacts(NamedTuple):
+    """`proxy` is host and port of the proxy, `None` without one. `emits_events` is whether `trace` functions hear."""
+
+    proxy: str | None = None
+    emits_events: bool = False
+
+
+UNKNOWN: Final = TransportFacts()
+
+
+@guarded(UNKNOWN)
+def facts_of(http_client: Any, url: Any) -> TransportFacts:
+    """What an HTTP client sends a request to `url` by."""
+    transport_for_url = getattr(http_client, "_transport_for_url", None)
+    transport = transport_for_url(url) if transport_for_url is not None else None
+    pool = getattr(transport, "_pool", None)
+    if pool is not None:
+        return TransportFacts(_address(getattr(pool, "_proxy_url", None)), emits_events=True)
+    # The aiohttp transport is given a proxy of httpx.
+    return TransportFacts(_address(getattr(getattr(transport, "proxy", None), "url", None)))
+
+
+def _address(url: Any) -> str | None:
+    """Host and port of a URL of httpx or httpcore. Its user information is left out."""
+    if url is None:
+        return None
+    host, scheme = _text(url.host), _text(url.scheme)
+    if not host:
+        return None
+    port = url.port or _DEFAULT_PORTS.get(scheme)
+    bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"{bracketed}:{port}" if port is not None else bracketed
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,75 @@
+"""Whether a 2xx is an answer: what an operation is answered with, and what a response looks like.
+
+A captive portal, a gateway's login page or an empty body come with status 200. Rule: the content type is asked first;
+where it says nothing, the first byte of the body that is not blank, of a body that is in memory or passes anyway.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from anthropic_otel._core.headers import RawHeaders
+
+
+class Expected(Enum):
+    """What a request is to be answered with."""
+
+    JSON = "a JSON value"
+    EVENT_STREAM = "an event stream"
+    ANYTHING = "whatever the server sends: a file, or what an unknown operation returns"
+
+
+class Content(Enum):
+    """What a response is, by its content type."""
+
+    JSON = "JSON"
+    SSE = "server-sent events"
+    AWS_EVENT_STREAM = "frames of an AWS event stream"
+    PAGE = "HTML"
+    UNKNOWN = "another content type, or none"
+
+
+_PAGES: Final = (b"text/html", b"application/xhtml")
+_JSON_STARTS: Final = frozenset(b'{["-0123456789tfn')
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_FILES: Final = ("download", "content", "results")
+"""The last words of the operations that are answered with a file."""
+
+
+def expected_of(operation: str, method: str, *, known: bool, stream: bool) -> Expected:
+    """What the operation is to be answered with. `known` is whether it is one of the API's, `stream` whether the app
+    has asked for an event stream.
+    """
+    if not known or method == "HEAD" or operation.rpartition(".")[2] in _FILES:
+        return Expected.ANYTHING
+    if stream:
+        return Expected.EVENT_STREAM if operation == "messages.create" else Expected.ANYTHING
+    return Expected.JSON
+
+
+def content_of(headers: RawHeaders) -> Content:
+    """What a response is, by its content type."""
+    media_type = headers.get(b"content-type", b"").lower().lstrip()
+    if media_type.startswith(b"text/event-stream"):
+        return Content.SSE
+    if media_type.startswith(b"application/vnd.amazon.eventstream"):
+        return Content.AWS_EVENT_STREAM
+    if media_type.startswith(_PAGES):
+        return Content.PAGE
+    return Content.JSON if b"json" in media_type.partition(b";")[0] else Content.UNKNOWN
+
+
+def is_json(content: Content, start: bytes | None) -> bool:
+    """Whether a body may be JSON. `start` is its beginning, empty for an empty body, `None` if it is not to be seen.
+
+    An event stream is taken for an answer too: its own end tells what became of it.
+    """
+    if content in (Content.SSE, Content.AWS_EVENT_STREAM):
+        return True
+    if content is Content.PAGE:
+        return False
+    if start is None:
+        return True
+    first = start.lstrip(_BLANK)[:1]
+    return bool(first) and first[0] in _JSON_STARTS
