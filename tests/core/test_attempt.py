@@ -4,74 +4,87 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
 
 import httpx
 import pytest
 
 from anthropic_otel._core.attempt import Attempt, End
 from anthropic_otel._core.cause import Cause
+from anthropic_otel._core.reading import Reading
+from anthropic_otel._core.recorder import AfterFailure
+from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
 from anthropic_otel._core.target import target_of
+from core.notes import MESSAGES, OVERLOADED, STOP, AttemptNotes, ManualClock, Notes
 
-STOP = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
-ERROR = b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error"}}\n\n'
 RESPONSE = {b"request-id": b"req_1"}
+PING = b"event: ping\n\n"
 
 
-def stream(attempt: Attempt, *chunks: bytes, is_message: bool = True) -> None:
+def stream(attempt: Attempt, *chunks: bytes, is_message: bool = True) -> Reading:
+    """The app reads an event stream, and has got `chunks` of it."""
     attempt.responded(200, {b"content-type": b"text/event-stream"})
-    reading = attempt.read(event_stream=True, is_message=is_message)
+    reading = attempt.begin_body(event_stream=True, is_message=is_message)
     for chunk in chunks:
-        reading.asked_at = reading.now()
-        reading.arrived()
-        reading.decoded(chunk)
+        reading.asked_at = reading.clock_now()
+        reading.on_chunk(chunk)
+    return reading
 
 
-def test_an_answer_is_completed(attempt: Attempt, clock: Any, notes: Any) -> None:
-    """With its status, its ids, and the time from its start to its end."""
+# -- how it ends -------------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_completed(attempt: Attempt, clock: ManualClock, notes: Notes) -> None:
+    """An answered attempt has its status, its request id, and the time from its start to its end."""
     clock.pass_(70)
     attempt.responded(200, RESPONSE, "1.1", ("192.0.2.1", 443))
     clock.pass_(7)
     attempt.end(End.READ)
     assert attempt.outcome is AttemptOutcome.COMPLETED
     assert (attempt.error_type, attempt.cause, attempt.exception_type) == (None, None, None)
-    assert (attempt.duration, attempt.status_class, attempt.request_id) == (77, "2xx", "req_1")
-    assert attempt.timeline.known() == {Phase.RECEIVE: 7}
-    assert notes.names() == {"attempt_ended": 1}
+    assert (attempt.duration, attempt.status, attempt.request_id) == (77, 200, "req_1")
+    assert attempt.timeline.phase_durations() == {Phase.RECEIVE: 7}
+    assert notes.events == ["attempt_started", "attempt_ended"]
     assert not attempt.retryable
 
 
 @pytest.mark.parametrize("how", [End.READ, End.CLOSED, End.LOST])
 @pytest.mark.parametrize(("status", "retryable"), [(400, False), (429, True), (500, True), (529, True)])
 def test_an_error_status_is_a_failure(attempt: Attempt, status: int, retryable: bool, how: End) -> None:
-    """However its body ended: the SDK closes it unread before a retry."""
+    """A status of 400 or more fails the attempt however its body ends: the SDK closes it unread before a retry."""
     attempt.responded(status, {})
     attempt.end(how)
     assert attempt.outcome is AttemptOutcome.FAILED
-    assert attempt.error_type == str(status)
-    assert attempt.status_class == f"{status // 100}xx"
+    assert (attempt.error_type, attempt.status) == (str(status), status)
     assert attempt.cause is None
     assert attempt.retryable is retryable
 
 
 def test_a_server_may_ask_for_no_retry(attempt: Attempt) -> None:
-    """As the SDK obeys."""
+    """A response with `x-should-retry: false` is not retryable, whatever its status."""
     attempt.responded(529, {b"x-should-retry": b"false"})
     attempt.end(End.READ)
     assert not attempt.retryable
 
 
+@pytest.mark.parametrize(("status", "kept"), [(200, None), (302, None), (399, None), (400, RESPONSE), (529, RESPONSE)])
+def test_only_the_headers_of_an_error_are_kept(attempt: Attempt, status: int, kept: dict[bytes, bytes] | None) -> None:
+    """An open stream holds no headers; those of an error say whether and when the SDK retries."""
+    attempt.responded(status, RESPONSE)
+    assert attempt.error_headers == kept
+    assert attempt.request_id == "req_1"
+
+
 def test_a_complete_stream_is_completed(attempt: Attempt) -> None:
-    """However it was closed after its end event."""
+    """A stream that is closed after its end event is completed, though it was not read to its end."""
     stream(attempt, STOP)
     attempt.end(End.CLOSED)
     assert attempt.outcome is AttemptOutcome.COMPLETED
 
 
 def test_an_error_event_is_a_failure(attempt: Attempt) -> None:
-    """With the API's type, though the status is 200; it is never retried."""
-    stream(attempt, ERROR)
+    """An `error` event fails the attempt with the API's type under a status of 200, and is never retried."""
+    stream(attempt, OVERLOADED)
     attempt.end(End.CLOSED)
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "overloaded_error"
@@ -80,8 +93,8 @@ def test_an_error_event_is_a_failure(attempt: Attempt) -> None:
 
 
 def test_a_stream_that_ends_too_early_is_a_failure(attempt: Attempt) -> None:
-    """The app sees no error; the end event is missing."""
-    stream(attempt, b"event: ping\n\n")
+    """A message stream that ends without its end event is a failure, though the app sees no error."""
+    stream(attempt, PING)
     attempt.end(End.READ)
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "incomplete_stream"
@@ -90,69 +103,83 @@ def test_a_stream_that_ends_too_early_is_a_failure(attempt: Attempt) -> None:
 
 
 def test_a_stream_of_another_kind_needs_no_end_event(attempt: Attempt) -> None:
-    """Only a message has one."""
-    stream(attempt, b"event: ping\n\n", is_message=False)
+    """A stream that is no message is completed at its end, as only a message has an end event."""
+    stream(attempt, PING, is_message=False)
     attempt.end(End.READ)
     assert attempt.outcome is AttemptOutcome.COMPLETED
 
 
 def test_a_stream_that_the_app_leaves_is_abandoned(attempt: Attempt) -> None:
-    """Neither a success nor a failure."""
-    stream(attempt, b"event: ping\n\n")
+    """A stream that is closed before its end event is neither a success nor a failure."""
+    stream(attempt, PING)
     attempt.end(End.CLOSED)
     assert attempt.outcome is AttemptOutcome.ABANDONED
     assert attempt.error_type is None
 
 
 def test_a_body_that_is_closed_unread_is_abandoned(attempt: Attempt) -> None:
-    """A body that is no event stream has no other sign of its end."""
+    """A body that is no event stream is abandoned when it is closed: nothing else tells its end."""
     attempt.responded(200, {})
-    attempt.read(event_stream=False, is_message=False)
+    attempt.begin_body(event_stream=False, is_message=False)
     attempt.end(End.CLOSED)
     assert attempt.outcome is AttemptOutcome.ABANDONED
 
 
-def test_a_request_of_which_nobody_told_the_end_is_other(attempt: Attempt) -> None:
-    """An event hook sees no failure of a pool or of a custom transport."""
+def test_a_request_of_an_unknown_end_is_other(attempt: Attempt) -> None:
+    """A request that was garbage-collected without an observed end has failed with `_OTHER`."""
     attempt.end(End.LOST)
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "_OTHER"
     assert not attempt.retryable
 
 
-def test_an_exception_has_a_cause(attempt: Attempt, notes: Any) -> None:
-    """Its type is told, its text is not kept."""
-    attempt.end(End.RAISED, httpx.ReadTimeout("secret"))
+def test_an_exception_has_a_cause(attempt: Attempt, notes: Notes) -> None:
+    """An attempt that raised has the cause and the type of the exception, and nothing of its text."""
+    attempt.fail(httpx.ReadTimeout("secret"))
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "read_timeout"
     assert attempt.exception_type == "httpx.ReadTimeout"
     assert attempt.cause == Cause(NetworkCause.READ_TIMEOUT, None, None)
     assert attempt.retryable
-    assert notes.fatal == {id(attempt): True}
+    assert notes.events == ["attempt_started", "attempt_ended"]
 
 
-def test_an_exception_while_the_app_reads_is_the_apps(attempt: Attempt) -> None:
-    """The SDK has returned by then, and retries nothing."""
-    stream(attempt, b"event: ping\n\n")
-    attempt.end(End.RAISED, httpx.ReadError("x"))
+def test_an_exception_while_the_app_reads_is_not_retryable(attempt: Attempt) -> None:
+    """The SDK has returned when the app reads, so it retries nothing that fails then."""
+    stream(attempt, PING)
+    attempt.fail(httpx.ReadError("x"))
     assert attempt.error_type == "connection_error"
     assert not attempt.retryable
 
 
 def test_an_exception_after_an_error_status_is_the_network(attempt: Attempt) -> None:
-    """The body of an error was cut: what failed the attempt last is told."""
+    """The body of an error response that is cut off fails the attempt with the network's cause."""
     attempt.responded(500, {})
-    attempt.end(End.RAISED, httpx.ReadTimeout(""))
+    attempt.fail(httpx.ReadTimeout(""))
     assert (attempt.status, attempt.error_type) == (500, "read_timeout")
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyboardInterrupt(), SystemExit(), GeneratorExit()])
 def test_what_the_app_stops_is_cancelled(attempt: Attempt, error: BaseException) -> None:
-    """It is no failure, and has no cause."""
-    attempt.end(End.RAISED, error)
+    """A cancellation, an interrupt or an exit of the app is no failure and has no cause."""
+    attempt.fail(error)
     assert attempt.outcome is AttemptOutcome.CANCELLED
     assert (attempt.error_type, attempt.cause, attempt.exception_type) == (None, None, None)
     assert not attempt.retryable
+
+
+def test_an_attempt_ends_at_the_time_that_is_given(attempt: Attempt, clock: ManualClock) -> None:
+    """An end that is noticed late lasts no longer than until it happened."""
+    attempt.timeline.trace("http11.send_request_headers.started", {})
+    clock.pass_(30)
+    failed_at = clock.time
+    clock.pass_(500)
+    attempt.fail(httpx.ReadError(""), failed_at)
+    assert attempt.duration == 30
+    assert sum(attempt.timeline.phase_durations().values()) == 30
+
+
+# -- in which phase it failed ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -168,77 +195,96 @@ def test_what_the_app_stops_is_cancelled(attempt: Attempt, error: BaseException)
 def test_an_untraced_failure_has_the_phase_of_its_type(
     attempt: Attempt, error: Exception, responded: bool, phase: Phase
 ) -> None:
-    """Without the transport's events, the exception and whether a response came say where it was."""
+    """Without trace events, the exception and whether a response came tell the phase."""
     if responded:
         attempt.responded(200, {})
-    attempt.end(End.RAISED, error)
+    attempt.fail(error)
     assert attempt.timeline.phase is phase
 
 
 def test_a_traced_failure_has_the_phase_of_the_transport(attempt: Attempt) -> None:
-    """The same exception stands for a TCP connect and for a TLS handshake."""
-    attempt.timeline.trace("connection.connect_tcp.started", {"host": "api.anthropic.com"})
-    attempt.timeline.trace("connection.start_tls.started", {})
-    attempt.end(End.RAISED, httpx.ConnectTimeout(""))
+    """Trace events tell a TLS handshake from a TCP connect, for which there is one exception."""
+    attempt.trace("connection.connect_tcp.started", {"host": "api.anthropic.com"})
+    attempt.trace("connection.start_tls.started", {})
+    attempt.fail(httpx.ConnectTimeout(""))
     assert attempt.timeline.phase is Phase.TLS
     assert attempt.error_type == "tls_timeout"
 
 
-def test_a_reset_while_sending_is_told_though_the_server_is_gone(attempt: Attempt) -> None:
-    """The transport reads on after a failed send, and raises for what it then does not find."""
-    attempt.timeline.trace("http11.send_request_headers.started", {})
+def test_a_reset_while_sending_is_recorded_though_the_server_is_gone(attempt: Attempt) -> None:
+    """A failed send is the cause, though the transport reads on and raises for a missing response."""
+    attempt.trace("http11.send_request_headers.started", {})
     reset = httpx.WriteError("")
     reset.__cause__ = ConnectionResetError(104, "")
-    attempt.timeline.trace("http11.send_request_body.failed", {"exception": reset})
-    attempt.end(End.RAISED, httpx.RemoteProtocolError("Server disconnected without sending a response."))
+    attempt.trace("http11.send_request_body.failed", {"exception": reset})
+    attempt.fail(httpx.RemoteProtocolError("Server disconnected without sending a response."))
     assert attempt.error_type == "connection_reset"
     assert attempt.cause is not None
     assert attempt.cause.errno == "ECONNRESET"
 
 
 def test_a_refusal_on_the_way_to_another_host_is_the_proxys(attempt: Attempt) -> None:
-    """The transport told where it was connecting to."""
-    attempt.timeline.trace("connection.connect_tcp.started", {"host": "proxy.test"})
+    """A connection that another host than the API's refuses is a proxy error."""
+    attempt.trace("connection.connect_tcp.started", {"host": "proxy.test"})
     error = httpx.ConnectError("")
     error.__cause__ = ConnectionRefusedError(111, "")
-    attempt.end(End.RAISED, error)
+    attempt.fail(error)
     assert attempt.error_type == "proxy_error"
 
 
 def test_a_body_that_fails_inside_the_send_has_a_response(attempt: Attempt) -> None:
-    """The SDK's caller never saw it; the transport told of it."""
-    headers = [(b"Request-Id", b"req_2")]
-    attempt.timeline.trace(
-        "http11.receive_response_headers.complete", {"return_value": (b"HTTP/1.1", 200, b"OK", headers)}
-    )
-    attempt.end(End.RAISED, httpx.ReadTimeout(""))
+    """Status and headers of a body that fails inside the send are taken from the transport's events."""
+    answer = (b"HTTP/1.1", 200, b"OK", [(b"Request-Id", b"req_2")])
+    attempt.trace("http11.receive_response_headers.complete", {"return_value": answer})
+    attempt.fail(httpx.ReadTimeout(""))
     assert (attempt.status, attempt.protocol_version, attempt.request_id) == (200, "1.1", "req_2")
     assert attempt.timeline.phase is Phase.RECEIVE
+    assert attempt.timeline.raw_response is None
 
 
-def test_what_cannot_be_made_sense_of_is_still_an_end(attempt: Attempt, notes: Any) -> None:
-    """A failure of ours while concluding leaves the attempt failed, and told."""
-    attempt.timeline.answer = (b"HTTP/1.1", 200, b"OK", [7])
+def test_a_cancelled_attempt_of_a_silent_transport_did_not_wait_for_a_pool(
+    attempt: Attempt, clock: ManualClock
+) -> None:
+    """Without trace events it is unknown where the time went, as there may be no pool."""
+    clock.pass_(5)
+    attempt.fail(KeyboardInterrupt())
+    assert attempt.timeline.phase_durations() == {}
+
+
+def test_a_pool_timeout_waited_for_the_pool(attempt: Attempt, clock: ManualClock) -> None:
+    """A pool timeout spent its whole time in the pool phase, also without trace events."""
+    clock.pass_(5)
+    attempt.fail(httpx.PoolTimeout(""))
+    assert attempt.timeline.phase_durations() == {Phase.POOL: 5}
+
+
+# -- exactly one end ---------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_of_the_library_while_concluding_is_still_an_end(attempt: Attempt, notes: Notes) -> None:
+    """An attempt whose facts cannot be concluded has failed with `_OTHER`, and its recorder is told."""
+    attempt.timeline.raw_response = (b"HTTP/1.1", 200, b"OK", [7])
     attempt.end(End.READ)
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "_OTHER"
     assert notes.count("attempt_ended") == 1
 
 
-def test_it_does_not_change_after_its_end(attempt: Attempt, clock: Any, notes: Any) -> None:
-    """Whatever comes later, in whatever order."""
+def test_it_does_not_change_after_its_end(attempt: Attempt, clock: ManualClock, notes: Notes) -> None:
+    """Whatever comes after the first end changes nothing and is not told."""
     attempt.end(End.READ)
     clock.pass_(5)
     attempt.responded(500, RESPONSE, "2", ("192.0.2.1", 1))
-    attempt.timeline.trace("connection.connect_tcp.started", {})
-    attempt.end(End.RAISED, httpx.ReadTimeout(""))
+    attempt.trace("connection.connect_tcp.started", {})
+    attempt.fail(httpx.ReadTimeout(""))
+    attempt.end(End.LOST)
     assert (attempt.status, attempt.outcome, attempt.duration) == (None, AttemptOutcome.COMPLETED, 0)
     assert attempt.ended
-    assert notes.names() == {"attempt_ended": 1}
+    assert notes.events == ["attempt_started", "attempt_ended"]
 
 
-def test_of_many_threads_one_ends_it(attempt: Attempt, notes: Any) -> None:
-    """The others come too late, and wait for nothing."""
+def test_of_many_threads_one_ends_it(attempt: Attempt, notes: Notes) -> None:
+    """Of ends in many threads at once one counts, and the others wait for nothing."""
     barrier = threading.Barrier(8)
 
     def end() -> None:
@@ -250,34 +296,96 @@ def test_of_many_threads_one_ends_it(attempt: Attempt, notes: Any) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert notes.count("attempt_ended") == 1
+    assert notes.counts() == {"attempt_started": 1, "attempt_ended": 1}
 
 
-def test_without_a_call_the_url_tells_the_operation(clock: Any, notes: Any) -> None:
-    """And whether a stream must end with `message_stop`."""
+def test_a_failure_and_an_end_in_two_threads_are_one_end(runtime: Runtime, notes: Notes) -> None:
+    """Of a failure in one thread and an end in another the first wins, and its facts are not mixed with the other's."""
+    for _ in range(50):
+        attempt = runtime.lone_attempts(0).begin_attempt(MESSAGES, None)
+        barrier = threading.Barrier(2)
+
+        def fail(attempt: Attempt = attempt, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            attempt.fail(httpx.ReadTimeout(""))
+
+        thread = threading.Thread(target=fail)
+        thread.start()
+        barrier.wait()
+        attempt.end(End.READ)
+        thread.join()
+        assert notes.count("attempt_ended", attempt) == 1
+        assert (attempt.outcome, attempt.error_type, attempt.exception_type) in {
+            (AttemptOutcome.COMPLETED, None, None),
+            (AttemptOutcome.FAILED, "read_timeout", "httpx.ReadTimeout"),
+        }
+
+
+def test_an_end_within_an_end_is_ignored(runtime: Runtime, clock: ManualClock) -> None:
+    """A finalizer or a signal handler that ends an attempt in the middle of its end does not deadlock."""
+    ended: list[Attempt] = []
+
+    def end_again(attempt: Attempt) -> None:
+        ended.append(attempt)
+        attempt.end(End.CLOSED)
+
+    attempt = Attempt(MESSAGES, clock, end_again, started=clock.now(), wall=clock.wall())
+    attempt.end(End.READ)
+    assert ended == [attempt]
+    assert attempt.outcome is AttemptOutcome.COMPLETED
+
+
+def test_the_owner_is_told_of_the_end_after_the_recorder(clock: ManualClock, notes: Notes) -> None:
+    """`on_end` is called once, when the recorder has been told, so that a call ends after its attempts."""
+    attempt = Attempt(
+        MESSAGES, clock, lambda ended: notes.note("on_end", ended), started=clock.now(), wall=clock.wall()
+    )
+    attempt.recorder = notes.start_attempt(attempt)
+    attempt.end(End.READ)
+    attempt.end(End.READ)
+    assert notes.told == [("attempt_started", attempt), ("attempt_ended", attempt), ("on_end", attempt)]
+
+
+def test_the_owner_is_told_though_the_recorder_fails(clock: ManualClock, notes: Notes) -> None:
+    """A recorder that breaks its promise not to raise does not keep a call open for ever."""
+
+    class Broken(AttemptNotes):
+        def end(self, attempt: Attempt) -> None:
+            raise RuntimeError("broken")
+
+    ended: list[Attempt] = []
+    attempt = Attempt(MESSAGES, clock, ended.append, started=clock.now(), wall=clock.wall())
+    attempt.recorder = Broken(notes, attempt)
+    attempt.end(End.READ)
+    assert ended == [attempt]
+
+
+# -- what it says of itself --------------------------------------------------------------------------------------------
+
+
+def test_without_a_call_the_url_tells_the_operation(runtime: Runtime) -> None:
+    """The URL tells the operation of an attempt without a call, and whether its stream ends with `message_stop`."""
     target = target_of("POST", "https", "h.test", None, "/v1/messages/count_tokens")
-    attempt = Attempt(target, notes, clock)
+    attempt = runtime.lone_attempts(0).begin_attempt(target, None)
     assert attempt.operation == "messages.count_tokens"
     assert not attempt.is_message
     assert attempt.resend_count == 0
-    assert attempt.status_class is None
+    assert attempt.status is None
     assert attempt.request_id is None
 
 
-def test_its_place_on_the_calendar_is_read_once(attempt: Attempt, clock: Any) -> None:
-    """Without a call it reads the wall clock itself."""
+def test_an_attempt_without_a_call_reads_the_wall_clock(attempt: Attempt, clock: ManualClock) -> None:
+    """The place on the calendar of an attempt without a call is that of its start."""
     assert attempt.wall == clock.wall()
+    clock.pass_(1)
+    assert attempt.wall == clock.wall() - 1
 
 
-def test_a_cancelled_attempt_of_a_silent_transport_did_not_wait_for_a_pool(attempt: Attempt, clock: Any) -> None:
-    """Without events it is not known where the time went: there may be no pool at all."""
-    clock.pass_(5)
-    attempt.end(End.RAISED, KeyboardInterrupt())
-    assert attempt.timeline.known() == {}
-
-
-def test_a_pool_timeout_waited_for_the_pool(attempt: Attempt, clock: Any) -> None:
-    """Here the failure itself says so, and the whole time was spent there."""
-    clock.pass_(5)
-    attempt.end(End.RAISED, httpx.PoolTimeout(""))
-    assert attempt.timeline.known() == {Phase.POOL: 5}
+def test_a_failed_attempt_of_no_call_is_decided_when_its_send_has_finished(runtime: Runtime, notes: Notes) -> None:
+    """Nobody but a transport retries an attempt without a call, so its failure is that of the request."""
+    source = runtime.lone_attempts(0)
+    attempt = source.begin_attempt(MESSAGES, None)
+    attempt.fail(httpx.ReadTimeout(""))
+    assert notes.after == {}
+    source.send_finished()
+    assert notes.after == {attempt: AfterFailure.CALL_FAILED}

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
+import weakref
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
 
 from anthropic_otel._core.attempt import Attempt, End
 from anthropic_otel._core.call import Call, Invocation
-from anthropic_otel._core.semconv import CallOutcome, RetrySource
+from anthropic_otel._core.recorder import AfterFailure
+from anthropic_otel._core.runtime import Runtime
+from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, RetrySource
 from anthropic_otel._core.target import target_of
+from core.notes import MESSAGES, OVERLOADED, STOP, ManualClock, Notes
 
-TARGET = target_of("POST", "https", "api.anthropic.com", None, "/v1/messages")
 
-
-def answered(call: Call, clock: Any, status: int, time: int = 10, **headers: bytes) -> Attempt:
+def answered(call: Call, clock: ManualClock, status: int, time: int = 10, **headers: bytes) -> Attempt:
     """An attempt that the server answers after `time`."""
-    attempt = call.begin_attempt(TARGET)
+    attempt = call.begin_attempt(MESSAGES)
     clock.pass_(time)
     attempt.responded(status, {name.replace("_", "-").encode(): value for name, value in headers.items()})
     attempt.end(End.READ)
     return attempt
 
 
-def broken(call: Call, clock: Any, error: BaseException, time: int = 10) -> Attempt:
-    attempt = call.begin_attempt(TARGET)
+def broken(call: Call, clock: ManualClock, error: BaseException, time: int = 10) -> Attempt:
+    """An attempt that raises after `time`."""
+    attempt = call.begin_attempt(MESSAGES)
     clock.pass_(time)
-    attempt.end(End.RAISED, error)
+    attempt.fail(error)
+    return attempt
+
+
+def opened(call: Call, *chunks: bytes) -> Attempt:
+    """An attempt with a message stream that is open, of which `chunks` have come."""
+    attempt = call.begin_attempt(MESSAGES)
+    attempt.responded(200, {})
+    reading = attempt.begin_body(event_stream=True, is_message=True)
+    for chunk in chunks:
+        reading.on_chunk(chunk)
     return attempt
 
 
@@ -42,148 +56,391 @@ class APIStatusError(Exception):
     body = None
 
 
-def test_a_call_with_one_answer_succeeded(call: Call, clock: Any, notes: Any) -> None:
-    """Each event is told once, in its order."""
+# -- how it ends -------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_with_one_answer_succeeded(call: Call, clock: ManualClock, notes: Notes) -> None:
+    """A call that is answered at once succeeded, and its recorder is told of each event once, in order."""
     answered(call, clock, 200)
-    call.returned()
+    call.method_returned("reply", None)
     assert call.outcome is CallOutcome.SUCCEEDED
-    assert (call.error_type, call.retries, call.duration, call.active) == (None, 0, 10, 10)
-    assert [name for name, _ in notes.told] == ["attempt_ended", "call_returned", "call_ended"]
+    assert (call.error_type, call.retries, call.attempt_count, call.duration) == (None, 0, 1, 10)
+    assert notes.events == ["call_started", "attempt_started", "attempt_ended", "method_finished", "call_ended"]
+    assert notes.results == [("reply", None)]
 
 
-def test_a_call_that_was_retried_recovered(call: Call, clock: Any, notes: Any) -> None:
-    """Its duration is that of its attempts and of the backoff between them."""
+def test_a_call_that_was_retried_recovered(call: Call, clock: ManualClock, notes: Notes) -> None:
+    """A call that is answered after a retry lasts as long as its attempts and the backoff between them."""
     failed = answered(call, clock, 529)
     clock.pass_(500)
     retried = answered(call, clock, 200)
-    call.returned()
+    call.method_returned(None, None)
     assert call.outcome is CallOutcome.RECOVERED
-    assert (call.error_type, call.retries, call.duration, call.active) == (None, 1, 520, 20)
-    assert notes.fatal == {id(failed): False}
+    assert (call.error_type, call.retries, call.attempt_count, call.duration) == (None, 1, 2, 520)
+    assert notes.after == {failed: AfterFailure.RETRIED}
     assert retried.retry is not None
     assert (retried.retry.number, retried.retry.delay, retried.retry.reason) == (1, 500, "529")
     assert retried.retry.source is RetrySource.BACKOFF
 
 
-def test_a_call_that_used_up_its_retries_is_exhausted(call: Call, clock: Any, notes: Any) -> None:
-    """The SDK raised for an attempt that it would have retried."""
-    attempts = [answered(call, clock, 529) for _ in range(3)]
-    call.returned(APIStatusError())
+def test_a_call_that_used_up_its_retries_is_exhausted(call: Call, clock: ManualClock, notes: Notes) -> None:
+    """A call is exhausted if the SDK raised for an attempt that it would have retried."""
+    *retried, last = [answered(call, clock, 529) for _ in range(3)]
+    error = APIStatusError()
+    call.method_raised(error)
     assert call.outcome is CallOutcome.EXHAUSTED
     assert call.error_type == "overloaded_error"
-    assert notes.fatal == {id(a): a is attempts[-1] for a in attempts}
+    assert notes.after == {**dict.fromkeys(retried, AfterFailure.RETRIED), last: AfterFailure.CALL_FAILED}
+    assert notes.results == [(None, error)]
 
 
-def test_a_call_that_failed_for_good_is_not_exhausted(call: Call, clock: Any) -> None:
-    """The last attempt's failure is none that the SDK retries."""
+def test_a_call_that_failed_for_good_is_not_exhausted(call: Call, clock: ManualClock) -> None:
+    """A call whose last attempt failed in a way that the SDK does not retry has failed."""
     answered(call, clock, 529)
     answered(call, clock, 400)
-    call.returned(APIStatusError())
+    call.method_raised(APIStatusError())
     assert call.outcome is CallOutcome.FAILED
 
 
-def test_a_call_that_may_not_retry_is_not_exhausted(clock: Any, notes: Any) -> None:
-    """There was nothing to use up."""
-    call = Call(Invocation(max_retries=0), notes, clock)
+def test_a_call_that_may_not_retry_is_not_exhausted(runtime: Runtime, clock: ManualClock) -> None:
+    """A call without retries has none to use up."""
+    call = runtime.begin_call(Invocation(max_retries=0))
     answered(call, clock, 529)
-    call.returned(APIStatusError())
+    call.method_raised(APIStatusError())
     assert call.outcome is CallOutcome.FAILED
 
 
-def test_a_call_with_retries_left_is_not_exhausted(call: Call, clock: Any) -> None:
-    """The app's own code raised between, as a middleware may."""
+def test_a_call_with_retries_left_is_not_exhausted(call: Call, clock: ManualClock) -> None:
+    """A call that raises with a retry left has failed, as where code of the app raised in between."""
     answered(call, clock, 529)
     answered(call, clock, 529)
-    call.returned(RuntimeError())
+    call.method_raised(RuntimeError())
     assert call.outcome is CallOutcome.FAILED
 
 
-def test_where_the_number_of_retries_is_unknown_one_is_enough(clock: Any, notes: Any) -> None:
-    """An SDK that keeps it elsewhere than we know."""
-    call = Call(Invocation(max_retries=None), notes, clock)
+def test_where_the_number_of_retries_is_unknown_one_is_enough(runtime: Runtime, clock: ManualClock) -> None:
+    """Where the SDK keeps the number of retries elsewhere than we know, one retry counts as used up."""
+    call = runtime.begin_call(Invocation(max_retries=None))
     answered(call, clock, 529)
     answered(call, clock, 529)
-    call.returned(APIStatusError())
+    call.method_raised(APIStatusError())
     assert call.outcome is CallOutcome.EXHAUSTED
 
 
-def test_a_call_without_an_attempt_has_an_outcome(call: Call, notes: Any) -> None:
-    """It failed before anything was sent."""
-    call.returned(ValueError())
+def test_a_call_without_an_attempt_has_an_outcome(call: Call, notes: Notes) -> None:
+    """A call that raises before anything was sent has failed."""
+    call.method_raised(ValueError())
     assert call.outcome is CallOutcome.FAILED
     assert call.error_type == "client_error"
-    assert call.retries == 0
+    assert call.retries == call.attempt_count == 0
     assert call.address == "api.anthropic.com"
     assert notes.count("call_ended") == 1
 
 
 def test_a_call_that_returns_without_an_attempt_succeeded(call: Call) -> None:
-    """A cache of the app's has answered it."""
-    call.returned()
+    """A call that a cache of the app answers has succeeded."""
+    call.method_returned("cached", None)
     assert call.outcome is CallOutcome.SUCCEEDED
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyboardInterrupt(), GeneratorExit()])
-def test_a_call_that_the_app_stops_is_cancelled(call: Call, clock: Any, error: BaseException) -> None:
-    """Also in its backoff, where no attempt is under way."""
-    answered(call, clock, 529)
-    call.returned(error)
+def test_a_call_that_is_cancelled_in_its_backoff_has_not_failed(
+    call: Call, clock: ManualClock, notes: Notes, error: BaseException
+) -> None:
+    """The attempt before the backoff failed, but it is not what ended the call."""
+    failed = answered(call, clock, 529)
+    clock.pass_(70)
+    call.method_raised(error)
     assert call.outcome is CallOutcome.CANCELLED
-    assert call.error_type is None
+    assert (call.error_type, call.duration) == (None, 80)
+    assert notes.after == {failed: AfterFailure.CALL_WENT_ON}
 
 
-def test_a_call_lasts_as_long_as_its_body(call: Call, clock: Any, notes: Any) -> None:
-    """The SDK method has returned a stream, which the app reads."""
-    attempt = call.begin_attempt(TARGET)
+def test_a_call_that_is_cancelled_in_an_attempt_has_not_failed(call: Call, clock: ManualClock, notes: Notes) -> None:
+    """A cancellation of the second attempt is the call's, and the failure before it was retried."""
+    failed = answered(call, clock, 529)
+    error = asyncio.CancelledError()
+    broken(call, clock, error)
+    call.method_raised(error)
+    assert call.outcome is CallOutcome.CANCELLED
+    assert notes.after == {failed: AfterFailure.RETRIED}
+
+
+def test_an_exception_that_cannot_be_read_ends_the_call(call: Call, notes: Notes) -> None:
+    """An exception whose attributes raise ends the call as any other does."""
+
+    class Hostile(APIStatusError):
+        @property
+        def type(self) -> str:  # type: ignore[override]
+            raise RuntimeError("hostile")
+
+    call.method_raised(Hostile())
+    assert (call.outcome, call.error_type) == (CallOutcome.FAILED, "client_error")
+    assert notes.count("call_ended") == 1
+
+
+# -- what the method gave the app --------------------------------------------------------------------------------------
+
+
+def test_a_call_lasts_as_long_as_its_body(call: Call, clock: ManualClock, notes: Notes) -> None:
+    """A call whose method has returned a stream ends when the app has read it."""
+    attempt = call.begin_attempt(MESSAGES)
     attempt.responded(200, {})
-    reading = attempt.read(event_stream=True, is_message=True)
-    call.returned()
-    assert call.over_for_sdk
-    assert call.outcome is None
+    reading = attempt.begin_body(event_stream=True, is_message=True)
+    assert call.has_open_bodies
+    call.method_returned("stream", attempt)
+    assert (call.outcome, notes.count("method_finished")) == (None, 1)
     clock.pass_(90)
-    reading.decoded(b"event: message_stop\ndata: {}\n\n")
+    reading.on_decoded(STOP)
     attempt.end(End.READ)
     assert call.outcome is CallOutcome.SUCCEEDED
     assert call.duration == 90
+    assert not call.has_open_bodies
     assert notes.count("call_ended") == 1
 
 
 @pytest.mark.parametrize(
-    ("how", "error", "outcome", "error_type"),
+    ("how", "outcome", "error_type"),
     [
-        (End.CLOSED, None, CallOutcome.ABANDONED, None),
-        (End.RAISED, asyncio.CancelledError(), CallOutcome.CANCELLED, None),
-        (End.RAISED, httpx.ReadTimeout(""), CallOutcome.FAILED, "client_timeout_error"),
-        (End.RAISED, httpx.ReadError(""), CallOutcome.FAILED, "connection_error"),
-        (End.RAISED, httpx.DecodingError(""), CallOutcome.FAILED, "client_error"),
-        (End.RAISED, ValueError(""), CallOutcome.FAILED, "client_error"),
-        (End.READ, None, CallOutcome.FAILED, "api_error"),
+        (End.CLOSED, CallOutcome.ABANDONED, None),
+        (asyncio.CancelledError(), CallOutcome.CANCELLED, None),
+        (httpx.ReadTimeout(""), CallOutcome.FAILED, "client_timeout_error"),
+        (httpx.ReadError(""), CallOutcome.FAILED, "connection_error"),
+        (httpx.DecodingError(""), CallOutcome.FAILED, "client_error"),
+        (ValueError(""), CallOutcome.FAILED, "client_error"),
+        (End.READ, CallOutcome.FAILED, "api_error"),
     ],
 )
 def test_the_end_of_the_body_is_the_end_of_the_call(
-    call: Call, notes: Any, how: End, error: BaseException | None, outcome: CallOutcome, error_type: str | None
+    call: Call, notes: Notes, how: End | BaseException, outcome: CallOutcome, error_type: str | None
 ) -> None:
-    """The method has returned; what the body did is how the call ended."""
-    attempt = call.begin_attempt(TARGET)
-    attempt.responded(200, {})
-    attempt.read(event_stream=True, is_message=True)
-    call.returned()
-    attempt.end(how, error)
+    """How the body ended that the method returned is how the call ended."""
+    attempt = opened(call)
+    call.method_returned("stream", attempt)
+    if isinstance(how, End):
+        attempt.end(how)
+    else:
+        attempt.fail(how)
     assert call.outcome is outcome
     assert call.error_type == error_type
-    assert list(notes.fatal.values()) == ([True] if outcome is CallOutcome.FAILED else [])
+    assert notes.after == ({attempt: AfterFailure.CALL_FAILED} if outcome is CallOutcome.FAILED else {})
+
+
+def test_a_body_that_ended_before_the_method_returned_it_decides_the_call(call: Call) -> None:
+    """A stream that a middleware has read until it broke, and returns all the same, has failed the call."""
+    attempt = opened(call)
+    attempt.fail(httpx.ReadTimeout(""))
+    call.method_returned("stream", attempt)
+    assert (call.outcome, call.error_type) == (CallOutcome.FAILED, "client_timeout_error")
 
 
 def test_an_error_event_in_the_body_has_the_apis_word(call: Call) -> None:
-    """The SDK raises it while the app reads."""
-    attempt = call.begin_attempt(TARGET)
-    attempt.responded(200, {})
-    attempt.read(event_stream=True, is_message=True).decoded(
-        b'event: error\ndata: {"error": {"type": "overloaded_error"}}\n\n'
-    )
-    call.returned()
+    """An `error` event that the SDK raises while the app reads has the API's type as the call's error type."""
+    attempt = opened(call, OVERLOADED)
+    call.method_returned("stream", attempt)
     attempt.end(End.CLOSED)
     assert (call.outcome, call.error_type) == (CallOutcome.FAILED, "overloaded_error")
+
+
+def test_a_stream_that_recovered_after_a_retry(call: Call, clock: ManualClock) -> None:
+    """A stream that is read to its end after a failed attempt is a call that recovered."""
+    answered(call, clock, 529)
+    attempt = opened(call, STOP)
+    call.method_returned("stream", attempt)
+    attempt.end(End.READ)
+    assert (call.outcome, call.retries) == (CallOutcome.RECOVERED, 1)
+
+
+def test_a_stream_that_the_app_leaves_after_a_retry_is_abandoned(call: Call, clock: ManualClock) -> None:
+    """A failed attempt before it does not make of an abandoned stream a recovery."""
+    answered(call, clock, 529)
+    attempt = opened(call)
+    call.method_returned("stream", attempt)
+    attempt.end(End.CLOSED)
+    assert call.outcome is CallOutcome.ABANDONED
+
+
+@pytest.mark.parametrize("late", ["end of the answer first", "end of the refusal first"])
+def test_a_fallback_after_a_failure_recovered(call: Call, clock: ManualClock, late: str) -> None:
+    """A middleware that answers with another model after a 529 has recovered the call, whichever attempt ends last."""
+    refused = call.begin_attempt(MESSAGES, "claude-opus-4-5")
+    refused.responded(529, {})
+    if late == "end of the refusal first":
+        refused.end(End.READ)
+    fallback = call.begin_attempt(MESSAGES, "claude-haiku-4-5")
+    fallback.responded(200, {})
+    fallback.end(End.READ)
+    refused.end(End.CLOSED)
+    call.method_returned("reply", None)
+    assert (call.outcome, call.error_type) == (CallOutcome.RECOVERED, None)
+    assert (refused.model, fallback.model) == ("claude-opus-4-5", "claude-haiku-4-5")
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout(""), httpx.ConnectError("")])
+def test_a_cached_answer_after_a_failure_recovered(
+    call: Call, clock: ManualClock, notes: Notes, error: Exception
+) -> None:
+    """A middleware that answers from its cache when the API fails has not failed, though no attempt followed."""
+    failed = broken(call, clock, error)
+    call.method_returned("cached", None)
+    assert (call.outcome, call.error_type) == (CallOutcome.RECOVERED, None)
+    assert notes.after == {failed: AfterFailure.CALL_WENT_ON}
+
+
+def test_the_loser_of_a_hedge_that_is_cancelled_says_nothing_of_the_call(call: Call, clock: ManualClock) -> None:
+    """Of two attempts at once the app got the winner's answer; that the other was stopped is no end of the call."""
+    loser = call.begin_attempt(MESSAGES)
+    answered(call, clock, 200)
+    loser.fail(asyncio.CancelledError())
+    call.method_returned("reply", None)
+    assert (call.outcome, call.error_type) == (CallOutcome.SUCCEEDED, None)
+
+
+def test_the_loser_of_a_hedge_that_is_closed_late_does_not_abandon_the_call(call: Call) -> None:
+    """A stream that the app reads to its end succeeded, though another one of its call was closed unread afterwards."""
+    winner, loser = opened(call, STOP), opened(call)
+    call.method_returned("stream", winner)
+    winner.end(End.READ)
+    assert call.outcome is None
+    loser.end(End.CLOSED)
+    assert call.outcome is CallOutcome.SUCCEEDED
+
+
+def test_of_several_open_bodies_the_returned_one_decides(call: Call) -> None:
+    """Of three open bodies the call waits for all, and takes its outcome from the one that the app got."""
+    first, second, third = opened(call), opened(call), opened(call)
+    call.method_returned("stream", second)
+    first.fail(httpx.ReadError(""))
+    second.end(End.CLOSED)
+    assert call.outcome is None
+    third.fail(KeyboardInterrupt())
+    assert (call.outcome, call.error_type) == (CallOutcome.ABANDONED, None)
+
+
+def test_a_reply_that_is_parsed_from_a_broken_stream_has_failed(call: Call) -> None:
+    """A method that returns a value has failed if the answer that it was made of was an `error` event."""
+    opened(call, OVERLOADED).end(End.CLOSED)
+    call.method_returned("reply", None)
+    assert (call.outcome, call.error_type) == (CallOutcome.FAILED, "overloaded_error")
+
+
+@pytest.mark.xfail(reason="A parsed reply is taken to be from the attempt that ended last, which need not be its own")
+@pytest.mark.parametrize("answer", ["of another attempt", "of a cache"])
+def test_a_broken_stream_that_the_reply_is_not_from_has_not_failed_the_call(
+    call: Call, clock: ManualClock, answer: str
+) -> None:
+    """A reply of a hedge's winner or of a cache is an answer, though a stream beside it broke and was closed last."""
+    beside = opened(call, OVERLOADED)
+    if answer == "of another attempt":
+        answered(call, clock, 200)
+    beside.end(End.CLOSED)
+    call.method_returned("reply", None)
+    assert (call.outcome, call.error_type) == (CallOutcome.RECOVERED, None)
+
+
+def test_a_call_without_a_body_of_its_own_waits_for_an_open_one(call: Call) -> None:
+    """A body that the method left open and did not return holds the call open, and says nothing of its outcome."""
+    left = opened(call)
+    call.method_returned("reply", None)
+    assert call.outcome is None
+    left.end(End.CLOSED)
+    assert call.outcome is CallOutcome.SUCCEEDED
+
+
+# -- a body that no attempt has ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "outcome", "error_type"),
+    [
+        (AttemptOutcome.COMPLETED, CallOutcome.SUCCEEDED, None),
+        (AttemptOutcome.ABANDONED, CallOutcome.ABANDONED, None),
+        (httpx.ReadTimeout(""), CallOutcome.FAILED, "client_timeout_error"),
+        (APIStatusError(), CallOutcome.FAILED, "overloaded_error"),
+        (asyncio.CancelledError(), CallOutcome.CANCELLED, None),
+    ],
+)
+def test_a_held_body_decides_the_call(
+    call: Call, notes: Notes, how: AttemptOutcome | BaseException, outcome: CallOutcome, error_type: str | None
+) -> None:
+    """A stream that a middleware makes is the body that the app got, and how it ends is how the call ends."""
+    body = call.hold_body()
+    assert call.has_open_bodies
+    call.method_returned("stream", body)
+    assert call.outcome is None
+    if isinstance(how, AttemptOutcome):
+        body.end(how)
+    else:
+        body.fail(how)
+    assert (call.outcome, call.error_type) == (outcome, error_type)
+    assert notes.count("call_ended") == 1
+
+
+def test_a_held_body_ends_once(call: Call, notes: Notes) -> None:
+    """The first end of a held body counts, and later ones are ignored."""
+    body = call.hold_body()
+    call.method_returned("stream", body)
+    body.end(AttemptOutcome.COMPLETED)
+    body.end(AttemptOutcome.ABANDONED)
+    body.fail(ValueError())
+    assert body.outcome is AttemptOutcome.COMPLETED
+    assert (call.outcome, call.error_type) == (CallOutcome.SUCCEEDED, None)
+    assert notes.count("call_ended") == 1
+
+
+def test_a_second_end_of_a_held_body_is_none_of_an_attempt(call: Call) -> None:
+    """A held body that ends twice does not count for an attempt that is under way."""
+    body = call.hold_body()
+    call.begin_attempt(MESSAGES)
+    call.method_returned("stream", body)
+    body.end(AttemptOutcome.COMPLETED)
+    body.end(AttemptOutcome.COMPLETED)
+    assert call.outcome is None
+
+
+def test_a_held_body_whose_attempts_failed_recovered(call: Call, clock: ManualClock, notes: Notes) -> None:
+    """A middleware that goes on with another attempt in the middle of its stream has recovered the call."""
+    body = call.hold_body()
+    call.method_returned("stream", body)
+    first = broken(call, clock, httpx.ReadError(""))
+    answered(call, clock, 200)
+    body.end(AttemptOutcome.COMPLETED)
+    assert call.outcome is CallOutcome.RECOVERED
+    assert notes.after == {first: AfterFailure.RETRIED}
+
+
+def test_a_held_body_ends_once_in_two_threads(runtime: Runtime, notes: Notes) -> None:
+    """Of a close and a failure of a held body in two threads at once one counts, and the call ends once."""
+    for _ in range(50):
+        call = runtime.begin_call(Invocation())
+        body = call.hold_body()
+        call.method_returned("stream", body)
+        barrier = threading.Barrier(2)
+
+        def fail(body: object = body, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            body.fail(httpx.ReadTimeout(""))  # type: ignore[attr-defined]
+
+        thread = threading.Thread(target=fail)
+        thread.start()
+        barrier.wait()
+        body.end(AttemptOutcome.ABANDONED)
+        thread.join()
+        assert (call.outcome, call.error_type) in {
+            (CallOutcome.ABANDONED, None),
+            (CallOutcome.FAILED, "client_timeout_error"),
+        }
+        assert notes.count("call_ended", call) == 1
+
+
+@pytest.mark.xfail(reason="HeldBody.fail writes the call's error type, also where another body decides the outcome")
+def test_a_held_body_that_was_not_returned_says_nothing_of_the_call(call: Call) -> None:
+    """A call that the app got an answer of has no error type, whatever became of a body that it did not get."""
+    returned, other = call.hold_body(), call.hold_body()
+    call.method_returned("stream", returned)
+    other.fail(httpx.ReadTimeout(""))
+    returned.end(AttemptOutcome.COMPLETED)
+    assert (call.outcome, call.error_type) == (CallOutcome.SUCCEEDED, None)
 
 
 # -- the backoff -------------------------------------------------------------------------------------------------------
@@ -201,122 +458,183 @@ def test_an_error_event_in_the_body_has_the_apis_word(call: Call) -> None:
         ({"retry_after": b"0"}, RetrySource.BACKOFF),
     ],
 )
-def test_what_set_the_backoff(clock: Any, notes: Any, headers: dict[str, bytes], source: RetrySource) -> None:
-    """The server's header, as far as the SDK obeys it, else the SDK's own formula."""
-    call = Call(Invocation(longest_retry_after=60.0), notes, clock)
+def test_what_decided_the_backoff(
+    runtime: Runtime, clock: ManualClock, headers: dict[str, bytes], source: RetrySource
+) -> None:
+    """The server's header decided the backoff as far as the SDK obeys it, else the SDK's own formula did."""
+    call = runtime.begin_call(Invocation(max_retry_after=60.0))
     answered(call, clock, 429, **headers)
-    retry = call.begin_attempt(TARGET).retry
+    retry = call.begin_attempt(MESSAGES).retry
     assert retry is not None
     assert retry.source is source
 
 
-def test_a_failure_of_the_network_backs_off_by_formula(call: Call, clock: Any) -> None:
-    """There was no header to obey."""
+def test_a_failure_of_the_network_backs_off_by_formula(call: Call, clock: ManualClock) -> None:
+    """After a failure of the network there is no header to obey."""
     broken(call, clock, httpx.ConnectError(""))
     clock.pass_(700)
-    retry = call.begin_attempt(TARGET).retry
+    retry = call.begin_attempt(MESSAGES).retry
     assert retry is not None
     assert (retry.delay, retry.reason, retry.source) == (700, "connection_error", RetrySource.BACKOFF)
 
 
-def test_a_backoff_is_never_negative(clock: Any, notes: Any) -> None:
-    """A failure that another thread reports while the next attempt is starting ends after that start: no backoff."""
-    call = Call(Invocation(max_retries=2), notes, clock)
-    first = call.begin_attempt(TARGET)
-
-    def mark() -> int:
-        started: int = clock.time
-        if not first.ended:
-            clock.mark = lambda: clock.time
-            clock.pass_(5)
-            first.end(End.RAISED, httpx.ReadTimeout(""))
-        return started
-
-    clock.mark = mark
-    retry = call.begin_attempt(TARGET).retry
+def test_a_backoff_is_never_negative(call: Call, clock: ManualClock) -> None:
+    """A clock that seems to run backwards between two threads makes a backoff of nothing."""
+    broken(call, clock, httpx.ConnectError(""))
+    clock.pass_(-3)
+    retry = call.begin_attempt(MESSAGES).retry
     assert retry is not None
-    assert (retry.reason, retry.delay) == ("read_timeout", 0)
+    assert retry.delay == 0
 
 
-def test_an_attempt_beside_another_is_no_retry_after_a_backoff(call: Call, clock: Any) -> None:
-    """A fallback, sent while the one before is under way or after it has answered."""
-    call.begin_attempt(TARGET)
-    second = call.begin_attempt(TARGET)
+def test_an_attempt_beside_another_has_no_backoff(call: Call) -> None:
+    """An attempt that is sent while the one before is under way is no retry after a backoff."""
+    call.begin_attempt(MESSAGES)
+    second = call.begin_attempt(MESSAGES)
     assert second.retry is not None
-    assert (second.retry.number, second.retry.delay, second.retry.reason) == (1, None, None)
+    assert (second.retry.number, second.retry.delay, second.retry.reason, second.retry.source) == (1, None, None, None)
     assert second.resend_count == 1
 
 
-def test_each_failure_beside_another_is_settled(call: Call, clock: Any, notes: Any) -> None:
-    """Two attempts that were under way at once both failed before the next one."""
-    first, second = call.begin_attempt(TARGET), call.begin_attempt(TARGET)
-    first.end(End.RAISED, httpx.ReadTimeout(""))
-    second.end(End.RAISED, httpx.ReadTimeout(""))
-    call.begin_attempt(TARGET)
-    assert notes.fatal == {id(first): False, id(second): False}
+def test_an_attempt_after_an_answer_has_no_backoff(call: Call, clock: ManualClock) -> None:
+    """An attempt that follows one that did not fail has neither a reason nor a backoff."""
+    answered(call, clock, 200)
+    clock.pass_(70)
+    retry = call.begin_attempt(MESSAGES).retry
+    assert retry is not None
+    assert (retry.number, retry.delay, retry.reason) == (1, None, None)
 
 
-def test_an_attempt_after_the_call_is_settled(call: Call, clock: Any, notes: Any) -> None:
-    """A task that the call has left behind sends on; the call does not end a second time."""
-    call.returned()
+def test_each_failure_beside_another_is_decided(call: Call, notes: Notes) -> None:
+    """Two attempts that were under way at once and both failed before the next one were both retried."""
+    first, second = call.begin_attempt(MESSAGES), call.begin_attempt(MESSAGES)
+    first.fail(httpx.ReadTimeout(""))
+    second.fail(httpx.ReadTimeout(""))
+    call.begin_attempt(MESSAGES)
+    assert notes.after == {first: AfterFailure.RETRIED, second: AfterFailure.RETRIED}
+
+
+# -- after its end -----------------------------------------------------------------------------------------------------
+
+
+def test_an_attempt_after_the_call_is_decided(call: Call, clock: ManualClock, notes: Notes) -> None:
+    """An attempt that a background task sends after its call has ended will not be retried, and ends no call again."""
+    call.method_returned(None, None)
     late = broken(call, clock, httpx.ReadTimeout(""))
-    assert notes.fatal == {id(late): True}
+    assert notes.after == {late: AfterFailure.CALL_FAILED}
     assert notes.count("call_ended") == 1
+    assert (call.outcome, call.error_type) == (CallOutcome.SUCCEEDED, None)
 
 
-def test_the_attempts_are_on_the_calls_calendar(call: Call, clock: Any) -> None:
-    """The wall clock is read once per call; the rest is its monotonic distance."""
+def test_a_late_attempt_does_not_change_what_the_call_was(runtime: Runtime, clock: ManualClock) -> None:
+    """Operation and address of a call that has ended stay as they were when its recorder was told."""
+    call = runtime.begin_call(Invocation())
+    call.method_returned(None, None)
+    answered(call, clock, 200)
+    assert (call.operation, call.address, call.duration) == (None, None, 0)
+
+
+def attempt_of(call: Call, clock: ManualClock) -> weakref.ref[object]:
+    """A failed attempt that only the call may refer to, by its headers: an attempt takes no weak references."""
+
+    class Headers(dict[bytes, bytes]):
+        pass
+
+    headers = Headers()
+    attempt = call.begin_attempt(MESSAGES)
+    attempt.responded(529, headers)
+    attempt.end(End.READ)
+    return weakref.ref(headers)
+
+
+def test_a_call_that_has_ended_keeps_no_attempt(runtime: Runtime, clock: ManualClock) -> None:
+    """A task that keeps a call for long keeps nothing of its attempts by it."""
+    call = Call(Invocation(), clock)
+    kept = attempt_of(call, clock)
+    call.method_raised(APIStatusError())
+    gc.collect()
+    assert kept() is None
+
+
+@pytest.mark.xfail(reason="An attempt that fails after the end of its call becomes the call's last failure, and stays")
+def test_a_call_that_has_ended_keeps_no_late_attempt(runtime: Runtime, clock: ManualClock) -> None:
+    """An attempt that fails after its call has ended is not kept by the call either."""
+    call = Call(Invocation(), clock)
+    call.method_returned(None, None)
+    kept = attempt_of(call, clock)
+    gc.collect()
+    assert kept() is None
+
+
+# -- what it is --------------------------------------------------------------------------------------------------------
+
+
+def test_the_attempts_are_on_the_calls_calendar(call: Call, clock: ManualClock) -> None:
+    """The wall clock is read once per call; an attempt's place is its monotonic distance from the call's start."""
     clock.pass_(33)
-    assert call.begin_attempt(TARGET).wall == call.wall + 33
+    assert call.begin_attempt(MESSAGES).wall == call.wall + 33
 
 
-# -- who holds it open, and what it is ---------------------------------------------------------------------------------
-
-
-def test_a_held_call_is_not_over(call: Call, notes: Any) -> None:
-    """Until what holds it has let go, which counts once."""
-    release = call.hold()
-    call.returned()
-    assert call.outcome is None
-    release()
-    release()
-    assert call.outcome is CallOutcome.SUCCEEDED
-    assert notes.count("call_ended") == 1
-
-
-def test_a_release_does_not_stand_for_an_attempt(call: Call) -> None:
-    """A second release is none of the attempt that is under way."""
-    release = call.hold()
-    call.begin_attempt(TARGET)
-    call.returned()
-    release()
-    release()
-    assert call.outcome is None
-
-
-def test_the_url_tells_the_operation_where_the_sdk_does_not(call: Call, clock: Any, notes: Any) -> None:
-    """Known as soon as an attempt has ended."""
-    unnamed = Call(replace(call.invocation, operation=None, address=None), notes, clock)
+def test_the_url_tells_the_operation_where_the_sdk_does_not(runtime: Runtime, call: Call, clock: ManualClock) -> None:
+    """Operation and address of a call that the SDK does not tell are known as soon as an attempt has ended."""
+    unnamed = runtime.begin_call(replace(call.invocation, operation=None, address=None))
     assert (unnamed.operation, unnamed.address) == (None, None)
     answered(unnamed, clock, 200)
     assert (unnamed.operation, unnamed.address) == ("messages.create", "api.anthropic.com")
 
 
 def test_the_sdks_operation_is_the_attempts(call: Call) -> None:
-    """Where the URL of another platform says less."""
+    """The SDK's operation is that of each attempt, where the URL of another platform says less."""
     attempt = call.begin_attempt(target_of("POST", "https", "h.test", None, "/unknown"))
     assert attempt.operation == "messages.create"
     assert attempt.is_message
 
 
-def test_an_exception_that_cannot_be_read_ends_the_call(call: Call, notes: Any) -> None:
-    """Whatever the app's own classes are like."""
+def test_an_attempt_has_the_calls_model_unless_its_request_tells_another(call: Call) -> None:
+    """The model of an attempt is that of its own request, and the call's where the request's is unknown."""
+    assert call.begin_attempt(MESSAGES).model == "claude-opus-4-5"
+    assert call.begin_attempt(MESSAGES, "claude-haiku-4-5").model == "claude-haiku-4-5"
 
-    class Hostile(APIStatusError):
-        @property
-        def type(self) -> str:  # type: ignore[override]
-            raise RuntimeError("hostile")
 
-    call.returned(Hostile())
-    assert (call.outcome, call.error_type) == (CallOutcome.FAILED, "client_error")
+# -- in several threads ------------------------------------------------------------------------------------------------
+
+
+def test_a_method_that_returns_while_its_body_ends_is_one_end(runtime: Runtime, notes: Notes) -> None:
+    """Of the method's return and the end of its body in two threads at once, the later one ends the call, once."""
+    for _ in range(50):
+        call = runtime.begin_call(Invocation())
+        attempt = opened(call, STOP)
+        barrier = threading.Barrier(2)
+
+        def end(attempt: Attempt = attempt, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            attempt.end(End.READ)
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        barrier.wait()
+        call.method_returned("stream", attempt)
+        thread.join()
+        assert call.outcome is CallOutcome.SUCCEEDED
+        assert notes.count("call_ended", call) == 1
+
+
+def test_bodies_that_end_in_many_threads_are_one_end(call: Call, notes: Notes) -> None:
+    """Of many bodies that end at once in threads of their own, the last one ends the call, once."""
+    attempts = [opened(call) for _ in range(8)]
+    call.method_returned("stream", attempts[0])
+    barrier = threading.Barrier(len(attempts))
+
+    def end(attempt: Attempt) -> None:
+        barrier.wait()
+        attempt.fail(httpx.ReadError(""))
+
+    threads = [threading.Thread(target=end, args=(attempt,)) for attempt in attempts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert call.outcome is CallOutcome.FAILED
+    assert notes.after == dict.fromkeys(attempts, AfterFailure.CALL_FAILED)
+    assert notes.count("failure_decided") == len(attempts)
     assert notes.count("call_ended") == 1

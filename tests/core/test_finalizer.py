@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from anthropic_otel._core import finalizer
-from anthropic_otel._core.finalizer import drain, finalize, process
+from anthropic_otel._core.finalizer import drain, finalize, fork_generation
 
 
 class Body:
@@ -22,7 +22,7 @@ class Body:
         self.end = end
 
     def __del__(self) -> None:
-        finalize(self.end, process())
+        finalize(self.end, fork_generation())
 
 
 @pytest.fixture

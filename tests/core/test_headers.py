@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_otel._core import headers as h
+from anthropic_otel._core import headers
 from anthropic_otel._core.semconv import RATELIMIT_KINDS
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
@@ -16,7 +16,7 @@ YEAR = 366 * 86_400.0
 def test_names_are_lowercase_and_the_last_of_two_counts() -> None:
     """Header names have no case; a proxy that repeats one has the last word."""
     raw = [(b"Request-ID", b"first"), (b"REQUEST-id", b"last")]
-    assert h.by_name(raw) == {b"request-id": b"last"}
+    assert headers.by_name(raw) == {b"request-id": b"last"}
 
 
 @pytest.mark.parametrize(
@@ -36,16 +36,16 @@ def test_names_are_lowercase_and_the_last_of_two_counts() -> None:
 )
 def test_an_identifier_is_short_printable_ascii(value: bytes, expected: str | None) -> None:
     """Anything else is no id, and nobody's text gets into telemetry by way of one."""
-    assert h.identifier(value) == expected
+    assert headers.identifier(value) == expected
 
 
 def test_an_absent_identifier_is_none() -> None:
     """A response need not have one."""
-    assert h.identifier(None) is None
+    assert headers.identifier(None) is None
 
 
 @pytest.mark.parametrize(
-    ("headers", "expected"),
+    ("raw", "expected"),
     [
         ({}, None),
         ({b"retry-after": b"7"}, 7.0),
@@ -84,29 +84,29 @@ def test_an_absent_identifier_is_none() -> None:
         ({b"retry-after-ms": b"nan", b"retry-after": b"7"}, None),
     ],
 )
-def test_retry_after_is_what_the_server_asks_for(headers: h.RawHeaders, expected: float | None) -> None:
+def test_retry_after_is_what_the_server_asks_for(raw: headers.RawHeaders, expected: float | None) -> None:
     """Milliseconds first, then seconds, then a date; what is not a positive time is no request to wait."""
-    assert h.retry_after(headers, NOW) == pytest.approx(expected)
+    assert headers.retry_after(raw, NOW) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529, 599])
 def test_a_status_that_the_sdk_retries(status: int) -> None:
     """Unless the server says otherwise."""
-    assert h.should_retry(status, {})
-    assert not h.should_retry(status, {b"x-should-retry": b"false"})
+    assert headers.should_retry(status, {})
+    assert not headers.should_retry(status, {b"x-should-retry": b"false"})
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
 def test_a_status_that_the_sdk_does_not_retry(status: int) -> None:
     """Unless the server says otherwise; a word that it does not know changes nothing."""
-    assert not h.should_retry(status, {})
-    assert h.should_retry(status, {b"x-should-retry": b"true"})
-    assert not h.should_retry(status, {b"x-should-retry": b"maybe"})
+    assert not headers.should_retry(status, {})
+    assert headers.should_retry(status, {b"x-should-retry": b"true"})
+    assert not headers.should_retry(status, {b"x-should-retry": b"maybe"})
 
 
-def limits(**headers: bytes) -> list[h.RateLimit]:
+def limits(**values: bytes) -> list[headers.RateLimit]:
     return list(
-        h.rate_limits({f"anthropic-ratelimit-{name.replace('_', '-')}".encode(): v for name, v in headers.items()})
+        headers.rate_limits({f"anthropic-ratelimit-{name.replace('_', '-')}".encode(): v for name, v in values.items()})
     )
 
 
@@ -117,7 +117,7 @@ def test_each_kind_of_rate_limit_is_told() -> None:
         for kind in RATELIMIT_KINDS
         for part, value in (("limit", b"50"), ("remaining", b"49"), ("reset", b"2023-11-14T22:13:21Z"))
     }
-    assert list(h.rate_limits(raw)) == [h.RateLimit(kind, 50, 49, NOW + 1) for kind in RATELIMIT_KINDS]
+    assert list(headers.rate_limits(raw)) == [headers.RateLimit(kind, 50, 49, NOW + 1) for kind in RATELIMIT_KINDS]
 
 
 def test_a_response_without_rate_limits_has_none() -> None:
@@ -132,7 +132,7 @@ def test_a_response_without_rate_limits_has_none() -> None:
 )
 def test_a_malformed_count_is_absent(value: bytes) -> None:
     """What is no whole number of at most 18 digits is not reported; the rest of the kind is."""
-    assert limits(requests_limit=value, requests_remaining=b"3") == [h.RateLimit("requests", None, 3, None)]
+    assert limits(requests_limit=value, requests_remaining=b"3") == [headers.RateLimit("requests", None, 3, None)]
     assert limits(requests_limit=value) == []
 
 
@@ -179,13 +179,13 @@ _NEARLY = st.text(alphabet="0123456789 ,:-+.TZeGMTMonJanDec", max_size=40).map(s
 
 
 @given(st.dictionaries(_NAMES, st.binary(max_size=80) | _NEARLY), st.integers(100, 999))
-def test_no_header_raises(headers: dict[bytes, bytes], status: int) -> None:
+def test_no_header_raises(raw: dict[bytes, bytes], status: int) -> None:
     """Whatever bytes a server sends, each reader answers, within its bounds."""
-    seconds = h.retry_after(headers, NOW)
+    seconds = headers.retry_after(raw, NOW)
     assert seconds is None or 0 < seconds <= YEAR
-    assert h.should_retry(status, headers) in (True, False)
-    identifier = h.identifier(headers.get(b"request-id"))
+    assert headers.should_retry(status, raw) in (True, False)
+    identifier = headers.identifier(raw.get(b"request-id"))
     assert identifier is None or (len(identifier) <= 128 and identifier.isprintable())
-    for limit in h.rate_limits(headers):
+    for limit in headers.rate_limits(raw):
         assert limit.kind in RATELIMIT_KINDS
         assert limit.limit is None or 0 <= limit.limit < 2**63

@@ -7,34 +7,33 @@ from typing import Any
 import pytest
 
 from anthropic_otel._core.reading import Reading
-from anthropic_otel._core.sse import StreamEnd
-
-STOP = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
+from anthropic_otel._core.sse import UNSEEN, StreamEnd
+from core.notes import OVERLOADED, STOP, ManualClock
 
 
 @pytest.fixture
-def reading(clock: Any) -> Reading:
+def reading(clock: ManualClock) -> Reading:
     return Reading(clock, event_stream=True, is_message=True)
 
 
-def chunk(reading: Reading, clock: Any, wait: int, data: bytes = b"x") -> None:
+def chunk(reading: Reading, clock: ManualClock, wait: int, data: bytes = b"x") -> None:
     """The app asks, the server takes `wait` to answer."""
-    reading.asked_at = reading.now()
+    reading.asked_at = reading.clock_now()
     clock.pass_(wait)
-    reading.arrived()
-    reading.decoded(data)
+    reading.on_chunk()
+    reading.on_decoded(data)
 
 
-def test_the_first_chunk_has_a_time(reading: Reading, clock: Any) -> None:
-    """And later ones do not change it."""
+def test_the_first_chunk_has_a_time(reading: Reading, clock: ManualClock) -> None:
+    """The first chunk has a time, which later chunks do not change."""
     chunk(reading, clock, 7)
     first = clock.time
     chunk(reading, clock, 9)
     assert reading.first_chunk == first
 
 
-def test_the_longest_wait_for_the_server_is_the_gap(reading: Reading, clock: Any) -> None:
-    """The time that the app took between two chunks is none of it."""
+def test_the_longest_wait_for_the_server_is_the_gap(reading: Reading, clock: ManualClock) -> None:
+    """The gap is the longest wait for the server, without the time that the app took between two chunks."""
     for wait, held in ((5, 1_000), (30, 2_000), (10, 3_000)):
         chunk(reading, clock, wait)
         clock.pass_(held)
@@ -42,104 +41,121 @@ def test_the_longest_wait_for_the_server_is_the_gap(reading: Reading, clock: Any
     assert reading.max_gap == 30
 
 
-def test_the_time_between_chunks_is_the_consumers(reading: Reading, clock: Any) -> None:
-    """From each chunk to the next request for one; before the first chunk the app has nothing to hold."""
+def test_the_time_between_chunks_is_the_consumers(reading: Reading, clock: ManualClock) -> None:
+    """The consumer has each chunk from when it came until it asks for the next; before the first it has none."""
     clock.pass_(500)
     for _ in range(3):
         chunk(reading, clock, 10)
         clock.pass_(100)
-    reading.asked_at = reading.now()
+    reading.asked_at = reading.clock_now()
     reading.conclude(clock.time)
     assert reading.consumer_time == 300
 
 
-ERROR = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
 QUOTED = b'event: content_block_delta\ndata: {"delta":{"text":"event: error\\n\\n"}}\n\n'
 
 
 @pytest.mark.parametrize(
     ("chunks", "expected"),
     [
-        ([ERROR], [True]),
-        ([ERROR.replace(b"\n", b"\r\n")], [True]),
-        ([b"event: ping\ndata: {}\n\n", ERROR], [False, True]),
-        ([b"event: ping\ndata: {}\n\n" + ERROR], [False]),
-        ([b"data: cut in", b" two\n\n" + ERROR], [False, False]),
+        ([OVERLOADED], [True]),
+        ([OVERLOADED.replace(b"\n", b"\r\n")], [True]),
+        ([b"event: ping\ndata: {}\n\n", OVERLOADED], [False, True]),
+        ([b"event: ping\ndata: {}\n\n" + OVERLOADED], [False]),
+        ([b"data: cut in", b" two\n\n" + OVERLOADED], [False, False]),
         ([b"event: errors_of_another_kind\ndata: {}\n\n"], [False]),
-        ([ERROR[:40], ERROR[40:]], [False, False]),
+        ([OVERLOADED[:40], OVERLOADED[40:]], [False, False]),
         ([QUOTED, STOP], [False, False]),
         ([7], [False]),
     ],
 )
 def test_a_whole_error_event_is_the_last(reading: Reading, chunks: list[Any], expected: list[bool]) -> None:
-    """One that shares its chunk or is cut is read off at the end; what a model writes of errors is none."""
-    assert [reading.decoded(each) for each in chunks] == expected
+    """A chunk that is an `error` event is the last; one that shares its chunk or is cut is read off at the end."""
+    assert [reading.on_decoded(each) for each in chunks] == expected
 
 
 @pytest.mark.parametrize("first", [b"", b"e", b"event:", b"event: ", b"\n"])
 def test_a_first_chunk_may_be_short(reading: Reading, first: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """However a proxy cuts the stream, nothing of ours fails, and the next chunk is joined to it."""
+    """A stream that a proxy cuts anywhere is joined again, and nothing of the library fails."""
     caplog.set_level("DEBUG", "anthropic_otel")
-    assert [reading.decoded(first), reading.decoded(STOP)] == [False, False]
+    assert [reading.on_decoded(first), reading.on_decoded(STOP)] == [False, False]
     reading.conclude(0)
     assert caplog.records == []
     assert reading.end == StreamEnd(first[-1:] in (b"", b"\n"), None)
 
 
 def test_what_arrives_is_looked_at_where_nothing_hides_it(reading: Reading) -> None:
-    """By one call for each chunk."""
-    assert [reading.arrived(), reading.arrived(STOP), reading.arrived(ERROR)] == [False, False, True]
+    """A chunk without a content encoding is looked at as it arrives."""
+    assert [reading.on_chunk(), reading.on_chunk(STOP), reading.on_chunk(OVERLOADED)] == [False, False, True]
     reading.conclude(0)
     assert reading.end == StreamEnd(False, "overloaded_error")
 
 
-def test_the_silence_before_the_end_counts(reading: Reading, clock: Any) -> None:
+def test_the_silence_before_the_end_counts(reading: Reading, clock: ManualClock) -> None:
     """A stream that stalls until a read timeout has its longest silence at its end."""
     chunk(reading, clock, 10)
-    reading.asked_at = reading.now()
+    reading.asked_at = reading.clock_now()
     clock.pass_(60_000)
     reading.conclude(clock.time)
     assert reading.max_gap == 60_000
 
 
-def test_a_stream_that_never_answers_is_silent_from_its_beginning(reading: Reading, clock: Any) -> None:
-    """There is no first chunk, and one long gap."""
-    reading.asked_at = reading.now()
+def test_a_stream_that_never_answers_is_silent_from_its_beginning(reading: Reading, clock: ManualClock) -> None:
+    """A stream without a chunk has one long gap."""
+    reading.asked_at = reading.clock_now()
     clock.pass_(60_000)
     reading.conclude(clock.time)
     assert reading.first_chunk is None
     assert reading.max_gap == 60_000
 
 
-def test_a_body_that_is_never_read_has_no_times(reading: Reading, clock: Any) -> None:
-    """Nobody waited for anything."""
+def test_a_body_that_is_never_read_has_no_times(reading: Reading, clock: ManualClock) -> None:
+    """A body that is never read has no first chunk, no gap and no consumer time."""
     clock.pass_(60_000)
     reading.conclude(clock.time)
     assert (reading.first_chunk, reading.max_gap, reading.consumer_time) == (None, 0, 0)
 
 
-def test_an_app_that_stops_reading_waits_for_nothing(reading: Reading, clock: Any) -> None:
-    """What passes between its last chunk and the close of the stream is no silence of the server's."""
+def test_an_app_that_stops_reading_waits_for_nothing(reading: Reading, clock: ManualClock) -> None:
+    """The time between the last chunk and the close of a stream is no silence of the server's."""
     chunk(reading, clock, 10)
     clock.pass_(60_000)
     reading.conclude(clock.time)
     assert reading.max_gap == 10
 
 
-def test_the_end_of_an_event_stream_is_read_once(reading: Reading, clock: Any) -> None:
-    """What was kept of it is gone then, and what comes later is not looked at."""
+def test_the_end_of_an_event_stream_is_read_once(reading: Reading, clock: ManualClock) -> None:
+    """The end of a stream is read off once; what was kept of it is freed, and what comes later is not looked at."""
     chunk(reading, clock, 1, STOP)
     reading.conclude(clock.time)
     assert reading.end == StreamEnd(True, None)
-    assert reading.tail is None
-    reading.decoded(b'event: error\ndata: {"error": {"type": "api_error"}}\n\n')
+    assert reading._tail is None
+    reading.on_decoded(b'event: error\ndata: {"error": {"type": "api_error"}}\n\n')
     reading.conclude(clock.time)
     assert reading.end == StreamEnd(True, None)
 
 
-def test_a_body_that_is_no_event_stream_has_no_end_event(clock: Any) -> None:
-    """Its bytes are not looked at."""
+def test_a_body_that_is_no_event_stream_has_no_end_event(clock: ManualClock) -> None:
+    """The bytes of a body that is no event stream are not looked at."""
     reading = Reading(clock, event_stream=False, is_message=False)
     chunk(reading, clock, 1, STOP)
     reading.conclude(clock.time)
     assert reading.end is None
+
+
+def test_a_compressed_stream_whose_events_are_decoded_is_read_by_them(reading: Reading, clock: ManualClock) -> None:
+    """A chunk whose content encoding hides its events has a time, and its events are seen once they are decoded."""
+    assert reading.on_chunk(None) is False
+    assert reading.on_decoded(STOP) is False
+    reading.conclude(clock.time)
+    assert reading.first_chunk == clock.time
+    assert reading.end == StreamEnd(True, None)
+
+
+def test_a_compressed_stream_that_the_app_decodes_itself_has_an_unknown_end(
+    reading: Reading, clock: ManualClock
+) -> None:
+    """Where chunks came and none was seen decoded, nobody can say whether the stream was complete."""
+    reading.on_chunk(None)
+    reading.conclude(clock.time)
+    assert reading.end == UNSEEN

@@ -22,7 +22,7 @@ CUT = StreamEnd(False, None)
 def end_of(*chunks: bytes) -> StreamEnd:
     tail = b""
     for chunk in chunks:
-        tail = sse.kept(tail, chunk)
+        tail = sse.append_tail(tail, chunk)
     return sse.end_of(tail)
 
 
@@ -179,7 +179,7 @@ def test_no_more_than_the_tail_is_kept() -> None:
     """Of a stream of any length, in chunks of any size."""
     tail = b""
     for size in (1, 10, TAIL - 1, TAIL, TAIL + 1, 1_000_000, 3):
-        tail = sse.kept(tail, b"x" * size)
+        tail = sse.append_tail(tail, b"x" * size)
         assert len(tail) <= TAIL
 
 

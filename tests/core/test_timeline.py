@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anthropic_otel._core.semconv import Phase
-from anthropic_otel._core.timeline import _HANDLERS, Timeline, peer_of
+from anthropic_otel._core.timeline import _HANDLERS, Timeline, peer_of, starts_request, version_of
+from core.notes import ManualClock
 
 HEADERS = [(b"request-id", b"req_1")]
 
@@ -39,11 +39,11 @@ STREAM = {"return_value": NetworkStream(("192.0.2.1", 443))}
 
 
 @pytest.fixture
-def timeline(clock: Any) -> Timeline:
+def timeline(clock: ManualClock) -> Timeline:
     return Timeline(clock, clock.time, "api.test")
 
 
-def play(timeline: Timeline, clock: Any, *events: tuple[int, str, dict[str, Any]]) -> None:
+def play(timeline: Timeline, clock: ManualClock, *events: tuple[int, str, dict[str, Any]]) -> None:
     """Each event after a time, and then the end, a nanosecond after the last."""
     for wait, name, info in events:
         clock.pass_(wait)
@@ -52,8 +52,8 @@ def play(timeline: Timeline, clock: Any, *events: tuple[int, str, dict[str, Any]
     timeline.finish(clock.time)
 
 
-def test_a_new_tls_connection_has_every_phase(timeline: Timeline, clock: Any) -> None:
-    """From the send to the first event it was the pool; each event ends the phase before it."""
+def test_a_new_tls_connection_has_every_phase(timeline: Timeline, clock: ManualClock) -> None:
+    """A new TLS connection has every phase: the pool until its first event, then each event ends the one before."""
     play(
         timeline,
         clock,
@@ -70,7 +70,7 @@ def test_a_new_tls_connection_has_every_phase(timeline: Timeline, clock: Any) ->
         (0, "http11.receive_response_body.started", POST),
         (600_000, "http11.receive_response_body.complete", {}),
     )
-    assert timeline.known() == {
+    assert timeline.phase_durations() == {
         Phase.POOL: 1,
         Phase.CONNECT: 20,
         Phase.TLS: 300,
@@ -81,11 +81,11 @@ def test_a_new_tls_connection_has_every_phase(timeline: Timeline, clock: Any) ->
     assert timeline.reused is False
     assert timeline.proxied is False
     assert timeline.peer == ("192.0.2.1", 443)
-    assert timeline.raw_response == ("1.1", 200, HEADERS)
+    assert timeline.parsed_response == ("1.1", 200, HEADERS)
 
 
-def test_no_connect_event_means_a_reused_connection(timeline: Timeline, clock: Any) -> None:
-    """Then the first event is that of the request."""
+def test_no_connect_event_means_a_reused_connection(timeline: Timeline, clock: ManualClock) -> None:
+    """A connection is a reused one if its first event is that of the request."""
     play(
         timeline,
         clock,
@@ -93,13 +93,13 @@ def test_no_connect_event_means_a_reused_connection(timeline: Timeline, clock: A
         (6, "http11.send_request_body.complete", {}),
         (7, "http11.receive_response_headers.complete", ANSWER),
     )
-    assert timeline.known() == {Phase.POOL: 5, Phase.SEND: 6, Phase.WAIT: 7, Phase.RECEIVE: 1}
+    assert timeline.phase_durations() == {Phase.POOL: 5, Phase.SEND: 6, Phase.WAIT: 7, Phase.RECEIVE: 1}
     assert timeline.reused is True
     assert timeline.peer is None
 
 
-def test_http_2_has_the_same_phases(timeline: Timeline, clock: Any) -> None:
-    """Under its own event names, with a response of two parts."""
+def test_http_2_has_the_same_phases(timeline: Timeline, clock: ManualClock) -> None:
+    """HTTP/2 has the same phases under its own event names, with a response of two parts."""
     play(
         timeline,
         clock,
@@ -111,7 +111,7 @@ def test_http_2_has_the_same_phases(timeline: Timeline, clock: Any) -> None:
         (4, "http2.send_request_body.complete", {}),
         (5, "http2.receive_response_headers.complete", {"return_value": (529, HEADERS)}),
     )
-    assert timeline.known() == {
+    assert timeline.phase_durations() == {
         Phase.POOL: 1,
         Phase.CONNECT: 2,
         Phase.TLS: 3,
@@ -119,11 +119,11 @@ def test_http_2_has_the_same_phases(timeline: Timeline, clock: Any) -> None:
         Phase.WAIT: 5,
         Phase.RECEIVE: 1,
     }
-    assert timeline.raw_response == ("2", 529, HEADERS)
+    assert timeline.parsed_response == ("2", 529, HEADERS)
 
 
-def test_the_connect_of_a_proxy_is_part_of_connecting(timeline: Timeline, clock: Any) -> None:
-    """It looks like a request and a response, and is neither the attempt's."""
+def test_the_connect_of_a_proxy_is_part_of_connecting(timeline: Timeline, clock: ManualClock) -> None:
+    """A proxy's CONNECT looks like a request and a response, and is part of connecting."""
     play(
         timeline,
         clock,
@@ -137,7 +137,7 @@ def test_the_connect_of_a_proxy_is_part_of_connecting(timeline: Timeline, clock:
         (8, "http11.send_request_body.complete", {}),
         (9, "http11.receive_response_headers.complete", ANSWER),
     )
-    assert timeline.known() == {
+    assert timeline.phase_durations() == {
         Phase.POOL: 1,
         Phase.CONNECT: 20,
         Phase.TLS: 7,
@@ -148,8 +148,8 @@ def test_the_connect_of_a_proxy_is_part_of_connecting(timeline: Timeline, clock:
     assert timeline.proxied is True
 
 
-def test_a_proxy_that_turns_the_tunnel_away_is_no_response(timeline: Timeline, clock: Any) -> None:
-    """Its 407 is not the API's status."""
+def test_a_proxy_that_turns_the_tunnel_away_is_no_response(timeline: Timeline, clock: ManualClock) -> None:
+    """The 407 with which a proxy refuses a tunnel is not the API's status."""
     play(
         timeline,
         clock,
@@ -161,8 +161,8 @@ def test_a_proxy_that_turns_the_tunnel_away_is_no_response(timeline: Timeline, c
     assert timeline.phase is Phase.CONNECT
 
 
-def test_a_socks_proxy_has_the_same_phases(timeline: Timeline, clock: Any) -> None:
-    """Under the names of httpcore's SOCKS connection."""
+def test_a_socks_proxy_has_the_same_phases(timeline: Timeline, clock: ManualClock) -> None:
+    """A SOCKS proxy has the same phases, under the names of httpcore's SOCKS connection."""
     play(
         timeline,
         clock,
@@ -171,58 +171,58 @@ def test_a_socks_proxy_has_the_same_phases(timeline: Timeline, clock: Any) -> No
         (0, "socks.start_tls.started", {}),
         (3, "http11.send_request_headers.started", POST),
     )
-    assert timeline.known() == {Phase.POOL: 1, Phase.CONNECT: 2, Phase.TLS: 3, Phase.SEND: 1}
+    assert timeline.phase_durations() == {Phase.POOL: 1, Phase.CONNECT: 2, Phase.TLS: 3, Phase.SEND: 1}
     assert timeline.proxied is True
 
 
-def test_a_unix_socket_is_no_proxy(timeline: Timeline, clock: Any) -> None:
-    """It has a path and no host."""
+def test_a_unix_socket_is_no_proxy(timeline: Timeline, clock: ManualClock) -> None:
+    """A Unix socket has a path and no host, and so is no proxy."""
     play(timeline, clock, (1, "connection.connect_unix_socket.started", {"path": "/run/api.sock"}))
-    assert timeline.known() == {Phase.POOL: 1, Phase.CONNECT: 1}
+    assert timeline.phase_durations() == {Phase.POOL: 1, Phase.CONNECT: 1}
     assert timeline.proxied is False
     assert timeline.reused is False
 
 
-def test_a_failed_attempt_is_in_its_last_phase(timeline: Timeline, clock: Any) -> None:
-    """No event ends it."""
+def test_a_failed_attempt_is_in_its_last_phase(timeline: Timeline, clock: ManualClock) -> None:
+    """The phase in which an attempt failed is its last one, as no event ends it."""
     play(timeline, clock, (1, "connection.connect_tcp.started", TCP), (30, "connection.connect_tcp.failed", {}))
     assert timeline.phase is Phase.CONNECT
-    assert timeline.known() == {Phase.POOL: 1, Phase.CONNECT: 31}
+    assert timeline.phase_durations() == {Phase.POOL: 1, Phase.CONNECT: 31}
 
 
-def test_an_untraced_attempt_knows_only_of_its_body(timeline: Timeline, clock: Any) -> None:
-    """What came before the response is not put down to a pool that there may not have been."""
+def test_an_untraced_attempt_knows_only_of_its_body(timeline: Timeline, clock: ManualClock) -> None:
+    """Without trace events, the time before the response is not put down to a pool that there may not have been."""
     clock.pass_(100)
     timeline.enter(Phase.RECEIVE)
     clock.pass_(7)
     timeline.finish(clock.time)
-    assert timeline.known() == {Phase.RECEIVE: 7}
+    assert timeline.phase_durations() == {Phase.RECEIVE: 7}
     assert timeline.reused is None
 
 
-def test_a_phase_that_comes_twice_is_the_sum(timeline: Timeline, clock: Any) -> None:
-    """A redirect sends a second request within the same attempt."""
+def test_a_phase_that_comes_twice_is_the_sum(timeline: Timeline, clock: ManualClock) -> None:
+    """A phase that happens twice has the sum of both times, as with a redirect."""
     one = ((1, "http11.send_request_headers.started", POST), (2, "http11.send_request_body.complete", {}))
     play(timeline, clock, *one, (3, "http11.receive_response_headers.complete", ANSWER), *one)
-    assert timeline.known() == {Phase.POOL: 1, Phase.SEND: 4, Phase.WAIT: 4, Phase.RECEIVE: 1}
+    assert timeline.phase_durations() == {Phase.POOL: 1, Phase.SEND: 4, Phase.WAIT: 4, Phase.RECEIVE: 1}
 
 
-def test_nothing_changes_after_the_end(timeline: Timeline, clock: Any) -> None:
-    """A connection may live on and tell of more."""
+def test_nothing_changes_after_the_end(timeline: Timeline, clock: ManualClock) -> None:
+    """Events after the end change nothing, though the connection may live on."""
     play(timeline, clock, (1, "http11.send_request_headers.started", POST))
-    before = timeline.known().copy()
+    before = timeline.phase_durations().copy()
     clock.pass_(5)
     timeline.trace("connection.connect_tcp.started", TCP)
     timeline.trace("http11.receive_response_headers.complete", ANSWER)
     timeline.enter(Phase.RECEIVE)
-    assert timeline.known() == before
+    assert timeline.phase_durations() == before
     assert timeline.phase is Phase.SEND
     assert timeline.reused is True
     assert timeline.raw_response is None
 
 
-def test_the_api_key_is_not_kept(timeline: Timeline, clock: Any) -> None:
-    """The events hand over the request with its headers."""
+def test_the_api_key_is_not_kept(timeline: Timeline, clock: ManualClock) -> None:
+    """The request that the events hand over has the API key, and nothing of it is kept."""
     play(
         timeline, clock, (1, "http11.send_request_headers.started", POST), (1, "http11.send_request_body.started", POST)
     )
@@ -231,21 +231,14 @@ def test_the_api_key_is_not_kept(timeline: Timeline, clock: Any) -> None:
     assert not any(isinstance(value, SimpleNamespace) for value in kept)
 
 
-def test_the_coroutine_for_async_transports_does_the_same(timeline: Timeline, clock: Any) -> None:
-    """It waits for nothing."""
-    clock.pass_(5)
-    asyncio.run(timeline.atrace("http11.send_request_headers.started", POST))
-    assert timeline.phase is Phase.SEND
-    assert timeline.known() == {Phase.POOL: 5}
-
-
 @pytest.mark.parametrize(
     "value", [None, (), (1,), (b"HTTP/1.1",), ("HTTP/1.1", "200", b"", []), (b"HTTP/1.1", "x", b"", []), ("x", None), 7]
 )
 def test_a_response_of_another_shape_is_not_known(timeline: Timeline, value: object) -> None:
-    """Another version of the transport may return another thing."""
+    """A response of a shape that another version of the transport may return is unknown, and no failure."""
     timeline.trace("http11.receive_response_headers.complete", {"return_value": value})
-    assert timeline.raw_response is None
+    assert timeline.parsed_response is None
+    assert timeline.failed_at is None
 
 
 @pytest.mark.parametrize(
@@ -261,24 +254,161 @@ def test_a_response_of_another_shape_is_not_known(timeline: Timeline, value: obj
     ],
 )
 def test_the_peer_is_an_address_and_a_port(address: object, expected: object) -> None:
-    """Anything else has none."""
+    """A peer has an address and a port; anything else is none."""
     assert peer_of(NetworkStream(address)) == expected
 
 
 def test_a_stream_that_cannot_be_asked_has_no_peer() -> None:
-    """Other transports have other streams, or none."""
+    """A transport without a network stream has no peer."""
     assert peer_of(None) is None
 
 
+# -- whether what the transport sends next is another attempt ----------------------------------------------------------
+
+
+SENT = (
+    (1, "connection.connect_tcp.started", TCP),
+    (1, "connection.connect_tcp.complete", STREAM),
+    (1, "http11.send_request_headers.started", POST),
+    (1, "http11.send_request_body.complete", {}),
+)
+
+
+def answer(status: int) -> dict[str, Any]:
+    return {"return_value": (b"HTTP/1.1", status, b"", HEADERS)}
+
+
+def failure() -> dict[str, Any]:
+    return {"exception": ConnectionResetError("secret")}
+
+
+def tell(timeline: Timeline, clock: ManualClock, *events: tuple[int, str, dict[str, Any]]) -> None:
+    """Each event after a time."""
+    for wait, name, info in events:
+        clock.pass_(wait)
+        timeline.trace(name, info)
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"),
+    [(200, False), (302, False), (307, False), (400, True), (401, False), (403, True), (407, False), (529, True)],
+)
+def test_an_error_status_fails_a_request(timeline: Timeline, clock: ManualClock, status: int, failed: bool) -> None:
+    """A status of 400 or more fails a request, but for the two that an auth flow answers with a further hop."""
+    tell(timeline, clock, *SENT, (7, "http11.receive_response_headers.complete", answer(status)))
+    assert timeline.failed_at == (clock.time if failed else None)
+    assert timeline.failure is None
+
+
+def test_a_failed_request_lasts_until_its_response_is_closed(timeline: Timeline, clock: ManualClock) -> None:
+    """The body of an error response is part of the request that failed; that of another response changes nothing."""
+    tell(timeline, clock, *SENT, (7, "http11.receive_response_headers.complete", answer(529)))
+    tell(timeline, clock, (9, "http11.response_closed.complete", {}))
+    assert timeline.failed_at == clock.time
+    fine = Timeline(clock, clock.time, "api.test")
+    tell(fine, clock, *SENT, (7, "http11.receive_response_headers.complete", ANSWER))
+    tell(fine, clock, (9, "http11.response_closed.complete", {}))
+    assert fine.failed_at is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "connection.connect_tcp.failed",
+        "connection.connect_unix_socket.failed",
+        "connection.start_tls.failed",
+        "proxy.start_tls.failed",
+        "socks.connect_tcp.failed",
+        "http11.send_request_headers.failed",
+        "http2.send_request_body.failed",
+        "http11.receive_response_headers.failed",
+        "http2.receive_response_body.failed",
+    ],
+)
+def test_an_exception_fails_a_request(timeline: Timeline, clock: ManualClock, event: str) -> None:
+    """A request that raised has failed at that time with that exception."""
+    info = failure()
+    tell(timeline, clock, *SENT, (7, event, info))
+    assert timeline.failed_at == clock.time
+    assert timeline.failure is info["exception"]
+
+
+@pytest.mark.parametrize("info", [{}, {"exception": None}, {"exception": KeyboardInterrupt()}])
+def test_what_the_app_stops_fails_no_request(timeline: Timeline, clock: ManualClock, info: dict[str, Any]) -> None:
+    """A cancellation in the transport is no failure after which another attempt could be sent."""
+    tell(timeline, clock, *SENT, (7, "http11.receive_response_headers.failed", info))
+    assert timeline.failed_at is None
+
+
+def test_a_write_error_does_not_fail_a_request_by_itself(timeline: Timeline, clock: ManualClock) -> None:
+    """The transport reads on after a write error, as a server may answer before it has the whole request."""
+    write_error = type("WriteError", (Exception,), {})()
+    tell(timeline, clock, *SENT[:3], (7, "http11.send_request_body.failed", {"exception": write_error}))
+    assert timeline.failed_at is None
+    assert timeline.send_error is not None
+
+
+def test_a_pool_that_connects_again_is_within_the_same_request(timeline: Timeline, clock: ManualClock) -> None:
+    """The retries of a connection pool are connection attempts and no further requests."""
+    tell(timeline, clock, SENT[0], (7, "connection.connect_tcp.failed", failure()))
+    tell(timeline, clock, (0, "connection.retry.started", {}))
+    assert (timeline.failed_at, timeline.failure) == (None, None)
+
+
+def test_a_further_hop_forgets_the_answer_before(timeline: Timeline, clock: ManualClock) -> None:
+    """What the hop before was answered, or why it could not be sent, is not the next hop's."""
+    write_error = type("WriteError", (Exception,), {})()
+    tell(timeline, clock, *SENT[:3], (7, "http11.send_request_body.failed", {"exception": write_error}))
+    tell(timeline, clock, (1, "http11.receive_response_headers.complete", answer(307)))
+    assert timeline.parsed_response is not None
+    tell(timeline, clock, (1, "http11.send_request_headers.started", POST))
+    assert (timeline.parsed_response, timeline.send_error) == (None, None)
+
+
+def test_the_exception_of_a_request_is_not_kept_after_the_end(timeline: Timeline, clock: ManualClock) -> None:
+    """An exception holds the frames that it came through, and with them what the app sent."""
+    play(timeline, clock, *SENT, (7, "http11.receive_response_headers.failed", failure()))
+    assert timeline.failure is None
+
+
+@pytest.mark.parametrize(
+    ("event", "starts"),
+    [
+        ("connection.connect_tcp.started", True),
+        ("connection.connect_unix_socket.started", True),
+        ("socks.connect_tcp.started", True),
+        ("http11.send_request_headers.started", True),
+        ("http2.send_request_headers.started", True),
+        ("connection.start_tls.started", False),
+        ("connection.retry.started", False),
+        ("http11.send_request_body.started", False),
+        ("http11.receive_response_headers.complete", False),
+        ("http11.response_closed.complete", False),
+    ],
+)
+def test_a_request_starts_by_connecting_or_with_its_headers(event: str, starts: bool) -> None:
+    """The first event of a request is that of its connection or, on a reused one, that of its headers."""
+    assert starts_request(event) is starts
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [(b"HTTP/1.0", "1.0"), (b"HTTP/1.1", "1.1"), (b"HTTP/2", "2"), (b"HTTP/3", "3"), (b"\xff", "\ufffd")],
+)
+def test_a_version_is_written_as_the_conventions_have_it(version: bytes, expected: str) -> None:
+    """The version of an HTTP response is written without `HTTP/`."""
+    assert version_of(version) == expected
+
+
 _INFO = st.sampled_from([{}, POST, CONNECT, ANSWER, TCP, STREAM, {"host": 7}, {"return_value": ((), ())}])
-_EVENTS = st.sampled_from([*_HANDLERS, "connection.close.started", "http11.response_closed.complete", ""])
+_EVENTS = st.sampled_from([*_HANDLERS, "connection.close.started", "http11.send_request_headers.complete", ""])
 
 
 @given(st.lists(st.tuples(st.integers(0, 1_000), _EVENTS, _INFO), max_size=30))
-def test_the_phases_are_a_partition(parts: Any, events: list[tuple[int, str, dict[str, Any]]]) -> None:
-    """Whatever events come in whatever order, each moment belongs to exactly one phase."""
-    clock = parts.Clock()
+def test_the_phases_are_a_partition(events: list[tuple[int, str, dict[str, Any]]]) -> None:
+    """Each moment belongs to exactly one phase, whatever events come in whatever order."""
+    clock = ManualClock()
     timeline = Timeline(clock, clock.time, "api.test")
     play(timeline, clock, *events)
-    assert sum(time or 0 for time in timeline.spent) == sum(wait for wait, _, _ in events) + 1
-    assert all(time is None or time >= 0 for time in timeline.spent)
+    assert sum(time or 0 for time in timeline.phase_ns) == sum(wait for wait, _, _ in events) + 1
+    assert all(time is None or time >= 0 for time in timeline.phase_ns)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._otel.attributes import AttributeSets, Capped
 
-NAMES = (s.OPERATION_NAME, s.SERVER_ADDRESS, s.GEN_AI_REQUEST_MODEL, s.ATTEMPT_OUTCOME)
+NAMES = (semconv.OPERATION_NAME, semconv.SERVER_ADDRESS, semconv.GEN_AI_REQUEST_MODEL, semconv.ATTEMPT_OUTCOME)
 
 
 def test_the_first_values_pass_and_every_other_is_other() -> None:
@@ -43,8 +43,8 @@ def test_facts_that_are_bounded_to_the_same_values_share_a_set() -> None:
     """However many models an app makes up."""
     capped = Capped(1)
     sets = AttributeSets(NAMES[:1], lambda name: (capped(name),))
-    assert sets[("first",)] == {s.OPERATION_NAME: "first"}
-    assert sets[("second",)] == {s.OPERATION_NAME: "_OTHER"}
+    assert sets[("first",)] == {semconv.OPERATION_NAME: "first"}
+    assert sets[("second",)] == {semconv.OPERATION_NAME: "_OTHER"}
     assert sets[("second",)] is sets[("third",)]
 
 
@@ -53,7 +53,11 @@ def test_beyond_its_bound_a_set_tells_only_the_closed_lists() -> None:
     sets = AttributeSets(NAMES, as_they_are, most=1)
     known = sets["messages.create", "a.test", "m1", "completed"]
     beyond = sets["messages.create", "b.test", None, "failed"]
-    assert beyond == {s.OPERATION_NAME: "_OTHER", s.SERVER_ADDRESS: "_OTHER", s.ATTEMPT_OUTCOME: "failed"}
+    assert beyond == {
+        semconv.OPERATION_NAME: "_OTHER",
+        semconv.SERVER_ADDRESS: "_OTHER",
+        semconv.ATTEMPT_OUTCOME: "failed",
+    }
     assert sets["messages.create", "a.test", "m1", "completed"] is known
 
 
@@ -62,7 +66,7 @@ def test_no_more_facts_are_kept_than_sets() -> None:
     capped = Capped(1)
     sets = AttributeSets(NAMES[:1], lambda name: (capped(name),), most=3)
     found = [sets[(f"model-{number}",)] for number in range(9)]
-    assert [each[s.OPERATION_NAME] for each in found] == ["model-0"] + ["_OTHER"] * 8
+    assert [each[semconv.OPERATION_NAME] for each in found] == ["model-0"] + ["_OTHER"] * 8
     assert len(sets) == 3
 
 

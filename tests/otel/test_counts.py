@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from opentelemetry.metrics import CallbackOptions
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._otel.attributes import MAX_SETS, AttributeSets, Capped
 from anthropic_otel._otel.counts import Counts
 
-NAMES = (s.OPERATION_NAME, s.GEN_AI_REQUEST_MODEL)
+NAMES = (semconv.OPERATION_NAME, semconv.GEN_AI_REQUEST_MODEL)
 
 
 def as_they_are(*facts: Any) -> tuple[Any, ...]:

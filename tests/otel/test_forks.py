@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import End
 from anthropic_otel._otel import forks
+from otel.scene import Scene
 from support.telemetry import Telemetry
 
 
@@ -41,7 +42,7 @@ def test_a_fork_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     assert forks.measuring == [None]
 
 
-def test_each_measurement_says_so(scene: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_measurement_says_so(scene: Scene, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is under way, and also where it fails."""
     seen: list[int] = []
 
@@ -54,11 +55,11 @@ def test_each_measurement_says_so(scene: Any, telemetry: Telemetry, monkeypatch:
     scene.answer(scene.attempt(call), 529)
     attempt = scene.attempt(call)
     reading = scene.stream(attempt)
-    reading.asked_at = reading.now()
-    reading.arrived()
+    reading.asked_at = reading.clock_now()
+    reading.on_chunk()
     attempt.end(End.READ)
-    call.returned()
-    assert seen == [1] * len([metric for metric in s.METRICS if metric.buckets] + ["the second attempt"])
+    call.method_returned(None, None)
+    assert seen == [1] * len([metric for metric in semconv.METRICS if metric.buckets] + ["the second attempt"])
     assert forks.measuring == []
 
 

@@ -9,10 +9,12 @@ import httpx
 import pytest
 from opentelemetry import trace
 
-from anthropic_otel._core import semconv as s
-from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._otel import logs
-from anthropic_otel._otel.observer import OpenTelemetryObserver, Settings
+from anthropic_otel._core import semconv
+from anthropic_otel._otel import logs, spans
+from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+from core.notes import ManualClock
+from otel.scene import Scene
+from support.telemetry import Telemetry
 
 LOGGER = "anthropic_otel.attempt"
 
@@ -27,20 +29,20 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def test_a_retried_attempt_is_information_and_a_fatal_one_a_warning(
-    scene: Any, caplog: pytest.LogCaptureFixture
+    scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With the request id in the text, for the one who has only that."""
     call = scene.call(max_retries=1)
     scene.answer(scene.attempt(call), 529, 1.5, {b"request-id": b"req_1"})
     scene.answer(scene.attempt(call), 529, 2.0)
-    call.returned(ValueError())
+    call.method_raised(ValueError())
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "Attempt 1 of messages.create failed with 529 after 1.500 s, is retried, request id req_1"),
         ("WARNING", "Attempt 2 of messages.create failed with 529 after 2.000 s, request id none"),
     ]
 
 
-def test_a_record_has_the_fields_of_its_span(scene: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_record_has_the_fields_of_its_span(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """All of them, and the number of a first attempt too."""
     error = httpx.ConnectError("secret")
     error.__cause__ = ConnectionRefusedError(111, "secret")
@@ -48,25 +50,25 @@ def test_a_record_has_the_fields_of_its_span(scene: Any, caplog: pytest.LogCaptu
     [record] = caplog.records
 
     assert fields(record) == {
-        s.OPERATION_NAME: "messages.create",
-        s.HTTP_REQUEST_METHOD: "POST",
-        s.SERVER_ADDRESS: "api.anthropic.com",
-        s.SERVER_PORT: 443,
-        s.URL_FULL: "https://api.anthropic.com/v1/messages",
-        s.URL_TEMPLATE: "/v1/messages",
-        s.HTTP_REQUEST_RESEND_COUNT: 0,
-        s.ERROR_TYPE: "connection_refused",
-        s.EXCEPTION_TYPE: "httpx.ConnectError",
-        s.NETWORK_CAUSE: "connection_refused",
-        s.NETWORK_PHASE: "connect",
-        s.NETWORK_ERRNO: "ECONNREFUSED",
-        s.ATTEMPT_OUTCOME: "failed",
+        semconv.OPERATION_NAME: "messages.create",
+        semconv.HTTP_REQUEST_METHOD: "POST",
+        semconv.SERVER_ADDRESS: "api.anthropic.com",
+        semconv.SERVER_PORT: 443,
+        semconv.URL_FULL: "https://api.anthropic.com/v1/messages",
+        semconv.URL_TEMPLATE: "/v1/messages",
+        semconv.HTTP_REQUEST_RESEND_COUNT: 0,
+        semconv.ERROR_TYPE: "connection_refused",
+        semconv.EXCEPTION_TYPE: "httpx.ConnectError",
+        semconv.NETWORK_CAUSE: "connection_refused",
+        semconv.NETWORK_PHASE: "connect",
+        semconv.NETWORK_ERRNO: "ECONNREFUSED",
+        semconv.ATTEMPT_OUTCOME: "failed",
     }
     assert "secret" not in record.getMessage()
     assert record.exc_info is None
 
 
-def test_an_attempt_that_did_not_fail_is_not_logged(scene: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_attempt_that_did_not_fail_is_not_logged(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """Neither an answer nor what the app stops."""
     scene.answer(scene.attempt())
     scene.fail(scene.attempt(), KeyboardInterrupt())
@@ -74,7 +76,7 @@ def test_an_attempt_that_did_not_fail_is_not_logged(scene: Any, caplog: pytest.L
 
 
 def test_a_level_that_is_off_costs_nothing(
-    scene: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fields are not even collected."""
     caplog.set_level(logging.ERROR, LOGGER)
@@ -83,14 +85,14 @@ def test_a_level_that_is_off_costs_nothing(
     assert caplog.records == []
 
 
-def test_logs_can_be_left_out(scene_of: Any, clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_can_be_left_out(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
     """By an option."""
-    scene = scene_of(OpenTelemetryObserver(Settings(logs=False)), clock)
+    scene = Scene(OpenTelemetryRecorder(Settings(logs=False)), clock)
     scene.answer(scene.attempt(), 529)
     assert caplog.records == []
 
 
-def test_a_record_is_written_in_its_attempts_span(scene: Any, telemetry: Any) -> None:
+def test_a_record_is_written_in_its_attempts_span(scene: Scene, telemetry: Telemetry) -> None:
     """So that a handler that exports to OpenTelemetry ties the two together."""
     current: list[int] = []
 
@@ -108,13 +110,18 @@ def test_a_record_is_written_in_its_attempts_span(scene: Any, telemetry: Any) ->
     assert current == [span.context.span_id]
 
 
-def test_an_attempt_that_nobody_observed_is_logged(
-    observer: OpenTelemetryObserver, scene: Any, caplog: pytest.LogCaptureFixture
+def test_an_attempt_without_a_span_is_logged(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its start failed in OpenTelemetry; that it failed is known all the same."""
-    attempt = Attempt(scene.target, observer, scene.clock)
-    scene.fail(attempt, httpx.ReadTimeout(""))
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    """An attempt whose span could not be started is logged when it fails, as that is known all the same."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(spans, "start_attempt", fail)
+    scene = Scene(OpenTelemetryRecorder(Settings()), clock)
+    scene.fail(scene.attempt(), httpx.ReadTimeout(""))
+    assert [record.levelname for record in caplog.records if record.name == LOGGER] == ["WARNING"]
 
 
 def test_an_app_without_logging_prints_nothing() -> None:
@@ -122,14 +129,14 @@ def test_an_app_without_logging_prints_nothing() -> None:
     assert {type(handler) for handler in logging.getLogger("anthropic_otel").handlers} == {logging.NullHandler}
 
 
-def test_whether_anybody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whether_has_handler(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler of the app's, on any logger that ours hands its records up to; one that does nothing is nobody."""
     root, ours = logging.getLogger(), logging.getLogger("anthropic_otel")
     monkeypatch.setattr(root, "handlers", [])
-    assert not logs.anybody_listens()
+    assert not logs.has_handler()
     monkeypatch.setattr(root, "handlers", [logging.NullHandler()])
-    assert not logs.anybody_listens()
+    assert not logs.has_handler()
     monkeypatch.setattr(root, "handlers", [logging.StreamHandler()])
-    assert logs.anybody_listens()
+    assert logs.has_handler()
     monkeypatch.setattr(ours, "propagate", False)
-    assert not logs.anybody_listens()
+    assert not logs.has_handler()

@@ -15,9 +15,11 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, PeriodicExpor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._otel.measurements import MOST, PATIENCE, Measurements
-from anthropic_otel._otel.observer import OpenTelemetryObserver, Settings
+from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+from core.notes import ManualClock
+from otel.scene import Scene
 from support.telemetry import Telemetry
 
 
@@ -135,41 +137,44 @@ def test_none_is_lost_or_recorded_twice_between_threads(measurements: Measuremen
 # -- with the OpenTelemetry SDK ----------------------------------------------------------------------------------------
 
 
-def busy(scene: Any, calls: int) -> None:
+def busy(scene: Scene, calls: int) -> None:
     """So many calls within no time at all."""
     for _ in range(calls):
         call = scene.call()
         scene.answer(scene.attempt(call), seconds=0)
-        call.returned()
+        call.method_returned(None, None)
 
 
-def test_whoever_collects_finds_all_that_has_ended(scene: Any, telemetry: Telemetry) -> None:
+def test_whoever_collects_finds_all_that_has_ended(scene: Scene, telemetry: Telemetry) -> None:
     """After each call, whether its measurements have waited or not."""
     for number in range(1, 2 * MOST):
         busy(scene, 1)
-        counts = [telemetry.points(metric)[0].count for metric in (s.ATTEMPT_DURATION, s.CALL_DURATION, s.CALL_RETRIES)]
+        counts = [
+            telemetry.points(metric)[0].count
+            for metric in (semconv.ATTEMPT_DURATION, semconv.CALL_DURATION, semconv.CALL_RETRIES)
+        ]
         assert counts == [number] * 3
 
 
-def test_every_reader_finds_all_of_them(scene_of: Any, clock: Any) -> None:
+def test_every_reader_finds_all_of_them(clock: ManualClock) -> None:
     """Also the one that collects second."""
     readers = [InMemoryMetricReader(), InMemoryMetricReader()]
     provider = MeterProvider(readers, shutdown_on_exit=False)
-    busy(scene_of(OpenTelemetryObserver(Settings(meter_provider=provider)), clock), 3)
+    busy(Scene(OpenTelemetryRecorder(Settings(meter_provider=provider)), clock), 3)
     for reader in readers:
         data = reader.get_metrics_data()
         assert data is not None
         found = {each.name: each for each in data.resource_metrics[0].scope_metrics[0].metrics}
-        assert [point.count for point in found[s.CALL_DURATION.name].data.data_points] == [3]
+        assert [point.count for point in found[semconv.CALL_DURATION.name].data.data_points] == [3]
 
 
-def test_a_provider_that_shuts_down_exports_all_of_them(scene_of: Any, clock: Any, exporter: Any) -> None:
+def test_a_provider_that_shuts_down_exports_all_of_them(clock: ManualClock, exporter: Any) -> None:
     """The last collection is that of the shutdown."""
     reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)
     provider = MeterProvider([reader], shutdown_on_exit=False)
-    busy(scene_of(OpenTelemetryObserver(Settings(meter_provider=provider)), clock), 3)
+    busy(Scene(OpenTelemetryRecorder(Settings(meter_provider=provider)), clock), 3)
     provider.shutdown()
-    assert exporter.counts[s.CALL_DURATION.name] == exporter.counts[s.ATTEMPT_DURATION.name] == 3
+    assert exporter.counts[semconv.CALL_DURATION.name] == exporter.counts[semconv.ATTEMPT_DURATION.name] == 3
 
 
 @pytest.fixture

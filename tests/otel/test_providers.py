@@ -179,13 +179,13 @@ def test_without_the_sdk_it_says_what_to_install(process: Any, monkeypatch: pyte
 )
 def test_whether_telemetry_goes_anywhere(process: Any, tracer: Any, meter: Any, nowhere: bool) -> None:
     """One signal is enough."""
-    assert providers.goes_nowhere(tracer, meter) is nowhere
+    assert providers.is_noop(tracer, meter) is nowhere
 
 
 def test_a_provider_of_the_apps_own_goes_somewhere(process: Any) -> None:
     """Whatever it is called."""
     process.tracer = type("ProxyTracerProvider", (), {"__module__": "app"})()
-    assert not providers.goes_nowhere(None, None)
+    assert not providers.is_noop(None, None)
 
 
 def test_what_was_recorded_is_flushed_at_the_exit() -> None:

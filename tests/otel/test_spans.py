@@ -15,27 +15,29 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, Samp
 from opentelemetry.trace import Link, SpanKind, StatusCode
 from opentelemetry.trace.span import TraceState
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt, End
 from anthropic_otel._core.target import target_of
 from anthropic_otel._otel import spans
-from anthropic_otel._otel.observer import OpenTelemetryObserver, Settings
+from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+from core.notes import MESSAGES, ManualClock
+from otel.scene import Scene
 from support.telemetry import Telemetry
 
 START = {
-    s.HTTP_REQUEST_METHOD: "POST",
-    s.SERVER_ADDRESS: "api.anthropic.com",
-    s.SERVER_PORT: 443,
-    s.URL_FULL: "https://api.anthropic.com/v1/messages",
-    s.URL_TEMPLATE: "/v1/messages",
-    s.OPERATION_NAME: "messages.create",
+    semconv.HTTP_REQUEST_METHOD: "POST",
+    semconv.SERVER_ADDRESS: "api.anthropic.com",
+    semconv.SERVER_PORT: 443,
+    semconv.URL_FULL: "https://api.anthropic.com/v1/messages",
+    semconv.URL_TEMPLATE: "/v1/messages",
+    semconv.OPERATION_NAME: "messages.create",
 }
 RESPONSE = {
-    s.HTTP_RESPONSE_STATUS_CODE: 200,
-    s.ATTEMPT_STATUS_CLASS: "2xx",
-    s.NETWORK_PROTOCOL_VERSION: "1.1",
-    s.NETWORK_PEER_ADDRESS: "192.0.2.1",
-    s.NETWORK_PEER_PORT: 443,
+    semconv.HTTP_RESPONSE_STATUS_CODE: 200,
+    semconv.ATTEMPT_STATUS_CLASS: "2xx",
+    semconv.NETWORK_PROTOCOL_VERSION: "1.1",
+    semconv.NETWORK_PEER_ADDRESS: "192.0.2.1",
+    semconv.NETWORK_PEER_PORT: 443,
 }
 SECRETS = {b"x-api-key": b"sk-ant-secret", b"set-cookie": b"secret"}
 
@@ -48,17 +50,17 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
-def traced(attempt: Attempt, clock: Any, *events: str) -> None:
+def traced(attempt: Attempt, clock: ManualClock, *events: str) -> None:
     """The events of the transport, a second apart."""
     for name in events:
-        clock.pass_(1.0)
+        clock.pass_seconds(1.0)
         attempt.timeline.trace(name, {"host": "api.anthropic.com"})
 
 
 # -- attempts ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_attempt_that_is_answered(scene: Any, telemetry: Telemetry) -> None:
+def test_an_attempt_that_is_answered(scene: Scene, telemetry: Telemetry) -> None:
     """Everything that is known of it, from a new connection to the end of its body."""
     attempt = scene.attempt()
     traced(
@@ -76,11 +78,11 @@ def test_an_attempt_that_is_answered(scene: Any, telemetry: Telemetry) -> None:
     assert attributes(span) == {
         **START,
         **RESPONSE,
-        s.REQUEST_ID: "req_1",
-        s.ORGANIZATION_ID: "org_1",
-        s.CONNECTION_REUSED: False,
-        **{phase.attribute: 1.0 for phase in s.Phase},
-        s.ATTEMPT_OUTCOME: "completed",
+        semconv.REQUEST_ID: "req_1",
+        semconv.ORGANIZATION_ID: "org_1",
+        semconv.CONNECTION_REUSED: False,
+        **{phase.attribute: 1.0 for phase in semconv.Phase},
+        semconv.ATTEMPT_OUTCOME: "completed",
     }
     assert span.status.status_code is StatusCode.UNSET
     assert span.start_time is not None
@@ -88,37 +90,37 @@ def test_an_attempt_that_is_answered(scene: Any, telemetry: Telemetry) -> None:
     assert span.end_time - span.start_time == 6_000_000_000 == attempt.duration
 
 
-def test_an_attempt_that_is_turned_away_and_its_retry(scene: Any, telemetry: Telemetry) -> None:
+def test_an_attempt_that_is_turned_away_and_its_retry(scene: Scene, telemetry: Telemetry) -> None:
     """The retry says why it is one, and how long the backoff was."""
-    call = scene.call(traced_by_sdk=False)
+    call = scene.call(sdk_makes_span=False)
     scene.answer(scene.attempt(call), 529, 1.0, {b"retry-after": b"2"})
-    scene.clock.pass_(2.0)
+    scene.clock.pass_seconds(2.0)
     scene.answer(scene.attempt(call), 200)
-    call.returned()
+    call.method_returned(None, None)
     failed, retried = telemetry.attempts
     assert attributes(failed) == {
         **START,
         **RESPONSE,
-        s.HTTP_RESPONSE_STATUS_CODE: 529,
-        s.ATTEMPT_STATUS_CLASS: "5xx",
-        s.ERROR_TYPE: "529",
-        s.PHASE_PREFIX + "receive": 0.0,
-        s.ATTEMPT_OUTCOME: "failed",
+        semconv.HTTP_RESPONSE_STATUS_CODE: 529,
+        semconv.ATTEMPT_STATUS_CLASS: "5xx",
+        semconv.ERROR_TYPE: "529",
+        semconv.PHASE_PREFIX + "receive": 0.0,
+        semconv.ATTEMPT_OUTCOME: "failed",
     }
     assert (failed.status.status_code, failed.status.description) == (StatusCode.ERROR, None)
     assert attributes(retried) == {
         **START,
         **RESPONSE,
-        s.HTTP_REQUEST_RESEND_COUNT: 1,
-        s.RETRY_DELAY: 2.0,
-        s.RETRY_REASON: "529",
-        s.RETRY_SOURCE: "retry_after",
-        s.PHASE_PREFIX + "receive": 0.0,
-        s.ATTEMPT_OUTCOME: "completed",
+        semconv.HTTP_REQUEST_RESEND_COUNT: 1,
+        semconv.RETRY_DELAY: 2.0,
+        semconv.RETRY_REASON: "529",
+        semconv.RETRY_SOURCE: "retry_after",
+        semconv.PHASE_PREFIX + "receive": 0.0,
+        semconv.ATTEMPT_OUTCOME: "completed",
     }
 
 
-def test_an_attempt_that_the_network_fails(scene: Any, telemetry: Telemetry) -> None:
+def test_an_attempt_that_the_network_fails(scene: Scene, telemetry: Telemetry) -> None:
     """Cause, phase and errno; of the exception its type, and nothing of its text."""
     attempt = scene.attempt()
     traced(attempt, scene.clock, "connection.connect_tcp.started")
@@ -128,70 +130,75 @@ def test_an_attempt_that_the_network_fails(scene: Any, telemetry: Telemetry) -> 
     [span] = telemetry.attempts
     assert attributes(span) == {
         **START,
-        s.ERROR_TYPE: "connection_refused",
-        s.NETWORK_CAUSE: "connection_refused",
-        s.NETWORK_PHASE: "connect",
-        s.NETWORK_ERRNO: "ECONNREFUSED",
-        s.EXCEPTION_TYPE: "httpx.ConnectError",
-        s.CONNECTION_REUSED: False,
-        s.PHASE_PREFIX + "pool": 1.0,
-        s.PHASE_PREFIX + "connect": 1.0,
-        s.ATTEMPT_OUTCOME: "failed",
+        semconv.ERROR_TYPE: "connection_refused",
+        semconv.NETWORK_CAUSE: "connection_refused",
+        semconv.NETWORK_PHASE: "connect",
+        semconv.NETWORK_ERRNO: "ECONNREFUSED",
+        semconv.EXCEPTION_TYPE: "httpx.ConnectError",
+        semconv.CONNECTION_REUSED: False,
+        semconv.PHASE_PREFIX + "pool": 1.0,
+        semconv.PHASE_PREFIX + "connect": 1.0,
+        semconv.ATTEMPT_OUTCOME: "failed",
     }
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "httpx.ConnectError")
 
 
-def test_a_stream_that_is_read_to_its_end(scene: Any, telemetry: Telemetry) -> None:
+def test_a_stream_that_is_read_to_its_end(scene: Scene, telemetry: Telemetry) -> None:
     """When its chunks came, and who waited for whom."""
     attempt = scene.attempt()
     reading = scene.stream(attempt, 3.0)
     for wait, held in ((2.0, 4.0), (5.0, 0.5)):
-        reading.asked_at = reading.now()
-        scene.clock.pass_(wait)
-        reading.arrived()
-        reading.decoded(b"event: message_stop\ndata: {}\n\n")
-        scene.clock.pass_(held)
-    reading.asked_at = reading.now()
+        reading.asked_at = reading.clock_now()
+        scene.clock.pass_seconds(wait)
+        reading.on_chunk()
+        reading.on_decoded(b"event: message_stop\ndata: {}\n\n")
+        scene.clock.pass_seconds(held)
+    reading.asked_at = reading.clock_now()
     attempt.end(End.READ)
     [span] = telemetry.attempts
     assert attributes(span) == {
         **START,
         **RESPONSE,
-        s.STREAM_TIME_TO_FIRST_CHUNK: 5.0,
-        s.STREAM_MAX_GAP: 5.0,
-        s.STREAM_CONSUMER_TIME: 4.5,
-        s.STREAM_COMPLETE: True,
-        s.PHASE_PREFIX + "receive": 11.5,
-        s.ATTEMPT_OUTCOME: "completed",
+        semconv.STREAM_TIME_TO_FIRST_CHUNK: 5.0,
+        semconv.STREAM_MAX_GAP: 5.0,
+        semconv.STREAM_CONSUMER_TIME: 4.5,
+        semconv.STREAM_COMPLETE: True,
+        semconv.PHASE_PREFIX + "receive": 11.5,
+        semconv.ATTEMPT_OUTCOME: "completed",
     }
 
 
-def test_a_stream_with_an_error_event(scene: Any, telemetry: Telemetry) -> None:
+def test_a_stream_with_an_error_event(scene: Scene, telemetry: Telemetry) -> None:
     """An error under the status 200."""
     attempt = scene.attempt()
     reading = scene.stream(attempt)
-    reading.decoded(b'event: error\ndata: {"error": {"type": "overloaded_error", "message": "secret"}}\n\n')
+    reading.on_decoded(b'event: error\ndata: {"error": {"type": "overloaded_error", "message": "secret"}}\n\n')
     attempt.end(End.CLOSED)
     [span] = telemetry.attempts
     found = attributes(span)
-    assert (found[s.HTTP_RESPONSE_STATUS_CODE], found[s.ERROR_TYPE]) == (200, "overloaded_error")
-    assert found[s.STREAM_COMPLETE] is False
+    assert (found[semconv.HTTP_RESPONSE_STATUS_CODE], found[semconv.ERROR_TYPE]) == (200, "overloaded_error")
+    assert found[semconv.STREAM_COMPLETE] is False
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, None)
-    assert not {s.NETWORK_CAUSE, s.NETWORK_PHASE, s.EXCEPTION_TYPE, s.STREAM_TIME_TO_FIRST_CHUNK} & set(found)
+    assert not {
+        semconv.NETWORK_CAUSE,
+        semconv.NETWORK_PHASE,
+        semconv.EXCEPTION_TYPE,
+        semconv.STREAM_TIME_TO_FIRST_CHUNK,
+    } & set(found)
     assert "secret" not in span.to_json()
 
 
-def test_a_stream_that_is_no_message_has_no_end_event(scene: Any, telemetry: Telemetry) -> None:
+def test_a_stream_that_is_no_message_has_no_end_event(scene: Scene, telemetry: Telemetry) -> None:
     """Then nobody can say whether it was complete."""
     attempt = scene.attempt(target=target_of("GET", "https", "h.test", None, "/v1/sessions/s1/events/stream"))
     scene.stream(attempt)
     attempt.end(End.READ)
     [span] = telemetry.attempts
-    assert s.STREAM_COMPLETE not in attributes(span)
-    assert s.STREAM_MAX_GAP in attributes(span)
+    assert semconv.STREAM_COMPLETE not in attributes(span)
+    assert semconv.STREAM_MAX_GAP in attributes(span)
 
 
-def test_a_body_that_is_no_event_stream_has_no_stream_attributes(scene: Any, telemetry: Telemetry) -> None:
+def test_a_body_that_is_no_event_stream_has_no_stream_attributes(scene: Scene, telemetry: Telemetry) -> None:
     """A download that the app reads in chunks."""
     attempt = scene.attempt()
     scene.stream(attempt, event_stream=False)
@@ -201,47 +208,50 @@ def test_a_body_that_is_no_event_stream_has_no_stream_attributes(scene: Any, tel
 
 
 @pytest.mark.parametrize(
-    ("how", "error", "outcome"),
-    [(End.CLOSED, None, "abandoned"), (End.RAISED, asyncio.CancelledError(), "cancelled")],
+    ("how", "outcome"),
+    [(End.CLOSED, "abandoned"), (asyncio.CancelledError(), "cancelled")],
 )
 def test_what_the_app_stops_is_no_error(
-    scene: Any, telemetry: Telemetry, how: End, error: BaseException | None, outcome: str
+    scene: Scene, telemetry: Telemetry, how: End | BaseException, outcome: str
 ) -> None:
     """Its status stays unset."""
     attempt = scene.attempt()
     scene.stream(attempt)
-    attempt.end(how, error)
+    if isinstance(how, End):
+        attempt.end(how)
+    else:
+        attempt.fail(how)
     [span] = telemetry.attempts
-    assert attributes(span)[s.ATTEMPT_OUTCOME] == outcome
-    assert s.ERROR_TYPE not in attributes(span)
+    assert attributes(span)[semconv.ATTEMPT_OUTCOME] == outcome
+    assert semconv.ERROR_TYPE not in attributes(span)
     assert span.status.status_code is StatusCode.UNSET
 
 
-def test_a_path_that_is_not_known_has_no_template(scene: Any, telemetry: Telemetry) -> None:
+def test_a_path_that_is_not_known_has_no_template(scene: Scene, telemetry: Telemetry) -> None:
     """The name of the span stays bounded."""
     scene.answer(scene.attempt(target=target_of("POST", "https", "h.test", 8443, "/secret/4711")))
     [span] = telemetry.attempts
     assert span.name == "POST"
-    assert s.URL_TEMPLATE not in attributes(span)
-    assert attributes(span)[s.SERVER_PORT] == 8443
+    assert semconv.URL_TEMPLATE not in attributes(span)
+    assert attributes(span)[semconv.SERVER_PORT] == 8443
 
 
-def test_the_sdks_own_operation_wins(scene: Any, telemetry: Telemetry) -> None:
+def test_the_sdks_own_operation_wins(scene: Scene, telemetry: Telemetry) -> None:
     """Where the URL says another or none."""
     call = scene.call(operation="beta.messages.create")
     scene.answer(scene.attempt(call))
-    call.returned()
+    call.method_returned(None, None)
     [span] = telemetry.attempts
-    assert attributes(span)[s.OPERATION_NAME] == "beta.messages.create"
-    assert scene.target.attributes[s.OPERATION_NAME] == "messages.create"
+    assert attributes(span)[semconv.OPERATION_NAME] == "beta.messages.create"
+    assert MESSAGES.attributes[semconv.OPERATION_NAME] == "messages.create"
 
 
-def test_no_attempt_has_an_attribute_of_a_model_call(scene: Any, telemetry: Telemetry) -> None:
+def test_no_attempt_has_an_attribute_of_a_model_call(scene: Scene, telemetry: Telemetry) -> None:
     """Back ends for LLMs count every span with one as one more call."""
     call = scene.call(stream=True)
     scene.answer(scene.attempt(call), 529)
     scene.answer(scene.attempt(call))
-    call.returned()
+    call.method_returned(None, None)
     assert len(telemetry.attempts) == 2
     assert not any(name.startswith("gen_ai.") for span in telemetry.attempts for name in attributes(span))
 
@@ -269,34 +279,34 @@ class Seen(Sampler):
         return "Seen"
 
 
-def test_a_sampler_sees_what_a_span_starts_with(scene_of: Any, clock: Any, telemetry: Telemetry) -> None:
+def test_a_sampler_sees_what_a_span_starts_with(clock: ManualClock, telemetry: Telemetry) -> None:
     """All of it, and nothing that is known later."""
     sampler = Seen()
     provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
-    scene = scene_of(
-        OpenTelemetryObserver(Settings(tracer_provider=provider, meter_provider=telemetry.meter_provider)), clock
+    scene = Scene(
+        OpenTelemetryRecorder(Settings(tracer_provider=provider, meter_provider=telemetry.meter_provider)), clock
     )
     scene.answer(scene.attempt())
     assert sampler.seen == [START]
 
 
 def test_a_span_that_is_not_sampled_costs_nothing_and_is_measured(
-    scene_of: Any, clock: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+    clock: ManualClock, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is computed for it."""
     monkeypatch.setattr(spans, "_concluded", None)
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
-    scene = scene_of(
-        OpenTelemetryObserver(Settings(tracer_provider=provider, meter_provider=telemetry.meter_provider)), clock
+    scene = Scene(
+        OpenTelemetryRecorder(Settings(tracer_provider=provider, meter_provider=telemetry.meter_provider)), clock
     )
     call = scene.call()
     scene.fail(scene.attempt(call), httpx.ReadTimeout(""))
-    call.returned(ValueError())
-    assert [point.count for point in telemetry.points(s.ATTEMPT_DURATION)] == [1]
+    call.method_raised(ValueError())
+    assert [point.count for point in telemetry.points(semconv.ATTEMPT_DURATION)] == [1]
 
 
 def test_a_span_ends_though_its_attributes_cannot_be_set(
-    scene: Any, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A span that never ends is never exported, and is held for ever."""
 
@@ -312,39 +322,39 @@ def test_a_span_ends_though_its_attributes_cannot_be_set(
 # -- calls -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_call_span_of_ours(scene: Any, telemetry: Telemetry) -> None:
+def test_a_call_span_of_ours(scene: Scene, telemetry: Telemetry) -> None:
     """What the SDK's own would have, without anything of a prompt or a reply."""
     call = scene.call(stream=True, address="api.anthropic.com", port=443)
     scene.answer(scene.attempt(call), 529)
     scene.answer(scene.attempt(call))
-    call.returned()
+    call.method_returned(None, None)
     [span] = telemetry.calls
     assert span.name == "anthropic.messages.create"
     assert attributes(span) == {
-        s.GEN_AI_OPERATION_NAME: "chat",
-        s.GEN_AI_PROVIDER_NAME: "anthropic",
-        s.GEN_AI_REQUEST_MODEL: "claude-opus-4-5",
-        s.GEN_AI_REQUEST_STREAM: True,
-        s.SERVER_ADDRESS: "api.anthropic.com",
-        s.SERVER_PORT: 443,
-        s.OPERATION_NAME: "messages.create",
-        s.HTTP_REQUEST_RESEND_COUNT: 1,
+        semconv.GEN_AI_OPERATION_NAME: "chat",
+        semconv.GEN_AI_PROVIDER_NAME: "anthropic",
+        semconv.GEN_AI_REQUEST_MODEL: "claude-opus-4-5",
+        semconv.GEN_AI_REQUEST_STREAM: True,
+        semconv.SERVER_ADDRESS: "api.anthropic.com",
+        semconv.SERVER_PORT: 443,
+        semconv.OPERATION_NAME: "messages.create",
+        semconv.HTTP_REQUEST_RESEND_COUNT: 1,
     }
     assert span.status.status_code is StatusCode.OK
     assert all(child.parent == span.context for child in telemetry.attempts)
 
 
-def test_a_call_span_of_another_operation(scene: Any, telemetry: Telemetry) -> None:
+def test_a_call_span_of_another_operation(scene: Scene, telemetry: Telemetry) -> None:
     """Only a message is a chat."""
-    scene.call(operation="models.list", model=None).returned()
+    scene.call(operation="models.list", model=None).method_returned(None, None)
     [span] = telemetry.calls
     assert span.name == "anthropic.models.list"
-    assert attributes(span) == {s.GEN_AI_PROVIDER_NAME: "anthropic", s.OPERATION_NAME: "models.list"}
+    assert attributes(span) == {semconv.GEN_AI_PROVIDER_NAME: "anthropic", semconv.OPERATION_NAME: "models.list"}
 
 
-def test_a_call_span_of_an_unknown_operation(scene: Any, telemetry: Telemetry) -> None:
+def test_a_call_span_of_an_unknown_operation(scene: Scene, telemetry: Telemetry) -> None:
     """It has a name all the same."""
-    scene.call(operation=None, model=None).returned()
+    scene.call(operation=None, model=None).method_returned(None, None)
     assert [span.name for span in telemetry.calls] == ["anthropic.request"]
 
 
@@ -357,33 +367,37 @@ def test_a_call_span_of_an_unknown_operation(scene: Any, telemetry: Telemetry) -
     ],
 )
 def test_the_status_of_a_call_span(
-    scene: Any, telemetry: Telemetry, error: BaseException | None, status: StatusCode, error_type: str | None
+    scene: Scene, telemetry: Telemetry, error: BaseException | None, status: StatusCode, error_type: str | None
 ) -> None:
     """A call that the app stops is no error; no text of an exception is kept."""
-    scene.call().returned(error)
+    call = scene.call()
+    if error is None:
+        call.method_returned(None, None)
+    else:
+        call.method_raised(error)
     [span] = telemetry.calls
     assert (span.status.status_code, span.status.description) == (status, None)
-    assert attributes(span).get(s.ERROR_TYPE) == error_type
+    assert attributes(span).get(semconv.ERROR_TYPE) == error_type
 
 
-def test_the_sdks_call_span_is_not_made_twice(scene: Any, telemetry: Telemetry) -> None:
+def test_the_sdks_call_span_is_not_made_twice(scene: Scene, telemetry: Telemetry) -> None:
     """It is the attempts' parent, and is not touched."""
     tracer = telemetry.tracer_provider.get_tracer("com.anthropic.sdk.python")
-    call = scene.call(traced_by_sdk=True)
+    call = scene.call(sdk_makes_span=True)
     with tracer.start_as_current_span("anthropic.messages.create") as theirs:
         scene.answer(scene.attempt(call), 529)
         scene.answer(scene.attempt(call))
-    call.returned()
+    call.method_returned(None, None)
     assert [span.name for span in telemetry.calls] == ["anthropic.messages.create"]
     assert all(child.parent == theirs.get_span_context() for child in telemetry.attempts)
     assert telemetry.calls[0].attributes == {}
 
 
-def test_a_call_span_that_the_sdk_did_not_make_is_made(scene: Any, telemetry: Telemetry) -> None:
+def test_a_call_span_that_the_sdk_did_not_make_is_made(scene: Scene, telemetry: Telemetry) -> None:
     """It was expected to, but its tracer is another one."""
-    call = scene.call(traced_by_sdk=True)
+    call = scene.call(sdk_makes_span=True)
     scene.answer(scene.attempt(call))
-    call.returned()
+    call.method_returned(None, None)
     [span] = telemetry.calls
     assert [child.parent for child in telemetry.attempts] == [span.context]
 
@@ -397,26 +411,26 @@ def test_a_call_span_that_the_sdk_did_not_make_is_made(scene: Any, telemetry: Te
     ],
 )
 def test_another_instrumentations_call_span_is_the_calls(
-    scene: Any, telemetry: Telemetry, name: str, value: str
+    scene: Scene, telemetry: Telemetry, name: str, value: str
 ) -> None:
     """One span per call, whoever makes it."""
     tracer = telemetry.tracer_provider.get_tracer("another")
     with tracer.start_as_current_span("chat claude", attributes={name: value}) as theirs:
         call = scene.call()
         scene.answer(scene.attempt(call))
-        call.returned()
+        call.method_returned(None, None)
     assert telemetry.calls == []
     assert [child.parent for child in telemetry.attempts] == [theirs.get_span_context()]
 
 
 @pytest.mark.parametrize("attributes", [{}, {"gen_ai.operation.name": "invoke_agent"}, {"http.route": "/chat"}])
-def test_a_span_of_the_apps_is_no_call_span(scene: Any, telemetry: Telemetry, attributes: dict[str, str]) -> None:
+def test_a_span_of_the_apps_is_no_call_span(scene: Scene, telemetry: Telemetry, attributes: dict[str, str]) -> None:
     """An agent or a request handler makes calls and is none."""
     tracer = telemetry.tracer_provider.get_tracer("app")
     with tracer.start_as_current_span("app", attributes=attributes) as theirs:
         call = scene.call()
         scene.answer(scene.attempt(call))
-        call.returned()
+        call.method_returned(None, None)
     [span] = telemetry.calls
     assert span.parent == theirs.get_span_context()
 
