@@ -76,6 +76,7 @@ def chain(stack: Stack, name: str, origin: BaseException | None = None, *, messa
     error = raised(transport)
     assert type(error) is getattr(stack.http, name)
     assert type(error.__cause__) is getattr(stack.core, name)
+    assert error.__cause__ is not None
     assert error.__cause__.__cause__ is None
     return error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import queue
@@ -40,8 +41,8 @@ def called_by(module: str, act: Callable[[], None], function: str = "emit") -> N
     scope[function]()
 
 
-def drop(ends: list[str]) -> None:
-    Body(lambda: ends.append("end"))
+def drop(ends: list[str], word: str = "end") -> None:
+    Body(lambda: ends.append(word))
 
 
 def test_what_the_app_drops_ends_at_once(ends: list[str]) -> None:
@@ -115,7 +116,8 @@ def test_what_a_threads_own_class_drops_ends_at_once(ends: list[str]) -> None:
 def test_what_is_dropped_while_a_thread_starts_is_put_off(ends: list[str], function: str) -> None:
     """The start itself takes a lock: only below code of the app's is it known to have been released."""
     body: list[object] = [Body(lambda: ends.append("end"))]
-    exec(f"def {function}():\n    body.clear()\n", scope := {"__name__": "threading", "body": body})
+    scope: dict[str, Any] = {"__name__": "threading", "body": body}
+    exec(f"def {function}():\n    body.clear()\n", scope)
     scope[function]()
     assert ends == []
 
@@ -146,7 +148,7 @@ def test_what_the_garbage_collector_finds_in_a_condition_is_put_off(ends: list[s
 def test_what_was_put_off_comes_in_order(ends: list[str]) -> None:
     """And once."""
     for number in range(3):
-        called_by("opentelemetry.sdk", lambda number=number: Body(lambda: ends.append(str(number))))
+        called_by("opentelemetry.sdk", functools.partial(drop, ends, str(number)))
     drain()
     drain()
     assert ends == ["0", "1", "2"]

@@ -333,6 +333,4 @@ class Machine(RuleBasedStateMachine):
 
 def test_the_machines_add_up_whatever_happens() -> None:
     """Each attempt and each call ends exactly once, and every identity of the schema holds after every event."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Machine, settings=settings(max_examples=100, stateful_step_count=40)
-    )
+    run_state_machine_as_test(Machine, settings=settings(max_examples=100, stateful_step_count=40))

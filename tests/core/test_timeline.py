@@ -202,7 +202,7 @@ def test_an_untraced_attempt_knows_only_of_its_body(timeline: Timeline, clock: M
 
 def test_a_phase_that_comes_twice_is_the_sum(timeline: Timeline, clock: ManualClock) -> None:
     """A phase that happens twice has the sum of both times, as with a redirect."""
-    one = ((1, "http11.send_request_headers.started", POST), (2, "http11.send_request_body.complete", {}))
+    one: Any = ((1, "http11.send_request_headers.started", POST), (2, "http11.send_request_body.complete", {}))
     play(timeline, clock, *one, (3, "http11.receive_response_headers.complete", ANSWER), *one)
     assert timeline.phase_durations() == {Phase.POOL: 1, Phase.SEND: 4, Phase.WAIT: 4, Phase.RECEIVE: 1}
 
@@ -266,7 +266,7 @@ def test_a_stream_that_cannot_be_asked_has_no_peer() -> None:
 # -- whether what the transport sends next is another attempt ----------------------------------------------------------
 
 
-SENT = (
+SENT: tuple[tuple[int, str, dict[str, Any]], ...] = (
     (1, "connection.connect_tcp.started", TCP),
     (1, "connection.connect_tcp.complete", STREAM),
     (1, "http11.send_request_headers.started", POST),
@@ -362,7 +362,7 @@ def test_a_further_hop_forgets_the_answer_before(timeline: Timeline, clock: Manu
     tell(timeline, clock, (1, "http11.receive_response_headers.complete", answer(307)))
     assert timeline.parsed_response is not None
     tell(timeline, clock, (1, "http11.send_request_headers.started", POST))
-    assert (timeline.parsed_response, timeline.send_error) == (None, None)
+    assert [timeline.parsed_response, timeline.send_error] == [None, None]
 
 
 def test_the_exception_of_a_request_is_not_kept_after_the_end(timeline: Timeline, clock: ManualClock) -> None:

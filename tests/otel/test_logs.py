@@ -31,7 +31,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
 def test_a_retried_attempt_is_information_and_a_fatal_one_a_warning(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the request id in the text, for the one who has only that."""
+    """A retried attempt is INFO, one that fails its call is a WARNING, and both have the request id in the text."""
     call = scene.call(max_retries=1)
     scene.answer(scene.attempt(call), 529, 1.5, {b"request-id": b"req_1"})
     scene.answer(scene.attempt(call), 529, 2.0)
@@ -43,7 +43,7 @@ def test_a_retried_attempt_is_information_and_a_fatal_one_a_warning(
 
 
 def test_a_record_has_the_fields_of_its_span(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """All of them, and the number of a first attempt too."""
+    """A record has every field of its attempt's span, and the number of a first attempt too."""
     error = httpx.ConnectError("secret")
     error.__cause__ = ConnectionRefusedError(111, "secret")
     scene.fail(scene.attempt(), error)
@@ -68,8 +68,24 @@ def test_a_record_has_the_fields_of_its_span(scene: Scene, caplog: pytest.LogCap
     assert record.exc_info is None
 
 
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt()])
+def test_a_failure_that_did_not_fail_its_call_is_information(
+    scene: Scene, caplog: pytest.LogCaptureFixture, error: BaseException | None
+) -> None:
+    """A failed attempt of a call that was cancelled in its backoff, or answered in another way, was not retried."""
+    call = scene.call()
+    scene.answer(scene.attempt(call), 529, 1.5)
+    if error is None:
+        call.method_returned("cached", None)
+    else:
+        call.method_raised(error)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "Attempt 1 of messages.create failed with 529 after 1.500 s, request id none"),
+    ]
+
+
 def test_an_attempt_that_did_not_fail_is_not_logged(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither an answer nor what the app stops."""
+    """Neither an answered attempt nor one that the app stops is logged."""
     scene.answer(scene.attempt())
     scene.fail(scene.attempt(), KeyboardInterrupt())
     assert caplog.records == []
@@ -78,7 +94,7 @@ def test_an_attempt_that_did_not_fail_is_not_logged(scene: Scene, caplog: pytest
 def test_a_level_that_is_off_costs_nothing(
     scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The fields are not even collected."""
+    """Nothing is computed for a record whose level is off."""
     caplog.set_level(logging.ERROR, LOGGER)
     monkeypatch.setattr(logs, "_fields", None)
     scene.answer(scene.attempt(), 529)
@@ -86,14 +102,14 @@ def test_a_level_that_is_off_costs_nothing(
 
 
 def test_logs_can_be_left_out(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
-    """By an option."""
+    """An option turns the records off."""
     scene = Scene(OpenTelemetryRecorder(Settings(logs=False)), clock)
     scene.answer(scene.attempt(), 529)
     assert caplog.records == []
 
 
 def test_a_record_is_written_in_its_attempts_span(scene: Scene, telemetry: Telemetry) -> None:
-    """So that a handler that exports to OpenTelemetry ties the two together."""
+    """The attempt's span is current while its record is written, so that an exporting handler ties the two."""
     current: list[int] = []
 
     class Handler(logging.Handler):
@@ -125,12 +141,12 @@ def test_an_attempt_without_a_span_is_logged(
 
 
 def test_an_app_without_logging_prints_nothing() -> None:
-    """The library's logger has a handler that does nothing, and no other."""
+    """The library's logger has a `NullHandler` and no other handler."""
     assert {type(handler) for handler in logging.getLogger("anthropic_otel").handlers} == {logging.NullHandler}
 
 
-def test_whether_has_handler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handler of the app's, on any logger that ours hands its records up to; one that does nothing is nobody."""
+def test_whether_a_handler_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler counts on any logger that ours propagates to, unless it is a `NullHandler`."""
     root, ours = logging.getLogger(), logging.getLogger("anthropic_otel")
     monkeypatch.setattr(root, "handlers", [])
     assert not logs.has_handler()

@@ -143,9 +143,14 @@ def test_an_exporter_that_is_not_installed_says_what_to_install(
 ) -> None:
     """gRPC is asked for by its variable, and has a package of its own."""
     asked: list[str] = []
+
+    def ask(group: str, name: str) -> list[Any]:
+        asked.append(name)
+        return []
+
     monkeypatch.setenv(variable, "grpc")
-    monkeypatch.setattr(providers, "entry_points", lambda group, name: asked.append(name) or [], raising=False)
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group, name: asked.append(name) or [])
+    monkeypatch.setattr(providers, "entry_points", ask, raising=False)
+    monkeypatch.setattr("importlib.metadata.entry_points", ask)
     with pytest.raises(ImportError, match="pip install opentelemetry-exporter-otlp-proto-grpc"):
         providers.set_up("otlp")
     assert asked == ["otlp_proto_grpc"]

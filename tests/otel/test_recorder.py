@@ -92,7 +92,7 @@ class TracerProvider(trace.TracerProvider):
 def test_a_tracer_that_fails_costs_only_the_spans(
     method: str, clock: ManualClock, telemetry: Telemetry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Metrics and logs are what they are without it, and each span that began has ended."""
+    """Metrics and logs are complete without a working tracer, and each span that started has ended."""
     provider = TracerProvider(method)
     settings = Settings(tracer_provider=provider, meter_provider=telemetry.meter_provider)
     with caplog.at_level(logging.INFO, "anthropic_otel.attempt"):
@@ -108,7 +108,7 @@ def test_a_tracer_that_fails_costs_only_the_spans(
 
 
 def test_a_span_that_cannot_be_named_costs_no_measurement(clock: ManualClock, telemetry: Telemetry) -> None:
-    """The exemplars of the metrics ask for it too, and go without."""
+    """A span that cannot tell its ids costs its exemplars and no measurement."""
     provider = TracerProvider("get_span_context")
     a_whole_call(Scene(OpenTelemetryRecorder(Settings(provider, telemetry.meter_provider)), clock))
     assert attempts_measured(telemetry) == 2
@@ -118,7 +118,7 @@ def test_a_span_that_cannot_be_named_costs_no_measurement(clock: ManualClock, te
 def test_a_measurement_that_waits_keeps_no_span(
     scene: Scene, recorder: OpenTelemetryRecorder, telemetry: Telemetry
 ) -> None:
-    """However long it waits: a span may hold whatever the app has put on it."""
+    """A measurement that waits holds plain values, and not the span, which may hold what the app has put on it."""
     a_whole_call(scene)
     call = scene.call()
     attempt = scene.attempt(call)
@@ -166,7 +166,7 @@ class BrokenMeterProvider(MeterProvider):
 def test_a_meter_that_fails_costs_only_the_metrics(
     method: str, clock: ManualClock, telemetry: Telemetry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Spans and logs are what they are without it."""
+    """Spans and logs are complete without a working meter."""
     settings = Settings(tracer_provider=telemetry.tracer_provider, meter_provider=BrokenMeterProvider(method))
     with caplog.at_level(logging.INFO, "anthropic_otel.attempt"):
         a_whole_call(Scene(OpenTelemetryRecorder(settings), clock))
@@ -181,7 +181,7 @@ def test_a_meter_that_fails_costs_only_the_metrics(
 def test_a_propagator_that_fails_costs_only_the_headers(
     scene: Scene, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request goes out without them."""
+    """A request whose trace context cannot be injected is sent without it."""
     monkeypatch.setattr(propagate, "inject", fail)
     call = scene.call()
     attempt = scene.attempt(call)
@@ -192,7 +192,7 @@ def test_a_propagator_that_fails_costs_only_the_headers(
 
 
 def test_a_log_handler_that_fails_costs_only_the_record(scene: Scene, telemetry: Telemetry) -> None:
-    """Spans and metrics are complete."""
+    """Spans and metrics are complete though a log handler raises."""
 
     class Broken(logging.Handler):
         def handle(self, record: logging.LogRecord) -> bool:
@@ -220,7 +220,7 @@ def test_a_log_handler_that_fails_costs_only_the_record(scene: Scene, telemetry:
 def test_a_context_that_fails_costs_no_measurement(
     scene: Scene, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Every call and attempt is counted, at its start and at its end, whatever is left of the spans then."""
+    """Every call and attempt is counted at its start and its end, whatever is left of the spans then."""
     with monkeypatch.context() as patch:
         patch.setattr(where, fail)
         a_whole_call(scene)
@@ -234,15 +234,17 @@ def test_a_context_that_fails_costs_no_measurement(
 def test_what_begins_is_counted_while_nothing_can_be_recorded(
     scene: Scene, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """OpenTelemetry's own recording asks for the current span; a count is kept here and takes nothing of it."""
+    """A started attempt is counted even while OpenTelemetry can tell no current span."""
     with monkeypatch.context() as patch:
         patch.setattr("opentelemetry.trace.get_current_span", fail)
         a_whole_call(scene)
     assert sum(point.sum for point in telemetry.points(semconv.ATTEMPT_STARTED)) == 2
 
 
-def test_a_failure_of_a_check_is_not_watching(recorder: OpenTelemetryRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rather nothing than half of it."""
+def test_a_recorder_that_cannot_check_is_not_enabled(
+    recorder: OpenTelemetryRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recorder that cannot tell whether it is suppressed records nothing."""
     monkeypatch.setattr("opentelemetry.context.get_current", fail)
     assert recorder.enabled() is False
 
@@ -251,7 +253,7 @@ def test_a_failure_of_a_check_is_not_watching(recorder: OpenTelemetryRecorder, m
 
 
 def test_the_request_carries_the_attempts_context(scene: Scene, telemetry: Telemetry) -> None:
-    """A server's span becomes a child of the attempt's."""
+    """A request carries the context of its attempt, so that a server's span becomes a child of the attempt's."""
     call = scene.call()
     attempt = scene.attempt(call)
     headers = attempt.recorder.headers
@@ -263,7 +265,7 @@ def test_the_request_carries_the_attempts_context(scene: Scene, telemetry: Telem
 
 
 def test_a_tracer_that_makes_no_spans_sends_no_context(clock: ManualClock, telemetry: Telemetry) -> None:
-    """And hides nothing that the app has made current."""
+    """A no-op tracer makes no context that could be sent."""
     settings = Settings(tracer_provider=NoOpTracerProvider(), meter_provider=telemetry.meter_provider)
     scene = Scene(OpenTelemetryRecorder(settings), clock)
     attempt = scene.attempt()
@@ -273,7 +275,7 @@ def test_a_tracer_that_makes_no_spans_sends_no_context(clock: ManualClock, telem
 
 
 def test_an_attempt_that_is_sent_while_the_app_reads_is_a_child_of_its_call(scene: Scene, telemetry: Telemetry) -> None:
-    """Nothing of the call is current then."""
+    """An attempt that is sent while the app reads is a child of its call's span, which is not current then."""
     call = scene.call()
     first = scene.attempt(call)
     scene.stream(first)
@@ -286,19 +288,19 @@ def test_an_attempt_that_is_sent_while_the_app_reads_is_a_child_of_its_call(scen
     assert [child.parent for child in telemetry.attempts] == [span.context, span.context]
 
 
-# -- whether it watches ------------------------------------------------------------------------------------------------
+# -- whether it is enabled ---------------------------------------------------------------------------------------------
 
 
-def test_it_watches_unless_somebody_suppresses_it(recorder: OpenTelemetryRecorder) -> None:
-    """Upstream, by OpenTelemetry's own means."""
+def test_it_is_enabled_unless_instrumentation_is_suppressed(recorder: OpenTelemetryRecorder) -> None:
+    """A recorder is enabled unless instrumentation is suppressed by OpenTelemetry's own means."""
     assert recorder.enabled()
     with suppress_instrumentation():
         assert not recorder.enabled()
     assert recorder.enabled()
 
 
-def test_that_nothing_goes_anywhere_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    """At the first call, as an app may set its providers after it has called `instrument`."""
+def test_an_app_without_a_provider_is_warned_once(caplog: pytest.LogCaptureFixture) -> None:
+    """An app without providers is warned once, at its first call, as it may set them after `instrument`."""
     recorder = OpenTelemetryRecorder(
         Settings(tracer_provider=NoOpTracerProvider(), meter_provider=NoOpMeterProvider(), logs=False)
     )
