@@ -24,7 +24,15 @@ from anthropic_otel._core.attempt import Attempt, RequestFacts, Retry
 from anthropic_otel._core.errors import body_error_type, call_error_type
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRecorder
-from anthropic_otel._core.semconv import FALLBACK, AttemptOutcome, CallOutcome, NetworkCause, RetrySource, RetryStop
+from anthropic_otel._core.semconv import (
+    FALLBACK,
+    UNEXPECTED_CONTENT,
+    AttemptOutcome,
+    CallOutcome,
+    NetworkCause,
+    RetrySource,
+    RetryStop,
+)
 from anthropic_otel._core.stream_end import ApiError
 
 if TYPE_CHECKING:
@@ -189,9 +197,10 @@ class Call:
             self.operation, self.address = attempt.operation, attempt.target.address
             self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
         if attempt.outcome is AttemptOutcome.FAILED:
-            self._failed_count += 1
-            self._last_failed = attempt
             self._undecided.append(attempt)
+            if self.outcome is None:
+                self._failed_count += 1
+                self._last_failed = attempt
         self._body_ended()
 
     def _decide(self, after: AfterFailure, next_started: int | None = None) -> None:
@@ -276,8 +285,8 @@ class Call:
             return self._raised
         body = self._returned if self._returned is not None else self._spoiled_answer()
         outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
-        if isinstance(body, Attempt) and outcome is AttemptOutcome.FAILED:
-            self.error_type = body_error_type(body)
+        if body is not None and outcome is AttemptOutcome.FAILED:
+            self.error_type = body_error_type(body) if isinstance(body, Attempt) else body.error_type
         if outcome is AttemptOutcome.COMPLETED and self._failed_count:
             return CallOutcome.RECOVERED
         return _OUTCOMES.get(outcome, CallOutcome.FAILED) if outcome is not None else CallOutcome.FAILED
@@ -285,8 +294,8 @@ class Call:
     def _spoiled_answer(self) -> Attempt | None:
         """The attempt that a parsed reply is from, if what it was answered was no answer."""
         answer = self._answer
-        spoiled = answer is not None and answer.outcome is AttemptOutcome.FAILED and answer.cause is None
-        return answer if spoiled else None
+        # Not a stream: that is read by somebody else than the app, which got its reply from another attempt.
+        return answer if answer is not None and answer.error_type == UNEXPECTED_CONTENT else None
 
     def _out_of_retries(self) -> bool:
         most, retries = self.invocation.max_retries, self._sdk_attempts - 1
@@ -307,12 +316,13 @@ class HeldBody:
     It ends once, with `end` or `fail`. Later ends are ignored.
     """
 
-    __slots__ = ("_call", "_claim", "outcome")
+    __slots__ = ("_call", "_claim", "error_type", "outcome")
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._claim = Lock()
         self.outcome: AttemptOutcome | None = None
+        self.error_type: str | None = None
 
     @guarded(None)
     def end(self, outcome: AttemptOutcome) -> None:
@@ -327,5 +337,5 @@ class HeldBody:
         if self._claim.acquire(blocking=False):
             failed = isinstance(error, Exception)
             self.outcome = AttemptOutcome.FAILED if failed else AttemptOutcome.CANCELLED
-            self._call.error_type = call_error_type(error) if isinstance(error, Exception) else None
+            self.error_type = call_error_type(error) if isinstance(error, Exception) else None
             self._call._body_ended()

@@ -53,7 +53,11 @@ class Runtime:
     def begin_call(self, invocation: Invocation) -> Call:
         """Begins and returns a call that is about to run."""
         call = Call(invocation, self.clock)
-        call.recorder = self.recorders.start_call(call)
+        try:
+            call.recorder = self.recorders.start_call(call)
+        except BaseException as interrupt:
+            call.method_raised(interrupt)
+            raise
         return call
 
     def lone_attempts(self, resend_count: int) -> LoneAttempts:

@@ -102,6 +102,7 @@ class Send:
         self._source.send_finished()
 
 
+@guarded(None)
 def _headers_seen_by_transport(attempt: Attempt) -> RawHeaders | None:
     """The headers of a response that only the transport has seen, as its body failed within the send."""
     response = attempt.timeline.parsed_response
@@ -136,7 +137,11 @@ class LoneAttempts:
         )
         if failed is not None:
             failed.recorder.failure_decided(failed, AfterFailure.RETRIED, started - failed.started - failed.duration)
-        attempt.recorder = self._recorder.start_attempt(attempt)
+        try:
+            attempt.recorder = self._recorder.start_attempt(attempt)
+        except BaseException as interrupt:
+            attempt.fail(interrupt)
+            raise
         return attempt
 
     def _retry(self, failed: Attempt | None, started: int) -> Retry | None:

@@ -1,22 +1,16 @@
 """Several recorders beside each other. They join and leave while calls run.
 
-Rule: whoever joins records what starts from then on, to its end, also after it has left.
+Rule: whoever joins records the calls, and the attempts without a call, that start from then on; to their end, also
+after it has left.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
-from anthropic_otel._core.recorder import (
-    NO_ATTEMPT_RECORDER,
-    NO_CALL_RECORDER,
-    AfterFailure,
-    AttemptRecorder,
-    CallRecorder,
-    Recorder,
-)
+from anthropic_otel._core.recorder import AfterFailure, AttemptRecorder, CallRecorder, Recorder
 
 if TYPE_CHECKING:
     from anthropic_otel._core.attempt import Attempt
@@ -54,50 +48,60 @@ class Tee:
         recorders = self._recorders
         if len(recorders) == 1:
             return recorders[0].start_call(call)
-        started = [recorder.start_call(call) for recorder in recorders if recorder.enabled()]
-        return _CallTee(started) if started else NO_CALL_RECORDER
+        # Known to the call before the first is made: an interrupt of a later one ends those that were.
+        tee = call.recorder = _CallTee()
+        for recorder in recorders:
+            if recorder.enabled():
+                tee.recorders.append(recorder.start_call(call))
+        return tee
 
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         recorders = self._recorders
         if len(recorders) == 1:
             return recorders[0].start_attempt(attempt)
-        started = [recorder.start_attempt(attempt) for recorder in recorders if recorder.enabled()]
-        return _AttemptTee(started) if started else NO_ATTEMPT_RECORDER
+        tee = attempt.recorder = _AttemptTee()
+        for recorder in recorders:
+            if recorder.enabled():
+                tee.recorders.append(recorder.start_attempt(attempt))
+        return tee
 
 
 class _CallTee:
-    def __init__(self, recorders: Sequence[CallRecorder]) -> None:
-        self._recorders = recorders
+    def __init__(self) -> None:
+        self.recorders: Final[list[CallRecorder]] = []
 
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
-        return _AttemptTee([recorder.start_attempt(attempt) for recorder in self._recorders])
+        tee = attempt.recorder = _AttemptTee()
+        for recorder in self.recorders:
+            tee.recorders.append(recorder.start_attempt(attempt))
+        return tee
 
     def method_finished(self, result: object, error: BaseException | None) -> None:
         # What was started last is finished first: recorders attach contexts on top of each other.
-        for recorder in reversed(self._recorders):
+        for recorder in reversed(self.recorders):
             recorder.method_finished(result, error)
 
     def end(self, call: Call) -> None:
-        for recorder in self._recorders:
+        for recorder in self.recorders:
             recorder.end(call)
 
 
 class _AttemptTee:
-    def __init__(self, recorders: Sequence[AttemptRecorder]) -> None:
-        self._recorders = recorders
+    def __init__(self) -> None:
+        self.recorders: Final[list[AttemptRecorder]] = []
 
     @property
     def headers(self) -> Mapping[str, str]:
-        return {name: value for recorder in self._recorders for name, value in recorder.headers.items()}
+        return {name: value for recorder in self.recorders for name, value in recorder.headers.items()}
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
-        for recorder in reversed(self._recorders):
+        for recorder in reversed(self.recorders):
             recorder.send_finished(response_headers)
 
     def end(self, attempt: Attempt) -> None:
-        for recorder in self._recorders:
+        for recorder in self.recorders:
             recorder.end(attempt)
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-        for recorder in self._recorders:
+        for recorder in self.recorders:
             recorder.failure_decided(attempt, after, waited)

@@ -156,7 +156,7 @@ class _CallRecorder:
         self._attempted = False
         self._wall: Final = call.wall
         parent = context.current()
-        spot = self._spot = _Spot(parent)
+        self._spot: Final = _Spot(parent)
         self._call_span: Span | None = None
         """The call's span, if it is ours to end."""
         self._token: Any = None
@@ -164,11 +164,11 @@ class _CallRecorder:
         if self._makes_spans and not call.invocation.sdk_makes_span and not _has_call_span(parent):
             self._start_span(parent)
         # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
-        self._attach(parent if spot.span is None else spot.context())
+        self._attach()
 
     @guarded(None)
-    def _attach(self, inner: Context) -> None:
-        self._token = otel_context.attach(inner)
+    def _attach(self) -> None:
+        self._token = otel_context.attach(self._spot.context())
 
     @guarded(None)
     def _start_span(self, parent: Context) -> None:
