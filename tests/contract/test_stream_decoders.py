@@ -209,6 +209,8 @@ BAD_FRAMES = {
     "no JSON": chunk(b"{not json"),
     "no UTF-8": chunk(b"\xff\xfe"),
     "wrong checksum": chunk(delta("hi"), crc=1),
+    "long with wrong checksum": chunk(delta("x" * 30_000), crc=1),
+    "long with wrong checksum of prelude": chunk(delta("x" * 30_000), prelude_crc=1),
     "wrong checksum of prelude": chunk(delta("hi"), prelude_crc=1),
     "stop with wrong checksum": chunk(STOP, crc=1),
     "no base64": frame(EVENT, b'{"bytes": "a"}'),

@@ -114,6 +114,8 @@ def test_the_reader_says_when_the_stream_is_decided() -> None:
         exception("throttlingException")[:-1] + b"x",
         chunk(delta("hi"), prelude_crc=1),
         chunk(delta("x" * 40_000), prelude_crc=1),
+        chunk(delta("x" * 40_000), crc=1),
+        chunk({**STOP, "amazon-bedrock-trace": LONG}, crc=1) + END,
         chunk(delta("hi"), prelude_crc=1)[:12],
         b"\0\0\0\x07" + bytes(20),
         b"\x7f\0\0\0" + bytes(20),

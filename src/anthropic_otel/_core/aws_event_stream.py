@@ -1,8 +1,8 @@
 """Reads how a stream of AWS frames ends, from its chunks.
 
 Rule: frames are followed by their lengths. The payload of a `chunk` frame is JSON with the event in base64; it is
-decoded unless it begins as a `content_block_delta` does. Checksums are checked at the end, and only those of the last
-chunk: botocore raises for a wrong one, the SDK hands that on, and so nothing follows it.
+decoded unless it begins as a `content_block_delta` does. The checksums of frames that are kept are checked at the end,
+and only those of the last chunk: botocore raises for a wrong one, the SDK hands that on, and so nothing follows it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 from struct import unpack_from
 from typing import Final
+from zlib import crc32
 
 from anthropic_otel._core.aws_frames import (
     CRC,
@@ -56,7 +57,7 @@ class AwsEventStreamReader:
         self._headers = _NO_HEADERS
         """The headers of a `chunk` frame, which are the same for each of a stream."""
         self._broken = False
-        """Whether a prelude has been met that no frame has. Nothing can be followed after it."""
+        """Whether a frame has been met that botocore raises for. Nothing can be followed after it."""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
         """Takes the next chunk. Returns the event in it that decides how the stream ends, if there is one."""
@@ -67,7 +68,7 @@ class AwsEventStreamReader:
         end = self._long.feed(chunk)
         if self._long.missing:
             return None
-        decided = self._long.dispatch(self._events)
+        decided = self._dispatch_long(self._long)
         if decided is not None:
             self._decided_in = _NOT_KEPT
         self._long = None
@@ -79,13 +80,17 @@ class AwsEventStreamReader:
         A stream that the SDK closes early, it closes for a frame of the last chunk; that is when they are checked.
         """
         decided_before = self._decided_in is not None and self._decided_in is not self._last
-        breaks = not read_to_end and not decided_before and _breaks(self._last, self._rest)
+        breaks = not read_to_end and not decided_before and (_breaks(self._last) or self._breaks_after())
         return self._events.end(breaks=breaks, is_event_stream=self._is_event_stream())
+
+    def _breaks_after(self) -> bool:
+        """Whether the SDK fails for what came after the last frames, and none of these has decided."""
+        return self._decided_in is None and (self._broken or (len(self._rest) >= PRELUDE and not begins(self._rest)))
 
     def _take(self, text: bytes) -> Dispatched | None:
         """Dispatches the events of a text that begins with a frame."""
         at, size, decided, headers = 0, len(text), None, self._headers
-        while size - at >= PRELUDE:
+        while size - at >= PRELUDE and not self._broken:
             total, header_length = unpack_from("!II", text, at)
             # The SDK raises at a wrong prelude. That of a frame which is kept is checked at the end, if it has to be.
             if not is_possible(total, header_length) or (total > MAX_KEPT and not begins(text[at : at + PRELUDE])):
@@ -97,6 +102,7 @@ class AwsEventStreamReader:
             # A delta, which decides nothing. Runs at every frame.
             if not (
                 text.startswith(_DELTA, payload_at)
+                and total <= MAX_KEPT
                 and header_length == len(headers)
                 and text.startswith(headers, at + PRELUDE)
             ):
@@ -112,13 +118,13 @@ class AwsEventStreamReader:
             self._last = text if whole else _last_frames(text, at)
             if decided is not None and self._decided_in is None:
                 self._decided_in = self._last if whole else _NOT_KEPT
-        self._rest = text[at:] if not self._broken else text[at : at + PRELUDE]
+        self._rest = text[at:] if not self._broken else b""
         if len(self._rest) > MAX_KEPT:
             self._long, self._rest = _LongFrame(self._rest), b""
 
     def _dispatch(self, frame: bytes, payload_at: int) -> Dispatched | None:
         if len(frame) > MAX_KEPT:
-            return _LongFrame(frame).dispatch(self._events)
+            return self._dispatch_long(_LongFrame(frame))
         try:
             headers = headers_of(frame[PRELUDE:payload_at])
             error = error_of(headers)
@@ -132,10 +138,14 @@ class AwsEventStreamReader:
             self._headers = frame[PRELUDE:payload_at]
         return self._events.dispatch(name, data)
 
+    def _dispatch_long(self, frame: _LongFrame) -> Dispatched | None:
+        self._broken = not frame.is_intact
+        return frame.dispatch(self._events) if frame.is_intact else None
+
     def _is_event_stream(self) -> bool | None:
         if self._last or self._long is not None or self._decided_in is not None:
             return True
-        return begins(self._rest) if self._rest else None
+        return begins(self._rest) if self._rest else False if self._broken else None
 
 
 _NO_HEADERS: Final = b"\xff" * 256
@@ -148,11 +158,13 @@ _NOT_KEPT: Final = b"..."
 class _LongFrame:
     """A frame that is longer than what is kept of one: its headers and its event's types are read off as it passes."""
 
-    __slots__ = ("_base64", "_headers", "_types", "missing")
+    __slots__ = ("_base64", "_checksum", "_crc", "_headers", "_types", "missing")
 
     def __init__(self, begun: bytes) -> None:
         total, header_length = unpack_from("!II", begun, 0)
         self.missing = max(total - len(begun), 0)
+        self._crc, self._checksum = 0, b""
+        self._check(begun)
         payload_at = PRELUDE + header_length
         try:
             self._headers = headers_of(begun[PRELUDE : min(payload_at, MAX_KEPT)])
@@ -169,6 +181,7 @@ class _LongFrame:
         """Takes more of it. Returns where in `chunk` the frame is over."""
         part = chunk[: self.missing]
         self.missing -= len(part)
+        self._check(part)
         if self._base64 is not None:
             self._base64 += part
             self._decode()
@@ -182,6 +195,17 @@ class _LongFrame:
             self._types.feed(binascii.a2b_base64(text[:whole]))
         except ValueError:
             self._base64 = None
+
+    def _check(self, part: bytes) -> None:
+        # The last four bytes are the checksum, and no part of it.
+        part = self._checksum + part
+        self._crc, self._checksum = crc32(part[:-CRC], self._crc), part[-CRC:]
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the frame, which is complete, has the right checksum."""
+        checksum: int = unpack_from("!I", self._checksum)[0]
+        return self._crc == checksum
 
     def dispatch(self, events: Events) -> Dispatched | None:
         """Tells `events` of it. It is complete."""
@@ -199,11 +223,8 @@ def _last_frames(text: bytes, end: int) -> bytes:
     return text[at:end]
 
 
-def _breaks(text: bytes, rest: bytes) -> bool:
-    """Whether the SDK fails for a frame of `text`, or for the prelude that `rest` begins with.
-
-    An error frame is no such failure, and neither is what comes after one, or after the end.
-    """
+def _breaks(text: bytes) -> bool:
+    """Whether the SDK fails for a frame of `text`, and that is not an error frame nor one after the end."""
     for frame in frames_of(text):
         try:
             name, _ = event_in(frame)
@@ -211,4 +232,4 @@ def _breaks(text: bytes, rest: bytes) -> bool:
             return True
         if name in (ERROR, MESSAGE_STOP):
             return False
-    return len(rest) >= PRELUDE and not (begins(rest) and is_possible(*unpack_from("!II", rest, 0)))
+    return False

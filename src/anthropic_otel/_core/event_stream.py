@@ -3,8 +3,9 @@
 Rule: the line endings are those of the SDK's decoder, and all of them become a newline before anything is looked at.
 So an event ends at two newlines, wherever the chunks are cut.
 
-A stream has hundreds of `content_block_delta` events, and mostly each is a chunk of its own. Such a chunk is recognized
-by its first line and its newlines, which takes five operations in C. Every other event is split into its fields.
+A stream has hundreds of `content_block_delta` events, which decide nothing. A chunk that is one of them is recognized
+by its first line and its newlines. A chunk of several is recognized by its lines that name an event: all of them name
+a delta. The events of every other chunk are split into their fields.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from anthropic_otel._core.stream_end import (
 )
 
 _DELTA: Final = b"event: content_block_delta\ndata: "
+_NEXT_DELTA: Final = b"\nevent: content_block_delta\n"
 _DATA_AT: Final = len(_DELTA)
 _NEWLINE: Final = ord("\n")
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
@@ -104,31 +106,27 @@ class EventStreamReader:
 
     def _take(self, text: bytes, known: int) -> Dispatched | None:
         """Dispatches the events of a text that begins with one. No event ends in its first `known` bytes."""
-        at, look, decided = 0, max(known - 1, 0), None
-        while (end := text.find(b"\n\n", look)) >= 0:
-            if not text.startswith(_DELTA, at) or text.find(b"\n", at + _DATA_AT) != end:
-                if end == at:
-                    # Blank lines, of which there may be any number.
-                    at = look = _NEWLINES.match(text, at).end()  # type: ignore[union-attr]
-                    continue
-                decided = weightier(decided, self._dispatch(text[at : end + 1]))
-            at = look = end + 2
-        if at:
+        decided, end = None, text.rfind(b"\n\n", max(known - 1, 0)) + 2
+        if end > 1:
+            if not _has_only_deltas(text, end):
+                for event in text[: end - 2].split(b"\n\n"):
+                    decided = weightier(decided, self._dispatch(event.strip(b"\n")))
             whole = len(text) <= MAX_LAST
-            self._last = text if whole else _last_events(text, at)
+            self._last = text if whole else _last_events(text, end)
             if decided is not None and self._decided_in is None:
                 self._decided_in = self._last if whole else _NOT_KEPT
-        # A blank line before an event dispatches nothing.
-        self._rest = text[at:].lstrip(b"\n")
-        if len(self._rest) > MAX_KEPT:
-            self._long, self._rest = _LongEvent(self._rest), _NOT_KEPT
+            # A blank line before an event dispatches nothing.
+            text = text[end:].lstrip(b"\n")
+        self._rest = text
+        if len(text) > MAX_KEPT:
+            self._long, self._rest = _LongEvent(text), _NOT_KEPT
         return decided
 
     def _dispatch(self, event: bytes) -> Dispatched | None:
-        """Dispatches an event, of which `event` has all lines but the blank one."""
+        """Dispatches an event, given without its blank line. Blank lines alone are an event without a name."""
         # A long one is told in the same way, whether it was cut or not.
-        if len(event) > MAX_KEPT:
-            long = _LongEvent(event)
+        if len(event) >= MAX_KEPT:
+            long = _LongEvent(event + b"\n")
             return self._events.dispatch_long(long.name, long.types)
         return self._events.dispatch(*_fields(event))
 
@@ -163,9 +161,13 @@ class _LongEvent:
         return None if end < 0 else end + 2 - known
 
 
-_NEWLINES: Final = re.compile(rb"\n*")
 _NAME_LINE: Final = re.compile(rb"\nevent(?:: ?([^\n]{0,64}))?(?=\n)")
 _LONGEST_NAME_LINE: Final = len(b"\nevent: \n") + 64
+
+
+def _has_only_deltas(text: bytes, end: int) -> bool:
+    """Whether no event of a text decides anything: each line in it that names an event names a delta."""
+    return text.startswith(_DELTA) and text.count(b"\nevent", 0, end) == text.count(_NEXT_DELTA, 0, end)
 
 
 def _fields(event: bytes) -> tuple[bytes | None, bytes]:

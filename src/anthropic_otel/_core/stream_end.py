@@ -1,8 +1,7 @@
 """How the body of a streamed answer ended: the events that decide it, and the answer itself.
 
-Rule: an event counts when it is dispatched, as in the SDK: an SSE event by its blank line, a frame of AWS by its last
-byte. What a later event says of an earlier one does not matter. Only an error event and what a reader keeps of the last
-chunk are ever parsed.
+Rule: an event counts when it is dispatched, as in the SDK: an SSE event at its blank line, a frame of AWS at its last
+byte. While a stream runs, no event is parsed further than to its name, but for an `error` event, which is the last.
 """
 
 from __future__ import annotations
