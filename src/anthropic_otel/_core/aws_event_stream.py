@@ -38,6 +38,7 @@ from anthropic_otel._core.stream_end import (
 _BYTES: Final = b'"bytes":"'
 _DELTA: Final = b"{" + _BYTES + binascii.b2a_base64(b'{"type":"content_block_delt', newline=False)
 """What the payload of a `content_block_delta` begins with, as Bedrock writes it."""
+_DELTA_LENGTH: Final = len(_DELTA)
 
 
 class AwsEventStreamReader:
@@ -101,10 +102,9 @@ class AwsEventStreamReader:
                 break
             # A delta, which decides nothing. Runs at every frame.
             if not (
-                text.startswith(_DELTA, payload_at)
-                and total <= MAX_KEPT
-                and header_length == len(headers)
-                and text.startswith(headers, at + PRELUDE)
+                total <= MAX_KEPT
+                and text[payload_at : payload_at + _DELTA_LENGTH] == _DELTA
+                and text[at + PRELUDE : payload_at] == headers
             ):
                 decided = weightier(decided, self._dispatch(text[at:end], PRELUDE + header_length))
                 headers = self._headers
