@@ -283,3 +283,21 @@ def test_an_open_stream_holds_little() -> None:
         reader.feed(chunk)
     assert held(reader) < len(BEGIN) + len(DELTA)
     assert sys.getsizeof(reader) < 128
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"event: content_block_delta\nevent: error\n\n",
+        b"event: content_block_delta\r\nevent: error\r\n\r\n",
+        b"event: content_block_delta\revent: error\r\n\r\n",
+        b"event: content_block_delta\ndata: {}\nevent: error\n\n",
+        b"event: content_block_delta\ndata: {}\revent: error\n\n",
+        b"event: content_block_delta\ndata: {}\n\nevent:error\n\n",
+        b"event: content_block_delta\n\nevent: error\r\n\r\n",
+    ],
+)
+def test_no_chunk_with_another_name_is_passed_over(chunk: bytes) -> None:
+    """A chunk that begins as a delta may name another event in any of its lines."""
+    reader = EventStreamReader()
+    assert [reader.feed(BEGIN), reader.feed(chunk)] == [None, Dispatched.ERROR]

@@ -3,9 +3,9 @@
 Rule: the line endings are those of the SDK's decoder, and all of them become a newline before anything is looked at.
 So an event ends at two newlines, wherever the chunks are cut.
 
-A stream has hundreds of `content_block_delta` events, which decide nothing. So a chunk is passed over if it ends where
-an event ends, and if its lines that name an event name one that begins with `c`: no event that matters does. Operators
-and single bytes are used for that, as a method of `bytes` takes three times as many instructions.
+A stream has hundreds of `content_block_delta` events, which decide nothing. So a chunk is passed over that is one of
+them, and a chunk of several if all its lines that name an event name one that begins with `c`, as none that decides
+does. For a single one operators are used: a method of `bytes`, or a search for a word, takes a thousand instructions.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ from anthropic_otel._core.stream_end import (
     weightier,
 )
 
+_DELTA: Final = b"event: content_block_delta"
+_LINE_END: Final = len(_DELTA)
+_SHORTEST: Final = _LINE_END + 6
 _NAME_AT: Final = len(b"event: ")
-_C: Final = ord("c")
+_D: Final = ord("d")
 _CR: Final = ord("\r")
 _NEWLINE: Final = ord("\n")
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
@@ -57,15 +60,17 @@ class EventStreamReader:
 
     def feed(self, chunk: bytes) -> Dispatched | None:
         """Takes the next chunk. Returns the event in it that decides how the stream ends, if there is one."""
-        # Runs at every chunk. The first name is at its place, or what is there is no name.
+        # Runs at every chunk. No other line of it can name an event: the second has a `d` as its first or second byte,
+        # and a further one can begin in the last four bytes only.
         if (
             not self._rest
-            and _NAME_AT < len(chunk) <= MAX_KEPT
-            and chunk[_NAME_AT] == _C
+            and _SHORTEST < len(chunk) <= MAX_KEPT
             and chunk[-1] == _NEWLINE
             and (chunk[-2] == _NEWLINE or (chunk[-2] == _CR and chunk[-3] == _NEWLINE))
-            and b"\nevent" not in chunk
-            and (_CR not in chunk or b"\revent" not in chunk)
+            and chunk[:_LINE_END] == _DELTA
+            and (chunk[_LINE_END + 1] == _D or chunk[_LINE_END + 2] == _D)
+            and _NEWLINE not in (data := chunk[_LINE_END + 2 : -4])
+            and _CR not in data
         ):
             self._last = chunk
             return None
