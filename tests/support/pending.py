@@ -70,7 +70,7 @@ _STREAMS: Final = {
         "An event that the SDK cannot decode leaves the attempt abandoned, or completed if it is the end event.",
         """
         stream_invalid_json stream_invalid_json_long stream_invalid_json_last stream_invalid_json_first
-        stream_invalid_json_gzip stream_invalid_json_cut stream_invalid_end stream_not_utf8 stream_invalid_after_end
+        stream_invalid_json_gzip stream_invalid_json_cut stream_invalid_end stream_not_utf8
         """,
     ),
     **_each(

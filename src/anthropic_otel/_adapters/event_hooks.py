@@ -102,8 +102,13 @@ class Hooks:
         if http_send.is_recorded(request) or not self._runtime.enabled():
             return None
         source = self._runtime.lone_attempts(http_send.retry_count_of(request))
-        model = models.model_of(request, of_sdk=False)
-        send = Send(source, RequestFacts(http_send.target_of_request(request), model, size=http_send.size_of(request)))
+        facts = RequestFacts(
+            http_send.target_of_request(request),
+            models.model_of(request, of_sdk=False),
+            models.stream_of(request),
+            size=http_send.size_of(request),
+        )
+        send = Send(source, facts)
         http_send.propagate(request, send.attempt.recorder.headers)
         # A hook is left before the send: nothing may stay current.
         send.attempt.recorder.send_finished(None)

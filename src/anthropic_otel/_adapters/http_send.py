@@ -211,6 +211,8 @@ def _facts_of(http_client: Any, request: Any, auth: Any, origin: _Origin) -> Req
     return RequestFacts(
         target_of_request(request),
         models.model_of(request, of_sdk=origin.call is not None),
+        # A call tells it.
+        stream=models.stream_of(request) if origin.call is None else None,
         proxy=transport.proxy,
         size=size_of(request),
         # The flow that fetches a token for the SDK. Others have what they send at hand.

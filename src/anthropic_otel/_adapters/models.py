@@ -1,7 +1,8 @@
-"""The model of each request, where it is not that of its call: a middleware may fall back to another one.
+"""What a request asks for, where its call does not tell: the model, and whether it asks for a stream.
 
-The SDK builds a request of its options, and there the model is at hand. In the request it stands behind the prompt.
-Without the SDK it is looked for in the first bytes of a body that is in memory.
+A middleware may fall back to another model than the call. The SDK builds a request of its options, and there the model
+is at hand; in the request it stands behind the prompt. Without the SDK both are looked for in the first and last bytes
+of a body that is in memory.
 
 Rule: no string longer than a model's name is kept.
 """
@@ -21,6 +22,9 @@ from anthropic_otel._core.semconv import OTHER
 _MAX_MODEL: Final = 128
 _BEGINNING: Final = 256
 _MODEL: Final = re.compile(rb'"model"\s{0,4}:\s{0,4}"([^"\\]{1,128})"')
+
+_STREAM: Final = re.compile(rb'(?<!\\)"stream"\s{0,4}:\s{0,4}true')
+"""Inside of a JSON string the quotes are escaped, so that a prompt is not taken for it."""
 
 _built: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
 """The models of the requests that the SDK has built."""
@@ -64,6 +68,17 @@ def _model_of(options: Any) -> str | None:
 def _note(request: Any, model: str) -> None:
     # The outermost of several classes that build a request sees its model, an inner one may not any more.
     _built[request] = model
+
+
+@guarded(None)
+def stream_of(request: Any) -> bool | None:
+    """Whether a request without the SDK asks for a stream, `None` where that is unknown."""
+    content = getattr(request, "_content", None)
+    if not isinstance(content, bytes):
+        return None
+    if _STREAM.search(content[:_BEGINNING]) or _STREAM.search(content[-_BEGINNING:]):
+        return True
+    return False if len(content) <= _BEGINNING else None
 
 
 @guarded(None)

@@ -26,8 +26,6 @@ class Patch:
         self._original: Final = cls.__dict__[name]
         self.active = True
         self._ours: Final = wrap(self._original, self)
-        # What others put on top by `functools.wraps` has it too.
-        setattr(self._ours, _PATCH, self)
         setattr(cls, name, self._ours)
 
     def undo(self) -> None:
@@ -37,14 +35,21 @@ class Patch:
             setattr(self._cls, self._name, self._original)
 
 
-_PATCH: Final = "_anthropic_otel_patch"
-"""The attribute of a function of ours that has its patch: a second copy of this library knows the first by it."""
-
-
 def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
-    """Whether another copy of this library, as one that is vendored, has an active patch there."""
-    patch = getattr(cls.__dict__.get(name), _PATCH, None)
-    return patch is not None and not isinstance(patch, Patch) and bool(getattr(patch, "active", False))
+    """Whether another copy of this library, as one that is vendored, has an active patch there.
+
+    Its function is known by the module that it is from, and its patch by the variable of the function.
+    """
+    function: Any = cls.__dict__.get(name)
+    module = getattr(function, "__globals__", {}).get("__name__", "")
+    if not any(module != own and module.endswith(f".{own}") for own in _OWN_MODULES):
+        return False
+    variables = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    patch = variables["patch"].cell_contents if "patch" in variables else None
+    return bool(getattr(patch, "active", False))
+
+
+_OWN_MODULES: Final = tuple(f"anthropic_otel._adapters.{name}" for name in ("http_send", "sdk", "models"))
 
 
 def patchable(cls: type[Any], name: str) -> bool:

@@ -47,6 +47,7 @@ from anthropic_otel._core.timeline import Timeline
 if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock
 
+_JSON: Final = (Expected.JSON, Expected.JSON_OR_EVENT_STREAM)
 _MAX_ERROR: Final = 16 * 1024
 """How many bytes of an error's body are kept, until its type is read off."""
 
@@ -66,7 +67,7 @@ class RequestFacts(NamedTuple):
     """What is known of a request when it is sent.
 
     - `model`: the model that it asks for, `None` where it is unknown.
-    - `stream`: whether the app has asked for an event stream.
+    - `stream`: whether the app has asked for an event stream, `None` where that is unknown.
     - `proxy`: host and port of the proxy that it goes through, `None` without one, or where that is unknown.
     - `size`: the bytes of its body, `None` if they are not known beforehand.
     - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
@@ -75,7 +76,7 @@ class RequestFacts(NamedTuple):
 
     target: Target
     model: str | None = None
-    stream: bool = False
+    stream: bool | None = None
     proxy: str | None = None
     size: int | None = None
     fetches_credentials: bool = False
@@ -240,16 +241,21 @@ class Attempt:
     def _body_reader(self) -> BodyReader | StartOfBody | None:
         if self.status is None or not _is_success(self.status):
             return StartOfBody(_MAX_ERROR)
+        if self._expected is Expected.JSON:
+            return StartOfBody(1)
         if self._content is Content.AWS_EVENT_STREAM:
             return AwsEventStreamReader()
         if self._content is Content.SSE or self._expected is Expected.EVENT_STREAM:
             return EventStreamReader()
-        return StartOfBody(1) if self._expected is Expected.JSON else None
+        return StartOfBody(1) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
     def _judge(self, start: bytes | None, status: int) -> None:
-        """Whether the response is no answer. `start` is as `is_json` takes it. 204 and 205 have no body."""
-        if self._expected is Expected.JSON and status not in (204, 205):
-            self._unexpected = not is_json(self._content, start)
+        """Whether the response is no answer. `start` is as `is_json` takes it. Only a message is never empty."""
+        is_stream = self._content in (Content.SSE, Content.AWS_EVENT_STREAM)
+        if self._expected is Expected.JSON_OR_EVENT_STREAM and is_stream:
+            return
+        if self._expected in _JSON and (status not in (204, 205) or self.is_message):
+            self._unexpected = is_stream or not is_json(self._content, start)
 
     def _take_error(self, body: bytes | None) -> None:
         """Takes the error that the API says in a body, if it does."""
@@ -370,7 +376,7 @@ class Attempt:
 
     def _conclude_stream(self, how: End, end: StreamEnd) -> None:
         if end.error_type is not None:
-            self.api_error = ApiError(end.error_type, end.error_code)
+            self.api_error = ApiError(end.error_type, end.error_code, end.told_type)
             self._failed(end.error_type)
         elif end.invalid:
             self._failed(INVALID_EVENT)

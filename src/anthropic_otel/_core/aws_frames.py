@@ -15,6 +15,7 @@ from struct import unpack_from
 from typing import Final
 from zlib import crc32
 
+from anthropic_otel._core.semconv import BEDROCK_EXCEPTIONS
 from anthropic_otel._core.stream_end import ERROR, ApiError, known_type, parsed
 
 PRELUDE: Final = 12
@@ -105,9 +106,12 @@ def error_of(headers: dict[str, str]) -> ApiError | None:
     """What a frame says whose headers tell of an exception or an error; `None` for another frame."""
     if headers.get(":message-type") not in ("error", "exception"):
         return None
-    name = headers.get(":exception-type") or headers.get(":error-code") or ""
-    name = name[:1].lower() + name[1:]
-    return ApiError(_ERROR_TYPES.get(name) or known_type(name))
+    exception, code = headers.get(":exception-type"), headers.get(":error-code")
+    told = exception or code or ""
+    name = told[:1].lower() + told[1:]
+    # botocore knows the exceptions of Bedrock's model and no other; an error's code is handed on as it is.
+    handed_on = told if code is not None or told in BEDROCK_EXCEPTIONS else None
+    return ApiError(_ERROR_TYPES.get(name) or known_type(name), told=handed_on)
 
 
 def event_of(headers: dict[str, str], payload: bytes) -> Event:

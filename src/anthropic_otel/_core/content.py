@@ -16,6 +16,7 @@ class Expected(Enum):
     """What a request is to be answered with."""
 
     JSON = "a JSON value"
+    JSON_OR_EVENT_STREAM = "a JSON value or an event stream, it is not known which"
     EVENT_STREAM = "an event stream"
     ANYTHING = "whatever the server sends: a file, or what an unknown operation returns"
 
@@ -37,15 +38,15 @@ _FILES: Final = ("download", "content", "results")
 """The last words of the operations that are answered with a file."""
 
 
-def expected_of(operation: str, method: str, *, known: bool, stream: bool) -> Expected:
+def expected_of(operation: str, method: str, *, known: bool, stream: bool | None) -> Expected:
     """What the operation is to be answered with. `known` is whether it is one of the API's, `stream` whether the app
-    has asked for an event stream.
+    has asked for an event stream, `None` where that is unknown.
     """
     if not known or method == "HEAD" or operation.rpartition(".")[2] in _FILES:
         return Expected.ANYTHING
     if stream:
         return Expected.EVENT_STREAM if operation == "messages.create" else Expected.ANYTHING
-    return Expected.JSON
+    return Expected.JSON if stream is False else Expected.JSON_OR_EVENT_STREAM
 
 
 def content_of(headers: RawHeaders) -> Content:
@@ -61,12 +62,7 @@ def content_of(headers: RawHeaders) -> Content:
 
 
 def is_json(content: Content, start: bytes | None) -> bool:
-    """Whether a body may be JSON. `start` is its beginning, empty for an empty body, `None` if it is not to be seen.
-
-    An event stream is taken for an answer too: its own end tells what became of it.
-    """
-    if content in (Content.SSE, Content.AWS_EVENT_STREAM):
-        return True
+    """Whether a body may be JSON. `start` is its beginning, empty for an empty body, `None` if it is not to be seen."""
     if content is Content.PAGE:
         return False
     if start is None:

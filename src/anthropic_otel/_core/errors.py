@@ -10,7 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from anthropic_otel._core.guard import guarded
-from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER, NetworkCause
+from anthropic_otel._core.semconv import (
+    API_ERROR_TYPES,
+    BEDROCK_EXCEPTIONS,
+    INVALID_EVENT,
+    OTHER,
+    UNEXPECTED_CONTENT,
+    NetworkCause,
+)
 
 if TYPE_CHECKING:
     from anthropic_otel._core.attempt import Attempt
@@ -37,7 +44,7 @@ def call_error_type(error: BaseException) -> str:
 def _status_error_type(error: Any) -> str:
     # `type` is on the error since 0.87; before that it has to be looked up in the body that the SDK has parsed.
     name = getattr(error, "type", None) or _type_in(getattr(error, "body", None))
-    if name in API_ERROR_TYPES:
+    if name in API_ERROR_TYPES or name in BEDROCK_EXCEPTIONS:
         return str(name)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
@@ -51,18 +58,36 @@ def _type_in(body: object) -> object:
 
 
 def body_error_type(attempt: Attempt) -> str:
-    """The word for a call whose last body failed after the SDK method had returned."""
+    """The word for a call whose returned body, or reply, was a failure.
+
+    The SDK raises nothing for a reply that is no answer, and its span has no word for it: ours is the attempt's.
+    """
     cause = attempt.cause.word if attempt.cause else None
-    if cause is None:
-        return attempt.error_type or OTHER
-    return _BY_CAUSE.get(cause, CONNECTION_ERROR)
+    if cause is not None:
+        return _BY_CAUSE.get(cause, CONNECTION_ERROR)
+    if attempt.error_type == INVALID_EVENT:
+        return CLIENT_ERROR
+    if attempt.error_type == UNEXPECTED_CONTENT and attempt.reading is not None:
+        # A stream without its end event, to the SDK.
+        return API_ERROR
+    if attempt.api_error is not None and attempt.api_error.type == attempt.error_type:
+        return _of_error_event(attempt.api_error.told)
+    return attempt.error_type or OTHER
 
 
+def _of_error_event(told: str | None) -> str:
+    """The word for an `error` event whose type is `told`."""
+    if told is None:
+        return CLIENT_ERROR
+    return told if told in API_ERROR_TYPES or told in BEDROCK_EXCEPTIONS else OTHER
+
+
+API_ERROR: Final = "api_error"
 _BY_CAUSE: Final = {
     NetworkCause.READ_TIMEOUT: CLIENT_TIMEOUT_ERROR,
     NetworkCause.WRITE_TIMEOUT: CLIENT_TIMEOUT_ERROR,
     NetworkCause.DECODING_ERROR: CLIENT_ERROR,
     NetworkCause.OTHER: CLIENT_ERROR,
     # The app sees no error here; the SDK's span has this word for it.
-    NetworkCause.INCOMPLETE_STREAM: "api_error",
+    NetworkCause.INCOMPLETE_STREAM: API_ERROR,
 }

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from anthropic_otel._core.semconv import RATELIMIT_KINDS
 
 RawHeaders = Mapping[bytes, bytes]
-"""The headers of one response by lowercase name. Of a name that occurs twice, the last."""
+"""The headers of one response by lowercase name. Of a name that occurs several times, all values, joined by commas."""
 
 _MAX_ID: Final = 128
 _MAX_NUMBER: Final = 64
@@ -23,8 +23,10 @@ _MAX_SECONDS: Final = 366 * 86_400.0
 
 def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """A response's headers by lowercase name, from a list as httpx's `headers.raw`."""
+    pairs = list(raw)
     # All of them: to look each name up among those that are read takes a quarter longer.
-    return {name.lower(): value for name, value in raw}
+    found = {name.lower(): value for name, value in pairs}
+    return found if len(found) == len(pairs) else _joined(pairs)
 
 
 class ResponseFacts(NamedTuple):
@@ -75,6 +77,15 @@ def facts_of(headers: RawHeaders) -> ResponseFacts:
         get(b"x-envoy-upstream-service-time"),
         get(b"server-timing"),
     )
+
+
+def _joined(pairs: list[tuple[bytes, bytes]]) -> RawHeaders:
+    """The values of a name that occurs several times joined by commas, as HTTP has it and the SDK reads it."""
+    found: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        lower = name.lower()
+        found[lower] = found[lower] + b", " + value if lower in found else value
+    return found
 
 
 def identifier(value: bytes | None) -> str | None:

@@ -179,6 +179,16 @@ INVALID_EVENT: Final = "invalid_event"
 FALLBACK: Final = "fallback"
 """The `retry.reason` of an attempt that followed one which did not fail."""
 
+BEDROCK_EXCEPTIONS: Final = (
+    "internalServerException",
+    "modelStreamErrorException",
+    "modelTimeoutException",
+    "serviceUnavailableException",
+    "throttlingException",
+    "validationException",
+)
+"""The exceptions of Amazon Bedrock's streams: the SDK hands their names on as error types, on its own spans too."""
+
 API_ERROR_TYPES: Final = (
     "invalid_request_error",
     "authentication_error",

@@ -52,6 +52,8 @@ class StreamEnd:
     """Whether `message_stop` was dispatched; `None` if the events were not to be seen."""
     error_type: str | None = None
     """The type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event."""
+    told_type: str | None = None
+    """The type of that event as it was sent; `None` without one."""
     error_code: str | None = None
     """The `error.details.error_code` of the `error` event, at most 64 letters, digits and underscores."""
     invalid: bool = False
@@ -73,7 +75,10 @@ class ApiError:
     """What an `error` event says: a type of the closed list, and a code if there is one."""
 
     type: str
+    """One of `API_ERROR_TYPES`, or `_OTHER`."""
     code: str | None = None
+    told: str | None = None
+    """The type as it was sent, for the SDK hands it on as it is; `None` without one."""
 
 
 class Events:
@@ -102,7 +107,7 @@ class Events:
     def dispatch_long(self, name: bytes | None, types: JsonTypes) -> Dispatched | None:
         """Takes an event that was too long to be kept, of which only the types are known."""
         if name == ERROR:
-            return self.fail(ApiError(types.error or OTHER, types.code))
+            return self.fail(ApiError(types.error or OTHER, types.code, types.error))
         if name == MESSAGE_STOP:
             return self.stop()
         if name == MESSAGE_DELTA:
@@ -112,7 +117,8 @@ class Events:
 
     def stop(self) -> Dispatched:
         """The end event has been dispatched."""
-        self.complete = True
+        # The SDK reads no further than an error.
+        self.complete = self.error is None
         return Dispatched.STOP
 
     def fail(self, error: ApiError) -> Dispatched:
@@ -126,6 +132,7 @@ class Events:
         return StreamEnd(
             complete=self.complete and not breaks,
             error_type=error.type if error is not None else None,
+            told_type=error.told if error is not None else None,
             error_code=error.code if error is not None else None,
             invalid=breaks,
             is_event_stream=is_event_stream,
@@ -155,7 +162,12 @@ def api_error(data: bytes) -> ApiError:
     except ValueError:
         return ApiError(OTHER)
     code = _member(_member(error, "details"), "error_code")
-    return ApiError(known_type(_member(error, "type")), code if isinstance(code, str) and _CODE(code) else None)
+    name = _member(error, "type")
+    return ApiError(
+        known_type(name),
+        code if isinstance(code, str) and _CODE(code) else None,
+        name[:_MAX_TOLD] if isinstance(name, str) else None,
+    )
 
 
 def known_type(name: object) -> str:
@@ -167,6 +179,7 @@ def _member(value: object, key: str) -> object:
     return value.get(key) if isinstance(value, dict) else None
 
 
+_MAX_TOLD: Final = 64
 _CODE: Final = re.compile(r"\w{1,64}", re.ASCII).fullmatch
 _TYPES: Final = re.compile(rb'"(type|error_code)"\s{0,8}:\s{0,8}"(\w{1,64})"')
 _OVERLAP: Final = 128

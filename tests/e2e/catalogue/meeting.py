@@ -54,6 +54,11 @@ class Meeting:
     @property
     def call_error_type(self) -> str | None:
         """The `error.type` of the call."""
+        if self.fault.outcome is s.AttemptOutcome.COMPLETED:
+            return None
+        if self.fault.error_type == "unexpected_content" and not self.fault.stream and self.seen.error is None:
+            # The SDK has no word for it, as it raises nothing.
+            return self.fault.error_type
         return "api_error" if ends_silently(self.fault) else self.seen.error_type
 
     @property

@@ -45,9 +45,9 @@ def check_metrics(meeting: Meeting) -> None:
 
 
 def metric_target(meeting: Meeting) -> dict[str, Any]:
-    """The operation, the host and, of calls of the SDK, the model."""
+    """The operation, the host and the model, which a request of the SDK tells, and the first bytes of another one."""
     target = {s.OPERATION_NAME: "messages.create", s.SERVER_ADDRESS: urlsplit(meeting.endpoint.base_url).hostname}
-    return target | ({s.GEN_AI_REQUEST_MODEL: MODEL} if meeting.stack.of_sdk else {})
+    return target | {s.GEN_AI_REQUEST_MODEL: MODEL}
 
 
 def check_points(told: Telemetry, metric: s.Metric, attributes: dict[str, Any], count: int) -> None:

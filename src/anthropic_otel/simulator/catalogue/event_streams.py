@@ -156,9 +156,11 @@ def cut(
     return replace(made, complete=complete)
 
 
-def overloaded(name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN) -> Fault:
+def overloaded(
+    name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN, complete: bool | None = None
+) -> Fault:
     """A stream with an `overloaded_error` event."""
-    return entry(name, description, chunks, "overloaded_error", delivery=delivery)
+    return entry(name, description, chunks, "overloaded_error", delivery=delivery, complete=complete)
 
 
 def unknown(name: str, description: str, *chunks: bytes) -> Fault:
@@ -166,8 +168,6 @@ def unknown(name: str, description: str, *chunks: bytes) -> Fault:
     return entry(name, description, chunks, OTHER)
 
 
-def invalid(
-    name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN, complete: bool | None = None
-) -> Fault:
+def invalid(name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN) -> Fault:
     """A stream with an event that the SDK cannot decode."""
-    return entry(name, description, chunks, "invalid_event", delivery=delivery, needs=_SDK, complete=complete)
+    return entry(name, description, chunks, "invalid_event", delivery=delivery, needs=_SDK)

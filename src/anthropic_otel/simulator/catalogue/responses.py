@@ -37,6 +37,7 @@ def _refusal(name: str, description: str, reply: Reply, *, retried: bool) -> Fau
         status=reply.status,
         retried=retried,
         request_id=reply.request_id,
+        response_id=dict(reply.headers).get("cf-ray"),
     )
 
 

@@ -111,7 +111,9 @@ _ERROR_FORMS: Final = (
         *BEGUN,
         _ERROR + event("content_block_delta", delta("more " * 100)) * 10,
     ),
-    overloaded("stream_error_after_end", "The `error` event comes after the end event.", *EVENTS, _ERROR),
+    overloaded(
+        "stream_error_after_end", "The `error` event comes after the end event.", *EVENTS, _ERROR, complete=True
+    ),
     overloaded("stream_error_cr", "The lines of the `error` event end in CR alone.", *BEGUN, error(newline="\r")),
     overloaded(
         "stream_error_data_first",

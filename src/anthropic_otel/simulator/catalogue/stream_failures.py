@@ -60,13 +60,6 @@ _INVALID: Final = (
         event("message_stop", "!"),
     ),
     invalid("stream_not_utf8", "An event is not of UTF-8.", *BEGUN, b'event: ping2\ndata: "\xff\xfe"\n\n', *EVENTS[3:]),
-    invalid(
-        "stream_invalid_after_end",
-        "A gateway ends the stream with an event whose data are no JSON, after the end event.",
-        *EVENTS,
-        event("done", "[DONE"),
-        complete=True,
-    ),
 )
 
 _SOON: Final = Needs(read_timeout=0.3)

@@ -72,6 +72,12 @@ def _without_aiohttp(fault: Fault) -> Fault:
 _AFTER_THE_END: Final = (
     whole("stream_ping_after_end", "A ping comes after the end event, in a chunk of its own.", *EVENTS, PING),
     whole(
+        "stream_named_done_after_end",
+        "A gateway's own end mark comes after the end event, under a name; the SDK cannot decode it.",
+        *EVENTS,
+        event("done", "[DONE]"),
+    ),
+    whole(
         "stream_usage_after_end",
         "A gateway's own event with the usage comes after the end event.",
         *EVENTS,
