@@ -84,7 +84,10 @@ def telemetry() -> str:
             *_table(("attribute", "type", "on", "when", "what it says"), _attributes()),
             "",
             ERRORS.format(api=_words(s.API_ERROR_TYPES)),
-            *_table(("cause", "what happened"), ((f"`{cause.value}`", CAUSES[cause]) for cause in s.NetworkCause)),
+            *_table(
+                ("cause", "what happened, and what to do next"),
+                ((f"`{cause.value}`", CAUSES[cause]) for cause in s.NetworkCause),
+            ),
             "",
             METRICS.format(
                 models=bounds.MAX_MODELS,

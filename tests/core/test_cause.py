@@ -8,14 +8,12 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from types import ModuleType
-from typing import NamedTuple
 
 import aiohttp
 import anyio
+import h2.connection
+import h2.exceptions
 import h11
-import httpcore
-import httpcore2
 import httpx
 import httpx2
 import httpx_aiohttp.transport
@@ -29,65 +27,16 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from anthropic_otel._core.cause import Cause, classify, type_name
 from anthropic_otel._core.semconv import NetworkCause as Word
 from anthropic_otel._core.semconv import Phase
+from support.chains import STACKS, Stack, chain, os_error, over, raised
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
-
-
-class Stack(NamedTuple):
-    """One of the two generations of the HTTP libraries."""
-
-    http: ModuleType
-    core: ModuleType
-
-
-STACKS = (Stack(httpx, httpcore), Stack(httpx2, httpcore2))
 
 
 @pytest.fixture(params=STACKS, ids=lambda stack: stack.http.__name__)
 def stack(request: pytest.FixtureRequest) -> Stack:
     result: Stack = request.param
     return result
-
-
-def raised(act: Callable[[], object]) -> BaseException:
-    """What `act` raises, with its cause and context as raising leaves them."""
-    try:
-        act()
-    except BaseException as error:
-        return error
-    raise AssertionError("nothing was raised")
-
-
-def chain(stack: Stack, name: str, origin: BaseException | None = None, *, message: str = "") -> BaseException:
-    """An error of httpx, `name`, over the same of httpcore, which the pool raises `from None`, over `origin`."""
-
-    def pool() -> None:
-        core_error = getattr(stack.core, name)
-        try:
-            raise (core_error(message) if origin is None else core_error(origin)) from origin
-        except core_error as error:
-            raise error from None
-
-    def transport() -> None:
-        with stack.http._transports.default.map_httpcore_exceptions():
-            pool()
-
-    error = raised(transport)
-    assert type(error) is getattr(stack.http, name)
-    assert type(error.__cause__) is getattr(stack.core, name)
-    assert error.__cause__ is not None
-    assert error.__cause__.__cause__ is None
-    return error
-
-
-def over(outer: BaseException, inner: BaseException) -> BaseException:
-    outer.__cause__ = inner
-    return outer
-
-
-def os_error(number: int) -> OSError:
-    return OSError(number, "text of the system")
 
 
 def certificate_error(code: int = 20) -> ssl.SSLCertVerificationError:
@@ -110,6 +59,17 @@ def h11_error(wire: bytes) -> h11.RemoteProtocolError:
 
     error = raised(read)
     assert isinstance(error, h11.RemoteProtocolError)
+    return error
+
+
+def h2_error() -> h2.exceptions.ProtocolError:
+    """What h2 raises for a request on a connection that the server has ended by a GOAWAY."""
+    connection = h2.connection.H2Connection()
+    connection.initiate_connection()
+    connection.close_connection()
+    headers = [(":method", "POST"), (":path", "/"), (":scheme", "https"), (":authority", "test")]
+    error = raised(lambda: connection.send_headers(1, headers))
+    assert isinstance(error, h2.exceptions.ProtocolError)
     return error
 
 
@@ -275,6 +235,91 @@ CHAINS: dict[str, tuple[Callable[[Stack], BaseException], Phase | None, Cause]] 
         Phase.WAIT,
         Cause(Word.CONNECTION_RESET, "ECONNRESET", None),
     ),
+    "closed in the body, HTTP/2": (
+        lambda s: chain(s, "RemoteProtocolError", message="<ConnectionTerminated error_code:0, last_stream_id:1>"),
+        Phase.RECEIVE,
+        Cause(Word.INCOMPLETE_BODY, None, None),
+    ),
+    "stream reset, HTTP/2": (
+        lambda s: chain(s, "RemoteProtocolError", message="<StreamReset stream_id:1, error_code:7>"),
+        Phase.WAIT,
+        Cause(Word.STREAM_RESET, None, None),
+    ),
+    "sent on a stream that was reset, HTTP/2": (
+        lambda s: chain(s, "LocalProtocolError", h2.exceptions.StreamClosedError(1)),
+        Phase.SEND,
+        Cause(Word.STREAM_RESET, None, None),
+    ),
+    "sent on a connection that was ended, HTTP/2": (
+        lambda s: chain(s, "LocalProtocolError", h2_error()),
+        Phase.SEND,
+        Cause(Word.SERVER_DISCONNECTED, None, None),
+    ),
+    "what the server sent is not HTTP/2": (
+        lambda s: chain(s, "LocalProtocolError", h2.exceptions.FrameTooLargeError("too large")),
+        Phase.WAIT,
+        Cause(Word.PROTOCOL_ERROR, None, None),
+    ),
+    "a request that HTTP/2 does not allow": (
+        lambda s: chain(s, "LocalProtocolError", h2.exceptions.ProtocolError("Illegal header")),
+        Phase.SEND,
+        Cause(Word.REQUEST_NOT_SENT, None, Phase.SEND),
+    ),
+    "a redirect to what is not http": (
+        lambda s: chain(s, "UnsupportedProtocol", message="Request URL has an unsupported protocol"),
+        Phase.RECEIVE,
+        Cause(Word.PROTOCOL_ERROR, None, None),
+    ),
+    "TLS alert after the handshake": (
+        lambda s: chain(s, "ReadError", ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]")),
+        Phase.WAIT,
+        Cause(Word.TLS_ERROR, None, None),
+    ),
+    "TLS ended while writing": (
+        lambda s: chain(s, "WriteError", ssl.SSLEOFError(8, "EOF occurred in violation of protocol")),
+        Phase.SEND,
+        Cause(Word.CONNECTION_RESET, None, Phase.SEND),
+    ),
+    "TLS ended before the headers": (
+        lambda s: chain(s, "ReadError", ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed")),
+        Phase.WAIT,
+        Cause(Word.SERVER_DISCONNECTED, None, None),
+    ),
+    "TLS ended, untraced": (
+        lambda s: chain(s, "ReadError", ssl.SSLEOFError(8, "EOF occurred in violation of protocol")),
+        None,
+        Cause(Word.SERVER_DISCONNECTED, None, None),
+    ),
+    "TLS ended in the body": (
+        lambda s: chain(s, "ReadError", ssl.SSLEOFError(8, "EOF occurred in violation of protocol")),
+        Phase.RECEIVE,
+        Cause(Word.INCOMPLETE_BODY, None, None),
+    ),
+    "a TLS socket that has nothing to read": (
+        lambda s: chain(s, "ReadError", ssl.SSLWantReadError(2, "The operation did not complete")),
+        Phase.WAIT,
+        Cause(Word.READ_TIMEOUT, None, None),
+    ),
+    "forbidden by this machine": (
+        lambda s: chain(s, "ConnectError", PermissionError(errno.EACCES, "Permission denied")),
+        Phase.CONNECT,
+        Cause(Word.NETWORK_UNREACHABLE, "EACCES", Phase.CONNECT),
+    ),
+    "forbidden by this machine, untraced": (
+        lambda s: chain(s, "ConnectError", PermissionError(errno.EPERM, "Operation not permitted")),
+        None,
+        Cause(Word.NETWORK_UNREACHABLE, "EPERM", Phase.CONNECT),
+    ),
+    "no socket at a path": (
+        lambda s: chain(s, "ConnectError", FileNotFoundError(errno.ENOENT, "No such file or directory")),
+        Phase.CONNECT,
+        Cause(Word.CONNECTION_REFUSED, "ENOENT", Phase.CONNECT),
+    ),
+    "closed by another thread of the app": (
+        lambda s: chain(s, "ReadError", os_error(errno.EBADF)),
+        Phase.WAIT,
+        Cause(Word.CLIENT_CLOSED, "EBADF", None),
+    ),
     "end of a stream, async": (
         lambda s: chain(s, "ReadError", anyio.EndOfStream()),
         Phase.WAIT,
@@ -323,12 +368,12 @@ CHAINS: dict[str, tuple[Callable[[Stack], BaseException], Phase | None, Cause]] 
     "a request that is none": (
         lambda s: chain(s, "LocalProtocolError", h11.LocalProtocolError("Illegal header value")),
         Phase.SEND,
-        Cause(Word.PROTOCOL_ERROR, None, None),
+        Cause(Word.REQUEST_NOT_SENT, None, Phase.SEND),
     ),
     "unsupported protocol": (
         lambda s: chain(s, "UnsupportedProtocol", message="Request URL has an unsupported protocol"),
         Phase.POOL,
-        Cause(Word.PROTOCOL_ERROR, None, None),
+        Cause(Word.REQUEST_NOT_SENT, None, Phase.SEND),
     ),
     "proxy 407": (
         lambda s: chain(s, "ProxyError", message="407 Proxy Authentication Required"),
@@ -399,7 +444,7 @@ AIOHTTP: dict[str, tuple[Exception, Word, str | None]] = {
     "DNS": (
         aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_NONAME, "Name or service not known")),
         Word.NAME_RESOLUTION_ERROR,
-        None,
+        "EAI_NONAME",
     ),
     "refused": (
         aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed")),
@@ -438,7 +483,8 @@ AIOHTTP: dict[str, tuple[Exception, Word, str | None]] = {
         Word.INCOMPLETE_BODY,
         None,
     ),
-    "anything else of a connection": (aiohttp.ClientConnectionError("Connection closed"), Word.CONNECTION_ERROR, None),
+    "closed by the app in the body": (aiohttp.ClientConnectionError("Connection closed"), Word.CLIENT_CLOSED, None),
+    "anything else of a connection": (aiohttp.ClientConnectionError("another text"), Word.CONNECTION_ERROR, None),
 }
 
 
@@ -496,18 +542,43 @@ def test_a_refusal_on_the_way_to_a_proxy_is_the_proxys(stack: Stack, phase: Phas
 
 
 @pytest.mark.parametrize(
+    ("name", "number"),
+    [("ConnectError", errno.EHOSTUNREACH), ("ConnectError", errno.ECONNRESET), ("ReadError", errno.ECONNRESET)],
+)
+def test_a_proxy_that_cannot_be_reached_is_a_proxy_error(stack: Stack, name: str, number: int) -> None:
+    """Whatever the system says while connecting, it says of the proxy."""
+    error = chain(stack, name, os_error(number))
+    assert classify(error, phase=Phase.CONNECT, through_proxy=True).word is Word.PROXY_ERROR
+
+
+def test_a_proxy_that_closes_the_connection_is_a_proxy_error(stack: Stack) -> None:
+    """The answer to `CONNECT` is missing, and the API's own host has not been asked."""
+    error = chain(stack, "RemoteProtocolError", message="Server disconnected without sending a response.")
+    assert classify(error, phase=Phase.CONNECT, through_proxy=True).word is Word.PROXY_ERROR
+
+
+def test_a_library_that_names_its_proxy_is_believed() -> None:
+    """aiohttp raises its proxy error from the system's refusal, which would be the API host's otherwise."""
+    origin = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed")
+    error = over(aiohttp.ClientProxyConnectionError(KEY, origin), origin)
+    assert isinstance(error, Exception)
+    assert classify(through_aiohttp(error)) == Cause(Word.PROXY_ERROR, "ECONNREFUSED", Phase.CONNECT)
+
+
+@pytest.mark.parametrize(
     ("name", "origin", "phase", "word"),
     [
         ("ConnectError", certificate_error(), Phase.TLS, Word.TLS_CERTIFICATE_ERROR),
         ("ConnectError", socket.gaierror(socket.EAI_NONAME, ""), Phase.CONNECT, Word.NAME_RESOLUTION_ERROR),
         ("ConnectTimeout", TimeoutError(), Phase.CONNECT, Word.CONNECT_TIMEOUT),
+        ("ConnectError", os_error(errno.ECONNRESET), Phase.TLS, Word.CONNECTION_RESET),
         ("ReadError", os_error(errno.ECONNRESET), Phase.WAIT, Word.CONNECTION_RESET),
     ],
 )
 def test_a_proxy_is_not_blamed_for_what_has_a_word_of_its_own(
     stack: Stack, name: str, origin: BaseException, phase: Phase, word: Word
 ) -> None:
-    """Only a refusal or a nameless error of the connection is put down to the proxy, and only while connecting."""
+    """Only a failure to reach it is put down to the proxy, and once it may have let the request through, a refusal."""
     assert classify(chain(stack, name, origin), phase=phase, through_proxy=True).word is word
 
 
@@ -653,6 +724,16 @@ def test_the_errno_is_that_of_the_deepest_system_error(stack: Stack) -> None:
 def test_an_ssl_error_has_no_errno() -> None:
     """Its number is OpenSSL's, and would read as `EPERM`."""
     assert classify(ssl.SSLError(1, "x")).errno is None
+
+
+def test_a_number_that_aiohttp_copied_from_openssl_has_no_name() -> None:
+    """Its `ClientOSError` has the arguments of the TLS error that it is raised from, or had been raised from."""
+    arguments = (1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required (_ssl.c:2580)")
+    bare = aiohttp.ClientOSError(*arguments)
+    chained = over(aiohttp.ClientOSError(*arguments), ssl.SSLError(*arguments))
+    assert isinstance(chained, Exception)
+    assert classify(bare).errno is None
+    assert classify(through_aiohttp(chained), phase=Phase.WAIT) == Cause(Word.TLS_ERROR, None, None)
 
 
 def test_a_resolver_error_has_the_resolvers_name() -> None:

@@ -64,7 +64,12 @@ def body_error_type(attempt: Attempt) -> str:
     """
     cause = attempt.cause.word if attempt.cause else None
     if cause is not None:
-        return _BY_CAUSE.get(cause, CONNECTION_ERROR)
+        # A body's exception reaches the app as it was raised, and the SDK's span goes by its class.
+        raised = attempt.exception_type
+        if raised is not None and raised.endswith((".ReadError", ".WriteError")):
+            return CONNECTION_ERROR
+        plain = raised is not None and "." not in raised
+        return _BY_CAUSE.get(cause, CLIENT_ERROR if plain else CONNECTION_ERROR)
     if attempt.error_type == INVALID_EVENT:
         return CLIENT_ERROR
     if attempt.error_type == UNEXPECTED_CONTENT and attempt.reading is not None:

@@ -93,25 +93,72 @@ ATTRIBUTES: Final = (
 """Every attribute of the library's spans and metrics, in the order in which documents list them."""
 
 CAUSES: Final = {
-    Cause.NAME_RESOLUTION_ERROR: "The host's name could not be resolved.",
-    Cause.CONNECTION_REFUSED: "Nobody listens there, or a firewall says so.",
-    Cause.CONNECTION_RESET: "The server, or something in between, has reset the connection.",
-    Cause.NETWORK_UNREACHABLE: "There is no way to the address.",
-    Cause.CONNECTION_ERROR: "The connection failed in another way.",
-    Cause.TLS_CERTIFICATE_ERROR: "The server's certificate is not trusted, has expired, or is for another host.",
-    Cause.TLS_ERROR: "The TLS handshake failed in another way, as where no TLS is spoken.",
-    Cause.PROXY_ERROR: "The proxy cannot be reached, or does not let the request through.",
-    Cause.CONNECT_TIMEOUT: "There was no connection in time.",
-    Cause.TLS_TIMEOUT: "The TLS handshake was not done in time.",
-    Cause.READ_TIMEOUT: "The server was silent for too long, before the headers or in the body.",
-    Cause.WRITE_TIMEOUT: "The server did not take the request in time.",
-    Cause.POOL_TIMEOUT: "The client's pool had no free connection in time.",
-    Cause.SERVER_DISCONNECTED: "The connection was closed before any headers.",
-    Cause.INCOMPLETE_BODY: "The connection was closed in the middle of the body.",
-    Cause.INCOMPLETE_STREAM: "The stream ended as HTTP wants it, without its end event: the app sees no error.",
-    Cause.PROTOCOL_ERROR: "What came is not HTTP.",
-    Cause.DECODING_ERROR: "The body is not encoded as its headers say.",
-    Cause.TOO_MANY_REDIRECTS: "Redirects led nowhere.",
-    Cause.OTHER: "Something else: `exception.type` is what the HTTP client raised.",
+    Cause.NAME_RESOLUTION_ERROR: "The host's name could not be resolved. Check the base URL, then DNS on this machine.",
+    Cause.CONNECTION_REFUSED: (
+        "Nothing listens at the address, or a firewall rejects it. Check host, port and firewall."
+    ),
+    Cause.CONNECTION_RESET: (
+        "The server, or something in between, reset the connection. Retry; if it goes on, look at idle "
+        "timeouts of gateways and NAT."
+    ),
+    Cause.NETWORK_UNREACHABLE: (
+        "There is no route to the address, or this machine forbids it (`EACCES`, `EPERM`). Check routes, "
+        "IPv6, network policies and sandboxes."
+    ),
+    Cause.CONNECTION_ERROR: (
+        "The connection failed in another way. Look at the errno: for `EMFILE` raise the limit of open files,"
+        " or share one client."
+    ),
+    Cause.TLS_CERTIFICATE_ERROR: (
+        "The server's certificate is not trusted, has expired, or is for another host. Check the clock, the "
+        "CA bundle, and whether a proxy inspects TLS."
+    ),
+    Cause.TLS_ERROR: (
+        "TLS failed in another way: no TLS is spoken there, or a client certificate is wanted. Check port and"
+        " scheme of the base URL."
+    ),
+    Cause.PROXY_ERROR: (
+        "The proxy cannot be reached, does not let the request through, or is not a proxy. Check "
+        "`anthropic.client.proxy.address` and the proxy's credentials."
+    ),
+    Cause.CONNECT_TIMEOUT: "There was no connection in time. Check firewalls that drop packets, then the timeout.",
+    Cause.TLS_TIMEOUT: "The TLS handshake was not done in time. Check what stands in between, then the timeout.",
+    Cause.READ_TIMEOUT: (
+        "The server was silent for too long, before the headers or in the body. Stream long replies, or raise"
+        " the timeout."
+    ),
+    Cause.WRITE_TIMEOUT: "The server did not take the request in time. Check the size of the request and the uplink.",
+    Cause.POOL_TIMEOUT: (
+        "The client's pool had no free connection in time. Close responses, or raise `max_connections`."
+    ),
+    Cause.SERVER_DISCONNECTED: (
+        "The connection was closed before any headers. Retry; if it goes on, keep idle connections for less "
+        "time than the server does."
+    ),
+    Cause.INCOMPLETE_BODY: (
+        "The connection was closed in the middle of the body. Retry; if it goes on, look at the gateways in between."
+    ),
+    Cause.INCOMPLETE_STREAM: (
+        "The stream ended without its last event, and the app sees no error. Treat the reply as cut, and look"
+        " at the gateways in between."
+    ),
+    Cause.PROTOCOL_ERROR: "What the server sent is not valid HTTP. Check that the base URL leads to the API.",
+    Cause.DECODING_ERROR: "The body does not match its `Content-Encoding`. Look at proxies that change bodies.",
+    Cause.TOO_MANY_REDIRECTS: "The redirects had no end. Check the base URL.",
+    Cause.REQUEST_NOT_SENT: (
+        "The client could not send the request: the key has a newline, the URL has no `https://`, a header, "
+        "host name or file is not valid, or there are no credentials. Fix the configuration; a retry does not"
+        " help."
+    ),
+    Cause.EVENT_LOOP_CLOSED: (
+        "An async client was used in another event loop than before. The model may have worked for the "
+        "request. Make one client per event loop, or run one loop."
+    ),
+    Cause.CLIENT_CLOSED: "The app closed the client before the request or in the middle of it. Close it last.",
+    Cause.STREAM_RESET: (
+        "The server ended the HTTP/2 stream (RST_STREAM). Retry; if it goes on, give the request id, or the "
+        "time, to support."
+    ),
+    Cause.OTHER: "Something else, such as an exception of the app's own hooks or transport. Look at `exception.type`.",
 }
-"""Every cause of a network failure, in words."""
+"""Every cause of a network failure: what it is, and what a person does next."""

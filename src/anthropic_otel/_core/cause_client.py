@@ -1,0 +1,108 @@
+"""Failures of the client itself: a request that could not be sent, an event loop or a client that is closed.
+
+The libraries raise most of these as plain `RuntimeError`, `ValueError` or `TypeError`, so their fixed messages decide.
+The contract tests provoke each with the real library.
+
+Rule: what the server has sent is never one of these. A request that is known to have gone out was sent.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPX, Failure, is_a
+from anthropic_otel._core.semconv import NetworkCause
+
+_IDNA: Final = frozenset({"idna"})
+_H11: Final = frozenset({"h11"})
+_LOOPS: Final = ANYIO | {"sniffio"}
+
+
+def of_event_loop(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """An async client that is used without the event loop that it was first used in."""
+    if is_a(error, _LOOPS, "NoEventLoopError", "RunFinishedError", "AsyncLibraryNotFoundError"):
+        return NetworkCause.EVENT_LOOP_CLOSED
+    if isinstance(error, RuntimeError):
+        message = str(error)
+        if message.startswith(_LOOP_STARTS) or message.endswith(_LOOP_ENDS):
+            return NetworkCause.EVENT_LOOP_CLOSED
+    return None
+
+
+_LOOP_STARTS: Final = (
+    "Event loop is closed",
+    "no running event loop",
+    "There is no current event loop",
+    "Non-thread-safe operation invoked on an event loop other than the current one",
+    # The threads that resolve names have ended with the loop, or with the interpreter.
+    "Executor shutdown has been called",
+    "cannot schedule new futures after",
+    "can't create new thread at interpreter shutdown",
+    # aiohttp's.
+    "Timeout context manager should be used inside a task",
+    "Session and connector has to use same event loop",
+)
+_LOOP_ENDS: Final = ("is bound to a different event loop", "attached to a different loop")
+"""asyncio's; what is before them are objects of the app's."""
+
+
+def of_closed_client(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """A client, its pool or a body that the app has closed, before the request or in the middle of it."""
+    if is_a(error, ANYIO, "ClosedResourceError") or is_a(error, HTTPX, "StreamClosed"):
+        return NetworkCause.CLIENT_CLOSED
+    by_python = isinstance(error, (RuntimeError, ValueError)) and str(error).startswith(_CLOSED_STARTS)
+    by_aiohttp = is_a(error, AIOHTTP, "ClientConnectionError") and str(error).startswith(_AIOHTTP_CLOSED_STARTS)
+    return NetworkCause.CLIENT_CLOSED if by_python or by_aiohttp else None
+
+
+_CLOSED_STARTS: Final = (
+    # httpx's.
+    "Cannot send a request, as the client has been closed.",
+    "Cannot open a client instance once it has been closed.",
+    # aiohttp's.
+    "Session is closed",
+    # The standard library's, of a socket that another thread has closed.
+    "Invalid file descriptor: -1",
+    "file descriptor cannot be a negative integer",
+)
+_AIOHTTP_CLOSED_STARTS: Final = ("Connector is closed", "Connection closed")
+"""The second is what a body raises whose response this side has closed."""
+
+
+def of_unsendable_request(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """A request that the client cannot send: a header, a URL or a body that is not valid."""
+    if is_a(error, HTTPX, "StreamConsumed", "RequestNotRead"):
+        # A body that can be read once was to be sent twice.
+        return NetworkCause.REQUEST_NOT_SENT
+    if _is_invalid_url(error) or is_a(error, _H11, "LocalProtocolError"):
+        # After an answer it is the address of a redirect, which is the server's.
+        return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
+    return NetworkCause.REQUEST_NOT_SENT if _is_invalid_header(error) and not failure.answered else None
+
+
+def _is_invalid_url(error: BaseException) -> bool:
+    return (
+        is_a(error, HTTPX, "InvalidURL", "UnsupportedProtocol")
+        or is_a(error, AIOHTTP, "InvalidURL", "NonHttpUrlClientError")
+        or is_a(error, _IDNA, "IDNAError")
+    )
+
+
+def _is_invalid_header(error: BaseException) -> bool:
+    """Or a host name that cannot be encoded."""
+    if isinstance(error, UnicodeError):
+        return not isinstance(error, UnicodeDecodeError)
+    if not isinstance(error, (ValueError, TypeError)):
+        return False
+    message = str(error)
+    return message.startswith(_HEADER_STARTS) or message.endswith(_HEADER_ENDS)
+
+
+_HEADER_STARTS: Final = (
+    "Header value must be str or bytes",
+    "Header name must be str or bytes",
+    "Invalid Content-Length header",
+    "Method cannot contain non-token characters",
+)
+_HEADER_ENDS: Final = "detected in headers. Potential header injection attack."
+"""aiohttp's; the characters that it names before that differ between its versions."""

@@ -1,0 +1,193 @@
+"""What the exceptions of httpx, httpcore, aiohttp and the networking libraries below them say."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPX, Failure, is_a
+from anthropic_otel._core.cause_errno import timed_out
+from anthropic_otel._core.semconv import NetworkCause, Phase
+
+_SOCKS: Final = frozenset({"socksio", "python_socks", "aiohttp_socks"})
+_H2: Final = frozenset({"h2"})
+_WITH_PROXIES: Final = HTTPX | {"urllib3", "requests"}
+
+
+# -- HTTP/2, names, TLS and proxies: exact, whatever was raised around them --------------------------------------------
+
+
+def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """What h2 raises. httpcore makes `LocalProtocolError` of all of it, also of what the server has sent."""
+    if not is_a(error, _H2, "ProtocolError"):
+        return None
+    message = str(error)
+    if message.startswith("Invalid input ConnectionInputs.SEND") and message.endswith("ConnectionState.CLOSED"):
+        return NetworkCause.SERVER_DISCONNECTED
+    if is_a(error, _H2, "StreamClosedError") or message.startswith("Invalid input StreamInputs.SEND"):
+        return NetworkCause.STREAM_RESET
+    sending = failure.phase is Phase.SEND and not message.startswith("Invalid input")
+    return NetworkCause.REQUEST_NOT_SENT if sending else NetworkCause.PROTOCOL_ERROR
+
+
+def of_resolver(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """A host name that could not be resolved. `gaierror` is an `OSError` whose number is not the system's."""
+    # Not at the top of the module: its import takes longer than that of this whole package.
+    import socket
+
+    resolver = isinstance(error, (socket.gaierror, socket.herror)) or is_a(error, AIOHTTP, "ClientConnectorDNSError")
+    return NetworkCause.NAME_RESOLUTION_ERROR if resolver else None
+
+
+def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """A certificate, a handshake, or an alert. `SSLError` is an `OSError` whose number is OpenSSL's."""
+    import ssl
+
+    if isinstance(error, ssl.SSLCertVerificationError) or is_a(error, AIOHTTP, "ClientConnectorCertificateError"):
+        return NetworkCause.TLS_CERTIFICATE_ERROR
+    if isinstance(error, ssl.SSLError):
+        return _of_ssl(error, failure)
+    if is_a(error, AIOHTTP, "ClientConnectorSSLError", "ServerFingerprintMismatch"):
+        return NetworkCause.TLS_ERROR
+    if type(error) is ConnectionResetError and error.errno is None and failure.has(AIOHTTP, "ClientConnectorError"):
+        # What asyncio makes of a connection that is closed in the handshake. A real reset has its errno.
+        return NetworkCause.TLS_ERROR
+    return None
+
+
+def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
+    import ssl
+
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return _of_tls_end(failure)
+    if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
+        return timed_out(failure)
+    own_files = getattr(error, "library", None) in ("X509", "PEM") or str(error).startswith("[SSL] PEM lib")
+    # A certificate file of the client is read before it connects.
+    return NetworkCause.REQUEST_NOT_SENT if own_files and failure.phase is not Phase.TLS else NetworkCause.TLS_ERROR
+
+
+def _of_tls_end(failure: Failure) -> NetworkCause:
+    """The other side has gone away. Within the handshake that says that it speaks no TLS."""
+    phase = failure.network_phase
+    if phase is None and failure.has(HTTPX, "ReadError"):
+        phase = Phase.WAIT
+    return _TLS_ENDS.get(phase, NetworkCause.TLS_ERROR)
+
+
+_TLS_ENDS: Final[dict[Phase | None, NetworkCause]] = {
+    Phase.SEND: NetworkCause.CONNECTION_RESET,
+    Phase.WAIT: NetworkCause.SERVER_DISCONNECTED,
+    Phase.RECEIVE: NetworkCause.INCOMPLETE_BODY,
+}
+
+
+def of_proxy(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """A proxy that answered no, or with what is not SOCKS."""
+    if is_a(error, _SOCKS, "SOCKSError", "ProxyError", "ProxyConnectionError", "ProxyTimeoutError"):
+        return NetworkCause.PROXY_ERROR
+    return NetworkCause.PROXY_ERROR if is_a(error, AIOHTTP, *_AIOHTTP_PROXY) else None
+
+
+_AIOHTTP_PROXY: Final = ("ClientProxyConnectionError", "ClientHttpProxyError")
+
+
+def names_a_proxy(failure: Failure) -> bool:
+    """Whether a library says itself that it failed at its proxy."""
+    return (
+        failure.has(_WITH_PROXIES, "ProxyError")
+        or failure.has(AIOHTTP, *_AIOHTTP_PROXY)
+        or failure.has(frozenset({"botocore"}), "ProxyConnectionError")
+    )
+
+
+# -- what the types say, where nothing was exact -----------------------------------------------------------------------
+
+
+def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """aiohttp's own exceptions. Its transport wraps them into few types of httpx, so these decide before httpx's."""
+    if is_a(error, AIOHTTP, "ClientPayloadError") and "ConnectionResetError(" in str(error):
+        # The reset in a body that aiohttp keeps in its text alone.
+        return NetworkCause.CONNECTION_RESET
+    return _first(_AIOHTTP_TYPES, error, AIOHTTP)
+
+
+_AIOHTTP_TYPES: Final = (
+    ("ServerDisconnectedError", NetworkCause.SERVER_DISCONNECTED),
+    ("ConnectionTimeoutError", NetworkCause.CONNECT_TIMEOUT),
+    ("SocketTimeoutError", NetworkCause.READ_TIMEOUT),
+    ("ServerTimeoutError", NetworkCause.READ_TIMEOUT),
+    ("ContentEncodingError", NetworkCause.DECODING_ERROR),
+    ("ClientPayloadError", NetworkCause.INCOMPLETE_BODY),
+    ("TransferEncodingError", NetworkCause.INCOMPLETE_BODY),
+    ("ContentLengthError", NetworkCause.INCOMPLETE_BODY),
+    ("BadStatusLine", NetworkCause.PROTOCOL_ERROR),
+    ("BadHttpMessage", NetworkCause.PROTOCOL_ERROR),
+    ("TooManyRedirects", NetworkCause.TOO_MANY_REDIRECTS),
+    ("ClientResponseError", NetworkCause.PROTOCOL_ERROR),
+    ("ClientConnectionResetError", NetworkCause.CONNECTION_RESET),
+    ("ClientConnectionError", NetworkCause.CONNECTION_ERROR),
+)
+"""Most special first."""
+
+
+def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """The exceptions of httpx and httpcore."""
+    if is_a(error, HTTPX, "ConnectTimeout"):
+        return NetworkCause.TLS_TIMEOUT if failure.phase is Phase.TLS else NetworkCause.CONNECT_TIMEOUT
+    if is_a(error, HTTPX, "RemoteProtocolError"):
+        return _of_protocol_message(str(error), failure)
+    if is_a(error, HTTPX, "LocalProtocolError"):
+        return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
+    if is_a(error, HTTPX, "ConnectError", "ReadError", "WriteError", "CloseError", "NetworkError"):
+        return _of_broken_connection(error, failure)
+    return _first(_HTTPX_TYPES, error, HTTPX)
+
+
+_HTTPX_TYPES: Final = (
+    ("ReadTimeout", NetworkCause.READ_TIMEOUT),
+    ("WriteTimeout", NetworkCause.WRITE_TIMEOUT),
+    ("PoolTimeout", NetworkCause.POOL_TIMEOUT),
+    ("TimeoutException", NetworkCause.READ_TIMEOUT),
+    ("ProxyError", NetworkCause.PROXY_ERROR),
+    ("DecodingError", NetworkCause.DECODING_ERROR),
+    ("TooManyRedirects", NetworkCause.TOO_MANY_REDIRECTS),
+    ("ProtocolError", NetworkCause.PROTOCOL_ERROR),
+    ("ConnectionNotAvailable", NetworkCause.CONNECTION_ERROR),
+    ("TransportError", NetworkCause.CONNECTION_ERROR),
+)
+
+
+def _first(
+    types: tuple[tuple[str, NetworkCause], ...], error: BaseException, libraries: frozenset[str]
+) -> NetworkCause | None:
+    return next((word for name, word in types if is_a(error, libraries, name)), None)
+
+
+def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
+    """httpcore tells these apart only by their fixed messages, and by the events of h2 that it quotes."""
+    if message.startswith(("Server disconnected", "<ConnectionTerminated")):
+        return _server_gone(failure)
+    if message.startswith("peer closed connection without sending complete message body"):
+        return NetworkCause.INCOMPLETE_BODY
+    return NetworkCause.STREAM_RESET if message.startswith("<StreamReset") else NetworkCause.PROTOCOL_ERROR
+
+
+def _server_gone(failure: Failure) -> NetworkCause:
+    """The server has closed the connection. How far it had come is known from the phase alone."""
+    in_body = failure.phase is Phase.RECEIVE
+    return NetworkCause.INCOMPLETE_BODY if in_body else NetworkCause.SERVER_DISCONNECTED
+
+
+def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCause:
+    """An error of the connection without an errno: what anyio and trio leave when the other side went away."""
+    handshake = failure.phase is Phase.TLS or is_a(error, HTTPX, "ConnectError")
+    if handshake and failure.has(ANYIO, "EndOfStream", "BrokenResourceError"):
+        return NetworkCause.TLS_ERROR
+    return next(filter(None, (of_anyio(inner, failure) for inner in failure.errors)), NetworkCause.CONNECTION_ERROR)
+
+
+def of_anyio(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """The exceptions of anyio and trio."""
+    if is_a(error, ANYIO, "EndOfStream"):
+        return _server_gone(failure)
+    return NetworkCause.CONNECTION_RESET if is_a(error, ANYIO, "BrokenResourceError") else None

@@ -1,0 +1,102 @@
+"""What is said by the libraries that fetch credentials within a send, and by the standard library.
+
+Amazon's and Google's use requests, urllib3 or urllib. What failed below these has been looked at before: here is what
+their own types say.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._core.cause_chain import Failure, is_a
+from anthropic_otel._core.cause_errno import timed_out
+from anthropic_otel._core.semconv import NetworkCause, Phase
+
+_CLIENTS: Final = frozenset({"urllib3", "requests", "botocore", "google"})
+_SDK: Final = frozenset({"anthropic"})
+
+
+def of_credentials(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """The exceptions of requests, urllib3, botocore and google-auth, and those of the SDK's own credentials."""
+    return next((word for name, word in _CLIENT_TYPES if is_a(error, _CLIENTS, name)), None) or (
+        NetworkCause.REQUEST_NOT_SENT if is_a(error, _SDK, "CredentialsError", "WorkloadIdentityError") else None
+    )
+
+
+_CLIENT_TYPES: Final = (
+    ("NameResolutionError", NetworkCause.NAME_RESOLUTION_ERROR),
+    ("ProxyError", NetworkCause.PROXY_ERROR),
+    ("ProxyConnectionError", NetworkCause.PROXY_ERROR),
+    ("SSLError", NetworkCause.TLS_ERROR),
+    ("NewConnectionError", NetworkCause.CONNECTION_ERROR),
+    ("ConnectTimeoutError", NetworkCause.CONNECT_TIMEOUT),
+    ("ConnectTimeout", NetworkCause.CONNECT_TIMEOUT),
+    ("ReadTimeoutError", NetworkCause.READ_TIMEOUT),
+    ("ReadTimeout", NetworkCause.READ_TIMEOUT),
+    ("TimeoutError", NetworkCause.READ_TIMEOUT),
+    ("IncompleteRead", NetworkCause.INCOMPLETE_BODY),
+    ("InvalidChunkLength", NetworkCause.INCOMPLETE_BODY),
+    ("ChunkedEncodingError", NetworkCause.INCOMPLETE_BODY),
+    ("IncompleteReadError", NetworkCause.INCOMPLETE_BODY),
+    ("DecodeError", NetworkCause.DECODING_ERROR),
+    ("ContentDecodingError", NetworkCause.DECODING_ERROR),
+    ("TooManyRedirects", NetworkCause.TOO_MANY_REDIRECTS),
+    ("EmptyPoolError", NetworkCause.POOL_TIMEOUT),
+    ("ClosedPoolError", NetworkCause.CLIENT_CLOSED),
+    ("ConnectionClosedError", NetworkCause.SERVER_DISCONNECTED),
+    ("EndpointConnectionError", NetworkCause.CONNECTION_ERROR),
+    ("ConnectionError", NetworkCause.CONNECTION_ERROR),
+    ("HTTPClientError", NetworkCause.CONNECTION_ERROR),
+    ("TransportError", NetworkCause.CONNECTION_ERROR),
+    ("ProtocolError", NetworkCause.CONNECTION_ERROR),
+    ("LocationValueError", NetworkCause.REQUEST_NOT_SENT),
+    ("InvalidURL", NetworkCause.REQUEST_NOT_SENT),
+    ("InvalidSchema", NetworkCause.REQUEST_NOT_SENT),
+    ("MissingSchema", NetworkCause.REQUEST_NOT_SENT),
+    ("InvalidHeader", NetworkCause.REQUEST_NOT_SENT),
+    # No credentials, or an answer that gave none: no request can be sent without them.
+    ("BotoCoreError", NetworkCause.REQUEST_NOT_SENT),
+    ("GoogleAuthError", NetworkCause.REQUEST_NOT_SENT),
+)
+"""Most special first."""
+
+
+def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """Exceptions of Python itself that have no errno."""
+    import asyncio
+    import concurrent.futures
+
+    # Three types until Python 3.11, one since.
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError)):
+        return NetworkCause.READ_TIMEOUT if failure.network_phase is None else timed_out(failure)
+    if isinstance(error, RuntimeError) and str(error).startswith("can't start new thread"):
+        # One is wanted to resolve a name.
+        return NetworkCause.CONNECTION_ERROR
+    if isinstance(error, RuntimeError) and str(error).endswith("the handler is closed"):
+        # uvloop's, of a connection that belongs to a loop which is gone.
+        return NetworkCause.EVENT_LOOP_CLOSED
+    if isinstance(error, EOFError):
+        in_body = failure.phase is Phase.RECEIVE
+        return NetworkCause.INCOMPLETE_BODY if in_body else NetworkCause.SERVER_DISCONNECTED
+    return next((word for module, name, word in _STANDARD_TYPES if is_a(error, frozenset({module}), name)), None)
+
+
+_STANDARD_TYPES: Final = (
+    ("http", "RemoteDisconnected", NetworkCause.SERVER_DISCONNECTED),
+    ("http", "IncompleteRead", NetworkCause.INCOMPLETE_BODY),
+    ("http", "InvalidURL", NetworkCause.REQUEST_NOT_SENT),
+    ("http", "ImproperConnectionState", NetworkCause.CONNECTION_ERROR),
+    ("http", "NotConnected", NetworkCause.CONNECTION_ERROR),
+    ("http", "HTTPException", NetworkCause.PROTOCOL_ERROR),
+    ("builtins", "ConnectionRefusedError", NetworkCause.CONNECTION_REFUSED),
+    ("builtins", "ConnectionResetError", NetworkCause.CONNECTION_RESET),
+    ("builtins", "ConnectionAbortedError", NetworkCause.CONNECTION_RESET),
+    ("builtins", "BrokenPipeError", NetworkCause.CONNECTION_RESET),
+    ("builtins", "ConnectionError", NetworkCause.CONNECTION_ERROR),
+    ("urllib", "URLError", NetworkCause.CONNECTION_ERROR),
+    ("zlib", "error", NetworkCause.DECODING_ERROR),
+    ("brotli", "error", NetworkCause.DECODING_ERROR),
+    ("zstandard", "ZstdError", NetworkCause.DECODING_ERROR),
+    ("h11", "RemoteProtocolError", NetworkCause.PROTOCOL_ERROR),
+)
+"""Most special first. By name, as most of these modules are not imported."""
