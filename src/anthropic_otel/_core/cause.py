@@ -12,10 +12,10 @@ Where two words fit, this order decides. The first that applies is the cause:
    d. h2 says that the HTTP/2 stream or connection is gone;
    e. the name does not resolve; f. certificate or TLS; g. a proxy said no; h. the number of a system error.
 2. The type that aiohttp raised, then that of httpx or httpcore, the outermost first.
-3. The type that a library for credentials raised, the innermost first.
-4. A type of anyio, trio or Python itself without a number; then any other error of the system (`connection_error`).
-5. Whatever else happened while credentials were fetched: `request_not_sent`.
-6. `_OTHER`. What remains for it are exceptions of the app's own hooks, transports and middleware, and `MemoryError` and
+3. The type of any other exception, the innermost first: of a library for credentials, of anyio or trio, of Python
+   itself, or an error of the system without a word of its own (`connection_error`).
+4. Whatever else happened while credentials were fetched: `request_not_sent`.
+5. `_OTHER`. What remains for it are exceptions of the app's own hooks, transports and middleware, and `MemoryError` and
    the like.
 
 Then, if a proxy was used, the failure to reach it becomes `proxy_error`.
@@ -28,7 +28,8 @@ itself is read when the client is made, so that there is no attempt at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,31 +87,34 @@ _EXACT: Final[tuple[_Rule, ...]] = (
     cause_errno.of_errno,
 )
 
-_BY_TYPE: Final[tuple[tuple[_Rule, bool], ...]] = (
-    (cause_http.of_aiohttp, False),
-    (cause_http.of_httpx, False),
-    (cause_other.of_credentials, True),
-    (cause_http.of_anyio, True),
-    (cause_other.of_standard_library, True),
-    (cause_errno.of_other_errno, True),
+_BY_OUTER_TYPE: Final[tuple[_Rule, ...]] = (cause_http.of_aiohttp, cause_http.of_httpx)
+
+_BY_INNER_TYPE: Final[tuple[_Rule, ...]] = (
+    cause_other.of_credentials,
+    cause_http.of_anyio,
+    cause_other.of_standard_library,
+    cause_errno.of_other_errno,
 )
-"""Each with whether it begins at the innermost exception."""
 
 
 def _word(failure: Failure) -> NetworkCause:
-    for error in reversed(failure.errors):
-        word = _first(rule(error, failure) for rule in _EXACT)
-        if word is not None:
-            return word
-    for rule, innermost_first in _BY_TYPE:
-        errors = reversed(failure.errors) if innermost_first else failure.errors
-        word = _first(rule(error, failure) for error in errors)
-        if word is not None:
-            return word
+    word = _first(
+        itertools.chain(_innermost(failure, _EXACT), _outermost(failure), _innermost(failure, _BY_INNER_TYPE))
+    )
+    if word is not None:
+        return word
     return NetworkCause.REQUEST_NOT_SENT if failure.phase is Phase.AUTH else NetworkCause.OTHER
 
 
-def _first(words: Iterable[NetworkCause | None]) -> NetworkCause | None:
+def _innermost(failure: Failure, rules: tuple[_Rule, ...]) -> Iterator[NetworkCause | None]:
+    return (rule(error, failure) for error in reversed(failure.errors) for rule in rules)
+
+
+def _outermost(failure: Failure) -> Iterator[NetworkCause | None]:
+    return (rule(error, failure) for rule in _BY_OUTER_TYPE for error in failure.errors)
+
+
+def _first(words: Iterator[NetworkCause | None]) -> NetworkCause | None:
     return next(filter(None, words), None)
 
 

@@ -1,0 +1,127 @@
+"""The operating system's errors by name, by built exceptions: there is no Windows here to provoke its own on."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import socket
+
+import anyio
+import pytest
+
+from anthropic_otel._core.cause import Cause, classify
+from anthropic_otel._core.semconv import NetworkCause as Word
+from anthropic_otel._core.semconv import Phase
+from support.chains import STACKS, chain
+
+
+class WindowsError(OSError):
+    """An `OSError` as Windows makes it, with a number of its own beside the one of C."""
+
+    def __init__(self, winerror: int, number: int = errno.EINVAL) -> None:
+        super().__init__(number, "text of the system")
+        self.winerror = winerror
+
+
+WINDOWS = {
+    64: (Word.CONNECTION_RESET, "ECONNRESET"),
+    121: (Word.CONNECT_TIMEOUT, "ETIMEDOUT"),
+    1225: (Word.CONNECTION_REFUSED, "ECONNREFUSED"),
+    1231: (Word.NETWORK_UNREACHABLE, "ENETUNREACH"),
+    1232: (Word.NETWORK_UNREACHABLE, "EHOSTUNREACH"),
+    1236: (Word.CONNECTION_RESET, "ECONNABORTED"),
+    10013: (Word.NETWORK_UNREACHABLE, "EACCES"),
+    10024: (Word.CONNECTION_ERROR, "EMFILE"),
+    10038: (Word.CLIENT_CLOSED, "ENOTSOCK"),
+    10048: (Word.CONNECTION_ERROR, "EADDRINUSE"),
+    10049: (Word.NETWORK_UNREACHABLE, "EADDRNOTAVAIL"),
+    10050: (Word.NETWORK_UNREACHABLE, "ENETDOWN"),
+    10051: (Word.NETWORK_UNREACHABLE, "ENETUNREACH"),
+    10052: (Word.CONNECTION_RESET, "ENETRESET"),
+    10053: (Word.CONNECTION_RESET, "ECONNABORTED"),
+    10054: (Word.CONNECTION_RESET, "ECONNRESET"),
+    10055: (Word.CONNECTION_ERROR, "ENOBUFS"),
+    10057: (Word.CONNECTION_RESET, "ENOTCONN"),
+    10058: (Word.CONNECTION_RESET, "ESHUTDOWN"),
+    10060: (Word.CONNECT_TIMEOUT, "ETIMEDOUT"),
+    10061: (Word.CONNECTION_REFUSED, "ECONNREFUSED"),
+    10064: (Word.NETWORK_UNREACHABLE, "EHOSTDOWN"),
+    10065: (Word.NETWORK_UNREACHABLE, "EHOSTUNREACH"),
+}
+
+
+@pytest.mark.parametrize("number", WINDOWS)
+def test_an_error_of_windows_has_the_name_that_others_have(number: int) -> None:
+    """Numbers of Windows and of its sockets become a word and a name without `WSA`."""
+    word, name = WINDOWS[number]
+    for stack in STACKS:
+        error = chain(stack, "ConnectError", WindowsError(number))
+        assert classify(error, phase=Phase.CONNECT) == Cause(word, name, Phase.CONNECT)
+
+
+@pytest.mark.parametrize("number", [number for number in WINDOWS if number > 10_000])
+def test_a_socket_error_of_windows_is_known_by_its_errno_too(number: int) -> None:
+    """There `errno` has the number of the socket error, beside `winerror` or without it."""
+    word, name = WINDOWS[number]
+    error = chain(STACKS[0], "ConnectError", OSError(number, "text of the system"))
+    assert classify(error, phase=Phase.CONNECT) == Cause(word, name, Phase.CONNECT)
+
+
+def test_a_number_of_windows_that_is_unknown_leaves_the_errno() -> None:
+    """C's number stands beside it."""
+    assert classify(WindowsError(87, errno.ECONNRESET)) == Cause(Word.CONNECTION_RESET, "ECONNRESET", None)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(11001, "EAI_NONAME"), (11002, "EAI_AGAIN"), (11003, "EAI_FAIL"), (11004, "EAI_NODATA")]
+)
+def test_a_resolver_error_of_windows_has_the_resolvers_name(number: int, name: str) -> None:
+    """`getaddrinfo failed` has numbers of its own there."""
+    error = chain(STACKS[0], "ConnectError", socket.gaierror(number, "getaddrinfo failed"))
+    assert classify(error) == Cause(Word.NAME_RESOLUTION_ERROR, name, Phase.CONNECT)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_out_of_file_descriptors_is_a_connection_error(number: int) -> None:
+    """The errno says which limit; the network is not at fault."""
+    error = chain(STACKS[1], "ConnectError", OSError(number, "Too many open files"))
+    assert classify(error, phase=Phase.CONNECT) == Cause(Word.CONNECTION_ERROR, errno.errorcode[number], Phase.CONNECT)
+
+
+def test_a_system_error_that_nothing_wraps_is_a_connection_error() -> None:
+    """A transport of the app's may raise it bare."""
+    assert classify(OSError(errno.EIO, "Input/output error")) == Cause(Word.CONNECTION_ERROR, "EIO", None)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOENT])
+def test_a_file_error_after_the_request_was_sent_is_no_unsent_request(number: int) -> None:
+    """Nothing that fails while the server is waited for says that the request was not sent."""
+    assert classify(OSError(number, "text"), phase=Phase.WAIT).word is Word.CONNECTION_ERROR
+
+
+@pytest.mark.parametrize(
+    ("error", "phase", "word"),
+    [
+        (ConnectionRefusedError(), None, Word.CONNECTION_REFUSED),
+        (ConnectionResetError(), None, Word.CONNECTION_RESET),
+        (ConnectionAbortedError(), None, Word.CONNECTION_RESET),
+        (BrokenPipeError(), None, Word.CONNECTION_RESET),
+        (ConnectionError(), None, Word.CONNECTION_ERROR),
+        (EOFError(), None, Word.SERVER_DISCONNECTED),
+        (EOFError(), Phase.RECEIVE, Word.INCOMPLETE_BODY),
+        (anyio.EndOfStream(), Phase.RECEIVE, Word.INCOMPLETE_BODY),
+        (anyio.BrokenResourceError(), Phase.RECEIVE, Word.CONNECTION_RESET),
+        (http.client.RemoteDisconnected("x"), None, Word.SERVER_DISCONNECTED),
+        (http.client.IncompleteRead(b"x"), None, Word.INCOMPLETE_BODY),
+        (http.client.BadStatusLine("x"), None, Word.PROTOCOL_ERROR),
+        (http.client.LineTooLong("x"), None, Word.PROTOCOL_ERROR),
+        (http.client.CannotSendRequest(), None, Word.CONNECTION_ERROR),
+        (http.client.InvalidURL("x"), None, Word.REQUEST_NOT_SENT),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_an_exception_of_python_without_a_number_goes_by_its_type(
+    error: BaseException, phase: Phase | None, word: Word
+) -> None:
+    """Transports and credential providers may let them through as they are."""
+    assert classify(error, phase=phase) == Cause(word, None, Phase.SEND if word is Word.REQUEST_NOT_SENT else None)
