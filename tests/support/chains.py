@@ -47,8 +47,10 @@ def chain(stack: Stack, name: str, origin: BaseException | None = None, *, messa
 
     error = raised(transport)
     assert type(error) is getattr(stack.http, name)
-    assert type(error.__cause__) is getattr(stack.core, name)
-    assert error.__cause__.__cause__ is None
+    cause = error.__cause__
+    assert cause is not None
+    assert type(cause) is getattr(stack.core, name)
+    assert cause.__cause__ is None
     return error
 
 

@@ -14,6 +14,8 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 
 _CLIENTS: Final = frozenset({"urllib3", "requests", "botocore", "google"})
 _SDK: Final = frozenset({"anthropic"})
+_TIMEOUT_MODULES: Final = frozenset({"builtins", "asyncio", "concurrent"})
+"""Each has a `TimeoutError` of its own until Python 3.11, and one is all of them since."""
 
 
 def of_credentials(error: BaseException, failure: Failure) -> NetworkCause | None:
@@ -63,11 +65,7 @@ _CLIENT_TYPES: Final = (
 
 def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Exceptions of Python itself that have no errno."""
-    import asyncio
-    import concurrent.futures
-
-    # Three types until Python 3.11, one since.
-    if isinstance(error, (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError)):
+    if is_a(error, _TIMEOUT_MODULES, "TimeoutError"):
         return NetworkCause.READ_TIMEOUT if failure.network_phase is None else timed_out(failure)
     if isinstance(error, RuntimeError) and str(error).startswith("can't start new thread"):
         # One is wanted to resolve a name.
