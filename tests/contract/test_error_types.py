@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel._core.errors import call_error_type
-from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.cause import classify, type_name
+from anthropic_otel._core.errors import body_error_type, call_error_type
+from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER, Phase
 from support.versions import SDK_LIBRARY, TRACES_ITSELF
 
 LIBRARY: Any = importlib.import_module(SDK_LIBRARY)
@@ -88,3 +91,32 @@ def test_the_documented_types_are_those_of_the_sdk() -> None:
     told = importlib.import_module("anthropic.types.shared.error_object")
     kinds = {cls.model_fields["type"].annotation.__args__[0] for cls in told.ErrorObject.__args__[0].__args__}
     assert kinds <= set(API_ERROR_TYPES)
+
+
+def over(outer: BaseException, inner: BaseException) -> BaseException:
+    outer.__cause__ = inner
+    return outer
+
+
+def failed_bodies() -> tuple[BaseException, ...]:
+    """What the reading of a body may raise, which reaches the app as it is."""
+    return (
+        LIBRARY.ReadTimeout("slow"),
+        LIBRARY.ReadError("reset"),
+        LIBRARY.DecodingError("no gzip"),
+        LIBRARY.RemoteProtocolError("<StreamReset stream_id:1, error_code:2>"),
+        LIBRARY.RemoteProtocolError("<ConnectionTerminated error_code:0, last_stream_id:1>"),
+        over(LIBRARY.ReadError("the system's own timeout"), OSError(errno.ETIMEDOUT, "Connection timed out")),
+        over(LIBRARY.ReadError("closed by another thread"), OSError(errno.EBADF, "Bad file descriptor")),
+        RuntimeError("Event loop is closed"),
+        ConnectionResetError(errno.ECONNRESET, "reset"),
+        KeyError("of the app's own"),
+    )
+
+
+@pytest.mark.parametrize("error", failed_bodies(), ids=repr)
+def test_a_body_that_fails_has_the_sdks_word(error: BaseException) -> None:
+    """The call's word follows from the cause and the exception's class, as the exception itself is not kept."""
+    attempt = Attempt.__new__(Attempt)
+    attempt.cause, attempt.exception_type = classify(error, phase=Phase.RECEIVE), type_name(error)
+    assert body_error_type(attempt) == their_word(error)
