@@ -46,9 +46,17 @@ def _end_is_in_the_table(seen: Observed) -> Iterator[Found]:
         return
     server, last = _by_attempt(seen)[-1], seen.attempts[-1]
     if not any(_fits(row, seen, server, last) for row in TABLE):
-        call = seen.measured_calls[0].outcome if seen.measured_calls else "-"
+        call = seen.measured_calls[0].outcome.value if seen.measured_calls else "-"
         span = seen.call_spans[0].status.name if seen.call_spans else "-"
-        words = (seen.app.word.name, server.name, last.outcome, last.error.name, call, span, _level(seen, last).name)
+        words = (
+            seen.app.word.name,
+            server.name,
+            last.outcome.value,
+            last.error.name,
+            call,
+            span,
+            _level(seen, last).name,
+        )
         yield Found(f"no row has {' / '.join(words)} ({last.error_type})", _last(seen))
 
 
@@ -56,7 +64,7 @@ def _fits(row: Row, seen: Observed, server: Server, last: Attempt) -> bool:
     return (
         row.app is seen.app.word
         and server in row.server
-        and last.outcome == row.last
+        and last.outcome is row.last
         and last.error in row.error
         and (not row.only or last.error_type in row.only)
         and all(call.outcome in row.call for call in seen.measured_calls)
@@ -72,13 +80,13 @@ def _earlier_attempts_are_in_the_table(seen: Observed) -> Iterator[Found]:
             log = Log.INFO  # without its call, no attempt is known to be retried
         if not any(
             server in row.server
-            and attempt.outcome == row.outcome
+            and attempt.outcome is row.outcome
             and attempt.error in row.error
             and (not row.only or attempt.error_type in row.only)
             and log is row.log
             for row in RETRIED
         ):
-            words = (server.name, attempt.outcome, attempt.error.name, log.name)
+            words = (server.name, attempt.outcome.value, attempt.error.name, log.name)
             yield Found(
                 f"no row has {' / '.join(words)} ({attempt.error_type}) for an attempt that was retried", attempt
             )
@@ -154,7 +162,7 @@ def _attempts_end_once(seen: Observed) -> Iterator[Found]:
 
 
 def _attempts_are_measured(seen: Observed) -> Iterator[Found]:
-    spans = Counter((each.outcome, each.error_type, each.cause, each.status) for each in seen.attempts)
+    spans = Counter((each.outcome.value, each.error_type, each.cause, each.status) for each in seen.attempts)
     if spans != seen.measured:
         yield Found(f"the spans have {dict(spans)}, the metric {dict(seen.measured)}", _last(seen))
 
@@ -192,7 +200,7 @@ def _the_outcome_counts_the_attempts(seen: Observed) -> Iterator[Found]:
     for call in seen.measured_calls:
         if call.outcome not in may_be:
             yield Found(
-                f"{call.outcome} after {count} attempts of {1 + RETRIES}, and the app saw {seen.app.word.name}",
+                f"{call.outcome.value} after {count} attempts of {1 + RETRIES}, and the app saw {seen.app.word.name}",
                 _last(seen),
             )
 

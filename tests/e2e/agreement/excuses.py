@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 from anthropic_otel._core import semconv
+from anthropic_otel.simulator.actions import Detour
 from e2e.agreement.meeting import Observed
 from e2e.agreement.observers import Attempt
 from e2e.agreement.table import App, Error
@@ -68,7 +69,53 @@ def _read_more_than_taken(seen: Observed, attempt: Attempt | None) -> bool:
     return seen.app.word is App.LEFT and attempt is not None and attempt.error is Error.EVENT
 
 
+def _failed_after_a_redirect(seen: Observed, attempt: Attempt | None) -> bool:
+    return isinstance(seen.fault.action, Detour) and attempt is not None and attempt.cause is not None
+
+
+def _is_no_answer(seen: Observed, attempt: Attempt | None) -> bool:
+    return attempt is not None and attempt.error_type == "unexpected_content"
+
+
+def _has_no_event_to_take(seen: Observed, attempt: Attempt | None) -> bool:
+    no_event = attempt is not None and attempt.error is Error.CONTENT
+    return seen.app.word in (App.UNREADABLE, App.ODD) and no_event
+
+
+def _failed_after_the_end(seen: Observed, attempt: Attempt | None) -> bool:
+    return seen.app.word is App.UNREADABLE and attempt is not None and attempt.stream_complete is True
+
+
+def _word_is_of_a_platform(seen: Observed, attempt: Attempt | None) -> bool:
+    return seen.fault.needs.sdk == "AnthropicBedrock" and attempt is not None and attempt.error is Error.EVENT
+
+
 EXCUSES: Final = (
+    Excuse(
+        (Check.STATUS, Check.REQUEST_ID),
+        _failed_after_a_redirect,
+        "A redirect was followed: its status and request id are not those of the request that failed.",
+    ),
+    Excuse(
+        (Check.SPAN_ERROR,),
+        _is_no_answer,
+        "The SDK raises nothing for a reply that is no answer, and its span has no error.",
+    ),
+    Excuse(
+        (Check.CALL_ERROR,),
+        _has_no_event_to_take,
+        "The app itself fails: it asks for the first event of a stream that has none, or parses what is no JSON.",
+    ),
+    Excuse(
+        (Check.CALL_ERROR, Check.SPAN_ERROR),
+        _failed_after_the_end,
+        "After `message_stop` a stream is complete; what the SDK makes of a gateway's own event is not the call's.",
+    ),
+    Excuse(
+        (Check.SPAN_ERROR,),
+        _word_is_of_a_platform,
+        "The SDK's span has the platform's word as it is; a metric's words are a closed list.",
+    ),
     Excuse(
         (Check.STATUS, Check.REQUEST_ID),
         _hidden_by_aiohttp,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from anthropic_otel._core import semconv
+from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel.simulator import Endpoint, Fault, Served, Simulator
 from anthropic_otel.testing import capture
 from e2e.agreement import observers
@@ -82,7 +83,7 @@ def observe(situation: Situation, fault: Fault, stack: Stack, sim: Simulator, dr
             app=saw,
             server=observers.server_saw(settled(sim)),
             captured=[observers.from_capture(each) for each in captured.attempts],
-            captured_calls=[Call(c.outcome, c.error_type, len(c.attempts)) for c in captured.calls],
+            captured_calls=[Call(CallOutcome(c.outcome), c.error_type, len(c.attempts)) for c in captured.calls],
             in_flight=in_flight,
             **said(telemetry),
         )

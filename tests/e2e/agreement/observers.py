@@ -18,6 +18,7 @@ from opentelemetry.trace import StatusCode
 
 from anthropic_otel import testing
 from anthropic_otel._core import semconv
+from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome
 from anthropic_otel.simulator import Served
 from e2e.agreement.situations import Got
 from e2e.agreement.table import App, Error, Log, Server, Span
@@ -131,7 +132,7 @@ def _word_of_server(served: Served) -> Server:
 class Attempt:
     """An attempt in the words of its span, or in those of `capture()`: the same fields of either."""
 
-    outcome: str
+    outcome: AttemptOutcome
     error_type: str | None
     cause: str | None
     phase: str | None
@@ -163,12 +164,14 @@ def from_span(span: ReadableSpan) -> Attempt:
     """The words of an attempt's span."""
     told = span.attributes or {}
     values: dict[str, Any] = {field: told.get(name) for field, name in _ATTRIBUTES.items()}
-    return Attempt(**(values | {"resend_count": values["resend_count"] or 0}))
+    outcome = AttemptOutcome(values["outcome"])
+    return Attempt(**(values | {"outcome": outcome, "resend_count": values["resend_count"] or 0}))
 
 
 def from_capture(attempt: testing.Attempt) -> Attempt:
     """The words of a captured attempt."""
-    return Attempt(**{field: getattr(attempt, field) for field in _ATTRIBUTES})
+    values = {field: getattr(attempt, field) for field in _ATTRIBUTES}
+    return Attempt(**(values | {"outcome": AttemptOutcome(attempt.outcome)}))
 
 
 _ATTRIBUTES: Final = {
@@ -192,7 +195,7 @@ _ATTRIBUTES: Final = {
 class Call:
     """A call in the words of its metric, or in those of `capture()`."""
 
-    outcome: str
+    outcome: CallOutcome
     error_type: str | None
     attempts: int
 
@@ -234,7 +237,7 @@ def measured_calls(telemetry: Telemetry) -> list[Call]:
     points = telemetry.points(semconv.CALL_DURATION)
     retries = int(sum(point.sum for point in telemetry.points(semconv.CALL_RETRIES)))
     return [
-        Call(point.attributes[semconv.CALL_OUTCOME], point.attributes.get(semconv.ERROR_TYPE), retries + 1)
+        Call(CallOutcome(point.attributes[semconv.CALL_OUTCOME]), point.attributes.get(semconv.ERROR_TYPE), retries + 1)
         for point in points
         for _ in range(point.count)
     ]

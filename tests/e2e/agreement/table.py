@@ -127,6 +127,14 @@ TABLE: Final = (
         why="A status that is the failure wins over the exception that its unread body, or a transport, ended in."),
     Row(App.REFUSED, (Server.UNREACHED,), _A.FAILED, _STATUS, _OVER, _ERROR, _WARNING, only=("407",),
         why="A proxy has answered in the server's place."),
+    Row(App.ODD, _GOOD, _A.FAILED, _BODY, _FAIL, _OK, _WARNING, only=("unexpected_content",),
+        why="A 2xx that is no answer is handed to the app as it is; the SDK's span knows no error."),
+    Row(App.UNREADABLE, _GOOD, _A.FAILED, _BODY, _FAIL, _OK, _WARNING, only=("unexpected_content",),
+        why="The app itself fails to parse a raw response that is no answer, when the SDK's span has ended."),
+    Row(App.UNREADABLE, _CAME, _A.COMPLETED, _NONE, _WELL, _ERROR, _SILENCE,
+        why="After `message_stop` a stream is complete, also where the SDK fails to decode what a gateway adds to it."),
+    Row(App.UNANSWERED, (Server.REFUSED,), _A.FAILED, _NET, _OVER, _ERROR, _WARNING,
+        why="A redirect was followed, and the network failed after it: to a host that is no server of the table."),
 )  # fmt: skip
 """What may come together at the end of a call. RAW is allowed with much: no server knows what such bytes pass for."""
 
@@ -151,5 +159,7 @@ RETRIED: Final = (
             why="That a body is not encoded as its headers say is seen by the client alone."),
     Retried((Server.REFUSED,), _A.FAILED, _NET, Log.INFO, only=("too_many_redirects",),
             why="The last 3xx of a loop is no answer: the client gives up with an exception."),
+    Retried((Server.REFUSED,), _A.FAILED, _NET, Log.INFO,
+            why="A redirect was followed, and the network failed after it."),
 )  # fmt: skip
 """What may come together before the end of a call."""
