@@ -1,6 +1,6 @@
 """What the library costs, measured: `python -m benchmarks` prints it as tables.
 
-The rule: a figure is a difference or a ratio of two variants that were measured next to each other, in the same run.
+Rule: a figure is a difference or a ratio of two variants that were measured next to each other, in the same run.
 Worker processes, one per variant, stay up and take turns in random order, so that what the machine does besides hits
 all of them alike. What is told is the median over many rounds.
 

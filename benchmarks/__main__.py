@@ -1,6 +1,6 @@
 """Measures what the library costs and prints it: `python -m benchmarks [--quick]`.
 
-The rule: standard output is the report and nothing else; progress goes to standard error.
+Rule: standard output is the report and nothing else; progress goes to standard error.
 """
 
 from __future__ import annotations

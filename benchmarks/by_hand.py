@@ -1,6 +1,6 @@
 """The same spans and measurements of a create, written by hand in the plainest way: what an engineer would try first.
 
-The rule: the OpenTelemetry calls are those of the bare floor, with the same attributes, and they are made where the
+Rule: the OpenTelemetry calls are those of the bare floor, with the same attributes, and they are made where the
 library makes them. Everything else that the library does is left out: no failure is classified, no stream is followed,
 nothing is guarded, bounded or undone. So it is what Python needs, at the least, to be at those places and to have those
 values there, and the floor is what OpenTelemetry needs.

@@ -1,6 +1,6 @@
 """The environments of the peers: made once, outside the tree, and kept.
 
-The rule: every environment has the versions of the SDK, its HTTP library and OpenTelemetry that the benchmark itself
+Rule: every environment has the versions of the SDK, its HTTP library and OpenTelemetry that the benchmark itself
 runs with, so that a peer is all that differs.
 """
 

@@ -1,6 +1,6 @@
 """The bare floor: exactly the OpenTelemetry calls that the library makes for one call, and nothing else.
 
-The rule: they are not written down here but recorded from a real run, as source of a straight-line function that makes
+Rule: they are not written down here but recorded from a real run, as source of a straight-line function that makes
 the same calls with the same attributes. What only asks (`is_recording`, `get_current`) is left out, and the attributes
 are ready-made, so that the floor is rather too low than too high. `python -m benchmarks.floor` prints them.
 """

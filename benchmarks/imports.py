@@ -1,6 +1,6 @@
 """How long the import of the library takes, beyond what it must import.
 
-The rule: each import is of a fresh interpreter, with warm byte code, and what it must import is there before.
+Rule: each import is of a fresh interpreter, with warm byte code, and what it must import is there before.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a call costs in machine instructions: `python -m benchmarks.instructions [--quick]`. Needs valgrind.
 
-The rule: instructions are counted, not timed. A count is the same whatever else the machine does, to a per cent or
+Rule: instructions are counted, not timed. A count is the same whatever else the machine does, to a per cent or
 less, where a time on a machine that is shared is not to be had to within ten. What it does not tell is how long an
 instruction takes: code that runs once a call finds less in the processor's caches than a loop does.
 

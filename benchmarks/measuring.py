@@ -1,6 +1,6 @@
 """Interleaved rounds and their medians.
 
-The rule: in each round the cells come in a new random order, but the variants of one case next to each other, and what
+Rule: in each round the cells come in a new random order, but the variants of one case next to each other, and what
 is told of a variant is its difference from the reference variant in the same round, or, where it can be taken off, from
 its own process without it. Two processes that do the same differ by some five per cent all their lives, by where things
 lie in memory; so after a few rounds all of them are new.

@@ -1,6 +1,6 @@
 """What an open stream and an attempt in flight hold in memory.
 
-The rule: everything is counted that is allocated, by whomever, and told in two parts: the spans of the OpenTelemetry
+Rule: everything is counted that is allocated, by whomever, and told in two parts: the spans of the OpenTelemetry
 SDK, and the rest. What the same calls hold without the library is taken off by the caller.
 """
 

@@ -1,6 +1,6 @@
 """Which cases are measured with which variants.
 
-The rule: what a goal compares is in one group or in two groups of one run.
+Rule: what a goal compares is in one group or in two groups of one run.
 """
 
 from __future__ import annotations

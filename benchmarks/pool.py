@@ -1,6 +1,6 @@
 """The worker processes: they stay up for many rounds, and one works at a time.
 
-The rule: whoever starts a process ends it, whatever happens in between.
+Rule: whoever starts a process ends it, whatever happens in between.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where the time of one call goes: `python -m benchmarks.profile_call [stream] [async] [retry] [unsampled|api]`.
 
-The rule: what is printed is the time in each function by itself, of ours and of OpenTelemetry's, per call. A profiler
+Rule: what is printed is the time in each function by itself, of ours and of OpenTelemetry's, per call. A profiler
 slows every function down that it enters; that is measured on an empty function and taken off, so that the sum is about
 what the library adds when the caches are warm. Between other work of an app it costs about twice that.
 """

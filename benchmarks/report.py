@@ -1,6 +1,6 @@
 """The tables, in Markdown, and the goals that the figures are held against.
 
-The rule: a figure that could not be measured is a dash, and a goal that does not hold says so.
+Rule: a figure that could not be measured is a dash, and a goal that does not hold says so.
 """
 
 from __future__ import annotations

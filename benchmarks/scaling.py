@@ -1,6 +1,6 @@
 """Whether the cost of an attempt grows: with the attempts made before, the clients alive, the calls in flight.
 
-The rule: the same number of calls is timed at every level, so that only the level differs.
+Rule: the same number of calls is timed at every level, so that only the level differs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The simulator as a process of its own: the server of the cases that use real sockets.
 
-The rule: it is told what the next requests get, so that every variant gets the same.
+Rule: it is told what the next requests get, so that every variant gets the same.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is installed around the calls: nothing, this library in several ways, the bare floor, or a peer.
 
-The rule: a variant is installed with its defaults, once, before any client is made.
+Rule: a variant is installed with its defaults, once, before any client is made.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The process that runs one variant: reads orders from standard input, one JSON object a line, and answers each.
 
-The rule: what is timed is the calls and the flush of their spans. Everything else is done before: clients are made,
+Rule: what is timed is the calls and the flush of their spans. Everything else is done before: clients are made,
 code paths are warm, garbage of the cell before is collected.
 """
 

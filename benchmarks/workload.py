@@ -1,6 +1,6 @@
 """What is measured: calls of the real SDK, on a mock transport or against a server on a socket.
 
-The rule: a variant changes nothing here. Every variant runs the same calls, with the same bytes in the answers.
+Rule: a variant changes nothing here. Every variant runs the same calls, with the same bytes in the answers.
 """
 
 from __future__ import annotations

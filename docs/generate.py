@@ -2,7 +2,7 @@
 
     python docs/generate.py            # --check compares only
 
-The rule: no name is written here. Whatever a page says of one comes from `anthropic_otel._core.semconv` and `schema`,
+Rule: no name is written here. Whatever a page says of one comes from `anthropic_otel._core.semconv` and `schema`,
 and of a fault from the simulator's catalogue.
 """
 

@@ -1,6 +1,6 @@
 """Telemetry never hurts the app: under faults, under load, and while the telemetry itself fails.
 
-The rule: what the app sees is compared with what it sees without the library, and never with an expectation of ours.
+Rule: what the app sees is compared with what it sees without the library, and never with an expectation of ours.
 
     programs.py      what an app does, as a plain value: results, exceptions, requests on the wire
     breaking.py      an OpenTelemetry in which chosen calls raise

@@ -1,6 +1,6 @@
 """An OpenTelemetry in which chosen calls raise, everything else being the real SDK.
 
-The rule: a point is a name of OpenTelemetry's own API; what is broken raises every time, and what is called is counted,
+Rule: a point is a name of OpenTelemetry's own API; what is broken raises every time, and what is called is counted,
 so that a test can tell a point that held from one that was never reached.
 """
 

@@ -1,6 +1,6 @@
 """Secrets in every place that an app or a server can put one: strings that nothing of the library's may repeat.
 
-The rule: every canary is a different string with a common middle, so that a search finds them all and says which.
+Rule: every canary is a different string with a common middle, so that a search finds them all and says which.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Virtual environments for what is not to be installed beside the test suite: other instrumentations, servers, the
 SDK's own tests.
 
-The rule: an environment is made once, by uv, and kept outside of the tree under the hash of what is in it. The library
+Rule: an environment is made once, by uv, and kept outside of the tree under the hash of what is in it. The library
 is never installed in it: it is put on the path, so that a kept environment has today's code.
 """
 

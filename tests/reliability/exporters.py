@@ -1,6 +1,6 @@
 """Exporters that fail as exporters do: down, slow, rejecting. And one that is well.
 
-The rule: each fails for as long as it lives, in the way that the OpenTelemetry SDK's interface has for it.
+Rule: each fails for as long as it lives, in the way that the OpenTelemetry SDK's interface has for it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python greenlets.py BASE_URL
 
-The rule: everything is patched before anything else is imported, as gevent asks for.
+Rule: everything is patched before anything else is imported, as gevent asks for.
 """
 
 from gevent import monkey

@@ -1,6 +1,6 @@
 """Cancellations and interrupts at chosen points: at every `await` that an app waits in, at every line of the library.
 
-The rule: a point is a number that is counted from the start of the program, so that a program of `n` points is
+Rule: a point is a number that is counted from the start of the program, so that a program of `n` points is
 interrupted in `n` runs, each time somewhere else, and the same in every run.
 """
 

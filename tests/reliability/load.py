@@ -1,6 +1,6 @@
 """Many calls and streams at once, and what they leave behind: memory, sockets, attempts in flight.
 
-The rule: a leak is what grows with the number of calls. So a load is run in equal rounds, and it is the growth from
+Rule: a leak is what grows with the number of calls. So a load is run in equal rounds, and it is the growth from
 round to round that counts, after the first ones have filled the caches and pools that stay.
 
 The simulator runs in the same process. A socket is the client's own if it is connected to the simulator's port: those

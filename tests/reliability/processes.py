@@ -2,7 +2,7 @@
 
     python processes.py MODE
 
-The rule: every process prints one line of JSON when it is done, so that a process that hangs or dies is one that is
+Rule: every process prints one line of JSON when it is done, so that a process that hangs or dies is one that is
 missing. Providers are set up as the documentation tells, and by nothing else.
 """
 

@@ -1,6 +1,6 @@
 """What an app sees and what it sends, as plain values that two runs of a program can be compared by.
 
-The rule: everything that the app can tell is in the value - types, values, exceptions with their causes and the frames
+Rule: everything that the app can tell is in the value - types, values, exceptions with their causes and the frames
 of their tracebacks - but for frames of the library, ids that a server made up, and trace context headers.
 """
 

@@ -4,7 +4,7 @@
     python tests/reliability/report.py --write    # and puts the table into docs/reliability.md
     python tests/reliability/report.py sdk soak   # only these parts; with --write the other rows stay as they are
 
-The rule: a figure in the document is one that this program has printed.
+Rule: a figure in the document is one that this program has printed.
 """
 
 from __future__ import annotations

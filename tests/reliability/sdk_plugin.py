@@ -1,6 +1,6 @@
 """A pytest plugin that runs a test suite under `anthropic_otel.instrument()`, the suite knowing nothing of it.
 
-The rule: the library is on for the whole process, with providers of the OpenTelemetry SDK that nobody else sees; what
+Rule: the library is on for the whole process, with providers of the OpenTelemetry SDK that nobody else sees; what
 it has counted is printed at the end, so that a run in which it saw nothing is not taken for one. What it measured while
 a test had OpenTelemetry's own functions raise is left out of the count: OpenTelemetry could not record it.
 """

@@ -2,7 +2,7 @@
 
     python tests/reliability/sdk_suite.py
 
-The rule: tests are chosen by file, and what is expected to differ is listed one by one with the reason why it must. A
+Rule: tests are chosen by file, and what is expected to differ is listed one by one with the reason why it must. A
 test in that list that does not differ is an error too, so that the list cannot grow old.
 """
 

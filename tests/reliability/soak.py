@@ -5,7 +5,7 @@
     python tests/reliability/soak.py --exporter down
     python tests/reliability/soak.py --plain               # without the library, to compare with
 
-The rule: it prints figures as one line of JSON and exits with 1 if what must not be is: an attempt in flight, a
+Rule: it prints figures as one line of JSON and exits with 1 if what must not be is: an attempt in flight, a
 connection open, memory that grows with the number of calls, or, with an exporter that fails, an app that is slower than
 with one that is well.
 """

@@ -1,6 +1,6 @@
 """What the test suites share: the app under test, its telemetry, and what must hold of every telemetry.
 
-The rule: nothing here knows a private part of the library, and nothing here decides what is right for one test.
+Rule: nothing here knows a private part of the library, and nothing here decides what is right for one test.
 
     versions.py   which SDK and which HTTP libraries are installed, and what follows from that
     stacks.py     every way to send an HTTP request here: library x sync, async, aiohttp; and its clients

@@ -1,6 +1,6 @@
 """The app under test: a client that meets an endpoint of the simulator, once through the SDK and once without it.
 
-The rule: an app is written as a user writes it, and knows nothing of telemetry. What it is to be told of a provider is
+Rule: an app is written as a user writes it, and knows nothing of telemetry. What it is to be told of a provider is
 an option of its client.
 """
 

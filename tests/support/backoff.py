@@ -1,6 +1,6 @@
 """The SDK's retries without the waiting.
 
-The rule: the SDK decides everything as it always does - whether to retry, and for how long to wait; only the waiting
+Rule: the SDK decides everything as it always does - whether to retry, and for how long to wait; only the waiting
 itself is cut short. What it wanted to wait is written down.
 """
 

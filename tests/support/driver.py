@@ -1,6 +1,6 @@
 """Runs sync and async code alike: `driver(client.messages.create(...))` is the message, whichever client it was.
 
-The rule: every step runs in the context of the test, in the main thread, and an async one in one event loop that lives
+Rule: every step runs in the context of the test, in the main thread, and an async one in one event loop that lives
 as long as the driver. So what a test makes current is current for the app, as in an app of that kind.
 """
 

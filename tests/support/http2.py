@@ -1,6 +1,6 @@
 """A server that speaks HTTP/2 over TLS, as the API's edge does: what it does with each request is ordered beforehand.
 
-The rule: it is for what only HTTP/2 has. For everything else there is the simulator.
+Rule: it is for what only HTTP/2 has. For everything else there is the simulator.
 """
 
 from __future__ import annotations

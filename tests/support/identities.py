@@ -1,6 +1,6 @@
 """What holds of any telemetry, whatever happened.
 
-The rule: every check here is exact, and takes nothing but what was exported.
+Rule: every check here is exact, and takes nothing but what was exported.
 """
 
 from __future__ import annotations

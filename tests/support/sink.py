@@ -1,6 +1,6 @@
 """A server on loopback that takes OTLP over HTTP, as a Collector does, and keeps what it was sent.
 
-The rule: it answers every request with success, and a test reads what came once the app has exited.
+Rule: it answers every request with success, and a test reads what came once the app has exited.
 """
 
 from __future__ import annotations

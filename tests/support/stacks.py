@@ -1,6 +1,6 @@
 """Every way to send an HTTP request that is installed here: httpx and httpx2, sync and async, and aiohttp below them.
 
-The rule: a client is the one that a user of the SDK would have: the SDK's own default client where it has one for that
+Rule: a client is the one that a user of the SDK would have: the SDK's own default client where it has one for that
 stack, else the library's.
 """
 

@@ -1,6 +1,6 @@
 """The telemetry of one test: what the library has exported, in memory.
 
-The rule: a test has its own providers, handed to `instrument`, so that nothing of the process is set and nothing of one
+Rule: a test has its own providers, handed to `instrument`, so that nothing of the process is set and nothing of one
 test is seen by another; and a failure of the library itself, which no app would see, fails the test.
 """
 

@@ -1,6 +1,6 @@
 """A proxy that lets its clients through: it takes `CONNECT` or speaks SOCKS 5, and then hands bytes on, both ways.
 
-The rule: one client at a time, on loopback, and nothing is left of it when the block ends.
+Rule: one client at a time, on loopback, and nothing is left of it when the block ends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which SDK is installed, and what follows from its version.
 
-The rule: a test asks here what the SDK can do, and never compares versions itself.
+Rule: a test asks here what the SDK can do, and never compares versions itself.
 """
 
 from __future__ import annotations

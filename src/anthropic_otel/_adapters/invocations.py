@@ -1,6 +1,6 @@
 """What an SDK method was called with, as far as it may be recorded.
 
-The rule: what is the same for two calls is looked up once. A client's base URL is compared by identity at each call, as
+Rule: what is the same for two calls is looked up once. A client's base URL is compared by identity at each call, as
 an app may set another one; its `open_telemetry` option cannot be set after the client is made.
 
 What is private in the SDK is read through `getattr` with what is left when it is gone.

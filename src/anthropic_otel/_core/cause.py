@@ -128,6 +128,7 @@ def _phase(failure: Failure, word: NetworkCause) -> Phase | None:
 
 _REFUSED: Final = frozenset({NetworkCause.CONNECTION_REFUSED, NetworkCause.CONNECTION_ERROR})
 _NOT_REACHED: Final = _REFUSED | {
+    NetworkCause.NAME_RESOLUTION_ERROR,
     NetworkCause.NETWORK_UNREACHABLE,
     NetworkCause.CONNECTION_RESET,
     NetworkCause.SERVER_DISCONNECTED,
@@ -137,8 +138,8 @@ _NOT_REACHED: Final = _REFUSED | {
 def _blamed_on_a_proxy(failure: Failure, through_proxy: bool) -> frozenset[NetworkCause]:
     """Which words say nothing about the API's own host, as the proxy was not reached. The errno is kept beside them.
 
-    A name that does not resolve, a certificate and a timeout keep their own words. In the TLS handshake the API's host
-    may have answered through the proxy already.
+    A certificate and a timeout keep their own words. In the TLS handshake the API's host may have answered through the
+    proxy already.
     """
     if cause_http.names_a_proxy(failure) or (through_proxy and failure.phase is Phase.CONNECT):
         return _NOT_REACHED

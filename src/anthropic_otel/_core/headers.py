@@ -1,6 +1,6 @@
 """The few response headers that the library reads, and what their values mean.
 
-The rule: headers come from a server that may be hostile. A value that is not what it should be counts as absent, its
+Rule: headers come from a server that may be hostile. A value that is not what it should be counts as absent, its
 length is bounded, and nothing here raises.
 """
 

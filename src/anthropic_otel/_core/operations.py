@@ -1,6 +1,6 @@
 """Which operation a request is: its name, such as `messages.create`, and its route with every id as a placeholder.
 
-The rule: the answer is from a closed list, `operations.txt`, so that it can be on a metric and in a span's name
+Rule: the answer is from a closed list, `operations.txt`, so that it can be on a metric and in a span's name
 whatever URL a request has. A path that is not in the list has the name `_OTHER` and no route.
 """
 

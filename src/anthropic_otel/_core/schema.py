@@ -1,6 +1,6 @@
 """What every attribute and every cause is, as documents list it.
 
-The rule: what the library emits is in these lists, under the name that `semconv` gives it.
+Rule: what the library emits is in these lists, under the name that `semconv` gives it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where a request goes: the facts of its URL that may be recorded.
 
-The rule: a URL enters here in parts, so that user information, query and fragment cannot leave.
+Rule: a URL enters here in parts, so that user information, query and fragment cannot leave.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The attribute sets of metrics: few, bounded, and built once.
 
-The rule: whatever models, hosts, paths and statuses a process meets, one metric never has more than `MAX_SETS` + the
+Rule: whatever models, hosts, paths and statuses a process meets, one metric never has more than `MAX_SETS` + the
 number of closed-list combinations of attribute sets, which is below the OpenTelemetry SDK's limit of 2,000. What is
 beyond a cap is `_OTHER`.
 """

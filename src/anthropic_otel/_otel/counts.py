@@ -1,6 +1,6 @@
 """Counts that are kept here and read when OpenTelemetry collects: an observable counter.
 
-The rule: counting takes no lock and makes no measurement. A measurement costs about 20 µs of an app's time (see
+Rule: counting takes no lock and makes no measurement. A measurement costs about 20 µs of an app's time (see
 docs/performance.md), and of a count nobody wants to know more than how far it has come.
 """
 

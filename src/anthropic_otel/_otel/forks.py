@@ -1,6 +1,6 @@
 """A fork in the middle of a measurement of another thread, after which the child would wait for ever.
 
-The rule: whoever measures says so, by an entry in a list, which takes no lock; and a fork waits until nobody does.
+Rule: whoever measures says so, by an entry in a list, which takes no lock; and a fork waits until nobody does.
 OpenTelemetry's SDK has a lock per attribute set of a metric. One that another thread holds at the fork is held in the
 child by nobody, and the first measurement there would wait for it.
 """

@@ -1,6 +1,6 @@
 """One log record per failed attempt.
 
-The rule: a record says no more than the attempt's span does, under the same names, and only the request id and the
+Rule: a record says no more than the attempt's span does, under the same names, and only the request id and the
 fixed words of the schema are in its text. The library installs no handler but a `NullHandler`.
 """
 

@@ -1,6 +1,6 @@
 """Measurements that wait to be recorded: some calls' at a time, and whatever waits when OpenTelemetry collects.
 
-The rule: nothing that is collected is missing a measurement that was made before, and nothing waits that keeps an
+Rule: nothing that is collected is missing a measurement that was made before, and nothing waits that keeps an
 object of the app's alive. A measurement right after another costs less than one by itself between two calls, where
 everything of OpenTelemetry's has left the processor's caches (see docs/performance.md).
 """

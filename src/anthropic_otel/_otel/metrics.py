@@ -1,6 +1,6 @@
 """Attempts and calls as metrics.
 
-The rule: a measurement has the attributes that its definition in `semconv` lists, in that order, and no others. Spans
+Rule: a measurement has the attributes that its definition in `semconv` lists, in that order, and no others. Spans
 may be sampled, metrics never are: whatever ends is counted, with its span for the exemplar.
 """
 

@@ -1,6 +1,6 @@
 """OpenTelemetry SDK providers for an app that has none: `instrument(export=...)`.
 
-The rule: what the app has set stays. A provider is made only for a signal that has none yet, of the OpenTelemetry SDK's
+Rule: what the app has set stays. A provider is made only for a signal that has none yet, of the OpenTelemetry SDK's
 own parts, which the standard `OTEL_*` variables configure, and it flushes when the interpreter exits.
 """
 

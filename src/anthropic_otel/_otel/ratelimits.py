@@ -1,6 +1,6 @@
 """The API's rate limits as gauges.
 
-The rule: the app's path only keeps the headers of the last response per model; they are parsed when a reader collects.
+Rule: the app's path only keeps the headers of the last response per model; they are parsed when a reader collects.
 A limit whose reset time has passed is no longer known, and no longer reported.
 """
 

@@ -1,6 +1,6 @@
 """Attempts and calls as spans.
 
-The rule: what a span starts with goes into `start_span`, so that a sampler sees it; what it ends with goes into one
+Rule: what a span starts with goes into `start_span`, so that a sampler sees it; what it ends with goes into one
 `set_attributes`, and nothing is computed for a span that does not record. No span has events or stack traces.
 """
 

@@ -3,7 +3,7 @@
     from anthropic_otel.bundle import write_bundle
     write_bundle("monitoring", job="shop", slo=99.9)
 
-The one rule here: what a user has changed is never overwritten without being told to. Importing this needs nothing but
+Rule: what a user has changed is never overwritten without being told to. Importing this needs nothing but
 the standard library; other thresholds than the shipped ones need the extra `bundle`.
 """
 

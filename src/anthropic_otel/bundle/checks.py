@@ -1,6 +1,6 @@
 """What a thresholds file may not say, though each of its values is of the right kind.
 
-The one rule here: a rule that could never fire, or a panel that would always be blank, is refused before it is written.
+Rule: a rule that could never fire, or a panel that would always be blank, is refused before it is written.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The way from a row of a table to the traces behind it: links into Grafana's Explore.
 
-The one rule here: the address is one that Grafana fills in; what it is filled in with are the row and the time shown.
+Rule: the address is one that Grafana fills in; what it is filled in with are the row and the time shown.
 """
 
 from __future__ import annotations

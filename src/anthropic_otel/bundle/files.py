@@ -1,6 +1,6 @@
 """Where the shipped files are: inside the wheel, or at the top of a checkout.
 
-The one rule here: nobody else guesses a path.
+Rule: nobody else guesses a path.
 """
 
 from __future__ import annotations

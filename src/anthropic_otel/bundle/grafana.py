@@ -1,6 +1,6 @@
 """Boards as Grafana JSON (schema v1, which Grafana 11 and 12 read and 13 migrates), by Grafana's own typed builders.
 
-The one rule here: what every panel and every dashboard must have is given to it here, so that none can lack it.
+Rule: what every panel and every dashboard must have is given to it here, so that none can lack it.
 """
 
 # mypy: disable-error-code="arg-type"

@@ -1,6 +1,6 @@
 """What the alert rules count: calls, attempts, retries, backoffs, streams, each over the windows that a rule asks for.
 
-The one rule here: a count is computed once, by a recording rule, and every alert that needs it names it. Where no
+Rule: a count is computed once, by a recording rule, and every alert that needs it names it. Where no
 recording rules are evaluated (Grafana's own alerting) the same count is written out instead.
 """
 

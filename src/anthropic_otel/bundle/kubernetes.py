@@ -1,7 +1,7 @@
 """What Kubernetes needs around files that exist: the Collectors as resources of the OpenTelemetry operator, and the
 dashboards and rules through kustomize.
 
-The one rule here: no setting of a Collector is written a second time; the resources carry the tested configs, with the
+Rule: no setting of a Collector is written a second time; the resources carry the tested configs, with the
 variables of a cluster. Where the Collector listens is written out in them: the operator reads the ports of its services
 and probes from there, and knows no variables.
 """

@@ -1,6 +1,6 @@
 """What a panel is, as data, and the queries that panels are made of.
 
-The one rule here: a panel cannot be written without saying what it shows, how to read it, in which unit, and what it
+Rule: a panel cannot be written without saying what it shows, how to read it, in which unit, and what it
 says when there is nothing to show.
 """
 

@@ -1,6 +1,6 @@
 """PromQL from the library's own definitions: names, labels and bucket bounds come from `semconv`.
 
-The one rule here: no increment is lost. `rate()` and `increase()` only see what happens between two samples, so the
+Rule: no increment is lost. `rate()` and `increase()` only see what happens between two samples, so the
 first 529 of the day, which makes its series appear with the value 1, is invisible to them. `increase` below adds the
 whole value of a series that is younger than the window.
 """

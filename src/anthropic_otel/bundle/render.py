@@ -1,6 +1,6 @@
 """Every generated file, as path and text: the dashboards, the rules, and what wraps them for Kubernetes.
 
-The one rule here: a path that is generated is in `generated` and nowhere else, so that the committed files, the bundle
+Rule: a path that is generated is in `generated` and nowhere else, so that the committed files, the bundle
 and the check in CI cannot differ in what they hold to be generated.
 """
 

@@ -1,6 +1,6 @@
 """The alert rules in every format that something reads: Prometheus, the Prometheus operator, Grafana.
 
-The one rule here: no format knows a rule of its own. What differs is the envelope, and for Grafana the spelling of a
+Rule: no format knows a rule of its own. What differs is the envelope, and for Grafana the spelling of a
 value in a text.
 """
 

@@ -1,6 +1,6 @@
 """What a user decides: the service level, the thresholds, which jobs, where links lead. Read from `thresholds.yaml`.
 
-The one rule here: a value that a rule or a panel depends on is in that file and nowhere else, and a file with a name
+Rule: a value that a rule or a panel depends on is in that file and nowhere else, and a file with a name
 that this module does not know, or with a value that cannot work, is refused with a sentence that says where and why.
 """
 

@@ -1,6 +1,6 @@
 """Writes the bundle into a directory.
 
-The one rule here: first everything is made and compared, then everything is written, or nothing. A file that is there
+Rule: first everything is made and compared, then everything is written, or nothing. A file that is there
 is only overwritten if it is as an earlier bundle wrote it; which that was is kept in a small file beside them.
 """
 

@@ -1,6 +1,6 @@
 """The command line, `anthropic-otel`: see it at work, check an installation, take what operators need.
 
-The rule: importing this package needs no extra, so that a missing one is a sentence and no traceback.
+Rule: importing this package needs no extra, so that a missing one is a sentence and no traceback.
 """
 
 from __future__ import annotations

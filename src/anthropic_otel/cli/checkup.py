@@ -1,6 +1,6 @@
 """Prints what `doctor` finds, a line for each, and the trial call.
 
-The rule: whatever is wrong has its remedy in the line below it, and makes the result a failure.
+Rule: whatever is wrong has its remedy in the line below it, and makes the result a failure.
 """
 
 from __future__ import annotations

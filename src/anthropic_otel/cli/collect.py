@@ -1,6 +1,6 @@
 """Where a command's own telemetry goes: into memory by the OpenTelemetry SDK's own exporters, and to OTLP if asked.
 
-The rule: what is shown later comes out of these exporters and from nowhere else. `OTEL_EXPORTER_OTLP_ENDPOINT`, or the
+Rule: what is shown later comes out of these exporters and from nowhere else. `OTEL_EXPORTER_OTLP_ENDPOINT`, or the
 variable of one signal, is what asks for OTLP; the other standard variables apply to it too.
 """
 

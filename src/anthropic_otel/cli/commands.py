@@ -1,6 +1,6 @@
 """The commands of `anthropic-otel` and their options.
 
-The rule: a command is its options and one call. What it needs is imported when it runs, and what is missing is told as
+Rule: a command is its options and one call. What it needs is imported when it runs, and what is missing is told as
 the extra to install.
 """
 

@@ -1,6 +1,6 @@
 """Finds out what is installed and set here, and whether `instrument()` works with it.
 
-The rule: it tells names, versions and addresses, never the value of a key, a header or a token; and for whatever is
+Rule: it tells names, versions and addresses, never the value of a key, a header or a token; and for whatever is
 missing it says how to get it.
 """
 

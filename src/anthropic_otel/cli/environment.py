@@ -1,6 +1,6 @@
 """The environment variables that a command of ours must not let through to its own calls.
 
-The rule: a call to the simulator never carries a key, and never goes to a proxy, the real API, or a log on the screen.
+Rule: a call to the simulator never carries a key, and never goes to a proxy, the real API, or a log on the screen.
 """
 
 from __future__ import annotations

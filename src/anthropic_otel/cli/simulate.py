@@ -1,6 +1,6 @@
 """Runs the simulator in the foreground, for an app that is started by hand against it.
 
-The rule: the base URL, and nothing else, goes to standard output, so that a script can read it; hints go to the other.
+Rule: the base URL, and nothing else, goes to standard output, so that a script can read it; hints go to the other.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Lines of styled text, and what they are made of: pieces, glyphs, durations.
 
-The rule: these are plain values. What a style looks like, and which glyphs an output can show, is up to `terminal`.
+Rule: these are plain values. What a style looks like, and which glyphs an output can show, is up to `terminal`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The numbers that a person asks for after an incident, from traces and metrics.
 
-The rule: calls and backoff are counted from the metrics, as a dashboard does it; attempts and latencies are taken from
+Rule: calls and backoff are counted from the metrics, as a dashboard does it; attempts and latencies are taken from
 the spans, which know the error number and the exact time. Nothing is estimated.
 """
 

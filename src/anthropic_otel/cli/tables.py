@@ -1,6 +1,6 @@
 """A summary as tables: from numbers to lines of styled text, as pure as `waterfall`.
 
-The rule: every section has one title, the number that matters most stands in it, and no line is longer than the screen,
+Rule: every section has one title, the number that matters most stands in it, and no line is longer than the screen,
 if that is at least 60 columns wide.
 """
 

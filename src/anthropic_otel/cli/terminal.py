@@ -1,6 +1,6 @@
 """The terminal, or the pipe, that the commands print to.
 
-The rule: colour only where a person looks at a terminal and has not set `NO_COLOR`; characters beyond ASCII only where
+Rule: colour only where a person looks at a terminal and has not set `NO_COLOR`; characters beyond ASCII only where
 the output's encoding has them. Nobody else decides either.
 """
 

@@ -1,6 +1,6 @@
 """Spans as plain values: a trace is a call and its attempts, in seconds from the call's start.
 
-The rule: what is shown was emitted. Everything here is read from the attributes and times of finished spans, those of
+Rule: what is shown was emitted. Everything here is read from the attributes and times of finished spans, those of
 the library and the call span, whoever made it.
 """
 

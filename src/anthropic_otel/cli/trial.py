@@ -1,6 +1,6 @@
 """One call against the simulator, to see that `instrument()` records it: what `doctor` ends with.
 
-The rule: it goes to loopback, with a key that is none, and into memory; nothing of it is exported.
+Rule: it goes to loopback, with a key that is none, and into memory; nothing of it is exported.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A trace as a waterfall on a time axis: from plain values to lines of styled text.
 
-The rule: this module is pure. The same trace, width and glyphs give the same lines, and nothing here knows of a
+Rule: this module is pure. The same trace, width and glyphs give the same lines, and nothing here knows of a
 terminal, of spans or of colours. What a style looks like is up to whoever prints it.
 """
 

@@ -1,6 +1,6 @@
 """Runs the simulator until it is interrupted: `python -m anthropic_otel.simulator`.
 
-The one rule here: its first line on standard output is the base URL and nothing else, so that scripts can read it.
+Rule: its first line on standard output is the base URL and nothing else, so that scripts can read it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the simulator can do to a request, as data.
 
-The one rule here: an action says what the server does, never how; it is a frozen value that can be compared, hashed and
+Rule: an action says what the server does, never how; it is a frozen value that can be compared, hashed and
 replaced field by field. `Action` is a closed union: `perform.py` carries out the first half of it (what can befall a
 request on any HTTP listener), `endpoints.py` the second half (what needs an address of its own).
 """

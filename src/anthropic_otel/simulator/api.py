@@ -1,6 +1,6 @@
 """The API: which answer a request gets when nothing befalls it. Also the paths that other platforms have for it.
 
-The one rule here: no sockets. A request comes in as a value, an answer goes out as a value; `perform.py` sends it.
+Rule: no sockets. A request comes in as a value, an answer goes out as a value; `perform.py` sends it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The certificates of TLS endpoints: a CA of the simulator's own, and one that nobody is told of.
 
-The one rule here: keys are made when they are first needed and never leave the simulator; the CA's certificate is a
+Rule: keys are made when they are first needed and never leave the simulator; the CA's certificate is a
 file for as long as the simulator lives.
 """
 

@@ -1,6 +1,6 @@
 """Addresses of their own, for faults that strike before there is an HTTP request: the other half of `Action`.
 
-The one rule here: an endpoint makes its fault each time, whoever comes, and lives as long as its simulator.
+Rule: an endpoint makes its fault each time, whoever comes, and lives as long as its simulator.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One connection to the server and one request on it: what an action is carried out with.
 
-The one rule here: it knows sockets and HTTP framing, never faults. HTTP is h11's business, but for bytes that break it.
+Rule: it knows sockets and HTTP framing, never faults. HTTP is h11's business, but for bytes that break it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a fault is: an action of the server, what the client has to be like, and what the library must report.
 
-The one rule here: a fault is a plain value. Whoever wants another one makes it with `dataclasses.replace` or anew, and
+Rule: a fault is a plain value. Whoever wants another one makes it with `dataclasses.replace` or anew, and
 gives it to the simulator as it gives one of the catalogue.
 """
 

@@ -1,6 +1,6 @@
 """How the simulator's commands end: by SIGINT or SIGTERM, in order.
 
-The rule: the handler raises and sets nothing. A handler runs in the middle of whatever the main thread does, and one
+Rule: the handler raises and sets nothing. A handler runs in the middle of whatever the main thread does, and one
 that sets the event which that thread waits for may wait for the event's own lock, for ever.
 """
 

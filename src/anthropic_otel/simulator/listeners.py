@@ -1,6 +1,6 @@
 """Listeners: real sockets on loopback, and what serves the connections that come to them.
 
-The one rule here: a connection belongs to its listener, and nothing outlives that.
+Rule: a connection belongs to its listener, and nothing outlives that.
 """
 
 from __future__ import annotations

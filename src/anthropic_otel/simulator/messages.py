@@ -1,6 +1,6 @@
 """What the model says: a `Message` for a Messages request, whole and as the events of a stream.
 
-The one rule here: a message is a plain function of the request and the number of words it is asked for, so that a run
+Rule: a message is a plain function of the request and the number of words it is asked for, so that a run
 can be repeated. Offered tools, it uses the first; given a tool's result, it answers in words.
 """
 

@@ -1,6 +1,6 @@
 """Carries out what befalls a request: the half of `Action` that any HTTP listener can do.
 
-The one rule here: a function for each action, closed by `assert_never`; after a break nothing more is sent, and the
+Rule: a function for each action, closed by `assert_never`; after a break nothing more is sent, and the
 caller learns of it by `Disconnected`.
 """
 

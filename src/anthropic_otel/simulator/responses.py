@@ -1,6 +1,6 @@
 """Turns an answer into an HTTP response: a status, headers, and the encoded pieces of a body.
 
-The one rule here: a response is made lazily and sent piece by piece, so that a fault can strike between any two.
+Rule: a response is made lazily and sent piece by piece, so that a fault can strike between any two.
 """
 
 from __future__ import annotations

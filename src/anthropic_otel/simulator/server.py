@@ -1,6 +1,6 @@
 """The server inside its event loop: the plain listener, the endpoints, the API behind all of them, the record.
 
-The one rule here: it runs in one loop. What other threads read of it is locked or a single value.
+Rule: it runs in one loop. What other threads read of it is locked or a single value.
 """
 
 from __future__ import annotations

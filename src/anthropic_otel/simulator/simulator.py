@@ -1,6 +1,6 @@
 """The simulator as its users see it: a thread with an event loop of its own around a `Server`.
 
-The one rule here: every method may be called from any thread, and `stop` leaves no thread, socket or file behind.
+Rule: every method may be called from any thread, and `stop` leaves no thread, socket or file behind.
 """
 
 from __future__ import annotations

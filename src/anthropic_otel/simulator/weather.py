@@ -1,6 +1,6 @@
 """Which action the next request gets: what was ordered for it, else what the weather brings.
 
-The one rule here: the same orders, weights and seed bring the same actions in the same order.
+Rule: the same orders, weights and seed bring the same actions in the same order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The bytes of a stream: server-sent events as the API sends them, and the event-stream frames of AWS.
 
-The one rule here: an event is encoded by itself, so that whoever writes it may cut wherever a fault asks for it.
+Rule: an event is encoded by itself, so that whoever writes it may cut wherever a fault asks for it.
 """
 
 from __future__ import annotations

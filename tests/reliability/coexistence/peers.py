@@ -1,6 +1,6 @@
 """The other instrumentations: what to install, how to start one and how to stop it.
 
-The rule: each is started as its own documentation says, with its defaults, and nothing here knows ours.
+Rule: each is started as its own documentation says, with its defaults, and nothing here knows ours.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 The peer is started before or after ours, and `ours` or `theirs` is undone first. With `plain` the SDK's own tracing is
 off, so that whoever makes the call span has to.
 
-The rule: one attempt span and one metric point per attempt, with the right parents, whoever else is there; and after
+Rule: one attempt span and one metric point per attempt, with the right parents, whoever else is there; and after
 both are undone, nothing of either is left.
 """
 

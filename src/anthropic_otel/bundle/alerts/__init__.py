@@ -1,6 +1,6 @@
 """The alert rules, as data. Every format is made from this by `rules`.
 
-The one rule here: a page is for users who get no answer; everything else is a ticket that names a cause.
+Rule: a page is for users who get no answer; everything else is a ticket that names a cause.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The alerts on attempts: one for each cause that has its own cure.
 
-The one rule here: they are tickets. An attempt that fails is not yet a user who is hurt.
+Rule: they are tickets. An attempt that fails is not yet a user who is hurt.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The alerts on calls: what users feel, and what retries cost them.
 
-The one rule here: only these page, and only on calls that got no answer.
+Rule: only these page, and only on calls that got no answer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What an alert rule is, as data, and the form that every ratio has.
 
-The one rule here: a share of bad events never fires alone; it has a floor of bad events under it.
+Rule: a share of bad events never fires alone; it has a floor of bad events under it.
 """
 
 from __future__ import annotations

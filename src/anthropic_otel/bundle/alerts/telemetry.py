@@ -1,6 +1,6 @@
 """The alerts on the telemetry itself: without it every other alert is silent.
 
-The one rule here: silence is never taken for health.
+Rule: silence is never taken for health.
 """
 
 from __future__ import annotations

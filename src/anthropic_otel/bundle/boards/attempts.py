@@ -1,6 +1,6 @@
 """The dashboard "Claude API: attempts": what happens below a call: attempts, retries, causes, backoff, streams.
 
-The one rule here: an attempt is always set against the calls, so that the price of retrying is seen.
+Rule: an attempt is always set against the calls, so that the price of retrying is seen.
 """
 
 from __future__ import annotations

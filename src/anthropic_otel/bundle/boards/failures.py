@@ -1,6 +1,6 @@
 """The rows of "Claude API: attempts" that say why attempts fail: causes, streams, connections, the way to the traces.
 
-The one rule here: every cause that has its own cure has its own line; nothing is summed up as "errors".
+Rule: every cause that has its own cure has its own line; nothing is summed up as "errors".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The dashboard "Claude API: limits": how near the rate limits are, and 429 (yours) apart from 529 (theirs).
 
-The one rule here: nothing that is the API's overload is shown as if a higher limit would cure it, and the reverse.
+Rule: nothing that is the API's overload is shown as if a higher limit would cure it, and the reverse.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The dashboard "Claude API: overview": are users hurt, what fails, whose fault is it.
 
-The one rule here: answers first. The top row can be read by someone who has never seen it.
+Rule: answers first. The top row can be read by someone who has never seen it.
 """
 
 from __future__ import annotations

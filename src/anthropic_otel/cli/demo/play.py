@@ -1,6 +1,6 @@
 """Plays the demo's story in this process, and collects what the library emits.
 
-The rule: the app is instrumented as a user would do it, by one line, and nothing is known of it but what was collected.
+Rule: the app is instrumented as a user would do it, by one line, and nothing is known of it but what was collected.
 """
 
 from __future__ import annotations

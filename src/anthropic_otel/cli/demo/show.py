@@ -1,6 +1,6 @@
 """Prints what came of the demo's story: waterfalls, tables, and where to go from there.
 
-The rule: what is printed is a trace or a number of the result. Nothing here knows what the story was.
+Rule: what is printed is a trace or a number of the result. Nothing here knows what the story was.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the demo's acts are played on: the simulator, apps and their users, and who saw what.
 
-The rule: the world changes and the app does not. Faults come from the simulator, from its addresses, and from a cue
+Rule: the world changes and the app does not. Faults come from the simulator, from its addresses, and from a cue
 that a finished attempt gives; never from inside the app.
 """
 

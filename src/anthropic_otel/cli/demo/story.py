@@ -1,6 +1,6 @@
 """The story that the demo tells, act by act: a good day, an overload, an outage, broken streams, and a good day again.
 
-The rule: an act says what happens to the world and who asks meanwhile; it returns the calls worth a closer look.
+Rule: an act says what happens to the world and who asks meanwhile; it returns the calls worth a closer look.
 """
 
 from __future__ import annotations

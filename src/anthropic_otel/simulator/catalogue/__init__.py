@@ -1,6 +1,6 @@
 """The catalogue: every fault that the simulator knows by name.
 
-The one rule here: what can be said about a fault is in its entry; nobody keeps a second list of names. The entries are
+Rule: what can be said about a fault is in its entry; nobody keeps a second list of names. The entries are
 grouped by where they strike: `successes` and `stream_forms` are none; `responses`, `statuses` and `retries` (the API or
 something in front of it says no); `redirects`; `contents` (a 200 that is no answer); `connections`, `tls`, `raw` and
 `proxies` (before any headers); `bodies` (in a body or a stream); `stream_errors` and `stream_failures` (the bytes of

@@ -1,6 +1,6 @@
 """The network fails an attempt before any headers have come: name, connect, request, wait.
 
-The one rule here: each of them is the real thing on loopback: a real failing look-up, a real RST, a real handshake.
+Rule: each of them is the real thing on loopback: a real failing look-up, a real RST, a real handshake.
 Timeouts are short so that whole catalogues of them run in seconds.
 """
 

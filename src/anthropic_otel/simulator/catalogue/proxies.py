@@ -74,7 +74,7 @@ FAULTS: Final = (
         "The proxy closes the connection without an answer to CONNECT.",
         Where.CONNECT,
         Proxy(ProxyAnswer.NOTHING),
-        Cause.SERVER_DISCONNECTED,
+        Cause.PROXY_ERROR,
         Phase.CONNECT,
         applies_to=_STACKS,
         needs=_HTTP,
