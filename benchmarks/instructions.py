@@ -99,7 +99,6 @@ def _run(name: str, install: str, calls: int) -> None:
     gc.collect()
     gc.freeze()
     workload.repeat(case, client, calls, after, loop)
-    variants.record_what_waits()
 
 
 def _children(name: str) -> None:

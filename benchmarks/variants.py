@@ -5,7 +5,6 @@ Rule: a variant is installed with its defaults, once, before any client is made.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -52,18 +51,8 @@ def set_up(telemetry: str) -> Callable[[], Any]:
 
     def flush() -> None:
         processor.force_flush()
-        record_what_waits()
 
     return flush
-
-
-def record_what_waits() -> None:
-    """Has the library record the measurements that it keeps waiting, so that the calls that made them pay for them."""
-    ours = sys.modules.get("anthropic_otel._otel.metrics")
-    for made in list(ours._made.values()) if ours is not None else []:
-        metrics_ = made()
-        if metrics_ is not None:
-            metrics_._measurements.record()
 
 
 class _Dropped:

@@ -15,6 +15,7 @@ from pathlib import Path
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.schema import ATTRIBUTES, CAUSES
 from anthropic_otel._otel import attributes as bounds
+from anthropic_otel._otel.ratelimits import MAX_ACCOUNTS
 from anthropic_otel.simulator import FAULTS
 
 DOCS = Path(__file__).parent
@@ -57,9 +58,19 @@ stream ({api}); otherwise the network's cause:
 METRICS = """\
 ## Metrics
 
-Every attribute is bounded: at most {models} models, {addresses} server addresses and {statuses} statuses per process
-are told apart, the next ones are `{other}`; and beyond {sets} attribute sets a metric no longer tells operations,
-addresses and models apart. An attribute that does not apply is left out.
+Every attribute is bounded: at most {models} models, {addresses} server addresses, {statuses} statuses, {codes} error
+codes, and {accounts} organizations and workspaces per process are told apart, the next ones are `{other}`. Of the
+models and addresses half are those that were answered with a 2xx, so that mistyped names do not crowd out real ones.
+Beyond {sets} attribute sets a metric no longer tells addresses and models apart. An attribute that does not apply is
+left out. Of a model's ARN or resource path the last part is the label.
+
+A call without a retry is not in `{retries}`: how many calls there were, `{calls}` tells. The metrics of streams are
+those of message streams; the event stream of an agent waits as long as nothing happens.
+
+What is left of a rate limit is the lowest value that a response told since the reader looked last: a limit refills all
+the time, and would read full while requests are turned away. Where no response came in between it grows towards the
+limit, by the server's own clock. A reader is known by its thread; one with a new thread each time is told of the last
+minute. Nothing is reported ten minutes after the last response.
 """
 
 LOGS = """\
@@ -93,7 +104,11 @@ def telemetry() -> str:
                 models=bounds.MAX_MODELS,
                 addresses=bounds.MAX_ADDRESSES,
                 statuses=bounds.MAX_STATUSES,
+                codes=bounds.MAX_CODES,
+                accounts=MAX_ACCOUNTS,
                 sets=f"{bounds.MAX_SETS:,}",
+                retries=s.CALL_RETRIES.name,
+                calls=s.CALL_DURATION.name,
                 other=s.OTHER,
             ),
             *_table(("metric", "instrument, unit", "in Prometheus", "attributes", "what it measures"), _metrics()),

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_otel._core import headers
-from anthropic_otel._core.semconv import RATELIMIT_KINDS
+from anthropic_otel._core import headers as h
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 YEAR = 366 * 86_400.0
@@ -16,7 +15,7 @@ YEAR = 366 * 86_400.0
 def test_names_are_lowercase_and_the_last_of_two_counts() -> None:
     """Header names have no case; a proxy that repeats one has the last word."""
     raw = [(b"Request-ID", b"first"), (b"REQUEST-id", b"last")]
-    assert headers.by_name(raw) == {b"request-id": b"last"}
+    assert h.by_name(raw) == {b"request-id": b"last"}
 
 
 @pytest.mark.parametrize(
@@ -36,16 +35,16 @@ def test_names_are_lowercase_and_the_last_of_two_counts() -> None:
 )
 def test_an_identifier_is_short_printable_ascii(value: bytes, expected: str | None) -> None:
     """Anything else is no id, and nobody's text gets into telemetry by way of one."""
-    assert headers.identifier(value) == expected
+    assert h.identifier(value) == expected
 
 
 def test_an_absent_identifier_is_none() -> None:
     """A response need not have one."""
-    assert headers.identifier(None) is None
+    assert h.identifier(None) is None
 
 
 @pytest.mark.parametrize(
-    ("raw", "expected"),
+    ("headers", "expected"),
     [
         ({}, None),
         ({b"retry-after": b"7"}, 7.0),
@@ -84,63 +83,72 @@ def test_an_absent_identifier_is_none() -> None:
         ({b"retry-after-ms": b"nan", b"retry-after": b"7"}, None),
     ],
 )
-def test_retry_after_is_what_the_server_asks_for(raw: headers.RawHeaders, expected: float | None) -> None:
+def test_retry_after_is_what_the_server_asks_for(headers: h.RawHeaders, expected: float | None) -> None:
     """Milliseconds first, then seconds, then a date; what is not a positive time is no request to wait."""
-    assert headers.retry_after(raw, NOW) == pytest.approx(expected)
+    assert h.retry_after(headers, NOW) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529, 599])
 def test_a_status_that_the_sdk_retries(status: int) -> None:
     """Unless the server says otherwise."""
-    assert headers.should_retry(status, {})
-    assert not headers.should_retry(status, {b"x-should-retry": b"false"})
+    assert h.should_retry(status, {})
+    assert not h.should_retry(status, {b"x-should-retry": b"false"})
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
 def test_a_status_that_the_sdk_does_not_retry(status: int) -> None:
     """Unless the server says otherwise; a word that it does not know changes nothing."""
-    assert not headers.should_retry(status, {})
-    assert headers.should_retry(status, {b"x-should-retry": b"true"})
-    assert not headers.should_retry(status, {b"x-should-retry": b"maybe"})
+    assert not h.should_retry(status, {})
+    assert h.should_retry(status, {b"x-should-retry": b"true"})
+    assert not h.should_retry(status, {b"x-should-retry": b"maybe"})
 
 
-def limits(**values: bytes) -> list[headers.RateLimit]:
-    return list(
-        headers.rate_limits({f"anthropic-ratelimit-{name.replace('_', '-')}".encode(): v for name, v in values.items()})
+def kinds(*names: str) -> list[str]:
+    return [found.kind for found in h.rate_limit_names({name.encode(): b"1" for name in names})]
+
+
+def test_each_kind_of_rate_limit_is_named_once() -> None:
+    """By its headers, in their order, whatever the API calls it."""
+    found = h.rate_limit_names(
+        dict.fromkeys((b"date", b"anthropic-fast-input-tokens-remaining", b"anthropic-fast-input-tokens-limit"), b"1")
     )
+    prefix = b"anthropic-fast-input-tokens-"
+    parts = (prefix + part for part in (b"limit", b"remaining", b"utilization", b"reset"))
+    assert found == (h.RateLimitNames("fast_input_tokens", *parts),)
+    assert kinds("anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-x-remaining") == ["tokens", "x"]
+    assert kinds("anthropic-priority-output-tokens-limit") == ["priority_output_tokens"]
+    assert kinds("anthropic-ratelimit-unified-5h-utilization") == ["unified_5h"]
 
 
-def test_each_kind_of_rate_limit_is_told() -> None:
-    """Every kind of the closed list, with its limit, what is left and its reset time."""
-    raw = {
-        f"anthropic-ratelimit-{kind.replace('_', '-')}-{part}".encode(): value
-        for kind in RATELIMIT_KINDS
-        for part, value in (("limit", b"50"), ("remaining", b"49"), ("reset", b"2023-11-14T22:13:21Z"))
-    }
-    assert list(headers.rate_limits(raw)) == [headers.RateLimit(kind, 50, 49, NOW + 1) for kind in RATELIMIT_KINDS]
+def test_a_response_without_rate_limits_names_none() -> None:
+    """A time or a word alone is no limit, and what only looks like a kind is none."""
+    assert kinds("date", "request-id", "anthropic-organization-id", "anthropic-ratelimit-requests-reset") == []
+    assert kinds("anthropic-ratelimit-unified-status", "anthropic-other-limit", "x-anthropic-ratelimit-a-limit") == []
+    assert kinds("anthropic-ratelimit-limit", "anthropic-fast-limit", "anthropic-ratelimit-a-b-c-d-e-limit") == ["fast"]
+    assert kinds("anthropic-ratelimit-" + "x" * 64 + "-limit", "anthropic-ratelimit-X-limit") == []
 
 
-def test_a_response_without_rate_limits_has_none() -> None:
-    """A kind that the API does not have is not made up from a header that looks like one."""
-    assert limits() == []
-    assert limits(surprises_limit=b"5") == []
-    assert limits(requests_reset=b"2023-11-14T22:13:21Z") == []
+def test_names_of_headers_are_kept_within_bounds() -> None:
+    """A server may send others each time, and long ones."""
+    for number in range(100):
+        assert kinds(f"anthropic-ratelimit-k{number}-limit", "x" * 10_000) == [f"k{number}"]
+    assert sum(len(name) for names in h._known_names for name in names) < 100_000
 
 
 @pytest.mark.parametrize(
     "value", [b"", b"-1", b"1.5", b"1e3", b"+5", b" 5", b"5 ", b"nan", b"inf", b"many", b"9" * 19, b"\xff", b"\xd9\xa3"]
 )
 def test_a_malformed_count_is_absent(value: bytes) -> None:
-    """What is no whole number of at most 18 digits is not reported; the rest of the kind is."""
-    assert limits(requests_limit=value, requests_remaining=b"3") == [headers.RateLimit("requests", None, 3, None)]
-    assert limits(requests_limit=value) == []
+    """It is a whole number of at most 18 digits, which fits the 64 bits of an integer of OpenTelemetry's."""
+    assert h.count(value) is None
+    assert h.count(b"9" * 18) == 10**18 - 1
 
 
-def test_the_largest_count_fits_an_integer_of_opentelemetry() -> None:
-    """Protobuf's integers have 64 bits."""
-    [limit] = limits(tokens_limit=b"9" * 18)
-    assert limit.limit is not None
-    assert limit.limit < 2**63
+@pytest.mark.parametrize("value", [None, b"", b"-0.1", b"nan", b"inf", b"1e9", b"much", b"\xff", b"0." + b"1" * 64])
+def test_a_malformed_share_is_absent(value: bytes | None) -> None:
+    """It is a number from 0, and may be more than 1."""
+    assert h.share(value) is None
+    assert [h.share(each) for each in (b"0", b"0.25", b"1.02")] == [0, 0.25, 1.02]
 
 
 @pytest.mark.parametrize(
@@ -154,17 +162,18 @@ def test_the_largest_count_fits_an_integer_of_opentelemetry() -> None:
         (b"2023-11-14", None),
         (b"2023-99-99T22:13:20Z", None),
         (b"99999-11-14T22:13:20Z", None),
-        (b"1700000000", None),
+        (b"1700000000", NOW),
         (b"tomorrow", None),
         (b"", None),
         (b"\xff\xfe", None),
         (b"2023-11-14T22:13:20Z" + b" " * 64, None),
     ],
 )
-def test_a_reset_time_is_an_rfc_3339_time(value: bytes, expected: float | None) -> None:
-    """With its offset; what is none leaves the limit itself known."""
-    [limit] = limits(requests_limit=b"5", requests_reset=value)
-    assert limit.reset == expected
+def test_a_reset_is_so_many_seconds_after_the_date(value: bytes, expected: float | None) -> None:
+    """By RFC 3339 with its offset, or in seconds since the epoch; the date is the server's own."""
+    seconds = h.until_full(value, b"Tue, 14 Nov 2023 22:13:20 GMT")
+    assert seconds == (expected - NOW if expected is not None else None)
+    assert h.until_full(value, b"today") is h.until_full(value, None) is None
 
 
 _NAMES = st.sampled_from(
@@ -179,13 +188,15 @@ _NEARLY = st.text(alphabet="0123456789 ,:-+.TZeGMTMonJanDec", max_size=40).map(s
 
 
 @given(st.dictionaries(_NAMES, st.binary(max_size=80) | _NEARLY), st.integers(100, 999))
-def test_no_header_raises(raw: dict[bytes, bytes], status: int) -> None:
+def test_no_header_raises(headers: dict[bytes, bytes], status: int) -> None:
     """Whatever bytes a server sends, each reader answers, within its bounds."""
-    seconds = headers.retry_after(raw, NOW)
+    seconds = h.retry_after(headers, NOW)
     assert seconds is None or 0 < seconds <= YEAR
-    assert headers.should_retry(status, raw) in (True, False)
-    identifier = headers.identifier(raw.get(b"request-id"))
+    assert h.should_retry(status, headers) in (True, False)
+    identifier = h.identifier(headers.get(b"request-id"))
     assert identifier is None or (len(identifier) <= 128 and identifier.isprintable())
-    for limit in headers.rate_limits(raw):
-        assert limit.kind in RATELIMIT_KINDS
-        assert limit.limit is None or 0 <= limit.limit < 2**63
+    for names in h.rate_limit_names(headers):
+        assert names.kind in ("requests", "input_tokens")
+        limit, share = h.count(headers.get(names.limit)), h.share(headers.get(names.remaining))
+        assert limit is None or 0 <= limit < 2**63
+        assert share is None or share >= 0

@@ -182,9 +182,9 @@ COUNTED = (
     Weather(
         "AnthropicRetryAmplification",
         {},
-        healthy={name(s.CALL_RETRIES, "_count"): 100, name(s.CALL_RETRIES, "_sum"): 10},
-        trouble={name(s.CALL_RETRIES, "_count"): 2, name(s.CALL_RETRIES, "_sum"): 3},
-        few={name(s.CALL_RETRIES, "_count"): 5, name(s.CALL_RETRIES, "_sum"): 10},
+        healthy={name(s.CALL_DURATION, "_count"): 100, name(s.CALL_RETRIES, "_sum"): 10},
+        trouble={name(s.CALL_DURATION, "_count"): 2, name(s.CALL_RETRIES, "_sum"): 3},
+        few={name(s.CALL_DURATION, "_count"): 5, name(s.CALL_RETRIES, "_sum"): 10},
     ),
     *_longer("10"),
     *_longer("10.0"),

@@ -126,21 +126,22 @@ def test_low_headroom(promtool: Promtool) -> None:
     """A gauge: it fires below its share, also the first time it is seen, and ends with the gauge or when it refills.
 
     One low value before silence is none: by OTLP nobody says that a gauge has ended, and it is seen for 5 minutes more.
+    A limit that is low for a moment, again and again, is.
     """
     kind = {"ratelimit_kind": "input_tokens"}
     limit, left = name(s.RATELIMIT_LIMIT, **kind), name(s.RATELIMIT_REMAINING, **kind)
     labels = {label(s.RATELIMIT_KIND): "input_tokens", label(s.GEN_AI_REQUEST_MODEL): MODEL}
     alert = "AnthropicLowHeadroom"
-    promtool(alert, {limit: "1000x40", left: "50x40"}, [(20, labels)], "ticket")
+    promtool(alert, {limit: "1000x40", left: "50x40"}, [(30, labels)], "ticket")
     promtool(alert, {limit: "1000x40", left: "500x40"}, [(step, QUIET) for step in range(0, 40, 5)], "ticket")
-    promtool(alert, {limit: "1000x60", left: "50x20 900x40"}, [(19, labels), (30, QUIET)], "ticket")
-    promtool(alert, {limit: "_x20 1000x20", left: "_x20 50x20"}, [(19, QUIET), (37, labels)], "ticket")
-    silent = {limit: "1000x20 stale", left: "50x20 stale"}
-    promtool(alert, silent, [(19, labels), (30, QUIET)], "ticket")
+    promtool(alert, {limit: "1000x70", left: "50x30 900x40"}, [(29, labels), (45, QUIET)], "ticket")
+    promtool(alert, {limit: "_x20 1000x40", left: "_x20 50x40"}, [(19, QUIET), (50, labels)], "ticket")
+    silent = {limit: "1000x30 stale", left: "50x30 stale"}
+    promtool(alert, silent, [(29, labels), (45, QUIET)], "ticket")
     once = {limit: "_x5 1000x2 _x40", left: "_x5 50x2 _x40"}
     promtool(alert, once, [(step, PENDING_AT_MOST) for step in range(48)], "ticket")
-    dipping = {limit: "1000x40", left: " ".join(["50", "900"] * 20)}
-    promtool(alert, dipping, [(step, QUIET) for step in range(21, 40, 2)], "ticket")
+    dipping = {limit: "1000x40", left: " ".join(["50", "900", "900", "900"] * 10)}
+    promtool(alert, dipping, [(step, labels) for step in range(27, 38, 2)], "ticket")
 
 
 def test_telemetry_absent(promtool: Promtool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.attempt import Attempt, End, RequestFacts
 from anthropic_otel._core.call import Call, Invocation
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.recorder import Recorder
@@ -31,7 +31,8 @@ class Scene:
 
     def attempt(self, call: Call | None = None, target: Target = MESSAGES) -> Attempt:
         """The first attempt of a send, which is about to begin."""
-        send = Send(call or self.runtime.lone_attempts(0), target, None)
+        model = call.invocation.model if call is not None else None
+        send = Send(call or self.runtime.lone_attempts(0), RequestFacts(target, model))
         self._sends[send.attempt] = send
         return send.attempt
 
@@ -43,10 +44,16 @@ class Scene:
         attempt.end(End.READ)
         return attempt
 
-    def stream(self, attempt: Attempt, seconds: float = 1.0, *, event_stream: bool = True) -> Reading:
+    def stream(self, attempt: Attempt, seconds: float = 1.0, content_type: bytes = b"text/event-stream") -> Reading:
         """The server answers after `seconds`, and the app is about to read the body."""
-        self._respond(attempt, 200, seconds, {b"content-type": b"text/event-stream"})
-        return attempt.begin_body(event_stream=event_stream, is_message=event_stream and attempt.is_message)
+        self._respond(attempt, 200, seconds, {b"content-type": content_type})
+        return attempt.begin_body()
+
+    def chunk(self, reading: Reading, chunk: bytes, seconds: float = 0.0) -> None:
+        """The app waits for a chunk, which comes after `seconds`."""
+        reading.asked_at = reading.clock_now()
+        self.clock.pass_seconds(seconds)
+        reading.on_chunk(chunk)
 
     def _respond(self, attempt: Attempt, status: int, seconds: float, headers: Mapping[bytes, bytes]) -> None:
         self.clock.pass_seconds(seconds)

@@ -9,14 +9,10 @@ import pytest
 from opentelemetry.metrics import CallbackOptions
 
 from anthropic_otel._core import semconv
-from anthropic_otel._otel.attributes import MAX_SETS, AttributeSets, Capped
-from anthropic_otel._otel.counts import Counts
+from anthropic_otel._otel.attributes import MAX_SETS, AttributeSets
+from anthropic_otel._otel.counts import Count, Counts
 
 NAMES = (semconv.OPERATION_NAME, semconv.GEN_AI_REQUEST_MODEL)
-
-
-def as_they_are(*facts: Any) -> tuple[Any, ...]:
-    return facts
 
 
 def observed(counts: Counts) -> dict[tuple[Any, ...], float]:
@@ -27,32 +23,39 @@ def observed(counts: Counts) -> dict[tuple[Any, ...], float]:
 
 def test_each_set_of_attributes_has_a_count() -> None:
     """What does not apply is left out. Reading counts nothing."""
-    counts = Counts(AttributeSets(NAMES, as_they_are))
+    counts = Counts(AttributeSets(NAMES))
     for facts in (("create", "a"), ("create", None), ("create", "a")):
-        next(counts[facts])
+        counts.add(facts)
     assert observed(counts) == {("create", "a"): 2, ("create",): 1}
     assert observed(counts) == {("create", "a"): 2, ("create",): 1}
 
 
-def test_facts_of_the_same_set_share_a_count() -> None:
-    """Whatever an app makes up, and however much of it."""
-    capped = Capped(1)
-    counts = Counts(AttributeSets(NAMES[:1], lambda name: (capped(name),)))
+def test_values_of_the_same_set_share_a_count() -> None:
+    """Beyond the bound of the sets, and however many values there are."""
+    counts = Counts(AttributeSets(NAMES, most=1))
     for number in range(MAX_SETS + 10):
-        next(counts[(f"model-{number}",)])
-    assert observed(counts) == {("model-0",): 1, ("_OTHER",): MAX_SETS + 9}
-    assert len(counts) == MAX_SETS
+        counts.add(("create", f"model-{number}"))
+    assert observed(counts) == {("create", "model-0"): 1, ("create", "_OTHER"): MAX_SETS + 9}
+    assert len(counts._by_values) == MAX_SETS
+
+
+def test_a_read_counts_nothing() -> None:
+    """However often somebody reads."""
+    count = Count()
+    for expected in (1, 2, 3):
+        count.add()
+        assert [count.read(), count.read()] == [expected, expected]
 
 
 def test_no_count_is_lost_between_threads() -> None:
     """Without a lock, which a signal handler or the garbage collector might wait for."""
-    counts = Counts(AttributeSets(NAMES, as_they_are))
+    counts = Counts(AttributeSets(NAMES))
     start = threading.Barrier(4)
 
     def count() -> None:
         start.wait()
         for number in range(5_000):
-            next(counts["create", f"model-{number % 3}"])
+            counts.add(("create", f"model-{number % 3}"))
 
     threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:
@@ -64,7 +67,7 @@ def test_no_count_is_lost_between_threads() -> None:
 
 def test_a_failure_while_collecting_is_held_back(caplog: pytest.LogCaptureFixture) -> None:
     """An exception would reach the app's reader, and take other metrics with it."""
-    counts = Counts(AttributeSets(NAMES, as_they_are))
-    counts._totals[()] = None  # type: ignore[assignment]
+    counts = Counts(AttributeSets(NAMES))
+    counts._by_set[()] = None  # type: ignore[assignment]
     assert observed(counts) == {}
     assert [record.name for record in caplog.records] == ["anthropic_otel"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -54,24 +53,8 @@ def test_each_measurement_says_so(scene: Scene, telemetry: Telemetry, monkeypatc
     call = scene.call()
     scene.answer(scene.attempt(call), 529)
     attempt = scene.attempt(call)
-    reading = scene.stream(attempt)
-    reading.asked_at = reading.clock_now()
-    reading.on_chunk()
+    scene.chunk(scene.stream(attempt), b"")
     attempt.end(End.READ)
-    call.method_returned(None, None)
+    call.method_returned(None, attempt)
     assert seen == [1] * len([metric for metric in semconv.METRICS if metric.buckets] + ["the second attempt"])
     assert forks.measuring == []
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_a_child_inherits_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A measurement of another thread is not under way in a forked child, whose own forks would wait for it."""
-    monkeypatch.setattr(forks, "_PATIENCE", 0.0)
-    forks.measuring.append(None)
-    child = os.fork()
-    if child == 0:
-        os._exit(len(forks.measuring))
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-    assert forks.measuring == [None]

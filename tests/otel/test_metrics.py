@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 import weakref
 from typing import Any
 
 import httpx
 import pytest
 from opentelemetry.metrics import Meter, MeterProvider
+from opentelemetry.sdk.metrics import Counter as OtelCounter
+from opentelemetry.sdk.metrics import Histogram as OtelHistogram
+from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
+from opentelemetry.sdk.metrics import ObservableCounter as OtelObservableCounter
+from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.attempt import End
+from anthropic_otel._core.attempt import End, RequestFacts
 from anthropic_otel._core.target import target_of
-from anthropic_otel._otel.attributes import MAX_STATUSES
+from anthropic_otel._otel.attributes import MAX_MODELS, MAX_STATUSES
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
-from core.notes import ManualClock
+from core.notes import MESSAGES, ManualClock
 from otel.scene import Scene
 from support.telemetry import Telemetry
 
@@ -139,6 +145,7 @@ def test_a_failure_of_the_network_has_its_cause(scene: Scene, telemetry: Telemet
         **TARGET,
         semconv.CALL_OUTCOME: "failed",
         semconv.ERROR_TYPE: "connection_error",
+        semconv.NETWORK_CAUSE: "connection_refused",
     }
 
 
@@ -161,28 +168,207 @@ def test_a_call_without_an_attempt_is_measured(scene: Scene, telemetry: Telemetr
     }
 
 
-def test_a_stream_has_the_time_to_its_first_chunk(scene: Scene, telemetry: Telemetry) -> None:
-    """From this attempt's own start, free of what was before it."""
+def test_a_stream_has_the_time_to_its_first_chunk_and_its_longest_silence(scene: Scene, telemetry: Telemetry) -> None:
+    """Both from this attempt's own start, free of what was before it."""
     call = scene.call(stream=True)
     scene.answer(scene.attempt(call), 529, 9.0)
     attempt = scene.attempt(call)
     reading = scene.stream(attempt, 2.0)
-    call.method_returned(None, None)
-    reading.asked_at = reading.clock_now()
-    scene.clock.pass_seconds(0.5)
-    reading.on_chunk()
+    call.method_returned(None, attempt)
+    scene.chunk(reading, b"", 0.5)
+    scene.chunk(reading, b"", 1.5)
     attempt.end(End.CLOSED)
     assert only(telemetry, semconv.ATTEMPT_TIME_TO_FIRST_CHUNK) == (TARGET, 1, 2.5)
+    abandoned = {**TARGET, semconv.ATTEMPT_OUTCOME: "abandoned"}
+    assert only(telemetry, semconv.STREAM_MAX_GAP_METRIC) == (abandoned, 1, 1.5)
 
 
-def test_a_body_that_is_no_event_stream_has_no_first_chunk(scene: Scene, telemetry: Telemetry) -> None:
-    """A file that is downloaded in chunks is no stream of events."""
-    attempt = scene.attempt()
-    reading = scene.stream(attempt, event_stream=False)
+def test_a_stall_before_the_first_chunk_is_a_silence(scene: Scene, telemetry: Telemetry) -> None:
+    """A stream that ends in a timeout without a chunk has no first one, and was silent all the time."""
+    call = scene.call(stream=True)
+    attempt = scene.attempt(call)
+    reading = scene.stream(attempt)
+    call.method_returned(None, attempt)
     reading.asked_at = reading.clock_now()
-    reading.on_chunk()
+    scene.clock.pass_seconds(60.0)
+    attempt.fail(httpx.ReadTimeout(""))
+    assert only(telemetry, semconv.STREAM_MAX_GAP_METRIC)[1:] == (1, 60.0)
+    assert telemetry.points(semconv.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [("/v1/files/f/content", b"application/pdf"), ("/v1/sessions/s/events/stream", b"text/event-stream")],
+)
+def test_a_body_that_is_no_message_stream_has_neither(
+    path: str, content_type: bytes, scene: Scene, telemetry: Telemetry
+) -> None:
+    """A file is no stream of events, and that of an agent is silent as long as nothing happens."""
+    attempt = scene.attempt(target=target_of("GET", "https", "api.anthropic.com", None, path))
+    reading = scene.stream(attempt, 1.0, content_type)
+    scene.chunk(reading, b"", 3.0)
     attempt.end(End.READ)
     assert telemetry.points(semconv.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
+    assert telemetry.points(semconv.STREAM_MAX_GAP_METRIC) == []
+    assert len(telemetry.points(semconv.ATTEMPT_DURATION)) == 1
+
+
+def test_a_call_without_a_retry_is_not_among_the_retries(scene: Scene, telemetry: Telemetry) -> None:
+    """How many calls there were, their duration tells."""
+    call = scene.call()
+    scene.answer(scene.attempt(call))
+    call.method_returned(None, None)
+    assert telemetry.points(semconv.CALL_RETRIES) == []
+    assert only(telemetry, semconv.CALL_DURATION)[1] == 1
+
+
+def test_an_attempt_has_the_model_of_its_own_request(scene: Scene, telemetry: Telemetry) -> None:
+    """A fallback's is the fallback's; the call has the one that the app asked for."""
+    call = scene.call(model="claude-opus-4-5")
+    attempt = scene.attempt(call)
+    scene.answer(attempt)
+    fallback = call.begin_attempt(RequestFacts(MESSAGES, "claude-haiku-4-5"))
+    fallback.responded(200, {})
+    fallback.end(End.READ)
+    call.method_returned(None, None)
+    models = {point.attributes[semconv.GEN_AI_REQUEST_MODEL] for point in telemetry.points(semconv.ATTEMPT_DURATION)}
+    assert models == {"claude-opus-4-5", "claude-haiku-4-5"}
+    assert only(telemetry, semconv.CALL_DURATION)[0][semconv.GEN_AI_REQUEST_MODEL] == "claude-opus-4-5"
+    assert telemetry.points(semconv.CALL_RETRIES) == []
+    assert telemetry.points(semconv.RETRY_DELAY_METRIC) == []
+
+
+def test_what_the_api_said_is_on_the_call(scene: Scene, telemetry: Telemetry) -> None:
+    """A spend limit and a rate limit are different things under the same status."""
+    call = scene.call()
+    body = b'{"type":"error","error":{"type":"rate_limit_error","details":{"error_code":"spend_limit_reached"}}}'
+    attempt = scene.attempt(call)
+    attempt.responded(429, {}, body=body)
+    attempt.end(End.READ)
+    call.method_raised(_StatusError(429))
+    assert only(telemetry, semconv.CALL_DURATION)[0][semconv.API_ERROR_CODE] == "spend_limit_reached"
+
+
+def test_a_model_that_is_rejected_is_not_kept(scene: Scene, telemetry: Telemetry) -> None:
+    """However long its name: neither as an attribute nor as a key."""
+    tracemalloc.start()
+    try:
+        for number in range(30):
+            call = scene.call(model=f"{number:07}" + "m" * 1_000_000)
+            scene.answer(scene.attempt(call), 404)
+            call.method_raised(_StatusError(404))
+            telemetry.exporter.clear()
+            del call
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
+    assert only(telemetry, semconv.ATTEMPT_STARTED)[0][semconv.GEN_AI_REQUEST_MODEL] == "_OTHER"
+
+
+def test_a_model_is_named_by_the_last_part_of_its_resource(scene: Scene, telemetry: Telemetry) -> None:
+    """The number of an account is on no metric."""
+    call = scene.call(model="arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc")
+    scene.answer(scene.attempt(call), headers={b"anthropic-ratelimit-tokens-limit": b"9"})
+    call.method_returned(None, None)
+    for metric in (semconv.ATTEMPT_STARTED, semconv.ATTEMPT_DURATION, semconv.CALL_DURATION, semconv.RATELIMIT_LIMIT):
+        assert only(telemetry, metric)[0][semconv.GEN_AI_REQUEST_MODEL] == "abc"
+
+
+def test_a_model_that_is_answered_is_named_whatever_was_mistyped(scene: Scene, telemetry: Telemetry) -> None:
+    """Names that do not exist take half of the places, and no more."""
+    for number in range(2 * MAX_MODELS):
+        call = scene.call(model=f"mistyped-{number}")
+        scene.answer(scene.attempt(call), 404)
+        call.method_raised(_StatusError(404))
+    for _ in range(2):
+        call = scene.call(model="real")
+        scene.answer(scene.attempt(call))
+        call.method_returned(None, None)
+    for metric in (semconv.ATTEMPT_DURATION, semconv.CALL_DURATION):
+        counts = {point.attributes[semconv.GEN_AI_REQUEST_MODEL]: point.count for point in telemetry.points(metric)}
+        assert counts.pop("real") == 2
+        assert counts.pop("_OTHER") == 2 * MAX_MODELS - MAX_MODELS // 2
+        assert len(counts) == MAX_MODELS // 2
+
+
+def test_each_reader_is_told_everything(clock: ManualClock) -> None:
+    """Two readers, one of them with delta temporality: counts, durations and limits add up for both."""
+    delta = InMemoryMetricReader(
+        dict.fromkeys((OtelCounter, OtelHistogram, OtelObservableCounter), AggregationTemporality.DELTA)
+    )
+    readers = (InMemoryMetricReader(), delta)
+    provider = SdkMeterProvider(readers, shutdown_on_exit=False)
+    scene = Scene(OpenTelemetryRecorder(Settings(meter_provider=provider)), clock)
+    told = {b"anthropic-ratelimit-requests-limit": b"50", b"anthropic-ratelimit-requests-remaining": b"3"}
+    found: list[list[float]] = [[], []]
+    for _ in range(2):
+        call = scene.call()
+        scene.answer(scene.attempt(call), headers=told)
+        call.method_returned(None, None)
+        for reader, values in zip(readers, found, strict=True):
+            points = _by_name(reader)
+            values += (points[semconv.ATTEMPT_STARTED.name].value, points[semconv.ATTEMPT_DURATION.name].count)
+            assert points[semconv.RATELIMIT_REMAINING.name].value == 3
+    assert found == [[1, 1, 2, 2], [1, 1, 1, 1]]
+
+
+def _by_name(reader: InMemoryMetricReader) -> dict[str, Any]:
+    data: Any = reader.get_metrics_data()
+    return {found.name: found.data.data_points[0] for found in data.resource_metrics[0].scope_metrics[0].metrics}
+
+
+def test_instruments_live_as_long_as_the_metrics(clock: ManualClock) -> None:
+    """A provider that keeps its instruments weakly, to make them anew where it is set up anew, finds all of them."""
+
+    class Weakly(Meter):
+        def __init__(self) -> None:
+            super().__init__("weakly")
+            self.made = weakref.WeakSet[Any]()
+            self._real = SdkMeterProvider([InMemoryMetricReader()], shutdown_on_exit=False).get_meter("real")
+
+        def __getattribute__(self, name: str) -> Any:
+            if not name.startswith("create_"):
+                return super().__getattribute__(name)
+
+            def create(*args: Any, **kwargs: Any) -> Any:
+                proxy = _Proxy(getattr(self._real, name)(*args, **kwargs))
+                self.made.add(proxy)
+                return proxy
+
+            return create
+
+        def create_counter(self, *args: Any, **kwargs: Any) -> Any: ...
+        def create_up_down_counter(self, *args: Any, **kwargs: Any) -> Any: ...
+        def create_observable_counter(self, *args: Any, **kwargs: Any) -> Any: ...
+        def create_histogram(self, *args: Any, **kwargs: Any) -> Any: ...
+        def create_observable_gauge(self, *args: Any, **kwargs: Any) -> Any: ...
+        def create_observable_up_down_counter(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    class Provider(MeterProvider):
+        def __init__(self) -> None:
+            self.meters = weakref.WeakSet[Any]()
+
+        def get_meter(self, *args: Any, **kwargs: Any) -> Meter:
+            meter = Weakly()
+            self.meters.add(meter)
+            return meter
+
+    provider = Provider()
+    recorder = OpenTelemetryRecorder(Settings(meter_provider=provider))
+    gc.collect()
+    [meter] = provider.meters
+    assert len(meter.made) == len(semconv.METRICS)
+    assert recorder.metrics is not None
+
+
+class _Proxy:
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def record(self, *args: Any) -> None:
+        self._real.record(*args)
 
 
 @pytest.mark.parametrize("metric", [m for m in semconv.METRICS if m.buckets], ids=lambda metric: metric.name)
@@ -191,11 +377,9 @@ def test_the_advised_buckets_are_taken(metric: semconv.Metric, scene: Scene, tel
     call = scene.call(stream=True)
     scene.answer(scene.attempt(call), 529)
     attempt = scene.attempt(call)
-    reading = scene.stream(attempt)
-    reading.asked_at = reading.clock_now()
-    reading.on_chunk()
+    scene.chunk(scene.stream(attempt), b"")
     attempt.end(End.READ)
-    call.method_returned(None, None)
+    call.method_returned(None, attempt)
     data: Any = telemetry.reader.get_metrics_data()
     [found] = [m for m in data.resource_metrics[0].scope_metrics[0].metrics if m.name == metric.name]
     assert tuple(found.data.data_points[0].explicit_bounds) == metric.buckets

@@ -7,11 +7,8 @@ length is bounded, and nothing here raises.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
-
-from anthropic_otel._core.semconv import RATELIMIT_KINDS
 
 RawHeaders = Mapping[bytes, bytes]
 """The headers of one response by lowercase name. Of a name that occurs several times, all values, joined by commas."""
@@ -120,32 +117,64 @@ def should_retry(status: int, headers: RawHeaders) -> bool:
     return status in (408, 409, 429) or status >= 500
 
 
-@dataclass(frozen=True)
-class RateLimit:
-    """One of the API's rate limits as a response told it. `reset` is in seconds since the epoch."""
+class RateLimitNames(NamedTuple):
+    """The names of the headers of one kind of rate limit, such as `input_tokens` or `unified_5h`."""
 
     kind: str
-    limit: int | None
-    remaining: int | None
-    reset: float | None
+    limit: bytes
+    remaining: bytes
+    utilization: bytes
+    reset: bytes
 
 
-RATELIMIT_MARK: Final = b"anthropic-ratelimit-requests-limit"
-"""A header that every response with rate limits has. Cheap to look for; the rest is parsed at collection."""
-
-
-def rate_limits(headers: RawHeaders) -> Iterator[RateLimit]:
-    """The rate limits that a response tells about, one per kind. A malformed number counts as absent."""
-    for kind, prefix in _RATELIMIT_PREFIXES:
-        limit = count(headers.get(prefix + b"limit"))
-        remaining = count(headers.get(prefix + b"remaining"))
-        if limit is not None or remaining is not None:
-            yield RateLimit(kind, limit, remaining, _timestamp(headers.get(prefix + b"reset")))
-
-
-_RATELIMIT_PREFIXES: Final = tuple(
-    (kind, f"anthropic-ratelimit-{kind.replace('_', '-')}-".encode("ascii")) for kind in RATELIMIT_KINDS
+_RATELIMIT: Final = re.compile(
+    rb"(anthropic-(?:ratelimit-|(?=priority-|fast-))((?:[a-z0-9]+-){1,4}))(?:limit|remaining|utilization)", re.ASCII
 )
+_MAX_RATELIMIT_NAME: Final = 64
+_MAX_KNOWN: Final = 32
+_known_names: dict[tuple[bytes, ...], tuple[RateLimitNames, ...]] = {}
+"""What the names of a response's headers say. They are the same for most: to find them again takes a tenth of it."""
+
+
+def rate_limit_names(headers: RawHeaders) -> tuple[RateLimitNames, ...]:
+    """The kinds of rate limit that a response tells of, by the names of its headers; none for most others.
+
+    They are of the server's making: a kind is short, and their number is bounded by that of the headers only.
+    """
+    names = tuple(headers)
+    found = _known_names.get(names)
+    return found if found is not None else _find_names(names)
+
+
+def _find_names(names: tuple[bytes, ...]) -> tuple[RateLimitNames, ...]:
+    matches = [_RATELIMIT.fullmatch(name) for name in names if len(name) <= _MAX_RATELIMIT_NAME]
+    # A dictionary, as each kind is to be there once, in the order of the headers.
+    kinds = {match[1]: match[2] for match in matches if match is not None}
+    found = tuple(
+        RateLimitNames(
+            kind[:-1].decode("ascii").replace("-", "_"),
+            *(prefix + part for part in (b"limit", b"remaining", b"utilization", b"reset")),
+        )
+        for prefix, kind in kinds.items()
+    )
+    if len(_known_names) < _MAX_KNOWN and sum(map(len, names)) <= _MAX_KNOWN * _MAX_RATELIMIT_NAME:
+        _known_names[names] = found
+    return found
+
+
+def until_full(reset: bytes | None, date: bytes | None) -> float | None:
+    """The seconds from a response's `date` to the `reset` of a limit, both by the server's clock; `None` if unknown."""
+    end, start = _timestamp(reset), _date(date)
+    return end - start if end is not None and start is not None else None
+
+
+def share(value: bytes | None) -> float | None:
+    """A share of a limit that is used up. It may be more than 1."""
+    found = _number(value)
+    return found if found is not None and 0 <= found <= _MAX_SHARE else None
+
+
+_MAX_SHARE: Final = 1_000.0
 
 
 def _number(value: bytes | None) -> float | None:
@@ -170,6 +199,12 @@ def _positive(seconds: float | None) -> float | None:
 
 
 def _until(value: bytes | None, now: float) -> float | None:
+    date = _date(value)
+    return None if date is None else date - now
+
+
+def _date(value: bytes | None) -> float | None:
+    """An HTTP date in seconds since the epoch."""
     if not value or len(value) > _MAX_NUMBER:
         return None
     # Not at the top of the module: dates are rare, and the import takes 7 ms.
@@ -177,18 +212,22 @@ def _until(value: bytes | None, now: float) -> float | None:
 
     try:
         date = email.utils.parsedate_tz(value.decode("latin-1"))
-        return None if date is None else email.utils.mktime_tz(date) - now
+        return None if date is None else float(email.utils.mktime_tz(date))
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
 
 
 def _timestamp(value: bytes | None) -> float | None:
-    """An RFC 3339 time in seconds since the epoch. A `Z` is spelled out, as Python 3.10 does not read it."""
+    """A time in seconds since the epoch, from an RFC 3339 time or from just that number."""
     if not value or len(value) > _MAX_NUMBER:
         return None
+    seconds = count(value)
+    if seconds is not None:
+        return float(seconds)
     from datetime import datetime
 
     try:
+        # Python 3.10 does not read a `Z`.
         moment = datetime.fromisoformat(value.decode("ascii").replace("Z", "+00:00"))
         return moment.timestamp() if moment.tzinfo is not None else None
     except (ValueError, OverflowError):

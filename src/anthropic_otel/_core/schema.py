@@ -49,9 +49,8 @@ ATTRIBUTES: Final = (
     Attribute(
         semconv.REQUEST_ID, "string", "attempt", "header present", "The `request-id` to give to support. Spans only."
     ),
-    Attribute(
-        semconv.ORGANIZATION_ID, "string", "attempt", "header present", "The organization that was billed. Spans only."
-    ),
+    Attribute(semconv.ORGANIZATION_ID, "string", "attempt, rate-limit metrics", "header present", "The organization."),
+    Attribute(semconv.WORKSPACE_ID, "string", "attempt, rate-limit metrics", "header present", "The workspace."),
     Attribute(semconv.ERROR_TYPE, "string", "attempt, call", "failure", "Status, API error type or network cause."),
     Attribute(semconv.NETWORK_CAUSE, "string", "attempt", _NETWORK_FAILED, "Why, in one word of a closed list."),
     Attribute(semconv.NETWORK_PHASE, "string", "attempt", _NETWORK_FAILED, "The phase that was under way."),
@@ -88,6 +87,13 @@ ATTRIBUTES: Final = (
     ),
     Attribute(semconv.GEN_AI_REQUEST_STREAM, "boolean", "call", "start, streams", "`true`, as on the SDK's own span."),
     Attribute(semconv.CALL_OUTCOME, "string", "call metrics", "end", "succeeded, recovered, failed, exhausted, …"),
+    Attribute(
+        semconv.API_ERROR_CODE,
+        "string",
+        "attempt, call",
+        "the API said it",
+        "The code that tells errors of one type apart, such as a spend limit from a rate limit; on metrics capped.",
+    ),
     Attribute(semconv.RATELIMIT_KIND, "string", "rate-limit metrics", "always", "Which of the API's rate limits."),
 )
 """Every attribute of the library's spans and metrics, in the order in which documents list them."""

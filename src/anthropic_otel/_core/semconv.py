@@ -206,16 +206,6 @@ API_ERROR_TYPES: Final = (
 )
 """The API's error types, of the `error` event in a stream. Another one is `_OTHER` on an attempt."""
 
-RATELIMIT_KINDS: Final = (
-    "requests",
-    "tokens",
-    "input_tokens",
-    "output_tokens",
-    "priority_input_tokens",
-    "priority_output_tokens",
-)
-"""The kinds of rate limit that the API's `anthropic-ratelimit-*` response headers tell about."""
-
 
 # -- metrics -----------------------------------------------------------------------------------------------------------
 
@@ -248,17 +238,19 @@ class Metric:
         """The name in Prometheus, without the `_bucket`, `_sum` and `_count` of a histogram's series.
 
         By the rules of the OpenTelemetry specification ("Prometheus and OpenMetrics Compatibility"): dots become
-        underscores, the unit's word and a counter's `_total` are appended, a unit in braces adds nothing.
+        underscores, the unit's word (`ratio` for a gauge of unit 1) and a counter's `_total` are appended, a unit in
+        braces adds nothing.
         """
-        unit = {"s": "_seconds"}.get(self.unit, "")
+        unit = {"s": "_seconds", "1": "_ratio"}.get(self.unit, "")
         total = "_total" if self.instrument is Instrument.OBSERVABLE_COUNTER else ""
         return self.name.replace(".", "_") + unit + total
 
 
 SECONDS_BUCKETS: Final = (
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+    0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0,
+    600.0, 1800.0,
 )  # fmt: skip
-"""The bounds that the HTTP conventions advise, up to the SDK's default timeout of ten minutes."""
+"""Most of them where most replies are, which take 5 to 120 seconds."""
 
 _TARGET: Final = (OPERATION_NAME, SERVER_ADDRESS, GEN_AI_REQUEST_MODEL)
 
@@ -288,8 +280,16 @@ ATTEMPT_TIME_TO_FIRST_CHUNK: Final = Metric(
     "anthropic.client.attempt.time_to_first_chunk",
     Instrument.HISTOGRAM,
     "s",
-    "Time from the send of a streaming HTTP attempt to the first chunk of its body, free of retries.",
+    "Time from the send of an HTTP attempt of a message stream to the first chunk of its body, free of retries.",
     _TARGET,
+    SECONDS_BUCKETS,
+)
+STREAM_MAX_GAP_METRIC: Final = Metric(
+    "anthropic.client.stream.max_gap",
+    Instrument.HISTOGRAM,
+    "s",
+    "The longest time that a reader of a message stream waited for its next chunk, in one HTTP attempt.",
+    (*_TARGET, ATTEMPT_OUTCOME),
     SECONDS_BUCKETS,
 )
 CALL_DURATION: Final = Metric(
@@ -297,16 +297,16 @@ CALL_DURATION: Final = Metric(
     Instrument.HISTOGRAM,
     "s",
     "Time of an SDK call with its attempts, its backoff and the reading of its body.",
-    (*_TARGET, CALL_OUTCOME, ERROR_TYPE),
+    (*_TARGET, CALL_OUTCOME, ERROR_TYPE, NETWORK_CAUSE, API_ERROR_CODE),
     SECONDS_BUCKETS,
 )
 CALL_RETRIES: Final = Metric(
     "anthropic.client.call.retries",
     Instrument.HISTOGRAM,
     "{retry}",
-    "Attempts of an SDK call after its first.",
+    "Retries of an SDK call that had any.",
     (*_TARGET, CALL_OUTCOME),
-    (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 10.0),
+    (1.0, 2.0, 3.0, 4.0, 5.0, 10.0),
 )
 RETRY_DELAY_METRIC: Final = Metric(
     "anthropic.client.retry.delay",
@@ -316,29 +316,39 @@ RETRY_DELAY_METRIC: Final = Metric(
     (OPERATION_NAME, SERVER_ADDRESS, RETRY_REASON, RETRY_SOURCE),
     SECONDS_BUCKETS,
 )
+_RATELIMIT: Final = (RATELIMIT_KIND, GEN_AI_REQUEST_MODEL, ORGANIZATION_ID, WORKSPACE_ID)
 RATELIMIT_LIMIT: Final = Metric(
     "anthropic.client.ratelimit.limit",
     Instrument.OBSERVABLE_GAUGE,
     "",
-    "The rate limit that the API last reported, in requests or tokens per its period, by kind.",
-    (RATELIMIT_KIND, GEN_AI_REQUEST_MODEL),
+    "The rate limit that the API last reported, in requests or tokens per minute, by kind.",
+    _RATELIMIT,
 )
 RATELIMIT_REMAINING: Final = Metric(
     "anthropic.client.ratelimit.remaining",
     Instrument.OBSERVABLE_GAUGE,
     "",
-    "What the API last reported to be left of a rate limit, by kind, until its reset time.",
-    (RATELIMIT_KIND, GEN_AI_REQUEST_MODEL),
+    "The least that the API reported to be left of a rate limit since the last collection, by kind.",
+    _RATELIMIT,
+)
+RATELIMIT_UTILIZATION: Final = Metric(
+    "anthropic.client.ratelimit.utilization",
+    Instrument.OBSERVABLE_GAUGE,
+    "1",
+    "The share of a subscription's window that the API last reported to be used up, by kind.",
+    _RATELIMIT,
 )
 
 METRICS: Final = (
     ATTEMPT_STARTED,
     ATTEMPT_DURATION,
     ATTEMPT_TIME_TO_FIRST_CHUNK,
+    STREAM_MAX_GAP_METRIC,
     CALL_DURATION,
     CALL_RETRIES,
     RETRY_DELAY_METRIC,
     RATELIMIT_LIMIT,
     RATELIMIT_REMAINING,
+    RATELIMIT_UTILIZATION,
 )
 """Every metric of the library, in the order in which documents list them."""

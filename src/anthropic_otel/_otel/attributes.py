@@ -1,27 +1,28 @@
-"""The attribute sets of metrics: few, bounded, and built once.
+"""The attributes of metrics: few, bounded, and each set built once.
 
-Rule: whatever models, hosts, paths and statuses a process meets, one metric never has more than `MAX_SETS` + the
-number of closed-list combinations of attribute sets, which is below the OpenTelemetry SDK's limit of 2,000. What is
-beyond a cap is `_OTHER`.
+Rule: whatever models, hosts, paths and statuses a process meets, one metric never has more than `MAX_SETS` + the number
+of closed-list combinations of attribute sets, which is below the OpenTelemetry SDK's limit of 2,000. What is beyond a
+cap is `_OTHER`. No text of the app's or a server's is kept that is longer than `_MAX_LENGTH`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from anthropic_otel._core.semconv import GEN_AI_REQUEST_MODEL, OPERATION_NAME, OTHER, SERVER_ADDRESS
+from anthropic_otel._core.semconv import GEN_AI_REQUEST_MODEL, OTHER, SERVER_ADDRESS
 
 MAX_MODELS: Final = 50
 MAX_ADDRESSES: Final = 20
 MAX_STATUSES: Final = 40
+MAX_CODES: Final = 30
 MAX_SETS: Final = 1_000
 _MAX_LENGTH: Final = 128
+_RESOURCES: Final = ("arn:", "projects/", "publishers/", "accounts/", "subscriptions/")
+"""How a model's name begins that says whose it is."""
 
 AttributeValue = str | int
+Attributes = dict[str, AttributeValue]
 Values = tuple[AttributeValue | None, ...]
-Facts = tuple[Any, ...]
-"""What a measurement's attributes are made of, as it was met: of any length and number of values."""
 
 
 class Capped:
@@ -34,46 +35,83 @@ class Capped:
         self._values: set[str] = set()
 
     def __call__(self, value: str) -> str:
-        if value in self._values:
-            return value
-        if len(self._values) >= self._most or len(value) > _MAX_LENGTH or not value.isprintable():
+        # The length first: the look-up of a long text reads all of it.
+        if len(value) > _MAX_LENGTH or not (value in self._values or self._takes(value)):
             return OTHER
-        self._values.add(value)
         return value
 
+    def _takes(self, value: str) -> bool:
+        if len(self._values) >= self._most or not value.isprintable():
+            return False
+        self._values.add(value)
+        return True
 
-class AttributeSets(dict[Facts, dict[str, AttributeValue]]):
-    """The attribute sets of one metric, by the facts that they are made of.
 
-    A dictionary, so that a set that was asked for before is found in one step: `sets[facts]`. For other facts `bound`
-    gives the values of the attributes `names`, in their order and each bounded; `None` leaves one out.
+class Names:
+    """Lets `most` distinct names through, every other one is `_OTHER`. Half of them have been answered with a 2xx.
+
+    So names that an app has mistyped do not crowd out those that exist, and one that has never been answered is still
+    told apart.
     """
 
-    __slots__ = ("_bound", "_most", "_names", "_sets")
+    __slots__ = ("_answered", "_most", "_unanswered")
 
-    def __init__(self, names: tuple[str, ...], bound: Callable[..., Values], most: int = MAX_SETS) -> None:
-        super().__init__()
-        self._names: Final = names
-        self._bound: Final = bound
+    def __init__(self, most: int) -> None:
         self._most: Final = most
-        self._sets: dict[Values, dict[str, AttributeValue]] = {}
+        self._answered: set[str] = set()
+        self._unanswered: set[str] = set()
 
-    def __missing__(self, facts: Facts) -> dict[str, AttributeValue]:
-        values = self._bound(*facts)
-        attributes = self._sets.get(values)
-        if attributes is None:
-            attributes = self._add(values)
-        if len(self) < self._most:
-            self[facts] = attributes
-        return attributes
+    def __call__(self, name: str, *, answered: bool = False) -> str:
+        """The label of `name`, which this request was answered for, or was not (yet)."""
+        if len(name) > _MAX_LENGTH:
+            return OTHER
+        if name in self._answered or (not answered and name in self._unanswered):
+            return name
+        return name if self._takes(name, answered) else OTHER
 
-    def _add(self, values: Values) -> dict[str, AttributeValue]:
+    def _takes(self, name: str, answered: bool) -> bool:
+        if answered and name in self._unanswered:
+            # In this order: two threads that do the same do no harm.
+            self._answered.add(name)
+            self._unanswered.discard(name)
+            return True
+        full = len(self._answered) + len(self._unanswered) >= self._most
+        if full or not name.isprintable() or (not answered and len(self._unanswered) >= self._most // 2):
+            return False
+        (self._answered if answered else self._unanswered).add(name)
+        return True
+
+
+def last_part(model: str) -> str:
+    """The last part of a model's ARN or resource path, which has an account's id in it; another name as it is."""
+    path = model[: 2 * _MAX_LENGTH].lstrip("/")
+    if not path.startswith(_RESOURCES):
+        return model
+    return model.rpartition("/")[2] if "/" in path else model.rpartition(":")[2]
+
+
+class AttributeSets:
+    """The attribute sets of one metric, each a dictionary that is built once."""
+
+    __slots__ = ("_most", "_names", "_sets")
+
+    def __init__(self, names: tuple[str, ...], most: int = MAX_SETS) -> None:
+        self._names: Final = names
+        self._most: Final = most
+        self._sets: dict[Values, Attributes] = {}
+
+    def of(self, values: Values) -> Attributes:
+        """The set of the bounded `values`, in the order of the names; `None` leaves one out."""
+        found = self._sets.get(values)
+        return found if found is not None else self._add(values)
+
+    def _add(self, values: Values) -> Attributes:
         attributes = {name: value for name, value in zip(self._names, values, strict=True) if value is not None}
         if len(self._sets) >= self._most:
             # Still told apart: everything from a closed list. No longer: whose call it was.
             return {name: OTHER if name in _OPEN else value for name, value in attributes.items()}
-        self._sets[values] = attributes
-        return attributes
+        # Whoever comes second gets the set of the first.
+        return self._sets.setdefault(values, attributes)
 
 
-_OPEN: Final = frozenset({OPERATION_NAME, SERVER_ADDRESS, GEN_AI_REQUEST_MODEL})
+_OPEN: Final = frozenset({SERVER_ADDRESS, GEN_AI_REQUEST_MODEL})

@@ -11,29 +11,31 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import Meter, MeterProvider
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.guard import guarded, report
-from anthropic_otel._core.headers import RawHeaders
-from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Metric, NetworkCause
+from anthropic_otel._core.headers import RawHeaders, rate_limit_names
+from anthropic_otel._core.semconv import Metric
 from anthropic_otel._otel import providers
 from anthropic_otel._otel.attributes import (
     MAX_ADDRESSES,
+    MAX_CODES,
     MAX_MODELS,
     MAX_STATUSES,
     AttributeSets,
     Capped,
-    Facts,
+    Names,
     Values,
+    last_part,
 )
 from anthropic_otel._otel.counts import Counts
-from anthropic_otel._otel.measurements import NO_EXEMPLAR, Measurements
+from anthropic_otel._otel.forks import measuring
 from anthropic_otel._otel.ratelimits import RateLimits
 from anthropic_otel._version import __version__
 
@@ -44,156 +46,142 @@ class Metrics:
     """Everything that is measured. No method raises, and an instrument that fails does not cost the others."""
 
     def __init__(self, meter: Meter, provider: MeterProvider) -> None:
+        # Meter and instruments are kept here, as Logfire's proxies are by nobody else.
+        self._meter: Final = meter
         self._set: bool = not providers.is_unset(provider)
-        self._model: Final = Capped(MAX_MODELS)
-        self._address: Final = Capped(MAX_ADDRESSES)
+        self._model: Final = Names(MAX_MODELS)
+        self._address: Final = Names(MAX_ADDRESSES)
         self._status: Final = Capped(MAX_STATUSES)
-        self._targets: Final = AttributeSets(semconv.ATTEMPT_STARTED.attributes, self._target)
-        self._started: Final = Counts(self._targets)
-        self._delays: Final = AttributeSets(semconv.RETRY_DELAY_METRIC.attributes, self._of_delay)
-        self._attempts: Final = AttributeSets(semconv.ATTEMPT_DURATION.attributes, self._of_attempt)
-        self._calls: Final = AttributeSets(semconv.CALL_DURATION.attributes, self._of_call)
-        self._retried: Final = AttributeSets(semconv.CALL_RETRIES.attributes, self._of_call_without_error)
-        self._retry_delay: Final = _histogram(meter, semconv.RETRY_DELAY_METRIC)
-        self._duration: Final = _histogram(meter, semconv.ATTEMPT_DURATION)
-        self._first_chunk: Final = _histogram(meter, semconv.ATTEMPT_TIME_TO_FIRST_CHUNK)
-        self._call_duration: Final = _histogram(meter, semconv.CALL_DURATION)
-        self._retries: Final = _histogram(meter, semconv.CALL_RETRIES)
-        self._measurements: Final = Measurements()
+        self._code: Final = Capped(MAX_CODES)
+        self._first_chunk: Final = Histogram(meter, semconv.ATTEMPT_TIME_TO_FIRST_CHUNK)
+        self._max_gap: Final = Histogram(meter, semconv.STREAM_MAX_GAP_METRIC)
+        self._attempt: Final = Histogram(meter, semconv.ATTEMPT_DURATION)
+        self._call: Final = Histogram(meter, semconv.CALL_DURATION)
+        self._retries: Final = Histogram(meter, semconv.CALL_RETRIES)
+        self._delay: Final = Histogram(meter, semconv.RETRY_DELAY_METRIC)
+        self._started: Final = Counts(AttributeSets(semconv.ATTEMPT_STARTED.attributes))
+        started = semconv.ATTEMPT_STARTED
+        self._counter: Final = meter.create_observable_counter(
+            started.name, [self._started.observe], started.unit, started.description
+        )
         self._rate_limits: Final = RateLimits(meter)
-        started, callbacks = semconv.ATTEMPT_STARTED, [self._measurements.collected, self._started.observe]
-        meter.create_observable_counter(started.name, callbacks, started.unit, started.description)
-
-    def attempt_started(self, attempt: Attempt, ids: SpanContext | None) -> None:
-        """Counts an attempt that is about to be sent, and measures the backoff that ended with it."""
-        try:
-            retry = attempt.retry
-            operation, address = attempt.operation, attempt.target.address
-            if not (self._set or self._is_set()):
-                return
-            next(self._started[operation, address, attempt.model])
-            if retry is not None and retry.delay is not None:
-                facts = operation, address, retry.reason, retry.source
-                self._measurements.add(self._record_delay, (facts, retry.delay), ids, None)
-        except Exception as error:
-            report("Metrics.attempt_started", error)
-
-    def attempt_ended(self, attempt: Attempt, ids: SpanContext | None, *, in_call: bool) -> None:
-        """Measures an attempt that has ended."""
-        try:
-            if not self._set:
-                return
-            cause, reading = attempt.cause, attempt.reading
-            facts = (
-                *(attempt.operation, attempt.target.address, attempt.model),
-                *(attempt.status, attempt.error_type, cause.word if cause is not None else None, attempt.outcome),
-            )
-            waited = None
-            if reading is not None and reading.end is not None and reading.first_chunk is not None:
-                waited = reading.first_chunk - attempt.started
-            # The end of its call is about to follow, mostly.
-            now = None if in_call else attempt.started + attempt.duration
-            self._measurements.add(self._record_attempt, (facts, attempt.duration, waited), ids, now)
-        except Exception as error:
-            report("Metrics.attempt_ended", error)
-
-    def call_ended(self, call: Call, ids: SpanContext | None) -> None:
-        """Measures a call that has ended."""
-        try:
-            if not (self._set or self._is_set()):
-                return
-            facts = call.operation, call.address, call.invocation.model, call.outcome, call.error_type
-            now = call.started + call.duration
-            self._measurements.add(self._record_call, (facts, call.duration, call.retries), ids, now)
-        except Exception as error:
-            report("Metrics.call_ended", error)
 
     @guarded(None)
-    def rate_limits_received(self, model: str | None, headers: RawHeaders) -> None:
-        """Keeps what a response tells of rate limits, until somebody collects."""
-        self._rate_limits.saw(self._model(model) if model else None, headers)
+    def attempt_started(self, attempt: Attempt, ids: SpanContext | None) -> None:
+        """Counts an attempt that is about to be sent, and measures the backoff that ended with it."""
+        if not (self._set or self._is_set()):
+            return
+        target = self._target(attempt.operation, attempt.target.address, attempt.model)
+        self._started.add(target)
+        retry = attempt.retry
+        if retry is not None and retry.delay is not None:
+            source = retry.source.value if retry.source is not None else None
+            values = (*target[:2], self._bounded(retry.reason), source)
+            self._delay.record(retry.delay / _SECOND, values, _context_of(ids))
+
+    @guarded(None)
+    def attempt_ended(self, attempt: Attempt, ids: SpanContext | None) -> None:
+        """Measures an attempt that has ended."""
+        if not self._set:
+            return
+        context, status, cause = _context_of(ids), attempt.status, attempt.cause
+        answered = status is not None and 200 <= status < 300
+        target = self._target(attempt.operation, attempt.target.address, attempt.model, answered=answered)
+        outcome = attempt.outcome.value if attempt.outcome is not None else None
+        values = (
+            *target,
+            # Left out where a server has sent too many different ones.
+            status if status is not None and self._status(str(status)) != semconv.OTHER else None,
+            f"{status // 100}xx" if status is not None else None,
+            self._bounded(attempt.error_type),
+            cause.word.value if cause is not None else None,
+            outcome,
+        )
+        self._attempt.record(attempt.duration / _SECOND, values, context)
+        reading = attempt.reading
+        # The event stream of an agent waits as long as nothing happens.
+        if reading is not None and reading.end is not None and attempt.is_message:
+            self._max_gap.record(reading.max_gap / _SECOND, (*target, outcome), context)
+            if reading.first_chunk is not None:
+                self._first_chunk.record((reading.first_chunk - attempt.started) / _SECOND, target, context)
+
+    @guarded(None)
+    def call_ended(self, call: Call, ids: SpanContext | None) -> None:
+        """Measures a call that has ended."""
+        if not (self._set or self._is_set()):
+            return
+        context, error = _context_of(ids), call.api_error
+        values = (
+            *self._target(call.operation, call.address, call.invocation.model),
+            call.outcome.value if call.outcome is not None else None,
+            self._bounded(call.error_type),
+            call.cause.value if call.cause is not None else None,
+            self._code(error.code) if error is not None and error.code is not None else None,
+        )
+        self._call.record(call.duration / _SECOND, values, context)
+        if call.retries:
+            self._retries.record(call.retries, values[:4], context)
+
+    @guarded(None)
+    def response_received(self, model: str | None, headers: RawHeaders) -> None:
+        """Keeps what a response tells of rate limits."""
+        names = rate_limit_names(headers)
+        if names:
+            self._rate_limits.told(self._model(last_part(model)) if model else None, headers, names)
 
     def _is_set(self) -> bool:
         """Whether measurements arrive by now. Until an app sets a provider they do not, nor must counts."""
         self._set = not providers.is_unset(metrics.get_meter_provider())
         return self._set
 
-    # -- recorded, some at a time --------------------------------------------------------------------------------------
+    # -- bounded values ------------------------------------------------------------------------------------------------
 
-    def _record_delay(self, facts: Facts, delay: int, context: Context) -> None:
-        self._retry_delay(delay / _SECOND, self._delays[facts], context)
-
-    def _record_attempt(self, facts: Facts, duration: int, waited: int | None, context: Context) -> None:
-        try:
-            self._duration(duration / _SECOND, self._attempts[facts], context)
-        finally:
-            if waited is not None:
-                self._first_chunk(waited / _SECOND, self._targets[facts[:3]], context)
-
-    def _record_call(self, facts: Facts, duration: int, retries: int, context: Context) -> None:
-        try:
-            self._call_duration(duration / _SECOND, self._calls[facts], context)
-        finally:
-            # Of a call without a retry there is nothing to look at that an exemplar would be worth.
-            self._retries(retries, self._retried[facts[:4]], context if retries else NO_EXEMPLAR)
-
-    # -- the bounded values of a measurement's attributes, each in the order of its definition -------------------------
-
-    def _target(self, operation: str | None, address: str | None, model: str | None) -> Values:
+    def _target(
+        self, operation: str | None, address: str | None, model: str | None, *, answered: bool = False
+    ) -> tuple[str, str, str | None]:
+        """The values of the attributes that every metric begins with."""
         return (
             operation or semconv.OTHER,
-            self._address(address) if address else semconv.OTHER,
-            self._model(model) if model else None,
+            self._address(address, answered=answered) if address else semconv.OTHER,
+            self._model(last_part(model), answered=answered) if model else None,
         )
-
-    def _of_delay(self, operation: str, address: str, reason: str | None, source: semconv.RetrySource | None) -> Values:
-        target = self._target(operation, address, None)
-        return (*target[:2], self._bounded(reason), source.value if source is not None else None)
-
-    def _of_attempt(
-        self,
-        operation: str,
-        address: str,
-        model: str | None,
-        status: int | None,
-        error_type: str | None,
-        cause: NetworkCause | None,
-        outcome: AttemptOutcome | None,
-    ) -> Values:
-        return (
-            *self._target(operation, address, model),
-            # Left out where a server has sent too many different ones.
-            status if status is not None and self._status(str(status)) != semconv.OTHER else None,
-            f"{status // 100}xx" if status is not None else None,
-            self._bounded(error_type),
-            cause.value if cause is not None else None,
-            outcome.value if outcome is not None else None,
-        )
-
-    def _of_call_without_error(
-        self, operation: str | None, address: str | None, model: str | None, outcome: CallOutcome | None
-    ) -> Values:
-        return (*self._target(operation, address, model), outcome.value if outcome is not None else None)
-
-    def _of_call(
-        self,
-        operation: str | None,
-        address: str | None,
-        model: str | None,
-        outcome: CallOutcome | None,
-        error_type: str | None,
-    ) -> Values:
-        return (*self._of_call_without_error(operation, address, model, outcome), self._bounded(error_type))
 
     def _bounded(self, error_type: str | None) -> str | None:
         """The error type: a word of a closed list, or a status, of which there are no more than of those."""
         return self._status(error_type) if error_type is not None and error_type.isdecimal() else error_type
 
 
-def _histogram(meter: Meter, metric: Metric) -> Callable[..., Any]:
-    return meter.create_histogram(
-        metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=list(metric.buckets)
-    ).record
+class Histogram:
+    """One histogram, with the attribute sets that it has met."""
+
+    __slots__ = ("_record", "_sets")
+
+    def __init__(self, meter: Meter, metric: Metric) -> None:
+        self._sets: Final = AttributeSets(metric.attributes)
+        self._record: Final[Callable[..., Any]] = meter.create_histogram(
+            metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=list(metric.buckets)
+        ).record
+
+    def record(self, amount: float, values: Values, context: Context) -> None:
+        """Records a measurement, with the bounded `values` of the metric's attributes in their order. Never raises."""
+        measuring.append(None)
+        try:
+            self._record(amount, self._sets.of(values), context)
+        except Exception as error:
+            report("Histogram.record", error)
+        finally:
+            measuring.pop()
+
+
+NO_EXEMPLAR: Final = Context({semconv.SCOPE: True})
+"""A context without a span; and not empty, for which OpenTelemetry would take the current one."""
+
+
+def _context_of(ids: SpanContext | None) -> Context:
+    """A context with nothing but the span that an exemplar points to."""
+    if ids is None or not ids.trace_flags.sampled:
+        return NO_EXEMPLAR
+    return trace.set_span_in_context(NonRecordingSpan(ids), NO_EXEMPLAR)
 
 
 # -- one for each provider ---------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, Invocation
 from anthropic_otel._core.guard import guarded, log
-from anthropic_otel._core.headers import RATELIMIT_MARK, RawHeaders
+from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.recorder import (
     NO_ATTEMPT_RECORDER,
     NO_CALL_RECORDER,
@@ -185,7 +185,6 @@ class _CallRecorder:
             outer,
             propagates=self._invocation.propagate_context,
             makes_span=self._makes_spans,
-            in_call=True,
         )
 
     @guarded(Context())
@@ -242,7 +241,7 @@ class _CallRecorder:
 class _AttemptRecorder:
     """Records one attempt: its span, its metrics, and its log record if it fails."""
 
-    __slots__ = ("_in_call", "_model", "_outer", "_owns_span", "_recorder", "_spot", "_token", "headers")
+    __slots__ = ("_model", "_outer", "_owns_span", "_recorder", "_spot", "_token", "headers")
 
     def __init__(
         self,
@@ -253,11 +252,9 @@ class _AttemptRecorder:
         *,
         makes_span: bool,
         propagates: bool = True,
-        in_call: bool = False,
     ) -> None:
         self._recorder: Final = recorder
         self._model: Final = attempt.model
-        self._in_call: Final = in_call
         self._spot: Final = spot
         self._owns_span = False
         self._token: Any = None
@@ -293,13 +290,13 @@ class _AttemptRecorder:
             # An open stream keeps neither.
             self._outer = self._token = None
         metrics = self._recorder.metrics
-        if metrics is not None and response_headers is not None and RATELIMIT_MARK in response_headers:
-            metrics.rate_limits_received(self._model, response_headers)
+        if metrics is not None and response_headers is not None:
+            metrics.response_received(self._model, response_headers)
 
     @guarded(None)
     def end(self, attempt: Attempt) -> None:
         if self._recorder.metrics is not None:
-            self._recorder.metrics.attempt_ended(attempt, self._spot.exemplar(), in_call=self._in_call)
+            self._recorder.metrics.attempt_ended(attempt, self._spot.exemplar())
         if self._owns_span and self._spot.span is not None:
             spans.end_attempt(self._spot.span, attempt)
 

@@ -50,7 +50,6 @@ class Growth:
 CALLS = Growth("job_outcome", s.CALL_DURATION, (JOB, OUTCOME))
 ATTEMPTS = Growth("job_error", s.ATTEMPT_DURATION, (JOB, MODEL, ERROR, STATUS, CAUSE))
 RETRIES = Growth("job", s.CALL_RETRIES, (JOB,), of="_sum")
-RETRIED_CALLS = Growth("job", s.CALL_RETRIES, (JOB,))
 BACKOFFS = Growth("job_source", s.RETRY_DELAY_METRIC, (JOB, SOURCE))
 STREAMS = Growth("job_model", s.ATTEMPT_TIME_TO_FIRST_CHUNK, (JOB, MODEL))
 

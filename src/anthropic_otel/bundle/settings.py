@@ -135,8 +135,9 @@ class SlowShare:
 
 @dataclass(frozen=True)
 class Headroom:
-    """The share of a limit that must be left."""
+    """The share of a limit that must be left at its lowest in each `window`."""
 
+    window: Duration
     hold: Duration
     remaining: float
 

@@ -31,9 +31,15 @@ def check_metrics(meeting: Meeting) -> None:
     check_points(told, s.ATTEMPT_STARTED, target, n)
     check_points(told, s.ATTEMPT_DURATION, target | result, n)
     check_points(told, s.ATTEMPT_TIME_TO_FIRST_CHUNK, target, int(has_first_chunk))
+    streams = sum(s.STREAM_MAX_GAP in (span.attributes or {}) for span in told.attempts)
+    check_points(told, s.STREAM_MAX_GAP_METRIC, target | {s.ATTEMPT_OUTCOME: fault.outcome.value}, streams)
     call = target | {s.CALL_OUTCOME: call_outcome(meeting)}
-    check_points(told, s.CALL_DURATION, call | {s.ERROR_TYPE: meeting.call_error_type}, calls)
-    check_points(told, s.CALL_RETRIES, call, calls)
+    failed = {s.ERROR_TYPE: meeting.call_error_type}
+    if meeting.call_error_type is not None:
+        # The cause of the attempt that the call failed with, and the code that the API gave it.
+        failed |= {name: _told_last(told, name) for name in (s.NETWORK_CAUSE, s.API_ERROR_CODE)}
+    check_points(told, s.CALL_DURATION, call | failed, calls)
+    check_points(told, s.CALL_RETRIES, call, calls if n > 1 else 0)
     retry = {
         s.OPERATION_NAME: "messages.create",
         s.SERVER_ADDRESS: target[s.SERVER_ADDRESS],
@@ -42,6 +48,10 @@ def check_metrics(meeting: Meeting) -> None:
     }
     check_points(told, s.RETRY_DELAY_METRIC, retry, n - 1)
     assert told.metric_names <= {metric.name for metric in s.METRICS}
+
+
+def _told_last(told: Telemetry, name: str) -> Any:
+    return (told.attempts[-1].attributes or {}).get(name) if told.attempts else None
 
 
 def metric_target(meeting: Meeting) -> dict[str, Any]:

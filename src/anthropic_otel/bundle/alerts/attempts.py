@@ -84,7 +84,8 @@ def connections(e: Ledger) -> Alert:
 
 def headroom(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicLowHeadroom
-    left = f"{e.select(s.RATELIMIT_REMAINING)}\n/\n{e.select(s.RATELIMIT_LIMIT)}"
+    # The lows: a limit refills all the time, and is low for a moment only.
+    left = f"min_over_time({e.select(s.RATELIMIT_REMAINING)}[{a.window}])\n/\n{e.select(s.RATELIMIT_LIMIT)}"
     return Alert(
         "AnthropicLowHeadroom",
         f"min by ({JOB}, {MODEL}, {KIND}) {grouped(left)} < {a.remaining:g}",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.alerts.model import PAGE, TICKET, Alert, either
-from anthropic_otel.bundle.growth import ANSWERED, BACKOFFS, CALLS, FAILED, RETRIED_CALLS, RETRIES, SOURCE, Ledger
+from anthropic_otel.bundle.growth import ANSWERED, BACKOFFS, CALLS, FAILED, RETRIES, SOURCE, Ledger
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, total
 from anthropic_otel.bundle.settings import BurnWindow
 
@@ -74,7 +74,7 @@ def all_failing(e: Ledger) -> Alert:
 def amplification(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicRetryAmplification
     retries = total((JOB,), e.grown(RETRIES, a.window))
-    calls = total((JOB,), e.grown(RETRIED_CALLS, a.window))
+    calls = total((JOB,), e.grown(CALLS, a.window))
     return Alert(
         "AnthropicRetryAmplification",
         f"1 + (\n  {retries}\n  /\n  {calls}\n) > {a.attempts_per_call:g}\nand\n{calls} >= {a.at_least:g}",

@@ -55,8 +55,8 @@ def board(settings: Settings) -> Board:
 
 
 def _per_call(window: str) -> str:
-    calls = grown(s.CALL_RETRIES, window=window)
-    return f"1 + {grown(s.CALL_RETRIES, of='_sum', window=window)} / ({calls} > 0)"
+    # A call without a retry is not among the retries.
+    return f"1 + {ratio(grown(s.CALL_RETRIES, of='_sum', window=window), grown(s.CALL_DURATION, window=window))}"
 
 
 def _amplified(settings: Settings) -> tuple[Step, ...]:

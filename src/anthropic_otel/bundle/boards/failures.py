@@ -161,6 +161,17 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
             shows="AnthropicSlowFirstChunk",
         ),
         Panel(
+            "Longest silence in a stream",
+            Kind.LINES,
+            "s",
+            "The longest time that a reader of a stream waited for its next chunk. A server that stalls is seen here "
+            "before anything times out.",
+            quantiles(s.STREAM_MAX_GAP_METRIC),
+            "overview",
+            nothing=_NO_STREAMS,
+            colours=QUANTILES,
+        ),
+        Panel(
             "Bodies and streams that broke",
             Kind.LINES,
             "reqps",

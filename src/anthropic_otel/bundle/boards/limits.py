@@ -48,8 +48,10 @@ def board(settings: Settings) -> Board:
     )
 
 
-def _left(by: tuple[str, ...]) -> str:
-    return f"min by ({', '.join(by)}) ({filtered(s.RATELIMIT_REMAINING)} / {filtered(s.RATELIMIT_LIMIT)})"
+def _left(by: tuple[str, ...], window: str) -> str:
+    """The least that was left in a window: a limit refills all the time, and is low for a moment only."""
+    low = f"min_over_time({filtered(s.RATELIMIT_REMAINING)}[{window}])"
+    return f"min by ({', '.join(by)}) ({low} / {filtered(s.RATELIMIT_LIMIT)})"
 
 
 def _headroom_steps(settings: Settings) -> tuple[Step, ...]:
@@ -82,9 +84,9 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "Least headroom",
             Kind.STAT,
             "percentunit",
-            "What is left of the limit that is nearest to its end. Red: below the alert's threshold. Limits belong to "
-            "the organization: another service may be the one that uses them up.",
-            (Query(_left((KIND,)), f"{{{{{KIND}}}}}"),),
+            f"The least that was left in the last {a.AnthropicLowHeadroom.window} of each limit. Red: below the "
+            "alert's threshold. Limits belong to the organization: another service may be the one that uses them up.",
+            (Query(_left((KIND,), a.AnthropicLowHeadroom.window), f"{{{{{KIND}}}}}"),),
             "attempts",
             nothing=_NO_HEADERS,
             steps=_headroom_steps(settings),
@@ -137,17 +139,18 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
     def absolute(title: str, kinds: str, unit_word: str) -> Panel:
         queries = tuple(
             Query(
-                f"max by ({KIND}, {MODEL}) ({filtered(metric, '', any_of(s.RATELIMIT_KIND, kinds))})",
+                f"{of} by ({KIND}, {MODEL}) "
+                f"({of}_over_time({filtered(metric, '', any_of(s.RATELIMIT_KIND, kinds))}[{NOW}]))",
                 f"{word} {{{{{KIND}}}}} {{{{{MODEL}}}}}",
             )
-            for metric, word in ((s.RATELIMIT_LIMIT, "limit"), (s.RATELIMIT_REMAINING, "left"))
+            for metric, word, of in ((s.RATELIMIT_LIMIT, "limit", "max"), (s.RATELIMIT_REMAINING, "left", "min"))
         )
         return Panel(
             title,
             Kind.LINES,
             "short",
-            f"The limit in {unit_word} as the API last reported it, and what was left of it. A step in the limit is a "
-            "change of tier. Lines end when the limit's reset time has passed and nothing new was heard.",
+            f"The limit in {unit_word} as the API last reported it, and the least that was left of it. A step in the "
+            "limit is a change of tier. Lines end ten minutes after the last response.",
             queries,
             "attempts",
             nothing=_NO_HEADERS,
@@ -158,9 +161,9 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
             "Headroom by kind and model",
             Kind.LINES,
             "percentunit",
-            "What is left of each limit, as a share of it. It saws: down with each request, up as the limit refills. "
-            "Worry when the teeth stay low.",
-            (Query(_left((KIND, MODEL)), f"{{{{{KIND}}}}} {{{{{MODEL}}}}}"),),
+            "The least that was left of each limit, as a share of it. It saws: a limit refills all the time. Worry "
+            "when the lows do not stay away.",
+            (Query(_left((KIND, MODEL), NOW), f"{{{{{KIND}}}}} {{{{{MODEL}}}}}"),),
             "attempts",
             nothing=_NO_HEADERS,
             steps=_headroom_steps(settings),
@@ -169,6 +172,22 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
         ),
         absolute("Request limits", "requests", "requests"),
         absolute("Token limits", ".*tokens", "tokens"),
+        Panel(
+            "Windows of a subscription",
+            Kind.LINES,
+            "percentunit",
+            "The share of each window that is used up. At 1 requests are turned away until the window ends. API keys "
+            "have limits by the minute instead.",
+            (
+                Query(
+                    f"max by ({KIND}, {MODEL}) (max_over_time({filtered(s.RATELIMIT_UTILIZATION)}[{NOW}]))",
+                    f"{{{{{KIND}}}}} {{{{{MODEL}}}}}",
+                ),
+            ),
+            "attempts",
+            nothing="no subscription seen",
+            maximum=1.0,
+        ),
     )
 
 
