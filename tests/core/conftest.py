@@ -11,7 +11,7 @@ from anthropic_otel._core import guard
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, Invocation
 from anthropic_otel._core.runtime import Runtime
-from core.notes import MESSAGES, ManualClock, Notes
+from core.notes import FACTS, ManualClock, Notes
 
 # The same examples on every machine and in every run, so that a failure is a failure of the code and of nothing else.
 settings.register_profile(
@@ -39,7 +39,7 @@ def runtime(notes: Notes, clock: ManualClock) -> Runtime:
 @pytest.fixture
 def attempt(runtime: Runtime) -> Attempt:
     """An attempt of no call, about to be sent."""
-    return runtime.lone_attempts(0).begin_attempt(MESSAGES, None)
+    return runtime.lone_attempts(0).begin_attempt(FACTS)
 
 
 @pytest.fixture

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.attempt import Attempt, RequestFacts
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
 from anthropic_otel._core.target import Target, target_of
 
 MESSAGES: Final[Target] = target_of("POST", "https", "api.anthropic.com", None, "/v1/messages")
+FACTS: Final = RequestFacts(MESSAGES)
+SSE: Final = {b"content-type": b"text/event-stream"}
 STOP: Final = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
 OVERLOADED: Final = b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error"}}\n\n'
 
@@ -45,14 +47,16 @@ class ManualClock:
 class Notes:
     """A recorder that writes down what it and the recorders that it makes are told, in order, and of whom.
 
-    `after` is what followed each failed attempt, `results` what each SDK method returned and raised, and
-    `response_headers` those of each send, `None` without a response. A recorder that a test puts beside another shares
-    its `told` and has a `name` of its own. `on_start_attempt` runs while an attempt starts, and `headers` go with it.
+    `after` is what followed each failed attempt, and `waited` after which time. `results` is what each SDK method
+    returned and raised, and `response_headers` those of each send, `None` without a response. A recorder that a test
+    puts beside another shares its `told` and has a `name` of its own. `on_start_attempt` runs while an attempt starts,
+    and `headers` go with it.
     """
 
     name: str = ""
     told: list[tuple[str, object]] = field(default_factory=list)
     after: dict[Attempt, AfterFailure] = field(default_factory=dict)
+    waited: dict[Attempt, int | None] = field(default_factory=dict)
     results: list[tuple[object, BaseException | None]] = field(default_factory=list)
     response_headers: list[RawHeaders | None] = field(default_factory=list)
     recording: bool = True
@@ -129,7 +133,10 @@ class AttemptNotes:
         assert attempt.ended, "an attempt that ends has an outcome"
         self._notes.note("attempt_ended", attempt)
 
-    def failure_decided(self, attempt: Attempt, after: AfterFailure) -> None:
+    def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         assert attempt is self._attempt
+        assert attempt.error_type is not None, "what is decided of is a failure"
+        assert (waited is not None) == (after is AfterFailure.RETRIED), "a backoff is followed by an attempt"
         self._notes.note("failure_decided", attempt)
         self._notes.after[attempt] = after
+        self._notes.waited[attempt] = waited

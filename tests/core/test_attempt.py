@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 
-from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.attempt import Attempt, End, RequestFacts
 from anthropic_otel._core.cause import Cause
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.runtime import Runtime
-from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
+from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase, RetryStop
+from anthropic_otel._core.stream_end import ApiError
 from anthropic_otel._core.target import target_of
-from core.notes import MESSAGES, OVERLOADED, STOP, AttemptNotes, ManualClock, Notes
+from core.notes import FACTS, OVERLOADED, SSE, STOP, AttemptNotes, ManualClock, Notes
 
 RESPONSE = {b"request-id": b"req_1"}
 PING = b"event: ping\n\n"
 
 
-def stream(attempt: Attempt, *chunks: bytes, is_message: bool = True) -> Reading:
+def stream(attempt: Attempt, *chunks: bytes) -> Reading:
     """The app reads an event stream, and has got `chunks` of it."""
-    attempt.responded(200, {b"content-type": b"text/event-stream"})
-    reading = attempt.begin_body(event_stream=True, is_message=is_message)
+    attempt.responded(200, SSE)
+    reading = attempt.begin_body()
     for chunk in chunks:
         reading.asked_at = reading.clock_now()
         reading.on_chunk(chunk)
@@ -49,9 +52,12 @@ def test_an_answer_is_completed(attempt: Attempt, clock: ManualClock, notes: Not
 
 
 @pytest.mark.parametrize("how", [End.READ, End.CLOSED, End.LOST])
-@pytest.mark.parametrize(("status", "retryable"), [(400, False), (429, True), (500, True), (529, True)])
-def test_an_error_status_is_a_failure(attempt: Attempt, status: int, retryable: bool, how: End) -> None:
-    """A status of 400 or more fails the attempt however its body ends: the SDK closes it unread before a retry."""
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [(302, False), (304, False), (399, False), (400, False), (429, True), (500, True), (529, True)],
+)
+def test_a_status_that_is_not_2xx_is_a_failure(attempt: Attempt, status: int, retryable: bool, how: End) -> None:
+    """A status that is not 2xx fails the attempt however its body ends: the SDK raises for it, a redirect too."""
     attempt.responded(status, {})
     attempt.end(how)
     assert attempt.outcome is AttemptOutcome.FAILED
@@ -67,7 +73,9 @@ def test_a_server_may_ask_for_no_retry(attempt: Attempt) -> None:
     assert not attempt.retryable
 
 
-@pytest.mark.parametrize(("status", "kept"), [(200, None), (302, None), (399, None), (400, RESPONSE), (529, RESPONSE)])
+@pytest.mark.parametrize(
+    ("status", "kept"), [(200, None), (204, None), (302, RESPONSE), (400, RESPONSE), (529, RESPONSE)]
+)
 def test_only_the_headers_of_an_error_are_kept(attempt: Attempt, status: int, kept: dict[bytes, bytes] | None) -> None:
     """An open stream holds no headers; those of an error say whether and when the SDK retries."""
     attempt.responded(status, RESPONSE)
@@ -102,9 +110,11 @@ def test_a_stream_that_ends_too_early_is_a_failure(attempt: Attempt) -> None:
     assert not attempt.retryable
 
 
-def test_a_stream_of_another_kind_needs_no_end_event(attempt: Attempt) -> None:
+def test_a_stream_of_another_kind_needs_no_end_event(runtime: Runtime) -> None:
     """A stream that is no message is completed at its end, as only a message has an end event."""
-    stream(attempt, PING, is_message=False)
+    target = target_of("GET", "https", "h.test", None, "/v1/sessions/s1/events/stream")
+    attempt = runtime.lone_attempts(0).begin_attempt(RequestFacts(target, stream=True))
+    stream(attempt, PING)
     attempt.end(End.READ)
     assert attempt.outcome is AttemptOutcome.COMPLETED
 
@@ -120,7 +130,7 @@ def test_a_stream_that_the_app_leaves_is_abandoned(attempt: Attempt) -> None:
 def test_a_body_that_is_closed_unread_is_abandoned(attempt: Attempt) -> None:
     """A body that is no event stream is abandoned when it is closed: nothing else tells its end."""
     attempt.responded(200, {})
-    attempt.begin_body(event_stream=False, is_message=False)
+    attempt.begin_body()
     attempt.end(End.CLOSED)
     assert attempt.outcome is AttemptOutcome.ABANDONED
 
@@ -152,11 +162,48 @@ def test_an_exception_while_the_app_reads_is_not_retryable(attempt: Attempt) -> 
     assert not attempt.retryable
 
 
-def test_an_exception_after_an_error_status_is_the_network(attempt: Attempt) -> None:
-    """The body of an error response that is cut off fails the attempt with the network's cause."""
-    attempt.responded(500, {})
-    attempt.fail(httpx.ReadTimeout(""))
-    assert (attempt.status, attempt.error_type) == (500, "read_timeout")
+@pytest.mark.parametrize("error", [httpx.ReadTimeout(""), ValueError()])
+def test_a_status_that_fails_wins_over_the_exception_after_it(attempt: Attempt, error: Exception) -> None:
+    """The status says more than what the reading of an error's body, or a transport that gives up, raises after it."""
+    attempt.responded(500, RESPONSE)
+    attempt.fail(error)
+    assert (attempt.status, attempt.error_type, attempt.cause) == (500, "500", None)
+    assert attempt.exception_type is not None
+    assert attempt.request_id == "req_1"
+
+
+def test_a_redirect_before_the_network_failed_says_nothing(attempt: Attempt) -> None:
+    """A redirect was followed if the network failed after it, so its status and ids are not of the hop that failed."""
+    attempt.responded(307, RESPONSE, "1.1")
+    attempt.fail(httpx.ConnectTimeout(""))
+    assert (attempt.status, attempt.response, attempt.protocol_version) == (None, None, None)
+    assert attempt.error_type == "connect_timeout"
+    assert attempt.request_id is None
+
+
+def test_a_redirect_that_the_transport_made_an_exception_of_is_the_status(attempt: Attempt) -> None:
+    """An exception that says nothing of the network is what a transport made of the redirect."""
+    attempt.responded(307, {})
+    attempt.fail(ValueError())
+    assert (attempt.status, attempt.error_type) == (307, "307")
+
+
+def test_too_many_redirects_are_the_cause_and_not_the_last_status(attempt: Attempt) -> None:
+    """The status of the last of too many redirects is kept, and the word is that of the loop."""
+    attempt.responded(307, RESPONSE)
+    attempt.fail(httpx.TooManyRedirects(""))
+    assert (attempt.status, attempt.error_type) == (307, "too_many_redirects")
+    assert attempt.cause == Cause(NetworkCause.TOO_MANY_REDIRECTS, None, None)
+
+
+def test_the_next_hop_has_an_answer_of_its_own(attempt: Attempt) -> None:
+    """What an earlier hop was answered is forgotten when the next one is sent."""
+    attempt.responded(307, RESPONSE, "1.1")
+    attempt.begin_hop()
+    assert (attempt.status, attempt.response, attempt.error_headers, attempt.protocol_version) == (None,) * 4
+    attempt.responded(200, {})
+    attempt.end(End.READ)
+    assert (attempt.status, attempt.outcome, attempt.request_id) == (200, AttemptOutcome.COMPLETED, None)
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyboardInterrupt(), SystemExit(), GeneratorExit()])
@@ -177,6 +224,193 @@ def test_an_attempt_ends_at_the_time_that_is_given(attempt: Attempt, clock: Manu
     attempt.fail(httpx.ReadError(""), failed_at)
     assert attempt.duration == 30
     assert sum(attempt.timeline.phase_durations().values()) == 30
+
+
+# -- a 2xx that is no answer -------------------------------------------------------------------------------------------
+
+PAGE = {b"content-type": b"text/html; charset=utf-8"}
+JSON = {b"content-type": b"application/json"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "is_answer"),
+    [
+        (JSON, b'{"type": "message"}', True),
+        ({}, b" \n[]", True),
+        (JSON, b"", False),
+        (JSON, b"<html>", False),
+        (PAGE, b"{}", False),
+        (PAGE, None, True),
+        (SSE, b"", True),
+    ],
+)
+def test_a_body_in_memory_is_an_answer_if_it_may_be_json(
+    attempt: Attempt, headers: dict[bytes, bytes], body: bytes | None, is_answer: bool
+) -> None:
+    """A 2xx whose body is in memory is no answer if it is a page, empty or no JSON; an unseen one is not judged."""
+    attempt.responded(200, headers, body=body)
+    attempt.end(End.READ)
+    assert attempt.error_type == (None if is_answer else "unexpected_content")
+    assert attempt.outcome is (AttemptOutcome.COMPLETED if is_answer else AttemptOutcome.FAILED)
+    assert (attempt.cause, attempt.retryable) == (None, False)
+
+
+@pytest.mark.parametrize("status", [204, 205])
+def test_a_status_without_a_body_is_an_answer(attempt: Attempt, status: int) -> None:
+    """A 204 or a 205 has no body that could be JSON."""
+    attempt.responded(status, {}, body=b"")
+    attempt.end(End.READ)
+    assert attempt.outcome is AttemptOutcome.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("headers", "chunks", "how", "error_type"),
+    [
+        (JSON, [b"", b' {"type"'], End.READ, None),
+        (JSON, [b"<html>"], End.CLOSED, "unexpected_content"),
+        (JSON, [], End.READ, "unexpected_content"),
+        (JSON, [], End.CLOSED, None),
+        (PAGE, [], End.CLOSED, "unexpected_content"),
+    ],
+)
+def test_a_body_that_the_app_reads_is_judged_by_its_first_byte(
+    attempt: Attempt, headers: dict[bytes, bytes], chunks: list[bytes], how: End, error_type: str | None
+) -> None:
+    """A body that passes is judged by its first byte, and one that nobody read only by its content type."""
+    attempt.responded(200, headers)
+    reading = attempt.begin_body()
+    for chunk in chunks:
+        reading.on_chunk(chunk)
+    attempt.end(how)
+    assert attempt.error_type == error_type
+
+
+@pytest.mark.parametrize(
+    ("headers", "chunks", "how", "error_type"),
+    [
+        (PAGE, [STOP], End.READ, None),
+        (JSON, [b'{"type": "message"}'], End.READ, "unexpected_content"),
+        (PAGE, [b"<html>"], End.CLOSED, "unexpected_content"),
+        (PAGE, [], End.CLOSED, "unexpected_content"),
+        ({}, [], End.READ, "unexpected_content"),
+        ({}, [], End.CLOSED, None),
+        ({}, [PING], End.CLOSED, None),
+        ({}, [PING], End.READ, "incomplete_stream"),
+        (SSE, [], End.READ, "incomplete_stream"),
+    ],
+)
+def test_an_event_stream_that_was_asked_for_is_known_by_its_first_bytes(
+    runtime: Runtime, headers: dict[bytes, bytes], chunks: list[bytes], how: End, error_type: str | None
+) -> None:
+    """A whole stream under another content type is complete; JSON, a page or nothing in its place is no answer."""
+    attempt = runtime.lone_attempts(0).begin_attempt(FACTS._replace(stream=True))
+    attempt.responded(200, headers)
+    reading = attempt.begin_body()
+    for chunk in chunks:
+        reading.on_chunk(chunk)
+    attempt.end(how)
+    assert attempt.error_type == error_type
+
+
+def test_an_unknown_operation_is_answered_with_anything(runtime: Runtime) -> None:
+    """Nobody knows what a path that is not the API's is to be answered with."""
+    target = target_of("GET", "https", "h.test", None, "/status")
+    attempt = runtime.lone_attempts(0).begin_attempt(RequestFacts(target))
+    attempt.responded(200, PAGE, body=b"<html>")
+    attempt.end(End.READ)
+    assert attempt.outcome is AttemptOutcome.COMPLETED
+
+
+# -- what the API says of it, and why nobody retries -------------------------------------------------------------------
+
+SPENT = b'{"error": {"type": "rate_limit_error", "details": {"error_code": "spend_limit"}, "message": "secret"}}'
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_the_apis_own_error_is_read_off_the_body(attempt: Attempt, in_memory: bool) -> None:
+    """Type and code of the API's error are kept of the body of an error response, and nothing else of it is."""
+    attempt.responded(429, JSON, body=SPENT if in_memory else None)
+    if not in_memory:
+        reading = attempt.begin_body()
+        for cut in (SPENT[:30], SPENT[30:]):
+            reading.on_chunk(cut)
+    attempt.end(End.READ)
+    assert attempt.api_error == ApiError("rate_limit_error", "spend_limit")
+    assert attempt.error_type == "429"
+
+
+@pytest.mark.parametrize("body", [None, b"", b"<html>", b"[]", b'{"error": {"type": "of_a_gateway"}}', b" " * 20_000])
+def test_a_body_that_says_no_error_of_the_api_has_none(attempt: Attempt, body: bytes | None) -> None:
+    """What a gateway writes, and what is longer than an error of the API, says no error of the API."""
+    attempt.responded(502, {}, body=body)
+    attempt.end(End.READ)
+    assert attempt.api_error is None
+
+
+def test_an_error_event_is_the_apis_error_too(attempt: Attempt) -> None:
+    """An `error` event has a type as the body of an error response has."""
+    stream(attempt, OVERLOADED)
+    attempt.end(End.CLOSED)
+    assert attempt.api_error == ApiError("overloaded_error", None)
+
+
+def test_an_event_that_cannot_be_decoded_is_invalid(attempt: Attempt) -> None:
+    """A stream that the SDK leaves at an event which it cannot decode has failed with a word of its own."""
+    stream(attempt, b"event: content_block_delta\ndata: {cut\n\n")
+    attempt.end(End.CLOSED)
+    assert (attempt.outcome, attempt.error_type) == (AttemptOutcome.FAILED, "invalid_event")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "left", "stop"),
+    [
+        (529, {}, 1, None),
+        (529, {}, 0, RetryStop.EXHAUSTED),
+        (529, {}, None, None),
+        (400, {}, 1, RetryStop.NOT_RETRYABLE),
+        (302, {}, 1, RetryStop.NOT_RETRYABLE),
+        (529, {b"x-should-retry": b"false"}, 1, RetryStop.X_SHOULD_RETRY),
+        (400, {b"x-should-retry": b"true"}, 0, RetryStop.EXHAUSTED),
+        (200, {}, 1, None),
+    ],
+)
+def test_why_the_sdk_does_not_retry_a_status(
+    clock: ManualClock, status: int, headers: dict[bytes, bytes], left: int | None, stop: RetryStop | None
+) -> None:
+    """A failure says whether retries were used up, forbidden or of no use; without a call it says nothing."""
+    attempt = Attempt(FACTS, clock, lambda _: None, started=0, wall=0, retries_left=left)
+    attempt.responded(status, headers)
+    attempt.end(End.READ)
+    assert attempt.retry_stop is stop
+
+
+@pytest.mark.parametrize(("left", "stop"), [(2, None), (0, RetryStop.EXHAUSTED), (None, None)])
+def test_why_the_sdk_does_not_retry_an_exception(clock: ManualClock, left: int | None, stop: RetryStop | None) -> None:
+    """A failure of the network is retried as long as a retry is left."""
+    attempt = Attempt(FACTS, clock, lambda _: None, started=0, wall=0, retries_left=left)
+    attempt.fail(httpx.ConnectError(""))
+    assert attempt.retry_stop is stop
+
+
+def test_a_stream_that_has_started_is_not_retried(clock: ManualClock) -> None:
+    """What fails while the app reads is not retried, because the stream has started; nor is what is no answer."""
+    for how in (OVERLOADED, httpx.ReadError("")):
+        attempt = Attempt(FACTS, clock, lambda _: None, started=0, wall=0, retries_left=2)
+        stream(attempt, how) if isinstance(how, bytes) else stream(attempt)
+        attempt.end(End.CLOSED) if isinstance(how, bytes) else attempt.fail(how)
+        assert attempt.retry_stop is RetryStop.STREAM_STARTED
+    attempt = Attempt(FACTS, clock, lambda _: None, started=0, wall=0, retries_left=2)
+    attempt.responded(200, PAGE, body=b"<html>")
+    attempt.end(End.READ)
+    assert attempt.retry_stop is RetryStop.NOT_RETRYABLE
+
+
+def test_what_a_response_says_is_at_hand(attempt: Attempt) -> None:
+    """Ids, size and the server's own time are read off the headers of the response."""
+    attempt.responded(200, {**RESPONSE, b"content-length": b"7", b"x-envoy-upstream-service-time": b"250"})
+    attempt.end(End.READ)
+    assert attempt.response is not None
+    assert (attempt.response.request_id, attempt.response.size, attempt.response.server_duration) == (b"req_1", 7, 0.25)
 
 
 # -- in which phase it failed ------------------------------------------------------------------------------------------
@@ -223,13 +457,44 @@ def test_a_reset_while_sending_is_recorded_though_the_server_is_gone(attempt: At
     assert attempt.cause.errno == "ECONNRESET"
 
 
-def test_a_refusal_on_the_way_to_another_host_is_the_proxys(attempt: Attempt) -> None:
-    """A connection that another host than the API's refuses is a proxy error."""
-    attempt.trace("connection.connect_tcp.started", {"host": "proxy.test"})
+@pytest.mark.parametrize(("proxy", "word"), [("proxy.test:3128", "proxy_error"), (None, "connection_refused")])
+def test_a_refusal_on_the_way_to_a_proxy_is_the_proxys(runtime: Runtime, proxy: str | None, word: str) -> None:
+    """A refused connection is a proxy error if the transport uses a proxy, whatever host it connects to."""
+    attempt = runtime.lone_attempts(0).begin_attempt(FACTS._replace(proxy=proxy))
+    attempt.trace("connection.connect_tcp.started", {"host": "elsewhere.test"})
     error = httpx.ConnectError("")
     error.__cause__ = ConnectionRefusedError(111, "")
     attempt.fail(error)
-    assert attempt.error_type == "proxy_error"
+    assert attempt.error_type == word
+    assert attempt.cause is not None
+    assert attempt.cause.errno == "ECONNREFUSED"
+
+
+REFUSED_TUNNEL: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("connection.connect_tcp.started", {"host": "proxy.test"}),
+    ("http11.send_request_headers.started", {"request": SimpleNamespace(method=b"CONNECT")}),
+    ("http11.receive_response_headers.complete", {"return_value": (b"HTTP/1.1", 407, b"", [])}),
+)
+
+
+def test_a_request_that_is_lost_after_a_refused_tunnel_is_the_proxys(attempt: Attempt) -> None:
+    """Event hooks hear of no exception, but the proxy's refusal of `CONNECT` is seen by the transport."""
+    for event in REFUSED_TUNNEL:
+        attempt.trace(*event)
+    attempt.end(End.LOST)
+    assert attempt.cause == Cause(NetworkCause.PROXY_ERROR, None, Phase.CONNECT)
+    assert (attempt.error_type, attempt.status) == ("proxy_error", None)
+
+
+@pytest.mark.parametrize(("emits_events", "phase"), [(True, Phase.AUTH), (False, Phase.CONNECT)])
+def test_credentials_that_cannot_be_fetched_fail_in_the_auth_phase(
+    runtime: Runtime, emits_events: bool, phase: Phase
+) -> None:
+    """What fails before the first event of a transport that tells of its events has failed in the auth flow."""
+    facts = FACTS._replace(fetches_credentials=True, emits_events=emits_events)
+    attempt = runtime.lone_attempts(0).begin_attempt(facts)
+    attempt.fail(httpx.ConnectError(""))
+    assert attempt.timeline.phase is phase
 
 
 def test_a_body_that_fails_inside_the_send_has_a_response(attempt: Attempt) -> None:
@@ -302,7 +567,7 @@ def test_of_many_threads_one_ends_it(attempt: Attempt, notes: Notes) -> None:
 def test_a_failure_and_an_end_in_two_threads_are_one_end(runtime: Runtime, notes: Notes) -> None:
     """Of a failure in one thread and an end in another the first wins, and its facts are not mixed with the other's."""
     for _ in range(50):
-        attempt = runtime.lone_attempts(0).begin_attempt(MESSAGES, None)
+        attempt = runtime.lone_attempts(0).begin_attempt(FACTS)
         barrier = threading.Barrier(2)
 
         def fail(attempt: Attempt = attempt, barrier: threading.Barrier = barrier) -> None:
@@ -329,7 +594,7 @@ def test_an_end_within_an_end_is_ignored(runtime: Runtime, clock: ManualClock) -
         ended.append(attempt)
         attempt.end(End.CLOSED)
 
-    attempt = Attempt(MESSAGES, clock, end_again, started=clock.now(), wall=clock.wall())
+    attempt = Attempt(FACTS, clock, end_again, started=clock.now(), wall=clock.wall())
     attempt.end(End.READ)
     assert ended == [attempt]
     assert attempt.outcome is AttemptOutcome.COMPLETED
@@ -337,9 +602,7 @@ def test_an_end_within_an_end_is_ignored(runtime: Runtime, clock: ManualClock) -
 
 def test_the_owner_is_told_of_the_end_after_the_recorder(clock: ManualClock, notes: Notes) -> None:
     """`on_end` is called once, when the recorder has been told, so that a call ends after its attempts."""
-    attempt = Attempt(
-        MESSAGES, clock, lambda ended: notes.note("on_end", ended), started=clock.now(), wall=clock.wall()
-    )
+    attempt = Attempt(FACTS, clock, lambda ended: notes.note("on_end", ended), started=clock.now(), wall=clock.wall())
     attempt.recorder = notes.start_attempt(attempt)
     attempt.end(End.READ)
     attempt.end(End.READ)
@@ -354,7 +617,7 @@ def test_the_owner_is_told_though_the_recorder_fails(clock: ManualClock, notes: 
             raise RuntimeError("broken")
 
     ended: list[Attempt] = []
-    attempt = Attempt(MESSAGES, clock, ended.append, started=clock.now(), wall=clock.wall())
+    attempt = Attempt(FACTS, clock, ended.append, started=clock.now(), wall=clock.wall())
     attempt.recorder = Broken(notes, attempt)
     attempt.end(End.READ)
     assert ended == [attempt]
@@ -366,7 +629,7 @@ def test_the_owner_is_told_though_the_recorder_fails(clock: ManualClock, notes: 
 def test_without_a_call_the_url_tells_the_operation(runtime: Runtime) -> None:
     """The URL tells the operation of an attempt without a call, and whether its stream ends with `message_stop`."""
     target = target_of("POST", "https", "h.test", None, "/v1/messages/count_tokens")
-    attempt = runtime.lone_attempts(0).begin_attempt(target, None)
+    attempt = runtime.lone_attempts(0).begin_attempt(RequestFacts(target))
     assert attempt.operation == "messages.count_tokens"
     assert not attempt.is_message
     assert attempt.resend_count == 0
@@ -384,7 +647,7 @@ def test_an_attempt_without_a_call_reads_the_wall_clock(attempt: Attempt, clock:
 def test_a_failed_attempt_of_no_call_is_decided_when_its_send_has_finished(runtime: Runtime, notes: Notes) -> None:
     """Nobody but a transport retries an attempt without a call, so its failure is that of the request."""
     source = runtime.lone_attempts(0)
-    attempt = source.begin_attempt(MESSAGES, None)
+    attempt = source.begin_attempt(FACTS)
     attempt.fail(httpx.ReadTimeout(""))
     assert notes.after == {}
     source.send_finished()

@@ -30,9 +30,17 @@ from anthropic_otel._core.attempt import Attempt, End
 from anthropic_otel._core.call import Call, HeldBody, Invocation
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.runtime import Runtime
-from anthropic_otel._core.semconv import API_ERROR_TYPES, AttemptOutcome, CallOutcome, NetworkCause
+from anthropic_otel._core.semconv import (
+    API_ERROR_TYPES,
+    FALLBACK,
+    INVALID_EVENT,
+    UNEXPECTED_CONTENT,
+    AttemptOutcome,
+    CallOutcome,
+    NetworkCause,
+)
 from anthropic_otel._core.send import Send
-from core.notes import MESSAGES, ManualClock, Notes
+from core.notes import FACTS, SSE, STOP, ManualClock, Notes
 
 MakeError = Callable[[], BaseException]
 Event = tuple[str, Mapping[str, Any]]
@@ -48,10 +56,14 @@ _ERRORS: Final[tuple[MakeError, ...]] = (
     GeneratorExit,
 )
 _STATUSES: Final = st.sampled_from([200, 204, 302, 400, 429, 500, 529])
+_PAGE: Final = {b"content-type": b"text/html"}
 _HEADERS: Final = st.sampled_from(
-    [{}, {b"retry-after": b"2"}, {b"x-should-retry": b"false"}, {b"request-id": b"req_1"}]
+    [{}, {b"retry-after": b"2"}, {b"x-should-retry": b"false"}, {b"request-id": b"req_1"}, SSE, _PAGE]
 )
-_CHUNKS: Final = st.sampled_from([b"", b"event: ping\n\n", b"event: message_stop\n\n", b"event: error\ndata: {}\n\n"])
+_BODIES: Final = st.sampled_from([None, b"", b"{}", b"<html>", b'{"error": {"type": "overloaded_error"}}'])
+_CHUNKS: Final = st.sampled_from(
+    [b"", b"<", b"{", b"event: ping\n\n", STOP, b"event: message_stop\n\n", b"event: error\ndata: {}\n\n"]
+)
 _ANSWERED: Final = "http11.receive_response_headers.complete"
 _EVENTS: Final = st.sampled_from(
     [
@@ -66,13 +78,18 @@ _EVENTS: Final = st.sampled_from(
         ("http11.receive_response_headers.failed", {"exception": asyncio.CancelledError()}),
         (_ANSWERED, {"return_value": (b"HTTP/1.1", 529, b"", [(b"a", b"b")])}),
         (_ANSWERED, {"return_value": (b"HTTP/1.1", 307, b"", [(b"a", b"b")])}),
-        # Headers that are no pairs belong here too, once the xfail on them in test_send.py is gone.
+        (_ANSWERED, {"return_value": (b"HTTP/1.1", 200, b"", [b"malformed"])}),
         (_ANSWERED, {"return_value": (b"HTTP/1.1", 200, b"")}),
         (_ANSWERED, {"return_value": "malformed"}),
         ("http11.response_closed.complete", {}),
     ]
 )
-_ERROR_TYPES: Final = {word.value for word in NetworkCause} | set(API_ERROR_TYPES) | {"307", "400", "429", "500", "529"}
+_STATUS_WORDS: Final = {"302", "307", "400", "429", "500", "529"}
+_ERROR_TYPES: Final = (
+    {word.value for word in NetworkCause} | set(API_ERROR_TYPES) | _STATUS_WORDS | {UNEXPECTED_CONTENT, INVALID_EVENT}
+)
+_GUARDED: Final = {*_STATUS_WORDS, NetworkCause.OTHER.value}
+"""What an attempt that raised may fail with and is no cause: the status before it, or facts that are malformed."""
 _OF_THE_CALL: Final = "the model of the call"
 
 
@@ -126,11 +143,11 @@ class Machine(RuleBasedStateMachine):
         return self.send_of_the_call() if resend_count is None else self.send_without_a_call(resend_count)
 
     def send_of_the_call(self) -> Send:
-        self.all_sends.append(Send(self.call, MESSAGES, None))
+        self.all_sends.append(Send(self.call, FACTS))
         return self.all_sends[-1]
 
     def send_without_a_call(self, resend_count: int) -> Send:
-        self.all_sends.append(Send(self.runtime.lone_attempts(resend_count), MESSAGES, None))
+        self.all_sends.append(Send(self.runtime.lone_attempts(resend_count), FACTS))
         return self.all_sends[-1]
 
     @rule(nanoseconds=st.integers(1, 10**9))
@@ -143,9 +160,9 @@ class Machine(RuleBasedStateMachine):
             self.clock.pass_(3)
             send.trace(*event)
 
-    @rule(send=sends, status=_STATUSES, headers=_HEADERS)
-    def send_returns(self, send: Send, status: int, headers: dict[bytes, bytes]) -> None:
-        assert send.responded(status, headers, "1.1", None) is send.attempt
+    @rule(send=sends, status=_STATUSES, headers=_HEADERS, body=_BODIES)
+    def send_returns(self, send: Send, status: int, headers: dict[bytes, bytes], body: bytes | None) -> None:
+        assert send.responded(status, headers, "1.1", None, body) is send.attempt
         self.finished.add(send)
 
     @rule(send=sends, make=st.sampled_from(_ERRORS), elsewhere=st.booleans())
@@ -158,10 +175,10 @@ class Machine(RuleBasedStateMachine):
         send.lost()
         self.finished.add(send)
 
-    @rule(send=sends, event_stream=st.booleans(), is_message=st.booleans())
-    def body_begins(self, send: Send, event_stream: bool, is_message: bool) -> None:
+    @rule(send=sends)
+    def body_begins(self, send: Send) -> None:
         if not send.attempt.ended:
-            send.attempt.begin_body(event_stream=event_stream, is_message=is_message)
+            send.attempt.begin_body()
 
     @rule(send=sends, chunk=_CHUNKS, wait=st.integers(0, 10**6))
     def chunk_is_read(self, send: Send, chunk: bytes, wait: int) -> None:
@@ -251,7 +268,8 @@ class Machine(RuleBasedStateMachine):
             assert (attempt.error_type is not None) == (attempt.outcome is AttemptOutcome.FAILED)
             assert attempt.error_type is None or attempt.error_type in _ERROR_TYPES
             assert attempt.cause is None or attempt.cause.word.value == attempt.error_type
-            assert attempt.exception_type is None or attempt.cause is not None
+            assert attempt.exception_type is None or attempt.cause is not None or attempt.error_type in _GUARDED
+            assert attempt.retry_stop is None or attempt.outcome is AttemptOutcome.FAILED
 
     @invariant()
     def a_failure_is_decided_at_most_once_and_nothing_else_is(self) -> None:
@@ -272,6 +290,7 @@ class Machine(RuleBasedStateMachine):
             if attempt.ended:
                 facts = (
                     *(attempt.outcome, attempt.error_type, attempt.cause, attempt.status, attempt.duration),
+                    *(attempt.response, attempt.api_error, attempt.retry_stop),
                     *(attempt.timeline.phase, tuple(attempt.timeline.phase_durations().items())),
                 )
                 assert self.facts.setdefault(attempt, facts) == facts
@@ -296,6 +315,7 @@ class Machine(RuleBasedStateMachine):
         if not hasattr(self, "call") or self.call.outcome is None:
             return
         wrong = self.call.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
+        assert wrong or (self.call.cause, self.call.api_error, self.call.retry_stop) == (None, None, None)
         assert (self.call.error_type is not None) == wrong
 
     @invariant()
@@ -303,7 +323,8 @@ class Machine(RuleBasedStateMachine):
         if hasattr(self, "call"):
             mine = self.attempts_of_the_call
             assert self.call.attempt_count == len(mine)
-            assert self.call.retries == max(len(mine) - 1, 0)
+            followed = [attempt for attempt in mine if attempt.retry is not None and attempt.retry.reason != FALLBACK]
+            assert self.call.retries == len(followed) <= max(len(mine) - 1, 0)
             assert [attempt.resend_count for attempt in mine] == list(range(len(mine)))
 
     @invariant()

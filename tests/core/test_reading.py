@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._core.reading import Reading
-from anthropic_otel._core.sse import UNSEEN, StreamEnd
+from anthropic_otel._core.event_stream import EventStreamReader
+from anthropic_otel._core.reading import Reading, StartOfBody
+from anthropic_otel._core.stream_end import UNSEEN
 from core.notes import OVERLOADED, STOP, ManualClock
 
 
 @pytest.fixture
 def reading(clock: ManualClock) -> Reading:
-    return Reading(clock, event_stream=True, is_message=True)
+    return Reading(clock, EventStreamReader())
 
 
 def chunk(reading: Reading, clock: ManualClock, wait: int, data: bytes = b"x") -> None:
@@ -37,7 +38,7 @@ def test_the_longest_wait_for_the_server_is_the_gap(reading: Reading, clock: Man
     for wait, held in ((5, 1_000), (30, 2_000), (10, 3_000)):
         chunk(reading, clock, wait)
         clock.pass_(held)
-    reading.conclude(clock.time)
+    reading.conclude(clock.time, read_to_end=True)
     assert reading.max_gap == 30
 
 
@@ -48,7 +49,7 @@ def test_the_time_between_chunks_is_the_consumers(reading: Reading, clock: Manua
         chunk(reading, clock, 10)
         clock.pass_(100)
     reading.asked_at = reading.clock_now()
-    reading.conclude(clock.time)
+    reading.conclude(clock.time, read_to_end=True)
     assert reading.consumer_time == 300
 
 
@@ -61,16 +62,19 @@ QUOTED = b'event: content_block_delta\ndata: {"delta":{"text":"event: error\\n\\
         ([OVERLOADED], [True]),
         ([OVERLOADED.replace(b"\n", b"\r\n")], [True]),
         ([b"event: ping\ndata: {}\n\n", OVERLOADED], [False, True]),
-        ([b"event: ping\ndata: {}\n\n" + OVERLOADED], [False]),
-        ([b"data: cut in", b" two\n\n" + OVERLOADED], [False, False]),
+        ([b"event: ping\ndata: {}\n\n" + OVERLOADED], [True]),
+        ([b"event: ping\ndata: cut in", b" two\n\n" + OVERLOADED], [False, True]),
         ([b"event: errors_of_another_kind\ndata: {}\n\n"], [False]),
-        ([OVERLOADED[:40], OVERLOADED[40:]], [False, False]),
+        ([OVERLOADED[:40], OVERLOADED[40:]], [False, True]),
+        ([OVERLOADED[:-1], OVERLOADED[-1:], STOP], [False, True, False]),
         ([QUOTED, STOP], [False, False]),
         ([7], [False]),
     ],
 )
-def test_a_whole_error_event_is_the_last(reading: Reading, chunks: list[Any], expected: list[bool]) -> None:
-    """A chunk that is an `error` event is the last; one that shares its chunk or is cut is read off at the end."""
+def test_the_chunk_that_completes_an_error_event_is_the_last(
+    reading: Reading, chunks: list[Any], expected: list[bool]
+) -> None:
+    """A stream has failed with the chunk that completes an `error` event, wherever the chunks are cut."""
     assert [reading.on_decoded(each) for each in chunks] == expected
 
 
@@ -79,16 +83,18 @@ def test_a_first_chunk_may_be_short(reading: Reading, first: bytes, caplog: pyte
     """A stream that a proxy cuts anywhere is joined again, and nothing of the library fails."""
     caplog.set_level("DEBUG", "anthropic_otel")
     assert [reading.on_decoded(first), reading.on_decoded(STOP)] == [False, False]
-    reading.conclude(0)
+    reading.conclude(0, read_to_end=True)
     assert caplog.records == []
-    assert reading.end == StreamEnd(first[-1:] in (b"", b"\n"), None)
+    assert reading.end is not None
+    assert reading.end.complete is (first in (b"", b"\n"))
 
 
 def test_what_arrives_is_looked_at_where_nothing_hides_it(reading: Reading) -> None:
     """A chunk without a content encoding is looked at as it arrives."""
     assert [reading.on_chunk(), reading.on_chunk(STOP), reading.on_chunk(OVERLOADED)] == [False, False, True]
-    reading.conclude(0)
-    assert reading.end == StreamEnd(False, "overloaded_error")
+    reading.conclude(0, read_to_end=True)
+    assert reading.end is not None
+    assert reading.end.error_type == "overloaded_error"
 
 
 def test_the_silence_before_the_end_counts(reading: Reading, clock: ManualClock) -> None:
@@ -96,7 +102,7 @@ def test_the_silence_before_the_end_counts(reading: Reading, clock: ManualClock)
     chunk(reading, clock, 10)
     reading.asked_at = reading.clock_now()
     clock.pass_(60_000)
-    reading.conclude(clock.time)
+    reading.conclude(clock.time, read_to_end=True)
     assert reading.max_gap == 60_000
 
 
@@ -104,7 +110,7 @@ def test_a_stream_that_never_answers_is_silent_from_its_beginning(reading: Readi
     """A stream without a chunk has one long gap."""
     reading.asked_at = reading.clock_now()
     clock.pass_(60_000)
-    reading.conclude(clock.time)
+    reading.conclude(clock.time, read_to_end=True)
     assert reading.first_chunk is None
     assert reading.max_gap == 60_000
 
@@ -112,7 +118,7 @@ def test_a_stream_that_never_answers_is_silent_from_its_beginning(reading: Readi
 def test_a_body_that_is_never_read_has_no_times(reading: Reading, clock: ManualClock) -> None:
     """A body that is never read has no first chunk, no gap and no consumer time."""
     clock.pass_(60_000)
-    reading.conclude(clock.time)
+    reading.conclude(clock.time, read_to_end=True)
     assert (reading.first_chunk, reading.max_gap, reading.consumer_time) == (None, 0, 0)
 
 
@@ -120,36 +126,71 @@ def test_an_app_that_stops_reading_waits_for_nothing(reading: Reading, clock: Ma
     """The time between the last chunk and the close of a stream is no silence of the server's."""
     chunk(reading, clock, 10)
     clock.pass_(60_000)
-    reading.conclude(clock.time)
+    reading.conclude(clock.time, read_to_end=True)
     assert reading.max_gap == 10
 
 
 def test_the_end_of_an_event_stream_is_read_once(reading: Reading, clock: ManualClock) -> None:
     """The end of a stream is read off once; what was kept of it is freed, and what comes later is not looked at."""
     chunk(reading, clock, 1, STOP)
-    reading.conclude(clock.time)
-    assert reading.end == StreamEnd(True, None)
-    assert reading._tail is None
-    reading.on_decoded(b'event: error\ndata: {"error": {"type": "api_error"}}\n\n')
-    reading.conclude(clock.time)
-    assert reading.end == StreamEnd(True, None)
+    reading.conclude(clock.time, read_to_end=True)
+    end = reading.end
+    assert end is not None
+    assert (end.complete, end.error_type) == (True, None)
+    assert reading._reader is None
+    assert reading.on_decoded(OVERLOADED) is False
+    reading.conclude(clock.time, read_to_end=True)
+    assert reading.end is end
 
 
 def test_a_body_that_is_no_event_stream_has_no_end_event(clock: ManualClock) -> None:
     """The bytes of a body that is no event stream are not looked at."""
-    reading = Reading(clock, event_stream=False, is_message=False)
+    reading = Reading(clock, None)
     chunk(reading, clock, 1, STOP)
-    reading.conclude(clock.time)
-    assert reading.end is None
+    reading.conclude(clock.time, read_to_end=True)
+    assert (reading.end, reading.start, reading.seen) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "most", "start"),
+    [
+        ([b"{}"], 1, b"{"),
+        ([b"", b" \n", b"\t<html>"], 1, b"<"),
+        ([b'{"error"', b": {}}"], 100, b'{"error": {}}'),
+        ([b"abc", b"def"], 4, b"abcd"),
+        ([b" "], 1, b""),
+    ],
+)
+def test_of_another_body_only_the_start_is_kept(
+    clock: ManualClock, chunks: list[bytes], most: int, start: bytes
+) -> None:
+    """Of a body that is no event stream the first bytes that are not blank are kept, up to a bound."""
+    reading = Reading(clock, StartOfBody(most))
+    assert [reading.on_chunk(each) for each in chunks] == [False] * len(chunks)
+    reading.conclude(clock.time, read_to_end=False)
+    assert (reading.start, reading.end) == (start, None)
+
+
+@pytest.mark.parametrize(("compressed", "read_to_end", "start"), [(0, True, b""), (0, False, None), (1, True, None)])
+def test_a_start_that_nobody_saw_is_unknown(
+    clock: ManualClock, compressed: int, read_to_end: bool, start: bytes | None
+) -> None:
+    """A body that was read to its end without a chunk is empty; one that was not read, or not decoded, is unknown."""
+    reading = Reading(clock, StartOfBody(1))
+    for _ in range(compressed):
+        reading.on_chunk(None)
+    reading.conclude(clock.time, read_to_end=read_to_end)
+    assert reading.start == start
 
 
 def test_a_compressed_stream_whose_events_are_decoded_is_read_by_them(reading: Reading, clock: ManualClock) -> None:
     """A chunk whose content encoding hides its events has a time, and its events are seen once they are decoded."""
     assert reading.on_chunk(None) is False
     assert reading.on_decoded(STOP) is False
-    reading.conclude(clock.time)
+    reading.conclude(clock.time, read_to_end=True)
     assert reading.first_chunk == clock.time
-    assert reading.end == StreamEnd(True, None)
+    assert reading.end is not None
+    assert reading.end.complete is True
 
 
 def test_a_compressed_stream_that_the_app_decodes_itself_has_an_unknown_end(
@@ -157,5 +198,5 @@ def test_a_compressed_stream_that_the_app_decodes_itself_has_an_unknown_end(
 ) -> None:
     """Where chunks came and none was seen decoded, nobody can say whether the stream was complete."""
     reading.on_chunk(None)
-    reading.conclude(clock.time)
+    reading.conclude(clock.time, read_to_end=True)
     assert reading.end == UNSEEN

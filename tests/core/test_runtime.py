@@ -11,21 +11,21 @@ from anthropic_otel._core.attempt import End
 from anthropic_otel._core.call import Invocation
 from anthropic_otel._core.clock import SystemClock
 from anthropic_otel._core.runtime import Runtime
-from core.notes import MESSAGES, ManualClock, Notes
+from core.notes import FACTS, ManualClock, Notes
 
 
 def test_the_recorder_of_a_call_is_made_when_it_begins(runtime: Runtime, notes: Notes) -> None:
     """A call that begins has a recorder of its own, which is told of its attempts."""
     assert runtime.enabled()
     call = runtime.begin_call(Invocation())
-    attempt = call.begin_attempt(MESSAGES)
+    attempt = call.begin_attempt(FACTS)
     assert notes.told == [("call_started", call), ("attempt_started", attempt)]
 
 
 def test_without_a_call_the_request_tells_the_retry(runtime: Runtime) -> None:
     """A request that says that it is a retry has its number; how long the backoff was is unknown."""
-    first = runtime.lone_attempts(0).begin_attempt(MESSAGES, None)
-    second = runtime.lone_attempts(2).begin_attempt(MESSAGES, "claude-opus-4-5")
+    first = runtime.lone_attempts(0).begin_attempt(FACTS)
+    second = runtime.lone_attempts(2).begin_attempt(FACTS._replace(model="claude-opus-4-5"))
     assert (first.retry, first.model) == (None, None)
     assert second.retry is not None
     assert (second.retry.number, second.retry.delay, second.retry.reason, second.retry.source) == (2, None, None, None)
@@ -87,6 +87,6 @@ def test_a_provisional_runtime_adopts_the_options_and_recorders_of_the_app(
     runtime = Runtime(joined, clock=clock, provisional=True)
     runtime.adopt(Runtime(apps, phases=phases, sdk_only=sdk_only))
     assert (runtime.phases, runtime.sdk_only, runtime.provisional) == (phases, sdk_only, False)
-    attempt = runtime.lone_attempts(0).begin_attempt(MESSAGES, None)
+    attempt = runtime.lone_attempts(0).begin_attempt(FACTS)
     attempt.end(End.READ)
     assert joined.events == apps.events == ["attempt_started", "attempt_ended"]

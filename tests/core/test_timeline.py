@@ -40,7 +40,7 @@ STREAM = {"return_value": NetworkStream(("192.0.2.1", 443))}
 
 @pytest.fixture
 def timeline(clock: ManualClock) -> Timeline:
-    return Timeline(clock, clock.time, "api.test")
+    return Timeline(clock, clock.time)
 
 
 def play(timeline: Timeline, clock: ManualClock, *events: tuple[int, str, dict[str, Any]]) -> None:
@@ -79,7 +79,6 @@ def test_a_new_tls_connection_has_every_phase(timeline: Timeline, clock: ManualC
         Phase.RECEIVE: 600_001,
     }
     assert timeline.reused is False
-    assert timeline.proxied is False
     assert timeline.peer == ("192.0.2.1", 443)
     assert timeline.parsed_response == ("1.1", 200, HEADERS)
 
@@ -145,7 +144,6 @@ def test_the_connect_of_a_proxy_is_part_of_connecting(timeline: Timeline, clock:
         Phase.WAIT: 9,
         Phase.RECEIVE: 1,
     }
-    assert timeline.proxied is True
 
 
 def test_a_proxy_that_turns_the_tunnel_away_is_no_response(timeline: Timeline, clock: ManualClock) -> None:
@@ -159,6 +157,46 @@ def test_a_proxy_that_turns_the_tunnel_away_is_no_response(timeline: Timeline, c
     )
     assert timeline.raw_response is None
     assert timeline.phase is Phase.CONNECT
+    assert timeline.tunnel_refused is True
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_proxy_that_opens_the_tunnel_has_not_refused_it(timeline: Timeline, clock: ManualClock, status: int) -> None:
+    """Any 2xx opens a tunnel, and what the API answers through it is no answer of the proxy's."""
+    tell(
+        timeline,
+        clock,
+        (1, "connection.connect_tcp.started", {"host": "proxy.test"}),
+        (2, "http11.send_request_headers.started", CONNECT),
+        (2, "http11.receive_response_headers.complete", answer(status)),
+        (2, "proxy.start_tls.started", {}),
+        (7, "http11.send_request_headers.started", POST),
+        (9, "http11.receive_response_headers.complete", answer(407)),
+    )
+    assert timeline.tunnel_refused is False
+    assert timeline.parsed_response == ("1.1", 407, HEADERS)
+
+
+def test_where_credentials_are_fetched_all_before_the_first_event_is_auth(clock: ManualClock) -> None:
+    """An auth flow of the SDK that fetches a token within the send spends its time in a phase of its own."""
+    timeline = Timeline(clock, clock.time, Phase.AUTH)
+    play(
+        timeline,
+        clock,
+        (600, "connection.connect_tcp.started", TCP),
+        (2, "http11.send_request_headers.started", POST),
+    )
+    assert timeline.phase_durations() == {Phase.AUTH: 600, Phase.CONNECT: 2, Phase.SEND: 1}
+
+
+def test_an_untraced_attempt_does_not_know_how_long_its_credentials_took(clock: ManualClock) -> None:
+    """Without trace events nobody can say when the credentials were there."""
+    timeline = Timeline(clock, clock.time, Phase.AUTH)
+    clock.pass_(600)
+    timeline.enter(Phase.RECEIVE)
+    clock.pass_(7)
+    timeline.finish(clock.time)
+    assert timeline.phase_durations() == {Phase.RECEIVE: 7}
 
 
 def test_a_socks_proxy_has_the_same_phases(timeline: Timeline, clock: ManualClock) -> None:
@@ -172,14 +210,12 @@ def test_a_socks_proxy_has_the_same_phases(timeline: Timeline, clock: ManualCloc
         (3, "http11.send_request_headers.started", POST),
     )
     assert timeline.phase_durations() == {Phase.POOL: 1, Phase.CONNECT: 2, Phase.TLS: 3, Phase.SEND: 1}
-    assert timeline.proxied is True
 
 
-def test_a_unix_socket_is_no_proxy(timeline: Timeline, clock: ManualClock) -> None:
-    """A Unix socket has a path and no host, and so is no proxy."""
+def test_a_unix_socket_is_connected_to_as_well(timeline: Timeline, clock: ManualClock) -> None:
+    """A Unix socket has a path and no host, and connecting to it is a phase too."""
     play(timeline, clock, (1, "connection.connect_unix_socket.started", {"path": "/run/api.sock"}))
     assert timeline.phase_durations() == {Phase.POOL: 1, Phase.CONNECT: 1}
-    assert timeline.proxied is False
     assert timeline.reused is False
 
 
@@ -305,7 +341,7 @@ def test_a_failed_request_lasts_until_its_response_is_closed(timeline: Timeline,
     tell(timeline, clock, *SENT, (7, "http11.receive_response_headers.complete", answer(529)))
     tell(timeline, clock, (9, "http11.response_closed.complete", {}))
     assert timeline.failed_at == clock.time
-    fine = Timeline(clock, clock.time, "api.test")
+    fine = Timeline(clock, clock.time)
     tell(fine, clock, *SENT, (7, "http11.receive_response_headers.complete", ANSWER))
     tell(fine, clock, (9, "http11.response_closed.complete", {}))
     assert fine.failed_at is None
@@ -408,7 +444,7 @@ _EVENTS = st.sampled_from([*_HANDLERS, "connection.close.started", "http11.send_
 def test_the_phases_are_a_partition(events: list[tuple[int, str, dict[str, Any]]]) -> None:
     """Each moment belongs to exactly one phase, whatever events come in whatever order."""
     clock = ManualClock()
-    timeline = Timeline(clock, clock.time, "api.test")
+    timeline = Timeline(clock, clock.time)
     play(timeline, clock, *events)
     assert sum(time or 0 for time in timeline.phase_ns) == sum(wait for wait, _, _ in events) + 1
     assert all(time is None or time >= 0 for time in timeline.phase_ns)

@@ -1,0 +1,94 @@
+"""Whether a 2xx is an answer, by what was asked for, by the content type and by the first byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from anthropic_otel._core.content import Content, Expected, content_of, expected_of, is_json
+from anthropic_otel._core.operations import names
+
+
+@pytest.mark.parametrize(
+    ("operation", "method", "stream", "expected"),
+    [
+        ("messages.create", "POST", False, Expected.JSON),
+        ("messages.create", "POST", True, Expected.EVENT_STREAM),
+        ("models.list", "GET", False, Expected.JSON),
+        ("models.list", "HEAD", False, Expected.ANYTHING),
+        ("sessions.events.stream", "GET", True, Expected.ANYTHING),
+        ("files.download", "GET", False, Expected.ANYTHING),
+        ("skills.versions.content", "GET", False, Expected.ANYTHING),
+        ("messages.batches.results", "GET", True, Expected.ANYTHING),
+    ],
+)
+def test_what_an_operation_is_answered_with(operation: str, method: str, stream: bool, expected: Expected) -> None:
+    """A file is anything, a message that is streamed is an event stream, and everything else of the API is JSON."""
+    assert expected_of(operation, method, known=True, stream=stream) is expected
+
+
+def test_an_operation_that_is_not_the_apis_is_answered_with_anything() -> None:
+    """Nobody knows what a path of another server returns, whatever was asked for."""
+    assert expected_of("_OTHER", "POST", known=False, stream=True) is Expected.ANYTHING
+
+
+def test_each_operation_of_the_list_that_downloads_is_a_file() -> None:
+    """Of the operations that the library knows, those that return a file are not taken for JSON."""
+    files = {name for name in names() if expected_of(name, "GET", known=True, stream=False) is Expected.ANYTHING}
+    assert {"messages.batches.results", "files.download"} <= {name.removeprefix("beta.") for name in files}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [
+        (b"text/event-stream", Content.SSE),
+        (b" Text/Event-Stream; charset=utf-8", Content.SSE),
+        (b"application/vnd.amazon.eventstream", Content.AWS_EVENT_STREAM),
+        (b"text/html; charset=utf-8", Content.PAGE),
+        (b"application/xhtml+xml", Content.PAGE),
+        (b"application/json", Content.JSON),
+        (b"application/problem+json; charset=utf-8", Content.JSON),
+        (b"text/plain; note=json", Content.UNKNOWN),
+        (b"\xff", Content.UNKNOWN),
+        (b"", Content.UNKNOWN),
+    ],
+)
+def test_what_a_content_type_is(content_type: bytes, content: Content) -> None:
+    """Parameters and case of a content type say nothing."""
+    assert content_of({b"content-type": content_type}) is content
+
+
+def test_a_response_without_a_content_type_is_unknown() -> None:
+    """A response without the header may be anything."""
+    assert content_of({}) is Content.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "start", [b"{", b"[", b'"', b"-1", b"0", b"true", b"false", b"null", b" \r\n\t{", b"\xef\xbb\xbf{"]
+)
+@pytest.mark.parametrize("content", [Content.JSON, Content.UNKNOWN])
+def test_a_body_may_be_json_by_its_first_byte(content: Content, start: bytes) -> None:
+    """Every JSON value begins with one of a few bytes, after blanks and a byte order mark."""
+    assert is_json(content, start)
+
+
+@pytest.mark.parametrize("start", [b"", b" \n", b"<", b"x", b"event: ping", b"\x1f\x8b"])
+@pytest.mark.parametrize("content", [Content.JSON, Content.UNKNOWN])
+def test_another_body_is_no_json(content: Content, start: bytes) -> None:
+    """An empty body, a page and text are no JSON, whatever their content type says."""
+    assert not is_json(content, start)
+
+
+@pytest.mark.parametrize(
+    ("content", "start", "answer"),
+    [
+        (Content.PAGE, None, False),
+        (Content.PAGE, b"{", False),
+        (Content.JSON, None, True),
+        (Content.UNKNOWN, None, True),
+        (Content.SSE, b"", True),
+        (Content.AWS_EVENT_STREAM, b"\x00", True),
+    ],
+)
+def test_the_content_type_is_asked_first(content: Content, start: bytes | None, answer: bool) -> None:
+    """A page is none by its type alone, an event stream tells by its own end, and what nobody saw is not judged."""
+    assert is_json(content, start) is answer
