@@ -11,8 +11,7 @@ from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
-from anthropic_otel._core.target import Target
-from core.notes import MESSAGES, ManualClock
+from core.notes import FACTS, SSE, ManualClock
 
 
 class Scene:
@@ -29,35 +28,35 @@ class Scene:
         fields = {"operation": "messages.create", "model": "claude-opus-4-5", "max_retries": 2, **invocation}
         return self.runtime.begin_call(Invocation(**fields))
 
-    def attempt(self, call: Call | None = None, target: Target = MESSAGES) -> Attempt:
+    def attempt(self, call: Call | None = None, request: RequestFacts = FACTS) -> Attempt:
         """The first attempt of a send, which is about to begin."""
-        model = call.invocation.model if call is not None else None
-        send = Send(call or self.runtime.lone_attempts(0), RequestFacts(target, model))
+        send = Send(call or self.runtime.lone_attempts(0), request)
         self._sends[send.attempt] = send
         return send.attempt
 
     def answer(
-        self, attempt: Attempt, status: int = 200, seconds: float = 1.0, headers: Mapping[bytes, bytes] | None = None
+        self,
+        attempt: Attempt,
+        status: int = 200,
+        seconds: float = 1.0,
+        headers: Mapping[bytes, bytes] | None = None,
+        body: bytes | None = None,
     ) -> Attempt:
         """The server answers after `seconds`, and the SDK reads the body at once."""
-        self._respond(attempt, status, seconds, headers or {})
+        self._respond(attempt, status, seconds, headers or {}, body)
         attempt.end(End.READ)
         return attempt
 
-    def stream(self, attempt: Attempt, seconds: float = 1.0, content_type: bytes = b"text/event-stream") -> Reading:
+    def stream(self, attempt: Attempt, seconds: float = 1.0, *, event_stream: bool = True) -> Reading:
         """The server answers after `seconds`, and the app is about to read the body."""
-        self._respond(attempt, 200, seconds, {b"content-type": content_type})
+        self._respond(attempt, 200, seconds, SSE if event_stream else {}, None)
         return attempt.begin_body()
 
-    def chunk(self, reading: Reading, chunk: bytes, seconds: float = 0.0) -> None:
-        """The app waits for a chunk, which comes after `seconds`."""
-        reading.asked_at = reading.clock_now()
+    def _respond(
+        self, attempt: Attempt, status: int, seconds: float, headers: Mapping[bytes, bytes], body: bytes | None
+    ) -> None:
         self.clock.pass_seconds(seconds)
-        reading.on_chunk(chunk)
-
-    def _respond(self, attempt: Attempt, status: int, seconds: float, headers: Mapping[bytes, bytes]) -> None:
-        self.clock.pass_seconds(seconds)
-        assert self._sends.pop(attempt).responded(status, headers, "1.1", ("192.0.2.1", 443)) is attempt
+        assert self._sends.pop(attempt).responded(status, headers, "1.1", ("192.0.2.1", 443), body) is attempt
 
     def fail(self, attempt: Attempt, error: BaseException, seconds: float = 1.0) -> Attempt:
         """The send raises `error` after `seconds`."""

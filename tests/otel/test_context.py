@@ -23,36 +23,51 @@ def test_attach_and_detach_are_a_pair() -> None:
     before = otel_context.get_current()
     token = otel_context.attach(otel_context.set_value("key", "value"))
     assert otel_context.get_value("key") == "value"
-    context.detach(token)
+    context.detach(token, before)
     assert otel_context.get_current() == before
 
 
 def test_detaching_in_another_context_does_nothing_and_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """A coroutine that is closed in another context is no error of the app's, and leaves no traceback in its log."""
+    before = otel_context.get_current()
     token = contextvars.copy_context().run(otel_context.attach, otel_context.set_value("key", "value"))
     with caplog.at_level(logging.DEBUG):
-        context.detach(token)
+        context.detach(token, before)
     assert otel_context.get_value("key") is None
     assert caplog.records == []
 
 
 def test_detaching_twice_does_nothing_and_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """A token that was used is ignored."""
+    before = otel_context.get_current()
     token = otel_context.attach(otel_context.set_value("key", "value"))
     with caplog.at_level(logging.DEBUG):
-        context.detach(token)
-        context.detach(token)
+        context.detach(token, before)
+        context.detach(token, before)
     assert otel_context.get_value("key") is None
     assert caplog.records == []
 
 
-def test_a_token_of_another_runtime_is_given_back_to_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token of another implementation of the context is given back to OpenTelemetry."""
+@pytest.mark.parametrize("works", [True, False])
+def test_a_token_of_another_runtime_is_given_back_to_opentelemetry(
+    monkeypatch: pytest.MonkeyPatch, works: bool
+) -> None:
+    """A context that something else keeps is detached by its own means, and put back where that does nothing."""
+    before = otel_context.get_current()
+    own = otel_context.attach(otel_context.set_value("key", "value"))
     given: list[object] = []
-    monkeypatch.setattr(otel_context, "detach", given.append)
-    token = object()
-    context.detach(token)
+
+    def detach(token: object) -> None:
+        given.append(token)
+        if works:
+            own.var.reset(own)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(otel_context, "detach", detach)
+        token = object()
+        context.detach(token, before)
     assert given == [token]
+    assert otel_context.get_current() is before
 
 
 def test_nothing_is_suppressed_by_default() -> None:
@@ -71,31 +86,34 @@ def test_what_somebody_upstream_suppresses_is_suppressed() -> None:
 @pytest.mark.parametrize("key", ["suppress_instrumentation", "suppress_http_instrumentation"])
 def test_a_value_that_is_false_suppresses_nothing(key: str) -> None:
     """A suppression key that is false suppresses nothing."""
+    before = otel_context.get_current()
     token = otel_context.attach(otel_context.set_value(key, False))
     try:
         assert not context.suppressed()
     finally:
-        context.detach(token)
+        context.detach(token, before)
 
 
 def test_our_own_suppression_is_known_again() -> None:
     """What the library suppresses is the instrumentation of the HTTP client, and not itself."""
     inner = context.with_span(INVALID_SPAN, otel_context.get_current(), suppress_http=True)
+    before = otel_context.get_current()
     token = otel_context.attach(inner)
     try:
         assert not context.suppressed()
         assert not is_http_instrumentation_enabled()
     finally:
-        context.detach(token)
+        context.detach(token, before)
 
 
 def test_a_span_is_current_with_or_without_suppression() -> None:
     """An option makes a span current and leaves the HTTP client's own spans on."""
     span = trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=False))
     inner = context.with_span(span, otel_context.get_current(), suppress_http=False)
+    before = otel_context.get_current()
     token = otel_context.attach(inner)
     try:
         assert trace.get_current_span() is span
         assert is_http_instrumentation_enabled()
     finally:
-        context.detach(token)
+        context.detach(token, before)

@@ -10,9 +10,10 @@ import pytest
 from opentelemetry import trace
 
 from anthropic_otel._core import semconv
+from anthropic_otel._core.attempt import End
 from anthropic_otel._otel import logs, spans
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
-from core.notes import ManualClock
+from core.notes import FACTS, OVERLOADED, ManualClock
 from otel.scene import Scene
 from support.telemetry import Telemetry
 
@@ -34,19 +35,26 @@ def test_a_retried_attempt_is_information_and_a_fatal_one_a_warning(
     """A retried attempt is INFO, one that fails its call is a WARNING, and both have the request id in the text."""
     call = scene.call(max_retries=1)
     scene.answer(scene.attempt(call), 529, 1.5, {b"request-id": b"req_1"})
+    scene.clock.pass_seconds(0.25)
     scene.answer(scene.attempt(call), 529, 2.0)
     call.method_raised(ValueError())
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("INFO", "Attempt 1 of messages.create failed with 529 after 1.500 s, is retried, request id req_1"),
-        ("WARNING", "Attempt 2 of messages.create failed with 529 after 2.000 s, request id none"),
+        (
+            "INFO",
+            "messages.create attempt 1 of 2 failed after 1.500 s: 529, retried after 0.250 s, "
+            "api.anthropic.com:443, request id req_1",
+        ),
+        (
+            "WARNING",
+            "messages.create attempt 2 of 2 failed after 2.000 s: 529, not retried (exhausted), "
+            "api.anthropic.com:443, request id none",
+        ),
     ]
 
 
 def test_a_record_has_the_fields_of_its_span(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """A record has every field of its attempt's span, and the number of a first attempt too."""
-    error = httpx.ConnectError("secret")
-    error.__cause__ = ConnectionRefusedError(111, "secret")
-    scene.fail(scene.attempt(), error)
+    scene.fail(scene.attempt(), refused())
     [record] = caplog.records
 
     assert fields(record) == {
@@ -68,6 +76,53 @@ def test_a_record_has_the_fields_of_its_span(scene: Scene, caplog: pytest.LogCap
     assert record.exc_info is None
 
 
+def refused() -> httpx.ConnectError:
+    error = httpx.ConnectError("secret")
+    error.__cause__ = ConnectionRefusedError(111, "secret")
+    return error
+
+
+def test_a_failure_of_the_network_says_where_and_why(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """The text has errno, phase and proxy; without a call nobody knows how many attempts there may be."""
+    scene.fail(scene.attempt(request=FACTS._replace(proxy="proxy.test:3128")), refused())
+    assert caplog.messages == [
+        "messages.create attempt 1 failed after 1.000 s: connection_refused (ECONNREFUSED, phase connect), "
+        "api.anthropic.com:443 by proxy proxy.test:3128, request id none"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "beside"),
+    [
+        (429, b'{"error": {"type": "rate_limit_error"}}', "429 (rate_limit_error)"),
+        (429, b'{"error": {"type": "rate_limit_error", "details": {"error_code": "x"}}}', "429 (rate_limit_error, x)"),
+        (400, b'{"error": {"type": "a_secret", "details": {"error_code": "x"}, "message": "secret"}}', "400 (x)"),
+        (502, b"<html>secret", "502"),
+    ],
+)
+def test_the_apis_own_error_is_beside_the_status(
+    scene: Scene, caplog: pytest.LogCaptureFixture, status: int, body: bytes, beside: str
+) -> None:
+    """The text has type and code of the API's error as far as they are words of a closed list or a code."""
+    scene.answer(scene.attempt(), status, body=body)
+    [message] = caplog.messages
+    assert f" s: {beside}, api.anthropic.com:443" in message
+    assert "secret" not in message
+
+
+def test_an_error_event_is_named_once(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """An `error` event whose type is the failure itself is not repeated beside it."""
+    call = scene.call(stream=True)
+    attempt = scene.attempt(call)
+    scene.stream(attempt).on_chunk(OVERLOADED)
+    call.method_returned("stream", attempt)
+    attempt.end(End.CLOSED)
+    assert caplog.messages == [
+        "messages.create attempt 1 of 3 failed after 1.000 s: overloaded_error, not retried (stream_started), "
+        "api.anthropic.com:443, request id none"
+    ]
+
+
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt()])
 def test_a_failure_that_did_not_fail_its_call_is_information(
     scene: Scene, caplog: pytest.LogCaptureFixture, error: BaseException | None
@@ -80,7 +135,10 @@ def test_a_failure_that_did_not_fail_its_call_is_information(
     else:
         call.method_raised(error)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("INFO", "Attempt 1 of messages.create failed with 529 after 1.500 s, request id none"),
+        (
+            "INFO",
+            "messages.create attempt 1 of 3 failed after 1.500 s: 529, api.anthropic.com:443, request id none",
+        ),
     ]
 
 
@@ -140,9 +198,10 @@ def test_an_attempt_without_a_span_is_logged(
     assert [record.levelname for record in caplog.records if record.name == LOGGER] == ["WARNING"]
 
 
-def test_an_app_without_logging_prints_nothing() -> None:
-    """The library's logger has a `NullHandler` and no other handler."""
-    assert {type(handler) for handler in logging.getLogger("anthropic_otel").handlers} == {logging.NullHandler}
+def test_an_app_without_logging_prints_no_attempt() -> None:
+    """The attempts' logger has a `NullHandler`; the library's own has none, so that its warnings reach stderr."""
+    assert [type(handler) for handler in logging.getLogger(LOGGER).handlers] == [logging.NullHandler]
+    assert logging.getLogger("anthropic_otel").handlers == []
 
 
 def test_whether_a_handler_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -418,8 +418,8 @@ def test_whatever_an_app_and_a_server_do_the_sets_are_bounded(scene: Scene, tele
         target = target_of("POST", "https", f"host-{number % 97}.test", None, "/v1/messages")
         call = scene.call(model=f"model-{number % 211}", max_retries=number // 600 % 2)
         headers = {b"retry-after": b"1"} if number // 600 % 2 else {}
-        scene.answer(scene.attempt(call, target), 400 + number % 600, 0.0, headers)
-        scene.answer(scene.attempt(call, target), 999 - number % 600, 0.0)
+        scene.answer(scene.attempt(call, RequestFacts(target)), 400 + number % 600, 0.0, headers)
+        scene.answer(scene.attempt(call, RequestFacts(target)), 999 - number % 600, 0.0)
         call.method_raised(_StatusError(999 - number % 600))
     for metric in semconv.METRICS:
         points = telemetry.points(metric)

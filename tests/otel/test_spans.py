@@ -16,11 +16,11 @@ from opentelemetry.trace import Link, SpanKind, StatusCode
 from opentelemetry.trace.span import TraceState
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.attempt import Attempt, End, RequestFacts
 from anthropic_otel._core.target import target_of
 from anthropic_otel._otel import spans
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
-from core.notes import MESSAGES, ManualClock
+from core.notes import FACTS, MESSAGES, ManualClock
 from otel.scene import Scene
 from support.telemetry import Telemetry
 
@@ -81,7 +81,7 @@ def test_an_attempt_that_is_answered(scene: Scene, telemetry: Telemetry) -> None
         semconv.REQUEST_ID: "req_1",
         semconv.ORGANIZATION_ID: "org_1",
         semconv.CONNECTION_REUSED: False,
-        **{phase.attribute: 1.0 for phase in semconv.Phase},
+        **{phase.attribute: 1.0 for phase in semconv.Phase if phase is not semconv.Phase.AUTH},
         semconv.ATTEMPT_OUTCOME: "completed",
     }
     assert span.status.status_code is StatusCode.UNSET
@@ -190,7 +190,9 @@ def test_a_stream_with_an_error_event(scene: Scene, telemetry: Telemetry) -> Non
 
 def test_a_stream_that_is_no_message_has_no_end_event(scene: Scene, telemetry: Telemetry) -> None:
     """Then nobody can say whether it was complete."""
-    attempt = scene.attempt(target=target_of("GET", "https", "h.test", None, "/v1/sessions/s1/events/stream"))
+    attempt = scene.attempt(
+        request=RequestFacts(target_of("GET", "https", "h.test", None, "/v1/sessions/s1/events/stream"))
+    )
     scene.stream(attempt)
     attempt.end(End.READ)
     [span] = telemetry.attempts
@@ -229,7 +231,7 @@ def test_what_the_app_stops_is_no_error(
 
 def test_a_path_that_is_not_known_has_no_template(scene: Scene, telemetry: Telemetry) -> None:
     """The name of the span stays bounded."""
-    scene.answer(scene.attempt(target=target_of("POST", "https", "h.test", 8443, "/secret/4711")))
+    scene.answer(scene.attempt(request=RequestFacts(target_of("POST", "https", "h.test", 8443, "/secret/4711"))))
     [span] = telemetry.attempts
     assert span.name == "POST"
     assert semconv.URL_TEMPLATE not in attributes(span)
@@ -254,6 +256,81 @@ def test_no_attempt_has_an_attribute_of_a_model_call(scene: Scene, telemetry: Te
     call.method_returned(None, None)
     assert len(telemetry.attempts) == 2
     assert not any(name.startswith("gen_ai.") for span in telemetry.attempts for name in attributes(span))
+
+
+def test_what_a_request_and_its_response_say(scene: Scene, telemetry: Telemetry) -> None:
+    """Sizes, proxy, ids and the server's own time are on the span, and nothing of a header that is no id."""
+    headers = {
+        b"content-length": b"9",
+        b"anthropic-workspace-id": b"wrkspc_1",
+        b"cf-ray": b"ray_1",
+        b"anthropic-organization-id": b"no\x00id",
+        b"server-timing": b"x-originResponse;dur=250",
+        **SECRETS,
+    }
+    scene.answer(scene.attempt(request=FACTS._replace(proxy="proxy.test:3128", size=7)), headers=headers)
+    [span] = telemetry.attempts
+    assert attributes(span) == {
+        **START,
+        **RESPONSE,
+        semconv.PROXY_ADDRESS: "proxy.test:3128",
+        semconv.HTTP_REQUEST_BODY_SIZE: 7,
+        semconv.HTTP_RESPONSE_BODY_SIZE: 9,
+        semconv.WORKSPACE_ID: "wrkspc_1",
+        semconv.RESPONSE_ID: "ray_1",
+        semconv.SERVER_DURATION: 0.25,
+        semconv.PHASE_PREFIX + "receive": 0.0,
+        semconv.ATTEMPT_OUTCOME: "completed",
+    }
+
+
+def test_a_failure_says_the_apis_error_and_why_nobody_retried(scene: Scene, telemetry: Telemetry) -> None:
+    """Type and code of the API's error and the stop reason are on the attempt's span and on the call's."""
+    body = b'{"error": {"type": "rate_limit_error", "details": {"error_code": "spend_limit"}, "message": "secret"}}'
+    call = scene.call(max_retries=1)
+    scene.answer(scene.attempt(call), 429, body=body)
+    scene.answer(scene.attempt(call), 429, body=body)
+    call.method_raised(ValueError())
+    retried, last = (attributes(span) for span in telemetry.attempts)
+    [span] = telemetry.calls
+    told = {semconv.API_ERROR_TYPE: "rate_limit_error", semconv.API_ERROR_CODE: "spend_limit"}
+    assert told.items() <= retried.items()
+    assert semconv.RETRY_STOP_REASON not in retried
+    for found in (last, attributes(span)):
+        assert {**told, semconv.RETRY_STOP_REASON: "exhausted"}.items() <= found.items()
+    assert "secret" not in span.to_json()
+
+
+def test_an_error_of_no_known_type_has_its_code_only(scene: Scene, telemetry: Telemetry) -> None:
+    """A type that the API does not document is not passed on."""
+    body = b'{"error": {"type": "a_secret", "details": {"error_code": "spend_limit"}}}'
+    scene.answer(scene.attempt(), 400, body=body)
+    [span] = telemetry.attempts
+    found = attributes(span)
+    assert (found.get(semconv.API_ERROR_TYPE), found[semconv.API_ERROR_CODE]) == (None, "spend_limit")
+
+
+def test_a_fallback_says_that_it_is_one(scene: Scene, telemetry: Telemetry) -> None:
+    """An attempt that followed one which did not fail has no backoff, and its call was not retried."""
+    call = scene.call()
+    scene.answer(scene.attempt(call))
+    scene.answer(scene.attempt(call))
+    call.method_returned(None, None)
+    found = attributes(telemetry.attempts[1])
+    assert (found[semconv.HTTP_REQUEST_RESEND_COUNT], found[semconv.RETRY_REASON]) == (1, "fallback")
+    assert not {semconv.RETRY_DELAY, semconv.RETRY_SOURCE} & set(found)
+    assert semconv.HTTP_REQUEST_RESEND_COUNT not in attributes(telemetry.calls[0])
+
+
+def test_a_call_that_the_network_failed_has_its_cause(scene: Scene, telemetry: Telemetry) -> None:
+    """The call's own span says the network's word beside that of the SDK."""
+    call = scene.call(max_retries=0)
+    scene.fail(scene.attempt(call), httpx.ReadTimeout("secret"))
+    call.method_raised(httpx.ReadTimeout("secret"))
+    [span] = telemetry.calls
+    found = attributes(span)
+    assert (found[semconv.ERROR_TYPE], found[semconv.NETWORK_CAUSE]) == ("client_timeout_error", "read_timeout")
+    assert found[semconv.RETRY_STOP_REASON] == "exhausted"
 
 
 class Seen(Sampler):
