@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -136,32 +138,77 @@ def test_a_response_that_was_read_is_closed(ask: Asked) -> None:
     response = ask(stream=False)
     assert response.is_closed
     assert response.content == LINES
+    assert response._content == LINES
 
 
 # -- decoded chunks ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["read", "iter_text", "iter_lines"])
-def test_decoded_chunks_pass_iter_bytes_of_the_instance(driver: Driver, ask: Asked, how: str) -> None:
-    """An `iter_bytes` that was put on the response is what every other way to read it decoded goes through."""
+class _Decoder:
+    """A decoder of our own around that of a response."""
+
+    def __init__(self, decoder: Any) -> None:
+        self.decoder = decoder
+        self.calls: list[str] = []
+        self.passed: list[bytes] = []
+
+    def _note(self, decoded: Any) -> Any:
+        if isinstance(decoded, bytes):
+            self.passed.append(decoded)
+            return decoded
+        return self._one_by_one(decoded)
+
+    def _one_by_one(self, decoded: Any) -> Iterator[bytes]:
+        for chunk in decoded:
+            self.passed.append(chunk)
+            yield chunk
+
+    def decode(self, data: bytes) -> Any:
+        self.calls.append("decode")
+        return self._note(self.decoder.decode(data))
+
+    def flush(self) -> Any:
+        self.calls.append("flush")
+        return self._note(self.decoder.flush())
+
+
+def decoded(response: Any) -> _Decoder:
+    """Puts a decoder of our own in the place of that of the response, and returns it."""
+    response._decoder = _Decoder(response._get_content_decoder())
+    made: _Decoder = response._decoder
+    return made
+
+
+@pytest.mark.parametrize("how", ["read", "iter_bytes", "iter_text", "iter_lines"])
+def test_decoded_chunks_pass_the_decoder_of_the_response(driver: Driver, ask: Asked, how: str) -> None:
+    """A `_decoder` that was put on an unread response decodes every chunk, and is flushed once, at the end."""
     response = ask(gzip=True)
     assert response.headers["content-encoding"] == "gzip"
-    passed: list[bytes] = []
-
-    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
-        for chunk in type(response).iter_bytes(response, chunk_size):
-            passed.append(chunk)
-            yield chunk
-
-    async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        async for chunk in type(response).aiter_bytes(response, chunk_size):
-            passed.append(chunk)
-            yield chunk
-
-    response.iter_bytes, response.aiter_bytes = iter_bytes, aiter_bytes
+    decoder = decoded(response)
+    assert response._get_content_decoder() is decoder
     read = getattr(response, f"a{how}" if driver.asynchronous else how)()
     driver(read) if how == "read" else driver.read(read)
-    assert b"".join(passed) == LINES
+    assert b"".join(decoder.passed) == LINES
+    assert decoder.calls[-1] == "flush"
+    assert decoder.calls.count("flush") == 1
+
+
+def test_what_is_read_raw_passes_no_decoder(driver: Driver, ask: Asked) -> None:
+    """An app that reads the compressed bytes itself leaves the decoder alone."""
+    response = ask(gzip=True)
+    decoder = decoded(response)
+    driver.read(response.aiter_raw() if driver.asynchronous else response.iter_raw())
+    assert decoder.calls == []
+
+
+def test_a_decoder_is_not_pickled_with_its_response(driver: Driver, ask: Asked) -> None:
+    """A response that was closed unread can be pickled though its decoder cannot."""
+    response = ask(gzip=True)
+    decoded(response).unpicklable = lambda: None  # type: ignore[attr-defined]
+    driver.close(response)
+    again = pickle.loads(pickle.dumps(response))
+    assert again.status_code == 200
+    assert not isinstance(getattr(again, "_decoder", None), _Decoder)
 
 
 # -- what a response tells ---------------------------------------------------------------------------------------------
@@ -186,6 +233,31 @@ def test_the_elapsed_time_is_that_of_the_body_below(driver: Driver, ask: Asked) 
     wrapped(response)
     driver(response.aread() if driver.asynchronous else response.read())
     assert response.elapsed.total_seconds() > 0
+
+
+def test_a_body_that_is_not_in_memory_is_not_kept(driver: Driver, ask: Asked) -> None:
+    """An open response has no `_content` until it is read."""
+    response = ask()
+    assert not hasattr(response, "_content")
+    driver.close(response)
+    assert not hasattr(response, "_content")
+
+
+def test_a_response_tells_whether_it_is_a_redirect_that_may_be_followed(stack: Stack) -> None:
+    """By `has_redirect_location`: a 304 or a redirect without a place to go is none."""
+    made = [
+        stack.module.Response(status, headers=headers)
+        for status, headers in ((307, {"location": "/"}), (307, {}), (304, {"location": "/"}), (200, {}))
+    ]
+    assert [response.has_redirect_location for response in made] == [True, False, False, False]
+
+
+def test_a_request_has_its_body_and_can_be_a_weak_key(client: Any) -> None:
+    """A body that is in memory is in `_content`, with its length in the headers; a request is hashed by identity."""
+    one, other = (client.build_request("POST", "http://127.0.0.1", content=b'{"model": "m"}') for _ in range(2))
+    assert one._content == b'{"model": "m"}'
+    assert one.headers["content-length"] == "14"
+    assert dict(weakref.WeakKeyDictionary({one: 1, other: 2}).items()) == {one: 1, other: 2}
 
 
 def test_what_a_request_tells(client: Any) -> None:

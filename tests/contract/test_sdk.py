@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import inspect
+import json
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -208,3 +211,69 @@ def test_a_request_has_extensions_that_can_be_replaced(app: SdkApp) -> None:
     request = app.http.build_request("GET", "http://127.0.0.1")
     request.extensions = {**request.extensions, "anthropic_otel.attempt": True}
     assert request.extensions["anthropic_otel.attempt"] is True
+
+
+# -- what a request is built of ----------------------------------------------------------------------------------------
+
+
+def built(app: SdkApp, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, Any]]:
+    """The models of the options that `_build_request` is given from here on, plain and extra, and of the request."""
+    made: list[tuple[Any, Any, Any]] = []
+    cls = next(each for each in type(app.client).__mro__ if "_build_request" in each.__dict__)
+    original = cls.__dict__["_build_request"]
+
+    def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
+        # Before, as what is built may change the options.
+        asked = tuple((getattr(options, name, None) or {}).get("model") for name in ("json_data", "extra_json"))
+        request = original(self, options, *args, **kwargs)
+        made.append((*asked, json.loads(request.content)["model"]))
+        return request
+
+    monkeypatch.setattr(cls, "_build_request", _build_request)
+    return made
+
+
+def test_the_model_of_a_request_is_that_of_its_options(app: SdkApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`_build_request` takes it from `extra_json`, which is the app's `extra_body`, and else from `json_data`."""
+    made = built(app, monkeypatch)
+    app.create()
+    app.create(extra_body={"model": "another"})
+    assert [sent for *_, sent in made] == [MODEL, "another"]
+    # Where the SDK has merged the two by then, there is no `extra_json` any more.
+    assert [extra or plain for plain, extra, _ in made] == [MODEL, "another"]
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_request_is_built_for_each_attempt(app: SdkApp, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry is a request of its own."""
+    app.client.base_url = sim.base_url
+    sim.play("http_529", "ok")
+    made = built(app, monkeypatch)
+    app.create()
+    assert [model for *_, model in made] == [MODEL, MODEL]
+
+
+_AUTH = importlib.util.find_spec("anthropic.lib.credentials")
+
+
+@pytest.mark.skipif(_AUTH is None, reason="this SDK fetches no credentials")
+@pytest.mark.parametrize("cls", [anthropic.Anthropic, anthropic.AsyncAnthropic])
+def test_the_auth_that_fetches_credentials_is_of_the_sdk(cls: type[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the module of its class it is told from the auth of an app, and a client with a key has none."""
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    token = importlib.import_module("anthropic.lib.credentials").StaticToken("token")
+    auth = cls(credentials=token).custom_auth
+    assert type(auth).__module__.partition(".")[0] == "anthropic"
+    assert cls(api_key="none").custom_auth is None
+
+
+def test_a_client_names_its_provider() -> None:
+    """`_gen_ai_provider_name` of the SDK's spans, where it has spans."""
+    names = {
+        name: getattr(getattr(anthropic, name, None), "_gen_ai_provider_name", None)
+        for name in ("Anthropic", "AsyncAnthropic", "AnthropicBedrock", "AnthropicVertex")
+    }
+    bedrock, vertex = ("aws.bedrock", "gcp.vertex_ai") if TRACES_ITSELF else (None, None)
+    own = "anthropic" if TRACES_ITSELF else None
+    assert names == {"Anthropic": own, "AsyncAnthropic": own, "AnthropicBedrock": bedrock, "AnthropicVertex": vertex}

@@ -6,10 +6,12 @@ The events are those of httpcore and httpcore2, sync and async, on HTTP/1.1 and 
 from __future__ import annotations
 
 import importlib.util
+import re
 import socket
 import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,6 +178,27 @@ def test_a_proxy_is_sent_a_request_of_its_own(stack: Stack, driver: Driver, sim:
     ]
     requests = [info["request"] for name, info in heard.events if name == "http11.send_request_headers.started"]
     assert [request.method for request in requests] == [b"CONNECT", b"POST"]
+
+
+@pytest.mark.parametrize("name", ["proxy_407", "proxy_502"])
+def test_a_tunnel_that_is_refused_is_answered(stack: Stack, driver: Driver, sim: Simulator, name: str) -> None:
+    """The proxy's answer to `CONNECT` comes as a response's headers do, and no further request follows."""
+    endpoint = sim.endpoint(name)
+    client = http_client(stack, endpoint)
+    heard = ask(client, driver, endpoint.base_url)
+    driver.close(client)
+    requests = [info["request"] for event, info in heard.events if event == "http11.send_request_headers.started"]
+    assert [request.method for request in requests] == [b"CONNECT"]
+    assert heard.info("http11.receive_response_headers.complete")["return_value"][1] == int(name[-3:])
+
+
+def test_every_event_that_is_handled_is_one_of_httpcores(stack: Stack) -> None:
+    """Each step that the timeline has a handler for is written in the source of the transport, under that name."""
+    core = importlib.import_module(stack.library.replace("httpx", "httpcore"))
+    kind = "_async" if stack.asynchronous else "_sync"
+    source = "".join(path.read_text("utf-8") for path in Path(str(core.__file__)).parent.joinpath(kind).glob("*.py"))
+    steps = {name.rpartition(".")[0].partition(".")[2] for name in timeline._HANDLERS}
+    assert steps - set(re.findall(r'Trace\(\s*"(\w+)"', source)) == set()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("socksio") is None, reason="socksio is not installed")

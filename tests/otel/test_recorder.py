@@ -22,6 +22,8 @@ from anthropic_otel._core.tee import Tee
 from anthropic_otel._otel import logs, providers, spans
 from anthropic_otel._otel.metrics import Metrics
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+from anthropic_otel.testing._captured import Captured
+from anthropic_otel.testing._collector import Collector
 from core.notes import ManualClock, Notes
 from otel.scene import Scene
 from support.telemetry import Telemetry
@@ -279,6 +281,17 @@ def test_what_fails_in_it_costs_the_recorder_beside_it_nothing(
         patch.setattr(owner, name, fail)
         a_whole_call(scene)
     assert beside.events == alone.events
+
+
+@pytest.mark.parametrize("marks", range(6))
+def test_what_fails_in_a_capture_costs_the_recorder_beside_it_nothing(
+    scene: Scene, recorder: OpenTelemetryRecorder, telemetry: Telemetry, clock: ManualClock, marks: int
+) -> None:
+    """The recorder of `capture` raises nothing either, at whichever of its marks its clock fails."""
+    left = iter([0.0] * marks)
+    a_whole_call(Scene(Tee(Collector(Captured(), lambda: next(left)), recorder), clock))
+    assert (len(telemetry.attempts), attempts_measured(telemetry)) == (2, 2)
+    assert call_outcomes(telemetry) == ["recovered"]
 
 
 # -- what it tells the request -----------------------------------------------------------------------------------------

@@ -1,0 +1,77 @@
+"""What the library looks up below a client: its transport, the proxy of that, and whether it tells of its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from anthropic_otel._adapters.transports import TransportFacts, facts_of
+from support.driver import Driver
+from support.stacks import STACKS, Stack
+
+pytestmark = pytest.mark.without_sdk
+
+PROXY = "http://user:secret@127.0.0.1:3128"
+
+
+@pytest.fixture(params=STACKS, ids=lambda stack: stack.name)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    found: Stack = request.param
+    return found
+
+
+@pytest.fixture
+def driver(stack: Stack) -> Iterator[Driver]:
+    with Driver(asynchronous=stack.asynchronous) as made:
+        yield made
+
+
+def url(stack: Stack, text: str = "https://api.example/v1/messages") -> Any:
+    return stack.module.URL(text)
+
+
+def test_a_client_tells_the_transport_of_a_url(stack: Stack, driver: Driver) -> None:
+    """By `_transport_for_url`: that of a mount for the hosts of that mount, and the client's own for every other."""
+    own, other = (stack.module.MockTransport(lambda _: stack.module.Response(200)) for _ in range(2))
+    client = (stack.module.AsyncClient if stack.asynchronous else stack.module.Client)(
+        transport=own, mounts={"all://other.example": other}
+    )
+    assert client._transport_for_url(url(stack)) is own
+    assert client._transport_for_url(url(stack, "https://other.example")) is other
+    driver.close(client)
+
+
+def test_a_transport_of_httpcore_has_a_pool(stack: Stack, driver: Driver) -> None:
+    """In `_pool`, and the aiohttp transport has none: only the pool's transports hear of `trace` functions."""
+    client = stack.client_class()
+    transport = client._transport_for_url(url(stack))
+    assert (getattr(transport, "_pool", None) is not None) is not stack.aiohttp
+    assert facts_of(client, url(stack)) == TransportFacts(None, emits_events=not stack.aiohttp)
+    driver.close(client)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_a_proxy_is_told_by_the_transport(stack: Stack, driver: Driver, scheme: str) -> None:
+    """By `_proxy_url` of the pool, or by `proxy` of the aiohttp transport; user information is not in what is kept."""
+    if scheme == "socks5":
+        pytest.importorskip("socksio")
+        if stack.aiohttp:
+            pytest.skip("aiohttp speaks no SOCKS")
+    client = stack.client_class(proxy=PROXY.replace("http", scheme))
+    transport = client._transport_for_url(url(stack))
+    found = transport.proxy.url if stack.aiohttp else transport._pool._proxy_url
+    host = found.host if isinstance(found.host, str) else found.host.decode()
+    assert (host, found.port) == ("127.0.0.1", 3128)
+    assert facts_of(client, url(stack)) == TransportFacts("127.0.0.1:3128", emits_events=not stack.aiohttp)
+    driver.close(client)
+
+
+def test_a_transport_of_the_apps_own_is_unknown(stack: Stack, driver: Driver) -> None:
+    """A transport that has neither a pool nor a proxy says nothing of either."""
+    client = (stack.module.AsyncClient if stack.asynchronous else stack.module.Client)(
+        transport=stack.module.MockTransport(lambda _: stack.module.Response(200))
+    )
+    assert facts_of(client, url(stack)) == TransportFacts()
+    driver.close(client)
