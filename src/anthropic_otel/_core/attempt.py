@@ -307,6 +307,7 @@ class Attempt:
                 if on_end is not None:
                     on_end(self)
 
+    @guarded(None)
     def _recover_response(self) -> None:
         """Takes the response from the transport, where its body failed inside `send` and nobody else has seen it."""
         raw, self.timeline.raw_response = self.timeline.parsed_response, None

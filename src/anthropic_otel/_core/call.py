@@ -84,6 +84,7 @@ class Call:
         "_answer",
         "_claim",
         "_clock",
+        "_completed",
         "_failed_count",
         "_last_failed",
         "_method_done",
@@ -126,6 +127,7 @@ class Call:
         self.duration = 0
         self._sdk_attempts = 0
         self._failed_count = 0
+        self._completed = False
         self._last_failed: Attempt | None = None
         self._answer: Attempt | None = None
         """The attempt that ended last and was answered with less than 400: what a parsed reply is from."""
@@ -196,6 +198,8 @@ class Call:
         if self.outcome is None:
             self.operation, self.address = attempt.operation, attempt.target.address
             self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
+        if attempt.outcome is AttemptOutcome.COMPLETED:
+            self._completed = True
         if attempt.outcome is AttemptOutcome.FAILED:
             self._undecided.append(attempt)
             if self.outcome is None:
@@ -294,8 +298,9 @@ class Call:
     def _spoiled_answer(self) -> Attempt | None:
         """The attempt that a parsed reply is from, if what it was answered was no answer."""
         answer = self._answer
-        # Not a stream: that is read by somebody else than the app, which got its reply from another attempt.
-        return answer if answer is not None and answer.error_type == UNEXPECTED_CONTENT else None
+        # Not if another attempt was answered: the reply may be of that one. And not a stream, which was not returned.
+        spoiled = answer is not None and answer.error_type == UNEXPECTED_CONTENT and answer.reading is None
+        return answer if spoiled and not self._completed else None
 
     def _out_of_retries(self) -> bool:
         most, retries = self.invocation.max_retries, self._sdk_attempts - 1

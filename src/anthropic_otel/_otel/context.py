@@ -31,6 +31,7 @@ def current() -> Context:
     return otel_context.get_current()
 
 
+@guarded(False)
 def suppressed() -> bool:
     """Whether somebody upstream asks for no instrumentation, of everything or of HTTP clients."""
     values = otel_context.get_current()

@@ -8,6 +8,8 @@ server made up are left out. So are these, which an instrumented app cannot have
 - The name of the type of a response's body, `response.stream`, and its private names: the end of a body is to be seen
   only from within it.
 - `__wrapped__` and `__code__` of a function that is patched: the first names the original, the second is what is new.
+- `_decoder` of a response that is unread: the HTTP library's own private name for what decompresses, which it sets when
+  the reading begins and does not pickle.
 - One private name in the `__dict__` of an HTTP client that was named to `instrument` or `instrument_http_client`.
 """
 
@@ -35,8 +37,8 @@ _PASSING: Final = re.compile(
 )
 
 
-_CACHED: Final = "__slotnames__"
-"""What `copyreg` leaves on a class when it first pickles an object of it."""
+_LATE: Final = frozenset({"__slotnames__", "_decoder"})
+"""What a library sets when it first needs it: `copyreg` on a class that it pickles, and httpx on a compressed body."""
 
 _NAMES: Final = ("__name__", "__qualname__", "__module__", "__doc__")
 
@@ -61,8 +63,8 @@ def public(value: Any) -> list[str]:
 
 
 def unmarked(names: Iterable[str]) -> list[str]:
-    """The names without the private name that is allowed."""
-    return [name for name in names if not name.startswith(MARK) and name != _CACHED]
+    """The names without the private names that are allowed."""
+    return [name for name in names if not name.startswith(MARK) and name not in _LATE]
 
 
 def attribute(owner: Any, name: str) -> Any:

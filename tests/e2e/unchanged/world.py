@@ -20,6 +20,9 @@ from support.driver import Driver
 from support.stacks import HTTPCORE_STACKS, Stack, http_client
 from support.telemetry import Telemetry
 
+_NOON: Final = 1_800_000_000.0
+"""The server's time, in seconds since the epoch."""
+
 
 class World:
     """An app: `http` is its HTTP client, `sdk` the SDK client on it, `None` where the SDK does not take the stack.
@@ -146,6 +149,11 @@ DOORS: Final = (
 
 STACKS: Final = HTTPCORE_STACKS
 """The stacks that have clients of their own: aiohttp is a transport below the same client classes."""
+
+
+def simulator() -> Simulator:
+    """A server whose time stands still: of two runs each response has the same headers, but for its ids."""
+    return Simulator(clock=lambda: _NOON)
 
 
 @contextmanager
