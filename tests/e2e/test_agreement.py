@@ -11,32 +11,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from anthropic_otel.simulator import FAULTS, Fault, Simulator
+from anthropic_otel.simulator import Fault, Simulator
 from e2e.agreement.agreeing import contradictions
 from e2e.agreement.doors import DOORS, Door, observe_at, representatives
 from e2e.agreement.meeting import observe, situations
 from support import pending
+from support.cases import cases
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
-from support.stacks import STACKS, Stack
+from support.stacks import SDK_STACKS, STACKS, Stack
 
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
-CASES = [
-    pytest.param(
-        fault,
-        stack,
-        id=f"{fault.name}-{stack.name}",
-        marks=(
-            *pending.marks(fault.name, stack.name, pending.AGREEMENT),
-            *(() if stack.of_sdk else (pytest.mark.without_sdk,)),
-        ),
-    )
-    for fault in FAULTS.values()
-    for stack in STACKS
-    if stack.kind in fault.applies_to
-]
-
-
+CASES = list(cases(pending.AGREEMENT, turn=1, every_stack=False))
 AT_DOORS = [
     pytest.param(
         door,
@@ -46,6 +32,7 @@ AT_DOORS = [
         marks=(
             *pending.marks(fault.name, stack.name, door.name),
             *(() if stack.of_sdk else (pytest.mark.without_sdk,)),
+            *(() if stack in SDK_STACKS[:2] else (pytest.mark.slow,)),
         ),
     )
     for door in DOORS

@@ -11,30 +11,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from anthropic_otel.simulator import FAULTS, Fault, Simulator
+from anthropic_otel.simulator import Fault, Simulator
 from e2e.catalogue.app import check_logs, check_nothing_private_is_told, check_what_the_app_sees
 from e2e.catalogue.meeting import Meeting, met
 from e2e.catalogue.metrics import check_metrics
 from e2e.catalogue.spans import check_attempt_spans, check_call_span
 from support import identities, pending
+from support.cases import cases
 from support.marks import BREAKS_CONNECTIONS
-from support.stacks import STACKS, Stack
+from support.stacks import Stack
 from support.telemetry import Telemetry
 
-CASES = [
-    pytest.param(
-        fault,
-        stack,
-        id=f"{fault.name}-{stack.name}",
-        marks=(
-            *pending.marks(fault.name, stack.name, pending.CATALOGUE),
-            *(() if stack.of_sdk else (pytest.mark.without_sdk,)),
-        ),
-    )
-    for fault in FAULTS.values()
-    for stack in STACKS
-    if stack.kind in fault.applies_to and (stack.of_sdk or fault.needs.sdk is None)
-]
+CASES = list(cases(pending.CATALOGUE, turn=0, every_stack=True))
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 
 
