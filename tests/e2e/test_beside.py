@@ -218,25 +218,48 @@ def test_the_http_instrumentation_goes_on_for_the_apps_own_requests(
     assert _of_another_scope(recorded) == ["POST"]
 
 
+def _counts(telemetry: Telemetry) -> dict[str, float]:
+    """How many attempts have started and ended, and how many calls have ended."""
+    return {
+        "started": sum(point.sum for point in telemetry.points(s.ATTEMPT_STARTED)),
+        "attempts": sum(point.count for point in telemetry.points(s.ATTEMPT_DURATION)),
+        "calls": sum(point.count for point in telemetry.points(s.CALL_DURATION)),
+    }
+
+
 @pytest.mark.parametrize("quiet", [suppress_instrumentation, suppress_http_instrumentation])
-def test_nothing_is_recorded_where_somebody_upstream_asks_for_silence(
-    quiet: Any, app: SdkApp, recorded: Telemetry
+def test_only_spans_are_left_out_where_somebody_upstream_suppresses_instrumentation(
+    quiet: Any, app: SdkApp, sim: Simulator, recorded: Telemetry
 ) -> None:
-    """No span, no metric, no log record of ours; and the call works."""
+    """Metrics and logs of calls go on, no span of ours is made, and one warning says how to have spans."""
+    sim.play("http_529")
     with quiet():
         assert app.create().content
         assert app.events()
-    assert not recorded.attempts
-    assert not recorded.logs
-    assert not recorded.points(s.ATTEMPT_STARTED)
-    assert not recorded.points(s.CALL_DURATION)
+    assert not [span for span in recorded.spans if span.instrumentation_scope.name == s.SCOPE]
+    assert _counts(recorded) == {"started": 3, "attempts": 3, "calls": 2}
+    assert [record.getMessage().partition(" failed")[0] for record in recorded.logs] == [
+        "messages.create attempt 1 of 3"
+    ]
+    [warning] = recorded.warnings
+    assert "Let anthropic_otel alone instrument the Anthropic SDK" in warning
 
 
-def test_silence_ends_with_its_block(app: SdkApp, recorded: Telemetry) -> None:
-    """The next call is recorded."""
+def test_suppression_ends_with_its_block(app: SdkApp, recorded: Telemetry) -> None:
+    """The next call has its spans."""
     token = attach(set_value("suppress_instrumentation", True))
     app.create()
     detach(token)
     app.create()
-    assert len(recorded.attempts) == 1
-    identities.check(recorded, calls=1)
+    [attempt] = recorded.attempts
+    [*_, call] = recorded.calls
+    assert attempt.parent == call.context
+    assert _counts(recorded) == {"started": 2, "attempts": 2, "calls": 2}
+
+
+def test_no_warning_where_nobody_suppresses_instrumentation(app: SdkApp, recorded: Telemetry) -> None:
+    """The library's own suppression of the HTTP client's instrumentation is none of somebody upstream."""
+    app.create()
+    assert app.events()
+    assert len(recorded.attempts) == 2
+    assert not recorded.warnings

@@ -48,6 +48,7 @@ def test_a_whole_call_is_a_literal(simulator: Simulator, client: anthropic.Anthr
         "url_template": "/v1/messages",
         "server_address": "127.0.0.1",
         "duration": 1.0,
+        "model": "claude-opus-4-8",
     }
     reset = telemetry.attempts[1].exception_type
     assert reset is not None
@@ -63,6 +64,7 @@ def test_a_whole_call_is_a_literal(simulator: Simulator, client: anthropic.Anthr
             backoff=4.0,
             outcome="recovered",
             error_type=None,
+            retries=2,
             attempts=(
                 Attempt(
                     **common,
@@ -73,6 +75,7 @@ def test_a_whole_call_is_a_literal(simulator: Simulator, client: anthropic.Anthr
                     status=529,
                     request_id=first,
                     error_type="529",
+                    api_error_type="overloaded_error",
                     connection_reused=False,
                 ),
                 Attempt(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 import anthropic
 import httpx2
@@ -27,9 +27,6 @@ pytestmark = [
     pytest.mark.skipif(SDK_LIBRARY != "httpx2", reason="the transports here are of the SDK's present library"),
     *BREAKS_CONNECTIONS,
 ]
-
-ONE_ATTEMPT: Final = "sends of a transport that retries by itself are one attempt"
-STALE: Final = "the response of the send before stays on a failure of the network"
 
 
 class Retrying(httpx2.HTTPTransport):
@@ -99,7 +96,6 @@ def told(attempts: list[Attempt]) -> list[tuple[int | None, str | None]]:
     return [(attempt.status, attempt.error_type) for attempt in attempts]
 
 
-@pytest.mark.xfail(strict=True, reason=ONE_ATTEMPT)
 def test_each_send_of_a_retrying_transport_is_an_attempt(sim: Simulator) -> None:
     """Two failures and an answer are three attempts of one call, and what sent again was the transport."""
     sim.play("http_503", "http_529", "ok")
@@ -109,7 +105,6 @@ def test_each_send_of_a_retrying_transport_is_an_attempt(sim: Simulator) -> None
     assert [each.outcome for each in telemetry.calls] == ["recovered"]
 
 
-@pytest.mark.xfail(strict=True, reason=ONE_ATTEMPT)
 def test_a_broken_connection_that_a_transport_retries_is_an_attempt(sim: Simulator) -> None:
     """The reset is not lost because the transport swallowed it."""
     sim.play("connection_reset", "ok")
@@ -117,7 +112,6 @@ def test_a_broken_connection_that_a_transport_retries_is_an_attempt(sim: Simulat
     assert told(telemetry.attempts) == [(None, "connection_reset"), (200, None)]
 
 
-@pytest.mark.xfail(strict=True, reason="the exception of a transport that gives up wins over the status that is known")
 @pytest.mark.parametrize("error", [httpx2.ReadError, RuntimeError])
 def test_a_transport_that_gives_up_has_failed_by_its_last_status(error: type[Exception], sim: Simulator) -> None:
     """Three times 529 is `529`, whatever exception the transport makes of it."""
@@ -127,7 +121,6 @@ def test_a_transport_that_gives_up_has_failed_by_its_last_status(error: type[Exc
     assert {attempt.error_type for attempt in telemetry.attempts} == {"529"}
 
 
-@pytest.mark.xfail(strict=True, reason=ONE_ATTEMPT)
 def test_each_host_of_a_pool_is_an_attempt(sim: Simulator) -> None:
     """The host that refuses is one, the host that answers another."""
     ports = [port_of(sim.endpoint(name).base_url) for name in ("connection_refused", "ok")]
@@ -135,7 +128,6 @@ def test_each_host_of_a_pool_is_an_attempt(sim: Simulator) -> None:
     assert told(telemetry.attempts) == [(None, "connection_refused"), (200, None)]
 
 
-@pytest.mark.xfail(strict=True, reason=STALE)
 def test_a_503_before_a_network_failure_is_not_on_the_failure(sim: Simulator) -> None:
     """The last attempt has no response, so neither a status nor a request id."""
     ports = [port_of(sim.endpoint(name).base_url) for name in ("http_503", "connection_refused")]
@@ -143,7 +135,6 @@ def test_a_503_before_a_network_failure_is_not_on_the_failure(sim: Simulator) ->
     assert (last.status, last.request_id, last.error_type) == (None, None, "connection_refused")
 
 
-@pytest.mark.xfail(strict=True, reason="a hop to another host that refuses is proxy_error, with the status of the 307")
 def test_a_redirect_to_a_host_that_refuses_is_a_refused_connection(sim: Simulator) -> None:
     """One attempt, no proxy, and no status: there was no response to what was sent last."""
     target = sim.endpoint("connection_refused").base_url.replace("127.0.0.1", "localhost")
@@ -167,9 +158,7 @@ class AskedFirst(httpx2.Auth):
     [
         ("ok", (200, None)),
         ("http_529", (529, "529")),
-        pytest.param(
-            "connection_reset", (None, "connection_reset"), marks=pytest.mark.xfail(strict=True, reason=STALE)
-        ),
+        ("connection_reset", (None, "connection_reset")),
     ],
 )
 def test_a_401_of_an_auth_flow_is_within_its_attempt(
@@ -198,7 +187,6 @@ def _authenticated(
     return [dict(attempt.attributes or {}) for attempt in recorded.attempts]
 
 
-@pytest.mark.xfail(strict=True, reason="the time in which credentials are fetched is told as waiting for the pool")
 def test_a_slow_provider_of_credentials_is_a_phase_of_its_own(sim: Simulator, recorded: Telemetry) -> None:
     """What it took is `phase.auth`, and nothing of it is `phase.pool`."""
     credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK fetches no credentials")
@@ -216,7 +204,6 @@ def test_a_slow_provider_of_credentials_is_a_phase_of_its_own(sim: Simulator, re
     assert phases.get("anthropic.client.phase.pool", 0) <= sum(phases.values()) - took[0]
 
 
-@pytest.mark.xfail(strict=True, reason="a provider that cannot be reached is a refused connection at the API's address")
 def test_a_provider_that_cannot_be_reached_fails_in_its_phase(sim: Simulator, recorded: Telemetry) -> None:
     """The API's address was never tried: the phase says so."""
     pytest.importorskip("anthropic.lib.credentials", reason="this SDK fetches no credentials")

@@ -27,24 +27,9 @@ def _cases() -> Iterator[Any]:
         for order in orders.ORDERS:
             for stack in STACKS:
                 for named in (False, True):
-                    quick = () if stack.of_sdk and not named else (pytest.mark.slow,)
-                    marks = (*quick, *_pending(name, order, stack, named))
+                    marks = () if stack.of_sdk and not named else (pytest.mark.slow,)
                     identity = f"{name}-{', '.join(order)}-{stack.name}-{'client' if named else 'process'}"
                     yield pytest.param(name, order, stack, named, id=identity, marks=marks)
-
-
-def _pending(name: str, order: tuple[str, ...], stack: Stack, named: bool) -> tuple[pytest.MarkDecorator, ...]:
-    """What the library changes today, as a strict expected failure."""
-    if not (stack.of_sdk or named):
-        return ()
-    why = None
-    if name == "plain mock on the class":
-        why = "the library calls `send` of the class as a function, which a mock is not"
-    if name == "mock on the client" and order == orders.BEHIND:
-        why = "the library's `send` is on the client, so that a mock writes it back there"
-    if name == "mock on the class" and order[0] == "theirs" and stack.asynchronous:
-        why = "a mock of an async `send` is no coroutine function to `inspect`, and the library takes it for a sync one"
-    return (pytest.mark.xfail(strict=True, reason=why),) if why else ()
 
 
 def _skip_unknown(name: str, stack: Stack) -> None:

@@ -9,5 +9,4 @@ fact must be, and nothing here knows the inside of the library.
     messages.py   probes of requests, responses and streams
     mocks.py      probes with `unittest.mock`
     orders.py     other patches of the same clients and classes, put on and taken off in every order
-    pending.py    what the library changes today
 """
