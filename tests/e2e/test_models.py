@@ -125,7 +125,7 @@ def _bedrock(sim: Simulator, **options: Any) -> Any:
 
 def _vertex(sim: Simulator, **options: Any) -> Any:
     pytest.importorskip("google.auth", reason="needs anthropic[vertex]")
-    named = {"access_token": "t", "region": "eu", "project_id": "p"}
+    named: dict[str, Any] = {"access_token": "t", "region": "eu", "project_id": "p"}
     return anthropic.AnthropicVertex(base_url=f"{sim.base_url}/v1", max_retries=0, **named, **options)
 
 
