@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -93,3 +98,89 @@ def test_a_log_handler_that_raises_is_no_failure_of_the_apps() -> None:
         assert risky(ValueError()) == "default"
     finally:
         logger.removeHandler(handler)
+
+
+# -- what a signal handler of the app raises ---------------------------------------------------------------------------
+
+
+class SoftTimeLimit(Exception):
+    """What a task queue raises in a task that takes too long."""
+
+
+def function(number: int, frame: FrameType | None) -> None:
+    """A handler as most are."""
+    raise SoftTimeLimit
+
+
+class Handlers:
+    """Handlers that are no plain functions."""
+
+    def method(self, number: int, frame: FrameType | None) -> None:
+        raise SoftTimeLimit
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.method(number, frame)
+
+
+def wrapper(*args: Any) -> None:
+    """A handler that another library has wrapped."""
+    function(*args)
+
+
+@pytest.fixture
+def handled(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The handler of the test is that of SIGUSR1."""
+    before = signal.signal(signal.SIGUSR1, request.param)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+HANDLERS = pytest.mark.parametrize(
+    "handled",
+    [function, Handlers().method, Handlers(), functools.partial(function), wrapper],
+    indirect=True,
+    ids=["function", "method", "object", "partial", "wrapper"],
+)
+
+
+@guarded("default")
+def signalled(inner: Callable[[], object] = lambda: None) -> str:
+    """Is interrupted by a signal, and does something else before."""
+    inner()
+    signal.raise_signal(signal.SIGUSR1)
+    return "result"
+
+
+@HANDLERS
+@pytest.mark.usefixtures("handled")
+def test_what_a_signal_handler_raises_is_the_apps(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception that the app's signal handler raises while our code runs reaches the app, and is not reported."""
+    with pytest.raises(SoftTimeLimit):
+        signalled()
+    with pytest.raises(SoftTimeLimit):
+        guarded("outer")(signalled)()
+    assert levels(caplog) == []
+
+
+@pytest.mark.parametrize("handled", [function], indirect=True)
+@pytest.mark.usefixtures("handled")
+def test_a_signal_in_a_handler_of_logging_is_the_apps(caplog: pytest.LogCaptureFixture) -> None:
+    """The app's signal handler is heard too while a failure of ours is being logged."""
+
+    class Signalled(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            signal.raise_signal(signal.SIGUSR1)
+            return True
+
+    chosen = Signalled()
+    guard.log.addFilter(chosen)
+    try:
+        with pytest.raises(SoftTimeLimit):
+            risky(ValueError())
+    finally:
+        guard.log.removeFilter(chosen)
+
+
+def test_the_same_exception_of_ours_is_held_back() -> None:
+    """The type of the exception does not make it the app's."""
+    assert risky(SoftTimeLimit()) == "default"

@@ -4,7 +4,8 @@ Rule: every entry point that the app's path calls is `guarded`. Code that runs a
 has the same `except` in place. An exception becomes one warning of its kind, then debug records, and the app goes on:
 a hook that raised would make the SDK send the request again.
 
-Only `Exception` is held back. A `KeyboardInterrupt` or a cancellation that arrives while our code runs is the app's.
+Only our own failure is held back. A `KeyboardInterrupt`, a cancellation, or what the app's own signal handler raises
+while our code runs, such as the soft time limit of a task, is the app's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import functools
 import logging
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -26,7 +28,7 @@ _seen: set[tuple[str, str]] = set()
 
 
 def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
-    """Makes a function that never raises an `Exception`: in place of one it returns `default` and reports it."""
+    """Makes a function that never raises an `Exception` of its own: in place of one it returns `default`."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R | D]:
         @functools.wraps(function)
@@ -43,19 +45,51 @@ def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
 
 
 def report(where: str, error: Exception) -> None:
-    """Logs a failure of the library itself: WARNING for the first of its kind, DEBUG from then on. Never raises.
+    """Logs a failure of the library itself: WARNING for the first of its kind, DEBUG from then on.
 
     A kind is the function and the type of the exception. The exception itself is left out, `exc_info` too: its text may
     quote what the app sent, a header with the API key included. The DEBUG record has the lines that it came through.
+
+    Raises nothing but `error`, where that is not ours but the app's.
     """
     try:
-        kind = (where, type(error).__qualname__)
-        if kind not in _seen and len(_seen) < _MAX_KINDS:
-            _seen.add(kind)
-            log.warning("Telemetry failed in %s with %s; the app is not affected. Further ones: DEBUG", *kind)
-        if log.isEnabledFor(logging.DEBUG):
-            lines = "".join(traceback.format_tb(error.__traceback__))
-            log.debug("Telemetry failed in %s with %s, through\n%s", *kind, lines)
-    except Exception:
+        if not is_of_the_app(error):
+            _log(where, error)
+            return
+    except Exception as of_logging:
         # A logging handler of the app raises. There is nobody left to tell.
-        return
+        if not is_of_the_app(of_logging):
+            return
+        raise
+    raise error
+
+
+def _log(where: str, error: Exception) -> None:
+    kind = (where, type(error).__qualname__)
+    if kind not in _seen and len(_seen) < _MAX_KINDS:
+        _seen.add(kind)
+        log.warning("Telemetry failed in %s with %s; the app is not affected. Further ones: DEBUG", *kind)
+    if log.isEnabledFor(logging.DEBUG):
+        lines = "".join(traceback.format_tb(error.__traceback__))
+        log.debug("Telemetry failed in %s with %s, through\n%s", *kind, lines)
+
+
+def is_of_the_app(error: Exception) -> bool:
+    """Whether a signal handler of the app raised `error` while our code ran.
+
+    Such a handler is known by its argument: the frame that it interrupted, which is above it in the traceback.
+    """
+    step = error.__traceback__
+    above: set[int] = set()
+    while step is not None:
+        frame = step.tb_frame
+        if above and any(id(argument) in above for argument in _arguments(frame)):
+            return True
+        above.add(id(frame))
+        step = step.tb_next
+    return False
+
+
+def _arguments(frame: FrameType) -> list[object]:
+    code, values = frame.f_code, frame.f_locals
+    return [values.get(name) for name in code.co_varnames[: code.co_argcount]]

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.clock import Clock
-from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.guard import guarded, is_of_the_app, report
 from anthropic_otel._core.semconv import Phase
 
 ParsedResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
@@ -202,8 +202,10 @@ def peer_of(stream: Any) -> tuple[str, int] | None:
     try:
         address = stream.get_extra_info("server_addr")
         return (str(address[0]), int(address[1]))
-    except Exception:
+    except Exception as error:
         # A closed socket, a Unix socket, a stream that does not know.
+        if is_of_the_app(error):
+            raise
         return None
 
 
