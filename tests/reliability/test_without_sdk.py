@@ -1,0 +1,63 @@
+"""Apps that reach the Messages API without the SDK: `instrument()` alone records their requests as attempts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from reliability import environments
+
+FOLDER: Final = Path(__file__).parent / "without_sdk"
+REQUIREMENTS: Final = (*environments.WITHOUT_SDK, "litellm", "smolagents")
+MODEL: Final = "claude-opus-4-8"
+FAILURES: Final = [[429, "429", "failed"], [529, "529", "failed"], [None, "connection_reset", "failed"]]
+
+pytestmark = [pytest.mark.slow, pytest.mark.without_sdk, pytest.mark.timeout(600)]
+
+
+def run(library: str, order: str, *more: str) -> dict[str, Any]:
+    """What one run of the app has printed."""
+    python = environments.environment("without_sdk", REQUIREMENTS, FOLDER / "constraints.txt")
+    told: dict[str, Any] = json.loads(
+        environments.run(python, FOLDER / "app.py", library, order, *more).splitlines()[-1]
+    )
+    return told
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+@pytest.mark.parametrize(
+    ("library", "stream"),
+    # LiteLLM closes a synchronous stream at the stop reason, before its last event, and reads an asynchronous one out.
+    [("litellm", "abandoned"), ("litellm_async", "completed")],
+)
+def test_each_request_of_litellm_is_one_attempt(library: str, stream: str, order: str) -> None:
+    """LiteLLM's answers, streams and failures are recorded, whether it is imported before or after `instrument()`."""
+    told = run(library, order)
+    assert not told["sdk"]
+    assert [len(got) > 20 for got in told["got"][:2]] == [True, True]
+    assert told["got"][2:] == ["RateLimitError", "InternalServerError", "InternalServerError"]
+    assert told["ids"] == told["sent"]
+    assert told["spans"] == [[200, None, "completed"], [200, None, stream], *FAILURES]
+    measured = {tuple(point) for point in told["measured"]}
+    assert measured == {(MODEL, 200, None), *((MODEL, status, error) for status, error, _ in FAILURES)}
+    assert told["warnings"] == []
+
+
+def test_what_goes_through_litellm_is_recorded_too() -> None:
+    """A model of smolagents that is made after `instrument()` is recorded by the requests of LiteLLM below it."""
+    told = run("smolagents", "before")
+    assert len(told["sent"]) == 1
+    assert told["ids"] == told["sent"]
+    assert told["spans"] == [[200, None, "completed"]]
+    assert told["measured"] == [[MODEL, 200, None]]
+
+
+def test_sdk_only_leaves_requests_without_the_sdk_out() -> None:
+    """With `sdk_only` LiteLLM gets the same answers, and neither its headers nor the telemetry has anything of them."""
+    told = run("litellm", "before", "sdk_only")
+    assert told["got"][2:] == ["RateLimitError", "InternalServerError", "InternalServerError"]
+    assert told["sent"] == [None] * 5
+    assert told["spans"] == told["measured"] == told["warnings"] == []
