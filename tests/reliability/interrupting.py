@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import signal
 import sys
 import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
@@ -156,11 +157,40 @@ class Interrupt(KeyboardInterrupt):
     """An interrupt that a test sent, and nobody else."""
 
 
-class Lines:
-    """Counts the lines of the library that a thread runs, and interrupts it before the `point`th."""
+class SoftTimeLimit(Exception):
+    """What a task queue's signal handler raises in a task that takes too long."""
 
-    def __init__(self, point: int) -> None:
+
+def interrupt() -> None:
+    """Raises what a thread is interrupted by."""
+    raise Interrupt
+
+
+def time_out() -> None:
+    """Sends the signal whose handler `handling_time_outs` has set."""
+    signal.raise_signal(signal.SIGUSR1)
+
+
+@contextmanager
+def handling_time_outs() -> Iterator[None]:
+    """The handler of SIGUSR1 raises `SoftTimeLimit`, as that of a task queue does."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        raise SoftTimeLimit
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+class Lines:
+    """Counts the lines of the library that a thread runs, and calls `act`, which raises, before the `point`th."""
+
+    def __init__(self, point: int, act: Callable[[], None]) -> None:
         self.point = point
+        self.act = act
         self.count = 0
         self.function = ""
 
@@ -172,14 +202,14 @@ class Lines:
             self.count += 1
             if self.count == self.point:
                 self.function = frame.f_code.co_name
-                raise Interrupt
+                self.act()
         return self
 
 
 @contextmanager
-def interrupted_at(point: int) -> Iterator[Lines]:
-    """Raises `Interrupt` before the `point`th line of the library that the block runs, counted from 1."""
-    lines = Lines(point)
+def interrupted_at(point: int, act: Callable[[], None] = interrupt) -> Iterator[Lines]:
+    """Calls `act` before the `point`th line of the library that the block runs, counted from 1."""
+    lines = Lines(point, act)
     before = sys.gettrace()
     sys.settrace(lines)
     try:

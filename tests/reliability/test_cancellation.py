@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import anthropic
 import anyio
 import pytest
 from opentelemetry import trace
@@ -16,7 +17,7 @@ from opentelemetry import trace
 from anthropic_otel._adapters.current import current_call
 from anthropic_otel._core.semconv import ATTEMPT_DURATION, ATTEMPT_OUTCOME, ATTEMPT_STARTED, CALL_DURATION
 from reliability import interrupting
-from reliability.interrupting import ALONE, Interrupt, Lines, Transport, cancelled_at, interrupted_at
+from reliability.interrupting import ALONE, Interrupt, Lines, SoftTimeLimit, Transport, cancelled_at, interrupted_at
 from support import identities
 from support.apps import request_of
 from support.telemetry import Telemetry
@@ -115,25 +116,29 @@ def test_a_timeout_scope_is_a_cancellation(scope: str, streaming: bool, recorded
     recorded.instrument()
     transport = Transport(200)
 
-    async def hang(_: Any) -> Any:
-        await asyncio.sleep(60)
+    async def hang(_: Any = None) -> Any:
+        # The loop's clock jumps past the deadline, here and nowhere else.
+        loop: Any = asyncio.get_running_loop()
+        real = loop.time
+        loop.time = lambda: real() + 1_000
+        await asyncio.sleep(1_000)
 
     async def call(client: Any) -> Any:
         if not streaming:
             transport.handle_async_request = hang  # type: ignore[method-assign]
             return await client.messages.create(**request_of())
         async for _ in await client.messages.create(**request_of(stream=True)):
-            await asyncio.sleep(60)
+            await hang()
         return None
 
     async def main() -> Any:
         async with interrupting.client(transport, asynchronous=True) as client:
             if scope == "wait_for":
-                return await asyncio.wait_for(call(client), 0.05)
+                return await asyncio.wait_for(call(client), 500)
             if scope == "fail_after":
-                with anyio.fail_after(0.05):
+                with anyio.fail_after(500):
                     return await call(client)
-            with anyio.move_on_after(0.05) as moved:
+            with anyio.move_on_after(500) as moved:
                 await call(client)
             assert moved.cancelled_caught
             return None
@@ -216,3 +221,46 @@ def test_an_interrupt_in_the_library_is_the_apps(options: dict[str, Any], record
 def test_an_interrupt_at_any_line_is_the_apps(options: dict[str, Any], recorded: Telemetry) -> None:
     """The same, at every line of the library that a retried stream runs."""
     check_interrupts(options, recorded, stride=1)
+
+
+# -- what a signal handler of the app raises ---------------------------------------------------------------------------
+
+
+def timed_out(point: int, client: Any) -> tuple[str, Lines]:
+    """What an app sees whose signal handler raises before a line of the library, and which lines it ran."""
+    with interrupted_at(point, interrupting.time_out) as lines:
+        try:
+            events = [event.type for event in client.messages.create(**request_of(stream=True))]
+            return events[-1], lines
+        except SoftTimeLimit:
+            return "timed out", lines
+        except anthropic.APIConnectionError as error:
+            # The SDK takes every exception of its HTTP client for a failed connection.
+            return "timed out" if isinstance(error.__cause__, SoftTimeLimit) else repr(error), lines
+
+
+def check_time_limits(recorded: Telemetry, stride: int) -> None:
+    """Raises from a signal handler at every `stride`th line of a stream, each time in a context of its own."""
+    recorded.instrument()
+    client = interrupting.client(Transport(200), max_retries=0)
+    timed_out(0, client)
+    _, lines = timed_out(0, client)
+    assert lines.count > 200
+    swallowed = set()
+    for point in range(1, lines.count + 1, stride):
+        seen, ran = contextvars.copy_context().run(timed_out, point, client)
+        if seen != "timed out":
+            swallowed.add(ran.function)
+    # A signal that arrives in a finalizer is lost in every program: Python prints what is raised there.
+    assert swallowed <= {"ended", "finalize"}
+    recorded.clear()
+    assert timed_out(0, client)[0] == "message_stop"
+    assert len(recorded.attempts) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("stride", [23, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_time_limit_that_a_signal_sets_is_the_apps(stride: int, recorded: Telemetry) -> None:
+    """An exception that the app's signal handler raises while our lines run is not held back as one of ours."""
+    with interrupting.handling_time_outs():
+        check_time_limits(recorded, stride)
