@@ -12,6 +12,8 @@ Importing this package does not import the SDK. No function here raises because 
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from anthropic_otel._adapters.event_hooks import Hooks
+from anthropic_otel._core.guard import log
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel._otel import providers
@@ -72,6 +75,8 @@ def instrument(
     """
     if client is None and INSTRUMENTATION.is_instrumented:
         return
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        _warn_of_free_threading()
     if export is not None:
         providers.set_up(export)
     settings = Settings(tracer_provider, meter_provider, metrics, logs, suppress_http_instrumentation)
@@ -138,3 +143,8 @@ def event_hooks(
 
 def _runtime(settings: Settings, phases: bool, sdk_only: bool = False) -> Runtime:
     return Runtime(OpenTelemetryRecorder(settings), phases=phases, sdk_only=sdk_only)
+
+
+@functools.lru_cache(maxsize=1)
+def _warn_of_free_threading() -> None:
+    log.warning("Free-threaded Python is not supported yet: counts may be wrong. Run with PYTHON_GIL=1")
