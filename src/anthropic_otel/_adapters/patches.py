@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Final
 
 from anthropic_otel._core.guard import log
@@ -25,7 +26,7 @@ class Patch:
         self._name: Final = name
         self._original: Final = cls.__dict__[name]
         self.active = True
-        self._ours: Final = wrap(self._original, self)
+        self._ours: Final = wrap(_function_of(self._original), self)
         setattr(cls, name, self._ours)
 
     def undo(self) -> None:
@@ -33,6 +34,22 @@ class Patch:
         self.active = False
         if self._cls.__dict__.get(self._name) is self._ours:
             setattr(self._cls, self._name, self._original)
+
+
+def _function_of(original: Any) -> Function:
+    """`original` as a function that takes the instance first.
+
+    Another library may have put a descriptor there that is no function, as wrapt does for ddtrace: called without being
+    bound, it takes the instance for the first argument.
+    """
+    if type(original) is FunctionType:
+        return original
+
+    @functools.wraps(original)
+    def bound(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original.__get__(self, type(self))(*args, **kwargs)
+
+    return bound
 
 
 def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
