@@ -118,6 +118,8 @@ class Instrumentation:
 
     def runtime_of(self, http_client: Any) -> Runtime | None:
         """The runtime that an HTTP client was named to, `None` if it was not."""
+        if not self._marked:
+            return None
         mark = _mark_of(http_client)
         return mark.runtime if mark is not None and mark.runtime is not None and mark.runtime.active else None
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import operator
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -34,8 +35,8 @@ from anthropic_otel._core.target import Target, target_of
 from anthropic_otel._core.timeline import peer_of, version_of
 
 LIBRARIES: Final = ("httpx", "httpx2")
-_RETRY_COUNT: Final = "x-stainless-retry-count"
-_API_VERSION: Final = "anthropic-version"
+_RETRY_COUNT: Final = b"x-stainless-retry-count"
+_API_VERSION: Final = b"anthropic-version"
 
 
 class Named(Protocol):
@@ -113,8 +114,7 @@ def is_async(cls: type[Any]) -> bool:
 def _sync_send(named: Named, original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        auth = kwargs.get("auth")
-        sending = begin(named, self, request, auth, asynchronous=False) if patch.active else None
+        sending = begin(named, self, request, kwargs, asynchronous=False) if patch.active else None
         if sending is None:
             return original(self, request, *args, **kwargs)
         with sending:
@@ -126,8 +126,7 @@ def _sync_send(named: Named, original: Function, patch: Patch) -> Function:
 def _async_send(named: Named, original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        auth = kwargs.get("auth")
-        sending = begin(named, self, request, auth, asynchronous=True) if patch.active else None
+        sending = begin(named, self, request, kwargs, asynchronous=True) if patch.active else None
         if sending is None:
             return await original(self, request, *args, **kwargs)
         with sending:
@@ -136,15 +135,27 @@ def _async_send(named: Named, original: Function, patch: Patch) -> Function:
     return send
 
 
-@guarded(None)
-def begin(named: Named, http_client: Any, request: Any, auth: Any, *, asynchronous: bool) -> Sending | None:
-    """Begins to record a send. Returns `None` for a request that is no attempt. Never raises."""
+def begin(
+    named: Named, http_client: Any, request: Any, options: Mapping[str, Any], *, asynchronous: bool
+) -> Sending | None:
+    """Begins to record a send, of which `options` are the keyword arguments.
+
+    Returns `None` for a request that is no attempt. Never raises.
+    """
+    # Guarded in place: every request of an instrumented process comes by.
+    try:
+        origin = _origin_of(named, http_client, request)
+        if origin is not None:
+            return _begin(origin, http_client, request, options.get("auth"), asynchronous=asynchronous)
+    except Exception as error:
+        report("begin", error)
+    return None
+
+
+def _begin(origin: _Origin, http_client: Any, request: Any, auth: Any, *, asynchronous: bool) -> Sending | None:
     outer = _current.get()
     if outer is not None and outer.request is request:
         # The `send` of a subclass has called that of its base.
-        return None
-    origin = _origin_of(named, http_client, request)
-    if origin is None:
         return None
     send = Send(origin.source, _facts_of(http_client, request, auth, origin))
     try:
@@ -166,7 +177,9 @@ class _Origin(NamedTuple):
 def _origin_of(named: Named, http_client: Any, request: Any) -> _Origin | None:
     """What the attempts of a request belong to; `None` for a request that is no attempt."""
     running = current_call.get()
-    retry_count = request.headers.get(_RETRY_COUNT)
+    listed = _listed(request)
+    sent = [*map(_NAME, listed)]
+    retry_count = listed[sent.index(_RETRY_COUNT)][2] if _RETRY_COUNT in sent else None
     if running is not None:
         to_the_api = request.url.host == running.call.invocation.address
         if retry_count is not None or (to_the_api and running.sends_by(http_client)):
@@ -176,7 +189,9 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> _Origin | None:
     runtime = named.runtime_of(http_client)
     if runtime is None:
         runtime = named.process
-        if runtime is None or not _is_of_the_api(request, retry_count, runtime) or named.excludes(http_client):
+        if runtime is None or (retry_count is None and (runtime.sdk_only or _API_VERSION not in sent)):
+            return None
+        if named.excludes(http_client):
             return None
     if not runtime.enabled():
         return None
@@ -188,8 +203,18 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> _Origin | None:
     return _Origin(runtime.lone_attempts(_number(retry_count)), None, runtime.phases)
 
 
-def _is_of_the_api(request: Any, retry_count: str | None, runtime: Runtime) -> bool:
-    return retry_count is not None or (not runtime.sdk_only and _API_VERSION in request.headers)
+def _header_of(request: Any, name: bytes) -> bytes | None:
+    return next((value for _, found, value in _listed(request) if found == name), None)
+
+
+def _listed(request: Any) -> list[tuple[bytes, bytes, bytes]]:
+    """The headers of a request: each name as it was given, the name in lower case, and the value."""
+    # Every request of an instrumented process comes by: look-ups by the public interface take many times as long.
+    listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)
+    return listed if listed is not None else [(name, name.lower(), value) for name, value in request.headers.raw]
+
+
+_NAME: Final = operator.itemgetter(1)
 
 
 def is_recorded(request: Any) -> bool:
@@ -199,11 +224,11 @@ def is_recorded(request: Any) -> bool:
 
 def retry_count_of(request: Any) -> int:
     """Which retry a request of the SDK is, 0 for a first attempt or another request."""
-    return _number(request.headers.get(_RETRY_COUNT))
+    return _number(_header_of(request, _RETRY_COUNT))
 
 
-def _number(retry_count: str | None) -> int:
-    return int(retry_count) if retry_count is not None and retry_count.isdecimal() and len(retry_count) < 6 else 0
+def _number(retry_count: bytes | None) -> int:
+    return int(retry_count) if retry_count is not None and retry_count.isdigit() and len(retry_count) < 6 else 0
 
 
 def _facts_of(http_client: Any, request: Any, auth: Any, origin: _Origin) -> RequestFacts:
@@ -223,8 +248,8 @@ def _facts_of(http_client: Any, request: Any, auth: Any, origin: _Origin) -> Req
 
 def size_of(request: Any) -> int | None:
     """The bytes of a request's body, `None` where they are not known beforehand."""
-    length = request.headers.get("content-length")
-    return headers.count(length.encode("latin-1")) if length is not None else None
+    length = _header_of(request, b"content-length")
+    return headers.count(length) if length is not None else None
 
 
 def target_of_request(request: Any) -> Target:

@@ -1,0 +1,21 @@
+"""How the HTTP libraries keep the headers of a request: looked at once for every request of an instrumented process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.without_sdk
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_headers_are_listed_with_their_names_in_lower_case(library: str) -> None:
+    """The list behind the headers of a request has a name as it was given, the name in lower case, and the value."""
+    module: Any = pytest.importorskip(library)
+    request = module.Request("POST", "https://service.test/", headers={"X-Stainless-Retry-Count": "1"}, json={})
+    listed = {name: (given, value) for given, name, value in request.headers._list}
+    assert listed[b"x-stainless-retry-count"] == (b"X-Stainless-Retry-Count", b"1")
+    assert listed[b"content-length"][1] == b"2"
+    request.headers["x-stainless-retry-count"] = "2"
+    assert {name: value for _, name, value in request.headers._list}[b"x-stainless-retry-count"] == b"2"
