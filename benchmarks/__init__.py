@@ -12,5 +12,6 @@ all of them alike. What is told is the median over many rounds.
     measuring       interleaved rounds and their medians
     memory, scaling, imports    the figures that are no time per call
     report          the tables, and the goals that they are held against
+    foreign         a program of its own: what a request pays that is no attempt
     profile_call    a program of its own: where the time of one call goes
 """

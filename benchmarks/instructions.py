@@ -1,6 +1,6 @@
 """What a call costs in machine instructions: `python -m benchmarks.instructions [--quick]`. Needs valgrind.
 
-Rule: instructions are counted, not timed. A count is the same whatever else the machine does, to a per cent or
+The rule: instructions are counted, not timed. A count is the same whatever else the machine does, to a per cent or
 less, where a time on a machine that is shared is not to be had to within ten. What it does not tell is how long an
 instruction takes: code that runs once a call finds less in the processor's caches than a loop does.
 
@@ -25,11 +25,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import floor, report, variants, workload
+from benchmarks import floor, foreign, report, variants, workload
 from benchmarks.workload import Case
 
 CREATES: Final = ("create", "create, no call span of the SDK's", "create, async", "create, unsampled")
 STREAMS: Final = ("stream of 1", "stream of 200", "stream of 1, async", "stream of 200, async")
+_FOREIGN: Final = "foreign, "
+"""What the names of the cases of `foreign` begin with: requests that are no attempts."""
 _DELTAS: Final = 199
 _INSTALLED: Final = ("nothing", "floor", "by hand", "ours", "httpx2")
 _RATIOS: Final = ("floor", "by hand", "httpx2")
@@ -81,6 +83,8 @@ def _case(name: str) -> Case:
 
 
 def _installed(name: str) -> tuple[str, ...]:
+    if name.startswith(_FOREIGN):
+        return ("nothing", "ours")
     return tuple(install for install in _INSTALLED if install != "by hand" or name in _BY_HAND)
 
 
@@ -90,15 +94,29 @@ def _calls(name: str) -> int:
 
 def _run(name: str, install: str, calls: int) -> None:
     variants.set_up("unsampled" if "unsampled" in name else "sampled")
-    case, loop = _case(name), workload.new_loop()
+    loop = workload.new_loop()
+    if name.startswith(_FOREIGN):
+        variants.INSTALL[install]()
+        send = foreign.requests(name, loop)
+        _count(lambda: send(_WARM), lambda: send(calls))
+        return
+    case = _case(name)
     after: Callable[[], None] | None = floor.of(case, loop) if install == "floor" else None
     variants.INSTALL[install]()
     client: Any = variants.prepare_client(install, workload.make_client(case))
-    workload.repeat(case, client, _WARM, after, loop)
+    _count(
+        lambda: workload.repeat(case, client, _WARM, after, loop),
+        lambda: workload.repeat(case, client, calls, after, loop),
+    )
+    variants.record_what_waits()
+
+
+def _count(warm: Callable[[], None], calls: Callable[[], None]) -> None:
+    warm()
     # A full collection of garbage goes through all that was imported, in one child and not in another.
     gc.collect()
     gc.freeze()
-    workload.repeat(case, client, calls, after, loop)
+    calls()
 
 
 def _children(name: str) -> None:

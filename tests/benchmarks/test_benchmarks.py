@@ -47,4 +47,4 @@ def test_the_floor_makes_the_calls_that_the_library_makes() -> None:
 
 def test_the_profile_names_functions_of_the_library() -> None:
     """The profile of a call lists functions of ours, with how often they were entered."""
-    assert "_otel/observer.py" in _run("benchmarks.profile_call")
+    assert "_otel/recorder.py" in _run("benchmarks.profile_call")
