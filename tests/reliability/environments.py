@@ -7,13 +7,15 @@ is never installed in it: it is put on the path, so that a kept environment has 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,10 +38,11 @@ def environment(name: str, requirements: Sequence[str], constraints: Path = CONS
     told = "\n".join([sys.version, *requirements, constraints.read_text("utf-8")])
     home = cache() / "environments" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
     python = home / "bin" / "python"
-    if not (home / "complete").exists():
-        _uv("venv", "-q", "--clear", "-p", sys.executable, str(home))
-        _uv("pip", "install", "-q", "-p", str(python), "-c", str(constraints), *requirements)
-        (home / "complete").touch()
+    with _alone(home):
+        if not (home / "complete").exists():
+            _uv("venv", "-q", "--clear", "-p", sys.executable, str(home))
+            _uv("pip", "install", "-q", "-p", str(python), "-c", str(constraints), *requirements)
+            (home / "complete").touch()
     return python
 
 
@@ -85,3 +88,12 @@ def _download(version: str, directory: Path) -> None:
     python: Any = environment("pip", ["pip"])
     wanted = ["--no-deps", "--no-binary", "anthropic", f"anthropic=={version}"]
     subprocess.run([str(python), "-m", "pip", "download", "-q", "-d", str(directory), *wanted], check=True)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keeps other processes of the test run from making the same folder at the same time."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -42,6 +42,7 @@ def _function_of(original: Any) -> Function:
     Another library may have put a descriptor there that is no function, as wrapt does for ddtrace: called without being
     bound, it takes the instance for the first argument.
     """
+    # A proxy of wrapt's says that its class is that of what it wraps.
     if type(original) is FunctionType:
         return original
 

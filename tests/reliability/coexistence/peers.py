@@ -77,6 +77,23 @@ def _sentry(processor: Any) -> Stop:
     return lambda: None
 
 
+def _ddtrace(processor: Any) -> Stop:
+    import ddtrace
+    from ddtrace.contrib.internal.anthropic.patch import unpatch as unpatch_anthropic
+    from ddtrace.contrib.internal.httpx.patch import unpatch as unpatch_httpx
+    from ddtrace.contrib.internal.httpx2.patch import unpatch as unpatch_httpx2
+
+    # No agent is here to send to.
+    ddtrace.tracer.enabled = False
+    ddtrace.patch(anthropic=True, httpx=True, httpx2=True)
+
+    def stop() -> None:
+        for unpatch in (unpatch_httpx2, unpatch_httpx, unpatch_anthropic):
+            unpatch()
+
+    return stop
+
+
 HTTPX: Final = "opentelemetry.instrumentation.httpx"
 PEERS: Final = {
     "httpx": Peer(("opentelemetry-instrumentation-httpx",), _otel(HTTPX, "HTTPXClientInstrumentor")),
@@ -97,6 +114,7 @@ PEERS: Final = {
     ),
     # Started before, it is below ours; and it leaves a `request` behind on the client classes.
     "logfire": Peer(("logfire[httpx]",), _logfire, makes_calls=("after",), can_stop=False),
+    "ddtrace": Peer(("ddtrace", "httpx"), _ddtrace),
     "sentry": Peer(("sentry-sdk",), _sentry, can_stop=False),
 }
 """By the name that documents use."""

@@ -118,7 +118,7 @@ def main(name: str, order: str, first_undone: str, *, plain: bool) -> None:
     peer = PEERS[name]
     options: dict[str, Any] = {"open_telemetry": False} if plain else {}
     recorded = Recorded()
-    original = _request_functions()
+    original = _patched_functions()
     if name != "logfire":  # which sets the process's providers itself
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(recorded.processor)
@@ -143,13 +143,17 @@ def main(name: str, order: str, first_undone: str, *, plain: bool) -> None:
         app(sim, options)
         assert len(recorded.attempts) == before
         if peer.can_stop:
-            assert _request_functions() == original
+            assert _patched_functions() == original
         print(json.dumps({"peer": name, "order": order, "undone_first": first_undone, "plain": plain, **figures}))
 
 
-def _request_functions() -> list[Any]:
-    classes = [cls for client in (anthropic.Anthropic, anthropic.AsyncAnthropic) for cls in client.__mro__]
-    return [cls.__dict__["request"] for cls in classes if "request" in cls.__dict__]
+def _patched_functions() -> list[Any]:
+    """`request` of the SDK's clients and `send` of the HTTP clients, as they are on their classes."""
+    clients = (anthropic.Anthropic, anthropic.AsyncAnthropic)
+    http_clients = (anthropic.DefaultHttpxClient, anthropic.DefaultAsyncHttpxClient)
+    owners = [(cls, "request") for client in clients for cls in client.__mro__]
+    owners += [(cls, "send") for client in http_clients for cls in client.__mro__]
+    return [cls.__dict__[name] for cls, name in owners if name in cls.__dict__]
 
 
 if __name__ == "__main__":
