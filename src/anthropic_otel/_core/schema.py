@@ -42,21 +42,55 @@ ATTRIBUTES: Final = (
     ),
     Attribute(semconv.HTTP_REQUEST_RESEND_COUNT, "int", "attempt", _RETRY, "1 on the first retry."),
     Attribute(semconv.RETRY_DELAY, "double (s)", "attempt", _RETRY, "The backoff that just ended."),
-    Attribute(semconv.RETRY_REASON, "string", "attempt", _RETRY, "The `error.type` of the attempt before."),
-    Attribute(semconv.RETRY_SOURCE, "string", "attempt", _RETRY, "What set the backoff: `retry_after` or `backoff`."),
+    Attribute(
+        semconv.RETRY_REASON,
+        "string",
+        "attempt",
+        _RETRY,
+        "The `error.type` of the attempt before; `fallback` if that had not failed.",
+    ),
+    Attribute(
+        semconv.RETRY_SOURCE,
+        "string",
+        "attempt",
+        _RETRY,
+        "What set the backoff: `retry_after`, `backoff`, or `transport`, where something below the client sent again.",
+    ),
+    Attribute(
+        semconv.RETRY_STOP_REASON,
+        "string",
+        "attempt, our call span",
+        "failure, no retry",
+        "Why the SDK did not retry: exhausted, not_retryable, x_should_retry or stream_started.",
+    ),
     Attribute(semconv.HTTP_RESPONSE_STATUS_CODE, "int", "attempt", "a response came", "The HTTP status."),
     Attribute(semconv.ATTEMPT_STATUS_CLASS, "string", "attempt", "a response came", "`2xx` to `5xx`."),
     Attribute(
         semconv.REQUEST_ID, "string", "attempt", "header present", "The `request-id` to give to support. Spans only."
     ),
+    Attribute(
+        semconv.RESPONSE_ID,
+        "string",
+        "attempt",
+        "header present, no `request-id`",
+        "What an edge or a platform calls the response: whom to ask instead. From `cf-ray`, `x-amzn-requestid`, "
+        "`x-request-id` or `apim-request-id`.",
+    ),
     Attribute(semconv.ORGANIZATION_ID, "string", "attempt, rate-limit metrics", "header present", "The organization."),
     Attribute(semconv.WORKSPACE_ID, "string", "attempt, rate-limit metrics", "header present", "The workspace."),
     Attribute(semconv.ERROR_TYPE, "string", "attempt, call", "failure", "Status, API error type or network cause."),
-    Attribute(semconv.NETWORK_CAUSE, "string", "attempt", _NETWORK_FAILED, "Why, in one word of a closed list."),
+    Attribute(semconv.NETWORK_CAUSE, "string", "attempt, call", _NETWORK_FAILED, "Why, in one word of a closed list."),
     Attribute(semconv.NETWORK_PHASE, "string", "attempt", _NETWORK_FAILED, "The phase that was under way."),
     Attribute(semconv.NETWORK_ERRNO, "string", "attempt", _NETWORK_FAILED, "The operating system's error by name."),
     Attribute(
         semconv.EXCEPTION_TYPE, "string", "attempt", "an exception ended it", "The exception's qualified class name."
+    ),
+    Attribute(
+        semconv.PROXY_ADDRESS,
+        "string",
+        "attempt",
+        "start, a proxy is used",
+        "Host and port of the proxy, without user information; also where it never answered.",
     ),
     Attribute(semconv.NETWORK_PEER_ADDRESS, "string", "attempt", "known", "The address that was really connected to."),
     Attribute(semconv.NETWORK_PEER_PORT, "int", "attempt", "known", "Its port."),
@@ -65,6 +99,7 @@ ATTRIBUTES: Final = (
     *(
         Attribute(phase.attribute, "double (s)", "attempt", "the phase happened", f"How long the {text} took.")
         for phase, text in (
+            (semconv.Phase.AUTH, "fetching of credentials"),
             (semconv.Phase.POOL, "wait for a connection from the pool"),
             (semconv.Phase.CONNECT, "name resolution and TCP connect"),
             (semconv.Phase.TLS, "TLS handshake"),
@@ -73,6 +108,18 @@ ATTRIBUTES: Final = (
             (semconv.Phase.RECEIVE, "reading of the body"),
         )
     ),
+    Attribute(
+        semconv.SERVER_DURATION,
+        "double (s)",
+        "attempt",
+        "header present",
+        "The API's own share of the wait, from `x-envoy-upstream-service-time` or `server-timing`. The API documents "
+        "neither.",
+    ),
+    Attribute(
+        semconv.HTTP_REQUEST_BODY_SIZE, "int", "attempt", "start, known", "The bytes of the request, by its headers."
+    ),
+    Attribute(semconv.HTTP_RESPONSE_BODY_SIZE, "int", "attempt", "known", "The bytes of the response, by its headers."),
     Attribute(semconv.STREAM_TIME_TO_FIRST_CHUNK, "double (s)", "attempt", _STREAM, "From this attempt's own start."),
     Attribute(
         semconv.STREAM_MAX_GAP, "double (s)", "attempt", _STREAM, "The longest silence while waiting for the server."
@@ -87,6 +134,13 @@ ATTRIBUTES: Final = (
     ),
     Attribute(semconv.GEN_AI_REQUEST_STREAM, "boolean", "call", "start, streams", "`true`, as on the SDK's own span."),
     Attribute(semconv.CALL_OUTCOME, "string", "call metrics", "end", "succeeded, recovered, failed, exhausted, …"),
+    Attribute(
+        semconv.API_ERROR_TYPE,
+        "string",
+        "attempt, our call span",
+        "the API said it",
+        "The API's type of the error, from a body that the app has read. Of a closed list.",
+    ),
     Attribute(
         semconv.API_ERROR_CODE,
         "string",
