@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
 
-import pytest
+from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+
+from anthropic_otel._otel.metrics import NO_EXEMPLAR
 
 
-@pytest.mark.parametrize("histogram_first", [True, False])
-def test_what_a_callback_records_is_in_the_collection_that_called_it(histogram_first: bool) -> None:
-    """For every reader: so measurements may wait until somebody collects."""
+def test_a_callback_runs_in_the_thread_that_collects_for_each_reader() -> None:
+    """A reader is known by its thread: no other way tells which one a gauge is observed for."""
     readers = [InMemoryMetricReader(), InMemoryMetricReader()]
-    provider = MeterProvider(readers, shutdown_on_exit=False)
-    meter = provider.get_meter("test")
+    seen: list[int] = []
 
-    def record(_: CallbackOptions) -> Iterable[Observation]:
-        duration.record(1.0)
-        return []
+    def observe(_: CallbackOptions) -> Iterable[Observation]:
+        seen.append(threading.get_ident())
+        return [Observation(1)]
 
-    if histogram_first:
-        duration = meter.create_histogram("duration")
-    meter.create_observable_counter("started", [record])
-    if not histogram_first:
-        duration = meter.create_histogram("duration")
-    assert [_count(reader) for reader in readers] == [1, 2]
+    meter = MeterProvider(readers, shutdown_on_exit=False).get_meter("test")
+    meter.create_observable_gauge("left", [observe])
+    threads = [threading.Thread(target=reader.collect) for reader in readers]
+    idents: list[int | None] = []
+    for thread in threads:
+        thread.start()
+        idents.append(thread.ident)
+        thread.join()
+    assert seen == idents
 
 
-def _count(reader: InMemoryMetricReader) -> int:
+def test_an_observable_instrument_has_the_callbacks_of_its_first_creation() -> None:
+    """So whoever measures into one provider must share the instruments: a second creation would observe nothing."""
+    reader = InMemoryMetricReader()
+    meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("test")
+    called: list[str] = []
+
+    def observing(name: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            called.append(name)
+            return [Observation(1)]
+
+        return observe
+
+    meter.create_observable_counter("started", [observing("first")])
+    meter.create_observable_counter("started", [observing("second")])
+    reader.collect()
+    assert called == ["first"]
+
+
+def test_an_empty_context_is_taken_for_the_current_one() -> None:
+    """So a measurement without an exemplar needs a context that is not empty."""
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    with tracer.start_as_current_span("current") as span:
+        assert _exemplars(Context()) == [span.get_span_context().span_id]
+        assert _exemplars(NO_EXEMPLAR) == []
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+def _exemplars(context: Context) -> list[Any]:
+    """The spans that the exemplars of a measurement in `context` point to."""
+    reader = InMemoryMetricReader()
+    meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("test")
+    meter.create_histogram("duration").record(1.0, {}, context)
     data = reader.get_metrics_data()
     assert data is not None
-    points = [
-        point
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        if metric.name == "duration"
-        for point in metric.data.data_points
-    ]
-    return sum(point.count for point in points)  # type: ignore[union-attr]
+    [point] = data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
+    return [exemplar.span_id for exemplar in point.exemplars]

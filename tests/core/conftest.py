@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,8 @@ settings.register_profile(
     "core", derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck), max_examples=200
 )
 settings.load_profile("core")
+
+CREATE = Invocation("messages.create", "claude-opus-4-5", address="api.anthropic.com", port=443, max_retries=2)
 
 
 @pytest.fixture
@@ -45,9 +48,13 @@ def attempt(runtime: Runtime) -> Attempt:
 @pytest.fixture
 def call(runtime: Runtime) -> Call:
     """A call of `messages.create` with two retries, about to run."""
-    return runtime.begin_call(
-        Invocation("messages.create", "claude-opus-4-5", address="api.anthropic.com", port=443, max_retries=2)
-    )
+    return runtime.begin_call(CREATE)
+
+
+@pytest.fixture
+def streaming(runtime: Runtime) -> Call:
+    """The same call, which asks for a stream."""
+    return runtime.begin_call(replace(CREATE, stream=True))
 
 
 @pytest.fixture(autouse=True)

@@ -230,6 +230,7 @@ def test_an_attempt_ends_at_the_time_that_is_given(attempt: Attempt, clock: Manu
 
 PAGE = {b"content-type": b"text/html; charset=utf-8"}
 JSON = {b"content-type": b"application/json"}
+AWS = {b"content-type": b"application/vnd.amazon.eventstream"}
 
 
 @pytest.mark.parametrize(
@@ -241,7 +242,8 @@ JSON = {b"content-type": b"application/json"}
         (JSON, b"<html>", False),
         (PAGE, b"{}", False),
         (PAGE, None, True),
-        (SSE, b"", True),
+        (SSE, STOP, True),
+        (AWS, b"\0", True),
     ],
 )
 def test_a_body_in_memory_is_an_answer_if_it_may_be_json(
@@ -256,11 +258,36 @@ def test_a_body_in_memory_is_an_answer_if_it_may_be_json(
 
 
 @pytest.mark.parametrize("status", [204, 205])
-def test_a_status_without_a_body_is_an_answer(attempt: Attempt, status: int) -> None:
+def test_a_status_without_a_body_is_an_answer(runtime: Runtime, status: int) -> None:
     """A 204 or a 205 has no body that could be JSON."""
+    target = target_of("DELETE", "https", "api.anthropic.com", None, "/v1/files/f")
+    attempt = runtime.lone_attempts(0).begin_attempt(RequestFacts(target))
     attempt.responded(status, {}, body=b"")
     attempt.end(End.READ)
     assert attempt.outcome is AttemptOutcome.COMPLETED
+
+
+@pytest.mark.parametrize("status", [204, 205])
+def test_a_status_without_a_body_is_no_message(attempt: Attempt, status: int) -> None:
+    """A message is never empty: what has no body is no answer to a request for one."""
+    attempt.responded(status, {}, body=b"")
+    attempt.end(End.READ)
+    assert (attempt.outcome, attempt.error_type) == (AttemptOutcome.FAILED, "unexpected_content")
+
+
+@pytest.mark.parametrize(("headers", "body"), [(SSE, STOP), (SSE, b""), (AWS, b"\0")])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_an_event_stream_is_no_answer_where_json_was_asked_for(
+    runtime: Runtime, headers: dict[bytes, bytes], body: bytes, in_memory: bool
+) -> None:
+    """A whole stream is no message to a request that asked for none: the SDK hands its text on as it is."""
+    attempt = runtime.lone_attempts(0).begin_attempt(FACTS._replace(stream=False))
+    attempt.responded(200, headers, body=body if in_memory else None)
+    if not in_memory:
+        attempt.begin_body().on_chunk(body)
+    attempt.end(End.READ)
+    assert (attempt.outcome, attempt.error_type) == (AttemptOutcome.FAILED, "unexpected_content")
+    assert attempt.reading is None or attempt.reading.end is None
 
 
 @pytest.mark.parametrize(
@@ -335,7 +362,7 @@ def test_the_apis_own_error_is_read_off_the_body(attempt: Attempt, in_memory: bo
         for cut in (SPENT[:30], SPENT[30:]):
             reading.on_chunk(cut)
     attempt.end(End.READ)
-    assert attempt.api_error == ApiError("rate_limit_error", "spend_limit")
+    assert attempt.api_error == ApiError("rate_limit_error", "spend_limit", "rate_limit_error")
     assert attempt.error_type == "429"
 
 
@@ -351,7 +378,7 @@ def test_an_error_event_is_the_apis_error_too(attempt: Attempt) -> None:
     """An `error` event has a type as the body of an error response has."""
     stream(attempt, OVERLOADED)
     attempt.end(End.CLOSED)
-    assert attempt.api_error == ApiError("overloaded_error", None)
+    assert attempt.api_error == ApiError("overloaded_error", told="overloaded_error")
 
 
 def test_an_event_that_cannot_be_decoded_is_invalid(attempt: Attempt) -> None:
@@ -526,12 +553,30 @@ def test_a_pool_timeout_waited_for_the_pool(attempt: Attempt, clock: ManualClock
 # -- exactly one end ---------------------------------------------------------------------------------------------------
 
 
-def test_a_failure_of_the_library_while_concluding_is_still_an_end(attempt: Attempt, notes: Notes) -> None:
+def test_a_failure_of_the_library_while_concluding_is_still_an_end(
+    attempt: Attempt, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An attempt whose facts cannot be concluded has failed with `_OTHER`, and its recorder is told."""
-    attempt.timeline.raw_response = (b"HTTP/1.1", 200, b"OK", [7])
-    attempt.end(End.READ)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("anthropic_otel._core.attempt.classify", fail)
+    attempt.fail(httpx.ReadTimeout(""))
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "_OTHER"
+    assert notes.count("attempt_ended") == 1
+
+
+@pytest.mark.parametrize("response", [(b"HTTP/1.1", 200, b"OK", [7]), 7])
+def test_a_response_that_cannot_be_read_off_the_transport_costs_only_itself(
+    attempt: Attempt, notes: Notes, response: Any
+) -> None:
+    """What a transport has told of a response and cannot be understood leaves the cause of the failure as it is."""
+    attempt.timeline.raw_response = response
+    attempt.fail(httpx.ReadTimeout(""))
+    assert (attempt.outcome, attempt.error_type) == (AttemptOutcome.FAILED, "read_timeout")
+    assert (attempt.status, attempt.timeline.raw_response) == (None, None)
     assert notes.count("attempt_ended") == 1
 
 

@@ -551,6 +551,12 @@ def test_a_proxy_that_cannot_be_reached_is_a_proxy_error(stack: Stack, name: str
     assert classify(error, phase=Phase.CONNECT, through_proxy=True).word is Word.PROXY_ERROR
 
 
+def test_a_proxy_whose_name_does_not_resolve_is_a_proxy_error(stack: Stack) -> None:
+    """The API's own host name has not been looked up: the proxy does that."""
+    error = chain(stack, "ConnectError", socket.gaierror(socket.EAI_NONAME, ""))
+    assert classify(error, phase=Phase.CONNECT, through_proxy=True).word is Word.PROXY_ERROR
+
+
 def test_a_proxy_that_closes_the_connection_is_a_proxy_error(stack: Stack) -> None:
     """The answer to `CONNECT` is missing, and the API's own host has not been asked."""
     error = chain(stack, "RemoteProtocolError", message="Server disconnected without sending a response.")
@@ -569,7 +575,6 @@ def test_a_library_that_names_its_proxy_is_believed() -> None:
     ("name", "origin", "phase", "word"),
     [
         ("ConnectError", certificate_error(), Phase.TLS, Word.TLS_CERTIFICATE_ERROR),
-        ("ConnectError", socket.gaierror(socket.EAI_NONAME, ""), Phase.CONNECT, Word.NAME_RESOLUTION_ERROR),
         ("ConnectTimeout", TimeoutError(), Phase.CONNECT, Word.CONNECT_TIMEOUT),
         ("ConnectError", os_error(errno.ECONNRESET), Phase.TLS, Word.CONNECTION_RESET),
         ("ReadError", os_error(errno.ECONNRESET), Phase.WAIT, Word.CONNECTION_RESET),

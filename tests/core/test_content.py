@@ -85,10 +85,11 @@ def test_another_body_is_no_json(content: Content, start: bytes) -> None:
         (Content.PAGE, b"{", False),
         (Content.JSON, None, True),
         (Content.UNKNOWN, None, True),
-        (Content.SSE, b"", True),
-        (Content.AWS_EVENT_STREAM, b"\x00", True),
+        (Content.SSE, b"", False),
+        (Content.SSE, b"event: ping", False),
+        (Content.AWS_EVENT_STREAM, b"\x00", False),
     ],
 )
 def test_the_content_type_is_asked_first(content: Content, start: bytes | None, answer: bool) -> None:
-    """A page is none by its type alone, an event stream tells by its own end, and what nobody saw is not judged."""
+    """A page is no JSON by its type alone, an event stream none by its bytes, and what nobody saw is not judged."""
     assert is_json(content, start) is answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +13,19 @@ NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 YEAR = 366 * 86_400.0
 
 
-def test_names_are_lowercase_and_the_last_of_two_counts() -> None:
-    """Header names have no case; a proxy that repeats one has the last word."""
-    raw = [(b"Request-ID", b"first"), (b"REQUEST-id", b"last")]
-    assert h.by_name(raw) == {b"request-id": b"last"}
+def test_names_are_lowercase_and_several_values_of_one_are_joined() -> None:
+    """Header names have no case, and the values of a repeated one are read as the SDK reads them."""
+    raw = [(b"Request-ID", b"first"), (b"Retry-After", b"7"), (b"REQUEST-id", b"last")]
+    found = {b"request-id": b"first, last", b"retry-after": b"7"}
+    assert h.by_name(raw) == found
+    assert h.by_name(iter(raw)) == found
+    sdk = httpx.Headers(raw)
+    assert {name.lower().encode(): value.encode() for name, value in sdk.items()} == found
+
+
+def test_names_that_occur_once_are_lowercase() -> None:
+    """Of headers without a repeated name each has its value."""
+    assert h.by_name([(b"Request-ID", b"r"), (b"CF-Ray", b"c")]) == {b"request-id": b"r", b"cf-ray": b"c"}
 
 
 @pytest.mark.parametrize(

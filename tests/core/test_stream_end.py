@@ -30,18 +30,25 @@ def test_an_error_weighs_more_than_an_end_and_an_end_more_than_nothing() -> None
 @pytest.mark.parametrize("kind", API_ERROR_TYPES)
 def test_an_error_has_the_apis_type(kind: str) -> None:
     """Every type that the API documents is passed on."""
-    assert api_error(b'{"type": "error", "error": {"type": "%s"}}' % kind.encode()) == ApiError(kind)
+    assert api_error(b'{"type": "error", "error": {"type": "%s"}}' % kind.encode()) == ApiError(kind, told=kind)
+
+
+API_ERROR = ApiError("api_error", told="api_error")
 
 
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        (b'{"error": {"type": "api_error", "details": {"error_code": "a_1"}}}', ApiError("api_error", "a_1")),
-        (b'{"error": {"type": "api_error", "details": {"error_code": "no code"}}}', ApiError("api_error")),
-        (b'{"error": {"type": "api_error", "details": {"error_code": "%s"}}}' % (b"x" * 65), ApiError("api_error")),
-        (b'{"error": {"type": "api_error", "details": {"error_code": 7}}}', ApiError("api_error")),
-        (b'{"error": {"type": "api_error", "details": "x"}}', ApiError("api_error")),
-        (b'{"error": {"type": "secret"}}', ApiError("_OTHER")),
+        (
+            b'{"error": {"type": "api_error", "details": {"error_code": "a_1"}}}',
+            ApiError("api_error", "a_1", "api_error"),
+        ),
+        (b'{"error": {"type": "api_error", "details": {"error_code": "no code"}}}', API_ERROR),
+        (b'{"error": {"type": "api_error", "details": {"error_code": "%s"}}}' % (b"x" * 65), API_ERROR),
+        (b'{"error": {"type": "api_error", "details": {"error_code": 7}}}', API_ERROR),
+        (b'{"error": {"type": "api_error", "details": "x"}}', API_ERROR),
+        (b'{"error": {"type": "secret"}}', ApiError("_OTHER", told="secret")),
+        (b'{"error": {"type": "%s"}}' % (b"x" * 65), ApiError("_OTHER", told="x" * 64)),
         (b'{"error": {"type": ["api_error"]}}', ApiError("_OTHER")),
         (b'{"error": "api_error"}', ApiError("_OTHER")),
         (b"[]", ApiError("_OTHER")),
@@ -82,7 +89,12 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_delta() -> None
     ]
     assert told == [*[None] * 6, Dispatched.STOP, Dispatched.ERROR, Dispatched.ERROR]
     assert events.end(breaks=False, is_event_stream=True) == StreamEnd(
-        complete=True, error_type="api_error", is_event_stream=True, first_event=b"1", last_delta=b"4"
+        complete=True,
+        error_type="api_error",
+        told_type="api_error",
+        is_event_stream=True,
+        first_event=b"1",
+        last_delta=b"4",
     )
 
 
@@ -110,7 +122,7 @@ def test_of_an_event_that_is_too_long_the_types_count() -> None:
     assert events.last_delta is None
     types.feed(b'{"type": "error", "error": {"type": "overloaded_error", "details": {"error_code": "busy"}}}')
     assert events.dispatch_long(b"error", types) is Dispatched.ERROR
-    assert events.error == ApiError("overloaded_error", "busy")
+    assert events.error == ApiError("overloaded_error", "busy", "overloaded_error")
     assert events.dispatch_long(b"message_stop", types) is Dispatched.STOP
     assert Events().dispatch_long(b"error", JsonTypes()) is Dispatched.ERROR
 

@@ -11,7 +11,8 @@ from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
-from core.notes import FACTS, SSE, ManualClock
+from anthropic_otel._core.target import Target
+from core.notes import FACTS, ManualClock
 
 
 class Scene:
@@ -28,8 +29,11 @@ class Scene:
         fields = {"operation": "messages.create", "model": "claude-opus-4-5", "max_retries": 2, **invocation}
         return self.runtime.begin_call(Invocation(**fields))
 
-    def attempt(self, call: Call | None = None, request: RequestFacts = FACTS) -> Attempt:
-        """The first attempt of a send, which is about to begin."""
+    def attempt(
+        self, call: Call | None = None, request: RequestFacts = FACTS, *, target: Target | None = None
+    ) -> Attempt:
+        """The first attempt of a send, which is about to begin: of `request`, or of nothing but a `target`."""
+        request = request if target is None else RequestFacts(target)
         send = Send(call or self.runtime.lone_attempts(0), request)
         self._sends[send.attempt] = send
         return send.attempt
@@ -47,10 +51,19 @@ class Scene:
         attempt.end(End.READ)
         return attempt
 
-    def stream(self, attempt: Attempt, seconds: float = 1.0, *, event_stream: bool = True) -> Reading:
+    def stream(
+        self, attempt: Attempt, seconds: float = 1.0, content_type: bytes | None = b"text/event-stream"
+    ) -> Reading:
         """The server answers after `seconds`, and the app is about to read the body."""
-        self._respond(attempt, 200, seconds, SSE if event_stream else {}, None)
+        headers = {} if content_type is None else {b"content-type": content_type}
+        self._respond(attempt, 200, seconds, headers, None)
         return attempt.begin_body()
+
+    def chunk(self, reading: Reading, chunk: bytes, seconds: float = 0.0) -> None:
+        """The app waits for a chunk, which comes after `seconds`."""
+        reading.asked_at = reading.clock_now()
+        self.clock.pass_seconds(seconds)
+        reading.on_chunk(chunk)
 
     def _respond(
         self, attempt: Attempt, status: int, seconds: float, headers: Mapping[bytes, bytes], body: bytes | None

@@ -50,7 +50,7 @@ def test_each_measurement_says_so(scene: Scene, telemetry: Telemetry, monkeypatc
         raise RuntimeError("broken")
 
     monkeypatch.setattr(telemetry.meter_provider._measurement_consumer, "consume_measurement", consume)
-    call = scene.call()
+    call = scene.call(stream=True)
     scene.answer(scene.attempt(call), 529)
     attempt = scene.attempt(call)
     scene.chunk(scene.stream(attempt), b"")

@@ -123,10 +123,8 @@ def test_a_span_that_cannot_be_named_costs_no_measurement(clock: ManualClock, te
     assert all(span.ended == 1 for span in provider.tracer.spans)
 
 
-def test_a_measurement_that_waits_keeps_no_span(
-    scene: Scene, recorder: OpenTelemetryRecorder, telemetry: Telemetry
-) -> None:
-    """A measurement that waits holds plain values, and not the span, which may hold what the app has put on it."""
+def test_a_measurement_keeps_no_span(scene: Scene, telemetry: Telemetry) -> None:
+    """What is measured holds the ids of a span, and not the span, which may hold what the app has put on it."""
     a_whole_call(scene)
     call = scene.call()
     attempt = scene.attempt(call)
@@ -137,9 +135,8 @@ def test_a_measurement_that_waits_keeps_no_span(
     telemetry.clear()
     del call, attempt
     gc.collect()
-    assert recorder.metrics is not None
-    assert len(recorder.metrics._measurements._waiting) == 2
     assert span() is None
+    assert attempts_measured(telemetry) == 3
 
 
 # -- a meter that fails ------------------------------------------------------------------------------------------------
@@ -218,10 +215,10 @@ def test_a_log_handler_that_fails_costs_only_the_record(scene: Scene, telemetry:
 @pytest.mark.parametrize(
     "where",
     [
-        *("opentelemetry.context.attach", "opentelemetry.trace.set_span_in_context"),
+        *("opentelemetry.context.attach", "opentelemetry.context.get_current"),
         pytest.param(
-            "opentelemetry.context.get_current",
-            marks=pytest.mark.xfail(strict=True, reason="The look for a suppression is not guarded by itself"),
+            "opentelemetry.trace.set_span_in_context",
+            marks=pytest.mark.xfail(strict=True, reason="A measurement is lost with the context of its exemplar"),
         ),
     ],
 )
@@ -261,7 +258,7 @@ def test_a_recorder_that_cannot_check_is_not_enabled(
     ("owner", "name"),
     [
         *((spans, name) for name in ("start_call", "start_attempt", "end_attempt", "end_call")),
-        *((Metrics, name) for name in ("attempt_started", "attempt_ended", "call_ended", "rate_limits_received")),
+        *((Metrics, name) for name in ("attempt_started", "attempt_ended", "call_ended", "response_received")),
         *((logs, "attempt_failed"), (otel_context, "attach"), (otel_context, "get_current")),
     ],
 )

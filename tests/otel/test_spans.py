@@ -203,7 +203,7 @@ def test_a_stream_that_is_no_message_has_no_end_event(scene: Scene, telemetry: T
 def test_a_body_that_is_no_event_stream_has_no_stream_attributes(scene: Scene, telemetry: Telemetry) -> None:
     """A download that the app reads in chunks."""
     attempt = scene.attempt()
-    scene.stream(attempt, event_stream=False)
+    scene.stream(attempt, content_type=b"application/json")
     attempt.end(End.READ)
     [span] = telemetry.attempts
     assert not any(name.startswith("anthropic.client.stream.") for name in attributes(span))
