@@ -107,6 +107,7 @@ class Attempt:
     - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
     - `model`: the model that was asked for, `None` where it is unknown.
     - `retry`: `None` on a first attempt. `retries_left`: how often the SDK may retry after it, `None` if unknown.
+    - `after_failure`: whether another attempt of its call had failed when it was sent.
     - `status`, `response`: of the response to this very request; `None` without one.
     - `api_error`: the error that the API said in the body, as far as the app has read that.
     - `retry_stop`: why the SDK does not retry after it; `None` where it does, or nothing failed.
@@ -119,6 +120,7 @@ class Attempt:
         "_expected",
         "_on_end",
         "_unexpected",
+        "after_failure",
         "api_error",
         "cause",
         "duration",
@@ -153,12 +155,14 @@ class Attempt:
         operation: str | None = None,
         retry: Retry | None = None,
         retries_left: int | None = None,
+        after_failure: bool = False,
     ) -> None:
         self.request = request
         self.operation: str = operation or request.target.operation
         self.model = request.model
         self.retry = retry
         self.retries_left = retries_left
+        self.after_failure = after_failure
         self.started = started
         self.wall = wall
         self.recorder: AttemptRecorder = NO_ATTEMPT_RECORDER

@@ -5,7 +5,8 @@ Its outcome is what the SDK method gave the app, not what happened to the attemp
 
     the method  │ the body that it returned │ outcome
     ────────────┼───────────────────────────┼─────────────────────────────────────────────────────────────────
-    returned    │ completed, or none        │ succeeded; recovered if an attempt had failed
+    returned    │ completed, or none        │ succeeded; recovered if an attempt had failed before the one
+                │                           │ that it is from was sent
     returned    │ failed                    │ failed
     returned    │ cancelled, abandoned      │ the same word
     raised      │                           │ exhausted if the last failure was retryable and no retry was left;
@@ -127,7 +128,8 @@ class Call:
         self.duration = 0
         self._sdk_attempts = 0
         self._failed_count = 0
-        self._completed = False
+        self._completed: Attempt | None = None
+        """The attempt that was completed last, and that an answer is from if there is one."""
         self._last_failed: Attempt | None = None
         self._answer: Attempt | None = None
         """The attempt that ended last and was answered with less than 400: what a parsed reply is from."""
@@ -161,6 +163,7 @@ class Call:
             wall=self.wall + started - self.started,
             operation=invocation.operation,
             retry=self._retry(started, by_transport) if self.attempt_count else None,
+            after_failure=self._failed_count > 0,
             retries_left=max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
         )
         self._decide(AfterFailure.RETRIED, started)
@@ -199,7 +202,7 @@ class Call:
             self.operation, self.address = attempt.operation, attempt.target.address
             self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
         if attempt.outcome is AttemptOutcome.COMPLETED:
-            self._completed = True
+            self._completed = attempt
         if attempt.outcome is AttemptOutcome.FAILED:
             self._undecided.append(attempt)
             if self.outcome is None:
@@ -272,7 +275,7 @@ class Call:
             if failed:
                 self._take_failure(self._returned if isinstance(self._returned, Attempt) else self._last_failed)
             # An attempt that is kept here would live as long as whoever keeps the call.
-            self._answer = self._returned = self._last_failed = None
+            self._answer = self._returned = self._last_failed = self._completed = None
             self._decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)
 
@@ -291,7 +294,7 @@ class Call:
         outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
         if body is not None and outcome is AttemptOutcome.FAILED:
             self.error_type = body_error_type(body) if isinstance(body, Attempt) else body.error_type
-        if outcome is AttemptOutcome.COMPLETED and self._failed_count:
+        if outcome is AttemptOutcome.COMPLETED and self._has_recovered():
             return CallOutcome.RECOVERED
         return _OUTCOMES.get(outcome, CallOutcome.FAILED) if outcome is not None else CallOutcome.FAILED
 
@@ -300,7 +303,12 @@ class Call:
         answer = self._answer
         # Not if another attempt was answered: the reply may be of that one. And not a stream, which was not returned.
         spoiled = answer is not None and answer.error_type == UNEXPECTED_CONTENT and answer.reading is None
-        return answer if spoiled and not self._completed else None
+        return answer if spoiled and self._completed is None else None
+
+    def _has_recovered(self) -> bool:
+        """Whether a failed attempt came before the one that the answer is from, or before an answer without one."""
+        answered = self._returned if isinstance(self._returned, Attempt) else self._completed
+        return answered.after_failure if answered is not None else self._failed_count > 0
 
     def _out_of_retries(self) -> bool:
         most, retries = self.invocation.max_retries, self._sdk_attempts - 1

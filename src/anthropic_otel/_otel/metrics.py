@@ -7,13 +7,13 @@ may be sampled, metrics never are: whatever ends is counted, with its span for t
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import Meter, MeterProvider
+from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from anthropic_otel._core import semconv
@@ -62,9 +62,14 @@ class Metrics:
         self._started: Final = Counts(AttributeSets(semconv.ATTEMPT_STARTED.attributes))
         started = semconv.ATTEMPT_STARTED
         self._counter: Final = meter.create_observable_counter(
-            started.name, [self._started.observe], started.unit, started.description
+            started.name, [self._observe_started], started.unit, started.description
         )
         self._rate_limits: Final = RateLimits(meter)
+
+    def _observe_started(self, options: CallbackOptions) -> Iterator[Observation]:
+        # A method of this object, which the instrument keeps alive by it: whoever instruments the same provider again
+        # finds these metrics, as the callbacks of a second instrument of the name would be ignored.
+        return self._started.observe(options)
 
     @guarded(None)
     def attempt_started(self, attempt: Attempt, ids: SpanContext | None) -> None:

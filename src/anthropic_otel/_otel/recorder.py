@@ -138,6 +138,7 @@ class _CallRecorder:
     """Records one call: its span, if nobody else makes one, and its metrics."""
 
     __slots__ = (
+        "_attached",
         "_attempted",
         "_call_span",
         "_invocation",
@@ -160,6 +161,7 @@ class _CallRecorder:
         self._call_span: Span | None = None
         """The call's span, if it is ours to end."""
         self._token: Any = None
+        self._attached: Context | None = None
         self._makes_spans = recorder.makes_spans()
         if self._makes_spans and not call.invocation.sdk_makes_span and not _has_call_span(parent):
             self._start_span(parent)
@@ -168,7 +170,9 @@ class _CallRecorder:
 
     @guarded(None)
     def _attach(self) -> None:
-        self._token = otel_context.attach(self._spot.context())
+        # An object of its own, by which the call's context is known again: threads share the empty one.
+        self._attached = Context(self._spot.context())
+        self._token = otel_context.attach(self._attached)
 
     @guarded(None)
     def _start_span(self, parent: Context) -> None:
@@ -197,7 +201,9 @@ class _CallRecorder:
         if not self._attempted and self._call_span is None and self._makes_spans:
             self._find_span(current)
         self._attempted = True
-        return self._spot.context() if self._call_span is not None else current
+        # Else, in a thread of a middleware's own, nothing of the call is current.
+        elsewhere = self._spot.span is None and current is not self._attached
+        return self._spot.context() if self._call_span is not None or elsewhere else current
 
     def _find_span(self, current: Context) -> None:
         """By now somebody else has made the call's span, if there is to be one.
@@ -213,7 +219,7 @@ class _CallRecorder:
         elif providers.is_noop_tracer_provider(self._invocation.sdk_tracer_provider):
             # The SDK was expected to make it, but has nothing to make it by.
             self._start_span(current)
-        else:
+        elif current is self._attached:
             # The app's sampler has dropped it, and no propagator asks for its ids. Spans of ours would be drawn anew.
             self._makes_spans = False
 
