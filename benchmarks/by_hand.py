@@ -108,4 +108,4 @@ def install() -> None:
             attempt_duration.record((time.perf_counter_ns() - started) / 1e9, measured)
 
     anthropic.Anthropic.request = request  # type: ignore[method-assign]
-    httpx2.Client.send = send  # type: ignore[method-assign,assignment]
+    httpx2.Client.send = send  # type: ignore[method-assign]

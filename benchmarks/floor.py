@@ -143,10 +143,8 @@ def record(case: Case, loop: Any) -> Recording:
         try:
             client = workload.make_client(case)
             workload.repeat(case, client, 2, None, loop)
-            variants.record_what_waits()
             recording.active = True
             workload.repeat(case, client, 1, None, loop)
-            variants.record_what_waits()
             recording.active = False
         finally:
             anthropic_otel.uninstrument()

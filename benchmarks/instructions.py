@@ -108,7 +108,6 @@ def _run(name: str, install: str, calls: int) -> None:
         lambda: workload.repeat(case, client, _WARM, after, loop),
         lambda: workload.repeat(case, client, calls, after, loop),
     )
-    variants.record_what_waits()
 
 
 def _count(warm: Callable[[], None], calls: Callable[[], None]) -> None:

@@ -37,7 +37,7 @@ class Process:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args} has ended with {self._process.wait()}")
+            raise RuntimeError(f"{self._process.args!r} has ended with {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

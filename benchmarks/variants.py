@@ -5,11 +5,15 @@ Rule: a variant is installed with its defaults, once, before any client is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, trace
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 BASE = "base"
 """The environment that the benchmark itself runs in."""
@@ -43,7 +47,7 @@ def set_up(telemetry: str) -> Callable[[], Any]:
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 
     provider = TracerProvider(sampler=ParentBased(ALWAYS_OFF if telemetry.startswith("unsampled") else ALWAYS_ON))
-    processor = BatchSpanProcessor(_Dropped())
+    processor = BatchSpanProcessor(_dropping())
     provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
     if not telemetry.endswith("no metrics"):
@@ -55,19 +59,15 @@ def set_up(telemetry: str) -> Callable[[], Any]:
     return flush
 
 
-class _Dropped:
-    """An exporter for which every export is a success."""
+def _dropping() -> SpanExporter:
+    """An exporter for which every export is a success. Its base is of the SDK, which some variants do not import."""
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-    def export(self, spans: Any) -> Any:
-        from opentelemetry.sdk.trace.export import SpanExportResult
+    class Dropped(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            return SpanExportResult.SUCCESS
 
-        return SpanExportResult.SUCCESS
-
-    def shutdown(self) -> None:
-        """Nothing to do."""
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return True
+    return Dropped()
 
 
 def _nothing() -> None:

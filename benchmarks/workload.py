@@ -37,9 +37,8 @@ class Case:
 
 def make_client(case: Case, handler: Callable[[Any], Any] | None = None) -> Any:
     """An SDK client for a case. `handler` answers the requests of a mock transport in the place of `answer`."""
-    client_class, http_class = anthropic.Anthropic, httpx2.Client
-    if case.asynchronous:
-        client_class, http_class = anthropic.AsyncAnthropic, httpx2.AsyncClient
+    client_class: Any = anthropic.AsyncAnthropic if case.asynchronous else anthropic.Anthropic
+    http_class: Any = httpx2.AsyncClient if case.asynchronous else httpx2.Client
     reply = handler or _handler(case)
     transport = None if case.base_url else httpx2.MockTransport(reply)
     client = client_class(

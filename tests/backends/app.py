@@ -29,12 +29,12 @@ import httpx2
 from opentelemetry import trace
 
 import anthropic_otel
-from anthropic_otel.simulator import Simulator
+from anthropic_otel.simulator import Fault, Simulator
 
 SECRET = "sk-ant-api03-planted-secret-0123456789"
 PROMPT = "the planted prompt"
 MODELS = ("claude-sonnet-4-5", "claude-haiku-4-5")
-WEATHER = {
+WEATHER: dict[str, dict[str | Fault, float]] = {
     "healthy": {"ok": 1.0},
     "overload": {"ok": 0.4, "http_529": 0.6},
     "timeouts": {"ok": 0.6, "read_timeout": 0.4},

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from anthropic_otel._otel.providers import MissingExporter
 from anthropic_otel.cli import checkup, doctor, trial
 from anthropic_otel.cli.commands import cli, needs
-from anthropic_otel.cli.doctor import State
+from anthropic_otel.cli.doctor import Finding, State
 from anthropic_otel.cli.traces import Attempt, Trace
 
 TRACE = Trace(
@@ -185,7 +185,12 @@ def test_doctor_looks_where_telemetry_goes_by_default(
 ) -> None:
     """Without a variable that is the usual port of this machine, which is another one for gRPC."""
     asked: list[str] = []
-    monkeypatch.setattr(doctor, "endpoint", lambda name, url: asked.append(url) or doctor.sdk())
+
+    def endpoint(_: str, url: str) -> Finding:
+        asked.append(url)
+        return doctor.sdk()
+
+    monkeypatch.setattr(doctor, "endpoint", endpoint)
     invoke("doctor")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     invoke("doctor")

@@ -252,7 +252,7 @@ def test_kubectl_can_apply_every_resource() -> None:
 
 def test_the_dashboards_of_a_cluster_are_the_dashboards() -> None:
     """The same as in the files, for the sidecar to load."""
-    found = {}
+    found: dict[str, Any] = {}
     for resource in yaml.safe_load_all((CONFIGS / "kubernetes" / "dashboards.yaml").read_text()):
         assert resource["metadata"]["labels"] == {"grafana_dashboard": "1"}
         found |= {name: json.loads(text) for name, text in resource["data"].items()}

@@ -18,7 +18,7 @@ STEP = 30
 MODEL = "claude-sonnet-4-5"
 
 
-def name(metric: Metric, suffix: str = "", le: str = "", **values: str) -> str:
+def name(metric: Metric, suffix: str = "", /, le: str = "", **values: str) -> str:
     """A series of a metric. Keyword: the constant's name in semconv, in lower case."""
     labels = {"job": "shop", "instance": "1"} | {label(getattr(s, key.upper())): value for key, value in values.items()}
     if s.GEN_AI_REQUEST_MODEL in metric.attributes:
@@ -94,8 +94,9 @@ def _attempts(alert: str, labels: Mapping[str, str], *bad: str, which: str = "")
 
 
 def _bad(error: str, status: str = "", **more: str) -> str:
-    response = {"http_response_status_code": status} if status else {}
-    return name(*_ATTEMPT, error_type=error, attempt_outcome="failed", **response, **more)
+    if status:
+        more["http_response_status_code"] = status
+    return name(*_ATTEMPT, error_type=error, attempt_outcome="failed", **more)
 
 
 _TIMEOUTS = (

@@ -5,13 +5,14 @@
 Rule: everything is patched before anything else is imported, as gevent asks for.
 """
 
-from gevent import monkey
+from gevent import monkey  # type: ignore[import-untyped]
 
 monkey.patch_all()
 
 import json  # noqa: E402
 import sys  # noqa: E402
 from collections import Counter  # noqa: E402
+from typing import Any  # noqa: E402
 
 import anthropic  # noqa: E402
 import gevent  # noqa: E402
@@ -22,7 +23,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import anthropic_otel  # noqa: E402
 from anthropic_otel._adapters.current import current_call  # noqa: E402
 
-REQUEST = {"model": "claude-opus-4-8", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
+REQUEST: dict[str, Any] = {
+    "model": "claude-opus-4-8",
+    "max_tokens": 64,
+    "messages": [{"role": "user", "content": "hi"}],
+}
 GREENLETS = 60
 
 
@@ -47,7 +52,7 @@ def main(base_url: str) -> None:
 
     gevent.joinall([gevent.spawn(call, number) for number in range(GREENLETS)], raise_error=True)
     spans = {span.context.span_id: span for span in exporter.get_finished_spans()}
-    kinds = Counter()
+    kinds: Counter[str] = Counter()
     for span in spans.values():
         parent = spans[span.parent.span_id].name if span.parent else None
         kinds[f"{parent} > {span.name}"] += 1

@@ -7,7 +7,6 @@ interrupted in `n` runs, each time somewhere else, and the same in every run.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import signal
 import sys
@@ -21,9 +20,7 @@ from typing import Any, Final
 import anthropic
 
 import anthropic_otel
-from support.versions import SDK_LIBRARY
-
-httpx: Final = importlib.import_module(SDK_LIBRARY)
+from reliability.sdk_http import httpx
 
 ALONE: Final[dict[str, Any]] = {"open_telemetry": False} if hasattr(anthropic.Anthropic, "open_telemetry") else {}
 """The options of a client whose SDK makes no spans, so that what is seen is the library's."""
@@ -51,7 +48,7 @@ _EVENTS: Final = (
 CHUNKS: Final = tuple(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in _EVENTS)
 
 
-class Body(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[misc]
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body that waits before each chunk and while it is closed."""
 
     def __init__(self, chunks: tuple[bytes, ...], closed: Callable[[], None]) -> None:
@@ -74,7 +71,7 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[misc]
         await asyncio.sleep(0)
 
 
-class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):  # type: ignore[misc]
+class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Answers each request with the next of `statuses`, the last one for ever. Counts the bodies that are open."""
 
     def __init__(self, *statuses: int) -> None:

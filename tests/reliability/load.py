@@ -22,16 +22,16 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import anthropic
-import psutil
+import psutil  # type: ignore[import-untyped]
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 import anthropic_otel
-from anthropic_otel.simulator import Simulator
+from anthropic_otel.simulator import Fault, Simulator
 from reliability import interrupting
-from reliability.interrupting import httpx
+from reliability.sdk_http import httpx
 
 REQUEST: Final[dict[str, Any]] = {
     "model": "claude-opus-4-8",
@@ -39,7 +39,12 @@ REQUEST: Final[dict[str, Any]] = {
     "messages": [{"role": "user", "content": "hi"}],
 }
 PROCESS: Final = psutil.Process()
-MIX: Final = {"ok": 0.9, "http_429_retry_after_ms": 0.04, "server_disconnected": 0.02, "stream_overloaded": 0.04}
+MIX: Final[dict[str | Fault, float]] = {
+    "ok": 0.9,
+    "http_429_retry_after_ms": 0.04,
+    "server_disconnected": 0.02,
+    "stream_overloaded": 0.04,
+}
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,9 @@ def test_a_task_can_be_cancelled_in_every_await(program: Program, recorded: Tele
 @pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize("scope", ["wait_for", "move_on_after", "fail_after"])
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "stream"])
-def test_a_timeout_scope_is_a_cancellation(scope: str, streaming: bool, recorded: Telemetry) -> None:
+def test_a_timeout_scope_is_a_cancellation(
+    scope: str, streaming: bool, recorded: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`wait_for` and anyio's scopes end the attempt as cancelled, and the app gets what the scope raises."""
     recorded.instrument()
     transport = Transport(200)
@@ -125,7 +127,7 @@ def test_a_timeout_scope_is_a_cancellation(scope: str, streaming: bool, recorded
 
     async def call(client: Any) -> Any:
         if not streaming:
-            transport.handle_async_request = hang  # type: ignore[method-assign]
+            monkeypatch.setattr(transport, "handle_async_request", hang)
             return await client.messages.create(**request_of())
         async for _ in await client.messages.create(**request_of(stream=True)):
             await hang()

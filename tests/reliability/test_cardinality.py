@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import anthropic
 import pytest
+from opentelemetry.sdk.metrics.export import DataPointT
 
 from anthropic_otel._otel.attributes import MAX_ADDRESSES, MAX_MODELS, MAX_SETS
 from reliability import interrupting
-from reliability.interrupting import httpx
+from reliability.sdk_http import httpx
 from support.apps import request_of
 from support.telemetry import Telemetry
 
@@ -53,7 +55,7 @@ READ: Final = (
 """The headers that the library looks at."""
 
 
-class Hostile(httpx.BaseTransport):  # type: ignore[misc]
+class Hostile(httpx.BaseTransport):
     """A server that answers with any status, and with hostile values in the headers that the library reads."""
 
     def __init__(self, chance: random.Random) -> None:
@@ -82,7 +84,7 @@ def flood(recorded: Telemetry, number: int) -> None:
     transport = Hostile(chance)
     paths = ("/v1/messages", "/v1/messages/count_tokens", "/v1/models/{}", "/v1/messages/batches/{}", "/{}", "/v1/{}/x")
     http = httpx.Client(transport=transport)
-    client = interrupting.anthropic.Anthropic(api_key="none", http_client=http, max_retries=0, base_url="http://a.test")
+    client = anthropic.Anthropic(api_key="none", http_client=http, max_retries=0, base_url="http://a.test")
     for at in range(number):
         name = next(names)
         client.base_url = f"http://host-{at}.test"
@@ -91,7 +93,7 @@ def flood(recorded: Telemetry, number: int) -> None:
                 client.messages.create(**request_of(stream=at % 4 == 1) | {"model": name})
             else:
                 client.post(chance.choice(paths).format(at), body={"model": name}, cast_to=object)
-        except (interrupting.anthropic.APIError, httpx.HTTPError, ValueError):
+        except (anthropic.APIError, httpx.HTTPError, ValueError):
             continue
 
 
@@ -101,7 +103,7 @@ def check(recorded: Telemetry) -> dict[str, int]:
     assert data is not None
     series = {}
     for metric in (each for scope in data.resource_metrics[0].scope_metrics for each in scope.metrics):
-        points = list(metric.data.data_points)
+        points: Sequence[DataPointT] = metric.data.data_points
         series[metric.name] = len(points)
         values: dict[str, set[Any]] = {}
         for point in points:

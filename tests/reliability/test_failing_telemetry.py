@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import anthropic
@@ -37,12 +38,22 @@ from support.apps import request_of
 LOGGER = logging.getLogger("anthropic_otel")
 
 
+class _Kept(logging.Handler):
+    """Keeps each record in a list."""
+
+    def __init__(self, found: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self._found = found
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._found.append(record)
+
+
 @pytest.fixture
 def records() -> Iterator[list[logging.LogRecord]]:
     """What the library says of itself, from a process that has not heard of any failure yet."""
     found: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = found.append  # type: ignore[method-assign]
+    handler = _Kept(found)
     before, level = set(guard._seen), LOGGER.level
     guard._seen.clear()
     LOGGER.addHandler(handler)
@@ -71,7 +82,7 @@ def program(sim: Simulator) -> Run:
     with anthropic.Anthropic(**options) as client:
         for faults, stream in STEPS:
             sim.play(*faults)
-            seen.append(see(lambda s=stream: client.messages.create(**request_of(stream=s)), _parts))
+            seen.append(see(partial(client.messages.create, **request_of(stream=stream)), _parts))
 
     async def asynchronously() -> None:
         async with anthropic.AsyncAnthropic(**options) as client:
@@ -83,7 +94,7 @@ def program(sim: Simulator) -> Run:
                     result = [event async for event in result] if stream else result
                 except anthropic.APIError as error:
                     result = error
-                seen.append(see(lambda r=result: _raise_or_return(r), _parts))
+                seen.append(see(partial(_raise_or_return, result), _parts))
 
     asyncio.run(asynchronously())
     return Run(tuple(seen), programs.sent(sim.requests[before:]))
@@ -137,12 +148,18 @@ SILENT = frozenset({"detach", "filter"})
 """Of the first OpenTelemetry itself tells, by an error of its own. Without the second nothing can be told."""
 
 
+def _cause(record: logging.LogRecord) -> object:
+    """The class of the exception that a record of a failure names."""
+    assert isinstance(record.args, tuple)
+    return record.args[1]
+
+
 def _check_what_is_said(records: list[logging.LogRecord], *, somebody_hears: bool) -> None:
     failures = [record for record in records if record.getMessage().startswith("Telemetry failed")]
     warned = Counter(record.getMessage() for record in failures if record.levelno == logging.WARNING)
     assert set(warned.values()) == ({1} if somebody_hears else set())
     assert {record.levelno for record in failures} <= {logging.WARNING, logging.DEBUG}
-    assert all(record.args[1] == "Broken" for record in failures if record.levelno == logging.WARNING and record.args)
+    assert all(_cause(record) == "Broken" for record in failures if record.levelno == logging.WARNING and record.args)
 
 
 def test_every_point_is_reached(sim: Simulator, waits: list[float], records: list[logging.LogRecord]) -> None:

@@ -12,7 +12,8 @@ import anthropic
 
 from anthropic_otel.simulator import Simulator
 from reliability import interrupting
-from reliability.interrupting import Transport, httpx
+from reliability.interrupting import Transport
+from reliability.sdk_http import httpx
 from support.apps import request_of
 from support.telemetry import Telemetry
 
@@ -51,7 +52,7 @@ def test_a_copied_client_is_seen_once(recorded: Telemetry) -> None:
 def test_an_http_client_that_cannot_be_hashed(recorded: Telemetry) -> None:
     """A client class that defines equality and no hash is instrumented as any other, from its first call on."""
 
-    class Unhashable(httpx.Client):  # type: ignore[misc,name-defined]
+    class Unhashable(httpx.Client):
         def __eq__(self, other: Any) -> bool:
             return self is other
 

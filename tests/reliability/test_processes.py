@@ -9,7 +9,7 @@ import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -109,7 +109,8 @@ def worker_exit(server, worker):
 
 def ask_every_worker(url: str, workers: int = 2) -> int:
     """Sends requests, some at once, until each worker has answered; returns how many. All are up then."""
-    asked, pids = 0, set()
+    asked = 0
+    pids: set[bytes] = set()
     with ThreadPoolExecutor(4) as pool:
         while len(pids) < workers:
             pids |= set(pool.map(lambda _: get(url), range(4)))
@@ -123,9 +124,10 @@ def get(url: str) -> bytes:
         return body
 
 
-def _ended(server: subprocess.Popen[bytes], log: Path) -> None:
-    """Fails if a server has ended that is waited for."""
+def _ended(server: subprocess.Popen[bytes], log: Path) -> Literal[False]:
+    """Whether a server has ended that is waited for: it fails if it has."""
     assert server.poll() is None, log.read_text()
+    return False
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:
@@ -167,6 +169,7 @@ def test_gunicorn_with_a_preloaded_app(worker_class: str, sim: Simulator, tmp_pa
         )
     try:
         found = until(lambda: re.search(r"Listening at: (http://\S+)", log.read_text()) or _ended(server, log))
+        assert found
         asked = ask_every_worker(found.group(1))
     finally:
         stop(server)

@@ -22,7 +22,7 @@ from anthropic_otel._otel import spans
 from anthropic_otel.simulator import FAULTS, ErrorEvent, Reply, Simulator
 from reliability import canaries, interrupting
 from reliability.canaries import canary, found_in
-from reliability.interrupting import httpx
+from reliability.sdk_http import httpx
 
 otlp = pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 

@@ -13,7 +13,11 @@ from reliability import environments
 FOLDER: Final = Path(__file__).parent / "without_sdk"
 REQUIREMENTS: Final = (*environments.WITHOUT_SDK, "litellm", "smolagents")
 MODEL: Final = "claude-opus-4-8"
-FAILURES: Final = [[429, "429", "failed"], [529, "529", "failed"], [None, "connection_reset", "failed"]]
+FAILURES: Final[tuple[tuple[int | None, str, str], ...]] = (
+    (429, "429", "failed"),
+    (529, "529", "failed"),
+    (None, "connection_reset", "failed"),
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.without_sdk, pytest.mark.timeout(600)]
 
@@ -40,7 +44,7 @@ def test_each_request_of_litellm_is_one_attempt(library: str, stream: str, order
     assert [len(got) > 20 for got in told["got"][:2]] == [True, True]
     assert told["got"][2:] == ["RateLimitError", "InternalServerError", "InternalServerError"]
     assert told["ids"] == told["sent"]
-    assert told["spans"] == [[200, None, "completed"], [200, None, stream], *FAILURES]
+    assert told["spans"] == [[200, None, "completed"], [200, None, stream], *map(list, FAILURES)]
     measured = {tuple(point) for point in told["measured"]}
     assert measured == {(MODEL, 200, None), *((MODEL, status, error) for status, error, _ in FAILURES)}
     assert told["warnings"] == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 os.environ |= {"DD_TRACE_OTEL_ENABLED": "true", "DD_TRACE_ENABLED": "true", "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "0"}
 os.environ |= {"DD_REMOTE_CONFIGURATION_ENABLED": "false", "OTEL_PYTHON_CONTEXT": "ddcontextvars_context"}
@@ -18,7 +19,11 @@ from opentelemetry import trace
 import anthropic_otel
 from anthropic_otel.simulator import Simulator
 
-REQUEST = {"model": "claude-opus-4-8", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
+REQUEST: dict[str, Any] = {
+    "model": "claude-opus-4-8",
+    "max_tokens": 64,
+    "messages": [{"role": "user", "content": "hi"}],
+}
 
 
 def current() -> int:

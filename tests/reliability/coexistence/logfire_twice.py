@@ -6,6 +6,7 @@ Rule: what was recorded after the second time is looked for where it is exported
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import anthropic
 import logfire
@@ -14,7 +15,11 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 import anthropic_otel
 from anthropic_otel.simulator import Simulator
 
-REQUEST = {"model": "claude-opus-4-8", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
+REQUEST: dict[str, Any] = {
+    "model": "claude-opus-4-8",
+    "max_tokens": 64,
+    "messages": [{"role": "user", "content": "hi"}],
+}
 
 
 def configured() -> InMemoryMetricReader:

@@ -69,7 +69,7 @@ def _sentry(processor: Any) -> Stop:
     import sentry_sdk
     from sentry_sdk.transport import Transport
 
-    class Nowhere(Transport):
+    class Nowhere(Transport):  # type: ignore[misc]
         def capture_envelope(self, envelope: Any) -> None:
             return
 

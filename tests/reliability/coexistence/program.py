@@ -111,7 +111,8 @@ def _parent(attempt: ReadableSpan, by_id: dict[int, ReadableSpan], root: Readabl
     while span.parent is not None:
         span = by_id[span.parent.span_id]
     assert span is root
-    return parent.context.span_id
+    span_id: int = parent.context.span_id
+    return span_id
 
 
 def main(name: str, order: str, first_undone: str, *, plain: bool) -> None:
