@@ -11,6 +11,8 @@ from typing import Final
 
 import pytest
 
+from support.versions import DECODES_EVERY_EVENT
+
 CATALOGUE: Final = "catalogue"
 AGREEMENT: Final = "agreement"
 EVENT_HOOKS: Final = "event_hooks"
@@ -30,7 +32,13 @@ class Pending:
     suites: frozenset[str] = frozenset({CATALOGUE, AGREEMENT})
 
 
-PENDING: Final[dict[str, tuple[Pending, ...]]] = {}
+_OF_OLD_SDKS: Final[dict[str, tuple[Pending, ...]]] = {
+    "stream_end_without_data": (
+        Pending("The SDK fails at an end event without data, and the library takes the stream for one that was left."),
+    ),
+}
+
+PENDING: Final[dict[str, tuple[Pending, ...]]] = {} if DECODES_EVERY_EVENT else _OF_OLD_SDKS
 """By the name of the catalogue entry."""
 
 

@@ -39,3 +39,12 @@ COPIES_EVERY_CLIENT: Final = SDK >= (0, 107)
 
 RUNS_ON_TRIO: Final = SDK >= (0, 75)
 """Whether the SDK itself runs on trio: 0.40 asks asyncio for a thread."""
+
+ROUTES_FRAMES: Final = SDK >= (0, 110)
+"""Whether Bedrock's stream tells the events in `chunk` frames apart. Before, an `error` event is one to the app too."""
+
+NAMES_FRAME_ERRORS: Final = SDK >= (1, 7)
+"""Whether an `exception` or `error` frame of Bedrock is an `APIStatusError`. Before, the SDK raises a `ValueError`."""
+
+DECODES_EVERY_EVENT: Final = SDK >= (1, 16)
+"""Whether a stream decodes each event that has data, and skips those without. Before, it goes by their names."""

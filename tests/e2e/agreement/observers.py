@@ -22,7 +22,7 @@ from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome
 from anthropic_otel.simulator import Served
 from e2e.agreement.situations import Got
 from e2e.agreement.table import App, Error, Log, Server, Span
-from support.errors import call_error_type
+from e2e.frames import call_error_type, is_frame_error
 from support.stacks import Stack
 from support.telemetry import Telemetry
 
@@ -62,7 +62,7 @@ def _word_of(got: Got, error: BaseException | None, stack: Stack) -> App:
         return App.REFUSED if error.status_code >= 300 else App.EVENT
     if isinstance(error, anthropic.APIConnectionError | stack.module.RequestError):
         return App.BROKEN if got.reading else App.UNANSWERED
-    return App.UNREADABLE
+    return App.EVENT if is_frame_error(error) else App.UNREADABLE
 
 
 def _without_exception(got: Got) -> App:

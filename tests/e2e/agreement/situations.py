@@ -23,7 +23,7 @@ class Got:
     - `complete`: it has a message, or an event `message_stop`.
     - `left`: it has stopped of its own will.
     - `status`, `request_id`: what it could see of the response.
-    - `error_event`: it found the API's error in the bytes itself.
+    - `error_event`: it found the API's error itself, in the bytes or among the events.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,9 @@ class Got:
     def event(self, event: Any) -> bool:
         """Takes an event of a stream. Returns whether it is the last one."""
         self.reading = self.taken = True
-        self.complete = self.complete or getattr(event, "type", None) == "message_stop"
+        kind = getattr(event, "type", None)
+        self.complete = self.complete or kind == "message_stop"
+        self.error_event = self.error_event or kind == "error"
         return self.complete
 
 

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome
+from support.versions import ROUTES_FRAMES
 
 
 class App(Enum):
@@ -135,6 +136,11 @@ TABLE: Final = (
         why="After `message_stop` a stream is complete, also where the SDK fails to decode what a gateway adds to it."),
     Row(App.UNANSWERED, (Server.REFUSED,), _A.FAILED, _NET, _OVER, _ERROR, _WARNING,
         why="A redirect was followed, and the network failed after it: to a host that is no server of the table."),
+    *(() if ROUTES_FRAMES else (
+        Row(app, _GOOD, _A.FAILED, _EVENT, _FAIL, _ERROR, _WARNING,
+            why="`messages.stream()` of an SDK that does not look into `chunk` frames drops the API's error in one.")
+        for app in (App.ODD, App.ANSWERED)
+    )),
 )  # fmt: skip
 """What may come together at the end of a call. RAW is allowed with much: no server knows what such bytes pass for."""
 

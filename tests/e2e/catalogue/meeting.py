@@ -13,12 +13,12 @@ import anthropic
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Endpoint, Fault, Simulator, Where
+from e2e.frames import call_error_type
 from support.apps import PROMPT, App, app_for, quietly
 from support.driver import Driver
-from support.errors import call_error_type
 from support.stacks import Stack
 from support.telemetry import Telemetry
-from support.versions import CLOSES_FAILED_STREAMS
+from support.versions import CLOSES_FAILED_STREAMS, ROUTES_FRAMES
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Meeting:
             return None
         if self.fault.error_type == "unexpected_content" and not self.fault.stream and self.seen.error is None:
             # The SDK has no word for it, as it raises nothing.
+            return self.fault.error_type
+        if hands_its_error_on(self.fault):
             return self.fault.error_type
         return "api_error" if ends_silently(self.fault) else self.seen.error_type
 
@@ -134,6 +136,11 @@ def ends_silently(fault: Fault) -> bool:
     """Whether the app gets no exception, though the stream has no end event."""
     no_end = fault.cause is s.NetworkCause.INCOMPLETE_STREAM or fault.error_type == "unexpected_content"
     return bool(fault.stream) and no_end
+
+
+def hands_its_error_on(fault: Fault) -> bool:
+    """Whether the app gets the API's error as an event: the SDK does not look into `chunk` frames."""
+    return not ROUTES_FRAMES and fault.name.startswith("bedrock_error_in_chunk")
 
 
 def status_of(meeting: Meeting) -> int | None:
