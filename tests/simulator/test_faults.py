@@ -17,13 +17,25 @@ import pytest
 
 from anthropic_otel._core.semconv import NetworkCause
 from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Simulator
+from anthropic_otel.simulator.actions import Chunks, Raw, Reply
 from support.apps import CREDENTIALS
 from support.stacks import timeout_for
 
 # httpcore does not close the socket when a SOCKS proxy refuses, or is none
 _LEAKING = {"proxy_socks", "proxy_socks_none", "proxy_socks_http", "proxy_socks_silent"}
 _LEAKS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-EVERY = [pytest.param(each, id=each.name, marks=_LEAKS if each.name in _LEAKING else ()) for each in FAULTS.values()]
+EVERY = [
+    pytest.param(
+        each,
+        id=each.name,
+        marks=(
+            *((_LEAKS,) if each.name in _LEAKING else ()),
+            # The fast tests of the library meet every one of them too.
+            *((pytest.mark.slow,) if isinstance(each.action, Chunks | Raw | Reply) and number % 3 else ()),
+        ),
+    )
+    for number, each in enumerate(FAULTS.values())
+]
 
 # The reply is whole, and the SDK raises for what a gateway has put behind its end.
 _NOT_DECODED = {"stream_named_done_after_end"}

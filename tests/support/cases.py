@@ -37,8 +37,8 @@ _FAST: Final = [stack for stack in SDK_STACKS if not stack.aiohttp]
 def cases(suite: str, *, turn: int, every_stack: bool) -> Iterator[Any]:
     """The parameters `fault` and `stack` of a suite's test.
 
-    `turn` moves on the stack that a fault meets in the fast tests, so that two suites take different ones. With
-    `every_stack` a fault of the connection meets every stack of the SDK there; without, each fault meets just one, and of
+    `turn` moves on the stack that a fault meets in the fast tests: two suites take different ones. With
+    `every_stack` a fault of the connection meets every stack of the SDK there; without, each fault meets one, and of
     the faults of a response only every third is in the fast tests.
     """
     for fault in map(_on_this_sdk, FAULTS.values()):

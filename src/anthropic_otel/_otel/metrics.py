@@ -182,6 +182,7 @@ NO_EXEMPLAR: Final = Context({semconv.SCOPE: True})
 """A context without a span; and not empty, for which OpenTelemetry would take the current one."""
 
 
+@guarded(NO_EXEMPLAR)
 def _context_of(ids: SpanContext | None) -> Context:
     """A context with nothing but the span that an exemplar points to."""
     if ids is None or not ids.trace_flags.sampled:
