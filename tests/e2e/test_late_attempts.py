@@ -18,6 +18,7 @@ from support.apps import SdkApp
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import Telemetry
+from support.versions import RESPONSES_ARE_CYCLES
 
 pytestmark = pytest.mark.usefixtures("waits")
 
@@ -77,6 +78,7 @@ def test_a_late_failure_is_final_and_changes_no_call(left: _Left, sim: Simulator
     assert [record.levelno for record in recorded.logs] == [logging.WARNING]
 
 
+@pytest.mark.xfail(strict=True, reason="a call that has ended still takes a late attempt that completes for its own")
 def test_a_late_attempt_is_not_kept_by_its_call(left: _Left, recorded: Telemetry) -> None:
     """The span of a late attempt is freed with its response, without the garbage collector."""
     spans = _LiveSpans()
@@ -88,7 +90,10 @@ def test_a_late_attempt_is_not_kept_by_its_call(left: _Left, recorded: Telemetry
     spans.started.clear()
     gc.disable()
     try:
-        left.send()
+        answer = left.send()
+        if RESPONSES_ARE_CYCLES:
+            answer.stream = None
+        del answer
         left.app.driver.idle()
         [late] = spans.started
         assert late() is None

@@ -48,3 +48,9 @@ NAMES_FRAME_ERRORS: Final = SDK >= (1, 7)
 
 DECODES_EVERY_EVENT: Final = SDK >= (1, 16)
 """Whether a stream decodes each event that has data, and skips those without. Before, it goes by their names."""
+
+SENDS_EMPTY_TOKENS: Final = SDK >= (0, 74)
+"""Whether an `auth_token` of no characters becomes a header. Before, the SDK asks for credentials."""
+
+RESPONSES_ARE_CYCLES: Final = SDK_LIBRARY == "httpx"
+"""Whether the HTTP library's responses and their streams refer to each other, so that only the collector frees them."""
