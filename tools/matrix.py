@@ -7,6 +7,9 @@
 
 Rule: what is tested is the wheel, installed into an environment of its own, never the source tree. The environments
 are kept in the user's cache, and set up anew when what is in them changes. Needs `uv` in the environment that runs it.
+
+Rule: `tests/e2e/test_agreement.py`, which is as long as all the rest, runs where its answer may differ: on one SDK of
+each line, `AGREEING`, and on this Python. The table says where. Every other test runs everywhere.
 """
 
 from __future__ import annotations
@@ -31,8 +34,12 @@ REQUIREMENTS = ROOT / "tests" / "requirements-matrix.txt"
 CONSTRAINTS = ROOT / "tests" / "constraints.txt"
 SUITES = ("tests/adapters", "tests/contract", "tests/e2e")
 SDKS = ("0.40.0", "0.75.0", "0.107.1", "0.111.0", "0.125.0", "1.0.0", "1.13.0", "1.14.0", "2.0.0", "2.14.0")
+AGREEMENT = "tests/e2e/test_agreement.py"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 NEWEST = "newest"
+AGREEING = ("0.40.0", "0.125.0", "1.0.0", "1.14.0", SDKS[-1], NEWEST)
+"""The SDKs that stand for a line each: the oldest, the last on httpx, the first on httpx2, the first that traces,
+and the newest."""
 LOWEST_OTEL = ("1.30.0", "0.51b0")
 """The lowest OpenTelemetry that the library declares: the version of its API and SDK, and of its instrumentations."""
 _NOT_HELD = re.compile(r"(anthropic|httpx|anthropic-otel)\b(?!-)")
@@ -168,7 +175,8 @@ def _run(case: Case, wheel: Path, tests: Sequence[str]) -> Outcome:
         if newest and _sdk_in(python) == SDKS[-1] and tests is SUITES:
             return Outcome(case, True, f"is {SDKS[-1]}", time.monotonic() - began, "")
         _uv("pip", "install", "-q", "-p", str(python), "--reinstall", "--no-deps", str(wheel))
-        passed, output = _tested(python, "not slow" if _whole(case) else "not slow and not without_sdk", tests)
+        marks = "not slow" if _whole(case) else "not slow and not without_sdk"
+        passed, output = _tested(python, marks, [*tests, *_left_out(case, tests)])
     except subprocess.CalledProcessError as error:
         passed, output = False, f"{error}\n{error.stdout or ''}\n{error.stderr or ''}"
     outcome = Outcome(case, passed, _summary(output), time.monotonic() - began, output)
@@ -179,6 +187,15 @@ def _run(case: Case, wheel: Path, tests: Sequence[str]) -> Outcome:
 def _whole(case: Case) -> bool:
     """Whether those tests run too that need no SDK: where more than its version varies, and on the last one."""
     return case.sdk in (NEWEST, SDKS[-1])
+
+
+def _left_out(case: Case, tests: Sequence[str]) -> list[str]:
+    """What tells pytest to leave the agreement out, if this case does not stand for a line. Not if tests are named."""
+    return [] if tests is not SUITES or _agrees(case) else [f"--ignore={AGREEMENT}"]
+
+
+def _agrees(case: Case) -> bool:
+    return case.sdk in AGREEING and case.python == _HERE and case.otel is None
 
 
 def _tested(python: Path, marks: str, tests: Sequence[str]) -> tuple[bool, str]:
@@ -233,12 +250,13 @@ def _print_table(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if not outcome.passed:
             print(f"\n--- {outcome.case.name}\n{outcome.output[-20_000:]}")
-    print(f"\n{'anthropic':<10} {'Python':<7} {'OTel':<7} {'result':<7} {'seconds':>7}  tests")
+    print(f"\n{'anthropic':<10} {'Python':<7} {'OTel':<7} {'result':<7} {'agreement':<9} {'seconds':>7}  tests")
     for outcome in outcomes:
         word = "passed" if outcome.passed else "FAILED"
         case, otel = outcome.case, outcome.case.otel[0] if outcome.case.otel else ""
-        row = f"{case.sdk:<10} {case.python:<7} {otel:<7} {word:<7} {outcome.seconds:>7.0f}  {outcome.summary}"
-        print(row)
+        agreement = "yes" if _agrees(case) else "left out"
+        cells = f"{case.sdk:<10} {case.python:<7} {otel:<7} {word:<7} {agreement:<9} {outcome.seconds:>7.0f}"
+        print(f"{cells}  {outcome.summary}")
     passed = sum(outcome.passed for outcome in outcomes)
     print(f"\nmatrix: {passed} passed, {len(outcomes) - passed} failed")
 
