@@ -182,6 +182,13 @@ def handling_time_outs() -> Iterator[None]:
         signal.signal(signal.SIGUSR1, before)
 
 
+def _in_finalizer(frame: FrameType) -> bool:
+    at: FrameType | None = frame
+    while at is not None and at.f_code.co_name != "__del__":
+        at = at.f_back
+    return at is not None
+
+
 class Lines:
     """Counts the lines of the library that a thread runs, and calls `act`, which raises, before the `point`th."""
 
@@ -192,8 +199,8 @@ class Lines:
         self.function = ""
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
-        # A finalizer is not interrupted: Python prints what is raised in it, and goes on.
-        if not frame.f_code.co_filename.startswith(_LIBRARY) or frame.f_code.co_name == "__del__":
+        # A finalizer is not interrupted: Python prints what is raised in it or below it, and goes on.
+        if not frame.f_code.co_filename.startswith(_LIBRARY) or (event == "call" and _in_finalizer(frame)):
             return None
         if event == "line":
             self.count += 1

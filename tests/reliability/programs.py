@@ -25,6 +25,7 @@ _MADE_UP: Final = re.compile(
     r"\b(?:req|msg|msgbatch|toolu|stainless-python-retry)[_-][0-9A-Za-z-]+"  # ids, of the server and of the client
     r"|0x[0-9a-f]+"  # addresses of objects
     r"|(?<=:)\d{4,5}\b"  # ports
+    r"|\b\d{8}T\d{6}Z|(?<=/)\d{8}(?=/)|(?<=Signature=)[0-9a-f]+"  # what AWS signs by: the second, the day
 )
 
 
