@@ -8,8 +8,8 @@
 Rule: what is tested is the wheel, installed into an environment of its own, never the source tree. The environments
 are kept in the user's cache, and set up anew when what is in them changes. Needs `uv` in the environment that runs it.
 
-Rule: `tests/e2e/test_agreement.py`, which is as long as all the rest, runs where its answer may differ: on one SDK of
-each line, `AGREEING`, and on this Python. The table says where. Every other test runs everywhere.
+Rule: the two tests that run the whole catalogue of faults are longer than all the rest, and run where their answer may
+differ: on one SDK of each line, `AGREEING`, and on this Python. The table says where. Every other test runs everywhere.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REQUIREMENTS = ROOT / "tests" / "requirements-matrix.txt"
 CONSTRAINTS = ROOT / "tests" / "constraints.txt"
 SUITES = ("tests/adapters", "tests/contract", "tests/e2e")
 SDKS = ("0.40.0", "0.75.0", "0.107.1", "0.111.0", "0.125.0", "1.0.0", "1.13.0", "1.14.0", "2.0.0", "2.14.0")
-AGREEMENT = "tests/e2e/test_agreement.py"
+CATALOGUE = ("tests/e2e/test_agreement.py", "tests/e2e/test_catalogue.py")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 NEWEST = "newest"
 AGREEING = ("0.40.0", "0.125.0", "1.0.0", "1.14.0", SDKS[-1], NEWEST)
@@ -190,8 +190,8 @@ def _whole(case: Case) -> bool:
 
 
 def _left_out(case: Case, tests: Sequence[str]) -> list[str]:
-    """What tells pytest to leave the agreement out, if this case does not stand for a line. Not if tests are named."""
-    return [] if tests is not SUITES or _agrees(case) else [f"--ignore={AGREEMENT}"]
+    """What tells pytest to leave the catalogue out, if this case does not stand for a line. Not if tests are named."""
+    return [] if tests is not SUITES or _agrees(case) else [f"--ignore={path}" for path in CATALOGUE]
 
 
 def _agrees(case: Case) -> bool:
@@ -250,7 +250,7 @@ def _print_table(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if not outcome.passed:
             print(f"\n--- {outcome.case.name}\n{outcome.output[-20_000:]}")
-    print(f"\n{'anthropic':<10} {'Python':<7} {'OTel':<7} {'result':<7} {'agreement':<9} {'seconds':>7}  tests")
+    print(f"\n{'anthropic':<10} {'Python':<7} {'OTel':<7} {'result':<7} {'catalogue':<9} {'seconds':>7}  tests")
     for outcome in outcomes:
         word = "passed" if outcome.passed else "FAILED"
         case, otel = outcome.case, outcome.case.otel[0] if outcome.case.otel else ""

@@ -78,7 +78,6 @@ def test_a_late_failure_is_final_and_changes_no_call(left: _Left, sim: Simulator
     assert [record.levelno for record in recorded.logs] == [logging.WARNING]
 
 
-@pytest.mark.xfail(strict=True, reason="a call that has ended still takes a late attempt that completes for its own")
 def test_a_late_attempt_is_not_kept_by_its_call(left: _Left, recorded: Telemetry) -> None:
     """The span of a late attempt is freed with its response, without the garbage collector."""
     spans = _LiveSpans()

@@ -201,7 +201,7 @@ class Call:
         if self.outcome is None:
             self.operation, self.address = attempt.operation, attempt.target.address
             self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
-        if attempt.outcome is AttemptOutcome.COMPLETED:
+        if attempt.outcome is AttemptOutcome.COMPLETED and self.outcome is None:
             self._completed = attempt
         if attempt.outcome is AttemptOutcome.FAILED:
             self._undecided.append(attempt)
