@@ -61,7 +61,7 @@ def test_an_old_opentelemetry_is_not_held_to_the_versions_of_a_new_one(matrix: A
 
 
 def test_the_catalogue_runs_once_on_each_line_and_every_other_test_everywhere(matrix: Any) -> None:
-    """One SDK of each line on this Python has it; the other cells leave out that one file, unless it is asked for."""
+    """One SDK of each line on this Python has it; the other cells leave those files out, unless they are asked for."""
     found = {version: version for version in matrix.PYTHONS}
     cases = matrix._cases({HERE: HERE, **found})
     having = [case for case in cases if not matrix._left_out(case, matrix.SUITES)]
