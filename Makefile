@@ -8,7 +8,7 @@ CONSTRAINTS := tests/constraints.txt
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint matrix soak bench dashboards stack clean
+.PHONY: help demo test lint matrix catalogue soak bench dashboards stack clean
 
 help: ## Says what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
@@ -44,6 +44,9 @@ test: lint ## Runs the linters and the tests, two at a time and in random order
 
 matrix: $(VENV)/.test ## Runs the suite on old and new versions of the SDK, of Python and of OpenTelemetry
 	@$(BIN)/python tools/matrix.py
+
+catalogue: $(VENV)/.test ## Has every fault of the catalogue meet every HTTP stack, in every situation
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/e2e/test_agreement.py tests/e2e/test_catalogue.py tests/e2e/test_unchanged.py
 
 soak: $(VENV)/.test ## Runs the long reliability tests, and prints their figures
 	@$(BIN)/python tests/reliability/report.py
