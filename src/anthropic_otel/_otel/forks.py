@@ -1,6 +1,6 @@
 """A fork in the middle of a measurement of another thread, after which the child would wait for ever.
 
-Rule: whoever measures says so, by an entry in a list, which takes no lock; and a fork waits until nobody does.
+Rule: a thread that measures says so, by an entry in a dictionary, which takes no lock; a fork waits until none does.
 OpenTelemetry's SDK has a lock per attribute set of a metric. One that another thread holds at the fork is held in the
 child by nobody, and the first measurement there would wait for it.
 """
@@ -14,8 +14,11 @@ from typing import Final
 _PATIENCE: Final = 0.1
 """The seconds that a fork waits at most. A measurement takes some 20 µs."""
 
-measuring: Final[list[None]] = []
-"""An entry for each measurement under way, in any thread: `append` and `pop` are atomic."""
+measuring: Final[dict[int, None]] = {}
+"""The threads with a measurement under way, by their ids: to set and to pop an entry is atomic.
+
+By thread, so that an entry that an interrupt has left behind is gone with the thread's next measurement.
+"""
 
 
 def _wait_for_measurements() -> None:

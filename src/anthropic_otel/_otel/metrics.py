@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from threading import get_ident
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
@@ -169,13 +170,14 @@ class Histogram:
 
     def record(self, amount: float, values: Values, context: Context) -> None:
         """Records a measurement, with the bounded `values` of the metric's attributes in their order. Never raises."""
-        measuring.append(None)
+        thread = get_ident()
+        measuring[thread] = None
         try:
             self._record(amount, self._sets.of(values), context)
         except Exception as error:
             report("Histogram.record", error)
         finally:
-            measuring.pop()
+            measuring.pop(thread, None)
 
 
 NO_EXEMPLAR: Final = Context({semconv.SCOPE: True})

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from threading import get_ident
 from typing import Final, NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -136,7 +137,8 @@ class RateLimits:
 
     def _read(self) -> None:
         """Takes what waits, unless another thread does."""
-        measuring.append(None)
+        thread = get_ident()
+        measuring[thread] = None
         try:
             if self._reading.acquire(blocking=False):
                 try:
@@ -145,7 +147,7 @@ class RateLimits:
                 finally:
                     self._reading.release()
         finally:
-            measuring.pop()
+            measuring.pop(thread, None)
 
     def _take(self, at: float, model: str | None, headers: RawHeaders, names: tuple[RateLimitNames, ...]) -> None:
         organization = headers.get(b"anthropic-organization-id")
