@@ -161,7 +161,7 @@ def test_a_timeout_scope_is_a_cancellation(
 # -- interrupts --------------------------------------------------------------------------------------------------------
 
 TRACED = pytest.mark.parametrize("options", [{}, ALONE], ids=["sdk-span", "our-span"])
-ENTERING = frozenset({"begin_call", "begin", "request"})
+ENTERING = frozenset({"begin_call", "begin", "_begin", "__enter__", "__init__", "_attach", "request", "send"})
 """Where the library enters a call: for a few lines its span is current, and nobody knows yet that it has to go."""
 
 ENDING = frozenset({"attempt_ended", "end", "finish", "add", "record", "guard", "_context_of", "_record_attempt"})
@@ -195,8 +195,9 @@ def check_interrupts(options: dict[str, Any], recorded: Telemetry, stride: int) 
     lost = 0
     for point in range(1, lines.count + 1, stride):
         seen, ran, clean = contextvars.copy_context().run(once, point)
-        # An interrupt in a finalizer is printed by Python, and the app goes on.
-        assert seen == "interrupted" or ran.function in ("ended", "finalize"), (point, ran.function)
+        # An interrupt in a finalizer is printed by Python, and the app goes on. Without a function there was none: some
+        # lines run at every twentieth response only.
+        assert seen == "interrupted" or ran.function in ("", "ended", "finalize"), (point, ran.function)
         assert clean or ran.function in ENTERING, (point, ran.function)
         # In `__call__` there is a line between the start and what is there to end it.
         lost += ran.function in ENDING | {"__call__"}
@@ -251,7 +252,8 @@ def check_time_limits(recorded: Telemetry, stride: int) -> None:
     swallowed = []
     for point in range(1, lines.count + 1, stride):
         seen, ran = contextvars.copy_context().run(timed_out, point, client)
-        if seen != "timed out":
+        # Without a function the run had fewer lines, and nothing was raised.
+        if seen != "timed out" and ran.function:
             swallowed.append(ran.function)
     assert swallowed == []
     recorded.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import Token
 from types import TracebackType
 from typing import Any, Final, Protocol
@@ -151,15 +152,13 @@ class _Running:
             drain()
 
     def _leave(self) -> None:
+        # In this order: an interrupt in between makes for a second reset, and not for none.
+        if self._token is not None:
+            # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
+            with suppress(ValueError, RuntimeError):
+                current_call.reset(self._token)
+            self._token = None
         current.discard(self._running)
-        # A coroutine may be closed in another context than it ran in: nothing of ours is current there. And an
-        # interrupt may come between this and the end, which makes for a second call.
-        token, self._token = self._token, None
-        if token is not None:
-            try:
-                current_call.reset(token)
-            except (ValueError, RuntimeError):
-                return
 
     def _body_of(self, result: Any) -> Attempt | HeldBody | None:
         """The body that the app gets with `result`, `None` for one that is in memory."""
