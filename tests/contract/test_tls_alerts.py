@@ -17,9 +17,10 @@ import trustme
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.semconv import NetworkCause, Phase
 from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
 from support.stacks import STACKS, Stack, http_client
 
-pytestmark = pytest.mark.without_sdk
+pytestmark = [pytest.mark.without_sdk, *BREAKS_CONNECTIONS]
 
 
 @contextmanager
