@@ -29,7 +29,7 @@ import httpx2
 from opentelemetry import trace
 
 import anthropic_otel
-from anthropic_otel.simulator import Fault, Simulator
+from anthropic_otel.simulator import Fault, Limits, Simulator
 
 SECRET = "sk-ant-api03-planted-secret-0123456789"
 PROMPT = "the planted prompt"
@@ -56,18 +56,22 @@ ELSEWHERE = (
 """Faults that have an address of their own, at which they always strike; in turn, so that none is left to chance."""
 CROWDED = "ok_slow"
 """An address that is used over one connection at a time: who comes second finds none free."""
+SUBSCRIBED = "subscription"
+"""The API for an account with a subscription, whose answers tell of its windows instead of the limits of a key."""
+SUBSCRIPTION = Limits(unified=(10**9, 10**10))
 WORKERS = 10
 
 
 class App:
     """The clients, and the workers that use them."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, subscription: Simulator) -> None:
         self.simulator = simulator
         self.tracer = trace.get_tracer("app")
         self.client = self._client(simulator.base_url)
         self.elsewhere = {name: self._client(simulator.endpoint(name).base_url) for name in ELSEWHERE}
-        self.turns = itertools.cycle((*ELSEWHERE, CROWDED))
+        self.elsewhere[SUBSCRIBED] = self._client(subscription.base_url)
+        self.turns = itertools.cycle((*self.elsewhere, CROWDED))
         tight = anthropic.DefaultHttpxClient(limits=httpx2.Limits(max_connections=1))
         crowded = self._client(simulator.endpoint(CROWDED).base_url, tight)
         self.crowded = crowded.with_options(timeout=httpx2.Timeout(5.0, pool=0.01), max_retries=0)
@@ -172,8 +176,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     anthropic_otel.instrument(export="otlp")
-    with Simulator() as simulator:
-        app = App(simulator)
+    with Simulator() as simulator, Simulator(limits=SUBSCRIPTION) as subscription:
+        app = App(simulator, subscription)
         commands: dict[str, Callable[..., dict[str, Any]]] = {
             "load": app.load,
             "quiet": app.quiet,

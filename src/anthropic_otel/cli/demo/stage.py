@@ -66,10 +66,10 @@ class Stage:
         self.desk: Final = self.open_desk()
         simulator.latency(_HEADERS_AFTER * pace, _BETWEEN_EVENTS * pace, jitter=_JITTER)
 
-    def open_desk(self, fault: str | None = None) -> HelpDesk:
-        """Another replica of the app; with `fault`, one whose way to the API has it."""
-        options = {} if fault is None else {"base_url": self.simulator.endpoint(fault).base_url}
-        desk = HelpDesk(timeout=self._timeout, **options)
+    def open_desk(self, fault: str | None = None, *, at: str | None = None) -> HelpDesk:
+        """Another replica of the app; with `fault`, one whose way to the API has it; with `at`, one of that API."""
+        address = at if fault is None else self.simulator.endpoint(fault).base_url
+        desk = HelpDesk(timeout=self._timeout, **({} if address is None else {"base_url": address}))
         self._exit.callback(desk.client.close)
         return desk
 

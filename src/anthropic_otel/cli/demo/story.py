@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from anthropic_otel.cli.demo.stage import Question, Stage, questions
-from anthropic_otel.simulator import Cut, Ending, ErrorEvent, Point, Reply
+from anthropic_otel.simulator import Cut, Ending, ErrorEvent, Limits, Point, Reply, Simulator
 
 WORDS: Final = 24
 """How long the simulator's answers are."""
@@ -27,6 +27,7 @@ Featured = Mapping[str, str]
 _OK: Final = Reply()
 _MIDWAY: Final = 14
 _RETRY_AFTER: Final = 1.0
+_SUBSCRIPTION: Final = Limits(unified=(10_000, 100_000))
 _CALM: Final = 12
 _CALM_ROUNDS: Final = 8
 _PATIENCE: Final = 10.0
@@ -104,6 +105,13 @@ def _recovery(stage: Stage) -> Featured:
     return {}
 
 
+def _subscription(stage: Stage) -> Featured:
+    """Answers to a subscription tell of its windows, instead of the limits of a key."""
+    with Simulator(words=WORDS, limits=_SUBSCRIPTION) as api:
+        stage.crowd(questions(_CALM), at_once=6, desk=stage.open_desk(at=api.base_url))
+    return {}
+
+
 ACTS: Final = (
     Act("healthy", "the API answers", _healthy),
     Act("overload", "529 and 429 with retry-after", _overload),
@@ -111,5 +119,8 @@ ACTS: Final = (
     Act("broken streams", "they end midway", _broken),
     Act("recovery", "the API answers again", _recovery),
 )
-CALM: Final = (Act("calm", "nothing happens", _healthy),) * _CALM_ROUNDS
+CALM: Final = (
+    Act("subscription", "the API answers a subscription", _subscription),
+    *(Act("calm", "nothing happens", _healthy),) * _CALM_ROUNDS,
+)
 """What lies between two stories, where it is told again and again."""
