@@ -195,10 +195,11 @@ def test_in_a_loop_it_is_told_again_until_it_is_ended_and_sends_what_it_has() ->
         process = started("--loop", PYTHONUNBUFFERED="1", OTEL_EXPORTER_OTLP_ENDPOINT=url)
         assert process.stdout is not None
         acts = (line.split()[1] for line in process.stdout if re.match(r" +\d+/\d+ ", line))
-        told = list(itertools.islice(acts, 14))
+        told = list(itertools.islice(acts, 15))
         process.terminate()
         _, errors = process.communicate()
-    assert told == ["healthy", "overload", "outage", "broken", "recovery", *["calm"] * 8, "healthy"]
+    story = ["healthy", "overload", "outage", "broken", "recovery", "subscription", *["calm"] * 8]
+    assert told == [*story, "healthy"]
     assert (process.returncode, errors) == (0, "")
     assert collector.requests["/v1/metrics"] >= 1
 
