@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CONSTRAINTS := tests/constraints.txt
 # How many processes the tests are spread over.
 WORKERS ?= 2
+# --nothing-missing: what is skipped for want of a package or a program fails.
+NEEDS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint matrix catalogue soak bench dashboards stack clean
@@ -40,7 +42,7 @@ lint: $(VENV)/.test ## Checks style, types and the direction of imports
 	@if $(BIN)/python -c 'import grafana_foundation_sdk' 2>/dev/null; then $(BIN)/python dashboards/generate.py --check; fi
 
 test: lint ## Runs the linters and the tests, two at a time and in random order
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(NEEDS)
 
 matrix: $(VENV)/.test ## Runs the suite on old and new versions of the SDK, of Python and of OpenTelemetry
 	@$(BIN)/python tools/matrix.py

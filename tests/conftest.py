@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 
 import pytest
@@ -12,10 +13,41 @@ import pytest
 pytest.register_assert_rewrite("support.identities", "e2e.catalogue")
 
 from anthropic_otel.simulator import Simulator  # noqa: E402
-from support import backoff, telemetry  # noqa: E402
+from support import backoff, missing, telemetry  # noqa: E402
 from support.driver import Driver  # noqa: E402
 from support.stacks import Stack  # noqa: E402
 from support.telemetry import Telemetry  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds what CI gives: there, nothing may be missing."""
+    parser.addoption("--nothing-missing", action="store_true", help="fail what is skipped for want of an installation")
+
+
+def pytest_configure() -> None:
+    """Has the commands that tests start heed an interrupt, though a shell in whose background this runs ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Makes failures of skips where nothing may be missing."""
+    report = yield
+    if item.config.getoption("nothing_missing"):
+        missing.fail_if_wanting(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for files that are skipped as a whole."""
+    report = yield
+    if collector.config.getoption("nothing_missing"):
+        missing.fail_if_wanting(report)
+    return report
 
 
 def pytest_collection_finish() -> None:
