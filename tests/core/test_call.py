@@ -269,12 +269,7 @@ def test_a_stream_that_the_app_leaves_after_a_retry_is_abandoned(streaming: Call
 @pytest.mark.parametrize(
     "late",
     [
-        pytest.param(
-            "end of the answer first",
-            marks=pytest.mark.xfail(
-                strict=True, reason="A failed status has not failed its attempt as long as the body is open"
-            ),
-        ),
+        "end of the answer first",
         "end of the refusal first",
     ],
 )
@@ -289,7 +284,9 @@ def test_a_fallback_after_a_failure_recovered(call: Call, clock: ManualClock, la
     fallback.end(End.READ)
     refused.end(End.CLOSED)
     call.method_returned("reply", None)
-    assert (call.outcome, call.error_type) == (CallOutcome.RECOVERED, None)
+    assert (call.outcome, call.error_type, call.retries) == (CallOutcome.RECOVERED, None, 1)
+    assert fallback.retry is not None
+    assert fallback.retry.reason == "529"
     assert (refused.model, fallback.model) == ("claude-opus-4-5", "claude-haiku-4-5")
 
 

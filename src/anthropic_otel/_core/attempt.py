@@ -417,6 +417,11 @@ class Attempt:
         return headers.identifier(self.response.request_id) if self.response is not None else None
 
     @property
+    def has_failed_status(self) -> bool:
+        """Whether the SDK fails for its status. Known before the body has ended."""
+        return self.status is not None and not _is_success(self.status)
+
+    @property
     def is_message(self) -> bool:
         """Whether an event stream of this attempt must end with `message_stop`."""
         return self.operation == "messages.create"

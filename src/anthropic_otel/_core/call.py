@@ -135,8 +135,8 @@ class Call:
         """The attempt that ended last and was answered with less than 400: what a parsed reply is from."""
         self._undecided: list[Attempt] = []
         """Failed attempts that have not been logged yet, because the SDK may still retry. Bodies end in any thread."""
-        # A list and not a number, as its `append` and `pop` are atomic.
-        self._open_bodies: list[None] = []
+        self._open_bodies: list[Attempt | None] = []
+        """The attempts that have not ended, and `None` for each held body. Its `append` and `remove` are atomic."""
         self._method_done = False
         self._raised: CallOutcome | None = None
         self._returned: Attempt | HeldBody | None = None
@@ -163,12 +163,12 @@ class Call:
             wall=self.wall + started - self.started,
             operation=invocation.operation,
             retry=self._retry(started, by_transport) if self.attempt_count else None,
-            after_failure=self._failed_count > 0,
+            after_failure=self._failed_count > 0 or self._failing() is not None,
             retries_left=max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
         )
         self._decide(AfterFailure.RETRIED, started)
         self.attempt_count += 1
-        self._open_bodies.append(None)
+        self._open_bodies.append(attempt)
         try:
             attempt.recorder = self.recorder.start_attempt(attempt)
         except BaseException as interrupt:
@@ -179,13 +179,21 @@ class Call:
     def _retry(self, now: int, by_transport: bool) -> Retry:
         failed = self._undecided[-1] if self._undecided else None
         if failed is None:
-            # The attempt before is under way still, or did not fail: a fallback, not a retry after a backoff.
-            return Retry(self.attempt_count, None, FALLBACK)
+            failing = self._failing()
+            if failing is None:
+                # The attempt before is under way still, or did not fail: a fallback, not a retry after a backoff.
+                return Retry(self.attempt_count, None, FALLBACK)
+            self.retries += 1
+            return Retry(self.attempt_count, None, str(failing.status))
         self.retries += 1
         # A clock that two threads read may seem to run backwards.
         delay = max(now - failed.started - failed.duration, 0)
         source = RetrySource.TRANSPORT if by_transport else self._source_of_backoff(failed)
         return Retry(self.attempt_count, delay, failed.error_type, source)
+
+    def _failing(self) -> Attempt | None:
+        """An attempt that has failed by its status, though its body is open still: a middleware may send another."""
+        return next((one for one in self._open_bodies if one is not None and one.has_failed_status), None)
 
     def _source_of_backoff(self, failed: Attempt) -> RetrySource:
         told = failed.error_headers
@@ -208,7 +216,7 @@ class Call:
             if self.outcome is None:
                 self._failed_count += 1
                 self._last_failed = attempt
-        self._body_ended()
+        self._body_ended(attempt)
 
     def _decide(self, after: AfterFailure, next_started: int | None = None) -> None:
         while self._undecided:
@@ -227,8 +235,8 @@ class Call:
         self._open_bodies.append(None)
         return HeldBody(self)
 
-    def _body_ended(self) -> None:
-        self._open_bodies.pop()
+    def _body_ended(self, attempt: Attempt | None) -> None:
+        self._open_bodies.remove(attempt)
         if self.outcome is not None:
             # A background task sent this attempt after its call had ended, so it will not be retried.
             self._decide(AfterFailure.CALL_FAILED)
@@ -342,7 +350,7 @@ class HeldBody:
         """The body has ended: it was read (`COMPLETED`), or closed or dropped before its end (`ABANDONED`)."""
         if self._claim.acquire(blocking=False):
             self.outcome = outcome
-            self._call._body_ended()
+            self._call._body_ended(None)
 
     @guarded(None)
     def fail(self, error: BaseException) -> None:
@@ -351,4 +359,4 @@ class HeldBody:
             failed = isinstance(error, Exception)
             self.outcome = AttemptOutcome.FAILED if failed else AttemptOutcome.CANCELLED
             self.error_type = call_error_type(error) if isinstance(error, Exception) else None
-            self._call._body_ended()
+            self._call._body_ended(None)
