@@ -30,7 +30,7 @@ $(VENV)/.test: $(VENV)/.demo tests/requirements.txt
 demo: $(VENV)/.demo ## Shows an overload, an outage and a recovery, attempt by attempt
 	@$(BIN)/anthropic-otel demo
 
-TYPED := tools benchmarks $(addprefix tests/,backends benchmarks bundle cli collector dashboards docs reliability)
+TYPED := tools benchmarks $(addprefix tests/,backends benchmarks bundle cli collector dashboards docs reliability render)
 TYPED += $(addprefix tests/,support tools typing)
 
 lint: $(VENV)/.test ## Checks style, types and the direction of imports

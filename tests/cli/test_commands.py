@@ -16,10 +16,10 @@ from click import ClickException
 from click.testing import CliRunner, Result
 
 from anthropic_otel._otel.providers import MissingExporter
+from anthropic_otel._render.traces import Attempt, Trace
 from anthropic_otel.cli import checkup, doctor, trial
 from anthropic_otel.cli.commands import cli, needs
 from anthropic_otel.cli.doctor import Finding, State
-from anthropic_otel.cli.traces import Attempt, Trace
 
 TRACE = Trace(
     "anthropic.messages.create",

@@ -17,9 +17,9 @@ from types import SimpleNamespace
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from anthropic_otel._render.terminal import Terminal
 from anthropic_otel.cli.collect import Delivered
 from anthropic_otel.cli.demo.show import tell_more
-from anthropic_otel.cli.terminal import Terminal
 
 pytestmark = pytest.mark.xdist_group("demo")  # two runs of the demo serve all of them
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,10 @@ from dataclasses import astuple
 
 import pytest
 
-from anthropic_otel.cli.styled import UNICODE, plain
+from anthropic_otel._render.styled import UNICODE, plain
+from anthropic_otel._render.traces import Attempt, Trace
 from anthropic_otel.cli.summary import AttemptKind, Backoff, Latency, Measured, Summary, percentile, summarize
 from anthropic_otel.cli.tables import tables
-from anthropic_otel.cli.traces import Attempt, Trace
 
 CALLS = "anthropic.client.call.duration"
 DELAYS = "anthropic.client.retry.delay"

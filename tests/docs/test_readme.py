@@ -13,10 +13,10 @@ import pytest
 
 import anthropic_otel
 from anthropic_otel._core.schema import ATTRIBUTES
+from anthropic_otel._render.styled import UNICODE, plain
+from anthropic_otel._render.traces import Attempt, Trace
+from anthropic_otel._render.waterfall import waterfall
 from anthropic_otel.cli.demo.show import _headline
-from anthropic_otel.cli.styled import UNICODE, plain
-from anthropic_otel.cli.traces import Attempt, Trace
-from anthropic_otel.cli.waterfall import waterfall
 from anthropic_otel.simulator import Simulator
 
 if sys.version_info >= (3, 11):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from anthropic_otel._render.styled import Piece, Style
+from anthropic_otel._render.terminal import Terminal
+from anthropic_otel._render.traces import Trace
+from anthropic_otel._render.waterfall import waterfall
 from anthropic_otel.cli import doctor
 from anthropic_otel.cli.doctor import Finding, State
 from anthropic_otel.cli.environment import isolate
-from anthropic_otel.cli.styled import Piece, Style
-from anthropic_otel.cli.terminal import Terminal
-from anthropic_otel.cli.traces import Trace
-from anthropic_otel.cli.waterfall import waterfall
 
 _STYLES: Final = {State.GOOD: Style.GOOD, State.NOTE: Style.BACKOFF, State.BAD: Style.BAD}
 _SUBJECT: Final = 20

@@ -28,8 +28,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from anthropic_otel._otel import providers
+from anthropic_otel._render.traces import Trace, traces_of
 from anthropic_otel.cli.summary import Measured
-from anthropic_otel.cli.traces import Trace, traces_of
 
 SERVICE: Final = "anthropic-otel-demo"
 _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"

@@ -18,10 +18,10 @@ import click
 
 from anthropic_otel import __version__
 from anthropic_otel._otel.providers import MissingExporter
+from anthropic_otel._render.styled import Piece, Style
+from anthropic_otel._render.terminal import Terminal
 from anthropic_otel.cli.environment import isolate
 from anthropic_otel.cli.stack.commands import stack
-from anthropic_otel.cli.styled import Piece, Style
-from anthropic_otel.cli.terminal import Terminal
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import CallOutcome
-from anthropic_otel.cli.traces import Attempt, Trace
+from anthropic_otel._render.traces import Attempt, Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from anthropic_otel._core.semconv import CallOutcome
-from anthropic_otel.cli.styled import Glyphs, Line, Piece, Style, duration
+from anthropic_otel._render.styled import Glyphs, Line, Piece, Style, duration
+from anthropic_otel._render.waterfall import SOURCES
 from anthropic_otel.cli.summary import AttemptKind, Latency, Summary
-from anthropic_otel.cli.waterfall import SOURCES
 
 _BAR: Final = 16
 _BESIDE_A_BAR: Final = 60

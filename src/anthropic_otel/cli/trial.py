@@ -10,8 +10,8 @@ from typing import Final
 import anthropic
 
 import anthropic_otel
+from anthropic_otel._render.traces import Trace
 from anthropic_otel.cli.collect import Collection
-from anthropic_otel.cli.traces import Trace
 from anthropic_otel.simulator import Reply, Simulator
 
 _REFUSAL: Final = Reply(529, "overloaded_error", "Overloaded", headers=(("retry-after-ms", "60"),))

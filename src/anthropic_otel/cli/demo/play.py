@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import anthropic_otel
+from anthropic_otel._render.styled import Style
+from anthropic_otel._render.terminal import Terminal
+from anthropic_otel._render.traces import Trace
 from anthropic_otel.cli.collect import Collection
 from anthropic_otel.cli.demo.stage import Seen, Stage
 from anthropic_otel.cli.demo.story import ACTS, CALM, WORDS, Act, Featured
-from anthropic_otel.cli.styled import Style
 from anthropic_otel.cli.summary import Summary, summarize
-from anthropic_otel.cli.terminal import Terminal
-from anthropic_otel.cli.traces import Trace
 from anthropic_otel.simulator import Simulator
 from anthropic_otel.simulator.interrupts import interruptible
 

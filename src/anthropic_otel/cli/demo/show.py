@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from anthropic_otel._render.styled import Glyphs, Line, Piece, Style, packed
+from anthropic_otel._render.terminal import Terminal
+from anthropic_otel._render.traces import Trace
+from anthropic_otel._render.waterfall import waterfall
 from anthropic_otel.cli.collect import Collection, destination, service_name
 from anthropic_otel.cli.demo.play import Result
-from anthropic_otel.cli.styled import Glyphs, Line, Piece, Style, packed
 from anthropic_otel.cli.tables import tables
-from anthropic_otel.cli.terminal import Terminal
-from anthropic_otel.cli.traces import Trace
-from anthropic_otel.cli.waterfall import waterfall
 
 _LEGEND: Final = (
     ("sent", "until headers", Style.PLAIN),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_otel.cli.styled import ASCII, UNICODE, Glyphs, Style, duration, packed, plain
-from anthropic_otel.cli.traces import Attempt, Trace
-from anthropic_otel.cli.waterfall import WIDE, waterfall
+from anthropic_otel._render.styled import ASCII, UNICODE, Glyphs, Style, duration, packed, plain
+from anthropic_otel._render.traces import Attempt, Trace
+from anthropic_otel._render.waterfall import WIDE, waterfall
 
 RECOVERED = Trace(
     "anthropic.messages.create",

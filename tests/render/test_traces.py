@@ -7,7 +7,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel.cli.traces import Attempt, Trace, traces_of
+from anthropic_otel._render.traces import Attempt, Trace, traces_of
 from anthropic_otel.simulator import Simulator
 from support.telemetry import Telemetry
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from anthropic_otel._core.semconv import RetrySource
-from anthropic_otel.cli.styled import UNICODE, Glyphs, Line, Piece, Style, duration, packed
-from anthropic_otel.cli.traces import Attempt, Trace
+from anthropic_otel._render.styled import UNICODE, Glyphs, Line, Piece, Style, duration, packed
+from anthropic_otel._render.traces import Attempt, Trace
 
 SOURCES: Final = {RetrySource.RETRY_AFTER.value: "set by retry-after", RetrySource.BACKOFF.value: "set by the SDK"}
 """What set the length of a backoff, in words."""

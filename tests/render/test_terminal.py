@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from anthropic_otel.cli.styled import ASCII, UNICODE, Piece, Style
-from anthropic_otel.cli.terminal import Terminal
+from anthropic_otel._render.styled import ASCII, UNICODE, Piece, Style
+from anthropic_otel._render.terminal import Terminal
 
 
 @pytest.fixture(autouse=True)

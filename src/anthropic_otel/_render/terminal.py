@@ -1,4 +1,4 @@
-"""The terminal, or the pipe, that the commands print to.
+"""The terminal, or the pipe, that is printed to.
 
 Rule: colour only where a person looks at a terminal and has not set `NO_COLOR`; characters beyond ASCII only where
 the output's encoding has them. Nobody else decides either.
@@ -7,16 +7,15 @@ the output's encoding has them. Nobody else decides either.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import astuple
-from typing import Final
+from typing import Final, TextIO
 
 from rich.console import Console
 from rich.text import Text
 from rich.theme import Theme
 
-from anthropic_otel.cli.styled import ASCII, UNICODE, Glyphs, Line, Piece, Style
+from anthropic_otel._render.styled import ASCII, UNICODE, Glyphs, Line, Piece, Style
 
 _THEME: Final = Theme(
     {
@@ -33,10 +32,11 @@ _MOST: Final = 132
 
 
 class Terminal:
-    """Standard output, with its width, its colours and the glyphs that it can show."""
+    """An output, `sys.stdout` without a `file`, with its width, its colours and the glyphs that it can show."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: TextIO | None = None) -> None:
         self._console: Final = Console(
+            file=file,
             theme=_THEME,
             color_system=None if os.environ.get("NO_COLOR") else "auto",
             highlight=False,
@@ -61,7 +61,7 @@ class Terminal:
             if end == "\n":
                 text.rstrip()
             self._console.print(text, end=end, soft_wrap=True)
-        sys.stdout.flush()
+        self._console.file.flush()
 
     def _shown(self, text: str) -> str:
         """The text with what the encoding does not have replaced."""
