@@ -113,8 +113,8 @@ def test_the_metrics_of_a_provider_go_with_it() -> None:
     assert gone() is None
 
 
-def test_a_provider_without_a_hash_is_measured_into(telemetry: Telemetry, clock: ManualClock) -> None:
-    """Its metrics are its own."""
+def test_a_provider_without_a_hash_is_shared_too(telemetry: Telemetry, clock: ManualClock) -> None:
+    """A provider is known by identity, as that of Logfire has no hash: two clients that use it count together."""
 
     class Provider(MeterProvider):
         __hash__ = None  # type: ignore[assignment]
@@ -122,9 +122,11 @@ def test_a_provider_without_a_hash_is_measured_into(telemetry: Telemetry, clock:
         def get_meter(self, *args: Any, **kwargs: Any) -> Meter:
             return telemetry.meter_provider.get_meter(*args, **kwargs)
 
-    scene = Scene(OpenTelemetryRecorder(Settings(telemetry.tracer_provider, Provider())), clock)
-    scene.answer(scene.attempt())
-    assert [point.sum for point in telemetry.points(semconv.ATTEMPT_STARTED)] == [1]
+    settings = Settings(telemetry.tracer_provider, Provider())
+    for _ in range(2):
+        scene = Scene(OpenTelemetryRecorder(settings), clock)
+        scene.answer(scene.attempt())
+    assert [point.sum for point in telemetry.points(semconv.ATTEMPT_STARTED)] == [2]
 
 
 def test_a_failure_of_the_network_has_its_cause(scene: Scene, telemetry: Telemetry) -> None:

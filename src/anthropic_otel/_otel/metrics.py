@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from threading import get_ident
 from typing import Any, Final
 
@@ -194,8 +193,11 @@ def _context_of(ids: SpanContext | None) -> Context:
 
 # -- one for each provider ---------------------------------------------------------------------------------------------
 
-_made: Final[weakref.WeakKeyDictionary[MeterProvider, weakref.ref[Metrics]]] = weakref.WeakKeyDictionary()
-"""What is kept alive by the instruments of the provider: those that are observed call it."""
+_made: Final[list[tuple[Callable[[], MeterProvider | None], weakref.ref[Metrics]]]] = []
+"""A provider and its metrics, which are kept alive by its instruments: those that are observed call them.
+
+A provider is known by identity: Logfire's has no hash.
+"""
 
 
 def metrics_of(given: MeterProvider | None) -> Metrics:
@@ -206,17 +208,23 @@ def metrics_of(given: MeterProvider | None) -> Metrics:
     """
     provider = given if given is not None else metrics.get_meter_provider()
     found = _found(provider) or Metrics(metrics.get_meter(semconv.SCOPE, __version__, given), provider)
-    # One without a hash, or that cannot be referred to weakly, has metrics that nobody shares.
-    with suppress(TypeError):
-        _made[provider] = weakref.ref(found)
+    _made[:] = [entry for entry in _made if entry[1]() not in (None, found)]
+    _made.append((_reference_to(provider), weakref.ref(found)))
     return found
 
 
+def _reference_to(provider: MeterProvider) -> Callable[[], MeterProvider | None]:
+    try:
+        return weakref.ref(provider)
+    except TypeError:
+        # Its meter, which the metrics have, keeps it alive as well.
+        return lambda: provider
+
+
 def _found(provider: MeterProvider) -> Metrics | None:
-    with suppress(TypeError):
-        made = _made.get(provider)
-        if made is None and provider is metrics.get_meter_provider():
-            # Set since: the instruments that were made before are its own now.
-            made = next((early for one, early in _made.items() if providers.is_unset(one)), None)
-        return made() if made is not None else None
-    return None
+    found = next((made() for of, made in _made if of() is provider), None)
+    if found is None and provider is metrics.get_meter_provider():
+        # Set since: the instruments that were made before are its own now.
+        unset = ((of(), made()) for of, made in _made)
+        found = next((made for one, made in unset if one is not None and providers.is_unset(one)), None)
+    return found

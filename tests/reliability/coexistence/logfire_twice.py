@@ -29,23 +29,30 @@ def configured() -> InMemoryMetricReader:
     return reader
 
 
-def names(reader: InMemoryMetricReader) -> list[str]:
-    """The names of our metrics that the reader has."""
+def values(reader: InMemoryMetricReader) -> dict[str, float]:
+    """The sum of each of our metrics that the reader has; of a histogram 0."""
     data = reader.get_metrics_data()
     scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
-    return sorted({metric.name for scope in scopes for metric in scope.metrics if metric.name.startswith("anthropic.")})
+    ours = [metric for scope in scopes for metric in scope.metrics if metric.name.startswith("anthropic.")]
+    return {metric.name: sum(getattr(point, "value", 0) for point in metric.data.data_points) for metric in ours}
 
 
 def main() -> None:
-    """Calls once with each configuration."""
+    """Calls once by each client with each configuration."""
     told = []
-    with Simulator() as sim, anthropic.Anthropic(base_url=sim.base_url, api_key="none") as client:
+    with Simulator() as sim:
+        clients = [anthropic.Anthropic(base_url=sim.base_url, api_key="none") for _ in range(2)]
         for _ in range(2):
             reader = configured()
-            anthropic_otel.instrument()
-            client.messages.create(**REQUEST)
-            told.append(names(reader))
-    print(json.dumps({"first": told[0], "second": told[1]}))
+            for client in clients:
+                anthropic_otel.instrument(client)
+                client.messages.create(**REQUEST)
+            told.append(values(reader))
+        for client in clients:
+            client.close()
+    first, second = told
+    started = second["anthropic.client.attempt.started"]
+    print(json.dumps({"first": sorted(first), "second": sorted(second), "started": started}))
 
 
 main()
