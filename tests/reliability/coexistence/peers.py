@@ -18,11 +18,13 @@ class Peer:
     """`start` returns what stops it again. `makes_calls` says in which orders ours finds its span of a call.
 
     Where it is not, as with Traceloop, nobody can know of it: a call has another span, ours or the SDK's.
+    `overwrites` says in which orders it is below ours and writes a `traceparent` of its own over the attempt's.
     """
 
     requirements: tuple[str, ...]
     start: Callable[[Any], Stop]
     makes_calls: tuple[str, ...] = ()
+    overwrites: tuple[str, ...] = ()
     can_stop: bool = True
 
 
@@ -114,7 +116,8 @@ PEERS: Final = {
     ),
     # Started before, it is below ours; and it leaves a `request` behind on the client classes.
     "logfire": Peer(("logfire[httpx]",), _logfire, makes_calls=("after",), can_stop=False),
-    "ddtrace": Peer(("ddtrace", "httpx"), _ddtrace),
+    # It takes off whatever is on top, which is ours if ours was started later.
+    "ddtrace": Peer(("ddtrace", "httpx"), _ddtrace, overwrites=("before",), can_stop=False),
     "sentry": Peer(("sentry-sdk",), _sentry, can_stop=False),
 }
 """By the name that documents use."""
