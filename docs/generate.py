@@ -77,8 +77,8 @@ LOGS = """\
 ## Logs
 
 One record of the standard library's `logging` per failed attempt, on the logger `anthropic_otel.attempt`: INFO when
-another attempt follows, WARNING when the call fails with it. The attributes above are its `extra` fields, under the
-same names.
+another attempt follows, WARNING when the call fails with it. A WARNING ends with the command that explains the error:
+`anthropic-otel why WORD`. The attributes above are its `extra` fields, under the same names.
 """
 
 

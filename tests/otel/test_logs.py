@@ -47,7 +47,7 @@ def test_a_retried_attempt_is_information_and_a_fatal_one_a_warning(
         (
             "WARNING",
             "messages.create attempt 2 of 2 failed after 2.000 s: 529, not retried (exhausted), "
-            "api.anthropic.com:443, request id none",
+            "api.anthropic.com:443, request id none, see: anthropic-otel why 529",
         ),
     ]
 
@@ -87,7 +87,7 @@ def test_a_failure_of_the_network_says_where_and_why(scene: Scene, caplog: pytes
     scene.fail(scene.attempt(request=FACTS._replace(proxy="proxy.test:3128")), refused())
     assert caplog.messages == [
         "messages.create attempt 1 failed after 1.000 s: connection_refused (ECONNREFUSED, phase connect), "
-        "api.anthropic.com:443 by proxy proxy.test:3128, request id none"
+        "api.anthropic.com:443 by proxy proxy.test:3128, request id none, see: anthropic-otel why connection_refused"
     ]
 
 
@@ -119,7 +119,7 @@ def test_an_error_event_is_named_once(scene: Scene, caplog: pytest.LogCaptureFix
     attempt.end(End.CLOSED)
     assert caplog.messages == [
         "messages.create attempt 1 of 3 failed after 1.000 s: overloaded_error, not retried (stream_started), "
-        "api.anthropic.com:443, request id none"
+        "api.anthropic.com:443, request id none, see: anthropic-otel why overloaded_error"
     ]
 
 

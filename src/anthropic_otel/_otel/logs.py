@@ -51,6 +51,8 @@ def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
         parts.append(f"not retried ({attempt.retry_stop.value})")
     parts.append(_where(attempt))
     parts.append(f"request id {attempt.request_id or 'none'}")
+    if after is AfterFailure.CALL_FAILED:
+        parts.append(f"see: anthropic-otel why {attempt.error_type}")
     return ", ".join(parts)
 
 
