@@ -157,7 +157,8 @@ def test_every_name_in_the_readme_is_recorded() -> None:
 
 def test_every_link_leads_somewhere() -> None:
     """In the tree, that is, and for a heading to one that the page has."""
-    for document in ("README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))):
+    pages = (path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+    for document in ("README.md", "CONTRIBUTING.md", *pages):
         folder = (ROOT / document).parent
         for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", (ROOT / document).read_text("utf-8")):
             path, _, heading = link.partition("#")

@@ -29,6 +29,8 @@ _THEME: Final = Theme(
     }
 )
 _MOST: Final = 132
+_MOST_OF_PROSE: Final = 100
+_IN_ASCII: Final = str.maketrans({"…": "...", "×": "x", "→": "->", "·": ",", "✓": "+", "✗": "x"})
 
 
 class Terminal:
@@ -63,8 +65,20 @@ class Terminal:
             self._console.print(text, end=end, soft_wrap=True)
         self._console.file.flush()
 
+    def markdown(self, text: str) -> None:
+        """Prints Markdown: laid out where a person looks at a terminal, as it is in a pipe."""
+        if not self._console.is_terminal or self.glyphs is ASCII:
+            self.text(text.rstrip())
+            return
+        from anthropic_otel._render.markdown import THEME, Page
+
+        with self._console.use_theme(THEME):
+            self._console.print(Page(text), width=min(self.width, _MOST_OF_PROSE), crop=False)
+
     def _shown(self, text: str) -> str:
         """The text with what the encoding does not have replaced."""
+        if self.glyphs is ASCII:
+            text = text.translate(_IN_ASCII)
         return text.encode(self._console.encoding, "replace").decode(self._console.encoding)
 
 

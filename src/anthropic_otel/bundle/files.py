@@ -11,7 +11,7 @@ _HERE = Path(__file__).resolve().parent
 _PACKAGED = _HERE / "files"
 _CHECKOUT = _HERE.parents[2]
 
-FOLDERS = ("dashboards", "collector-config", "docs/runbooks")
+FOLDERS = ("dashboards", "collector-config", "docs/runbooks", "docs/why")
 """What is shipped, as paths of the checkout."""
 
 _NOT_SHIPPED = {"__pycache__", "generate.py"}

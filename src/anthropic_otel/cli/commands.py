@@ -22,6 +22,7 @@ from anthropic_otel._render.styled import Piece, Style
 from anthropic_otel._render.terminal import Terminal
 from anthropic_otel.cli.environment import isolate
 from anthropic_otel.cli.stack.commands import stack
+from anthropic_otel.cli.why.command import why
 
 
 @contextmanager
@@ -42,6 +43,7 @@ def cli() -> None:
 
 
 cli.add_command(stack)
+cli.add_command(why)
 
 
 @cli.command()

@@ -1,0 +1,68 @@
+"""Takes off what loggers and containers put around a traceback, so that it reads as Python printed it.
+
+Rule: a line stays a line, in its order. JSON becomes the lines that are in its strings.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from anthropic_otel.cli.redaction import redact
+
+_PREFIXES: Final = re.compile(
+    r"^(?:"
+    r"\S+ std(?:out|err) [FP] "  # Kubernetes' container runtimes
+    r"|[\w.-]+ +\| "  # docker compose
+    r"|\[pod/[^\]]+\] "  # kubectl logs --prefix
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ [\w.@/-]+(?:\[\d+\])?: "  # journald, syslog
+    r")"
+)
+_MARGIN: Final = re.compile(r"^\s*(?:[|+] ?)(?!\|)")
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ESCAPED: Final = re.compile(r"\\r?\\n")
+_MAX_DEPTH: Final = 8
+
+
+def lines(text: str) -> list[str]:
+    """The lines of `text`, which is redacted already, without what stands around them."""
+    out: list[str] = []
+    for line in _COLOURS.sub("", text).splitlines():
+        out += _unpacked(_PREFIXES.sub("", line, count=1))
+    return out
+
+
+def _unpacked(line: str) -> Iterator[str]:
+    begin = line.find("{")
+    if begin >= 0 and line.rstrip().endswith("}"):
+        try:
+            record = json.loads(line[begin:])
+        except ValueError:
+            pass
+        else:
+            if line[:begin].strip():
+                yield line[:begin]
+            # What was inside of a string had its quotes escaped, and is redacted now that it has not.
+            yield from redact("\n".join(_strings(record))).splitlines()
+            return
+    # A traceback on one line, its line ends written out.
+    whole = _ESCAPED.sub("\n", line) if "\\n" in line and "File " in line else line
+    yield from (_without_margin(each) for each in whole.splitlines() or [""])
+
+
+def _strings(value: Any, depth: int = 0) -> Iterator[str]:
+    """Every string in a record, in its order. Of Docker's records only the line itself."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict) and isinstance(value.get("log"), str) and "stream" in value:
+        yield value["log"].rstrip("\n")
+    elif isinstance(value, (dict, list)) and depth < _MAX_DEPTH:
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _strings(each, depth + 1)
+
+
+def _without_margin(line: str) -> str:
+    """Without the margin of an exception group."""
+    return _MARGIN.sub("", line, count=1) if line.lstrip().startswith(("| ", "+ ")) else line

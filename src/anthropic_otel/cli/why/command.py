@@ -1,0 +1,58 @@
+"""The command `why` and its options."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from anthropic_otel._render.terminal import Terminal
+from anthropic_otel.cli.redaction import redact
+from anthropic_otel.cli.why import pages, reading, show
+
+
+@click.command()
+@click.argument("word", required=False)
+@click.option("--list", "listed", is_flag=True, help="List every word that has a page, and exit.")
+@click.pass_context
+def why(context: click.Context, word: str | None, listed: bool) -> None:
+    """Explain a word, or a pasted traceback or log.
+
+    WORD is a cause, a status, an outcome, an error type or code, an exception, an attribute, a metric or an alert:
+    what it means, how it looks, and what to do. With - it reads a traceback or a log from stdin, 8 MB at most, takes
+    keys and content out, and says what lay beneath; also from an app that is not instrumented.
+
+    Exits with 1 where there is no such word, or nothing to explain.
+
+    \b
+    Examples: anthropic-otel why connection_reset
+              anthropic-otel why - < app.log
+    """
+    terminal = Terminal()
+    if listed:
+        for page in dict.fromkeys(pages.pages().values()):
+            terminal.text(" ".join(page.words))
+    elif word == "-":
+        _explain_stdin(terminal)
+    elif word is None:
+        click.echo(context.get_help())
+        context.exit(2)
+    else:
+        _explain(terminal, word)
+
+
+def _explain(terminal: Terminal, word: str) -> None:
+    page = pages.find(word)
+    if page is None:
+        raise click.ClickException(show.unknown(redact(word), pages.nearest(word)))
+    show.show_page(terminal, page)
+
+
+def _explain_stdin(terminal: Terminal) -> None:
+    if sys.stdin.isatty():
+        click.echo("Paste the traceback or the log, then press Ctrl+D.", err=True)
+    raw = sys.stdin.buffer.read(reading.MOST + 1)
+    found = reading.failures(redact(raw[: reading.MOST].decode("utf-8", "replace")))
+    show.show_failures(terminal, found, cut=len(raw) > reading.MOST)
+    if not found:
+        sys.exit(1)

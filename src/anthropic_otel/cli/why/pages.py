@@ -1,0 +1,140 @@
+"""The pages: one for each word of the telemetry, by file name and by the further words that a page is for.
+
+Rule: a page is Markdown that reads well as it stands: a title, what the word means, and sections with fixed headings.
+A first line `<!-- words: … -->` names further words. The tests hold that every word of the schema has one page.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from anthropic_otel._core.cause import classify
+from anthropic_otel._core.schema import ATTRIBUTES
+from anthropic_otel._core.semconv import METRICS, OTHER
+from anthropic_otel.bundle import files
+
+FOLDER: Final = "docs/why"
+_RUNBOOKS: Final = "docs/runbooks"
+_WORDS: Final = re.compile(r"\A<!-- words: ([^>]*?) -->\n+")
+_HEADING: Final = re.compile(r"^## (.+)\n", re.MULTILINE)
+_STATUS: Final = re.compile(r"[3-5]\d\d")
+
+LIKELY, CHECK, FIX = "Likely", "Check", "Fix"
+"""The headings of the sections that a digest of a page is made of."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its word, every word that leads to it, and its Markdown without the line that lists them."""
+
+    word: str
+    words: tuple[str, ...]
+    text: str
+
+    @property
+    def meaning(self) -> str:
+        """The first sentence below the title, on one line."""
+        _, _, rest = self.text.partition("\n\n")
+        paragraph = rest.partition("\n\n")[0].replace("\n", " ").strip()
+        return re.split(r"(?<=[.?!]) ", paragraph, maxsplit=1)[0]
+
+    def section(self, heading: str) -> str:
+        """What stands under that heading, empty if there is none."""
+        parts = _HEADING.split(self.text)
+        return dict(zip(parts[1::2], parts[2::2], strict=True)).get(heading, "").strip()
+
+    @property
+    def likely(self) -> list[str]:
+        """The likely reasons in few words each, the most likely first."""
+        return re.findall(r"^\d+\. \*\*(.+?)\.?\*\*", self.section(LIKELY), re.MULTILINE)
+
+
+@functools.cache
+def pages() -> dict[str, Page]:
+    """Every page by each of its words."""
+    return {word: page for page in _read() for word in page.words}
+
+
+def _read() -> Iterator[Page]:
+    for path in sorted(files.source(FOLDER).glob("*.md")):
+        if path.stem != "README":
+            yield _page(path)
+
+
+def _page(path: Path) -> Page:
+    text = path.read_text(encoding="utf-8")
+    further = _WORDS.match(text)
+    words = tuple(further[1].split()) if further is not None else ()
+    return Page(path.stem, (path.stem, *words), _WORDS.sub("", text))
+
+
+def find(word: str) -> Page | None:
+    """The page of a word, of an exception's name, of a system error's name, of any HTTP status, or of an alert."""
+    name = word.strip().strip("`'\".,:;()")
+    known = pages()
+    by_lower = {each.lower(): page for each, page in known.items()}
+    return (
+        known.get(name)
+        or by_lower.get(name.lower())
+        or by_lower.get(name.rpartition(".")[2].lower())
+        or _of_status(name)
+        or _of_errno(name)
+        or _of_schema(name)
+        or _runbook(name)
+    )
+
+
+def _of_status(name: str) -> Page | None:
+    return pages().get(f"{name[0]}xx") if _STATUS.fullmatch(name) else None
+
+
+def _of_errno(name: str) -> Page | None:
+    """By the rules that classify a real error with that number while connecting."""
+    import socket
+
+    number = getattr(errno, name.upper(), None)
+    if isinstance(number, int) and name.upper() in errno.errorcode.values():
+        word = classify(OSError(number, "")).word.value
+    elif name.upper().startswith("EAI_"):
+        word = classify(socket.gaierror(0, "")).word.value
+    else:
+        return None
+    return pages().get(word) if word != OTHER else None
+
+
+def _of_schema(name: str) -> Page | None:
+    """What the schema says of an attribute or of a metric, the latter also by its name in Prometheus."""
+    for each in ATTRIBUTES:
+        if name in (each.name, each.name.replace(".", "_")):
+            text = f"# {each.name}\n\n{each.description}\n\n- On: {each.on}\n- When: {each.when}\n- Type: {each.type}\n"
+            return Page(each.name, (each.name,), text)
+    for metric in METRICS:
+        if name == metric.name or re.fullmatch(rf"{metric.prometheus_name}(?:_bucket|_sum|_count)?", name):
+            attributes = "".join(f"\n  - `{each}`" for each in metric.attributes)
+            kind = metric.instrument.value.replace("_", " ") + (f", {metric.unit}" if metric.unit else "")
+            facts = f"- In Prometheus: `{metric.prometheus_name}`\n- Instrument: {kind}\n- Attributes:\n{attributes}\n"
+            return Page(metric.name, (metric.name,), f"# {metric.name}\n\n{metric.description}\n\n{facts}")
+    return None
+
+
+def _runbook(name: str) -> Page | None:
+    """The runbook of an alert, which comes with the pages."""
+    path = files.source(_RUNBOOKS) / f"{name}.md"
+    return Page(name, (name,), path.read_text(encoding="utf-8")) if name.isalnum() and path.is_file() else None
+
+
+def nearest(word: str) -> list[str]:
+    """At most five words that look like it or have it in them, the nearest first."""
+    known = sorted(pages())
+    wanted = word.lower()
+    by_lower = {each.lower(): each for each in known}
+    close = [by_lower[each] for each in difflib.get_close_matches(wanted, by_lower, n=5, cutoff=0.55)]
+    parts = [each for each in known if len(wanted) > 2 and wanted in each.lower()]
+    return list(dict.fromkeys([*close, *parts]))[:5]

@@ -1,0 +1,104 @@
+"""Reads tracebacks as Python prints them: which exceptions, in which order, raised where.
+
+Rule: as in `_core.cause_chain`, only a direct cause is a cause. What was raised "during handling" is another chain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_HEADER: Final = "Traceback (most recent call last):"
+_DIRECT: Final = "The above exception was the direct cause of the following exception:"
+_HANDLING: Final = "During handling of the above exception, another exception occurred:"
+_FRAME: Final = re.compile(r'^\s*File "([^"]*)", line \d+(?:, in (.+))?')
+_EXCEPTION: Final = re.compile(r"^((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(?:: ?(.*))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One line `File "…", line …, in …` of a traceback."""
+
+    file: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """An exception as it was printed: its qualified class, the first line of its message, and where it was raised."""
+
+    type: str
+    message: str
+    frames: tuple[Frame, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The class without its module."""
+        return self.type.rpartition(".")[2]
+
+    @property
+    def root(self) -> str:
+        """The package that defines the class, `builtins` for those that are printed without one."""
+        return self.type.partition(".")[0] if "." in self.type else "builtins"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A chain, outermost first, and the lines of the text that it takes, from `begin` up to before `end`."""
+
+    chain: tuple[Printed, ...]
+    begin: int
+    end: int
+
+
+def blocks(lines: list[str]) -> Iterator[Block]:
+    """Every chain of exceptions that was printed with a traceback, in its order."""
+    at = 0
+    chain: list[Printed] = []
+    begin = end = 0
+    linked = False
+    while at < len(lines):
+        line = lines[at]
+        if _HEADER in line:
+            if chain and not linked:
+                yield Block(tuple(chain), begin, end)
+                chain = []
+            if not chain:
+                begin = at
+            printed, at = _one(lines, at)
+            linked, end = False, at
+            if printed is not None:
+                chain.insert(0, printed)
+            continue
+        if chain and _DIRECT in line:
+            linked, end = True, at + 1
+        elif chain and _HANDLING in line:
+            yield Block(tuple(chain), begin, at + 1)
+            chain, linked = [], False
+        at += 1
+    if chain:
+        yield Block(tuple(chain), begin, end)
+
+
+def _one(lines: list[str], header: int) -> tuple[Printed | None, int]:
+    """The exception of the traceback whose header is at that line, and the line behind it."""
+    before = lines[header].partition("Traceback")[0]
+    indent = len(before) if not before.strip() else 0
+    frames: list[Frame] = []
+    for at in range(header + 1, len(lines)):
+        line = lines[at]
+        frame = _FRAME.match(line)
+        if frame is not None:
+            frames.append(Frame(frame[1], frame[2] or ""))
+            continue
+        if _HEADER in line:
+            return None, at
+        if not line.strip() or line[indent : indent + 1].isspace():
+            continue
+        found = _EXCEPTION.match(line.strip())
+        if found is None:
+            return None, at + 1
+        return Printed(found[1], (found[2] or "").strip(), tuple(frames)), at + 1
+    return None, len(lines)

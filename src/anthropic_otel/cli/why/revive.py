@@ -1,0 +1,198 @@
+"""Makes exceptions of what was printed, so that `_core.cause.classify` decides as it does for the real ones.
+
+Rule: no rule about causes is here. This module knows what a printed exception was made of: its class and the classes
+above it, the error of the system that its message quotes, and the phase that its frames tell.
+"""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import re
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import Final
+
+from anthropic_otel._core.cause import Cause, classify
+from anthropic_otel._core.cause_chain import HTTPCORE
+from anthropic_otel._core.semconv import Phase
+from anthropic_otel.cli.why.printed import Printed
+
+_PARENTS: Final = {
+    "aiohttp": (("ClientConnector", "ClientConnectorError"), ("ServerFingerprintMismatch", "ClientConnectorError")),
+    "botocore": (("", "BotoCoreError"),),
+    "google": (("", "GoogleAuthError"),),
+    "h2": (("StreamClosed", "StreamClosedError"), ("", "ProtocolError")),
+    "idna": (("", "IDNAError"),),
+    "socksio": (("", "SOCKSError"),),
+}
+"""By library, and by how a class's name begins: the class above it by which the rules know it."""
+
+_SYSTEM_ERRORS: Final = frozenset({"ClientOSError", "ClientConnectorError", "ClientConnectionResetError"})
+"""aiohttp's classes, and those below them, that are an `OSError`."""
+
+
+def cause(chain: Sequence[Printed]) -> Cause:
+    """The cause of a printed chain, outermost first."""
+    error: BaseException | None = None
+    for each in reversed(chain):
+        made = _made(each)
+        quoted = _quoted(each) if error is None else None
+        own = isinstance(made, OSError) and not isinstance(quoted, ssl.SSLError)
+        made.__cause__ = error if error is not None or own or quoted is made else quoted
+        error = made
+    assert error is not None
+    return classify(error, phase=phase(chain), through_proxy=through_proxy(chain))
+
+
+# -- where it was raised -----------------------------------------------------------------------------------------------
+
+_PHASES: Final = {
+    "connect_tcp": Phase.CONNECT,
+    "connect_unix_socket": Phase.CONNECT,
+    "start_tls": Phase.TLS,
+    "_send_request_headers": Phase.SEND,
+    "_send_request_body": Phase.SEND,
+    "_receive_response_headers": Phase.WAIT,
+    "_receive_response": Phase.WAIT,
+    "_receive_response_body": Phase.RECEIVE,
+}
+"""By functions of httpcore and httpcore2."""
+
+
+def phase(chain: Sequence[Printed]) -> Phase | None:
+    """The phase that the frames of httpcore tell, `None` where there are none."""
+    functions = (frame.function for each in chain for frame in each.frames if "httpcore" in frame.file)
+    return next((_PHASES[name.rpartition(".")[2]] for name in functions if name.rpartition(".")[2] in _PHASES), None)
+
+
+def through_proxy(chain: Sequence[Printed]) -> bool:
+    """Whether httpcore was in one of its proxy modules."""
+    return any(frame.file.endswith(("http_proxy.py", "socks_proxy.py")) for each in chain for frame in each.frames)
+
+
+# -- what it was -------------------------------------------------------------------------------------------------------
+
+
+def _made(printed: Printed) -> BaseException:
+    quoted = _quoted(printed)
+    if quoted is not None and (printed.root in ("ssl", "socket") or _is_system_error(printed)):
+        return quoted
+    known = getattr(builtins, printed.name, None) if printed.root == "builtins" else None
+    if printed.root in ("ssl", "socket"):
+        known = getattr({"ssl": ssl, "socket": socket}[printed.root], printed.name, None)
+    if isinstance(known, type) and issubclass(known, BaseException):
+        # Not by its `__init__`, which may want more than a message.
+        error = known.__new__(known, printed.message)
+        assert isinstance(error, BaseException)
+        return error
+    return _imitation(printed)
+
+
+def _is_system_error(printed: Printed) -> bool:
+    known = getattr(builtins, printed.name, None) if printed.root == "builtins" else None
+    return isinstance(known, type) and issubclass(known, OSError)
+
+
+def _imitation(printed: Printed) -> BaseException:
+    """An exception of a class with that name, of a module with that name, below the class that the rules know."""
+    parents = _PARENTS.get(printed.root, ())
+    parent = next((above for begin, above in parents if printed.name.startswith(begin)), None)
+    base: type[BaseException] = OSError if {printed.name, parent} & _SYSTEM_ERRORS else Exception
+    module = {"__module__": printed.type.rpartition(".")[0]}
+    if parent is not None and parent != printed.name:
+        base = type(parent, (base,), module)
+    made: BaseException = type(printed.name, (base,), module)(printed.message)
+    quoted = _quoted(printed)
+    if isinstance(made, OSError) and isinstance(quoted, OSError) and not isinstance(quoted, ssl.SSLError):
+        made.errno = quoted.errno
+    return made
+
+
+# -- the error of the system that a message quotes ---------------------------------------------------------------------
+
+_RESOLVER: Final = {
+    "Name or service not known": "EAI_NONAME",
+    "nodename nor servname provided, or not known": "EAI_NONAME",
+    "Name does not resolve": "EAI_NONAME",
+    "getaddrinfo failed": "EAI_NONAME",
+    "No address associated with hostname": "EAI_NODATA",
+    "Temporary failure in name resolution": "EAI_AGAIN",
+    "Non-recoverable failure in name resolution": "EAI_FAIL",
+    "Domain name not found": "EAI_NONAME",
+}
+"""What the resolvers of Linux (glibc, musl), macOS and Windows and that of aiodns say."""
+_ELSEWHERE: Final = {
+    51: "ENETUNREACH", 54: "ECONNRESET", 57: "ENOTCONN", 60: "ETIMEDOUT", 61: "ECONNREFUSED", 64: "EHOSTDOWN",
+    65: "EHOSTUNREACH",
+}  # fmt: skip
+"""macOS's numbers, which say nothing of a network on Linux."""
+_NUMBER: Final = re.compile(r"\[(Errno|WinError) (-?\d{1,6})\] ?([^\[\]()'\"]*)|\berrno=(\d{1,6})()")
+_TEXTS: Final = {
+    text: name
+    for name, text in (
+        ("ECONNREFUSED", "Connection refused"),
+        ("ECONNREFUSED", "actively refused it"),
+        ("ECONNRESET", "Connection reset by peer"),
+        ("ECONNRESET", "forcibly closed by the remote host"),
+        ("EPIPE", "Broken pipe"),
+        ("ENETUNREACH", "Network is unreachable"),
+        ("EHOSTUNREACH", "No route to host"),
+        ("EHOSTUNREACH", "Host is unreachable"),
+        ("ETIMEDOUT", "Connection timed out"),
+        ("ETIMEDOUT", "Operation timed out"),
+        ("EADDRNOTAVAIL", "Cannot assign requested address"),
+        ("EADDRNOTAVAIL", "Can't assign requested address"),
+        ("EMFILE", "Too many open files"),
+        ("EACCES", "Permission denied"),
+        ("EPERM", "Operation not permitted"),
+        ("ENOENT", "No such file or directory"),
+    )
+}
+"""By what the systems say: their numbers differ."""
+
+
+def _quoted(printed: Printed) -> BaseException | None:
+    """The error of TLS, of the resolver or of the system that a message quotes, `None` if there is none."""
+    text = printed.message
+    return _of_ssl(text) or _of_resolver(text) or _of_system(text) or _of_anyio(printed)
+
+
+def _of_anyio(printed: Printed) -> BaseException | None:
+    """What httpcore leaves no trace of: anyio's own exceptions have no message, and are not printed."""
+    silent = printed.root in HTTPCORE and not printed.message
+    if silent and printed.name in ("ConnectError", "ReadError", "WriteError"):
+        return _imitation(Printed("anyio.BrokenResourceError", ""))
+    return None
+
+
+def _of_ssl(text: str) -> BaseException | None:
+    lower = text.lower()
+    if "certificate verify failed" in lower or "certificate_verify_failed" in lower:
+        return ssl.SSLCertVerificationError(1, text)
+    if "EOF occurred in violation of protocol" in text or "UNEXPECTED_EOF_WHILE_READING" in text:
+        return ssl.SSLEOFError(8, text)
+    if "[SSL" in text or "(_ssl.c:" in text or "[X509" in text:
+        return ssl.SSLError(1, text)
+    return None
+
+
+def _of_resolver(text: str) -> BaseException | None:
+    name = next((name for words, name in _RESOLVER.items() if words in text), None)
+    number = _NUMBER.search(text)
+    if name is None and number is not None and number[1] == "Errno" and int(number[2]) < 0:
+        return socket.gaierror(int(number[2]), number[3].strip())
+    return socket.gaierror(getattr(socket, name, 0), text) if name is not None else None
+
+
+def _of_system(text: str) -> BaseException | None:
+    name = next((name for words, name in _TEXTS.items() if words in text), None)
+    number = _NUMBER.search(text)
+    if name is not None and (number is not None or "[" in text or text in _TEXTS):
+        return OSError(getattr(errno, name), text)
+    if number is None:
+        return None
+    value = abs(int(number[2] or number[4]))
+    named = _ELSEWHERE.get(value)
+    return OSError(getattr(errno, named) if named is not None else value, number[3] or "")

@@ -1,0 +1,124 @@
+"""Prints a page, and what lay beneath a text.
+
+Rule: a person at a terminal gets the page laid out; a pipe gets its Markdown, which reads well as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from anthropic_otel._render.styled import Line, Piece, Style
+from anthropic_otel._render.terminal import Terminal
+from anthropic_otel.cli.why.pages import CHECK, FIX, Page, pages
+from anthropic_otel.cli.why.reading import Failure
+
+_BARE: Final = (
+    "The text has only the sentence of the SDK, which never says why. Log the exception with its traceback "
+    "(logging.exception), or let anthropic_otel.instrument() log each failed attempt. Now: anthropic-otel doctor"
+)
+_NOTHING: Final = (
+    "Nothing in it looks like a failure of the Anthropic SDK or of the network.",
+    "It takes tracebacks, also within JSON logs, lines that name an exception, and this library's own log lines.",
+)
+_MOST: Final = 100
+
+
+def show_page(terminal: Terminal, page: Page) -> None:
+    """Prints the page."""
+    terminal.markdown(page.text)
+
+
+def show_failures(terminal: Terminal, found: Counter[Failure], cut: bool) -> None:
+    """Prints what lay beneath, the most frequent first, each with the digest of its page."""
+    if not found:
+        for line in _NOTHING:
+            terminal.text(line)
+    width = min(terminal.width, _MOST)
+    for number, (word, failures) in enumerate(_by_word(found)):
+        terminal.lines([()] * bool(number))
+        for failure, count in failures:
+            terminal.lines(_headline(failure, count, width))
+        terminal.lines(_digest(word, width))
+    if cut:
+        terminal.text("\nOnly the first 8 MB were read.", Style.QUIET)
+
+
+def _by_word(found: Counter[Failure]) -> list[tuple[str | None, list[tuple[Failure, int]]]]:
+    groups: dict[str | None, list[tuple[Failure, int]]] = {}
+    for failure, count in found.most_common():
+        groups.setdefault(failure.word, []).append((failure, count))
+    return sorted(groups.items(), key=lambda group: -sum(count for _, count in group[1]))
+
+
+def _headline(failure: Failure, count: int, width: int) -> list[Line]:
+    beneath = [f"under it: {failure.beneath}"] if failure.beneath else []
+    errno = [failure.errno] if failure.errno and failure.errno not in failure.shown + failure.beneath else []
+    begin, rest = f"{count} × {failure.shown}", "   ".join([*beneath, *errno])
+    if len(begin) + len(rest) + 3 <= width or not rest:
+        whole = _wrapped(begin, width, "", "    ") if len(begin) > width else [begin]
+        lines: list[Line] = [(Piece(each, Style.BAD),) for each in whole]
+        return [(*lines[0], Piece(f"   {rest}"))] if rest else lines
+    return [
+        *((Piece(each, Style.BAD),) for each in _wrapped(begin, width, "", "    ")),
+        *((Piece(each),) for each in _wrapped(rest, width, "    ", "    ")),
+    ]
+
+
+def _digest(word: str | None, width: int) -> list[Line]:
+    """The word, what it means, and the shortest form of what to do."""
+    page = pages().get(word) if word is not None else None
+    if page is None:
+        return [(Piece(each),) for each in _wrapped(_BARE, width, "", "")]
+    lines: list[Line] = []
+    for number, each in enumerate(_wrapped(f"{page.word}: {_plain(page.meaning)}", width, "", "  ")):
+        head, colon, tail = each.partition(": ") if not number else ("", "", each)
+        lines.append((Piece(head + colon, Style.STRONG), Piece(tail)))
+    likely = "  ".join(f"{number} {_plain(each).rstrip('.,:')}" for number, each in enumerate(page.likely, 1))
+    lines += _labelled("Likely", likely, width)
+    for label in (CHECK, FIX):
+        lines += _in_short(label, page.section(label), width)
+    return [*lines, *_labelled("More", f"anthropic-otel why {page.word}", width)]
+
+
+def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
+    for number, each in enumerate(_wrapped(text, width - 10, "", "")):
+        yield Piece(f"  {label if not number else '':<8}", Style.CALL), Piece(each)
+
+
+def _in_short(label: str, section: str, width: int) -> Iterator[Line]:
+    """The first sentences of a section, and the command that they lead to, whole, so that it can be copied."""
+    paragraph, _, _ = section.partition("\n\n")
+    command = re.search(r"^```sh\n(.*)$", section, re.MULTILINE)
+    sentences = [] if paragraph.startswith("```") else _sentences(_plain(paragraph.replace("\n", " ")))
+    text = " ".join(sentences[:2])
+    if command is not None and (text.endswith(":") or not text):
+        if text:
+            yield from _labelled(label, text, width)
+        yield Piece(f"  {label if not text else '':<8}", Style.CALL), Piece(command[1], Style.GOOD)
+    else:
+        yield from _labelled(label, text[:-1] + "." if text.endswith(":") else text, width)
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.?!:]) (?=[A-Z])", text)
+
+
+def _plain(text: str) -> str:
+    """Markdown as plain text."""
+    return re.sub(r"\*\*|`", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text))
+
+
+def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
+    return textwrap.wrap(
+        text, max(20, width), initial_indent=first, subsequent_indent=others, break_on_hyphens=False
+    ) or [""]
+
+
+def unknown(word: str, nearest: Iterable[str]) -> str:
+    """What is said of a word that has no page."""
+    close = ", ".join(nearest)
+    return f"no page for {word!r}" + (f". Did you mean: {close}" if close else "; --list has every word")

@@ -1,0 +1,293 @@
+"""The command `why`: a word's page, and what lies beneath a pasted text."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from anthropic_otel.bundle import files
+from anthropic_otel.cli.commands import cli
+from anthropic_otel.cli.redaction import KEYS, redact
+from anthropic_otel.cli.why import reading
+from anthropic_otel.cli.why.pages import find, nearest
+
+
+def invoke(*arguments: str, stdin: str | bytes = "") -> Result:
+    return CliRunner().invoke(cli, ["why", *arguments], input=stdin)
+
+
+def found(text: str) -> dict[str | None, int]:
+    """How often each word lay beneath."""
+    counted: Counter[str | None] = Counter()
+    for failure, count in reading.failures(redact(text)).items():
+        counted[failure.word] += count
+    return dict(counted)
+
+
+REFUSED = """\
+Traceback (most recent call last):
+  File "/app/.venv/lib/python3.12/site-packages/httpx2/_transports/default.py", line 95, in map_httpcore_exceptions
+    yield
+  File "/app/.venv/lib/python3.12/site-packages/httpcore2/_backends/sync.py", line 204, in connect_tcp
+    with map_exceptions(exc_map):
+         ^^^^^^^^^^^^^^^^^^^^^^^
+httpcore2.ConnectError: [Errno 111] Connection refused
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/app/.venv/lib/python3.12/site-packages/anthropic/_base_client.py", line 1456, in _attempt_request
+    response = self._client.send(
+httpx2.ConnectError: [Errno 111] Connection refused
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/app/main.py", line 18, in <module>
+    answer = client.messages.create(**request)
+anthropic.APIConnectionError: Connection error.
+"""
+WRAPPED = (
+    REFUSED
+    + """
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/app/main.py", line 30, in answer
+    raise ServiceError("Claude is away") from error
+shop.errors.ServiceError: Claude is away
+"""
+)
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "page"),
+    [
+        ("connection_reset", "connection_reset"),
+        ("ECONNRESET", "connection_reset"),
+        ("ENETUNREACH", "network_unreachable"),
+        ("EAI_AGAIN", "name_resolution_error"),
+        ("anthropic.APITimeoutError", "client_timeout_error"),
+        ("apiconnectionerror", "APIConnectionError"),
+        ("529", "529"),
+        ("`overloaded_error`,", "529"),
+        ("418", "4xx"),
+        ("598", "5xx"),
+        ("wait", "anthropic.client.network.phase"),
+        ("ramp_limit_exceeded", "ramp_limit_exceeded"),
+        ("AnthropicTimeouts", "AnthropicTimeouts"),
+        ("anthropic.client.retry.delay", "anthropic.client.retry.delay"),
+        ("anthropic_client_call_duration_seconds_bucket", "anthropic.client.call.duration"),
+    ],
+)
+def test_a_word_is_found_as_it_is_met(word: str, page: str) -> None:
+    """A cause, a system's error, an exception, a status, a type, a phase, an alert, an attribute, a metric."""
+    result = invoke(word)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("# ")
+    assert (known := find(word)) is not None
+    assert known.word == page
+
+
+def test_an_unknown_word_gets_suggestions_and_a_failure() -> None:
+    """In one line, without a traceback; a key that was pasted is not repeated."""
+    result = invoke("conection_resett")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: no page for 'conection_resett'. Did you mean: connection_reset")
+    assert nearest("timeout")
+    assert "sk-ant" not in invoke("sk-ant-api03-abcdefghijkl").output
+    assert invoke().exit_code == 2
+
+
+def test_every_word_is_listed() -> None:
+    """One line per page."""
+    assert "429 rate_limit_error" in invoke("--list").output
+
+
+def test_a_page_in_ascii_is_ascii() -> None:
+    """Where the output has no other characters, none is a question mark."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "anthropic_otel.cli", "why", "connection_reset"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert b"failed after ... s" in done.stdout
+    done = subprocess.run(
+        [*command[:-1], "-"], env=environment, input=REFUSED.encode(), capture_output=True, check=True
+    )
+    assert done.stdout.startswith(b"1 x APIConnectionError: Connection error.")
+
+
+# -- pasted texts ------------------------------------------------------------------------------------------------------
+
+
+def test_a_traceback_is_explained_by_what_lay_beneath_it() -> None:
+    """Counted, with the word, the likely reasons and where to read more, however the app wrapped it."""
+    result = invoke("-", stdin=REFUSED + "some other line\n" + REFUSED + WRAPPED)
+    assert result.exit_code == 0
+    assert result.output.startswith("3 × APIConnectionError: Connection error.")
+    assert "under it: [Errno 111] Connection refused" in result.output
+    assert "connection_refused: Nothing listens at the address" in result.output
+    assert "1 A wrong host or port  2 A firewall or network policy" in result.output
+    assert "More    anthropic-otel why connection_refused" in result.output
+
+
+def indented(text: str) -> str:
+    return "".join(f"    {line}" for line in text.splitlines(keepends=True))
+
+
+def docker(text: str) -> str:
+    return "".join(
+        json.dumps({"log": line, "stream": "stderr", "time": "2026-11-29T03:12:07Z"}) + "\n"
+        for line in text.splitlines(keepends=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        str,
+        indented,
+        docker,
+        lambda text: json.dumps({"level": "error", "event": "Claude failed", "exc_info": text}),
+        lambda text: json.dumps({"text": f"03:12:07 | ERROR | Claude failed\n{text}", "record": {"level": {"no": 40}}}),
+        lambda text: text.replace("\n", "\\n"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "".join(f"shop-1  | {line}" for line in text.splitlines(keepends=True)),
+        lambda text: "".join(f"2026-11-29T03:12:07.1Z stderr F {line}" for line in text.splitlines(keepends=True)),
+        lambda text: "".join(f"Nov 29 03:12:07 web shop[12]: {line}" for line in text.splitlines(keepends=True)),
+        lambda text: f"ERROR:shop:Claude failed: Connection error.\n{text}",
+        lambda text: text.replace("Traceback (", "2026-11-29 ERROR Traceback (", 1),
+    ],
+    ids=[
+        *("plain", "indented", "docker", "json", "loguru", "escaped", "crlf"),
+        *("compose", "cri", "journald", "headline", "prefixed"),
+    ],
+)
+def test_a_traceback_is_read_whatever_stands_around_it(wrap: object) -> None:
+    """As loggers and containers write it, it is one failure."""
+    assert callable(wrap)
+    assert found(wrap(REFUSED)) == {"connection_refused": 1}
+
+
+def pasted_lines() -> list[tuple[str, str | None]]:
+    """Lines of logs, each with the word that explains it, if it says enough."""
+    text = Path(__file__).with_name("pasted_lines.tsv").read_text(encoding="utf-8")
+    return [(line, word or None) for word, _, line in (row.partition("\t") for row in text.splitlines())]
+
+
+@pytest.mark.parametrize(("text", "word"), pasted_lines())
+def test_a_line_is_explained_without_a_traceback(text: str, word: str | None) -> None:
+    """As far as it says anything. Linux, macOS and Windows number and word the same errors differently."""
+    assert list(found(text)) == [word]
+
+
+def test_what_the_sdk_alone_says_is_said_to_be_no_cause() -> None:
+    """And how to make the next log say it."""
+    output = invoke("-", stdin="anthropic.APIConnectionError: Connection error.\n").output
+    assert "1 × APIConnectionError: Connection error." in output
+    assert "logging.exception" in output
+
+
+def test_a_text_without_a_failure_says_so_and_fails() -> None:
+    """Errors of the app's own are none of the network's."""
+    text = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    {}[1]\nKeyError: 1\n'
+    result = invoke("-", stdin=text)
+    assert result.exit_code == 1
+    assert "Nothing in it looks like a failure" in result.output
+    assert found('Traceback (most recent call last):\n  File "a.py", line 1, in f\nOSError: disk on fire\n') == {}
+
+
+def test_what_is_not_text_and_what_is_long_is_read_as_far_as_it_goes() -> None:
+    """Bytes of no encoding, and more than 8 MB, of which the first are read."""
+    assert invoke("-", stdin=b"\xff\xfe\x00" + REFUSED.encode()).output.startswith("1 × APIConnectionError")
+    long = invoke("-", stdin=REFUSED.encode() + b"x" * (8 * 1024 * 1024))
+    assert "Only the first 8 MB were read" in long.output
+
+
+# -- redaction ---------------------------------------------------------------------------------------------------------
+
+SECRET = "swordfish-1234567890"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"key sk-ant-api03-{SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f"authorization: Basic {SECRET}",
+        f"{{'x-api-key': '{SECRET}', 'a': 1}}",
+        f"Headers([('authorization', '{SECRET}'), ('host', 'x')])",
+        f'curl -H "x-api-key: {SECRET}" https://api.anthropic.com',
+        f"ANTHROPIC_API_KEY={SECRET}",
+        f'"AWS_SECRET_ACCESS_KEY": "{SECRET}"',
+        f"HTTPS_PROXY=http://user:{SECRET}@proxy.corp:3128",
+        f"GET https://api.anthropic.com/v1/files?token={SECRET} failed",
+        f"Max retries exceeded with url: /token?assertion={SECRET} (Caused by",
+        f"httpx.LocalProtocolError: Illegal header value b'{SECRET}\\n'",
+        f"json_data: {{'messages': [{{'role': 'user', 'content': 'my password is {SECRET}'}}]}}",
+        f'{{"type":"content_block_delta","delta":{{"type":"text_delta","text":"it is {SECRET}"}}}}',
+        json.dumps({"body": json.dumps({"messages": [{"content": f'{SECRET} "quoted" {SECRET}'}]})}),
+        f"{{'system': 'be {SECRET}",
+        f"{{'input': {{'city': '{SECRET}', 'more': ['{SECRET}']}}, 'name': 'x'}}",
+    ],
+)  # fmt: skip
+def test_what_nobody_else_may_read_is_taken_out(text: str) -> None:
+    """Keys, headers, variables, proxy passwords, query strings, prompts, replies and tools' input; once is enough."""
+    redacted = redact(text)
+    assert SECRET not in redacted
+    assert redact(redacted) == redacted
+
+
+def test_what_helps_to_find_the_cause_stays() -> None:
+    """A traceback, the API's error type and code, a request id, a status, a host."""
+    kept = (
+        REFUSED,
+        "Error code: 429 - {'type': 'error', 'error': {'type': 'rate_limit_error', 'message': 'Slow down'}, "
+        "'request_id': 'req_011CS'}",
+        "messages.create attempt 1 of 3 failed after 0.247 s: 529 (overloaded_error), retried after 1.000 s, "
+        "api.anthropic.com:443, request id req_01jFHjfkWr8e7jMghfDqEXgE",
+    )
+    for text in kept:
+        assert redact(text) == text
+
+
+def test_nothing_of_a_secret_is_printed() -> None:
+    """Whatever of a text is shown passed the same rules."""
+    text = REFUSED.replace("Connection error.", f"Connection error. sk-ant-api03-{SECRET}")
+    text += f"httpx.ConnectError: [Errno 111] Connection refused http://u:{SECRET}@proxy:1/?a={SECRET}\n"
+    assert SECRET not in invoke("-", stdin=text).output
+
+
+@pytest.mark.parametrize("tier", ["agent.yaml", "all-in-one.yaml"])
+def test_the_collector_masks_keys_by_the_same_patterns(tier: str) -> None:
+    """One rule set: those of the Collector configs are among those of the command."""
+    config = yaml.safe_load(files.source(f"collector-config/{tier}").read_text(encoding="utf-8"))
+    assert set(config["processors"]["redaction"]["blocked_values"]) <= set(KEYS)
+
+
+def test_a_long_log_is_read_in_one_go() -> None:
+    """The time grows with the length, and not with its square, also for what looks like the beginning of a secret."""
+    for line in ("x-api-key: ", '{"content": "', "{'messages': [", "https://a?", "[Errno ", "Traceback "):
+        text = line * (200_000 // len(line))
+        assert redact(text) is not None
+        assert reading.failures(text) is not None
+
+
+def test_the_pages_need_no_sdk(tmp_path: Path) -> None:
+    """Whoever is on call has the command alone: neither the SDK nor OpenTelemetry's is imported."""
+    code = (
+        "import sys; from anthropic_otel.cli.why import reading, pages; pages.find('529'); "
+        "print([m for m in ('anthropic', 'httpx', 'opentelemetry.sdk') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
