@@ -30,14 +30,11 @@ $(VENV)/.test: $(VENV)/.demo tests/requirements.txt
 demo: $(VENV)/.demo ## Shows an overload, an outage and a recovery, attempt by attempt
 	@$(BIN)/anthropic-otel demo
 
-TYPED := tools benchmarks $(addprefix tests/,backends benchmarks bundle cli collector dashboards docs reliability render)
-TYPED += $(addprefix tests/,support tools typing)
-
 lint: $(VENV)/.test ## Checks style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@MYPYPATH=src:tests $(BIN)/mypy --explicit-package-bases $(TYPED)
+	@MYPYPATH=src:tests $(BIN)/mypy --explicit-package-bases tests benchmarks tools
 	@$(BIN)/lint-imports
 	@if $(BIN)/python -c 'import grafana_foundation_sdk' 2>/dev/null; then $(BIN)/python dashboards/generate.py --check; fi
 

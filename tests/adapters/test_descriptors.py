@@ -17,8 +17,8 @@ class Descriptor:
         self._instance = instance
         functools.update_wrapper(self, function)
 
-    @property
-    def __class__(self) -> type[Any]:  # type: ignore[override]
+    @property  # type: ignore[misc]  # the class of every object can be assigned to, but for that of a proxy
+    def __class__(self) -> type[Any]:
         """That of what it wraps, as with wrapt."""
         return type(self._function)
 

@@ -35,6 +35,9 @@ def status_error(cls: type[Any], status: int, body: object) -> Any:
     return cls("failed", response=LIBRARY.Response(status, request=REQUEST), body=body)
 
 
+BODIES: list[object] = [None, "text", {}, {"error": {}}, {"error": {"type": "overloaded_error"}}]
+
+
 def errors() -> Iterator[Any]:
     """One of every class, and of the API's errors one of every type with every status that there may be."""
     for cls in classes_of(anthropic, anthropic.AnthropicError):
@@ -47,13 +50,12 @@ def errors() -> Iterator[Any]:
 def of_sdk(cls: type[Any]) -> Iterator[Any]:
     if issubclass(cls, anthropic.APIStatusError):
         for status in (200, 400, 429, 500, 529):
-            for body in (None, "text", {}, {"error": {}}, {"error": {"type": "overloaded_error"}}):
-                yield status_error(cls, status, body)
+            yield from (status_error(cls, status, body) for body in BODIES)
     else:
         yield unmade(cls)
 
 
-def unmade(cls: type[Any]) -> Any:
+def unmade(cls: type[BaseException]) -> BaseException:
     """An exception of that class, whatever its constructor wants."""
     made = cls.__new__(cls)
     made.args = ("failed",)

@@ -82,7 +82,8 @@ class _Both(_Sync, _Async):
 
 def wrapped(response: Any) -> Any:
     """Puts a body of our own around that of the response, and returns it."""
-    body = wrapper_class(type(response.stream), _Sync, _Async, _Both)()
+    cls: Any = type(response.stream)
+    body = wrapper_class(cls, _Sync, _Async, _Both)()
     body.body, body.chunks = response.stream, []
     response.stream = body
     return body

@@ -57,9 +57,9 @@ class Seen:
 
 
 @functools.cache
-def _client(reader: type[Reader]) -> Any:
-    """The client whose streams a reader is for."""
-    if reader is AwsEventStreamReader:
+def _client(*, aws: bool) -> Any:
+    """The client of AWS, or that of the API."""
+    if aws:
         return anthropic.AnthropicBedrock(aws_access_key="none", aws_secret_key="none", aws_region="us-east-1")
     return anthropic.Anthropic(api_key="none")
 
@@ -78,8 +78,9 @@ def _read(chunks: Sequence[bytes], reader: Reader) -> tuple[Seen, StreamEnd]:
     library = SDK_STACKS[0].module
     request = library.Request("POST", "http://127.0.0.1/v1/messages")
     response = library.Response(200, content=body(), request=request)
-    client = _client(type(reader))
-    stream: Any = anthropic.Stream(cast_to=anthropic.types.RawMessageStreamEvent, response=response, client=client)
+    event_type: Any = anthropic.types.RawMessageStreamEvent
+    client = _client(aws=isinstance(reader, AwsEventStreamReader))
+    stream: Any = anthropic.Stream(cast_to=event_type, response=response, client=client)
     events: list[str] = []
     raised: Exception | None = None
     try:

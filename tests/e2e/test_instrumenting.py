@@ -77,7 +77,8 @@ def test_the_story_of_a_recovered_call(app: SdkApp, sim: Simulator, recorded: Te
     assert [each.get(s.HTTP_REQUEST_RESEND_COUNT) for each in attempts] == [None, 1, 2]
     assert [each.get(s.RETRY_REASON) for each in attempts] == [None, "529", "connection_reset"]
     assert [each.get(s.RETRY_SOURCE) for each in attempts] == [None, "backoff", "backoff"]
-    between = [(after.start_time - before.end_time) / 1e9 for before, after in pairwise(recorded.attempts)]
+    times = [(span.start_time or 0, span.end_time or 0) for span in recorded.attempts]
+    between = [(start - end) / 1e9 for (_, end), (start, _) in pairwise(times)]
     assert [second[s.RETRY_DELAY], third[s.RETRY_DELAY]] == pytest.approx(between, abs=1e-3)
     assert [each.get(s.REQUEST_ID) for each in attempts] == [sim.request_ids[0], None, sim.request_ids[1]]
     assert sim.request_ids[0] != sim.request_ids[1]

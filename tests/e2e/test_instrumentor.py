@@ -138,7 +138,8 @@ def collecting() -> Iterator[tuple[str, list[Any]]]:
             return messages.ExportTraceServiceResponse()
 
     server = grpc.server(ThreadPoolExecutor(2))
-    services.add_TraceServiceServicer_to_server(Collector(), server)
+    add: Any = services.add_TraceServiceServicer_to_server
+    add(Collector(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -26,7 +26,7 @@ FALLBACKS = [{"model": "claude-opus-4-7"}]
 
 def refusal() -> Reply:
     """A stream in which the model refuses before it has said anything."""
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
@@ -36,7 +36,7 @@ def refusal() -> Reply:
         "stop_sequence": None,
         "usage": {"input_tokens": 3, "output_tokens": 1},
     }
-    events = (
+    events: tuple[dict[str, Any], ...] = (
         {"type": "message_start", "message": message},
         {
             "type": "message_delta",

@@ -40,8 +40,8 @@ class Gauges:
         self.limits = RateLimits(provider.get_meter("t"), lambda: self.now)
 
     def saw(self, left: int, model: str | None = "a", limit: int = 100, seconds: int | None = 30) -> None:
-        told = {"limit": str(limit).encode(), "remaining": str(left).encode()}
-        self.told(model, headers(seconds=seconds, **told))
+        told = headers(seconds=seconds, limit=str(limit).encode(), remaining=str(left).encode())
+        self.told(model, told)
 
     def told(self, model: str | None, told: dict[bytes, bytes]) -> None:
         self.limits.told(model, told, rate_limit_names(told))

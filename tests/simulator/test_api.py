@@ -17,7 +17,7 @@ MESSAGE: dict[str, Any] = {
     "max_tokens": 100,
     "messages": [{"role": "user", "content": "Say something."}],
 }
-TOOL = {
+TOOL: dict[str, Any] = {
     "name": "weather",
     "input_schema": {
         "type": "object",
@@ -34,11 +34,17 @@ def client(sim: Simulator) -> Iterator[anthropic.Anthropic]:
         yield each
 
 
+def text_of(message: anthropic.types.Message) -> str:
+    """The text of the only block that a message has."""
+    [block] = message.content
+    assert block.type == "text"
+    return block.text
+
+
 def test_a_message_is_whole(client: anthropic.Anthropic, sim: Simulator) -> None:
     """The reply has words, a usage that agrees with them, and the id that the simulator sent."""
     message = client.messages.create(**MESSAGE)
-    [block] = message.content
-    assert len(block.text.split()) == message.usage.output_tokens == 12
+    assert len(text_of(message).split()) == message.usage.output_tokens == 12
     assert message.stop_reason == "end_turn"
     assert [message._request_id] == sim.request_ids
 
@@ -48,7 +54,7 @@ def test_a_stream_adds_up_to_the_message(client: anthropic.Anthropic) -> None:
     whole = client.messages.create(**MESSAGE)
     with client.messages.stream(**MESSAGE) as stream:
         streamed = stream.get_final_message()
-    assert streamed.content[0].text == whole.content[0].text
+    assert text_of(streamed) == text_of(whole)
     assert streamed.usage.output_tokens == whole.usage.output_tokens
     assert streamed.stop_reason == whole.stop_reason
 
@@ -62,14 +68,16 @@ def test_a_reply_respects_max_tokens(client: anthropic.Anthropic) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_tool_is_used_as_its_schema_wants(client: anthropic.Anthropic, stream: bool) -> None:
     """Offered a tool, it calls it with every required argument."""
+    asked: dict[str, Any] = MESSAGE | {"tools": [TOOL]}
+    message: anthropic.types.Message
     if stream:
-        with client.messages.stream(**MESSAGE, tools=[TOOL]) as events:
+        with client.messages.stream(**asked) as events:
             message = events.get_final_message()
     else:
-        message = client.messages.create(**MESSAGE, tools=[TOOL])
+        message = client.messages.create(**asked)
     [block] = message.content
-    assert (block.type, block.name, message.stop_reason) == ("tool_use", "weather", "tool_use")
-    assert block.input == {"city": "simulated", "days": 1, "unit": "C"}
+    assert block.type == message.stop_reason == "tool_use"
+    assert (block.name, block.input) == ("weather", {"city": "simulated", "days": 1, "unit": "C"})
 
 
 def test_the_tool_runner_comes_to_an_end(client: anthropic.Anthropic) -> None:
@@ -89,11 +97,12 @@ def test_the_tool_runner_comes_to_an_end(client: anthropic.Anthropic) -> None:
 
 def test_the_other_resources_answer(client: anthropic.Anthropic) -> None:
     """Token counts, models and batches have the types that the SDK expects."""
+    message: Any = MESSAGE
     counted = client.messages.count_tokens(model=MESSAGE["model"], messages=MESSAGE["messages"])
     assert counted.input_tokens > 0
     names = [model.id for model in client.models.list()]
     assert client.models.retrieve(names[0]).id == names[0]
-    batch = client.messages.batches.create(requests=[{"custom_id": "one", "params": MESSAGE}])
+    batch = client.messages.batches.create(requests=[{"custom_id": "one", "params": message}])
     assert client.messages.batches.retrieve(batch.id).processing_status == "ended"
 
 

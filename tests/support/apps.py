@@ -39,8 +39,9 @@ def request_of(content: str = PROMPT, **more: Any) -> dict[str, Any]:
 
 
 class App(Protocol):
-    """What can be done with either kind of app."""
+    """What can be done with either kind of app. `http` is the HTTP client."""
 
+    http: Any
     witness: Witness
 
     def meet(self, content: str = PROMPT, *, stream: bool = False) -> Any:

@@ -27,7 +27,7 @@ def check_logs(meeting: Meeting) -> None:
         attributes = dict(span.attributes or {})
         fields = {name: value for name, value in vars(record).items() if "." in name}
         assert fields == {s.HTTP_REQUEST_RESEND_COUNT: 0, **attributes}
-        assert attributes.get(s.REQUEST_ID, "request id none") in record.getMessage()
+        assert str(attributes.get(s.REQUEST_ID, "request id none")) in record.getMessage()
         assert str(attributes[s.ERROR_TYPE]) in record.getMessage()
 
 

@@ -53,12 +53,13 @@ def expected_attributes(meeting: Meeting, number: int) -> dict[str, Any]:
         s.ATTEMPT_STATUS_CLASS: status_class_of(meeting),
     }
     if fault.cause is not None:
-        told |= {s.NETWORK_CAUSE: fault.cause_word, s.NETWORK_PHASE: phase_of(meeting)}
+        told |= {s.NETWORK_CAUSE: fault.cause_word, s.NETWORK_PHASE: phase_of(meeting).value}
     if fault.api_error is not None and meeting.stack.of_sdk and number == meeting.attempts - 1:
         # The API's words are known of the attempt whose body the SDK has read: the one that it raises for.
         told |= dict(zip((s.API_ERROR_TYPE, s.API_ERROR_CODE), fault.api_error, strict=True))
     told |= {s.RESPONSE_ID: fault.response_id, s.SERVER_DURATION: fault.server_duration}
-    told |= {s.PROXY_ADDRESS: proxy_of(meeting), s.RETRY_STOP_REASON: stop_reason_of(meeting, number)}
+    stop = stop_reason_of(meeting, number)
+    told |= {s.PROXY_ADDRESS: proxy_of(meeting), s.RETRY_STOP_REASON: stop and stop.value}
     if number:
         told |= {
             s.HTTP_REQUEST_RESEND_COUNT: number,
@@ -73,31 +74,31 @@ def proxy_of(meeting: Meeting) -> str | None:
     return None if meeting.endpoint.proxy is None else urlsplit(meeting.endpoint.proxy).netloc.rpartition("@")[2]
 
 
-def stop_reason_of(meeting: Meeting, number: int) -> str | None:
+def stop_reason_of(meeting: Meeting, number: int) -> s.RetryStop | None:
     """Why the SDK does not retry after the attempt with that number; `None` where it does, or nothing failed."""
     fault = meeting.fault
     if not meeting.stack.of_sdk or fault.outcome is not s.AttemptOutcome.FAILED:
         return None
     if fault.retried:
-        return s.RetryStop.EXHAUSTED.value if number else None
+        return s.RetryStop.EXHAUSTED if number else None
     if ("x-should-retry", "false") in getattr(fault.action, "headers", ()):
-        return s.RetryStop.X_SHOULD_RETRY.value
+        return s.RetryStop.X_SHOULD_RETRY
     started = fault.stream and fault.status is not None and 200 <= fault.status < 300
-    return (s.RetryStop.STREAM_STARTED if started else s.RetryStop.NOT_RETRYABLE).value
+    return s.RetryStop.STREAM_STARTED if started else s.RetryStop.NOT_RETRYABLE
 
 
-def phase_of(meeting: Meeting) -> str:
+def phase_of(meeting: Meeting) -> s.Phase:
     """The phase in which it struck. Without the transport's events only what the exception itself tells."""
     phase = meeting.fault.phase
     assert phase is not None
     if not meeting.stack.aiohttp or phase in (s.Phase.WAIT, s.Phase.CONNECT):
-        return phase.value
+        return phase
     if phase is s.Phase.RECEIVE and not meeting.fault.stream:
-        return s.Phase.WAIT.value
-    return {s.Phase.TLS: s.Phase.CONNECT, s.Phase.SEND: s.Phase.WAIT}.get(phase, phase).value
+        return s.Phase.WAIT
+    return {s.Phase.TLS: s.Phase.CONNECT, s.Phase.SEND: s.Phase.WAIT}.get(phase, phase)
 
 
-def check_errno(meeting: Meeting, errno: str | None) -> None:
+def check_errno(meeting: Meeting, errno: object) -> None:
     """One of those that the entry names, if it names any; but aiohttp keeps that of a body to itself."""
     if meeting.fault.errno and not (meeting.stack.aiohttp and meeting.fault.phase is s.Phase.RECEIVE):
         assert errno in meeting.fault.errno
