@@ -16,7 +16,7 @@ from e2e.agreement.agreeing import contradictions
 from e2e.agreement.doors import DOORS, Door, observe_at, representatives
 from e2e.agreement.meeting import observe, situations
 from support import pending
-from support.cases import cases
+from support.cases import cases, meets
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, STACKS, Stack
@@ -38,7 +38,7 @@ AT_DOORS = [
     for door in DOORS
     for fault in representatives()
     for stack in STACKS
-    if stack.kind in fault.applies_to and door.shows(fault, stack)
+    if meets(fault, stack) and door.shows(fault, stack)
 ]
 
 
