@@ -66,7 +66,9 @@ def _word_is_unknown(seen: Observed, attempt: Attempt | None) -> bool:
 
 
 def _read_more_than_taken(seen: Observed, attempt: Attempt | None) -> bool:
-    return seen.app.word is App.LEFT and attempt is not None and attempt.error is Error.EVENT
+    if seen.app.word is not App.LEFT or attempt is None:
+        return False
+    return attempt.error is Error.EVENT or attempt.error_type == "invalid_event"
 
 
 def _failed_after_a_redirect(seen: Observed, attempt: Attempt | None) -> bool:
@@ -139,6 +141,6 @@ EXCUSES: Final = (
     Excuse(
         (Check.SPAN_ERROR,),
         _read_more_than_taken,
-        "One read may bring an `error` event that the app does not take; the SDK's span has what the app took.",
+        "One read may bring an error or an invalid event that the app does not take; the SDK's span has what it took.",
     ),
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import anthropic
+from anthropic._streaming import SSEDecoder
 
 from anthropic_otel.simulator import Fault, Reply, Where
 from support.apps import BareApp, SdkApp, request_of
@@ -156,15 +157,14 @@ def _within(app: SdkApp, manager: Any, use: Callable[[Any], None]) -> None:
 def _response(app: BareApp, got: Got, prompt: str) -> None:
     response = app.send(prompt)
     got.reading, got.status = True, response.status_code
-    got.complete = _is_message(response)
+    got.complete = _is_object(response)
 
 
-def _is_message(response: Any) -> bool:
+def _is_object(response: Any) -> bool:
     try:
-        body = response.json()
+        return isinstance(response.json(), dict)
     except ValueError:
         return False
-    return isinstance(body, dict) and body.get("type") == "message"
 
 
 def _chunks(app: BareApp, got: Got, prompt: str) -> None:
@@ -175,7 +175,8 @@ def _chunks(app: BareApp, got: Got, prompt: str) -> None:
         app.driver.each(_iterated(app, with_body), read.extend)
     finally:
         app.driver.close(with_body)
-        got.complete, got.error_event = b"event: message_stop" in read, b"event: error" in read
+        names = [event.event for event in SSEDecoder().iter_bytes(iter([bytes(read)])) if event.data]
+        got.complete, got.error_event = "message_stop" in names, "error" in names
 
 
 def _first_chunk(app: BareApp, got: Got, prompt: str) -> None:

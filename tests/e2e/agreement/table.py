@@ -118,6 +118,8 @@ TABLE: Final = (
         why="One read of the connection may bring the end of a stream before the app has taken its first event."),
     Row(App.LEFT, _CAME, _A.FAILED, _EVENT, _FAIL, (*_OK, *_ERROR), _WARNING,
         why="One read may bring the `error` event too; the SDK's span has what the app took."),
+    Row(App.LEFT, _CAME, _A.FAILED, _BODY, _FAIL, (*_OK, *_ERROR), _WARNING, only=("invalid_event",),
+        why="One read may bring an event that cannot be decoded, too."),
     Row(App.BROKEN, _CAME, _A.FAILED, _NET, _FAIL, (*_OK, *_ERROR), _WARNING, only=("decoding_error",),
         why="httpx2 closes a body before it raises what its decoder met, and the SDK's span ends with that."),
     Row(App.UNANSWERED, (Server.SENT,), _A.FAILED, _NET, _OVER, _ERROR, _WARNING, only=("decoding_error",),
@@ -134,6 +136,8 @@ TABLE: Final = (
         why="The app itself fails to parse a raw response that is no answer, when the SDK's span has ended."),
     Row(App.UNREADABLE, _CAME, _A.COMPLETED, _NONE, _WELL, _ERROR, _SILENCE,
         why="After `message_stop` a stream is complete, also where the SDK fails to decode what a gateway adds to it."),
+    Row(App.UNREADABLE, (Server.UNREACHED,), _A.FAILED, _NET, _OVER, _ERROR, _WARNING, only=("proxy_error",),
+        why="httpx passes on what socksio raises for a proxy that does not speak SOCKS, as it is."),
     Row(App.UNANSWERED, (Server.REFUSED,), _A.FAILED, _NET, _OVER, _ERROR, _WARNING,
         why="A redirect was followed, and the network failed after it: to a host that is no server of the table."),
     *(() if ROUTES_FRAMES else (
