@@ -92,6 +92,11 @@ def _read(chunks: Sequence[bytes], reader: Reader) -> tuple[Seen, StreamEnd]:
     return seen, reader.finish(read_to_end=read_to_end)
 
 
+def _event_stream_reader() -> EventStreamReader:
+    """The reader for the installed SDK."""
+    return EventStreamReader(by_names=not DECODES_EVERY_EVENT)
+
+
 def _check(chunks: Sequence[bytes], reader: Reader) -> None:
     seen, end = _read(chunks, reader)
     told = (end.error_type, end.complete, end.invalid)
@@ -121,12 +126,20 @@ GOOD = {
     "comment": b": comment\n\n",
     "blank line": b"\n",
     "nameless": b"data: {no name\n\n",
+    "other name": sse("other", delta("hi")),
+    "name of no block": sse("chunk", delta("hi")),
+    "stop without data": b"event: message_stop\n\n" if DECODES_EVERY_EVENT else b"",
     "id and retry": b"id: 5\nretry: 7\n\n",
     "delta in four lines": b": c\nevent: content_block_delta\nid: 7\ndata: {\ndata:}\n\n",
 }
 ENDS = {
     "stop": sse("message_stop", STOP),
     "name last": b'data: {"type": "message_stop"}\nevent: message_stop\n\n',
+    "other name and stop": sse("other", STOP),
+    "name of no block and stop": sse("chunk", STOP),
+    "long stop of other name": sse("other", {**STOP, "padding": "p" * 20_000}),
+    "stop with a space": sse("message_stop ", STOP),
+    "error of other name": sse("other", error("overloaded_error")),
     "name twice": b'event: ping\nevent: message_stop\ndata:{"type": "message_stop"}\n\n',
     "error": sse("error", error("overloaded_error")),
     "long error": sse("error", error("api_error", "m" * 70_000)),
@@ -159,7 +172,7 @@ EVENTS = {**GOOD, **ENDS, **BAD}
 def test_sse(before: list[str], after: list[str], rest: str, newline: str, cuts: list[int]) -> None:
     """Any events, cut anywhere and with any of the SDK's line endings, end as they do for the app."""
     text = b"".join((*(EVENTS[name] for name in (*before, *after)), rest.encode())).replace(b"\n", newline.encode())
-    _check(pieces(text, cuts, MAX_KEPT), EventStreamReader())
+    _check(pieces(text, cuts, MAX_KEPT), _event_stream_reader())
 
 
 @EXAMPLES
@@ -172,7 +185,7 @@ def test_sse_of_mixed_line_endings(events: list[str], newlines: list[bytes], cut
     """A stream may change its line endings with every line."""
     endings = itertools.cycle(newlines)
     text = b"".join(line + next(endings) for line in b"".join(EVENTS[name] for name in events).split(b"\n")[:-1])
-    _check(pieces(text, cuts, MAX_KEPT), EventStreamReader())
+    _check(pieces(text, cuts, MAX_KEPT), _event_stream_reader())
 
 
 @EXAMPLES
@@ -180,7 +193,7 @@ def test_sse_of_mixed_line_endings(events: list[str], newlines: list[bytes], cut
 def test_sse_byte_by_byte(end: str, before: list[str], size: int) -> None:
     """A stream in chunks of one to three bytes ends as it does for the app."""
     text = b"".join(EVENTS[name][:1_000] for name in (*before, end))
-    _check([text[at : at + size] for at in range(0, len(text), size)], EventStreamReader())
+    _check([text[at : at + size] for at in range(0, len(text), size)], _event_stream_reader())
 
 
 # -- frames of AWS -----------------------------------------------------------------------------------------------------

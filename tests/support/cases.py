@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from anthropic_otel._core.semconv import AttemptOutcome
+from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
 from anthropic_otel.simulator import FAULTS, Fault, Where
 from anthropic_otel.simulator.actions import Chunks, Raw, Reply
 from support import pending
@@ -26,6 +26,14 @@ _NUMBERS: Final = {name: number for number, name in enumerate(FAULTS)}
 _GOES_BY_NAMES: Final[Mapping[str, Mapping[str, Any]]] = {
     # The event has a name of no meaning, and the end event comes after it.
     "stream_invalid_json_gzip": {"where": Where.NOWHERE, "error_type": None, "outcome": AttemptOutcome.COMPLETED},
+    # No event has a name that the SDK knows, so that the app gets none.
+    "stream_other_names": {
+        "where": Where.STREAM,
+        "error_type": "incomplete_stream",
+        "cause": NetworkCause.INCOMPLETE_STREAM,
+        "phase": Phase.RECEIVE,
+        "outcome": AttemptOutcome.FAILED,
+    },
     # The event has the name of the end event, so that the SDK decodes the data that it has not.
     "stream_end_without_data": {"error_type": "invalid_event", "cause": None, "phase": None},
 }

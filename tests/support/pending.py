@@ -11,8 +11,6 @@ from typing import Final
 
 import pytest
 
-from support.versions import DECODES_EVERY_EVENT
-
 CATALOGUE: Final = "catalogue"
 AGREEMENT: Final = "agreement"
 EVENT_HOOKS: Final = "event_hooks"
@@ -32,13 +30,7 @@ class Pending:
     suites: frozenset[str] = frozenset({CATALOGUE, AGREEMENT})
 
 
-_OF_OLD_SDKS: Final[dict[str, tuple[Pending, ...]]] = {
-    "stream_end_without_data": (
-        Pending("The SDK fails at an end event without data, and the library takes the stream for one that was left."),
-    ),
-}
-
-PENDING: Final[dict[str, tuple[Pending, ...]]] = {} if DECODES_EVERY_EVENT else _OF_OLD_SDKS
+PENDING: Final[dict[str, tuple[Pending, ...]]] = {}
 """By the name of the catalogue entry."""
 
 

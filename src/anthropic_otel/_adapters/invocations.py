@@ -18,6 +18,7 @@ from anthropic_otel._core.operations import UNKNOWN, operation_of
 
 _SPAN_PREFIX: Final = "anthropic."
 _UNCAPPED_RETRY_AFTER: Final = (1, 6)
+_DECODES_EVERY_EVENT: Final = (1, 16)
 _CAPPED_RETRY_AFTER_SECONDS: Final = 60.0
 _MAX_CACHED: Final = 64
 
@@ -41,7 +42,10 @@ class Invocations:
     """Makes an `Invocation` of each call. Calls that differ in nothing that is recorded share one."""
 
     def __init__(self, sdk_version: str) -> None:
-        self._max_retry_after: Final = _max_retry_after(sdk_version)
+        numbers = tuple(int(part) for part in sdk_version.split(".")[:2] if part.isdigit())
+        self._max_retry_after: Final = _max_retry_after(numbers)
+        # Of a version that says nothing, the newest is supposed.
+        self._by_names: Final = bool(numbers) and numbers < _DECODES_EVERY_EVENT
         # By `id`: a client class may define equality, and then has no hash.
         self._clients: Final[dict[int, _ClientFacts]] = {}
 
@@ -91,6 +95,7 @@ class Invocations:
             operation=operation.removeprefix(_SPAN_PREFIX) if operation else None,
             model=model,
             stream=stream,
+            by_names=self._by_names,
             provider=facts.provider,
             address=facts.address,
             port=facts.port,
@@ -148,7 +153,6 @@ def _tracing_of(client: Any) -> _Tracing:
     return _Tracing(enabled, options.get("tracer_provider"), options.get("propagation") is not False)
 
 
-def _max_retry_after(version: str) -> float:
+def _max_retry_after(numbers: tuple[int, ...]) -> float:
     """Up to 1.5 the SDK ignores a `retry-after` of more than a minute."""
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     return float("inf") if numbers >= _UNCAPPED_RETRY_AFTER else _CAPPED_RETRY_AFTER_SECONDS

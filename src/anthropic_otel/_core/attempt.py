@@ -72,6 +72,7 @@ class RequestFacts(NamedTuple):
     - `size`: the bytes of its body, `None` if they are not known beforehand.
     - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
     - `emits_events`: whether the transport below tells of its events.
+    - `by_names`: whether the SDK goes by the names of a stream's events, and not by the types in their data.
     """
 
     target: Target
@@ -81,6 +82,7 @@ class RequestFacts(NamedTuple):
     size: int | None = None
     fetches_credentials: bool = False
     emits_events: bool = False
+    by_names: bool = False
 
 
 class Retry:
@@ -250,7 +252,7 @@ class Attempt:
         if self._content is Content.AWS_EVENT_STREAM:
             return AwsEventStreamReader()
         if self._content is Content.SSE or self._expected is Expected.EVENT_STREAM:
-            return EventStreamReader()
+            return EventStreamReader(by_names=self.request.by_names)
         return StartOfBody(1) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
     def _judge(self, start: bytes | None, status: int) -> None:

@@ -50,6 +50,7 @@ class Invocation:
 
     - `operation`: the operation's name, `None` where only the request's URL tells it.
     - `model`, `stream`: the model that was asked for, and whether a stream was.
+    - `by_names`: as of `RequestFacts`.
     - `provider`: the `gen_ai.provider.name` of the platform.
     - `address`, `port`: those of the client's base URL.
     - `max_retries`: how often the SDK may retry, `None` where it is unknown.
@@ -62,6 +63,7 @@ class Invocation:
     operation: str | None = None
     model: str | None = None
     stream: bool = False
+    by_names: bool = False
     provider: str = ANTHROPIC
     address: str | None = None
     port: int | None = None
@@ -156,7 +158,9 @@ class Call:
         self._sdk_attempts += not by_transport
         most = invocation.max_retries
         attempt = Attempt(
-            request._replace(model=request.model or invocation.model, stream=invocation.stream),
+            request._replace(
+                model=request.model or invocation.model, stream=invocation.stream, by_names=invocation.by_names
+            ),
             self._clock,
             self._attempt_ended,
             started=started,

@@ -4,8 +4,8 @@ Rule: the line endings are those of the SDK's decoder, and all of them become a 
 So an event ends at two newlines, wherever the chunks are cut.
 
 A stream has hundreds of `content_block_delta` events, which decide nothing. So a chunk is passed over that is one of
-them, and a chunk of several if all its lines that name an event name one that begins with `c`, as none that decides
-does. For a single one operators are used: a method of `bytes`, or a search for a word, takes a thousand instructions.
+them, and a chunk of several if all its lines that name an event name one of a content block. For
+a single one operators are used: a method of `bytes`, or a search for a word, takes a thousand instructions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from anthropic_otel._core.stream_end import (
     MAX_KEPT,
     MAX_LAST,
     MESSAGE_STOP,
+    NAMES,
     PING,
     Dispatched,
     Events,
@@ -44,10 +45,12 @@ _NOT_KEPT: Final = b"..."
 class EventStreamReader:
     """The events of one SSE stream. Keeps at most five times `MAX_KEPT` bytes. No method raises for any bytes."""
 
-    __slots__ = ("_after_cr", "_decided_in", "_events", "_last", "_long", "_rest", "_start")
+    __slots__ = ("_after_cr", "_by_names", "_decided_in", "_events", "_last", "_long", "_rest", "_start")
 
-    def __init__(self) -> None:
-        self._events: Final = Events()
+    def __init__(self, *, by_names: bool = False) -> None:
+        self._by_names: Final = by_names
+        """Whether the SDK decodes the events that it knows by their names, and no other: up to 1.15."""
+        self._events: Final = Events(by_names=by_names)
         self._rest = b""
         """The event that has begun and has not been dispatched."""
         self._long: _LongEvent | None = None
@@ -82,7 +85,7 @@ class EventStreamReader:
         A stream that the SDK closes early, it closes for an event of the last chunk; that is when they are parsed.
         """
         decided_before = self._decided_in is not None and self._decided_in is not self._last
-        breaks = not read_to_end and not decided_before and _breaks(_with_newlines(self._last))
+        breaks = not read_to_end and not decided_before and _breaks(_with_newlines(self._last), self._by_names)
         return self._events.end(breaks=breaks, is_event_stream=self._is_event_stream())
 
     def _feed(self, chunk: bytes) -> Dispatched | None:
@@ -177,9 +180,9 @@ def _with_newlines(text: bytes) -> bytes:
 
 
 def _decides_nothing(text: bytes, end: int) -> bool:
-    """Whether each event of a text has a name that begins with `c`, by the lines in it that name one."""
-    first = text[_NAME_AT : _NAME_AT + 1] == b"c"
-    return first and text.count(b"\nevent", 0, end) == text.count(b"\nevent: c", 0, end)
+    """Whether each event of a text has the name of one of a content block, by the lines in it that name one."""
+    first = text.startswith(b"content_block_", _NAME_AT)
+    return first and text.count(b"\nevent", 0, end) == text.count(b"\nevent: content_block_", 0, end)
 
 
 def _fields(event: bytes) -> tuple[bytes | None, bytes]:
@@ -194,19 +197,24 @@ def _fields(event: bytes) -> tuple[bytes | None, bytes]:
     return name, b"\n".join(data)
 
 
+def _is_known(name: bytes) -> bool:
+    """Whether an SDK that goes by names decodes events of that one. Those of agents, and no others, have a dot."""
+    return name in NAMES or b"." in name
+
+
 def _last_events(text: bytes, end: int) -> bytes:
     """The last whole events of a long text whose last one ends at `end`, no more than is kept."""
     begin = text.find(b"\n\n", max(end - MAX_LAST, 0), end)
     return text[begin + 2 : end]
 
 
-def _breaks(text: bytes) -> bool:
+def _breaks(text: bytes, by_names: bool) -> bool:
     """Whether the SDK fails for an event of `text`, and that is not an `error` event nor one after the end."""
     for event in text.split(b"\n\n")[:-1]:
         name, data = _fields(event)
         try:
             event.decode()
-            if data and name not in (None, PING, ERROR):
+            if name not in (None, PING, ERROR) and (_is_known(name) if by_names else data):
                 parsed(data)
         except ValueError:
             return True

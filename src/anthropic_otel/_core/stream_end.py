@@ -27,6 +27,9 @@ MESSAGE_DELTA: Final = b"message_delta"
 MESSAGE_STOP: Final = b"message_stop"
 ERROR: Final = b"error"
 PING: Final = b"ping"
+_BLOCKS: Final = (b"content_block_start", b"content_block_delta", b"content_block_stop")
+NAMES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERROR, PING, *_BLOCKS, b"completion"})
+"""The names that the events of the API have."""
 
 
 class Dispatched(Enum):
@@ -84,18 +87,25 @@ class ApiError:
 class Events:
     """What the events that have been dispatched say. No method raises."""
 
-    __slots__ = ("complete", "error", "first", "last_delta")
+    __slots__ = ("_by_names", "complete", "error", "first", "last_delta")
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_names: bool = False) -> None:
+        self._by_names: Final = by_names
         self.complete = False
         self.error: ApiError | None = None
         self.first: bytes | None = None
         self.last_delta: bytes | None = None
 
     def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
-        """Takes an event. Returns what it decides; `None` for one that decides nothing."""
+        """Takes an event. Returns what it decides; `None` for one that decides nothing.
+
+        Of a name that the API does not have, as a gateway's `message`, the type in the data counts, as it does to the
+        SDK; not to an older one, `by_names`.
+        """
         if name == ERROR:
             return self.fail(api_error(data))
+        if name is not None and name not in NAMES and not self._by_names:
+            name = _type_of(data)
         if name == MESSAGE_STOP and data:
             return self.stop()
         if name == MESSAGE_DELTA:
@@ -108,6 +118,8 @@ class Events:
         """Takes an event that was too long to be kept, of which only the types are known."""
         if name == ERROR:
             return self.fail(ApiError(types.error or OTHER, types.code, types.error))
+        if name is not None and name not in NAMES and not self._by_names:
+            name = types.event
         if name == MESSAGE_STOP:
             return self.stop()
         if name == MESSAGE_DELTA:
@@ -168,6 +180,17 @@ def api_error(data: bytes) -> ApiError:
         code if isinstance(code, str) and _CODE(code) else None,
         name[:_MAX_TOLD] if isinstance(name, str) else None,
     )
+
+
+def _type_of(data: bytes) -> bytes | None:
+    """The type of an event of a message by its JSON, `None` if it has none."""
+    if b'"message_' not in data:
+        return None
+    try:
+        name = _member(parsed(data), "type")
+    except ValueError:
+        return None
+    return name.encode("utf-8", "replace") if isinstance(name, str) else None
 
 
 def known_type(name: object) -> str:

@@ -16,7 +16,7 @@ from anthropic_otel.simulator.actions import Chunks, Delivery, Encoding, Ending
 from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, network
 from anthropic_otel.simulator.wire import error_body
 
-_SDK: Final = Needs(sdk="Anthropic")
+SDK: Final = Needs(sdk="Anthropic")
 """Only a client that decodes the events meets one that cannot be decoded."""
 PLAIN: Final = Delivery()
 GZIP: Final = Delivery(encoding=Encoding.GZIP)
@@ -170,4 +170,4 @@ def unknown(name: str, description: str, *chunks: bytes) -> Fault:
 
 def invalid(name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN) -> Fault:
     """A stream with an event that the SDK cannot decode."""
-    return entry(name, description, chunks, "invalid_event", delivery=delivery, needs=_SDK)
+    return entry(name, description, chunks, "invalid_event", delivery=delivery, needs=SDK)

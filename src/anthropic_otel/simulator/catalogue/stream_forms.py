@@ -17,15 +17,17 @@ from anthropic_otel.simulator.catalogue.event_streams import (
     EVENTS,
     GZIP,
     PING,
+    SDK,
     STOP,
     UNENDED,
     bytewise,
     delta,
+    entry,
     event,
     stream,
     whole,
 )
-from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Fault
+from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Fault, Where
 
 _ALL: Final = b"".join(EVENTS)
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
@@ -154,6 +156,14 @@ _EVENTS: Final = (
         *UNENDED,
         event("message_review", {"type": "message_review", "verdict": [1, 2]}),
         STOP,
+    ),
+    entry(
+        "stream_other_names",
+        "A gateway gives each event another name, and leaves the type in its data.",
+        tuple(event("chunk", data) for data in DATA),
+        None,
+        where=Where.NOWHERE,
+        needs=SDK,
     ),
     whole(
         "stream_missing_fields",
