@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from types import ModuleType
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from anthropic_otel._adapters.http_send import target_of_request
 from anthropic_otel._core import semconv
+from anthropic_otel._core.operations import operation_of
 from anthropic_otel._core.target import Target, target_of
 
 SECRET = "sk-ant-api03-secret"
@@ -60,9 +62,46 @@ def test_the_port_is_always_known(scheme: str, host: str, port: int | None, numb
 
 
 def test_a_url_has_a_bounded_length() -> None:
-    """A path of a megabyte is not put on a span."""
-    target = target_of("GET", "https", "h.test", None, "/" + "x" * 1_000_000)
+    """A path of a megabyte is not put on a span, nor is such a host."""
+    target = target_of("POST", "https", "h.test", None, f"/model/{'x' * 1_000_000}/invoke")
     assert len(str(target.attributes[semconv.URL_FULL])) == 1024
+    assert target.operation == "messages.create"
+    assert len(target_of("POST", "https", "h" * 1_000_000, None, "/v1/messages").address) == 255
+
+
+def test_long_urls_are_not_kept() -> None:
+    """Models of a megabyte in the URLs of a platform are gone with their requests."""
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            target_of("POST", "https", "h.test", None, f"/model/{number}{'x' * 1_000_000}/invoke")
+            operation_of("POST", f"/model/{number}{'x' * 1_000_000}/invoke")
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (f"/{SECRET}/v1/messages", "/REDACTED/v1/messages"),
+        (f"/a/{SECRET}/anthropic/v1/messages/batches/b1", "/REDACTED/v1/messages/batches/b1"),
+        ("/anthropic/v1/messages", "/anthropic/v1/messages"),
+        (f"/oauth/{SECRET}", "/REDACTED"),
+        ("/", "/"),
+    ],
+)
+def test_a_path_of_a_gateway_never_leaves(path: str, shown: str) -> None:
+    """A base URL may have a key in its path: of it only what an operation has is recorded."""
+    target = target_of("GET" if "batches" in path else "POST", "https", "gateway.test", None, path)
+    assert target.attributes[semconv.URL_FULL] == f"https://gateway.test{shown}"
+    assert SECRET not in repr(target)
+
+
+def test_a_new_path_of_the_api_itself_is_recorded() -> None:
+    """The API's own paths have no keys in them."""
+    target = target_of("POST", "https", "api.anthropic.com", None, "/v1/brand_new")
+    assert target.attributes[semconv.URL_FULL] == "https://api.anthropic.com/v1/brand_new"
 
 
 def test_the_same_request_has_the_same_target() -> None:

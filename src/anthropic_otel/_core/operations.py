@@ -12,9 +12,11 @@ from typing import Final
 
 from anthropic_otel._core.semconv import OTHER
 
-_PREFIX: Final = "{base_path}"
+PREFIX: Final = "{base_path}"
 _KNOWN_PREFIXES: Final = ("", "/anthropic")
 _MAX_SEGMENTS: Final = 16
+MAX_KEPT: Final = 1024
+"""The most characters of a URL that are kept, as the key of a cache too."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,24 @@ class Operation:
 UNKNOWN: Final = Operation(OTHER, None)
 
 
-@functools.lru_cache(maxsize=512)
 def operation_of(method: str, path: str) -> Operation:
     """The operation of a request, by its HTTP method and its URL's path. Never raises.
 
     A path that only ends like a known one, as behind a gateway, has `{base_path}` in front of its template.
     """
+    return _kept(method, path) if len(method) + len(path) <= MAX_KEPT else _find(method, path)
+
+
+def _find(method: str, path: str) -> Operation:
     segments = path.strip("/").split("/")[-_MAX_SEGMENTS:]
     for offset in range(len(segments)):
         found = _match(method.upper(), segments[offset:])
         if found is not None:
             return Operation(found.name, _with_prefix(segments[:offset], found.template or ""))
     return UNKNOWN
+
+
+_kept: Final = functools.lru_cache(maxsize=512)(_find)
 
 
 @functools.lru_cache(maxsize=1)
@@ -50,7 +58,7 @@ def names() -> frozenset[str]:
 
 def _with_prefix(prefix: list[str], template: str) -> str:
     path = "".join(f"/{segment}" for segment in prefix)
-    return (path if path in _KNOWN_PREFIXES else _PREFIX) + template
+    return (path if path in _KNOWN_PREFIXES else PREFIX) + template
 
 
 def _match(method: str, segments: list[str]) -> Operation | None:

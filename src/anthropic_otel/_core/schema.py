@@ -31,7 +31,14 @@ ATTRIBUTES: Final = (
     Attribute(semconv.HTTP_REQUEST_METHOD, "string", "attempt", "start", "The HTTP method."),
     Attribute(semconv.SERVER_ADDRESS, "string", "attempt, call", "start", "The host that the request is for."),
     Attribute(semconv.SERVER_PORT, "int", "attempt, call", "start", "Its port, also where it is the scheme's default."),
-    Attribute(semconv.URL_FULL, "string", "attempt", "start", "The URL without query, fragment and credentials."),
+    Attribute(
+        semconv.URL_FULL,
+        "string",
+        "attempt",
+        "start",
+        "The URL without query, fragment and credentials. What a gateway's path has beside the API's own is `REDACTED`."
+        " May name a project, or an account in a model's ARN.",
+    ),
     Attribute(semconv.URL_TEMPLATE, "string", "attempt", "start", "The path with every id replaced; a bounded set."),
     Attribute(
         semconv.OPERATION_NAME,

@@ -1,6 +1,7 @@
 """Where a request goes: the facts of its URL that may be recorded.
 
-Rule: a URL enters here in parts, so that user information, query and fragment cannot leave.
+Rule: a URL enters here in parts, so that user information, query and fragment cannot leave. Nor can a part of the path
+that no operation has: a gateway's base URL may have a key in it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.operations import operation_of
+from anthropic_otel._core.operations import MAX_KEPT, PREFIX, Operation, operation_of
 
-_MAX_URL: Final = 1024
+_MAX_HOST: Final = 255
+_API: Final = "api.anthropic.com"
+_REDACTED: Final = "REDACTED"
+"""The word of the HTTP conventions for what is left out of a URL."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 """The methods that the HTTP conventions know. Another one is `_OTHER`, and `HTTP` in a span's name."""
 
@@ -33,9 +37,14 @@ class Target:
     attributes: dict[str, str | int] = field(compare=False)
 
 
-@functools.lru_cache(maxsize=512)
 def target_of(method: str, scheme: str, host: str, port: int | None, path: str) -> Target:
     """The target of a request. `path` is percent-encoded and without a query. Never raises."""
+    known = _kept if len(method) + len(host) + len(path) <= MAX_KEPT else _make
+    return known(method, scheme, host, port, path)
+
+
+def _make(method: str, scheme: str, host: str, port: int | None, path: str) -> Target:
+    host = host[:_MAX_HOST]
     operation = operation_of(method, path)
     number = port if port is not None else 443 if scheme == "https" else 80
     bracketed = f"[{host}]" if ":" in host else host
@@ -44,7 +53,7 @@ def target_of(method: str, scheme: str, host: str, port: int | None, path: str) 
         semconv.HTTP_REQUEST_METHOD: method if method in _METHODS else semconv.OTHER,
         semconv.SERVER_ADDRESS: host,
         semconv.SERVER_PORT: number,
-        semconv.URL_FULL: f"{scheme}://{authority}{path}"[:_MAX_URL],
+        semconv.URL_FULL: f"{scheme}://{authority}{_shown(path, operation, host)}"[:MAX_KEPT],
         semconv.OPERATION_NAME: operation.name,
     }
     if operation.template is not None:
@@ -52,3 +61,17 @@ def target_of(method: str, scheme: str, host: str, port: int | None, path: str) 
     verb = method if method in _METHODS else "HTTP"
     name = f"{verb} {operation.template}" if operation.template is not None else verb
     return Target(method, operation.name, operation.template, host, number, name, attributes)
+
+
+def _shown(path: str, operation: Operation, host: str) -> str:
+    """A path as it may be recorded: of one that no operation has, or not all of it, what the operation has."""
+    template = operation.template
+    if template is None:
+        return path if path in ("", "/") or host == _API else f"/{_REDACTED}"
+    if not template.startswith(PREFIX):
+        return path
+    number = len(template.split("/")) - 1
+    return "/".join((f"/{_REDACTED}", *path.strip("/").split("/")[-number:]))
+
+
+_kept: Final = functools.lru_cache(maxsize=512)(_make)
