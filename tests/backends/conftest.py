@@ -155,6 +155,17 @@ def found() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="package")
+def collector_path() -> Path:
+    """The Collector, for tests that need nothing else."""
+    if os.environ.get("CI"):
+        return binaries.find(binaries.COLLECTOR)
+    path = binaries.present(binaries.COLLECTOR)
+    if path is None:
+        pytest.skip("no Collector: CI=true builds it, or anthropic-otel stack build")
+    return path
+
+
+@pytest.fixture(scope="package")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The rule file with the shipped thresholds, but windows of seconds, as a user would shorten them."""
     yaml = pytest.importorskip("yaml")
@@ -164,6 +175,9 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values["evaluation"] |= {"interval": "1s", "slow_interval": "1s", "export_interval": "1s"}
     for alert in values["alerts"].values():
         alert["hold"] = "3s"
+        alert["keep"] = "0s"
+        for floor in alert.get("within", ()):
+            floor["window"] = "20s"
         if "window" in alert:
             alert["window"] = "20s"
     values["alerts"]["AnthropicTelemetryAbsent"]["window"] = "1h"

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def kept(collector_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             yield where.ports["otlp_http"], found
 
 
-WORTH_KEEPING = {
+WORTH_KEEPING: dict[str, dict[str, Any]] = {
     "an error": {"error": True},
     "a retry": {"http__request__resend_count": 1},
     "a bad status": {"http__response__status_code": 529},
@@ -61,8 +62,7 @@ def test_a_trace_that_is_worth_keeping_is_kept_though_it_began_well(
     ids = [secrets.token_bytes(16) for _ in range(TRACES)]
     otlp.post(port, "traces", otlp.traces([otlp.span(trace, "early") for trace in ids]))
     time.sleep(late)
-    details = dict(WORTH_KEEPING[kind])
-    otlp.post(port, "traces", otlp.traces([otlp.span(trace, "telling", **details) for trace in ids]))  # type: ignore[arg-type]
+    otlp.post(port, "traces", otlp.traces([otlp.span(trace, "telling", **WORTH_KEEPING[kind]) for trace in ids]))
     otlp.post(port, "traces", otlp.traces([otlp.span(trace, "afterwards") for trace in ids]))
 
     def names(trace: bytes) -> set[str]:

@@ -102,8 +102,8 @@ def test_the_addresses_of_grafana_and_of_the_runbooks_reach_every_alert_and_pane
     write_bundle(tmp_path, grafana="https://grafana.example.com/", runbooks="https://wiki.example.com/claude")
     for path in (RULES, "dashboards/alerts/grafana-alerting.yaml", "collector-config/kubernetes/prometheus-rule.yaml"):
         text = (tmp_path / path).read_text()
-        assert text.count("runbook_url: https://wiki.example.com/claude/Anthropic") == 13, path
-        assert text.count("dashboard_url: https://grafana.example.com/d/anthropic-otel-") == 13, path
+        assert text.count("runbook_url: https://wiki.example.com/claude/Anthropic") == 24, path
+        assert text.count("dashboard_url: https://grafana.example.com/d/anthropic-otel-") == 24, path
     board = (tmp_path / "dashboards/attempts.json").read_text()
     assert "https://wiki.example.com/claude/AnthropicTimeouts.md" in board
 

@@ -21,8 +21,9 @@ MODEL = "claude-sonnet-4-5"
 def name(metric: Metric, suffix: str = "", /, le: str = "", **values: str) -> str:
     """A series of a metric. Keyword: the constant's name in semconv, in lower case."""
     labels = {"job": "shop", "instance": "1"} | {label(getattr(s, key.upper())): value for key, value in values.items()}
-    if s.GEN_AI_REQUEST_MODEL in metric.attributes:
-        labels[label(s.GEN_AI_REQUEST_MODEL)] = MODEL
+    for attribute, value in ((s.GEN_AI_REQUEST_MODEL, MODEL), (s.OPERATION_NAME, "messages.create")):
+        if attribute in metric.attributes:
+            labels.setdefault(label(attribute), value)
     if le:
         labels["le"] = le
     return metric.prometheus_name + suffix + "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
@@ -45,6 +46,10 @@ class Weather:
     settle: int = 60
     seen: int = 12
     severity: str = "ticket"
+    alive: bool = False
+    """Whether the service is seen from the first step on, before anything is counted."""
+    silence: int = 40
+    """How many steps of silence come before a burst. A service with no past is not judged by it."""
     id: str = field(default="")
 
     def series(self, *phases: tuple[str, int]) -> dict[str, str]:
@@ -60,7 +65,7 @@ class Weather:
         return made
 
     def _samples(self, series: str, phases: tuple[tuple[str, int], ...]) -> str:
-        total, found = 0.0, []
+        total, found = float(self.alive and self.healthy.get(series, 0)), []
         for kind, steps in phases:
             for step in range(steps):
                 if kind in ("healthy", "trouble"):
@@ -74,22 +79,45 @@ class Weather:
 
 
 _ATTEMPT = (s.ATTEMPT_DURATION, "_count")
+_CALL = (s.CALL_DURATION, "_count")
 _GOOD_ATTEMPT = name(*_ATTEMPT, http_response_status_code="200", attempt_outcome="completed")
-_GOOD_CALL = name(s.CALL_DURATION, "_count", call_outcome="succeeded")
-_BAD_CALL = name(s.CALL_DURATION, "_count", call_outcome="exhausted", error_type="overloaded_error")
-_CANCELLED = name(s.CALL_DURATION, "_count", call_outcome="cancelled")
+_GOOD_CALL = name(*_CALL, call_outcome="succeeded")
+_BAD_CALL = name(*_CALL, call_outcome="exhausted", error_type="overloaded_error")
+_RECOVERED = name(*_CALL, call_outcome="recovered")
+_CANCELLED = name(*_CALL, call_outcome="cancelled")
+_WORK = {"work": "inference"}
+
+
+def _failed(error: str, **more: str) -> str:
+    return name(*_CALL, call_outcome="failed", error_type=error, **more)
 
 
 def _attempts(alert: str, labels: Mapping[str, str], *bad: str, which: str = "") -> Weather:
-    """A share of bad attempts: a third in trouble, 1 in 100 in good weather, two in all at low traffic."""
+    """A share of bad attempts: a third in trouble, 1 in 100 in good weather, all of one call's at low traffic."""
     return Weather(
         alert,
-        labels,
-        healthy={_GOOD_ATTEMPT: 100, bad[0]: 1},
-        trouble={_GOOD_ATTEMPT: 2, **dict.fromkeys(bad, 1)},
-        few={_GOOD_ATTEMPT: 1, bad[0]: 2},
+        {**_WORK, **labels},
+        healthy={_GOOD_ATTEMPT: 100, bad[0]: 1, _RECOVERED: 1, _GOOD_CALL: 100},
+        trouble={_GOOD_ATTEMPT: 2, **dict.fromkeys(bad, 1), _RECOVERED: 1},
+        few={_GOOD_ATTEMPT: 1, bad[0]: 3, _BAD_CALL: 1},
         seen=6,
         id=which,
+    )
+
+
+def _refused(alert: str, reason: str, error: str, code: str = "") -> Weather:
+    """Half of the calls are refused for one reason; in good weather 1 in 100, at low traffic one."""
+    bad = _failed(error, **({"api_error_code": code} if code else {}))
+    return Weather(
+        alert,
+        {"reason": reason},
+        healthy={_GOOD_CALL: 100, bad: 1},
+        trouble={_GOOD_CALL: 1, bad: 1},
+        few={bad: 1},
+        settle=80,
+        seen=1,
+        severity="page",
+        id=reason,
     )
 
 
@@ -109,6 +137,9 @@ _TIMEOUTS = (
     ("in_stream", _bad("timeout_error", "200")),
     ("server", _bad("504", "504")),
 )
+_GOOD_OLD = name(*_CALL, call_outcome="succeeded", gen_ai_request_model="claude-2.1")
+_UPLOADED = name(*_CALL, call_outcome="succeeded", operation_name="files.upload")
+_NOT_UPLOADED = _failed("api_error", operation_name="files.upload")
 _OF_MODEL = {label(s.GEN_AI_REQUEST_MODEL): MODEL}
 
 
@@ -116,8 +147,10 @@ def _histogram(metric: Metric, le: str, **labels: str) -> tuple[str, str]:
     return name(metric, "_count", **labels), name(metric, "_bucket", le, **labels)
 
 
-def _longer(le: str) -> tuple[Weather, Weather]:
-    """The two alerts on a bucket's bound, with the bound as one of the two ways writes it."""
+def _longer(le: str) -> tuple[Weather, ...]:
+    """The alerts on a bucket's bound, with the bound as one of the two ways writes it."""
+    thirty = le.replace("10", "30")
+    gaps, steady = _histogram(s.STREAM_MAX_GAP_METRIC, thirty)
     backoffs, short = _histogram(s.RETRY_DELAY_METRIC, le, retry_source="retry_after", retry_reason="429")
     streams, prompt = _histogram(s.ATTEMPT_TIME_TO_FIRST_CHUNK, le)
     return (
@@ -137,6 +170,14 @@ def _longer(le: str) -> tuple[Weather, Weather]:
             few={streams: 2},
             id=f"le={le}",
         ),
+        Weather(
+            "AnthropicStreamStalls",
+            _OF_MODEL,
+            healthy={gaps: 100, steady: 99},
+            trouble={gaps: 2, steady: 1},
+            few={gaps: 2},
+            id=f"le={thirty}",
+        ),
     )
 
 
@@ -147,9 +188,11 @@ COUNTED = (
         healthy={_GOOD_CALL: 100, _BAD_CALL: 1},
         trouble={_GOOD_CALL: 1, _BAD_CALL: 1, _CANCELLED: 50},
         few={_GOOD_CALL: 1, _BAD_CALL: 2},
-        trouble_steps=60,
-        settle=120,
+        trouble_steps=80,
+        settle=130,
         severity="page",
+        alive=True,
+        silence=130,
     ),
     Weather(
         "AnthropicErrorBudgetBurnSlow",
@@ -157,17 +200,63 @@ COUNTED = (
         healthy={_GOOD_CALL: 200, _BAD_CALL: 1},
         trouble={_GOOD_CALL: 1, _BAD_CALL: 1},
         few={_GOOD_CALL: 1, _BAD_CALL: 2},
-        trouble_steps=60,
+        trouble_steps=1500,
         settle=800,
+        alive=True,
+        silence=1500,
     ),
     Weather(
         "AnthropicAllCallsFailing",
         {},
         healthy={_GOOD_CALL: 1, _BAD_CALL: 2},
         trouble={_BAD_CALL: 1, _CANCELLED: 3},
-        few={_BAD_CALL: 2},
+        few={_BAD_CALL: 1},
         trouble_steps=60,
+        settle=740,
         severity="page",
+    ),
+    Weather(
+        "AnthropicTargetFailing",
+        {"kind": "model", "target": "claude-2.1"},
+        healthy={_GOOD_CALL: 100, _failed("429", gen_ai_request_model="claude-2.1"): 1, _GOOD_OLD: 2},
+        trouble={_GOOD_CALL: 100, _failed("429", gen_ai_request_model="claude-2.1"): 1},
+        few={_GOOD_CALL: 100, _failed("429", gen_ai_request_model="claude-2.1"): 1},
+        settle=60,
+        seen=2,
+        severity="page",
+    ),
+    _refused("AnthropicSpendLimit", "enforced_spend_limit_reached", "rate_limit_error", "enforced_spend_limit_reached"),
+    _refused("AnthropicSpendLimit", "billing_error", "billing_error"),
+    _refused("AnthropicAccessRefused", "authentication_error", "authentication_error"),
+    _refused("AnthropicAccessRefused", "organization_on_hold", "invalid_request_error", "organization_on_hold"),
+    Weather(
+        "AnthropicModelGone",
+        _OF_MODEL,
+        healthy={_GOOD_CALL: 1, _failed("not_found_error"): 1},
+        trouble={_failed("not_found_error"): 1},
+        few={_failed("not_found_error"): 1},
+        settle=80,
+        seen=1,
+        severity="page",
+    ),
+    Weather(
+        "AnthropicAllCallsInvalid",
+        {},
+        healthy={_GOOD_CALL: 1, _failed("invalid_request_error"): 1},
+        trouble={_failed("invalid_request_error"): 1},
+        few={_failed("invalid_request_error"): 1},
+        settle=80,
+        seen=1,
+        severity="page",
+    ),
+    Weather(
+        "AnthropicOperationFailing",
+        {label(s.OPERATION_NAME): "files.upload"},
+        healthy={_UPLOADED: 1, _NOT_UPLOADED: 1},
+        trouble={_NOT_UPLOADED: 1},
+        few={_NOT_UPLOADED: 1},
+        settle=80,
+        seen=6,
     ),
     *(
         _attempts("AnthropicTimeouts", {"timeout": kind}, bad, which=f"{kind} {i}")
@@ -182,7 +271,7 @@ COUNTED = (
     ),
     Weather(
         "AnthropicRetryAmplification",
-        {},
+        _WORK,
         healthy={name(s.CALL_DURATION, "_count"): 100, name(s.CALL_RETRIES, "_sum"): 10},
         trouble={name(s.CALL_DURATION, "_count"): 2, name(s.CALL_RETRIES, "_sum"): 3},
         few={name(s.CALL_DURATION, "_count"): 5, name(s.CALL_RETRIES, "_sum"): 10},
@@ -195,6 +284,14 @@ COUNTED = (
         healthy={'otelcol_exporter_sent_spans{job="otelcol",exporter="otlp_http/traces"}': 10},
         trouble={'otelcol_exporter_send_failed_spans{job="otelcol",exporter="otlp_http/traces"}': 1},
         few={},
+    ),
+    Weather(
+        "AnthropicTelemetryRefused",
+        {"job": "otelcol", "receiver": "otlp"},
+        healthy={'otelcol_receiver_accepted_spans{job="otelcol",receiver="otlp"}': 10},
+        trouble={'otelcol_receiver_refused_spans_total{job="otelcol",receiver="otlp"}': 1},
+        few={},
+        settle=80,
     ),
 )
 """Every alert on something that is counted."""

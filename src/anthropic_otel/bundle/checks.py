@@ -22,18 +22,19 @@ def check(settings: Settings) -> None:
 
 
 def _problems(settings: Settings) -> Iterator[str]:
-    yield from _of_job(settings.job)
+    for name in ("job", "short_lived", "collectors"):
+        yield from _of_job(name, getattr(settings, name))
     yield from _of_evaluation(settings)
     yield from _of_slo(settings)
     for name, alert in vars(settings.alerts).items():
         yield from _of_alert(f"alerts.{name}", alert)
 
 
-def _of_job(job: str) -> Iterator[str]:
+def _of_job(name: str, job: str) -> Iterator[str]:
     try:
         re.compile(job)
     except re.error as error:
-        yield f"job must be a regular expression, and {job!r} is none: {error}"
+        yield f"{name} must be a regular expression, and {job!r} is none: {error}"
 
 
 def _of_evaluation(settings: Settings) -> Iterator[str]:
@@ -42,7 +43,12 @@ def _of_evaluation(settings: Settings) -> Iterator[str]:
         if not 0 < getattr(evaluation, name).seconds < LOOKBACK:
             yield f"evaluation.{name} must be shorter than 5m: what a rule has recorded is only seen for so long"
     windows: dict[str, Duration] = {f"slo window {window}": window for window in slo.windows}
-    windows |= {f"alerts.{n}.window": a.window for n, a in vars(settings.alerts).items() if hasattr(a, "window")}
+    for name, alert in vars(settings.alerts).items():
+        windows |= {f"alerts.{name}.window": alert.window} if hasattr(alert, "window") else {}
+        for index, floor in enumerate(getattr(alert, "within", ())):
+            windows[f"alerts.{name}.within[{index}].window"] = floor.window
+    if settings.alerts.AnthropicHanging.older_than.seconds <= evaluation.export_interval.seconds:
+        yield "alerts.AnthropicHanging.older_than must be longer than evaluation.export_interval"
     for name, window in windows.items():
         if window.seconds < 2 * evaluation.export_interval.seconds:
             yield f"{name} must be at least twice evaluation.export_interval, or there is nothing to compare in it"

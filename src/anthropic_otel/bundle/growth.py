@@ -6,14 +6,17 @@ recording rules are evaluated (Grafana's own alerting) the same count is written
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import CallOutcome, Metric
-from anthropic_otel.bundle.promql import JOB, increase, label, le, quote, relabelled, series, total
-from anthropic_otel.bundle.settings import Settings
+from anthropic_otel.bundle.promql import JOB, any_of, increase, label, le, none_of, quote, relabelled, series, total
+from anthropic_otel.bundle.settings import Duration, Settings
 
 MODEL = label(s.GEN_AI_REQUEST_MODEL)
+OPERATION = label(s.OPERATION_NAME)
+HOST = label(s.SERVER_ADDRESS)
+CODE = label(s.API_ERROR_CODE)
 CAUSE = label(s.NETWORK_CAUSE)
 KIND = label(s.RATELIMIT_KIND)
 SOURCE = label(s.RETRY_SOURCE)
@@ -31,6 +34,17 @@ TIMEOUTS = (".*_timeout", "timeout_error", "408", "504")
 TIMEOUT = "timeout"
 """The label that says where a timeout happened; computed in the query, so that a person need not."""
 
+INFERENCE = ("messages.create", "completions.create")
+"""The operations that ask a model for an answer, on every platform. All others manage, count, list or poll."""
+WORK = "work"
+"""The label that tells inference from everything else, so that a thousand good polls dilute no failing message."""
+IS_INFERENCE, IS_OTHER = f'{WORK}="inference"', f'{WORK}="other"'
+_OF_OPERATIONS = {
+    IS_INFERENCE: any_of(s.OPERATION_NAME, *INFERENCE),
+    IS_OTHER: none_of(s.OPERATION_NAME, *INFERENCE),
+}
+"""The same of series that have no such label yet."""
+
 
 @dataclass(frozen=True)
 class Growth:
@@ -40,6 +54,9 @@ class Growth:
     metric: Metric
     by: tuple[str, ...]
     of: str = "_count"
+    only: str = ""
+    """A matcher that is part of the count. `word` names it in the recorded name."""
+    word: str = ""
 
     @property
     def series(self) -> str:
@@ -47,11 +64,16 @@ class Growth:
         return self.metric.prometheus_name + self.of
 
 
-CALLS = Growth("job_outcome", s.CALL_DURATION, (JOB, OUTCOME))
-ATTEMPTS = Growth("job_error", s.ATTEMPT_DURATION, (JOB, MODEL, ERROR, STATUS, CAUSE))
-RETRIES = Growth("job", s.CALL_RETRIES, (JOB,), of="_sum")
+SLO_CALLS = Growth(
+    "job_outcome", s.CALL_DURATION, (JOB, OUTCOME), only=any_of(s.OPERATION_NAME, *INFERENCE), word="inference_"
+)
+"""The calls of the service level: few series, as they are counted over days."""
+CALLS = Growth("job_call", s.CALL_DURATION, (JOB, WORK, OPERATION, HOST, MODEL, OUTCOME, ERROR, CODE))
+ATTEMPTS = Growth("job_error", s.ATTEMPT_DURATION, (JOB, WORK, MODEL, ERROR, STATUS, CAUSE))
+RETRIES = Growth("job_work", s.CALL_RETRIES, (JOB, WORK), of="_sum")
 BACKOFFS = Growth("job_source", s.RETRY_DELAY_METRIC, (JOB, SOURCE))
 STREAMS = Growth("job_model", s.ATTEMPT_TIME_TO_FIRST_CHUNK, (JOB, MODEL))
+GAPS = Growth("job_model", s.STREAM_MAX_GAP_METRIC, (JOB, MODEL))
 
 
 @dataclass(frozen=True)
@@ -65,7 +87,13 @@ class Recording:
 
 def recorded(growth: Growth, window: str, suffix: str = "") -> str:
     """The name under which the growth in a window is recorded."""
-    return f"{growth.level}:{growth.series}{suffix}:increase{window}"
+    return f"{growth.level}:{growth.series}{suffix}:{growth.word}increase{window}"
+
+
+def worked(expression: str) -> str:
+    """An expression with the label that tells inference from everything else."""
+    other = relabelled(expression, WORK, "other", "", "")
+    return relabelled(other, WORK, "inference", OPERATION, "|".join(INFERENCE))
 
 
 def placed(timeouts: str) -> str:
@@ -87,7 +115,11 @@ class Ledger:
 
     def select(self, metric: Metric, *matchers: str) -> str:
         """A selector of a metric that is no histogram, for the chosen jobs."""
-        return series(metric.prometheus_name, self._job, *matchers)
+        return self.selected(metric, "", *matchers)
+
+    def selected(self, metric: Metric, suffix: str, *matchers: str) -> str:
+        """A selector of one of the series of a metric, for the chosen jobs."""
+        return series(metric.prometheus_name + suffix, self._job, *matchers)
 
     def grown(self, growth: Growth, window: str, *matchers: str) -> str:
         """How much `growth` has grown in `window`, where the matchers hold."""
@@ -97,7 +129,7 @@ class Ledger:
 
     def longer(self, growth: Growth, window: str, bound: float, by: tuple[str, ...]) -> str:
         """How many events of a histogram took longer than one of its bounds."""
-        bucket = Growth(growth.level, growth.metric, growth.by, "_bucket")
+        bucket = replace(growth, of="_bucket")
         at = le(growth.metric, bound)
         if self._record:
             shorter = self._entered(bucket, window, at, suffix=f"_{bound:g}s".replace(".", "_"))
@@ -105,10 +137,19 @@ class Ledger:
             shorter = self._written(bucket, window, at)
         return f"{total(by, self.grown(growth, window))} - {total(by, shorter)}"
 
+    def seen_before(self, growth: Growth, window: str) -> str:
+        """Whether something was counted in the older half of a window: a service that is younger has no past yet."""
+        half = f"{Duration(window).seconds / 2:.0f}s"
+        shortest = self.settings.slo.windows[0]
+        counted = self._entered(growth, shortest) if self._record else series(growth.series, self._job, growth.only)
+        return f"group by ({JOB}) (last_over_time({counted}[{half}] offset {half}))"
+
     def _entered(self, growth: Growth, window: str, *matchers: str, suffix: str = "") -> str:
         name = recorded(growth, window, suffix)
         self.recordings[name] = Recording(name, self._written(growth, window, *matchers), window)
         return name
 
     def _written(self, growth: Growth, window: str, *matchers: str) -> str:
-        return total(growth.by, increase(series(growth.series, self._job, *matchers), window))
+        chosen = (_OF_OPERATIONS.get(matcher, matcher) for matcher in matchers)
+        found = increase(series(growth.series, self._job, growth.only, *chosen), window)
+        return total(growth.by, worked(found) if WORK in growth.by else found)

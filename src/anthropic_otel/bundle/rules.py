@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from anthropic_otel.bundle.alerts import alerts
-from anthropic_otel.bundle.alerts.model import Alert
+from anthropic_otel.bundle.alerts.model import Alert, Urgency
 from anthropic_otel.bundle.growth import Ledger, Recording
 from anthropic_otel.bundle.promql import JOB
 from anthropic_otel.bundle.settings import Duration, Settings
@@ -53,9 +53,10 @@ def grafana(settings: Settings) -> str:
     return HEADER + dump({"apiVersion": 1, "groups": [group]})
 
 
-def labels(alert: Alert) -> dict[str, str]:
+def labels(settings: Settings, alert: Alert) -> dict[str, str]:
     """The labels that a rule adds."""
-    return {"severity": alert.severity, "component": COMPONENT}
+    names = {Urgency.PAGE: settings.severity.page, Urgency.TICKET: settings.severity.ticket}
+    return {"severity": names[alert.urgency], "component": COMPONENT, "cause": alert.cause.value}
 
 
 def texts(settings: Settings, alert: Alert) -> dict[str, str]:
@@ -92,7 +93,8 @@ def _rule(settings: Settings, alert: Alert) -> dict[str, Any]:
         "alert": alert.name,
         "expr": alert.expression,
         "for": str(alert.hold),
-        "labels": labels(alert),
+        **({"keep_firing_for": str(alert.keep)} if alert.keep.seconds else {}),
+        "labels": labels(settings, alert),
         "annotations": texts(settings, alert),
     }
 
@@ -106,7 +108,7 @@ def _grafana_rule(settings: Settings, alert: Alert) -> dict[str, Any]:
         "for": str(alert.hold),
         "noDataState": "OK",
         "execErrState": "Error",
-        "labels": labels(alert),
+        "labels": labels(settings, alert),
         "annotations": {key: _grafana_text(text) for key, text in texts(settings, alert).items()},
         "data": [
             _node("query", "prometheus", {"expr": alert.expression, "instant": True, "range": False}),

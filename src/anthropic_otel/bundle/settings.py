@@ -43,6 +43,14 @@ class Links:
 
 
 @dataclass(frozen=True)
+class Severity:
+    """What the label `severity` of an alert says: of one that wakes somebody, and of one for the next morning."""
+
+    page: str
+    ticket: str
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How often rules are evaluated, and how far apart the samples of a series are."""
 
@@ -67,9 +75,11 @@ class Slo:
     objective: float
     window: Duration
     at_least: float
+    at_least_short: float
     page: tuple[BurnWindow, ...]
     ticket: tuple[BurnWindow, ...]
     hold: Duration
+    keep: Duration
 
     @property
     def budget(self) -> float:
@@ -84,20 +94,68 @@ class Slo:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """So many events in a window."""
+
+    window: Duration
+    at_least: float
+
+
+@dataclass(frozen=True)
 class Count:
     """So many events in a window."""
 
     window: Duration
     hold: Duration
+    keep: Duration
     at_least: float
 
 
 @dataclass(frozen=True)
+class Outage:
+    """No event went well in one of some windows, and so many failed in it."""
+
+    within: tuple[Floor, ...]
+    hold: Duration
+    keep: Duration
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """A share of the calls of one of some windows, and so many, failed for one reason."""
+
+    within: tuple[Floor, ...]
+    hold: Duration
+    keep: Duration
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Hang:
+    """So many attempts that are older than `older_than` and have not ended."""
+
+    older_than: Duration
+    hold: Duration
+    keep: Duration
+    at_least: float
+
+
+@dataclass(frozen=True)
+class Full:
+    """A share of a queue that is used."""
+
+    hold: Duration
+    keep: Duration
+    ratio: float
+
+
+@dataclass(frozen=True)
 class Share:
-    """A share of events in a window, with a floor of bad events."""
+    """A share of attempts in a window, with a floor of calls that got into trouble."""
 
     window: Duration
     hold: Duration
+    keep: Duration
     ratio: float
     at_least: float
 
@@ -108,6 +166,7 @@ class Amplification:
 
     window: Duration
     hold: Duration
+    keep: Duration
     attempts_per_call: float
     at_least: float
 
@@ -118,6 +177,7 @@ class Longer:
 
     window: Duration
     hold: Duration
+    keep: Duration
     longer_than: float
     at_least: float
 
@@ -128,6 +188,7 @@ class SlowShare:
 
     window: Duration
     hold: Duration
+    keep: Duration
     longer_than: float
     ratio: float
     at_least: float
@@ -139,6 +200,7 @@ class Headroom:
 
     window: Duration
     hold: Duration
+    keep: Duration
     remaining: float
 
 
@@ -148,13 +210,21 @@ class Silence:
 
     window: Duration
     hold: Duration
+    keep: Duration
 
 
 @dataclass(frozen=True)
 class Alerts:
     """One field per alert; its name is the alert's name."""
 
-    AnthropicAllCallsFailing: Count
+    AnthropicAllCallsFailing: Outage
+    AnthropicTargetFailing: Outage
+    AnthropicHanging: Hang
+    AnthropicSpendLimit: Refusals
+    AnthropicAccessRefused: Refusals
+    AnthropicModelGone: Outage
+    AnthropicAllCallsInvalid: Outage
+    AnthropicOperationFailing: Outage
     AnthropicTimeouts: Share
     AnthropicOverloaded: Share
     AnthropicRateLimited: Share
@@ -163,8 +233,12 @@ class Alerts:
     AnthropicLongBackoff: Longer
     AnthropicLowHeadroom: Headroom
     AnthropicSlowFirstChunk: SlowShare
+    AnthropicStreamStalls: SlowShare
     AnthropicTelemetryAbsent: Silence
     AnthropicTelemetryLost: Count
+    AnthropicTelemetryRefused: Count
+    AnthropicCollectorDown: Silence
+    AnthropicTelemetryQueue: Full
 
 
 @dataclass(frozen=True)
@@ -172,6 +246,10 @@ class Settings:
     """All that a thresholds file says."""
 
     job: str
+    short_lived: str
+    collectors: str
+    max_retries: float
+    severity: Severity
     links: Links
     evaluation: Evaluation
     slo: Slo

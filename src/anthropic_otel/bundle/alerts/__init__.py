@@ -7,14 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from anthropic_otel.bundle.alerts import attempts, calls, telemetry
+from anthropic_otel.bundle.alerts import attempts, calls, hanging, outages, refusals, telemetry
 from anthropic_otel.bundle.alerts.model import Alert
 from anthropic_otel.bundle.growth import Ledger
 
 _RULES: tuple[Callable[[Ledger], Alert], ...] = (
+    outages.all_failing,
+    outages.target_failing,
+    hanging.hanging,
+    refusals.spend_limit,
+    refusals.access_refused,
+    outages.model_gone,
+    outages.all_invalid,
     calls.burn_fast,
-    calls.all_failing,
     calls.burn_slow,
+    outages.operation_failing,
     attempts.timeouts,
     attempts.overloaded,
     attempts.rate_limited,
@@ -23,8 +30,12 @@ _RULES: tuple[Callable[[Ledger], Alert], ...] = (
     calls.backoff,
     attempts.headroom,
     attempts.first_chunk,
+    attempts.stalls,
     telemetry.absent,
     telemetry.lost,
+    telemetry.refused,
+    telemetry.collector_down,
+    telemetry.queue_full,
 )
 
 

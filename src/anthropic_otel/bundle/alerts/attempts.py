@@ -6,10 +6,14 @@ Rule: they are tickets. An attempt that fails is not yet a user who is hurt.
 from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.bundle.alerts.model import PER_JOB, TICKET, Alert, share
+from anthropic_otel._core.semconv import CallOutcome
+from anthropic_otel.bundle.alerts.model import PER_JOB, About, Alert, Urgency, share
 from anthropic_otel.bundle.growth import (
     ATTEMPTS,
+    CALLS,
     CAUSE,
+    FAILED,
+    GAPS,
     KIND,
     MODEL,
     OVERLOADED,
@@ -17,10 +21,27 @@ from anthropic_otel.bundle.growth import (
     STREAMS,
     TIMEOUT,
     TIMEOUTS,
+    WORK,
     Ledger,
     placed,
 )
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, none_of, total
+from anthropic_otel.bundle.settings import Share
+
+JOB_WORK = (JOB, WORK)
+
+
+def _floored(e: Ledger, condition: Share, bad: str, every: str, join: str = "") -> str:
+    """A share of attempts, with a floor of calls: one call with all its retries is no news.
+
+    The floor is on the attempts, as many as so many calls have, and on the calls that got into trouble. An HTTP client
+    without the SDK has attempts and no calls.
+    """
+    attempts = condition.at_least * (e.settings.max_retries + 1)
+    touched = any_of(s.CALL_OUTCOME, CallOutcome.RECOVERED.value, *FAILED)
+    calls = total(JOB_WORK, e.grown(CALLS, condition.window, touched))
+    few = f"{calls} < {condition.at_least:g}"
+    return f"{share(bad, every, condition.ratio, attempts, join)}\nunless on ({', '.join(JOB_WORK)})\n{few}"
 
 
 def timeouts(e: Ledger) -> Alert:
@@ -28,11 +49,14 @@ def timeouts(e: Ledger) -> Alert:
     found = placed(e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *TIMEOUTS)))
     return Alert(
         "AnthropicTimeouts",
-        share(total((JOB, TIMEOUT), found), total((JOB,), e.grown(ATTEMPTS, a.window)), a.ratio, a.at_least, PER_JOB),
+        _floored(e, a, total((*JOB_WORK, TIMEOUT), found), total(JOB_WORK, e.grown(ATTEMPTS, a.window)), join=PER_JOB),
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.NETWORK,
         "attempts",
         "{{ $labels.job }}: {{ $value | humanizePercentage }} of the attempts time out ({{ $labels.timeout }})",
+        f"In the last {a.window}. "
         "{{ $labels.timeout }} says where: connect and tls (no connection), write (sending), read (no response yet), "
         "in_stream (the body stopped), pool (no free connection in the app itself), server (the API gave up).",
     )
@@ -40,45 +64,55 @@ def timeouts(e: Ledger) -> Alert:
 
 def overloaded(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicOverloaded
-    bad = total((JOB, MODEL), e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *OVERLOADED)))
+    by = (*JOB_WORK, MODEL)
+    bad = total(by, e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *OVERLOADED)))
     return Alert(
         "AnthropicOverloaded",
-        share(bad, total((JOB, MODEL), e.grown(ATTEMPTS, a.window)), a.ratio, a.at_least),
+        _floored(e, a, bad, total(by, e.grown(ATTEMPTS, a.window))),
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.OVERLOAD,
         "limits",
         f"{{{{ $labels.job }}}}: the API is overloaded for {{{{ $labels.{MODEL} }}}}",
-        "{{ $value | humanizePercentage }} of the attempts end with 529, or with overloaded_error inside the stream. "
+        f"{{{{ $value | humanizePercentage }}}} of the attempts of the last {a.window} ended with 529, or with "
+        "overloaded_error inside the stream. "
         "It is not your rate limit, and not your fault.",
     )
 
 
 def rate_limited(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicRateLimited
-    bad = total((JOB, MODEL), e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *RATE_LIMITED)))
+    by = (*JOB_WORK, MODEL)
+    bad = total(by, e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *RATE_LIMITED)))
     return Alert(
         "AnthropicRateLimited",
-        share(bad, total((JOB, MODEL), e.grown(ATTEMPTS, a.window)), a.ratio, a.at_least),
+        _floored(e, a, bad, total(by, e.grown(ATTEMPTS, a.window))),
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.RATE_LIMIT,
         "limits",
         f"{{{{ $labels.job }}}}: rate limited on {{{{ $labels.{MODEL} }}}}",
-        "{{ $value | humanizePercentage }} of the attempts end with 429: your organization asks for more than its "
-        "limit.",
+        f"{{{{ $value | humanizePercentage }}}} of the attempts of the last {a.window} ended with 429: your "
+        "organization asks for more than its limit.",
     )
 
 
 def connections(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicConnectionFailures
-    bad = total((JOB, CAUSE), e.grown(ATTEMPTS, a.window, none_of(s.NETWORK_CAUSE, ".*_timeout")))
+    bad = total((*JOB_WORK, CAUSE), e.grown(ATTEMPTS, a.window, none_of(s.NETWORK_CAUSE, ".*_timeout")))
     return Alert(
         "AnthropicConnectionFailures",
-        share(bad, total((JOB,), e.grown(ATTEMPTS, a.window)), a.ratio, a.at_least, PER_JOB),
+        _floored(e, a, bad, total(JOB_WORK, e.grown(ATTEMPTS, a.window)), join=PER_JOB),
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.NETWORK,
         "attempts",
         f"{{{{ $labels.job }}}}: connections fail: {{{{ $labels.{CAUSE} }}}}",
-        "{{ $value | humanizePercentage }} of the attempts are lost to the network between the app and the API.",
+        f"{{{{ $value | humanizePercentage }}}} of the attempts of the last {a.window} were lost to the network "
+        "between the app and the API.",
     )
 
 
@@ -90,7 +124,9 @@ def headroom(e: Ledger) -> Alert:
         "AnthropicLowHeadroom",
         f"min by ({JOB}, {MODEL}, {KIND}) {grouped(left)} < {a.remaining:g}",
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.RATE_LIMIT,
         "limits",
         f"{{{{ $labels.job }}}}: {{{{ $value | humanizePercentage }}}} left of the {{{{ $labels.{KIND} }}}} limit",
         f"Soon {{{{ $labels.{MODEL} }}}} will answer 429. The limit is your organization's: other services use it too.",
@@ -104,9 +140,28 @@ def first_chunk(e: Ledger) -> Alert:
         "AnthropicSlowFirstChunk",
         share(slow, total((JOB, MODEL), e.grown(STREAMS, a.window)), a.ratio, a.at_least),
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.STREAMS,
         "attempts",
         f"{{{{ $labels.job }}}}: {{{{ $labels.{MODEL} }}}} is slow to begin its streams",
-        f"{{{{ $value | humanizePercentage }}}} of the streams waited longer than {a.longer_than:g} s for the first "
-        "chunk, in one attempt and without retries.",
+        f"{{{{ $value | humanizePercentage }}}} of the streams of the last {a.window} waited longer than "
+        f"{a.longer_than:g} s for the first chunk, in one attempt and without retries.",
+    )
+
+
+def stalls(e: Ledger) -> Alert:
+    a = e.settings.alerts.AnthropicStreamStalls
+    silent = grouped(e.longer(GAPS, a.window, a.longer_than, (JOB, MODEL)))
+    return Alert(
+        "AnthropicStreamStalls",
+        share(silent, total((JOB, MODEL), e.grown(GAPS, a.window)), a.ratio, a.at_least),
+        a.hold,
+        a.keep,
+        Urgency.TICKET,
+        About.STREAMS,
+        "attempts",
+        f"{{{{ $labels.job }}}}: streams of {{{{ $labels.{MODEL} }}}} fall silent",
+        f"{{{{ $value | humanizePercentage }}}} of the streams of the last {a.window} had a silence of more than "
+        f"{a.longer_than:g} s between two chunks. Users see an answer that stops in the middle.",
     )

@@ -1,29 +1,42 @@
-"""The alerts on calls: what users feel, and what retries cost them.
+"""The alerts on the service level: how many calls get no answer, and what retries cost those that do.
 
-Rule: only these page, and only on calls that got no answer.
+Rule: the service level is that of inference. What manages, counts, lists or polls neither dilutes it nor breaks it.
 """
 
 from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.bundle.alerts.model import PAGE, TICKET, Alert, either
-from anthropic_otel.bundle.growth import ANSWERED, BACKOFFS, CALLS, FAILED, RETRIES, SOURCE, Ledger
+from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either
+from anthropic_otel.bundle.growth import ANSWERED, BACKOFFS, CALLS, FAILED, RETRIES, SLO_CALLS, SOURCE, WORK, Ledger
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, total
 from anthropic_otel.bundle.settings import BurnWindow
 
 
 def _burn(e: Ledger, pair: BurnWindow) -> str:
+    """The condition of a pair of windows. Its value is the share of the short one: what a reader takes for now."""
     slo = e.settings.slo
     limit = round(pair.burn_rate * slo.budget, 6)
 
     def failed(window: str) -> str:
-        return total((JOB,), e.grown(CALLS, window, any_of(s.CALL_OUTCOME, *FAILED)))
+        return total((JOB,), e.grown(SLO_CALLS, window, any_of(s.CALL_OUTCOME, *FAILED)))
 
     def burns(window: str) -> str:
-        every = total((JOB,), e.grown(CALLS, window, any_of(s.CALL_OUTCOME, *ANSWERED, *FAILED)))
+        every = total((JOB,), e.grown(SLO_CALLS, window, any_of(s.CALL_OUTCOME, *ANSWERED, *FAILED)))
         return f"{failed(window)}\n/\n{every}\n> {limit:g}"
 
-    return grouped(f"{burns(pair.long)}\nand\n{burns(pair.short)}\nand\n{failed(pair.long)} >= {slo.at_least:g}")
+    conditions = (
+        burns(pair.short),
+        burns(pair.long),
+        f"{failed(pair.long)} >= {slo.at_least:g}",
+        f"{failed(pair.short)} >= {slo.at_least_short:g}",
+        f"{e.seen_before(SLO_CALLS, pair.long)}",
+    )
+    return grouped("\nand\n".join(conditions))
+
+
+def _windows(pairs: tuple[BurnWindow, ...]) -> str:
+    first, *others = (pair.short for pair in pairs)
+    return f"in the last {first}" + "".join(f" (or {window}, where trouble is lighter but lasts)" for window in others)
 
 
 def burn_fast(e: Ledger) -> Alert:
@@ -32,11 +45,13 @@ def burn_fast(e: Ledger) -> Alert:
         "AnthropicErrorBudgetBurnFast",
         either(_burn(e, pair) for pair in slo.page),
         slo.hold,
-        PAGE,
+        slo.keep,
+        Urgency.PAGE,
+        About.UNANSWERED,
         "overview",
-        "{{ $labels.job }}: {{ $value | humanizePercentage }} of the Claude calls fail",
+        f"{{{{ $labels.job }}}}: {{{{ $value | humanizePercentage }}}} of the Claude calls failed {_windows(slo.page)}",
         f"At this rate the error budget of {slo.window} ({100 - slo.objective:g} % of the calls) is gone within days. "
-        "These are calls that gave the app no answer, after all retries.",
+        "These are calls for an answer of a model that gave the app none, after all retries.",
     )
 
 
@@ -46,43 +61,32 @@ def burn_slow(e: Ledger) -> Alert:
         "AnthropicErrorBudgetBurnSlow",
         either(_burn(e, pair) for pair in slo.ticket),
         slo.hold,
-        TICKET,
+        slo.keep,
+        Urgency.TICKET,
+        About.UNANSWERED,
         "overview",
-        "{{ $labels.job }}: {{ $value | humanizePercentage }} of the Claude calls fail, for long",
+        f"{{{{ $labels.job }}}}: {{{{ $value | humanizePercentage }}}} of the Claude calls failed "
+        f"{_windows(slo.ticket)}",
         f"Nobody need get up, but the error budget of {slo.window} ({100 - slo.objective:g} % of the calls) will not "
         "last.",
     )
 
 
-def all_failing(e: Ledger) -> Alert:
-    a = e.settings.alerts.AnthropicAllCallsFailing
-    failed = total((JOB,), e.grown(CALLS, a.window, any_of(s.CALL_OUTCOME, *FAILED)))
-    answered = total((JOB,), e.grown(CALLS, a.window, any_of(s.CALL_OUTCOME, *ANSWERED)))
-    return Alert(
-        "AnthropicAllCallsFailing",
-        f"{failed} >= {a.at_least:g}\nunless\n{answered} > 0",
-        a.hold,
-        PAGE,
-        "overview",
-        "{{ $labels.job }}: no Claude call has got an answer",
-        'All of the {{ $value | printf "%.0f" }} calls that ended in the last '
-        + a.window
-        + " failed, after all retries.",
-    )
-
-
 def amplification(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicRetryAmplification
-    retries = total((JOB,), e.grown(RETRIES, a.window))
-    calls = total((JOB,), e.grown(CALLS, a.window))
+    retries = total((JOB, WORK), e.grown(RETRIES, a.window))
+    calls = total((JOB, WORK), e.grown(CALLS, a.window))
     return Alert(
         "AnthropicRetryAmplification",
         f"1 + (\n  {retries}\n  /\n  {calls}\n) > {a.attempts_per_call:g}\nand\n{calls} >= {a.at_least:g}",
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.RETRIES,
         "attempts",
-        '{{ $labels.job }}: {{ $value | printf "%.1f" }} attempts per Claude call',
-        "Retries multiply the load on the API and the time that users wait. Find what they retry.",
+        f'{{{{ $labels.job }}}}: {{{{ $value | printf "%.1f" }}}} attempts per Claude call in the last {a.window}',
+        f"Of {{{{ $labels.{WORK} }}}} calls. Retries multiply the load on the API and the time that users wait. Find "
+        "what they retry.",
     )
 
 
@@ -91,11 +95,14 @@ def backoff(e: Ledger) -> Alert:
     long = e.longer(BACKOFFS, a.window, a.longer_than, (JOB, SOURCE))
     return Alert(
         "AnthropicLongBackoff",
-        f"({long}) >= {a.at_least:g}",
+        # One call has as many backoffs as retries.
+        f"({long}) > {(a.at_least - 1) * e.settings.max_retries:g}",
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.RETRIES,
         "limits",
         f"{{{{ $labels.job }}}}: retries wait longer than {a.longer_than:g} s",
-        f'{{{{ $value | printf "%.0f" }}}} backoffs in {a.window} were longer than {a.longer_than:g} s '
+        f'{{{{ $value | printf "%.0f" }}}} backoffs in the last {a.window} were longer than {a.longer_than:g} s '
         f"(set by: {{{{ $labels.{SOURCE} }}}}). A user waited through each of them.",
     )

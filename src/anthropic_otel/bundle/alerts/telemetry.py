@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.bundle.alerts.model import TICKET, Alert, either
+from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either
 from anthropic_otel.bundle.growth import Ledger
-from anthropic_otel.bundle.promql import JOB, increase, quote, relabelled, series, total
+from anthropic_otel.bundle.promql import JOB, grouped, increase, quote, relabelled, series, total
 
 _NAMES = re.compile(r"[\w/-]+(\|[\w/-]+)*")
 """A `job` that is a list of names, in which nothing has a meaning to a regular expression."""
@@ -22,13 +22,16 @@ SIGNALS = ("spans", "metric_points", "log_records")
 
 def absent(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicTelemetryAbsent
-    started = e.select(s.ATTEMPT_STARTED)
+    short_lived = e.settings.short_lived
+    started = e.select(s.ATTEMPT_STARTED, f"{JOB}!~{quote(short_lived)}" if short_lived else "")
     gone = f"group by ({JOB}) (last_over_time({started}[{a.window}]))\nunless\ngroup by ({JOB}) ({started})"
     return Alert(
         "AnthropicTelemetryAbsent",
         either([gone, *_never(e.settings.job)]),
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.TELEMETRY,
         "overview",
         "{{ $labels.job }}: no telemetry of its Claude calls any more",
         "The service has stopped, or its telemetry does not arrive. Until it does, no other alert can tell.",
@@ -44,20 +47,86 @@ def _never(job: str) -> Iterator[str]:
         yield relabelled(nobody, JOB, job, "", "")
 
 
+def _grown_by_name(e: Ledger, name: str, window: str, by: tuple[str, ...]) -> str:
+    """How much counters of the Collector have grown. It writes names with or without `_total`, as it is configured."""
+    matchers = (f"__name__=~{quote(f'{name}(_total)?')}", f"{JOB}=~{quote(e.settings.collectors)}")
+    return total(by, increase(series("", *matchers), window))
+
+
+def _lost(e: Ledger, window: str, by: tuple[str, ...], names: tuple[str, ...]) -> str:
+    """How many spans, metric points and log records, as the sum over some counters of each."""
+    found = []
+    for name, signal in itertools.product(names, SIGNALS):
+        count = _grown_by_name(e, f"otelcol_{name}_{signal}", window, by)
+        found.append(relabelled(count, "lost", f"{signal} {name}", "", ""))
+    return total(by, either(found))
+
+
 def lost(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicTelemetryLost
-    found = []
-    for what, signal in itertools.product(("send", "enqueue"), SIGNALS):
-        # The Collector writes these names with or without `_total`, as its own telemetry is configured.
-        name = quote(f"otelcol_exporter_{what}_failed_{signal}(_total)?")
-        count = total((JOB, "exporter"), increase(series("", f"__name__=~{name}"), a.window))
-        found.append(f"label_replace({count}, {quote('lost')}, {quote(f'{signal} {what}')}, {quote('')}, {quote('')})")
+    found = _lost(e, a.window, (JOB, "exporter"), ("exporter_send_failed", "exporter_enqueue_failed"))
     return Alert(
         "AnthropicTelemetryLost",
-        f"{total((JOB, 'exporter'), either(found))} >= {a.at_least:g}",
+        f"{found} >= {a.at_least:g}",
         a.hold,
-        TICKET,
+        a.keep,
+        Urgency.TICKET,
+        About.TELEMETRY,
         "overview",
         "The Collector loses telemetry: {{ $labels.exporter }}",
-        '{{ $value | printf "%.0f" }} spans, metric points or log records could not be delivered in ' + a.window + ".",
+        '{{ $value | printf "%.0f" }} spans, metric points or log records could not be delivered in the last '
+        + a.window
+        + ".",
+    )
+
+
+def refused(e: Ledger) -> Alert:
+    a = e.settings.alerts.AnthropicTelemetryRefused
+    found = _lost(e, a.window, (JOB, "receiver"), ("receiver_refused", "receiver_failed"))
+    return Alert(
+        "AnthropicTelemetryRefused",
+        f"{found} >= {a.at_least:g}",
+        a.hold,
+        a.keep,
+        Urgency.TICKET,
+        About.TELEMETRY,
+        "overview",
+        "The Collector refuses telemetry of the apps",
+        '{{ $value | printf "%.0f" }} spans, metric points or log records were refused in the last '
+        + a.window
+        + ": its memory or its queue is full. The apps send them again for some seconds, and then drop them.",
+    )
+
+
+def collector_down(e: Ledger) -> Alert:
+    a = e.settings.alerts.AnthropicCollectorDown
+    up = series("up", f"{JOB}=~{quote(e.settings.collectors)}")
+    gone = f"0 * max by ({JOB}) (last_over_time({up}[{a.window}]))\nunless\nmax by ({JOB}) ({up})"
+    return Alert(
+        "AnthropicCollectorDown",
+        f"min by ({JOB}) ({up}) == 0\nor\n{grouped(gone)}",
+        a.hold,
+        a.keep,
+        Urgency.TICKET,
+        About.TELEMETRY,
+        "overview",
+        "A Collector does not answer: {{ $labels.job }}",
+        "Prometheus cannot scrape it. What the apps send to it is lost, and so is what it counts about itself.",
+    )
+
+
+def queue_full(e: Ledger) -> Alert:
+    a = e.settings.alerts.AnthropicTelemetryQueue
+    jobs = f"{JOB}=~{quote(e.settings.collectors)}"
+    size, capacity = (series(f"otelcol_exporter_queue_{word}", jobs) for word in ("size", "capacity"))
+    return Alert(
+        "AnthropicTelemetryQueue",
+        f"max by ({JOB}, exporter) ({size} / {capacity}) > {a.ratio:g}",
+        a.hold,
+        a.keep,
+        Urgency.TICKET,
+        About.TELEMETRY,
+        "overview",
+        "The Collector's queue to {{ $labels.exporter }} is {{ $value | humanizePercentage }} full",
+        "What is behind it is down or too slow. Nothing is lost yet; it will be when the queue is full.",
     )

@@ -132,6 +132,9 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
 
 def streams(settings: Settings) -> tuple[Panel, ...]:
     a, first = settings.alerts.AnthropicSlowFirstChunk, s.ATTEMPT_TIME_TO_FIRST_CHUNK
+    stall, gap = settings.alerts.AnthropicStreamStalls, s.STREAM_MAX_GAP_METRIC
+    gaps = grown(gap, by=(MODEL,), window=stall.window)
+    steady = grown(gap, le(gap, stall.longer_than), of="_bucket", by=(MODEL,), window=stall.window)
     every = grown(first, by=(MODEL,), window=a.window)
     prompt = grown(first, le(first, a.longer_than), of="_bucket", by=(MODEL,), window=a.window)
     broken = any_of(s.ERROR_TYPE, *_BROKEN, ".*_error", "connection_reset", "read_timeout")
@@ -166,17 +169,30 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
             "s",
             "The longest time that a reader of a stream waited for its next chunk. A server that stalls is seen here "
             "before anything times out.",
-            quantiles(s.STREAM_MAX_GAP_METRIC),
+            quantiles(gap),
             "overview",
             nothing=_NO_STREAMS,
             colours=QUANTILES,
+            steps=(Step(stall.longer_than, "red"),),
+            shows="AnthropicStreamStalls",
+        ),
+        Panel(
+            f"Streams that fell silent for more than {stall.longer_than:g} s",
+            Kind.LINES,
+            "percentunit",
+            f"Share of the streams of the last {stall.window}, by model: the alert's own condition.",
+            (Query(f"({gaps} - {steady}) / ({gaps} > 0)", f"{{{{{MODEL}}}}}"),),
+            "overview",
+            nothing=_NO_STREAMS,
+            steps=(Step(stall.ratio, "red"),),
+            shows="AnthropicStreamStalls",
         ),
         Panel(
             "Bodies and streams that broke",
             Kind.LINES,
             "reqps",
-            "Attempts that failed after a good status: the SDK does not retry these. incomplete_stream: the stream "
-            "ended without its end event, and the app saw no error at all.",
+            "Attempts that failed after a good status. The SDK retries a body that it was reading itself, and no "
+            "stream. incomplete_stream: the stream ended without its end event, and the app saw no error at all.",
             (Query(per_second(s.ATTEMPT_DURATION, broken, f'{_CLASS}="2xx"', by=(ERROR,)), f"{{{{{ERROR}}}}}"),),
             "overview",
             nothing=NO_FAILURES,

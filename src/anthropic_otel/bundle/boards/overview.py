@@ -6,15 +6,17 @@ Rule: answers first. The top row can be read by someone who has never seen it.
 from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle.boards import services
+from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS, OF_INFERENCE
 from anthropic_otel.bundle.growth import (
     ANSWERED,
-    CALLS,
     ERROR,
     FAILED,
     MODEL,
     OUTCOME,
     OVERLOADED,
     RATE_LIMITED,
+    SLO_CALLS,
     recorded,
 )
 from anthropic_otel.bundle.panels import (
@@ -39,8 +41,6 @@ from anthropic_otel.bundle.panels import (
 from anthropic_otel.bundle.promql import JOB, any_of, equal, label, quantile, series
 from anthropic_otel.bundle.settings import Settings
 
-_FAILED = any_of(s.CALL_OUTCOME, *FAILED)
-_COUNTED = any_of(s.CALL_OUTCOME, *ANSWERED, *FAILED)
 _OPERATION = label(s.OPERATION_NAME)
 _REASON = label(s.ERROR_TYPE)
 _FAULTS = (
@@ -67,6 +67,7 @@ def board(settings: Settings) -> Board:
         "Calls of the Anthropic SDK as their users see them: after all retries. Start here.",
         (
             Row("Are users hurt? What fails? Whose fault?", _answers(settings)),
+            Row("By service", services.panels(settings)),
             Row("Service level", _service_level(settings)),
             Row("Calls", _calls()),
             Row("Latency", _latency()),
@@ -75,8 +76,9 @@ def board(settings: Settings) -> Board:
 
 
 def failed_share(window: str) -> str:
-    """The share of calls that gave no answer."""
-    return ratio(grown(s.CALL_DURATION, _FAILED, window=window), grown(s.CALL_DURATION, _COUNTED, window=window))
+    """The share of calls that asked a model for an answer and got none. Polling and counting do not dilute it."""
+    failed = grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
+    return ratio(failed, grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))
 
 
 def budget_left(settings: Settings) -> str:
@@ -86,7 +88,7 @@ def budget_left(settings: Settings) -> str:
     as many steps as its window has minutes, which the ratio cancels.
     """
     slo = settings.slo
-    name = recorded(CALLS, slo.windows[0])
+    name = recorded(SLO_CALLS, slo.windows[0])
 
     def counted(*outcomes: str) -> str:
         selector = series(name, f'{JOB}=~"$job"', any_of(s.CALL_OUTCOME, *outcomes))
@@ -116,14 +118,29 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "Are users hurt? Calls that failed",
             Kind.STAT,
             "percentunit",
-            "Share of the calls that gave the app no answer, after all retries. Orange: the error budget is being used "
-            "up too fast. Red: fast enough to page. Cancelled and abandoned calls are not counted.",
+            "Share of the calls that asked a model for an answer and got none, after all retries. Orange: the error "
+            "budget is being used up too fast. Red: fast enough to page. Cancelled and abandoned calls, and what only "
+            "polls, counts or lists, are not counted.",
             (Query(failed_share(RANGE)),),
             "attempts",
             steps=burn_steps(settings, settings.slo.budget),
             width=4,
             decimals=2,
             shows="AnthropicErrorBudgetBurnFast",
+        ),
+        Panel(
+            "Does it hang? Requests without an end",
+            Kind.STAT,
+            "short",
+            f"Requests that began at least {settings.alerts.AnthropicHanging.older_than} ago and have neither been "
+            "answered nor failed: at least so many. They are in no other panel until they end. Agents' event streams "
+            "are not counted.",
+            (Query(f"{services.hanging_now(settings)} or 0 * sum({services.started()})"),),
+            "attempts",
+            steps=(Step(settings.alerts.AnthropicHanging.at_least, "red"),),
+            width=4,
+            decimals=0,
+            shows="AnthropicHanging",
         ),
         Panel(
             "Saved by a retry",
@@ -133,7 +150,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "High and rising is an early sign: the next step is failed calls.",
             (
                 Query(
-                    ratio(grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered")), grown(s.CALL_DURATION, _COUNTED))
+                    ratio(grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered")), grown(s.CALL_DURATION, COUNTED))
                 ),
             ),
             "attempts",
@@ -145,10 +162,10 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             Kind.BARS,
             "short",
             "Failed calls in the time shown, by the error that the app was given. The same word is on the call's span.",
-            (Query(f"topk(8, {grown(s.CALL_DURATION, _FAILED, by=(_REASON,))})", f"{{{{{_REASON}}}}}"),),
+            (Query(f"topk(8, {grown(s.CALL_DURATION, FAILED_CALLS, by=(_REASON,))})", f"{{{{{_REASON}}}}}"),),
             "attempts",
             nothing=NO_FAILURES,
-            width=5,
+            width=6,
             ink="red",
         ),
         Panel(
@@ -162,25 +179,6 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             nothing=NO_FAILURES,
             width=6,
             ink="red",
-        ),
-        Panel(
-            "Alerts that fire now",
-            Kind.BARS,
-            "short",
-            "Alerts of this bundle that fire at this moment, for the chosen services and for the Collector; each has a "
-            "runbook. Needs the rule file in Prometheus.",
-            (
-                Query(
-                    "sum by (alertname, severity, job) "
-                    '(ALERTS{component="anthropic-client", alertstate="firing", job=~"$job|otelcol.*"})',
-                    "{{job}}: {{alertname}} ({{severity}})",
-                ),
-            ),
-            "attempts",
-            nothing="no alert fires",
-            width=5,
-            ink="red",
-            colours=(("/ticket/", "orange"),),
         ),
     )
 
@@ -223,8 +221,8 @@ def _service_level(settings: Settings) -> tuple[Panel, ...]:
             "its overload. All of them: look at the network and at the key.",
             (
                 Query(
-                    f"{grown(s.CALL_DURATION, _FAILED, by=(MODEL,), window=NOW)}"
-                    f" / ({grown(s.CALL_DURATION, _COUNTED, by=(MODEL,), window=NOW)} > 0)",
+                    f"{grown(s.CALL_DURATION, FAILED_CALLS, by=(MODEL,), window=NOW)}"
+                    f" / ({grown(s.CALL_DURATION, COUNTED, by=(MODEL,), window=NOW)} > 0)",
                     f"{{{{{MODEL}}}}}",
                 ),
             ),

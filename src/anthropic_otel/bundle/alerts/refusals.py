@@ -1,0 +1,74 @@
+"""The alerts on money and rights: what the API refuses until somebody pays, or puts back a key.
+
+Rule: no retry and no waiting cures these, so they are alerts of their own, which say who can do something.
+"""
+
+from __future__ import annotations
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either, share
+from anthropic_otel.bundle.growth import ANSWERED, CALLS, CODE, ERROR, FAILED, IS_INFERENCE, Ledger
+from anthropic_otel.bundle.promql import JOB, any_of, grouped, relabelled, total
+from anthropic_otel.bundle.settings import Refusals
+
+SPEND_CODES = (".*spend_limit_reached", "linked_organization_billing_unavailable", "user_profile_not_billable")
+"""The codes, as regular expressions, by which the API says that somebody has to pay first. Some come under 429."""
+SPEND_TYPES = ("billing_error", "402")
+ACCESS_CODES = ("organization_on_hold", "api_key_scope_missing")
+ACCESS_TYPES = ("authentication_error", "permission_error", "401", "403")
+REASON = "reason"
+"""The label that says how the API put it: its code, or its type of the error where there is none."""
+
+
+def _refused(e: Ledger, a: Refusals, types: tuple[str, ...], codes: tuple[str, ...]) -> str:
+    """A share of the calls that fail with one of some types or codes, by the code or the type."""
+
+    def one(window: str, at_least: float) -> str:
+        failed = any_of(s.CALL_OUTCOME, *FAILED)
+        coded = e.grown(CALLS, window, failed, IS_INFERENCE, any_of(s.API_ERROR_CODE, *codes))
+        typed = e.grown(CALLS, window, failed, IS_INFERENCE, any_of(s.ERROR_TYPE, *types))
+        found = grouped(f"{coded}\nor\n{typed}")
+        reason = relabelled(relabelled(found, REASON, "$1", ERROR, "(.*)"), REASON, "$1", CODE, "(.+)")
+        every = e.grown(CALLS, window, any_of(s.CALL_OUTCOME, *ANSWERED, *FAILED), IS_INFERENCE)
+        join = f"on ({JOB}) group_left ()"
+        return grouped(share(total((JOB, REASON), reason), total((JOB,), every), a.ratio, at_least, join))
+
+    shortest_first = sorted(a.within, key=lambda floor: floor.window.seconds)
+    return either(one(floor.window, floor.at_least) for floor in shortest_first)
+
+
+def _in_window(a: Refusals) -> str:
+    first, *others = sorted((floor.window for floor in a.within), key=lambda window: window.seconds)
+    return f"in the last {first}" + "".join(f" (or {window}, at low traffic)" for window in others)
+
+
+def spend_limit(e: Ledger) -> Alert:
+    a = e.settings.alerts.AnthropicSpendLimit
+    return Alert(
+        "AnthropicSpendLimit",
+        _refused(e, a, SPEND_TYPES, SPEND_CODES),
+        a.hold,
+        a.keep,
+        Urgency.PAGE,
+        About.SPEND,
+        "overview",
+        f"{{{{ $labels.job }}}}: the API wants money first: {{{{ $labels.{REASON} }}}}",
+        f"{{{{ $value | humanizePercentage }}}} of the calls {_in_window(a)}. Waiting and retrying do not help: "
+        "somebody with access to billing has to raise the limit or to buy credit.",
+    )
+
+
+def access_refused(e: Ledger) -> Alert:
+    a = e.settings.alerts.AnthropicAccessRefused
+    return Alert(
+        "AnthropicAccessRefused",
+        _refused(e, a, ACCESS_TYPES, ACCESS_CODES),
+        a.hold,
+        a.keep,
+        Urgency.PAGE,
+        About.ACCESS,
+        "overview",
+        f"{{{{ $labels.job }}}}: the API refuses the key: {{{{ $labels.{REASON} }}}}",
+        f"{{{{ $value | humanizePercentage }}}} of the calls {_in_window(a)}. The key was revoked, has expired, is not "
+        "the one that was meant, or may not do this.",
+    )
