@@ -13,10 +13,6 @@ import pytest
 
 import anthropic_otel
 from anthropic_otel._core.schema import ATTRIBUTES
-from anthropic_otel._render.styled import UNICODE, plain
-from anthropic_otel._render.traces import Attempt, Trace
-from anthropic_otel._render.waterfall import waterfall
-from anthropic_otel.cli.demo.show import _headline
 from anthropic_otel.simulator import Simulator
 
 if sys.version_info >= (3, 11):
@@ -27,7 +23,8 @@ else:
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-RUN = ("README.md", "docs/simulator.md")
+USAGE = (ROOT / "docs/usage.md").read_text("utf-8")
+RUN = ("README.md", "docs/usage.md", "docs/simulator.md")
 """The documents whose Python is whole. In others a block stands for a file of the reader's."""
 
 PRELUDE = """
@@ -88,7 +85,7 @@ def test_python_in_a_document_runs(code: str) -> None:
 
 COMMANDS = [
     (document, line.partition("#")[0].strip())
-    for document in ("README.md", "docs/simulator.md", "examples/README.md")
+    for document in ("README.md", "docs/usage.md", "docs/simulator.md", "examples/README.md")
     for block in blocks(document, "sh")
     for line in block.splitlines()
 ]
@@ -105,6 +102,10 @@ def test_a_command_in_a_document_exists(document: str, command: str) -> None:
             name, _, extra = package.strip("']").partition("[")
             assert name == PROJECT["name"]
             assert not extra or extra in PROJECT["optional-dependencies"]
+        case ["anthropic-otel", "why", *words]:
+            from anthropic_otel.cli.why.pages import find
+
+            assert words == ["-", "<", "app.log"] or find(words[0]) is not None
         case ["anthropic-otel", sub, *options]:
             done = subprocess.run(
                 [sys.executable, "-m", "anthropic_otel.cli", sub, "--help"], capture_output=True, text=True, check=True
@@ -121,8 +122,8 @@ def test_a_command_in_a_document_exists(document: str, command: str) -> None:
 
 
 def rows(header: str) -> list[list[str]]:
-    """The cells of the table of the README under that header, without backticks."""
-    _, _, rest = README.partition(header + "\n")
+    """The cells of the table of `docs/usage.md` under that header, without backticks."""
+    _, _, rest = USAGE.partition(header + "\n")
     table, _, _ = rest.partition("\n\n")
     return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
 
@@ -150,7 +151,7 @@ def test_every_option_is_listed_with_its_default() -> None:
 def test_every_name_in_the_readme_is_recorded() -> None:
     """An attribute that is written out is one of the schema, or the beginning of several."""
     names = {attribute.name for attribute in ATTRIBUTES}
-    for written in re.findall(r"`((?:anthropic|network|gen_ai|error|http)\.[a-z_.]+\*?)`", README):
+    for written in re.findall(r"`((?:anthropic|network|gen_ai|error|http)\.[a-z_.]+\*?)`", README + USAGE):
         prefix = written.removesuffix("*")
         assert written in names or (prefix != written and any(name.startswith(prefix) for name in names)), written
 
@@ -169,23 +170,15 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_the_picture_is_what_the_demo_draws() -> None:
-    """The README's waterfall: the same trace, drawn by the same code."""
-    trace = Trace(
-        "anthropic.messages.create",
-        2.53,
-        (
-            Attempt(0.001, 0.248, "failed", 529, "529", request_id="req_01jFHjfkWr8e7jMghfDqEXgE", headers_at=0.247),
-            Attempt(
-                1.248, 1.485, "failed", None, "connection_reset", backoff=1.0, source="retry_after",
-                phase="wait", errno="ECONNRESET",
-            ),
-            Attempt(
-                2.329, 2.531, "completed", 200, backoff=0.845, source="backoff",
-                request_id="req_01nP43jxLSjfGfJMYj92d23E", headers_at=2.53,
-            ),
-        ),
-        model="claude-sonnet-5-5",
-    )  # fmt: skip
-    [picture] = [block for block in blocks("README.md", "text") if block.startswith(f"{trace.name} ")]
-    _, facts = _headline(trace, "", 80, UNICODE)
-    assert picture == plain([facts, *waterfall(trace, 80)]) + "\n"
+    """The README's waterfall, light and dark, is drawn by the code of the demo."""
+    check = subprocess.run(
+        [sys.executable, str(ROOT / "tools/picture.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert check.returncode == 0, check.stderr
+    for name in ("light", "dark"):
+        assert f"docs/images/waterfall-{name}.svg" in README
+
+
+def test_the_readme_is_a_front_page() -> None:
+    """It can be read in one go: under 140 lines."""
+    assert len(README.splitlines()) < 140

@@ -12,7 +12,7 @@ from rich.markdown import CodeBlock, Heading, Markdown
 from rich.text import Text
 from rich.theme import Theme
 
-THEME: Final = Theme(
+STYLES: Final = Theme(
     {
         "markdown.code": "cyan",
         "markdown.item.bullet": "dim",

@@ -17,7 +17,7 @@ from rich.theme import Theme
 
 from anthropic_otel._render.styled import ASCII, UNICODE, Glyphs, Line, Piece, Style
 
-_THEME: Final = Theme(
+THEME: Final = Theme(
     {
         Style.PLAIN.value: "",
         Style.QUIET.value: "dim",
@@ -39,7 +39,7 @@ class Terminal:
     def __init__(self, file: TextIO | None = None) -> None:
         self._console: Final = Console(
             file=file,
-            theme=_THEME,
+            theme=THEME,
             color_system=None if os.environ.get("NO_COLOR") else "auto",
             highlight=False,
             markup=False,
@@ -70,9 +70,9 @@ class Terminal:
         if not self._console.is_terminal or self.glyphs is ASCII:
             self.text(text.rstrip())
             return
-        from anthropic_otel._render.markdown import THEME, Page
+        from anthropic_otel._render.markdown import STYLES, Page
 
-        with self._console.use_theme(THEME):
+        with self._console.use_theme(STYLES):
             self._console.print(Page(text), width=min(self.width, _MOST_OF_PROSE), crop=False)
 
     def _shown(self, text: str) -> str:
