@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
-from anthropic_otel.simulator.actions import Action, Address, Detour, Handshake, Proxy, Tls
+from anthropic_otel.simulator.actions import Action, Address, Detour, Handshake, Proxy, Reply, Tls
 
 HTTPX: Final = "httpx"
 HTTPX2: Final = "httpx2"
@@ -140,5 +140,57 @@ def network(
         request_id=status is not None,
         stream=stream,
         applies_to=applies_to,
+        needs=needs,
+    )
+
+
+def answered(
+    name: str,
+    description: str,
+    action: Action,
+    error_type: str | None = None,
+    *,
+    where: Where = Where.RESPONSE,
+    status: int = 200,
+    retried: bool = False,
+    request_id: bool = True,
+    response_id: str | None = None,
+    complete: bool | None = None,
+    stream: bool | None = None,
+    applies_to: frozenset[str] = STACKS,
+    needs: Needs = NO_NEEDS,
+) -> Fault:
+    """A response that the network has brought whole: it has no cause. Without an error type it is no fault at all."""
+    return Fault(
+        name=name,
+        description=description,
+        where=where if error_type else Where.NOWHERE,
+        action=action,
+        error_type=error_type,
+        cause=None,
+        phase=None,
+        outcome=AttemptOutcome.FAILED if error_type else AttemptOutcome.COMPLETED,
+        status=status,
+        retried=retried,
+        request_id=request_id,
+        response_id=response_id,
+        complete=complete,
+        stream=stream,
+        applies_to=applies_to,
+        needs=needs,
+    )
+
+
+def refused(name: str, description: str, reply: Reply, *, retried: bool, needs: Needs = NO_NEEDS) -> Fault:
+    """A whole response with a status that the SDK raises for."""
+    return answered(
+        name,
+        description,
+        reply,
+        str(reply.status),
+        status=reply.status,
+        retried=retried,
+        request_id=reply.request_id,
+        response_id=None if reply.request_id else dict(reply.headers).get("cf-ray"),
         needs=needs,
     )

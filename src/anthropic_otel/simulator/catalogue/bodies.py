@@ -6,9 +6,10 @@ fails in it is not.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from anthropic_otel._core.semconv import OTHER, AttemptOutcome, Phase
+from anthropic_otel._core.semconv import OTHER, Phase
 from anthropic_otel._core.semconv import NetworkCause as Cause
 from anthropic_otel.simulator.actions import (
     Cut,
@@ -20,7 +21,7 @@ from anthropic_otel.simulator.actions import (
     Point,
     Reply,
 )
-from anthropic_otel.simulator.faults import HTTPX, HTTPX2, NO_NEEDS, STACKS, Fault, Needs, Where, network
+from anthropic_otel.simulator.faults import HTTPX, HTTPX2, NO_NEEDS, STACKS, Fault, Needs, Where, answered, network
 
 _SOON: Final = Needs(read_timeout=0.3)
 _BROKEN_GZIP: Final = Reply(delivery=Delivery(encoding=Encoding.BROKEN_GZIP))
@@ -28,7 +29,8 @@ _HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
 """aiohttp waits for ever, whatever its timeouts, when the framing of a body breaks after it has read a part of it."""
 
 
-def _body(
+def _broken(
+    where: Where,
     name: str,
     description: str,
     action: Cut | Reply,
@@ -38,65 +40,31 @@ def _body(
     needs: Needs = NO_NEEDS,
     applies_to: frozenset[str] = STACKS,
 ) -> Fault:
-    """A fault in a body that is no stream."""
+    """A fault in a body. The SDK does not retry that of a stream."""
+    stream = where is Where.STREAM
     return network(
         name,
         description,
-        Where.BODY,
+        where,
         action,
         cause,
         Phase.RECEIVE,
         errno=errno,
         status=200,
-        stream=False,
+        retried=not stream,
+        stream=stream,
         needs=needs,
         applies_to=applies_to,
     )
 
 
-def _stream(
-    name: str,
-    description: str,
-    action: Cut | Reply,
-    cause: Cause,
-    *,
-    errno: tuple[str, ...] = (),
-    needs: Needs = NO_NEEDS,
-    applies_to: frozenset[str] = STACKS,
-) -> Fault:
-    """A fault in a stream; the SDK does not retry it."""
-    return network(
-        name,
-        description,
-        Where.STREAM,
-        action,
-        cause,
-        Phase.RECEIVE,
-        errno=errno,
-        status=200,
-        retried=False,
-        stream=True,
-        needs=needs,
-        applies_to=applies_to,
-    )
+_body = partial(_broken, Where.BODY)
+_stream = partial(_broken, Where.STREAM)
 
 
 def _event(name: str, description: str, action: ErrorEvent, *, error_type: str = "") -> Fault:
     """An `error` event inside a stream that began with 200."""
-    return Fault(
-        name=name,
-        description=description,
-        where=Where.STREAM,
-        action=action,
-        error_type=error_type or action.error_type,
-        cause=None,
-        phase=None,
-        outcome=AttemptOutcome.FAILED,
-        status=200,
-        retried=False,
-        request_id=True,
-        stream=True,
-    )
+    return answered(name, description, action, error_type or action.error_type, where=Where.STREAM, stream=True)
 
 
 _OVERLOADED: Final = ("overloaded_error", "Overloaded")

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from anthropic_otel._core.semconv import AttemptOutcome
 from anthropic_otel.simulator.actions import Reply
 from anthropic_otel.simulator.catalogue.event_streams import BEGUN, EVENTS, MESSAGE, cut, whole
-from anthropic_otel.simulator.faults import Fault, Where
+from anthropic_otel.simulator.faults import Fault, answered
 from anthropic_otel.simulator.wire import error_body, to_json
 
 _PAGE: Final = b"<!doctype html><html><head><title>Sign in</title></head><body>Welcome</body></html>\n"
@@ -30,20 +29,8 @@ def _unexpected(
     status: int = 200,
     request_id: bool = False,
 ) -> Fault:
-    return Fault(
-        name=name,
-        description=description,
-        where=Where.RESPONSE,
-        action=Reply(status, body=body, content_type=content_type, request_id=request_id),
-        error_type="unexpected_content",
-        cause=None,
-        phase=None,
-        outcome=AttemptOutcome.FAILED,
-        status=status,
-        retried=False,
-        request_id=request_id,
-        stream=stream,
-    )
+    reply = Reply(status, body=body, content_type=content_type, request_id=request_id)
+    return answered(name, description, reply, "unexpected_content", status=status, request_id=request_id, stream=stream)
 
 
 _STREAMS: Final = (
@@ -137,20 +124,7 @@ _OTHER_JSON: Final = "application/vnd.example+json; charset=utf-8"
 
 def _json(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
     """An answer in JSON: what its object says is not looked at."""
-    return Fault(
-        name=name,
-        description=description,
-        where=Where.NOWHERE,
-        action=Reply(body=body, content_type=content_type),
-        error_type=None,
-        cause=None,
-        phase=None,
-        outcome=AttemptOutcome.COMPLETED,
-        status=200,
-        retried=False,
-        request_id=True,
-        stream=False,
-    )
+    return answered(name, description, Reply(body=body, content_type=content_type), stream=False)
 
 
 _JSON: Final = (

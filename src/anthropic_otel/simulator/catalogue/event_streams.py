@@ -10,10 +10,10 @@ import json
 from dataclasses import replace
 from typing import Final
 
-from anthropic_otel._core.semconv import OTHER, AttemptOutcome, Phase
+from anthropic_otel._core.semconv import OTHER, Phase
 from anthropic_otel._core.semconv import NetworkCause as Cause
 from anthropic_otel.simulator.actions import Chunks, Delivery, Encoding, Ending
-from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, network
+from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, answered, network
 from anthropic_otel.simulator.wire import error_body
 
 SDK: Final = Needs(sdk="Anthropic")
@@ -91,25 +91,18 @@ def entry(
     chunks: tuple[bytes, ...],
     error_type: str | None,
     *,
-    where: Where = Where.STREAM,
     content_type: str | None = "text/event-stream; charset=utf-8",
     delivery: Delivery = PLAIN,
     needs: Needs = NO_NEEDS,
     complete: bool | None = None,
 ) -> Fault:
     """A 200 with those chunks; `error_type` is that of an API's error or of an event."""
-    return Fault(
-        name=name,
-        description=description,
-        where=where,
-        action=Chunks(chunks, content_type, delivery=delivery),
-        error_type=error_type,
-        cause=None,
-        phase=None,
-        outcome=AttemptOutcome.FAILED if error_type else AttemptOutcome.COMPLETED,
-        status=200,
-        retried=False,
-        request_id=True,
+    return answered(
+        name,
+        description,
+        Chunks(chunks, content_type, delivery=delivery),
+        error_type,
+        where=Where.STREAM,
         complete=complete,
         stream=True,
         needs=needs,
@@ -124,7 +117,7 @@ def whole(
     delivery: Delivery = PLAIN,
 ) -> Fault:
     """A stream that is complete, whatever its form."""
-    return entry(name, description, chunks, None, where=Where.NOWHERE, content_type=content_type, delivery=delivery)
+    return entry(name, description, chunks, None, content_type=content_type, delivery=delivery)
 
 
 def cut(

@@ -5,14 +5,12 @@ Rule: as with other streams, what the entry says follows from what an app on the
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
-from anthropic_otel._core.semconv import OTHER, AttemptOutcome, Phase
-from anthropic_otel._core.semconv import NetworkCause as Cause
-from anthropic_otel.simulator.actions import Chunks, Delivery
-from anthropic_otel.simulator.catalogue.event_streams import DATA, PLAIN, bytewise
-from anthropic_otel.simulator.faults import Fault, Needs, Where, network
+from anthropic_otel._core.semconv import OTHER
+from anthropic_otel.simulator.actions import Delivery
+from anthropic_otel.simulator.catalogue.event_streams import DATA, PLAIN, bytewise, cut, entry
+from anthropic_otel.simulator.faults import Fault, Needs
 from anthropic_otel.simulator.wire import AwsEventStream, chunk_frame, error_body, exception_frame, frame, to_json
 
 _NEEDS: Final = Needs(sdk="AnthropicBedrock")
@@ -44,21 +42,7 @@ def _broken(data: bytes, at: int) -> bytes:
 
 
 def _stream(name: str, description: str, *chunks: bytes, error_type: str | None, delivery: Delivery = PLAIN) -> Fault:
-    return Fault(
-        name=name,
-        description=description,
-        where=Where.STREAM if error_type else Where.NOWHERE,
-        action=Chunks(chunks, _TYPE, delivery=delivery),
-        error_type=error_type,
-        cause=None,
-        phase=None,
-        outcome=AttemptOutcome.FAILED if error_type else AttemptOutcome.COMPLETED,
-        status=200,
-        retried=False,
-        request_id=True,
-        stream=True,
-        needs=_NEEDS,
-    )
+    return entry(name, description, chunks, error_type, content_type=_TYPE, delivery=delivery, needs=_NEEDS)
 
 
 def _whole(name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN) -> Fault:
@@ -81,10 +65,7 @@ def _exception(exception: str, word: str) -> Fault:
 
 
 def _cut(name: str, description: str, *chunks: bytes) -> Fault:
-    made = network(
-        name, description, Where.STREAM, Chunks(chunks, _TYPE), Cause.INCOMPLETE_STREAM, Phase.RECEIVE, status=200
-    )
-    return replace(made, retried=False, stream=True, needs=_NEEDS)
+    return cut(name, description, *chunks, content_type=_TYPE, needs=_NEEDS)
 
 
 _WHOLE: Final = (

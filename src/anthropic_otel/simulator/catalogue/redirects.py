@@ -9,7 +9,7 @@ from anthropic_otel._core.semconv import AttemptOutcome, Phase
 from anthropic_otel._core.semconv import NetworkCause as Cause
 from anthropic_otel.simulator.actions import Cut, Detour, Ending, ExchangeAction, Headers, Place, Point, Reply
 from anthropic_otel.simulator.catalogue.event_streams import MESSAGE
-from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, network
+from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, answered, network, refused
 from anthropic_otel.simulator.wire import to_json
 
 _HERE: Final = Needs(follow_redirects=False)
@@ -17,20 +17,8 @@ _ELSEWHERE: Final = (("location", "/elsewhere"),)
 
 
 def _unfollowed(status: int, name: str, description: str, headers: Headers = (), *, needs: Needs = NO_NEEDS) -> Fault:
-    return Fault(
-        name=name,
-        description=description,
-        where=Where.RESPONSE,
-        action=Reply(status, body=b"", content_type=None, headers=headers),
-        error_type=str(status),
-        cause=None,
-        phase=None,
-        outcome=AttemptOutcome.FAILED,
-        status=status,
-        retried=False,
-        request_id=True,
-        needs=needs,
-    )
+    reply = Reply(status, body=b"", content_type=None, headers=headers)
+    return refused(name, description, reply, retried=False, needs=needs)
 
 
 _UNFOLLOWED: Final = (
@@ -49,19 +37,7 @@ _UNFOLLOWED: Final = (
 
 
 def _refused(name: str, description: str, to: ExchangeAction, status: int, *, retried: bool, via: int = 307) -> Fault:
-    return Fault(
-        name=name,
-        description=description,
-        where=Where.RESPONSE,
-        action=Detour(to, via),
-        error_type=str(status),
-        cause=None,
-        phase=None,
-        outcome=AttemptOutcome.FAILED,
-        status=status,
-        retried=retried,
-        request_id=True,
-    )
+    return answered(name, description, Detour(to, via), str(status), status=status, retried=retried)
 
 
 _OVERLOADED: Final = Reply(529, "overloaded_error", "Overloaded")

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.semconv import AttemptOutcome
 from anthropic_otel.simulator.actions import Headers, Reply
-from anthropic_otel.simulator.faults import Fault, Where
+from anthropic_otel.simulator.faults import Fault, refused
 
 _EXHAUSTED: Final = (
     ("anthropic-ratelimit-requests-remaining", "0"),
@@ -22,23 +21,6 @@ _RATE_LIMITED: Final = (
     "This request would exceed the rate limit for your organization of 50 requests per minute. "
     "Please reduce the prompt length or the maximum tokens requested, or try again later."
 )
-
-
-def _refusal(name: str, description: str, reply: Reply, *, retried: bool) -> Fault:
-    return Fault(
-        name=name,
-        description=description,
-        where=Where.RESPONSE,
-        action=reply,
-        error_type=str(reply.status),
-        cause=None,
-        phase=None,
-        outcome=AttemptOutcome.FAILED,
-        status=reply.status,
-        retried=retried,
-        request_id=reply.request_id,
-        response_id=dict(reply.headers).get("cf-ray"),
-    )
 
 
 def _api(
@@ -53,7 +35,7 @@ def _api(
 ) -> Fault:
     """A refusal by the API itself: a JSON error body and a request id."""
     reply = Reply(status, error_type, message, headers=headers)
-    return _refusal(name or f"http_{status}", description, reply, retried=retried)
+    return refused(name or f"http_{status}", description, reply, retried=retried)
 
 
 def _front(
@@ -61,7 +43,7 @@ def _front(
 ) -> Fault:
     """A refusal by something in front of the API: a body that is not the API's, and no request id."""
     reply = Reply(status, body=body.encode(), content_type=content_type, headers=headers, request_id=False)
-    return _refusal(f"http_{status}", description, reply, retried=retried)
+    return refused(f"http_{status}", description, reply, retried=retried)
 
 
 def _page(title: str, server: str) -> str:

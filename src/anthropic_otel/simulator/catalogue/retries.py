@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from anthropic_otel.simulator.actions import Reply
-from anthropic_otel.simulator.catalogue.statuses import refused
-from anthropic_otel.simulator.faults import Fault
+from anthropic_otel.simulator.faults import Fault, refused
 
 
 def _paced(name: str, description: str, *headers: tuple[str, str], obeyed: bool) -> Fault:

@@ -7,24 +7,7 @@ from typing import Final
 
 from anthropic_otel._core.semconv import AttemptOutcome
 from anthropic_otel.simulator.actions import Headers, Reply
-from anthropic_otel.simulator.faults import Fault, Where
-
-
-def refused(name: str, description: str, reply: Reply, *, retried: bool) -> Fault:
-    """Return the entry of a whole response with a status that the SDK raises for."""
-    return Fault(
-        name=name,
-        description=description,
-        where=Where.RESPONSE,
-        action=reply,
-        error_type=str(reply.status),
-        cause=None,
-        phase=None,
-        outcome=AttemptOutcome.FAILED,
-        status=reply.status,
-        retried=retried,
-        request_id=reply.request_id,
-    )
+from anthropic_otel.simulator.faults import Fault, Where, refused
 
 
 def _front(
