@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, settings
 
-from anthropic_otel._core import guard
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, Invocation
 from anthropic_otel._core.runtime import Runtime
 from core.notes import FACTS, ManualClock, Notes
+from support import guards
 
 # The same examples on every machine and in every run, so that a failure is a failure of the code and of nothing else.
 settings.register_profile(
@@ -59,9 +59,5 @@ def streaming(runtime: Runtime) -> Call:
 
 @pytest.fixture(autouse=True)
 def _no_kind_seen() -> Iterator[None]:
-    """Each test meets a guard that has reported nothing yet."""
-    before = set(guard._seen)
-    guard._seen.clear()
-    yield
-    guard._seen.clear()
-    guard._seen.update(before)
+    with guards.fresh():
+        yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
 from anthropic_otel._core.semconv import API_ERROR_TYPES
 from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Dispatched, StreamEnd
-from support.streams import EVENT, LAST_DELTA, START, STOP, chunk, delta, error, exception, frame, pieces
+from support.streams import EVENT, LAST_DELTA, START, STOP, chunk, delta, error, exception, frame, held, pieces
 
 BEGIN, DELTA, USAGE, END = chunk(START), chunk(delta("hi")), chunk(LAST_DELTA), chunk(STOP)
 METRICS = {"inputTokenCount": 9, "outputTokenCount": 12, "invocationLatency": 700, "firstByteLatency": 300}
@@ -207,12 +206,6 @@ def test_a_damaged_frame_has_an_end(whole: bytes, damages: list[tuple[int, bytes
     for at, other in damages:
         damaged[at : at + len(other)] = other
     end_of([BEGIN, bytes(damaged), DELTA], read_to_end=read_to_end)
-
-
-def held(reader: Any) -> int:
-    """The bytes of all byte strings that an object and its parts hold."""
-    parts = [getattr(reader, name) for cls in type(reader).__mro__ for name in getattr(cls, "__slots__", ())]
-    return sum(len(part) if isinstance(part, bytes) else held(part) for part in parts if part is not None)
 
 
 @pytest.mark.parametrize("unit", [DELTA, BEGIN, USAGE, chunk(delta("x" * 100_000)), frame({}, b"x" * 100_000)])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.semconv import API_ERROR_TYPES
 from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Dispatched, StreamEnd
-from support.streams import LAST_DELTA, START, STOP, delta, error, pieces, sse
+from support.streams import LAST_DELTA, START, STOP, delta, error, held, pieces, sse
 
 BEGIN = sse("message_start", START)
 DELTA = sse("content_block_delta", delta("hi"))
@@ -257,13 +257,6 @@ def test_any_bytes_have_an_end(words: list[bytes], cuts: list[int], read_to_end:
     assert end == end_of([text])
     assert end.error_type in (None, "_OTHER", *API_ERROR_TYPES)
     end_of(pieces(text, cuts), read_to_end=read_to_end)
-
-
-def held(reader: Any) -> int:
-    """The bytes of all byte strings that an object and its parts hold."""
-    parts = [getattr(reader, name) for cls in type(reader).__mro__ for name in getattr(cls, "__slots__", ())]
-    sizes = [len(part) if isinstance(part, bytes) else held(part) for part in parts if part is not None]
-    return sum(sizes)
 
 
 @pytest.mark.parametrize("unit", [b"x", b"x\n", b"data: x\n", DELTA, b"event: ", BEGIN, USAGE, b"\r", FAILURE])

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from anthropic_otel._core.semconv import BEDROCK_EXCEPTIONS
 from support import errors
-from support.errors import BEDROCK_EXCEPTIONS
 from support.stacks import Stack
 from support.versions import NAMES_FRAME_ERRORS
 

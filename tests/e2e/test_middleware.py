@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from anthropic_otel._adapters.current import current_call
 from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.testing import capture
+from support.streams import refusal
 
 middleware = pytest.importorskip("anthropic.lib.middleware", reason="this SDK has no refusal fallback")
 
@@ -24,35 +24,10 @@ PARAMS: dict[str, Any] = {
 FALLBACKS = [{"model": "claude-opus-4-7"}]
 
 
-def refusal() -> Reply:
-    """A stream in which the model refuses before it has said anything."""
-    message: dict[str, Any] = {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "content": [],
-        "model": "claude-opus-4-8",
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": {"input_tokens": 3, "output_tokens": 1},
-    }
-    events: tuple[dict[str, Any], ...] = (
-        {"type": "message_start", "message": message},
-        {
-            "type": "message_delta",
-            "delta": {"stop_reason": "refusal", "stop_sequence": None},
-            "usage": {"output_tokens": 1},
-        },
-        {"type": "message_stop"},
-    )
-    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
-    return Reply(body=body.encode(), content_type="text/event-stream")
-
-
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     with Simulator() as running:
-        running.play(refusal(), "ok")
+        running.play(Reply(body=refusal(PARAMS["model"]), content_type="text/event-stream"), "ok")
         yield running
 
 

@@ -19,6 +19,7 @@ from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Reply, Simulator
 from support.apps import API_KEY, MODEL, request_of
 from support.marks import BREAKS_CONNECTIONS
+from support.streams import refusal
 from support.telemetry import Telemetry
 from support.versions import TRACES_ITSELF
 
@@ -26,6 +27,7 @@ middlewares: Any = pytest.importorskip("anthropic.lib.middleware", reason="this 
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 
 OTHER_MODEL: Final = "claude-fallback-1"
+REFUSAL: Final = Reply(body=refusal(MODEL), content_type="text/event-stream")
 Next = Callable[[Any], Any]
 
 
@@ -162,33 +164,11 @@ def test_a_middleware_that_sends_from_its_own_thread_has_its_attempt(
     assert sum(point.sum for point in recorded.points(s.ATTEMPT_STARTED)) == 1
 
 
-def refusal() -> Reply:
-    """A stream in which the model refuses before it has said anything."""
-    message: dict[str, Any] = {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "content": [],
-        "model": MODEL,
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": {"input_tokens": 3, "output_tokens": 1},
-    }
-    delta = {"stop_reason": "refusal", "stop_sequence": None}
-    events = (
-        {"type": "message_start", "message": message},
-        {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 1}},
-        {"type": "message_stop"},
-    )
-    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
-    return Reply(body=body.encode(), content_type="text/event-stream")
-
-
 def test_a_refusal_that_is_read_to_its_end_is_a_call_that_succeeded(
     sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
 ) -> None:
     """The second model is overloaded, so the app reads the first one's refusal: it got a whole stream."""
-    sim.play(refusal(), "http_529")
+    sim.play(REFUSAL, "http_529")
     client = client_with(middlewares.BetaRefusalFallbackMiddleware([{"model": OTHER_MODEL}]))
     with middlewares.BetaFallbackState():
         events = [event.type for event in client.beta.messages.create(stream=True, **request_of())]
@@ -201,7 +181,7 @@ def test_a_fallback_after_a_refusal_is_no_retry(
     sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
 ) -> None:
     """Nothing failed: the second attempt has the reason `fallback`, and the call no retries."""
-    sim.play(refusal(), "ok")
+    sim.play(REFUSAL, "ok")
     client = client_with(middlewares.BetaRefusalFallbackMiddleware([{"model": OTHER_MODEL}]))
     with middlewares.BetaFallbackState():
         list(client.beta.messages.create(stream=True, **request_of()))

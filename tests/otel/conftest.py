@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry import context
 
-from anthropic_otel._core import guard
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
 from core.notes import ManualClock
 from otel.scene import Scene
+from support import guards
 from support.telemetry import Telemetry
 
 
@@ -46,9 +46,5 @@ def _nothing_stays_attached() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_kind_seen() -> Iterator[None]:
-    """Each test meets a guard that has reported nothing yet."""
-    before = set(guard._seen)
-    guard._seen.clear()
-    yield
-    guard._seen.clear()
-    guard._seen.update(before)
+    with guards.fresh():
+        yield

@@ -19,19 +19,8 @@ def call_error_type(error: BaseException, stack: Stack) -> str:
     body = error.body if isinstance(error.body, dict) else {}
     found = body.get("error")
     told = found.get("type") if isinstance(found, dict) else None
-    if told in semconv.API_ERROR_TYPES or told in BEDROCK_EXCEPTIONS:
+    if told in semconv.API_ERROR_TYPES or told in semconv.BEDROCK_EXCEPTIONS:
         return str(told)
     if error.status_code >= 400:
         return str(error.status_code)
     return semconv.OTHER if told else "client_error"
-
-
-BEDROCK_EXCEPTIONS = (
-    "internalServerException",
-    "modelStreamErrorException",
-    "modelTimeoutException",
-    "serviceUnavailableException",
-    "throttlingException",
-    "validationException",
-)
-"""What Bedrock's streams have for error types: the SDK hands them on as they are."""

@@ -59,3 +59,17 @@ def pieces(text: bytes, cuts: Sequence[int], longest: int | None = None) -> list
     """Cuts a text where it is told, and so that no piece is longer than `longest`."""
     edges = {0, *(cut % (len(text) + 1) for cut in cuts), *range(0, len(text), longest or len(text) + 1), len(text)}
     return [text[a:b] for a, b in itertools.pairwise(sorted(edges))]
+
+
+def refusal(model: str) -> bytes:
+    """A stream in which a model refuses before it has said anything."""
+    message = {**MESSAGE, "id": "msg_1", "model": model, "stop_reason": None, "stop_sequence": None}
+    last = {"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_sequence": None}, "usage": USAGE}
+    events: tuple[dict[str, Any], ...] = ({"type": "message_start", "message": message}, last, STOP)
+    return b"".join(sse(event["type"], event) for event in events)
+
+
+def held(reader: Any) -> int:
+    """The bytes of all byte strings that a reader of streams and its parts hold."""
+    parts = [getattr(reader, name) for cls in type(reader).__mro__ for name in getattr(cls, "__slots__", ())]
+    return sum(len(part) if isinstance(part, bytes) else held(part) for part in parts if part is not None)
