@@ -6,8 +6,6 @@ Rule: nothing here is built. Each exception is what the real library raises over
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import importlib.util
 from collections.abc import Iterator
 from typing import Any
@@ -20,18 +18,14 @@ from anthropic_otel._core.semconv import Phase
 from anthropic_otel.simulator import Simulator
 from support.driver import Driver
 from support.http2 import BROKEN, GONE, REFUSED, Http2Server
+from support.marks import BREAKS_CONNECTIONS
 from support.stacks import HTTPCORE_STACKS, STACKS, Stack, http_client
 
-pytestmark = pytest.mark.without_sdk
+pytestmark = [pytest.mark.without_sdk, *BREAKS_CONNECTIONS]
 
 ASYNC_STACKS = tuple(stack for stack in STACKS if stack.asynchronous)
 
 needs_h2 = pytest.mark.skipif(importlib.util.find_spec("h2") is None, reason="h2 is not installed")
-leaves_sockets = pytest.mark.filterwarnings(
-    # The libraries leave the connection of such a failure open: it is collected within the test.
-    "ignore::ResourceWarning",
-    "ignore::pytest.PytestUnraisableExceptionWarning",
-)
 needs_socks = pytest.mark.skipif(importlib.util.find_spec("socksio") is None, reason="socksio is not installed")
 
 
@@ -61,24 +55,16 @@ def failure(driver: Driver, client: Any, url: str, **options: Any) -> Exception:
     return caught.value
 
 
-@contextlib.contextmanager
-def collected() -> Iterator[None]:
-    """Collects what the block leaves, so that no later test meets its warnings."""
-    yield
-    gc.collect()
-
-
 # -- requests that are not sent ----------------------------------------------------------------------------------------
 
 
-@leaves_sockets
-def test_a_key_with_its_newline_is_not_sent(stack: Stack, sim: Simulator) -> None:
+def test_a_key_with_its_newline_is_not_sent(stack: Stack, driver: Driver, sim: Simulator) -> None:
     """The most frequent of them: a key that was read from a file."""
-    with collected(), Driver(asynchronous=stack.asynchronous) as driver:
-        client = http_client(stack)
-        word = classify(failure(driver, client, sim.base_url, headers={"x-api-key": "sk-key\n"})).word
-        driver.close(client)
-    assert word is Word.REQUEST_NOT_SENT
+    client = http_client(stack)
+    assert (
+        classify(failure(driver, client, sim.base_url, headers={"x-api-key": "sk-key\n"})).word is Word.REQUEST_NOT_SENT
+    )
+    driver.close(client)
 
 
 @pytest.mark.parametrize(
@@ -192,14 +178,11 @@ def cause_in_other_loop(client: Any, url: str, *, closed: bool) -> Word:
             first.close()
 
 
-@leaves_sockets
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "open"])
 @pytest.mark.parametrize("async_stack", ASYNC_STACKS, ids=lambda stack: stack.name)
 def test_a_client_of_another_event_loop_is_named(async_stack: Stack, closed: bool, sim: Simulator) -> None:
     """One client and one `asyncio.run` per request, as scripts, Celery and Flask do it."""
-    with collected():
-        word = cause_in_other_loop(http_client(async_stack), sim.base_url, closed=closed)
-    assert word is Word.EVENT_LOOP_CLOSED
+    assert cause_in_other_loop(http_client(async_stack), sim.base_url, closed=closed) is Word.EVENT_LOOP_CLOSED
 
 
 # -- HTTP/2 and SOCKS --------------------------------------------------------------------------------------------------
@@ -225,18 +208,10 @@ def test_a_stream_of_http2_that_ends_early_is_named(
 
 
 @needs_socks
-@leaves_sockets
-def test_a_socks_proxy_that_is_none_is_a_proxy_error(httpcore_stack: Stack, sim: Simulator) -> None:
+def test_a_socks_proxy_that_is_none_is_a_proxy_error(httpcore_stack: Stack, driver: Driver, sim: Simulator) -> None:
     """An HTTP server at that address: socksio's exception comes through as it is."""
-    with collected(), Driver(asynchronous=httpcore_stack.asynchronous) as driver:
-        client = http_client(httpcore_stack, proxy=sim.base_url.replace("http://", "socks5://"))
-        found = _socks_failure(driver, client)
-        driver.close(client)
-    assert found == ("socksio", Word.PROXY_ERROR)
-
-
-def _socks_failure(driver: Driver, client: Any) -> tuple[str, Word]:
-    """The library that raised, and the cause. The exception is dropped, as it keeps the connection."""
+    client = http_client(httpcore_stack, proxy=sim.base_url.replace("http://", "socks5://"))
     error = failure(driver, client, "https://127.0.0.1:1/")
-    word = classify(error, phase=Phase.CONNECT, through_proxy=True).word
-    return type(error).__module__.partition(".")[0], word
+    driver.close(client)
+    assert type(error).__module__.partition(".")[0] == "socksio"
+    assert classify(error, phase=Phase.CONNECT, through_proxy=True).word is Word.PROXY_ERROR
