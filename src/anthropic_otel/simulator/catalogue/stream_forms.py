@@ -27,7 +27,7 @@ from anthropic_otel.simulator.catalogue.event_streams import (
     stream,
     whole,
 )
-from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Fault, Where
+from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Fault
 
 _ALL: Final = b"".join(EVENTS)
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
@@ -162,7 +162,6 @@ _EVENTS: Final = (
         "A gateway gives each event another name, and leaves the type in its data.",
         tuple(event("chunk", data) for data in DATA),
         None,
-        where=Where.NOWHERE,
         needs=SDK,
     ),
     whole(
