@@ -190,6 +190,10 @@ def test_a_file_that_was_there_before_the_first_bundle_counts_as_changed(tmp_pat
         ("slow_interval: 2m", "slow_interval: 5m", "evaluation.slow_interval must be shorter than 5m"),
         ("export_interval: 60s", "export_interval: 3m", "slo window 5m must be at least twice"),
         ('job: ""', 'job: "("', "job must be a regular expression"),
+        ('job: ""', 'job: "(?!staging/).*"', "which Prometheus does not know"),
+        ("grafana: http://localhost:3000", "grafana: nonsense", "links.grafana must be an address"),
+        ("grafana: http://localhost:3000", "grafana: http://[::1", "links.grafana must be an address"),
+        ("runbooks: docs/runbooks", "runbooks: 'javascript:x'", "links.runbooks must be an address"),
         ("remaining: 0.1", "remaining: 10", "alerts.AnthropicLowHeadroom.remaining must lie between 0 and 1"),
         ("longer_than: 10,", "longer_than: 11,", "must be a bucket bound"),
         ("window: 5m", "window: 5 minutes", "must be a duration such as 5m"),
@@ -207,3 +211,35 @@ def test_thresholds_that_cannot_work_are_refused_with_the_place_and_the_reason(
     with pytest.raises(BundleError, match=re.escape(said)):
         write_bundle(tmp_path / "out", thresholds=path)
     assert not (tmp_path / "out").exists()
+
+
+@generates
+def test_an_option_that_is_not_given_is_what_it_was_the_last_time(tmp_path: Path) -> None:
+    """A later run brings new files, and takes back no decision; another value, an empty one too, is a new decision."""
+    write_bundle(tmp_path, job="shop", slo=99.9)
+    assert write_bundle(tmp_path).written == ()
+    done = write_bundle(tmp_path, slo=99.5)
+    assert RULES in done.changed
+    values = yaml.safe_load((tmp_path / THRESHOLDS).read_text())
+    assert (values["job"], values["slo"]["objective"]) == ("shop", 99.5)
+    write_bundle(tmp_path, job="")
+    assert yaml.safe_load((tmp_path / THRESHOLDS).read_text())["job"] == ""
+    path = tmp_path / THRESHOLDS
+    path.write_text(path.read_text().replace("objective: 99.5", "objective: 98.0"))
+    write_bundle(tmp_path, thresholds=path)
+    assert "objective: 98.0" in path.read_text(), "the file that was given says what holds now"
+    assert write_bundle(tmp_path).written == ()
+
+
+def test_some_parts_only(tmp_path: Path) -> None:
+    """A team that has its Collectors elsewhere gets none; the rules come with their runbooks and the routing."""
+    dashboards = set(write_bundle(tmp_path / "a", only=["dashboards"]).written)
+    rules = set(write_bundle(tmp_path / "b", only=["rules"]).written)
+    collector = set(write_bundle(tmp_path / "c", only=["collector"]).written)
+    assert dashboards | rules | collector == set(files.shipped())
+    assert "dashboards/overview.json" in dashboards
+    assert not any("alerts" in path or path.startswith("docs") for path in dashboards)
+    assert {RULES, "docs/runbooks/AnthropicTimeouts.md", "collector-config/alertmanager/alertmanager.yaml"} <= rules
+    assert all(path.startswith("collector-config/") for path in collector)
+    with pytest.raises(BundleError, match="no such part: alerts"):
+        write_bundle(tmp_path / "d", only=["alerts"])

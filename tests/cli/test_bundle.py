@@ -62,7 +62,7 @@ def test_bundle_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     addresses = [word for name, url in links.items() for word in (f"--{name}", url)]
     options = ["--job", "shop", "--slo", "99.5", "--thresholds", str(own), "--force"]
     assert invoke(str(tmp_path), *options, *addresses).exit_code == 0
-    assert given == [tmp_path, {"job": "shop", "slo": 99.5, "thresholds": str(own), "force": True, **links}]
+    assert given == [tmp_path, {"job": "shop", "slo": 99.5, "thresholds": str(own), "force": True, "only": [], **links}]
 
 
 @pytest.mark.parametrize("slo", ["0", "100", "101", "high"])

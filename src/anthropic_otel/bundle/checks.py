@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from anthropic_otel._core import semconv
-from anthropic_otel.bundle.settings import Duration, Settings, SettingsError
+from anthropic_otel.bundle import re2
+from anthropic_otel.bundle.settings import Duration, Links, Settings, SettingsError
 
 LOOKBACK = 300.0
 """How many seconds Prometheus takes the latest sample of a series for its value."""
@@ -24,6 +26,7 @@ def check(settings: Settings) -> None:
 def _problems(settings: Settings) -> Iterator[str]:
     for name in ("job", "short_lived", "collectors"):
         yield from _of_job(name, getattr(settings, name))
+    yield from _of_links(settings.links)
     yield from _of_evaluation(settings)
     yield from _of_slo(settings)
     for name, alert in vars(settings.alerts).items():
@@ -31,10 +34,22 @@ def _problems(settings: Settings) -> Iterator[str]:
 
 
 def _of_job(name: str, job: str) -> Iterator[str]:
-    try:
-        re.compile(job)
-    except re.error as error:
-        yield f"{name} must be a regular expression, and {job!r} is none: {error}"
+    problem = re2.problem(job)
+    if problem is not None:
+        yield f"{name} must be a regular expression of Prometheus, and {job!r} is none: {problem}"
+
+
+def _of_links(links: Links) -> Iterator[str]:
+    for name, address in vars(links).items():
+        if name == "runbooks" and re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", address):
+            continue  # a folder: that of the shipped runbooks, unless they are served somewhere
+        try:
+            parts = urlsplit(address)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or not re.fullmatch(r"[!-~]+", address) or re.search(r"[{}\"<>\\^`|]", address):
+            yield f"links.{name} must be an address such as https://{name}.example.com, not {address!r}"
 
 
 def _of_evaluation(settings: Settings) -> Iterator[str]:

@@ -275,14 +275,12 @@ def parse(text: str) -> Settings:
     return settings
 
 
-def edited(text: str, **values: str | float | None) -> str:
-    """The text of a thresholds file with other values, its comments kept. Each key must be in it once; None: as it is.
+def edited(text: str, **values: str | float) -> str:
+    """The text of a thresholds file with other values, its comments kept. Each key must be in it once.
 
     Raises `SettingsError` where a key has no line of its own.
     """
     for key, value in values.items():
-        if value is None:
-            continue
         line = re.search(rf"^([ \t]*){key}:.*$", text, re.MULTILINE)
         if line is None:
             raise SettingsError(f"no line of its own for {key!r}, so it cannot be changed")

@@ -9,14 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from anthropic_otel.bundle import files, settings
 
-MEMORY = ".anthropic-otel-bundle.json"
-"""The file in the directory that remembers what was written, as SHA-256 by path."""
 _THRESHOLDS = "dashboards/thresholds.yaml"
+MEMORY = ".anthropic-otel-bundle.json"
+"""The file in the directory that remembers what was written, as SHA-256 by path, and with which options."""
+PARTS = {
+    "dashboards": ("dashboards/",),
+    "rules": ("dashboards/alerts/", "docs/", "collector-config/alertmanager/", _THRESHOLDS),
+    "collector": ("collector-config/",),
+}
+"""What `only` may name, and where its files are. The alerts are no dashboards."""
 _TOO_OLD = (
     "other values than the shipped ones need Python 3.11 or newer, as Grafana's own generator of dashboards does, and "
     "pip install 'anthropic-otel[bundle]'. It need not be the Python that your app runs on"
@@ -37,10 +44,14 @@ class Changed(BundleError):
 
 @dataclass(frozen=True)
 class Written:
-    """What was done: the files that were written, and those that were as they should be. Paths in the directory."""
+    """What was done: the files that were written, and those that were as they should be. Paths in the directory.
+
+    `changed` are those of the written ones that were there before, with another content.
+    """
 
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
+    changed: tuple[str, ...] = ()
 
 
 def write_bundle(
@@ -51,9 +62,12 @@ def write_bundle(
     grafana: str | None = None,
     runbooks: str | None = None,
     thresholds: str | Path | None = None,
+    only: Iterable[str] = (),
     force: bool = False,
 ) -> Written:
     """Writes dashboards, alert rules, runbooks and Collector configs into `directory`, which is made if need be.
+
+    An option that is not given is what it was the last time in this directory.
 
     Args:
         directory: Where to. Files of other names are left alone.
@@ -62,6 +76,7 @@ def write_bundle(
         grafana: The address of your Grafana, to which the alerts lead.
         runbooks: The address under which your team reads the runbooks, to which alerts and panels lead.
         thresholds: A thresholds file to use in place of the shipped one; all of the above go on top of it.
+        only: Which parts to write: some of `dashboards`, `rules` and `collector`. Empty: all of them.
         force: Overwrite also what has been changed since.
 
     Raises:
@@ -70,9 +85,13 @@ def write_bundle(
         OSError: Reading or writing failed.
     """
     target = Path(directory)
-    changes = {"job": job, "objective": slo, "grafana": grafana, "runbooks": runbooks}
-    made = _contents(changes, Path(thresholds) if thresholds is not None else None)
-    before = _remembered(target)
+    before, options = _remembered(target)
+    given: dict[str, str | float | None] = {"job": job, "objective": slo, "grafana": grafana, "runbooks": runbooks}
+    if thresholds is not None:
+        # The file says all that the options of earlier runs did, and perhaps otherwise by now.
+        options = {"thresholds": str(Path(thresholds).resolve())}
+    options |= {name: value for name, value in given.items() if value is not None}
+    made = _parts(_contents(dict(options)), tuple(only))
     present = {path: (target / path).read_bytes() for path in made if (target / path).is_file()}
     different = [path for path, content in made.items() if present.get(path) != content]
     changed = tuple(p for p in different if p in present and _digest(present[p]) != before.get(p))
@@ -81,13 +100,32 @@ def write_bundle(
     for path in different:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_bytes(made[path])
-    memory = before | {path: _digest(content) for path, content in made.items()}
+    memory = {"files": before | {path: _digest(content) for path, content in made.items()}, "options": options}
     (target / MEMORY).write_text(json.dumps(memory, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return Written(tuple(different), tuple(path for path in made if path not in different))
+    replaced = tuple(path for path in different if path in present)
+    return Written(tuple(different), tuple(path for path in made if path not in different), replaced)
 
 
-def _contents(changes: dict[str, str | float | None], thresholds: Path | None) -> dict[str, bytes]:
+def _parts(made: dict[str, bytes], only: tuple[str, ...]) -> dict[str, bytes]:
+    """The files of some parts. Raises `BundleError` for a part that there is not."""
+    unknown = [part for part in only if part not in PARTS]
+    if unknown:
+        raise BundleError(f"no such part: {', '.join(unknown)}. There are {', '.join(PARTS)}")
+    if not only:
+        return made
+    return {path: content for path, content in made.items() if any(_is_of(part, path) for part in only)}
+
+
+def _is_of(part: str, path: str) -> bool:
+    if part == "dashboards" and path.startswith("dashboards/alerts/"):
+        return False
+    return path.startswith(PARTS[part])
+
+
+def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
     """Every file of the bundle. Generated anew only if the thresholds are not the shipped ones."""
+    own = changes.pop("thresholds", None)
+    thresholds = Path(str(own)) if own is not None else None
     made = {path: source.read_bytes() for path, source in files.shipped().items()}
     shipped = made[_THRESHOLDS].decode()
     try:
@@ -113,12 +151,13 @@ def _generated(text: str) -> dict[str, str]:
     return render.generated(parsed)
 
 
-def _remembered(target: Path) -> dict[str, str]:
+def _remembered(target: Path) -> tuple[dict[str, str], dict[str, str | float]]:
+    """What was written the last time, as SHA-256 by path, and with which options."""
     try:
-        found: dict[str, str] = json.loads((target / MEMORY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found
+        found = json.loads((target / MEMORY).read_text(encoding="utf-8"))
+        return dict(found["files"]), dict(found["options"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}, {}
 
 
 def _digest(content: bytes) -> str:

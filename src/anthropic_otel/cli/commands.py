@@ -114,24 +114,28 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
 @click.option(
     "--thresholds", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="A thresholds file of your own."
 )
+@click.option("--only", metavar="PARTS", help="Write some parts only: dashboards, rules, collector, by commas.")
 @click.option("--force", is_flag=True, help="Overwrite also what has been changed since.")
-def bundle(directory: Path, force: bool, **options: Any) -> None:
+def bundle(directory: Path, force: bool, only: str | None, **options: Any) -> None:
     """Write out dashboards, alert rules and configs.
 
     Grafana dashboards, Prometheus alert rules with their runbooks, and Collector configs, into DIRECTORY. What changes
-    them needs 'anthropic-otel[bundle]'.
+    them needs 'anthropic-otel[bundle]'. An option that is not given is what it was the last time in DIRECTORY.
 
     Example: anthropic-otel bundle monitoring --job 'shop|billing' --slo 99.9 --grafana https://grafana.example.com
     """
     from anthropic_otel.bundle import BundleError, Changed, write_bundle
 
     try:
-        done = write_bundle(directory, force=force, **options)
+        parts = [part.strip() for part in only.split(",")] if only else []
+        done = write_bundle(directory, force=force, only=parts, **options)
     except Changed as error:
         paths = "".join(f"\n  {path}" for path in error.paths)
         raise click.ClickException(f"changed by somebody, so not overwritten (--force does):{paths}") from error
     except (BundleError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    for path in done.changed:
+        click.echo(f"  changed {directory / path}")
     for folder, count in Counter(path.partition("/")[0] for path in done.written).items():
         click.echo(f"  {directory / folder}  {count} file{'s' * (count != 1)}")
     click.echo(f"{len(done.written)} files written, {len(done.unchanged)} were up to date")
