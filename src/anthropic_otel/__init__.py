@@ -22,6 +22,7 @@ from opentelemetry.trace import TracerProvider
 
 from anthropic_otel._adapters.event_hooks import Hooks
 from anthropic_otel._core.guard import log
+from anthropic_otel._core.options import check_options
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel._otel import providers
@@ -71,8 +72,17 @@ def instrument(
     Raises:
         ValueError: if `export` is not `"otlp"` or `"console"`, or the OpenTelemetry SDK refuses an `OTEL_*` variable.
         ImportError: if `export` needs a package that is not installed. The text says which.
-        TypeError: if `client` is not a client of the SDK.
+        TypeError: if `client` is not a client of the SDK, or an option is of another type than stated.
     """
+    check_options(
+        tracer_provider=tracer_provider,
+        meter_provider=meter_provider,
+        metrics=metrics,
+        logs=logs,
+        phases=phases,
+        suppress_http_instrumentation=suppress_http_instrumentation,
+        sdk_only=sdk_only,
+    )
     if client is None and INSTRUMENTATION.is_instrumented:
         return
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
@@ -118,8 +128,10 @@ def instrument_http_client(
     `instrument()`; the requests of other clients pass through. The arguments are those of `instrument`.
 
     Raises:
-        TypeError: if `http_client` is not a client of `httpx` or `httpx2`.
+        TypeError: if `http_client` is not a client of `httpx` or `httpx2`, or an option is of another type.
     """
+    check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
+    check_options(phases=phases, suppress_http_instrumentation=suppress_http_instrumentation)
     settings = Settings(tracer_provider, meter_provider, metrics, logs, suppress_http_instrumentation)
     INSTRUMENTATION.instrument_http_client(http_client, lambda: _runtime(settings, phases))
 
@@ -137,6 +149,7 @@ def event_hooks(
     connection pool, and failures of custom transports. Each hop of a redirect is an attempt. The arguments are those of
     `instrument`.
     """
+    check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
     hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs), phases=True))
     return {"request": [hooks.request], "response": [hooks.response]}
 

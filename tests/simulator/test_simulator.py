@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -255,3 +256,21 @@ def test_it_needs_neither_the_sdk_nor_an_http_client() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+@pytest.mark.parametrize("item", [529, ["http_529"], None, b"http_529"])
+def test_what_cannot_be_played_is_refused(sim: Simulator, item: Any) -> None:
+    """At once, with an example of what can be."""
+    with pytest.raises(TypeError, match="expected the name of a fault, such as 'http_529'"):
+        sim.play(item)
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    """Of `python -m anthropic_otel.simulator`, with what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "-m", "anthropic_otel.simulator", "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "cannot listen there: Address already in use; without --port it takes a free one\n"

@@ -147,7 +147,8 @@ class Simulator:
     def play(self, *items: Playable) -> None:
         """Order what the next requests to `base_url` get, in that order; after it the mix, or `ok`.
 
-        Raises `KeyError` for a name that is not in the catalogue, `ValueError` for a fault that needs `endpoint`.
+        Raises `KeyError` for a name that is not in the catalogue, `ValueError` for a fault that needs `endpoint`,
+        `TypeError` for what is none of these.
         """
         self._weather.play(items)
 

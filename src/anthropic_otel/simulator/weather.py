@@ -9,7 +9,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from anthropic_otel.simulator.actions import Address, Detour, ExchangeAction, Handshake, Proxy, Reply, Tls
 from anthropic_otel.simulator.catalogue import fault
@@ -22,9 +22,15 @@ _OK = Reply()
 
 
 def playable(item: Playable) -> ExchangeAction:
-    """Return the action. Raises `KeyError` for an unknown name, `ValueError` for a fault that needs its own address."""
+    """Return the action.
+
+    Raises `KeyError` for an unknown name, `ValueError` for a fault that needs its own address, `TypeError` for what is
+    neither a name, nor a fault, nor an action.
+    """
     if isinstance(item, str):
         item = fault(item)
+    if not isinstance(item, (Fault, *get_args(ExchangeAction))):
+        raise TypeError(f"expected the name of a fault, such as 'http_529', a Fault or an action, not {item!r}")
     if not isinstance(item, Fault):
         return item
     if isinstance(item.action, Address | Tls | Handshake | Proxy | Detour):
