@@ -205,3 +205,25 @@ def test_what_was_recorded_is_flushed_at_the_exit() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert '"name": "a span"' in done.stdout
     assert '"name": "a.counter"' in done.stdout
+
+
+@pytest.mark.parametrize("export", ["otlp", "console"])
+@pytest.mark.parametrize("given", [None, "worker-7"])
+def test_every_process_has_an_id_of_its_own_also_where_the_sdk_gives_none(
+    process: Process, monkeypatch: pytest.MonkeyPatch, export: str, given: str | None
+) -> None:
+    """As before 1.43; traces and metrics have the same one, and one that the environment gives stays."""
+    from opentelemetry.sdk.resources import Resource
+
+    plain = Resource({"service.name": "shop"} | ({"service.instance.id": given} if given else {}))
+    monkeypatch.setattr(Resource, "create", lambda: plain)
+    providers.set_up(export)
+    ids = {
+        process.tracer.resource.attributes.get("service.instance.id"),
+        process.meter._sdk_config.resource.attributes.get("service.instance.id"),
+    }
+    assert len(ids) == 1
+    (found,) = ids
+    assert found
+    assert found == (given or found)
+    assert process.tracer.resource.attributes["service.name"] == "shop"

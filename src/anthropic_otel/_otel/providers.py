@@ -17,6 +17,7 @@ Export = Literal["otlp", "console"]
 
 _UNSET: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
 _NOOP: Final = _UNSET | {"NoOpTracerProvider", "NoOpMeterProvider", "_DefaultTracerProvider"}
+_INSTANCE_ID: Final = "service.instance.id"
 _INSTALL: Final = {
     "otlp_proto_http": "'anthropic-otel[otlp]'",
     "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
@@ -35,10 +36,11 @@ def set_up(export: str) -> None:
     if export not in ("otlp", "console"):
         raise ValueError(f"export must be 'otlp' or 'console', not {export!r}")
     try:
+        resource = _resource()
         if is_unset(trace.get_tracer_provider()):
-            trace.set_tracer_provider(_tracer_provider(export))
+            trace.set_tracer_provider(_tracer_provider(export, resource))
         if is_unset(metrics.get_meter_provider()):
-            metrics.set_meter_provider(_meter_provider(export))
+            metrics.set_meter_provider(_meter_provider(export, resource))
     except MissingExporter:
         raise
     except ImportError as error:
@@ -74,11 +76,26 @@ def _is(provider: object, names: frozenset[str]) -> bool:
     return type(provider).__name__ in names and type(provider).__module__.startswith("opentelemetry.")
 
 
-def _tracer_provider(export: str) -> Any:
+def _resource() -> Any:
+    """What the process is, with an id of its own: several workers without one share each series in Prometheus.
+
+    The OpenTelemetry SDK gives none before 1.43.
+    """
+    import uuid  # not at the top: whoever has providers of their own needs none
+
+    from opentelemetry.sdk.resources import Resource
+
+    found = Resource.create()
+    if found.attributes.get(_INSTANCE_ID):
+        return found
+    return found.merge(Resource({_INSTANCE_ID: str(uuid.uuid4())}))
+
+
+def _tracer_provider(export: str, resource: Any) -> Any:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
 
-    provider = TracerProvider()
+    provider = TracerProvider(resource=resource)
     if export == "console":
         provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
     elif _wanted("OTEL_TRACES_EXPORTER"):
@@ -86,15 +103,15 @@ def _tracer_provider(export: str) -> Any:
     return provider
 
 
-def _meter_provider(export: str) -> Any:
+def _meter_provider(export: str, resource: Any) -> Any:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
 
     if export == "console":
-        return MeterProvider([PeriodicExportingMetricReader(ConsoleMetricExporter())])
+        return MeterProvider([PeriodicExportingMetricReader(ConsoleMetricExporter())], resource=resource)
     if not _wanted("OTEL_METRICS_EXPORTER"):
-        return MeterProvider()
-    return MeterProvider([PeriodicExportingMetricReader(otlp_exporter("metrics"))])
+        return MeterProvider(resource=resource)
+    return MeterProvider([PeriodicExportingMetricReader(otlp_exporter("metrics"))], resource=resource)
 
 
 def _wanted(variable: str) -> bool:
