@@ -168,6 +168,7 @@ class Certificate(Enum):
     UNTRUSTED = "signed by a CA that the client does not know"
     WRONG_HOST = "trusted, but for another host name"
     EXPIRED = "trusted once, expired since"
+    NOT_YET = "trusted from tomorrow on"
 
 
 @dataclass(frozen=True, slots=True)

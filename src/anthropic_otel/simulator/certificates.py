@@ -58,6 +58,9 @@ class Authority:
             case Certificate.EXPIRED:
                 yesterday = datetime.now(timezone.utc) - timedelta(days=1)
                 leaf = self._ca.issue_cert(_HOST, not_before=yesterday - timedelta(days=1), not_after=yesterday)
+            case Certificate.NOT_YET:
+                tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+                leaf = self._ca.issue_cert(_HOST, not_before=tomorrow, not_after=tomorrow + timedelta(days=1))
             case _:
                 assert_never(certificate)
         return leaf

@@ -43,6 +43,15 @@ _HANDSHAKE: Final = (
         needs=_CA,
     ),
     network(
+        "tls_not_yet_valid",
+        "The certificate is not valid yet: the clock of one of both is wrong.",
+        Where.CONNECT,
+        Tls(Certificate.NOT_YET),
+        Cause.TLS_CERTIFICATE_ERROR,
+        Phase.TLS,
+        needs=_CA,
+    ),
+    network(
         "tls_plain_port",
         "The client speaks TLS to a server that speaks plain HTTP.",
         Where.CONNECT,
