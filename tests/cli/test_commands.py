@@ -1,8 +1,7 @@
-"""The commands `simulate` and `doctor`, and what is said where an extra is missing."""
+"""The command `simulate`, and what is said where an extra is missing."""
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -16,32 +15,11 @@ from click import ClickException
 from click.testing import CliRunner, Result
 
 from anthropic_otel._otel.providers import MissingExporter
-from anthropic_otel._render.traces import Attempt, Trace
-from anthropic_otel.cli import checkup, doctor, trial
 from anthropic_otel.cli.commands import cli, needs
-from anthropic_otel.cli.doctor import Finding, State
-
-TRACE = Trace(
-    "anthropic.messages.create",
-    0.1,
-    (Attempt(0, 0.03, "failed", 529, "529"), Attempt(0.07, 0.1, "completed", 200, backoff=0.04, source="retry_after")),
-)
 
 
 def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(cli, arguments)
-
-
-@pytest.fixture
-def tried(monkeypatch: pytest.MonkeyPatch) -> list[Trace | None]:
-    """What the trial call leaves, instead of a call: it would set the providers of this process."""
-    left: list[Trace | None] = [TRACE]
-    for name in [*os.environ]:
-        if name.startswith("OTEL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setattr(trial, "one_call", lambda: left[0])
-    monkeypatch.setattr(checkup, "isolate", lambda: None)
-    return left
 
 
 # -- simulate ----------------------------------------------------------------------------------------------------------
@@ -98,142 +76,6 @@ def test_simulate_lists_what_can_be_mixed() -> None:
     output = invoke("simulate", "--list").output
     assert "http_529 " in output
     assert "tls_expired" not in output
-
-
-# -- doctor ------------------------------------------------------------------------------------------------------------
-
-
-def test_doctor_makes_a_call_and_shows_it() -> None:
-    """In a process of its own, with a secret in the environment that must not be seen anywhere."""
-    secrets = {
-        "ANTHROPIC_API_KEY": "sk-ant-secret",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:secret@127.0.0.1:9/?token=secret",
-        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=secret",
-    }
-    command = [sys.executable, "-m", "anthropic_otel.cli", "doctor"]
-    done = subprocess.run(command, env={**os.environ, **secrets}, capture_output=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "both attempts were recorded" in done.stdout
-    assert re.search(r"^  attempt 1 .* 529$", done.stdout, re.MULTILINE)
-    assert "nobody at 127.0.0.1:9" in done.stdout
-    assert "secret" not in done.stdout + done.stderr
-
-
-def test_doctor_names_what_is_installed(tried: list[Trace | None]) -> None:
-    """A healthy installation is all good, and the exit code says so."""
-    result = invoke("doctor")
-    assert result.exit_code == 0
-    assert re.search(r"Anthropic SDK +\d+\.\d+", result.output)
-    assert re.search(r"HTTP clients +httpx", result.output)
-
-
-@pytest.mark.parametrize(
-    ("trace", "message"),
-    [
-        (None, "recorded nothing of a call"),
-        (Trace("call", 1, TRACE.attempts[1:]), r"recorded \(None,\) instead of a 529 and an answer"),
-    ],
-)
-def test_doctor_fails_if_attempts_are_not_recorded(
-    tried: list[Trace | None], trace: Trace | None, message: str
-) -> None:
-    """Whatever else is in order, this is what the library is for."""
-    tried[0] = trace
-    result = invoke("doctor")
-    assert result.exit_code == 1
-    assert re.search(message, result.output)
-
-
-def test_doctor_fails_where_the_sdk_is_switched_off(tried: list[Trace | None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that somebody has forgotten is named, with what to do about it."""
-    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    result = invoke("doctor")
-    assert result.exit_code == 1
-    assert "unset OTEL_SDK_DISABLED" in result.output
-
-
-@pytest.mark.parametrize(
-    ("at", "state", "text"),
-    [
-        (None, State.BAD, "not installed"),
-        ("0.39.9", State.BAD, "too old"),
-        ("0.40.0", State.GOOD, "0.40.0"),
-        ("2.99.1", State.GOOD, "2.99.1"),
-        ("3.0.0", State.NOTE, "newer than"),
-        ("3.0a1", State.NOTE, "newer than"),
-    ],
-)
-def test_doctor_knows_the_range_of_the_sdk(
-    monkeypatch: pytest.MonkeyPatch, at: str | None, state: State, text: str
-) -> None:
-    """Too old is a failure, newer than known is worth a line, in between is well."""
-    monkeypatch.setattr(doctor, "installed", lambda name: at)
-    finding = doctor.sdk()
-    assert finding.state is state
-    assert text in finding.text
-    assert bool(finding.remedy) == (state is State.BAD)
-
-
-@pytest.mark.parametrize("url", ["", "://", "http://:4318", "http://h:port"])
-def test_doctor_does_not_stumble_over_an_endpoint(url: str) -> None:
-    """What is no URL is a finding, not a traceback."""
-    assert doctor.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", url).state is State.BAD
-
-
-def test_doctor_looks_where_telemetry_goes_by_default(
-    tried: list[Trace | None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a variable that is the usual port of this machine, which is another one for gRPC."""
-    asked: list[str] = []
-
-    def endpoint(_: str, url: str) -> Finding:
-        asked.append(url)
-        return doctor.sdk()
-
-    monkeypatch.setattr(doctor, "endpoint", endpoint)
-    invoke("doctor")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    invoke("doctor")
-    assert asked == ["http://localhost:4318", "http://localhost:4317"]
-
-
-def test_doctor_knows_the_port_of_the_other_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTP that is sent to gRPC's port is answered by nobody, though the port is open."""
-    monkeypatch.delenv("OTEL_EXPORTER_OTLP_PROTOCOL", raising=False)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        assert doctor.endpoint("X", url).state is State.GOOD
-        monkeypatch.setattr(doctor, "_GRPC_PORT", port)
-        assert "OTEL_EXPORTER_OTLP_PROTOCOL=grpc" in doctor.endpoint("X", url).remedy
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-        assert doctor.endpoint("X", url).state is State.GOOD
-
-
-@pytest.mark.parametrize(
-    ("exporters", "variables", "state"),
-    [
-        (["otlp_proto_grpc"], {}, State.GOOD),
-        (["otlp_proto_http"], {}, State.NOTE),
-        (["otlp_proto_http"], {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, State.GOOD),
-        (["console"], {"OTEL_TRACES_EXPORTER": "console"}, State.GOOD),
-        ([], {"OTEL_CONFIG_FILE": "otel.yaml"}, State.GOOD),
-    ],
-)
-def test_doctor_knows_what_a_start_without_code_needs(
-    tried: list[Trace | None],
-    monkeypatch: pytest.MonkeyPatch,
-    exporters: list[str],
-    variables: dict[str, str],
-    state: State,
-) -> None:
-    """The distro exports by gRPC unless told otherwise, and sets nothing up where it cannot."""
-    monkeypatch.setattr(doctor, "installed", lambda name: "1.0")
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    finding = doctor.zero_code(exporters)
-    assert finding.state is state
-    assert bool(finding.remedy) == (state is State.NOTE)
 
 
 # -- what is missing ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ the extra to install.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from anthropic_otel import __version__
 from anthropic_otel._otel.providers import MissingExporter
 from anthropic_otel._render.styled import Piece, Style
 from anthropic_otel._render.terminal import Terminal
+from anthropic_otel.cli.doctor.command import doctor
 from anthropic_otel.cli.environment import isolate
 from anthropic_otel.cli.stack.commands import stack
 from anthropic_otel.cli.why.command import why
@@ -42,6 +42,7 @@ def cli() -> None:
     """Makes every HTTP attempt of the Anthropic SDK visible."""
 
 
+cli.add_command(doctor)
 cli.add_command(stack)
 cli.add_command(why)
 
@@ -140,15 +141,3 @@ def bundle(directory: Path, force: bool, only: str | None, **options: Any) -> No
         click.echo(f"  {directory / folder}  {count} file{'s' * (count != 1)}")
     click.echo(f"{len(done.written)} files written, {len(done.unchanged)} were up to date")
     click.echo(f"Start it all: docker compose -f {directory / 'collector-config' / 'compose.yaml'} up -d")
-
-
-@cli.command()
-def doctor() -> None:
-    """Check whether instrument() works here.
-
-    Tells what is installed and set, and makes a call against a simulator.
-    Exits with 1 if something keeps the library from its work.
-    """
-    from anthropic_otel.cli.checkup import check_up
-
-    sys.exit(0 if check_up(Terminal()) else 1)

@@ -1,0 +1,122 @@
+"""`ANTHROPIC_BASE_URL`: where the SDK sends its requests, and what is wrong with that address.
+
+Rule: of a URL that can be read, scheme, host and port are shown. A path may be somebody's key, and of what cannot be
+read anything may be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from anthropic_otel._core.semconv import NetworkCause
+from anthropic_otel.cli.doctor.findings import Finding, bad, faults, info, note
+
+NAME: Final = "ANTHROPIC_BASE_URL"
+DEFAULT: Final = "https://api.anthropic.com"
+_SUBJECT: Final = "Target"
+_EXAMPLE: Final = f"unset {NAME}, or set one such as {DEFAULT}"
+_PORTS: Final = {"http": 80, "https": 443}
+_NOT_SENT: Final = NetworkCause.REQUEST_NOT_SENT.value
+_PATHS: Final = re.compile(r"/v1(/messages)?/?$")
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
+_LOOPBACK: Final = re.compile(r"localhost|127\.[0-9.]+|::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the API is. `url` is what the SDK is given and is not to be shown; `shown` is."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def shown(self) -> str:
+        """Scheme, host and, if it is not the scheme's own, port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether this is the API itself, and not a gateway or a test server."""
+        return self.shown == DEFAULT
+
+
+def examine(environment: Mapping[str, str], profile_url: str | None = None) -> tuple[Target | None, list[Finding]]:
+    """The target, `None` if the SDK cannot use it, and what there is to say about it.
+
+    `profile_url` is the base URL of the SDK's profile, `None` without one. The variable goes before it.
+    """
+    url, source = environment.get(NAME), NAME
+    if url is None:
+        url, source = (profile_url, "the SDK's profile") if profile_url else (DEFAULT, f"default; {NAME} is not set")
+    findings = list(_wrong(url))
+    target = None if findings else _target(url)
+    if target is None:
+        return None, findings or [bad(_SUBJECT, f"{NAME} is not a URL", _EXAMPLE, _NOT_SENT)]
+    path = urlsplit(url).path.strip("/")
+    shown = f"{target.shown} (and a path)" if path else target.shown
+    return target, [info(_SUBJECT, f"{shown}   {source}"), *_doubtful(url, target)]
+
+
+def _target(url: str) -> Target | None:
+    parts = _split(url)
+    if parts is None or parts.hostname is None:
+        return None
+    return Target(url, parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme])
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of the URL; `None` if it has a port that is none, or brackets that do not match."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port is None or parts.port else None
+    except ValueError:
+        return None
+
+
+def _wrong(url: str) -> Iterator[Finding]:
+    """Why the SDK cannot send anything to the URL: nothing if it can."""
+    if not url.strip():
+        yield bad(_SUBJECT, f"{NAME} is set, but empty", f"unset {NAME}", _NOT_SENT)
+    elif url != url.strip() or re.search(r"[\x00-\x20\x7f]", url):
+        where = "begins with a blank" if url != url.lstrip() else "ends in a blank or newline"
+        text = where if url != url.strip() else "has a blank or control character in it"
+        yield bad(_SUBJECT, f"{NAME} {text}", "take it out", _NOT_SENT)
+    elif url[0] in "\"'" or url[-1] in "\"'":
+        yield bad(_SUBJECT, f"{NAME} has quotes around it", "take them off: they are part of the value", _NOT_SENT)
+    elif "://" not in url:
+        shown = f" ({url})" if _HOST.fullmatch(url) else ""
+        remedy = f"{NAME}=https://{url}" if shown else _EXAMPLE
+        yield bad(_SUBJECT, f"{NAME} has no https:// in front{shown}", remedy, _NOT_SENT)
+    elif (scheme := url.partition("://")[0].lower()) not in _PORTS:
+        known = f" ({scheme}://)" if re.fullmatch(r"[a-z][a-z0-9+.-]{0,15}", scheme) else ""
+        yield bad(_SUBJECT, f"{NAME} is neither https:// nor http://{known}", _EXAMPLE, _NOT_SENT)
+    elif (parts := _split(url)) is None:
+        yield bad(_SUBJECT, f"{NAME} has a port that is no number from 1 to 65535", _EXAMPLE, _NOT_SENT)
+    elif not parts.hostname:
+        yield bad(_SUBJECT, f"{NAME} has no host name", _EXAMPLE, _NOT_SENT)
+
+
+def _doubtful(url: str, target: Target) -> Iterator[Finding]:
+    """What is wrong with a URL that can be used."""
+    parts = urlsplit(url)
+    if _PATHS.search(parts.path):
+        yield bad(_SUBJECT, f"{NAME} ends in /v1: the SDK adds /v1/messages to it", "take /v1 off its end")
+    if parts.query or parts.fragment:
+        yield bad(_SUBJECT, f"{NAME} has a query or fragment, after which the SDK puts its path", "take it off")
+    if parts.username is not None:
+        yield note(_SUBJECT, f"{NAME} has a user name or password in it (not shown)", "a proxy or log may show it")
+    if target.scheme == "http" and not _LOOPBACK.fullmatch(target.host):
+        yield note(_SUBJECT, "http:// is not encrypted: whoever is on the way reads the key", "use https://")
+
+
+def faulty(findings: list[Finding]) -> bool:
+    """Whether something among the findings keeps a request from being sent."""
+    return any(finding.cause == _NOT_SENT for finding in faults(findings))

@@ -1,0 +1,113 @@
+"""The proxy by which the SDK's client goes, and what is wrong with the variables that say so.
+
+The HTTP libraries take `HTTPS_PROXY` for https, `HTTP_PROXY` for http, and `ALL_PROXY` for what has none of its own;
+names in small letters go before those in capitals; `NO_PROXY` excepts hosts. Every proxy variable is read when a client
+is made, so that a malformed one breaks the client also where another one is used.
+
+Rule: the proxy is the one that the client itself would use. User name and password are not shown.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from anthropic_otel._core.semconv import NetworkCause
+from anthropic_otel.cli.doctor.api.base_url import Target
+from anthropic_otel.cli.doctor.findings import Finding, bad, info, note
+
+_SUBJECT: Final = "Proxy"
+_NOT_SENT: Final = NetworkCause.REQUEST_NOT_SENT.value
+_SCHEMES: Final = ("http", "https", "all")
+_SOCKS: Final = ("socks5", "socks5h")
+_KNOWN: Final = ("http", "https", *_SOCKS)
+_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_EXAMPLE: Final = "one such as http://proxy.example:3128"
+
+
+def wrong(environment: Mapping[str, str]) -> list[Finding]:
+    """What keeps a client from being made."""
+    return [finding for name, value in _variables(environment) for finding in _wrong(name, value)]
+
+
+def examine(environment: Mapping[str, str], target: Target, used: str | None) -> list[Finding]:
+    """What there is to say about the proxy. `used` is the one that the client uses, as `host:port`."""
+    return [_used(environment, target, used), *_doubtful(environment, used)]
+
+
+def name_of(environment: Mapping[str, str], target: Target, used: str | None) -> str:
+    """The variable that names the proxy which the client uses; of several the one that it reads."""
+    variables = _variables(environment, target.scheme)
+    return next((name for name, value in variables if used and _parsed(value)[1] == used), "HTTPS_PROXY")
+
+
+def _variables(environment: Mapping[str, str], first: str = "http") -> Iterator[tuple[str, str]]:
+    """The variables that are set, in the order in which a client goes by them to a URL of the scheme `first`."""
+    for scheme in sorted(_SCHEMES, key=lambda each: (each != first, each != "all")):
+        for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()):
+            if environment.get(name):
+                yield name, environment[name]
+
+
+def _parsed(value: str) -> tuple[str, str | None]:
+    """Scheme, and host and port; `None` for these if the value is not a URL of a proxy."""
+    url = value if "://" in value else f"http://{value}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "", None
+    if not host:
+        return parts.scheme, None
+    bracketed = f"[{host}]" if ":" in host else host
+    return parts.scheme, f"{bracketed}:{port or _PORTS.get(parts.scheme, 80)}"
+
+
+def _wrong(name: str, value: str) -> Iterator[Finding]:
+    scheme, address = _parsed(value)
+    if any(character.isspace() or not character.isprintable() for character in value):
+        yield bad(_SUBJECT, f"{name} has a blank or newline in it", "take it out", _NOT_SENT)
+    elif value[0] in "\"'":
+        yield bad(_SUBJECT, f"{name} has quotes around it", "take them off: they are part of the value", _NOT_SENT)
+    elif scheme and scheme not in _KNOWN:
+        remedy = "http:// for an HTTP proxy, socks5:// for a SOCKS one"
+        yield bad(_SUBJECT, f"{name} is not a proxy that the SDK can use ({scheme}://)", remedy, _NOT_SENT)
+    elif address is None:
+        yield bad(_SUBJECT, f"{name} is not the URL of a proxy", _EXAMPLE, _NOT_SENT)
+    elif scheme in _SOCKS and importlib.util.find_spec("socksio") is None:
+        yield bad(
+            _SUBJECT, f"{name} is a SOCKS proxy, for which a package is missing", "pip install socksio", _NOT_SENT
+        )
+
+
+def _used(environment: Mapping[str, str], target: Target, used: str | None) -> Finding:
+    variables = list(_variables(environment, target.scheme))
+    if used is None:
+        return info(_SUBJECT, f"none{_why_none(environment, target, [name for name, _ in variables])}")
+    for name, value in variables:
+        scheme, address = _parsed(value)
+        if address == used:
+            hidden = " (user and password not shown)" if "@" in value else ""
+            return info(_SUBJECT, f"{scheme}://{used}{hidden}   {name}")
+    return info(_SUBJECT, f"{used}   the system's settings")
+
+
+def _why_none(environment: Mapping[str, str], target: Target, names: list[str]) -> str:
+    own = [name for name in names if name.lower() in (f"{target.scheme}_proxy", "all_proxy")]
+    if own:
+        return f": NO_PROXY excepts {target.host} from {own[0]}"
+    return f": {names[0]} is not for {target.scheme}://" if names else ""
+
+
+def _doubtful(environment: Mapping[str, str], used: str | None) -> Iterator[Finding]:
+    for scheme in _SCHEMES:
+        small, capital = f"{scheme}_proxy", f"{scheme}_proxy".upper()
+        both = environment.get(small), environment.get(capital)
+        if all(both) and both[0] != both[1]:
+            yield note(_SUBJECT, f"{small} and {capital} differ: {small} is used", "unset one of them")
+    for name, value in _variables(environment):
+        scheme, address = _parsed(value)
+        if address == used and used is not None and scheme == "https":
+            yield note(_SUBJECT, f"{name} asks for TLS to the proxy itself", "most proxies want http:// there")

@@ -1,0 +1,62 @@
+"""Why a certificate was refused, and what to do about it.
+
+Rule: the reason is OpenSSL's number. What the certificate says is added where it could be read.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from anthropic_otel.cli.doctor.api.authorities import FILE
+from anthropic_otel.cli.doctor.api.base_url import NAME, Target
+from anthropic_otel.cli.doctor.api.certificates import Certificate
+
+_NOT_YET, _EXPIRED = 9, 10
+_SELF_SIGNED: Final = 18
+_WRONG_NAME: Final = (62, 64)
+_MOST_NAMES: Final = 2
+
+
+def advice_on_certificate(
+    code: int | None, certificate: Certificate | None, target: Target, now: float
+) -> tuple[str, str]:
+    """How it is, and what to do. `code` is OpenSSL's X509_V_ERR_…, `now` this machine's clock."""
+    signed = f', signed by "{certificate.issuer}"' if certificate is not None and certificate.issuer else ""
+    if code in (_NOT_YET, _EXPIRED):
+        return _of_time(certificate, now, expired=code == _EXPIRED)
+    if code in _WRONG_NAME:
+        names = ", ".join(certificate.names[:_MOST_NAMES]) if certificate is not None else ""
+        text = f"the certificate is for {names or 'another name'}, not for {target.host}"
+        return text, f"use the name that it is for in {NAME}; else something answers in the API's place"
+    if code == _SELF_SIGNED or (certificate is not None and certificate.self_signed):
+        return (
+            "the certificate is signed by nobody but itself",
+            f"{FILE}=/path/to/that-certificate.pem, if you trust it",
+        )
+    if not signed:
+        return "the certificate is signed by a CA that is not among the CAs", f"{FILE}=/path/to/the-ca.pem"
+    return f"{signed.removeprefix(', ')}, which is not among the CAs", f"{FILE}=/path/to/{_file_name(certificate)}.pem"
+
+
+def _file_name(certificate: Certificate | None) -> str:
+    """Inspection by a company's own box is by far the most frequent reason."""
+    return "corp-ca" if certificate is not None else "the-ca"
+
+
+def _of_time(certificate: Certificate | None, now: float, *, expired: bool) -> tuple[str, str]:
+    clock = f"this machine's clock says {_day(now)}"
+    if certificate is None:
+        text = "the certificate has expired" if expired else "the certificate is not valid yet"
+    elif expired:
+        text = f"the certificate expired on {_day(certificate.ends)}"
+    else:
+        text = f"the certificate is valid only from {_day(certificate.begins)}"
+    return f"{text}; {clock}", "if the clock is wrong, set it (NTP); else its owner has to renew it"
+
+
+def _day(seconds: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+    except (OverflowError, OSError, ValueError):
+        return "a day beyond the calendar"

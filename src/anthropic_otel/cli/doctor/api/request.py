@@ -1,0 +1,163 @@
+"""One request by the SDK's own client, with its rules for proxies, CAs and addresses, and what came of it.
+
+Without a key it is `POST /v1/messages` with an empty object: the API answers 401, and nothing can be billed. With the
+key it is `GET /v1/models`, which is free.
+
+Rule: without a key, whatever may be one is taken off every request, that of a redirect too, right before it is sent.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from anthropic_otel._adapters.transports import facts_of
+from anthropic_otel._core.cause import classify
+from anthropic_otel._core.cause_chain import chain
+from anthropic_otel._core.semconv import NetworkCause
+from anthropic_otel.cli.doctor.api.key import HEADERS
+from anthropic_otel.cli.doctor.api.steps import Steps
+from anthropic_otel.cli.doctor.deadline import Deadline
+from anthropic_otel.testing import Attempt, capture
+
+_KEY_HEADERS: Final = ("authorization", "x-api-key")
+_NO_KEY: Final = "not-a-key"
+_KEPT: Final = ("content-type", "date", "server", "via", "location", "www-authenticate", "proxy-authenticate", "cf-ray")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The head of a response. `headers` are those of `_KEPT` that it has."""
+
+    status: int
+    headers: Mapping[str, str]
+    at: float
+
+
+@dataclass
+class Exchange:
+    """What came of the request. Filled in as it goes on, so that one that hangs can be read too.
+
+    `verify_code` and `tls_reason` are OpenSSL's own words for a certificate and a handshake that failed.
+
+    `attempt` is what the library records of it, `None` until it has ended. `made` is whether there was a client at all;
+    if not, `cause` and `error` say why: a word of the schema, and the type of the exception.
+    """
+
+    steps: Steps = field(default_factory=Steps)
+    answers: list[Answer] = field(default_factory=list)
+    attempt: Attempt | None = None
+    made: bool = False
+    proxy: str | None = None
+    cause: str | None = None
+    error: str = ""
+    verify_code: int | None = None
+    tls_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The SDK's client of a process like this one, or the exception that its constructor raised."""
+
+    base_url: str | None = None
+    proxy: str | None = None
+    error: Exception | None = None
+
+    @property
+    def cause(self) -> str | None:
+        """The word for the exception."""
+        return unmade_cause(self.error) if self.error is not None else None
+
+
+def make(url: str | None) -> Made:
+    """Makes a client as an app would, to see where it would go. `url` `None`: as the SDK's profile says."""
+    import anthropic
+
+    try:
+        with anthropic.DefaultHttpxClient() as http_client:
+            options: dict[str, Any] = {"base_url": url, "api_key": _NO_KEY} if url is not None else {}
+            client = anthropic.Anthropic(http_client=http_client, **options)
+            return Made(str(client.base_url), facts_of(http_client, client.base_url).proxy)
+    except Exception as error:
+        return Made(error=error)
+
+
+def unmade_cause(error: Exception) -> str:
+    """The word for what a constructor raised. Nothing was sent, whatever it is."""
+    word = classify(error).word
+    return str((NetworkCause.REQUEST_NOT_SENT if word is NetworkCause.OTHER else word).value)
+
+
+def send(exchange: Exchange, url: str, environment: Mapping[str, str], deadline: Deadline, *, with_key: bool) -> None:
+    """Sends the request and fills in what came of it. Never raises.
+
+    `deadline` bounds each step of its own; a request of several slow steps may take longer, and is then left behind.
+    """
+    import anthropic
+
+    try:
+        seconds = max(deadline.remaining, 0.1)
+        timeout = anthropic.Timeout(seconds, connect=seconds, read=seconds, write=seconds, pool=seconds)
+        outgoing, incoming = _Outgoing(exchange, environment, with_key), _Incoming(exchange)
+        hooks: dict[str, Any] = {"request": [outgoing], "response": [incoming]}
+        with anthropic.DefaultHttpxClient(timeout=timeout, event_hooks=hooks) as http_client:
+            options: dict[str, Any] = {} if with_key else {"api_key": _NO_KEY}
+            client = anthropic.Anthropic(base_url=url, http_client=http_client, max_retries=0, **options)
+            exchange.proxy = facts_of(http_client, client.base_url).proxy
+            exchange.steps.proxied = exchange.proxy is not None
+            exchange.made = True
+            _send(client, exchange, with_key)
+    except Exception as error:
+        exchange.cause, exchange.error = unmade_cause(error), type(error).__qualname__
+
+
+def _send(client: Any, exchange: Exchange, with_key: bool) -> None:
+    with capture(real_time=True) as captured:
+        try:
+            if with_key:
+                client.get("/v1/models", cast_to=object)
+            else:
+                client.post("/v1/messages", body={}, cast_to=object)
+        except Exception as error:
+            exchange.error = type(error).__qualname__
+            _read_tls(exchange, error)
+            if not captured.attempts:
+                exchange.cause = unmade_cause(error)
+        exchange.attempt = captured.attempts[-1] if captured.attempts else None
+
+
+def _read_tls(exchange: Exchange, error: Exception) -> None:
+    for each in chain(error):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            exchange.verify_code = each.verify_code
+        if isinstance(each, ssl.SSLError):
+            exchange.tls_reason = str(each.reason or "")
+
+
+class _Outgoing:
+    """Called with each request before it is sent: takes off what may be a key, and listens to the transport."""
+
+    def __init__(self, exchange: Exchange, environment: Mapping[str, str], with_key: bool) -> None:
+        lines = environment.get(HEADERS, "").split("\n")
+        own = [line.partition(":")[0].strip() for line in lines if ":" in line]
+        self._exchange: Final = exchange
+        self._taken_off: Final = [] if with_key else [*_KEY_HEADERS, *(name for name in own if name)]
+
+    def __call__(self, request: Any) -> None:
+        for name in self._taken_off:
+            request.headers.pop(name, None)
+        self._exchange.steps.listen_to(request)
+
+
+class _Incoming:
+    """Called with the head of each response."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange: Final = exchange
+
+    def __call__(self, response: Any) -> None:
+        kept = {name: str(response.headers[name]) for name in _KEPT if name in response.headers}
+        self._exchange.answers.append(Answer(int(response.status_code), kept, time.time()))

@@ -1,0 +1,168 @@
+"""The way to the API, from the variables to the answer.
+
+Rule: a step is tried only if those before it can work, and what is not tried is said.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from anthropic_otel._core.semconv import NetworkCause
+from anthropic_otel.cli.doctor.api import (
+    authorities,
+    base_url,
+    certificates,
+    clock,
+    key,
+    names,
+    proxies,
+    request,
+    verdicts,
+)
+from anthropic_otel.cli.doctor.api.base_url import Target
+from anthropic_otel.cli.doctor.api.steps import Kind
+from anthropic_otel.cli.doctor.deadline import NETWORK, Deadline, Work
+from anthropic_otel.cli.doctor.findings import Finding, Section, State, bad, good, info, untried
+
+TITLE: Final = "The way to the API"
+_SHARE: Final = 0.8
+"""Of the time that is left, for a step of its own: the rest is for telling that it has not come to an end."""
+
+
+def section(environment: Mapping[str, str], deadline: Deadline, *, with_key: bool, offline: bool) -> Section:
+    """All of it. Takes at most until the deadline."""
+    return Section("api", TITLE, tuple(_findings(environment, deadline, with_key, offline)))
+
+
+def _findings(environment: Mapping[str, str], deadline: Deadline, with_key: bool, offline: bool) -> Iterator[Finding]:
+    of_proxies = proxies.wrong(environment)
+    of_authorities = authorities.examine(environment, _default_context())
+    broken = [*of_proxies, *(each for each in of_authorities if each.cause == NetworkCause.REQUEST_NOT_SENT.value)]
+    target, of_target = base_url.examine(environment, _profile_url(environment))
+    made = request.make(target.url) if target is not None else request.Made()
+    if made.error is not None and not broken and not base_url.faulty(of_target):
+        broken.append(_unmade(made))
+        of_target.append(broken[-1])
+    yield from of_target
+    if target is None or made.error is not None:
+        yield from of_proxies
+    else:
+        yield from of_proxies or proxies.examine(environment, target, made.proxy)
+    yield from of_authorities
+    yield from key.examine(environment, to_the_api=target is not None and target.is_default)
+    if offline:
+        yield untried("Network", "not tried (--offline)")
+    elif target is None or made.error is not None:
+        yield untried("Network", "not tried: the SDK cannot send anything as it is set")
+    else:
+        yield from _go(environment, target, made.proxy, deadline, with_key)
+
+
+def _profile_url(environment: Mapping[str, str]) -> str | None:
+    """The base URL of the SDK's profile, which it takes where no variable says more; `None` if there is none."""
+    if any(environment.get(name) for name in (base_url.NAME, key.KEY, key.TOKEN)):
+        return None
+    url = request.make(None).base_url
+    return url if url is not None and url.rstrip("/") != base_url.DEFAULT else None
+
+
+def _default_context() -> ssl.SSLContext | None:
+    """A TLS context as the SDK's HTTP library makes it, `None` if it cannot."""
+    try:
+        import httpx2 as library
+    except ImportError:
+        import httpx as library  # type: ignore[no-redef]
+    try:
+        context: Any = library.create_ssl_context()
+    except (OSError, ValueError):
+        return None
+    return context if isinstance(context, ssl.SSLContext) else None
+
+
+def _unmade(made: request.Made) -> Finding:
+    name = type(made.error).__qualname__
+    return bad("Client", f"the SDK cannot make a client: {name}", "mend what is marked here", made.cause)
+
+
+# -- the network -------------------------------------------------------------------------------------------------------
+
+
+def _go(
+    environment: Mapping[str, str], target: Target, proxy: str | None, deadline: Deadline, with_key: bool
+) -> Iterator[Finding]:
+    deadline = deadline.at_least(NETWORK)
+    host, port = _split(proxy) if proxy is not None else (target.host, target.port)
+    found = names.look_up(host, port, deadline)
+    if found.late:
+        yield _unresolved(found, None, "")
+        yield untried(_rest(target), "not tried")
+        return
+    exchange = request.Exchange()
+    share = Deadline(deadline.remaining * _SHARE / max(1, len(found.addresses)))
+    sending = Work(lambda: request.send(exchange, target.url, environment, share, with_key=with_key))
+    reached = names.reach_each(found, share)
+    sending.result(deadline, lambda: None)
+    if found.cause is not None and not any(step.worked for step in exchange.steps.found):
+        name = proxies.name_of(environment, target, proxy) if proxy is not None else ""
+        yield _unresolved(found, exchange.attempt.cause if exchange.attempt is not None else None, name)
+        yield untried(_rest(target), "not tried")
+        return
+    if not names.is_address(host):
+        yield good("DNS", f"{host} is {', '.join(found.texts) or 'known at the second try'}", found.seconds)
+    trip = verdicts.Trip(target, found, reached, proxies.name_of(environment, target, proxy), with_key)
+    if _refused_certificate(exchange):
+        trip = replace(trip, certificate=certificates.fetch(target.url, deadline))
+    yield from _of_exchange(exchange, trip)
+
+
+def _of_exchange(exchange: request.Exchange, trip: verdicts.Trip) -> Iterator[Finding]:
+    if not exchange.steps.found and exchange.attempt is None and not exchange.error:
+        yield untried(_rest(trip.target), "not known: there was no time left")
+        return
+    if not exchange.steps.found:
+        text = "the SDK could not send a request" + (f" ({exchange.error})" if exchange.error else "")
+        yield bad("HTTP", text, _unsent_remedy(trip), exchange.cause or verdicts.cause_of(exchange))
+        return
+    findings = list(verdicts.of_request(exchange, trip))
+    yield from findings
+    if exchange.answers:
+        yield from clock.examine(exchange.answers[-1])
+    if not trip.with_key and findings[-1].state is State.GOOD:
+        yield info("Key", "not sent, and so not tested: --with-key asks the API whether it takes it")
+
+
+def _unsent_remedy(trip: verdicts.Trip) -> str:
+    return "set ANTHROPIC_API_KEY: --with-key needs one" if trip.with_key else "mend what is marked here"
+
+
+def _refused_certificate(exchange: request.Exchange) -> bool:
+    last = exchange.steps.last
+    refused = verdicts.cause_of(exchange) == NetworkCause.TLS_CERTIFICATE_ERROR.value
+    return refused and last is not None and last.kind is Kind.TLS and not last.hop
+
+
+def _unresolved(found: names.LookUp, cause: str | None, proxy_name: str) -> Finding:
+    errno = found.cause.errno if found.cause is not None else None
+    text = f"{found.host}: the resolver did not answer" if found.late else f"{found.host}: there is no such name"
+    if not found.late and errno not in ("EAI_NONAME", "EAI_NODATA", None):
+        text = f"{found.host}: the name could not be resolved"
+    remedy = (
+        f"correct the proxy's name in {proxy_name}, or look at the DNS of this machine"
+        if proxy_name
+        else "check the spelling, then the DNS and egress policy here; behind a proxy, set HTTPS_PROXY"
+    )
+    word = cause or (found.cause.word.value if found.cause is not None else None)
+    return bad("DNS", text + (f" ({errno})" if errno and not found.late else ""), remedy, word, found.seconds)
+
+
+def _rest(target: Target) -> str:
+    return ", ".join(["TCP", *(kind.value for kind in verdicts.after(Kind.TCP, target))])
+
+
+def _split(address: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{address}")
+    return parts.hostname or "", parts.port or 80

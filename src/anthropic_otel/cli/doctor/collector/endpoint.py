@@ -1,0 +1,114 @@
+"""Where a signal goes by OTLP, and what is wrong with that URL.
+
+Rule: scheme, host, port and OTLP's own path are shown. Another path, a query or user information may be a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from anthropic_otel._core.semconv import NetworkCause
+from anthropic_otel.cli.doctor.collector.start import GRPC, Signal, variable
+from anthropic_otel.cli.doctor.findings import Finding, bad, note
+
+NAME: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_DEFAULTS: Final = {True: "http://localhost:4317", False: "http://localhost:4318"}
+_PORTS: Final = {"http": 80, "https": 443}
+_NOT_SENT: Final = NetworkCause.REQUEST_NOT_SENT.value
+_QUOTES: Final = "\"'"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a signal goes.
+
+    `url` is the value as it is, `source` the variable or file that has it, or `default`. `exact` is whether HTTP posts
+    to it as it is, and not to OTLP's path below it.
+    """
+
+    signal: Signal
+    protocol: str
+    url: str
+    source: str
+    exact: bool = False
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing is set."""
+        return self.source == "default"
+
+    @property
+    def over_grpc(self) -> bool:
+        """Whether it is gRPC's."""
+        return self.protocol == GRPC
+
+    @property
+    def parts(self) -> SplitResult | None:
+        """The parts of the URL, `None` if it is none."""
+        try:
+            parts = urlsplit(self.url)
+            return parts if parts.hostname and (parts.port is None or parts.port) else None
+        except ValueError:
+            return None
+
+    @property
+    def address(self) -> str:
+        """Host and port, for a URL that can be used."""
+        parts = self.parts
+        if parts is None:
+            return "the endpoint"
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{host}:{parts.port or _PORTS.get(parts.scheme, 4317)}"
+
+    @property
+    def shown(self) -> str:
+        """The URL that the exporter posts to, without what may be a secret."""
+        parts = self.parts
+        if parts is None:
+            return self.source
+        own = f"/v1/{self.signal.value}"
+        path = "" if self.over_grpc else own
+        if not self.over_grpc and self.exact:
+            path = parts.path if parts.path in ("", "/", own) else "/..."
+        elif parts.path.strip("/") and not self.over_grpc:
+            path = f"/...{own}"
+        return f"{parts.scheme}://{self.address}{path}"
+
+
+def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
+    """The endpoint of a signal that goes by that protocol."""
+    found = variable(environment, signal, "ENDPOINT")
+    name, url = found if found is not None else ("default", _DEFAULTS[protocol == GRPC])
+    return Endpoint(signal, protocol, url, name, exact=name.endswith(f"_{signal.value.upper()}_ENDPOINT"))
+
+
+def wrong(endpoint: Endpoint) -> Iterator[Finding]:
+    """Why nothing can be sent to it: nothing if it can be tried."""
+    url, name = endpoint.url, endpoint.source
+    subject = endpoint.signal.subject
+    example = f"{name}={_DEFAULTS[endpoint.over_grpc]}"
+    if url != url.strip() or any(character.isspace() for character in url):
+        yield bad(subject, f"{name} has a blank or newline in it", "take it out", _NOT_SENT)
+    elif url[0] in _QUOTES or url[-1] in _QUOTES:
+        yield bad(subject, f"{name} has quotes around it", "take them off: they are part of the value", _NOT_SENT)
+    elif "://" not in url:
+        meant = "gRPC takes TLS for it" if endpoint.over_grpc else "nothing can be sent there"
+        yield bad(subject, f"{name} has no http:// in front: {meant}", example, _NOT_SENT)
+    elif endpoint.parts is None:
+        yield bad(subject, f"{name} is not a URL", example, _NOT_SENT)
+    elif endpoint.parts.scheme not in _PORTS:
+        yield bad(subject, f"{name} is neither http:// nor https://", example, _NOT_SENT)
+
+
+def doubtful(endpoint: Endpoint) -> Iterator[Finding]:
+    """What is worth a line about one that can be tried."""
+    parts = endpoint.parts
+    if parts is None:
+        return
+    if parts.query or parts.username is not None:
+        yield note(
+            "OTLP", f"{endpoint.source} has a secret in it (not shown)", "OTEL_EXPORTER_OTLP_HEADERS is for those"
+        )

@@ -1,0 +1,101 @@
+"""OpenTelemetry's other variables, as far as they decide whether and how telemetry leaves the process.
+
+Rule: values are checked by what OpenTelemetry does with them: some it refuses with an exception where the app starts,
+some it replaces by a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+from anthropic_otel.cli.doctor.findings import Finding, bad, note
+
+_PROPAGATORS: Final = "OTEL_PROPAGATORS"
+_BUILT_IN: Final = {"tracecontext", "baggage", "none"}
+_TEMPORALITY: Final = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+_DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+_COMPRESSIONS: Final = ("none", "gzip", "deflate")
+_FILES: Final = ("_CERTIFICATE", "_CLIENT_CERTIFICATE", "_CLIENT_KEY")
+_NUMBERS: Final = (
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_METRIC_EXPORT_TIMEOUT",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_BSP_EXPORT_TIMEOUT",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+)
+_LIMITS: Final = ("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT")
+_ATTRIBUTES: Final = 48
+"""An attempt has fewer attributes than that."""
+
+
+def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """What there is to say about them; nothing where all is well."""
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        yield bad("Switch", "OTEL_SDK_DISABLED=true: nothing is recorded", "unset OTEL_SDK_DISABLED")
+    if "anthropic_otel" in [name.strip() for name in environment.get(_DISABLED, "").split(",")]:
+        yield note("Switch", f"{_DISABLED} switches the zero-code start off", f"take anthropic_otel out of {_DISABLED}")
+    yield from _propagators(environment)
+    yield from _metrics(environment)
+    yield from _values(environment)
+
+
+def _propagators(environment: Mapping[str, str]) -> Iterator[Finding]:
+    value = environment.get(_PROPAGATORS)
+    if value is None:
+        return
+    names = [name.strip() for name in value.split(",")]
+    known = _BUILT_IN | {entry.name for entry in entry_points(group="opentelemetry_propagator")}
+    unknown = [name for name in names if name not in known and name.lower() != "none"]
+    if unknown:
+        text = f"{_PROPAGATORS} names one that is not installed: importing OpenTelemetry fails"
+        yield bad("Context", text, f"{_PROPAGATORS}=tracecontext,baggage, or install its package")
+    elif "tracecontext" not in names:
+        yield note("Context", f"{_PROPAGATORS} sends no traceparent: the API cannot link its spans", "add tracecontext")
+
+
+def _metrics(environment: Mapping[str, str]) -> Iterator[Finding]:
+    value = environment.get(_TEMPORALITY, "").strip().lower()
+    if value in ("delta", "lowmemory"):
+        yield note("Metrics", f"{_TEMPORALITY}={value}: Prometheus needs cumulative ones", f"unset {_TEMPORALITY}")
+    elif value not in ("", "cumulative"):
+        yield bad("Metrics", f"{_TEMPORALITY} is not cumulative, delta or lowmemory", f"unset {_TEMPORALITY}")
+
+
+def _values(environment: Mapping[str, str]) -> Iterator[Finding]:
+    for name in _NUMBERS:
+        value = environment.get(name, "").strip()
+        if value and not _is_number(value):
+            yield bad("Value", f"{name} is not a number", f"correct it, or unset {name}")
+        elif value and name in _LIMITS and float(value) < _ATTRIBUTES:
+            yield note("Value", f"{name}={value} cuts attributes of attempts off", f"at least {_ATTRIBUTES}")
+    for name, value in environment.items():
+        if not name.startswith("OTEL_EXPORTER_OTLP") or not value.strip():
+            continue
+        if name.endswith("_COMPRESSION") and value.strip().lower() not in _COMPRESSIONS:
+            yield bad("Value", f"{name} is not a compression", f"one of {', '.join(_COMPRESSIONS)}")
+        elif name.endswith(_FILES) and not _is_file(value):
+            yield bad("Value", f"{name}={value} is not a file that can be read", "correct the path")
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return float(value) >= 0
+    except ValueError:
+        return False
+
+
+def _is_file(path: str) -> bool:
+    try:
+        with Path(path).open("rb"):
+            return True
+    except (OSError, ValueError):
+        return False

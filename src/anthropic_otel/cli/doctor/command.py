@@ -1,0 +1,79 @@
+"""The command `doctor`, and its options."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from anthropic_otel._render.terminal import Terminal
+from anthropic_otel.cli.doctor import deadline as _deadline  # noqa: F401  # its clock starts with this import
+from anthropic_otel.cli.doctor import document, render
+from anthropic_otel.cli.doctor.findings import Section, faults
+
+
+@click.command()
+@click.option("--with-key", is_flag=True, help="Also ask the API for its list of models, with your key. It is free.")
+@click.option("--offline", is_flag=True, help="Send nothing: check only what is set and installed.")
+@click.option("--start", type=click.Choice(["code", "zero-code"]), help="The start to check. Default: found.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Also write it, for a ticket."
+)
+def doctor(with_key: bool, offline: bool, start: str | None, as_json: bool, report: Path | None) -> None:
+    """Check the way to the API and to the collector.
+
+    Goes the way to the API step by step, as the SDK's own client does, without a key. Sends an empty export to the
+    collector. Checks what is set and installed. No key or password is printed. Waits 5 seconds at most, and exits with
+    1 if there is a fault.
+    """
+    if with_key and offline:
+        raise click.UsageError("--with-key sends a request, and --offline sends none")
+    from anthropic_otel.cli.doctor.collector.start import Start
+    from anthropic_otel.cli.doctor.examination import Options, examine
+
+    environment = dict(os.environ)
+    options = Options(with_key, offline, Start(start) if start else None)
+    sections: list[Section] = []
+    terminal = Terminal()
+    rendering = render.Rendering(terminal.width, terminal.glyphs)
+    with _quiet():
+        for section in examine(environment, options):
+            sections.append(section)
+            if not as_json:
+                terminal.lines([*rendering.section(section), ()])
+    if as_json:
+        click.echo(document.as_json(sections))
+    else:
+        terminal.lines([render.summary(sections)])
+    if report is not None:
+        _write(report, document.report(sections, environment), to_stderr=as_json)
+    sys.exit(1 if faults(finding for section in sections for finding in section.findings) else 0)
+
+
+def _write(path: Path, text: str, *, to_stderr: bool) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a file name"
+        raise click.ClickException(f"--report {path}: {why}") from error
+    click.echo(f"Written to {path}", err=to_stderr)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing but findings gets onto the screen: the libraries log what they are asked about here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,54 @@
+"""What was found as JSON, and as a report for a ticket.
+
+Rule: both are made of the same redacted sections as the screen. Of the environment a report has names only.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from anthropic_otel import __version__
+from anthropic_otel._render.styled import UNICODE, plain
+from anthropic_otel.cli.doctor.findings import Finding, Section, faults
+from anthropic_otel.cli.doctor.render import NARROW, Rendering, summary
+
+_NAMES: Final = re.compile(
+    r"(ANTHROPIC|OTEL)_\w+|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE", re.I
+)
+
+
+def as_json(sections: Sequence[Section]) -> str:
+    """The whole as one JSON object. `docs/doctor.md` describes it."""
+    found: dict[str, Any] = {
+        "anthropic_otel": __version__,
+        "healthy": not faults(finding for section in sections for finding in section.findings),
+        "sections": {section.key: [_finding(finding) for finding in section.findings] for section in sections},
+    }
+    return json.dumps(found, indent=2)
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    values = asdict(finding) | {"state": finding.state.value, "remedy": finding.remedy or None}
+    values["seconds"] = round(finding.seconds, 4) if finding.seconds is not None else None
+    return values
+
+
+def report(sections: Sequence[Section], environment: Mapping[str, str]) -> str:
+    """Plain text of at most 80 columns."""
+    rendering = Rendering(NARROW, UNICODE)
+    parts = [plain(rendering.section(section)) for section in sections]
+    names = sorted(name for name in environment if _NAMES.fullmatch(name) and environment[name])
+    head = (
+        "anthropic-otel doctor\n"
+        f"{time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}, {platform.system()} {platform.release()} "
+        f"{platform.machine()}\n"
+        "No key, password, header or query is in this report. Host names and addresses are."
+    )
+    variables = "Variables that are set (values not shown)\n" + "\n".join(f"  {name}" for name in names)
+    return "\n\n".join([head, *parts, plain([summary(sections)]), variables]) + "\n"

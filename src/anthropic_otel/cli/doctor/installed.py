@@ -1,0 +1,76 @@
+"""What is installed: versions, and what is missing with what installs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.util import find_spec
+from typing import Final
+
+from anthropic_otel import __version__
+from anthropic_otel.cli.doctor.findings import Finding, Section, bad, info, note
+
+TITLE: Final = "What is installed"
+OLDEST: Final = (0, 40)
+NEWEST: Final = (2,)
+"""The SDK versions that the test matrix covers: from the first on, and within the second's major version."""
+
+
+def section() -> Section:
+    """Everything."""
+    return Section("installed", TITLE, tuple(_findings()))
+
+
+def _findings() -> Iterator[Finding]:
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    yield info("Python", f"{python}, anthropic-otel {__version__}")
+    yield sdk()
+    clients = ", ".join(f"{name} {at}" for name in ("httpx2", "httpx", "aiohttp") if (at := installed(name)))
+    yield info("HTTP", clients) if clients else bad("HTTP", "neither httpx2 nor httpx", "pip install -U anthropic")
+    yield from _opentelemetry()
+
+
+def installed(distribution: str) -> str | None:
+    """The version of a distribution, `None` if it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def sdk() -> Finding:
+    """The Anthropic SDK."""
+    found = installed("anthropic")
+    if found is None:
+        return bad("SDK", "anthropic is not installed", "pip install anthropic")
+    numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
+    if numbers < OLDEST:
+        return bad("SDK", f"anthropic {found} is too old", "pip install 'anthropic>=0.40'")
+    if numbers[:1] > NEWEST:
+        return note("SDK", f"anthropic {found} is newer than what this release was tested with")
+    return info("SDK", f"anthropic {found}")
+
+
+def _opentelemetry() -> Iterator[Finding]:
+    versions = [f"{word} {at}" for word in ("api", "sdk") if (at := installed(f"opentelemetry-{word}"))]
+    exporters = sorted({entry.name for entry in entry_points(group="opentelemetry_traces_exporter")})
+    otlp = [name for name in exporters if name.startswith("otlp_proto")]
+    yield info("OTel", ", ".join([*versions, *otlp]))
+    distro = installed("opentelemetry-distro")
+    if distro is not None and "otlp_proto_grpc" not in exporters:
+        yield note(
+            "OTel", "the distro exports by gRPC, for which nothing is installed", "pip install 'anthropic-otel[auto]'"
+        )
+
+
+def missing_for_a_call() -> list[str]:
+    """The modules that the self-test needs and that are not installed."""
+    return [name for name in ("anthropic", "opentelemetry.sdk", "h11", "trustme") if not _found(name)]
+
+
+def _found(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

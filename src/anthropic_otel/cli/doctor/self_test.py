@@ -1,0 +1,55 @@
+"""The self-test: one call against the simulator, to see that `instrument()` records both of its attempts.
+
+Rule: it comes last, as it changes this process: its environment, its providers, its SDK.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._render.traces import Trace
+from anthropic_otel.cli.doctor import installed
+from anthropic_otel.cli.doctor.deadline import Deadline, Work
+from anthropic_otel.cli.doctor.findings import Finding, Section, bad, good, untried
+from anthropic_otel.cli.environment import isolate
+
+TITLE: Final = "Self-test"
+SECONDS: Final = 0.8
+"""What is kept for it. It takes a third of that."""
+_AT_LEAST: Final = 2.0
+_SUBJECT: Final = "Record"
+_EXPECTED: Final = ("529", None)
+_REPORT: Final = "write it down with --report, for whoever looks after anthropic-otel"
+
+
+def section(deadline: Deadline) -> Section:
+    """The call, if there is time for it and nothing is missing."""
+    return Section("self_test", TITLE, (_finding(deadline),))
+
+
+def _finding(deadline: Deadline) -> Finding:
+    if missing := installed.missing_for_a_call():
+        return untried(_SUBJECT, f"skipped: {', '.join(missing)} not installed", "pip install 'anthropic-otel[demo]'")
+    isolate()
+    try:
+        return Work(_try).result(deadline.at_least(_AT_LEAST), _late)
+    except Exception as error:  # whatever is broken here is what the doctor was called for
+        return bad(_SUBJECT, f"a call against the simulator failed: {type(error).__qualname__}", _REPORT)
+
+
+def _try() -> Finding:
+    from anthropic_otel.cli.doctor import trial
+
+    return _judged(trial.one_call())
+
+
+def _late() -> Finding:
+    return untried(_SUBJECT, "not known: there was no time left for it")
+
+
+def _judged(trace: Trace | None) -> Finding:
+    if trace is None:
+        return bad(_SUBJECT, "nothing was recorded of a call against the simulator", _REPORT)
+    if trace.error_types != _EXPECTED:
+        return bad(_SUBJECT, f"a 529 and an answer were recorded as {trace.error_types}", _REPORT)
+    return good(_SUBJECT, "a call against the simulator: its 529 and its answer were recorded")
