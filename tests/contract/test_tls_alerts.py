@@ -14,11 +14,13 @@ from contextlib import contextmanager, suppress
 import pytest
 import trustme
 
+from anthropic_otel._core import semconv
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.semconv import NetworkCause, Phase
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import STACKS, Stack, http_client
+from support.telemetry import recording
 
 pytestmark = [pytest.mark.without_sdk, *BREAKS_CONNECTIONS]
 
@@ -67,9 +69,15 @@ def test_an_alert_is_a_tls_error_without_an_errno(stack: Stack) -> None:
     authority = trustme.CA()
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    with alerting(authority) as url, Driver(asynchronous=stack.asynchronous) as driver:
+    with alerting(authority) as url, Driver(asynchronous=stack.asynchronous) as driver, recording() as recorded:
         client = http_client(stack, verify=context)
+        recorded.instrument_http_client(client)
         with pytest.raises((stack.module.TransportError, ssl.SSLError)) as caught:
             driver(client.post(url, content=b"{}"))
         driver.close(client)
     assert classify(caught.value, phase=Phase.WAIT) == Cause(NetworkCause.TLS_ERROR, None, None)
+    [attempt] = recorded.attempts
+    told = dict(attempt.attributes or {})
+    assert (told[semconv.ERROR_TYPE], told[semconv.NETWORK_CAUSE]) == ("tls_error", "tls_error")
+    assert semconv.NETWORK_ERRNO not in told
+    assert told[semconv.NETWORK_PHASE] in ("send", "wait")
