@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from anthropic_otel._core import errors
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.schema import ATTRIBUTES, CAUSES
 from anthropic_otel._otel import attributes as bounds
@@ -44,16 +45,45 @@ The instrumentation scope is `{scope}`. An attempt's span is named `{{method}} {
 a child of the call's span. It starts just before the send and ends when the body has ended. The call's span is the
 SDK's own (1.14 and later) or, where there is none, ours with the same name; there is never a second one.
 
-The status is ERROR for a status of 400 and above, for an exception and for an `error` event in a stream; it is unset
-for success and where the app itself cancelled or abandoned the attempt. Spans have no events and no stack traces.
+The status is ERROR for every HTTP status that the SDK raises for, a 3xx that is not followed among them, for an
+exception, for an `error` event in a stream, and for a 2xx that is no answer; it is unset for success and where the app
+itself cancelled or abandoned the attempt. Spans have no events and no stack traces.
 """
 
 ERRORS = """\
 ## `error.type` of an attempt
 
-A closed list: the HTTP status as a string where a response came; the API's error type where an `error` event broke a
-stream ({api}); otherwise the network's cause:
+A closed list. Where several words fit, the first of these is taken:
+
+1. the HTTP status as a string, if the SDK raises for it, such as `429`, `529`, or a 3xx that is not followed;
+2. the network's cause, of the table below, of the exception that ended the attempt;
+3. the API's error type of an `error` event in a stream ({api}; `{other}` for another one);
+4. `invalid_event`: the SDK could not decode an event of a stream. Look at what stands in between: it changes events;
+5. `unexpected_content`: a 2xx that is no answer, such as a page of HTML. Check the base URL, and look for a captive
+   portal or a gateway's own page;
+6. `incomplete_stream`, of the table below.
+
 """
+
+CALL_ERRORS = """\
+## `error.type` of a call
+
+A closed list too: the word of the SDK's own span, so that both agree. What it does not say, `{cause}` and `{code}` do,
+on the call's metric too. On Amazon Bedrock an exception within a stream has its own name ({bedrock}).
+"""
+_CALL_WORDS = {
+    f"`{errors.CONNECTION_ERROR}`": "No response, or a body that broke off. Look at `anthropic.client.network.cause`.",
+    f"`{errors.CLIENT_TIMEOUT_ERROR}`": "A timeout of the client's own. "
+    "Look at the cause: which timeout, and in which phase.",
+    f"`{errors.CLIENT_ERROR}`": "Another exception of the client's: nothing could be sent, or what came "
+    "could not be decoded. Look at the cause, or at the attempt's `error.type`.",
+    "the API's error type": "The API said so, such as `overloaded_error` or `rate_limit_error`; the list is that of "
+    "attempts. `anthropic.error.code` says which limit.",
+    "a status": "The API, or a gateway, answered with that status and no type that the API documents.",
+    f"`{errors.API_ERROR}`": "Also a stream that ended without its last event, or was none: the app got no "
+    "exception. Treat the reply as cut.",
+    f"`{s.UNEXPECTED_CONTENT}`": "The reply was no answer, and the SDK raised nothing. Check the base URL.",
+}
 
 METRICS = """\
 ## Metrics
@@ -94,11 +124,14 @@ def telemetry() -> str:
             SPANS.format(scope=s.SCOPE),
             *_table(("attribute", "type", "on", "when", "what it says"), _attributes()),
             "",
-            ERRORS.format(api=_words(s.API_ERROR_TYPES)),
+            ERRORS.format(api=_words(s.API_ERROR_TYPES), other=s.OTHER),
             *_table(
                 ("cause", "what happened, and what to do next"),
                 ((f"`{cause.value}`", CAUSES[cause]) for cause in s.NetworkCause),
             ),
+            "",
+            CALL_ERRORS.format(cause=s.NETWORK_CAUSE, code=s.API_ERROR_CODE, bedrock=_words(s.BEDROCK_EXCEPTIONS)),
+            *_table(("word", "what the app got, and what to do next"), _CALL_WORDS.items()),
             "",
             METRICS.format(
                 models=bounds.MAX_MODELS,
