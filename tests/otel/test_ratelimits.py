@@ -37,7 +37,7 @@ class Gauges:
         self.reader = InMemoryMetricReader()
         self.other = InMemoryMetricReader()
         provider = MeterProvider([self.reader, self.other], shutdown_on_exit=False)
-        self.limits = RateLimits(provider.get_meter("t"), lambda: self.now)
+        self.limits = RateLimits(provider.get_meter("t"), lambda model: model, lambda: self.now)
 
     def saw(self, left: int, model: str | None = "a", limit: int = 100, seconds: int | None = 30) -> None:
         told = headers(seconds=seconds, limit=str(limit).encode(), remaining=str(left).encode())

@@ -164,7 +164,7 @@ TRACED = pytest.mark.parametrize("options", [{}, ALONE], ids=["sdk-span", "our-s
 ENTERING = frozenset({"begin_call", "begin", "_begin", "__enter__", "__init__", "_attach", "request", "send"})
 """Where the library enters a call: for a few lines its span is current, and nobody knows yet that it has to go."""
 
-ENDING = frozenset({"attempt_ended", "end", "finish", "add", "record", "guard", "_context_of", "_record_attempt"})
+ENDING = frozenset({"attempt_ended", "end", "finish", "add", "record", "guard", "exemplar", "_record_attempt"})
 """Where an attempt ends, which it does once: interrupted there, its end is not measured."""
 
 

@@ -115,11 +115,9 @@ class Timeline:
         Without trace events the pool phase is reported only for a pool timeout: nothing else proves that the attempt
         waited.
         """
-        durations = {phase: time for phase, time in zip(_PHASES, self.phase_ns, strict=True) if time is not None}
-        if self.reused is None and not self.waited_for_pool:
-            durations.pop(Phase.POOL, None)
-            durations.pop(Phase.AUTH, None)
-        return durations
+        first = Phase.CONNECT.index if self.reused is None and not self.waited_for_pool else 0
+        happened = zip(_PHASES[first:], self.phase_ns[first:], strict=True)
+        return {phase: time for phase, time in happened if time is not None}
 
     @property
     def parsed_response(self) -> ParsedResponse | None:

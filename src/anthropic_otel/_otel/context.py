@@ -31,16 +31,14 @@ def current() -> Context:
     return otel_context.get_current()
 
 
-@guarded(False)
-def suppressed() -> bool:
+def suppressed(current: Context) -> bool:
     """Whether somebody upstream asks for no instrumentation, of everything or of HTTP clients."""
-    values = otel_context.get_current()
-    if not values:
+    if not current:
         return False
-    value = values.get(_SUPPRESS_HTTP)
+    value = current.get(_SUPPRESS_HTTP)
     if value and value is not SUPPRESSED_BY_US:
         return True
-    return any(map(values.get, _SUPPRESS_ALL))
+    return any(map(current.get, _SUPPRESS_ALL))
 
 
 def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:

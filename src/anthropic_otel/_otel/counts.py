@@ -49,8 +49,7 @@ class Counts:
 
     def add(self, values: Values) -> None:
         """Counts one more, in any thread."""
-        count = self._by_values.get(values)
-        (count if count is not None else self._begin(values)).add()
+        (self._by_values.get(values) or self._begin(values)).add()
 
     def _begin(self, values: Values) -> Count:
         # `setdefault` is atomic: whoever comes second gets the count of the first.

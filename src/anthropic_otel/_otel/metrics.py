@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from threading import get_ident
 from typing import Any, Final
 
-from opentelemetry import metrics, trace
+from opentelemetry import metrics
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
-from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
@@ -27,6 +26,7 @@ from anthropic_otel._otel.attributes import (
     MAX_ADDRESSES,
     MAX_CODES,
     MAX_MODELS,
+    MAX_SETS,
     MAX_STATUSES,
     AttributeSets,
     Capped,
@@ -51,6 +51,8 @@ class Metrics:
         self._set: bool = not providers.is_unset(provider)
         self._model: Final = Names(MAX_MODELS)
         self._address: Final = Names(MAX_ADDRESSES)
+        self._targets: dict[tuple[str | None, str | None, str | None], tuple[str, str, str | None]] = {}
+        """The targets whose labels stay, by what they are made of."""
         self._status: Final = Capped(MAX_STATUSES)
         self._code: Final = Capped(MAX_CODES)
         self._first_chunk: Final = Histogram(meter, semconv.ATTEMPT_TIME_TO_FIRST_CHUNK)
@@ -64,7 +66,7 @@ class Metrics:
         self._counter: Final = meter.create_observable_counter(
             started.name, [self._observe_started], started.unit, started.description
         )
-        self._rate_limits: Final = RateLimits(meter)
+        self._rate_limits: Final = RateLimits(meter, self.model_label)
 
     def _observe_started(self, options: CallbackOptions) -> Iterator[Observation]:
         # A method of this object, which the instrument keeps alive by it: whoever instruments the same provider again
@@ -72,67 +74,64 @@ class Metrics:
         return self._started.observe(options)
 
     @guarded(None)
-    def attempt_started(self, attempt: Attempt, ids: SpanContext | None) -> None:
+    def attempt_started(self, attempt: Attempt, exemplar: Callable[[], Context]) -> None:
         """Counts an attempt that is about to be sent, and measures the backoff that ended with it."""
         if not (self._set or self._is_set()):
             return
-        target = self._target(attempt.operation, attempt.target.address, attempt.model)
+        target = self._target(attempt.operation, attempt.request.target.address, attempt.model)
         self._started.add(target)
         retry = attempt.retry
         if retry is not None and retry.delay is not None:
             source = retry.source.value if retry.source is not None else None
             values = (*target[:2], self._bounded(retry.reason), source)
-            self._delay.record(retry.delay / _SECOND, values, _context_of(ids))
+            self._delay.record(retry.delay / _SECOND, values, exemplar())
 
-    @guarded(None)
-    def attempt_ended(self, attempt: Attempt, ids: SpanContext | None) -> None:
+    def attempt_ended(self, attempt: Attempt, exemplar: Context) -> None:
         """Measures an attempt that has ended."""
         if not self._set:
             return
-        context, status, cause = _context_of(ids), attempt.status, attempt.cause
+        status, cause, outcome = attempt.status, attempt.cause, attempt.outcome
         answered = status is not None and 200 <= status < 300
-        target = self._target(attempt.operation, attempt.target.address, attempt.model, answered=answered)
-        outcome = attempt.outcome.value if attempt.outcome is not None else None
+        target = self._target(attempt.operation, attempt.request.target.address, attempt.model, answered=answered)
+        word = outcome.value if outcome is not None else None
         values = (
             *target,
             # Left out where a server has sent too many different ones.
             status if status is not None and self._status(str(status)) != semconv.OTHER else None,
             f"{status // 100}xx" if status is not None else None,
-            self._bounded(attempt.error_type),
+            self._bounded(attempt.error_type) if attempt.error_type is not None else None,
             cause.word.value if cause is not None else None,
-            outcome,
+            word,
         )
-        self._attempt.record(attempt.duration / _SECOND, values, context)
+        self._attempt.record(attempt.duration / _SECOND, values, exemplar)
         reading = attempt.reading
         # The event stream of an agent waits as long as nothing happens.
         if reading is not None and reading.end is not None and attempt.is_message:
-            self._max_gap.record(reading.max_gap / _SECOND, (*target, outcome), context)
+            self._max_gap.record(reading.max_gap / _SECOND, (*target, word), exemplar)
             if reading.first_chunk is not None:
-                self._first_chunk.record((reading.first_chunk - attempt.started) / _SECOND, target, context)
+                self._first_chunk.record((reading.first_chunk - attempt.started) / _SECOND, target, exemplar)
 
-    @guarded(None)
-    def call_ended(self, call: Call, ids: SpanContext | None) -> None:
+    def call_ended(self, call: Call, exemplar: Context) -> None:
         """Measures a call that has ended."""
         if not (self._set or self._is_set()):
             return
-        context, error = _context_of(ids), call.api_error
+        error = call.api_error
         values = (
             *self._target(call.operation, call.address, call.invocation.model),
             call.outcome.value if call.outcome is not None else None,
-            self._bounded(call.error_type),
+            self._bounded(call.error_type) if call.error_type is not None else None,
             call.cause.value if call.cause is not None else None,
             self._code(error.code) if error is not None and error.code is not None else None,
         )
-        self._call.record(call.duration / _SECOND, values, context)
+        self._call.record(call.duration / _SECOND, values, exemplar)
         if call.retries:
-            self._retries.record(call.retries, values[:4], context)
+            self._retries.record(call.retries, values[:4], exemplar)
 
-    @guarded(None)
     def response_received(self, model: str | None, headers: RawHeaders) -> None:
         """Keeps what a response tells of rate limits."""
         names = rate_limit_names(headers)
         if names:
-            self._rate_limits.told(self._model(last_part(model)) if model else None, headers, names)
+            self._rate_limits.told(model, headers, names)
 
     def _is_set(self) -> bool:
         """Whether measurements arrive by now. Until an app sets a provider they do not, nor must counts."""
@@ -145,11 +144,23 @@ class Metrics:
         self, operation: str | None, address: str | None, model: str | None, *, answered: bool = False
     ) -> tuple[str, str, str | None]:
         """The values of the attributes that every metric begins with."""
-        return (
+        facts = (operation, address, model)
+        found = self._targets.get(facts)
+        if found is not None:
+            return found
+        target = (
             operation or semconv.OTHER,
             self._address(address, answered=answered) if address else semconv.OTHER,
-            self._model(last_part(model), answered=answered) if model else None,
+            self.model_label(model, answered=answered),
         )
+        # The label of a name that was answered for stays.
+        if answered and target[1] == address and target[2] != semconv.OTHER and len(self._targets) < MAX_SETS:
+            self._targets[facts] = target
+        return target
+
+    def model_label(self, model: str | None, *, answered: bool = False) -> str | None:
+        """What a metric says of a model, `None` where it is unknown."""
+        return self._model(last_part(model), answered=answered) if model else None
 
     def _bounded(self, error_type: str | None) -> str | None:
         """The error type: a word of a closed list, or a status, of which there are no more than of those."""
@@ -181,14 +192,6 @@ class Histogram:
 
 NO_EXEMPLAR: Final = Context({semconv.SCOPE: True})
 """A context without a span; and not empty, for which OpenTelemetry would take the current one."""
-
-
-@guarded(NO_EXEMPLAR)
-def _context_of(ids: SpanContext | None) -> Context:
-    """A context with nothing but the span that an exemplar points to."""
-    if ids is None or not ids.trace_flags.sampled:
-        return NO_EXEMPLAR
-    return trace.set_span_in_context(NonRecordingSpan(ids), NO_EXEMPLAR)
 
 
 # -- one for each provider ---------------------------------------------------------------------------------------------

@@ -77,18 +77,13 @@ class Limit:
         self.utilization: bytes | None = None
         self.lows: list[Told] = []
 
-    def told(self, number: int, at: float, headers: RawHeaders, names: RateLimitNames) -> None:
-        """Takes what a response told."""
-        get = headers.get
-        self.at, self.limit, self.utilization = at, get(names.limit), get(names.utilization)
-        left = h.count(get(names.remaining))
-        if left is None:
-            return
+    def take(self, told: list[Told]) -> None:
+        """Takes what was told since: the last first, and of those before it only what is lower than all after it."""
         lows = self.lows
-        while lows and lows[-1].left >= left:
+        while lows and lows[-1].left >= told[-1].left:
             lows.pop()
-        lows.append(Told(number, at, left, self.limit, get(names.reset), get(b"date")))
-        if len(lows) > _MOST_LOWS:
+        lows.extend(reversed(told))
+        while len(lows) > _MOST_LOWS:
             # As if the lower one of two had been told when the other was: none is ever lost.
             first, second = lows[:2]
             lows[:2] = [first._replace(number=second.number, at=second.at)]
@@ -105,7 +100,11 @@ class Limit:
 class RateLimits:
     """What the API said about its limits in the last ten minutes, by whose they are. Bounded."""
 
-    def __init__(self, meter: Meter, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, meter: Meter, model: Callable[[str | None], str | None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._model: Final = model
+        """What a metric says of a model."""
         self._now: Final = now
         self._unread: Final[deque[Unread]] = deque(maxlen=10 * _MOST_UNREAD)
         self._reading: Final = threading.Lock()
@@ -142,34 +141,57 @@ class RateLimits:
         try:
             if self._reading.acquire(blocking=False):
                 try:
-                    while self._unread:
-                        self._take(*self._unread.popleft())
+                    self._take([self._unread.popleft() for _ in range(len(self._unread))])
                 finally:
                     self._reading.release()
         finally:
             measuring.pop(thread, None)
 
-    def _take(self, at: float, model: str | None, headers: RawHeaders, names: tuple[RateLimitNames, ...]) -> None:
-        organization = headers.get(b"anthropic-organization-id")
-        workspace = headers.get(b"anthropic-workspace-id")
-        self._number += 1
-        for each in names:
-            owner = (each.kind, model, organization, workspace)
-            limit = self._by_owner.get(owner) or self._limit(*owner)
-            if limit is not None:
-                limit.told(self._number, at, headers, each)
+    def _take(self, unread: list[Unread]) -> None:
+        """Takes what those responses told, the last first: mostly nothing that came before it is lower."""
+        self._number += len(unread)
+        lows: dict[Limit, list[Told]] = {}
+        for back, (at, model, headers, names) in enumerate(reversed(unread)):
+            organization = headers.get(b"anthropic-organization-id")
+            workspace = headers.get(b"anthropic-workspace-id")
+            for each in names:
+                owner = (each.kind, model, organization, workspace)
+                limit = self._by_owner.get(owner) or self._limit(*owner)
+                if limit is None:
+                    continue
+                told = lows.get(limit)
+                if told is None:
+                    told = lows[limit] = []
+                    limit.at, limit.limit, limit.utilization = (
+                        at,
+                        headers.get(each.limit),
+                        headers.get(each.utilization),
+                    )
+                left = h.count(headers.get(each.remaining))
+                if left is not None and not (told and told[-1].left <= left):
+                    limit_then, reset, date = headers.get(each.limit), headers.get(each.reset), headers.get(b"date")
+                    told.append(Told(self._number - back, at, left, limit_then, reset, date))
+        for limit, told in lows.items():
+            if told:
+                limit.take(told)
 
     def _limit(self, kind: str, model: str | None, organization: bytes | None, workspace: bytes | None) -> Limit | None:
         """The limit of an owner that was not met before; `None` for one more kind than there may be."""
         if self._kind(kind) == OTHER:
             return None
-        values: Values = (kind, model, self._bounded(organization, self._organization))
+        label = self._model(model)
+        values: Values = (kind, label, self._bounded(organization, self._organization))
         values = (*values, self._bounded(workspace, self._workspace))
         if values not in self._limits and len(self._limits) >= MAX_SETS:
             values = (kind, OTHER, None, None)
         attributes = {name: str(value) for name, value in zip(_NAMES, values, strict=True) if value is not None}
         limit = self._limits.setdefault(values, Limit(attributes))
-        if len(self._by_owner) < MAX_SETS and max(len(organization or b""), len(workspace or b"")) <= _MAX_LENGTH:
+        # A model that is answered for later has a name of its own from then on.
+        if (
+            label != OTHER
+            and len(self._by_owner) < MAX_SETS
+            and max(len(organization or b""), len(workspace or b"")) <= _MAX_LENGTH
+        ):
             self._by_owner[kind, model, organization, workspace] = limit
         return limit
 

@@ -1,7 +1,7 @@
 """The OpenTelemetry side of the seam: calls and attempts become spans, metrics and logs.
 
-Rule: every call into OpenTelemetry is guarded by itself, so that a tracer that fails costs the spans and not the
-metrics. What is current is attached in the app's own context, and detached there.
+Rule: every method of the seam is guarded, and within it what makes spans apart from what measures: a tracer that fails
+costs the spans and not the metrics. What is current is attached in the app's own context, and detached there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Span, SpanContext, Tracer, TracerProvider
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, Tracer, TracerProvider
 
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
@@ -30,7 +30,7 @@ from anthropic_otel._core.recorder import (
     CallRecorder,
 )
 from anthropic_otel._otel import context, logs, providers, spans
-from anthropic_otel._otel.metrics import Metrics, metrics_of
+from anthropic_otel._otel.metrics import NO_EXEMPLAR, Metrics, metrics_of
 from anthropic_otel._version import __version__
 
 
@@ -57,10 +57,10 @@ class OpenTelemetryRecorder:
         self._warned_of_suppression = False
         self._warned_of_providers = False
 
-    @guarded(False)
     def enabled(self) -> bool:
         return self._has_provider or self._reaches_somebody()
 
+    @guarded(False)
     def _reaches_somebody(self) -> bool:
         """Whether anybody can see what is recorded. Looked up at each call, as an app may set its providers later."""
         if not providers.is_noop(self.settings.tracer_provider, self.settings.meter_provider):
@@ -77,12 +77,11 @@ class OpenTelemetryRecorder:
 
     @guarded(NO_ATTEMPT_RECORDER)
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
-        current = context.current()
-        return _AttemptRecorder(self, attempt, _Spot(current), current, makes_span=self.makes_spans())
+        return _AttemptRecorder(self, attempt)
 
-    def makes_spans(self) -> bool:
+    def makes_spans(self, current: Context) -> bool:
         """Whether a span may be made here, or somebody upstream suppresses that: of everything, or of HTTP clients."""
-        if not context.suppressed():
+        if not context.suppressed(current):
             return True
         if not self._warned_of_suppression:
             self._warned_of_suppression = True
@@ -104,106 +103,93 @@ class OpenTelemetryRecorder:
         )
 
 
-class _Spot:
-    """Where a call or an attempt is in its trace: the app's context that it began in, and its span, if it has one.
+class _InTrace:
+    """A call or an attempt in its trace: the app's context that it began in, and its span, if it has one.
 
     The context that has the span in it is made where it is needed and not kept: an open stream would hold two of them.
     """
 
     __slots__ = ("parent", "span", "span_context")
 
-    def __init__(self, parent: Context, span: Span | None = None, span_context: SpanContext | None = None) -> None:
-        self.parent = parent
-        self.span = span
-        self.span_context = span_context
-
-    def set(self, span: Span | None) -> None:
-        """Sets its span, which is asked for its ids once."""
-        self.span = span
-        self.span_context = span.get_span_context() if span is not None else None
+    parent: Context
+    span: Span | None
+    span_context: SpanContext | None
 
     def context(self) -> Context:
         """The context of what is told of this call or attempt."""
         return self.parent if self.span is None else context.with_span(self.span, self.parent, suppress_http=False)
 
-    @guarded(None)
-    def exemplar(self) -> SpanContext | None:
-        """The ids that an exemplar points to: without a span of its own, those of the app's around it."""
-        if self.span_context is not None:
-            return self.span_context
-        return trace.get_current_span(self.parent).get_span_context()
+    @guarded(NO_EXEMPLAR)
+    def exemplar(self) -> Context:
+        """A context with nothing but the span that an exemplar points to: its own, else the app's around it."""
+        ids = self.span_context
+        if ids is None:
+            ids = trace.get_current_span(self.parent).get_span_context()
+        if not ids.trace_flags.sampled:
+            return NO_EXEMPLAR
+        return trace.set_span_in_context(NonRecordingSpan(ids), NO_EXEMPLAR)
 
 
-class _CallRecorder:
+class _CallRecorder(_InTrace):
     """Records one call: its span, if nobody else makes one, and its metrics."""
 
     __slots__ = (
         "_attached",
         "_attempted",
         "_call_span",
-        "_invocation",
-        "_makes_spans",
         "_method_done",
         "_recorder",
-        "_spot",
         "_token",
         "_wall",
+        "invocation",
+        "makes_spans",
     )
 
     def __init__(self, recorder: OpenTelemetryRecorder, call: Call) -> None:
         self._recorder: Final = recorder
-        self._invocation: Final[Invocation] = call.invocation
-        self._method_done = False
-        self._attempted = False
+        self.invocation: Final[Invocation] = call.invocation
+        self._method_done = self._attempted = False
         self._wall: Final = call.wall
-        parent = context.current()
-        self._spot: Final = _Spot(parent)
+        self.parent = parent = context.current()
+        self.span = self.span_context = None
         self._call_span: Span | None = None
         """The call's span, if it is ours to end."""
         self._token: Any = None
         self._attached: Context | None = None
-        self._makes_spans = recorder.makes_spans()
-        if self._makes_spans and not call.invocation.sdk_makes_span and not _has_call_span(parent):
-            self._start_span(parent)
-        # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
-        self._attach()
+        self.makes_spans = recorder.makes_spans(parent)
+        self._enter(parent)
 
     @guarded(None)
-    def _attach(self) -> None:
+    def _enter(self, parent: Context) -> None:
+        foreign = self.invocation.sdk_makes_span or spans.foreign_call_span(trace.get_current_span(parent))
+        if self.makes_spans and not foreign:
+            self._start_span(parent)
+        # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
         # An object of its own, by which the call's context is known again: threads share the empty one.
-        self._attached = Context(self._spot.context())
+        self._attached = Context(self.context())
         self._token = otel_context.attach(self._attached)
 
     @guarded(None)
     def _start_span(self, parent: Context) -> None:
-        span = self._call_span = spans.start_call(self._recorder.tracer, self._invocation, self._wall, parent)
-        self._spot.set(span)
+        span = self._call_span = spans.start_call(self._recorder.tracer, self.invocation, self._wall, parent)
+        self.span, self.span_context = span, span.get_span_context()
 
     @guarded(NO_ATTEMPT_RECORDER)
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
-        outer, spot = self._outer(), self._spot
-        return _AttemptRecorder(
-            self._recorder,
-            attempt,
-            _Spot(spot.parent, spot.span, spot.span_context),
-            outer,
-            propagates=self._invocation.propagate_context,
-            makes_span=self._makes_spans,
-        )
+        return _AttemptRecorder(self._recorder, attempt, self)
 
-    @guarded(Context())
-    def _outer(self) -> Context:
+    def outer(self) -> Context:
         """The context that an attempt of this call starts in, with the call's span in it."""
         if self._method_done:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
-            return self._spot.context()
+            return self.context()
         current = context.current()
-        if not self._attempted and self._call_span is None and self._makes_spans:
+        if not self._attempted and self._call_span is None and self.makes_spans:
             self._find_span(current)
         self._attempted = True
         # Else, in a thread of a middleware's own, nothing of the call is current.
-        elsewhere = self._spot.span is None and current is not self._attached
-        return self._spot.context() if self._call_span is not None or elsewhere else current
+        elsewhere = self.span is None and current is not self._attached
+        return self.context() if self._call_span is not None or elsewhere else current
 
     def _find_span(self, current: Context) -> None:
         """By now somebody else has made the call's span, if there is to be one.
@@ -212,78 +198,73 @@ class _CallRecorder:
         """
         found = trace.get_current_span(current)
         span_context = found.get_span_context()
-        around = trace.get_current_span(self._spot.parent).get_span_context()
-        if not self._invocation.sdk_makes_span or span_context != around:
-            self._spot.span, self._spot.span_context = found, span_context
-            self._compare_providers()
-        elif providers.is_noop_tracer_provider(self._invocation.sdk_tracer_provider):
+        invocation = self.invocation
+        around = trace.get_current_span(self.parent).get_span_context()
+        if not invocation.sdk_makes_span or span_context != around:
+            self.span, self.span_context = found, span_context
+            if invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
+                self._recorder.warn_of_two_providers(invocation.sdk_tracer_provider or trace.get_tracer_provider())
+        elif providers.is_noop_tracer_provider(invocation.sdk_tracer_provider):
             # The SDK was expected to make it, but has nothing to make it by.
             self._start_span(current)
         elif current is self._attached:
             # The app's sampler has dropped it, and no propagator asks for its ids. Spans of ours would be drawn anew.
-            self._makes_spans = False
-
-    def _compare_providers(self) -> None:
-        if self._invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
-            sdk_provider = self._invocation.sdk_tracer_provider or trace.get_tracer_provider()
-            self._recorder.warn_of_two_providers(sdk_provider)
+            self.makes_spans = False
 
     @guarded(None)
     def method_finished(self, result: object, error: BaseException | None) -> None:
         self._method_done = True
         # In this order: an interrupt in between makes for a second detach, and not for none.
         if self._token is not None:
-            context.detach(self._token, self._spot.parent)
+            context.detach(self._token, self.parent)
             self._token = None
 
     @guarded(None)
     def end(self, call: Call) -> None:
-        if self._recorder.metrics is not None:
-            self._recorder.metrics.call_ended(call, self._spot.exemplar())
-        if self._call_span is not None:
-            spans.end_call(self._call_span, call)
+        try:
+            if self._recorder.metrics is not None:
+                self._recorder.metrics.call_ended(call, self.exemplar())
+        finally:
+            if self._call_span is not None:
+                spans.end_call(self._call_span, call)
 
 
-class _AttemptRecorder:
+class _AttemptRecorder(_InTrace):
     """Records one attempt: its span, its metrics, and its log record if it fails."""
 
-    __slots__ = ("_model", "_outer", "_owns_span", "_recorder", "_spot", "_token", "headers")
+    __slots__ = ("_model", "_outer", "_owns_span", "_recorder", "_token", "headers")
 
-    def __init__(
-        self,
-        recorder: OpenTelemetryRecorder,
-        attempt: Attempt,
-        spot: _Spot,
-        outer: Context,
-        *,
-        makes_span: bool,
-        propagates: bool = True,
-    ) -> None:
+    def __init__(self, recorder: OpenTelemetryRecorder, attempt: Attempt, call: _CallRecorder | None = None) -> None:
         self._recorder: Final = recorder
         self._model: Final = attempt.model
-        self._spot: Final = spot
+        self.parent = call.parent if call is not None else context.current()
+        self.span = self.span_context = None
         self._owns_span = False
         self._token: Any = None
         self.headers: Mapping[str, str] = NO_HEADERS
         self._outer: Context | None = None
-        if makes_span:
-            self._start_span(attempt, outer, propagates)
+        self._enter(attempt, call)
         # Whatever has failed: what ends is counted, and so is what begins.
         if recorder.metrics is not None:
-            recorder.metrics.attempt_started(attempt, spot.exemplar())
+            recorder.metrics.attempt_started(attempt, self.exemplar)
 
     @guarded(None)
-    def _start_span(self, attempt: Attempt, outer: Context, propagates: bool) -> None:
-        span = spans.start_attempt(self._recorder.tracer, attempt, outer)
-        self._spot.span, self._owns_span = span, True
-        span_context = self._spot.span_context = span.get_span_context()
+    def _enter(self, attempt: Attempt, call: _CallRecorder | None) -> None:
+        outer = call.outer() if call is not None else self.parent
+        if call is not None:
+            self.span, self.span_context = call.span, call.span_context
+        if not (call.makes_spans if call is not None else self._recorder.makes_spans(outer)):
+            return
+        self.span = span = spans.start_attempt(self._recorder.tracer, attempt, outer)
+        self._owns_span = True
+        self.span_context = span_context = span.get_span_context()
         if not span_context.is_valid:
             return
         suppress_http = self._recorder.settings.suppress_http_instrumentation
         inner = context.with_span(span, outer, suppress_http=suppress_http)
         self._outer, self._token = outer, otel_context.attach(inner)
         # Else the SDK client lets no trace context out: the app's propagator is not even asked.
-        if propagates:
+        if call is None or call.invocation.propagate_context:
             headers: dict[str, str] = {}
             propagate.inject(headers, inner)
             self.headers = headers
@@ -301,10 +282,12 @@ class _AttemptRecorder:
 
     @guarded(None)
     def end(self, attempt: Attempt) -> None:
-        if self._recorder.metrics is not None:
-            self._recorder.metrics.attempt_ended(attempt, self._spot.exemplar())
-        if self._owns_span and self._spot.span is not None:
-            spans.end_attempt(self._spot.span, attempt)
+        try:
+            if self._recorder.metrics is not None:
+                self._recorder.metrics.attempt_ended(attempt, self.exemplar())
+        finally:
+            if self._owns_span and self.span is not None:
+                spans.end_attempt(self.span, attempt)
 
     @guarded(None)
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
@@ -321,13 +304,7 @@ class _AttemptRecorder:
 
     @guarded(None)
     def _attached(self) -> Any:
-        return otel_context.attach(self._spot.context())
-
-
-@guarded(False)
-def _has_call_span(parent: Context) -> bool:
-    """Whether another GenAI instrumentation has opened a span for the call already."""
-    return spans.foreign_call_span(trace.get_current_span(parent))
+        return otel_context.attach(self.context())
 
 
 @guarded(trace.NoOpTracer())

@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.attempt import Attempt, Retry
 from anthropic_otel._core.call import Call, Invocation
 from anthropic_otel._core.headers import ResponseFacts, identifier
 from anthropic_otel._core.reading import Reading
@@ -25,14 +25,13 @@ _SECOND: Final = 1e9
 
 def start_attempt(tracer: Tracer, attempt: Attempt, parent: Context) -> Span:
     """The span of an attempt that is about to be sent, as a child of what is current in `parent`."""
-    target = attempt.target
-    return tracer.start_span(
-        target.span_name, parent, SpanKind.CLIENT, _known_at_start(attempt), start_time=attempt.wall
-    )
+    name = attempt.request.target.span_name
+    return tracer.start_span(name, parent, SpanKind.CLIENT, _known_at_start(attempt), start_time=attempt.wall)
 
 
 def _known_at_start(attempt: Attempt) -> dict[str, Any]:
-    request, target = attempt.request, attempt.target
+    request = attempt.request
+    target = request.target
     attributes: dict[str, Any] = {**target.attributes}
     if attempt.operation != target.operation:
         attributes[semconv.OPERATION_NAME] = attempt.operation
@@ -40,14 +39,12 @@ def _known_at_start(attempt: Attempt) -> dict[str, Any]:
         attributes[semconv.PROXY_ADDRESS] = request.proxy
     if request.size is not None:
         attributes[semconv.HTTP_REQUEST_BODY_SIZE] = request.size
-    _add_retry(attributes, attempt)
+    if attempt.retry is not None:
+        _add_retry(attributes, attempt.retry)
     return attributes
 
 
-def _add_retry(attributes: dict[str, AttributeValue], attempt: Attempt) -> None:
-    retry = attempt.retry
-    if retry is None:
-        return
+def _add_retry(attributes: dict[str, AttributeValue], retry: Retry) -> None:
     attributes[semconv.HTTP_REQUEST_RESEND_COUNT] = retry.number
     if retry.delay is not None:
         attributes[semconv.RETRY_DELAY] = retry.delay / _SECOND
@@ -99,20 +96,21 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
 
 
 def _add_response(attributes: dict[str, AttributeValue], response: ResponseFacts) -> None:
-    for name, value in (
-        (semconv.REQUEST_ID, response.request_id),
-        (semconv.ORGANIZATION_ID, response.organization_id),
-        (semconv.WORKSPACE_ID, response.workspace_id),
-        (semconv.RESPONSE_ID, response.response_id),
-    ):
-        text = identifier(value)
+    for name, value in zip(_IDS, response, strict=False):
+        text = identifier(value) if value is not None else None
         if text is not None:
             attributes[name] = text
-    size, server_duration = response.size, response.server_duration
+    size = response.size if response.content_length is not None else None
     if size is not None:
         attributes[semconv.HTTP_RESPONSE_BODY_SIZE] = size
+    told = response.envoy_time is not None or response.server_timing is not None
+    server_duration = response.server_duration if told else None
     if server_duration is not None:
         attributes[semconv.SERVER_DURATION] = server_duration
+
+
+_IDS: Final = (semconv.REQUEST_ID, semconv.ORGANIZATION_ID, semconv.WORKSPACE_ID, semconv.RESPONSE_ID)
+"""The names of the first facts of a response, in their order."""
 
 
 def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
