@@ -134,9 +134,9 @@ class Instrumentation:
         runtime = self.process
         if mark is not None and (mark.calls or mark.runtime is None or runtime is not None):
             runtime = mark.runtime
-        if runtime is not None and http_send.is_client(http_client):
+        if runtime is not None:
             # A class that has a `send` of its own is patched at the first call through it.
-            self._sends.meet(type(http_client))
+            self._sends.meet_client(http_client)
         return runtime
 
     # -- how it is undone ----------------------------------------------------------------------------------------------

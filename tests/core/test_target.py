@@ -9,7 +9,7 @@ import httpx
 import httpx2
 import pytest
 
-from anthropic_otel._adapters.http_send import target_of_request
+from anthropic_otel._adapters.messages import target_of_request
 from anthropic_otel._core import semconv
 from anthropic_otel._core.operations import operation_of
 from anthropic_otel._core.target import Target, target_of

@@ -6,7 +6,7 @@ Rule: a call is current only in the context of its method, or while a stream of 
 from __future__ import annotations
 
 import weakref
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, Final
 
 from anthropic_otel._core.attempt import Attempt
@@ -14,18 +14,42 @@ from anthropic_otel._core.call import Call
 
 
 class RunningCall:
-    """A call, and the HTTP client that it sends by, known by its `id`: the method keeps the client alive.
+    """A call whose SDK method runs, and the HTTP client that it sends by, known by its `id`: the method keeps it alive.
 
-    `phases` is whether to listen to the transport's events in its sends.
+    From when it is made until `leave` it is the current one. `phases` is whether to listen to the transport's events in
+    its sends.
     """
 
-    __slots__ = ("_http_client_id", "_opened", "call", "phases")
+    __slots__ = ("_http_client_id", "_opened", "_token", "call", "phases")
 
     def __init__(self, call: Call, http_client: Any, *, phases: bool) -> None:
         self.call: Final = call
         self.phases: Final = phases
         self._http_client_id: Final = id(http_client)
         self._opened: list[tuple[weakref.ref[Any], Attempt]] = []
+        self._token: Token[RunningCall | None] | None = None
+        _running.setdefault(self._http_client_id, []).append(self)
+        self._token = current_call.set(self)
+
+    def leave(self) -> None:
+        """The method has finished: the call is not current any more. Without effect the second time."""
+        # In this order: an interrupt in between makes for a second reset, and not for none.
+        if self._token is not None:
+            try:
+                current_call.reset(self._token)
+            except (ValueError, RuntimeError):
+                # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
+                self._token = None
+            self._token = None
+        calls = _running.get(self._http_client_id, [])
+        if self in calls:
+            calls.remove(self)
+            if not calls:
+                _running.pop(self._http_client_id, None)
+
+    def forget(self) -> None:
+        """The call keeps no response. A task that its method has left behind may keep this object, but nothing else."""
+        self._opened.clear()
 
     def sends_by(self, http_client: Any) -> bool:
         """Whether `http_client` is the call's own."""
@@ -39,10 +63,6 @@ class RunningCall:
         """The attempt of a response whose body was open, `None` if it is none of this call's."""
         return next((attempt for ref, attempt in self._opened if ref() is response), None)
 
-    def finished(self) -> None:
-        """The method has finished. A task that it has left behind may keep this object, but nothing else by it."""
-        self._opened.clear()
-
 
 current_call: Final[ContextVar[RunningCall | None]] = ContextVar("anthropic_otel_call", default=None)
 """The call that is running in this thread or task."""
@@ -51,22 +71,7 @@ _running: Final[dict[int, list[RunningCall]]] = {}
 """The calls whose method is running, by the `id` of their HTTP client."""
 
 
-def add(running: RunningCall, http_client: Any) -> None:
-    """Notes a call whose method starts to run."""
-    _running.setdefault(id(http_client), []).append(running)
-
-
-def discard(running: RunningCall) -> None:
-    """Notes that the method of a call has finished. Ignored the second time."""
-    http_client_id = running._http_client_id
-    calls = _running.get(http_client_id)
-    if calls is not None and running in calls:
-        calls.remove(running)
-        if not calls:
-            _running.pop(http_client_id, None)
-
-
 def only_call_on(http_client: Any) -> RunningCall | None:
     """The call that is running on an HTTP client, `None` if there is none or more than one."""
-    calls = _running.get(id(http_client), ())
+    calls = _running.get(id(http_client), [])
     return calls[0] if len(calls) == 1 else None

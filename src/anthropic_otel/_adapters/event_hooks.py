@@ -14,11 +14,11 @@ import functools
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_send, models
+from anthropic_otel._adapters import http_send, messages, models
+from anthropic_otel._adapters.trace_functions import chained
 from anthropic_otel._core.attempt import End, RequestFacts
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
-from anthropic_otel._core.headers import by_name
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
 
@@ -101,12 +101,12 @@ class Hooks:
         app_trace = _forget_last_attempt(request)
         if http_send.is_recorded(request) or not self._runtime.enabled():
             return None
-        source = self._runtime.lone_attempts(http_send.retry_count_of(request))
+        source = self._runtime.lone_attempts(messages.retry_count_of(request))
         facts = RequestFacts(
-            http_send.target_of_request(request),
-            models.model_of(request, of_sdk=False),
+            messages.target_of_request(request),
+            models.model_of(request, None),
             models.stream_of(request),
-            size=http_send.size_of(request),
+            size=messages.size_of(request),
         )
         send = Send(source, facts)
         http_send.propagate(request, send.attempt.recorder.headers)
@@ -129,15 +129,14 @@ class Hooks:
             return
         if response.has_redirect_location:
             attempt = hooked.send.attempt
-            hooked.send.responded(response.status_code, by_name(response.headers.raw))
+            hooked.send.responded(response.status_code, messages.headers_of(response))
             hooked.redirected_at = attempt.timeline.clock.now()
         else:
             http_send.received(hooked.send, response)
 
 
 def _listen(request: Any, ours: Callable[..., Any], theirs: Callable[..., Any] | None, *, asynchronous: bool) -> None:
-    trace = ours if theirs is None else http_send.chained(ours, theirs, asynchronous=asynchronous)
-    request.extensions = {**request.extensions, "trace": trace}
+    request.extensions = {**request.extensions, "trace": chained(ours, theirs, asynchronous=asynchronous)}
 
 
 def _forget_last_attempt(request: Any) -> Any:

@@ -17,26 +17,22 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
-from anthropic_otel._adapters import http_body, models, transports
+from anthropic_otel._adapters import http_body, messages, models, trace_functions, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
+from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch, patchable
-from anthropic_otel._core import headers
 from anthropic_otel._core.attempt import End, RequestFacts
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
-from anthropic_otel._core.target import Target, target_of
 from anthropic_otel._core.timeline import peer_of, version_of
 
 LIBRARIES: Final = ("httpx", "httpx2")
-_RETRY_COUNT: Final = b"x-stainless-retry-count"
-_API_VERSION: Final = b"anthropic-version"
 
 
 class Named(Protocol):
@@ -84,6 +80,11 @@ class SendPatches:
                 self._met.add(definer)
                 wrap = _async_send if asynchronous else _sync_send
                 self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
+
+    def meet_client(self, http_client: Any) -> None:
+        """Patches the class of an HTTP client, if it is one and was not met before."""
+        if type(http_client) not in self._met and is_client(http_client):
+            self.meet(type(http_client))
 
     def undo(self) -> None:
         """Restores every class."""
@@ -152,12 +153,56 @@ def begin(
     return None
 
 
-def _begin(origin: _Origin, http_client: Any, request: Any, auth: Any, *, asynchronous: bool) -> Sending | None:
+Origin = RunningCall | Runtime
+"""What the attempts of a send belong to: a call, or no call, and by which runtime they are recorded."""
+
+
+def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
+    """What the attempts of a request belong to; `None` for a request that is no attempt."""
+    running = current_call.get()
+    sent = messages.names_of(request)
+    if running is not None:
+        to_the_api = request.url.host == running.call.invocation.address
+        if RETRY_COUNT in sent or (to_the_api and running.sends_by(http_client)):
+            return running
+        if to_the_api:
+            return None
+    runtime = named.runtime_of(http_client)
+    if runtime is None:
+        runtime = named.process
+        if runtime is None or (RETRY_COUNT not in sent and (runtime.sdk_only or API_VERSION not in sent)):
+            return None
+        if named.excludes(http_client):
+            return None
+    if not runtime.enabled():
+        return None
+    # Sent by a middleware, in a thread of its own.
+    return (only_call_on(http_client) if RETRY_COUNT in sent else None) or runtime
+
+
+def _begin(origin: Origin, http_client: Any, request: Any, auth: Any, *, asynchronous: bool) -> Sending | None:
     outer = _current.get()
     if outer is not None and outer.request is request:
         # The `send` of a subclass has called that of its base.
         return None
-    send = Send(origin.source, _facts_of(http_client, request, auth, origin))
+    source: AttemptSource
+    if isinstance(origin, RunningCall):
+        source, invocation = origin.call, origin.call.invocation
+    else:
+        source, invocation = origin.lone_attempts(messages.retry_count_of(request)), None
+    proxy, emits_events = transports.facts_of(http_client, request.url)
+    facts = RequestFacts(
+        messages.target_of_request(request),
+        models.model_of(request, invocation),
+        invocation.stream if invocation is not None else models.stream_of(request),
+        proxy,
+        messages.size_of(request),
+        # The flow that fetches a token for the SDK. Others have what they send at hand.
+        type(auth).__module__.partition(".")[0] == "anthropic",
+        emits_events and origin.phases,
+        invocation is not None and invocation.by_names,
+    )
+    send = Send(source, facts)
     try:
         return Sending(send, request, origin, asynchronous=asynchronous)
     except BaseException as error:
@@ -166,108 +211,21 @@ def _begin(origin: _Origin, http_client: Any, request: Any, auth: Any, *, asynch
         raise
 
 
-class _Origin(NamedTuple):
-    """What the attempts of a send belong to, the call among them, and whether to listen to the transport."""
-
-    source: AttemptSource
-    call: RunningCall | None
-    phases: bool
-
-
-def _origin_of(named: Named, http_client: Any, request: Any) -> _Origin | None:
-    """What the attempts of a request belong to; `None` for a request that is no attempt."""
-    running = current_call.get()
-    listed = _listed(request)
-    sent = [*map(_NAME, listed)]
-    retry_count = listed[sent.index(_RETRY_COUNT)][2] if _RETRY_COUNT in sent else None
-    if running is not None:
-        to_the_api = request.url.host == running.call.invocation.address
-        if retry_count is not None or (to_the_api and running.sends_by(http_client)):
-            return _Origin(running.call, running, running.phases)
-        if to_the_api:
-            return None
-    runtime = named.runtime_of(http_client)
-    if runtime is None:
-        runtime = named.process
-        if runtime is None or (retry_count is None and (runtime.sdk_only or _API_VERSION not in sent)):
-            return None
-        if named.excludes(http_client):
-            return None
-    if not runtime.enabled():
-        return None
-    if retry_count is not None:
-        # Sent by a middleware, in a thread of its own.
-        running = only_call_on(http_client)
-        if running is not None:
-            return _Origin(running.call, running, running.phases)
-    return _Origin(runtime.lone_attempts(_number(retry_count)), None, runtime.phases)
-
-
-def _header_of(request: Any, name: bytes) -> bytes | None:
-    return next((value for _, found, value in _listed(request) if found == name), None)
-
-
-def _listed(request: Any) -> list[tuple[bytes, bytes, bytes]]:
-    """The headers of a request: each name as it was given, the name in lower case, and the value."""
-    # Every request of an instrumented process comes by: look-ups by the public interface take many times as long.
-    listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)
-    return listed if listed is not None else [(name, name.lower(), value) for name, value in request.headers.raw]
-
-
-_NAME: Final = operator.itemgetter(1)
-
-
 def is_recorded(request: Any) -> bool:
     """Whether a send is running that records `request`, or the one that a redirect has made it of."""
     return _current.get() is not None
 
 
-def retry_count_of(request: Any) -> int:
-    """Which retry a request of the SDK is, 0 for a first attempt or another request."""
-    return _number(_header_of(request, _RETRY_COUNT))
-
-
-def _number(retry_count: bytes | None) -> int:
-    return int(retry_count) if retry_count is not None and retry_count.isdigit() and len(retry_count) < 6 else 0
-
-
-def _facts_of(http_client: Any, request: Any, auth: Any, origin: _Origin) -> RequestFacts:
-    transport = transports.facts_of(http_client, request.url)
-    return RequestFacts(
-        target_of_request(request),
-        models.model_of(request, of_sdk=origin.call is not None),
-        # A call tells it.
-        stream=models.stream_of(request) if origin.call is None else None,
-        proxy=transport.proxy,
-        size=size_of(request),
-        # The flow that fetches a token for the SDK. Others have what they send at hand.
-        fetches_credentials=type(auth).__module__.partition(".")[0] == "anthropic",
-        emits_events=transport.emits_events and origin.phases,
-    )
-
-
-def size_of(request: Any) -> int | None:
-    """The bytes of a request's body, `None` where they are not known beforehand."""
-    length = _header_of(request, b"content-length")
-    return headers.count(length) if length is not None else None
-
-
-def target_of_request(request: Any) -> Target:
-    """Where a request of httpx or httpx2 goes."""
-    url = request.url
-    path = url.raw_path.partition(b"?")[0].decode("ascii")
-    return target_of(request.method, url.scheme, url.host, url.port, path)
-
-
 class Sending:
     """A send that is recorded, as a context manager around it. Made just before the send; no method raises."""
 
-    __slots__ = ("_call", "_extensions", "_token", "_trace", "request", "send")
+    __slots__ = ("_extensions", "_origin", "_response", "_token", "_trace", "request", "send")
 
-    def __init__(self, send: Send, request: Any, origin: _Origin, *, asynchronous: bool) -> None:
+    def __init__(self, send: Send, request: Any, origin: Origin, *, asynchronous: bool) -> None:
         self.send: Final = send
-        self._call: Final = origin.call
+        self._origin: Final = origin
         self.request: Any = request
+        self._response: Any = None
         self._extensions: Any = None
         self._trace: Any = None
         self._token: Token[Sending | None] | None = None
@@ -278,8 +236,8 @@ class Sending:
 
     @guarded(None)
     def _listen(self, request: Any, ours: Function, asynchronous: bool) -> None:
-        theirs = app_trace_of(request)
-        self._trace = ours if theirs is None else chained(ours, theirs, asynchronous=asynchronous)
+        theirs = trace_functions.app_trace_of(request)
+        self._trace = trace_functions.chained(ours, theirs, asynchronous=asynchronous)
         self._extensions = request.extensions
         # A new mapping, as the app may use its own for more than one request.
         request.extensions = {**request.extensions, "trace": self._trace}
@@ -289,10 +247,9 @@ class Sending:
 
     def received(self, response: Any) -> Any:
         """The send has returned `response`, which is returned as it is."""
-        if received(self.send, response) and self._call is not None:
-            self._call.opened(response, self.send.attempt)
-        if self._trace is not None:
-            self._restore((response.request, *response.history))
+        self._response = response
+        if received(self.send, response) and isinstance(self._origin, RunningCall):
+            self._origin.opened(response, self.send.attempt)
         return response
 
     def __exit__(
@@ -305,55 +262,24 @@ class Sending:
                 # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
                 self._token = None
         if self._trace is not None:
-            self._restore((self.request,))
-        self.request = self._extensions = self._trace = None
+            self._restore()
+        self.request = self._response = self._extensions = self._trace = None
         if error is not None:
             self.send.failed(error)
 
     @guarded(None)
-    def _restore(self, requests: Iterable[Any]) -> None:
-        """Takes our trace function off requests: the one that was sent, and those that a redirect has made of it."""
+    def _restore(self) -> None:
+        """Takes our trace function off the request that was sent, and off those that a redirect has made of it."""
+        requests = [self.request]
+        if self._response is not None:
+            requests += [self._response.request, *(hop.request for hop in self._response.history)]
         for request in requests:
-            request = getattr(request, "request", request)
             if request.extensions.get("trace") is self._trace:
                 request.extensions = self._extensions
 
 
 _current: Final[ContextVar[Sending | None]] = ContextVar("anthropic_otel_sending", default=None)
 """The send that is running in this thread or task."""
-
-
-def app_trace_of(request: Any) -> Function | None:
-    """The app's own trace function, also where another send of the same request has put ours in its place."""
-    trace = request.extensions.get("trace")
-    if isinstance(trace, _Chained):
-        return trace.theirs
-    return None if isinstance(getattr(trace, "__self__", None), Send) else trace
-
-
-def chained(ours: Function, theirs: Function, *, asynchronous: bool) -> _Chained:
-    """A trace function that calls ours and then the app's. For an async transport it has to be a coroutine function."""
-    return _AsyncChained(ours, theirs) if asynchronous else _Chained(ours, theirs)
-
-
-class _Chained:
-    __slots__ = ("ours", "theirs")
-
-    def __init__(self, ours: Function, theirs: Function) -> None:
-        self.ours: Final = ours
-        self.theirs: Final = theirs
-
-    def __call__(self, name: str, info: Mapping[str, Any]) -> Any:
-        self.ours(name, info)
-        return self.theirs(name, info)
-
-
-class _AsyncChained(_Chained):
-    __slots__ = ()
-
-    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
-        await self.ours(name, info)
-        await self.theirs(name, info)
 
 
 @guarded(None)
@@ -367,25 +293,21 @@ def received(send: Send, response: Any) -> bool:
     """Takes the response of a send, and follows its body. Returns whether that is open. Never raises."""
     attempt, observed = send.attempt, False
     try:
-        by_name, extensions = headers.by_name(response.headers.raw), response.extensions
+        headers, extensions, closed = messages.headers_of(response), response.extensions, response.is_closed
         version, stream = extensions.get("http_version"), extensions.get("network_stream")
+        content = getattr(response, "_content", None) if closed else None
         send.responded(
             response.status_code,
-            by_name,
+            headers,
             version_of(version) if isinstance(version, bytes) else None,
             # A connection that existed before has told of no event.
-            peer_of(stream) if attempt.timeline.peer is None and stream is not None else None,
-            _body_in_memory(response),
+            peer_of(stream) if stream is not None and attempt.timeline.peer is None else None,
+            # The body of a response that has been read within the send.
+            content if isinstance(content, bytes) else None,
         )
-        observed = not response.is_closed and http_body.observe(response, attempt, by_name)
+        observed = not closed and http_body.observe(response, attempt, headers)
     except Exception as error:
         report("received", error)
     if not observed:
         attempt.end(End.READ)
     return observed
-
-
-def _body_in_memory(response: Any) -> bytes | None:
-    """The body of a response that has been read within the send."""
-    content = getattr(response, "_content", None) if response.is_closed else None
-    return content if isinstance(content, bytes) else None

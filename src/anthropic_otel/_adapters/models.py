@@ -15,7 +15,9 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Final
 
+from anthropic_otel._adapters.current import current_call
 from anthropic_otel._adapters.patches import Function, Patch
+from anthropic_otel._core.call import Invocation
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import OTHER
 
@@ -27,7 +29,7 @@ _STREAM: Final = re.compile(rb'(?<!\\)"stream"\s{0,4}:\s{0,4}true')
 """Inside of a JSON string the quotes are escaped, so that a prompt is not taken for it."""
 
 _built: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
-"""The models of the requests that the SDK has built."""
+"""The models of the requests that the SDK has built, those that the call does not tell."""
 
 
 def bounded(model: object) -> str | None:
@@ -39,8 +41,10 @@ def bounded(model: object) -> str | None:
 
 def model_in(body: object) -> str | None:
     """The model that a request's body, before it is JSON, asks for."""
-    # Most often a dictionary, of which `isinstance` would take longer to find out.
-    return bounded(body.get("model")) if type(body) is dict or isinstance(body, Mapping) else None
+    # Most often nothing or a dictionary, of which `isinstance` would take longer to find out.
+    if body is None or not (type(body) is dict or isinstance(body, Mapping)):
+        return None
+    return bounded(body.get("model"))
 
 
 def wrap_build_request(original: Function, patch: Patch) -> Function:
@@ -52,7 +56,10 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
         model = _model_of(options) if patch.active else None
         request = original(self, options, *args, **kwargs)
         if model is not None:
-            _note(request, model)
+            running = current_call.get()
+            # Mostly it is that of the call, which knows it. A note costs 12 functions.
+            if running is None or running.call.invocation.model != model or _built:
+                _note(request, model)
         return request
 
     return _build_request
@@ -82,11 +89,13 @@ def stream_of(request: Any) -> bool | None:
 
 
 @guarded(None)
-def model_of(request: Any, *, of_sdk: bool) -> str | None:
-    """The model that a request asks for, `None` where it is unknown."""
-    model = _built.get(request)
-    if model is not None or of_sdk:
+def model_of(request: Any, invocation: Invocation | None) -> str | None:
+    """The model that a request asks for, of the call `invocation` or of none. `None` where it is unknown."""
+    model = _built.get(request) if _built else None
+    if model is not None:
         return model
+    if invocation is not None:
+        return invocation.model
     content = getattr(request, "_content", None)
     found = _MODEL.search(content[:_BEGINNING]) if isinstance(content, bytes) else None
     return bounded(found[1].decode("utf-8", "replace")) if found is not None else None

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from contextlib import suppress
-from contextvars import Token
 from types import TracebackType
 from typing import Any, Final, Protocol
 
-from anthropic_otel._adapters import current, middleware_stream, models
-from anthropic_otel._adapters.current import RunningCall, current_call
+from anthropic_otel._adapters import middleware_stream, models
+from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.patches import Function, Patch, patchable
 from anthropic_otel._core.attempt import Attempt
@@ -113,7 +111,7 @@ def _begin(
     invocation = invocations.of(client, options, bool(kwargs.get("stream", False)))
     call = runtime.begin_call(invocation)
     try:
-        return _Running(RunningCall(call, http_client, phases=runtime.phases), client, http_client)
+        return _Running(RunningCall(call, http_client, phases=runtime.phases), client)
     except BaseException as interrupt:
         call.method_raised(interrupt)
         raise
@@ -122,43 +120,31 @@ def _begin(
 class _Running:
     """The run of an SDK method that is recorded, as a context manager around it. No method raises."""
 
-    __slots__ = ("_client", "_running", "_token")
+    __slots__ = ("_client", "_running")
 
-    def __init__(self, running: RunningCall, client: Any, http_client: Any) -> None:
+    def __init__(self, running: RunningCall, client: Any) -> None:
         self._running: Final = running
         self._client: Final = client
-        self._token: Token[RunningCall | None] | None = None
-        current.add(running, http_client)
-        self._token = current_call.set(running)
 
     def __enter__(self) -> None:
         return None
 
     def returned(self, result: Any) -> Any:
         """The method has returned `result`, which is returned as it is."""
-        self._leave()
+        self._running.leave()
         self._running.call.method_returned(result, self._body_of(result))
-        self._running.finished()
+        self._running.forget()
         return result
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            self._leave()
+            self._running.leave()
             self._running.call.method_raised(error)
-            self._running.finished()
+            self._running.forget()
         if deferred:
             drain()
-
-    def _leave(self) -> None:
-        # In this order: an interrupt in between makes for a second reset, and not for none.
-        if self._token is not None:
-            # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
-            with suppress(ValueError, RuntimeError):
-                current_call.reset(self._token)
-            self._token = None
-        current.discard(self._running)
 
     def _body_of(self, result: Any) -> Attempt | HeldBody | None:
         """The body that the app gets with `result`, `None` for one that is in memory."""

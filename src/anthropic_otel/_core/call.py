@@ -157,10 +157,11 @@ class Call:
         invocation = self.invocation
         self._sdk_attempts += not by_transport
         most = invocation.max_retries
+        told = (request.model or invocation.model, invocation.stream, invocation.by_names)
+        if told != (request.model, request.stream, request.by_names):
+            request = request._replace(model=told[0], stream=told[1], by_names=told[2])
         attempt = Attempt(
-            request._replace(
-                model=request.model or invocation.model, stream=invocation.stream, by_names=invocation.by_names
-            ),
+            request,
             self._clock,
             self._attempt_ended,
             started=started,

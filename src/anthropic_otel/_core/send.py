@@ -4,7 +4,7 @@ Mostly there is one. A transport below the client may send again by itself: a re
 tell, and the request before decides: what is sent after one that raised, or that got a status of 400 or more other than
 401 and 407, is another attempt. What follows a redirect or a wanted credential is a further hop of the same attempt.
 
-Rule: the core begins and ends attempts here; an adapter only tells what it sees.
+Rule: the core begins and ends attempts here; an adapter only tells what it sees. Nothing is called here that may raise.
 """
 
 from __future__ import annotations
@@ -68,7 +68,6 @@ class Send:
             last.end(End.READ, timeline.failed_at)
         self.attempt = self._source.begin_attempt(last.request, by_transport=True)
 
-    @guarded(None)
     def responded(
         self,
         status: int,
@@ -87,7 +86,6 @@ class Send:
         self._source.send_finished()
         return attempt
 
-    @guarded(None)
     def failed(self, error: BaseException) -> None:
         """The send has raised."""
         attempt = self.attempt
@@ -95,7 +93,6 @@ class Send:
         attempt.fail(error)
         self._source.send_finished()
 
-    @guarded(None)
     def lost(self) -> None:
         """The request was garbage-collected, and how the send ended was not seen."""
         self.attempt.end(End.LOST)

@@ -1,0 +1,48 @@
+"""The `trace` extension of a request: our function, and the app's own beside it.
+
+Rule: the app's is called with everything that it was called with before, after ours. For an asynchronous transport both
+are coroutine functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from anthropic_otel._adapters.patches import Function
+from anthropic_otel._core.send import Send
+
+
+def app_trace_of(request: Any) -> Function | None:
+    """The app's own trace function, also where another send of the same request has put ours in its place."""
+    trace = request.extensions.get("trace")
+    if isinstance(trace, _Chained):
+        return trace.theirs
+    return None if isinstance(getattr(trace, "__self__", None), Send) else trace
+
+
+def chained(ours: Function, theirs: Function | None, *, asynchronous: bool) -> Function:
+    """A trace function that calls ours and then the app's, if there is one."""
+    if theirs is None:
+        return ours
+    return _AsyncChained(ours, theirs) if asynchronous else _Chained(ours, theirs)
+
+
+class _Chained:
+    __slots__ = ("ours", "theirs")
+
+    def __init__(self, ours: Function, theirs: Function) -> None:
+        self.ours: Final = ours
+        self.theirs: Final = theirs
+
+    def __call__(self, name: str, info: Mapping[str, Any]) -> Any:
+        self.ours(name, info)
+        return self.theirs(name, info)
+
+
+class _AsyncChained(_Chained):
+    __slots__ = ()
+
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        await self.ours(name, info)
+        await self.theirs(name, info)
