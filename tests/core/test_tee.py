@@ -75,11 +75,14 @@ def test_each_recorder_is_told_of_an_attempt_without_a_call(clock: ManualClock) 
     assert first.events == second.events == ["attempt_started", "attempt_ended"]
 
 
-def test_one_recorder_is_told_directly(notes: Notes, clock: ManualClock) -> None:
-    """With one recorder nothing is in between."""
-    tee = Tee(notes)
-    call = begin(tee, clock)
-    assert type(call.recorder) is type(notes.start_call(call))
+def test_one_recorder_is_told_directly(notes: Notes) -> None:
+    """With one recorder nothing is in between, also once another one has joined and left."""
+    tee, other = Tee(notes), Notes()
+    told: list[object] = [tee.told]
+    tee.join(other)
+    told.append(tee.told)
+    tee.leave(other)
+    assert [*told, tee.told] == [notes, tee, notes]
 
 
 def test_without_a_recorder_nothing_is_recorded(clock: ManualClock) -> None:

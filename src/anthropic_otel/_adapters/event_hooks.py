@@ -136,7 +136,8 @@ class Hooks:
 
 
 def _listen(request: Any, ours: Callable[..., Any], theirs: Callable[..., Any] | None, *, asynchronous: bool) -> None:
-    request.extensions = {**request.extensions, "trace": chained(ours, theirs, asynchronous=asynchronous)}
+    trace = ours if theirs is None else chained(ours, theirs, asynchronous=asynchronous)
+    request.extensions = {**request.extensions, "trace": trace}
 
 
 def _forget_last_attempt(request: Any) -> Any:

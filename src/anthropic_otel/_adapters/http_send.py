@@ -229,18 +229,19 @@ class Sending:
         self._extensions: Any = None
         self._trace: Any = None
         self._token: Token[Sending | None] | None = None
-        propagate(request, send.attempt.recorder.headers)
-        if origin.phases:
-            self._listen(request, send.atrace if asynchronous else send.trace, asynchronous)
+        self._prepare(request, asynchronous)
         self._token = _current.set(self)
 
     @guarded(None)
-    def _listen(self, request: Any, ours: Function, asynchronous: bool) -> None:
-        theirs = trace_functions.app_trace_of(request)
-        self._trace = trace_functions.chained(ours, theirs, asynchronous=asynchronous)
-        self._extensions = request.extensions
-        # A new mapping, as the app may use its own for more than one request.
-        request.extensions = {**request.extensions, "trace": self._trace}
+    def _prepare(self, request: Any, asynchronous: bool) -> None:
+        send = self.send
+        if self._origin.phases:
+            ours, theirs = send.atrace if asynchronous else send.trace, trace_functions.app_trace_of(request)
+            self._trace = trace_functions.chained(ours, theirs, asynchronous=asynchronous) if theirs else ours
+            self._extensions = request.extensions
+            # A new mapping, as the app may use its own for more than one request.
+            request.extensions = {**request.extensions, "trace": self._trace}
+        propagate(request, send.attempt.recorder.headers)
 
     def __enter__(self) -> None:
         return None
@@ -270,9 +271,9 @@ class Sending:
     @guarded(None)
     def _restore(self) -> None:
         """Takes our trace function off the request that was sent, and off those that a redirect has made of it."""
-        requests = [self.request]
-        if self._response is not None:
-            requests += [self._response.request, *(hop.request for hop in self._response.history)]
+        requests, response = [self.request], self._response
+        if response is not None and response.history:
+            requests += [response.request, *(hop.request for hop in response.history)]
         for request in requests:
             if request.extensions.get("trace") is self._trace:
                 request.extensions = self._extensions
@@ -282,11 +283,10 @@ _current: Final[ContextVar[Sending | None]] = ContextVar("anthropic_otel_sending
 """The send that is running in this thread or task."""
 
 
-@guarded(None)
 def propagate(request: Any, trace_context: Mapping[str, str]) -> None:
     """Puts the attempt's trace context into the request's headers. No signature covers them: signing is done by now."""
     for name, value in trace_context.items():
-        request.headers[name] = value
+        messages.set_header(request, name, value)
 
 
 def received(send: Send, response: Any) -> bool:

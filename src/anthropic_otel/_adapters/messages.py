@@ -38,6 +38,19 @@ def header_of(message: Any, name: bytes) -> bytes | None:
     return listed[names.index(name)][2] if name in names else None
 
 
+def set_header(request: Any, name: str, value: str) -> None:
+    """Sets a header of a request, in lower case. By the public interface it takes 260 bytecodes more."""
+    listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)
+    key = name.encode("ascii")
+    names = [*map(_NAME, listed)] if listed is not None else []
+    if listed is None or names.count(key) > 1 or not (name.islower() and value.isascii()):
+        request.headers[name] = value
+    elif key in names:
+        listed[names.index(key)] = (key, key, value.encode("ascii"))
+    else:
+        listed.append((key, key, value.encode("ascii")))
+
+
 def headers_of(response: Any) -> RawHeaders:
     """The headers of a response by name."""
     listed = _listed(response)

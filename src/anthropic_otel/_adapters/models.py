@@ -68,7 +68,8 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
 @guarded(None)
 def _model_of(options: Any) -> str | None:
     """The model that the SDK's request options ask for: `extra_body` wins, as in the SDK."""
-    return model_in(getattr(options, "extra_json", None)) or model_in(getattr(options, "json_data", None))
+    extra = getattr(options, "extra_json", None)
+    return (model_in(extra) if extra else None) or model_in(getattr(options, "json_data", None))
 
 
 @guarded(None)
@@ -88,7 +89,6 @@ def stream_of(request: Any) -> bool | None:
     return False if len(content) <= _BEGINNING else None
 
 
-@guarded(None)
 def model_of(request: Any, invocation: Invocation | None) -> str | None:
     """The model that a request asks for, of the call `invocation` or of none. `None` where it is unknown."""
     model = _built.get(request) if _built else None

@@ -21,10 +21,8 @@ def app_trace_of(request: Any) -> Function | None:
     return None if isinstance(getattr(trace, "__self__", None), Send) else trace
 
 
-def chained(ours: Function, theirs: Function | None, *, asynchronous: bool) -> Function:
-    """A trace function that calls ours and then the app's, if there is one."""
-    if theirs is None:
-        return ours
+def chained(ours: Function, theirs: Function, *, asynchronous: bool) -> Function:
+    """A trace function that calls ours and then the app's."""
     return _AsyncChained(ours, theirs) if asynchronous else _Chained(ours, theirs)
 
 

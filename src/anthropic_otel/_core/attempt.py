@@ -306,7 +306,8 @@ class Attempt:
         finally:
             if self.outcome is None:
                 self._failed(NetworkCause.OTHER.value)
-            self.retry_stop = self._retry_stop()
+            if self.outcome is AttemptOutcome.FAILED:
+                self.retry_stop = self._retry_stop()
             try:
                 self.recorder.end(self)
             finally:
@@ -446,7 +447,7 @@ class Attempt:
 
     def _retry_stop(self) -> RetryStop | None:
         # Without a call nobody retries.
-        if self.outcome is not AttemptOutcome.FAILED or self.retries_left is None:
+        if self.retries_left is None:
             return None
         if self.retryable:
             return RetryStop.EXHAUSTED if self.retries_left == 0 else None

@@ -171,7 +171,8 @@ class Call:
             after_failure=self._failed_count > 0 or self._failing() is not None,
             retries_left=max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
         )
-        self._decide(AfterFailure.RETRIED, started)
+        if self._undecided:
+            self._decide(AfterFailure.RETRIED, started)
         self.attempt_count += 1
         self._open_bodies.append(attempt)
         try:
@@ -211,16 +212,17 @@ class Call:
 
     def _attempt_ended(self, attempt: Attempt) -> None:
         """An attempt of this call has ended, in any thread. Called within the guard of its end."""
-        if self.outcome is None:
-            self.operation, self.address = attempt.operation, attempt.target.address
-            self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
-        if attempt.outcome is AttemptOutcome.COMPLETED and self.outcome is None:
-            self._completed = attempt
-        if attempt.outcome is AttemptOutcome.FAILED:
+        failed = attempt.outcome is AttemptOutcome.FAILED
+        if failed:
             self._undecided.append(attempt)
-            if self.outcome is None:
+        if self.outcome is None:
+            self.operation, self.address = attempt.operation, attempt.request.target.address
+            self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
+            if failed:
                 self._failed_count += 1
                 self._last_failed = attempt
+            elif attempt.outcome is AttemptOutcome.COMPLETED:
+                self._completed = attempt
         self._body_ended(attempt)
 
     def _decide(self, after: AfterFailure, next_started: int | None = None) -> None:
@@ -289,7 +291,8 @@ class Call:
                 self._take_failure(self._returned if isinstance(self._returned, Attempt) else self._last_failed)
             # An attempt that is kept here would live as long as whoever keeps the call.
             self._answer = self._returned = self._last_failed = self._completed = None
-            self._decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
+            if self._undecided:
+                self._decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)
 
     def _take_failure(self, attempt: Attempt | None) -> None:

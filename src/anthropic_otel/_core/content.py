@@ -6,6 +6,7 @@ where it says nothing, the first byte of the body that is not blank, of a body t
 
 from __future__ import annotations
 
+import functools
 from enum import Enum
 from typing import Final
 
@@ -32,12 +33,18 @@ class Content(Enum):
 
 
 _PAGES: Final = (b"text/html", b"application/xhtml")
+_COMMON: Final = {
+    b"application/json": Content.JSON,
+    b"text/event-stream": Content.SSE,
+    b"text/event-stream; charset=utf-8": Content.SSE,
+}
 _JSON_STARTS: Final = frozenset(b'{["-0123456789tfn')
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 _FILES: Final = ("download", "content", "results")
 """The last words of the operations that are answered with a file."""
 
 
+@functools.lru_cache(maxsize=256)
 def expected_of(operation: str, method: str, *, known: bool, stream: bool | None) -> Expected:
     """What the operation is to be answered with. `known` is whether it is one of the API's, `stream` whether the app
     has asked for an event stream, `None` where that is unknown.
@@ -51,7 +58,11 @@ def expected_of(operation: str, method: str, *, known: bool, stream: bool | None
 
 def content_of(headers: RawHeaders) -> Content:
     """What a response is, by its content type."""
-    media_type = headers.get(b"content-type", b"").lower().lstrip()
+    value = headers.get(b"content-type", b"")
+    known = _COMMON.get(value)
+    if known is not None:
+        return known
+    media_type = value.lower().lstrip()
     if media_type.startswith(b"text/event-stream"):
         return Content.SSE
     if media_type.startswith(b"application/vnd.amazon.eventstream"):

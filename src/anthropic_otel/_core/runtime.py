@@ -48,13 +48,13 @@ class Runtime:
         """Whether to record what is about to start. Called in the app's context."""
         if deferred:
             drain()
-        return self.active and self.recorders.enabled()
+        return self.active and self.recorders.told.enabled()
 
     def begin_call(self, invocation: Invocation) -> Call:
         """Begins and returns a call that is about to run."""
         call = Call(invocation, self.clock)
         try:
-            call.recorder = self.recorders.start_call(call)
+            call.recorder = self.recorders.told.start_call(call)
         except BaseException as interrupt:
             call.method_raised(interrupt)
             raise
@@ -62,4 +62,4 @@ class Runtime:
 
     def lone_attempts(self, resend_count: int) -> LoneAttempts:
         """What the attempts of a send belong to that belongs to no call."""
-        return LoneAttempts(self.recorders, self.clock, resend_count)
+        return LoneAttempts(self.recorders.told, self.clock, resend_count)

@@ -19,21 +19,26 @@ if TYPE_CHECKING:
 
 
 class Tee:
-    """A recorder that tells every recorder that has joined it. With one, that one is told directly."""
+    """A recorder that tells every recorder that has joined it."""
 
     def __init__(self, *recorders: Recorder) -> None:
-        self._recorders = recorders
         self._changing = threading.Lock()
+        self._set(recorders)
+
+    def _set(self, recorders: tuple[Recorder, ...]) -> None:
+        self._recorders = recorders
+        self.told: Recorder = recorders[0] if len(recorders) == 1 else self
+        """Who is to be told: the only recorder there is, or this one."""
 
     def join(self, recorder: Recorder) -> None:
         """Has `recorder` record what starts from now on."""
         with self._changing:
-            self._recorders = (*self._recorders, recorder)
+            self._set((*self._recorders, recorder))
 
     def leave(self, recorder: Recorder) -> None:
         """Has `recorder` record nothing that starts from now on."""
         with self._changing:
-            self._recorders = tuple(other for other in self._recorders if other is not recorder)
+            self._set(tuple(other for other in self._recorders if other is not recorder))
 
     @property
     def empty(self) -> bool:
@@ -41,26 +46,19 @@ class Tee:
         return not self._recorders
 
     def enabled(self) -> bool:
-        recorders = self._recorders
-        return recorders[0].enabled() if len(recorders) == 1 else any(recorder.enabled() for recorder in recorders)
+        return any(recorder.enabled() for recorder in self._recorders)
 
     def start_call(self, call: Call) -> CallRecorder:
-        recorders = self._recorders
-        if len(recorders) == 1:
-            return recorders[0].start_call(call)
         # Known to the call before the first is made: an interrupt of a later one ends those that were.
         tee = call.recorder = _CallTee()
-        for recorder in recorders:
+        for recorder in self._recorders:
             if recorder.enabled():
                 tee.recorders.append(recorder.start_call(call))
         return tee
 
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
-        recorders = self._recorders
-        if len(recorders) == 1:
-            return recorders[0].start_attempt(attempt)
         tee = attempt.recorder = _AttemptTee()
-        for recorder in recorders:
+        for recorder in self._recorders:
             if recorder.enabled():
                 tee.recorders.append(recorder.start_attempt(attempt))
         return tee

@@ -21,6 +21,9 @@ _SUPPRESS_ALL: Final = (
     "suppress_instrumentation",
 )
 
+(_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
+"""The key of the current span."""
+
 SUPPRESSED_BY_US: Final = "anthropic_otel"
 """The value under which we suppress the instrumentation of the HTTP client, to know our own suppression again."""
 
@@ -43,8 +46,10 @@ def suppressed(current: Context) -> bool:
 
 def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
     """`parent` with `span` as its current one."""
-    inner = trace.set_span_in_context(span, parent)
-    return otel_context.set_value(_SUPPRESS_HTTP, SUPPRESSED_BY_US, inner) if suppress_http else inner
+    # By OpenTelemetry's functions it is four functions and two copies more.
+    if suppress_http:
+        return Context({**parent, _SPAN: span, _SUPPRESS_HTTP: SUPPRESSED_BY_US})
+    return Context({**parent, _SPAN: span})
 
 
 def detach(token: Any, before: Context) -> None:

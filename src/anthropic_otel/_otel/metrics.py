@@ -54,6 +54,7 @@ class Metrics:
         self._targets: dict[tuple[str | None, str | None, str | None], tuple[str, str, str | None]] = {}
         """The targets whose labels stay, by what they are made of."""
         self._status: Final = Capped(MAX_STATUSES)
+        self._statuses: dict[int | None, tuple[int | None, str | None]] = {}
         self._code: Final = Capped(MAX_CODES)
         self._first_chunk: Final = Histogram(meter, semconv.ATTEMPT_TIME_TO_FIRST_CHUNK)
         self._max_gap: Final = Histogram(meter, semconv.STREAM_MAX_GAP_METRIC)
@@ -96,9 +97,7 @@ class Metrics:
         word = outcome.value if outcome is not None else None
         values = (
             *target,
-            # Left out where a server has sent too many different ones.
-            status if status is not None and self._status(str(status)) != semconv.OTHER else None,
-            f"{status // 100}xx" if status is not None else None,
+            *(self._statuses.get(status) or self._status_labels(status)),
             self._bounded(attempt.error_type) if attempt.error_type is not None else None,
             cause.word.value if cause is not None else None,
             word,
@@ -161,6 +160,16 @@ class Metrics:
     def model_label(self, model: str | None, *, answered: bool = False) -> str | None:
         """What a metric says of a model, `None` where it is unknown."""
         return self._model(last_part(model), answered=answered) if model else None
+
+    def _status_labels(self, status: int | None) -> tuple[int | None, str | None]:
+        """A status, left out where a server has sent too many different ones, and its class."""
+        if status is None:
+            return (None, None)
+        known = self._status(str(status)) != semconv.OTHER
+        labels = (status if known else None, f"{status // 100}xx")
+        if known:
+            self._statuses[status] = labels
+        return labels
 
     def _bounded(self, error_type: str | None) -> str | None:
         """The error type: a word of a closed list, or a status, of which there are no more than of those."""

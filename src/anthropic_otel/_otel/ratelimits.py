@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from threading import get_ident
 from typing import Final, NamedTuple
 
@@ -40,10 +41,14 @@ _MOST_UNREAD: Final = 20
 _MOST_LOWS: Final = 16
 _MOST_READERS: Final = 8
 _MAX_LENGTH: Final = 128
+_LONGEST_NUMBER: Final = 18
 _NAMES: Final = semconv.RATELIMIT_LIMIT.attributes
 
 Unread = tuple[float, str | None, RawHeaders, tuple[RateLimitNames, ...]]
 """When a response came, for which model, its headers, and which of them tell of limits."""
+
+_Answer = tuple[int, float, RawHeaders]
+"""The how many-th response it was, when it came, and its headers."""
 
 
 class Told(NamedTuple):
@@ -77,16 +82,27 @@ class Limit:
         self.utilization: bytes | None = None
         self.lows: list[Told] = []
 
-    def take(self, told: list[Told]) -> None:
-        """Takes what was told since: the last first, and of those before it only what is lower than all after it."""
+    def take(self, answers: list[_Answer], names: RateLimitNames) -> None:
+        """Takes what responses told of it, the last one last."""
+        _, self.at, last = answers[-1]
+        self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
+        # Mostly the last one has the least, and nothing that came before counts any more.
+        if names.remaining in last and _ends_with_least([*map(itemgetter(names.remaining), [*map(_HEADERS, answers)])]):
+            answers = answers[-1:]
         lows = self.lows
-        while lows and lows[-1].left >= told[-1].left:
-            lows.pop()
-        lows.extend(reversed(told))
-        while len(lows) > _MOST_LOWS:
-            # As if the lower one of two had been told when the other was: none is ever lost.
-            first, second = lows[:2]
-            lows[:2] = [first._replace(number=second.number, at=second.at)]
+        for number, at, headers in answers:
+            left = h.count(headers.get(names.remaining))
+            if left is None:
+                continue
+            while lows and lows[-1].left >= left:
+                lows.pop()
+            lows.append(
+                Told(number, at, left, headers.get(names.limit), headers.get(names.reset), headers.get(b"date"))
+            )
+            if len(lows) > _MOST_LOWS:
+                # As if the lower one of two had been told when the other was: none is ever lost.
+                first, second = lows[:2]
+                lows[:2] = [first._replace(number=second.number, at=second.at)]
 
     def left(self, is_new: Callable[[Told], bool], now: float) -> int | None:
         """What is left of it, for a reader to whom some of what was told is new."""
@@ -95,6 +111,16 @@ class Limit:
         if new is not None:
             return new.left
         return int(min(low.level(now) for low in lows)) if lows else None
+
+
+def _ends_with_least(told: list[bytes]) -> bool:
+    """Whether all are numbers and the last one is the least of them."""
+    if not all(map(bytes.isdigit, told)) or max(map(len, told)) > _LONGEST_NUMBER:
+        return False
+    return int(told[-1]) <= min(map(int, told))
+
+
+_HEADERS: Final = itemgetter(2)
 
 
 class RateLimits:
@@ -148,32 +174,18 @@ class RateLimits:
             measuring.pop(thread, None)
 
     def _take(self, unread: list[Unread]) -> None:
-        """Takes what those responses told, the last first: mostly nothing that came before it is lower."""
-        self._number += len(unread)
-        lows: dict[Limit, list[Told]] = {}
-        for back, (at, model, headers, names) in enumerate(reversed(unread)):
-            organization = headers.get(b"anthropic-organization-id")
-            workspace = headers.get(b"anthropic-workspace-id")
+        """Takes what those responses told, for each owner together: one by one it is 200 bytecodes more of each."""
+        of: dict[tuple[tuple[RateLimitNames, ...], str | None, bytes | None, bytes | None], list[_Answer]] = {}
+        for at, model, headers, names in unread:
+            self._number += 1
+            organization, workspace = headers.get(b"anthropic-organization-id"), headers.get(b"anthropic-workspace-id")
+            of.setdefault((names, model, organization, workspace), []).append((self._number, at, headers))
+        for (names, model, organization, workspace), answers in of.items():
             for each in names:
                 owner = (each.kind, model, organization, workspace)
                 limit = self._by_owner.get(owner) or self._limit(*owner)
-                if limit is None:
-                    continue
-                told = lows.get(limit)
-                if told is None:
-                    told = lows[limit] = []
-                    limit.at, limit.limit, limit.utilization = (
-                        at,
-                        headers.get(each.limit),
-                        headers.get(each.utilization),
-                    )
-                left = h.count(headers.get(each.remaining))
-                if left is not None and not (told and told[-1].left <= left):
-                    limit_then, reset, date = headers.get(each.limit), headers.get(each.reset), headers.get(b"date")
-                    told.append(Told(self._number - back, at, left, limit_then, reset, date))
-        for limit, told in lows.items():
-            if told:
-                limit.take(told)
+                if limit is not None:
+                    limit.take(answers, each)
 
     def _limit(self, kind: str, model: str | None, organization: bytes | None, workspace: bytes | None) -> Limit | None:
         """The limit of an owner that was not met before; `None` for one more kind than there may be."""

@@ -103,6 +103,9 @@ class OpenTelemetryRecorder:
         )
 
 
+_NOTHING: Final = Context()
+
+
 class _InTrace:
     """A call or an attempt in its trace: the app's context that it began in, and its span, if it has one.
 
@@ -127,7 +130,7 @@ class _InTrace:
             ids = trace.get_current_span(self.parent).get_span_context()
         if not ids.trace_flags.sampled:
             return NO_EXEMPLAR
-        return trace.set_span_in_context(NonRecordingSpan(ids), NO_EXEMPLAR)
+        return context.with_span(NonRecordingSpan(ids), NO_EXEMPLAR, suppress_http=False)
 
 
 class _CallRecorder(_InTrace):
@@ -150,17 +153,19 @@ class _CallRecorder(_InTrace):
         self.invocation: Final[Invocation] = call.invocation
         self._method_done = self._attempted = False
         self._wall: Final = call.wall
-        self.parent = parent = context.current()
+        self.parent = _NOTHING
         self.span = self.span_context = None
         self._call_span: Span | None = None
         """The call's span, if it is ours to end."""
         self._token: Any = None
         self._attached: Context | None = None
-        self.makes_spans = recorder.makes_spans(parent)
-        self._enter(parent)
+        self.makes_spans = True
+        self._enter()
 
     @guarded(None)
-    def _enter(self, parent: Context) -> None:
+    def _enter(self) -> None:
+        self.parent = parent = otel_context.get_current()
+        self.makes_spans = self._recorder.makes_spans(parent)
         foreign = self.invocation.sdk_makes_span or spans.foreign_call_span(trace.get_current_span(parent))
         if self.makes_spans and not foreign:
             self._start_span(parent)
@@ -183,7 +188,7 @@ class _CallRecorder(_InTrace):
         if self._method_done:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
             return self.context()
-        current = context.current()
+        current = otel_context.get_current()
         if not self._attempted and self._call_span is None and self.makes_spans:
             self._find_span(current)
         self._attempted = True
@@ -237,7 +242,7 @@ class _AttemptRecorder(_InTrace):
     def __init__(self, recorder: OpenTelemetryRecorder, attempt: Attempt, call: _CallRecorder | None = None) -> None:
         self._recorder: Final = recorder
         self._model: Final = attempt.model
-        self.parent = call.parent if call is not None else context.current()
+        self.parent = call.parent if call is not None else _NOTHING
         self.span = self.span_context = None
         self._owns_span = False
         self._token: Any = None
@@ -250,10 +255,13 @@ class _AttemptRecorder(_InTrace):
 
     @guarded(None)
     def _enter(self, attempt: Attempt, call: _CallRecorder | None) -> None:
-        outer = call.outer() if call is not None else self.parent
         if call is not None:
+            outer, makes_spans = call.outer(), call.makes_spans
             self.span, self.span_context = call.span, call.span_context
-        if not (call.makes_spans if call is not None else self._recorder.makes_spans(outer)):
+        else:
+            self.parent = outer = otel_context.get_current()
+            makes_spans = self._recorder.makes_spans(outer)
+        if not makes_spans:
             return
         self.span = span = spans.start_attempt(self._recorder.tracer, attempt, outer)
         self._owns_span = True

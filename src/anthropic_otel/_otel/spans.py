@@ -97,15 +97,12 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
 
 def _add_response(attributes: dict[str, AttributeValue], response: ResponseFacts) -> None:
     for name, value in zip(_IDS, response, strict=False):
-        text = identifier(value) if value is not None else None
-        if text is not None:
+        if value is not None and (text := identifier(value)) is not None:
             attributes[name] = text
-    size = response.size if response.content_length is not None else None
-    if size is not None:
+    if response.content_length is not None and (size := response.size) is not None:
         attributes[semconv.HTTP_RESPONSE_BODY_SIZE] = size
     told = response.envoy_time is not None or response.server_timing is not None
-    server_duration = response.server_duration if told else None
-    if server_duration is not None:
+    if told and (server_duration := response.server_duration) is not None:
         attributes[semconv.SERVER_DURATION] = server_duration
 
 

@@ -1,0 +1,76 @@
+"""What is read of requests and responses of the HTTP libraries, and the headers that are set on requests."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from anthropic_otel._adapters import messages
+
+LIBRARY: Any = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") is not None else "httpx")
+
+
+class PublicOnly:
+    """Headers without the list that the library keeps them in."""
+
+    def __init__(self, headers: Any) -> None:
+        self._headers = headers
+
+    @property
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        found: list[tuple[bytes, bytes]] = self._headers.raw
+        return found
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._headers[name] = value
+
+
+@pytest.fixture(params=["by the list", "by the public interface"])
+def seen(request: pytest.FixtureRequest) -> Any:
+    """Makes what has the given headers, in either way."""
+
+    def make(pairs: list[tuple[str, str]]) -> Any:
+        headers = LIBRARY.Headers(pairs)
+        return SimpleNamespace(headers=headers if request.param == "by the list" else PublicOnly(headers))
+
+    return make
+
+
+def test_headers_are_found_whatever_their_case(seen: Any) -> None:
+    """By their names in lower case; values of one name are joined."""
+    message = seen([("Request-ID", "r"), ("Content-Length", "12"), ("Via", "a"), ("via", "b")])
+    assert messages.names_of(message) == [b"request-id", b"content-length", b"via", b"via"]
+    assert messages.headers_of(message) == {b"request-id": b"r", b"content-length": b"12", b"via": b"a, b"}
+    assert messages.size_of(message) == 12
+    assert messages.header_of(message, b"date") is None
+    assert messages.size_of(seen([])) is None
+
+
+@pytest.mark.parametrize(("value", "number"), [("0", 0), ("2", 2), ("x", 0), ("-1", 0), ("123456", 0)])
+def test_the_number_of_a_retry_is_a_small_number(seen: Any, value: str, number: int) -> None:
+    """Anything else is no retry."""
+    assert messages.retry_count_of(seen([("x-stainless-retry-count", value)])) == number
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "value"),
+    [
+        ([], "traceparent", "00-1-2-01"),
+        ([("A", "1"), ("Traceparent", "old")], "traceparent", "00-1-2-01"),
+        ([("traceparent", "old"), ("A", "1"), ("traceparent", "older")], "traceparent", "00-1-2-01"),
+        ([("A", "1")], "X-B3-TraceId", "1"),
+        ([("A", "1")], "baggage", "user=Jörg"),
+    ],
+)
+def test_a_header_is_set_as_by_the_public_interface(
+    seen: Any, before: list[tuple[str, str]], name: str, value: str
+) -> None:
+    """Whether it is there already, once or twice, or not."""
+    expected = LIBRARY.Headers(before)
+    expected[name] = value
+    message = seen(before)
+    messages.set_header(message, name, value)
+    assert message.headers.raw == expected.raw
