@@ -13,7 +13,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
-from anthropic_otel._otel.metrics import NO_EXEMPLAR
+from anthropic_otel._otel.context import NO_EXEMPLAR
 
 
 def test_a_callback_runs_in_the_thread_that_collects_for_each_reader() -> None:

@@ -14,7 +14,7 @@ import functools
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_send, messages, models
+from anthropic_otel._adapters import http_body, http_send, messages, models
 from anthropic_otel._adapters.trace_functions import chained
 from anthropic_otel._core.attempt import End, RequestFacts
 from anthropic_otel._core.finalizer import finalize, fork_generation
@@ -132,7 +132,7 @@ class Hooks:
             hooked.send.responded(response.status_code, messages.headers_of(response))
             hooked.redirected_at = attempt.timeline.clock.now()
         else:
-            http_send.received(hooked.send, response)
+            http_body.received(hooked.send, response)
 
 
 def _listen(request: Any, ours: Callable[..., Any], theirs: Callable[..., Any] | None, *, asynchronous: bool) -> None:

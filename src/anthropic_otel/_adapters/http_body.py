@@ -14,13 +14,41 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, I
 from types import TracebackType
 from typing import Any, Final
 
+from anthropic_otel._adapters import messages
 from anthropic_otel._core.attempt import Attempt, End
 from anthropic_otel._core.finalizer import finalize, fork_generation
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import Reading
+from anthropic_otel._core.send import Send
+from anthropic_otel._core.timeline import peer_of, version_of
 
 
-def observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
+def received(send: Send, response: Any) -> bool:
+    """Takes the response of a send, and follows its body. Returns whether that is open. Never raises."""
+    attempt, observed = send.attempt, False
+    try:
+        headers, extensions, closed = messages.headers_of(response), response.extensions, response.is_closed
+        version, stream = extensions.get("http_version"), extensions.get("network_stream")
+        content = getattr(response, "_content", None) if closed else None
+        send.responded(
+            response.status_code,
+            headers,
+            version_of(version) if isinstance(version, bytes) else None,
+            # A connection that existed before has told of no event.
+            peer_of(stream) if stream is not None and attempt.timeline.peer is None else None,
+            # The body of a response that has been read within the send.
+            content if isinstance(content, bytes) else None,
+        )
+        observed = not closed and _observe(response, attempt, headers)
+    except Exception as error:
+        report("received", error)
+    if not observed:
+        attempt.end(End.READ)
+    return observed
+
+
+def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
     """Wraps the body of an open `response`, which then ends the attempt. Returns `True`."""
     reading = attempt.begin_body()
     encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"

@@ -26,11 +26,10 @@ from anthropic_otel._adapters import http_body, messages, models, trace_function
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch, patchable
-from anthropic_otel._core.attempt import End, RequestFacts
+from anthropic_otel._core.attempt import RequestFacts
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
-from anthropic_otel._core.timeline import peer_of, version_of
 
 LIBRARIES: Final = ("httpx", "httpx2")
 
@@ -249,7 +248,7 @@ class Sending:
     def received(self, response: Any) -> Any:
         """The send has returned `response`, which is returned as it is."""
         self._response = response
-        if received(self.send, response) and isinstance(self._origin, RunningCall):
+        if http_body.received(self.send, response) and isinstance(self._origin, RunningCall):
             self._origin.opened(response, self.send.attempt)
         return response
 
@@ -287,27 +286,3 @@ def propagate(request: Any, trace_context: Mapping[str, str]) -> None:
     """Puts the attempt's trace context into the request's headers. No signature covers them: signing is done by now."""
     for name, value in trace_context.items():
         messages.set_header(request, name, value)
-
-
-def received(send: Send, response: Any) -> bool:
-    """Takes the response of a send, and follows its body. Returns whether that is open. Never raises."""
-    attempt, observed = send.attempt, False
-    try:
-        headers, extensions, closed = messages.headers_of(response), response.extensions, response.is_closed
-        version, stream = extensions.get("http_version"), extensions.get("network_stream")
-        content = getattr(response, "_content", None) if closed else None
-        send.responded(
-            response.status_code,
-            headers,
-            version_of(version) if isinstance(version, bytes) else None,
-            # A connection that existed before has told of no event.
-            peer_of(stream) if stream is not None and attempt.timeline.peer is None else None,
-            # The body of a response that has been read within the send.
-            content if isinstance(content, bytes) else None,
-        )
-        observed = not closed and http_body.observe(response, attempt, headers)
-    except Exception as error:
-        report("received", error)
-    if not observed:
-        attempt.end(End.READ)
-    return observed

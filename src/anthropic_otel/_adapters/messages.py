@@ -20,15 +20,16 @@ _NAME: Final = operator.itemgetter(1)
 _NAME_AND_VALUE: Final = operator.itemgetter(1, 2)
 
 
+def names_of(message: Any) -> list[bytes]:
+    """The names of the headers, in lower case."""
+    listed = getattr(message.headers, "_list", None)
+    return [*map(_NAME, listed if listed is not None else _listed(message))]
+
+
 def _listed(message: Any) -> list[tuple[bytes, bytes, bytes]]:
     """The headers: each name as it was given, the name in lower case, and the value."""
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(message.headers, "_list", None)
     return listed if listed is not None else [(name, name.lower(), value) for name, value in message.headers.raw]
-
-
-def names_of(message: Any) -> list[bytes]:
-    """The names of the headers, in lower case."""
-    return [*map(_NAME, _listed(message))]
 
 
 def header_of(message: Any, name: bytes) -> bytes | None:

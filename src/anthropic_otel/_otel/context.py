@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from anthropic_otel._core.guard import guarded
 
@@ -70,3 +70,35 @@ def detach(token: Any, before: Context) -> None:
         reset(token)
     except (ValueError, RuntimeError):
         return
+
+
+NOTHING: Final = Context()
+NO_EXEMPLAR: Final = Context({"anthropic_otel": True})
+"""A context without a span; and not empty, for which OpenTelemetry would take the current one."""
+
+
+class InTrace:
+    """A call or an attempt in its trace: the app's context that it began in, and its span, if it has one.
+
+    The context that has the span in it is made where it is needed and not kept: an open stream would hold two of them.
+    """
+
+    __slots__ = ("parent", "span", "span_context")
+
+    parent: Context
+    span: Span | None
+    span_context: SpanContext | None
+
+    def context(self) -> Context:
+        """The context of what is told of this call or attempt."""
+        return self.parent if self.span is None else with_span(self.span, self.parent, suppress_http=False)
+
+    @guarded(NO_EXEMPLAR)
+    def exemplar(self) -> Context:
+        """A context with nothing but the span that an exemplar points to: its own, else the app's around it."""
+        ids = self.span_context
+        if ids is None:
+            ids = trace.get_current_span(self.parent).get_span_context()
+        if not ids.trace_flags.sampled:
+            return NO_EXEMPLAR
+        return with_span(NonRecordingSpan(ids), NO_EXEMPLAR, suppress_http=False)

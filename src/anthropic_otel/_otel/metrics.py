@@ -199,10 +199,6 @@ class Histogram:
             measuring.pop(thread, None)
 
 
-NO_EXEMPLAR: Final = Context({semconv.SCOPE: True})
-"""A context without a span; and not empty, for which OpenTelemetry would take the current one."""
-
-
 # -- one for each provider ---------------------------------------------------------------------------------------------
 
 _made: Final[list[tuple[Callable[[], MeterProvider | None], weakref.ref[Metrics]]]] = []

@@ -14,7 +14,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, Tracer, TracerProvider
+from opentelemetry.trace import Span, Tracer, TracerProvider
 
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
@@ -30,7 +30,8 @@ from anthropic_otel._core.recorder import (
     CallRecorder,
 )
 from anthropic_otel._otel import context, logs, providers, spans
-from anthropic_otel._otel.metrics import NO_EXEMPLAR, Metrics, metrics_of
+from anthropic_otel._otel.context import NOTHING, InTrace
+from anthropic_otel._otel.metrics import Metrics, metrics_of
 from anthropic_otel._version import __version__
 
 
@@ -103,37 +104,7 @@ class OpenTelemetryRecorder:
         )
 
 
-_NOTHING: Final = Context()
-
-
-class _InTrace:
-    """A call or an attempt in its trace: the app's context that it began in, and its span, if it has one.
-
-    The context that has the span in it is made where it is needed and not kept: an open stream would hold two of them.
-    """
-
-    __slots__ = ("parent", "span", "span_context")
-
-    parent: Context
-    span: Span | None
-    span_context: SpanContext | None
-
-    def context(self) -> Context:
-        """The context of what is told of this call or attempt."""
-        return self.parent if self.span is None else context.with_span(self.span, self.parent, suppress_http=False)
-
-    @guarded(NO_EXEMPLAR)
-    def exemplar(self) -> Context:
-        """A context with nothing but the span that an exemplar points to: its own, else the app's around it."""
-        ids = self.span_context
-        if ids is None:
-            ids = trace.get_current_span(self.parent).get_span_context()
-        if not ids.trace_flags.sampled:
-            return NO_EXEMPLAR
-        return context.with_span(NonRecordingSpan(ids), NO_EXEMPLAR, suppress_http=False)
-
-
-class _CallRecorder(_InTrace):
+class _CallRecorder(InTrace):
     """Records one call: its span, if nobody else makes one, and its metrics."""
 
     __slots__ = (
@@ -153,7 +124,7 @@ class _CallRecorder(_InTrace):
         self.invocation: Final[Invocation] = call.invocation
         self._method_done = self._attempted = False
         self._wall: Final = call.wall
-        self.parent = _NOTHING
+        self.parent = NOTHING
         self.span = self.span_context = None
         self._call_span: Span | None = None
         """The call's span, if it is ours to end."""
@@ -234,7 +205,7 @@ class _CallRecorder(_InTrace):
                 spans.end_call(self._call_span, call)
 
 
-class _AttemptRecorder(_InTrace):
+class _AttemptRecorder(InTrace):
     """Records one attempt: its span, its metrics, and its log record if it fails."""
 
     __slots__ = ("_model", "_outer", "_owns_span", "_recorder", "_token", "headers")
@@ -242,7 +213,7 @@ class _AttemptRecorder(_InTrace):
     def __init__(self, recorder: OpenTelemetryRecorder, attempt: Attempt, call: _CallRecorder | None = None) -> None:
         self._recorder: Final = recorder
         self._model: Final = attempt.model
-        self.parent = call.parent if call is not None else _NOTHING
+        self.parent = call.parent if call is not None else NOTHING
         self.span = self.span_context = None
         self._owns_span = False
         self._token: Any = None
