@@ -69,7 +69,8 @@ class Counted:
         return (self.case, f"{self.of['nothing']:,.0f}", *added, *ratios)
 
 
-def _case(name: str) -> Case:
+def case_of(name: str) -> Case:
+    """The case of that name."""
     return Case(
         name,
         stream=name.startswith("stream"),
@@ -100,7 +101,7 @@ def _run(name: str, install: str, calls: int) -> None:
         send = foreign.requests(name, loop)
         _count(lambda: send(_WARM), lambda: send(calls))
         return
-    case = _case(name)
+    case = case_of(name)
     after: Callable[[], None] | None = floor.of(case, loop) if install == "floor" else None
     variants.INSTALL[install]()
     client: Any = variants.prepare_client(install, workload.make_client(case))
