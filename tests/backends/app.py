@@ -50,6 +50,8 @@ ELSEWHERE = (
     "http_404",
     "http_429_retry_after_ms",
     "http_504",
+    "http_401",
+    "error_spend_limit",
     "read_timeout",
     "body_reset",
 )

@@ -155,13 +155,14 @@ def test_every_query_of_every_panel_returns_series(filled: Stack, way: str) -> N
         return [
             f"{asked.dashboard} / {asked.panel} / {asked.ref}: {panels.resolved(asked, WINDOW)}"
             for asked in panels.queries()
-            if not panels.ask(base, asked, WINDOW)
+            # The rules are loaded here, and what would say that they are not says nothing.
+            if not asked.expression.startswith("absent(") and not panels.ask(base, asked, WINDOW)
         ]
 
     eventually(lambda: not empty(), why="\n".join(empty()))
 
 
-NO_TROUBLE_HERE = {"AnthropicTelemetryLost"}
+NO_TROUBLE_HERE = {"AnthropicTelemetryLost", "AnthropicTelemetryRefused"}
 """Runbooks whose trouble is none of an app's."""
 
 
