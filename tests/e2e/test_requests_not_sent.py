@@ -96,6 +96,13 @@ def test_a_client_that_is_closed_is_named(stack: Stack, sim: Simulator) -> None:
     assert [attempt.error_type for attempt in telemetry.attempts] == [None, "client_closed"]
 
 
+@of(SDK_STACKS)
+def test_an_international_host_is_no_proxy(stack: Stack) -> None:
+    """It is connected to in another form than it was written in, by which it could be taken for a proxy's."""
+    attempt = failed(stack, "http://b\u00fccher.invalid")
+    assert (attempt.error_type, attempt.outcome) == ("name_resolution_error", "failed")
+
+
 @of(ASYNC)
 def test_a_client_of_a_closed_event_loop_is_named(stack: Stack, sim: Simulator) -> None:
     """One async client and one `asyncio.run` per request, as Celery, Flask and scripts have it."""

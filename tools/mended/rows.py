@@ -1,0 +1,241 @@
+"""What people did that the library got wrong, one row each, and the tests that hold it now.
+
+Rule: a row names catalogue entries or tests, so that each can be run on a library that was built before. One that
+passes there too has its reason in `WAS_RIGHT`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_STACK: Final = "httpx2-sync"
+"""The HTTP stack that a fault is met on: the tests of the catalogue have it meet every one."""
+_E2E: Final = "tests/e2e/"
+_SENDS: Final = f"{_E2E}test_further_sends.py::"
+_OUTCOMES: Final = f"{_E2E}test_middleware_outcomes.py::"
+_NOT_SENT: Final = f"{_E2E}test_requests_not_sent.py::"
+_MODELS: Final = f"{_E2E}test_models.py::"
+_LIMITS: Final = f"{_E2E}test_limits_of_accounts.py::"
+_TIMES: Final = f"{_E2E}test_time_and_scope.py::"
+_FRESH: Final = f"{_E2E}test_fresh_process.py::"
+_HOOKS: Final = "tests/adapters/test_event_hooks.py::"
+_UNCHANGED: Final = f"{_E2E}test_unchanged.py::test_a_probe_finds_what_it_finds_in_a_plain_app"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that people do. `faults` are names of the catalogue, `tests` are what pytest is given."""
+
+    what: str
+    faults: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+
+    @property
+    def nodes(self) -> list[str]:
+        """What pytest is given for all of it."""
+        words = "tests/test_words.py::test_the_words_are_those_of_the_entry"
+        return [*(f"{words}[{fault}-{_STACK}]" for fault in self.faults), *self.tests]
+
+
+def _named(prefix: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}{name}" for name in names.split())
+
+
+def _probes(names: str) -> tuple[str, ...]:
+    return tuple(f"{_UNCHANGED}[{name}]" for name in names.split(", "))
+
+
+ROWS: Final = (
+    Row(
+        "An `error` event of more than 1 KB",
+        _named("stream_error_", "1k 64k 1k_first 1k_gzip 64k_in_packets 1k_segmented 1k_crlf message_first and_much"),
+    ),
+    Row(
+        "Something after `message_stop`, in a chunk of its own",
+        _named(
+            "stream_",
+            "ping_after_end named_done_after_end usage_after_end done_after_end comment_after_end after_end_gzip",
+        ),
+    ),
+    Row(
+        "A stream that is cut inside its end event",
+        _named("stream_cut_", "after_end_name in_end_data before_blank_line before_line_end crlf gzip"),
+    ),
+    Row(
+        "A stream was asked for, and JSON, HTML or nothing came",
+        _named("stream_", "html json json_error json_as_text text nothing nothing_at_all 204 html_octets html_as_json"),
+    ),
+    Row("A whole stream under another content type, and one that ends too early", ("stream_as_text_incomplete",)),
+    Row("A message was asked for, and HTML, text or nothing came", _named("", "html text_as_json nothing xml")),
+    Row(
+        "An event that the SDK cannot decode",
+        _named(
+            "stream_", "invalid_json invalid_json_long invalid_json_first invalid_json_gzip invalid_json_cut not_utf8"
+        ),
+    ),
+    Row(
+        "A 3xx that is not followed",
+        _named("http_", "300 301_nowhere 304 305 307_nowhere 302_unfollowed 307_unfollowed 308_unfollowed"),
+    ),
+    Row(
+        "A redirect to a host that refuses",
+        ("redirect_refused",),
+        (f"{_SENDS}test_a_redirect_to_a_host_that_refuses_is_a_refused_connection",),
+    ),
+    Row("A host with letters beyond ASCII", (), (f"{_NOT_SENT}test_an_international_host_is_no_proxy",)),
+    Row(
+        "A response of an earlier hop, before the network failed",
+        _named("redirect_", "reset disconnected timeout"),
+        (f"{_SENDS}test_a_503_before_a_network_failure_is_not_on_the_failure",),
+    ),
+    Row(
+        "A retrying transport",
+        (),
+        _named(
+            f"{_SENDS}test_",
+            "each_send_of_a_retrying_transport_is_an_attempt "
+            "a_broken_connection_that_a_transport_retries_is_an_attempt "
+            "a_transport_that_gives_up_has_failed_by_its_last_status each_host_of_a_pool_is_an_attempt",
+        ),
+    ),
+    Row(
+        "A key with its newline, an empty token, a base URL without a scheme, a host that is no name",
+        (),
+        _named(
+            f"{_NOT_SENT}test_",
+            "a_key_with_its_newline_is_not_sent an_empty_token_is_not_sent a_base_url_without_a_scheme_is_not_sent "
+            "a_host_that_is_no_host_name_is_not_sent",
+        ),
+    ),
+    Row(
+        "One async client, and an event loop for each request; a client that is closed",
+        (),
+        _named(f"{_NOT_SENT}test_", "a_client_of_a_closed_event_loop_is_named a_client_that_is_closed_is_named"),
+    ),
+    Row("A SOCKS proxy that is none", _named("proxy_socks_", "none http silent refused")),
+    Row(
+        "A TLS alert after the handshake, on aiohttp",
+        (),
+        ("tests/test_words.py::test_an_alert_after_the_handshake_has_no_errno",),
+    ),
+    Row("A `retry-after` that the SDK cannot read", _named("retry_after_", "twice text empty")),
+    Row(
+        "A fallback, a hedge or a stale answer of a middleware",
+        (),
+        _named(
+            f"{_OUTCOMES}test_",
+            "a_fallback_that_answers_has_recovered_the_call each_attempt_of_a_fallback_has_its_own_model "
+            "a_stale_answer_is_a_call_that_succeeded a_hedge_that_answers_is_a_call_that_succeeded "
+            "a_refusal_that_is_read_to_its_end_is_a_call_that_succeeded a_fallback_after_a_refusal_is_no_retry",
+        ),
+    ),
+    Row(
+        "A middleware that sends from its own thread",
+        (),
+        (f"{_OUTCOMES}test_a_middleware_that_sends_from_its_own_thread_has_its_attempt",),
+    ),
+    Row(
+        "Credentials that are fetched slowly, or cannot be fetched",
+        (),
+        _named(
+            f"{_SENDS}test_",
+            "a_slow_provider_of_credentials_is_a_phase_of_its_own a_provider_that_cannot_be_reached_fails_in_its_phase",
+        ),
+    ),
+    Row("Two API keys in one process", (), (f"{_E2E}test_rate_limits.py::test_two_accounts_have_limits_of_their_own",)),
+    Row(
+        "The rate limits of a healthy account, as the API tells them",
+        (),
+        _named(
+            f"{_E2E}test_rate_limits.py::test_",
+            "a_healthy_account_has_its_limits_on_gauges limits_are_reported_without_one_on_requests "
+            "remaining_is_the_lowest_since_the_last_collection limits_age_by_the_servers_clock",
+        ),
+    ),
+    Row("Models of 1 MB that the API turns away", (), (f"{_MODELS}test_enormous_model_names_are_not_kept",)),
+    Row("Fifty models that got a 404", (), (f"{_MODELS}test_models_that_do_not_exist_do_not_crowd_out_a_real_one",)),
+    Row("The model in `extra_body`", (), (f"{_MODELS}test_a_model_in_extra_body_is_the_attempts_model",)),
+    Row("The ARN of an application inference profile", (), (f"{_MODELS}test_an_arn_is_told_by_its_last_part",)),
+    Row("A request that is sent twice", (), (f"{_TIMES}test_a_request_that_is_sent_twice_is_two_attempts",)),
+    Row(
+        "A copy, a kept method or a mock of an HTTP client",
+        (),
+        _probes(
+            "copied_http_client-httpx2-sync-instrument() before, kept_send-httpx2-sync-instrument() before, "
+            "send_mocked_on_the_client-httpx2-async-instrument() before"
+        ),
+    ),
+    Row(
+        "A gzip'd response that was closed unread is pickled",
+        (),
+        _probes("compressed_closed_unread-httpx2-sync-instrument() before"),
+    ),
+    Row(
+        "`capture()` in an app that exports, and beside another `capture()`",
+        (),
+        _named(f"{_TIMES}test_", "a_capture_leaves_the_times_of_an_app_that_exports captures_may_overlap"),
+    ),
+    Row(
+        "`uninstrument(client)` after `instrument()`, and `instrument(export=...)` a second time",
+        (),
+        (
+            f"{_TIMES}test_one_client_is_taken_off_an_instrumented_process",
+            f"{_FRESH}test_instrumenting_again_with_an_exporter_sets_no_provider",
+        ),
+    ),
+    Row(
+        "A call that is stopped in its backoff",
+        (),
+        (f"{_TIMES}test_a_call_that_is_stopped_in_its_backoff_is_not_told_as_retried",),
+    ),
+    Row("`instrument()` in a script", (), (f"{_FRESH}test_a_script_is_told_once_that_nothing_is_exported",)),
+    Row(
+        "No propagator, and a sampler of a share",
+        (),
+        (f"{_FRESH}test_the_share_of_sampled_traces_is_the_samplers",),
+    ),
+    Row(
+        "Event hooks of a sync client: a stream left early, bad gzip, a proxy that refuses, redirects",
+        (),
+        _named(
+            f"{_HOOKS}test_",
+            "a_stream_that_is_left_early_is_abandoned a_body_that_cannot_be_decoded_has_failed "
+            "a_refusal_of_a_proxy_is_the_proxys a_loop_of_redirects_is_the_status_of_its_last_hop "
+            "a_redirect_that_is_followed_is_one_attempt a_redirect_that_is_not_followed_has_failed",
+        ),
+    ),
+    Row(
+        "Bedrock: an error of the API in a `chunk` frame, or in a frame of the type `error`",
+        _named("bedrock_error_", "in_chunk in_chunk_2k in_chunk_and_end in_chunk_bytes frame frame_throttling"),
+    ),
+    Row("Bedrock: an end event of more than 1 KB", _named("bedrock_", "trace trace_64k ping_after_end")),
+    Row(
+        "Bedrock: an exception that the library did not know",
+        ("bedrock_model_stream_error_exception", "bedrock_model_timeout_exception"),
+    ),
+    Row("Bedrock: a frame with a wrong checksum", _named("bedrock_", "prelude_crc crc crc_of_end not_frames")),
+    Row(
+        "Logfire is configured a second time",
+        (),
+        ("tests/reliability/test_coexistence.py::test_metrics_survive_a_second_configuration_of_logfire",),
+    ),
+    Row(
+        "ddtrace as OpenTelemetry's API",
+        (),
+        ("tests/reliability/test_coexistence.py::test_what_is_attached_is_gone_where_ddtrace_is_the_api",),
+    ),
+)
+
+WAS_RIGHT: Final[dict[str, str]] = {
+    "[stream_done_after_end-": "what came last and begins no event was kept with the end event",
+    "[stream_comment_after_end-": "what came last and begins no event was kept with the end event",
+    "test_a_host_that_is_no_host_name_is_not_sent[httpx2-async]": "anyio asks the resolver, as for any name",
+    "[proxy_socks_refused-": "a refused connection was told from a proxy that speaks no SOCKS",
+    "[retry_after_text-": "one header that is no number was read as the SDK reads it; two were not",
+    "[retry_after_empty-": "one header that is no number was read as the SDK reads it; two were not",
+    "test_a_fallback_that_answers_has_recovered_the_call[whole]": "the attempt that ended last decided",
+    "test_the_share_of_sampled_traces_is_the_samplers[tracecontext,baggage]": "the default, where nothing was wrong",
+    "[bedrock_model_timeout_exception-": "of the exceptions one was missing, and this is another one",
+}
+"""By a part of the id of a test: why it passes on a library from before."""
