@@ -231,6 +231,7 @@ WAS_RIGHT: Final[dict[str, str]] = {
     "[stream_done_after_end-": "what came last and begins no event was kept with the end event",
     "[stream_comment_after_end-": "what came last and begins no event was kept with the end event",
     "test_a_host_that_is_no_host_name_is_not_sent[httpx2-async]": "anyio asks the resolver, as for any name",
+    "test_an_international_host_is_no_proxy[httpx2-aiohttp]": "aiohttp does not tell what it connects to",
     "[proxy_socks_refused-": "a refused connection was told from a proxy that speaks no SOCKS",
     "[retry_after_text-": "one header that is no number was read as the SDK reads it; two were not",
     "[retry_after_empty-": "one header that is no number was read as the SDK reads it; two were not",
