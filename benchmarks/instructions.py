@@ -30,6 +30,9 @@ from benchmarks.workload import Case
 
 CREATES: Final = ("create", "create, no call span of the SDK's", "create, async", "create, unsampled")
 STREAMS: Final = ("stream of 1", "stream of 200", "stream of 1, async", "stream of 200, async")
+USAGE: Final = "create, usage"
+"""A create with and without the counting of tokens."""
+_NO_USAGE: Final = "ours without usage"
 _FOREIGN: Final = "foreign, "
 """What the names of the cases of `foreign` begin with: requests that are no attempts."""
 _DELTAS: Final = 199
@@ -62,6 +65,10 @@ class Counted:
         """What the library adds, in terms of what `variant` adds."""
         return self.added("ours") / self.added(variant)
 
+    def share_of_usage(self) -> float:
+        """The part of what the library adds that counting tokens takes."""
+        return 1 - self.added(_NO_USAGE) / self.added("ours")
+
     def row(self) -> tuple[str, ...]:
         """The case, its own count, what is added by each variant, and our ratios; a dash for what was not counted."""
         added = (f"{self.added(name):,.0f}" if name in self.of else "-" for name in _INSTALLED[1:])
@@ -86,6 +93,8 @@ def case_of(name: str) -> Case:
 def _installed(name: str) -> tuple[str, ...]:
     if name.startswith(_FOREIGN):
         return ("nothing", "ours")
+    if name == USAGE:
+        return ("nothing", _NO_USAGE, "ours")
     return tuple(install for install in _INSTALLED if install != "by hand" or name in _BY_HAND)
 
 
@@ -190,11 +199,12 @@ def main(given: Sequence[str] | None = None) -> int:
         _children(arguments.children)
         return 0
     try:
-        counted = count(CREATES[:1] if arguments.quick else (*CREATES, *STREAMS))
+        *counted, usage = count((*(CREATES[:1] if arguments.quick else (*CREATES, *STREAMS)), USAGE))
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 1
     print(f"Thousands of instructions per call\n\n{tables(counted)}")
+    print(f"\nCounting tokens takes {usage.share_of_usage():.1%} of what the library adds to a create")
     return 0
 
 

@@ -118,6 +118,7 @@ INSTALL: dict[str, Callable[[], None]] = {
     "ours without phases": _ours(phases=False),
     "ours without metrics": _ours(metrics=False),
     "ours without logs": _ours(logs=False),
+    "ours without usage": _ours(usage=False),
     "undone": _undone,
     "floor": _nothing,
     "by hand": _by_hand,

@@ -17,6 +17,7 @@ from anthropic_otel._core import semconv as s
 from anthropic_otel._core.schema import ATTRIBUTES, CAUSES
 from anthropic_otel._otel import attributes as bounds
 from anthropic_otel._otel.ratelimits import MAX_ACCOUNTS
+from anthropic_otel.bundle.boards.tokens import tokens_of
 from anthropic_otel.simulator import FAULTS
 
 DOCS = Path(__file__).parent
@@ -97,10 +98,69 @@ left out. Of a model's ARN or resource path the last part is the label.
 A call without a retry is not in `{retries}`: how many calls there were, `{calls}` tells. The metrics of streams are
 those of message streams; the event stream of an agent waits as long as nothing happens.
 
+### Tokens
+
+The counters of tokens are those of the GenAI conventions ([semantic-conventions-genai][genai] 0.1.0), with the outcome
+of the attempt beside: what failed, cancelled and abandoned attempts used was for nothing.
+
+- Each attempt counts by itself, under the model of its own request: nothing is counted twice, whoever retries.
+- `{input}` has the cached tokens in it, which the API's `input_tokens` leaves out; cache reads and writes are also
+  counters of their own. `{output}` has those of reasoning (thinking) in it.
+- They are what the API tells: of a reply that the SDK parses from its object, of a stream from its `message_start` and
+  its last `message_delta` as they pass, of Amazon Bedrock also from its headers and the end event. No body is read.
+- **A lower bound** is what a broken or abandoned stream counts: what the API had told until then. That is the input
+  and the first output token, as the API tells the rest at the end.
+- Compaction is counted with the model that the request asks for, an advisor under its own model: both are billed, and
+  the API leaves both out of the usage of the reply. Attempts of a server-side fallback that declined are not billed,
+  and not counted.
+- An attempt that was not completed and has no usage counts 0, so that the counter exists before its first token.
+- **Not counted**, as the library does not see it: raw responses that the app never parses by `parse()`; replies that
+  are no stream and do not come by the SDK, but for those of Amazon Bedrock; a reply that a middleware of the SDK keeps
+  from the app; the results of message batches; agent sessions; what events of more than 16 KB say.
+- Within a call whose span another GenAI instrumentation has opened, nothing is counted: it may count by the same names.
+  If its sampler has dropped that span, that cannot be seen. Traceloop's is never to be seen; its metric of tokens,
+  `gen_ai.client.token.usage`, has another name.
+- `usage=False` turns the counters off.
+
+What did last night's broken streams cost? The tokens, input and output, of the attempts that failed in the last twelve
+hours, by model:
+
+```promql
+{query}
+```
+
+`abandoned` and `cancelled` in the place of `failed` are what the app itself did not wait for. The price is yours to
+multiply by. The overview's row *Tokens* has it as a panel.
+
+[genai]: https://github.com/open-telemetry/semantic-conventions-genai
+
+### Rate limits
+
 What is left of a rate limit is the lowest value that a response told since the reader looked last: a limit refills all
 the time, and would read full while requests are turned away. Where no response came in between it grows towards the
 limit, by the server's own clock. A reader is known by its thread; one with a new thread each time is told of the last
 minute. Nothing is reported ten minutes after the last response.
+"""
+
+COMPATIBILITY = """\
+## Compatibility
+
+What is on this page is the library's public API, as its functions are: the names of spans, metrics, attributes and
+loggers; the types and units of their values; the instruments, and the bounds of the histograms; which attributes a
+metric has; the words of the closed lists, above all outcomes, causes and `error.type`; and what each of them means.
+
+- **Additions are no change**: a new metric, a new attribute on spans and logs, a new word in an open list. A minor
+  version may bring them, and `CHANGELOG.md` names them. A query should not fail for what it does not know.
+- **A change is announced**: what is to be renamed or removed is deprecated first, in `CHANGELOG.md` under *Deprecated*
+  and on this page, with what takes its place. Old and new are emitted side by side for at least one minor version and
+  three months. Then a major version takes the old one away. Before 1.0 a minor version may, after the same notice.
+- **A new attribute on a metric** splits its series, and so is announced one minor version ahead, as is a new word for
+  what had another one. The queries of the dashboards and alerts in the package come with it.
+- **Mistakes are mended at once**: a value that is wrong by this page is a bug, and its correction no change.
+- **Names of others** (`http.*`, `gen_ai.*`, `server.*`, `error.type`) are those of the version of the OpenTelemetry
+  conventions that this page names. A later version of theirs is taken as a change, as above.
+- **No API** are the wording of descriptions and log messages, the order of attributes, which spans have no parent, and
+  the numbers of the caps.
 """
 
 LOGS = """\
@@ -143,6 +203,9 @@ def telemetry() -> str:
                 retries=s.CALL_RETRIES.name,
                 calls=s.CALL_DURATION.name,
                 other=s.OTHER,
+                input=s.USAGE_INPUT.name,
+                output=s.USAGE_OUTPUT.name,
+                query=tokens_of(s.AttemptOutcome.FAILED.value, "12h"),
             ),
             *_table(("metric", "instrument, unit", "in Prometheus", "attributes", "what it measures"), _metrics()),
             "",
@@ -150,6 +213,7 @@ def telemetry() -> str:
             f"Bounds of `{s.CALL_RETRIES.name}`: {_numbers(s.CALL_RETRIES.buckets)}.",
             "",
             LOGS,
+            COMPATIBILITY,
         )
     )
 

@@ -40,6 +40,7 @@ def instrument(
     export: str | None = None,
     metrics: bool = True,
     logs: bool = True,
+    usage: bool = True,
     phases: bool = True,
     suppress_http_instrumentation: bool = True,
     sdk_only: bool = False,
@@ -62,6 +63,8 @@ def instrument(
             `OTEL_*` variables apply. Providers that the app has set are never replaced.
         metrics: Whether to record metrics.
         logs: Whether to log each failed attempt, on the logger `anthropic_otel.attempt`.
+        usage: Whether to count the tokens that attempts used, as metrics. They are not counted within a call for which
+            another GenAI instrumentation has opened a span, as that may count them by the same names.
         phases: Whether to read the transport's events. Turning it off loses the phases of an attempt and whether its
             connection was reused, and makes a TLS handshake timeout a `connect_timeout`; it costs less.
         suppress_http_instrumentation: Whether to silence other instrumentations of the HTTP client during an attempt.
@@ -79,6 +82,7 @@ def instrument(
         meter_provider=meter_provider,
         metrics=metrics,
         logs=logs,
+        usage=usage,
         phases=phases,
         suppress_http_instrumentation=suppress_http_instrumentation,
         sdk_only=sdk_only,
@@ -89,7 +93,7 @@ def instrument(
         _warn_of_free_threading()
     if export is not None:
         providers.set_up(export)
-    settings = Settings(tracer_provider, meter_provider, metrics, logs, suppress_http_instrumentation)
+    settings = Settings(tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
     if client is None:
         INSTRUMENTATION.instrument_process(lambda: _runtime(settings, phases, sdk_only))
     else:
@@ -119,6 +123,7 @@ def instrument_http_client(
     meter_provider: MeterProvider | None = None,
     metrics: bool = True,
     logs: bool = True,
+    usage: bool = True,
     phases: bool = True,
     suppress_http_instrumentation: bool = True,
 ) -> None:
@@ -131,8 +136,8 @@ def instrument_http_client(
         TypeError: if `http_client` is not a client of `httpx` or `httpx2`, or an option is of another type.
     """
     check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
-    check_options(phases=phases, suppress_http_instrumentation=suppress_http_instrumentation)
-    settings = Settings(tracer_provider, meter_provider, metrics, logs, suppress_http_instrumentation)
+    check_options(usage=usage, phases=phases, suppress_http_instrumentation=suppress_http_instrumentation)
+    settings = Settings(tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
     INSTRUMENTATION.instrument_http_client(http_client, lambda: _runtime(settings, phases))
 
 
@@ -142,6 +147,7 @@ def event_hooks(
     meter_provider: MeterProvider | None = None,
     metrics: bool = True,
     logs: bool = True,
+    usage: bool = True,
 ) -> dict[str, list[Callable[..., Any]]]:
     """Returns event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
 
@@ -150,7 +156,8 @@ def event_hooks(
     `instrument`.
     """
     check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
-    hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs), phases=True))
+    check_options(usage=usage)
+    hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs, usage), phases=True))
     return {"request": [hooks.request], "response": [hooks.response]}
 
 

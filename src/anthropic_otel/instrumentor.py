@@ -23,7 +23,7 @@ import anthropic_otel
 from anthropic_otel._core.guard import guarded, log
 
 _PROVIDERS: Final = ("tracer_provider", "meter_provider")
-_SWITCHES: Final = ("metrics", "logs", "phases", "suppress_http_instrumentation", "sdk_only")
+_SWITCHES: Final = ("metrics", "logs", "usage", "phases", "suppress_http_instrumentation", "sdk_only")
 _WORDS: Final = {"true": True, "false": False}
 
 

@@ -29,6 +29,12 @@ def test_a_create_takes_few_instructions_beyond_its_opentelemetry_calls() -> Non
     assert create.ratio("httpx2") < 0.45, create.of
 
 
+def test_counting_tokens_takes_little_of_what_a_create_takes() -> None:
+    """At most 3 % of what the library adds."""
+    (counted,) = instructions.count([instructions.USAGE])
+    assert counted.share_of_usage() <= 0.03, counted.of
+
+
 @pytest.mark.parametrize("case", foreign.installed())
 def test_a_request_that_is_no_attempt_pays_little(case: str) -> None:
     """A request to another service on a mock transport takes at most 3 % more instructions than without the library."""

@@ -15,6 +15,7 @@ from anthropic_otel._core.call import Call
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
 from anthropic_otel._core.target import Target, target_of
+from anthropic_otel._core.usage import Sink, Usage
 
 MESSAGES: Final[Target] = target_of("POST", "https", "api.anthropic.com", None, "/v1/messages")
 FACTS: Final = RequestFacts(MESSAGES)
@@ -49,8 +50,8 @@ class Notes:
 
     `after` is what followed each failed attempt, and `waited` after which time. `results` is what each SDK method
     returned and raised, and `response_headers` those of each send, `None` without a response. A recorder that a test
-    puts beside another shares its `told` and has a `name` of its own. `on_start_attempt` runs while an attempt starts,
-    and `headers` go with it.
+    puts beside another shares its `told` and has a `name` of its own. `used` are the tokens of attempts.
+    `on_start_attempt` runs while an attempt starts, and `headers` go with it.
     """
 
     name: str = ""
@@ -59,6 +60,7 @@ class Notes:
     waited: dict[Attempt, int | None] = field(default_factory=dict)
     results: list[tuple[object, BaseException | None]] = field(default_factory=list)
     response_headers: list[RawHeaders | None] = field(default_factory=list)
+    used: list[tuple[Attempt, Usage]] = field(default_factory=list)
     recording: bool = True
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     on_start_attempt: Callable[[Attempt], None] | None = None
@@ -132,6 +134,11 @@ class AttemptNotes:
         assert attempt is self._attempt
         assert attempt.ended, "an attempt that ends has an outcome"
         self._notes.note("attempt_ended", attempt)
+
+    def usage_sink(self, attempt: Attempt) -> Sink | None:
+        assert attempt is self._attempt
+        assert attempt.ended, "what was used is known at the end"
+        return lambda usage: self._notes.used.append((attempt, usage))
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         assert attempt is self._attempt

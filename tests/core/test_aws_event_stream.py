@@ -144,7 +144,7 @@ def test_the_events_with_the_usage_are_kept() -> None:
     """The JSON of the first event and of the last `message_delta` is there at the end."""
     for size in (7, 1_460, 100_000):
         end = end_of(pieces(BEGIN + DELTA + USAGE + END, [], size))
-        assert (json.loads(end.first_event or b""), json.loads(end.last_delta or b"")) == (START, LAST_DELTA)
+        assert (json.loads(end.first_event or b""), json.loads(end.deltas[-1])) == (START, LAST_DELTA)
 
 
 @pytest.mark.parametrize(

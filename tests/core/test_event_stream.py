@@ -181,20 +181,21 @@ def test_a_body_is_known_by_its_first_bytes(body: bytes, expected: bool | None, 
 
 
 def test_the_events_with_the_usage_are_kept() -> None:
-    """The JSON of the first event and of the last `message_delta` is there at the end, whichever way it was cut."""
+    """The JSON of the first event and of each `message_delta` is there at the end, whichever way it was cut."""
     early = sse("message_delta", {**LAST_DELTA, "usage": {"output_tokens": 1}})
     for size in (1, 100, 1_460, 100_000):
         end = end_of(pieces(BEGIN + early + DELTA + USAGE + END, [], size))
-        assert (json.loads(end.first_event or b""), json.loads(end.last_delta or b"")) == (START, LAST_DELTA)
+        assert (json.loads(end.first_event or b""), json.loads(end.deltas[-1])) == (START, LAST_DELTA)
+        assert len(end.deltas) == 2
 
 
 def test_a_long_event_with_usage_is_not_kept() -> None:
-    """An event with usage that is too long is left out, and an earlier one does not stand for it."""
+    """An event with usage that is too long is left out: an earlier one says what is known at least."""
     long = sse("message_delta", {**LAST_DELTA, "padding": "p" * MAX_KEPT})
     first = sse("message_start", {**START, "padding": "p" * MAX_KEPT})
     for size in (1_460, 100_000):
         end = end_of(pieces(first + USAGE + long + END, [], size))
-        assert (end.complete, end.first_event, end.last_delta) == (True, None, None)
+        assert (end.complete, end.first_event, len(end.deltas)) == (True, None, 1)
 
 
 # -- chunks ------------------------------------------------------------------------------------------------------------

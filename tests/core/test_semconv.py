@@ -52,7 +52,7 @@ def test_a_metric_is_well_defined(metric: semconv.Metric) -> None:
     assert (metric.instrument is semconv.Instrument.HISTOGRAM) == bool(metric.buckets)
     assert list(metric.buckets) == sorted(set(metric.buckets))
     assert metric.description.endswith(".")
-    assert metric.name.startswith("anthropic.client.")
+    assert metric.name.startswith("gen_ai.client." if metric in semconv.USAGE else "anthropic.client.")
 
 
 @pytest.mark.parametrize("metric", semconv.METRICS, ids=lambda metric: metric.name)
@@ -82,6 +82,11 @@ def test_the_prometheus_names() -> None:
         "anthropic_client_ratelimit_limit",
         "anthropic_client_ratelimit_remaining",
         "anthropic_client_ratelimit_utilization_ratio",
+        "gen_ai_client_inference_usage_input_tokens_total",
+        "gen_ai_client_inference_usage_output_tokens_total",
+        "gen_ai_client_inference_usage_cache_read_input_tokens_total",
+        "gen_ai_client_inference_usage_cache_write_input_tokens_total",
+        "gen_ai_client_inference_usage_reasoning_output_tokens_total",
     ]
 
 

@@ -75,27 +75,36 @@ def test_a_type_that_is_not_documented_is_other(name: object) -> None:
     assert known_type(name) == "_OTHER"
 
 
-def test_the_first_error_counts_and_the_first_start_and_the_last_delta() -> None:
+def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> None:
     """The SDK reads no further than the first error; usage is in the first and the last event of a message."""
     events = Events()
     told = [
         events.dispatch(name, data)
         for name, data in (
-            *((b"message_start", b"1"), (b"message_start", b"2"), (b"message_delta", b"3"), (b"message_delta", b"4")),
+            *((b"message_start", b"1"), (b"message_start", b"2"), (b"message_delta", b"0")),
+            *((b"message_delta", b"3"), (b"message_delta", b"4")),
             *((b"ping", b""), (None, b""), (b"message_stop", b"{}")),
             (b"error", b'{"error": {"type": "api_error"}}'),
             (b"error", b'{"error": {"type": "overloaded_error"}}'),
         )
     ]
-    assert told == [*[None] * 6, Dispatched.STOP, Dispatched.ERROR, Dispatched.ERROR]
+    assert told == [*[None] * 7, Dispatched.STOP, Dispatched.ERROR, Dispatched.ERROR]
     assert events.end(breaks=False, is_event_stream=True) == StreamEnd(
         complete=True,
         error_type="api_error",
         told_type="api_error",
         is_event_stream=True,
         first_event=b"1",
-        last_delta=b"4",
+        deltas=(b"3", b"4"),
     )
+
+
+def test_an_end_event_is_kept_where_it_says_more() -> None:
+    """The end event of Amazon Bedrock has the usage in it. Others say nothing but their type, and are not kept."""
+    for data, kept in ((b'{"type": "message_stop"}', False), (b'{"type": "message_stop", "metrics": {"a": 1}}', True)):
+        events = Events()
+        events.dispatch(b"message_stop", data)
+        assert events.end(breaks=False, is_event_stream=True).stop_event == (data if kept else None)
 
 
 def test_an_end_event_without_data_is_none() -> None:
@@ -115,11 +124,11 @@ def test_where_the_sdk_breaks_nothing_after_it_counts() -> None:
 
 
 def test_of_an_event_that_is_too_long_the_types_count() -> None:
-    """An event that is not kept is known by the types that passed, and the delta before it is not the last any more."""
+    """An event that is not kept is known by the types that passed, and a delta before it stays."""
     events, types = Events(), JsonTypes()
     events.dispatch(b"message_delta", b"1")
     assert events.dispatch_long(b"message_delta", types) is None
-    assert events.last_delta is None
+    assert events.deltas == (b"1",)
     types.feed(b'{"type": "error", "error": {"type": "overloaded_error", "details": {"error_code": "busy"}}}')
     assert events.dispatch_long(b"error", types) is Dispatched.ERROR
     assert events.error == ApiError("overloaded_error", "busy", "overloaded_error")

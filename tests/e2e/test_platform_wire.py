@@ -17,7 +17,7 @@ from opentelemetry.trace import StatusCode
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import ErrorEvent, Simulator
-from support import identities
+from support import identities, usage
 from support.apps import MODEL, PROMPT, request_of
 from support.driver import Driver
 from support.telemetry import Telemetry
@@ -250,3 +250,30 @@ def test_one_client_of_a_platform_is_instrumented(
     assert len(recorded.attempts) == 1
     for each in (app, other):
         driver.close(each.client)
+
+
+def test_the_tokens_are_those_that_the_platform_has_sent(
+    app: App, platform: Platform, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Of replies and of streams; on Bedrock the headers and the last frame say them once more, and count once."""
+    cached = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control": {"type": "ephemeral"}}]
+    for _ in range(2):
+        app.create(system=cached)
+        app.events(system=cached)
+    assert usage.told(recorded) == +usage.sent(sim.served)
+    assert usage.told(recorded)[s.USAGE_CACHE_READ.name] > 0
+    [point] = recorded.points(s.USAGE_INPUT)
+    provider = {"Bedrock": "aws.bedrock", "BedrockMantle": "aws.bedrock", "Vertex": "gcp.vertex_ai"}
+    told = point.attributes[s.GEN_AI_PROVIDER_NAME]
+    assert told == (provider.get(platform.name) or getattr(app.client, "_gen_ai_provider_name", "anthropic"))
+
+
+def test_bedrock_tells_the_tokens_of_a_reply_that_is_not_parsed(
+    driver: Driver, sim: Simulator, recorded: Telemetry
+) -> None:
+    """In its headers, which are seen whether the app parses the body or not."""
+    recorded.instrument()
+    app = App(PLATFORMS[0], driver, sim, recorded)
+    driver(app.client.messages.with_raw_response.create(**request_of()))
+    driver.close(app.client)
+    assert usage.told(recorded) == +usage.sent(sim.served)

@@ -67,7 +67,9 @@ def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
     return bool(getattr(patch, "active", False))
 
 
-_OWN_MODULES: Final = tuple(f"anthropic_otel._adapters.{name}" for name in ("http_send", "sdk", "models"))
+_OWN_MODULES: Final = tuple(
+    f"anthropic_otel._adapters.{name}" for name in ("http_send", "sdk", "models", "raw_replies")
+)
 
 
 def patchable(cls: type[Any], name: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Protocol
 
-from anthropic_otel._adapters import middleware_stream, models
+from anthropic_otel._adapters import middleware_stream, models, raw_replies
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.patches import Function, Patch, patchable
@@ -50,6 +50,7 @@ def patch(sdk: Any, calls: Calls) -> list[Patch]:
     if patches:
         builders = {cls for client in clients.values() for cls in client.__mro__ if patchable(cls, "_build_request")}
         patches.extend(Patch(cls, "_build_request", models.wrap_build_request) for cls in builders)
+        patches.extend(raw_replies.patch(sdk))
     return patches
 
 
@@ -132,7 +133,9 @@ class _Running:
     def returned(self, result: Any) -> Any:
         """The method has returned `result`, which is returned as it is."""
         self._running.leave()
-        self._running.call.method_returned(result, self._body_of(result))
+        body = self._body_of(result)
+        raw_replies.expect(result, body if body is not None else self._running.call.answered_by)
+        self._running.call.method_returned(result, body)
         self._running.forget()
         return result
 

@@ -21,7 +21,7 @@ from enum import Enum
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from anthropic_otel._core import headers
+from anthropic_otel._core import headers, usage
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
 from anthropic_otel._core.cause import Cause, classify, type_name
 from anthropic_otel._core.content import Content, Expected, content_of, expected_of, is_json
@@ -109,6 +109,7 @@ class Attempt:
     - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
     - `model`: the model that was asked for, `None` where it is unknown.
     - `retry`: `None` on a first attempt. `retries_left`: how often the SDK may retry after it, `None` if unknown.
+    - `provider`: the `gen_ai.provider.name` of the platform, `None` where only the URL tells it.
     - `after_failure`: whether another attempt of its call had failed when it was sent.
     - `status`, `response`: of the response to this very request; `None` without one.
     - `api_error`: the error that the API said in the body, as far as the app has read that.
@@ -121,6 +122,7 @@ class Attempt:
         "_content",
         "_expected",
         "_on_end",
+        "_told_usage",
         "_unexpected",
         "after_failure",
         "api_error",
@@ -133,6 +135,7 @@ class Attempt:
         "operation",
         "outcome",
         "protocol_version",
+        "provider",
         "reading",
         "recorder",
         "request",
@@ -162,6 +165,7 @@ class Attempt:
         self.request = request
         self.operation: str = operation or request.target.operation
         self.model = request.model
+        self.provider: str | None = None
         self.retry = retry
         self.retries_left = retries_left
         self.after_failure = after_failure
@@ -186,6 +190,7 @@ class Attempt:
         self._expected = Expected.ANYTHING
         self._content = Content.UNKNOWN
         self._unexpected = False
+        self._told_usage: usage.Told | None = None
         self._on_end: Callable[[Attempt], None] | None = on_end
         # Acquired by the first end and never waited for. Without the GIL it is a claim all the same.
         self._claim: Final = Lock()
@@ -310,6 +315,8 @@ class Attempt:
                 self.retry_stop = self._retry_stop()
             try:
                 self.recorder.end(self)
+                if self.is_message:
+                    self._tell_usage()
             finally:
                 if on_end is not None:
                     on_end(self)
@@ -411,6 +418,35 @@ class Attempt:
     def _failed(self, error_type: str) -> None:
         self.outcome = AttemptOutcome.FAILED
         self.error_type = error_type
+
+    # -- the tokens that it used ---------------------------------------------------------------------------------------
+
+    @guarded(None)
+    def _tell_usage(self) -> None:
+        """Tells what a stream's events said until its end, or the headers of a whole reply."""
+        end = self.reading.end if self.reading is not None else None
+        if end is not None:
+            told = self.told_usage()
+            if told is not None:
+                told.tell(usage.of_stream(end))
+        elif self.response is not None and self.response.bedrock_tokens is not None:
+            told = self.told_usage()
+            if told is not None:
+                told.tell(usage.of_headers(self.response))
+
+    def told_usage(self) -> usage.Told | None:
+        """What to tell the usage of this attempt, which has ended; `None` if nobody records it."""
+        if self._told_usage is None:
+            sink = self.recorder.usage_sink(self)
+            self._told_usage = usage.Told(sink) if sink is not None else None
+        return self._told_usage
+
+    @guarded(None)
+    def take_reply(self, reply: object) -> None:
+        """Takes the usage of the parsed reply, which the app got of this attempt."""
+        told = self.told_usage() if self.is_message else None
+        if told is not None:
+            told.tell(usage.of_reply(reply))
 
     # -- what recorders and the call ask -------------------------------------------------------------------------------
 

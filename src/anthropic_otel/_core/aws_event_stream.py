@@ -42,7 +42,7 @@ _DELTA_LENGTH: Final = len(_DELTA)
 
 
 class AwsEventStreamReader:
-    """The events of one stream of frames. Keeps at most five times `MAX_KEPT` bytes. No method raises for any bytes."""
+    """The events of one stream of frames. Keeps at most seven times `MAX_KEPT`. No method raises for any bytes."""
 
     __slots__ = ("_broken", "_decided_in", "_events", "_headers", "_last", "_long", "_rest")
 

@@ -145,6 +145,11 @@ class Call:
         self._claim: Final = Lock()
 
     @property
+    def answered_by(self) -> Attempt | None:
+        """The attempt that a parsed reply is from, while the method runs; `None` for a reply that is from none."""
+        return self._completed
+
+    @property
     def has_open_bodies(self) -> bool:
         """Whether an attempt is under way, or a body is held open."""
         return bool(self._open_bodies)
@@ -171,6 +176,7 @@ class Call:
             after_failure=self._failed_count > 0 or self._failing() is not None,
             retries_left=max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
         )
+        attempt.provider = invocation.provider
         if self._undecided:
             self._decide(AfterFailure.RETRIED, started)
         self.attempt_count += 1
@@ -260,6 +266,8 @@ class Call:
         memory.
         """
         self._returned = body
+        if body is None and self._completed is not None:
+            self._completed.take_reply(result)
         self._method_finished(result, None)
 
     @guarded(None)

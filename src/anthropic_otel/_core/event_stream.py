@@ -43,7 +43,7 @@ _NOT_KEPT: Final = b"..."
 
 
 class EventStreamReader:
-    """The events of one SSE stream. Keeps at most five times `MAX_KEPT` bytes. No method raises for any bytes."""
+    """The events of one SSE stream. Keeps at most seven times `MAX_KEPT` bytes. No method raises for any bytes."""
 
     __slots__ = ("_after_cr", "_by_names", "_decided_in", "_events", "_last", "_long", "_rest", "_start")
 

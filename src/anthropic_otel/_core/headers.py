@@ -31,6 +31,7 @@ class ResponseFacts(NamedTuple):
 
     `response_id` is what an edge or a platform calls the response, where the API's own `request_id` is missing.
     `envoy_time` and `server_timing` tell how long the server took: in milliseconds, and as a `Server-Timing` header.
+    `bedrock_tokens` are the counts of input, output, cache reads and cache writes, `None` if it is not from Bedrock.
     """
 
     request_id: bytes | None
@@ -40,6 +41,7 @@ class ResponseFacts(NamedTuple):
     content_length: bytes | None
     envoy_time: bytes | None
     server_timing: bytes | None
+    bedrock_tokens: tuple[bytes | None, ...] | None = None
 
     @property
     def server_duration(self) -> float | None:
@@ -57,6 +59,9 @@ class ResponseFacts(NamedTuple):
 
 
 _RESPONSE_IDS: Final = (b"cf-ray", b"x-amzn-requestid", b"x-request-id", b"apim-request-id")
+_BEDROCK_TOKENS: Final = tuple(
+    b"x-amzn-bedrock-%b-token-count" % each for each in (b"input", b"output", b"cache-read-input", b"cache-write-input")
+)
 _SERVER_TIMING: Final = re.compile(rb";\s*dur=\"?([0-9.]+)")
 
 
@@ -73,6 +78,7 @@ def facts_of(headers: RawHeaders) -> ResponseFacts:
         get(b"content-length"),
         get(b"x-envoy-upstream-service-time"),
         get(b"server-timing"),
+        tuple(map(get, _BEDROCK_TOKENS)) if _BEDROCK_TOKENS[1] in headers else None,
     )
 
 

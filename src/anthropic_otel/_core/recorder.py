@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from anthropic_otel._core import usage
     from anthropic_otel._core.attempt import Attempt
     from anthropic_otel._core.call import Call
     from anthropic_otel._core.headers import RawHeaders
@@ -43,6 +44,13 @@ class AttemptRecorder(Protocol):
 
     def end(self, attempt: Attempt) -> None:
         """The attempt has ended. Called once, in any thread and context."""
+        ...
+
+    def usage_sink(self, attempt: Attempt) -> usage.Sink | None:
+        """What takes the tokens that the attempt used, `None` if they are not recorded. Called once, after `end`.
+
+        They are told as they get known: at the end of a stream, when a reply is parsed, or never.
+        """
         ...
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
@@ -98,6 +106,9 @@ class NoAttemptRecorder:
 
     def end(self, attempt: Attempt) -> None:
         """Does nothing."""
+
+    def usage_sink(self, attempt: Attempt) -> usage.Sink | None:
+        return None
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         """Does nothing."""

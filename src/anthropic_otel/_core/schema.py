@@ -134,8 +134,20 @@ ATTRIBUTES: Final = (
     Attribute(semconv.STREAM_CONSUMER_TIME, "double (s)", "attempt", _STREAM, "How long the app held the stream."),
     Attribute(semconv.STREAM_COMPLETE, "boolean", "attempt", _STREAM, "Whether the stream's end event came."),
     Attribute(semconv.ATTEMPT_OUTCOME, "string", "attempt", "end", "completed, failed, cancelled or abandoned."),
-    Attribute(semconv.GEN_AI_OPERATION_NAME, "string", "call", "start, messages", "`chat`, as on the SDK's own span."),
-    Attribute(semconv.GEN_AI_PROVIDER_NAME, "string", "call", "start", "`anthropic`, as on the SDK's own span."),
+    Attribute(
+        semconv.GEN_AI_OPERATION_NAME,
+        "string",
+        "call, usage metrics",
+        "start, messages",
+        "`chat`, as on the SDK's own span.",
+    ),
+    Attribute(
+        semconv.GEN_AI_PROVIDER_NAME,
+        "string",
+        "call, usage metrics",
+        "start",
+        "`anthropic`, `aws.bedrock` or `gcp.vertex_ai`, as on the SDK's own span.",
+    ),
     Attribute(
         semconv.GEN_AI_REQUEST_MODEL, "string", "call", "start", "The model that was asked for; on metrics capped."
     ),
@@ -154,6 +166,9 @@ ATTRIBUTES: Final = (
         "attempt, call",
         "the API said it",
         "The code that tells errors of one type apart, such as a spend limit from a rate limit; on metrics capped.",
+    ),
+    Attribute(
+        semconv.GEN_AI_TOKEN_MODALITY, "string", "usage metrics", "always", "`unknown`: the API does not tell it."
     ),
     Attribute(semconv.RATELIMIT_KIND, "string", "rate-limit metrics", "always", "Which of the API's rate limits."),
 )

@@ -36,6 +36,7 @@ GEN_AI_OPERATION_NAME: Final = "gen_ai.operation.name"
 GEN_AI_PROVIDER_NAME: Final = "gen_ai.provider.name"
 GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
 GEN_AI_REQUEST_STREAM: Final = "gen_ai.request.stream"
+GEN_AI_TOKEN_MODALITY: Final = "gen_ai.token.modality"
 
 OPERATION_NAME: Final = "anthropic.operation.name"
 REQUEST_ID: Final = "anthropic.request.id"
@@ -339,6 +340,32 @@ RATELIMIT_UTILIZATION: Final = Metric(
     _RATELIMIT,
 )
 
+_USAGE: Final = (
+    GEN_AI_OPERATION_NAME,
+    GEN_AI_PROVIDER_NAME,
+    GEN_AI_TOKEN_MODALITY,
+    GEN_AI_REQUEST_MODEL,
+    SERVER_ADDRESS,
+    SERVER_PORT,
+    ATTEMPT_OUTCOME,
+)
+
+
+def _usage(name: str, description: str) -> Metric:
+    """A counter of tokens, as semantic-conventions-genai 0.1.0 has it, with the attempt's outcome beside."""
+    return Metric(
+        f"gen_ai.client.inference.usage.{name}", Instrument.OBSERVABLE_COUNTER, "{token}", description, _USAGE
+    )
+
+
+USAGE_INPUT: Final = _usage("input_tokens", "Input tokens that attempts used, those of the cache among them.")
+USAGE_OUTPUT: Final = _usage("output_tokens", "Output tokens that attempts used, those of reasoning among them.")
+USAGE_CACHE_READ: Final = _usage("cache_read.input_tokens", "Input tokens that were read from the cache.")
+USAGE_CACHE_WRITE: Final = _usage("cache_write.input_tokens", "Input tokens that were written to the cache.")
+USAGE_REASONING: Final = _usage("reasoning.output_tokens", "Output tokens that were used for reasoning (thinking).")
+USAGE: Final = (USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHE_READ, USAGE_CACHE_WRITE, USAGE_REASONING)
+"""The counters of tokens, in the order of the fields of `usage.Usage`."""
+
 METRICS: Final = (
     ATTEMPT_STARTED,
     ATTEMPT_DURATION,
@@ -350,5 +377,6 @@ METRICS: Final = (
     RATELIMIT_LIMIT,
     RATELIMIT_REMAINING,
     RATELIMIT_UTILIZATION,
+    *USAGE,
 )
 """Every metric of the library, in the order in which documents list them."""

@@ -22,6 +22,12 @@ As much as one read of a TLS connection gives.
 MAX_LAST: Final = 2 * MAX_KEPT
 """The most bytes that a reader keeps of the events that were dispatched last: one that was begun, and a chunk."""
 
+MAX_DELTAS: Final = 2
+"""The most `message_delta` events that are kept. The API sends one, and what each says is cumulative."""
+
+_PLAIN_STOP: Final = 40
+"""As long as a `message_stop` is at most that says no more than its type."""
+
 MESSAGE_START: Final = b"message_start"
 MESSAGE_DELTA: Final = b"message_delta"
 MESSAGE_STOP: Final = b"message_stop"
@@ -65,8 +71,10 @@ class StreamEnd:
     """Whether the body is an event stream by its first bytes, whatever its content type; `None` for an empty body."""
     first_event: bytes | None = None
     """The JSON of `message_start`, `None` if it did not come or is longer than `MAX_KEPT`. Has the `usage` so far."""
-    last_delta: bytes | None = None
-    """The JSON of the last `message_delta`, as `first_event`. Has the final `usage`."""
+    deltas: tuple[bytes, ...] = ()
+    """The JSON of the last `MAX_DELTAS` of `message_delta`, as `first_event`. The last one has the final `usage`."""
+    stop_event: bytes | None = None
+    """The JSON of a `message_stop` that says more than that it is one, as that of Bedrock, which has the usage too."""
 
 
 UNSEEN: Final = StreamEnd(None)
@@ -87,14 +95,15 @@ class ApiError:
 class Events:
     """What the events that have been dispatched say. No method raises."""
 
-    __slots__ = ("_by_names", "complete", "error", "first", "last_delta")
+    __slots__ = ("_by_names", "complete", "deltas", "error", "first", "stop_event")
 
     def __init__(self, *, by_names: bool = False) -> None:
         self._by_names: Final = by_names
         self.complete = False
         self.error: ApiError | None = None
         self.first: bytes | None = None
-        self.last_delta: bytes | None = None
+        self.deltas: tuple[bytes, ...] = ()
+        self.stop_event: bytes | None = None
 
     def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
         """Takes an event. Returns what it decides; `None` for one that decides nothing.
@@ -107,9 +116,11 @@ class Events:
         if name is not None and name not in NAMES and not self._by_names:
             name = _type_of(data)
         if name == MESSAGE_STOP and data:
+            if len(data) > _PLAIN_STOP:
+                self.stop_event = data
             return self.stop()
         if name == MESSAGE_DELTA:
-            self.last_delta = data
+            self.deltas = (*self.deltas[-MAX_DELTAS + 1 :], data)
         elif name == MESSAGE_START and self.first is None:
             self.first = data
         return None
@@ -122,9 +133,6 @@ class Events:
             name = types.event
         if name == MESSAGE_STOP:
             return self.stop()
-        if name == MESSAGE_DELTA:
-            # The one before it is not the last.
-            self.last_delta = None
         return None
 
     def stop(self) -> Dispatched:
@@ -149,7 +157,8 @@ class Events:
             invalid=breaks,
             is_event_stream=is_event_stream,
             first_event=self.first,
-            last_delta=self.last_delta,
+            deltas=self.deltas,
+            stop_event=self.stop_event,
         )
 
 

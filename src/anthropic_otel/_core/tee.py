@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from anthropic_otel._core.recorder import AfterFailure, AttemptRecorder, CallRecorder, Recorder
 
 if TYPE_CHECKING:
+    from anthropic_otel._core import usage
     from anthropic_otel._core.attempt import Attempt
     from anthropic_otel._core.call import Call
     from anthropic_otel._core.headers import RawHeaders
@@ -99,6 +100,17 @@ class _AttemptTee:
     def end(self, attempt: Attempt) -> None:
         for recorder in self.recorders:
             recorder.end(attempt)
+
+    def usage_sink(self, attempt: Attempt) -> usage.Sink | None:
+        found = [sink for recorder in self.recorders for sink in (recorder.usage_sink(attempt),) if sink is not None]
+        if len(found) < 2:
+            return found[0] if found else None
+
+        def tell_each(tokens: usage.Usage) -> None:
+            for sink in found:
+                sink(tokens)
+
+        return tell_each
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         for recorder in self.recorders:

@@ -2,7 +2,7 @@
 
 Rule: whatever models, hosts, paths and statuses a process meets, one metric never has more than `MAX_SETS` + the number
 of closed-list combinations of attribute sets, which is below the OpenTelemetry SDK's limit of 2,000. What is beyond a
-cap is `_OTHER`. No text of the app's or a server's is kept that is longer than `_MAX_LENGTH`.
+cap is `_OTHER`. No text of the app's or a server's is kept that is longer than `MAX_LENGTH`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_ADDRESSES: Final = 20
 MAX_STATUSES: Final = 40
 MAX_CODES: Final = 30
 MAX_SETS: Final = 1_000
-_MAX_LENGTH: Final = 128
+MAX_LENGTH: Final = 128
 _RESOURCES: Final = ("arn:", "projects/", "publishers/", "accounts/", "subscriptions/")
 """How a model's name begins that says whose it is."""
 
@@ -36,7 +36,7 @@ class Capped:
 
     def __call__(self, value: str) -> str:
         # The length first: the look-up of a long text reads all of it.
-        if len(value) > _MAX_LENGTH or not (value in self._values or self._takes(value)):
+        if len(value) > MAX_LENGTH or not (value in self._values or self._takes(value)):
             return OTHER
         return value
 
@@ -63,7 +63,7 @@ class Names:
 
     def __call__(self, name: str, *, answered: bool = False) -> str:
         """The label of `name`, which this request was answered for, or was not (yet)."""
-        if len(name) > _MAX_LENGTH:
+        if len(name) > MAX_LENGTH:
             return OTHER
         if name in self._answered or (not answered and name in self._unanswered):
             return name
@@ -84,7 +84,7 @@ class Names:
 
 def last_part(model: str) -> str:
     """The last part of a model's ARN or resource path, which has an account's id in it; another name as it is."""
-    path = model[: 2 * _MAX_LENGTH].lstrip("/")
+    path = model[: 2 * MAX_LENGTH].lstrip("/")
     if not path.startswith(_RESOURCES):
         return model
     return model.rpartition("/")[2] if "/" in path else model.rpartition(":")[2]

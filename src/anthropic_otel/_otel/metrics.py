@@ -21,6 +21,7 @@ from anthropic_otel._core.call import Call
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, rate_limit_names
 from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.usage import Sink
 from anthropic_otel._otel import providers
 from anthropic_otel._otel.attributes import (
     MAX_ADDRESSES,
@@ -37,6 +38,7 @@ from anthropic_otel._otel.attributes import (
 from anthropic_otel._otel.counts import Counts
 from anthropic_otel._otel.forks import measuring
 from anthropic_otel._otel.ratelimits import RateLimits
+from anthropic_otel._otel.tokens import Tokens
 from anthropic_otel._version import __version__
 
 _SECOND: Final = 1e9
@@ -68,6 +70,7 @@ class Metrics:
             started.name, [self._observe_started], started.unit, started.description
         )
         self._rate_limits: Final = RateLimits(meter, self.model_label)
+        self._tokens: Final = Tokens(meter, self.model_label, self._address)
 
     def _observe_started(self, options: CallbackOptions) -> Iterator[Observation]:
         # A method of this object, which the instrument keeps alive by it: whoever instruments the same provider again
@@ -131,6 +134,11 @@ class Metrics:
         names = rate_limit_names(headers)
         if names:
             self._rate_limits.told(model, headers, names)
+
+    @guarded(None)
+    def usage_sink(self, attempt: Attempt) -> Sink | None:
+        """What counts the tokens of an attempt that has ended."""
+        return self._tokens.sink(attempt) if self._set or self._is_set() else None
 
     def _is_set(self) -> bool:
         """Whether measurements arrive by now. Until an app sets a provider they do not, nor must counts."""

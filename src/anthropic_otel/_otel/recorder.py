@@ -29,6 +29,8 @@ from anthropic_otel._core.recorder import (
     AttemptRecorder,
     CallRecorder,
 )
+from anthropic_otel._core.semconv import AttemptOutcome
+from anthropic_otel._core.usage import Sink, Usage
 from anthropic_otel._otel import context, logs, providers, spans
 from anthropic_otel._otel.context import NOTHING, InTrace
 from anthropic_otel._otel.metrics import Metrics, metrics_of
@@ -43,6 +45,7 @@ class Settings:
     meter_provider: MeterProvider | None = None
     metrics: bool = True
     logs: bool = True
+    usage: bool = True
     suppress_http_instrumentation: bool = True
 
 
@@ -53,6 +56,7 @@ class OpenTelemetryRecorder:
         self.settings: Final = settings
         self.tracer: Final = _tracer(settings)
         self.metrics: Final = _metrics(settings) if settings.metrics else None
+        self.counts_tokens: Final = settings.usage and self.metrics is not None
         self._has_provider = False
         self._warned = False
         self._warned_of_suppression = False
@@ -115,6 +119,7 @@ class _CallRecorder(InTrace):
         "_recorder",
         "_token",
         "_wall",
+        "counts_tokens",
         "invocation",
         "makes_spans",
     )
@@ -131,14 +136,16 @@ class _CallRecorder(InTrace):
         self._token: Any = None
         self._attached: Context | None = None
         self.makes_spans = True
+        self.counts_tokens = recorder.counts_tokens
         self._enter()
 
     @guarded(None)
     def _enter(self) -> None:
         self.parent = parent = otel_context.get_current()
         self.makes_spans = self._recorder.makes_spans(parent)
-        foreign = self.invocation.sdk_makes_span or spans.foreign_call_span(trace.get_current_span(parent))
-        if self.makes_spans and not foreign:
+        around = trace.get_current_span(parent)
+        self.counts_tokens = self.counts_tokens and not spans.counts_tokens(around)
+        if self.makes_spans and not (self.invocation.sdk_makes_span or spans.foreign_call_span(around)):
             self._start_span(parent)
         # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
         # An object of its own, by which the call's context is known again: threads share the empty one.
@@ -178,6 +185,7 @@ class _CallRecorder(InTrace):
         around = trace.get_current_span(self.parent).get_span_context()
         if not invocation.sdk_makes_span or span_context != around:
             self.span, self.span_context = found, span_context
+            self.counts_tokens = self.counts_tokens and not spans.counts_tokens(found)
             if invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
                 self._recorder.warn_of_two_providers(invocation.sdk_tracer_provider or trace.get_tracer_provider())
         elif providers.is_noop_tracer_provider(invocation.sdk_tracer_provider):
@@ -208,10 +216,11 @@ class _CallRecorder(InTrace):
 class _AttemptRecorder(InTrace):
     """Records one attempt: its span, its metrics, and its log record if it fails."""
 
-    __slots__ = ("_model", "_outer", "_owns_span", "_recorder", "_token", "headers")
+    __slots__ = ("_counts_tokens", "_model", "_outer", "_owns_span", "_recorder", "_token", "headers")
 
     def __init__(self, recorder: OpenTelemetryRecorder, attempt: Attempt, call: _CallRecorder | None = None) -> None:
         self._recorder: Final = recorder
+        self._counts_tokens = recorder.counts_tokens
         self._model: Final = attempt.model
         self.parent = call.parent if call is not None else NOTHING
         self.span = self.span_context = None
@@ -229,9 +238,11 @@ class _AttemptRecorder(InTrace):
         if call is not None:
             outer, makes_spans = call.outer(), call.makes_spans
             self.span, self.span_context = call.span, call.span_context
+            self._counts_tokens = call.counts_tokens
         else:
             self.parent = outer = otel_context.get_current()
             makes_spans = self._recorder.makes_spans(outer)
+            self._counts_tokens = self._counts_tokens and not spans.counts_tokens(trace.get_current_span(outer))
         if not makes_spans:
             return
         self.span = span = spans.start_attempt(self._recorder.tracer, attempt, outer)
@@ -267,6 +278,15 @@ class _AttemptRecorder(InTrace):
         finally:
             if self._owns_span and self.span is not None:
                 spans.end_attempt(self.span, attempt)
+        if attempt.is_message and attempt.outcome is not AttemptOutcome.COMPLETED:
+            # An operation without usage counts as 0, as the conventions have it: so its counters exist.
+            sink = self.usage_sink(attempt)
+            if sink is not None:
+                sink(Usage())
+
+    def usage_sink(self, attempt: Attempt) -> Sink | None:
+        metrics = self._recorder.metrics
+        return metrics.usage_sink(attempt) if self._counts_tokens and metrics is not None else None
 
     @guarded(None)
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:

@@ -96,7 +96,7 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
 
 
 def _add_response(attributes: dict[str, AttributeValue], response: ResponseFacts) -> None:
-    for name, value in zip(_IDS, response, strict=False):
+    for name, value in zip(_IDS, response[:4], strict=True):
         if value is not None and (text := identifier(value)) is not None:
             attributes[name] = text
     if response.content_length is not None and (size := response.size) is not None:
@@ -213,6 +213,16 @@ def foreign_call_span(span: Span) -> bool:
     return any(attributes.get(name) in values for name, values in _CALL_MARKS)
 
 
+def counts_tokens(span: Span) -> bool:
+    """Whether `span` is that of a call and by another GenAI instrumentation, which may count the tokens of the call.
+
+    The SDK makes such spans too, and counts none.
+    """
+    scope = getattr(getattr(span, "instrumentation_scope", None), "name", "")
+    return not scope.startswith((_SDK_SCOPE, semconv.SCOPE)) and foreign_call_span(span)
+
+
+_SDK_SCOPE: Final = "com.anthropic."
 _CALL_MARKS: Final = (
     ("gen_ai.operation.name", frozenset({"chat", "text_completion", "generate_content", "messages"})),
     ("openinference.span.kind", frozenset({"LLM"})),

@@ -21,6 +21,7 @@ class Whole:
     value: Json
     status: int = 200
     cost: Cost = ONE_REQUEST
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)

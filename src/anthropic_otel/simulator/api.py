@@ -6,11 +6,12 @@ Rule: no sockets. A request comes in as a value, an answer goes out as a value; 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from anthropic_otel.simulator import messages
+from anthropic_otel.simulator import messages, usage
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.bodies import body_of, invalid, refusal_of
 from anthropic_otel.simulator.headers import Ids
@@ -53,6 +54,7 @@ class Api:
     def __init__(self, ids: Ids, words: int) -> None:
         self._ids = ids
         self._words = words
+        self._cache = usage.PromptCache()
 
     def answer(self, request: Received) -> Answer:
         """Return the answer to the request; a request that the API would refuse is refused."""
@@ -98,11 +100,18 @@ class Api:
             return body
         if refusal := refusal_of(body):
             return refusal
-        whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"))
-        cost = _cost(body, whole["usage"])
-        if body.get("stream"):
-            return Streamed(lambda pings: messages.events(whole, pings), wire, cost)
-        return Whole(whole, cost=cost)
+        prompt = self._cache.usage(body)
+        whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"), prompt)
+        cost, used = _cost(body, whole["usage"]), whole["usage"]
+        bedrock = isinstance(wire, AwsEventStream)
+        if not body.get("stream"):
+            return Whole(whole, cost=cost, headers=usage.bedrock_headers(used) if bedrock else ())
+
+        def events(pings: int) -> Iterator[Json]:
+            found = messages.events(whole, prompt, pings)
+            return usage.with_metrics(found, used) if bedrock else found
+
+        return Streamed(events, wire, cost)
 
     def _batches(self, request: Received, rest: str) -> Answer:
         """Batches end at once and are not kept: any id is that of a batch that has ended."""
@@ -116,13 +125,13 @@ class Api:
         return Whole(_batch(name))
 
 
-def _cost(body: Json, usage: Json) -> Cost:
+def _cost(body: Json, used: Json) -> Cost:
     fast, priority = body.get("speed") == "fast", body.get("service_tier") != "standard_only"
-    return Cost(usage["input_tokens"], usage["output_tokens"], fast, priority)
+    return Cost(used["input_tokens"], used["output_tokens"], fast, priority)
 
 
 def _count(body: Json) -> Whole:
-    return Whole({"input_tokens": messages.count_tokens(body)})
+    return Whole({"input_tokens": usage.count_tokens(body)})
 
 
 def _models(name: str) -> Answer:

@@ -18,6 +18,7 @@ import h11
 
 from anthropic_otel.simulator.actions import Headers
 from anthropic_otel.simulator.api import Received
+from anthropic_otel.simulator.wire import Json
 
 _READ: Final = 64 * 1024
 _MAX_HEAD: Final = 64 * 1024
@@ -40,6 +41,7 @@ class Served:
     - `whole_response`: the response was sent to its end.
     - `raw`: bytes were sent that are no part of a well-formed response.
     - `client_left`: the client closed the connection, or broke it, before the server was done.
+    - `usage`: the usage that a client knows of what was sent, in the API's fields; `None` if it was told none.
     - `over`: the server is done with the request: nothing here changes any more.
     """
 
@@ -50,6 +52,7 @@ class Served:
     whole_response: bool = False
     raw: bool = False
     client_left: bool = False
+    usage: Json | None = None
     over: bool = False
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import Final
 
+from anthropic_otel.simulator import usage
 from anthropic_otel.simulator.samples import sample
 from anthropic_otel.simulator.wire import Json, to_json
 
@@ -18,56 +19,51 @@ _SAYING: Final = "the quick brown fox jumps over the lazy dog while the slow gre
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 
 
-def message(request: Json, words: int, message_id: str, tool_id: str) -> Json:
-    """Return the whole message that answers the request."""
+def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Json) -> Json:
+    """Return the whole message that answers the request. `prompt` is what the cache says of it."""
     content, stop_reason, output_tokens = _content(request, words, tool_id)
     return {
         "id": message_id,
         "type": "message",
         "role": "assistant",
         "model": request.get("model") or DEFAULT_MODEL,
-        "content": [content],
+        "content": [*_before(request, tool_id), content],
         "stop_reason": stop_reason,
         "stop_sequence": None,
-        "usage": usage(count_tokens(request), output_tokens),
+        "usage": usage.usage_of(request, prompt, output_tokens),
     }
 
 
-def events(whole: Json, pings: int = 0) -> Iterator[Json]:
+def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
     """Yield the events that stream that message; `pings` more `ping` events before each delta."""
-    [block] = whole["content"]
-    begun = {"content": [], "stop_reason": None, "usage": whole["usage"] | {"output_tokens": 1}}
+    begun: Json = {"content": [], "stop_reason": None, "usage": usage.at_start(whole["usage"], prompt)}
     yield {"type": "message_start", "message": whole | begun}
-    yield {"type": "content_block_start", "index": 0, "content_block": _opened(block)}
-    yield {"type": "ping"}
-    for delta in _deltas(block):
-        yield from ({"type": "ping"} for _ in range(pings))
-        yield {"type": "content_block_delta", "index": 0, "delta": delta}
-    yield {"type": "content_block_stop", "index": 0}
+    for index, block in enumerate(whole["content"]):
+        yield {"type": "content_block_start", "index": index, "content_block": _opened(block)}
+        if not index:
+            yield {"type": "ping"}
+        for delta in _deltas(block):
+            yield from ({"type": "ping"} for _ in range(pings))
+            yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
     yield {
         "type": "message_delta",
         "delta": {"stop_reason": whole["stop_reason"], "stop_sequence": None},
-        "usage": {"output_tokens": whole["usage"]["output_tokens"]},
+        "usage": usage.at_end(whole["usage"]),
     }
     yield {"type": "message_stop"}
 
 
-def count_tokens(request: Json) -> int:
-    """Return about how many tokens the request's prompt has: one for four bytes of what counts."""
-    counted = {key: request[key] for key in ("system", "messages", "tools") if key in request}
-    return max(1, len(to_json(counted)) // 4)
-
-
-def usage(input_tokens: int, output_tokens: int) -> Json:
-    """Return the API's usage object."""
-    return {
-        "input_tokens": input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-        "output_tokens": output_tokens,
-        "service_tier": "standard",
-    }
+def _before(request: Json, tool_id: str) -> Iterator[Json]:
+    """The blocks before the one that answers: what was compacted, thought and searched for."""
+    if usage.compacts(request):
+        yield {"type": "compaction", "content": "What was said before.", "encrypted_content": None}
+    if usage.thinks(request):
+        yield {"type": "thinking", "thinking": "Let me think.", "signature": "c2lnbmF0dXJl"}
+    if usage.searches(request):
+        search_id = f"srv{tool_id}"
+        yield {"type": "server_tool_use", "id": search_id, "name": "web_search", "input": {"query": "simulated"}}
+        yield {"type": "web_search_tool_result", "tool_use_id": search_id, "content": []}
 
 
 def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
@@ -104,17 +100,31 @@ def _wanted_schema(request: Json) -> Json | None:
     return wanted.get("schema")
 
 
+_EMPTY: Final[dict[str, Json]] = {
+    "text": {"text": ""},
+    "thinking": {"thinking": "", "signature": ""},
+    "compaction": {"content": None},
+    "tool_use": {"input": {}},
+    "server_tool_use": {"input": {}},
+}
+"""How a block begins in a stream, by its type; the result of a server's tool comes as a whole."""
+
+
 def _opened(block: Json) -> Json:
-    empty: Json = {"text": ""} if block["type"] == "text" else {"input": {}}
-    return block | empty
+    return block | _EMPTY.get(block["type"], {})
 
 
 def _deltas(block: Json) -> Iterator[Json]:
-    if block["type"] == "tool_use":
+    if block["type"] == "thinking":
+        yield {"type": "thinking_delta", "thinking": block["thinking"]}
+        yield {"type": "signature_delta", "signature": block["signature"]}
+    elif block["type"] == "compaction":
+        yield {"type": "compaction_delta", "content": block["content"], "encrypted_content": None}
+    elif block["type"] in ("tool_use", "server_tool_use"):
         whole = json.dumps(block["input"])
         yield {"type": "input_json_delta", "partial_json": ""}
         for start in range(0, len(whole), 16):
             yield {"type": "input_json_delta", "partial_json": whole[start : start + 16]}
-    else:
+    elif block["type"] == "text":
         for number, word in enumerate(block["text"].split(" ")):
             yield {"type": "text_delta", "text": word if number == 0 else f" {word}"}

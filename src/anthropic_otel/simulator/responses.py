@@ -6,12 +6,13 @@ Rule: a response is made lazily and sent piece by piece, so that a fault can str
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
 from anthropic_otel.simulator import headers as api_headers
+from anthropic_otel.simulator import usage
 from anthropic_otel.simulator.actions import Chunks, Delivery, Encoding, Framing, Headers, Reply
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.api import Received
@@ -44,7 +45,7 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is going to be sent. `pieces` can be taken once."""
+    """What is going to be sent. `pieces` can be taken once. `told` is the usage that a client knows after so many."""
 
     status: int
     headers: Headers
@@ -52,6 +53,7 @@ class Response:
     delivery: Delivery
     is_stream: bool
     interim: tuple[int, ...] = ()
+    told: Callable[[int], Json | None] = lambda sent: None
 
     async def begin(self, exchange: Exchange, service: Service) -> None:
         """Send the status and the headers, and statuses of 1xx before them."""
@@ -63,11 +65,13 @@ class Response:
 
     async def send(self, exchange: Exchange, service: Service, most: int | None = None) -> None:
         """Send the next pieces of the body: all of them, or so many at most."""
-        for piece in islice(self.pieces, most):
+        for sent, piece in enumerate(islice(self.pieces, most), 1):
             if self.is_stream:
                 await service.between_events()
             if self.delivery.pace:
                 await asyncio.sleep(self.delivery.pace)
+            # Before, so that whoever has got it finds it in the log.
+            exchange.served.usage = self.told(sent)
             await exchange.send(piece, self.delivery.segment)
 
     async def end(self, exchange: Exchange) -> None:
@@ -82,10 +86,9 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
     body = b"".join(encoded(iter((plain,)), encoding))
     headers += (*_content(reply.content_type, encoding), ("content-length", str(len(body))))
-    if isinstance(answer, Refused):
-        headers = api_headers.merge(headers, answer.headers)
-    headers = api_headers.merge(headers, reply.headers)
-    return Response(answer.status, headers, iter((body,)), reply.delivery, False, reply.interim)
+    headers = api_headers.merge(api_headers.merge(headers, answer.headers), reply.headers)
+    told = usage.told_by_message(plain, request.body) if encoding is not Encoding.BROKEN_GZIP else None
+    return Response(answer.status, headers, iter((body,)), reply.delivery, False, reply.interim, lambda _: told)
 
 
 def of_halves(answer: Whole | Refused, framing: Framing, request: Received, service: Service) -> Response:
@@ -97,18 +100,36 @@ def of_halves(answer: Whole | Refused, framing: Framing, request: Received, serv
     if framing is Framing.CHUNKED:
         headers = tuple(header for header in headers if header[0] != "content-length")
         headers += (("transfer-encoding", "chunked"),)
-    return Response(whole.status, headers, iter((body[:middle], body[middle:])), whole.delivery, False)
+    halves = iter((body[:middle], body[middle:]))
+    return Response(
+        whole.status, headers, halves, whole.delivery, False, told=lambda sent: whole.told(1) if sent == 2 else None
+    )
 
 
 def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: Received, service: Service) -> Response:
     """Return the response that has those events in its body, a chunk for each."""
     headers, _ = _heads(service, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
-    pieces = (answer.wire.encode(event, reply.delivery.newline) for event in events)
+    taken: list[Json] = []
+
+    def pieces_of() -> Iterator[bytes]:
+        for event in events:
+            taken.append(event)
+            yield answer.wire.encode(event, reply.delivery.newline)
+
+    pieces = pieces_of()
     headers += (*_content(answer.wire.content_type, encoding), ("cache-control", "no-cache"))
     headers += (("transfer-encoding", "chunked"),)
     headers = api_headers.merge(headers, reply.headers)
-    return Response(200, headers, encoded(pieces, encoding), reply.delivery, True, reply.interim)
+    return Response(
+        200,
+        headers,
+        encoded(pieces, encoding),
+        reply.delivery,
+        True,
+        reply.interim,
+        lambda _: usage.told_by(taken) if encoding is not Encoding.BROKEN_GZIP else None,
+    )
 
 
 def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
@@ -116,7 +137,14 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
     headers, _ = _heads(service, None, action.request_id)
     encoding = accepted(action.delivery, request.header("accept-encoding"))
     headers += (*_content(action.content_type, encoding), ("transfer-encoding", "chunked"))
-    return Response(200, headers, encoded(iter(action.chunks), encoding), action.delivery, is_stream=True)
+    return Response(
+        200,
+        headers,
+        encoded(iter(action.chunks), encoding),
+        action.delivery,
+        is_stream=True,
+        told=lambda sent: usage.told_in(b"".join(action.chunks[:sent])),
+    )
 
 
 def _heads(service: Service, cost: Cost | None, from_the_api: bool) -> tuple[Headers, str | None]:

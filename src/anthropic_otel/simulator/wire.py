@@ -6,6 +6,7 @@ Rule: an event is encoded by itself, so that whoever writes it may cut wherever 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import struct
 import zlib
@@ -101,6 +102,45 @@ def frame(headers: dict[str, str], payload: bytes) -> bytes:
 def _header(name: bytes, value: bytes) -> bytes:
     string = 7
     return struct.pack("!B", len(name)) + name + struct.pack("!BH", string, len(value)) + value
+
+
+def events_in(body: bytes) -> Iterator[Json]:
+    """Yield the data of the events in the bytes of a stream, of either wire, up to what is cut or no JSON.
+
+    The events of a stream are told apart by its first byte: a frame begins with its length.
+    """
+    for data in _frames_data(body) if body[:1] == b"\0" else _events_data(body):
+        try:
+            event = json.loads(data)
+        except ValueError:
+            return
+        if isinstance(event, dict):
+            yield event
+
+
+def _events_data(body: bytes) -> Iterator[bytes]:
+    """The data of server-sent events that have a name, as the SDK takes no other."""
+    text = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for event in text.split(b"\n\n")[:-1]:
+        lines = event.split(b"\n")
+        data = [line.partition(b":")[2].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
+        if data and any(line.startswith(b"event:") for line in lines):
+            yield b"\n".join(data)
+
+
+def _frames_data(body: bytes) -> Iterator[bytes]:
+    at = 0
+    while len(body) - at >= 16:
+        total, packed = struct.unpack_from("!II", body, at)
+        whole = body[at : at + total]
+        if total < 16 or len(whole) < total or zlib.crc32(whole[:-4]) != struct.unpack("!I", whole[-4:])[0]:
+            return
+        at += total
+        payload = whole[12 + packed : -4]
+        if b"chunk" not in whole[12 : 12 + packed]:
+            return
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            yield base64.b64decode(json.loads(payload)["bytes"])
 
 
 def encoded(pieces: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:

@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from anthropic_otel._instrument import INSTRUMENTATION
-from anthropic_otel.testing._captured import Attempt, Call, Captured
+from anthropic_otel.testing._captured import Attempt, Call, Captured, Usage
 from anthropic_otel.testing._collector import Collector, machine_clock, ticking_clock
 
-__all__ = ["Attempt", "Call", "Captured", "capture"]
+__all__ = ["Attempt", "Call", "Captured", "Usage", "capture"]
 
 
 @contextmanager

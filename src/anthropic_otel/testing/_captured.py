@@ -5,9 +5,34 @@ Rule: a value has the words of the schema, its times are in seconds, and it refe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from anthropic_otel._core.finalizer import drain
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The tokens that an attempt, or a call with all of its attempts, used, as far as the API told.
+
+    By the arithmetic of the metrics: `input_tokens` has cache reads and writes in it, `output_tokens` has reasoning in
+    it, and both have what a compaction and an advisor took.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+    reasoning_output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_read_input_tokens + other.cache_read_input_tokens,
+            self.cache_write_input_tokens + other.cache_write_input_tokens,
+            self.reasoning_output_tokens + other.reasoning_output_tokens,
+        )
 
 
 @dataclass(frozen=True)
@@ -15,7 +40,8 @@ class Attempt:
     """One HTTP attempt that has ended. Times are in seconds; `started` counts from the beginning of the capture.
 
     The words are those of the schema: `error_type`, `outcome`, `cause`, `phase`, `retry_source`. `call` is the id of
-    its call, `None` without one. `resend_count` is 0 on a first attempt.
+    its call, `None` without one. `resend_count` is 0 on a first attempt. `usage` is `None` where the API told none, or
+    where a reply has not been parsed.
     """
 
     id: int
@@ -45,6 +71,7 @@ class Attempt:
     api_error_code: str | None = None
     proxy_address: str | None = None
     retry_stop_reason: str | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +98,12 @@ class Call:
     cause: str | None = None
     api_error_code: str | None = None
 
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens of all its attempts, `None` if no attempt has any."""
+        found = [attempt.usage for attempt in self.attempts if attempt.usage is not None]
+        return sum(found, Usage()) if found else None
+
 
 @dataclass
 class Captured:
@@ -79,6 +112,8 @@ class Captured:
     ended_calls: list[Call] = field(default_factory=list, repr=False)
     ended_attempts: list[Attempt] = field(default_factory=list, repr=False)
     started_ids: list[int] = field(default_factory=list, repr=False)
+    used: list[tuple[int, Usage]] = field(default_factory=list, repr=False)
+    """Tokens by the ids of their attempts, as they got known: of a reply when it was parsed."""
 
     @property
     def started(self) -> int:
@@ -95,10 +130,17 @@ class Captured:
     def calls(self) -> list[Call]:
         """The calls that have ended, in the order in which they started."""
         drain()
-        return sorted(self.ended_calls, key=lambda call: call.id)
+        calls = (replace(call, attempts=tuple(self._with_usage(call.attempts))) for call in self.ended_calls)
+        return sorted(calls, key=lambda call: call.id)
 
     @property
     def attempts(self) -> list[Attempt]:
         """The attempts that have ended, in the order in which they started."""
         drain()
-        return sorted(self.ended_attempts, key=lambda attempt: attempt.id)
+        return sorted(self._with_usage(self.ended_attempts), key=lambda attempt: attempt.id)
+
+    def _with_usage(self, attempts: Iterable[Attempt]) -> Iterator[Attempt]:
+        used: dict[int, Usage] = {}
+        for number, usage in self.used:
+            used[number] = used.get(number, Usage()) + usage
+        return (replace(attempt, usage=used.get(attempt.id)) for attempt in attempts)

@@ -23,7 +23,8 @@ from anthropic_otel._core.recorder import (
     CallRecorder,
 )
 from anthropic_otel._core.semconv import AttemptOutcome
-from anthropic_otel.testing._captured import Attempt, Call, Captured
+from anthropic_otel._core.usage import Sink
+from anthropic_otel.testing._captured import Attempt, Call, Captured, Usage
 
 Mark = Callable[[], float]
 """Returns the time, in seconds since the capture began, at which a call or an attempt starts or ends."""
@@ -130,6 +131,11 @@ class _AttemptCollector:
             self._call.attempts.append(value)
             if attempt.outcome is AttemptOutcome.FAILED:
                 self._call.last_failure_at = ended
+
+    @guarded(None)
+    def usage_sink(self, attempt: core_attempt.Attempt) -> Sink | None:
+        used, number = self._collector.captured.used, self._id
+        return lambda usage: used.append((number, Usage(*usage.counts)))
 
     def _value(self, attempt: core_attempt.Attempt, duration: float) -> Attempt:
         cause, retry = attempt.cause, attempt.retry

@@ -13,6 +13,7 @@ import anthropic
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Endpoint, Fault, Simulator, Where
+from anthropic_otel.simulator.exchange import Served
 from e2e.frames import call_error_type
 from support.apps import PROMPT, App, app_for, quietly
 from support.driver import Driver
@@ -37,7 +38,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Meeting:
-    """A fault that an app has met: what the app saw without and with telemetry, and the telemetry."""
+    """A fault that an app has met: what the app saw without and with telemetry, and the telemetry.
+
+    `served` is what the server did about each request of the second time.
+    """
 
     fault: Fault
     stack: Stack
@@ -45,6 +49,7 @@ class Meeting:
     telemetry: Telemetry
     without: Seen
     seen: Seen
+    served: tuple[Served, ...]
 
     @property
     def attempts(self) -> int:
@@ -85,12 +90,13 @@ def met(fault: Fault, stack: Stack, sim: Simulator, telemetry: Telemetry) -> Ite
             telemetry.instrument()
         else:
             telemetry.instrument_http_client(app.http)
+        before = len(sim.served)
         seen = _meet(app, fault, stack)
         if stack.of_sdk and fault.stream and not CLOSES_FAILED_STREAMS:
             # Nobody closes the stream that has failed: it ends when the app has forgotten it.
             seen = replace(seen, error=None)
             gc.collect()
-        yield Meeting(fault, stack, endpoint, telemetry, without, seen)
+        yield Meeting(fault, stack, endpoint, telemetry, without, seen, tuple(sim.served[before:]))
 
 
 def _meet(app: App, fault: Fault, stack: Stack) -> Seen:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from anthropic_otel._core import semconv as s
 from e2e.catalogue.meeting import Meeting, call_outcome, source_of, status_class_of, status_of
+from support import usage
 from support.apps import MODEL
 from support.telemetry import Telemetry
 
@@ -47,7 +48,34 @@ def check_metrics(meeting: Meeting) -> None:
         s.RETRY_SOURCE: source_of(fault),
     }
     check_points(told, s.RETRY_DELAY_METRIC, retry, n - 1)
+    check_tokens(meeting)
     assert told.metric_names <= {metric.name for metric in s.METRICS}
+
+
+def check_tokens(meeting: Meeting) -> None:
+    """The tokens that the server has sent, as far as the library may see them, and 0 for what was not completed."""
+    fault, told = meeting.fault, meeting.telemetry
+    bedrock = fault.needs.sdk == "AnthropicBedrock"
+    url = urlsplit(meeting.endpoint.base_url)
+    attributes = {
+        s.GEN_AI_OPERATION_NAME: "chat",
+        s.GEN_AI_PROVIDER_NAME: "aws.bedrock" if bedrock else "anthropic",
+        s.GEN_AI_TOKEN_MODALITY: "unknown",
+        s.GEN_AI_REQUEST_MODEL: MODEL,
+        s.SERVER_ADDRESS: url.hostname,
+        s.SERVER_PORT: url.port or {"http": 80, "https": 443}[url.scheme],
+        s.ATTEMPT_OUTCOME: fault.outcome.value,
+    }
+    # Without the SDK only streams are seen: their events pass.
+    seen = meeting.stack.of_sdk or fault.stream
+    usages = [each.usage for each in meeting.served if each.usage is not None] if seen else []
+    tokens = usage.sent(meeting.served) if seen else {}
+    for metric in s.USAGE:
+        points = told.points(metric)
+        if not usages and fault.outcome is s.AttemptOutcome.COMPLETED:
+            assert points == [], metric.name
+        else:
+            assert [(point.attributes, point.sum) for point in points] == [(attributes, tokens.get(metric.name, 0))]
 
 
 def _told_last(told: Telemetry, name: str) -> Any:

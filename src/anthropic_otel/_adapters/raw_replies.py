@@ -1,0 +1,91 @@
+"""The usage of replies that an app parses itself: those of `with_raw_response` and `with_streaming_response`.
+
+Rule: `parse` returns and raises exactly what it did. A reply counts once, at the first parse that gives its usage.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import weakref
+from typing import Any, Final
+
+from anthropic_otel._adapters.patches import Function, Patch, patchable
+from anthropic_otel._core import usage
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import HeldBody
+from anthropic_otel._core.guard import guarded
+
+_LEGACY: Final = "anthropic._legacy_response"
+"""Where SDKs below 1.0 have the class of `with_raw_response`."""
+
+_expected: Final[weakref.WeakKeyDictionary[Any, Attempt | usage.Told]] = weakref.WeakKeyDictionary()
+"""Responses that their app may parse yet, by the SDK's object: what to tell of, or the attempt that has not ended.
+
+An attempt here lives no longer than it would, as the response has its body.
+"""
+
+
+def patch(sdk: Any) -> list[Patch]:
+    """Patches `parse` of the SDK's responses, as far as they are known."""
+    legacy = getattr(sys.modules.get(_LEGACY), "LegacyAPIResponse", None)
+    found = (getattr(sdk, "APIResponse", None), getattr(sdk, "AsyncAPIResponse", None), legacy)
+    classes = [cls for cls in found if isinstance(cls, type) and patchable(cls, "parse")]
+    return [Patch(cls, "parse", _wrap) for cls in classes]
+
+
+def _wrap(original: Function, patch: Patch) -> Function:
+    return _async_parse(original, patch) if inspect.iscoroutinefunction(original) else _sync_parse(original, patch)
+
+
+def _sync_parse(original: Function, patch: Patch) -> Function:
+    @functools.wraps(original)
+    def parse(self: Any, *args: Any, **kwargs: Any) -> Any:
+        reply = original(self, *args, **kwargs)
+        if patch.active and _expected:
+            _parsed(self, reply)
+        return reply
+
+    return parse
+
+
+def _async_parse(original: Function, patch: Patch) -> Function:
+    @functools.wraps(original)
+    async def parse(self: Any, *args: Any, **kwargs: Any) -> Any:
+        reply = await original(self, *args, **kwargs)
+        if patch.active and _expected:
+            _parsed(self, reply)
+        return reply
+
+    return parse
+
+
+def expect(result: Any, source: Attempt | HeldBody | None) -> None:
+    """Notes that an SDK method has returned `result`, if it is a response that the app is to parse. Never raises.
+
+    `source` is the attempt that it is from.
+    """
+    # Guarded within: every call comes by, and few are answered by such a response.
+    if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt) and source.is_message:
+        _expect(result, source)
+
+
+@guarded(None)
+def _expect(result: Any, source: Attempt) -> None:
+    told = source.told_usage() if source.ended else source
+    if told is not None:
+        _expected[result] = told
+
+
+@guarded(None)
+def _parsed(response: Any, reply: Any) -> None:
+    source = _expected.get(response)
+    if isinstance(source, Attempt):
+        source = source.told_usage() if source.ended else None
+    if source is None:
+        return
+    tokens = usage.of_reply(reply)
+    # Whoever takes it off tells it: two threads may parse at once.
+    if tokens and _expected.pop(response, None) is not None:
+        source.tell(tokens)

@@ -1,0 +1,182 @@
+"""How many tokens an attempt used, as the server told it, by the arithmetic of the GenAI conventions.
+
+The API's `input_tokens` leaves out what was read from the cache and what was written to it; here they are in it, and
+beside it, as in the conventions' metrics. The API's usage also leaves out what the request cost beside the reply: the
+tokens of a compaction, and those of an advisor, which is another model. Both are billed, so both count.
+
+Rule: only fields of a usage are read, by name. Whatever a server sends, no function here raises, and a count that is
+no whole number from 0 to `MAX_COUNT` is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from anthropic_otel._core.stream_end import StreamEnd, parsed
+
+if TYPE_CHECKING:
+    from anthropic_otel._core.headers import ResponseFacts
+
+MAX_COUNT: Final = 2**40
+"""More tokens than one request can have."""
+_MAX_ITERATIONS: Final = 1_000
+_MAX_MODEL: Final = 128
+
+
+class Usage(NamedTuple):
+    """The tokens of one model. `input_tokens` has the cached ones in it, and `output_tokens` those of reasoning.
+
+    `model` is that of an advisor, `None` for the model that the request asks for.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+    reasoning_output_tokens: int = 0
+    model: str | None = None
+
+    @property
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """The numbers alone, in the order of the fields."""
+        return self[:5]
+
+    def beyond(self, told: tuple[int, ...]) -> Usage | None:
+        """What is more in this usage than in the counts that were told before; `None` for nothing."""
+        more = [max(new - old, 0) for new, old in zip(self.counts, told, strict=True)]
+        return Usage._make((*more, self.model)) if any(more) else None
+
+
+Sink = Callable[[Usage], None]
+"""Takes tokens that an attempt used. Never raises, may be called in any thread, and keeps no attempt alive."""
+
+
+class Told:
+    """What has been told of the usage of one attempt, so that nothing is counted twice.
+
+    The headers of Bedrock tell it, and then the parsed reply; a reply may be parsed twice.
+    """
+
+    __slots__ = ("_counts", "_sink")
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink: Final = sink
+        self._counts: dict[str | None, tuple[int, ...]] = {}
+
+    def tell(self, usages: tuple[Usage, ...]) -> None:
+        """Hands on what is new in `usages`, which are those of each model."""
+        for usage in usages:
+            told = self._counts.get(usage.model)
+            more = usage if told is None else usage.beyond(told)
+            if more is not None:
+                self._counts[usage.model] = usage.counts if told is None else tuple(map(max, usage.counts, told))
+                self._sink(more)
+
+
+NONE: Final[tuple[Usage, ...]] = ()
+
+
+def of_reply(reply: object) -> tuple[Usage, ...]:
+    """The usage of a reply that the SDK has parsed, as an object or a dictionary, by models; nothing without one."""
+    usage = reply.get("usage") if isinstance(reply, Mapping) else getattr(reply, "usage", None)
+    return _of_fields(_fields(usage)) if usage is not None else NONE
+
+
+def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
+    """The usage that a stream has told until its end, by models: of a broken one a lower bound.
+
+    What `message_delta` says is cumulative, and replaces what `message_start` has said, field by field, as in the SDK.
+    The end event of Bedrock says it once more.
+    """
+    fields: dict[str, Any] = {}
+    if end.first_event is not None:
+        fields = _known(_fields(_event(end.first_event).get("message")).get("usage"))
+    for delta in end.deltas:
+        fields |= _known(_event(delta).get("usage"))
+    if end.stop_event is not None:
+        metrics = _known(_event(end.stop_event).get("amazon-bedrock-invocationMetrics"))
+        fields |= {name: metrics[key] for key, name in _BEDROCK_METRICS.items() if key in metrics}
+    return _of_fields(fields) if fields else NONE
+
+
+def of_headers(response: ResponseFacts) -> tuple[Usage, ...]:
+    """The usage that the headers of Bedrock tell of a whole reply; nothing for another response."""
+    told = response.bedrock_tokens
+    if told is None:
+        return NONE
+    names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    counts = (int(value) if value is not None and value.isdigit() and len(value) < 16 else None for value in told)
+    return _of_fields(dict(zip(names, counts, strict=True)))
+
+
+_BEDROCK_METRICS: Final = {
+    "inputTokenCount": "input_tokens",
+    "outputTokenCount": "output_tokens",
+    "cacheReadInputTokenCount": "cache_read_input_tokens",
+    "cacheWriteInputTokenCount": "cache_creation_input_tokens",
+}
+
+
+def _of_fields(fields: Mapping[str, Any]) -> tuple[Usage, ...]:
+    get = fields.get
+    uncached, output = get("input_tokens"), get("output_tokens")
+    if uncached is None and output is None:
+        return NONE
+    read, written = _count(get("cache_read_input_tokens")), _count(get("cache_creation_input_tokens"))
+    details = get("output_tokens_details")
+    thinking = _count(_fields(details).get("thinking_tokens")) if details is not None else 0
+    usage = Usage(_count(uncached) + read + written, _count(output), read, written, thinking)
+    iterations = get("iterations")
+    return (usage,) if not iterations else _with_iterations(usage, iterations)
+
+
+def _with_iterations(usage: Usage, iterations: object) -> tuple[Usage, ...]:
+    """With what the usage of the reply leaves out: the compactions, and each advisor under its own model.
+
+    The other iterations are in it, or, as those of a model that declined, are not billed.
+    """
+    found: dict[str | None, tuple[int, ...]] = {None: usage.counts}
+    for fields in _iterations(iterations):
+        kind, model = fields.get("type"), None
+        if kind == "advisor_message":
+            model = fields.get("model")
+            if not isinstance(model, str) or len(model) > _MAX_MODEL:
+                continue
+        elif kind != "compaction":
+            continue
+        for more in _of_fields({**fields, "iterations": None}):
+            before = found.get(model, Usage().counts)
+            found[model] = tuple(one + other for one, other in zip(before, more.counts, strict=True))
+    return tuple(Usage._make((*counts, model)) for model, counts in found.items())
+
+
+def _iterations(iterations: object) -> Iterator[Mapping[str, Any]]:
+    return map(_fields, iterations[:_MAX_ITERATIONS]) if isinstance(iterations, list) else iter(())
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else 0
+
+
+def _fields(value: object) -> Mapping[str, Any]:
+    """The fields of an object of the SDK's, or of a dictionary. An older SDK has fields that it does not know apart."""
+    if isinstance(value, dict):
+        return value
+    # Not by attribute: pydantic looks for one that is not there with a function of its own.
+    fields = getattr(value, "__dict__", None) or {}
+    extra = getattr(value, "__pydantic_extra__", None)
+    return {**fields, **extra} if isinstance(extra, dict) and extra else fields
+
+
+def _known(value: object) -> dict[str, Any]:
+    """The fields that say something."""
+    return {name: field for name, field in value.items() if field is not None} if isinstance(value, dict) else {}
+
+
+def _event(data: bytes) -> Mapping[str, Any]:
+    try:
+        value = parsed(data)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

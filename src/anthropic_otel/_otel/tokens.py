@@ -1,0 +1,153 @@
+"""The tokens that attempts used, as the counters of the GenAI conventions: kept here, read when somebody collects.
+
+Rule: the app's path appends to a queue, which takes no lock and makes no measurement. Whoever collects takes what is in
+it, and so does every hundredth to append, if nobody else is at it.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import deque
+from collections.abc import Iterator
+from threading import get_ident
+from typing import Final, Protocol
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from anthropic_otel._core import semconv
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.finalizer import fork_generation
+from anthropic_otel._core.guard import report
+from anthropic_otel._core.usage import Sink, Usage
+from anthropic_otel._otel.attributes import (
+    MAX_LENGTH,
+    MAX_SETS,
+    AttributeSets,
+    AttributeValue,
+    Capped,
+    Names,
+    Values,
+)
+from anthropic_otel._otel.forks import measuring
+
+MAX_PORTS: Final = 20
+MAX_PROVIDERS: Final = 5
+_CHAT: Final = "chat"
+_MODALITY: Final = "unknown"
+_MOST_UNREAD: Final = 100
+_LOST: Final = 100 * _MOST_UNREAD
+"""So many in the queue, and whoever takes from it must have been interrupted."""
+_PATIENCE: Final = 1.0
+"""The seconds that a collection waits for an app's thread that takes from the queue. It takes some 100 µs."""
+
+Key = tuple[str, str, int, str | None, str]
+"""Provider, host, port, model and outcome, as they are; each was bounded in length where it came in."""
+
+
+class ModelLabel(Protocol):
+    """Gives the label of a model."""
+
+    def __call__(self, model: str | None, *, answered: bool = False) -> str | None: ...
+
+
+class Tokens:
+    """The tokens by the bounded values of the metrics' attributes. Any thread counts, one at a time reads."""
+
+    def __init__(self, meter: Meter, model: ModelLabel, address: Names) -> None:
+        self._model: Final = model
+        self._address: Final = address
+        self._port: Final = Capped(MAX_PORTS)
+        self._provider: Final = Capped(MAX_PROVIDERS)
+        self._sets: Final = AttributeSets(semconv.USAGE_INPUT.attributes)
+        self._unread: Final[deque[tuple[Key, Usage]]] = deque()
+        self._reading = threading.Lock()
+        self._created_in = fork_generation()
+        self._by_key: dict[Key, list[int]] = {}
+        self._by_set: dict[tuple[tuple[str, AttributeValue], ...], list[int]] = {}
+        # Methods of this object, which the instruments keep alive by them.
+        self._counters: Final = [
+            meter.create_observable_counter(
+                metric.name, [functools.partial(self._observe, index)], metric.unit, metric.description
+            )
+            for index, metric in enumerate(semconv.USAGE)
+        ]
+
+    def sink(self, attempt: Attempt) -> Sink:
+        """What takes the tokens of an attempt that has ended."""
+        target = attempt.target
+        outcome = attempt.outcome.value if attempt.outcome is not None else semconv.OTHER
+        provider = attempt.provider or provider_of(target.template)
+        model = attempt.model
+        if model is not None and len(model) > MAX_LENGTH:
+            model = semconv.OTHER
+        return functools.partial(self._add, (provider, target.address, target.port, model, outcome))
+
+    def _add(self, key: Key, usage: Usage) -> None:
+        unread = self._unread
+        unread.append((key, usage))
+        if len(unread) >= _MOST_UNREAD:
+            self._read(0)
+
+    # -- for a reader that collects, or the app's thread whose turn it is ----------------------------------------------
+
+    def _observe(self, index: int, _: CallbackOptions) -> Iterator[Observation]:
+        try:
+            self._read(_PATIENCE)
+            yield from [Observation(counts[index], dict(pairs)) for pairs, counts in list(self._by_set.items())]
+        except Exception as error:
+            report("Tokens", error)
+
+    def _read(self, patience: float) -> None:
+        """Takes what waits, unless another thread does."""
+        if self._created_in != fork_generation() or len(self._unread) > _LOST:
+            # Nobody is left to release it: a thread of the process that this one was forked from, or an interrupt.
+            self._reading, self._created_in = threading.Lock(), fork_generation()
+        reading, thread = self._reading, get_ident()
+        measuring[thread] = None
+        try:
+            if reading.acquire(timeout=patience) if patience else reading.acquire(blocking=False):
+                try:
+                    while self._unread:
+                        self._take(*self._unread.popleft())
+                finally:
+                    reading.release()
+        finally:
+            measuring.pop(thread, None)
+
+    def _take(self, key: Key, usage: Usage) -> None:
+        if usage.model is not None:
+            key = (*key[:3], usage.model, key[4])
+        counts = self._by_key.get(key)
+        if counts is None:
+            counts = self._begin(key, usage)
+        for index, count in enumerate(usage.counts):
+            counts[index] += count
+
+    def _begin(self, key: Key, usage: Usage) -> list[int]:
+        provider, address, port, model, outcome = key
+        answered = any(usage.counts)
+        values: Values = (
+            _CHAT,
+            self._provider(provider),
+            _MODALITY,
+            self._model(model, answered=answered),
+            self._address(address, answered=answered) if address else semconv.OTHER,
+            port if self._port(str(port)) != semconv.OTHER else None,
+            outcome,
+        )
+        counts = self._by_set.setdefault(tuple(self._sets.of(values).items()), [0] * len(semconv.USAGE))
+        if len(self._by_key) < MAX_SETS and answered:
+            self._by_key[key] = counts
+        return counts
+
+
+def provider_of(template: str | None) -> str:
+    """The `gen_ai.provider.name` of a request without the SDK, by the route that it takes."""
+    if template is None:
+        return _ANTHROPIC
+    return next((provider for part, provider in _PROVIDERS if part in template), _ANTHROPIC)
+
+
+_ANTHROPIC: Final = "anthropic"
+_PROVIDERS: Final = (("/model/{model}/invoke", "aws.bedrock"), ("/publishers/anthropic/", "gcp.vertex_ai"))

@@ -1,0 +1,113 @@
+"""The row "Tokens" of the overview: what was used, by model and by kind, and what of it was for nothing.
+
+Rule: tokens and no money. What a token costs changes, differs by model and contract, and is no fact of the library's.
+"""
+
+from __future__ import annotations
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel._core.semconv import Metric
+from anthropic_otel.bundle.growth import MODEL
+from anthropic_otel.bundle.panels import NO_FAILURES, Colours, Kind, Panel, Query, grown, per_second, ratio
+from anthropic_otel.bundle.promql import equal, increase, label, quote, series, total
+
+LOST = f"{label(s.ATTEMPT_OUTCOME)}!={quote('completed')}"
+"""Of attempts that gave the app no whole reply."""
+_KINDS: Colours = (
+    ("from the cache", "light-blue"),
+    ("into the cache", "blue"),
+    ("other input", "purple"),
+    ("reasoning", "light-orange"),
+    ("other output", "orange"),
+)
+
+
+def lost_tokens(by: tuple[str, ...] = ()) -> str:
+    """The tokens, input and output, of attempts that were not completed, in the time shown."""
+    return _sum(*(grown(metric, LOST, by=by, of="") for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT)))
+
+
+def tokens_of(outcome: str, window: str) -> str:
+    """The tokens, input and output, by model, that attempts with that outcome used in a window: for any Prometheus."""
+    outcomes = equal(s.ATTEMPT_OUTCOME, outcome)
+    grown_by = (
+        increase(series(metric.prometheus_name, outcomes), window) for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT)
+    )
+    return "\n+\n".join(total((MODEL,), growth) for growth in grown_by)
+
+
+def _sum(*terms: str) -> str:
+    return " + ".join(f"({term})" for term in terms)
+
+
+def _rest(whole: Metric, *parts: Metric) -> str:
+    """What of a counter is in none of the counters that are parts of it, per second."""
+    return " - ".join(f"({per_second(metric, of='')})" for metric in (whole, *parts))
+
+
+def panels() -> tuple[Panel, ...]:
+    """The panels of the row."""
+    by_kind = (
+        (per_second(s.USAGE_CACHE_READ, of=""), "from the cache"),
+        (per_second(s.USAGE_CACHE_WRITE, of=""), "into the cache"),
+        (_rest(s.USAGE_INPUT, s.USAGE_CACHE_READ, s.USAGE_CACHE_WRITE), "other input"),
+        (per_second(s.USAGE_REASONING, of=""), "reasoning"),
+        (_rest(s.USAGE_OUTPUT, s.USAGE_REASONING), "other output"),
+    )
+    return (
+        Panel(
+            "What failures cost: tokens for nothing",
+            Kind.BARS,
+            "short",
+            "Input and output tokens of attempts that failed, were cancelled or were abandoned, in the time shown, by "
+            "model. At least so many: of a broken stream it is what the API had told before it broke.",
+            (Query(f"{lost_tokens((MODEL,))} > 0", f"{{{{{MODEL}}}}}"),),
+            "attempts",
+            nothing=NO_FAILURES,
+            width=8,
+            ink="red",
+        ),
+        Panel(
+            "Tokens per second by model",
+            Kind.LINES,
+            "short",
+            "Input and output tokens of all attempts, retries among them, by the model that was asked for.",
+            (
+                Query(
+                    _sum(*(per_second(metric, by=(MODEL,), of="") for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT))),
+                    f"{{{{{MODEL}}}}}",
+                ),
+            ),
+            "limits",
+            stacked=True,
+        ),
+        Panel(
+            "Tokens per second by kind",
+            Kind.LINES,
+            "short",
+            "The same by what they cost: what was read from the cache costs least, what was written to it more than "
+            "other input, output most. Reasoning is billed as output.",
+            tuple(Query(expression, legend) for expression, legend in by_kind),
+            "limits",
+            stacked=True,
+            colours=_KINDS,
+        ),
+        Panel(
+            "Input from the cache",
+            Kind.LINES,
+            "percentunit",
+            "Share of the input tokens that were read from the prompt cache, by model. A fall after a deployment: the "
+            "beginning of the prompt changes from call to call.",
+            (
+                Query(
+                    ratio(
+                        per_second(s.USAGE_CACHE_READ, by=(MODEL,), of=""),
+                        per_second(s.USAGE_INPUT, by=(MODEL,), of=""),
+                    ),
+                    f"{{{{{MODEL}}}}}",
+                ),
+            ),
+            "limits",
+            maximum=1.0,
+        ),
+    )

@@ -1,0 +1,195 @@
+"""The usage of a message, as the API tells it, and what a client has been told of it.
+
+Rule: usage is in the API's own fields: `input_tokens` has no cached ones in it, and what `message_delta` says is
+cumulative. Which tokens are cached, and what thinking, server tools, compaction and an advisor take, follows from the
+request and from what was asked before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import Final
+
+from anthropic_otel.simulator.wire import Json, events_in, to_json
+
+THINKING_TOKENS: Final = 7
+"""What thinking takes, where the request has it turned on."""
+_SEARCH_TOKENS: Final = 90
+_ADVISOR_TOKENS: Final = (400, 150)
+_COMPACTION_TOKENS: Final = (1_200, 80)
+_MOST_CACHED: Final = 1_000
+METRICS: Final = "amazon-bedrock-invocationMetrics"
+_BEDROCK: Final = {
+    "input": ("inputTokenCount", "input_tokens"),
+    "output": ("outputTokenCount", "output_tokens"),
+    "cache-read-input": ("cacheReadInputTokenCount", "cache_read_input_tokens"),
+    "cache-write-input": ("cacheWriteInputTokenCount", "cache_creation_input_tokens"),
+}
+
+
+class PromptCache:
+    """Which prompts have been written to the cache. Nothing in it expires, but the oldest go when it is full."""
+
+    def __init__(self) -> None:
+        self._written: dict[bytes, None] = {}
+
+    def usage(self, request: Json) -> Json:
+        """Return the input's part of the usage. What a request marks with `cache_control` is written, and then read."""
+        parts = list(_parts(request))
+        marked = [at for at, part in enumerate(parts) if "cache_control" in part]
+        cached = to_json(parts[: marked[-1] + 1]) if marked else b""
+        total, tokens = count_tokens(request), len(cached) // 4
+        tokens = min(tokens, total - 1)
+        key = sha256(cached).digest()
+        is_read = key in self._written
+        if cached and not is_read:
+            self._written[key] = None
+            if len(self._written) > _MOST_CACHED:
+                self._written.pop(next(iter(self._written)))
+        written, read = (0, tokens) if is_read else (tokens, 0)
+        hour = any(parts[at]["cache_control"].get("ttl") == "1h" for at in marked)
+        return {
+            "input_tokens": total - tokens,
+            "cache_creation_input_tokens": written,
+            "cache_read_input_tokens": read,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": 0 if hour else written,
+                "ephemeral_1h_input_tokens": written if hour else 0,
+            },
+        }
+
+
+def count_tokens(request: Json) -> int:
+    """Return about how many tokens the request's prompt has: one for four bytes of what counts."""
+    counted = {key: request[key] for key in ("system", "messages", "tools") if key in request}
+    return max(1, len(to_json(counted)) // 4)
+
+
+def _parts(request: Json) -> Iterator[Json]:
+    """The parts of a prompt in the order in which they are cached: tools, system, messages."""
+    yield from (tool for tool in request.get("tools") or () if isinstance(tool, dict))
+    for content in (request.get("system"), *(each.get("content") for each in request.get("messages") or ())):
+        if isinstance(content, str):
+            yield {"text": content}
+        else:
+            yield from (block for block in content or () if isinstance(block, dict))
+
+
+def usage_of(request: Json, prompt: Json, output_tokens: int) -> Json:
+    """Return the usage of the whole message. `prompt` is what the cache says of the request."""
+    thinking = THINKING_TOKENS if thinks(request) else 0
+    usage = {**prompt, "output_tokens": output_tokens + thinking, "service_tier": "standard"}
+    if thinking:
+        usage["output_tokens_details"] = {"thinking_tokens": thinking}
+    if searches(request):
+        usage["input_tokens"] += _SEARCH_TOKENS
+        usage["server_tool_use"] = {"web_search_requests": 1, "web_fetch_requests": 0}
+    beside = list(_beside(request))
+    if beside:
+        usage["iterations"] = [*beside, _iteration("message", usage)]
+    return usage
+
+
+def at_start(usage: Json, prompt: Json) -> Json:
+    """Return what `message_start` says: the prompt alone, and a first output token."""
+    return {**prompt, "output_tokens": min(1, usage["output_tokens"]), "service_tier": usage["service_tier"]}
+
+
+def at_end(usage: Json) -> Json:
+    """Return what `message_delta` says: everything, once more."""
+    return {name: value for name, value in usage.items() if name not in ("service_tier", "cache_creation")}
+
+
+def thinks(request: Json) -> bool:
+    """Return whether the request has thinking turned on."""
+    thinking = request.get("thinking")
+    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+
+
+def searches(request: Json) -> bool:
+    """Return whether the request offers the server's web search, which then is used."""
+    return _tool(request, "web_search_") is not None
+
+
+def _tool(request: Json, prefix: str) -> Json | None:
+    tools = (tool for tool in request.get("tools") or () if isinstance(tool, dict))
+    return next((tool for tool in tools if str(tool.get("type", "")).startswith(prefix)), None)
+
+
+def compacts(request: Json) -> bool:
+    """Return whether the request asks for compaction, which then happens."""
+    management = request.get("context_management")
+    edits = management.get("edits") if isinstance(management, dict) else None
+    kinds = [edit.get("type") for edit in edits or () if isinstance(edit, dict)]
+    return any(str(kind).startswith("compact_") for kind in kinds)
+
+
+def _beside(request: Json) -> Iterator[Json]:
+    """The iterations that the usage of the reply does not have in it."""
+    if compacts(request):
+        tokens = dict(zip(("input_tokens", "output_tokens"), _COMPACTION_TOKENS, strict=True))
+        yield _iteration("compaction", tokens)
+    advisor = _tool(request, "advisor_")
+    if advisor is not None:
+        tokens = dict(zip(("input_tokens", "output_tokens"), _ADVISOR_TOKENS, strict=True))
+        yield _iteration("advisor_message", tokens) | {"model": advisor.get("model")}
+
+
+def _iteration(kind: str, usage: Json) -> Json:
+    names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    return {"type": kind, **{name: usage.get(name, 0) for name in names}}
+
+
+# -- Amazon Bedrock ----------------------------------------------------------------------------------------------------
+
+
+def bedrock_headers(usage: Json) -> tuple[tuple[str, str], ...]:
+    """Return the headers with which Bedrock tells the usage of a whole message."""
+    told = [(f"x-amzn-bedrock-{part}-token-count", str(usage[name])) for part, (_, name) in _BEDROCK.items()]
+    return (*told, ("x-amzn-bedrock-invocation-latency", "400"))
+
+
+def with_metrics(events: Iterable[Json], usage: Json) -> Iterator[Json]:
+    """Yield the events with the usage in the last one, once more, as Bedrock has it."""
+    metrics = {key: usage[name] for key, name in _BEDROCK.values()}
+    for event in events:
+        more = {METRICS: {**metrics, "invocationLatency": 400, "firstByteLatency": 120}}
+        yield event | more if event["type"] == "message_stop" else event
+
+
+# -- what was told -----------------------------------------------------------------------------------------------------
+
+
+def told_by(events: Iterable[Json]) -> Json | None:
+    """Return the usage that a client knows after those events of a stream, `None` if they said nothing of it."""
+    told: Json = {}
+    for event in events:
+        message, usage, metrics = event.get("message"), event.get("usage"), event.get(METRICS)
+        if event.get("type") == "message_start" and isinstance(message, dict):
+            told |= message.get("usage") or {}
+        elif event.get("type") == "message_delta":
+            told |= {name: value for name, value in (usage or {}).items() if value is not None}
+        elif event.get("type") == "message_stop" and isinstance(metrics, dict):
+            told |= {name: metrics[key] for key, name in _BEDROCK.values() if key in metrics}
+        elif event.get("type") in ("error", "message_stop"):
+            break
+    return told or None
+
+
+def told_in(body: bytes) -> Json | None:
+    """Return the usage that a client knows after those bytes of a stream, `None` if they say nothing of it."""
+    return told_by(events_in(body))
+
+
+def told_by_message(body: bytes, request: bytes) -> Json | None:
+    """Return the usage in the bytes of a whole message, `None` for something else, or where a stream was asked for."""
+    try:
+        asked, value = json.loads(request), json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or not isinstance(asked, dict) or asked.get("stream"):
+        return None
+    usage = value.get("usage")
+    return usage if isinstance(usage, dict) else None

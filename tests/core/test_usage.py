@@ -1,0 +1,153 @@
+"""Usage as the server tells it, by the arithmetic of the GenAI conventions."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from anthropic_otel._core import usage
+from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.headers import facts_of
+from anthropic_otel._core.runtime import Runtime
+from anthropic_otel._core.stream_end import StreamEnd
+from anthropic_otel._core.usage import MAX_COUNT, Usage
+from core.notes import FACTS, ManualClock, Notes
+
+FULL = {
+    "input_tokens": 10,
+    "cache_creation_input_tokens": 200,
+    "cache_read_input_tokens": 3_000,
+    "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 0},
+    "output_tokens": 50,
+    "output_tokens_details": {"thinking_tokens": 20},
+    "server_tool_use": {"web_search_requests": 1},
+    "service_tier": "standard",
+}
+"""As recorded responses have it: `input_tokens` without the cached ones."""
+TOLD = Usage(3_210, 50, 3_000, 200, 20)
+
+
+def iteration(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": kind, "input_tokens": 100, "output_tokens": 7, "cache_read_input_tokens": 1, **fields}
+
+
+def stream(start: dict[str, Any] | None, *deltas: dict[str, Any], stop: dict[str, Any] | None = None) -> StreamEnd:
+    """The end of a stream with that usage in its events."""
+    first = {"type": "message_start", "message": {"usage": start}}
+    return StreamEnd(
+        True,
+        first_event=json.dumps(first).encode() if start is not None else None,
+        deltas=tuple(json.dumps({"type": "message_delta", "usage": each}).encode() for each in deltas),
+        stop_event=json.dumps(stop).encode() if stop is not None else None,
+    )
+
+
+def test_the_cached_tokens_are_input_and_thinking_is_output() -> None:
+    """The API's `input_tokens` leaves the cache out, that of the conventions does not; both are told apart too."""
+    assert usage.of_reply({"usage": FULL}) == (TOLD,)
+    details = SimpleNamespace(thinking_tokens=20)
+    assert usage.of_reply(SimpleNamespace(usage=SimpleNamespace(**{**FULL, "output_tokens_details": details}))) == (
+        TOLD,
+    )
+
+
+def test_fields_that_an_older_sdk_does_not_know_are_read() -> None:
+    """Pydantic keeps them apart from the others."""
+    known = SimpleNamespace(input_tokens=10, output_tokens=50)
+    known.__pydantic_extra__ = {name: FULL[name] for name in FULL if name not in ("input_tokens", "output_tokens")}
+    assert usage.of_reply(SimpleNamespace(usage=known)) == (TOLD,)
+
+
+@pytest.mark.parametrize("reply", [None, "text", 7, {}, {"usage": None}, {"usage": {}}, {"usage": "x"}, object()])
+def test_a_reply_without_usage_has_none(reply: object) -> None:
+    """Such as a token count, or the text of a gateway's page."""
+    assert usage.of_reply(reply) == ()
+
+
+@pytest.mark.parametrize("count", [-1, MAX_COUNT + 1, 1.5, "7", True, None, [], {}])
+def test_what_is_no_count_is_0(count: object) -> None:
+    """A server may send anything: a metric that only grows must not shrink, nor leap."""
+    assert usage.of_reply({"usage": {"input_tokens": count, "output_tokens": 5}}) == (Usage(0, 5),)
+
+
+def test_a_compaction_is_billed_with_the_reply_and_an_advisor_by_its_own_model() -> None:
+    """The API leaves both out of the usage of the reply; other iterations are in it, or were declined."""
+    iterations = [
+        iteration("compaction"),
+        iteration("message", model="declined"),
+        iteration("advisor_message", model="advisor"),
+        iteration("advisor_message", model="advisor"),
+        iteration("advisor_message", model=7),
+        iteration("fallback_message", model="served"),
+        "no iteration",
+    ]
+    assert usage.of_reply({"usage": {**FULL, "iterations": iterations}}) == (
+        Usage(3_210 + 101, 50 + 7, 3_000 + 1, 200, 20),
+        Usage(202, 14, 2, 0, 0, "advisor"),
+    )
+
+
+def test_the_last_word_of_a_stream_wins_field_by_field() -> None:
+    """What `message_delta` says is cumulative, and may have the input once more, as it grew by the server's tools."""
+    start = {"input_tokens": 10, "cache_read_input_tokens": 3_000, "output_tokens": 1}
+    assert usage.of_stream(stream(start)) == (Usage(3_010, 1, 3_000),)
+    assert usage.of_stream(stream(start, {"output_tokens": 50, "input_tokens": None})) == (Usage(3_010, 50, 3_000),)
+    more = {"input_tokens": 90, "output_tokens": 60, "output_tokens_details": {"thinking_tokens": 4}}
+    assert usage.of_stream(stream(start, {"output_tokens": 50}, more)) == (Usage(3_090, 60, 3_000, 0, 4),)
+    assert usage.of_stream(stream(None, more)) == (Usage(90, 60, 0, 0, 4),)
+
+
+def test_the_end_event_of_bedrock_says_it_once_more() -> None:
+    """And does not say what thinking took."""
+    metrics = {"inputTokenCount": 11, "outputTokenCount": 51, "cacheReadInputTokenCount": 7, "invocationLatency": 9}
+    stop = {"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics}
+    start = {"input_tokens": 10, "output_tokens": 1}
+    delta = {"output_tokens": 50, "output_tokens_details": {"thinking_tokens": 20}}
+    assert usage.of_stream(stream(start, delta, stop=stop)) == (Usage(18, 51, 7, 0, 20),)
+    assert usage.of_stream(stream(None, stop=stop)) == (Usage(18, 51, 7),)
+
+
+@pytest.mark.parametrize("event", [b"", b"{", b"[]", b"7", b'{"message": 7}', b'{"message": {"usage": []}}', b"\xff"])
+def test_an_event_that_is_none_says_nothing(event: bytes) -> None:
+    """Whatever a server sends."""
+    assert usage.of_stream(StreamEnd(True, first_event=event, deltas=(event,), stop_event=event)) == ()
+
+
+def test_the_headers_of_bedrock_tell_it() -> None:
+    """Of a whole reply, which then need not be parsed."""
+    names = ("input", "output", "cache-read-input", "cache-write-input")
+    headers = {f"x-amzn-bedrock-{name}-token-count".encode(): b"%d" % at for at, name in enumerate(names, 1)}
+    assert usage.of_headers(facts_of(headers)) == (Usage(1 + 3 + 4, 2, 3, 4),)
+    assert usage.of_headers(facts_of({b"content-type": b"x"})) == ()
+    assert usage.of_headers(facts_of({**headers, b"x-amzn-bedrock-input-token-count": b"-1"})) == (Usage(7, 2, 3, 4),)
+
+
+def test_what_was_told_is_not_told_again() -> None:
+    """Headers and then the reply; a reply that is parsed twice; one that says less."""
+    told: list[Usage] = []
+    one = usage.Told(told.append)
+    one.tell((Usage(8, 2, 3, 4),))
+    one.tell((Usage(8, 2, 3, 4, 1), Usage(5, 5, model="advisor")))
+    one.tell((Usage(8, 2, 3, 4, 1), Usage(5, 5, model="advisor")))
+    one.tell((Usage(1, 1),))
+    assert told == [Usage(8, 2, 3, 4), Usage(0, 0, 0, 0, 1), Usage(5, 5, model="advisor")]
+
+
+def _answered(notes: Notes, path_is_known: bool = True) -> Attempt:
+    send = Runtime(notes, clock=ManualClock()).lone_attempts(0)
+    attempt = send.begin_attempt(FACTS)
+    attempt.responded(200, {})
+    attempt.end(End.READ)
+    return attempt
+
+
+def test_a_reply_is_taken_at_any_time_after_the_attempt() -> None:
+    """It is parsed when its attempt has ended, and may be parsed again."""
+    notes = Notes()
+    attempt = _answered(notes)
+    for _ in range(2):
+        attempt.take_reply({"usage": FULL})
+    assert notes.used == [(attempt, TOLD)]

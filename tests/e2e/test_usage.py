@@ -1,0 +1,154 @@
+"""The tokens of every kind of reply, equal to what the server has sent, on the real SDK.
+
+The catalogue has those of every failure: `test_catalogue.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import anthropic
+import pytest
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import Cut, Ending, Endpoint, ErrorEvent, Point, Simulator
+from anthropic_otel.testing import Usage, capture
+from support import usage
+from support.apps import MODEL, SdkApp, request_of
+from support.driver import Driver
+from support.stacks import SDK_STACKS, Stack
+from support.telemetry import Telemetry
+
+CACHED = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control": {"type": "ephemeral"}}]
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "cached": {"system": CACHED},
+    "thinking": {"extra_body": {"thinking": {"type": "enabled", "budget_tokens": 1024}}},
+    "web search": {"extra_body": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}},
+    "compaction": {"extra_body": {"context_management": {"edits": [{"type": "compact_20260112"}]}}},
+    "advisor": {
+        "extra_body": {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": "claude-advisor-1"}]}
+    },
+}
+ADVISED = {"input_tokens": 400, "output_tokens": 150}
+"""What the simulator's advisor takes."""
+Ways = dict[str, Callable[[SdkApp, dict[str, Any]], None]]
+
+
+def _create(app: SdkApp, options: dict[str, Any]) -> None:
+    app.create(**options)
+
+
+def _stream(app: SdkApp, options: dict[str, Any]) -> None:
+    app.events(**options)
+
+
+def _beta(app: SdkApp, options: dict[str, Any]) -> None:
+    app.driver(app.client.beta.messages.create(**request_of(**options)))
+
+
+def _parsed(app: SdkApp, options: dict[str, Any]) -> None:
+    """As the app parses it, twice. Nothing has been counted before."""
+    raw = app.driver(app.client.messages.with_raw_response.create(**request_of(**options)))
+    for _ in range(2):
+        reply = raw.parse()
+        if hasattr(reply, "__await__"):
+            app.driver(reply)
+
+
+WAYS: Ways = {"create": _create, "stream": _stream, "beta": _beta, "raw response": _parsed}
+
+
+@pytest.fixture(params=SDK_STACKS, ids=lambda stack: stack.name)
+def app(request: pytest.FixtureRequest, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
+    """An instrumented app on each stack that the SDK takes."""
+    stack: Stack = request.param
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+        recorded.instrument()
+        yield app
+        app.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_counted_is_what_was_sent(way: str, app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
+    """Of each kind of reply, first written to the cache and then read from it, however the app takes it."""
+    with capture() as captured:
+        for kind in (*KINDS, "cached"):
+            WAYS[way](app, KINDS[kind])
+    sent = usage.sent(sim.served)
+    assert all(sent[metric.name] for metric in s.USAGE)
+    assert usage.told(recorded, gen_ai_request_model=MODEL) == sent
+    advised = Counter({s.USAGE_INPUT.name: ADVISED["input_tokens"], s.USAGE_OUTPUT.name: ADVISED["output_tokens"]})
+    assert usage.told(recorded, gen_ai_request_model="claude-advisor-1") == advised
+    assert Counter(dict(zip((m.name for m in s.USAGE), _all(captured.calls), strict=True))) == sent + advised
+
+
+def _all(calls: list[Any]) -> tuple[int, ...]:
+    total = sum((call.usage for call in calls), Usage())
+    cached = (total.cache_read_input_tokens, total.cache_write_input_tokens)
+    return (total.input_tokens, total.output_tokens, *cached, total.reasoning_output_tokens)
+
+
+def test_a_raw_response_that_is_not_parsed_is_not_read(app: SdkApp, recorded: Telemetry) -> None:
+    """Its usage is in a body that the app has, and the library does not look into."""
+    app.driver(app.client.messages.with_raw_response.create(**request_of()))
+    assert not usage.told(recorded)
+
+
+def test_a_retry_counts_once(app: SdkApp, sim: Simulator, recorded: Telemetry, waits: None) -> None:
+    """The attempt that failed has used nothing that anybody told of."""
+    sim.play("http_529", "body_cut", "ok")
+    app.create()
+    assert usage.told(recorded) == usage.sent(sim.served[-1:])
+    assert usage.told(recorded, attempt_outcome="failed") == Counter()
+
+
+@pytest.mark.parametrize(
+    "fault", [Cut(Point.BODY, Ending.RESET, after=6), ErrorEvent("overloaded_error", "no", after=6)]
+)
+def test_a_broken_stream_counts_what_was_told(
+    fault: Cut | ErrorEvent, app: SdkApp, sim: Simulator, recorded: Telemetry
+) -> None:
+    """A lower bound: the input, and the output so far. It is told apart by the outcome of the attempt."""
+    sim.play(fault)
+    with capture() as captured, suppress(Exception):
+        app.events(system=CACHED)
+    [attempt] = captured.attempts
+    assert usage.told(recorded, attempt_outcome="failed") == +usage.sent(sim.served)
+    assert attempt.usage is not None
+    assert attempt.usage.cache_write_input_tokens > 100
+    assert attempt.usage.output_tokens == 1
+
+
+def test_a_stream_that_the_app_leaves_counts_what_was_told(app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
+    """Under `abandoned`."""
+    stream = app.create(stream=True, system=CACHED)
+    app.driver.next(stream)
+    app.driver(stream.close())
+    told = usage.told(recorded, attempt_outcome="abandoned")
+    assert told[s.USAGE_OUTPUT.name] == 1
+    assert told[s.USAGE_INPUT.name] > told[s.USAGE_CACHE_WRITE.name] > 100
+
+
+def test_the_helper_of_streams_counts_once(sim: Simulator, recorded: Telemetry) -> None:
+    """It adds the events up to a message that has the usage once more."""
+    recorded.instrument()
+    with anthropic.Anthropic(base_url=sim.base_url, api_key="none") as client:
+        with client.messages.stream(**request_of()) as stream:
+            stream.get_final_message()
+        with client.messages.with_streaming_response.create(**request_of()) as response:
+            response.parse()
+    assert usage.told(recorded) == +usage.sent(sim.served)
+
+
+def test_usage_can_be_turned_off(sim: Simulator, recorded: Telemetry) -> None:
+    """Attempts and calls are measured as before."""
+    recorded.instrument(usage=False)
+    with anthropic.Anthropic(base_url=sim.base_url, api_key="none") as client:
+        client.messages.create(**request_of())
+    assert not recorded.metric_names & {metric.name for metric in s.USAGE}
+    assert s.CALL_DURATION.name in recorded.metric_names
