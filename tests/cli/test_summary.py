@@ -8,7 +8,16 @@ import pytest
 
 from anthropic_otel._render.styled import UNICODE, plain
 from anthropic_otel._render.traces import Attempt, Trace
-from anthropic_otel.cli.summary import AttemptKind, Backoff, Latency, Measured, Summary, percentile, summarize
+from anthropic_otel.cli.summary import (
+    AttemptKind,
+    Backoff,
+    Latency,
+    Measured,
+    Summary,
+    Tokens,
+    percentile,
+    summarize,
+)
 from anthropic_otel.cli.tables import tables
 
 CALLS = "anthropic.client.call.duration"
@@ -26,6 +35,17 @@ MEASURED = (
     Measured(DELAYS, {"anthropic.client.retry.source": "backoff", "anthropic.client.retry.reason": "529"}, 1, 0.5),
     Measured(DELAYS, {"anthropic.client.retry.source": "backoff", "anthropic.client.retry.reason": "503"}, 1, 0.4),
     Measured("anthropic.client.attempt.duration", {}, 5, 0.8),
+    *(
+        Measured(f"gen_ai.client.inference.usage.{name}", {"anthropic.client.attempt.outcome": outcome}, 1, value)
+        for name, outcome, value in (
+            ("input_tokens", "completed", 1_500),
+            ("output_tokens", "completed", 300),
+            ("cache_read.input_tokens", "completed", 900),
+            ("input_tokens", "failed", 199),
+            ("output_tokens", "failed", 1),
+            ("input_tokens", "abandoned", 0),
+        )
+    ),
 )
 
 
@@ -70,11 +90,18 @@ def test_latency_is_of_answered_calls_and_of_their_last_attempts(summary: Summar
     assert astuple(summary.final_attempts_took) == pytest.approx((0.2, 0.3))
 
 
+def test_the_tokens_of_what_was_not_completed_were_for_nothing(summary: Summary) -> None:
+    """Input has what is cached in it, so only input and output are added. An outcome without tokens is left out."""
+    assert summary.tokens == [Tokens("completed", 1_500, 300), Tokens("failed", 199, 1)]
+    assert summary.tokens_for_nothing == 200
+    assert summary.share_for_nothing == 0.1
+
+
 def test_nothing_gives_an_empty_summary() -> None:
     """No calls are no error, and no division by zero."""
     nothing = summarize([], [])
     assert nothing.calls_took is None
-    assert nothing.backoff_share == nothing.attempts_per_call == 0
+    assert nothing.backoff_share == nothing.attempts_per_call == nothing.share_for_nothing == 0
     assert plain(tables(nothing, 80, UNICODE)).startswith("Calls by outcome  0 calls\n")
 
 
@@ -102,6 +129,11 @@ Attempts by status and cause  5 attempts, 1.67 per call
 Time lost in backoff  1.90 s  70% of all time in calls
   set by retry-after   1.00 s  in 1 wait
   set by the SDK       900 ms  in 2 waits
+
+What failures cost  200 tokens at least  10.0% of all
+  attempts       input    output
+  completed      1,500       300
+  failed           199         1
 
 Latency of answered calls      p50      p95
   with retries and backoff  200 ms   1.40 s

@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics.export import (
     HistogramDataPoint,
     InMemoryMetricReader,
     MetricReader,
+    NumberDataPoint,
     PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.resources import Resource
@@ -95,7 +96,7 @@ class Collection:
         return traces_of(self._spans.get_finished_spans())
 
     def measured(self) -> list[Measured]:
-        """The data points of every histogram, as they are now."""
+        """The data points of every histogram and every counter, as they are now."""
         data = self._reader.get_metrics_data()
         found = []
         for resource in data.resource_metrics if data is not None else ():
@@ -103,6 +104,8 @@ class Collection:
                 for point in metric.data.data_points:
                     if isinstance(point, HistogramDataPoint):
                         found.append(Measured(metric.name, dict(point.attributes or {}), point.count, point.sum))
+                    elif isinstance(point, NumberDataPoint):
+                        found.append(Measured(metric.name, dict(point.attributes or {}), 1, point.value))
         return found
 
     def forget(self) -> None:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import CallOutcome
+from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome
 from anthropic_otel._render.traces import Attempt, Trace
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One data point of a histogram: its metric, its attributes, how many measurements and their sum."""
+    """One data point: its metric, its attributes, how many measurements and their sum; 1 and its value of a counter."""
 
     metric: str
     attributes: Mapping[str, Any]
@@ -47,6 +47,20 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of attempts with one outcome."""
+
+    outcome: str
+    input: int
+    output: int
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.input + self.output
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """The median and the 95th percentile, in seconds."""
 
@@ -58,6 +72,7 @@ class Latency:
 class Summary:
     """All of it. `calls` has every outcome, also those that did not happen, and `attempts` the most frequent first.
 
+    `tokens` are of each outcome of an attempt that used any, in the order of the schema.
     `calls_took` and `final_attempts_took` are of the same calls: those that got their answer. `None` without any.
     """
 
@@ -67,6 +82,17 @@ class Summary:
     call_seconds: float
     calls_took: Latency | None
     final_attempts_took: Latency | None
+    tokens: Sequence[Tokens] = ()
+
+    @property
+    def tokens_for_nothing(self) -> int:
+        """The tokens of attempts that were not completed: at least so many."""
+        return sum(each.total for each in self.tokens if each.outcome != AttemptOutcome.COMPLETED.value)
+
+    @property
+    def share_for_nothing(self) -> float:
+        """Their part of all tokens: 0 to 1."""
+        return self.tokens_for_nothing / max(1, sum(each.total for each in self.tokens))
 
     @property
     def backoff_seconds(self) -> float:
@@ -95,6 +121,7 @@ def summarize(traces: Sequence[Trace], measured: Sequence[Measured]) -> Summary:
         call_seconds=sum(point.total for point in _of(measured, s.CALL_DURATION)),
         calls_took=_latency(trace.duration for trace in answered),
         final_attempts_took=_latency(trace.attempts[-1].end - trace.attempts[-1].start for trace in answered),
+        tokens=[found for outcome in AttemptOutcome for found in (_tokens(measured, outcome),) if found.total],
     )
 
 
@@ -105,6 +132,14 @@ def _of(measured: Iterable[Measured], metric: s.Metric) -> list[Measured]:
 def _calls(measured: Sequence[Measured], outcome: CallOutcome) -> int:
     points = _of(measured, s.CALL_DURATION)
     return sum(point.count for point in points if point.attributes.get(s.CALL_OUTCOME) == outcome.value)
+
+
+def _tokens(measured: Sequence[Measured], outcome: AttemptOutcome) -> Tokens:
+    def used(metric: s.Metric) -> int:
+        points = _of(measured, metric)
+        return int(sum(point.total for point in points if point.attributes.get(s.ATTEMPT_OUTCOME) == outcome.value))
+
+    return Tokens(outcome.value, used(s.USAGE_INPUT), used(s.USAGE_OUTPUT))
 
 
 def _kind(attempt: Attempt) -> AttemptKind:

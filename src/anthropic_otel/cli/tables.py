@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from anthropic_otel._core.semconv import CallOutcome
+from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome
 from anthropic_otel._render.styled import Glyphs, Line, Piece, Style, duration
 from anthropic_otel._render.waterfall import SOURCES
 from anthropic_otel.cli.summary import AttemptKind, Latency, Summary
@@ -34,9 +34,11 @@ _MEANINGS: Final = {
 
 
 def tables(summary: Summary, width: int, glyphs: Glyphs) -> list[Line]:
-    """The whole summary: calls, attempts, backoff, latency."""
+    """The whole summary: calls, attempts, backoff, tokens if there are any, latency."""
     bar = max(0, min(_BAR, width - _BESIDE_A_BAR))
-    sections = (_calls(summary, glyphs), _attempts(summary, bar, glyphs), _backoff(summary), _latency(summary))
+    sections = [_calls(summary, glyphs), _attempts(summary, bar, glyphs), _backoff(summary), _latency(summary)]
+    if summary.tokens:
+        sections.insert(3, _tokens(summary))
     lines: list[Line] = []
     for section in sections:
         lines += [*section, ()]
@@ -90,6 +92,17 @@ def _backoff(summary: Summary) -> Iterator[Line]:
         words = SOURCES.get(each.source, "set by somebody else")
         waits = "wait" if each.count == 1 else "waits"
         yield (Piece(f"  {words:<18}"), Piece(f"{duration(each.seconds):>9}"), _quiet(f"  in {each.count} {waits}"))
+
+
+def _tokens(summary: Summary) -> Iterator[Line]:
+    lost = Piece(
+        f"  {summary.tokens_for_nothing:,} tokens at least", Style.BAD if summary.tokens_for_nothing else Style.GOOD
+    )
+    yield (*_title("What failures cost"), lost, _quiet(f"  {summary.share_for_nothing:.1%} of all"))
+    yield (_quiet(f"  {'attempts':<10}{'input':>10}{'output':>10}"),)
+    for each in summary.tokens:
+        style = Style.GOOD if each.outcome == AttemptOutcome.COMPLETED.value else Style.BAD
+        yield (Piece(f"  {each.outcome:<10}", style), Piece(f"{each.input:>10,}{each.output:>10,}"))
 
 
 def _latency(summary: Summary) -> Iterator[Line]:
