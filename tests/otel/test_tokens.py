@@ -63,11 +63,12 @@ def test_what_failed_and_told_nothing_counts_0(scene: Scene, telemetry: Telemetr
 
 def test_a_broken_stream_counts_what_it_told(scene: Scene, telemetry: Telemetry) -> None:
     """The input, and the output so far: a lower bound, under the outcome of the attempt."""
-    for chunks, how, outcome, output in (
+    ways: tuple[tuple[list[dict[str, Any]], End, str, int], ...] = (
         ([START], End.READ, "failed", 1),
         ([START], End.CLOSED, "abandoned", 1),
         ([START, LAST_DELTA, STOP], End.READ, "completed", 7),
-    ):
+    )
+    for chunks, how, outcome, output in ways:
         call = scene.call(stream=True)
         attempt = scene.attempt(call)
         reading = scene.stream(attempt)

@@ -5,8 +5,9 @@
 The peer is started before or after ours, and `ours` or `theirs` is undone first. With `plain` the SDK's own tracing is
 off, so that whoever makes the call span has to.
 
-Rule: one attempt span and one metric point per attempt, with the right parents, whoever else is there; and after
-both are undone, nothing of either is left.
+Rule: one attempt span and one metric point per attempt, with the right parents, whoever else is there, and the tokens
+that the server has sent, or none where the other one has opened the call's span; and after both are undone, nothing of
+either is left.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import anthropic_otel
+from anthropic_otel._core import semconv
 from anthropic_otel.simulator import Simulator
 from reliability.coexistence.peers import PEERS
+from support import usage
 
 CALLS, REQUESTS = 4, 6
 REQUEST: dict[str, Any] = {
@@ -88,6 +91,9 @@ def check(
     assert len(attempts) == REQUESTS, Counter(span.name for span in recorded.spans)
     for metric, number in (("attempt.started", REQUESTS), ("attempt.duration", REQUESTS), ("call.duration", CALLS)):
         assert recorded.count(f"anthropic.client.{metric}") == number, metric
+    tokens = usage.sent(() if peer_makes_calls else sim.served[-REQUESTS:])
+    for counter in semconv.USAGE:
+        assert recorded.count(counter.name) == tokens[counter.name], counter.name
     by_id = {span.context.span_id: span for span in recorded.spans}
     [root] = [span for span in recorded.spans if span.name == "app"]
     sent = [f"{span.context.span_id:016x}" for span in sorted(attempts, key=lambda span: span.start_time or 0)]
