@@ -11,7 +11,7 @@ import pytest
 import anthropic_otel
 from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel.simulator import Simulator
-from anthropic_otel.testing import Attempt, Call, capture
+from anthropic_otel.testing import Attempt, Call, Usage, capture
 
 PARAMS: dict[str, Any] = {
     "model": "claude-opus-4-8",
@@ -106,6 +106,7 @@ def test_a_whole_call_is_a_literal(simulator: Simulator, client: anthropic.Anthr
                     retry_reason="connection_reset",
                     retry_source="backoff",
                     connection_reused=False,
+                    usage=Usage(input_tokens=11, output_tokens=12),
                 ),
             ),
         )

@@ -31,7 +31,7 @@ from anthropic_otel.simulator import (
     Simulator,
     fault,
 )
-from anthropic_otel.testing import Attempt, Call, Captured, capture
+from anthropic_otel.testing import Attempt, Call, Captured, Usage, capture
 
 TRACERS = TracerProvider()
 METERS = MeterProvider()
@@ -46,6 +46,7 @@ def whole_process() -> None:
         export="otlp",
         metrics=False,
         logs=False,
+        usage=False,
         phases=False,
         suppress_http_instrumentation=False,
         sdk_only=True,
@@ -106,6 +107,7 @@ def call(of: Call) -> None:
     assert_type((of.outcome, of.error_type), tuple[str, str | None])
     assert_type((of.cause, of.api_error_code), tuple[str | None, str | None])
     assert_type((of.attempts, of.retries), tuple[tuple[Attempt, ...], int])
+    assert_type(of.usage, Usage | None)
     of.outcome = "failed"  # type: ignore[misc]
 
 
