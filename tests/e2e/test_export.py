@@ -10,9 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from anthropic_otel._otel.leaving import PATIENCE
 from anthropic_otel.simulator import Simulator
 from support.apps import API_KEY, PROMPT, request_of
 from support.sink import Sink, listening
+from support.waiting import patience
 
 
 @pytest.fixture
@@ -133,3 +135,48 @@ def test_a_collector_that_is_away_does_not_hurt_the_app(sim: Simulator) -> None:
     code = "anthropic_otel.instrument(export='otlp'); call(); print('done')"
     done = _run(code, sim, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_EXPORTER_OTLP_TIMEOUT="1")
     assert done.stdout == "done\n"
+
+
+_EXIT = """
+    import atexit, time
+    began = []
+    atexit.register(lambda: print(time.monotonic() - began[0]))  # runs last
+    anthropic_otel.instrument(export='otlp')
+    call()
+    began.append(time.monotonic())
+"""
+
+
+def _seconds_of_exit(sim: Simulator, **variables: str) -> tuple[float, str]:
+    """How long a script takes from its last line to the end of its exit functions, and what it said meanwhile."""
+    done = _run(textwrap.dedent(_EXIT), sim, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", **variables)
+    return float(done.stdout), done.stderr
+
+
+def test_a_script_exits_soon_if_no_collector_listens(sim: Simulator) -> None:
+    """It waits for less than 2 s, where the SDK alone would retry for 10, and says what was lost and what to set."""
+    seconds, said = _seconds_of_exit(sim)
+    assert PATIENCE <= seconds < patience(2)
+    assert said.count("The last telemetry was not delivered") == 1
+    assert "OTEL_EXPORTER_OTLP_TIMEOUT" in said
+
+
+def test_the_exit_waits_as_long_as_it_is_told(sim: Simulator) -> None:
+    """`OTEL_EXPORTER_OTLP_TIMEOUT`, in seconds, takes the place of the default, also for one signal alone."""
+    seconds, _ = _seconds_of_exit(sim, OTEL_EXPORTER_OTLP_TRACES_TIMEOUT="4", OTEL_METRICS_EXPORTER="none")
+    assert seconds > 2  # not 4: the exporter gives up as soon as its next retry would come too late
+
+
+def test_providers_that_the_app_shuts_down_are_left_alone_at_exit(sim: Simulator, sink: Sink) -> None:
+    """The OpenTelemetry SDK would warn of a second shutdown; everything was sent by the first."""
+    code = """
+        from opentelemetry import metrics, trace
+        anthropic_otel.instrument(export='otlp')
+        call()
+        trace.get_tracer_provider().shutdown()
+        metrics.get_meter_provider().shutdown()
+    """
+    done = _run(code, sim, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+    assert done.stderr == ""
+    assert len(sink.spans) == 3
+    assert sink.metrics

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from opentelemetry import metrics, trace
 
 from anthropic_otel._core.guard import log
+from anthropic_otel._otel import leaving
 
 Export = Literal["otlp", "console"]
 
@@ -95,11 +96,13 @@ def _tracer_provider(export: str, resource: Any) -> Any:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
 
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(shutdown_on_exit=export == "console", resource=resource)
     if export == "console":
         provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
     elif _wanted("OTEL_TRACES_EXPORTER"):
-        provider.add_span_processor(BatchSpanProcessor(otlp_exporter("traces")))
+        exporter = otlp_exporter("traces")
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+        leaving.flush_at_exit(provider, exporter, "traces")
     return provider
 
 
@@ -111,7 +114,10 @@ def _meter_provider(export: str, resource: Any) -> Any:
         return MeterProvider([PeriodicExportingMetricReader(ConsoleMetricExporter())], resource=resource)
     if not _wanted("OTEL_METRICS_EXPORTER"):
         return MeterProvider(resource=resource)
-    return MeterProvider([PeriodicExportingMetricReader(otlp_exporter("metrics"))], resource=resource)
+    exporter = otlp_exporter("metrics")
+    provider = MeterProvider([PeriodicExportingMetricReader(exporter)], shutdown_on_exit=False, resource=resource)
+    leaving.flush_at_exit(provider, exporter, "metrics")
+    return provider
 
 
 def _wanted(variable: str) -> bool:

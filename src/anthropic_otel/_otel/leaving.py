@@ -1,0 +1,140 @@
+"""What has not been exported when the interpreter exits: it is sent then, for as long as a collector takes it.
+
+The OpenTelemetry SDK's providers retry at exit until each signal's timeout has passed, 10 s by default. Without a
+collector a script of one second would take twelve and more to end.
+
+Rule: the exit waits for `PATIENCE` seconds without a successful export, and no longer; `OTEL_EXPORTER_OTLP_TIMEOUT`, or
+the variable of one signal, says how many seconds in place of that. Whatever a collector accepts in between starts the
+time anew, up to `MAX_WAIT` in all.
+"""
+
+from __future__ import annotations
+
+import atexit
+import inspect
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from anthropic_otel._core.guard import guarded, log
+
+PATIENCE: Final = 1.5
+"""The seconds without a successful export after which the exit gives up."""
+MAX_WAIT: Final = 30.0
+"""The seconds that the exit waits at most. It is the limit of the OpenTelemetry SDK."""
+
+Signal = Literal["traces", "metrics"]
+
+
+def flush_at_exit(provider: Any, exporter: Any, signal: Signal) -> None:
+    """Has `provider`, whose own handler at exit must be off, shut down at exit, within the time that is given for it.
+
+    `exporter` is the one that its telemetry leaves by.
+    """
+    Leaving(provider, exporter, patience_of(signal)).register()
+
+
+def patience_of(signal: Signal) -> float:
+    """The seconds without a successful export after which the exit gives up on a signal."""
+    own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_TIMEOUT")
+    try:
+        # In seconds, as OpenTelemetry's Python exporters read it.
+        return float(own or os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") or PATIENCE)
+    except ValueError:
+        return PATIENCE
+
+
+class Leaving:
+    """The exit of one provider. Its thread is started now: an interpreter that exits starts none."""
+
+    def __init__(self, provider: Any, exporter: Any, patience: float) -> None:
+        self._exporter: Final = exporter
+        self._patience: Final = patience
+        self._shutdown: Final[Callable[..., None]] = provider.shutdown
+        self._export: Final[Callable[..., Any]] = exporter.export
+        self._leave: Final = threading.Event()
+        self._left: Final = threading.Event()
+        self._progressed = time.monotonic()
+        self._thread = threading.Thread(target=self._wait, name="anthropic-otel-exit", daemon=True)
+        provider.shutdown = self._shut_down_by_app
+        exporter.export = self._export_noted
+
+    def register(self) -> None:
+        """Waits for the exit of the interpreter."""
+        self._thread.start()
+        if not _leaving:
+            atexit.register(_leave)
+        _leaving.append(self)
+
+    def _export_noted(self, *args: Any, **kwargs: Any) -> Any:
+        result = self._export(*args, **kwargs)
+        if getattr(result, "name", None) == "SUCCESS":
+            self._progressed = time.monotonic()
+        return result
+
+    def _shut_down_by_app(self, *args: Any, **kwargs: Any) -> None:
+        """The provider's `shutdown`, which is done once: by the app or at exit."""
+        self._left.set()
+        self._leave.set()
+        self._shutdown(*args, **kwargs)
+
+    def _wait(self) -> None:
+        self._leave.wait()
+        if not self._left.is_set():
+            self._shut_down()
+
+    @guarded(None)
+    def _shut_down(self) -> None:
+        try:
+            self._shutdown()
+        finally:
+            self._left.set()
+
+    def begin(self) -> None:
+        """Begins to send what is left, unless the app has shut the provider down."""
+        if self._left.is_set():
+            return
+        self._progressed = time.monotonic()
+        if self._thread.is_alive():
+            self._leave.set()
+            return
+        # The child of a fork has not its parent's threads.
+        try:
+            threading.Thread(target=self._shut_down, daemon=True).start()
+        except RuntimeError:
+            self._shut_down()
+
+    def finish(self, deadline: float) -> bool:
+        """Waits until all is sent, or nobody takes it. Returns whether it was sent."""
+        while not self._left.is_set():
+            rest = min(self._progressed + self._patience, deadline) - time.monotonic()
+            if rest <= 0:
+                self._give_up()
+                return False
+            self._left.wait(rest)
+        return True
+
+    @guarded(None)
+    def _give_up(self) -> None:
+        # Its retries end: they would print into an interpreter that is about to be gone. gRPC's would be waited for.
+        waits = "timeout_millis" in inspect.signature(self._exporter.shutdown).parameters
+        self._exporter.shutdown(**({"timeout_millis": 0} if waits else {}))
+
+
+_leaving: Final[list[Leaving]] = []
+
+
+@guarded(None)
+def _leave() -> None:
+    """Shuts down every provider at once, and waits for all of them."""
+    deadline = time.monotonic() + MAX_WAIT
+    for each in _leaving:
+        each.begin()
+    sent = [each.finish(deadline) for each in _leaving]
+    if not all(sent):
+        log.warning(
+            "The last telemetry was not delivered before the exit: is a collector listening? "
+            "OTEL_EXPORTER_OTLP_TIMEOUT is how many seconds the exit waits for one"
+        )
