@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from anthropic_otel._adapters import http_send, sdk
 from anthropic_otel._adapters.http_send import SendPatches
-from anthropic_otel._adapters.patches import Patch
+from anthropic_otel._adapters.patches import Patch, imported
 from anthropic_otel._core.guard import log
 from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
@@ -52,6 +52,8 @@ class Instrumentation:
         self._sends: Final = SendPatches(self)
         self._calls: list[Patch] = []
         self._marked: list[weakref.ref[Any]] = []
+        self._joined: list[Recorder] = []
+        """Those that have joined, and that every runtime made from now on has beside its own."""
 
     # -- what is instrumented ------------------------------------------------------------------------------------------
 
@@ -62,22 +64,46 @@ class Instrumentation:
 
     def instrument_process(self, runtime_factory: RuntimeFactory) -> None:
         """All clients, those that exist and those to come. Without effect if that is so already."""
-        if self.process is not None:
-            if self.process.provisional:
-                self.process.adopt(runtime_factory())
+        if self.is_instrumented or not self._patch():
             return
-        if self._patch():
-            self.process = runtime_factory()
+        if self.process is not None:
+            self.process.adopt(runtime_factory())
+        else:
+            self.process = self._hosting(runtime_factory())
 
-    def join(self, recorder: Recorder) -> None:
-        """Has `recorder` record everything that is recorded, and the whole process at least."""
-        if self.process is None and self._patch():
-            self.process = Runtime(provisional=True)
+    def join(self, recorder: Recorder, *, importing: bool = True) -> None:
+        """Has `recorder` record everything that is recorded, and the whole process at least.
+
+        Without `importing` it waits for the app to import the libraries: `patch_imported` is called then.
+        """
         for runtime in self.runtimes():
             runtime.recorders.join(recorder)
+        self._joined.append(recorder)
+        if not importing:
+            self.patch_imported()
+        elif not self.is_instrumented and not self._patch():
+            return
+        self._host()
+
+    def _host(self) -> None:
+        """Records the process for those that have joined, if it is not recorded."""
+        if self.process is None and self._joined:
+            self.process = self._hosting(Runtime(provisional=True))
+
+    def _hosting(self, runtime: Runtime) -> Runtime:
+        for recorder in self._joined:
+            runtime.recorders.join(recorder)
+        return runtime
+
+    def patch_imported(self) -> None:
+        """Patches what the app has imported by now, for those that have joined."""
+        self._sends.patch_libraries(importing=False)
+        if imported("anthropic") is not None:
+            self._patch_sdk()
 
     def leave(self, recorder: Recorder) -> None:
         """Undoes `join`."""
+        self._joined = [other for other in self._joined if other is not recorder]
         for runtime in self.runtimes():
             runtime.recorders.leave(recorder)
         if self.process is not None and self.process.provisional and self.process.recorders.empty:
@@ -106,7 +132,7 @@ class Instrumentation:
             self._patch_sdk()
         runtime, mark = self.runtime_of(http_client), _mark_of(http_client)
         if runtime is None:
-            self._mark(http_client, Mark(runtime_factory(), calls=calls))
+            self._mark(http_client, Mark(self._hosting(runtime_factory()), calls=calls))
         elif calls and mark is not None and not mark.calls:
             self._mark(http_client, Mark(runtime, calls=True))
 
@@ -142,7 +168,10 @@ class Instrumentation:
     # -- how it is undone ----------------------------------------------------------------------------------------------
 
     def uninstrument(self) -> None:
-        """Takes everything off again. What another library has wrapped since becomes a pass-through."""
+        """Takes everything off again, but for those that have joined: they leave by themselves.
+
+        What another library has wrapped since becomes a pass-through.
+        """
         for runtime in self.runtimes():
             runtime.active = False
         self.process = None
@@ -150,6 +179,9 @@ class Instrumentation:
             vars(http_client).pop(MARK, None)
         self._marked = []
         self._unpatch()
+        if self._joined:
+            self.patch_imported()
+            self._host()
 
     def uninstrument_process(self) -> None:
         """Takes it off the process, and leaves the clients that were named one by one."""
@@ -166,9 +198,9 @@ class Instrumentation:
         if http_client is None:
             return
         vars(http_client).pop(MARK, None)
-        if self.process is not None:
+        if self.is_instrumented:
             self._mark(http_client, Mark())
-        elif not self._named():
+        elif self.process is None and not self._named():
             self._unpatch()
 
     def runtimes(self) -> list[Runtime]:

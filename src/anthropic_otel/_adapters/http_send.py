@@ -25,7 +25,7 @@ from typing import Any, Final, Protocol
 from anthropic_otel._adapters import http_body, messages, models, trace_functions, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
-from anthropic_otel._adapters.patches import Function, Patch, patchable
+from anthropic_otel._adapters.patches import Function, Patch, imported, patchable
 from anthropic_otel._core.attempt import RequestFacts
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.runtime import Runtime
@@ -57,12 +57,17 @@ class SendPatches:
         self._patches: list[Patch] = []
         self._met: set[type[Any]] = set()
 
-    def patch_libraries(self) -> bool:
-        """Patches every HTTP library that is installed, and imports it for that. Returns whether there is one."""
+    def patch_libraries(self, *, importing: bool = True) -> bool:
+        """Patches every HTTP library that is installed, and imports it for that. Returns whether there is one.
+
+        Without `importing` it patches those that the app has imported.
+        """
         for name in LIBRARIES:
             try:
-                library = importlib.import_module(name)
+                library = importlib.import_module(name) if importing else imported(name)
             except ImportError:
+                continue
+            if library is None:
                 continue
             self.meet(library.Client)
             self.meet(library.AsyncClient)

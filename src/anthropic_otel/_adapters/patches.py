@@ -7,6 +7,7 @@ copies, bound methods and subclasses all go through it, and nothing is put on an
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, Final
@@ -51,6 +52,18 @@ def _function_of(original: Any) -> Function:
         return original.__get__(self, type(self))(*args, **kwargs)
 
     return bound
+
+
+executed: Final[set[str]] = set()
+"""Modules whose code has run to its end, as somebody knows who has been called by their import."""
+
+
+def imported(name: str) -> Any:
+    """The module `name`, if the app has imported it and all of it is there; else `None`."""
+    module = sys.modules.get(name)
+    if name in executed:
+        return module
+    return None if getattr(getattr(module, "__spec__", None), "_initializing", False) else module
 
 
 def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
