@@ -1,4 +1,4 @@
-"""A script without OpenTelemetry: one line sets it up, and prints every attempt and every metric as JSON."""
+"""A script without OpenTelemetry: one line shows every call on stderr, attempt by attempt, and a summary at the end."""
 
 import anthropic
 

@@ -7,7 +7,8 @@ The SDK shows an app one answer or one error per call. Behind it may be several 
 one that died in a TLS handshake, one that answered. After `instrument()` each of them is a span, with status, request
 id, retry count and the network cause, and is counted in metrics. Nothing of prompts, replies or keys is recorded.
 
-Importing this package does not import the SDK. No function here raises because of telemetry while a call runs.
+Importing this package imports neither the SDK nor OpenTelemetry. No function here raises because of telemetry while a
+call runs.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any
-
-from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import TracerProvider
+from typing import TYPE_CHECKING, Any
 
 from anthropic_otel._adapters.event_hooks import Hooks
 from anthropic_otel._core.guard import log
 from anthropic_otel._core.options import check_options
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._instrument import INSTRUMENTATION
-from anthropic_otel._otel import providers
-from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
 from anthropic_otel._version import __version__
+
+if TYPE_CHECKING:
+    # At run time once something is instrumented: OpenTelemetry reads some of its variables when it is imported.
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
 
 __all__ = ["__version__", "event_hooks", "instrument", "instrument_http_client", "uninstrument"]
 
@@ -59,8 +60,9 @@ def instrument(
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process.
         tracer_provider, meter_provider: The OpenTelemetry providers to use. Without them the global ones, also those
             that are set later.
-        export: `"otlp"` or `"console"` sets global OpenTelemetry SDK providers for an app that has none. The standard
-            `OTEL_*` variables apply. Providers that the app has set are never replaced.
+        export: `"otlp"` sets global OpenTelemetry SDK providers for an app that has none. The standard `OTEL_*`
+            variables apply. Providers that the app has set are never replaced. `"console"` sets none: it shows calls
+            on stderr as they end, attempt by attempt, and a summary at exit.
         metrics: Whether to record metrics.
         logs: Whether to log each failed attempt, on the logger `anthropic_otel.attempt`.
         usage: Whether to count the tokens that attempts used, as metrics. They are not counted within a call for which
@@ -92,12 +94,12 @@ def instrument(
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         _warn_of_free_threading()
     if export is not None:
-        providers.set_up(export)
-    settings = Settings(tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
+        _export(export)
+    settings = (tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
     if client is None:
-        INSTRUMENTATION.instrument_process(lambda: _runtime(settings, phases, sdk_only))
+        INSTRUMENTATION.instrument_process(lambda: _runtime(*settings, phases=phases, sdk_only=sdk_only))
     else:
-        INSTRUMENTATION.instrument_client(client, lambda: _runtime(settings, phases))
+        INSTRUMENTATION.instrument_client(client, lambda: _runtime(*settings, phases=phases))
 
 
 def uninstrument(client: Any = None) -> None:
@@ -111,6 +113,10 @@ def uninstrument(client: Any = None) -> None:
         client: An SDK client or an HTTP client. Without one, everything.
     """
     if client is None:
+        if "anthropic_otel._live.console" in sys.modules:
+            from anthropic_otel._live import console
+
+            console.hide()
         INSTRUMENTATION.uninstrument()
     else:
         INSTRUMENTATION.uninstrument_client(client)
@@ -137,8 +143,8 @@ def instrument_http_client(
     """
     check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
     check_options(usage=usage, phases=phases, suppress_http_instrumentation=suppress_http_instrumentation)
-    settings = Settings(tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
-    INSTRUMENTATION.instrument_http_client(http_client, lambda: _runtime(settings, phases))
+    settings = (tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
+    INSTRUMENTATION.instrument_http_client(http_client, lambda: _runtime(*settings, phases=phases))
 
 
 def event_hooks(
@@ -157,12 +163,26 @@ def event_hooks(
     """
     check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
     check_options(usage=usage)
-    hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs, usage), phases=True))
+    hooks = Hooks(_runtime(tracer_provider, meter_provider, metrics, logs, usage, phases=True))
     return {"request": [hooks.request], "response": [hooks.response]}
 
 
-def _runtime(settings: Settings, phases: bool, sdk_only: bool = False) -> Runtime:
-    return Runtime(OpenTelemetryRecorder(settings), phases=phases, sdk_only=sdk_only)
+def _runtime(*settings: Any, phases: bool, sdk_only: bool = False) -> Runtime:
+    from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+
+    return Runtime(OpenTelemetryRecorder(Settings(*settings)), phases=phases, sdk_only=sdk_only)
+
+
+def _export(export: str) -> None:
+    from anthropic_otel._otel import providers
+
+    if export == "console":
+        from anthropic_otel._live import console
+
+        providers.shown = True
+        console.show()
+    else:
+        providers.set_up(export)
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -106,12 +107,41 @@ def test_a_switched_off_signal_is_not_sent(sim: Simulator, sink: Sink) -> None:
     assert sink.metrics
 
 
-def test_the_console_shows_spans_and_metrics(sim: Simulator) -> None:
-    """For a first look, without any back end."""
-    done = _run("anthropic_otel.instrument(export='console'); call()", sim)
-    assert done.stdout.count('"name": "POST /v1/messages"') == 2
-    assert '"name": "anthropic.client.attempt.duration"' in done.stdout
-    assert '"http.request.resend_count": 1' in done.stdout
+def test_the_console_shows_calls(sim: Simulator) -> None:
+    """For a first look, without any back end: on stderr, without the OpenTelemetry SDK, and stdout is the app's."""
+    code = """
+        anthropic_otel.instrument(export='console')
+        call()
+        print('the app')
+        call()
+        assert not [name for name in sys.modules if name.startswith('opentelemetry.sdk')]
+    """
+    done = _run("import sys\n" + textwrap.dedent(code), sim)
+    assert done.stdout == "the app\n"
+    assert done.stderr.count("✓ recovered") == 1
+    assert re.search(r"^  attempt 1  █+ .* ✗ 529$", done.stderr, re.MULTILINE)
+    assert re.search(r"^  [\d:]{8} messages.create .* ms  ✓ 200$", done.stderr, re.MULTILINE)
+    assert re.search(r"^2 calls: 1 ok, 1 recovered; 3 attempts; .* in backoff$", done.stderr, re.MULTILINE)
+    assert "goes nowhere" not in done.stderr
+
+
+def test_each_process_shows_its_own_calls_on_the_console(sim: Simulator) -> None:
+    """A forked child has a summary of its own, and what was instrumented before the fork is shown there."""
+    code = """
+        import os, sys
+        anthropic_otel.instrument(export='console')
+        call()
+        child = os.fork()
+        call()
+        if child:
+            os.waitpid(child, 0)
+        else:
+            anthropic_otel.uninstrument()
+            call()
+    """
+    said = _run(code, sim).stderr
+    assert said.count("1 call: 1 ok; 1 attempt") == 1
+    assert said.count("2 calls: 1 ok, 1 recovered; 3 attempts") == 1
 
 
 def test_providers_of_the_app_are_not_replaced(sim: Simulator, sink: Sink) -> None:

@@ -102,7 +102,7 @@ def test_instrumenting_again_with_an_exporter_sets_no_provider(sim: Simulator) -
     """Calling it again is without effect, also with other options."""
     code = """
         anthropic_otel.instrument()
-        anthropic_otel.instrument(export="console")
+        anthropic_otel.instrument(export="otlp")
         print(type(trace.get_tracer_provider()).__name__)
     """
     done = python(code, sim)

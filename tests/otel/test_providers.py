@@ -5,8 +5,6 @@ from __future__ import annotations
 import builtins
 import io
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +15,7 @@ from opentelemetry.metrics._internal import _ProxyMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider
 
 from anthropic_otel._otel import providers
@@ -86,14 +84,6 @@ def test_metrics_go_to_the_same_exporter(process: Any, monkeypatch: pytest.Monke
     assert '"name": "a.counter"' in out.getvalue()
 
 
-def test_export_to_the_console_sets_both(process: Any) -> None:
-    """Each span at once."""
-    providers.set_up("console")
-    assert processors(process.tracer) == [SimpleSpanProcessor]
-    assert isinstance(process.meter, MeterProvider)
-    process.meter = None  # Not shut down, as it would print.
-
-
 def test_a_signal_that_is_not_wanted_is_not_exported(process: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the standard variables."""
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", " None ")
@@ -116,7 +106,6 @@ def test_what_the_app_has_set_stays(process: Any, tracer: Callable[[], Any], met
     """Also where it has set that nothing is to be done."""
     process.tracer, process.meter = mine = tracer(), meter()
     providers.set_up("otlp")
-    providers.set_up("console")
     assert (process.tracer, process.meter) == mine
 
 
@@ -170,7 +159,7 @@ def test_without_the_sdk_it_says_what_to_install(process: Any, monkeypatch: pyte
 
     monkeypatch.setattr(builtins, "__import__", without_sdk)
     with pytest.raises(ImportError, match=r"pip install 'anthropic-otel\[otlp\]'"):
-        providers.set_up("console")
+        providers.set_up("otlp")
 
 
 @pytest.mark.parametrize(
@@ -193,31 +182,16 @@ def test_a_provider_of_the_apps_own_goes_somewhere(process: Any) -> None:
     assert not providers.is_noop(None, None)
 
 
-def test_what_was_recorded_is_flushed_at_the_exit() -> None:
-    """A short script shows its spans without a word about shutting down."""
-    program = (
-        "from anthropic_otel._otel import providers\n"
-        "providers.set_up('console')\n"
-        "from opentelemetry import metrics, trace\n"
-        "trace.get_tracer('t').start_span('a span').end()\n"
-        "metrics.get_meter('t').create_counter('a.counter').add(1)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert '"name": "a span"' in done.stdout
-    assert '"name": "a.counter"' in done.stdout
-
-
-@pytest.mark.parametrize("export", ["otlp", "console"])
 @pytest.mark.parametrize("given", [None, "worker-7"])
 def test_every_process_has_an_id_of_its_own_also_where_the_sdk_gives_none(
-    process: Process, monkeypatch: pytest.MonkeyPatch, export: str, given: str | None
+    process: Process, monkeypatch: pytest.MonkeyPatch, given: str | None
 ) -> None:
     """As before 1.43; traces and metrics have the same one, and one that the environment gives stays."""
     from opentelemetry.sdk.resources import Resource
 
     plain = Resource({"service.name": "shop"} | ({"service.instance.id": given} if given else {}))
     monkeypatch.setattr(Resource, "create", lambda: plain)
-    providers.set_up(export)
+    providers.set_up("otlp")
     ids = {
         process.tracer.resource.attributes.get("service.instance.id"),
         process.meter._sdk_config.resource.attributes.get("service.instance.id"),

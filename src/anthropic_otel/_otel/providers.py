@@ -14,8 +14,6 @@ from opentelemetry import metrics, trace
 from anthropic_otel._core.guard import log
 from anthropic_otel._otel import leaving
 
-Export = Literal["otlp", "console"]
-
 _UNSET: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
 _NOOP: Final = _UNSET | {"NoOpTracerProvider", "NoOpMeterProvider", "_DefaultTracerProvider"}
 _INSTANCE_ID: Final = "service.instance.id"
@@ -25,23 +23,27 @@ _INSTALL: Final = {
 }
 
 
+shown = False
+"""Whether what is recorded is shown on the console, so that it goes somewhere without a provider too."""
+
+
 class MissingExporter(ImportError):
     """The exporter that the environment asks for is not installed. The text says what to install."""
 
 
 def set_up(export: str) -> None:
-    """Sets providers that export by OTLP or to the console, for each signal that has none.
+    """Sets providers that export by OTLP, for each signal that has none.
 
     Raises `ValueError` for another word, and `ImportError` with what to install where the SDK or exporter is missing.
     """
-    if export not in ("otlp", "console"):
+    if export != "otlp":
         raise ValueError(f"export must be 'otlp' or 'console', not {export!r}")
     try:
         resource = _resource()
         if is_unset(trace.get_tracer_provider()):
-            trace.set_tracer_provider(_tracer_provider(export, resource))
+            trace.set_tracer_provider(_tracer_provider(resource))
         if is_unset(metrics.get_meter_provider()):
-            metrics.set_meter_provider(_meter_provider(export, resource))
+            metrics.set_meter_provider(_meter_provider(resource))
     except MissingExporter:
         raise
     except ImportError as error:
@@ -67,6 +69,8 @@ def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
 
 def warn_no_provider() -> None:
     """The one line for an app that has set up neither a provider nor an export."""
+    if shown:
+        return
     log.warning(
         "No OpenTelemetry provider is set: the telemetry of the Anthropic SDK goes nowhere. "
         "Set one, or call anthropic_otel.instrument(export='otlp'), or 'console' to see it"
@@ -92,26 +96,22 @@ def _resource() -> Any:
     return found.merge(Resource({_INSTANCE_ID: str(uuid.uuid4())}))
 
 
-def _tracer_provider(export: str, resource: Any) -> Any:
+def _tracer_provider(resource: Any) -> Any:
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(shutdown_on_exit=export == "console", resource=resource)
-    if export == "console":
-        provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
-    elif _wanted("OTEL_TRACES_EXPORTER"):
+    provider = TracerProvider(shutdown_on_exit=False, resource=resource)
+    if _wanted("OTEL_TRACES_EXPORTER"):
         exporter = otlp_exporter("traces")
         provider.add_span_processor(BatchSpanProcessor(exporter))
         leaving.flush_at_exit(provider, exporter, "traces")
     return provider
 
 
-def _meter_provider(export: str, resource: Any) -> Any:
+def _meter_provider(resource: Any) -> Any:
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-    if export == "console":
-        return MeterProvider([PeriodicExportingMetricReader(ConsoleMetricExporter())], resource=resource)
     if not _wanted("OTEL_METRICS_EXPORTER"):
         return MeterProvider(resource=resource)
     exporter = otlp_exporter("metrics")

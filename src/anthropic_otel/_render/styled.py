@@ -1,12 +1,12 @@
 """Lines of styled text, and what they are made of: pieces, glyphs, durations.
 
-Rule: these are plain values. What a style looks like, and which glyphs an output can show, is up to `terminal`.
+Rule: these are plain values. What a style looks like is up to `terminal`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum
 from typing import Final
 
@@ -36,7 +36,7 @@ Line = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """The characters that waterfalls and tables are drawn with. Each but `separator` is one column wide."""
+    """The characters that pictures are drawn with. Each but `separator`, `arrow` and `cut` is one column wide."""
 
     tick: str
     call: str
@@ -48,14 +48,50 @@ class Glyphs:
     separator: str
     bar: str
     rule: str
+    more: str
+    arrow: str
+    cut: str
 
 
 UNICODE: Final = Glyphs(
-    tick="╷", call="━", sent="█", body="▒", backoff="╌", good="✓", bad="✗", separator=" · ", bar="■", rule="─"
+    tick="╷",
+    call="━",
+    sent="█",
+    body="▒",
+    backoff="╌",
+    good="✓",
+    bad="✗",
+    separator=" · ",
+    bar="■",
+    rule="─",
+    more="▸",
+    arrow="→",
+    cut="…",
 )
 ASCII: Final = Glyphs(
-    tick="|", call="-", sent="#", body="=", backoff=".", good="+", bad="x", separator=", ", bar="#", rule="-"
+    tick="|",
+    call="-",
+    sent="#",
+    body="=",
+    backoff=".",
+    good="+",
+    bad="x",
+    separator=", ",
+    bar="#",
+    rule="-",
+    more=">",
+    arrow="->",
+    cut="...",
 )
+
+
+def glyphs_of(encoding: str) -> Glyphs:
+    """The glyphs that an output of this encoding can show."""
+    try:
+        "".join(astuple(UNICODE)).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return UNICODE
 
 
 def packed(words: Iterable[str], separator: str, width: int, used: int = 0) -> list[str]:

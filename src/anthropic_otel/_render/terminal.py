@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import astuple
 from typing import Final, TextIO
 
 from rich.console import Console
 from rich.text import Text
 from rich.theme import Theme
 
-from anthropic_otel._render.styled import ASCII, UNICODE, Glyphs, Line, Piece, Style
+from anthropic_otel._render.styled import ASCII, Line, Piece, Style, glyphs_of
 
 THEME: Final = Theme(
     {
@@ -45,7 +44,7 @@ class Terminal:
             markup=False,
             emoji=False,
         )
-        self.glyphs: Final = _glyphs(self._console.encoding)
+        self.glyphs: Final = glyphs_of(self._console.encoding)
 
     @property
     def width(self) -> int:
@@ -58,12 +57,21 @@ class Terminal:
 
     def lines(self, lines: Iterable[Line], *, end: str = "\n") -> None:
         """Prints styled lines as they are: no wrapping, no trailing blanks."""
+        self._print(lines, end)
+        self._console.file.flush()
+
+    def drawn(self, lines: Iterable[Line]) -> str:
+        """What `lines` would print."""
+        with self._console.capture() as capture:
+            self._print(lines, "\n")
+        return capture.get()
+
+    def _print(self, lines: Iterable[Line], end: str) -> None:
         for line in lines:
             text = Text.assemble(*((self._shown(piece.text), piece.style.value) for piece in line))
             if end == "\n":
                 text.rstrip()
             self._console.print(text, end=end, soft_wrap=True)
-        self._console.file.flush()
 
     def markdown(self, text: str) -> None:
         """Prints Markdown: laid out where a person looks at a terminal, as it is in a pipe."""
@@ -80,11 +88,3 @@ class Terminal:
         if self.glyphs is ASCII:
             text = text.translate(_IN_ASCII)
         return text.encode(self._console.encoding, "replace").decode(self._console.encoding)
-
-
-def _glyphs(encoding: str) -> Glyphs:
-    try:
-        "".join(astuple(UNICODE)).encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return ASCII
-    return UNICODE

@@ -74,7 +74,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One call. `seen` is what the app saw of a failure, where somebody knows it."""
+    """One call. `seen` is what the app saw of a failure, and `stated` its outcome, where somebody knows them."""
 
     name: str
     duration: float
@@ -82,10 +82,13 @@ class Trace:
     model: str = ""
     trace_id: str = ""
     seen: str = ""
+    stated: str = ""
 
     @property
     def outcome(self) -> str:
         """The call's outcome, as its attempts tell it: spans do not say it, as the call span may be the SDK's."""
+        if self.stated:
+            return self.stated
         last = self.attempts[-1]
         if last.outcome != AttemptOutcome.FAILED.value:
             failed = any(each.outcome == AttemptOutcome.FAILED.value for each in self.attempts)

@@ -1,0 +1,200 @@
+"""Calls and attempts as plain events, one flat dictionary each: what `anthropic-otel run` and the console show.
+
+    started   a call is about to run
+    attempt   an attempt has ended
+    call      a call has ended
+
+`docs/run.md` lists the fields. Rule: an event has words of the schema, numbers, ids, and names that are printable and
+at most `MAX_TEXT` characters long. So no event exceeds `MAX_LINE` bytes, and none has a prompt, a reply, a key, a query
+string or an exception's text: nothing of those ever comes here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import Call
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.recorder import (
+    NO_ATTEMPT_RECORDER,
+    NO_CALL_RECORDER,
+    NO_HEADERS,
+    AfterFailure,
+    AttemptRecorder,
+    CallRecorder,
+)
+from anthropic_otel._core.semconv import OTHER, Phase
+from anthropic_otel._core.usage import Sink
+
+MAX_TEXT: Final = 128
+MAX_LINE: Final = 8 * 1024
+"""The bytes of an event as a line of JSON. An event has fewer than 32 fields."""
+STARTED: Final = "started"
+ATTEMPT: Final = "attempt"
+CALL: Final = "call"
+
+Event = dict[str, Any]
+Emit = Callable[[Event], None]
+"""Takes an event, in any thread, also in a finalizer: it waits for nothing and raises nothing."""
+
+_SECOND: Final = 1e9
+_BEFORE_BODY: Final = (Phase.AUTH, Phase.POOL, Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.WAIT)
+
+
+class EventRecorder:
+    """Makes an event of what is recorded, and has it emitted. A `Recorder`."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.emit: Final = emit
+        self.call_ids: Final = itertools.count(1)
+
+    def enabled(self) -> bool:
+        return True
+
+    @guarded(NO_CALL_RECORDER)
+    def start_call(self, call: Call) -> CallRecorder:
+        recorder = _CallRecorder(self, next(self.call_ids))
+        self.emit(_compact({**_head(STARTED, call.wall), "call": recorder.id, **_names_of(call)}))
+        return recorder
+
+    @guarded(NO_ATTEMPT_RECORDER)
+    def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
+        return _AttemptRecorder(self, None)
+
+
+class _CallRecorder:
+    """Records one call."""
+
+    def __init__(self, recorder: EventRecorder, number: int) -> None:
+        self._recorder: Final = recorder
+        self.id: Final = number
+
+    @guarded(NO_ATTEMPT_RECORDER)
+    def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
+        return _AttemptRecorder(self._recorder, self.id)
+
+    def method_finished(self, result: object, error: BaseException | None) -> None:
+        """Does nothing: the call's outcome says it."""
+
+    @guarded(None)
+    def end(self, call: Call) -> None:
+        self._recorder.emit(_call_event(call, self.id))
+
+
+class _AttemptRecorder:
+    """Records one attempt, of the call with the id `call`, `None` without one."""
+
+    headers: Final[Mapping[str, str]] = NO_HEADERS
+
+    def __init__(self, recorder: EventRecorder, call: int | None) -> None:
+        self._recorder: Final = recorder
+        self._call: Final = call
+
+    def send_finished(self, response_headers: RawHeaders | None) -> None:
+        """Does nothing: the attempt says it."""
+
+    def usage_sink(self, attempt: Attempt) -> Sink | None:
+        """Tokens are not shown."""
+        return None
+
+    def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
+        """Does nothing: the next attempt, or the call, says it."""
+
+    @guarded(None)
+    def end(self, attempt: Attempt) -> None:
+        self._recorder.emit(_attempt_event(attempt, self._call))
+
+
+def _head(kind: str, wall: int) -> Event:
+    return {"type": kind, "time": round(wall / _SECOND, 6), "pid": os.getpid()}
+
+
+def _names_of(call: Call) -> Event:
+    invocation = call.invocation
+    return {"operation": text(call.operation), "model": text(invocation.model), "stream": invocation.stream or None}
+
+
+def _call_event(call: Call, number: int) -> Event:
+    error = call.api_error
+    return _compact(
+        {
+            **_head(CALL, call.wall),
+            "call": number,
+            **_names_of(call),
+            "address": text(call.address),
+            "duration": _seconds(call.duration),
+            "outcome": call.outcome.value if call.outcome is not None else None,
+            "error_type": text(call.error_type),
+            "cause": call.cause.value if call.cause is not None else None,
+            "api_error_type": text(error.type) if error is not None and error.type != OTHER else None,
+            "api_error_code": text(error.code) if error is not None else None,
+            "retry_stop_reason": call.retry_stop.value if call.retry_stop is not None else None,
+            "attempts": call.attempt_count,
+            "retries": call.retries,
+        }
+    )
+
+
+def _attempt_event(attempt: Attempt, call: int | None) -> Event:
+    cause, retry, error, reading = attempt.cause, attempt.retry, attempt.api_error, attempt.reading
+    first_chunk = reading.first_chunk if reading is not None and reading.end is not None else None
+    end = reading.end if reading is not None else None
+    return _compact(
+        {
+            **_head(ATTEMPT, attempt.wall),
+            "call": call,
+            "number": attempt.resend_count + 1,
+            "operation": text(attempt.operation),
+            "model": text(attempt.model),
+            "address": f"{text(attempt.target.address)}:{attempt.target.port}",
+            "proxy": text(attempt.request.proxy),
+            "duration": _seconds(attempt.duration),
+            "outcome": attempt.outcome.value if attempt.outcome is not None else None,
+            "status": attempt.status,
+            "request_id": attempt.request_id,
+            "error_type": text(attempt.error_type),
+            "cause": cause.word.value if cause is not None else None,
+            "phase": attempt.timeline.phase.value if cause is not None else None,
+            "errno": text(cause.errno) if cause is not None else None,
+            "exception_type": text(attempt.exception_type),
+            "api_error_type": text(error.type) if error is not None and error.type != OTHER else None,
+            "api_error_code": text(error.code) if error is not None else None,
+            "retry_delay": _seconds(retry.delay) if retry is not None else None,
+            "retry_reason": text(retry.reason) if retry is not None else None,
+            "retry_source": retry.source.value if retry is not None and retry.source is not None else None,
+            "retry_stop_reason": attempt.retry_stop.value if attempt.retry_stop is not None else None,
+            "headers_after": _headers_after(attempt),
+            "first_chunk_after": _seconds(first_chunk - attempt.started) if first_chunk is not None else None,
+            "stream_complete": end.complete if end is not None and attempt.is_message else None,
+            "connection_reused": attempt.timeline.reused,
+        }
+    )
+
+
+def _headers_after(attempt: Attempt) -> float | None:
+    """The seconds until the response's headers, `None` where they are unknown."""
+    if attempt.status is None:
+        return None
+    durations = attempt.timeline.phase_durations()
+    return _seconds(sum(durations.get(phase, 0) for phase in _BEFORE_BODY)) or None
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return round(nanoseconds / _SECOND, 6) if nanoseconds is not None else None
+
+
+def text(value: str | None) -> str | None:
+    """A name that an app or a server gave, safe to print: no control characters, and not long."""
+    if value is None or (len(value) <= MAX_TEXT and value.isprintable()):
+        return value
+    return "".join(character if character.isprintable() else "?" for character in value[:MAX_TEXT])
+
+
+def _compact(event: Event) -> Event:
+    """The event without what is unknown or does not apply."""
+    return {name: value for name, value in event.items() if value is not None}
