@@ -14,6 +14,7 @@ call runs.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,7 @@ def instrument(
         _warn_of_free_threading()
     if export is not None:
         _export(export)
+    _follow()
     settings = (tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
     if client is None:
         INSTRUMENTATION.instrument_process(lambda: _runtime(*settings, phases=phases, sdk_only=sdk_only))
@@ -143,6 +145,7 @@ def instrument_http_client(
     """
     check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
     check_options(usage=usage, phases=phases, suppress_http_instrumentation=suppress_http_instrumentation)
+    _follow()
     settings = (tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
     INSTRUMENTATION.instrument_http_client(http_client, lambda: _runtime(*settings, phases=phases))
 
@@ -183,6 +186,14 @@ def _export(export: str) -> None:
         console.show()
     else:
         providers.set_up(export)
+
+
+def _follow() -> None:
+    """Has `anthropic-otel run` record this process too, if that has started it."""
+    if "ANTHROPIC_OTEL_RUN" in os.environ:
+        from anthropic_otel._live.follow import follow
+
+        follow()
 
 
 @functools.lru_cache(maxsize=1)

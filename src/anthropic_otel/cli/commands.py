@@ -6,6 +6,7 @@ the extra to install.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,31 @@ def introduce(terminal: Terminal) -> None:
     terminal.text(f"A small app asks Claude through the Anthropic SDK {version('anthropic')}", Style.STRONG)
     terminal.text("The API is a simulator. One line was added to the app:")
     terminal.lines([(), (Piece("    anthropic_otel.instrument()", Style.GOOD),), ()])
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option(
+    "--save", type=click.File("w", encoding="utf-8", lazy=False), metavar="FILE", help="Save the events as NDJSON."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the events as NDJSON in place of pictures.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(save: Any, as_json: bool, command: tuple[str, ...]) -> None:
+    """Run a program unchanged, and show its calls.
+
+    Each call is a line on stderr, with a waterfall where something was retried or failed, and a summary at the end.
+    Child processes, reloaders and workers are followed. The program's output, signals and exit status are its own.
+
+    Example: anthropic-otel run -- uvicorn app:app --reload
+    """
+    from anthropic_otel.cli.run.session import NotStarted, Wishes
+    from anthropic_otel.cli.run.session import run as run_program
+
+    try:
+        status = run_program(command, Wishes(save, as_json))
+    except NotStarted as error:
+        click.echo(f"Error: {error}", err=True)
+        status = error.status
+    sys.exit(status)
 
 
 @cli.command()

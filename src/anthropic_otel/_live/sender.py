@@ -1,0 +1,191 @@
+"""Sends events to the `anthropic-otel run` that has started this process, or one above it.
+
+Rule: it never waits and never raises. What cannot be sent at once is kept, up to `MAX_KEPT` events, and counted beyond
+that; when nobody listens any more, nothing is kept either. It sends to 127.0.0.1 only. It needs neither a thread nor a
+lock that is waited for, so it works in a finalizer, after a fork, and in a process that is about to be killed.
+"""
+
+from __future__ import annotations
+
+import _socket
+import atexit
+import errno
+import json
+import os
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from threading import Lock
+from typing import Final
+
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._live.events import Event
+from anthropic_otel._version import __version__
+
+HOST: Final = "127.0.0.1"
+MAX_KEPT: Final = 2_000
+_LAST_CHANCE: Final = 0.5
+"""The seconds that the exit waits at most for the other side to take what is kept."""
+_FLAGS: Final[int] = getattr(_socket, "MSG_NOSIGNAL", 0)
+"""An app may have given SIGPIPE back its default, which is to end it."""
+_NO_SIGPIPE: Final = 0x1022 if sys.platform == "darwin" else None
+_LATER: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY)
+
+
+class Sender:
+    """Sends events to the port of a `run`, with the token that it knows its own by. Called with an event."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port: Final = port
+        self._token: Final = token
+        self._connection = _Connection(port, token)
+        atexit.register(self._flush)
+
+    @guarded(None)
+    def __call__(self, event: Event) -> None:
+        connection = self._connection
+        if connection.pid != os.getpid():
+            # A fork: two processes cannot write into one connection.
+            connection.forget()
+            connection = self._connection = _Connection(self._port, self._token)
+        connection.put(event)
+
+    @guarded(None)
+    def _flush(self) -> None:
+        """Sends what is kept, at exit, and closes the connection: Python would warn of one that is left open."""
+        deadline = time.monotonic() + _LAST_CHANCE
+        connection = self._connection
+        if connection.pid != os.getpid():
+            return
+        connection.drain()
+        while connection.pending and time.monotonic() < deadline:
+            time.sleep(0.01)
+            connection.drain()
+        connection.close()
+
+
+class _Connection:
+    """The connection of one process, which it opens at its first event."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self.pid: Final = os.getpid()
+        self._address: Final = (HOST, port)
+        self._kept: Final[deque[bytes]] = deque([_line(_hello(token))])
+        self._rest = b""
+        self._lost = 0
+        self._socket: _socket.socket | None = None
+        self._connected = False
+        self._dead = False
+        # Acquired without waiting: whoever does not get it leaves its event to the one that has it.
+        self._sending: Final = Lock()
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is kept that can be sent yet."""
+        return bool(self._kept or self._rest) and not self._dead
+
+    def put(self, event: Event) -> None:
+        """Sends an event, or keeps it."""
+        if self._dead:
+            return
+        if len(self._kept) >= MAX_KEPT:
+            self.drain()
+        if len(self._kept) >= MAX_KEPT:
+            self._lost += 1
+            return
+        if self._lost:
+            event, self._lost = {**event, "lost": self._lost}, 0
+        self._kept.append(_line(event))
+        self.drain()
+
+    def drain(self) -> None:
+        """Sends what is kept, as far as it is taken at once."""
+        while self.pending and self._sending.acquire(blocking=False):
+            try:
+                if not self._send():
+                    return
+            except OSError:
+                self.close()
+            finally:
+                self._sending.release()
+
+    def _send(self) -> bool:
+        """Sends all that is kept. Returns whether there is something to be done yet. Raises `OSError`."""
+        connection = self._socket if self._socket is not None else self._connect()
+        if connection is None:
+            return False
+        while self._rest or self._kept:
+            if not self._is_ours(connection):
+                return False
+            if not self._rest:
+                self._rest = self._kept.popleft()
+            try:
+                self._rest = self._rest[connection.send(self._rest, _FLAGS) :]
+            except OSError as error:
+                if error.errno in _LATER or (error.errno == errno.ENOTCONN and not self._connected):
+                    return False
+                raise
+        return True
+
+    def _connect(self) -> _socket.socket | None:
+        # The C class: libraries that replace `socket.socket` do not see it, and it is in no event loop's way.
+        made = self._socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        made.setblocking(False)
+        if _NO_SIGPIPE is not None:
+            made.setsockopt(_socket.SOL_SOCKET, _NO_SIGPIPE, 1)
+        code = made.connect_ex(self._address)
+        if code not in (0, *_LATER):
+            raise OSError(code, os.strerror(code))
+        return made
+
+    def _is_ours(self, connection: _socket.socket) -> bool:
+        """Whether it is our connection yet. An app that becomes a daemon closes it, and may get its number anew."""
+        try:
+            peer = connection.getpeername()
+        except OSError:
+            if self._connected:
+                self.forget()
+            # Else it is being opened, and to send tells.
+            return not self._connected
+        self._connected = self._connected or peer == self._address
+        if peer != self._address:
+            self.forget()
+        return bool(peer == self._address)
+
+    def close(self) -> None:
+        """Ends it: nobody listens any more, or nothing more is to be sent."""
+        if self._socket is not None and (not self._connected or self._is_ours(self._socket)):
+            with suppress(OSError):
+                self._socket.close()
+        self.forget()
+
+    def forget(self) -> None:
+        """Sends nothing any more, and leaves alone what its number stands for."""
+        self._dead = True
+        if self._socket is not None:
+            self._socket.detach()
+        self._kept.clear()
+        self._rest = b""
+
+
+def _hello(token: str) -> Event:
+    try:
+        sdk = version("anthropic")
+    except PackageNotFoundError:
+        sdk = ""
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {
+        "type": "process",
+        "time": round(time.time(), 6),
+        "token": token,
+        "pid": os.getpid(),
+        "python": python,
+        "anthropic": sdk,
+        "anthropic_otel": __version__,
+    }
+
+
+def _line(event: Event) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,130 @@
+"""Takes the events of the processes that a `run` has started, over TCP on 127.0.0.1.
+
+Rule: a connection that does not begin with the token of this run is closed. A line that is too long, or no event, is
+skipped and counted.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import selectors
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from anthropic_otel._live.events import MAX_LINE, Event
+from anthropic_otel._live.sender import HOST
+
+_BACKLOG: Final = 1024
+_CHUNK: Final = 256 * 1024
+
+
+@dataclass
+class _Peer:
+    """A connection. `rest` is the beginning of a line, `known` whether it has said the token."""
+
+    connection: socket.socket
+    rest: bytes = b""
+    known: bool = False
+    skipping: bool = False
+
+
+class Listener:
+    """Where processes connect to. `target` is what they have to know of it. Raises `OSError` if it cannot listen."""
+
+    def __init__(self) -> None:
+        self._token: Final = secrets.token_hex(16)
+        self._socket: Final = socket.create_server((HOST, 0), backlog=_BACKLOG)
+        self._socket.setblocking(False)
+        self.target: Final = f"{HOST}:{self._socket.getsockname()[1]}:{self._token}"
+        self.bad_lines = 0
+        self._selector: Final = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        # To be woken up by another thread.
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._selector.register(self._wake_in, selectors.EVENT_READ)
+
+    @property
+    def connections(self) -> int:
+        """How many processes are connected."""
+        return len(self._selector.get_map()) - 2
+
+    def wake(self) -> None:
+        """Ends a `receive` that waits, from any thread."""
+        self._wake_out.send(b".")
+
+    def receive(self, timeout: float | None) -> Iterator[Event]:
+        """What has come, or comes first within so many seconds. What it yields is an object of JSON."""
+        for key, _ in self._selector.select(timeout):
+            if key.fileobj is self._socket:
+                self._accept()
+            elif key.fileobj is self._wake_in:
+                self._wake_in.recv(_CHUNK)
+            else:
+                yield from self._read(key.data)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                # Nobody is left, or there is no descriptor for another one.
+                return
+            connection.setblocking(False)
+            self._selector.register(connection, selectors.EVENT_READ, _Peer(connection))
+
+    def _read(self, peer: _Peer) -> Iterator[Event]:
+        try:
+            data = peer.connection.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._close(peer)
+            return
+        *lines, peer.rest = (peer.rest + data).split(b"\n")
+        for line in lines:
+            event = self._event(peer, line)
+            if event is not None:
+                yield event
+            elif peer.connection.fileno() < 0:
+                return
+        if len(peer.rest) > MAX_LINE:
+            peer.rest, peer.skipping = b"", True
+
+    def _event(self, peer: _Peer, line: bytes) -> Event | None:
+        if peer.skipping or len(line) > MAX_LINE:
+            peer.skipping = False
+            self.bad_lines += 1
+            return None
+        try:
+            event: Any = json.loads(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            self.bad_lines += peer.known
+            if not peer.known:
+                self._close(peer)
+            return None
+        if not peer.known:
+            peer.known = secrets.compare_digest(str(event.pop("token", "")).encode(), self._token.encode())
+            if not peer.known:
+                self._close(peer)
+                return None
+        return event
+
+    def _close(self, peer: _Peer) -> None:
+        if peer.connection.fileno() >= 0:
+            self._selector.unregister(peer.connection)
+            peer.connection.close()
+
+    def close(self) -> None:
+        """Closes everything: processes that are left send nothing any more. A second time it has no effect."""
+        for key in [*(self._selector.get_map() or {}).values()]:
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self._selector.close()
+        self._wake_out.close()

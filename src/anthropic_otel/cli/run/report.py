@@ -1,0 +1,128 @@
+"""What a `run` makes of events: lines on stderr and lines in a file, in a thread of its own.
+
+Rule: whatever happens to stderr, the file or an event, the program runs on, and its status is what `run` exits with.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+from anthropic_otel._live.events import STARTED, Event
+from anthropic_otel._live.show import Show
+from anthropic_otel._render.output import Output
+from anthropic_otel._render.styled import Line, Piece, Style
+from anthropic_otel._version import __version__
+from anthropic_otel.cli.run.listener import Listener
+
+FORMAT: Final = 1
+"""The version of the lines that `--save` and `--json` write."""
+_TICK: Final = 0.5
+_BACKLOG: Final = 0.05
+_SILENCE: Final = 0.3
+"""The seconds without an event after which nothing more is expected, once the program has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is wanted: a file to save events in, and lines of JSON in place of pictures."""
+
+    save: TextIO | None = None
+    json: bool = False
+
+
+class Report(threading.Thread):
+    """Takes events from a listener until it is closed."""
+
+    def __init__(self, listener: Listener, wishes: Wishes) -> None:
+        super().__init__(name="anthropic-otel-run", daemon=True)
+        self._listener: Final = listener
+        self._json: Final = wishes.json
+        self._file = wishes.save
+        self._screen: Output | None = Output(sys.stderr)
+        self._show: Final = Show(self._screen.width, self._screen.glyphs)
+        self._missing: Final[set[str]] = set()
+        self._ending = False
+
+    def close(self) -> None:
+        """The program has ended: takes what is left of its events, and sums up."""
+        self._ending = True
+        self._listener.wake()
+        self.join()
+
+    def run(self) -> None:
+        self._record({"type": "run", "time": round(time.time(), 6), "format": FORMAT, "anthropic_otel": __version__})
+        while not self._ending:
+            self._receive(_TICK)
+            self._print(self._show.tick(time.time()))
+        # What was sent is here by now. A process that outlives the program stays connected, and is not waited for.
+        while self._receive(_BACKLOG) or (self._listener.connections and self._receive(_SILENCE)):
+            pass
+        self._sum_up()
+
+    def _receive(self, timeout: float) -> int:
+        """Takes what comes within so many seconds. Returns how many events."""
+        count = 0
+        if self._screen is not None:
+            self._show.width = self._screen.width
+        for event in self._listener.receive(timeout):
+            count += 1
+            self._take(event)
+        return count
+
+    def _take(self, event: Event) -> None:
+        try:
+            if event["type"] == "missing":
+                self._warn_of_missing(event)
+            else:
+                self._print(self._show.take(event))
+            if event["type"] != STARTED:
+                self._record(event)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            self._listener.bad_lines += 1
+
+    def _warn_of_missing(self, event: Event) -> None:
+        executable = str(event["executable"])
+        if executable not in self._missing:
+            self._missing.add(executable)
+            self._print(
+                [
+                    (Piece(f"{self._show.glyphs.bad} {executable} has the Anthropic SDK, but not", Style.BAD),),
+                    (Piece(f"  anthropic-otel {__version__}: its calls are not seen. Install it there:", Style.BAD),),
+                    (Piece(f"  {executable} -m pip install anthropic-otel"),),
+                ]
+            )
+
+    def _sum_up(self) -> None:
+        self._show.story.totals.lost += self._listener.bad_lines
+        self._print(self._show.summary())
+        self._record({**self._show.story.summary, "time": round(time.time(), 6)})
+
+    # -- where it goes -------------------------------------------------------------------------------------------------
+
+    def _print(self, lines: list[Line]) -> None:
+        if lines and not self._json and self._screen is not None:
+            try:
+                self._screen.lines(lines)
+            except OSError:
+                # Nobody reads it any more.
+                self._screen = None
+
+    def _record(self, event: Event) -> None:
+        line = json.dumps(event, separators=(",", ":")) + "\n"
+        if self._json and self._screen is not None:
+            try:
+                self._screen.text(line)
+            except OSError:
+                self._screen = None
+        if self._file is not None:
+            try:
+                self._file.write(line)
+                self._file.flush()
+            except OSError as error:
+                self._file = None
+                self._print([(Piece(f"The file cannot be written any more: {error.strerror}", Style.BAD),)])

@@ -1,0 +1,34 @@
+"""One `run`, from the start of the program to its end.
+
+Rule: if events cannot be received, the program runs all the same, and one line says so.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from anthropic_otel.cli.run.child import Child, NotStarted, variables
+from anthropic_otel.cli.run.listener import Listener
+from anthropic_otel.cli.run.report import Report, Wishes
+
+
+def run(command: Sequence[str], wishes: Wishes) -> int:
+    """Runs a program and shows its calls. Returns the status to exit with. Raises `NotStarted`."""
+    try:
+        listener = Listener()
+    except OSError as error:
+        print(f"anthropic-otel: 127.0.0.1 cannot be listened on: {error.strerror}. Nothing is shown", file=sys.stderr)
+        return Child(command, os.environ).wait()
+    report = Report(listener, wishes)
+    child = Child(command, variables(listener.target, os.environ))
+    report.start()
+    try:
+        return child.wait()
+    finally:
+        report.close()
+        listener.close()
+
+
+__all__ = ["NotStarted", "Wishes", "run"]
