@@ -126,6 +126,7 @@ def test_a_broken_stream_counts_what_was_told(
 
 def test_a_stream_that_the_app_leaves_counts_what_was_told(app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
     """Under `abandoned`."""
+    sim.play("ok_slow")
     stream = app.create(stream=True, system=CACHED)
     app.driver.next(stream)
     app.driver(stream.close())
