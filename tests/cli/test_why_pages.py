@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import os
 import re
+import subprocess
+import sys
 import typing
 from collections.abc import Iterator
 from typing import Any
@@ -140,10 +143,16 @@ CURES = {
 
 
 def blocks() -> Iterator[Any]:
-    """Every Python block of every page."""
+    """Every Python block of every page, but for that which instruments: it would set up logging here."""
     for page in ALL:
-        for number, code in enumerate(re.findall(r"^```python\n(.*?)^```$", page.text, re.MULTILINE | re.DOTALL), 1):
-            yield pytest.param(page.word, code, id=f"{page.word}-{number}")
+        for number, code in enumerate(python_of(page.text), 1):
+            if "anthropic_otel" not in code:
+                yield pytest.param(page.word, code, id=f"{page.word}-{number}")
+
+
+def python_of(text: str) -> list[str]:
+    """The Python blocks of a page."""
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def run(code: str, name: str = "page") -> dict[str, Any]:
@@ -156,8 +165,6 @@ def run(code: str, name: str = "page") -> dict[str, Any]:
 @pytest.mark.parametrize(("page", "code"), list(blocks()))
 def test_the_code_of_a_page_gets_an_answer(page: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it meets the page's fault first. What asks is asked; a client without that asks by itself."""
-    if "anthropic_otel" in code:
-        pytest.skip("tests/docs runs it: it would set up logging here")
     backoff.shorten(monkeypatch)
     with Simulator() as simulator:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", simulator.base_url)
@@ -171,6 +178,23 @@ def test_the_code_of_a_page_gets_an_answer(page: str, code: str, monkeypatch: py
         for value in made.values():
             if isinstance(value, anthropic.Anthropic):
                 value.close()
+
+
+def test_what_a_page_adds_to_an_app_names_the_cause() -> None:
+    """The lines that lead from "Connection error." to the word for what lay beneath, run in an app of their own."""
+    [code] = [code for page in ALL for code in python_of(page.text) if "anthropic_otel" in code]
+    call = f"import anthropic\nanthropic.Anthropic(api_key='none', max_retries=0).messages.create(**{REQUEST})\n"
+    with Simulator() as simulator:
+        simulator.play("connection_reset")
+        done = subprocess.run(
+            [sys.executable, "-c", code + call],
+            env={**os.environ, "ANTHROPIC_BASE_URL": simulator.base_url, "NO_PROXY": "127.0.0.1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert "see: anthropic-otel why connection_reset" in done.stderr
+    assert done.stderr.rstrip().endswith("APIConnectionError: Connection error.")
 
 
 def _ask(made: dict[str, Any]) -> None:
