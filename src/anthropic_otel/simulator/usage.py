@@ -187,7 +187,7 @@ def told_by_message(body: bytes, request: bytes) -> Json | None:
     """Return the usage in the bytes of a whole message, `None` for something else, or where a stream was asked for."""
     try:
         asked, value = json.loads(request), json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or not isinstance(asked, dict) or asked.get("stream"):
         return None

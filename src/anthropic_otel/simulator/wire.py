@@ -112,7 +112,7 @@ def events_in(body: bytes) -> Iterator[Json]:
     for data in _frames_data(body) if body[:1] == b"\0" else _events_data(body):
         try:
             event = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(event, dict):
             yield event
