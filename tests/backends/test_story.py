@@ -159,7 +159,7 @@ def test_every_query_of_every_panel_returns_series(filled: Stack, way: str) -> N
             if not asked.expression.startswith("absent(") and not panels.ask(base, asked, WINDOW)
         ]
 
-    eventually(lambda: not empty(), why="\n".join(empty()))
+    eventually(lambda: not empty(), why=lambda: "\n".join(empty()))
 
 
 NO_TROUBLE_HERE = {"AnthropicTelemetryLost", "AnthropicTelemetryRefused"}
@@ -178,7 +178,7 @@ def test_every_query_of_every_runbook_returns_series(filled: Stack, way: str) ->
             if page.stem not in NO_TROUBLE_HERE and not panels.query(filled.ways[way], "query", {"query": query})
         ]
 
-    eventually(lambda: not empty(), why="\n".join(empty()))
+    eventually(lambda: not empty(), why=lambda: "\n".join(empty()))
 
 
 def test_the_three_ways_give_the_same_series_under_the_same_names(filled: Stack) -> None:

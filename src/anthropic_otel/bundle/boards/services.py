@@ -51,9 +51,8 @@ def panels(settings: Settings) -> tuple[Panel, ...]:
             Kind.BARS,
             "short",
             "The same count as above, for each service. One service alone: look at its network, then at its timeouts.",
-            (Query(f"topk(10, {hanging_now(settings, (JOB,))})", name),),
+            (Query(f"topk(10, {hanging_now(settings, (JOB,))} or 0 * {total((JOB,), started())})", name),),
             "attempts",
-            nothing="nothing hangs",
             ink="red",
         ),
         Panel(
