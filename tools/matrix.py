@@ -190,7 +190,8 @@ def _run(case: Case, wheel: Path, tests: Sequence[str]) -> Outcome:
     except subprocess.CalledProcessError as error:
         passed, output = False, f"{error}\n{error.stdout or ''}\n{error.stderr or ''}"
     outcome = Outcome(case, passed, _summary(output), time.monotonic() - began, output)
-    print(f"{case.name}: {outcome.summary}", flush=True)
+    failed = [] if passed else re.findall(r"^(?:FAILED|ERROR) .*", output, re.MULTILINE)
+    print(f"{case.name}: {outcome.summary}", *failed, sep="\n  ", flush=True)
     return outcome
 
 

@@ -3,7 +3,7 @@
 Started as a process of its own, so that its OpenTelemetry setup is an app's. Reads commands from standard input, one a
 line, and answers each with one line of JSON:
 
-    load KIND      keep calling, in the background, in this kind of weather; until the next command
+    load KIND      keep calling, in the background, in this kind of weather; what is asked for below interrupts it
     quiet          stop calling
     trace          one call: 529, connection reset, answer
     calls N KIND   N calls in this weather, each a trace of its own
@@ -21,7 +21,7 @@ import random
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anthropic
@@ -78,6 +78,7 @@ class App:
         crowded = self._client(simulator.endpoint(CROWDED).base_url, tight)
         self.crowded = crowded.with_options(timeout=httpx2.Timeout(5.0, pool=0.01), max_retries=0)
         self.kind: str | None = None
+        self.working = threading.Semaphore(WORKERS)
         self.ended = threading.Event()
         self.random = random.Random(7)
         for _ in range(WORKERS):
@@ -89,10 +90,10 @@ class App:
 
     def _work(self) -> None:
         while not self.ended.is_set():
-            if self.kind is None:
-                self.ended.wait(0.02)
-                continue
-            self.one(self.kind)
+            with self.working:
+                kind = self.kind
+                if kind is not None:
+                    self.one(kind)
             self.ended.wait(0.05)
 
     def one(self, kind: str) -> str:
@@ -147,15 +148,29 @@ class App:
         return {}
 
     def quiet(self) -> dict[str, Any]:
-        """Stop calling."""
+        """Stop calling, when what is under way has ended."""
         self.kind = None
+        for _ in range(WORKERS):
+            self.working.acquire()
+        self.working.release(WORKERS)
         return {}
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other call while this lasts: it would take the fault that is meant for this one."""
+        kind = self.kind
+        self.quiet()
+        self.simulator.reset()
+        try:
+            yield
+        finally:
+            if kind is not None:
+                self.load(kind)
 
     def trace(self) -> dict[str, Any]:
         """One call that recovers in its third attempt."""
-        self.simulator.reset()
-        self.simulator.play("http_529", "connection_reset", "ok")
-        with self.tracer.start_as_current_span("handle request") as span:
+        with self.alone(), self.tracer.start_as_current_span("handle request") as span:
+            self.simulator.play("http_529", "connection_reset", "ok")
             span.set_attribute("gen_ai.prompt.0.content", PROMPT)
             span.set_attribute("app.note", f"key {SECRET}")
             # As other instrumentations and hasty apps do it.
@@ -164,13 +179,13 @@ class App:
             span.set_status(trace.StatusCode.ERROR, f"401: {SECRET} is no key")
             self._ask(self.client, stream=False)
             trace_id = format(span.get_span_context().trace_id, "032x")
-        return {"trace": trace_id, "requests": self.simulator.request_ids}
+            return {"trace": trace_id, "requests": self.simulator.request_ids}
 
     def calls(self, number: str, kind: str) -> dict[str, Any]:
         """So many calls, one after the other."""
-        self.simulator.reset()
-        self.simulator.mix(WEATHER[kind], seed=1)
-        return {"traces": [self.one(kind) for _ in range(int(number))]}
+        with self.alone():
+            self.simulator.mix(WEATHER[kind], seed=1)
+            return {"traces": [self.one(kind) for _ in range(int(number))]}
 
 
 def main() -> None:

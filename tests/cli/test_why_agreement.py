@@ -14,10 +14,12 @@ from anthropic_otel.cli.why.pages import find
 from anthropic_otel.simulator import FAULTS, Fault, Simulator
 from support.apps import SdkApp, quietly
 from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import recording
 
 pytest.importorskip("httpx2")
+pytestmark = list(BREAKS_CONNECTIONS)
 
 FAST: Final = frozenset(
     {"connection_refused", "name_resolution_error", "connection_reset", "server_disconnected", "tls_untrusted"}

@@ -119,7 +119,7 @@ def test_the_table_names_a_service_as_its_spans_do(evaluate: Evaluate) -> None:
 
 def test_half_a_percent_of_failed_calls_leaves_half_of_a_budget_of_one_percent(evaluate: Evaluate) -> None:
     """From what the rules have recorded, and from its first minutes on."""
-    recorded = "job_outcome:anthropic_client_call_duration_seconds_count:increase5m"
+    recorded = "job_outcome:anthropic_client_call_duration_seconds_count:inference_increase5m"
     outcomes = {"succeeded": 900, "recovered": 95, "failed": 2, "exhausted": 3, "cancelled": 700}
     series = {f'{recorded}{{job="shop",anthropic_client_call_outcome="{k}"}}': f"{v}x20" for k, v in outcomes.items()}
     left = expression("Error budget left (30d)")
