@@ -63,9 +63,15 @@ WAYS: Ways = {"create": _create, "stream": _stream, "beta": _beta, "raw response
 
 
 @pytest.fixture(params=SDK_STACKS, ids=lambda stack: stack.name)
-def app(request: pytest.FixtureRequest, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
-    """An instrumented app on each stack that the SDK takes."""
-    stack: Stack = request.param
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Each stack that the SDK takes."""
+    found: Stack = request.param
+    return found
+
+
+@pytest.fixture
+def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
+    """An instrumented app on that stack."""
     with Driver(asynchronous=stack.asynchronous) as driver:
         app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
         recorded.instrument()
@@ -111,13 +117,21 @@ def test_a_retry_counts_once(app: SdkApp, sim: Simulator, recorded: Telemetry, w
     "fault", [Cut(Point.BODY, Ending.RESET, after=6), ErrorEvent("overloaded_error", "no", after=6)]
 )
 def test_a_broken_stream_counts_what_was_told(
-    fault: Cut | ErrorEvent, app: SdkApp, sim: Simulator, recorded: Telemetry
+    fault: Cut | ErrorEvent, stack: Stack, app: SdkApp, sim: Simulator, recorded: Telemetry
 ) -> None:
     """A lower bound: the input, and the output so far. It is told apart by the outcome of the attempt."""
     sim.play(fault)
+    seen = 0
     with capture() as captured, suppress(Exception):
-        app.events(system=CACHED)
+        stream = app.create(stream=True, system=CACHED)
+        while True:
+            app.driver.next(stream)
+            seen += 1
     [attempt] = captured.attempts
+    if not seen:
+        # aiohttp may leave out what came in one read with the failure.
+        assert (stack.aiohttp, usage.told(recorded)) == (True, Counter())
+        return
     assert usage.told(recorded, attempt_outcome="failed") == +usage.sent(sim.served)
     assert attempt.usage is not None
     assert attempt.usage.cache_write_input_tokens > 100
