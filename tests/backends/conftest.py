@@ -254,3 +254,11 @@ def app(stack: Stack) -> Iterator[App]:
     made = App("shop", stack.otlp)
     yield made
     made.end()
+
+
+@pytest.fixture
+def another_app(stack: Stack, request: pytest.FixtureRequest) -> Iterator[App]:
+    """An app of a service of its own: a page of the app that others use holds back the tickets of that service."""
+    made = App(request.node.callspec.params["weather"], stack.otlp)
+    yield made
+    made.end()

@@ -100,13 +100,13 @@ def test_the_collector_takes_out_a_key_and_a_prompt_and_leaves_the_token_counts(
     ],
 )
 def test_an_alert_goes_pending_fires_arrives_at_the_webhook_and_resolves(
-    app: App, stack: Stack, webhook: Webhook, weather: str, name: str, labels: dict[str, str]
+    another_app: App, stack: Stack, webhook: Webhook, weather: str, name: str, labels: dict[str, str]
 ) -> None:
     """The whole way of an alert, from the weather at the API to the person, and back."""
-    prometheus, seen = stack.ways["scrape"], set()
+    app, prometheus, seen = another_app, stack.ways["scrape"], set()
     wanted = {"job": app.name, "severity": "ticket", "component": "anthropic-client", **labels}
     app("load healthy")
-    eventually(lambda: not alert_states(prometheus, name), why=f"{name} quiet in good weather")
+    eventually(lambda: not alert_states(prometheus, name, job=app.name), why=f"{name} quiet in good weather")
     app(f"load {weather}")
 
     def fires() -> bool:
