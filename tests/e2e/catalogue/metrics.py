@@ -70,7 +70,8 @@ def check_tokens(meeting: Meeting) -> None:
     seen = meeting.stack.of_sdk or fault.stream
     if fault.stream and fault.outcome is s.AttemptOutcome.FAILED:
         # aiohttp may leave out what came in one read with the failure: then nothing was handed on, and nothing is told.
-        seen = seen and _has_first_chunk(told)
+        # And an SDK that knows events by their names hands on none of these.
+        seen = seen and _has_first_chunk(told) and fault.name != "stream_other_names"
     usages = [each.usage for each in meeting.served if each.usage is not None] if seen else []
     tokens = usage.sent(meeting.served) if seen else {}
     for metric in s.USAGE:
