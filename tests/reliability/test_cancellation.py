@@ -164,7 +164,9 @@ TRACED = pytest.mark.parametrize("options", [{}, ALONE], ids=["sdk-span", "our-s
 ENTERING = frozenset({"begin_call", "begin", "_begin", "__enter__", "__init__", "_attach", "request", "send"})
 """Where the library enters a call: for a few lines its span is current, and nobody knows yet that it has to go."""
 
-ENDING = frozenset({"attempt_ended", "end", "finish", "add", "record", "guard", "exemplar", "_record_attempt"})
+ENDING = frozenset(
+    {"_close", "end", "finish", "attempt_ended", "_target", "exemplar", "with_span", "add", "record", "guard"}
+)
 """Where an attempt ends, which it does once: interrupted there, its end is not measured."""
 
 

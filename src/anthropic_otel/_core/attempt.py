@@ -311,15 +311,18 @@ class Attempt:
         finally:
             if self.outcome is None:
                 self._failed(NetworkCause.OTHER.value)
-            if self.outcome is AttemptOutcome.FAILED:
-                self.retry_stop = self._retry_stop()
             try:
-                self.recorder.end(self)
-                if self.is_message:
-                    self._tell_usage()
+                if self.outcome is AttemptOutcome.FAILED:
+                    self.retry_stop = self._retry_stop()
             finally:
-                if on_end is not None:
-                    on_end(self)
+                # Also after an interrupt above: an end that nobody is told of is missing in every count.
+                try:
+                    self.recorder.end(self)
+                    if self.is_message:
+                        self._tell_usage()
+                finally:
+                    if on_end is not None:
+                        on_end(self)
 
     @guarded(None)
     def _recover_response(self) -> None:
