@@ -48,7 +48,7 @@ LOWEST_OTEL = ("1.30.0", "0.51b0")
 _NOT_HELD = re.compile(r"(anthropic|httpx|anthropic-otel)\b(?!-)")
 """What the constraints must not hold: it is what varies."""
 _HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
-_OF_OTEL = re.compile(r"(opentelemetry-|protobuf|googleapis-common-protos|grpcio|wrapt)")
+_OF_OTEL = re.compile(r"(opentelemetry-|protobuf|googleapis-common-protos|grpcio|wrapt|importlib.metadata)")
 """What they must not hold either where OpenTelemetry is an old one: it wants older versions of these."""
 
 
