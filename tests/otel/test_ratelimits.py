@@ -103,8 +103,14 @@ def test_a_window_of_a_subscription_has_a_utilization(gauges: Gauges) -> None:
     prefix = b"anthropic-ratelimit-unified-"
     told = {b"status": b"allowed", b"reset": b"1700000000", b"5h-status": b"allowed", b"5h-reset": b"1700000000"}
     told |= {b"5h-utilization": b"0.25", b"7d-utilization": b"1.02", b"fallback-percentage": b"0.5"}
+    # Those of one model's week have its name in theirs.
+    told |= {b"7d_sonnet-utilization": b"0.75", b"7d_sonnet-reset": b"1700000000"}
     gauges.told("a", {prefix + name: value for name, value in told.items()})
-    assert gauges.read(s.RATELIMIT_UTILIZATION) == {of("unified_5h"): 0.25, of("unified_7d"): 1.02}
+    assert gauges.read(s.RATELIMIT_UTILIZATION) == {
+        of("unified_5h"): 0.25,
+        of("unified_7d"): 1.02,
+        of("unified_7d_sonnet"): 0.75,
+    }
     assert gauges.read(s.RATELIMIT_LIMIT) == gauges.read(s.RATELIMIT_REMAINING) == {}
 
 

@@ -134,7 +134,7 @@ class RateLimitNames(NamedTuple):
 
 
 _RATELIMIT: Final = re.compile(
-    rb"(anthropic-(?:ratelimit-|(?=priority-|fast-))((?:[a-z0-9]+-){1,4}))(?:limit|remaining|utilization)", re.ASCII
+    rb"(anthropic-(?:ratelimit-|(?=priority-|fast-))((?:[a-z0-9_]+-){1,4}))(?:limit|remaining|utilization)", re.ASCII
 )
 _MAX_RATELIMIT_NAME: Final = 64
 _MAX_KNOWN: Final = 32
