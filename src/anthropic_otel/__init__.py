@@ -60,7 +60,8 @@ def instrument(
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process.
         tracer_provider, meter_provider: The OpenTelemetry providers to use. Without them the global ones, also those
-            that are set later.
+            that are set later. Without a `tracer_provider` the attempts of an SDK client that has one of its own go to
+            that.
         export: `"otlp"` sets global OpenTelemetry SDK providers for an app that has none. The standard `OTEL_*`
             variables apply. Providers that the app has set are never replaced. `"console"` sets none: it shows calls
             on stderr as they end, attempt by attempt, and a summary at exit.

@@ -65,7 +65,7 @@ class Notes:
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     on_start_attempt: Callable[[Attempt], None] | None = None
 
-    def enabled(self) -> bool:
+    def enabled(self, sdk_tracer_provider: object = None) -> bool:
         return self.recording
 
     def start_call(self, call: Call) -> CallNotes:

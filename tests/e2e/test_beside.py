@@ -13,6 +13,7 @@ from opentelemetry.context import attach, detach, set_value
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation, suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
+import anthropic_otel
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
@@ -140,6 +141,25 @@ def test_a_call_within_another_instrumentations_span_gets_no_second_one(app: Sdk
     assert not recorded.calls
     assert [span.parent for span in recorded.attempts] == [theirs.get_span_context()]
     identities.check(recorded, calls=1)
+
+
+@pytest.mark.skipif(not TRACES_ITSELF, reason="this SDK makes no span")
+@pytest.mark.parametrize("of_app", [True, False], ids=["beside the global provider", "without a global provider"])
+def test_attempts_go_to_the_provider_of_their_client(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry, monkeypatch: pytest.MonkeyPatch, of_app: bool
+) -> None:
+    """A client that has a tracer provider of its own has its calls' spans there, and those of the attempts below."""
+    other = Telemetry()
+    provider = other.tracer_provider if of_app else trace.NoOpTracerProvider()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    app = SdkApp(stack, Endpoint(sim.base_url), driver, open_telemetry={"tracer_provider": recorded.tracer_provider})
+    anthropic_otel.instrument(metrics=False, logs=False)
+    sim.play("http_529")
+    app.events()
+    app.close()
+    [call] = recorded.calls
+    assert [span.parent for span in recorded.attempts] == [call.get_span_context()] * 2
+    assert (other.spans, recorded.warnings) == ([], [])
 
 
 # -- instrumentations of the HTTP client -------------------------------------------------------------------------------

@@ -91,6 +91,8 @@ class Invocations:
         stream: bool,
         most: int | None,
     ) -> Invocation:
+        # The SDK makes no span for a request that none of its own methods made.
+        sdk_makes_span = facts.tracing.enabled and of_sdk_method
         return Invocation(
             operation=operation.removeprefix(_SPAN_PREFIX) if operation else None,
             model=model,
@@ -100,9 +102,8 @@ class Invocations:
             address=facts.address,
             port=facts.port,
             max_retries=most,
-            # The SDK makes no span for a request that none of its own methods made.
-            sdk_makes_span=facts.tracing.enabled and of_sdk_method,
-            sdk_tracer_provider=facts.tracing.provider,
+            sdk_makes_span=sdk_makes_span,
+            sdk_tracer_provider=facts.tracing.provider if sdk_makes_span else None,
             propagate_context=facts.tracing.propagates,
             max_retry_after=self._max_retry_after,
         )

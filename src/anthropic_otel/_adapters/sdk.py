@@ -106,10 +106,12 @@ def _begin(
     """Begins to record the call that `request` was just entered for. Returns `None` when nobody records it."""
     http_client = getattr(client, "_client", None)
     runtime = calls.runtime_of_calls(http_client)
-    if runtime is None or not runtime.enabled():
+    if runtime is None:
         return None
     options = args[1] if len(args) > 1 else kwargs.get("options")
     invocation = invocations.of(client, options, bool(kwargs.get("stream", False)))
+    if not runtime.enabled(invocation.sdk_tracer_provider):
+        return None
     call = runtime.begin_call(invocation)
     try:
         return _Running(RunningCall(call, http_client, phases=runtime.phases), client)

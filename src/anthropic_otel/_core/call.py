@@ -55,7 +55,7 @@ class Invocation:
     - `address`, `port`: those of the client's base URL.
     - `max_retries`: how often the SDK may retry, `None` where it is unknown.
     - `sdk_makes_span`: whether the SDK is expected to make the call span itself, and `sdk_tracer_provider` by which
-      provider; `None` is the global one.
+      provider; `None` is the global one, or that it makes none.
     - `propagate_context`: whether trace context may be sent.
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
     """

@@ -83,8 +83,11 @@ class CallRecorder(Protocol):
 class Recorder(Protocol):
     """Records the calls and attempts of one instrumentation."""
 
-    def enabled(self) -> bool:
-        """Whether to record what is about to start. Called in the app's context."""
+    def enabled(self, sdk_tracer_provider: object = None) -> bool:
+        """Whether to record what is about to start. Called in the app's context.
+
+        `sdk_tracer_provider` is that of the SDK's span for the call that is about to start, `None` for the global one.
+        """
         ...
 
     def start_call(self, call: Call) -> CallRecorder:

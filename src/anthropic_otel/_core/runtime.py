@@ -44,11 +44,11 @@ class Runtime:
         self.recorders.join(other.recorders)
         self.phases, self.sdk_only, self.provisional = other.phases, other.sdk_only, False
 
-    def enabled(self) -> bool:
-        """Whether to record what is about to start. Called in the app's context."""
+    def enabled(self, sdk_tracer_provider: object = None) -> bool:
+        """Whether to record what is about to start. As `enabled` of a recorder."""
         if deferred:
             drain()
-        return self.active and self.recorders.told.enabled()
+        return self.active and self.recorders.told.enabled(sdk_tracer_provider)
 
     def begin_call(self, invocation: Invocation) -> Call:
         """Begins and returns a call that is about to run."""

@@ -46,14 +46,14 @@ class Tee:
         """Whether there is nobody to tell."""
         return not self._recorders
 
-    def enabled(self) -> bool:
-        return any(recorder.enabled() for recorder in self._recorders)
+    def enabled(self, sdk_tracer_provider: object = None) -> bool:
+        return any(recorder.enabled(sdk_tracer_provider) for recorder in self._recorders)
 
     def start_call(self, call: Call) -> CallRecorder:
         # Known to the call before the first is made: an interrupt of a later one ends those that were.
         tee = call.recorder = _CallTee()
         for recorder in self._recorders:
-            if recorder.enabled():
+            if recorder.enabled(call.invocation.sdk_tracer_provider):
                 tee.recorders.append(recorder.start_call(call))
         return tee
 

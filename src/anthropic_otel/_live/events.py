@@ -53,7 +53,7 @@ class EventRecorder:
         self.emit: Final = emit
         self.call_ids: Final = itertools.count(1)
 
-    def enabled(self) -> bool:
+    def enabled(self, sdk_tracer_provider: object = None) -> bool:
         return True
 
     @guarded(NO_CALL_RECORDER)

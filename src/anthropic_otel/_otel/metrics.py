@@ -225,16 +225,8 @@ def metrics_of(given: MeterProvider | None) -> Metrics:
     provider = given if given is not None else metrics.get_meter_provider()
     found = _found(provider) or Metrics(metrics.get_meter(semconv.SCOPE, __version__, given), provider)
     _made[:] = [entry for entry in _made if entry[1]() not in (None, found)]
-    _made.append((_reference_to(provider), weakref.ref(found)))
+    _made.append((providers.reference_to(provider), weakref.ref(found)))
     return found
-
-
-def _reference_to(provider: MeterProvider) -> Callable[[], MeterProvider | None]:
-    try:
-        return weakref.ref(provider)
-    except TypeError:
-        # Its meter, which the metrics have, keeps it alive as well.
-        return lambda: provider
 
 
 def _found(provider: MeterProvider) -> Metrics | None:

@@ -7,7 +7,9 @@ own parts, which the standard `OTEL_*` variables configure, and it flushes when 
 from __future__ import annotations
 
 import os
-from typing import Any, Final, Literal
+import weakref
+from collections.abc import Callable
+from typing import Any, Final, Literal, TypeVar
 
 from opentelemetry import metrics, trace
 
@@ -16,6 +18,7 @@ from anthropic_otel._otel import leaving
 
 _UNSET: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
 _NOOP: Final = _UNSET | {"NoOpTracerProvider", "NoOpMeterProvider", "_DefaultTracerProvider"}
+Provider = TypeVar("Provider")
 _INSTANCE_ID: Final = "service.instance.id"
 _INSTALL: Final = {
     "otlp_proto_http": "'anthropic-otel[otlp]'",
@@ -65,6 +68,14 @@ def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
     tracer_provider = tracer_provider or trace.get_tracer_provider()
     meter_provider = meter_provider or metrics.get_meter_provider()
     return _is(tracer_provider, _NOOP) and _is(meter_provider, _NOOP)
+
+
+def reference_to(provider: Provider) -> Callable[[], Provider | None]:
+    """What gives a provider as long as somebody else keeps it alive, or always if it takes no weak reference."""
+    try:
+        return weakref.ref(provider)
+    except TypeError:
+        return lambda: provider
 
 
 def warn_no_provider() -> None:

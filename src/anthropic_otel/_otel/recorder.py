@@ -6,7 +6,7 @@ costs the spans and not the metrics. What is current is attached in the app's ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,17 +57,21 @@ class OpenTelemetryRecorder:
         self.tracer: Final = _tracer(settings)
         self.metrics: Final = _metrics(settings) if settings.metrics else None
         self.counts_tokens: Final = settings.usage and self.metrics is not None
+        self._followed: tuple[Callable[[], object], Tracer] = (lambda: None, self.tracer)
+        """The provider of an SDK client that was met last, and its tracer."""
         self._has_provider = False
         self._warned = False
         self._warned_of_suppression = False
         self._warned_of_providers = False
 
-    def enabled(self) -> bool:
-        return self._has_provider or self._reaches_somebody()
+    def enabled(self, sdk_tracer_provider: object = None) -> bool:
+        return self._has_provider or self._reaches_somebody(sdk_tracer_provider)
 
     @guarded(False)
-    def _reaches_somebody(self) -> bool:
+    def _reaches_somebody(self, sdk_tracer_provider: object) -> bool:
         """Whether anybody can see what is recorded. Looked up at each call, as an app may set its providers later."""
+        if self.follows(sdk_tracer_provider):
+            return True
         if not providers.is_noop(self.settings.tracer_provider, self.settings.meter_provider):
             self._has_provider = True
             return True
@@ -83,6 +87,26 @@ class OpenTelemetryRecorder:
     @guarded(NO_ATTEMPT_RECORDER)
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         return _AttemptRecorder(self, attempt)
+
+    def follows(self, sdk_tracer_provider: object) -> bool:
+        """Whether the attempts of a call go to the provider that a client of the SDK has for its own span.
+
+        They are its children. Only a provider that was named to us comes first.
+        """
+        if sdk_tracer_provider is None or self.settings.tracer_provider is not None:
+            return False
+        return not providers.is_noop_tracer_provider(sdk_tracer_provider)
+
+    def tracer_of(self, sdk_tracer_provider: Any) -> Tracer:
+        """What makes the spans of a call, whose own one goes to `sdk_tracer_provider` if the SDK makes it."""
+        if not self.follows(sdk_tracer_provider):
+            return self.tracer
+        provider, tracer = self._followed
+        if provider() is not sdk_tracer_provider:
+            # To make one takes as long as a span.
+            tracer = trace.get_tracer(semconv.SCOPE, __version__, sdk_tracer_provider)
+            self._followed = providers.reference_to(sdk_tracer_provider), tracer
+        return tracer
 
     def makes_spans(self, current: Context) -> bool:
         """Whether a span may be made here, or somebody upstream suppresses that: of everything, or of HTTP clients."""
@@ -122,6 +146,7 @@ class _CallRecorder(InTrace):
         "counts_tokens",
         "invocation",
         "makes_spans",
+        "tracer",
     )
 
     def __init__(self, recorder: OpenTelemetryRecorder, call: Call) -> None:
@@ -137,10 +162,14 @@ class _CallRecorder(InTrace):
         self._attached: Context | None = None
         self.makes_spans = True
         self.counts_tokens = recorder.counts_tokens
+        self.tracer: Tracer = recorder.tracer
+        """What makes the spans of the call and its attempts."""
         self._enter()
 
     @guarded(None)
     def _enter(self) -> None:
+        if self.invocation.sdk_tracer_provider is not None:
+            self.tracer = self._recorder.tracer_of(self.invocation.sdk_tracer_provider)
         self.parent = parent = otel_context.get_current()
         self.makes_spans = self._recorder.makes_spans(parent)
         around = trace.get_current_span(parent)
@@ -154,7 +183,7 @@ class _CallRecorder(InTrace):
 
     @guarded(None)
     def _start_span(self, parent: Context) -> None:
-        span = self._call_span = spans.start_call(self._recorder.tracer, self.invocation, self._wall, parent)
+        span = self._call_span = spans.start_call(self.tracer, self.invocation, self._wall, parent)
         self.span, self.span_context = span, span.get_span_context()
 
     @guarded(NO_ATTEMPT_RECORDER)
@@ -236,16 +265,16 @@ class _AttemptRecorder(InTrace):
     @guarded(None)
     def _enter(self, attempt: Attempt, call: _CallRecorder | None) -> None:
         if call is not None:
-            outer, makes_spans = call.outer(), call.makes_spans
+            outer, makes_spans, tracer = call.outer(), call.makes_spans, call.tracer
             self.span, self.span_context = call.span, call.span_context
             self._counts_tokens = call.counts_tokens
         else:
             self.parent = outer = otel_context.get_current()
-            makes_spans = self._recorder.makes_spans(outer)
+            makes_spans, tracer = self._recorder.makes_spans(outer), self._recorder.tracer
             self._counts_tokens = self._counts_tokens and not spans.counts_tokens(trace.get_current_span(outer))
         if not makes_spans:
             return
-        self.span = span = spans.start_attempt(self._recorder.tracer, attempt, outer)
+        self.span = span = spans.start_attempt(tracer, attempt, outer)
         self._owns_span = True
         self.span_context = span_context = span.get_span_context()
         if not span_context.is_valid:

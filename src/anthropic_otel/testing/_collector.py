@@ -50,7 +50,7 @@ class Collector:
         self.call_ids: Final = itertools.count(1)
         self.attempt_ids: Final = itertools.count(1)
 
-    def enabled(self) -> bool:
+    def enabled(self, sdk_tracer_provider: object = None) -> bool:
         return True
 
     @guarded(NO_CALL_RECORDER)
