@@ -47,6 +47,8 @@ SEAMS: Final = (
         Seam(f"the option {field} of a call", "_models.py", rf"class FinalRequestOptions\b(?s:.*?)\n    {field}:")
         for field in ("method", "url", "json_data", "max_retries", "span_name")
     ),
+    Seam("the headers of a client", "_base_client.py", r"self\._custom_headers = custom_headers"),
+    Seam("the client of a session's runner", "lib/tools/_beta_session_runner.py", r"helper=\"session-tool-runner\""),
     Seam("whether a client traces itself", "_client.py", r"\bopen_telemetry\b"),
     Seam("the response of a stream", "_streaming.py", r"\n    response: httpx2?\.Response"),
     Seam("the response below a raw one", "_response.py", r"\bhttp_response: httpx2?\.Response"),

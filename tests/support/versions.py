@@ -28,6 +28,11 @@ HAS_MIDDLEWARE: Final = SDK >= (0, 108)
 HAS_TOOL_RUNNER: Final = hasattr(anthropic.Anthropic(api_key="none").beta.messages, "tool_runner")
 """Whether there is `client.beta.messages.tool_runner`."""
 
+HAS_SESSION_RUNNER: Final = hasattr(
+    getattr(getattr(anthropic.AsyncAnthropic(api_key="none").beta, "sessions", None), "events", None), "tool_runner"
+)
+"""Whether there is `client.beta.sessions.events.tool_runner`, whose client says so in a header."""
+
 TELLS_ERROR_TYPE: Final = SDK >= (0, 87)
 """Whether an `APIStatusError` has the API's error type as its `type`."""
 

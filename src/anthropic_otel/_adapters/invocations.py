@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from anthropic_otel._adapters.models import model_in
 from anthropic_otel._core.call import ANTHROPIC, Invocation
+from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.operations import UNKNOWN, operation_of
 
 _SPAN_PREFIX: Final = "anthropic."
@@ -21,12 +22,14 @@ _UNCAPPED_RETRY_AFTER: Final = (1, 6)
 _DECODES_EVERY_EVENT: Final = (1, 16)
 _CAPPED_RETRY_AFTER_SECONDS: Final = 60.0
 _MAX_CACHED: Final = 64
+_SESSION_RUNNER: Final = "session-tool-runner"
+_EVENT_STREAM: Final = "events.stream"
 
 
 class _ClientFacts:
     """What is the same for the calls of one SDK client, and the invocations that were made of it."""
 
-    __slots__ = ("address", "base_url", "cache", "port", "provider", "ref", "tracing")
+    __slots__ = ("address", "base_url", "cache", "port", "provider", "ref", "runs_session", "tracing")
 
     def __init__(self, client: Any, forget: Callable[[Any], None]) -> None:
         self.ref = weakref.ref(client, forget)
@@ -35,6 +38,7 @@ class _ClientFacts:
         self.port = _port(self.base_url)
         self.provider = _provider_of(client)
         self.tracing = _tracing_of(client)
+        self.runs_session = _runs_session(client)
         self.cache: dict[tuple[Any, ...], Invocation] = {}
 
 
@@ -105,6 +109,7 @@ class Invocations:
             sdk_makes_span=sdk_makes_span,
             sdk_tracer_provider=facts.tracing.provider if sdk_makes_span else None,
             propagate_context=facts.tracing.propagates,
+            reopens=facts.runs_session and operation is not None and operation.endswith(_EVENT_STREAM),
             max_retry_after=self._max_retry_after,
         )
 
@@ -128,6 +133,13 @@ def _provider_of(client: Any) -> str:
 
 
 _PROVIDERS: Final = (("Bedrock", "aws.bedrock"), ("Mantle", "aws.bedrock"), ("Vertex", "gcp.vertex_ai"))
+
+
+@guarded(False)
+def _runs_session(client: Any) -> bool:
+    """Whether a client is the one that the SDK's runner of an agent's session has made for itself."""
+    helpers = getattr(client, "_custom_headers", {}).get("x-stainless-helper")
+    return isinstance(helpers, str) and _SESSION_RUNNER in helpers
 
 
 def _port(base_url: Any) -> int | None:

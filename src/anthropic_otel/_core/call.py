@@ -7,7 +7,7 @@ Its outcome is what the SDK method gave the app, not what happened to the attemp
     ────────────┼───────────────────────────┼─────────────────────────────────────────────────────────────────
     returned    │ completed, or none        │ succeeded; recovered if an attempt had failed before the one
                 │                           │ that it is from was sent
-    returned    │ failed                    │ failed
+    returned    │ failed                    │ failed; recovered if the SDK itself opens it again
     returned    │ cancelled, abandoned      │ the same word
     raised      │                           │ exhausted if the last failure was retryable and no retry was left;
                 │                           │ else failed
@@ -27,6 +27,7 @@ from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRecorder
 from anthropic_otel._core.semconv import (
     FALLBACK,
+    INVALID_EVENT,
     UNEXPECTED_CONTENT,
     AttemptOutcome,
     CallOutcome,
@@ -57,6 +58,8 @@ class Invocation:
     - `sdk_makes_span`: whether the SDK is expected to make the call span itself, and `sdk_tracer_provider` by which
       provider; `None` is the global one, or that it makes none.
     - `propagate_context`: whether trace context may be sent.
+    - `reopens`: whether the SDK itself opens a stream of events again that breaks off, as its runner of an agent's
+      session does: the app sees nothing of it.
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
     """
 
@@ -71,6 +74,7 @@ class Invocation:
     sdk_makes_span: bool = False
     sdk_tracer_provider: object = None
     propagate_context: bool = True
+    reopens: bool = False
     max_retry_after: float = float("inf")
 
 
@@ -317,6 +321,8 @@ class Call:
         body = self._returned if self._returned is not None else self._spoiled_answer()
         outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
         if body is not None and outcome is AttemptOutcome.FAILED:
+            if self.invocation.reopens and isinstance(body, Attempt) and body.error_type != INVALID_EVENT:
+                return CallOutcome.RECOVERED
             self.error_type = body_error_type(body) if isinstance(body, Attempt) else body.error_type
         if outcome is AttemptOutcome.COMPLETED and self._has_recovered():
             return CallOutcome.RECOVERED

@@ -1,0 +1,86 @@
+"""The event streams of an agent's session, as an app reads them, and as the SDK's runner of a session does."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import Chunks, Ending, Endpoint, Reply, Simulator
+from support.apps import SdkApp
+from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
+from support.stacks import SDK_STACKS, Stack, each_of
+from support.telemetry import Telemetry
+from support.versions import HAS_SESSION_RUNNER
+
+pytestmark = [
+    *BREAKS_CONNECTIONS,
+    pytest.mark.skipif(not HAS_SESSION_RUNNER, reason="this SDK has no runner of sessions"),
+]
+
+stack = each_of(stack for stack in SDK_STACKS if stack.asynchronous)
+
+
+def _event(name: str) -> bytes:
+    data = json.dumps({"id": f"sevt_{name}", "type": name, "processed_at": "2026-11-01T00:00:00Z"})
+    return f"event: {name}\ndata: {data}\n\n".encode()
+
+
+CUT = Chunks((_event("session.status_running"),), ending=Ending.CLOSE)
+DELETED = Chunks((_event("session.deleted"),))
+HISTORY = Reply(body=b'{"data": [], "next_page": null}')
+
+
+@pytest.fixture
+def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
+    """An instrumented app, that waits for no backoff of the runner."""
+    with Driver(asynchronous=True) as driver:
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+        recorded.instrument()
+        yield app
+        app.close()
+
+
+def _outcomes(recorded: Telemetry) -> list[tuple[str, str | None]]:
+    points = recorded.points(s.CALL_DURATION)
+    return sorted(
+        (point.attributes[s.CALL_OUTCOME], point.attributes.get(s.NETWORK_CAUSE))
+        for point in points
+        if point.attributes[s.OPERATION_NAME] == "sessions.events.stream"
+        for _ in range(point.count)
+    )
+
+
+def test_a_cut_that_the_runner_mends_is_no_failed_call(
+    app: SdkApp, sim: Simulator, recorded: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK's runner opens the stream again, and its app sees nothing: the attempt has failed, the call has not."""
+    runner = importlib.import_module("anthropic.lib.tools._beta_session_runner")
+    monkeypatch.setattr(runner, "STREAM_BACKOFF_START", 0.0)
+    sim.play(CUT, HISTORY, DELETED, HISTORY)
+
+    async def run() -> None:
+        async for _ in app.client.beta.sessions.events.tool_runner("session", tools=[]):
+            pass
+
+    app.driver(run())
+    assert _outcomes(recorded) == [("abandoned", None), ("recovered", None)]
+    failed = [span for span in recorded.attempts if (span.attributes or {})[s.ATTEMPT_OUTCOME] == "failed"]
+    assert [(span.attributes or {})[s.ERROR_TYPE] for span in failed] == ["incomplete_body"]
+    assert [record.levelname for record in recorded.logs] == ["INFO"]
+
+
+def test_a_cut_that_the_app_sees_is_a_failed_call(app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
+    """An app that reads the events itself gets the exception."""
+    sim.play(CUT)
+    events: Any = app.driver(app.client.beta.sessions.events.stream("session"))
+    with pytest.raises(Exception, match=r".") as raised:
+        app.driver.read(events)
+    assert raised.value is not None
+    assert _outcomes(recorded) == [("failed", "incomplete_body")]
+    assert [record.levelname for record in recorded.logs] == ["WARNING"]
