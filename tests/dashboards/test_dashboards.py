@@ -335,6 +335,7 @@ def test_the_kubernetes_and_grafana_forms_have_the_same_alerts() -> None:
     assert [rule["title"] for rule in group["rules"]] == [alert["alert"] for alert in shipped_alerts()]
     for rule, alert in zip(group["rules"], shipped_alerts(), strict=True):
         assert rule["labels"] == alert["labels"]
+        assert (rule["for"], rule.get("keepFiringFor")) == (alert["for"], alert.get("keep_firing_for"))
         expression = rule["data"][0]["model"]["expr"]
         promql_parser.parse(expression)
         assert ":increase" not in expression, "Grafana has no recording rules"

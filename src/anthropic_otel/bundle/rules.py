@@ -106,6 +106,8 @@ def _grafana_rule(settings: Settings, alert: Alert) -> dict[str, Any]:
         "title": alert.name,
         "condition": "fires",
         "for": str(alert.hold),
+        # A Grafana that is too old to know it takes no notice.
+        **({"keepFiringFor": str(alert.keep)} if alert.keep.seconds else {}),
         "noDataState": "OK",
         "execErrState": "Error",
         "labels": labels(settings, alert),
@@ -141,6 +143,10 @@ def dump(value: Any) -> str:
 
     class Dumper(yaml.SafeDumper):
         """A dumper of its own, so that the representers below are nobody else's."""
+
+        def ignore_aliases(self, data: object) -> bool:
+            """Writes out whatever is there twice, for a person to read."""
+            return True
 
     def text(dumper: Any, value: str) -> Any:
         return dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style="|" if "\n" in value else None)
