@@ -15,7 +15,12 @@ from typing import Any
 from anthropic_otel.bundle import files
 from anthropic_otel.bundle.rules import dump
 
-HEADER = "# Generated from ../agent.yaml, ../gateway.yaml and ../metrics/otlp.yaml; edit those, not this one.\n"
+HEADER = """\
+# Generated from ../agent.yaml, ../gateway.yaml and ../metrics/otlp.yaml; edit those, not this one.
+#
+# It listens on 0.0.0.0, the addresses of its pod, and asks nobody who they are: network-policy.yaml says who may reach
+# which port. `networkPolicy` is off here, as the operator's own would let everybody reach every port.
+"""
 IMAGE = "otel/opentelemetry-collector-contrib:0.159.0"
 _FOLDER = "collector-config/kubernetes/"
 ADDRESSES = {
@@ -63,6 +68,9 @@ def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
 
 
 def _collector(name: str, mode: str, config: dict[str, Any], variables: dict[str, str], **spec: Any) -> dict[str, Any]:
+    # Go's collector works harder from here on; the memory limiter refuses at the same share of the pod's limit.
+    limit = int(spec["resources"]["limits"]["memory"].removesuffix("Mi"))
+    variables = {**variables, "STORAGE_DIR": "/queue", "GOMEMLIMIT": f"{limit * 80 // 100}MiB"}
     return {
         "apiVersion": "opentelemetry.io/v1beta1",
         "kind": "OpenTelemetryCollector",
@@ -71,15 +79,31 @@ def _collector(name: str, mode: str, config: dict[str, Any], variables: dict[str
             "mode": mode,
             "image": IMAGE,
             "env": [{"name": key, "value": value} for key, value in variables.items()],
+            # The user of the image, to whom `fsGroup` gives the queue.
+            "podSecurityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 10001,
+                "runAsGroup": 10001,
+                "fsGroup": 10001,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            },
+            "networkPolicy": {"enabled": False},
             **spec,
+            "volumeMounts": [{"name": "queue", "mountPath": "/queue"}],
             "config": config,
         },
     }
 
 
 def _agent() -> dict[str, Any]:
-    """On every node, its queue in a directory of the node, so that a restarted pod finds it again."""
-    queue = "/var/lib/anthropic-otel-agent"
+    """On every node, its queue in the pod's own directory: a container that is restarted finds it again, a pod that is
+    replaced does not. A directory of the node is no volume of the restricted profile; `kubernetes-node-disk` has it.
+    """
     return _collector(
         "anthropic-otel-agent",
         "daemonset",
@@ -88,13 +112,12 @@ def _agent() -> dict[str, Any]:
             "GATEWAY_HOST": "anthropic-otel-gateway-collector-headless",
             "GATEWAY_PORT": "4317",
             "METRICS_ENDPOINT": "http://prometheus-operated.monitoring.svc:9090/api/v1/otlp",
-            "STORAGE_DIR": "/queue",
         },
-        # The directory of the node belongs to root.
-        securityContext={"runAsUser": 0},
-        resources={"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
-        volumes=[{"name": "queue", "hostPath": {"path": queue, "type": "DirectoryOrCreate"}}],
-        volumeMounts=[{"name": "queue", "mountPath": "/queue"}],
+        resources={
+            "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "1Gi"},
+            "limits": {"memory": "256Mi", "ephemeral-storage": "6Gi"},
+        },
+        volumes=[{"name": "queue", "emptyDir": {"sizeLimit": "5Gi"}}],
     )
 
 
@@ -108,16 +131,11 @@ def _gateway() -> dict[str, Any]:
         "anthropic-otel-gateway",
         "statefulset",
         _config("gateway.yaml"),
-        {
-            "TRACES_ENDPOINT": "http://tempo.monitoring.svc:4318",
-            "STORAGE_DIR": "/queue",
-        },
+        {"TRACES_ENDPOINT": "http://tempo.monitoring.svc:4318"},
         replicas=2,
-        podSecurityContext={"fsGroup": 10001},
         podDisruptionBudget={"maxUnavailable": 1},
-        resources={"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+        resources={"requests": {"cpu": "500m", "memory": "1024Mi"}, "limits": {"memory": "2048Mi"}},
         volumeClaimTemplates=[claim],
-        volumeMounts=[{"name": "queue", "mountPath": "/queue"}],
     )
 
 
