@@ -18,6 +18,7 @@ import pytest
 
 from anthropic_otel._core import errors, schema
 from anthropic_otel._core import semconv as s
+from anthropic_otel._otel import logs
 from anthropic_otel.bundle import files
 from anthropic_otel.cli.why.pages import CHECK, FIX, LIKELY, Page, find, pages
 from anthropic_otel.simulator import FAULTS, Simulator
@@ -62,6 +63,13 @@ def test_every_word_of_the_schema_has_a_page() -> None:
     """Causes, outcomes, stop reasons, sources, phases, the API's types and codes, and every status of the catalogue."""
     statuses = {str(fault.status) for fault in FAULTS.values() if fault.status not in (None, 200, 204)}
     assert sorted(word for word in SCHEMA | codes() | statuses if find(word) is None) == []
+
+
+def test_the_log_names_the_page_of_an_error_code() -> None:
+    """Of each code whose page is not that of a status: where the log of a failed call leads to."""
+    found = {word: find(word) for word in codes() | logs.CODES_WITH_A_PAGE}
+    own = {word for word, page in found.items() if page is not None and not page.word[0].isdigit()}
+    assert own == logs.CODES_WITH_A_PAGE
 
 
 def test_a_word_has_one_page() -> None:

@@ -110,6 +110,26 @@ def test_the_apis_own_error_is_beside_the_status(
     assert "secret" not in message
 
 
+def test_a_limit_on_spending_leads_to_its_own_page(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """A code of the API's with a page of its own says more than the status under which it comes."""
+    body = b'{"error": {"type": "rate_limit_error", "details": {"error_code": "enforced_spend_limit_reached"}}}'
+    scene.answer(scene.attempt(), 429, body=body)
+    [message] = caplog.messages
+    assert message.endswith("see: anthropic-otel why enforced_spend_limit_reached")
+
+
+@pytest.mark.parametrize("name", [b"cf-ray", b"x-amzn-requestid", b"x-request-id", b"apim-request-id"])
+def test_a_response_without_a_request_id_has_that_of_who_sent_it(
+    scene: Scene, caplog: pytest.LogCaptureFixture, name: bytes
+) -> None:
+    """The id of an edge or a platform is in the text: it is what its support asks for. Beside a request id it is not."""
+    scene.answer(scene.attempt(), 502, headers={name: b"8f-CDG"})
+    scene.answer(scene.attempt(), 502, headers={name: b"8f-CDG", b"request-id": b"req_1"})
+    first, second = caplog.messages
+    assert ", request id none, response id 8f-CDG, see: " in first
+    assert ", request id req_1, see: " in second
+
+
 def test_an_error_event_is_named_once(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """An `error` event whose type is the failure itself is not repeated beside it."""
     call = scene.call(stream=True)

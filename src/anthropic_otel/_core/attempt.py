@@ -459,6 +459,11 @@ class Attempt:
         return headers.identifier(self.response.request_id) if self.response is not None else None
 
     @property
+    def response_id(self) -> str | None:
+        """What an edge or a platform calls the response, where it has no request id; `None` without one."""
+        return headers.identifier(self.response.response_id) if self.response is not None else None
+
+    @property
     def has_failed_status(self) -> bool:
         """Whether the SDK fails for its status. Known before the body has ended."""
         return self.status is not None and not _is_success(self.status)

@@ -51,9 +51,17 @@ def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
         parts.append(f"not retried ({attempt.retry_stop.value})")
     parts.append(_where(attempt))
     parts.append(f"request id {attempt.request_id or 'none'}")
+    if attempt.response_id is not None:
+        parts.append(f"response id {attempt.response_id}")
     if after is AfterFailure.CALL_FAILED:
-        parts.append(f"see: anthropic-otel why {attempt.error_type}")
+        parts.append(f"see: anthropic-otel why {_word(attempt)}")
     return ", ".join(parts)
+
+
+def _word(attempt: Attempt) -> str | None:
+    """The word that leads to the page on what failed the attempt. A code of the API's says more than the status."""
+    code = attempt.api_error.code if attempt.api_error is not None else None
+    return code if code in CODES_WITH_A_PAGE else attempt.error_type
 
 
 def _error(attempt: Attempt) -> str:
@@ -73,6 +81,28 @@ def _where(attempt: Attempt) -> str:
 
 
 _SECOND: Final = 1e9
+
+CODES_WITH_A_PAGE: Final = frozenset(
+    {
+        "claude_code_key_creator_not_member",
+        "claude_code_version_too_old",
+        "cmek_context_unavailable",
+        "cmek_key_disabled",
+        "cmek_key_network_blocked",
+        "cmek_key_unreachable",
+        "contract_spend_limit_reached",
+        "enforced_spend_limit_reached",
+        "linked_organization_billing_unavailable",
+        "linked_organization_spend_limit_reached",
+        "organization_on_hold",
+        "organization_type_not_supported",
+        "parent_organization_required",
+        "ramp_limit_exceeded",
+        "sandbox_egress_restricted",
+        "workspace_human_review_disabled",
+    }
+)
+"""The API's error codes with a page of `anthropic-otel why` that is another than that of their status."""
 
 
 def _fields(attempt: Attempt) -> dict[str, Any]:
