@@ -122,7 +122,7 @@ def test_a_limit_on_spending_leads_to_its_own_page(scene: Scene, caplog: pytest.
 def test_a_response_without_a_request_id_has_that_of_who_sent_it(
     scene: Scene, caplog: pytest.LogCaptureFixture, name: bytes
 ) -> None:
-    """The id of an edge or a platform is in the text: it is what its support asks for. Beside a request id it is not."""
+    """The id of an edge or a platform is in the text, as its support asks for that; beside a request id it is not."""
     scene.answer(scene.attempt(), 502, headers={name: b"8f-CDG"})
     scene.answer(scene.attempt(), 502, headers={name: b"8f-CDG", b"request-id": b"req_1"})
     first, second = caplog.messages
