@@ -122,11 +122,13 @@ def test_a_broken_stream_counts_what_was_told(
     """A lower bound: the input, and the output so far. It is told apart by the outcome of the attempt."""
     sim.play(fault)
     seen = 0
-    with capture() as captured, suppress(Exception):
+    with capture() as captured:
         stream = app.create(stream=True, system=CACHED)
-        while True:
-            app.driver.next(stream)
-            seen += 1
+        with suppress(Exception):
+            while True:
+                app.driver.next(stream)
+                seen += 1
+        app.driver(stream.close())  # SDKs before 0.107 leave it open after an error event
     [attempt] = captured.attempts
     if not seen:
         # aiohttp may leave out what came in one read with the failure.
