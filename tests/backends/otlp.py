@@ -7,8 +7,17 @@ import time
 import urllib.request
 from typing import Any
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AggregationTemporality,
+    Metric,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 SECOND = 1_000_000_000
@@ -40,6 +49,16 @@ def traces(spans: list[Span], **resource: str) -> ExportTraceServiceRequest:
     made = ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])
     made.resource.attributes.extend(pair(key, value) for key, value in {"service.name": "shop", **resource}.items())
     return ExportTraceServiceRequest(resource_spans=[made])
+
+
+def counted(name: str, value: int, began: int, service: str) -> ExportMetricsServiceRequest:
+    """An export of one counter of a service whose process has no id."""
+    point = NumberDataPoint(time_unix_nano=time.time_ns(), start_time_unix_nano=began, as_int=value)
+    cumulative = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+    counter = Sum(data_points=[point], aggregation_temporality=cumulative, is_monotonic=True)
+    made = ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[Metric(name=name, unit="{attempt}", sum=counter)])])
+    made.resource.attributes.append(pair("service.name", service))
+    return ExportMetricsServiceRequest(resource_metrics=[made])
 
 
 def post(port: int, signal: str, message: Any) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import threading
+import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from anthropic_otel.bundle import files
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.cli.stack import panels
 
+from . import otlp
 from .app import PROMPT, SECRET
 from .conftest import WAYS, App, Stack, Webhook, eventually
 
@@ -146,6 +151,7 @@ def filled(app: App, stack: Stack) -> Stack:
     return stack
 
 
+@pytest.mark.usefixtures("strangers")
 @pytest.mark.parametrize("way", WAYS)
 def test_every_query_of_every_panel_returns_series(filled: Stack, way: str) -> None:
     """No panel is empty, whichever way the metrics came."""
@@ -160,6 +166,38 @@ def test_every_query_of_every_panel_returns_series(filled: Stack, way: str) -> N
         ]
 
     eventually(lambda: not empty(), why=lambda: "\n".join(empty()))
+
+
+@pytest.fixture(scope="module")
+def strangers(stack: Stack) -> Iterator[str]:
+    """A service of two processes that have no id, each exporting its own count of the same series. Its name."""
+    service, ended, began = "strangers", threading.Event(), time.time_ns()
+
+    def export() -> None:
+        for number in itertools.count(1):
+            for started in (1000 + number, number):
+                if ended.wait(0.35):  # not in step with a scrape a second, which would see one of them only
+                    return
+                otlp.post(stack.otlp, "metrics", otlp.counted(s.ATTEMPT_STARTED.name, started, began, service))
+
+    exporting = threading.Thread(target=export)
+    exporting.start()
+    yield service
+    ended.set()
+    exporting.join()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_processes_that_share_one_series_are_named(stack: Stack, strangers: str, way: str) -> None:
+    """Whichever way their metrics came: each way has another instance for who has none."""
+    asked = next(asked for asked in panels.queries() if asked.panel == "Processes that share one series")
+
+    def resets() -> float:
+        found = {one["metric"]["job"]: float(one["value"][1]) for one in panels.ask(stack.ways[way], asked, WINDOW)}
+        assert set(found) <= {strangers}
+        return found.get(strangers, 0.0)
+
+    eventually(lambda: resets() > 2, 60, f"{strangers} go backwards by {way}")
 
 
 NO_TROUBLE_HERE = {"AnthropicTelemetryLost", "AnthropicTelemetryRefused"}

@@ -115,6 +115,15 @@ def test_grafana_is_provisioned_with_the_sources_that_the_dashboards_ask_for() -
     assert (inside("grafana", provider["options"]["path"]) / "overview.json").is_file()
 
 
+def test_a_span_leads_to_the_numbers_of_its_process_also_where_its_service_has_a_namespace() -> None:
+    """Its job is `namespace/name` then, and its service is only the name."""
+    sources = yaml.safe_load((CONFIGS / "grafana" / "datasources" / "datasources.yaml").read_text())["datasources"]
+    (link,) = (source["jsonData"]["tracesToMetrics"] for source in sources if source["type"] == "jaeger")
+    assert link["tags"] == [{"key": "service.instance.id", "value": "instance"}]
+    (query,) = link["queries"]
+    assert '{anthropic_client_attempt_outcome="failed",$$__tags}' in query["query"]  # file provisioning halves $$
+
+
 @pytest.mark.parametrize("config", sorted((CONFIGS / "jaeger").glob("*.yaml")), ids=lambda path: path.name)
 def test_jaeger_does_not_trace_itself(config: Path) -> None:
     """On one machine its traces would come back to it through the Collector, among the app's."""

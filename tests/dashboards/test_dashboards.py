@@ -36,7 +36,7 @@ KNOWN_METRICS = {
     for metric in s.METRICS
     for suffix in (("_count", "_sum", "_bucket") if metric.instrument is s.Instrument.HISTOGRAM else ("",))
 }
-OTHERS = {"ALERTS", "traces_span_metrics_calls_total"}
+OTHERS = {"ALERTS", "target_info", "traces_span_metrics_calls_total"}
 RECORDED = set(re.findall(r"record: (\S+)", files.source("dashboards/alerts/rules.yaml").read_text()))
 KNOWN_LABELS = {label(attribute.name) for attribute in ATTRIBUTES}
 OWN_LABELS = {"job", "instance", "le", "component", "alertname", "alertstate", "severity"}

@@ -117,6 +117,68 @@ def test_the_table_names_a_service_as_its_spans_do(evaluate: Evaluate) -> None:
         evaluate(series, {f"count({found})": 1}, range(3, 4))
 
 
+def of_instance(series: str, instance: str) -> str:
+    """The same series of another process; with an empty name, of one that has none."""
+    return series.replace('instance="1"', f'instance="{instance}"')
+
+
+UP = 'up{job="otelcol",instance="collector:8888"}'
+"""What Prometheus has of the Collector's own port, which it scrapes."""
+BACKWARDS = "5 3 6 4 7 5 8 6 9 7"
+"""What two processes make of one counter: it goes backwards five times."""
+
+
+@pytest.mark.parametrize(
+    ("instance", "found"),
+    [("", 5.0), ("collector:8888", 5.0), ("b2a8", None)],
+    ids=["by OTLP", "by a scrape of the Collector", "with an id"],
+)
+def test_several_processes_in_one_series_are_seen(evaluate: Evaluate, instance: str, found: float | None) -> None:
+    """A process without an id of its own has no instance, or that of the Collector. One with an id only restarts."""
+    started = of_instance(name(s.ATTEMPT_STARTED), instance)
+    evaluate(
+        {started: BACKWARDS, UP: "1x9"}, {f"sum({expression('Processes that share one series')})": found}, range(9, 10)
+    )
+
+
+def test_a_process_that_prometheus_scrapes_itself_has_an_id(evaluate: Evaluate) -> None:
+    """Its address is its own, under its own job."""
+    own = 'up{job="shop",instance="shop:9464"}'
+    started = of_instance(name(s.ATTEMPT_STARTED), "shop:9464")
+    panel = f"sum({expression('Processes that share one series')})"
+    evaluate({started: BACKWARDS, UP: "1x9", own: "1x9"}, {panel: None}, range(9, 10))
+
+
+def test_the_failed_calls_of_a_process_stand_beside_its_machine(evaluate: Evaluate) -> None:
+    """From `target_info`, also where one process has two of them or none, and where nothing has failed."""
+
+    def calls(instance: str, outcome: str) -> str:
+        return of_instance(name(s.CALL_DURATION, "_count", call_outcome=outcome), instance)
+
+    series = {
+        calls("one", "failed"): "_x4 3x5",
+        calls("one", "succeeded"): "5x9",
+        calls("two", "succeeded"): "5x9",
+        calls("three", "failed"): "_x4 7x5",
+        'target_info{job="shop",instance="one",host_name="a",k8s_pod_name="shop-1",k8s_node_name="n1"}': "1x9",
+        'target_info{job="shop",instance="two",host_name="b",service_version="1"}': "1x3",
+        'target_info{job="shop",instance="two",host_name="b",service_version="2"}': "_x3 1x5",
+    }
+    panel = expression("Failed calls by process, and where it runs")
+    queries = {f"count({panel})": 3.0}
+    for instance, host, pod, node, failed in [
+        ("one", "a", "shop-1", "n1", 3.0),
+        ("two", "b", "", "", 0.0),
+        ("three", "", "", "", 7.0),
+    ]:
+        row = "vector(1)"
+        labels = {"instance": instance, "host_name": host, "k8s_pod_name": pod, "k8s_node_name": node}
+        for key, value in labels.items():
+            row = f'label_replace({row}, "{key}", "{value}", "", "")'
+        queries[f"sum(({panel}) and on ({', '.join(labels)}) {row})"] = failed
+    evaluate(series, queries, range(9, 10))
+
+
 def test_half_a_percent_of_failed_calls_leaves_half_of_a_budget_of_one_percent(evaluate: Evaluate) -> None:
     """From what the rules have recorded, and from its first minutes on."""
     recorded = "job_outcome:anthropic_client_call_duration_seconds_count:inference_increase5m"

@@ -201,3 +201,27 @@ def test_every_process_has_an_id_of_its_own_also_where_the_sdk_gives_none(
     assert found
     assert found == (given or found)
     assert process.tracer.resource.attributes["service.name"] == "shop"
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "build-7"), ("pod-1", "pod-1")])
+def test_a_process_says_which_machine_it_runs_on_unless_the_environment_does(
+    process: Process, monkeypatch: pytest.MonkeyPatch, given: str | None, found: str
+) -> None:
+    """An id is random, so nobody finds the machine by it."""
+    import socket
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "build-7")
+    if given:
+        monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"host.name={given}")
+    providers.set_up("otlp")
+    assert process.tracer.resource.attributes["host.name"] == found
+    assert process.meter._sdk_config.resource.attributes["host.name"] == found
+
+
+def test_a_machine_without_a_name_is_told_as_none(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than as an empty one."""
+    import socket
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "")
+    providers.set_up("otlp")
+    assert "host.name" not in process.tracer.resource.attributes

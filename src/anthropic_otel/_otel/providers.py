@@ -20,6 +20,7 @@ _UNSET: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
 _NOOP: Final = _UNSET | {"NoOpTracerProvider", "NoOpMeterProvider", "_DefaultTracerProvider"}
 Provider = TypeVar("Provider")
 _INSTANCE_ID: Final = "service.instance.id"
+_HOST_NAME: Final = "host.name"
 _INSTALL: Final = {
     "otlp_proto_http": "'anthropic-otel[otlp]'",
     "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
@@ -93,18 +94,20 @@ def _is(provider: object, names: frozenset[str]) -> bool:
 
 
 def _resource() -> Any:
-    """What the process is, with an id of its own: several workers without one share each series in Prometheus.
+    """What the process is: an id of its own, without which several workers share each series in Prometheus, and the
+    machine that it runs on, as nobody finds one by a random id. In a Kubernetes pod its host is the pod's name.
 
-    The OpenTelemetry SDK gives none before 1.43.
+    The OpenTelemetry SDK gives no id before 1.43, and no host unless a detector is asked for. What either says stays.
     """
-    import uuid  # not at the top: whoever has providers of their own needs none
+    # Not at the top: whoever has providers of their own needs none.
+    import socket
+    import uuid
 
     from opentelemetry.sdk.resources import Resource
 
     found = Resource.create()
-    if found.attributes.get(_INSTANCE_ID):
-        return found
-    return found.merge(Resource({_INSTANCE_ID: str(uuid.uuid4())}))
+    own = {_INSTANCE_ID: str(uuid.uuid4()), _HOST_NAME: socket.gethostname()}
+    return found.merge(Resource({key: value for key, value in own.items() if value and not found.attributes.get(key)}))
 
 
 def _tracer_provider(resource: Any) -> Any:

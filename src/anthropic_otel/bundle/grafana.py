@@ -15,7 +15,6 @@ from typing import Any
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import explore
-from anthropic_otel.bundle.boards.failures import SERVICE
 from anthropic_otel.bundle.growth import ERROR
 from anthropic_otel.bundle.panels import VARIABLES, Board, Kind, Panel, Step
 from anthropic_otel.bundle.promql import JOB, label, series
@@ -204,24 +203,19 @@ def _lines(panel: Panel) -> Any:
 
 
 def _table(panel: Panel) -> Any:
-    shown = {label(s.OPERATION_NAME): "operation", label(s.GEN_AI_REQUEST_MODEL): "model"}
-    names = {
-        SERVICE: "service",
-        **shown,
-        label(s.HTTP_RESPONSE_STATUS_CODE): "status",
-        ERROR: "error",
-        "Value": "attempts",
-    }
+    names = dict(panel.columns)
     tidy = DataTransformerConfig(
         id_val="organize",
         options={
-            "excludeByName": {"Time": True, JOB: True},
+            "excludeByName": {"Time": True, **({} if JOB in names else {JOB: True})},
             "indexByName": {name: index for index, name in enumerate(names)},
             "renameByName": names,
         },
     )
-    links = DynamicConfigValue(id_val="links", value=[explore.to_jaeger(), explore.to_tempo()])
-    made = table.Panel().with_transformation(tidy).override_by_name("error", [links])
+    made = table.Panel().with_transformation(tidy)
+    if ERROR in names:
+        links = DynamicConfigValue(id_val="links", value=[explore.to_jaeger(), explore.to_tempo()])
+        made = made.override_by_name(names[ERROR], [links])
     return made.color_scheme(_colour(FieldColorModeId.FIXED))
 
 

@@ -78,6 +78,9 @@ QUANTILES: Colours = (("/^median/", "green"), ("/^p95/", "orange"), ("/^p99/", "
 class Panel:
     """One panel. `shows` is the alert whose threshold it draws, if any; `drill` the dashboard that explains more.
 
+    `columns` are those of a table: each a label of its query, or `Value`, with the heading that is shown. The error
+    opens the traces of its row.
+
     `colours` are those of series whose meaning is known: good is green, bad is red. Others get one by their name, so
     that a series has the same colour everywhere. `ink` is the one colour of a panel whose series are all of a kind.
     """
@@ -98,6 +101,7 @@ class Panel:
     shows: str | None = None
     colours: Colours = ()
     ink: str = ""
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -254,4 +254,12 @@ def table() -> Panel:
         nothing=NO_FAILURES,
         width=24,
         height=10,
+        columns=(
+            (SERVICE, "service"),
+            (label(s.OPERATION_NAME), "operation"),
+            (MODEL, "model"),
+            (STATUS, "status"),
+            (ERROR, "error"),
+            ("Value", "attempts"),
+        ),
     )

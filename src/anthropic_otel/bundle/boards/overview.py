@@ -6,16 +6,13 @@ Rule: answers first. The top row can be read by someone who has never seen it.
 from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.bundle.boards import services, tokens
+from anthropic_otel.bundle.boards import faults, senders, services, tokens
 from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS, OF_INFERENCE
 from anthropic_otel.bundle.growth import (
     ANSWERED,
-    ERROR,
     FAILED,
     MODEL,
     OUTCOME,
-    OVERLOADED,
-    RATE_LIMITED,
     SLO_CALLS,
     recorded,
 )
@@ -43,20 +40,6 @@ from anthropic_otel.bundle.settings import Settings
 
 _OPERATION = label(s.OPERATION_NAME)
 _REASON = label(s.ERROR_TYPE)
-_FAULTS = (
-    ("Anthropic: overloaded", (any_of(s.ERROR_TYPE, *OVERLOADED),)),
-    ("Anthropic: errors", (any_of(s.ERROR_TYPE, "5..", "api_error", "timeout_error"), f'{ERROR}!="529"')),
-    ("your rate limit", (any_of(s.ERROR_TYPE, *RATE_LIMITED),)),
-    (
-        "your request",
-        (
-            any_of(s.ERROR_TYPE, "4..", "(invalid_request|authentication|billing|permission|not_found|conflict)_error"),
-            f'{ERROR}!="429"',
-        ),
-    ),
-    ("the network", (f'{label(s.NETWORK_CAUSE)}!=""', f'{label(s.NETWORK_CAUSE)}!="pool_timeout"')),
-    ("your app: no free connection", (equal(s.NETWORK_CAUSE, "pool_timeout"),)),
-)
 
 
 def board(settings: Settings) -> Board:
@@ -68,6 +51,7 @@ def board(settings: Settings) -> Board:
         (
             Row("Are users hurt? What fails? Whose fault?", _answers(settings)),
             Row("By service", services.panels(settings)),
+            Row("By process", senders.panels()),
             Row("Service level", _service_level(settings)),
             Row("Calls", _calls()),
             Row("Latency", _latency()),
@@ -113,7 +97,6 @@ def _pages(settings: Settings) -> str:
 
 
 def _answers(settings: Settings) -> tuple[Panel, ...]:
-    attempts = grown(s.ATTEMPT_DURATION)
     return (
         Panel(
             "Are users hurt? Calls that failed",
@@ -169,18 +152,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             width=6,
             ink="red",
         ),
-        Panel(
-            "Whose fault? Failed attempts",
-            Kind.BARS,
-            "short",
-            "Failed attempts in the time shown, by who can do something about it. An attempt that fails is not yet a "
-            "call that fails: most are retried. The longest bar is whom to ask first.",
-            tuple(Query(f"{grown(s.ATTEMPT_DURATION, *m)} or 0 * {attempts}", name) for name, m in _FAULTS),
-            "attempts",
-            nothing=NO_FAILURES,
-            width=6,
-            ink="red",
-        ),
+        faults.panel(),
     )
 
 

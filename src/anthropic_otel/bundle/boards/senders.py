@@ -1,0 +1,78 @@
+"""The row of the overview that says which processes the numbers come from, and on which machines they run.
+
+Rule: who a process is comes from `target_info`, which Prometheus has of every resource, whichever way the metrics came.
+No attribute has to be promoted for it, and no series gets another label.
+"""
+
+from __future__ import annotations
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS
+from anthropic_otel.bundle.panels import NO_TRAFFIC, RANGE, Kind, Panel, Query, filtered, grown
+from anthropic_otel.bundle.promql import JOB, label, series
+
+INSTANCE = "instance"
+HOST, POD, NODE = (label(name) for name in ("host.name", "k8s.pod.name", "k8s.node.name"))
+_PROCESS = (JOB, INSTANCE)
+
+
+def shared(window: str = RANGE) -> str:
+    """How often the counters of processes without an id of their own went backwards, by service.
+
+    By OTLP and by remote write such series have no `instance`. By a scrape of the Collector they have its address,
+    which Prometheus scrapes as another job; a process that is scraped itself has its own address.
+    """
+    nobody = f'{INSTANCE}=""'
+    without = f"resets({filtered(s.ATTEMPT_STARTED, '', nobody)}[{window}])"
+    others = f"resets({filtered(s.ATTEMPT_STARTED)}[{window}]) and on ({INSTANCE}) up unless on ({JOB}, {INSTANCE}) up"
+    return f"sum by ({JOB}) (\n  {without}\n  or\n  ({others})\n)"
+
+
+def failed_by_process() -> str:
+    """The failed calls of each process, with where it runs as far as that is known; also of those that have none."""
+    by = ", ".join(_PROCESS)
+    failed, every = (grown(s.CALL_DURATION, of, by=_PROCESS) for of in (FAILED_CALLS, COUNTED))
+    found = f"({failed} or 0 * {every})"
+    known = series("target_info", f'{JOB}=~"$job"', f'{INSTANCE}=~"$instance"')
+    told = f"group by ({by}, {HOST}, {POD}, {NODE}) (last_over_time({known}[{RANGE}]))"
+    counted = f"group by ({by}) (last_over_time({filtered(s.CALL_DURATION, '_count')}[{RANGE}]))"
+    return f"sort_desc(topk(20, ({told} or on ({by}) {counted}) * on ({by}) group_left () {found}))"
+
+
+def panels() -> tuple[Panel, ...]:
+    """The row."""
+    return (
+        Panel(
+            "Processes that share one series",
+            Kind.BARS,
+            "short",
+            "Services that send no service.instance.id, and how often their counters went backwards in the time shown. "
+            "More often than processes were started: several of them write over each other, and every count and share "
+            "of the service is wrong. instrument(export='otlp') gives each process an id; `anthropic-otel doctor` says "
+            "where one is missing.",
+            (Query(shared(), f"{{{{{JOB}}}}}"),),
+            "attempts",
+            nothing="every process has an id of its own",
+            ink="red",
+        ),
+        Panel(
+            "Failed calls by process, and where it runs",
+            Kind.TABLE,
+            "short",
+            "Failed calls in the time shown, the worst process first. One process alone: look at its machine, its "
+            "network, its key. Host, pod and node are what the process tells of itself: host.name, k8s.pod.name, "
+            "k8s.node.name.",
+            (Query(failed_by_process()),),
+            "attempts",
+            nothing=NO_TRAFFIC,
+            width=16,
+            columns=(
+                (JOB, "service"),
+                (HOST, "host"),
+                (POD, "pod"),
+                (NODE, "node"),
+                (INSTANCE, "instance"),
+                ("Value", "failed calls"),
+            ),
+        ),
+    )
