@@ -15,6 +15,8 @@ from typing import Any
 Labels = Mapping[str, str]
 
 _AT = re.compile(r"time: (\S+),$")
+_EXPRESSION = re.compile(r'expr: (".*"), time: ')
+_SAMPLE = re.compile(r"\{([^{}]*)\} (\S+?)(?:,|$)")
 _LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
@@ -27,6 +29,32 @@ def run(promtool: str, work: Path, rules: Sequence[Mapping[str, Any]], test: Map
     path.write_text(json.dumps(whole))
     said = subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True)
     return said.stdout + said.stderr if said.returncode else ""
+
+
+def values(
+    promtool: str, work: Path, series: Mapping[str, str], queries: Iterable[str], at: int, *, sample: int
+) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """What each query gives at a second: the labels and the value of each of its series. Without one: an empty list."""
+    asked = list(dict.fromkeys(queries))
+    test = {
+        "interval": f"{sample}s",
+        "input_series": [{"series": one, "values": samples} for one, samples in series.items()],
+        "promql_expr_test": [{"expr": query, "eval_time": f"{at}s", "exp_samples": []} for query in asked],
+    }
+    found: dict[str, list[tuple[dict[str, str], float]]] = {query: [] for query in asked}
+    query = ""
+    said = run(promtool, work, [], test, sample)
+    for line in said.splitlines():
+        if expression := _EXPRESSION.search(line):
+            query = json.loads(expression[1])
+        elif line.strip().startswith("got: "):
+            found[query] = [
+                (dict(_LABELS.findall(labels)), float(value))
+                for labels, value in _SAMPLE.findall(line)
+                if query in found
+            ]
+    assert not said or "got: " in said, said
+    return found
 
 
 def firing(
