@@ -12,6 +12,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation, suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 import anthropic_otel
 from anthropic_otel._core import semconv as s
@@ -20,11 +21,12 @@ from support import identities
 from support.apps import SdkApp
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack, each_of
-from support.telemetry import Telemetry
+from support.telemetry import Telemetry, recording
 from support.versions import SDK_LIBRARY, TRACES_ITSELF
 
 pytestmark = pytest.mark.usefixtures("waits")
 
+needs_tracing_sdk = pytest.mark.skipif(not TRACES_ITSELF, reason="this SDK makes no span")
 
 stack = each_of(SDK_STACKS)
 
@@ -160,6 +162,35 @@ def test_attempts_go_to_the_provider_of_their_client(
     [call] = recorded.calls
     assert [span.parent for span in recorded.attempts] == [call.get_span_context()] * 2
     assert (other.spans, recorded.warnings) == ([], [])
+
+
+class _FirstsDropped(Sampler):
+    """Drops each first span of a trace and keeps all others, as one that draws for every span anew may do."""
+
+    def should_sample(self, parent_context: Any, *args: Any, **kwargs: Any) -> SamplingResult:
+        child = trace.get_current_span(parent_context).get_span_context().is_valid
+        return SamplingResult(Decision.RECORD_AND_SAMPLE if child else Decision.DROP)
+
+    def get_description(self) -> str:
+        return "drops firsts"
+
+
+@pytest.mark.parametrize("of_sdk", [pytest.param(True, marks=needs_tracing_sdk), False], ids=["SDK's span", "our span"])
+def test_a_call_that_is_dropped_has_no_spans_whatever_the_sampler(
+    stack: Stack, sim: Simulator, driver: Driver, of_sdk: bool
+) -> None:
+    """Its attempts are not drawn anew. The call's trace context is sent, so that a server knows what was decided."""
+    with recording(sampler=_FirstsDropped()) as recorded:
+        options: dict[str, Any] = {} if of_sdk or not TRACES_ITSELF else {"open_telemetry": False}
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded, **options)
+        recorded.instrument()
+        sim.play("http_529")
+        app.events()
+        app.close()
+        assert recorded.spans == []
+        assert sum(point.count for point in recorded.points(s.ATTEMPT_DURATION)) == 2
+    sent = {request.header("traceparent") for request in sim.requests}
+    assert [int(traceparent.rpartition("-")[2], 16) & 1 for traceparent in sent] == [0]
 
 
 # -- instrumentations of the HTTP client -------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
 
 import anthropic_otel
 from anthropic_otel._core import semconv as s
@@ -39,9 +40,9 @@ class Point:
 class Telemetry:
     """Everything that was exported. `instrument` and `instrument_http_client` are the library's, with its providers."""
 
-    def __init__(self) -> None:
+    def __init__(self, sampler: Sampler | None = None) -> None:
         self.exporter = InMemorySpanExporter()
-        self.tracer_provider = TracerProvider(resource=_RESOURCE, shutdown_on_exit=False)
+        self.tracer_provider = TracerProvider(sampler, resource=_RESOURCE, shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
         self.meter_provider = MeterProvider([self.reader], resource=_RESOURCE, shutdown_on_exit=False)
@@ -116,9 +117,9 @@ def _point(point: Any) -> Point:
 
 
 @contextmanager
-def recording() -> Iterator[Telemetry]:
+def recording(sampler: Sampler | None = None) -> Iterator[Telemetry]:
     """The telemetry of the block. Leaves nothing instrumented. A failure of the library itself is one of the test."""
-    telemetry = Telemetry()
+    telemetry = Telemetry(sampler)
     handler = _Handler(telemetry.records)
     logger = logging.getLogger(LOGGER)
     level = logger.level

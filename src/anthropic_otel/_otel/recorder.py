@@ -203,6 +203,20 @@ class _CallRecorder(InTrace):
         elsewhere = self.span is None and current is not self._attached
         return self.context() if self._call_span is not None or elsewhere else current
 
+    @property
+    def dropped_span(self) -> Span | None:
+        """The call's span if the app's sampler has dropped it. Its attempts are not drawn anew: a sampler that does not
+        go by the trace id would keep more traces than without us.
+        """
+        span, ids = self.span, self.span_context
+        if span is None or ids is None or ids.trace_flags.sampled or not ids.is_valid or span.is_recording():
+            return None
+        own = self._recorder.settings.tracer_provider
+        if own is None or self._call_span is not None:
+            return span
+        # Another provider has another sampler.
+        return span if own is (self.invocation.sdk_tracer_provider or trace.get_tracer_provider()) else None
+
     def _find_span(self, current: Context) -> None:
         """By now somebody else has made the call's span, if there is to be one.
 
@@ -274,8 +288,10 @@ class _AttemptRecorder(InTrace):
             self._counts_tokens = self._counts_tokens and not spans.counts_tokens(trace.get_current_span(outer))
         if not makes_spans:
             return
-        self.span = span = spans.start_attempt(tracer, attempt, outer)
-        self._owns_span = True
+        span = call.dropped_span if call is not None else None
+        if span is None:
+            self.span = span = spans.start_attempt(tracer, attempt, outer)
+            self._owns_span = True
         self.span_context = span_context = span.get_span_context()
         if not span_context.is_valid:
             return
