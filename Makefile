@@ -10,7 +10,7 @@ WORKERS ?= 2
 NEEDS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint matrix catalogue soak bench dashboards picture stack clean
+.PHONY: help demo test lint matrix catalogue soak bench dashboards screenshots picture stack clean
 
 help: ## Says what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
@@ -55,6 +55,9 @@ bench: $(VENV)/.test ## Measures what the library costs, next to its bare floor 
 
 dashboards: $(VENV)/.test ## Generates dashboards, alert rules and Kubernetes resources anew
 	@$(BIN)/python dashboards/generate.py
+
+screenshots: $(VENV)/.test ## Draws every dashboard with data in it, outside Grafana; DIR=... says where to
+	@$(BIN)/python -m tools.screenshots $(DIR)
 
 picture: $(VENV)/.demo ## Draws the README's waterfall anew, for light and dark pages
 	@$(BIN)/python tools/picture.py
