@@ -181,8 +181,9 @@ def test_a_tier_limits_memory_first_queues_on_disk_and_watches_itself(tier: str)
         assert "batch" not in pipeline["processors"]
     for exporter in config["exporters"].values():
         assert exporter["sending_queue"]["storage"] == "file_storage"
-        assert exporter["sending_queue"]["queue_size"] > 0
-        assert exporter["sending_queue"]["batch"]
+        assert exporter["sending_queue"]["sizer"] == "bytes"  # or large exports would take any amount of disk
+        assert re.fullmatch(r"\$\{env:TRACES_QUEUE_BYTES:-\d+\}", exporter["sending_queue"]["queue_size"])
+        assert exporter["sending_queue"]["batch"]["sizer"] == "items"
     assert config["service"]["telemetry"]["metrics"]["readers"]
     assert {"health_check", "file_storage"} <= set(config["service"]["extensions"])
 

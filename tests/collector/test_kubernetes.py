@@ -99,7 +99,16 @@ def test_a_collector_asks_for_what_it_needs_and_its_limits_agree(name: str) -> N
     assert size(variables["GOMEMLIMIT"]) == pytest.approx(share * size(limits["memory"]), rel=0.01)
     if "volumes" in spec:
         (queue,) = spec["volumes"]
-        assert size(queue["emptyDir"]["sizeLimit"]) < size(limits["ephemeral-storage"])
+        volume = size(queue["emptyDir"]["sizeLimit"])
+        assert volume < size(limits["ephemeral-storage"])
+    else:
+        (claim,) = spec["volumeClaimTemplates"]
+        volume = size(claim["spec"]["resources"]["requests"]["storage"])
+    queues = [
+        int(re.findall(r":-(\d+)", exporter["sending_queue"]["queue_size"])[0])
+        for exporter in spec["config"]["exporters"].values()
+    ]
+    assert 2 * sum(queues) < volume  # a full queue's file: tests/backends/test_queue_on_disk.py
 
 
 def test_the_collector_of_the_compose_file_has_a_limit_that_its_limiter_takes_a_share_of() -> None:
