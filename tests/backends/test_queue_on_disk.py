@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import urllib.error
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -18,7 +19,7 @@ from .conftest import running
 QUEUE = 20_000_000
 GROWS_BY = 1 << 24
 """What the Collector's store takes from the disk at once."""
-VALUES = {f"attribute{number}": f"some value of a usual length {number}" for number in range(20)}
+VALUES: dict[str, Any] = {f"attribute{number}": f"some value of a usual length {number}" for number in range(20)}
 
 
 def posted(port: int, export: ExportTraceServiceRequest) -> bool:
