@@ -276,6 +276,15 @@ def test_no_low_is_lost_between_threads(gauges: Gauges) -> None:
     assert gauges.left() == 1
 
 
+def test_responses_that_tell_different_things_of_a_limit_hide_nothing(gauges: Gauges) -> None:
+    """One says the limit alone, the next what is left of it: both are read, and those that came with them."""
+    gauges.saw(7)
+    gauges.told("a", headers(limit=b"9"))
+    gauges.told("a", headers(remaining=b"5"))
+    gauges.saw(8, "b")
+    assert gauges.read(s.RATELIMIT_REMAINING) == {of("requests", "a"): 5, of("requests", "b"): 8}
+
+
 # -- what a server makes up --------------------------------------------------------------------------------------------
 
 

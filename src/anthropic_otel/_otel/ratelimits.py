@@ -87,7 +87,7 @@ class Limit:
         _, self.at, last = answers[-1]
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
         # Mostly the last one has the least, and nothing that came before counts any more.
-        if names.remaining in last and _ends_with_least([*map(itemgetter(names.remaining), [*map(_HEADERS, answers)])]):
+        if names.remaining in last and _ends_with_least(answers, names.remaining):
             answers = answers[-1:]
         lows = self.lows
         for number, at, headers in answers:
@@ -113,8 +113,13 @@ class Limit:
         return int(min(low.level(now) for low in lows)) if lows else None
 
 
-def _ends_with_least(told: list[bytes]) -> bool:
-    """Whether all are numbers and the last one is the least of them."""
+def _ends_with_least(answers: list[_Answer], name: bytes) -> bool:
+    """Whether all say a number under that name, and the last one is the least of them."""
+    try:
+        told = [*map(itemgetter(name), [*map(_HEADERS, answers)])]
+    except KeyError:
+        # One told of this limit in another way.
+        return False
     if not all(map(bytes.isdigit, told)) or max(map(len, told)) > _LONGEST_NUMBER:
         return False
     return int(told[-1]) <= min(map(int, told))
