@@ -7,6 +7,7 @@ Rule: the rules are those that are shipped, evaluated by promtool over counters 
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import sys
@@ -29,7 +30,9 @@ from support import promtool
 MINUTE = 60
 BEGIN, END = 45 * MINUTE, 75 * MINUTE
 """When trouble begins and ends, in seconds, if it ends."""
-LENGTH = 90 * MINUTE
+LENGTH = 110 * MINUTE
+STEP = 30
+"""Seconds between two evaluations."""
 Alert = Mapping[str, str]
 
 
@@ -44,6 +47,8 @@ class Incident:
     pages: int
     within: float | None = None
     """Minutes from the first failed call, or from the first that hangs, to the first page."""
+    lasts: bool = False
+    """Whether the trouble does not end by itself: the page must then not resolve either."""
 
 
 def fleet(services: int, pods: int = 2) -> list[t.Instance]:
@@ -185,8 +190,9 @@ INCIDENTS = (
         "AnthropicModelGone",
         1,
         6,
+        lasts=True,
     ),
-    Incident("Hang", "no call ends any more", _hang, "AnthropicHanging", 1, 6),
+    Incident("Hang", "no call ends any more", _hang, "AnthropicHanging", 1, 6, lasts=True),
     Incident("Cron", "a job of two minutes, named in `short_lived`", _cron, None, 0),
     Incident("Deploy of 20 pods", "each is killed with 3 calls in flight", _deploy, None, 0),
 )
@@ -194,13 +200,18 @@ INCIDENTS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What an incident has cost. `fired` are the alerts that fired, `told` those that somebody was told of."""
+    """What an incident has cost. `fired` are the alerts that fired, `told` those that somebody was told of.
+
+    `resolved` is how many minutes after the end of the trouble the last page was: None where there was none, and
+    infinite where it still was at the end of the time that is looked at.
+    """
 
     fired: frozenset[str]
     told: frozenset[str]
     pages: int
     tickets: int
     minutes: float | None
+    resolved: float | None
 
 
 def measured(tool: str, work: Path, incident: Incident) -> Cost:
@@ -210,12 +221,12 @@ def measured(tool: str, work: Path, incident: Incident) -> Cost:
     every = [rule for group in groups for rule in group["rules"]]
     made = t.Timeline(LENGTH)
     incident.build(made)
-    found = promtool.firing(tool, work, every, made.series(), range(0, LENGTH, 30), sample=t.SAMPLE)
+    found = promtool.firing(tool, work, every, made.series(), range(0, LENGTH, STEP), sample=t.SAMPLE)
     notices = {"page": 0, "ticket": 0}
     open_groups: set[tuple[str, ...]] = set()
     fired: set[str] = set()
     told: set[str] = set()
-    first = None
+    first = last = None
     for second, alerts in found.items():
         fired |= {alert["alertname"] for alert in alerts}
         sent = list(_not_inhibited(alerts))
@@ -224,10 +235,12 @@ def measured(tool: str, work: Path, incident: Incident) -> Cost:
         for group in groups.keys() - open_groups:
             notices[groups[group]] += 1
         open_groups = set(groups)
-        if first is None and "page" in groups.values():
-            first = second
+        if "page" in groups.values():
+            first = second if first is None else first
+            last = second
     minutes = None if first is None else (first - BEGIN) / MINUTE
-    return Cost(frozenset(fired), frozenset(told), notices["page"], notices["ticket"], minutes)
+    resolved = None if last is None else (last + STEP - END) / MINUTE if last + STEP < LENGTH else math.inf
+    return Cost(frozenset(fired), frozenset(told), notices["page"], notices["ticket"], minutes, resolved)
 
 
 def _routing() -> dict[str, Any]:
@@ -267,13 +280,18 @@ def row(incident: Incident, cost: Cost) -> str:
     """A line of the table."""
     told = ", ".join(f"[{name}](runbooks/{name}.md)" for name in sorted(cost.told)) or "none"
     minutes = "" if cost.minutes is None else f"{cost.minutes:.1f}"
-    cells = (incident.name, incident.happens, told, str(len(cost.fired)), str(cost.pages), str(cost.tickets), minutes)
+    resolved = (
+        "" if cost.resolved is None else "while it lasts" if math.isinf(cost.resolved) else f"{cost.resolved:.1f}"
+    )
+    counts = (str(len(cost.fired)), str(cost.pages), str(cost.tickets))
+    cells = (incident.name, incident.happens, told, *counts, minutes, resolved)
     return f"| {' | '.join(cells)} |"
 
 
 HEAD = (
-    "| incident | what happens | what somebody is told | alerts that fire | pages | tickets | minutes to the page |",
-    "|---|---|---|---|---|---|---|",
+    "| incident | what happens | what somebody is told | alerts that fire | pages | tickets | minutes to the page "
+    "| minutes until it resolves |",
+    "|---|---|---|---|---|---|---|---|",
 )
 
 

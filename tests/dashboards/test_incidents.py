@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -26,4 +27,6 @@ def test_an_incident_costs_what_the_document_says_and_no_more_than_one_page(
     if incident.within is not None:
         assert cost.minutes is not None
         assert cost.minutes <= incident.within
+    if cost.resolved is not None:
+        assert math.isinf(cost.resolved) == incident.lasts
     assert row(incident, cost) in DOCUMENT.read_text().splitlines()
