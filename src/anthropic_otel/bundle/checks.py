@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from anthropic_otel._core import semconv
 from anthropic_otel.bundle import re2
-from anthropic_otel.bundle.settings import Duration, Links, Settings, SettingsError
+from anthropic_otel.bundle.conditions import Duration
+from anthropic_otel.bundle.settings import Links, Settings, SettingsError
 
 LOOKBACK = 300.0
 """How many seconds Prometheus takes the latest sample of a series for its value."""

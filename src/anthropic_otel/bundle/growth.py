@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import CallOutcome, Metric
+from anthropic_otel.bundle.conditions import Duration
 from anthropic_otel.bundle.promql import JOB, any_of, increase, label, le, none_of, quote, relabelled, series, total
-from anthropic_otel.bundle.settings import Duration, Settings
+from anthropic_otel.bundle.settings import Settings
 
 MODEL = label(s.GEN_AI_REQUEST_MODEL)
 OPERATION = label(s.OPERATION_NAME)

@@ -13,9 +13,10 @@ from typing import Any
 
 from anthropic_otel.bundle.alerts import alerts
 from anthropic_otel.bundle.alerts.model import Alert, Urgency
+from anthropic_otel.bundle.conditions import Duration
 from anthropic_otel.bundle.growth import Ledger, Recording
 from anthropic_otel.bundle.promql import JOB
-from anthropic_otel.bundle.settings import Duration, Settings
+from anthropic_otel.bundle.settings import Settings
 
 HEADER = "# Generated from thresholds.yaml; edit that file, not this one.\n"
 COMPONENT = "anthropic-client"

@@ -13,25 +13,27 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from anthropic_otel.bundle import files
+from anthropic_otel.bundle.conditions import (
+    Amplification,
+    Count,
+    Duration,
+    Full,
+    Hang,
+    Headroom,
+    Longer,
+    Outage,
+    Refusals,
+    Share,
+    Silence,
+    SlowShare,
+)
 
 T = TypeVar("T")
 _DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 
 
 class SettingsError(ValueError):
     """A thresholds file that cannot be used. The message says where and why."""
-
-
-class Duration(str):
-    """A Prometheus duration, such as `5m`."""
-
-    __slots__ = ()
-
-    @property
-    def seconds(self) -> float:
-        """Its length in seconds."""
-        return sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(ms|[smhdwy])", self))
 
 
 @dataclass(frozen=True)
@@ -91,126 +93,6 @@ class Slo:
         """Every window that a burn rate is computed over, shortest first."""
         found = {window for pair in (*self.page, *self.ticket) for window in (pair.long, pair.short)}
         return tuple(sorted(found, key=lambda window: window.seconds))
-
-
-@dataclass(frozen=True)
-class Floor:
-    """So many events in a window."""
-
-    window: Duration
-    at_least: float
-
-
-@dataclass(frozen=True)
-class Count:
-    """So many events in a window."""
-
-    window: Duration
-    hold: Duration
-    keep: Duration
-    at_least: float
-
-
-@dataclass(frozen=True)
-class Outage:
-    """No event went well in one of some windows, and so many failed in it."""
-
-    within: tuple[Floor, ...]
-    hold: Duration
-    keep: Duration
-
-
-@dataclass(frozen=True)
-class Refusals:
-    """A share of the calls of one of some windows, and so many, failed for one reason."""
-
-    within: tuple[Floor, ...]
-    hold: Duration
-    keep: Duration
-    ratio: float
-
-
-@dataclass(frozen=True)
-class Hang:
-    """So many attempts that are older than `older_than` and have not ended."""
-
-    older_than: Duration
-    hold: Duration
-    keep: Duration
-    at_least: float
-
-
-@dataclass(frozen=True)
-class Full:
-    """A share of a queue that is used."""
-
-    hold: Duration
-    keep: Duration
-    ratio: float
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of attempts in a window, with a floor of calls that got into trouble."""
-
-    window: Duration
-    hold: Duration
-    keep: Duration
-    ratio: float
-    at_least: float
-
-
-@dataclass(frozen=True)
-class Amplification:
-    """Attempts per call in a window, with a floor of calls."""
-
-    window: Duration
-    hold: Duration
-    keep: Duration
-    attempts_per_call: float
-    at_least: float
-
-
-@dataclass(frozen=True)
-class Longer:
-    """So many events in a window that took longer than a bucket's bound, in seconds."""
-
-    window: Duration
-    hold: Duration
-    keep: Duration
-    longer_than: float
-    at_least: float
-
-
-@dataclass(frozen=True)
-class SlowShare:
-    """A share of events in a window that took longer than a bucket's bound, in seconds, with a floor of them."""
-
-    window: Duration
-    hold: Duration
-    keep: Duration
-    longer_than: float
-    ratio: float
-    at_least: float
-
-
-@dataclass(frozen=True)
-class Headroom:
-    """The share of a limit that must be left at its lowest in each `window`."""
-
-    window: Duration
-    hold: Duration
-    keep: Duration
-    remaining: float
-
-
-@dataclass(frozen=True)
-class Silence:
-    """A reporter of the last `window` that has been silent for `hold`."""
-
-    window: Duration
-    hold: Duration
-    keep: Duration
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel.bundle.alerts.model import PER_JOB, About, Alert, Urgency, share
+from anthropic_otel.bundle.conditions import Share
 from anthropic_otel.bundle.growth import (
     ATTEMPTS,
     CALLS,
@@ -26,7 +27,6 @@ from anthropic_otel.bundle.growth import (
     placed,
 )
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, none_of, total
-from anthropic_otel.bundle.settings import Share
 
 JOB_WORK = (JOB, WORK)
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from anthropic_otel.bundle.conditions import Duration
 from anthropic_otel.bundle.growth import WORK
 from anthropic_otel.bundle.promql import JOB, indented
-from anthropic_otel.bundle.settings import Duration
 
 
 class Urgency(Enum):

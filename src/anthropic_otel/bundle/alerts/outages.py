@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either
+from anthropic_otel.bundle.conditions import Floor, Outage
 from anthropic_otel.bundle.growth import (
     ANSWERED,
     CALLS,
@@ -20,7 +21,6 @@ from anthropic_otel.bundle.growth import (
     Ledger,
 )
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, none_of, relabelled, total
-from anthropic_otel.bundle.settings import Floor, Outage
 
 KIND, TARGET = "kind", "target"
 """The labels that say what fails: a model, an operation or a host, and its name."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either, share
+from anthropic_otel.bundle.conditions import Refusals
 from anthropic_otel.bundle.growth import ANSWERED, CALLS, CODE, ERROR, FAILED, IS_INFERENCE, Ledger
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, relabelled, total
-from anthropic_otel.bundle.settings import Refusals
 
 SPEND_CODES = (".*spend_limit_reached", "linked_organization_billing_unavailable", "user_profile_not_billable")
 """The codes, as regular expressions, by which the API says that somebody has to pay first. Some come under 429."""
