@@ -18,7 +18,7 @@ _AT = re.compile(r"time: (\S+),$")
 _EXPRESSION = re.compile(r'expr: (".*"), time: ')
 _SAMPLE = re.compile(r"\{([^{}]*)\} (\S+?)(?:,|$)")
 _LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-_UNITS = {"h": 3600, "m": 60, "s": 1}
+_UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def run(promtool: str, work: Path, rules: Sequence[Mapping[str, Any]], test: Mapping[str, Any], interval: int) -> str:
@@ -82,7 +82,7 @@ def firing(
     said = run(promtool, work, rules, test, interval)
     for line in said.splitlines():
         if moment := _AT.search(line):
-            second = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", moment[1]))
+            second = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([wdhms])", moment[1]))
         elif line.strip().startswith("got: "):
             found[second] = [dict(_LABELS.findall(one)) for one in re.findall(r"\{(.*?)\} \S+", line)]
     assert not said or "got: " in said, said
