@@ -3,9 +3,10 @@
 
     python dashboards/generate.py            write them
     python dashboards/generate.py --check    write nothing; list what is out of date, and fail if anything is
+    python dashboards/generate.py --prices   before that, take today's prices of the same models from genai-prices
 
 The rule here: the files come from `anthropic_otel.bundle` and `dashboards/thresholds.yaml`, never from here. Needs
-Python 3.11, `grafana-foundation-sdk==0.0.21` and PyYAML.
+Python 3.11, `grafana-foundation-sdk==0.0.21` and PyYAML, and for the prices `genai-prices`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ def main() -> int:
     """The exit status: 1 if `--check` found a difference."""
     parser = argparse.ArgumentParser(description="Write the dashboards and alert rules.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
-    check = parser.parse_args().check
-    stale = 0
+    parser.add_argument("--prices", action="store_true", help="take today's prices from genai-prices")
+    options = parser.parse_args()
+    check, stale = options.check, 0
+    if options.prices:
+        take_prices(ROOT / "dashboards/thresholds.yaml")
     for name, text in render.generated(settings.load(ROOT / "dashboards/thresholds.yaml")).items():
         path = ROOT / name
         old = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -43,6 +47,16 @@ def main() -> int:
     if check and stale:
         print(f"{stale} files are out of date: run python dashboards/generate.py", file=sys.stderr)
     return int(check and stale > 0)
+
+
+def take_prices(path: Path) -> None:
+    """Writes the prices of today of the models that the file has."""
+    from anthropic_otel.bundle import prices
+
+    text, day = path.read_text(encoding="utf-8"), prices.today()
+    source, lines = prices.of_day((price.model for price in settings.parse(text).spend.prices), day)
+    text = settings.edited(text, prices_from=source, prices_of=day.date().isoformat())
+    path.write_text(settings.with_prices(text, lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -130,8 +130,8 @@ hours, by model:
 {query}
 ```
 
-`abandoned` and `cancelled` in the place of `failed` are what the app itself did not wait for. The price is yours to
-multiply by. The overview's row *Tokens* has it as a panel.
+`abandoned` and `cancelled` in the place of `failed` are what the app itself did not wait for. The overview has it as a
+panel, and the dashboard *Claude API: usage* what it cost: [an estimate](usage.md#what-calls-cost).
 
 [genai]: https://github.com/open-telemetry/semantic-conventions-genai
 

@@ -6,12 +6,14 @@ import json
 import re
 import subprocess
 import sys
+from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
-from anthropic_otel.bundle import BundleError, Changed, files, write_bundle
+from anthropic_otel.bundle import BundleError, Changed, files, settings, write_bundle
 from anthropic_otel.bundle.write import MEMORY
 
 THRESHOLDS = "dashboards/thresholds.yaml"
@@ -102,8 +104,8 @@ def test_the_addresses_of_grafana_and_of_the_runbooks_reach_every_alert_and_pane
     write_bundle(tmp_path, grafana="https://grafana.example.com/", runbooks="https://wiki.example.com/claude")
     for path in (RULES, "dashboards/alerts/grafana-alerting.yaml", "collector-config/kubernetes/prometheus-rule.yaml"):
         text = (tmp_path / path).read_text()
-        assert text.count("runbook_url: https://wiki.example.com/claude/Anthropic") == 24, path
-        assert text.count("dashboard_url: https://grafana.example.com/d/anthropic-otel-") == 24, path
+        assert text.count("runbook_url: https://wiki.example.com/claude/Anthropic") == 25, path
+        assert text.count("dashboard_url: https://grafana.example.com/d/anthropic-otel-") == 25, path
     board = (tmp_path / "dashboards/attempts.json").read_text()
     assert "https://wiki.example.com/claude/AnthropicTimeouts.md" in board
 
@@ -200,6 +202,14 @@ def test_a_file_that_was_there_before_the_first_bundle_counts_as_changed(tmp_pat
         ("AnthropicTimeouts:", "AnthropicTimeout:", "unknown in alerts: AnthropicTimeout"),
         ("burn_rate: 14.4", "burn_rate: fast", "must be a number"),
         ("job:", "job: [", "not YAML"),
+        ("budget_per_day: 0", "budget_per_day: -1", "spend.budget_per_day must be a number of at least 0, not -1"),
+        ("cache_writes: 5m", "cache_writes: 2h", "spend.cache_writes must be 5m or 1h, not '2h'"),
+        ("prices_of: '2026-", "prices_of: 'x2026-", "spend.prices_of must be a day such as '2026-11-29'"),
+        ("model: claude-opus-5,", "model: claude opus,", "must be the name of a model, not 'claude opus'"),
+        ("model: claude-opus-5,", "model: claude-opus-5-5,", "spend.prices[11].model: claude-opus-5-5 has two prices"),
+        ("input: 10, ", "", "missing in spend.prices[0]: input"),
+        ("rise: 3", "rise: 0.5", "alerts.AnthropicCostRise.rise must be at least 1, not 0.5"),
+        ("before: 7d", "before: 1h", "alerts.AnthropicCostRise.before must be at least twice its window"),
     ],
 )
 def test_thresholds_that_cannot_work_are_refused_with_the_place_and_the_reason(
@@ -243,3 +253,70 @@ def test_some_parts_only(tmp_path: Path) -> None:
     assert all(path.startswith("collector-config/") for path in collector)
     with pytest.raises(BundleError, match="no such part: alerts"):
         write_bundle(tmp_path / "d", only=["alerts"])
+
+
+@generates
+def test_prices_are_taken_from_the_package_by_the_names_of_models_and_stay_until_somebody_asks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their source and their day, in the rules and on the dashboard; a later run needs the package no more."""
+    bedrock = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    monkeypatch.setattr("anthropic_otel.bundle.prices.today", lambda: datetime(2026, 11, 20, tzinfo=timezone.utc))
+    write_bundle(tmp_path, prices=["claude-opus-5-5", bedrock])
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    assert write_bundle(tmp_path).written == ()
+    spend = yaml.safe_load((tmp_path / THRESHOLDS).read_text())["spend"]
+    assert [price["model"] for price in spend["prices"]] == ["claude-opus-5-5", bedrock]
+    assert spend["prices"][0] | {"model": ""} == {
+        "model": "",
+        "input": 4,
+        "cache_read": 0.2,
+        "cache_write_5m": 5,
+        "cache_write_1h": 8,
+        "output": 20,
+    }
+    assert spend["prices"][1]["output"] == 16.5
+    said = f"genai-prices {version('genai-prices')}, list prices of 2026-11-20"
+    for path in (RULES, "dashboards/alerts/grafana-alerting.yaml", "dashboards/usage.json"):
+        assert said in (tmp_path / path).read_text(), path
+    assert "claude-haiku" not in (tmp_path / RULES).read_text()
+
+
+@generates
+@pytest.mark.parametrize(
+    ("prices", "said"),
+    [
+        (["claude-opus-5-5", "claude-next"], "has no price of the model 'claude-next'"),
+        ([], "no model is named whose price is wanted"),
+    ],
+)
+def test_a_model_without_a_price_is_refused_by_its_name(tmp_path: Path, prices: list[str], said: str) -> None:
+    """Before anything is written."""
+    with pytest.raises(BundleError, match=said):
+        write_bundle(tmp_path / "out", prices=prices)
+    assert not (tmp_path / "out").exists()
+
+
+@generates
+def test_a_budget_brings_its_alert_and_its_line_on_the_dashboard(tmp_path: Path) -> None:
+    """Zero takes them away again."""
+    write_bundle(tmp_path, budget=1234567)
+    assert "> 1234567" in (tmp_path / RULES).read_text()
+    assert '"value": 1234567' in (tmp_path / "dashboards/usage.json").read_text()
+    write_bundle(tmp_path, budget=0)
+    assert "AnthropicDailyBudget" not in (tmp_path / RULES).read_text()
+
+
+@generates
+def test_cache_writes_of_an_hour_have_their_own_price_and_a_dated_model_may_have_one(tmp_path: Path) -> None:
+    """The name of a version comes before the name that stands for all of them, wherever it is in the list."""
+    row = "{{model: claude-opus-5{}, input: {}, cache_read: 1, cache_write_5m: 2, cache_write_1h: {}, output: 4}}"
+    text = files.source(THRESHOLDS).read_text().replace("cache_writes: 5m", "cache_writes: 1h")
+    rows = [f"- {row.format('', 5, 7)}", f"- {row.format('-20261101', 6, 8)}"]
+    path = tmp_path / "own.yaml"
+    path.write_text(settings.with_prices(text, rows))
+    write_bundle(tmp_path / "out", thresholds=path)
+    groups = yaml.safe_load((tmp_path / "out" / RULES).read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"] if "claude_price" in rule.get("record", "")]
+    prices = {rule["labels"]["kind"]: re.findall(r"[*] ([0-9.]+)$", rule["expr"], re.MULTILINE) for rule in rules}
+    assert prices == {"input": ["6", "5"], "cache_read": ["1", "1"], "cache_write": ["8", "7"], "output": ["4", "4"]}

@@ -48,7 +48,7 @@ def number(pattern: str, text: str) -> int:
 
 
 def test_bundle_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Job, objective, addresses, thresholds and force mean what they mean to the function behind it."""
+    """Job, objective, addresses, budget, prices, thresholds and force mean what they mean to the function behind it."""
     given: list[object] = []
 
     def write_bundle(directory: Path, **options: object) -> Written:
@@ -61,8 +61,10 @@ def test_bundle_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     links = {"grafana": "https://grafana.example.com", "runbooks": "https://wiki.example.com"}
     addresses = [word for name, url in links.items() for word in (f"--{name}", url)]
     options = ["--job", "shop", "--slo", "99.5", "--thresholds", str(own), "--force"]
+    options += ["--budget", "100", "--prices", "claude-opus-5-5, claude-sonnet-5-5"]
     assert invoke(str(tmp_path), *options, *addresses).exit_code == 0
-    assert given == [tmp_path, {"job": "shop", "slo": 99.5, "thresholds": str(own), "force": True, "only": [], **links}]
+    wanted = {"job": "shop", "slo": 99.5, "budget": 100.0, "prices": ["claude-opus-5-5", "claude-sonnet-5-5"], **links}
+    assert given == [tmp_path, {**wanted, "thresholds": str(own), "force": True, "only": []}]
 
 
 @pytest.mark.parametrize("slo", ["0", "100", "101", "high"])

@@ -245,7 +245,7 @@ def test_kustomize_builds_every_kubernetes_file() -> None:
     assert said.returncode == 0, said.stderr
     kinds = [document["kind"] for document in yaml.safe_load_all(said.stdout)]
     assert sorted(kinds) == [
-        *["ConfigMap"] * 3,
+        *["ConfigMap"] * 4,
         *["NetworkPolicy"] * 2,
         "OpenTelemetryCollector",
         "OpenTelemetryCollector",

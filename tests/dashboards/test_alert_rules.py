@@ -79,8 +79,10 @@ ELSEWHERE = {
     "AnthropicCollectorDown",
     "AnthropicTelemetryQueue",
     "AnthropicHanging",
+    "AnthropicCostRise",
 }
-"""The alerts on something that is not counted. AnthropicHanging is in test_outages.py."""
+"""The alerts on something that is not counted, and those with tests of their own: AnthropicHanging in test_outages.py,
+AnthropicCostRise and AnthropicDailyBudget, which there is with a budget only, in test_cost_alerts.py."""
 
 each = pytest.mark.parametrize("weather", COUNTED, ids=lambda w: f"{w.alert} {w.id}".strip())
 

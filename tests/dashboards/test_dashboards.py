@@ -25,7 +25,7 @@ if tuple(sys.version_info) < (3, 11):
     pytest.skip("the dashboards' generator needs Python 3.11", allow_module_level=True)
 
 
-from anthropic_otel.bundle import render
+from anthropic_otel.bundle import render, rules
 from anthropic_otel.bundle.panels import Kind, Panel
 
 SETTINGS = settings.load()
@@ -184,7 +184,8 @@ def test_good_is_green_and_bad_is_not(panel: dict[str, Any]) -> None:
     colour = panel["fieldConfig"]["defaults"]["color"]
     if panel["type"] == "bargauge":
         assert colour["mode"] == "fixed"
-        assert colour["fixedColor"] in ("red", "dark-red", "yellow")
+        neutral = panel["title"].startswith("Prices")
+        assert colour["fixedColor"] in (("blue",) if neutral else ("red", "dark-red", "yellow"))
     if "outcome" in panel["title"]:
         painted = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
         assert painted == {outcome.value for outcome in s.CallOutcome}
@@ -200,7 +201,7 @@ def test_a_panels_threshold_is_its_alerts(panel: Panel) -> None:
         page = min(pair.burn_rate for pair in slo.page)
         limits = {page, round(page * slo.budget, 6)}
     else:
-        names = ("ratio", "remaining", "longer_than", "attempts_per_call", "at_least")
+        names = ("ratio", "remaining", "longer_than", "attempts_per_call", "at_least", "rise")
         limits = {getattr(alert, name) for name in names if hasattr(alert, name)}
     assert {step.value for step in panel.steps} & limits
 
@@ -248,7 +249,21 @@ def shipped_alerts() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
 
-each_alert = pytest.mark.parametrize("alert", shipped_alerts(), ids=lambda rule: rule["alert"])
+def possible_alerts() -> list[dict[str, Any]]:
+    """The same, and the one that there is with a budget."""
+    text = settings.edited(files.source("dashboards/thresholds.yaml").read_text(), budget_per_day=100.0)
+    groups = yaml.safe_load(rules.prometheus(settings.parse(text)))["groups"]
+    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
+
+
+each_alert = pytest.mark.parametrize("alert", possible_alerts(), ids=lambda rule: rule["alert"])
+
+
+def test_without_a_budget_there_is_no_alert_on_one() -> None:
+    """Nobody has set one in the shipped file, and every other alert is there in any case."""
+    named = [{alert["alert"] for alert in found} for found in (possible_alerts(), shipped_alerts())]
+    assert named[0] - named[1] == {"AnthropicDailyBudget"}
+    assert named[1] < named[0]
 
 
 @each_alert
@@ -321,7 +336,7 @@ def test_the_runbooks_that_are_cured_in_code_show_the_code() -> None:
 def test_no_runbook_is_left_behind_by_an_alert_that_is_gone() -> None:
     """Each page is an alert's, but for the index."""
     pages = {path.stem for path in files.source("docs/runbooks").glob("*.md")} - {"README"}
-    assert pages == {alert["alert"] for alert in shipped_alerts()}
+    assert pages == {alert["alert"] for alert in possible_alerts()}
     index = files.source("docs/runbooks/README.md").read_text()
     assert all(f"({page}.md)" in index for page in pages)
 

@@ -41,8 +41,8 @@ NOT_HERE = {
     "Error budget left (30d)": "of what the rules record: test_panel_values.py",
     "Processes that share one series": "one process has an id: test_panel_values.py",
 }
-TOKENS = "Tokens"
-"""The row whose numbers are those of the counters of tokens: tests/e2e/test_usage.py."""
+TOKENS = "Tokens and cost"
+"""The row whose numbers are those of the counters of tokens: test_cost_values.py, tests/e2e/test_usage.py."""
 
 
 def boards() -> Iterator[tuple[str, str]]:

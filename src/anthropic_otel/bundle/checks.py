@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from urllib.parse import urlsplit
 
 from anthropic_otel._core import semconv
@@ -30,6 +31,7 @@ def _problems(settings: Settings) -> Iterator[str]:
     yield from _of_links(settings.links)
     yield from _of_evaluation(settings)
     yield from _of_slo(settings)
+    yield from _of_spend(settings)
     for name, alert in vars(settings.alerts).items():
         yield from _of_alert(f"alerts.{name}", alert)
 
@@ -83,6 +85,29 @@ def _of_slo(settings: Settings) -> Iterator[str]:
                     f"slo.{name}[{index}].burn_rate {pair.burn_rate:g} can never be reached with an objective of "
                     f"{slo.objective:g}: {pair.burn_rate * slo.budget:.0%} of the calls would have to fail"
                 )
+
+
+def _of_spend(settings: Settings) -> Iterator[str]:
+    spend, rise = settings.spend, settings.alerts.AnthropicCostRise
+    if spend.cache_writes not in ("5m", "1h"):
+        yield f"spend.cache_writes must be 5m or 1h, not {spend.cache_writes!r}"
+    try:
+        date.fromisoformat(spend.prices_of)
+    except ValueError:
+        yield f"spend.prices_of must be a day such as '2026-11-29', not {spend.prices_of!r}"
+    known: set[str] = set()
+    for index, price in enumerate(spend.prices):
+        if not re.fullmatch(r"[\w.:/@-]+", price.model):
+            yield f"spend.prices[{index}].model must be the name of a model, not {price.model!r}"
+        if price.model in known:
+            yield f"spend.prices[{index}].model: {price.model} has two prices"
+        known.add(price.model)
+    if not spend.prices:
+        yield "spend.prices must have the price of one model at least"
+    if rise.rise < 1:
+        yield f"alerts.AnthropicCostRise.rise must be at least 1, not {rise.rise:g}"
+    if rise.before.seconds < 2 * rise.window.seconds:
+        yield "alerts.AnthropicCostRise.before must be at least twice its window"
 
 
 def _of_alert(where: str, alert: object) -> Iterator[str]:

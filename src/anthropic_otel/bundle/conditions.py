@@ -140,3 +140,23 @@ class Silence:
     window: Duration
     hold: Duration
     keep: Duration
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit that is set elsewhere."""
+
+    hold: Duration
+    keep: Duration
+
+
+@dataclass(frozen=True)
+class Rise:
+    """So many times as much in a window as in the highest of a time before, and at least so much, in USD."""
+
+    window: Duration
+    before: Duration
+    hold: Duration
+    keep: Duration
+    rise: float
+    at_least: float

@@ -6,12 +6,25 @@ recording rules are evaluated (Grafana's own alerting) the same count is written
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import CallOutcome, Metric
 from anthropic_otel.bundle.conditions import Duration
-from anthropic_otel.bundle.promql import JOB, any_of, increase, label, le, none_of, quote, relabelled, series, total
+from anthropic_otel.bundle.promql import (
+    GAP,
+    JOB,
+    any_of,
+    increase,
+    label,
+    le,
+    none_of,
+    quote,
+    relabelled,
+    series,
+    total,
+)
 from anthropic_otel.bundle.settings import Settings
 
 MODEL = label(s.GEN_AI_REQUEST_MODEL)
@@ -58,6 +71,9 @@ class Growth:
     only: str = ""
     """A matcher that is part of the count. `word` names it in the recorded name."""
     word: str = ""
+    gap: str = GAP
+    slow: bool = False
+    """Whether it is computed as seldom as the counts over long windows, though its own is short."""
 
     @property
     def series(self) -> str:
@@ -84,6 +100,8 @@ class Recording:
     name: str
     expression: str
     window: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    slow: bool = False
 
 
 def recorded(growth: Growth, window: str, suffix: str = "") -> str:
@@ -111,7 +129,7 @@ class Ledger:
     def __init__(self, settings: Settings, *, record: bool = True) -> None:
         self.settings = settings
         self.recordings: dict[str, Recording] = {}
-        self._record = record
+        self.records = record
         self._job = f"{JOB}=~{quote(settings.job)}" if settings.job else ""
 
     def select(self, metric: Metric, *matchers: str) -> str:
@@ -124,7 +142,7 @@ class Ledger:
 
     def grown(self, growth: Growth, window: str, *matchers: str) -> str:
         """How much `growth` has grown in `window`, where the matchers hold."""
-        if not self._record:
+        if not self.records:
             return self._written(growth, window, *matchers)
         return series(self._entered(growth, window), *matchers)
 
@@ -132,7 +150,7 @@ class Ledger:
         """How many events of a histogram took longer than one of its bounds."""
         bucket = replace(growth, of="_bucket")
         at = le(growth.metric, bound)
-        if self._record:
+        if self.records:
             shorter = self._entered(bucket, window, at, suffix=f"_{bound:g}s".replace(".", "_"))
         else:
             shorter = self._written(bucket, window, at)
@@ -142,15 +160,19 @@ class Ledger:
         """Whether something was counted in the older half of a window: a service that is younger has no past yet."""
         half = f"{Duration(window).seconds / 2:.0f}s"
         shortest = self.settings.slo.windows[0]
-        counted = self._entered(growth, shortest) if self._record else series(growth.series, self._job, growth.only)
+        counted = self._entered(growth, shortest) if self.records else series(growth.series, self._job, growth.only)
         return f"group by ({JOB}) (last_over_time({counted}[{half}] offset {half}))"
 
     def _entered(self, growth: Growth, window: str, *matchers: str, suffix: str = "") -> str:
         name = recorded(growth, window, suffix)
-        self.recordings[name] = Recording(name, self._written(growth, window, *matchers), window)
-        return name
+        return self.enter(Recording(name, self._written(growth, window, *matchers), window, slow=growth.slow))
+
+    def enter(self, recording: Recording) -> str:
+        """Has Prometheus compute an expression after all that was entered before. Returns its name."""
+        self.recordings[recording.name + "".join(recording.labels.values())] = recording
+        return recording.name
 
     def _written(self, growth: Growth, window: str, *matchers: str) -> str:
         chosen = (_OF_OPERATIONS.get(matcher, matcher) for matcher in matchers)
-        found = increase(series(growth.series, self._job, growth.only, *chosen), window)
+        found = increase(series(growth.series, self._job, growth.only, *chosen), window, growth.gap)
         return total(growth.by, worked(found) if WORK in growth.by else found)

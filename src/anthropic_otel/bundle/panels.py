@@ -12,7 +12,7 @@ from enum import Enum
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import Metric
-from anthropic_otel.bundle.promql import JOB, increase, label, quantile, series, total
+from anthropic_otel.bundle.promql import GAP, JOB, increase, label, quantile, series, total
 
 NOW = "$__rate_interval"
 RANGE = "$__range"
@@ -128,9 +128,16 @@ def filtered(metric: Metric, suffix: str = "", *matchers: str) -> str:
     return series(metric.prometheus_name + suffix, f'{JOB}=~"$job"', 'instance=~"$instance"', *chosen, *matchers)
 
 
-def grown(metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count", window: str = RANGE) -> str:
+def grown(
+    metric: Metric,
+    *matchers: str,
+    by: Iterable[str] = (),
+    of: str = "_count",
+    window: str = RANGE,
+    gap: str = GAP,
+) -> str:
     """How much a metric's series have grown in the time that the dashboard shows, or in another window."""
-    return total(by, increase(filtered(metric, of, *matchers), window))
+    return total(by, increase(filtered(metric, of, *matchers), window, gap))
 
 
 def per_second(metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count") -> str:

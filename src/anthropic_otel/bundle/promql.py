@@ -58,14 +58,15 @@ def series(name: str, *matchers: str) -> str:
     return f"{name}{{{kept}}}" if kept else name
 
 
-def increase(selector: str, window: str) -> str:
+def increase(selector: str, window: str, gap: str = GAP) -> str:
     """How much each counter has grown in `window`, counting the first increment of a new one.
 
-    A series that had a sample in the hour before the window is an old one. Were it only asked whether there is one at
-    the window's start, every counter would be new again, with all that it ever counted, after each short outage.
+    A series that had a sample in the hour before the window, or in another `gap`, is an old one. Were it only asked
+    whether there is one at the window's start, every counter would be new again, with all that it ever counted, after
+    each short outage.
     """
     return (
-        f"(\n  last_over_time({selector}[{window}])\n  unless\n  last_over_time({selector}[{GAP}] offset {window})\n)\n"
+        f"(\n  last_over_time({selector}[{window}])\n  unless\n  last_over_time({selector}[{gap}] offset {window})\n)\n"
         f"or\nincrease({selector}[{window}])"
     )
 

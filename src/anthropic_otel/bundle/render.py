@@ -7,14 +7,14 @@ and the check in CI cannot differ in what they hold to be generated.
 from __future__ import annotations
 
 from anthropic_otel.bundle import grafana, kubernetes, rules
-from anthropic_otel.bundle.boards import attempts, limits, overview
+from anthropic_otel.bundle.boards import attempts, limits, overview, usage
 from anthropic_otel.bundle.panels import Board
 from anthropic_otel.bundle.settings import Settings
 
 
 def boards(settings: Settings) -> tuple[Board, ...]:
     """Every dashboard."""
-    return overview.board(settings), attempts.board(settings), limits.board(settings)
+    return overview.board(settings), attempts.board(settings), limits.board(settings), usage.board(settings)
 
 
 def generated(settings: Settings) -> dict[str, str]:

@@ -26,12 +26,12 @@ _SLOW = 3600.0
 
 def prometheus(settings: Settings) -> str:
     """The rule file of Prometheus."""
-    return HEADER + dump({"groups": _groups(settings)})
+    return _header(settings) + dump({"groups": _groups(settings)})
 
 
 def operator(settings: Settings) -> str:
     """The PrometheusRule resource of the Prometheus operator."""
-    return HEADER + dump(
+    return _header(settings) + dump(
         {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "PrometheusRule",
@@ -51,7 +51,7 @@ def grafana(settings: Settings) -> str:
         "interval": settings.evaluation.interval,
         "rules": rules,
     }
-    return HEADER + dump({"apiVersion": 1, "groups": [group]})
+    return _header(settings) + dump({"apiVersion": 1, "groups": [group]})
 
 
 def labels(settings: Settings, alert: Alert) -> dict[str, str]:
@@ -67,17 +67,21 @@ def texts(settings: Settings, alert: Alert) -> dict[str, str]:
         "description": alert.description,
         "runbook_url": f"{settings.links.runbooks.rstrip('/')}/{alert.name}.md",
         "dashboard_url": f"{settings.links.grafana.rstrip('/')}/d/anthropic-otel-{alert.dashboard}"
-        f"?var-job={{{{ $labels.{JOB} }}}}",
+        + (f"?var-job={{{{ $labels.{JOB} }}}}" if alert.per_job else ""),
     }
+
+
+def _header(settings: Settings) -> str:
+    spend = settings.spend
+    return f"{HEADER}# Prices: {spend.prices_from}, list prices of {spend.prices_of}, in USD.\n"
 
 
 def _groups(settings: Settings) -> list[dict[str, Any]]:
     """Two groups: the counts over long windows, and the others with the alerts, which come last as they read them."""
     ledger = Ledger(settings)
     rules = [_rule(settings, alert) for alert in alerts(ledger)]
-    found = ledger.recordings.values()
-    slow = _recorded(r for r in found if Duration(r.window).seconds > _SLOW)
-    fast = _recorded(r for r in found if Duration(r.window).seconds <= _SLOW)
+    slow = _recorded(each for each in ledger.recordings.values() if _is_slow(each))
+    fast = _recorded(each for each in ledger.recordings.values() if not _is_slow(each))
     groups = [
         ("anthropic-client-long-windows", settings.evaluation.slow_interval, slow),
         ("anthropic-client", settings.evaluation.interval, fast + rules),
@@ -85,8 +89,15 @@ def _groups(settings: Settings) -> list[dict[str, Any]]:
     return [{"name": name, "interval": str(interval), "rules": rules} for name, interval, rules in groups if rules]
 
 
+def _is_slow(recording: Recording) -> bool:
+    return recording.slow or Duration(recording.window).seconds > _SLOW
+
+
 def _recorded(found: Iterable[Recording]) -> list[dict[str, Any]]:
-    return [{"record": recording.name, "expr": recording.expression} for recording in found]
+    return [
+        {"record": each.name, "expr": each.expression, **({"labels": dict(each.labels)} if each.labels else {})}
+        for each in found
+    ]
 
 
 def _rule(settings: Settings, alert: Alert) -> dict[str, Any]:

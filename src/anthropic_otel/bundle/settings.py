@@ -7,7 +7,7 @@ that this module does not know, or with a value that cannot work, is refused wit
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -20,15 +20,18 @@ from anthropic_otel.bundle.conditions import (
     Full,
     Hang,
     Headroom,
+    Limit,
     Longer,
     Outage,
     Refusals,
+    Rise,
     Share,
     Silence,
     SlowShare,
 )
 
 T = TypeVar("T")
+_PRICES = re.compile(r"^( *)prices:\n(?:\1  (?:- |#).*\n)+", re.MULTILINE)
 _DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
 
 
@@ -96,6 +99,36 @@ class Slo:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What a million tokens of a model cost, in USD, by kind. `input` is that of what no cache has to do with.
+
+    `model` is the name that requests ask for. It stands for the same name with a date behind it, too.
+    """
+
+    model: str
+    input: float
+    cache_read: float
+    cache_write_5m: float
+    cache_write_1h: float
+    output: float
+
+
+@dataclass(frozen=True)
+class Spend:
+    """What calls cost, and may cost in a day, in USD. A budget of 0 is none.
+
+    `cache_writes` says which of the two prices is taken for what is written to the cache. `prices_from` and `prices_of`
+    say where the prices are from, and of which day.
+    """
+
+    budget_per_day: float
+    cache_writes: str
+    prices_from: str
+    prices_of: str
+    prices: tuple[Price, ...]
+
+
+@dataclass(frozen=True)
 class Alerts:
     """One field per alert; its name is the alert's name."""
 
@@ -116,6 +149,8 @@ class Alerts:
     AnthropicLowHeadroom: Headroom
     AnthropicSlowFirstChunk: SlowShare
     AnthropicStreamStalls: SlowShare
+    AnthropicDailyBudget: Limit
+    AnthropicCostRise: Rise
     AnthropicTelemetryAbsent: Silence
     AnthropicTelemetryLost: Count
     AnthropicTelemetryRefused: Count
@@ -135,6 +170,7 @@ class Settings:
     links: Links
     evaluation: Evaluation
     slo: Slo
+    spend: Spend
     alerts: Alerts
 
 
@@ -166,9 +202,19 @@ def edited(text: str, **values: str | float) -> str:
         line = re.search(rf"^([ \t]*){key}:.*$", text, re.MULTILINE)
         if line is None:
             raise SettingsError(f"no line of its own for {key!r}, so it cannot be changed")
-        shown = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else f"{value:g}"
+        shown = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else f"{value:.12g}"
         text = f"{text[: line.start()]}{line[1]}{key}: {shown}{text[line.end() :]}"
     return text
+
+
+def with_prices(text: str, lines: Iterable[str]) -> str:
+    """The text of a thresholds file with other lines of prices. Raises `SettingsError` where it has none."""
+    rows = _PRICES.search(text)
+    if rows is None:
+        raise SettingsError("no list `prices` with a line for each, so it cannot be replaced")
+    indent = rows[1]
+    new = "".join(f"{indent}  {line}\n" for line in lines)
+    return f"{text[: rows.start()]}{indent}prices:\n{new}{text[rows.end() :]}"
 
 
 def _build(kind: type[T], value: Any, where: str) -> T:

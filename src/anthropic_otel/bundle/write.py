@@ -61,6 +61,8 @@ def write_bundle(
     slo: float | None = None,
     grafana: str | None = None,
     runbooks: str | None = None,
+    budget: float | None = None,
+    prices: Iterable[str] | None = None,
     thresholds: str | Path | None = None,
     only: Iterable[str] = (),
     force: bool = False,
@@ -75,18 +77,29 @@ def write_bundle(
         slo: The percentage of calls that must not fail, such as 99.9.
         grafana: The address of your Grafana, to which the alerts lead.
         runbooks: The address under which your team reads the runbooks, to which alerts and panels lead.
+        budget: What all calls together may cost in 24 hours, in USD, by the dashboards' estimate; 0 for no budget.
+        prices: The names of models, as requests name them. Their prices of today are taken from the package
+            `genai-prices`, as it is installed, in place of the list that there is.
         thresholds: A thresholds file to use in place of the shipped one; all of the above go on top of it.
         only: Which parts to write: some of `dashboards`, `rules` and `collector`. Empty: all of them.
         force: Overwrite also what has been changed since.
 
     Raises:
         Changed: Some files were changed by somebody. Nothing has been written.
-        BundleError: The thresholds cannot be used, or what is needed to make files from them is not installed.
+        BundleError: The thresholds cannot be used, a model has no price, or what is needed to make files is not
+            installed.
         OSError: Reading or writing failed.
     """
     target = Path(directory)
     before, options = _remembered(target)
-    given: dict[str, str | float | None] = {"job": job, "objective": slo, "grafana": grafana, "runbooks": runbooks}
+    given: dict[str, str | float | None] = {
+        "job": job,
+        "objective": slo,
+        "grafana": grafana,
+        "runbooks": runbooks,
+        "budget_per_day": budget,
+        **(_prices_of_today(prices) if prices is not None else {}),
+    }
     if thresholds is not None:
         # The file says all that the options of earlier runs did, and perhaps otherwise by now.
         options = {"thresholds": str(Path(thresholds).resolve())}
@@ -124,13 +137,15 @@ def _is_of(part: str, path: str) -> bool:
 
 def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
     """Every file of the bundle. Generated anew only if the thresholds are not the shipped ones."""
-    own = changes.pop("thresholds", None)
+    own, prices = changes.pop("thresholds", None), changes.pop("prices", None)
     thresholds = Path(str(own)) if own is not None else None
     made = {path: source.read_bytes() for path, source in files.shipped().items()}
     shipped = made[_THRESHOLDS].decode()
     try:
         text = thresholds.read_text(encoding="utf-8") if thresholds is not None else shipped
         text = settings.edited(text, **changes)
+        if prices is not None:
+            text = settings.with_prices(text, str(prices).splitlines())
         if text != shipped:
             made |= {path: content.encode() for path, content in _generated(text).items()}
             made[_THRESHOLDS] = text.encode()
@@ -139,15 +154,31 @@ def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
     return made
 
 
+def _prices_of_today(models: Iterable[str]) -> dict[str, str]:
+    """The prices of models, their source and their day, to be remembered: another day they may be others."""
+    try:
+        from anthropic_otel.bundle import prices
+
+        day = prices.today()
+        source, lines = prices.of_day(models, day)
+    except ImportError as error:
+        raise _missing(error) from error
+    except settings.SettingsError as error:
+        raise BundleError(str(error)) from error
+    return {"prices": "\n".join(lines), "prices_from": source, "prices_of": day.date().isoformat()}
+
+
+def _missing(error: ImportError) -> BundleError:
+    return BundleError(_TOO_OLD if sys.version_info < (3, 11) else f"{error}: pip install 'anthropic-otel[bundle]'")
+
+
 def _generated(text: str) -> dict[str, str]:
     """The files that are made from thresholds. The generator's needs are imported only here."""
     try:
         parsed = settings.parse(text)
         from anthropic_otel.bundle import render
     except ImportError as error:
-        if sys.version_info < (3, 11):
-            raise BundleError(_TOO_OLD) from error
-        raise BundleError(f"{error}: pip install 'anthropic-otel[bundle]'") from error
+        raise _missing(error) from error
     return render.generated(parsed)
 
 

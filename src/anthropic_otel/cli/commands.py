@@ -132,30 +132,39 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
         raise click.ClickException(f"port {port}: {error.strerror}") from error
 
 
+def _names(text: str | None) -> list[str]:
+    """What stands between commas."""
+    return [name.strip() for name in text.split(",")] if text else []
+
+
 @cli.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--job", metavar="REGEX", help="Only services with this Prometheus label `job`.")
 @click.option("--slo", type=click.FloatRange(0, 100, min_open=True, max_open=True), help="Percent of calls to succeed.")
 @click.option("--grafana", metavar="URL", help="Where your Grafana is: alerts lead to its dashboards.")
 @click.option("--runbooks", metavar="URL", help="Where you serve docs/runbooks: alerts and panels lead there.")
+@click.option("--budget", type=click.FloatRange(0), metavar="USD", help="What all calls may cost in 24 hours; 0: none.")
+@click.option("--prices", metavar="MODELS", help="Take the prices of these models, by commas, from genai-prices.")
 @click.option(
     "--thresholds", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="A thresholds file of your own."
 )
 @click.option("--only", metavar="PARTS", help="Write some parts only: dashboards, rules, collector, by commas.")
 @click.option("--force", is_flag=True, help="Overwrite also what has been changed since.")
-def bundle(directory: Path, force: bool, only: str | None, **options: Any) -> None:
+def bundle(directory: Path, force: bool, only: str | None, prices: str | None, **options: Any) -> None:
     """Write out dashboards, alert rules and configs.
 
     Grafana dashboards, Prometheus alert rules with their runbooks, and Collector configs, into DIRECTORY. What changes
     them needs 'anthropic-otel[bundle]'. An option that is not given is what it was the last time in DIRECTORY.
 
+    \b
     Example: anthropic-otel bundle monitoring --job 'shop|billing' --slo 99.9 --grafana https://grafana.example.com
+    Example: anthropic-otel bundle monitoring --prices claude-opus-5-5,claude-sonnet-5-5 --budget 100
     """
     from anthropic_otel.bundle import BundleError, Changed, write_bundle
 
     try:
-        parts = [part.strip() for part in only.split(",")] if only else []
-        done = write_bundle(directory, force=force, only=parts, **options)
+        models = _names(prices) if prices is not None else None
+        done = write_bundle(directory, force=force, only=_names(only), prices=models, **options)
     except Changed as error:
         paths = "".join(f"\n  {path}" for path in error.paths)
         raise click.ClickException(f"changed by somebody, so not overwritten (--force does):{paths}") from error

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from anthropic_otel.bundle.alerts import attempts, calls, hanging, outages, refusals, telemetry
+from anthropic_otel.bundle.alerts import attempts, calls, hanging, outages, refusals, spend, telemetry
 from anthropic_otel.bundle.alerts.model import Alert
 from anthropic_otel.bundle.growth import Ledger
 
-_RULES: tuple[Callable[[Ledger], Alert], ...] = (
+_RULES: tuple[Callable[[Ledger], Alert | None], ...] = (
     outages.all_failing,
     outages.target_failing,
     hanging.hanging,
@@ -31,6 +31,8 @@ _RULES: tuple[Callable[[Ledger], Alert], ...] = (
     attempts.headroom,
     attempts.first_chunk,
     attempts.stalls,
+    spend.daily_budget,
+    spend.rise,
     telemetry.absent,
     telemetry.lost,
     telemetry.refused,
@@ -40,6 +42,5 @@ _RULES: tuple[Callable[[Ledger], Alert], ...] = (
 
 
 def alerts(ledger: Ledger) -> Iterator[Alert]:
-    """Every alert rule, the pages first. What they count is entered in the ledger."""
-    for rule in _RULES:
-        yield rule(ledger)
+    """Every alert rule that the settings ask for, the pages first. What they count is entered in the ledger."""
+    yield from (alert for rule in _RULES if (alert := rule(ledger)) is not None)

@@ -33,6 +33,7 @@ class About(str, Enum):
     NETWORK = "network"
     RETRIES = "retries"
     STREAMS = "streams"
+    COST = "cost"
     TELEMETRY = "telemetry"
 
 
@@ -57,6 +58,8 @@ class Alert:
     dashboard: str
     summary: str
     description: str
+    per_job: bool = True
+    """Whether it is about one service, which its label `job` names."""
 
 
 def share(bad: str, every: str, ratio: float, at_least: float, join: str = "") -> str:

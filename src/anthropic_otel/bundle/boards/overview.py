@@ -6,7 +6,7 @@ Rule: answers first. The top row can be read by someone who has never seen it.
 from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.bundle.boards import faults, senders, services, tokens
+from anthropic_otel.bundle.boards import faults, senders, services, tokens, usage
 from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS, OF_INFERENCE
 from anthropic_otel.bundle.growth import (
     ANSWERED,
@@ -55,7 +55,7 @@ def board(settings: Settings) -> Board:
             Row("Service level", _service_level(settings)),
             Row("Calls", _calls()),
             Row("Latency", _latency()),
-            Row("Tokens", tokens.panels()),
+            Row("Tokens and cost", (tokens.lost(), usage.hourly_by_service(16))),
         ),
     )
 

@@ -1,6 +1,6 @@
-"""The row "Tokens" of the overview: what was used, by model and by kind, and what of it was for nothing.
+"""The panels on tokens: what was used, by model and by kind, and what of it was for nothing.
 
-Rule: tokens and no money. What a token costs changes, differs by model and contract, and is no fact of the library's.
+Rule: tokens and no money. What they cost is an estimate, and is on the panels of `usage` alone.
 """
 
 from __future__ import annotations
@@ -45,8 +45,24 @@ def _rest(whole: Metric, *parts: Metric) -> str:
     return " - ".join(f"({per_second(metric, of='')})" for metric in (whole, *parts))
 
 
+def lost() -> Panel:
+    """What attempts used that gave the app no whole reply."""
+    return Panel(
+        "What failures cost: tokens for nothing",
+        Kind.BARS,
+        "short",
+        "Input and output tokens of attempts that failed, were cancelled or were abandoned, in the time shown, by "
+        "model. At least so many: of a broken stream it is what the API had told before it broke.",
+        (Query(f"{lost_tokens((MODEL,))} > 0", f"{{{{{MODEL}}}}}"),),
+        "usage",
+        nothing=NO_FAILURES,
+        width=8,
+        ink="red",
+    )
+
+
 def panels() -> tuple[Panel, ...]:
-    """The panels of the row."""
+    """What was used, by model and by kind, and how much of it came from the cache."""
     by_kind = (
         (per_second(s.USAGE_CACHE_READ, of=""), "from the cache"),
         (per_second(s.USAGE_CACHE_WRITE, of=""), "into the cache"),
@@ -55,18 +71,6 @@ def panels() -> tuple[Panel, ...]:
         (_rest(s.USAGE_OUTPUT, s.USAGE_REASONING), "other output"),
     )
     return (
-        Panel(
-            "What failures cost: tokens for nothing",
-            Kind.BARS,
-            "short",
-            "Input and output tokens of attempts that failed, were cancelled or were abandoned, in the time shown, by "
-            "model. At least so many: of a broken stream it is what the API had told before it broke.",
-            (Query(f"{lost_tokens((MODEL,))} > 0", f"{{{{{MODEL}}}}}"),),
-            "attempts",
-            nothing=NO_FAILURES,
-            width=8,
-            ink="red",
-        ),
         Panel(
             "Tokens per second by model",
             Kind.LINES,
@@ -93,7 +97,7 @@ def panels() -> tuple[Panel, ...]:
             colours=_KINDS,
         ),
         Panel(
-            "Input from the cache",
+            "Input from the cache, by model",
             Kind.LINES,
             "percentunit",
             "Share of the input tokens that were read from the prompt cache, by model. A fall after a deployment: the "

@@ -1,0 +1,60 @@
+"""The alerts on what calls cost: more than a day may cost, and more than they did before.
+
+Rule: they are tickets. No user is hurt, and the amount is an estimate: at least so much, by list prices.
+"""
+
+from __future__ import annotations
+
+from anthropic_otel.bundle import spend
+from anthropic_otel.bundle.alerts.model import About, Alert, Urgency
+from anthropic_otel.bundle.growth import Ledger
+from anthropic_otel.bundle.promql import JOB, grouped
+
+_COST = '{{ $value | printf "%.2f" }} USD'
+
+
+def daily_budget(e: Ledger) -> Alert | None:
+    a, budget = e.settings.alerts.AnthropicDailyBudget, e.settings.spend.budget_per_day
+    # Recorded in any case: the dashboard shows it.
+    found = spend.used(e, spend.DAY)
+    if not budget:
+        return None
+    return Alert(
+        "AnthropicDailyBudget",
+        f"sum {grouped(found)} > {budget:.12g}",
+        a.hold,
+        a.keep,
+        Urgency.TICKET,
+        About.COST,
+        "usage",
+        f"The Claude calls of the last 24 hours cost at least {_COST}, more than the budget of {budget:.12g} USD",
+        "All services together, estimated from their tokens and from list prices. Which service, which model, and "
+        "since when is on the dashboard.",
+        per_job=False,
+    )
+
+
+def rise(e: Ledger) -> Alert:
+    a = e.settings.alerts.AnthropicCostRise
+    now = spend.used(e, a.window)
+    half = f"{a.before.seconds / 2:.0f}s"
+    # Less the last day: what rises and stays would soon be its own past, and no longer be told.
+    # Without recording rules there is no series to look back on, and the past is computed in steps of the window.
+    if e.records:
+        highest = f"max_over_time({now}[{a.before}] offset {spend.DAY})"
+        past = f"last_over_time({now}[{half}] offset {half})"
+    else:
+        highest = f"max_over_time({now}[{a.before}:{a.window}] offset {spend.DAY})"
+        past = spend.seen(e, half)
+    return Alert(
+        "AnthropicCostRise",
+        f"{now} > {a.rise:g} * {highest}\nand\n{now} >= {a.at_least:g}\nand\ngroup by ({JOB}) {grouped(past)}",
+        a.hold,
+        a.keep,
+        Urgency.TICKET,
+        About.COST,
+        "usage",
+        f"{{{{ $labels.job }}}}: the Claude calls of the last {a.window} cost at least {_COST}",
+        f"That is more than {a.rise:g} times as much as in any {a.window} of the {a.before} until a day ago. More "
+        "users, longer prompts, another model, a cache that is missed, or a loop: the dashboard tells them apart.",
+    )

@@ -1,0 +1,212 @@
+"""What the dashboards say that calls cost, of a known load: what the simulator has sent, by the prices of the package
+that they were taken from.
+
+Prometheus' own promtool evaluates the shipped rules and the queries of the shipped dashboards.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import anthropic
+import pytest
+import yaml
+
+if tuple(sys.version_info) < (3, 11):
+    pytest.skip("genai-prices needs Python 3.11", allow_module_level=True)
+
+import genai_prices
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.bundle import files, prices, settings
+from anthropic_otel.bundle.promql import label
+from anthropic_otel.simulator import Cut, Ending, ErrorEvent, Point, Simulator
+from anthropic_otel.simulator.exchange import Served
+from support import promtool
+from support.telemetry import Telemetry
+
+from .test_panel_values import expression
+
+pytestmark = pytest.mark.slow
+
+MINUTE = 60
+MODEL = label(s.GEN_AI_REQUEST_MODEL)
+OPUS, HAIKU, UNKNOWN, ADVISOR = "claude-opus-5-5", "claude-haiku-4-5-20251001", "our-own-model", "claude-advisor-1"
+CACHED: list[Any] = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control": {"type": "ephemeral"}}]
+THINKING = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+COMPACTION = {"context_management": {"edits": [{"type": "compact_20260112"}]}}
+SEARCH = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
+ADVISED = {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": ADVISOR}]}
+SHIPPED = settings.load().spend
+Holds = Callable[[Mapping[str, str], Mapping[str, float]], None]
+"""Checks that some queries give some values, at the tenth minute."""
+
+
+@pytest.fixture(scope="module")
+def holds(promtool_path: str, tmp_path_factory: pytest.TempPathFactory) -> Holds:
+    """With the shipped rules."""
+    groups = yaml.safe_load(files.source("dashboards/alerts/rules.yaml").read_text())["groups"]
+    named = re.compile("claude_|gen_ai_")
+    recording = [rule for group in groups for rule in group["rules"] if named.search(rule.get("record", ""))]
+    work = tmp_path_factory.mktemp("promtool")
+
+    def check(series: Mapping[str, str], wanted: Mapping[str, float]) -> None:
+        expectations = [
+            {
+                "expr": f"count(abs(({query}) - {value!r}) < 1e-12)",
+                "eval_time": "10m",
+                "exp_samples": [{"labels": "{}", "value": 1}],
+            }
+            for query, value in wanted.items()
+        ]
+        test = {
+            "interval": f"{MINUTE}s",
+            "input_series": [{"series": one, "values": values} for one, values in series.items()],
+            "promql_expr_test": expectations,
+        }
+        said = promtool.run(promtool_path, work, recording, test, MINUTE)
+        assert not said, said
+
+    return check
+
+
+@pytest.fixture
+def used(sim: Simulator, recorded: Telemetry) -> dict[str, str]:
+    """The counters, from the fifth minute on, of a load of every kind of reply, and of failures."""
+    recorded.instrument()
+    with anthropic.Anthropic(base_url=sim.base_url, api_key="sk-ant-none", max_retries=1) as client:
+        for model in (OPUS, HAIKU, UNKNOWN):
+            for more in ({}, {"system": CACHED}, {"system": CACHED}, {"extra_body": THINKING}, {"extra_body": SEARCH}):
+                _ask(client, model, **more)
+        _ask(client, OPUS, extra_body=COMPACTION)
+        _ask(client, OPUS, extra_body=ADVISED)
+        sim.play("http_529", "ok")
+        _ask(client, HAIKU)
+        sim.play(ErrorEvent("overloaded_error", "no", after=6))
+        with suppress(anthropic.APIError):
+            for _ in client.messages.create(**_request(OPUS), stream=True, system=CACHED):
+                pass
+        sim.play(Cut(Point.BODY, Ending.STALL, after=3))
+        stream = client.messages.create(**_request(OPUS), stream=True)
+        for _ in stream:
+            stream.close()
+            break
+    return _series(recorded)
+
+
+def _request(model: str) -> dict[str, Any]:
+    return {"model": model, "max_tokens": 1024, "messages": [{"role": "user", "content": "Say something."}]}
+
+
+def _ask(client: anthropic.Anthropic, model: str, **more: Any) -> None:
+    client.messages.create(**_request(model), **more)
+
+
+def _series(recorded: Telemetry) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for metric in s.USAGE:
+        for point in recorded.points(metric):
+            labels = {"job": "shop", "instance": "1"} | {label(k): str(v) for k, v in point.attributes.items()}
+            text = ",".join(f'{key}="{value}"' for key, value in labels.items())
+            found[f"{metric.prometheus_name}{{{text}}}"] = f"_x5 {point.sum:g}x20"
+    return found
+
+
+# -- what it costs, by the package itself ------------------------------------------------------------------------------
+
+
+def paid(served: Served) -> Counter[str]:
+    """The price of the tokens of a reply by model, without what its server tools cost."""
+    found: Counter[str] = Counter()
+    if served.usage is None:
+        return found
+    model = json.loads(served.request.body)["model"]
+    parts = [(model, served.usage)]
+    for more in served.usage.get("iterations") or ():
+        if more["type"] != "message":
+            parts.append((more.get("model") or model, more))
+    for name, usage in parts:
+        with suppress(LookupError):
+            found[name] += _price(name, usage)  # type: ignore[assignment]
+    return found
+
+
+def _price(model: str, usage: Mapping[str, Any]) -> Decimal:
+    fields = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    reply = {"model": model, "usage": {name: usage.get(name) or 0 for name in fields}}
+    day = datetime.fromisoformat(f"{SHIPPED.prices_of}T00:00:00+00:00")
+    return (
+        genai_prices.extract_usage(reply, provider_id="anthropic").calc_price(genai_request_timestamp=day).total_price
+    )
+
+
+def test_the_cost_of_a_known_load_is_right_to_the_last_digit(
+    holds: Holds, used: dict[str, str], sim: Simulator
+) -> None:
+    """Cache reads, cache writes, thinking, compaction, retries, and streams that broke or were left."""
+    by_model: Counter[str] = sum((paid(each) for each in sim.served), Counter())
+    assert by_model.keys() == {OPUS, HAIKU}
+    total = float(sum(by_model.values()))
+    broken, left = (float(sum(paid(each).values())) for each in sim.served[-2:])
+    assert 0 < left < broken < total
+    queries = {
+        expression("Cost"): total,
+        expression("Cost of the last 24 hours"): total,
+        expression("Cost of failures"): broken + left,
+        'job:claude_cost_usd:increase1h{job="shop"}': total,
+    }
+    holds(used, {f"sum({query})": value for query, value in queries.items()})
+
+
+def test_what_has_no_price_is_shown_as_not_priced(holds: Holds, used: dict[str, str], sim: Simulator) -> None:
+    """With all of its tokens; what has a price is not there."""
+    shown = expression("Not priced: tokens of models without a price")
+    tokens = {UNKNOWN: _tokens(sim, UNKNOWN), ADVISOR: 550}
+    queries = {
+        f'({shown}) and on ({MODEL}) label_replace(vector(1), "{MODEL}", "{model}", "", "")': float(count)
+        for model, count in tokens.items()
+    }
+    holds(used, {f"sum({query})": value for query, value in queries.items()} | {f"count({shown})": 2.0})
+
+
+def _tokens(sim: Simulator, model: str) -> int:
+    found = 0
+    for each in sim.served:
+        if each.usage and json.loads(each.request.body)["model"] == model:
+            found += sum(each.usage[name] for name in ("input_tokens", "output_tokens"))
+            found += sum(each.usage[f"cache_{how}_input_tokens"] for how in ("read", "creation"))
+    return found
+
+
+def test_a_steady_load_costs_what_it_costs_an_hour(holds: Holds) -> None:
+    """A thousand tokens of each kind a minute, by model, by service and by kind; a cached token is not paid twice."""
+    thousand = {"INPUT": 3, "OUTPUT": 1, "CACHE_READ": 1, "CACHE_WRITE": 1, "REASONING": 1}
+    labels = f'job="shop",instance="1",{MODEL}="{OPUS}",{label(s.ATTEMPT_OUTCOME)}="completed"'
+    series = {
+        f"{getattr(s, f'USAGE_{kind}').prometheus_name}{{{labels}}}": f"0+{1000 * times}x20"
+        for kind, times in thousand.items()
+    }
+    (price,) = (price for price in SHIPPED.prices if price.model == OPUS)
+    each = {"C": price.input, "A": price.cache_read, "B": price.cache_write_5m, "D": price.output}
+    by_kind = {expression("Cost an hour, by kind of token", ref): usd * 0.06 for ref, usd in each.items()}
+    whole = dict.fromkeys(
+        map(expression, ("Cost an hour, by model", "Cost an hour, by service")), sum(by_kind.values())
+    )
+    holds(series, {f"sum({query})": value for query, value in (by_kind | whole).items()})
+
+
+def test_the_shipped_prices_are_those_of_their_source_and_day() -> None:
+    """The package, at the version that the suite runs with, gives the same lines for that day."""
+    day = datetime.fromisoformat(f"{SHIPPED.prices_of}T00:00:00+00:00")
+    source, lines = prices.of_day((price.model for price in SHIPPED.prices), day)
+    assert source == SHIPPED.prices_from
+    text = files.source("dashboards/thresholds.yaml").read_text()
+    assert settings.with_prices(text, lines) == text
