@@ -23,7 +23,8 @@ RETRY_COUNT = "x-stainless-retry-count"
 class Case:
     """One kind of call. `base_url` is that of a server on a socket; without one the transport is a mock.
 
-    `sdk_traces` is whether the SDK makes its own call span. `retry` is a 529 before the 200.
+    `sdk_traces` is whether the SDK makes its own call span. `retry` is a 529 before the 200. `segment` is how many
+    bytes of a stream come in a chunk; 0 for an event per chunk.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Case:
     asynchronous: bool = False
     retry: bool = False
     deltas: int = 200
+    segment: int = 0
     sdk_traces: bool = True
     base_url: str | None = None
 
@@ -115,7 +117,7 @@ _EVENTS = [*HEADERS, ("content-type", "text/event-stream; charset=utf-8")]
 
 
 class Chunks(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """A body that comes one event per chunk."""
+    """A body that comes in these chunks."""
 
     def __init__(self, chunks: list[bytes]) -> None:
         self._chunks = chunks
@@ -140,6 +142,14 @@ def events(deltas: int) -> list[bytes]:
     return [f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n".encode() for name, data in listed]
 
 
+def cut(chunks: list[bytes], segment: int) -> list[bytes]:
+    """The same bytes in chunks of `segment`, wherever an event ends; as they are for 0."""
+    if not segment:
+        return chunks
+    text = b"".join(chunks)
+    return [text[at : at + segment] for at in range(0, len(text), segment)]
+
+
 def answer(case: Case, chunks: list[bytes], request: Any) -> Any:
     """The response to a request of a case."""
     if case.retry and request.headers[RETRY_COUNT] == "0":
@@ -153,7 +163,7 @@ _REPLY = json.dumps(_MESSAGE).encode()
 
 
 def _handler(case: Case) -> Callable[[Any], Any]:
-    chunks = events(case.deltas)
+    chunks = cut(events(case.deltas), case.segment)
 
     def handle(request: Any) -> Any:
         return answer(case, chunks, request)

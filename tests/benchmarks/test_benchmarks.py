@@ -32,6 +32,20 @@ def test_every_case_runs_and_every_figure_is_printed() -> None:
     assert all("HTTPX2" in goal or "growth" in goal for goal in unknown)
 
 
+def test_a_delta_is_measured_in_chunks_of_both_kinds() -> None:
+    """With an event per chunk and in chunks of 1,460 bytes, sync and async, each with whether it is cheap enough."""
+    header, _, *rows = _run("benchmarks.deltas", "--tiny").splitlines()
+    assert header.split("|")[-2].strip() == "at most 5 %"
+    found = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+    assert [row[0] for row in found] == [
+        "an event per chunk",
+        "chunks of 1,460 bytes",
+        "an event per chunk, async",
+        "chunks of 1,460 bytes, async",
+    ]
+    assert {row[-1] for row in found} <= {"yes", "NO"}
+
+
 def test_the_floor_makes_the_calls_that_the_library_makes() -> None:
     """The recording has the attempt's span with its start and end, and a measurement for each histogram of a call."""
     first, *others = [case.split("#   ")[0] for case in _run("benchmarks.floor").split("# Case")[1:]]
