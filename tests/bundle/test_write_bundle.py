@@ -260,6 +260,7 @@ def test_prices_are_taken_from_the_package_by_the_names_of_models_and_stay_until
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With their source and their day, in the rules and on the dashboard; a later run needs the package no more."""
+    pytest.importorskip("genai_prices")
     bedrock = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
     monkeypatch.setattr("anthropic_otel.bundle.prices.today", lambda: datetime(2026, 11, 20, tzinfo=timezone.utc))
     write_bundle(tmp_path, prices=["claude-opus-5-5", bedrock])
@@ -292,6 +293,7 @@ def test_prices_are_taken_from_the_package_by_the_names_of_models_and_stay_until
 )
 def test_a_model_without_a_price_is_refused_by_its_name(tmp_path: Path, prices: list[str], said: str) -> None:
     """Before anything is written."""
+    pytest.importorskip("genai_prices")
     with pytest.raises(BundleError, match=said):
         write_bundle(tmp_path / "out", prices=prices)
     assert not (tmp_path / "out").exists()

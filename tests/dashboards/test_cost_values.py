@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
 import yaml
 
-if tuple(sys.version_info) < (3, 11):
-    pytest.skip("genai-prices needs Python 3.11", allow_module_level=True)
-
-import genai_prices
-
 from anthropic_otel._core import semconv as s
-from anthropic_otel.bundle import files, prices, settings
+from anthropic_otel._core.semconv import Metric
+from anthropic_otel.bundle import files, prices, settings, spend
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.simulator import Cut, Ending, ErrorEvent, Point, Simulator
 from anthropic_otel.simulator.exchange import Served
@@ -35,10 +31,11 @@ from support.telemetry import Telemetry
 
 from .test_panel_values import expression
 
+genai_prices = pytest.importorskip("genai_prices", reason="genai-prices needs Python 3.11")
 pytestmark = pytest.mark.slow
 
 MINUTE = 60
-MODEL = label(s.GEN_AI_REQUEST_MODEL)
+MODEL, OUTCOME, KIND = map(label, (s.GEN_AI_REQUEST_MODEL, s.ATTEMPT_OUTCOME, s.RATELIMIT_KIND))
 OPUS, HAIKU, UNKNOWN, ADVISOR = "claude-opus-5-5", "claude-haiku-4-5-20251001", "our-own-model", "claude-advisor-1"
 CACHED: list[Any] = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control": {"type": "ephemeral"}}]
 THINKING = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
@@ -46,8 +43,8 @@ COMPACTION = {"context_management": {"edits": [{"type": "compact_20260112"}]}}
 SEARCH = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
 ADVISED = {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": ADVISOR}]}
 SHIPPED = settings.load().spend
-Holds = Callable[[Mapping[str, str], Mapping[str, float]], None]
-"""Checks that some queries give some values, at the tenth minute."""
+Holds = Callable[..., None]
+"""Checks that some queries give some values of some series, at the tenth minute or at another one."""
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +55,11 @@ def holds(promtool_path: str, tmp_path_factory: pytest.TempPathFactory) -> Holds
     recording = [rule for group in groups for rule in group["rules"] if named.search(rule.get("record", ""))]
     work = tmp_path_factory.mktemp("promtool")
 
-    def check(series: Mapping[str, str], wanted: Mapping[str, float]) -> None:
+    def check(series: Mapping[str, str], wanted: Mapping[str, float], at: int = 10) -> None:
         expectations = [
             {
-                "expr": f"count(abs(({query}) - {value!r}) < 1e-12)",
-                "eval_time": "10m",
+                "expr": f"count(abs(({query}) - {value!r}) < {1e-12 * max(1.0, value)!r})",
+                "eval_time": f"{at}m",
                 "exp_samples": [{"labels": "{}", "value": 1}],
             }
             for query, value in wanted.items()
@@ -143,9 +140,10 @@ def _price(model: str, usage: Mapping[str, Any]) -> Decimal:
     fields = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     reply = {"model": model, "usage": {name: usage.get(name) or 0 for name in fields}}
     day = datetime.fromisoformat(f"{SHIPPED.prices_of}T00:00:00+00:00")
-    return (
+    price: Decimal = (
         genai_prices.extract_usage(reply, provider_id="anthropic").calc_price(genai_request_timestamp=day).total_price
     )
+    return price
 
 
 def test_the_cost_of_a_known_load_is_right_to_the_last_digit(
@@ -161,6 +159,7 @@ def test_the_cost_of_a_known_load_is_right_to_the_last_digit(
         expression("Cost"): total,
         expression("Cost of the last 24 hours"): total,
         expression("Cost of failures"): broken + left,
+        expression("Cost of 24 hours, by service"): total,
         'job:claude_cost_usd:increase1h{job="shop"}': total,
     }
     holds(used, {f"sum({query})": value for query, value in queries.items()})
@@ -170,11 +169,13 @@ def test_what_has_no_price_is_shown_as_not_priced(holds: Holds, used: dict[str, 
     """With all of its tokens; what has a price is not there."""
     shown = expression("Not priced: tokens of models without a price")
     tokens = {UNKNOWN: _tokens(sim, UNKNOWN), ADVISOR: 550}
-    queries = {
-        f'({shown}) and on ({MODEL}) label_replace(vector(1), "{MODEL}", "{model}", "", "")': float(count)
-        for model, count in tokens.items()
-    }
-    holds(used, {f"sum({query})": value for query, value in queries.items()} | {f"count({shown})": 2.0})
+    each = {f"sum({_only(shown, MODEL, model)})": float(count) for model, count in tokens.items()}
+    holds(used, each | {f"count({shown})": 2.0})
+
+
+def _only(query: str, name: str, value: str) -> str:
+    """What a query gives with this value of a label."""
+    return f'({query}) and on ({name}) label_replace(vector(1), "{name}", "{value}", "", "")'
 
 
 def _tokens(sim: Simulator, model: str) -> int:
@@ -186,21 +187,79 @@ def _tokens(sim: Simulator, model: str) -> int:
     return found
 
 
-def test_a_steady_load_costs_what_it_costs_an_hour(holds: Holds) -> None:
-    """A thousand tokens of each kind a minute, by model, by service and by kind; a cached token is not paid twice."""
-    thousand = {"INPUT": 3, "OUTPUT": 1, "CACHE_READ": 1, "CACHE_WRITE": 1, "REASONING": 1}
-    labels = f'job="shop",instance="1",{MODEL}="{OPUS}",{label(s.ATTEMPT_OUTCOME)}="completed"'
+def steady(minutely: Mapping[Metric, int], model: str = OPUS, outcome: str = "completed") -> dict[str, str]:
+    """Counters that grow by so much every minute."""
+    labels = f'job="shop",instance="1",{MODEL}="{model}",{OUTCOME}="{outcome}"'
+    return {f"{metric.prometheus_name}{{{labels}}}": f"0+{minutely.get(metric, 0)}x20" for metric in s.USAGE}
+
+
+PRICE = next(price for price in SHIPPED.prices if price.model == OPUS)
+LIMIT = f'{s.RATELIMIT_LIMIT.prometheus_name}{{job="shop",instance="1",{MODEL}="{OPUS}",{KIND}="output_tokens"}}'
+THOUSAND = {
+    s.USAGE_INPUT: 3000,
+    s.USAGE_CACHE_READ: 1000,
+    s.USAGE_CACHE_WRITE: 1000,
+    s.USAGE_OUTPUT: 1000,
+    s.USAGE_REASONING: 1000,
+}
+"""A thousand tokens of each kind that has a price of its own; the reasoning is all of the output."""
+HOURLY = 60 * 1000 / 1_000_000
+STEADY = {
+    ("Input from the cache", "A"): 1 / 3,
+    ("Cost an hour, by model", "A"): HOURLY * (PRICE.input + PRICE.cache_read + PRICE.cache_write_5m + PRICE.output),
+    ("Cost an hour, by service", "A"): HOURLY * (PRICE.input + PRICE.cache_read + PRICE.cache_write_5m + PRICE.output),
+    ("Cost an hour, by kind of token", "A"): HOURLY * PRICE.cache_read,
+    ("Cost an hour, by kind of token", "B"): HOURLY * PRICE.cache_write_5m,
+    ("Cost an hour, by kind of token", "C"): HOURLY * PRICE.input,
+    ("Cost an hour, by kind of token", "D"): HOURLY * PRICE.output,
+    ("Prices of a million tokens", "A"): PRICE.input + PRICE.cache_read + PRICE.cache_write_5m + PRICE.output,
+    ("Tokens per second by model", "A"): 4000 / MINUTE,
+    ("Tokens per second by kind", "A"): 1000 / MINUTE,
+    ("Tokens per second by kind", "B"): 1000 / MINUTE,
+    ("Tokens per second by kind", "C"): 1000 / MINUTE,
+    ("Tokens per second by kind", "D"): 1000 / MINUTE,
+    ("Tokens per second by kind", "E"): 0.0,
+    ("Input from the cache, by model", "A"): 1 / 3,
+    ("Output tokens a second, against the limit", "A"): 1000 / MINUTE,
+    ("Output tokens a second, against the limit", "B"): 4000 / MINUTE,
+    ("Share of the output limit that is used", "A"): 0.25,
+}
+"""What the panels show of it, by title and letter of the query."""
+
+
+def test_a_steady_load_has_the_numbers_that_it_has(holds: Holds) -> None:
+    """Every amount an hour, every rate, every share: a cached token is not paid twice, nor one of reasoning."""
+    series = steady(THOUSAND) | {LIMIT: "4000x20"}
+    holds(series, {f"sum({expression(*panel)})": value for panel, value in STEADY.items()})
+
+
+def test_what_attempts_cost_that_were_for_nothing_is_told_by_how_they_ended(holds: Holds) -> None:
+    """Twelve dollars an hour for what broke, six for what the app left; what was completed is not in it."""
     series = {
-        f"{getattr(s, f'USAGE_{kind}').prometheus_name}{{{labels}}}": f"0+{1000 * times}x20"
-        for kind, times in thousand.items()
+        name: values
+        for outcome, tokens in (("completed", 7000), ("failed", 10_000), ("abandoned", 5000))
+        for name, values in steady({s.USAGE_OUTPUT: tokens}, outcome=outcome).items()
     }
-    (price,) = (price for price in SHIPPED.prices if price.model == OPUS)
-    each = {"C": price.input, "A": price.cache_read, "B": price.cache_write_5m, "D": price.output}
-    by_kind = {expression("Cost an hour, by kind of token", ref): usd * 0.06 for ref, usd in each.items()}
-    whole = dict.fromkeys(
-        map(expression, ("Cost an hour, by model", "Cost an hour, by service")), sum(by_kind.values())
-    )
-    holds(series, {f"sum({query})": value for query, value in (by_kind | whole).items()})
+    query = expression("Cost of failures an hour")
+    each = {f"sum({_only(query, OUTCOME, outcome)})": usd for outcome, usd in (("failed", 12.0), ("abandoned", 6.0))}
+    holds(series, each | {f"count({query})": 2.0})
+
+
+def test_a_rise_is_shown_as_how_many_times_the_dearest_hour_until_a_day_ago(holds: Holds) -> None:
+    """Two dollars, once four, and twelve since an hour: three times as much."""
+    rise = settings.load().alerts.AnthropicCostRise
+    recorded = f'{spend.recorded_cost(rise.window)}{{job="shop"}}'
+    series = {recorded: "2x60 4x60 2x1620 12x120"}
+    holds(series, {expression(f"Cost of {rise.window} against the dearest of {rise.before}"): 3.0}, at=1800)
+
+
+def test_every_panel_of_the_dashboard_is_judged() -> None:
+    """In this module. A new panel needs a number."""
+    board = json.loads(files.source("dashboards/usage.json").read_text())
+    titles = {(panel["title"], target["refId"]) for panel in board["panels"] for target in panel.get("targets", ())}
+    source = Path(__file__).read_text()
+    judged = {panel for panel in titles if panel in STEADY or f'expression("{panel[0]}")' in source}
+    assert {title for title, _ in titles - judged} == {"Cost of 1h against the dearest of 7d"}
 
 
 def test_the_shipped_prices_are_those_of_their_source_and_day() -> None:

@@ -13,13 +13,14 @@ from anthropic_otel.bundle.promql import equal, increase, label, quote, series, 
 
 LOST = f"{label(s.ATTEMPT_OUTCOME)}!={quote('completed')}"
 """Of attempts that gave the app no whole reply."""
-_KINDS: Colours = (
+KINDS: Colours = (
     ("from the cache", "light-blue"),
     ("into the cache", "blue"),
     ("other input", "purple"),
     ("reasoning", "light-orange"),
     ("other output", "orange"),
 )
+"""The kinds of token, the dearer the warmer."""
 
 
 def lost_tokens(by: tuple[str, ...] = ()) -> str:
@@ -94,7 +95,7 @@ def panels() -> tuple[Panel, ...]:
             tuple(Query(expression, legend) for expression, legend in by_kind),
             "limits",
             stacked=True,
-            colours=_KINDS,
+            colours=KINDS,
         ),
         Panel(
             "Input from the cache, by model",

@@ -19,6 +19,7 @@ from anthropic_otel.bundle.panels import (
     NOW,
     RANGE,
     Board,
+    Colours,
     Kind,
     Panel,
     Query,
@@ -177,8 +178,10 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
 def _costs(settings: Settings) -> tuple[Panel, ...]:
     rise, listed = settings.alerts.AnthropicCostRise, settings.spend
 
-    def hourly(title: str, description: str, *queries: Query, nothing: str = _NO_PRICES) -> Panel:
-        return Panel(title, Kind.LINES, _USD, description, queries, "overview", nothing, stacked=True)
+    def hourly(
+        title: str, description: str, *queries: Query, nothing: str = _NO_PRICES, colours: Colours = ()
+    ) -> Panel:
+        return Panel(title, Kind.LINES, _USD, description, queries, "overview", nothing, stacked=True, colours=colours)
 
     return (
         hourly(
@@ -192,6 +195,7 @@ def _costs(settings: Settings) -> tuple[Panel, ...]:
             "USD an hour. More of other input and less of the cache: the beginning of the prompt changes from call to "
             "call. More output: longer replies, or more thinking.",
             *(Query(_of_kind(kind), legend) for kind, legend in _LEGENDS),
+            colours=(*tokens.KINDS, ("output", "orange")),
         ),
         Panel(
             "Cost of 24 hours, by service",
@@ -242,6 +246,7 @@ def _costs(settings: Settings) -> tuple[Panel, ...]:
             "overview",
             _NO_PRICES,
             width=24,
+            height=12,
             decimals=3,
             ink="blue",
         ),
