@@ -162,8 +162,8 @@ def event_hooks(
     """Returns event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
 
     They patch nothing. They record everything except failures without an event of the transport: waits for a full
-    connection pool, and failures of custom transports. Each hop of a redirect is an attempt. The arguments are those of
-    `instrument`.
+    connection pool, and failures of custom transports. They know of no proxy. A redirect is one attempt. The arguments
+    are those of `instrument`.
     """
     check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
     check_options(usage=usage)
