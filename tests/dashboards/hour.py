@@ -21,14 +21,9 @@ from typing import Any, Final
 import anthropic
 import httpx2
 
-from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt, End
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.reading import Reading
-from anthropic_otel.bundle import spend
-from anthropic_otel.bundle.growth import MODEL, SLO_CALLS, recorded
-from anthropic_otel.bundle.promql import label
-from anthropic_otel.bundle.settings import Price, Settings
 from anthropic_otel.simulator.limits import Cost, Limits
 from anthropic_otel.simulator.ratelimits import RateLimits
 from dashboards.played import Play, Process, Sample, Steps
@@ -39,8 +34,6 @@ BEFORE: Final = 20 * 60
 """Seconds of good weather before the hour: windows look back, and counters are not new."""
 HOUR: Final = 3600
 LENGTH: Final = BEFORE + HOUR
-HISTORY: Final = 7 * 86_400
-"""For how many seconds the rules have recorded the service level before."""
 _REQUEST: Final = httpx2.Request("POST", "https://api.anthropic.com/v1/messages")
 
 
@@ -120,40 +113,6 @@ class Hour:
         """Every sample of the hour and of the time before it."""
         self.play.run(LENGTH)
         yield from self.play.exported
-
-    def history(self, settings: Settings) -> Iterator[tuple[float, Sample]]:
-        """What the rules would have recorded in the week before: a few calls in a thousand fail; prices and costs."""
-        prices = {price.model: price for price in settings.spend.prices}
-        for service in SERVICES:
-            yield from self._spent(service, prices[service.model], settings)
-        name = recorded(SLO_CALLS, settings.slo.windows[0])
-        at = self.end - LENGTH - HISTORY
-        while at < self.end:
-            for service in SERVICES:
-                calls = 5 * service.a_minute * service.processes * self._random.uniform(0.8, 1.2)
-                for outcome, share in (
-                    ("succeeded", 0.985),
-                    ("recovered", 0.012),
-                    ("exhausted", 0.002),
-                    ("failed", 0.001),
-                ):
-                    yield at, (name, {"job": service.job, label(s.CALL_OUTCOME): outcome}, round(calls * share, 3))
-            at += 240
-
-    def _spent(self, service: Service, price: Price, settings: Settings) -> Iterator[tuple[float, Sample]]:
-        uncached, cached, output = service.tokens
-        each = (uncached * price.input + cached * price.cache_read + output * price.output) / 1e6
-        hourly = each * service.a_minute * service.processes * 60
-        kinds = zip(spend.KINDS, (price.input, price.cache_read, price.cache_write_5m, price.output), strict=True)
-        rise = settings.alerts.AnthropicCostRise.window
-        known: list[Sample] = [(spend.recorded_cost(spend.DAY), {"job": service.job}, 24 * hourly)]
-        if service == next(one for one in SERVICES if one.model == service.model):
-            known += ((spend.PRICE, {MODEL: service.model, spend.KIND: kind}, usd) for kind, usd in kinds)
-        at = self.end - LENGTH - HISTORY
-        while at < self.end:
-            yield from ((at, sample) for sample in known)
-            yield at, (spend.recorded_cost(rise), {"job": service.job}, hourly * self._random.uniform(0.7, 1.1))
-            at += 240
 
     # -- weather -------------------------------------------------------------------------------------------------------
 

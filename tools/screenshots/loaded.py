@@ -22,7 +22,7 @@ from anthropic_otel.bundle import files, rules, settings  # noqa: E402
 from anthropic_otel.cli.stack import binaries, panels  # noqa: E402
 from anthropic_otel.cli.stack.layout import HOST, free_port  # noqa: E402
 from anthropic_otel.cli.stack.service import Service  # noqa: E402
-from dashboards import hour  # noqa: E402
+from dashboards import hour, week  # noqa: E402
 from dashboards.played import openmetrics  # noqa: E402
 
 SHOWN: Final = panels.Window(seconds=hour.HOUR, points=500)
@@ -46,13 +46,15 @@ def prometheus(work: Path) -> Iterator[str]:
     promtool, binary = binaries.find(binaries.PROMTOOL), binaries.find(binaries.PROMETHEUS)
     thresholds = yaml.safe_load(files.source("dashboards/thresholds.yaml").read_text())
     made = hour.Hour(time.time())
-    samples = list(made.samples())
+    played = list(made.samples())
+    began = made.end - hour.LENGTH
+    samples = week.Week(played, began, made.end, settings.parse(yaml.safe_dump(thresholds))).samples()
+    # To play takes its time, and the hour is to end now.
     late = time.time() - made.end
-    for name, rows in (("hour", samples), ("history", list(made.history(settings.parse(yaml.safe_dump(thresholds)))))):
-        with (work / f"{name}.txt").open("w") as text:
-            text.writelines(openmetrics((at + late, sample) for at, sample in rows))
-        command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=1488h"]
-        subprocess.run([*command, str(work / f"{name}.txt"), str(work / "data")], check=True, capture_output=True)
+    with (work / "samples.txt").open("w") as text:
+        text.writelines(openmetrics((at + late, sample) for at, sample in samples))
+    command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=1488h"]
+    subprocess.run([*command, str(work / "samples.txt"), str(work / "data")], check=True, capture_output=True)
     thresholds["evaluation"] |= {"interval": "1s", "slow_interval": "1s"}
     for alert in thresholds["alerts"].values():
         alert["hold"] = "1s"
