@@ -183,9 +183,11 @@ def test_good_is_green_and_bad_is_not(panel: dict[str, Any]) -> None:
                 assert (one["value"]["fixedColor"] == "green") == (name in GOOD), name
     colour = panel["fieldConfig"]["defaults"]["color"]
     if panel["type"] == "bargauge":
-        assert colour["mode"] == "fixed"
-        neutral = panel["title"].startswith("Prices")
-        assert colour["fixedColor"] in (("blue",) if neutral else ("red", "dark-red", "yellow"))
+        assert colour["mode"] == "thresholds"
+        nothing, some = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        assert nothing == {"value": None, "color": "text"}
+        assert some["value"] < 1e-3
+        assert some["color"] in ("red", "dark-red", "yellow")
     if "outcome" in panel["title"]:
         painted = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
         assert painted == {outcome.value for outcome in s.CallOutcome}
@@ -219,7 +221,7 @@ def test_what_no_other_dashboard_shows_is_shown() -> None:
 def test_the_links_of_the_table_open_traces_of_that_error_in_either_back_end() -> None:
     """The query in the address is valid once Grafana has filled it in."""
     (table,) = (panel for panel in loaded("attempts")["panels"] if panel["type"] == "table")
-    (override,) = table["fieldConfig"]["overrides"]
+    (override,) = (one for one in table["fieldConfig"]["overrides"] if one["matcher"]["options"] == "error")
     links = override["properties"][0]["value"]
     row = {"__data.fields.service": "shop", "__data.fields.error": "529", "__from": "1000", "__to": "2000"}
     wanted = {

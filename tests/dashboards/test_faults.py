@@ -53,7 +53,7 @@ def test_each_error_of_an_attempt_is_in_exactly_one_bar(error: str) -> None:
         ("throttlingException", "your rate limit"),
         ("404", "your request"),
         ("incomplete_stream", "the network"),
-        ("pool_timeout", "your app: nothing was sent"),
+        ("pool_timeout", "your app: not sent"),
         ("302", "a base URL or a gateway"),
     ],
 )

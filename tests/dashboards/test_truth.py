@@ -134,7 +134,7 @@ def share(part: Callable[[Step, load.Met], bool]) -> Values:
 
 
 COUNTED: dict[tuple[str, str], Values] = {
-    ("Are users hurt? Calls that failed", "A"): only(FAILED / INFERENCE),
+    ("Are users hurt? Failed calls", "A"): only(FAILED / INFERENCE),
     ("Saved by a retry", "A"): only(RECOVERED / CALLS),
     ("What fails? Calls by error", "A"): each(calls(lambda step: step.met[-1].call_error if failed(step) else None)),
     ("Whose fault? Failed attempts", "A"): only(OVERLOADED),
@@ -292,7 +292,7 @@ def test_a_panel_shows_what_was_counted(shown: dict[tuple[str, str], Values], ti
 
 def test_what_hangs_is_counted_when_it_has_hung_for_long(shown: dict[tuple[str, str], Values]) -> None:
     """One stream that was never read to its end, in all and of its service."""
-    assert shown["Does it hang? Requests without an end", "A"] == only(1)
+    assert shown["Does it hang? Open requests", "A"] == only(1)
     assert shown["Requests that hang, by service", "A"] == each({"shop": 1})
 
 
@@ -308,7 +308,7 @@ def test_the_limits_of_the_subscription_are_shown_as_shares(made: Made, shown: d
 def test_limits_of_tokens_are_shown_where_only_a_refusal_tells_of_them(shown: dict[tuple[str, str], Values]) -> None:
     """The account of this load has none; a 429 says that nothing is left of any."""
     assert shown["Token limits", "A"] == {}
-    assert shown["Token limits", "B"] == {(kind, SMALL): 0.0 for kind in ("input_tokens", "output_tokens", "tokens")}
+    assert shown["Token limits", "B"] == {(kind, SMALL): 0.0 for kind in ("input_tokens", "output_tokens")}
 
 
 def test_new_connections_are_those_that_the_server_has_seen(made: Made, shown: dict[tuple[str, str], Values]) -> None:
@@ -439,7 +439,7 @@ def test_every_panel_is_judged() -> None:
     here = set(COUNTED)
     here |= {(title, ref) for title, _, _, refs in QUANTILES for ref in refs}
     here |= {
-        ("Does it hang? Requests without an end", "A"),
+        ("Does it hang? Open requests", "A"),
         ("Requests that hang, by service", "A"),
         ("Windows of a subscription", "A"),
         ("Token limits", "A"),

@@ -80,6 +80,12 @@ def test_every_panel_is_drawn_and_nothing_goes_wrong(
 
 
 @pytest.mark.parametrize("name", BOARDS)
+def test_no_name_is_cut_and_no_legend_has_to_be_scrolled(pictures: dict[tuple[str, str], Any], name: str) -> None:
+    """At 1,600 pixels: titles, the names of bars, cells of tables, legends. At night nobody hovers over dots."""
+    assert pictures[name, "light"].cut == {}
+
+
+@pytest.mark.parametrize("name", BOARDS)
 def test_no_panel_is_empty_in_an_hour_with_trouble_in_it(given: dict[str, Any], name: str) -> None:
     """A query that finds nothing in that hour asks for something that no app sends."""
     titles = {panel["title"] for panel in panels(name) if panel["id"] in given[name].nothing}

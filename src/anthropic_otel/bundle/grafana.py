@@ -9,6 +9,7 @@ Rule: what every panel and every dashboard must have is given to it here, so tha
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import explore
 from anthropic_otel.bundle.growth import ERROR
-from anthropic_otel.bundle.panels import VARIABLES, Board, Kind, Panel, Step
+from anthropic_otel.bundle.panels import ALERT, INSTANCE, LIMIT, SEVERITY, VARIABLES, Board, Kind, Panel, Step
 from anthropic_otel.bundle.promql import JOB, label, series
 from anthropic_otel.bundle.settings import Settings
 
@@ -27,6 +28,8 @@ with warnings.catch_warnings():
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.models.common import (
         BarGaugeDisplayMode,
+        BarGaugeNamePlacement,
+        BarGaugeSizing,
         BigValueColorMode,
         BigValueGraphMode,
         DataSourceRef,
@@ -54,6 +57,10 @@ with warnings.catch_warnings():
 PREFIX = "anthropic-otel-"
 TAG = "anthropic-otel"
 _SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+_SOME = 1e-6
+"""What is more than nothing, in any unit."""
+_COLUMNS = {ALERT: 240, SEVERITY: 80, INSTANCE: 310, "Value": 110}
+"""The widths of the columns that a table must not divide evenly, in pixels."""
 _HERE = "${__url_time_range}&${__all_variables}"
 
 
@@ -136,14 +143,14 @@ def _alerts() -> Any:
 
 
 def _panel(panel: Panel, settings: Settings) -> Any:
-    made = {Kind.STAT: _stat, Kind.BARS: _bars, Kind.LINES: _lines, Kind.TABLE: _table}[panel.kind](panel)
+    made = {Kind.STAT: _stat, Kind.BARS: _bars, Kind.LINES: _lines, Kind.TABLE: _table}[panel.kind](panel, settings)
     made = (
         made.title(panel.title)
         .description(panel.description)
         .datasource(_SOURCE)
-        .unit(panel.unit)
+        .unit(_unit(panel))
         .no_value(panel.nothing)
-        .thresholds(_thresholds(panel.steps))
+        .thresholds(_thresholds(panel))
         .links(list(_links(panel, settings)))
         .span(panel.width)
         .height(panel.height)
@@ -168,33 +175,44 @@ def _panel(panel: Panel, settings: Settings) -> Any:
     return made
 
 
-def _stat(panel: Panel) -> Any:
+def _stat(panel: Panel, settings: Settings) -> Any:
     colours = FieldColorModeId.THRESHOLDS if panel.steps else FieldColorModeId.FIXED
     made = stat.Panel().graph_mode(BigValueGraphMode.NONE).color_mode(BigValueColorMode.VALUE)
     return made.color_scheme(_colour(colours))
 
 
-def _bars(panel: Panel) -> Any:
+def _bars(panel: Panel, settings: Settings) -> Any:
     made = bargauge.Panel().orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC).decimals(0)
-    return made.color_scheme(_by_name_or(panel.ink)).min(0)
+    # Beside the bars where there are many by design: there is no room above them.
+    placement = BarGaugeNamePlacement.LEFT if len(panel.queries) > 4 else BarGaugeNamePlacement.TOP
+    made = made.min(0).name_placement(placement)
+    # Else one bar fills the panel, and ten have no room for their values: they scroll, the worst is the first.
+    made.sizing(BarGaugeSizing.MANUAL).min_viz_height(30).max_viz_height(56)
+    if len(panel.queries) == 1 and "{{" in panel.queries[0].legend:
+        # Where there is one series only, Grafana leaves its name away unless the panel sets one.
+        made.display_name(re.sub(r"\{\{(\w+)\}\}", r"${__field.labels.\1}", panel.queries[0].legend))
+    return made.color_scheme(_colour(FieldColorModeId.THRESHOLDS) if panel.ink else _by_name())
 
 
-def _lines(panel: Panel) -> Any:
+def _lines(panel: Panel, settings: Settings) -> Any:
     made = (
         timeseries.Panel()
         .min(0)
         .line_width(1)
         .fill_opacity(25 if panel.stacked else 0)
-        .color_scheme(_by_name_or(panel.ink))
+        .color_scheme(_by_name())
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
         .legend(
             common.VizLegendOptions()
             .display_mode(LegendDisplayMode.LIST)
-            .placement(LegendPlacement.BOTTOM)
-            .calcs(["lastNotNull", "max"])
+            .placement(LegendPlacement.RIGHT if panel.crowded else LegendPlacement.BOTTOM)
+            .calcs([panel.extreme])
             .show_legend(True)
         )
     )
+    if any(query.legend.startswith(LIMIT) for query in panel.queries):
+        dashes = DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 8]})
+        made.override_by_regexp(f"/^{LIMIT} /", [dashes])
     if panel.stacked:
         made.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
     if panel.steps:
@@ -202,26 +220,38 @@ def _lines(panel: Panel) -> Any:
     return made
 
 
-def _table(panel: Panel) -> Any:
+def _table(panel: Panel, settings: Settings) -> Any:
     names = dict(panel.columns)
     tidy = DataTransformerConfig(
         id_val="organize",
         options={
-            "excludeByName": {"Time": True, **({} if JOB in names else {JOB: True})},
+            "excludeByName": {name: True for name in ("Time", "Value", JOB) if name not in names},
             "indexByName": {name: index for index, name in enumerate(names)},
             "renameByName": names,
         },
     )
-    made = table.Panel().with_transformation(tidy)
+    made = table.Panel().with_transformation(tidy).decimals(0)
+    # An empty cell would say what the panel says when it has no row.
+    made = made.override_by_field_type("string", [DynamicConfigValue(id_val="noValue", value="-")])
+    for name in (name for name in names if name in _COLUMNS):
+        made = made.override_by_name(names[name], [DynamicConfigValue(id_val="custom.width", value=_COLUMNS[name])])
     if ERROR in names:
         links = DynamicConfigValue(id_val="links", value=[explore.to_jaeger(), explore.to_tempo()])
         made = made.override_by_name(names[ERROR], [links])
+    if ALERT in names and settings.links.runbooks.startswith("http"):
+        page = f"{settings.links.runbooks.rstrip('/')}/${{__value.raw}}.md"
+        made = made.override_by_name(names[ALERT], [DynamicConfigValue("links", [{"title": "Runbook", "url": page}])])
+    if SEVERITY in names:
+        paint = {settings.severity.page: {"color": "red"}, settings.severity.ticket: {"color": "orange"}}
+        values = [
+            DynamicConfigValue(id_val="mappings", value=[{"type": "value", "options": paint}]),
+            DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}),
+        ]
+        made = made.override_by_name(names[SEVERITY], values)
     return made.color_scheme(_colour(FieldColorModeId.FIXED))
 
 
-def _by_name_or(ink: str) -> Any:
-    if ink:
-        return dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(ink)
+def _by_name() -> Any:
     return _colour(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
 
 
@@ -230,10 +260,19 @@ def _colour(mode: FieldColorModeId) -> Any:
     return made.fixed_color("text") if mode is FieldColorModeId.FIXED else made
 
 
-def _thresholds(steps: tuple[Step, ...]) -> Any:
+def _thresholds(panel: Panel) -> Any:
+    steps = panel.steps
     base = "red" if steps and steps[-1].colour == "green" else "green"
+    if panel.ink:
+        # A bar that is empty is no trouble.
+        base, steps = "text", (Step(_SOME, panel.ink),)
     made = [Threshold(value=None, color=base), *(Threshold(value=step.value, color=step.colour) for step in steps)]
     return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(made)
+
+
+def _unit(panel: Panel) -> str:
+    # An axis that goes on in minutes has steps such as 1.17 and 1.33.
+    return "suffix:s" if panel.kind is Kind.LINES and panel.unit == "s" else panel.unit
 
 
 def _links(panel: Panel, settings: Settings) -> Iterable[Any]:

@@ -19,6 +19,13 @@ RANGE = "$__range"
 NO_TRAFFIC = "no traffic"
 NO_FAILURES = "no failures"
 
+ALERT, SEVERITY = "alertname", "severity"
+"""Labels of Prometheus' own series of alerts, as columns."""
+INSTANCE = "instance"
+
+LIMIT = "limit"
+"""The first word of the name of a line that is a limit of others: it is dashed."""
+
 VARIABLES = {s.OPERATION_NAME: "operation", s.GEN_AI_REQUEST_MODEL: "model"}
 """The attributes that a dashboard's user can filter by, and the names of the variables."""
 
@@ -78,6 +85,9 @@ QUANTILES: Colours = (("/^median/", "green"), ("/^p95/", "orange"), ("/^p99/", "
 class Panel:
     """One panel. `shows` is the alert whose threshold it draws, if any; `drill` the dashboard that explains more.
 
+    `crowded` is whether there may be a dozen series: their names stand beside them. `extreme` is the value that stands
+    with the name of each: its `max`, or its `min`.
+
     `columns` are those of a table: each a label of its query, or `Value`, with the heading that is shown. The error
     opens the traces of its row.
 
@@ -101,6 +111,8 @@ class Panel:
     shows: str | None = None
     colours: Colours = ()
     ink: str = ""
+    crowded: bool = False
+    extreme: str = "max"
     columns: tuple[tuple[str, str], ...] = ()
 
 

@@ -78,12 +78,15 @@ async function draw(browser, input, theme) {
   await tab.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   const panels = await tab.$$eval('[data-panel]', (cells) =>
     cells.map((cell) => {
-      const inner = [...cell.querySelectorAll('*')].filter((one) => !one.closest('[role=grid]'));
-      const cut = inner.filter(
-        (one) =>
-          (getComputedStyle(one).textOverflow === 'ellipsis' && one.scrollWidth > one.clientWidth) ||
-          (['auto', 'scroll'].includes(getComputedStyle(one).overflowY) && one.scrollHeight > one.clientHeight + 1)
-      );
+      // A table may have more rows than it shows: its cells are not to be cut.
+      const cut = [...cell.querySelectorAll('*')].filter((one) => {
+        const { textOverflow, overflowY } = getComputedStyle(one);
+        const scrolls = ['auto', 'scroll'].includes(overflowY) && !one.matches('[role=grid]');
+        return (
+          (textOverflow === 'ellipsis' && one.scrollWidth > one.clientWidth) ||
+          (scrolls && one.scrollHeight > one.clientHeight + 1)
+        );
+      });
       return { id: Number(cell.dataset.panel), text: cell.innerText, cut: cut.map((one) => one.innerText) };
     })
   );

@@ -79,6 +79,7 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             "limits",
             nothing=NO_FAILURES,
             width=12,
+            height=10,
             colours=_CURES,
         ),
         Panel(
@@ -90,7 +91,9 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             "limits",
             nothing=NO_FAILURES,
             width=12,
+            height=10,
             stacked=True,
+            crowded=True,
         ),
         Panel(
             "Timeouts by kind",
@@ -161,6 +164,7 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
             "overview",
             nothing=_NO_STREAMS,
             steps=(Step(a.ratio, "red"),),
+            decimals=2,
             shows="AnthropicSlowFirstChunk",
         ),
         Panel(
@@ -185,6 +189,8 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
             "overview",
             nothing=_NO_STREAMS,
             steps=(Step(stall.ratio, "red"),),
+            width=12,
+            decimals=2,
             shows="AnthropicStreamStalls",
         ),
         Panel(
@@ -196,6 +202,7 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
             (Query(per_second(s.ATTEMPT_DURATION, broken, f'{_CLASS}="2xx"', by=(ERROR,)), f"{{{{{ERROR}}}}}"),),
             "overview",
             nothing=NO_FAILURES,
+            width=12,
         ),
     )
 

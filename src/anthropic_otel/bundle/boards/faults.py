@@ -34,7 +34,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "request_too_large|memory_.*|validationException",
     ),
     "the network": tuple(cause.value for cause in NetworkCause if cause not in {*_APP, *_BETWEEN, *_UNKNOWN}),
-    "your app: nothing was sent": tuple(cause.value for cause in _APP),
+    "your app: not sent": tuple(cause.value for cause in _APP),
     "a base URL or a gateway": ("3..", s.UNEXPECTED_CONTENT, *(cause.value for cause in _BETWEEN)),
 }
 """The regular expressions of `error.type`, by who can do something about it."""
@@ -59,6 +59,7 @@ def panel() -> Panel:
         ),
         "attempts",
         nothing=NO_FAILURES,
-        width=6,
+        width=7,
+        height=10,
         ink="red",
     )

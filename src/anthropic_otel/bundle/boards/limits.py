@@ -6,11 +6,12 @@ Rule: nothing that is the API's overload is shown as if a higher limit would cur
 from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.bundle.growth import KIND, MODEL, OVERLOADED, RATE_LIMITED, SOURCE
+from anthropic_otel.bundle.boards import waiting
+from anthropic_otel.bundle.growth import KIND, MODEL, OVERLOADED, RATE_LIMITED
 from anthropic_otel.bundle.panels import (
+    LIMIT,
     NO_FAILURES,
     NOW,
-    QUANTILES,
     Board,
     Kind,
     Panel,
@@ -20,16 +21,14 @@ from anthropic_otel.bundle.panels import (
     filtered,
     grown,
     per_second,
-    quantiles,
     ratio,
 )
-from anthropic_otel.bundle.promql import any_of, equal, label, le
+from anthropic_otel.bundle.promql import any_of, label
 from anthropic_otel.bundle.settings import Settings
 
 _429 = any_of(s.ERROR_TYPE, *RATE_LIMITED)
 _529 = any_of(s.ERROR_TYPE, *OVERLOADED)
 _NO_HEADERS = "no rate-limit headers seen"
-_NO_RETRIES = "no retries"
 
 
 def board(settings: Settings) -> Board:
@@ -43,7 +42,7 @@ def board(settings: Settings) -> Board:
             Row("How near? Mine or theirs?", _answers(settings)),
             Row("Headroom", _headroom(settings)),
             Row("429 against 529", _refusals(settings)),
-            Row("Waiting because the server said so", _waiting(settings)),
+            Row("Waiting because the server said so", waiting.panels(settings)),
         ),
     )
 
@@ -73,7 +72,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             (query,),
             "attempts",
             steps=steps,
-            width=6,
+            width=5,
             height=5,
             decimals=2,
             shows=alert,
@@ -90,7 +89,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             nothing=_NO_HEADERS,
             steps=_headroom_steps(settings),
-            width=6,
+            width=9,
             height=5,
             decimals=0,
             shows="AnthropicLowHeadroom",
@@ -117,22 +116,16 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "short",
             f"Backoffs of the last {a.AnthropicLongBackoff.window} that kept a user waiting this long. The SDK's own "
             "formula ends at 8 s: longer ones were asked for by the server.",
-            (Query(_long(settings, a.AnthropicLongBackoff.window)),),
+            (Query(waiting.long(settings, a.AnthropicLongBackoff.window)),),
             "attempts",
-            nothing=_NO_RETRIES,
+            nothing=waiting.NO_RETRIES,
             steps=(Step(a.AnthropicLongBackoff.at_least, "red"),),
-            width=6,
+            width=5,
             height=5,
             decimals=0,
             shows="AnthropicLongBackoff",
         ),
     )
-
-
-def _long(settings: Settings, window: str, by: tuple[str, ...] = ()) -> str:
-    bound = le(s.RETRY_DELAY_METRIC, settings.alerts.AnthropicLongBackoff.longer_than)
-    every = grown(s.RETRY_DELAY_METRIC, by=by, window=window)
-    return f"{every} - {grown(s.RETRY_DELAY_METRIC, bound, of='_bucket', by=by, window=window)}"
 
 
 def _headroom(settings: Settings) -> tuple[Panel, ...]:
@@ -143,7 +136,7 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
                 f"({of}_over_time({filtered(metric, '', any_of(s.RATELIMIT_KIND, kinds))}[{NOW}]))",
                 f"{word} {{{{{KIND}}}}} {{{{{MODEL}}}}}",
             )
-            for metric, word, of in ((s.RATELIMIT_LIMIT, "limit", "max"), (s.RATELIMIT_REMAINING, "left", "min"))
+            for metric, word, of in ((s.RATELIMIT_LIMIT, LIMIT, "max"), (s.RATELIMIT_REMAINING, "left", "min"))
         )
         return Panel(
             title,
@@ -154,6 +147,10 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
             queries,
             "attempts",
             nothing=_NO_HEADERS,
+            width=12,
+            height=10,
+            crowded=True,
+            extreme="min",
         )
 
     return (
@@ -167,11 +164,15 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             nothing=_NO_HEADERS,
             steps=_headroom_steps(settings),
+            width=12,
+            height=10,
             maximum=1.0,
+            crowded=True,
+            extreme="min",
             shows="AnthropicLowHeadroom",
         ),
         absolute("Request limits", "requests", "requests"),
-        absolute("Token limits", ".*tokens", "tokens"),
+        absolute("Token limits", ".+_tokens", "tokens"),
         Panel(
             "Windows of a subscription",
             Kind.LINES,
@@ -186,6 +187,8 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
             ),
             "attempts",
             nothing="no subscription seen",
+            width=12,
+            height=10,
             maximum=1.0,
         ),
     )
@@ -264,45 +267,5 @@ def _refusals(settings: Settings) -> tuple[Panel, ...]:
             nothing=NO_FAILURES,
             width=12,
             ink="dark-red",
-        ),
-    )
-
-
-def _waiting(settings: Settings) -> tuple[Panel, ...]:
-    asked = equal(s.RETRY_SOURCE, "retry_after")
-    bound = settings.alerts.AnthropicLongBackoff
-    return (
-        Panel(
-            "Backoffs that the server asked for",
-            Kind.LINES,
-            "s",
-            "Length of the backoffs that a retry-after header set. The SDK obeys it, also when it says hours.",
-            quantiles(s.RETRY_DELAY_METRIC, asked),
-            "attempts",
-            nothing=_NO_RETRIES,
-            colours=QUANTILES,
-            steps=(Step(bound.longer_than, "red"),),
-            shows="AnthropicLongBackoff",
-        ),
-        Panel(
-            "Who sets the backoff",
-            Kind.LINES,
-            "short",
-            "Backoffs per second, by what set their length: the server's retry-after, or the SDK's own formula.",
-            (Query(per_second(s.RETRY_DELAY_METRIC, by=(SOURCE,)), f"{{{{{SOURCE}}}}}"),),
-            "attempts",
-            nothing=_NO_RETRIES,
-            stacked=True,
-        ),
-        Panel(
-            f"Backoffs longer than {bound.longer_than:g} s",
-            Kind.LINES,
-            "short",
-            f"Backoffs in {bound.window} that kept a user waiting this long, by what set them.",
-            (Query(_long(settings, bound.window, (SOURCE,)), f"{{{{{SOURCE}}}}}"),),
-            "attempts",
-            nothing=_NO_RETRIES,
-            steps=(Step(bound.at_least, "red"),),
-            shows="AnthropicLongBackoff",
         ),
     )

@@ -42,6 +42,10 @@ _OPERATION = label(s.OPERATION_NAME)
 _REASON = label(s.ERROR_TYPE)
 
 
+_WINDOWS = ("light-blue", "blue", "light-purple", "purple", "dark-purple")
+"""The colours of the burn rate's windows, shortest first: apart from those of its thresholds."""
+
+
 def board(settings: Settings) -> Board:
     """The dashboard under these settings."""
     return Board(
@@ -99,7 +103,7 @@ def _pages(settings: Settings) -> str:
 def _answers(settings: Settings) -> tuple[Panel, ...]:
     return (
         Panel(
-            "Are users hurt? Calls that failed",
+            "Are users hurt? Failed calls",
             Kind.STAT,
             "percentunit",
             "Share of the calls that asked a model for an answer and got none, after all retries. Orange: the error "
@@ -109,11 +113,12 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             steps=burn_steps(settings, settings.slo.budget),
             width=4,
+            height=10,
             decimals=2,
             shows="AnthropicErrorBudgetBurnFast",
         ),
         Panel(
-            "Does it hang? Requests without an end",
+            "Does it hang? Open requests",
             Kind.STAT,
             "short",
             f"Requests that began at least {settings.alerts.AnthropicHanging.older_than} ago and have neither been "
@@ -123,6 +128,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             steps=(Step(settings.alerts.AnthropicHanging.at_least, "red"),),
             width=4,
+            height=10,
             decimals=0,
             shows="AnthropicHanging",
         ),
@@ -139,6 +145,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             ),
             "attempts",
             width=4,
+            height=10,
             decimals=2,
         ),
         Panel(
@@ -149,7 +156,8 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             (Query(f"topk(8, {grown(s.CALL_DURATION, FAILED_CALLS, by=(_REASON,))})", f"{{{{{_REASON}}}}}"),),
             "attempts",
             nothing=NO_FAILURES,
-            width=6,
+            width=5,
+            height=10,
             ink="red",
         ),
         faults.panel(),
@@ -184,6 +192,7 @@ def _service_level(settings: Settings) -> tuple[Panel, ...]:
             "attempts",
             steps=burn_steps(settings),
             width=10,
+            colours=tuple(zip(windows, _WINDOWS, strict=False)),
             shows="AnthropicErrorBudgetBurnFast",
         ),
         Panel(

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS
-from anthropic_otel.bundle.panels import NO_TRAFFIC, RANGE, Kind, Panel, Query, filtered, grown
+from anthropic_otel.bundle.panels import INSTANCE, NO_TRAFFIC, RANGE, Kind, Panel, Query, filtered, grown
 from anthropic_otel.bundle.promql import JOB, label, series
 
-INSTANCE = "instance"
 HOST, POD, NODE = (label(name) for name in ("host.name", "k8s.pod.name", "k8s.node.name"))
 _PROCESS = (JOB, INSTANCE)
 

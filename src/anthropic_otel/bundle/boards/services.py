@@ -8,8 +8,8 @@ from __future__ import annotations
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.alerts.hanging import NO_EVENT_STREAMS, hung
 from anthropic_otel.bundle.growth import ANSWERED, FAILED, INFERENCE, SLO_CALLS, recorded
-from anthropic_otel.bundle.panels import NO_FAILURES, Kind, Panel, Query, filtered, grown
-from anthropic_otel.bundle.promql import JOB, any_of, total
+from anthropic_otel.bundle.panels import ALERT, NO_FAILURES, SEVERITY, Kind, Panel, Query, filtered, grown
+from anthropic_otel.bundle.promql import JOB, any_of, relabelled, series, total
 from anthropic_otel.bundle.settings import Settings
 
 FAILED_CALLS = any_of(s.CALL_OUTCOME, *FAILED)
@@ -27,12 +27,20 @@ def hanging_now(settings: Settings, by: tuple[str, ...] = ()) -> str:
     return total(by, hung(settings, started(), filtered(s.ATTEMPT_DURATION, "_count", NO_EVENT_STREAMS)))
 
 
+def _firing(settings: Settings) -> str:
+    """The alerts that fire; without the rules in Prometheus, which could say nothing, a row that says so."""
+    jobs = f"$job|{settings.collectors}".replace("\\", "\\\\")
+    firing = series("ALERTS", 'component="anthropic-client"', 'alertstate="firing"', f'{JOB}=~"{jobs}"')
+    nothing = f"absent({recorded(SLO_CALLS, settings.slo.windows[0])})"
+    words = relabelled(nothing, ALERT, "are the rules in Prometheus?", "", "")
+    return f"{total((ALERT, SEVERITY, JOB), firing)} or {words}"
+
+
 def panels(settings: Settings) -> tuple[Panel, ...]:
     """The row of the overview."""
     name = f"{{{{{JOB}}}}}"
     ended = grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, by=(JOB,))
     failed = grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, by=(JOB,))
-    severity = settings.severity
     return (
         Panel(
             "Calls that failed, by service",
@@ -57,24 +65,13 @@ def panels(settings: Settings) -> tuple[Panel, ...]:
         ),
         Panel(
             "Alerts that fire now",
-            Kind.BARS,
+            Kind.TABLE,
             "short",
             "Alerts of this bundle that fire at this moment, for the chosen services and for the Collector; each has a "
             "runbook. Needs the rule file in Prometheus.",
-            (
-                Query(
-                    'sum by (alertname, severity, job) (ALERTS{component="anthropic-client", alertstate="firing", '
-                    f'job=~"$job|{settings.collectors}"}})'.replace("\\", "\\\\"),
-                    "{{alertname}} {{job}} ({{severity}})",
-                ),
-                Query(
-                    f"absent({recorded(SLO_CALLS, settings.slo.windows[0])})",
-                    "nothing recorded: are the rules in Prometheus?",
-                ),
-            ),
+            (Query(_firing(settings)),),
             "attempts",
             nothing="no alert fires",
-            ink="red",
-            colours=((f"/[(]{severity.ticket}[)]/", "orange"), ("/^nothing recorded/", "text")),
+            columns=((ALERT, "alert"), (SEVERITY, "severity"), (JOB, "service")),
         ),
     )

@@ -17,6 +17,7 @@ from anthropic_otel.bundle.panels import (
     NO_FAILURES,
     NO_TRAFFIC,
     NOW,
+    OUTCOMES,
     RANGE,
     Board,
     Colours,
@@ -235,20 +236,21 @@ def _costs(settings: Settings) -> tuple[Panel, ...]:
             "reading. failed: what the API had told before it broke, so at least so much.",
             Query(cost_per_hour(tokens.LOST, by=(_OUTCOME,)), f"{{{{{_OUTCOME}}}}}"),
             nothing=NO_FAILURES,
+            colours=OUTCOMES,
         ),
         Panel(
             "Prices of a million tokens",
-            Kind.BARS,
+            Kind.TABLE,
             _USD,
             f"The prices by which the models that are in use now are counted: {listed.prices_from}, list prices of "
             f"{listed.prices_of}, or what `thresholds.yaml` has instead.",
-            (Query(series(spend.PRICE, f'{MODEL}=~"$model"'), f"{{{{{MODEL}}}}} {{{{{spend.KIND}}}}}"),),
+            (Query(series(spend.PRICE, f'{MODEL}=~"$model"')),),
             "overview",
             _NO_PRICES,
             width=24,
             height=12,
             decimals=3,
-            ink="blue",
+            columns=((MODEL, "model"), (spend.KIND, "kind of token"), ("Value", "USD")),
         ),
     )
 

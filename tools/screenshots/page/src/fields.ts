@@ -3,7 +3,12 @@
 //
 // Rule: an option that is not listed would be left out of the picture without a word, so `unknown` names it.
 
-import { FieldConfigOptionsRegistry, FieldConfigPropertyItem, identityOverrideProcessor } from '@grafana/data';
+import {
+  FieldConfigOptionsRegistry,
+  FieldConfigPropertyItem,
+  displayNameOverrideProcessor,
+  identityOverrideProcessor,
+} from '@grafana/data';
 
 const STANDARD = ['color', 'decimals', 'displayName', 'links', 'mappings', 'max', 'min', 'noValue', 'thresholds', 'unit'];
 const CUSTOM = [
@@ -30,7 +35,8 @@ function item(path: string, isCustom: boolean): FieldConfigPropertyItem {
     path,
     name: path,
     isCustom,
-    process: identityOverrideProcessor,
+    // A name may be made of labels.
+    process: path === 'displayName' ? displayNameOverrideProcessor : identityOverrideProcessor,
     shouldApply: () => true,
     editor: () => null,
     override: () => null,

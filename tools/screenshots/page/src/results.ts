@@ -57,6 +57,7 @@ function lines(target: Target, answer: Answer): DataFrame[] {
     const name = legend(target.legendFormat, series.metric);
     return createDataFrame({
       refId: target.refId,
+      name,
       fields: [
         {
           name: 'Time',
