@@ -119,7 +119,7 @@ def test_the_console_shows_calls(sim: Simulator) -> None:
     done = _run("import sys\n" + textwrap.dedent(code), sim)
     assert done.stdout == "the app\n"
     assert done.stderr.count("✓ recovered") == 1
-    assert re.search(r"^  attempt 1  █+ .* ✗ 529$", done.stderr, re.MULTILINE)
+    assert re.search(r"^  attempt 1 +█+ .* ✗ 529$", done.stderr, re.MULTILINE)
     assert re.search(r"^  [\d:]{8} messages.create .* ms  ✓ 200$", done.stderr, re.MULTILINE)
     assert re.search(r"^2 calls: 1 ok, 1 recovered; 3 attempts; .* in backoff$", done.stderr, re.MULTILINE)
     assert "goes nowhere" not in done.stderr
