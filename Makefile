@@ -8,6 +8,8 @@ CONSTRAINTS := tests/constraints.txt
 WORKERS ?= 2
 # --nothing-missing: what is skipped for want of a package or a program fails.
 NEEDS ?=
+# Where nothing is compiled for good, every command that a test starts compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint matrix catalogue soak bench dashboards screenshots picture stack clean

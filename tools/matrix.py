@@ -214,7 +214,8 @@ def _tested(python: Path, marks: str, tests: Sequence[str]) -> tuple[bool, str]:
     result = subprocess.run(
         [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", marks, *tests],
         cwd=ROOT,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        # Where nothing is compiled for good, every command that a test starts compiles all that it imports.
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         capture_output=True,
         text=True,
         check=False,
@@ -248,7 +249,8 @@ def _environment(case: Case) -> Path:
         _uv("venv", "-q", "-p", case.interpreter, str(directory))
         held = directory / "constraints.txt"
         held.write_text(constraints)
-        _uv("pip", "install", "-q", "-p", str(python), "-c", str(held), "-r", str(REQUIREMENTS), *case.requirements)
+        packages = ("-r", str(REQUIREMENTS), *case.requirements)
+        _uv("pip", "install", "-q", "--compile-bytecode", "-p", str(python), "-c", str(held), *packages)
         mark.write_text(digest)
     return python
 
