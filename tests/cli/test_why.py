@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -246,6 +247,13 @@ def test_what_nobody_else_may_read_is_taken_out(text: str) -> None:
     redacted = redact(text)
     assert SECRET not in redacted
     assert redact(redacted) == redacted
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_a_key_in_base64_is_taken_out(before: str) -> None:
+    """As bytes are written in a span's attributes, wherever in them the key begins."""
+    encoded = base64.b64encode(f"{before}sk-ant-api03-{SECRET}".encode()).decode()
+    assert encoded[-12:] not in redact(f"attribute: {encoded}")
 
 
 def test_what_helps_to_find_the_cause_stays() -> None:

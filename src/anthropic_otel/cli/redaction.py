@@ -1,7 +1,7 @@
 """Takes out of a text what nobody else may read: keys, passwords, query strings, prompts and replies.
 
 Rule: a text that a person pasted passes `redact` before anything else looks at it. One rule set for every command; the
-Collector configs mask keys by the first two patterns of `KEYS` as well.
+Collector configs mask keys by the first patterns of `KEYS` as well.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ MASK: Final = "****"
 KEYS: Final = (
     r"sk-ant-[A-Za-z0-9_-]{8,}",
     r"(?i)bearer\s+[A-Za-z0-9._~+/=-]{16,}",
+    # `sk-ant-` in base64, as bytes are in a span's attributes, by where in a group of three bytes it begins.
+    r"c2stYW50L[A-Za-z0-9+/=]*",
+    r"NrLWFudC[A-Za-z0-9+/=]*",
+    r"zay1hbnQt[A-Za-z0-9+/=]*",
     # Anthropic's OAuth tokens are the first; then Google's, Amazon's, and JSON web tokens.
     r"ya29\.[A-Za-z0-9._-]{8,}",
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
