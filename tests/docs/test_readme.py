@@ -179,6 +179,14 @@ def test_the_picture_is_what_the_demo_draws() -> None:
         assert f"docs/images/waterfall-{name}.svg" in README
 
 
+def test_every_picture_is_there() -> None:
+    """For light and for dark pages, and told in words to whoever cannot see it."""
+    pictures = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+    assert len(pictures) == 4
+    assert all((ROOT / path).is_file() for path in pictures)
+    assert all(len(words) > 80 for words in re.findall(r'alt="([^"]*)"', README))
+
+
 def test_the_readme_is_a_front_page() -> None:
     """It can be read in one go: under 140 lines."""
     assert len(README.splitlines()) < 140

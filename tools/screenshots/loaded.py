@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,14 @@ class Input:
     text: str
     nothing: frozenset[int]
     """The panels none of whose queries gave a series."""
+
+
+def beginning(whole: Input, rows: int) -> Input:
+    """The first rows of a dashboard alone."""
+    panels = whole.board["panels"]
+    headings = [number for number, panel in enumerate(panels) if panel["type"] == "row"]
+    board = {**whole.board, "panels": panels[: headings[rows]]}
+    return replace(whole, board=board, text=json.dumps({**json.loads(whole.text), "board": board}))
 
 
 @contextmanager
