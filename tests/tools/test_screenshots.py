@@ -74,6 +74,7 @@ def test_every_panel_is_drawn_and_nothing_goes_wrong(
         title, _, content = picture.panels[panel["id"]].partition("\n")
         assert title == panel["title"]
         assert content.strip() or panel["type"] == "row", title
+        assert "__name__" not in content, "a column of a table that nobody has named"
     head = picture.file.read_bytes()[:24]
     assert head.startswith(b"\x89PNG")
     assert struct.unpack(">I", head[16:20]) == (1600,)

@@ -178,6 +178,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
 
 def _costs(settings: Settings) -> tuple[Panel, ...]:
     rise, listed = settings.alerts.AnthropicCostRise, settings.spend
+    prices = series(spend.PRICE, f'{MODEL}=~"$model"')
 
     def hourly(
         title: str, description: str, *queries: Query, nothing: str = _NO_PRICES, colours: Colours = ()
@@ -244,7 +245,7 @@ def _costs(settings: Settings) -> tuple[Panel, ...]:
             _USD,
             f"The prices by which the models that are in use now are counted: {listed.prices_from}, list prices of "
             f"{listed.prices_of}, or what `thresholds.yaml` has instead.",
-            (Query(series(spend.PRICE, f'{MODEL}=~"$model"')),),
+            (Query(f"max by ({MODEL}, {spend.KIND}) ({prices})"),),
             "overview",
             _NO_PRICES,
             width=24,
