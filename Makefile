@@ -41,7 +41,7 @@ lint: $(VENV)/.test ## Checks style, types and the direction of imports
 	@if $(BIN)/python -c 'import grafana_foundation_sdk' 2>/dev/null; then $(BIN)/python dashboards/generate.py --check; fi
 
 test: lint ## Runs the linters and the tests, two at a time and in random order
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(NEEDS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not interpreter" $(NEEDS)
 
 matrix: $(VENV)/.test ## Runs the suite on old and new versions of the SDK, of Python and of OpenTelemetry
 	@$(BIN)/python tools/matrix.py

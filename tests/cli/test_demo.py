@@ -188,6 +188,7 @@ def test_it_exports_as_well_where_an_endpoint_is_set(runs: Runs) -> None:
     assert "secret" not in runs.exported
 
 
+@pytest.mark.interpreter
 def test_in_a_loop_it_is_told_again_until_it_is_ended_and_sends_what_it_has() -> None:
     """Live data for dashboards: the second story begins, and a signal ends it in order."""
     with Collector() as collector:

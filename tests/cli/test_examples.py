@@ -12,7 +12,10 @@ import pytest
 
 from anthropic_otel.simulator import Simulator
 
-pytestmark = pytest.mark.xdist_group("examples")  # one run of each example serves all of them
+pytestmark = [
+    pytest.mark.interpreter,
+    pytest.mark.xdist_group("examples"),  # one run of each example serves all of them
+]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ATTEMPT = {
     "script": r"^1 call: 1 ok; 1 attempt$",

@@ -101,6 +101,7 @@ def test_a_program_of_many_kinds_of_calls_is_seen_whole(sim: Simulator, tmp_path
     assert not [secret for secret in (PROMPT, API_KEY, "the quick brown fox") if secret in text + said]
 
 
+@pytest.mark.interpreter
 def test_a_module_is_run_with_the_path_that_it_has_without(sim: Simulator, tmp_path: Path) -> None:
     """`python -m`, the app's own PYTHONPATH and its own `sitecustomize`; and nothing of ours on its path."""
     for folder in ("theirs", "package"):
@@ -141,6 +142,7 @@ _OWN_TELEMETRY: Final = """
 """
 
 
+@pytest.mark.interpreter
 def test_an_app_with_its_own_telemetry_has_the_same(sim: Simulator, tmp_path: Path) -> None:
     """Its provider, its `instrument()` and `uninstrument()`, and one client alone: it exports what it does without,
     and `run` sees all four calls."""
@@ -157,6 +159,7 @@ def test_an_app_with_its_own_telemetry_has_the_same(sim: Simulator, tmp_path: Pa
     assert "4 calls: 4 recovered; 8 attempts" in done.stderr
 
 
+@pytest.mark.interpreter
 def test_nothing_of_opentelemetry_is_imported_for_it(sim: Simulator, tmp_path: Path) -> None:
     """OpenTelemetry reads variables at its import, which an app may set after it has imported the SDK. And a program
     that imports neither the SDK nor an HTTP client has nothing of ours in it."""
@@ -209,6 +212,7 @@ _WAITING: Final = """
 """
 
 
+@pytest.mark.interpreter
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_run_alone_is_passed_on_once(sim: Simulator, tmp_path: Path, number: signal.Signals) -> None:
     """`kill` and supervisors know its pid only. The program handles it, and its end is that of the run."""
@@ -224,6 +228,7 @@ def test_a_signal_to_the_run_alone_is_passed_on_once(sim: Simulator, tmp_path: P
     assert "1 call: 1 ok" in said
 
 
+@pytest.mark.interpreter
 def test_ctrl_c_reaches_the_program_once(sim: Simulator, tmp_path: Path) -> None:
     """A terminal sends it to all of its foreground: to the program, which handles it, and to the run, which goes on
     to the summary."""
@@ -258,6 +263,7 @@ def test_ctrl_c_reaches_the_program_once(sim: Simulator, tmp_path: Path) -> None
 # -- what it prints ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.interpreter
 def test_json_has_the_lines_of_the_file_on_stderr(sim: Simulator, tmp_path: Path) -> None:
     """In place of pictures, for a program that reads them."""
     path, save = script(tmp_path, "call()"), tmp_path / "saved"
@@ -272,6 +278,7 @@ def test_json_has_the_lines_of_the_file_on_stderr(sim: Simulator, tmp_path: Path
     assert [event["type"] for event in saved(save)] == ["run", "process", "attempt", "call", "summary"]
 
 
+@pytest.mark.interpreter
 def test_a_python_without_the_library_is_named(sim: Simulator, tmp_path: Path) -> None:
     """It has the SDK, its program runs as it does without, and what to install there is said once."""
     code = """
@@ -293,6 +300,7 @@ def test_a_python_without_the_library_is_named(sim: Simulator, tmp_path: Path) -
     assert "No call of the Messages API was seen." in done.stderr
 
 
+@pytest.mark.interpreter
 def test_nobody_who_reads_stderr_ends_no_program(sim: Simulator, tmp_path: Path) -> None:
     """`2>&1 | head` closes it: the program runs to its end, and its status is what the run exits with."""
     path = script(tmp_path, "call(); call(); print('done'); sys.exit(5)")

@@ -89,6 +89,7 @@ class Server:
         return self.process.wait()
 
 
+@pytest.mark.interpreter
 def test_a_reloaded_app_is_followed(sim: Simulator, tmp_path: Path) -> None:
     """`uvicorn --reload` runs each version of the app in a process of its own."""
     pytest.importorskip("uvicorn")
@@ -104,6 +105,7 @@ def test_a_reloaded_app_is_followed(sim: Simulator, tmp_path: Path) -> None:
     assert "Traceback" not in server.log
 
 
+@pytest.mark.interpreter
 @pytest.mark.parametrize("preload", [True, False])
 def test_every_worker_of_a_prefork_server_is_followed(sim: Simulator, tmp_path: Path, preload: bool) -> None:
     """`gunicorn`, with the app imported before the fork or after it: each worker has a connection of its own."""

@@ -51,7 +51,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 def _python() -> list[object]:
     return [
-        pytest.param(block, id=f"{name}-{number}")
+        pytest.param(block, id=f"{name}-{number}", marks=() if name == "README.md" else (pytest.mark.interpreter,))
         for name in RUN
         for number, block in enumerate(blocks(name, "python"), 1)
     ]

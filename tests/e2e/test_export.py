@@ -62,6 +62,7 @@ def test_otlp_is_sent_when_a_short_script_exits(sim: Simulator, sink: Sink) -> N
     assert not [secret for secret in (PROMPT, API_KEY, "the quick brown fox") if secret.encode() in sent]
 
 
+@pytest.mark.interpreter
 def test_a_busy_process_loses_no_measurement_at_its_exit(sim: Simulator, sink: Sink) -> None:
     """Those of its last calls are in the last collection."""
     code = """
@@ -80,6 +81,7 @@ def test_a_busy_process_loses_no_measurement_at_its_exit(sim: Simulator, sink: S
     assert counts["anthropic.client.call.retries"] == 1
 
 
+@pytest.mark.interpreter
 def test_the_standard_variables_are_respected(sim: Simulator, sink: Sink) -> None:
     """The resource, the headers and the endpoint of one signal."""
     _run(
@@ -95,6 +97,7 @@ def test_the_standard_variables_are_respected(sim: Simulator, sink: Sink) -> Non
     assert sink.resources[0]["service.name"] == "an app"
 
 
+@pytest.mark.interpreter
 def test_a_switched_off_signal_is_not_sent(sim: Simulator, sink: Sink) -> None:
     """`OTEL_TRACES_EXPORTER=none`: metrics alone."""
     _run(
@@ -125,6 +128,7 @@ def test_the_console_shows_calls(sim: Simulator) -> None:
     assert "goes nowhere" not in done.stderr
 
 
+@pytest.mark.interpreter
 def test_each_process_shows_its_own_calls_on_the_console(sim: Simulator) -> None:
     """A forked child has a summary of its own, and what was instrumented before the fork is shown there."""
     code = """
@@ -144,6 +148,7 @@ def test_each_process_shows_its_own_calls_on_the_console(sim: Simulator) -> None
     assert said.count("2 calls: 1 ok, 1 recovered; 3 attempts") == 1
 
 
+@pytest.mark.interpreter
 def test_providers_of_the_app_are_not_replaced(sim: Simulator, sink: Sink) -> None:
     """What the app has set stays, and nothing is sent behind its back; a signal that it has not set is."""
     code = """
@@ -183,6 +188,7 @@ def _seconds_of_exit(sim: Simulator, **variables: str) -> tuple[float, str]:
     return float(done.stdout), done.stderr
 
 
+@pytest.mark.interpreter
 def test_a_script_exits_soon_if_no_collector_listens(sim: Simulator) -> None:
     """It waits for less than 2 s, where the SDK alone would retry for 10, and says what was lost and what to set."""
     seconds, said = _seconds_of_exit(sim)
@@ -191,12 +197,14 @@ def test_a_script_exits_soon_if_no_collector_listens(sim: Simulator) -> None:
     assert "OTEL_EXPORTER_OTLP_TIMEOUT" in said
 
 
+@pytest.mark.interpreter
 def test_the_exit_waits_as_long_as_it_is_told(sim: Simulator) -> None:
     """`OTEL_EXPORTER_OTLP_TIMEOUT`, in seconds, takes the place of the default, also for one signal alone."""
     seconds, _ = _seconds_of_exit(sim, OTEL_EXPORTER_OTLP_TRACES_TIMEOUT="4", OTEL_METRICS_EXPORTER="none")
     assert seconds > 2  # not 4: the exporter gives up as soon as its next retry would come too late
 
 
+@pytest.mark.interpreter
 def test_providers_that_the_app_shuts_down_are_left_alone_at_exit(sim: Simulator, sink: Sink) -> None:
     """The OpenTelemetry SDK would warn of a second shutdown; everything was sent by the first."""
     code = """

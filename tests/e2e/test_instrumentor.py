@@ -107,12 +107,14 @@ def test_an_app_is_instrumented_without_a_line_of_code(tmp_path: Path) -> None:
     assert _attempts(tmp_path) == 2
 
 
+@pytest.mark.interpreter
 def test_the_environment_switches_it_off(tmp_path: Path) -> None:
     """`OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` has our entry point's name."""
     pytest.importorskip("opentelemetry.distro", reason="opentelemetry-distro is not installed")
     assert _attempts(tmp_path, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="anthropic_otel,httpx,httpx2") == 0
 
 
+@pytest.mark.interpreter
 def test_the_extra_brings_the_exporter_that_the_distro_asks_for(tmp_path: Path) -> None:
     """With no more than the collector's address set, everything is sent there: by gRPC, as the distro has it."""
     pytest.importorskip("grpc", reason="the extra `auto` is not installed")

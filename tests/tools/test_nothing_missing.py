@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
+pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
 FILES = {
     "package": """
