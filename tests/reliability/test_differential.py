@@ -19,7 +19,7 @@ from support.telemetry import Telemetry
 
 
 def _cases() -> Iterator[Any]:
-    """Every fault on every stack, whole and as a stream. Every sixth fault is quick, on one of them: they take turns."""
+    """Every fault on every stack, whole and as a stream. Every sixth fault is quick, on one: they take turns."""
     for number, fault in enumerate(FAULTS.values()):
         ways = [
             (stack, stream)
