@@ -208,6 +208,7 @@ def test_a_text_without_a_failure_says_so_and_fails() -> None:
     assert found('Traceback (most recent call last):\n  File "a.py", line 1, in f\nOSError: disk on fire\n') == {}
 
 
+@pytest.mark.slow
 def test_what_is_not_text_and_what_is_long_is_read_as_far_as_it_goes() -> None:
     """Bytes of no encoding, and more than 8 MB, of which the first are read."""
     assert invoke("-", stdin=b"\xff\xfe\x00" + REFUSED.encode()).output.startswith("1 × APIConnectionError")

@@ -90,6 +90,7 @@ _SHARE: Final = """
 """
 
 
+@pytest.mark.interpreter
 @pytest.mark.skipif(not TRACES_ITSELF, reason="this SDK makes no spans")
 @pytest.mark.parametrize("propagators", ["tracecontext,baggage", "none", "baggage"])
 def test_the_share_of_sampled_traces_is_the_samplers(propagators: str, sim: Simulator) -> None:

@@ -84,6 +84,7 @@ def cancelled(program: Program, point: int) -> tuple[Any, int, Transport]:
     return *asyncio.run(main()), transport
 
 
+@pytest.mark.slow
 @PROGRAMS
 @pytest.mark.usefixtures("waits")
 def test_a_task_can_be_cancelled_in_every_await(program: Program, recorded: Telemetry) -> None:

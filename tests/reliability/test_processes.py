@@ -43,6 +43,7 @@ def test_children_record(mode: str, sim: Simulator) -> None:
     assert len({child["pid"] for child in children}) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fork_under_load", "fork_for_own_metrics"])
 def test_a_fork_in_the_middle_of_calls_deadlocks_nobody(mode: str, sim: Simulator) -> None:
     """Forked while four threads call: each child gets its answers, measures its calls, and ends."""
@@ -54,6 +55,7 @@ def test_a_fork_in_the_middle_of_calls_deadlocks_nobody(mode: str, sim: Simulato
         assert [child["measured"] for child in children] == [3] * 4
 
 
+@pytest.mark.slow
 def test_a_child_does_not_end_its_parents_attempt(sim: Simulator) -> None:
     """A stream that is open at the fork is the parent's: the child that drops its copy records nothing."""
     child, parent = run("fork_with_a_stream_open", sim)
@@ -61,6 +63,7 @@ def test_a_child_does_not_end_its_parents_attempt(sim: Simulator) -> None:
     assert (parent["role"], parent["spans"], parent["measured"]) == ("parent", 1, 1)
 
 
+@pytest.mark.slow
 def test_the_interpreter_exits_with_calls_in_flight(sim: Simulator) -> None:
     """It exits in silence, with a request that nobody will ever answer and a stream that is half read."""
     sim.play("ok", "read_timeout")
