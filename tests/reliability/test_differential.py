@@ -55,7 +55,7 @@ def _parts(result: Any) -> list[Any]:
     return result if isinstance(result, list) else [result]
 
 
-@pytest.mark.usefixtures("waits", "swept")
+@pytest.mark.usefixtures("waits")
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("fault", "stack", "stream"), tuple(_cases()))
 def test_the_app_sees_and_sends_the_same(

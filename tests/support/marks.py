@@ -7,7 +7,6 @@ from typing import Final
 import pytest
 
 BREAKS_CONNECTIONS: Final = (
-    pytest.mark.usefixtures("swept"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 )

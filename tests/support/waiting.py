@@ -7,11 +7,13 @@ grows with the load of the machine.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -21,6 +23,19 @@ def until(look: Callable[[], T], *, every: float = 0.01) -> T:
     while not (found := look()):
         time.sleep(every)
     return found
+
+
+def collect_garbage() -> None:
+    """Collects all garbage. Python collects nothing while another thread does, as one of a simulator's may."""
+
+    class Cycle:
+        """Is collected, and by nothing else than a collection."""
+
+    cycle: Any = Cycle()
+    cycle.itself = cycle
+    collected = weakref.ref(cycle)
+    del cycle
+    until(lambda: gc.collect() is not None and collected() is None)
 
 
 def patience(seconds: float) -> float:
