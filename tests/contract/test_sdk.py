@@ -176,6 +176,14 @@ def test_a_client_tells_whether_it_traces_itself(option: Any, traces: bool, prop
         client.open_telemetry = None  # type: ignore[misc,assignment]
 
 
+@pytest.mark.skipif(not TRACES_ITSELF, reason="this SDK does not trace itself")
+@pytest.mark.parametrize(("option", "has_one"), [(None, True), (False, False), ({"tracer_provider": object()}, False)])
+def test_a_client_has_its_tracer_or_none_as__tracer(option: Any, has_one: bool) -> None:
+    """`_tracer` raises for no provider. A client without one makes no span, whatever `open_telemetry` says."""
+    client: Any = anthropic.Anthropic(api_key="none", open_telemetry=option)
+    assert (client._tracer is not None) is has_one
+
+
 @pytest.mark.skipif(TRACES_ITSELF, reason="this SDK traces itself")
 def test_a_client_that_does_not_trace_itself_says_nothing_of_it() -> None:
     """Then there is no such option, and the call span is ours."""

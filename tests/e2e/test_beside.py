@@ -164,6 +164,45 @@ def test_attempts_go_to_the_provider_of_their_client(
     assert (other.spans, recorded.warnings) == ([], [])
 
 
+class _Broken(trace.TracerProvider):
+    """A tracer provider that gives no tracer: it raises."""
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
+        raise RuntimeError("no tracer")
+
+
+class _Empty(trace.TracerProvider):
+    """A tracer provider that gives no tracer: it returns `None`."""
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
+        return None  # type: ignore[return-value]
+
+
+@pytest.mark.skipif(not TRACES_ITSELF, reason="this SDK makes no span")
+@pytest.mark.parametrize("own", [_Broken(), _Empty(), None], ids=["raises", "gives none", "no global provider"])
+def test_a_call_whose_sdk_gets_no_tracer_has_our_spans(
+    stack: Stack,
+    sim: Simulator,
+    driver: Driver,
+    recorded: Telemetry,
+    monkeypatch: pytest.MonkeyPatch,
+    own: trace.TracerProvider | None,
+) -> None:
+    """The SDK makes no span where its provider fails. The call is recorded by the provider that was named to us."""
+    if own is None:
+        # As where `OTEL_PYTHON_TRACER_PROVIDER` names one that is not installed.
+        monkeypatch.setattr(trace, "get_tracer_provider", _Broken().get_tracer)
+        monkeypatch.setattr("anthropic._tracing.global_tracer_provider_loads", lambda: False, raising=False)
+    app = SdkApp(stack, Endpoint(sim.base_url), driver, open_telemetry={"tracer_provider": own} if own else None)
+    recorded.instrument()
+    sim.play("http_529")
+    app.events()
+    app.close()
+    [call] = recorded.calls
+    assert [span.parent for span in recorded.attempts] == [call.get_span_context()] * 2
+    assert recorded.warnings == []
+
+
 class _FirstsDropped(Sampler):
     """Drops each first span of a trace and keeps all others, as one that draws for every span anew may do."""
 

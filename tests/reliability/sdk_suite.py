@@ -78,6 +78,10 @@ EXPECTED: Final = {
         "test_environment_variable_disables_spans",
         "test_disabled_traces_have_no_spans",
         "test_disabled_open_telemetry_sends_no_trace_context",
+        "test_global_tracer_provider_that_cannot_be_loaded_leaves_the_client_without_spans",
+        "test_global_tracer_provider_that_cannot_be_loaded_leaves_platform_clients_without_spans",
+        "test_tracer_provider_that_gives_no_tracer_leaves_the_client_without_spans",
+        "test_tracer_provider_that_is_not_installed_leaves_a_client_without_spans",
         "test_disabled_spans_call_nothing_of_opentelemetry",
     ),
     "the body of the response is wrapped": (

@@ -162,8 +162,16 @@ def _tracing_of(client: Any) -> _Tracing:
     if not isinstance(options, Mapping):
         return _Tracing()
     traces = options.get("traces")
-    enabled = bool(isinstance(traces, Mapping) and traces.get("enabled"))
+    enabled = bool(isinstance(traces, Mapping) and traces.get("enabled")) and _has_tracer(client)
     return _Tracing(enabled, options.get("tracer_provider"), options.get("propagation") is not False)
+
+
+@guarded(True)
+def _has_tracer(client: Any) -> bool:
+    """Whether the SDK has got a tracer for a client. It asks once, at the client's first call, and makes no span if the
+    client's provider fails or the global one cannot be loaded.
+    """
+    return getattr(client, "_tracer", client) is not None
 
 
 def _max_retry_after(numbers: tuple[int, ...]) -> float:
