@@ -4,8 +4,8 @@ Rule: the line endings are those of the SDK's decoder, and all of them become a 
 So an event ends at two newlines, wherever the chunks are cut.
 
 A stream has hundreds of `content_block_delta` events, which decide nothing. So a chunk is passed over that is one of
-them, and a chunk of several if all its lines that name an event name one of a content block. For
-a single one operators are used: a method of `bytes`, or a search for a word, takes a thousand instructions.
+them, and a chunk of several if all its lines that name an event name one of a content block. For a single one, which
+has one line of data between its name and its blank line, operators are used: they take half the time of methods.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ from anthropic_otel._core.stream_end import (
     weightier,
 )
 
-_DELTA: Final = b"event: content_block_delta"
-_LINE_END: Final = len(_DELTA)
-_SHORTEST: Final = _LINE_END + 6
+_DELTA: Final = b"event: content_block_delta\nd"
+_HEAD: Final = len(_DELTA)
+_DELTA_WITH_CRLF: Final = b"event: content_block_delta\r\nd"
 _NAME_AT: Final = len(b"event: ")
-_D: Final = ord("d")
 _CR: Final = ord("\r")
 _NEWLINE: Final = ord("\n")
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
@@ -63,17 +62,17 @@ class EventStreamReader:
 
     def feed(self, chunk: bytes) -> Dispatched | None:
         """Takes the next chunk. Returns the event in it that decides how the stream ends, if there is one."""
-        # Runs at every chunk. No other line of it can name an event: the second has a `d` as its first or second byte,
-        # and a further one can begin in the last four bytes only.
-        if (
-            not self._rest
-            and _SHORTEST < len(chunk) <= MAX_KEPT
-            and chunk[-1] == _NEWLINE
-            and (chunk[-2] == _NEWLINE or (chunk[-2] == _CR and chunk[-3] == _NEWLINE))
-            and chunk[:_LINE_END] == _DELTA
-            and (chunk[_LINE_END + 1] == _D or chunk[_LINE_END + 2] == _D)
-            and _NEWLINE not in (data := chunk[_LINE_END + 2 : -4])
-            and _CR not in data
+        # Runs at every chunk.
+        if not self._rest and (
+            (
+                chunk[:_HEAD] == _DELTA
+                and chunk[-1] == _NEWLINE
+                and chunk[-2] == _NEWLINE
+                and _NEWLINE not in (data := chunk[_HEAD:-2])
+                and _CR not in data
+                and len(data) < MAX_KEPT
+            )
+            or _is_delta_with_crlf(chunk)
         ):
             self._last = chunk
             return None
@@ -177,6 +176,16 @@ def _with_newlines(text: bytes) -> bytes:
         return text
     text = text.replace(b"\r\n", b"\n")
     return text.replace(b"\r", b"\n") if _CR in text else text
+
+
+def _is_delta_with_crlf(chunk: bytes) -> bool:
+    """Whether a chunk is one delta of two lines and a blank one, all ending in CRLF, and not too long to be kept."""
+    return (
+        chunk.startswith(_DELTA_WITH_CRLF)
+        and chunk.endswith(b"\r\n\r\n")
+        and chunk.count(b"\r") == chunk.count(b"\n") == 3
+        and len(chunk) <= MAX_KEPT
+    )
 
 
 def _decides_nothing(text: bytes, end: int) -> bool:

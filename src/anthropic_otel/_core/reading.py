@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from anthropic_otel._core.clock import Clock
-from anthropic_otel._core.guard import report
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.stream_end import UNSEEN, Dispatched, StreamEnd
+
+_ERROR: Final = Dispatched.ERROR
+"""By this name: a member of an enumeration is found in Python code before 3.12."""
 
 
 class BodyReader(Protocol):
@@ -48,12 +51,13 @@ class Reading:
     - `first_chunk`: when the first chunk came, `None` before.
     - `max_gap`: the longest time that the app waited for a chunk. `consumer_time`: how long the app held the body.
     - `decoding`: whether the body's content decoder is in use. It may have some left when the last chunk has come.
-    - `seen`: whether a chunk has been shown to the reader, decoded.
+    - `seen`: whether bytes have been shown to the reader whose content encoding was undone.
     - `end`: how an event stream ended, known after `conclude`; `None` for a body that is none.
     - `start`: the beginning of another body, known after `conclude`; `None` if it was not to be seen.
     """
 
     __slots__ = (
+        "_encoded",
         "_got",
         "_reader",
         "asked_at",
@@ -72,6 +76,7 @@ class Reading:
         self.asked_at: int | None = None
         self._got = 0
         self._reader = reader
+        self._encoded = False
         self.seen = False
         self.decoding = False
         self.end: StreamEnd | None = None
@@ -96,23 +101,29 @@ class Reading:
             if gap > self.max_gap:
                 self.max_gap = gap
         self._got = now
-        return chunk is not None and self.on_decoded(chunk)
+        reader = self._reader
+        if chunk is None:
+            self._encoded = True
+            return False
+        if reader is None:
+            return False
+        try:
+            return reader.feed(chunk) is _ERROR
+        except Exception as error:
+            # A transport of the app's own that yields something else than bytes.
+            report("Reading.on_chunk", error)
+            return False
 
+    @guarded(False)
     def on_decoded(self, chunk: bytes) -> bool:
         """Takes the bytes of chunks that have arrived, with the content encoding undone.
 
         Returns whether the stream has failed with them: older SDKs leave it open after an `error` event.
         """
-        reader = self._reader
-        if reader is None:
+        if self._reader is None:
             return False
         self.seen = True
-        try:
-            return reader.feed(chunk) is Dispatched.ERROR
-        except Exception as error:
-            # A transport of the app's own that yields something else than bytes.
-            report("Reading.on_decoded", error)
-            return False
+        return self._reader.feed(chunk) is _ERROR
 
     def conclude(self, now: int, *, read_to_end: bool) -> None:
         """Asks the reader how an event stream ended, for `end`. Frees what was kept of the body.
@@ -124,9 +135,10 @@ class Reading:
             if self.first_chunk is not None:
                 self.consumer_time += self.asked_at - self._got
         reader, self._reader = self._reader, None
-        # Where chunks came and none was seen decoded, the app reads the compressed bytes itself.
-        hidden = not self.seen and self.first_chunk is not None
+        # Where encoded chunks came and none was seen decoded, the app reads the compressed bytes itself.
+        hidden = self._encoded and not self.seen
         if isinstance(reader, StartOfBody):
-            self.start = reader.start if self.seen or (read_to_end and not hidden) else None
+            came = self.seen or self.first_chunk is not None
+            self.start = reader.start if (came or read_to_end) and not hidden else None
         elif reader is not None:
             self.end = UNSEEN if hidden else reader.finish(read_to_end=read_to_end)
