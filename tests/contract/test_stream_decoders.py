@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import inspect
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
 from anthropic_otel._core.stream_end import MAX_KEPT, StreamEnd
 from support.stacks import SDK_STACKS
-from support.streams import EVENT, LAST_DELTA, START, STOP, chunk, delta, error, exception, frame, pieces, sse
+from support.streams import EVENT, LAST_DELTA, START, STOP, chunk, delta, error, exception, frame, frame_of, pieces, sse
 from support.versions import DECODES_EVERY_EVENT
 
 _HAS_BOTOCORE = importlib.util.find_spec("botocore") is not None
@@ -29,6 +30,11 @@ _NAMES_EVENTS = _HAS_BOTOCORE and hasattr(
     importlib.import_module("anthropic.lib.bedrock._stream_decoder"), "_chunk_bytes_to_sse"
 )
 """Whether the SDK takes the events of Bedrock by their own names."""
+
+_KNOWS_MESSAGE = DECODES_EVERY_EVENT or '"message"' in inspect.getsource(
+    importlib.import_module("anthropic._streaming")
+)
+"""Whether an SDK that goes by names hands on an event of the name `message`."""
 
 # The same examples on every machine and in every run.
 EXAMPLES = settings(
@@ -130,6 +136,10 @@ GOOD = {
     "name of no block": sse("chunk", delta("hi")),
     "stop without data": b"event: message_stop\n\n" if DECODES_EVERY_EVENT else b"",
     "id and retry": b"id: 5\nretry: 7\n\n",
+    "empty name": b"event: \ndata: {no json\n\n",
+    "stop of an empty name": b'event: message_stop\nevent\ndata: {"type": "message_stop"}\n\n',
+    "stop without type": sse("message_stop", {}),
+    "stop that is a ping": sse("message_stop", {"type": "ping"}),
     "delta in four lines": b": c\nevent: content_block_delta\nid: 7\ndata: {\ndata:}\n\n",
 }
 ENDS = {
@@ -138,6 +148,8 @@ ENDS = {
     "other name and stop": sse("other", STOP),
     "name of no block and stop": sse("chunk", STOP),
     "long stop of other name": sse("other", {**STOP, "padding": "p" * 20_000}),
+    "message and stop": sse("message", STOP) if _KNOWS_MESSAGE else b"",
+    "completion and stop": sse("completion", STOP),
     "stop with a space": sse("message_stop ", STOP),
     "error of other name": sse("other", error("overloaded_error")),
     "name twice": b'event: ping\nevent: message_stop\ndata:{"type": "message_stop"}\n\n',
@@ -157,6 +169,15 @@ BAD = {
 EVENTS = {**GOOD, **ENDS, **BAD}
 
 
+@pytest.mark.parametrize("rest", ["stop", "error", None])
+@pytest.mark.parametrize("event", EVENTS)
+def test_sse_of_each_kind(event: str, rest: str | None) -> None:
+    """An event of each kind is what it is for the app, whatever follows it in its chunk or in the next one."""
+    begin, then = EVENTS["start"] + EVENTS[event], EVENTS[rest] if rest is not None else b""
+    _check(pieces(begin + then, [], MAX_KEPT), _event_stream_reader())
+    _check([*pieces(begin, [], MAX_KEPT), then], _event_stream_reader())
+
+
 @EXAMPLES
 @given(
     st.lists(st.sampled_from(list(GOOD)), max_size=6),
@@ -169,6 +190,8 @@ EVENTS = {**GOOD, **ENDS, **BAD}
 @example([], ["delta without JSON", "stop"], "", "\n", [])
 @example([], ["delta without JSON", "error"], "", "\n", [])
 @example([], ["stop", "error"], "", "\n", [])
+@example([], ["stop", "delta without JSON", "error"], "", "\n", [])
+@example([], ["stop", "delta without JSON", "error"], "", "\n", [len(EVENTS["stop"])])
 def test_sse(before: list[str], after: list[str], rest: str, newline: str, cuts: list[int]) -> None:
     """Any events, cut anywhere and with any of the SDK's line endings, end as they do for the app."""
     text = b"".join((*(EVENTS[name] for name in (*before, *after)), rest.encode())).replace(b"\n", newline.encode())
@@ -211,6 +234,9 @@ GOOD_FRAMES = {
     "empty": chunk(b""),
     "initial response": frame({":event-type": "initial-response", ":message-type": "event"}, b"{}"),
     "payload without JSON": frame(EVENT, b"not json"),
+    "no payload": frame(EVENT, b""),
+    "null bytes": frame(EVENT, b'{"bytes": null}'),
+    "type with a surrogate": chunk(b'{"type": "\\ud800"}'),
 }
 END_FRAMES = {
     "stop": chunk(STOP),
@@ -229,12 +255,32 @@ BAD_FRAMES = {
     "wrong checksum of prelude": chunk(delta("hi"), prelude_crc=1),
     "stop with wrong checksum": chunk(STOP, crc=1),
     "no base64": frame(EVENT, b'{"bytes": "a"}'),
+    "bytes of no text": frame(EVENT, b'{"bytes": [1]}'),
+    "payload that is a list": frame(EVENT, b"[]"),
+    "payload that is null": frame(EVENT, b"null"),
+    "payload that is no UTF-8": frame(EVENT, b"\xff\xfe"),
+    "deep payload": frame(EVENT, b"[" * 5_000),
+    "header twice": frame_of(*EVENT.items(), (":event-type", "chunk"), payload=b"{}"),
 }
 FRAMES = {**GOOD_FRAMES, **END_FRAMES, **BAD_FRAMES}
 
 
-@pytest.mark.skipif(not _NAMES_EVENTS, reason="no botocore, or an SDK that hands every event on as a completion")
-@pytest.mark.skipif(not DECODES_EVERY_EVENT, reason="an SDK that decodes the events it knows by name, and no other")
+_OF_FRAMES = pytest.mark.skipif(
+    not (_NAMES_EVENTS and DECODES_EVERY_EVENT), reason="no botocore, or an SDK that goes by the names of events"
+)
+
+
+@_OF_FRAMES
+@pytest.mark.parametrize("rest", ["stop", "error", None])
+@pytest.mark.parametrize("event", FRAMES)
+def test_a_frame_of_each_kind(event: str, rest: str | None) -> None:
+    """A frame of each kind is what it is for the app, whatever follows it in its chunk or in the next one."""
+    begin, then = FRAMES["start"] + FRAMES[event], FRAMES[rest] if rest is not None else b""
+    _check(pieces(begin + then, [], MAX_KEPT), AwsEventStreamReader())
+    _check([*pieces(begin, [], MAX_KEPT), then], AwsEventStreamReader())
+
+
+@_OF_FRAMES
 @EXAMPLES
 @given(
     st.lists(st.sampled_from(list(GOOD_FRAMES)), max_size=5),

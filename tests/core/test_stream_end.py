@@ -83,7 +83,7 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
         for name, data in (
             *((b"message_start", b"1"), (b"message_start", b"2"), (b"message_delta", b"0")),
             *((b"message_delta", b"3"), (b"message_delta", b"4")),
-            *((b"ping", b""), (None, b""), (b"message_stop", b"{}")),
+            *((b"ping", b""), (None, b""), (b"message_stop", b'{"type": "message_stop"}')),
             (b"error", b'{"error": {"type": "api_error"}}'),
             (b"error", b'{"error": {"type": "overloaded_error"}}'),
         )

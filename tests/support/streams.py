@@ -32,9 +32,14 @@ def error(kind: str, message: str = "m") -> dict[str, Any]:
 
 def frame(headers: dict[str, str], payload: bytes, *, prelude_crc: int = 0, crc: int = 0) -> bytes:
     """A frame. The checksums are wrong by what is given."""
+    return frame_of(*headers.items(), payload=payload, prelude_crc=prelude_crc, crc=crc)
+
+
+def frame_of(*headers: tuple[str, str], payload: bytes, prelude_crc: int = 0, crc: int = 0) -> bytes:
+    """A frame whose headers may have the same name."""
     block = b"".join(
         struct.pack("!B", len(name)) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
-        for name, value in headers.items()
+        for name, value in headers
     )
     lengths = struct.pack("!II", 16 + len(block) + len(payload), len(block))
     message = lengths + struct.pack("!I", binascii.crc32(lengths) ^ prelude_crc) + block + payload

@@ -28,6 +28,7 @@ from anthropic_otel._core.stream_end import (
     MAX_KEPT,
     MAX_LAST,
     MESSAGE_STOP,
+    Break,
     Dispatched,
     Events,
     JsonTypes,
@@ -80,9 +81,20 @@ class AwsEventStreamReader:
 
         A stream that the SDK closes early, it closes for a frame of the last chunk; that is when they are checked.
         """
+        found = None if read_to_end else self._break()
+        return self._events.end(
+            breaks=found is Break.BEFORE_END,
+            breaks_after_end=found is Break.AFTER_END,
+            is_event_stream=self._is_event_stream(),
+        )
+
+    def _break(self) -> Break | None:
         decided_before = self._decided_in is not None and self._decided_in is not self._last
-        breaks = not read_to_end and not decided_before and (_breaks(self._last) or self._breaks_after())
-        return self._events.end(breaks=breaks, is_event_stream=self._is_event_stream())
+        ended_before = decided_before and self._events.complete
+        if decided_before and not (ended_before and self._events.error):
+            return None
+        found = _break_in(self._last, ended=ended_before)
+        return found if found is not None or not self._breaks_after() else Break.BEFORE_END
 
     def _breaks_after(self) -> bool:
         """Whether the SDK fails for what came after the last frames, and none of these has decided."""
@@ -223,13 +235,14 @@ def _last_frames(text: bytes, end: int) -> bytes:
     return text[at:end]
 
 
-def _breaks(text: bytes) -> bool:
-    """Whether the SDK fails for a frame of `text`, and that is not an error frame nor one after the end."""
+def _break_in(text: bytes, *, ended: bool) -> Break | None:
+    """Where the SDK fails for a frame of `text` that is no error frame. `ended` is whether the end came before."""
     for frame in frames_of(text):
         try:
             name, _ = event_in(frame)
         except ValueError:
-            return True
-        if name in (ERROR, MESSAGE_STOP):
-            return False
-    return False
+            return Break.AFTER_END if ended else Break.BEFORE_END
+        if name == ERROR:
+            return None
+        ended = ended or name == MESSAGE_STOP
+    return None

@@ -12,7 +12,7 @@ import binascii
 from collections.abc import Iterator
 from struct import error as StructError
 from struct import unpack_from
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 from anthropic_otel._core.semconv import BEDROCK_EXCEPTIONS
@@ -84,7 +84,9 @@ def event_in(frame: bytes) -> Event:
 
 def headers_of(block: bytes) -> dict[str, str]:
     """The headers of a frame that are strings. Raises `ValueError` if the block is not made of headers."""
-    headers, at = {}, 0
+    headers: dict[str, str] = {}
+    names: set[str] = set()
+    at = 0
     try:
         while at < len(block):
             name_end = at + 1 + block[at]
@@ -94,6 +96,9 @@ def headers_of(block: bytes) -> dict[str, str]:
                 if kind not in (_BYTE_ARRAY, _STRING):
                     raise ValueError("no type of a header")
                 size, at = unpack_from("!H", block, at)[0], at + 2
+            if name in names:
+                raise ValueError("a header twice")
+            names.add(name)
             if kind == _STRING:
                 headers[name] = block[at : at + size].decode()
             at += size
@@ -107,7 +112,8 @@ def error_of(headers: dict[str, str]) -> ApiError | None:
     if headers.get(":message-type") not in ("error", "exception"):
         return None
     exception, code = headers.get(":exception-type"), headers.get(":error-code")
-    told = exception or code or ""
+    # botocore asks for the code of what it does not know.
+    told = (exception if exception in BEDROCK_EXCEPTIONS else code or exception) or ""
     name = told[:1].lower() + told[1:]
     # botocore knows the exceptions of Bedrock's model and no other; an error's code is handed on as it is.
     handed_on = told if code is not None or told in BEDROCK_EXCEPTIONS else None
@@ -118,17 +124,33 @@ def event_of(headers: dict[str, str], payload: bytes) -> Event:
     """The event in a frame. Raises `ValueError` where the SDK does not take it."""
     if headers.get(":event-type") != "chunk":
         return None, b""
-    try:
-        content = parsed(payload)
-    except ValueError:
-        # To botocore it is a message of unknown form, which has no event.
+    content = _content_of(payload)
+    encoded = content.get("bytes")
+    if encoded is None:
         return None, b""
-    encoded = content.get("bytes") if isinstance(content, dict) else None
     if not isinstance(encoded, str):
-        return None, b""
+        raise ValueError("bytes that are no text")
     data = binascii.a2b_base64(encoded)
     if not data:
         return None, b""
     event = parsed(data)
     name = event.get("type") if isinstance(event, dict) else None
-    return name.encode() if isinstance(name, str) else None, data
+    return name.encode("utf-8", "replace") if isinstance(name, str) else None, data
+
+
+def _content_of(payload: bytes) -> dict[str, Any]:
+    """The JSON object of a frame. Raises `ValueError` where botocore does not take it."""
+    text = payload.decode()
+    # Not at the top of the module: most streams need it never.
+    import json
+
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError:
+        # To botocore it is a message of unknown form, which has no event.
+        return {}
+    if not isinstance(content, dict):
+        raise ValueError("no object")
+    return content

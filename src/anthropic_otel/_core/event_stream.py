@@ -18,12 +18,14 @@ from anthropic_otel._core.stream_end import (
     MAX_KEPT,
     MAX_LAST,
     MESSAGE_STOP,
-    NAMES,
     PING,
+    Break,
     Dispatched,
     Events,
     JsonTypes,
     StreamEnd,
+    is_known,
+    meaning_of,
     parsed,
     weightier,
 )
@@ -83,9 +85,19 @@ class EventStreamReader:
 
         A stream that the SDK closes early, it closes for an event of the last chunk; that is when they are parsed.
         """
+        found = None if read_to_end else self._break()
+        return self._events.end(
+            breaks=found is Break.BEFORE_END,
+            breaks_after_end=found is Break.AFTER_END,
+            is_event_stream=self._is_event_stream(),
+        )
+
+    def _break(self) -> Break | None:
         decided_before = self._decided_in is not None and self._decided_in is not self._last
-        breaks = not read_to_end and not decided_before and _breaks(_with_newlines(self._last), self._by_names)
-        return self._events.end(breaks=breaks, is_event_stream=self._is_event_stream())
+        ended_before = decided_before and self._events.complete
+        if decided_before and not (ended_before and self._events.error):
+            return None
+        return _break_in(_with_newlines(self._last), self._by_names, ended=ended_before)
 
     def _feed(self, chunk: bytes) -> Dispatched | None:
         if len(self._start) < _LONGEST_FIELD:
@@ -161,7 +173,7 @@ class _LongEvent:
         end = text.find(b"\n\n", known - 1)
         part = text if end < 0 else text[: end + 1]
         for line in _NAME_LINE.finditer(part):
-            self.name = line[1] or b""
+            self.name = line[1] or None
         self.types.feed(part[known:])
         self._before = part[-_LONGEST_NAME_LINE:]
         return None if end < 0 else end + 2 - known
@@ -202,13 +214,9 @@ def _fields(event: bytes) -> tuple[bytes | None, bytes]:
         if field == b"data":
             data.append(value.removeprefix(b" "))
         elif field == b"event":
-            name = value.removeprefix(b" ")
+            # An empty name is none.
+            name = value.removeprefix(b" ") or None
     return name, b"\n".join(data)
-
-
-def _is_known(name: bytes) -> bool:
-    """Whether an SDK that goes by names decodes events of that one. Those of agents, and no others, have a dot."""
-    return name in NAMES or b"." in name
 
 
 def _last_events(text: bytes, end: int) -> bytes:
@@ -217,16 +225,17 @@ def _last_events(text: bytes, end: int) -> bytes:
     return text[begin + 2 : end]
 
 
-def _breaks(text: bytes, by_names: bool) -> bool:
-    """Whether the SDK fails for an event of `text`, and that is not an `error` event nor one after the end."""
+def _break_in(text: bytes, by_names: bool, *, ended: bool) -> Break | None:
+    """Where the SDK fails for an event of `text` that is no `error` event. `ended` is whether the end came before."""
     for event in text.split(b"\n\n")[:-1]:
         name, data = _fields(event)
         try:
             event.decode()
-            if name not in (None, PING, ERROR) and (_is_known(name) if by_names else data):
+            if name not in (None, PING, ERROR) and (is_known(name) if by_names else data):
                 parsed(data)
         except ValueError:
-            return True
-        if name == ERROR or (name == MESSAGE_STOP and data):
-            return False
-    return False
+            return Break.AFTER_END if ended else Break.BEFORE_END
+        if name == ERROR:
+            return None
+        ended = ended or meaning_of(name, data, by_names=by_names) == MESSAGE_STOP
+    return None

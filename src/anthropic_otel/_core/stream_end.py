@@ -45,6 +45,13 @@ class Dispatched(Enum):
     ERROR = "error: the SDK raises, and older ones leave the stream open"
 
 
+class Break(Enum):
+    """Where the SDK has met an event that it cannot decode, before any `error` event."""
+
+    BEFORE_END = "before the end event: nothing after it counts"
+    AFTER_END = "after the end event: the stream is complete, and an error after it was not reached"
+
+
 def weightier(one: Dispatched | None, other: Dispatched | None) -> Dispatched | None:
     """The one of two events that decides more: an error more than an end, and an end more than nothing."""
     return one if one is Dispatched.ERROR else other or one
@@ -106,16 +113,11 @@ class Events:
         self.stop_event: bytes | None = None
 
     def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
-        """Takes an event. Returns what it decides; `None` for one that decides nothing.
-
-        Of a name that the API does not have, as a gateway's `message`, the type in the data counts, as it does to the
-        SDK; not to an older one, `by_names`.
-        """
+        """Takes an event. Returns what it decides; `None` for one that decides nothing."""
         if name == ERROR:
             return self.fail(api_error(data))
-        if name is not None and name not in NAMES and not self._by_names:
-            name = _type_of(data)
-        if name == MESSAGE_STOP and data:
+        name = meaning_of(name, data, by_names=self._by_names)
+        if name == MESSAGE_STOP:
             if len(data) > _PLAIN_STOP:
                 self.stop_event = data
             return self.stop()
@@ -146,9 +148,12 @@ class Events:
         self.error = self.error or error
         return Dispatched.ERROR
 
-    def end(self, *, breaks: bool, is_event_stream: bool | None) -> StreamEnd:
-        """The answer. `breaks` is whether the SDK has met an event that it cannot decode before any that decides."""
-        error = None if breaks else self.error
+    def end(self, *, breaks: bool, is_event_stream: bool | None, breaks_after_end: bool = False) -> StreamEnd:
+        """The answer. `breaks` is whether the SDK has met an event that it cannot decode before any that decides.
+
+        `breaks_after_end` is whether it has met one between the end event and an error, which it did not reach then.
+        """
+        error = None if breaks or breaks_after_end else self.error
         return StreamEnd(
             complete=self.complete and not breaks,
             error_type=error.type if error is not None else None,
@@ -189,6 +194,38 @@ def api_error(data: bytes) -> ApiError:
         code if isinstance(code, str) and _CODE(code) else None,
         name[:_MAX_TOLD] if isinstance(name, str) else None,
     )
+
+
+def meaning_of(name: bytes | None, data: bytes, *, by_names: bool) -> bytes | None:
+    """The type that an event has to the app; `None` for one that means nothing here.
+
+    That is the type in its data, whatever its name: a gateway may name each event `message`, or end with a
+    `message_stop` that says nothing. It is looked at where the name alone does not tell. An older SDK, `by_names`,
+    drops an event whose name it does not know, and takes the name for a type that is missing.
+    """
+    if name in (MESSAGE_START, MESSAGE_DELTA) or (name == MESSAGE_STOP and _STOP_QUOTED in data):
+        return name
+    if name is None or name in _BLOCKS or name == PING or (by_names and not is_known(name)):
+        return None
+    return name if by_names and name == MESSAGE_STOP and _lacks_type(data) else _type_of(data)
+
+
+def is_known(name: bytes) -> bool:
+    """Whether an SDK that goes by names decodes events of that one. Those of agents, and no others, have a dot."""
+    return name in NAMES or name == _MESSAGE or b"." in name
+
+
+_MESSAGE: Final = b"message"
+"""A name that SDKs of 2026 know, before they decoded every event."""
+_STOP_QUOTED: Final = b'"message_stop"'
+
+
+def _lacks_type(data: bytes) -> bool:
+    try:
+        event = parsed(data)
+    except ValueError:
+        return False
+    return isinstance(event, dict) and "type" not in event
 
 
 def _type_of(data: bytes) -> bytes | None:
