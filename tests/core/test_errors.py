@@ -86,9 +86,25 @@ def test_each_cause_of_a_body_is_a_word_of_the_sdks(attempt: Attempt, cause: Net
         NetworkCause.WRITE_TIMEOUT: "client_timeout_error",
         NetworkCause.DECODING_ERROR: "client_error",
         NetworkCause.OTHER: "client_error",
+        NetworkCause.APP_EXCEPTION: "client_error",
         NetworkCause.INCOMPLETE_STREAM: "api_error",
     }
     assert body_error_type(attempt) == expected.get(cause, "connection_error")
+
+
+@pytest.mark.parametrize(
+    ("raised", "word"),
+    [
+        ("billiard.exceptions.SoftTimeLimitExceeded", "client_error"),
+        ("TimeoutError", "client_error"),
+        ("httpx2.ReadTimeout", "client_timeout_error"),
+        ("httpx.RemoteProtocolError", "connection_error"),
+    ],
+)
+def test_what_the_app_raised_has_the_word_of_its_type(attempt: Attempt, raised: str, word: str) -> None:
+    """An HTTP library may have made one of its own of it."""
+    attempt.cause, attempt.exception_type = Cause(NetworkCause.APP_EXCEPTION, None, None), raised
+    assert body_error_type(attempt) == word
 
 
 def test_an_error_event_has_its_type(attempt: Attempt) -> None:

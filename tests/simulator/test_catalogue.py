@@ -15,7 +15,12 @@ from anthropic_otel.simulator import FAULTS, Fault, Reply, Where, fault
 ALL = pytest.mark.parametrize("each", FAULTS.values(), ids=FAULTS)
 
 
-OF_NO_SERVER = {NetworkCause.REQUEST_NOT_SENT, NetworkCause.EVENT_LOOP_CLOSED, NetworkCause.CLIENT_CLOSED}
+OF_NO_SERVER = {
+    NetworkCause.REQUEST_NOT_SENT,
+    NetworkCause.EVENT_LOOP_CLOSED,
+    NetworkCause.CLIENT_CLOSED,
+    NetworkCause.APP_EXCEPTION,
+}
 """What an app does to itself, whatever the server is."""
 
 OF_HTTP_2 = {NetworkCause.STREAM_RESET}

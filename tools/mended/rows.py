@@ -225,6 +225,15 @@ ROWS: Final = (
         (),
         ("tests/reliability/test_coexistence.py::test_what_is_attached_is_gone_where_ddtrace_is_the_api",),
     ),
+    Row(
+        "A time limit that a signal sets, a bug in a hook, or an authentication that cannot reach its server",
+        (),
+        _named(
+            f"{_E2E}test_app_exceptions.py::test_",
+            "a_time_limit_of_a_signal_is_the_apps a_time_limit_in_a_stream_is_the_apps what_a_hook_raises_is_the_apps "
+            "what_a_hook_cannot_reach_is_not_the_api credentials_of_the_apps_own_are_a_phase",
+        ),
+    ),
 )
 
 WAS_RIGHT: Final[dict[str, str]] = {

@@ -5,6 +5,7 @@ text of an exception ever leaves these modules.
 
 Where two words fit, this order decides. The first that applies is the cause:
 
+0. A signal handler, a hook or a trace function of the app has raised it (`app_exception`), whatever it is.
 1. What one exception of the chain says exactly, the innermost first. Of one exception:
    a. the event loop is closed, or is another one (`event_loop_closed`);
    b. the app has closed the client (`client_closed`);
@@ -15,8 +16,8 @@ Where two words fit, this order decides. The first that applies is the cause:
 3. The type of any other exception, the innermost first: of a library for credentials, of anyio or trio, of Python
    itself, or an error of the system without a word of its own (`connection_error`).
 4. Whatever else happened while credentials were fetched: `request_not_sent`.
-5. `_OTHER`. What remains for it are exceptions of the app's own hooks, transports and middleware, and `MemoryError` and
-   the like.
+5. An exception that another thread has set in the middle of a library: `app_exception`.
+6. `_OTHER`. What remains for it are exceptions of transports that are not known here, and `MemoryError` and the like.
 
 Then, if a proxy was used, the failure to reach it becomes `proxy_error`.
 
@@ -33,7 +34,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from anthropic_otel._core import cause_client, cause_errno, cause_http, cause_other
+from anthropic_otel._core import cause_app, cause_client, cause_errno, cause_http, cause_other
 from anthropic_otel._core.cause_chain import Failure, chain
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import NetworkCause, Phase
@@ -61,6 +62,8 @@ def classify(error: BaseException, *, phase: Phase | None = None, through_proxy:
     `phase` is the phase that was under way as the transport told it, `None` if it did not. `through_proxy` is whether
     the transport used a proxy.
     """
+    if phase in (None, Phase.POOL) and cause_app.is_of_authentication(error):
+        phase = Phase.AUTH
     failure = Failure(tuple(chain(error)), phase)
     word = _word(failure)
     if word in _blamed_on_a_proxy(failure, through_proxy):
@@ -98,12 +101,16 @@ _BY_INNER_TYPE: Final[tuple[_Rule, ...]] = (
 
 
 def _word(failure: Failure) -> NetworkCause:
+    if cause_app.is_of_app(failure):
+        return NetworkCause.APP_EXCEPTION
     word = _first(
         itertools.chain(_innermost(failure, _EXACT), _outermost(failure), _innermost(failure, _BY_INNER_TYPE))
     )
     if word is not None:
         return word
-    return NetworkCause.REQUEST_NOT_SENT if failure.phase is Phase.AUTH else NetworkCause.OTHER
+    if failure.phase is Phase.AUTH:
+        return NetworkCause.REQUEST_NOT_SENT
+    return NetworkCause.APP_EXCEPTION if cause_app.was_set_from_outside(failure) else NetworkCause.OTHER
 
 
 def _innermost(failure: Failure, rules: tuple[_Rule, ...]) -> Iterator[NetworkCause | None]:
@@ -119,6 +126,9 @@ def _first(words: Iterator[NetworkCause | None]) -> NetworkCause | None:
 
 
 def _phase(failure: Failure, word: NetworkCause) -> Phase | None:
+    if failure.phase is Phase.AUTH:
+        # Credentials are fetched by an exchange of their own, whose phases are not those of this one.
+        return Phase.AUTH
     # What was not sent never waited for the server. A closed client says so by a plain `RuntimeError`.
     unsent = word is NetworkCause.REQUEST_NOT_SENT or (
         word is NetworkCause.CLIENT_CLOSED and type(failure.errors[0]) is RuntimeError

@@ -68,6 +68,8 @@ def body_error_type(attempt: Attempt) -> str:
         raised = attempt.exception_type
         if raised is not None and raised.endswith((".ReadError", ".WriteError")):
             return CONNECTION_ERROR
+        if cause is NetworkCause.APP_EXCEPTION:
+            return _of_app_exception(raised or "")
         plain = raised is not None and "." not in raised
         return _BY_CAUSE.get(cause, CLIENT_ERROR if plain else CONNECTION_ERROR)
     if attempt.error_type == INVALID_EVENT:
@@ -78,6 +80,13 @@ def body_error_type(attempt: Attempt) -> str:
     if attempt.api_error is not None and attempt.api_error.type == attempt.error_type:
         return _of_error_event(attempt.api_error.told)
     return attempt.error_type or OTHER
+
+
+def _of_app_exception(raised: str) -> str:
+    """The word for what the app's own code has raised, or what an HTTP library has made of that."""
+    if raised.partition(".")[0] not in _LIBRARIES:
+        return CLIENT_ERROR
+    return CLIENT_TIMEOUT_ERROR if raised.endswith("Timeout") else CONNECTION_ERROR
 
 
 def _of_error_event(told: str | None) -> str:

@@ -74,7 +74,7 @@ def _log(where: str, error: Exception) -> None:
         log.debug("Telemetry failed in %s with %s, through\n%s", *kind, lines)
 
 
-def is_of_the_app(error: Exception) -> bool:
+def is_of_the_app(error: BaseException) -> bool:
     """Whether a signal handler of the app raised `error` while our code ran.
 
     Such a handler is known by its argument: the frame that it interrupted, which is above it in the traceback.

@@ -241,6 +241,10 @@ CAUSES: Final = {
         "The server ended the HTTP/2 stream (RST_STREAM). Retry; if it goes on, give the request id, or the "
         "time, to support."
     ),
-    Cause.OTHER: "Something else, such as an exception of the app's own hooks or transport. Look at `exception.type`.",
+    Cause.APP_EXCEPTION: (
+        "The app's own code raised within the send: a time limit set by a signal, a hook, a trace function. Nothing of "
+        "the network failed. Look at `exception.type`."
+    ),
+    Cause.OTHER: "Something else, such as an exception of a transport of the app's own. Look at `exception.type`.",
 }
 """Every cause of a network failure: what it is, and what a person does next."""

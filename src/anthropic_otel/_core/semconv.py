@@ -168,6 +168,7 @@ class NetworkCause(ClosedValue):
     EVENT_LOOP_CLOSED = "event_loop_closed"
     CLIENT_CLOSED = "client_closed"
     STREAM_RESET = "stream_reset"
+    APP_EXCEPTION = "app_exception"
     OTHER = OTHER
 
 

@@ -27,7 +27,7 @@ from support.stacks import Stack
 from support.telemetry import Telemetry
 
 _CONTENT: Final = frozenset({"incomplete_stream", "unexpected_content", "invalid_event"})
-_CLIENT: Final = frozenset({"request_not_sent", "event_loop_closed", "client_closed"})
+_CLIENT: Final = frozenset({"request_not_sent", "event_loop_closed", "client_closed", "app_exception"})
 
 
 # -- the app -----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ _APP = (
     NetworkCause.REQUEST_NOT_SENT,
     NetworkCause.EVENT_LOOP_CLOSED,
     NetworkCause.CLIENT_CLOSED,
+    NetworkCause.APP_EXCEPTION,
 )
 _BETWEEN = (NetworkCause.TOO_MANY_REDIRECTS,)
 _UNKNOWN = (NetworkCause.OTHER,)

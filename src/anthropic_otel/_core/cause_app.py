@@ -1,0 +1,80 @@
+"""Exceptions that the app's own code has raised within a send: nothing of the network failed.
+
+The SDK takes every exception of its HTTP client for a failed connection, so it sends again, or raises
+`APIConnectionError`. Whose an exception is, is read off its traceback:
+
+- a signal handler of the app has raised it, as the soft time limit of a task, or `TimeoutError` after an alarm;
+- a hook, a trace function or an authentication of the app has, or what that called;
+- another thread has set it in the middle of a library that cannot raise it (`PyThreadState_SetAsyncExc`).
+
+What a transport raises is the network's, whoever wrote the transport.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPCORE, HTTPX, Failure, root
+from anthropic_otel._core.guard import is_of_the_app
+
+_CLIENTS: Final = HTTPX - HTTPCORE
+_OURS: Final = __name__.partition(".")[0]
+_LIBRARIES: Final = HTTPX | AIOHTTP | ANYIO | {"httpx_aiohttp", "h11", "h2", "socksio", "sniffio", _OURS}
+
+_Frame = tuple[str, str]
+"""The package and the function of one frame of a traceback."""
+
+
+def is_of_app(failure: Failure) -> bool:
+    """Whether a signal handler, a hook or a trace function of the app has raised."""
+    return any(map(is_of_the_app, failure.errors)) or _passes(failure.errors[0], _calls_a_hook)
+
+
+def is_of_authentication(error: BaseException) -> bool:
+    """Whether it came through an authentication of the app's own, which may have been under way to another host."""
+    return _passes(error, _calls_authentication)
+
+
+def was_set_from_outside(failure: Failure) -> bool:
+    """Whether a library was interrupted by an exception that it cannot raise."""
+    error = failure.errors[-1]
+    frames = list(_frames(error))
+    return bool(frames) and _is_known(frames[-1][0]) and not _is_known(root(type(error)))
+
+
+def _passes(error: BaseException, calls: Callable[[_Frame, _Frame], bool]) -> bool:
+    frames = list(_frames(error))
+    return any(calls(*pair) for pair in itertools.pairwise(frames))
+
+
+def _calls_a_hook(caller: _Frame, called: _Frame) -> bool:
+    package, function = caller
+    return not _is_known(called[0]) and (
+        (package in _CLIENTS and function == "_send_handling_redirects")
+        or (package in HTTPCORE and function in ("trace", "atrace"))
+        # Our trace function calls that of the app.
+        or (package == _OURS and function == "__call__")
+    )
+
+
+def _calls_authentication(caller: _Frame, called: _Frame) -> bool:
+    package, function = caller
+    return not _is_known(called[0]) and package in _CLIENTS and function in _AUTHENTICATING
+
+
+_AUTHENTICATING: Final = ("_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")
+
+
+def _frames(error: BaseException) -> Iterator[_Frame]:
+    step = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        yield str(frame.f_globals.get("__name__", "")).partition(".")[0], frame.f_code.co_name
+        step = step.tb_next
+
+
+def _is_known(package: str) -> bool:
+    return package in _LIBRARIES or package in sys.stdlib_module_names

@@ -1,0 +1,91 @@
+"""Whose an exception is, read off its traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from anthropic_otel._core.cause import Cause, classify
+from anthropic_otel._core.semconv import NetworkCause as Word
+from anthropic_otel._core.semconv import Phase
+
+
+class TimeLimit(Exception):
+    """An exception that no library has."""
+
+
+def function(module: str, name: str, body: Callable[[], Any]) -> Callable[[], Any]:
+    """A function of that name, as if that module had it, which calls `body`."""
+    made: dict[str, Any] = {"__name__": module, "body": body}
+    exec(f"def {name}():\n    return body()", made)
+    return made[name]  # type: ignore[no-any-return]
+
+
+def raising(error: BaseException, module: str) -> Callable[[], Any]:
+    """A function of that module that raises."""
+    made: dict[str, Any] = {"__name__": module, "error": error}
+    exec("def run():\n    raise error", made)
+    return made["run"]  # type: ignore[no-any-return]
+
+
+def caught(run: Callable[[], Any]) -> BaseException:
+    try:
+        run()
+    except BaseException as error:
+        return error
+    raise AssertionError
+
+
+@pytest.mark.parametrize("module", ["httpcore2._backends.sync", "ssl", "anthropic_otel._core.timeline", "h11._state"])
+def test_a_library_that_raises_what_it_does_not_have_was_interrupted(module: str) -> None:
+    """Another thread has set an exception of the app's in the middle of the library."""
+    error = caught(function("httpx2._client", "send", raising(TimeLimit(), module)))
+    assert classify(error, phase=Phase.WAIT) == Cause(Word.APP_EXCEPTION, None, None)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), MemoryError(), AssertionError()], ids=repr)
+def test_a_bug_of_a_library_is_no_exception_of_the_app(error: Exception) -> None:
+    """What any code may raise says nothing of the app."""
+    found = caught(function("httpx2._client", "_send_single_request", raising(error, "httpcore2._sync.http11")))
+    assert classify(found).word is Word.OTHER
+
+
+def test_what_a_transport_raises_is_not_the_apps() -> None:
+    """Neither if the transport is the app's own."""
+    found = caught(function("httpx2._client", "_send_single_request", raising(TimeLimit(), "app.transport")))
+    assert classify(found).word is Word.OTHER
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("httpx2._client", "_send_handling_redirects"),
+        ("httpx._client", "_send_handling_redirects"),
+        ("httpcore2._trace", "trace"),
+        ("httpcore._trace", "atrace"),
+        ("anthropic_otel._adapters.trace_functions", "__call__"),
+    ],
+)
+def test_a_hook_is_the_apps(module: str, name: str) -> None:
+    """Whatever it raises, an error of the network in something that it has called included."""
+    for error in (TimeLimit(), ConnectionRefusedError(111, "refused")):
+        found = caught(function(module, name, function("app", "hook", raising(error, "socket"))))
+        assert classify(found, phase=Phase.POOL).word is Word.APP_EXCEPTION
+
+
+def test_an_authentication_of_the_app_is_a_phase() -> None:
+    """What it could not reach keeps its word; what it raises itself leaves the request without credentials."""
+    for error, word in (
+        (ConnectionRefusedError(111, "refused"), Word.CONNECTION_REFUSED),
+        (TimeLimit(), Word.REQUEST_NOT_SENT),
+    ):
+        flow = function("app.auth", "auth_flow", raising(error, "app.auth"))
+        found = caught(function("httpx2._auth", "sync_auth_flow", flow))
+        assert (classify(found).word, classify(found).phase) == (word, Phase.AUTH)
+
+
+def test_an_exception_without_a_traceback_is_nobodys() -> None:
+    """One that was built and never raised."""
+    assert classify(TimeLimit()).word is Word.OTHER
