@@ -61,9 +61,10 @@ def test_bundle_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     links = {"grafana": "https://grafana.example.com", "runbooks": "https://wiki.example.com"}
     addresses = [word for name, url in links.items() for word in (f"--{name}", url)]
     options = ["--job", "shop", "--slo", "99.5", "--thresholds", str(own), "--force"]
-    options += ["--budget", "100", "--prices", "claude-opus-5-5, claude-sonnet-5-5"]
+    options += ["--budget", "100", "--prices", "claude-opus-5-5, claude-sonnet-5-5", "--histograms", "native"]
     assert invoke(str(tmp_path), *options, *addresses).exit_code == 0
     wanted = {"job": "shop", "slo": 99.5, "budget": 100.0, "prices": ["claude-opus-5-5", "claude-sonnet-5-5"], **links}
+    wanted["histograms"] = "native"
     assert given == [tmp_path, {**wanted, "thresholds": str(own), "force": True, "only": []}]
 
 

@@ -9,6 +9,8 @@ import pytest
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import NetworkCause
 from anthropic_otel.bundle.boards.faults import FAULTS, NOBODY, panel
+from anthropic_otel.bundle.panels import Queries
+from anthropic_otel.bundle.promql import Histograms
 
 STATUSES = [str(status) for status in range(300, 600)]
 ERRORS = [
@@ -27,7 +29,7 @@ UNKNOWN = {s.INVALID_EVENT, s.OTHER}
 def bars(error: str) -> list[str]:
     """The bars whose query finds an error. A matcher of Prometheus fits the whole value."""
     found = []
-    for query in panel().queries:
+    for query in panel(Queries(Histograms.CLASSIC)).queries:
         matcher = re.search(r'error_type(=~|!~)"([^"]*)"', query.expression)
         assert matcher
         operator, pattern = matcher.groups()

@@ -16,9 +16,7 @@ from anthropic_otel.bundle.promql import (
     GAP,
     JOB,
     any_of,
-    increase,
     label,
-    le,
     none_of,
     quote,
     relabelled,
@@ -76,8 +74,8 @@ class Growth:
     """Whether it is computed as seldom as the counts over long windows, though its own is short."""
 
     @property
-    def series(self) -> str:
-        """The name of the series that are counted."""
+    def counted(self) -> str:
+        """What is counted, as Prometheus names it where histograms are classic."""
         return self.metric.prometheus_name + self.of
 
 
@@ -106,7 +104,7 @@ class Recording:
 
 def recorded(growth: Growth, window: str, suffix: str = "") -> str:
     """The name under which the growth in a window is recorded."""
-    return f"{growth.level}:{growth.series}{suffix}:{growth.word}increase{window}"
+    return f"{growth.level}:{growth.counted}{suffix}:{growth.word}increase{window}"
 
 
 def worked(expression: str) -> str:
@@ -130,15 +128,17 @@ class Ledger:
         self.settings = settings
         self.recordings: dict[str, Recording] = {}
         self.records = record
+        self._histograms = settings.histograms
         self._job = f"{JOB}=~{quote(settings.job)}" if settings.job else ""
 
     def select(self, metric: Metric, *matchers: str) -> str:
         """A selector of a metric that is no histogram, for the chosen jobs."""
-        return self.selected(metric, "", *matchers)
+        return self._histograms.selector(metric, "", self._job, *matchers)
 
-    def selected(self, metric: Metric, suffix: str, *matchers: str) -> str:
-        """A selector of one of the series of a metric, for the chosen jobs."""
-        return series(metric.prometheus_name + suffix, self._job, *matchers)
+    def count(self, metric: Metric, *matchers: str) -> str:
+        """What a histogram has counted until now, for the chosen jobs."""
+        selector = self._histograms.selector(metric, "_count", self._job, *matchers)
+        return self._histograms.part("_count", selector)
 
     def grown(self, growth: Growth, window: str, *matchers: str) -> str:
         """How much `growth` has grown in `window`, where the matchers hold."""
@@ -148,19 +148,21 @@ class Ledger:
 
     def longer(self, growth: Growth, window: str, bound: float, by: tuple[str, ...]) -> str:
         """How many events of a histogram took longer than one of its bounds."""
-        bucket = replace(growth, of="_bucket")
-        at = le(growth.metric, bound)
-        if self.records:
-            shorter = self._entered(bucket, window, at, suffix=f"_{bound:g}s".replace(".", "_"))
-        else:
-            shorter = self._written(bucket, window, at)
+
+        def grown(of: str, *at: str) -> str:
+            part = replace(growth, of=of)
+            suffix = f"_{bound:g}s".replace(".", "_") if at else ""
+            return self._entered(part, window, *at, suffix=suffix) if self.records else self._written(part, window, *at)
+
+        shorter = self._histograms.within(growth.metric, bound, grown)
         return f"{total(by, self.grown(growth, window))} - {total(by, shorter)}"
 
     def seen_before(self, growth: Growth, window: str) -> str:
         """Whether something was counted in the older half of a window: a service that is younger has no past yet."""
         half = f"{Duration(window).seconds / 2:.0f}s"
         shortest = self.settings.slo.windows[0]
-        counted = self._entered(growth, shortest) if self.records else series(growth.series, self._job, growth.only)
+        seen = self._histograms.selector(growth.metric, growth.of, self._job, growth.only)
+        counted = self._entered(growth, shortest) if self.records else seen
         return f"group by ({JOB}) (last_over_time({counted}[{half}] offset {half}))"
 
     def _entered(self, growth: Growth, window: str, *matchers: str, suffix: str = "") -> str:
@@ -174,5 +176,6 @@ class Ledger:
 
     def _written(self, growth: Growth, window: str, *matchers: str) -> str:
         chosen = (_OF_OPERATIONS.get(matcher, matcher) for matcher in matchers)
-        found = increase(series(growth.series, self._job, growth.only, *chosen), window, growth.gap)
+        matchers = (self._job, growth.only, *chosen)
+        found = self._histograms.grown(growth.metric, growth.of, matchers, window, growth.gap)
         return total(growth.by, worked(found) if WORK in growth.by else found)

@@ -12,7 +12,7 @@ from enum import Enum
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import Metric
-from anthropic_otel.bundle.promql import GAP, JOB, increase, label, quantile, series, total
+from anthropic_otel.bundle.promql import GAP, JOB, Histograms, increase, label, series, total
 
 NOW = "$__rate_interval"
 RANGE = "$__range"
@@ -134,27 +134,25 @@ class Board:
     rows: tuple[Row, ...] = field(default_factory=tuple)
 
 
-def filtered(metric: Metric, suffix: str = "", *matchers: str) -> str:
-    """A selector under the dashboard's variables, as far as the metric has the attribute."""
-    chosen = [f'{label(name)}=~"${variable}"' for name, variable in VARIABLES.items() if name in metric.attributes]
-    return series(metric.prometheus_name + suffix, f'{JOB}=~"$job"', 'instance=~"$instance"', *chosen, *matchers)
+def chosen(metric: Metric, *matchers: str) -> tuple[str, ...]:
+    """The matchers of the dashboard's variables, as far as the metric has the attribute, and some more."""
+    variables = (f'{label(name)}=~"${variable}"' for name, variable in VARIABLES.items() if name in metric.attributes)
+    return (f'{JOB}=~"$job"', 'instance=~"$instance"', *variables, *matchers)
 
 
-def grown(
-    metric: Metric,
-    *matchers: str,
-    by: Iterable[str] = (),
-    of: str = "_count",
-    window: str = RANGE,
-    gap: str = GAP,
-) -> str:
-    """How much a metric's series have grown in the time that the dashboard shows, or in another window."""
-    return total(by, increase(filtered(metric, of, *matchers), window, gap))
+def filtered(metric: Metric, *matchers: str) -> str:
+    """A selector of a metric that is no histogram, under the dashboard's variables."""
+    return series(metric.prometheus_name, *chosen(metric, *matchers))
 
 
-def per_second(metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count") -> str:
+def grown(metric: Metric, *matchers: str, by: Iterable[str] = (), window: str = RANGE, gap: str = GAP) -> str:
+    """How much a counter has grown in the time that the dashboard shows, or in another window."""
+    return total(by, increase(filtered(metric, *matchers), window, gap))
+
+
+def per_second(metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
     """The same as a rate over time, first increments included."""
-    return rate(grown(metric, *matchers, by=by, of=of, window=NOW))
+    return rate(grown(metric, *matchers, by=by, window=NOW))
 
 
 def rate(growth: str) -> str:
@@ -167,11 +165,45 @@ def ratio(part: str, whole: str) -> str:
     return f"({part} or 0 * {whole}) / ({whole} > 0)"
 
 
-def quantiles(metric: Metric, *matchers: str, by: tuple[str, ...] = ()) -> tuple[Query, ...]:
-    """Median, p95 and p99 of a histogram, with exemplars."""
-    suffix = "".join(f" {{{{{name}}}}}" for name in by)
-    buckets = filtered(metric, "_bucket", *matchers)
-    return tuple(
-        Query(quantile(q, buckets, NOW, by), f"{name}{suffix}", exemplars=True)
-        for q, name in ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))
-    )
+@dataclass(frozen=True)
+class Queries:
+    """The queries of a dashboard on histograms, as Prometheus has them."""
+
+    histograms: Histograms
+
+    def seen(self, metric: Metric) -> str:
+        """A selector of the series of a histogram of which each has counted something."""
+        return self.histograms.selector(metric, "_count", *chosen(metric))
+
+    def count(self, metric: Metric, *matchers: str) -> str:
+        """What a histogram has counted until now, series by series."""
+        return self.histograms.part("_count", self.histograms.selector(metric, "_count", *chosen(metric, *matchers)))
+
+    def grown(
+        self, metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count", window: str = RANGE
+    ) -> str:
+        """How much a part of a histogram has grown in the time that the dashboard shows, or in another window."""
+        return total(by, self.histograms.grown(metric, of, chosen(metric, *matchers), window))
+
+    def per_second(self, metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count") -> str:
+        """The same as a rate over time, first observations included."""
+        return rate(self.grown(metric, *matchers, by=by, of=of, window=NOW))
+
+    def within(self, metric: Metric, bound: float, by: Iterable[str], window: str) -> str:
+        """How many events of a window took no longer than a bound."""
+
+        def grown(of: str, *matchers: str) -> str:
+            return self.grown(metric, *matchers, by=by, of=of, window=window)
+
+        return self.histograms.within(metric, bound, grown)
+
+    def quantile(self, q: float, metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
+        """A quantile of a histogram over time."""
+        return self.histograms.quantile(q, metric, chosen(metric, *matchers), NOW, by)
+
+    def quantiles(self, metric: Metric, *matchers: str) -> tuple[Query, ...]:
+        """Median, p95 and p99 of a histogram, with exemplars."""
+        return tuple(
+            Query(self.quantile(q, metric, *matchers), name, exemplars=True)
+            for q, name in ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))
+        )

@@ -7,7 +7,8 @@ whole value of a series that is younger than the window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from enum import Enum
 
 from anthropic_otel._core.semconv import Metric
 
@@ -91,10 +92,50 @@ def indented(expression: str) -> str:
     return "\n".join("  " + line for line in expression.splitlines())
 
 
-def quantile(q: float, buckets: str, window: str, by: Iterable[str] = ()) -> str:
-    """A quantile of a histogram, from its `_bucket` selector.
+class Histograms(str, Enum):
+    """How Prometheus has the histograms, and so how a query of one is written. It is decided here and nowhere else.
 
-    First observations count here too: a job that runs for a minute and ends is nothing but first observations, and by
-    `rate()` it would have no latency at all.
+    `of` is which part of a histogram is asked for, `_count` or `_sum`; of a metric that is no histogram it is empty.
     """
-    return f"histogram_quantile({q:g}, {total(('le', *by), increase(buckets, window))})"
+
+    CLASSIC = "classic"
+    """A series for the count, one for the sum, and one for each bucket."""
+    NATIVE = "native"
+    """One series, whose samples are whole histograms."""
+
+    def selector(self, metric: Metric, of: str, *matchers: str) -> str:
+        """A selector of the series that have a part of a metric."""
+        return series(metric.prometheus_name + (of if self is Histograms.CLASSIC else ""), *matchers)
+
+    def part(self, of: str, expression: str) -> str:
+        """A part of a metric as numbers, of an expression over the series that have it."""
+        return expression if self is Histograms.CLASSIC or not of else f"histogram{of}{grouped(expression)}"
+
+    def grown(self, metric: Metric, of: str, matchers: Iterable[str], window: str, gap: str = GAP) -> str:
+        """How much a part of a metric has grown, series by series."""
+        return self.part(of, increase(self.selector(metric, of, *matchers), window, gap))
+
+    def quantile(self, q: float, metric: Metric, matchers: Iterable[str], window: str, by: Iterable[str] = ()) -> str:
+        """A quantile of a histogram.
+
+        First observations count here too: a job that runs for a minute and ends is nothing but first observations, and
+        by `rate()` it would have no latency at all.
+        """
+        grown = increase(self.selector(metric, "_bucket", *matchers), window)
+        labels = ("le", *by) if self is Histograms.CLASSIC else by
+        return f"histogram_quantile({q:g}, {total(labels, grown)})"
+
+    def within(self, metric: Metric, bound: float, grown: Callable[..., str]) -> str:
+        """How many events of a histogram took no longer than a bound.
+
+        `grown(of, *matchers)` is how much the series with that part have grown, summed up. A native histogram has the
+        bound inside of a bucket, in which Prometheus interpolates.
+        """
+        if self is Histograms.CLASSIC:
+            return grown("_bucket", le(metric, bound))
+        found = grown("")
+        counted = f"histogram_count{grouped(found)}"
+        share = f"histogram_fraction(-Inf, {bound:g}, {found})"
+        # Rounded, as a share of 49 times 49 may be a little less than a whole number. The share of nothing is NaN: the
+        # comparison leaves it out.
+        return grouped(f"round({counted} * {share}, 0.001) >= 0\nor\n{counted}")

@@ -6,9 +6,10 @@ and the check in CI cannot differ in what they hold to be generated.
 
 from __future__ import annotations
 
-from anthropic_otel.bundle import grafana, kubernetes, rules
+from anthropic_otel.bundle import grafana, kubernetes, pages, rules
 from anthropic_otel.bundle.boards import attempts, limits, overview, usage
 from anthropic_otel.bundle.panels import Board
+from anthropic_otel.bundle.promql import Histograms
 from anthropic_otel.bundle.settings import Settings
 
 
@@ -24,4 +25,6 @@ def generated(settings: Settings) -> dict[str, str]:
     made["dashboards/alerts/prometheus-rule.yaml"] = rules.operator(settings)
     made["dashboards/alerts/grafana-alerting.yaml"] = rules.grafana(settings)
     made.update(kubernetes.generated(made))
+    if settings.histograms is Histograms.NATIVE:
+        made.update(pages.native())
     return made

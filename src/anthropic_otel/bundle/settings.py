@@ -29,6 +29,7 @@ from anthropic_otel.bundle.conditions import (
     Silence,
     SlowShare,
 )
+from anthropic_otel.bundle.promql import Histograms
 
 T = TypeVar("T")
 _PRICES = re.compile(r"^( *)prices:\n(?:\1  (?:- |#).*\n)+", re.MULTILINE)
@@ -166,6 +167,7 @@ class Settings:
     short_lived: str
     collectors: str
     max_retries: float
+    histograms: Histograms
     severity: Severity
     links: Links
     evaluation: Evaluation
@@ -240,6 +242,10 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, str) or not _DURATION.fullmatch(value):
             raise SettingsError(f"{where} must be a duration such as 5m, not {value!r}")
         return Duration(value)
+    if kind is Histograms:
+        if value not in [each.value for each in Histograms]:
+            raise SettingsError(f"{where} must be {' or '.join(each.value for each in Histograms)}, not {value!r}")
+        return Histograms(value)
     if kind is float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
             raise SettingsError(f"{where} must be a number of at least 0, not {value!r}")

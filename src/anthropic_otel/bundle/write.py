@@ -63,6 +63,7 @@ def write_bundle(
     runbooks: str | None = None,
     budget: float | None = None,
     prices: Iterable[str] | None = None,
+    histograms: str | None = None,
     thresholds: str | Path | None = None,
     only: Iterable[str] = (),
     force: bool = False,
@@ -80,6 +81,7 @@ def write_bundle(
         budget: What all calls together may cost in 24 hours, in USD, by the dashboards' estimate; 0 for no budget.
         prices: The names of models, as requests name them. Their prices of today are taken from the package
             `genai-prices`, as it is installed, in place of the list that there is.
+        histograms: How Prometheus has the histograms, `classic` or `native`: every query is then written for that.
         thresholds: A thresholds file to use in place of the shipped one; all of the above go on top of it.
         only: Which parts to write: some of `dashboards`, `rules` and `collector`. Empty: all of them.
         force: Overwrite also what has been changed since.
@@ -98,6 +100,7 @@ def write_bundle(
         "grafana": grafana,
         "runbooks": runbooks,
         "budget_per_day": budget,
+        "histograms": histograms,
         **(_prices_of_today(prices) if prices is not None else {}),
     }
     if thresholds is not None:

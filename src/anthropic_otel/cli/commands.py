@@ -145,6 +145,7 @@ def _names(text: str | None) -> list[str]:
 @click.option("--runbooks", metavar="URL", help="Where you serve docs/runbooks: alerts and panels lead there.")
 @click.option("--budget", type=click.FloatRange(0), metavar="USD", help="What all calls may cost in 24 hours; 0: none.")
 @click.option("--prices", metavar="MODELS", help="Take the prices of these models, by commas, from genai-prices.")
+@click.option("--histograms", metavar="FORM", help="How Prometheus has them: classic, or native for fewer series.")
 @click.option(
     "--thresholds", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="A thresholds file of your own."
 )

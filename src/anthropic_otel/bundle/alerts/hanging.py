@@ -39,7 +39,7 @@ def hung(settings: Settings, started: str, ended: str) -> str:
 def hanging(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicHanging
     started = e.select(s.ATTEMPT_STARTED, NO_EVENT_STREAMS)
-    ended = e.selected(s.ATTEMPT_DURATION, "_count", NO_EVENT_STREAMS)
+    ended = e.count(s.ATTEMPT_DURATION, NO_EVENT_STREAMS)
     return Alert(
         "AnthropicHanging",
         f"{total((JOB,), grouped(hung(e.settings, started, ended)))} >= {a.at_least:g}",

@@ -18,13 +18,11 @@ from anthropic_otel.bundle.panels import (
     Board,
     Kind,
     Panel,
+    Queries,
     Query,
     Row,
     Step,
     filtered,
-    grown,
-    per_second,
-    quantiles,
     ratio,
 )
 from anthropic_otel.bundle.promql import equal, label, relabelled
@@ -38,46 +36,47 @@ _NO_RETRIES = "no retries"
 
 def board(settings: Settings) -> Board:
     """The dashboard under these settings."""
+    q = Queries(settings.histograms)
     return Board(
         "attempts",
         "Claude API: attempts",
         "Every HTTP attempt below the calls: how many, why they fail, what retrying costs.",
         (
-            Row("What do the calls cost?", _answers(settings)),
-            Row("Attempts and retries", _attempts(settings)),
-            Row("Why attempts fail", failures.causes(settings)),
-            Row("Backoff", _backoff(settings)),
-            Row("Streams", failures.streams(settings)),
+            Row("What do the calls cost?", _answers(settings, q)),
+            Row("Attempts and retries", _attempts(settings, q)),
+            Row("Why attempts fail", failures.causes(settings, q)),
+            Row("Backoff", _backoff(settings, q)),
+            Row("Streams", failures.streams(settings, q)),
             Row("Connections and phases, from spans", failures.spans()),
-            Row("To the traces", (failures.table(),)),
+            Row("To the traces", (failures.table(q),)),
         ),
     )
 
 
-def _per_call(window: str) -> str:
+def _per_call(q: Queries, window: str) -> str:
     # A call without a retry is not among the retries.
-    return f"1 + {ratio(grown(s.CALL_RETRIES, of='_sum', window=window), grown(s.CALL_DURATION, window=window))}"
+    return f"1 + {ratio(q.grown(s.CALL_RETRIES, of='_sum', window=window), q.grown(s.CALL_DURATION, window=window))}"
 
 
 def _amplified(settings: Settings) -> tuple[Step, ...]:
     return (Step(settings.alerts.AnthropicRetryAmplification.attempts_per_call, "red"),)
 
 
-def _answers(settings: Settings) -> tuple[Panel, ...]:
+def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     def stat(title: str, unit: str, query: str, description: str, nothing: str = NO_TRAFFIC) -> Panel:
         return Panel(
             title, Kind.STAT, unit, description, (Query(query),), "overview", nothing, width=6, height=5, decimals=2
         )
 
-    exhausted = grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "exhausted"))
-    recovered = grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered"))
+    exhausted = q.grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "exhausted"))
+    recovered = q.grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered"))
     return (
         Panel(
             "Attempts per call",
             Kind.STAT,
             "short",
             "1 without retries. Red from the alert's threshold: you and the API pay for every call more than once.",
-            (Query(_per_call(RANGE)),),
+            (Query(_per_call(q, RANGE)),),
             "overview",
             steps=_amplified(settings),
             width=6,
@@ -88,14 +87,14 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
         stat(
             "Attempts that failed",
             "percentunit",
-            ratio(grown(s.ATTEMPT_DURATION, _FAILED), grown(s.ATTEMPT_DURATION)),
+            ratio(q.grown(s.ATTEMPT_DURATION, _FAILED), q.grown(s.ATTEMPT_DURATION)),
             "Share of the attempts that failed. Compare with the share of failed calls: the difference is what retries "
             "save.",
         ),
         stat(
             "Time lost in backoff",
             "s",
-            grown(s.RETRY_DELAY_METRIC, of="_sum"),
+            q.grown(s.RETRY_DELAY_METRIC, of="_sum"),
             "Seconds that calls spent waiting between attempts in the time shown, all calls together.",
             _NO_RETRIES,
         ),
@@ -111,10 +110,10 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
     )
 
 
-def _attempts(settings: Settings) -> tuple[Panel, ...]:
+def _attempts(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     started = f"sum({filtered(s.ATTEMPT_STARTED)})"
-    ended = f"sum({filtered(s.ATTEMPT_DURATION, '_count')})"
-    by_status = per_second(s.ATTEMPT_DURATION, by=(STATUS,))
+    ended = f"sum({q.count(s.ATTEMPT_DURATION)})"
+    by_status = q.per_second(s.ATTEMPT_DURATION, by=(STATUS,))
     return (
         Panel(
             "Attempts against calls",
@@ -122,8 +121,8 @@ def _attempts(settings: Settings) -> tuple[Panel, ...]:
             "reqps",
             "The lines lie on each other while nothing is retried. The gap is retries.",
             (
-                Query(per_second(s.ATTEMPT_DURATION), "attempts"),
-                Query(per_second(s.CALL_DURATION), "calls"),
+                Query(q.per_second(s.ATTEMPT_DURATION), "attempts"),
+                Query(q.per_second(s.CALL_DURATION), "calls"),
             ),
             "overview",
             colours=(("calls", "green"), ("attempts", "orange")),
@@ -133,7 +132,7 @@ def _attempts(settings: Settings) -> tuple[Panel, ...]:
             Kind.LINES,
             "short",
             "Attempts per call, over time. With two retries, the SDK's default, it cannot exceed 3.",
-            (Query(_per_call(NOW), "attempts per call"),),
+            (Query(_per_call(q, NOW), "attempts per call"),),
             "overview",
             steps=_amplified(settings),
             decimals=2,
@@ -154,7 +153,7 @@ def _attempts(settings: Settings) -> tuple[Panel, ...]:
             "reqps",
             "Calls that a retry saved, and calls that used up their retries.",
             tuple(
-                Query(per_second(s.CALL_DURATION, equal(s.CALL_OUTCOME, outcome)), outcome)
+                Query(q.per_second(s.CALL_DURATION, equal(s.CALL_OUTCOME, outcome)), outcome)
                 for outcome in ("recovered", "exhausted")
             ),
             "overview",
@@ -177,7 +176,7 @@ def _attempts(settings: Settings) -> tuple[Panel, ...]:
             "reqps",
             "4xx: something about the request, the key or the limit. 5xx: the API. A 2xx can still fail inside its "
             "stream.",
-            (Query(per_second(s.ATTEMPT_DURATION, f'{_CLASS}!=""', by=(_CLASS,)), f"{{{{{_CLASS}}}}}"),),
+            (Query(q.per_second(s.ATTEMPT_DURATION, f'{_CLASS}!=""', by=(_CLASS,)), f"{{{{{_CLASS}}}}}"),),
             "limits",
             stacked=True,
             colours=STATUSES,
@@ -185,7 +184,7 @@ def _attempts(settings: Settings) -> tuple[Panel, ...]:
     )
 
 
-def _backoff(settings: Settings) -> tuple[Panel, ...]:
+def _backoff(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     lost, bound = s.RETRY_DELAY_METRIC, settings.alerts.AnthropicLongBackoff
     return (
         Panel(
@@ -194,7 +193,7 @@ def _backoff(settings: Settings) -> tuple[Panel, ...]:
             "s",
             "Seconds lost per second: 2 means that two calls were waiting at any time. retry_after: the server asked "
             "for it.",
-            (Query(per_second(lost, of="_sum", by=(SOURCE,)), f"{{{{{SOURCE}}}}}"),),
+            (Query(q.per_second(lost, of="_sum", by=(SOURCE,)), f"{{{{{SOURCE}}}}}"),),
             "limits",
             nothing=_NO_RETRIES,
             stacked=True,
@@ -205,7 +204,7 @@ def _backoff(settings: Settings) -> tuple[Panel, ...]:
             "s",
             "Seconds lost per second, by the error of the attempt before: what would have to go away to win this time "
             "back. A certificate error here is never worth a retry.",
-            (Query(per_second(lost, of="_sum", by=(_REASON,)), f"{{{{{_REASON}}}}}"),),
+            (Query(q.per_second(lost, of="_sum", by=(_REASON,)), f"{{{{{_REASON}}}}}"),),
             "limits",
             nothing=_NO_RETRIES,
             stacked=True,
@@ -215,7 +214,7 @@ def _backoff(settings: Settings) -> tuple[Panel, ...]:
             Kind.LINES,
             "s",
             "The SDK doubles it from 0.5 s up to 8 s, unless the server asks for more.",
-            quantiles(lost),
+            q.quantiles(lost),
             "limits",
             nothing=_NO_RETRIES,
             colours=QUANTILES,

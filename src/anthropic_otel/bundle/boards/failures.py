@@ -24,14 +24,12 @@ from anthropic_otel.bundle.panels import (
     Colours,
     Kind,
     Panel,
+    Queries,
     Query,
     Step,
-    grown,
-    per_second,
-    quantiles,
     rate,
 )
-from anthropic_otel.bundle.promql import any_of, equal, increase, label, le, none_of, quote, relabelled, series, total
+from anthropic_otel.bundle.promql import any_of, equal, increase, label, none_of, quote, relabelled, series, total
 from anthropic_otel.bundle.settings import Settings
 
 SPAN_CALLS = "traces_span_metrics_calls_total"
@@ -54,15 +52,15 @@ _NO_STREAMS = "no streams"
 _NO_SPAN_METRICS = "needs the Collector's span_metrics"
 
 
-def causes(settings: Settings) -> tuple[Panel, ...]:
+def causes(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     a = settings.alerts
     attempt = s.ATTEMPT_DURATION
 
     def share(part: str) -> str:
-        return f"{part} / on () group_left () ({grown(attempt, window=NOW)} > 0)"
+        return f"{part} / on () group_left () ({q.grown(attempt, window=NOW)} > 0)"
 
     connection = none_of(s.NETWORK_CAUSE, ".*_timeout")
-    timed_out = grown(attempt, any_of(s.ERROR_TYPE, *TIMEOUTS), by=(ERROR, STATUS), window=NOW)
+    timed_out = q.grown(attempt, any_of(s.ERROR_TYPE, *TIMEOUTS), by=(ERROR, STATUS), window=NOW)
     return (
         Panel(
             "429, 529, timeouts, broken streams, connections apart",
@@ -70,11 +68,11 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             "reqps",
             "Failed attempts by the five causes that have five different cures.",
             (
-                Query(per_second(attempt, any_of(s.ERROR_TYPE, *RATE_LIMITED)), "429: your limit"),
-                Query(per_second(attempt, any_of(s.ERROR_TYPE, *OVERLOADED)), "529: overloaded"),
-                Query(per_second(attempt, any_of(s.ERROR_TYPE, *TIMEOUTS)), "timeouts"),
-                Query(per_second(attempt, connection, f'{_CLASS}="2xx"'), "broken streams and bodies"),
-                Query(per_second(attempt, connection, f'{_CLASS}=""'), "connections"),
+                Query(q.per_second(attempt, any_of(s.ERROR_TYPE, *RATE_LIMITED)), "429: your limit"),
+                Query(q.per_second(attempt, any_of(s.ERROR_TYPE, *OVERLOADED)), "529: overloaded"),
+                Query(q.per_second(attempt, any_of(s.ERROR_TYPE, *TIMEOUTS)), "timeouts"),
+                Query(q.per_second(attempt, connection, f'{_CLASS}="2xx"'), "broken streams and bodies"),
+                Query(q.per_second(attempt, connection, f'{_CLASS}=""'), "connections"),
             ),
             "limits",
             nothing=NO_FAILURES,
@@ -87,7 +85,7 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             Kind.LINES,
             "reqps",
             "The attempt's error.type: the status, the API's error inside a stream, or the network's cause.",
-            (Query(per_second(attempt, _FAILED, by=(ERROR,)), f"{{{{{ERROR}}}}}"),),
+            (Query(q.per_second(attempt, _FAILED, by=(ERROR,)), f"{{{{{ERROR}}}}}"),),
             "limits",
             nothing=NO_FAILURES,
             width=12,
@@ -114,7 +112,7 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             "percentunit",
             "Share of the attempts that the network failed, timeouts apart: DNS, refused, reset, TLS, proxy, cut "
             "bodies.",
-            (Query(share(grown(attempt, connection, by=(CAUSE,), window=NOW)), f"{{{{{CAUSE}}}}}"),),
+            (Query(share(q.grown(attempt, connection, by=(CAUSE,), window=NOW)), f"{{{{{CAUSE}}}}}"),),
             "overview",
             nothing=NO_FAILURES,
             steps=(Step(a.AnthropicConnectionFailures.ratio, "red"),),
@@ -125,7 +123,7 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
             Kind.LINES,
             "s",
             "Fast failures are cheap to retry. Failures that take as long as a timeout cost users their patience.",
-            quantiles(attempt, _FAILED),
+            q.quantiles(attempt, _FAILED),
             "overview",
             nothing=NO_FAILURES,
             colours=QUANTILES,
@@ -133,13 +131,13 @@ def causes(settings: Settings) -> tuple[Panel, ...]:
     )
 
 
-def streams(settings: Settings) -> tuple[Panel, ...]:
+def streams(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     a, first = settings.alerts.AnthropicSlowFirstChunk, s.ATTEMPT_TIME_TO_FIRST_CHUNK
     stall, gap = settings.alerts.AnthropicStreamStalls, s.STREAM_MAX_GAP_METRIC
-    gaps = grown(gap, by=(MODEL,), window=stall.window)
-    steady = grown(gap, le(gap, stall.longer_than), of="_bucket", by=(MODEL,), window=stall.window)
-    every = grown(first, by=(MODEL,), window=a.window)
-    prompt = grown(first, le(first, a.longer_than), of="_bucket", by=(MODEL,), window=a.window)
+    gaps = q.grown(gap, by=(MODEL,), window=stall.window)
+    steady = q.within(gap, stall.longer_than, (MODEL,), stall.window)
+    every = q.grown(first, by=(MODEL,), window=a.window)
+    prompt = q.within(first, a.longer_than, (MODEL,), a.window)
     broken = any_of(s.ERROR_TYPE, *_BROKEN, ".*_error", "connection_reset", "read_timeout")
     return (
         Panel(
@@ -148,7 +146,7 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
             "s",
             "From the send of the attempt that streamed, free of retries and backoff: the API's own speed. Red: the "
             "alert's bound.",
-            quantiles(first),
+            q.quantiles(first),
             "overview",
             nothing=_NO_STREAMS,
             steps=(Step(a.longer_than, "red"),),
@@ -173,7 +171,7 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
             "s",
             "The longest time that a reader of a stream waited for its next chunk. A server that stalls is seen here "
             "before anything times out.",
-            quantiles(gap),
+            q.quantiles(gap),
             "overview",
             nothing=_NO_STREAMS,
             colours=QUANTILES,
@@ -199,7 +197,7 @@ def streams(settings: Settings) -> tuple[Panel, ...]:
             "reqps",
             "Attempts that failed after a good status. The SDK retries a body that it was reading itself, and no "
             "stream. incomplete_stream: the stream ended without its end event, and the app saw no error at all.",
-            (Query(per_second(s.ATTEMPT_DURATION, broken, f'{_CLASS}="2xx"', by=(ERROR,)), f"{{{{{ERROR}}}}}"),),
+            (Query(q.per_second(s.ATTEMPT_DURATION, broken, f'{_CLASS}="2xx"', by=(ERROR,)), f"{{{{{ERROR}}}}}"),),
             "overview",
             nothing=NO_FAILURES,
             width=12,
@@ -245,9 +243,9 @@ def spans() -> tuple[Panel, ...]:
     )
 
 
-def table() -> Panel:
+def table(q: Queries) -> Panel:
     by = ("job", label(s.OPERATION_NAME), MODEL, ERROR, STATUS)
-    counted = grown(s.ATTEMPT_DURATION, _FAILED, by=by)
+    counted = q.grown(s.ATTEMPT_DURATION, _FAILED, by=by)
     # A job is `namespace/name` where there is a namespace. The back ends of traces know the service by its name.
     named = relabelled(counted, SERVICE, "$1", "job", "(?:.*/)?(.+)")
     return Panel(

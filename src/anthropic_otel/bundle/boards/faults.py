@@ -8,7 +8,7 @@ from __future__ import annotations
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause
 from anthropic_otel.bundle.growth import OVERLOADED, RATE_LIMITED
-from anthropic_otel.bundle.panels import NO_FAILURES, Kind, Panel, Query, grown
+from anthropic_otel.bundle.panels import NO_FAILURES, Kind, Panel, Queries, Query
 from anthropic_otel.bundle.promql import any_of, equal, none_of
 
 _APP = (
@@ -41,9 +41,9 @@ FAULTS: dict[str, tuple[str, ...]] = {
 """The regular expressions of `error.type`, by who can do something about it."""
 
 
-def panel() -> Panel:
+def panel(q: Queries) -> Panel:
     """The panel."""
-    attempts = grown(s.ATTEMPT_DURATION)
+    attempts = q.grown(s.ATTEMPT_DURATION)
     failed = equal(s.ATTEMPT_OUTCOME, AttemptOutcome.FAILED.value)
     bars = {name: any_of(s.ERROR_TYPE, *patterns) for name, patterns in FAULTS.items()}
     bars[NOBODY] = none_of(s.ERROR_TYPE, *(one for patterns in FAULTS.values() for one in patterns))
@@ -55,7 +55,7 @@ def panel() -> Panel:
         "not yet a call that fails: most are retried. The longest bar is whom to ask first. None of these: an event "
         "that cannot be decoded, or an error that is not known here; its span has the exception.",
         tuple(
-            Query(f"{grown(s.ATTEMPT_DURATION, failed, matcher)} or 0 * {attempts}", name)
+            Query(f"{q.grown(s.ATTEMPT_DURATION, failed, matcher)} or 0 * {attempts}", name)
             for name, matcher in bars.items()
         ),
         "attempts",

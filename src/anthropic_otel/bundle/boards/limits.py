@@ -15,12 +15,11 @@ from anthropic_otel.bundle.panels import (
     Board,
     Kind,
     Panel,
+    Queries,
     Query,
     Row,
     Step,
     filtered,
-    grown,
-    per_second,
     ratio,
 )
 from anthropic_otel.bundle.promql import any_of, label
@@ -33,16 +32,17 @@ _NO_HEADERS = "no rate-limit headers seen"
 
 def board(settings: Settings) -> Board:
     """The dashboard under these settings."""
+    q = Queries(settings.histograms)
     return Board(
         "limits",
         "Claude API: limits",
         "Rate limits of the organization, what is left of them, and whether refusals are yours (429) or the API's "
         "(529).",
         (
-            Row("How near? Mine or theirs?", _answers(settings)),
+            Row("How near? Mine or theirs?", _answers(settings, q)),
             Row("Headroom", _headroom(settings)),
-            Row("429 against 529", _refusals(settings)),
-            Row("Waiting because the server said so", waiting.panels(settings)),
+            Row("429 against 529", _refusals(settings, q)),
+            Row("Waiting because the server said so", waiting.panels(settings, q)),
         ),
     )
 
@@ -58,11 +58,11 @@ def _headroom_steps(settings: Settings) -> tuple[Step, ...]:
     return (Step(low, "orange"), Step(min(1.0, 2 * low), "green"))
 
 
-def _answers(settings: Settings) -> tuple[Panel, ...]:
+def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     a = settings.alerts
 
     def refused(title: str, matcher: str, limit: float, alert: str, description: str) -> Panel:
-        query = Query(ratio(grown(s.ATTEMPT_DURATION, matcher), grown(s.ATTEMPT_DURATION)))
+        query = Query(ratio(q.grown(s.ATTEMPT_DURATION, matcher), q.grown(s.ATTEMPT_DURATION)))
         steps = (Step(limit, "red"),)
         return Panel(
             title,
@@ -116,7 +116,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "short",
             f"Backoffs of the last {a.AnthropicLongBackoff.window} that kept a user waiting this long. The SDK's own "
             "formula ends at 8 s: longer ones were asked for by the server.",
-            (Query(waiting.long(settings, a.AnthropicLongBackoff.window)),),
+            (Query(waiting.long(settings, q, a.AnthropicLongBackoff.window)),),
             "attempts",
             nothing=waiting.NO_RETRIES,
             steps=(Step(a.AnthropicLongBackoff.at_least, "red"),),
@@ -133,7 +133,7 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
         queries = tuple(
             Query(
                 f"{of} by ({KIND}, {MODEL}) "
-                f"({of}_over_time({filtered(metric, '', any_of(s.RATELIMIT_KIND, kinds))}[{NOW}]))",
+                f"({of}_over_time({filtered(metric, any_of(s.RATELIMIT_KIND, kinds))}[{NOW}]))",
                 f"{word} {{{{{KIND}}}}} {{{{{MODEL}}}}}",
             )
             for metric, word, of in ((s.RATELIMIT_LIMIT, LIMIT, "max"), (s.RATELIMIT_REMAINING, "left", "min"))
@@ -194,13 +194,13 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
     )
 
 
-def _refusals(settings: Settings) -> tuple[Panel, ...]:
+def _refusals(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     a = settings.alerts
     operation = label(s.OPERATION_NAME)
 
     def by_model(title: str, matcher: str, limit: float, alert: str, description: str) -> Panel:
-        part = grown(s.ATTEMPT_DURATION, matcher, by=(MODEL,), window=NOW)
-        whole = grown(s.ATTEMPT_DURATION, by=(MODEL,), window=NOW)
+        part = q.grown(s.ATTEMPT_DURATION, matcher, by=(MODEL,), window=NOW)
+        whole = q.grown(s.ATTEMPT_DURATION, by=(MODEL,), window=NOW)
         query = Query(f"{part} / ({whole} > 0)", f"{{{{{MODEL}}}}}")
         steps = (Step(limit, "red"),)
         return Panel(
@@ -215,8 +215,8 @@ def _refusals(settings: Settings) -> tuple[Panel, ...]:
             "Refused attempts. Both rising together usually is one cause: retries of many clients against an API in "
             "trouble.",
             (
-                Query(per_second(s.ATTEMPT_DURATION, _429), "429: your limit"),
-                Query(per_second(s.ATTEMPT_DURATION, _529), "529: overloaded"),
+                Query(q.per_second(s.ATTEMPT_DURATION, _429), "429: your limit"),
+                Query(q.per_second(s.ATTEMPT_DURATION, _529), "529: overloaded"),
             ),
             "attempts",
             nothing=NO_FAILURES,
@@ -243,7 +243,7 @@ def _refusals(settings: Settings) -> tuple[Panel, ...]:
             "Refused attempts in the time shown, by service and SDK method: who to talk to about load.",
             (
                 Query(
-                    f"topk(10, {grown(s.ATTEMPT_DURATION, _429, by=('job', operation))})",
+                    f"topk(10, {q.grown(s.ATTEMPT_DURATION, _429, by=('job', operation))})",
                     f"{{{{job}}}} {{{{{operation}}}}}",
                 ),
             ),
@@ -259,7 +259,7 @@ def _refusals(settings: Settings) -> tuple[Panel, ...]:
             "Refused attempts in the time shown, by service and SDK method. Overload inside a stream is counted too.",
             (
                 Query(
-                    f"topk(10, {grown(s.ATTEMPT_DURATION, _529, by=('job', operation))})",
+                    f"topk(10, {q.grown(s.ATTEMPT_DURATION, _529, by=('job', operation))})",
                     f"{{{{job}}}} {{{{{operation}}}}}",
                 ),
             ),

@@ -26,16 +26,13 @@ from anthropic_otel.bundle.panels import (
     Colours,
     Kind,
     Panel,
+    Queries,
     Query,
     Row,
     Step,
-    filtered,
-    grown,
-    per_second,
-    quantiles,
     ratio,
 )
-from anthropic_otel.bundle.promql import JOB, any_of, equal, label, quantile, series
+from anthropic_otel.bundle.promql import JOB, any_of, equal, label, series
 from anthropic_otel.bundle.settings import Settings
 
 _OPERATION = label(s.OPERATION_NAME)
@@ -48,26 +45,27 @@ _WINDOWS = ("light-blue", "blue", "light-purple", "purple", "dark-purple")
 
 def board(settings: Settings) -> Board:
     """The dashboard under these settings."""
+    q = Queries(settings.histograms)
     return Board(
         "overview",
         "Claude API: overview",
         "Calls of the Anthropic SDK as their users see them: after all retries. Start here.",
         (
-            Row("Are users hurt? What fails? Whose fault?", _answers(settings)),
-            Row("By service", services.panels(settings)),
-            Row("By process", senders.panels()),
-            Row("Service level", _service_level(settings)),
-            Row("Calls", _calls()),
-            Row("Latency", _latency()),
+            Row("Are users hurt? What fails? Whose fault?", _answers(settings, q)),
+            Row("By service", services.panels(settings, q)),
+            Row("By process", senders.panels(q)),
+            Row("Service level", _service_level(settings, q)),
+            Row("Calls", _calls(q)),
+            Row("Latency", _latency(q)),
             Row("Tokens and cost", (tokens.lost(), usage.hourly_by_service(16))),
         ),
     )
 
 
-def failed_share(window: str) -> str:
+def failed_share(q: Queries, window: str) -> str:
     """The share of calls that asked a model for an answer and got none. Polling and counting do not dilute it."""
-    failed = grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
-    return ratio(failed, grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))
+    failed = q.grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
+    return ratio(failed, q.grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))
 
 
 def budget_left(settings: Settings) -> str:
@@ -100,7 +98,7 @@ def _pages(settings: Settings) -> str:
     return "It pages with " + " or ".join(f"{p.long} and {p.short} above {p.burn_rate:g}" for p in pairs)
 
 
-def _answers(settings: Settings) -> tuple[Panel, ...]:
+def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     return (
         Panel(
             "Are users hurt? Failed calls",
@@ -109,7 +107,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "Share of the calls that asked a model for an answer and got none, after all retries. Orange: the error "
             "budget is being used up too fast. Red: fast enough to page. Cancelled and abandoned calls, and what only "
             "polls, counts or lists, are not counted.",
-            (Query(failed_share(RANGE)),),
+            (Query(failed_share(q, RANGE)),),
             "attempts",
             steps=burn_steps(settings, settings.slo.budget),
             width=4,
@@ -124,7 +122,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             f"Requests that began at least {settings.alerts.AnthropicHanging.older_than} ago and have neither been "
             "answered nor failed: at least so many. They are in no other panel until they end. Agents' event streams "
             "are not counted.",
-            (Query(f"{services.hanging_now(settings)} or 0 * sum({services.started()})"),),
+            (Query(f"{services.hanging_now(settings, q)} or 0 * sum({services.started()})"),),
             "attempts",
             steps=(Step(settings.alerts.AnthropicHanging.at_least, "red"),),
             width=4,
@@ -140,7 +138,9 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             "High and rising is an early sign: the next step is failed calls.",
             (
                 Query(
-                    ratio(grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered")), grown(s.CALL_DURATION, COUNTED))
+                    ratio(
+                        q.grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered")), q.grown(s.CALL_DURATION, COUNTED)
+                    )
                 ),
             ),
             "attempts",
@@ -153,18 +153,18 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
             Kind.BARS,
             "short",
             "Failed calls in the time shown, by the error that the app was given. The same word is on the call's span.",
-            (Query(f"topk(8, {grown(s.CALL_DURATION, FAILED_CALLS, by=(_REASON,))})", f"{{{{{_REASON}}}}}"),),
+            (Query(f"topk(8, {q.grown(s.CALL_DURATION, FAILED_CALLS, by=(_REASON,))})", f"{{{{{_REASON}}}}}"),),
             "attempts",
             nothing=NO_FAILURES,
             width=5,
             height=10,
             ink="red",
         ),
-        faults.panel(),
+        faults.panel(q),
     )
 
 
-def _service_level(settings: Settings) -> tuple[Panel, ...]:
+def _service_level(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     slo = settings.slo
     windows = sorted({pair.long for pair in slo.page} | {pair.short for pair in slo.page}, key=lambda w: w.seconds)
     return (
@@ -188,7 +188,7 @@ def _service_level(settings: Settings) -> tuple[Panel, ...]:
             "short",
             f"1 uses up exactly the budget by the end of its period. {_pages(settings)}, both at once: the long window "
             "says that it matters, the short one that it still goes on.",
-            tuple(Query(f"({failed_share(w)}) / {slo.budget:g}", w) for w in windows),
+            tuple(Query(f"({failed_share(q, w)}) / {slo.budget:g}", w) for w in windows),
             "attempts",
             steps=burn_steps(settings),
             width=10,
@@ -203,8 +203,8 @@ def _service_level(settings: Settings) -> tuple[Panel, ...]:
             "its overload. All of them: look at the network and at the key.",
             (
                 Query(
-                    f"{grown(s.CALL_DURATION, FAILED_CALLS, by=(MODEL,), window=NOW)}"
-                    f" / ({grown(s.CALL_DURATION, COUNTED, by=(MODEL,), window=NOW)} > 0)",
+                    f"{q.grown(s.CALL_DURATION, FAILED_CALLS, by=(MODEL,), window=NOW)}"
+                    f" / ({q.grown(s.CALL_DURATION, COUNTED, by=(MODEL,), window=NOW)} > 0)",
                     f"{{{{{MODEL}}}}}",
                 ),
             ),
@@ -217,9 +217,9 @@ def _service_level(settings: Settings) -> tuple[Panel, ...]:
     )
 
 
-def _calls() -> tuple[Panel, ...]:
+def _calls(q: Queries) -> tuple[Panel, ...]:
     def by(name: str, title: str, description: str, colours: Colours = ()) -> Panel:
-        query = Query(per_second(s.CALL_DURATION, by=(name,)), f"{{{{{name}}}}}")
+        query = Query(q.per_second(s.CALL_DURATION, by=(name,)), f"{{{{{name}}}}}")
         return Panel(title, Kind.LINES, "reqps", description, (query,), "attempts", stacked=True, colours=colours)
 
     return (
@@ -237,8 +237,8 @@ def _calls() -> tuple[Panel, ...]:
     )
 
 
-def _latency() -> tuple[Panel, ...]:
-    completed = filtered(s.ATTEMPT_DURATION, "_bucket", equal(s.ATTEMPT_OUTCOME, "completed"))
+def _latency(q: Queries) -> tuple[Panel, ...]:
+    completed = equal(s.ATTEMPT_OUTCOME, "completed")
     return (
         Panel(
             "Call duration, with retries",
@@ -246,7 +246,7 @@ def _latency() -> tuple[Panel, ...]:
             "s",
             "What users wait: every attempt, every backoff, and the reading of the body, so that a stream counts to "
             "its end.",
-            quantiles(s.CALL_DURATION),
+            q.quantiles(s.CALL_DURATION),
             "attempts",
             colours=QUANTILES,
         ),
@@ -257,8 +257,8 @@ def _latency() -> tuple[Panel, ...]:
             "With: p95 of calls. Without: p95 of the attempts that completed. The gap between the lines is time lost "
             "in failed attempts and in backoff.",
             (
-                Query(quantile(0.95, filtered(s.CALL_DURATION, "_bucket"), NOW), "with retries", exemplars=True),
-                Query(quantile(0.95, completed, NOW), "without", exemplars=True),
+                Query(q.quantile(0.95, s.CALL_DURATION), "with retries", exemplars=True),
+                Query(q.quantile(0.95, s.ATTEMPT_DURATION, completed), "without", exemplars=True),
             ),
             "attempts",
             colours=(("with retries", "orange"), ("without", "green")),
@@ -270,7 +270,7 @@ def _latency() -> tuple[Panel, ...]:
             "Larger models and longer replies take longer: compare a model with its own past, not with another.",
             (
                 Query(
-                    quantile(0.95, filtered(s.CALL_DURATION, "_bucket"), NOW, (MODEL,)),
+                    q.quantile(0.95, s.CALL_DURATION, by=(MODEL,)),
                     f"{{{{{MODEL}}}}}",
                     exemplars=True,
                 ),

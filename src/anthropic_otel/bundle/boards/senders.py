@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS
-from anthropic_otel.bundle.panels import INSTANCE, NO_TRAFFIC, RANGE, Kind, Panel, Query, filtered, grown
+from anthropic_otel.bundle.panels import INSTANCE, NO_TRAFFIC, RANGE, Kind, Panel, Queries, Query, filtered
 from anthropic_otel.bundle.promql import JOB, label, series
 
 HOST, POD, NODE = (label(name) for name in ("host.name", "k8s.pod.name", "k8s.node.name"))
@@ -22,23 +22,23 @@ def shared(window: str = RANGE) -> str:
     which Prometheus scrapes as another job; a process that is scraped itself has its own address.
     """
     nobody = f'{INSTANCE}=""'
-    without = f"resets({filtered(s.ATTEMPT_STARTED, '', nobody)}[{window}])"
+    without = f"resets({filtered(s.ATTEMPT_STARTED, nobody)}[{window}])"
     others = f"resets({filtered(s.ATTEMPT_STARTED)}[{window}]) and on ({INSTANCE}) up unless on ({JOB}, {INSTANCE}) up"
     return f"sum by ({JOB}) (\n  {without}\n  or\n  ({others})\n)"
 
 
-def failed_by_process() -> str:
+def failed_by_process(q: Queries) -> str:
     """The failed calls of each process, with where it runs as far as that is known; also of those that have none."""
     by = ", ".join(_PROCESS)
-    failed, every = (grown(s.CALL_DURATION, of, by=_PROCESS) for of in (FAILED_CALLS, COUNTED))
+    failed, every = (q.grown(s.CALL_DURATION, of, by=_PROCESS) for of in (FAILED_CALLS, COUNTED))
     found = f"({failed} or 0 * {every})"
     known = series("target_info", f'{JOB}=~"$job"', f'{INSTANCE}=~"$instance"')
     told = f"group by ({by}, {HOST}, {POD}, {NODE}) (last_over_time({known}[{RANGE}]))"
-    counted = f"group by ({by}) (last_over_time({filtered(s.CALL_DURATION, '_count')}[{RANGE}]))"
+    counted = f"group by ({by}) (last_over_time({q.seen(s.CALL_DURATION)}[{RANGE}]))"
     return f"sort_desc(topk(20, ({told} or on ({by}) {counted}) * on ({by}) group_left () {found}))"
 
 
-def panels() -> tuple[Panel, ...]:
+def panels(q: Queries) -> tuple[Panel, ...]:
     """The row."""
     return (
         Panel(
@@ -61,7 +61,7 @@ def panels() -> tuple[Panel, ...]:
             "Failed calls in the time shown, the worst process first. One process alone: look at its machine, its "
             "network, its key. Host, pod and node are what the process tells of itself: host.name, k8s.pod.name, "
             "k8s.node.name.",
-            (Query(failed_by_process()),),
+            (Query(failed_by_process(q)),),
             "attempts",
             nothing=NO_TRAFFIC,
             width=16,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.alerts.hanging import NO_EVENT_STREAMS, hung
 from anthropic_otel.bundle.growth import ANSWERED, FAILED, INFERENCE, SLO_CALLS, recorded
-from anthropic_otel.bundle.panels import ALERT, NO_FAILURES, SEVERITY, Kind, Panel, Query, filtered, grown
+from anthropic_otel.bundle.panels import ALERT, NO_FAILURES, SEVERITY, Kind, Panel, Queries, Query, filtered
 from anthropic_otel.bundle.promql import JOB, any_of, relabelled, series, total
 from anthropic_otel.bundle.settings import Settings
 
@@ -19,12 +19,12 @@ OF_INFERENCE = any_of(s.OPERATION_NAME, *INFERENCE)
 
 def started() -> str:
     """What has been sent, but for agents' event streams."""
-    return filtered(s.ATTEMPT_STARTED, "", NO_EVENT_STREAMS)
+    return filtered(s.ATTEMPT_STARTED, NO_EVENT_STREAMS)
 
 
-def hanging_now(settings: Settings, by: tuple[str, ...] = ()) -> str:
+def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str:
     """How many requests hang, as the alert counts them."""
-    return total(by, hung(settings, started(), filtered(s.ATTEMPT_DURATION, "_count", NO_EVENT_STREAMS)))
+    return total(by, hung(settings, started(), q.count(s.ATTEMPT_DURATION, NO_EVENT_STREAMS)))
 
 
 def _firing(settings: Settings) -> str:
@@ -36,11 +36,11 @@ def _firing(settings: Settings) -> str:
     return f"{total((ALERT, SEVERITY, JOB), firing)} or {words}"
 
 
-def panels(settings: Settings) -> tuple[Panel, ...]:
+def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     """The row of the overview."""
     name = f"{{{{{JOB}}}}}"
-    ended = grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, by=(JOB,))
-    failed = grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, by=(JOB,))
+    ended = q.grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, by=(JOB,))
+    failed = q.grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, by=(JOB,))
     return (
         Panel(
             "Calls that failed, by service",
@@ -59,7 +59,7 @@ def panels(settings: Settings) -> tuple[Panel, ...]:
             Kind.BARS,
             "short",
             "The same count as above, for each service. One service alone: look at its network, then at its timeouts.",
-            (Query(f"topk(10, {hanging_now(settings, (JOB,))} or 0 * {total((JOB,), started())})", name),),
+            (Query(f"topk(10, {hanging_now(settings, q, (JOB,))} or 0 * {total((JOB,), started())})", name),),
             "attempts",
             ink="red",
         ),

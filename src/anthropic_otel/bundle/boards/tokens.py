@@ -25,7 +25,7 @@ KINDS: Colours = (
 
 def lost_tokens(by: tuple[str, ...] = ()) -> str:
     """The tokens, input and output, of attempts that were not completed, in the time shown."""
-    return _sum(*(grown(metric, LOST, by=by, of="") for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT)))
+    return _sum(*(grown(metric, LOST, by=by) for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT)))
 
 
 def tokens_of(outcome: str, window: str) -> str:
@@ -43,7 +43,7 @@ def _sum(*terms: str) -> str:
 
 def _rest(whole: Metric, *parts: Metric) -> str:
     """What of a counter is in none of the counters that are parts of it, per second."""
-    return " - ".join(f"({per_second(metric, of='')})" for metric in (whole, *parts))
+    return " - ".join(f"({per_second(metric)})" for metric in (whole, *parts))
 
 
 def lost() -> Panel:
@@ -65,10 +65,10 @@ def lost() -> Panel:
 def panels() -> tuple[Panel, ...]:
     """What was used, by model and by kind, and how much of it came from the cache."""
     by_kind = (
-        (per_second(s.USAGE_CACHE_READ, of=""), "from the cache"),
-        (per_second(s.USAGE_CACHE_WRITE, of=""), "into the cache"),
+        (per_second(s.USAGE_CACHE_READ), "from the cache"),
+        (per_second(s.USAGE_CACHE_WRITE), "into the cache"),
         (_rest(s.USAGE_INPUT, s.USAGE_CACHE_READ, s.USAGE_CACHE_WRITE), "other input"),
-        (per_second(s.USAGE_REASONING, of=""), "reasoning"),
+        (per_second(s.USAGE_REASONING), "reasoning"),
         (_rest(s.USAGE_OUTPUT, s.USAGE_REASONING), "other output"),
     )
     return (
@@ -79,7 +79,7 @@ def panels() -> tuple[Panel, ...]:
             "Input and output tokens of all attempts, retries among them, by the model that was asked for.",
             (
                 Query(
-                    _sum(*(per_second(metric, by=(MODEL,), of="") for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT))),
+                    _sum(*(per_second(metric, by=(MODEL,)) for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT))),
                     f"{{{{{MODEL}}}}}",
                 ),
             ),
@@ -106,8 +106,8 @@ def panels() -> tuple[Panel, ...]:
             (
                 Query(
                     ratio(
-                        per_second(s.USAGE_CACHE_READ, by=(MODEL,), of=""),
-                        per_second(s.USAGE_INPUT, by=(MODEL,), of=""),
+                        per_second(s.USAGE_CACHE_READ, by=(MODEL,)),
+                        per_second(s.USAGE_INPUT, by=(MODEL,)),
                     ),
                     f"{{{{{MODEL}}}}}",
                 ),

@@ -74,7 +74,7 @@ def not_priced() -> str:
     every = total(
         (MODEL,),
         "\nor\n".join(
-            f'label_replace({grown(metric, by=(MODEL,), of="", gap=spend.GAP)}, "kind", "{kind}", "", "")'
+            f'label_replace({grown(metric, by=(MODEL,), gap=spend.GAP)}, "kind", "{kind}", "", "")'
             for kind, metric in (("input", s.USAGE_INPUT), ("output", s.USAGE_OUTPUT))
         ),
     )
@@ -98,7 +98,7 @@ def hourly_by_service(width: int, drill: str = "usage") -> Panel:
 
 def _tokens(matchers: tuple[str, ...], by: tuple[str, ...], window: str) -> Callable[[Metric], str]:
     def of(metric: Metric) -> str:
-        return grown(metric, *matchers, by=tuple(dict.fromkeys((*by, MODEL))), of="", window=window, gap=spend.GAP)
+        return grown(metric, *matchers, by=tuple(dict.fromkeys((*by, MODEL))), window=window, gap=spend.GAP)
 
     return of
 
@@ -156,7 +156,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
         stat(
             "Input from the cache",
             "percentunit",
-            ratio(grown(s.USAGE_CACHE_READ, of=""), grown(s.USAGE_INPUT, of="")),
+            ratio(grown(s.USAGE_CACHE_READ), grown(s.USAGE_INPUT)),
             "Share of the input tokens that were read from the prompt cache. They cost a tenth or less of others.",
             NO_TRAFFIC,
         ),
@@ -269,8 +269,8 @@ def _recorded(window: str) -> str:
 
 
 def _output() -> tuple[Panel, ...]:
-    output = per_second(s.USAGE_OUTPUT, by=(MODEL,), of="")
-    limit = f"max by ({MODEL}) (max_over_time({filtered(s.RATELIMIT_LIMIT, '', _OUTPUT_LIMIT)}[{NOW}]))"
+    output = per_second(s.USAGE_OUTPUT, by=(MODEL,))
+    limit = f"max by ({MODEL}) (max_over_time({filtered(s.RATELIMIT_LIMIT, _OUTPUT_LIMIT)}[{NOW}]))"
     no_limit = "no rate-limit headers seen"
     return (
         Panel(

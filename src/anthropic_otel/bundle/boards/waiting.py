@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.growth import SOURCE
-from anthropic_otel.bundle.panels import QUANTILES, Kind, Panel, Query, Step, grown, per_second, quantiles
-from anthropic_otel.bundle.promql import equal, le
+from anthropic_otel.bundle.panels import QUANTILES, Kind, Panel, Queries, Query, Step
+from anthropic_otel.bundle.promql import equal
 from anthropic_otel.bundle.settings import Settings
 
 NO_RETRIES = "no retries"
 
 
-def long(settings: Settings, window: str, by: tuple[str, ...] = ()) -> str:
+def long(settings: Settings, q: Queries, window: str, by: tuple[str, ...] = ()) -> str:
     """How many backoffs in a window were longer than the alert's bound."""
-    bound = le(s.RETRY_DELAY_METRIC, settings.alerts.AnthropicLongBackoff.longer_than)
-    every = grown(s.RETRY_DELAY_METRIC, by=by, window=window)
-    return f"{every} - {grown(s.RETRY_DELAY_METRIC, bound, of='_bucket', by=by, window=window)}"
+    bound = settings.alerts.AnthropicLongBackoff.longer_than
+    every = q.grown(s.RETRY_DELAY_METRIC, by=by, window=window)
+    return f"{every} - {q.within(s.RETRY_DELAY_METRIC, bound, by, window)}"
 
 
-def panels(settings: Settings) -> tuple[Panel, ...]:
+def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     """The row."""
     asked = equal(s.RETRY_SOURCE, "retry_after")
     bound = settings.alerts.AnthropicLongBackoff
@@ -31,7 +31,7 @@ def panels(settings: Settings) -> tuple[Panel, ...]:
             Kind.LINES,
             "s",
             "Length of the backoffs that a retry-after header set. The SDK obeys it, also when it says hours.",
-            quantiles(s.RETRY_DELAY_METRIC, asked),
+            q.quantiles(s.RETRY_DELAY_METRIC, asked),
             "attempts",
             nothing=NO_RETRIES,
             colours=QUANTILES,
@@ -43,7 +43,7 @@ def panels(settings: Settings) -> tuple[Panel, ...]:
             Kind.LINES,
             "short",
             "Backoffs per second, by what set their length: the server's retry-after, or the SDK's own formula.",
-            (Query(per_second(s.RETRY_DELAY_METRIC, by=(SOURCE,)), f"{{{{{SOURCE}}}}}"),),
+            (Query(q.per_second(s.RETRY_DELAY_METRIC, by=(SOURCE,)), f"{{{{{SOURCE}}}}}"),),
             "attempts",
             nothing=NO_RETRIES,
             stacked=True,
@@ -53,7 +53,7 @@ def panels(settings: Settings) -> tuple[Panel, ...]:
             Kind.LINES,
             "short",
             f"Backoffs in {bound.window} that kept a user waiting this long, by what set them.",
-            (Query(long(settings, bound.window, (SOURCE,)), f"{{{{{SOURCE}}}}}"),),
+            (Query(long(settings, q, bound.window, (SOURCE,)), f"{{{{{SOURCE}}}}}"),),
             "attempts",
             nothing=NO_RETRIES,
             steps=(Step(bound.at_least, "red"),),

@@ -1,0 +1,64 @@
+"""The pages and the Prometheus configs of a bundle, for a Prometheus that has native histograms.
+
+Rule: a page is written once, with queries on classic histograms. Only its blocks of PromQL are changed, by the same
+rules as `promql.Histograms` has.
+"""
+
+from __future__ import annotations
+
+import re
+
+from anthropic_otel._core.semconv import METRICS
+from anthropic_otel.bundle import files
+
+_FOLDERS = ("docs/runbooks/", "docs/why/")
+_CONFIGS = "collector-config/prometheus/"
+_BLOCK = re.compile(r"(?<=```promql\n).*?(?=^ *```$)", re.MULTILINE | re.DOTALL)
+_NAME = "|".join(metric.prometheus_name for metric in METRICS if metric.buckets)
+_MATCHERS = r"(?:\{[^}]*\})?"
+_OVER_TIME = re.compile(rf"(\w+)\(({_NAME})_(count|sum)({_MATCHERS}\[\w+\](?: offset \w+)?)\)")
+_NOW = re.compile(rf"\b({_NAME})_(count|sum)\b({_MATCHERS})")
+_BUCKETS = re.compile(rf"\b({_NAME})_bucket\b")
+
+_OTLP, _OTLP_NATIVE = (
+    "otlp:\n",
+    "otlp:\n"
+    "  # What apps send with fixed buckets becomes a native histogram too, with these buckets.\n"
+    "  convert_histograms_to_nhcb: true\n",
+)
+_SCRAPE, _SCRAPE_NATIVE = (
+    "    honor_labels: true\n",
+    "    honor_labels: true\n"
+    "    # The Collector has exponential histograms as native ones; those with fixed buckets become native here.\n"
+    "    scrape_native_histograms: true\n"
+    "    convert_classic_histograms_to_nhcb: true\n",
+)
+
+
+def native() -> dict[str, str]:
+    """The files that are others where histograms are native, by their paths."""
+    made: dict[str, str] = {}
+    for path, source in files.shipped().items():
+        if path.startswith(_FOLDERS):
+            old = source.read_text(encoding="utf-8")
+            new = _BLOCK.sub(lambda block: query(block[0]), old)
+            made |= {path: new} if new != old else {}
+    made[f"{_CONFIGS}prometheus.yaml"] = _changed("prometheus.yaml", _OTLP, _OTLP_NATIVE)
+    made[f"{_CONFIGS}prometheus-scrape.yaml"] = _changed("prometheus-scrape.yaml", _SCRAPE, _SCRAPE_NATIVE)
+    return made
+
+
+def query(classic: str) -> str:
+    """A page's query, on native histograms."""
+    found = _OVER_TIME.sub(r"histogram_\3(\1(\2\4))", classic)
+    found = _NOW.sub(r"histogram_\2(\1\3)", found)
+    found = _BUCKETS.sub(r"\1", found)
+    return re.sub(r"\bby \(le(?:, )?", "by (", found)
+
+
+def _changed(name: str, old: str, new: str) -> str:
+    """A config with some lines changed. Raises ValueError if it has them not."""
+    text = files.source(_CONFIGS + name).read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        raise ValueError(f"{name} has not once {old!r}")
+    return text.replace(old, new)
