@@ -14,13 +14,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anthropic
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.sdk.metrics import Histogram
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.boards.failures import SPAN_CALLS
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.simulator import Limits, Simulator
 from anthropic_otel.simulator.exchange import Served
-from support.telemetry import Telemetry, recording
+from support.telemetry import recording
+
+from . import sent
 
 LARGE, SMALL = "claude-simulated-large", "claude-simulated-small"
 LIMITS = Limits(requests=1_000, input_tokens=None, output_tokens=None)
@@ -97,6 +103,10 @@ class Made:
     """What is left of the load: the series that a Prometheus has, and the spans."""
 
     series: dict[str, str] = field(default_factory=dict)
+    fixed: ExportMetricsServiceRequest = field(default_factory=ExportMetricsServiceRequest)
+    """The same as the app sends it by OTLP, with the fixed buckets of the library."""
+    exponential: ExportMetricsServiceRequest = field(default_factory=ExportMetricsServiceRequest)
+    """And with exponential histograms."""
     spans: list[Any] = field(default_factory=list)
     served: list[Served] = field(default_factory=list)
     tokens: int = 0
@@ -108,8 +118,10 @@ class Made:
 def make() -> Made:
     """Makes the calls, one after the other; one more hangs while the metrics are collected."""
     made = Made()
+    # What OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION has the exporter ask for.
+    exponential = InMemoryMetricReader(preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()})
     with (
-        recording() as telemetry,
+        recording(readers=[exponential]) as telemetry,
         Simulator(limits=LIMITS, clock=lambda: 0.0) as simulator,
         Simulator(limits=SUBSCRIPTION, clock=lambda: 0.0) as subscription,
     ):
@@ -124,7 +136,10 @@ def make() -> Made:
                     made.took.append((step, time.perf_counter() - began))
             simulator.play("ok")
             with client.messages.create(**_request(LARGE), stream=True):
-                made.series = dict(_series(telemetry))
+                data, spans = telemetry.reader.get_metrics_data(), _counted(telemetry.attempts)
+                made.series = dict(_series(data, spans))
+                made.fixed = sent.export(data, spans)
+                made.exponential = sent.export(data, spans, exponential.get_metrics_data())
                 made.spans = list(telemetry.spans)
                 made.served = list(simulator.served)
         usage = [served.usage for served in subscription.served]
@@ -154,14 +169,13 @@ def _call(client: anthropic.Anthropic, step: Step) -> None:
             client.messages.create(**request)
 
 
-def _series(telemetry: Telemetry) -> Iterator[tuple[str, str]]:
+def _series(data: Any, spans: Mapping[tuple[tuple[str, str], ...], int]) -> Iterator[tuple[str, str]]:
     """Every series with its value, under Prometheus' names, which the tests of the back ends hold.
 
     What the Collector counts of spans is counted here as it does.
     """
-    for pairs, number in _counted(telemetry.attempts).items():
+    for pairs, number in spans.items():
         yield _named(SPAN_CALLS, dict(pairs)), str(number)
-    data: Any = telemetry.reader.get_metrics_data()
     names = {metric.name: metric.prometheus_name for metric in s.METRICS}
     for metric in (m for r in data.resource_metrics for scope in r.scope_metrics for m in scope.metrics):
         for point in metric.data.data_points:

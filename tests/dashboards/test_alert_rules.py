@@ -1,6 +1,6 @@
 """Every alert fires, stays quiet, resolves, keeps still at low traffic, and sees a first error after silence.
 
-Prometheus' own promtool evaluates the rules as they are shipped.
+Prometheus' own promtool evaluates the rules as they are shipped, and that of Prometheus 3 those of native histograms.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import files, settings
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.bundle.rules import prometheus as rules_of
+from support import native
 from support import promtool as tool
 
 from .scenarios import COUNTED, MODEL, STEP, Weather, name
@@ -34,8 +35,21 @@ PENDING_AT_MOST: Mapping[str, str] = {"": ""}
 def promtool(promtool_path: str, tmp_path_factory: pytest.TempPathFactory) -> Promtool:
     """Checks an alert at some steps of some series, with promtool."""
     work = tmp_path_factory.mktemp("promtool")
-    shipped = yaml.safe_load(files.source("dashboards/alerts/rules.yaml").read_text())
-    rules = [rule for group in shipped["groups"] for rule in group["rules"]]
+    return checking(promtool_path, work, files.source("dashboards/alerts/rules.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def promtool_3(promtool_3_path: str, tmp_path_factory: pytest.TempPathFactory) -> Promtool:
+    """The same with the rules for native histograms, and with native series."""
+    text = settings.edited(files.source("dashboards/thresholds.yaml").read_text(), histograms="native")
+    rules = rules_of(settings.parse(text))
+    check = checking(promtool_3_path, tmp_path_factory.mktemp("promtool-3"), rules)
+    return lambda alert, series, checks, severity: check(alert, native.series(series), checks, severity)
+
+
+def checking(promtool_path: str, work: Path, text: str) -> Promtool:
+    """What checks the alerts of a file of rules with a promtool."""
+    rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
 
     def check(alert: str, series: Mapping[str, str], checks: list[Check], severity: str) -> None:
         needed = _needed(rules, alert)
@@ -131,6 +145,46 @@ def test_an_outage_of_prometheus_makes_no_old_error_new(promtool: Promtool, weat
     totals = {one: values for one, values in weather.series(("burst", 1)).items() if values != "_"}
     series = {one: f"{total}x40 _x40 {total}x40" for one, total in totals.items()}
     promtool(weather.alert, series, [(step, QUIET) for step in range(82, 120, 4)], weather.severity)
+
+
+NATIVE = list({weather.alert: weather for weather in COUNTED if weather.id != "le=10.0"}.values())
+"""One scenario for each alert on something that is counted."""
+
+each_native = pytest.mark.parametrize("weather", NATIVE, ids=lambda w: w.alert)
+
+
+class TestNative:
+    """The same of native histograms: an alert may not depend on how Prometheus has them."""
+
+    @each_native
+    def test_it_fires_in_trouble(self, promtool_3: Promtool, weather: Weather) -> None:
+        """As it does with classic ones."""
+        test_it_fires_in_trouble(promtool_3, weather)
+
+    @each_native
+    def test_it_stays_quiet_in_good_weather(self, promtool_3: Promtool, weather: Weather) -> None:
+        """Also where it looks at how long something took."""
+        test_it_stays_quiet_in_good_weather(promtool_3, weather)
+
+    @each_native
+    def test_it_keeps_still_at_low_traffic(self, promtool_3: Promtool, weather: Weather) -> None:
+        """A share of the bound's bucket is no further failure."""
+        test_it_keeps_still_at_low_traffic(promtool_3, weather)
+
+    @pytest.mark.parametrize("weather", [w for w in NATIVE if w.silence == 40], ids=lambda w: w.alert)
+    def test_it_sees_the_first_errors_after_silence(self, promtool_3: Promtool, weather: Weather) -> None:
+        """A native series that appears has no increase either, whatever its first sample holds."""
+        test_it_sees_the_first_errors_after_silence(promtool_3, weather)
+
+    @pytest.mark.parametrize("weather", [w for w in NATIVE if w.seen == 6], ids=lambda w: w.alert)
+    def test_an_outage_of_prometheus_makes_no_old_error_new(self, promtool_3: Promtool, weather: Weather) -> None:
+        """The samples after the gap hold all that there ever was, as classic ones do."""
+        test_an_outage_of_prometheus_makes_no_old_error_new(promtool_3, weather)
+
+    @pytest.mark.parametrize("weather", NATIVE[2:], ids=lambda w: w.alert)
+    def test_it_resolves_when_the_trouble_is_over(self, promtool_3: Promtool, weather: Weather) -> None:
+        """It does not stay for longer than its windows."""
+        test_it_resolves_when_the_trouble_is_over(promtool_3, weather)
 
 
 def test_low_headroom(promtool: Promtool) -> None:

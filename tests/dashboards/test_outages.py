@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anthropic_otel.bundle import files
-from support import promtool
+from anthropic_otel.bundle import files, rules, settings
+from support import native, promtool
 
 from .timeline import GONE, NO_DNS, OVERLOADED, REVOKED, SAMPLE, Failure, Instance, Timeline
 
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 SHOP = Instance("shop", "a")
 MINUTE, HOUR = 60, 3600
 Fires = Callable[[Timeline], dict[str, list[int]]]
+Series = Callable[[dict[str, str]], dict[str, str]]
 QUICK = Failure("overloaded_error", "529", attempts=3, each=2.0)
 """Fails within ten seconds."""
 
@@ -34,12 +35,17 @@ def shipped() -> list[dict[str, object]]:
 @pytest.fixture
 def fires(promtool_path: str, tmp_path: Path) -> Fires:
     """The seconds, 30 apart, at which each alert fires."""
+    return firing(promtool_path, tmp_path, shipped(), dict)
+
+
+def firing(path: str, work: Path, rules: list[dict[str, object]], series: Series) -> Fires:
+    """What finds the seconds at which some rules fire, on the series of a timeline in some form."""
 
     def find(timeline: Timeline) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
         moments = range(0, timeline.end, 30)
         for second, alerts in promtool.firing(
-            promtool_path, tmp_path, shipped(), timeline.series(), moments, sample=SAMPLE
+            path, work, rules, series(timeline.series()), moments, sample=SAMPLE
         ).items():
             for alert in alerts:
                 name = alert["alertname"]
@@ -193,3 +199,14 @@ class TestHanging:
                 timeline.hang(old, old.dead - 5 * extra - 61)
             steady(timeline, new, new.born, timeline.end, 10)
         assert fires(timeline) == {}
+
+
+class TestHangingOfNativeHistograms(TestHanging):
+    """What has ended is counted by histograms, what has started is not: the two must still fit together."""
+
+    @pytest.fixture
+    def fires(self, promtool_3_path: str, tmp_path: Path) -> Fires:
+        """The same with the rules for native histograms."""
+        text = settings.edited(files.source("dashboards/thresholds.yaml").read_text(), histograms="native")
+        groups = yaml.safe_load(rules.prometheus(settings.parse(text)))["groups"]
+        return firing(promtool_3_path, tmp_path, [rule for group in groups for rule in group["rules"]], native.series)

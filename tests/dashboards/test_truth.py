@@ -1,7 +1,8 @@
 """Every panel of the dashboards says what has happened: the number that it shows, against a load that is known.
 
-The real SDK makes the calls; Prometheus' own promtool evaluates the panels' queries over the metrics that the library
-has of them.
+The real SDK makes the calls. Prometheus' own promtool evaluates the shipped panels' queries over the metrics that the
+library has of them. And a real Prometheus 3 gets them by OTLP, as exponential histograms and with fixed buckets, and
+answers the queries that a bundle for native histograms has.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import Metric
-from anthropic_otel.bundle import files
+from anthropic_otel.bundle import files, write_bundle
 from anthropic_otel.cli.stack import panels
 from support import promtool
 
-from . import load
+from . import load, sent
 from .load import LARGE, PLAN, SMALL, Made, Step
 
 pytestmark = pytest.mark.slow
@@ -233,25 +236,76 @@ def named(asked: panels.Asked) -> tuple[str, str]:
     return asked.panel + (", over time" if asked.lines and asked.panel.startswith("Backoffs longer") else ""), asked.ref
 
 
-def queries() -> dict[tuple[str, str], panels.Asked]:
-    """Every query of a panel whose number is judged here."""
+def queries(folder: Path | None = None) -> dict[tuple[str, str], panels.Asked]:
+    """Every query of a panel whose number is judged here, of the dashboards in a folder, or of the shipped ones."""
     elsewhere = {title for row, title in boards() if row == TOKENS} | NOT_HERE.keys()
     known = {title for _, title in boards()} - elsewhere
-    return {named(asked): asked for asked in panels.queries() if asked.panel in known}
+    return {named(asked): asked for asked in panels.queries(folder) if asked.panel in known}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How Prometheus gets the histograms, and how much a quantile may differ: by a bucket, or by a factor."""
+
+    name: str
+    factor: float = 1.0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CLASSIC, NATIVE, FIXED = Way("classic"), Way("native", 2 ** (1 / 8)), Way("native of fixed buckets")
+"""An exponential histogram of 160 buckets has eight from each power of two to the next, where it has 20 of these."""
+Evaluate = Callable[[int, list[str]], dict[str, list[tuple[dict[str, str], float]]]]
+"""What each of some queries gives in a minute."""
+
+
+@pytest.fixture(scope="module", params=[CLASSIC, NATIVE, FIXED], ids=str)
+def way(request: pytest.FixtureRequest) -> Way:
+    """Each of the ways."""
+    way: Way = request.param
+    return way
 
 
 @pytest.fixture(scope="module")
-def shown(made: Made, promtool_path: str, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Values]:
+def shown(
+    made: Made, way: Way, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[tuple[str, str], Values]]:
     """What every panel shows a minute after the export, and what hangs when it has hung for long."""
+    work = tmp_path_factory.mktemp("prometheus")
+    if way is CLASSIC:
+        yield values(by_promtool(request.getfixturevalue("promtool_path"), work, made), queries())
+        return
+    binary = request.getfixturevalue("prometheus_3_path")
+    bundle = tmp_path_factory.mktemp("bundle")
+    write_bundle(bundle, histograms="native")
+    with sent.prometheus(binary, bundle, work, minutes=HANGS + 1) as prometheus:
+        prometheus.take(made.fixed if way is FIXED else made.exponential, range(APPEARS, HANGS + 1))
+
+        def evaluate(minute: int, texts: list[str]) -> dict[str, list[tuple[dict[str, str], float]]]:
+            return {text: prometheus.values(text, minute) for text in texts}
+
+        yield values(evaluate, queries(bundle / "dashboards"))
+
+
+def by_promtool(path: str, work: Path, made: Made) -> Evaluate:
+    """The classic series, as promtool is told them."""
     series = {one: f"_x{APPEARS - 1} {value}x60" for one, value in made.series.items()}
+
+    def evaluate(minute: int, texts: list[str]) -> dict[str, list[tuple[dict[str, str], float]]]:
+        return promtool.values(path, work, series, texts, minute * MINUTE, sample=MINUTE)
+
+    return evaluate
+
+
+def values(evaluate: Evaluate, every: dict[tuple[str, str], panels.Asked]) -> dict[tuple[str, str], Values]:
+    """What every query gives in its minute."""
     found: dict[tuple[str, str], Values] = {}
     for minute, only_hanging in ((LOOKED, False), (HANGS, True)):
-        asked = {name: one for name, one in queries().items() if ("hang" in one.panel) == only_hanging}
-        texts = [panels.resolved(one) for one in asked.values()]
-        work = tmp_path_factory.mktemp("promtool")
-        values = promtool.values(promtool_path, work, series, texts, minute * MINUTE, sample=MINUTE)
+        asked = {name: one for name, one in every.items() if ("hang" in one.panel) == only_hanging}
+        answers = evaluate(minute, [panels.resolved(one) for one in asked.values()])
         for name, one in asked.items():
-            found[name] = {key(one, labels): value for labels, value in values[panels.resolved(one)]}
+            found[name] = {key(one, labels): value for labels, value in answers[panels.resolved(one)]}
     return found
 
 
@@ -399,11 +453,13 @@ QUANTILES: tuple[tuple[str, Metric, Callable[[Made], list[float]], Mapping[str, 
 """The panels of quantiles: the histogram, the measured values, and the quantile of each query."""
 
 
-def buckets(metric: Metric, values: Iterable[float], q: float) -> tuple[float, float]:
+def buckets(way: Way, metric: Metric, values: Iterable[float], q: float) -> tuple[float, float]:
     """Between which bounds of the histogram a quantile of some values lies, as far as two clocks agree."""
     ordered = sorted(values)
     found = ordered[math.ceil(q * len(ordered)) - 1]
     slack = 0.005 + found / 20
+    if way is NATIVE:
+        return (found - slack) / way.factor, (found + slack) * way.factor
     bounds = (0.0, *metric.buckets, math.inf)
     return (
         max(bound for bound in bounds if bound <= max(found - slack, 0.0)),
@@ -414,23 +470,26 @@ def buckets(metric: Metric, values: Iterable[float], q: float) -> tuple[float, f
 @pytest.mark.parametrize("panel", QUANTILES, ids=lambda panel: f"{panel[0]} {panel[1].name}")
 def test_a_quantile_lies_in_the_bucket_of_what_was_measured(
     made: Made,
+    way: Way,
     shown: dict[tuple[str, str], Values],
     panel: tuple[str, Metric, Callable[[Made], list[float]], Mapping[str, float]],
 ) -> None:
     """Nearer than its bucket no histogram tells."""
     title, metric, measured, refs = panel
     for ref, q in refs.items():
-        low, high = buckets(metric, measured(made), q)
+        low, high = buckets(way, metric, measured(made), q)
         (value,) = shown[title, ref].values()
         assert low <= value <= high, (ref, value, low, high)
 
 
-def test_the_quantile_of_each_model_is_of_its_own_calls(made: Made, shown: dict[tuple[str, str], Values]) -> None:
+def test_the_quantile_of_each_model_is_of_its_own_calls(
+    made: Made, way: Way, shown: dict[tuple[str, str], Values]
+) -> None:
     """And of no other's."""
     found = shown["p95 of calls by model", "A"]
     assert found.keys() == {(LARGE,), (SMALL,)}
     for model in (LARGE, SMALL):
-        low, high = buckets(s.CALL_DURATION, [took for step, took in made.took if step.model == model], 0.95)
+        low, high = buckets(way, s.CALL_DURATION, [took for step, took in made.took if step.model == model], 0.95)
         assert low <= found[(model,)] <= high
 
 

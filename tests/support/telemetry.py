@@ -7,13 +7,13 @@ test is seen by another; and a failure of the library itself, which no app would
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -40,12 +40,12 @@ class Point:
 class Telemetry:
     """Everything that was exported. `instrument` and `instrument_http_client` are the library's, with its providers."""
 
-    def __init__(self, sampler: Sampler | None = None) -> None:
+    def __init__(self, sampler: Sampler | None = None, readers: Iterable[MetricReader] = ()) -> None:
         self.exporter = InMemorySpanExporter()
         self.tracer_provider = TracerProvider(sampler, resource=_RESOURCE, shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
-        self.meter_provider = MeterProvider([self.reader], resource=_RESOURCE, shutdown_on_exit=False)
+        self.meter_provider = MeterProvider([self.reader, *readers], resource=_RESOURCE, shutdown_on_exit=False)
         self.records: list[logging.LogRecord] = []
 
     # -- what the app would write --------------------------------------------------------------------------------------
@@ -117,9 +117,12 @@ def _point(point: Any) -> Point:
 
 
 @contextmanager
-def recording(sampler: Sampler | None = None) -> Iterator[Telemetry]:
-    """The telemetry of the block. Leaves nothing instrumented. A failure of the library itself is one of the test."""
-    telemetry = Telemetry(sampler)
+def recording(sampler: Sampler | None = None, readers: Iterable[MetricReader] = ()) -> Iterator[Telemetry]:
+    """The telemetry of the block, whose metrics are also there for some more readers.
+
+    Leaves nothing instrumented. A failure of the library itself is one of the test.
+    """
+    telemetry = Telemetry(sampler, readers)
     handler = _Handler(telemetry.records)
     logger = logging.getLogger(LOGGER)
     level = logger.level

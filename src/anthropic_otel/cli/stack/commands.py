@@ -83,7 +83,9 @@ def panels(work: Path | None) -> None:
 
 
 @stack.command()
-@click.option("--all", "everything", is_flag=True, help="Also build what only the tests need: a Prometheus 3.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Also build what only the tests need: a Prometheus 3 and its promtool."
+)
 def build(everything: bool) -> None:
     """Build what is missing, and start nothing."""
     with _told():
@@ -91,7 +93,7 @@ def build(everything: bool) -> None:
         from anthropic_otel.cli.stack.processes import interruptible
 
         interruptible()
-        wanted = (*binaries.STACK, binaries.PROMETHEUS_3) if everything else binaries.STACK
+        wanted = (*binaries.STACK, binaries.PROMETHEUS_3, binaries.PROMTOOL_3) if everything else binaries.STACK
         for name, path in binaries.everything(_say, wanted).items():
             _say(f"{name}: {path}")
 
