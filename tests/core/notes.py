@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from anthropic_otel._core.attempt import Attempt, RequestFacts
+from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.target import Target, target_of
 from anthropic_otel._core.usage import Sink, Usage
 

@@ -10,10 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from anthropic_otel._core.attempt import Attempt, End, RequestFacts
+from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.cause import Cause
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.recorder import AfterFailure
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase, RetryStop
 from anthropic_otel._core.stream_end import ApiError
@@ -561,7 +563,7 @@ def test_a_failure_of_the_library_while_concluding_is_still_an_end(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("anthropic_otel._core.attempt.classify", fail)
+    monkeypatch.setattr("anthropic_otel._core.ending.classify", fail)
     attempt.fail(httpx.ReadTimeout(""))
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "_OTHER"

@@ -11,9 +11,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from anthropic_otel._core.attempt import Attempt, End, RequestFacts
+from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, Invocation
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.recorder import AfterFailure
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, NetworkCause, RetrySource, RetryStop
 from anthropic_otel._core.stream_end import ApiError

@@ -26,8 +26,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, HeldBody, Invocation
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import (

@@ -9,8 +9,9 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, Invocation
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Phase, RetrySource

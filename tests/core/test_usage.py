@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from anthropic_otel._core import usage
-from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.headers import facts_of
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.stream_end import StreamEnd

@@ -21,8 +21,9 @@ from typing import Any, Final
 import anthropic
 import httpx2
 
-from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.reading import Reading
 from anthropic_otel.simulator.limits import Cost, Limits
 from anthropic_otel.simulator.ratelimits import RateLimits

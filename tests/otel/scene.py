@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anthropic_otel._core.attempt import Attempt, End, RequestFacts
+from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, Invocation
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.recorder import Recorder
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
 from anthropic_otel._core.target import Target

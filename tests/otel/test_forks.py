@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.attempt import End
+from anthropic_otel._core.ending import End
 from anthropic_otel._otel import forks
 from otel.scene import Scene
 from support.telemetry import Telemetry

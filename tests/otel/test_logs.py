@@ -10,7 +10,7 @@ import pytest
 from opentelemetry import trace
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.attempt import End
+from anthropic_otel._core.ending import End
 from anthropic_otel._otel import logs, spans
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
 from core.notes import FACTS, OVERLOADED, ManualClock

@@ -17,7 +17,8 @@ from opentelemetry.sdk.metrics import ObservableCounter as OtelObservableCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.attempt import End, RequestFacts
+from anthropic_otel._core.ending import End
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.target import target_of
 from anthropic_otel._otel.attributes import MAX_MODELS, MAX_STATUSES
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings

@@ -17,7 +17,7 @@ from opentelemetry.metrics import Meter, MeterProvider, NoOpMeter, NoOpMeterProv
 from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.attempt import End
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.tee import Tee
 from anthropic_otel._otel import logs, providers, spans
 from anthropic_otel._otel.metrics import Metrics

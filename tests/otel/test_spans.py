@@ -16,12 +16,15 @@ from opentelemetry.trace import Link, SpanKind, StatusCode
 from opentelemetry.trace.span import TraceState
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.attempt import Attempt, End, RequestFacts
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.ending import End
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.target import target_of
 from anthropic_otel._otel import spans
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
 from core.notes import FACTS, MESSAGES, ManualClock
 from otel.scene import Scene
+from support.streams import STOP, sse
 from support.telemetry import Telemetry
 
 START = {
@@ -151,7 +154,7 @@ def test_a_stream_that_is_read_to_its_end(scene: Scene, telemetry: Telemetry) ->
         reading.asked_at = reading.clock_now()
         scene.clock.pass_seconds(wait)
         reading.on_chunk()
-        reading.on_decoded(b"event: message_stop\ndata: {}\n\n")
+        reading.on_decoded(sse("message_stop", STOP))
         scene.clock.pass_seconds(held)
     reading.asked_at = reading.clock_now()
     attempt.end(End.READ)

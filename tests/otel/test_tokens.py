@@ -12,7 +12,8 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 from opentelemetry.trace import SpanKind
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.target import target_of
 from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings

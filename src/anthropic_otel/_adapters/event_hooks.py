@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from anthropic_otel._adapters import http_body, http_send, messages, models
 from anthropic_otel._adapters.trace_functions import chained
-from anthropic_otel._core.attempt import End, RequestFacts
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
 

@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Any, Final
 
 from anthropic_otel._adapters import messages
-from anthropic_otel._core.attempt import Attempt, End
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders

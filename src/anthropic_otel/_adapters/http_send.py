@@ -26,8 +26,8 @@ from anthropic_otel._adapters import http_body, messages, models, trace_function
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch, imported, patchable
-from anthropic_otel._core.attempt import RequestFacts
 from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
 

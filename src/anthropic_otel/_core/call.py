@@ -21,10 +21,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core import headers
-from anthropic_otel._core.attempt import Attempt, RequestFacts, Retry
+from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.errors import body_error_type, call_error_type
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRecorder
+from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import (
     FALLBACK,
     INVALID_EVENT,

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from anthropic_otel._core.attempt import Attempt, End, RequestFacts, Retry
+from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.clock import Clock
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, by_name
 from anthropic_otel._core.recorder import AfterFailure, Recorder
+from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import AttemptOutcome, RetrySource
 from anthropic_otel._core.timeline import starts_request
 

@@ -1,0 +1,56 @@
+"""What a 2xx response is, next to what its request asks for: what reads its body, and whether it is an answer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
+from anthropic_otel._core.content import Content, Expected, is_json
+from anthropic_otel._core.event_stream import EventStreamReader
+from anthropic_otel._core.reading import BodyReader, StartOfBody
+from anthropic_otel._core.stream_end import StreamEnd
+
+_STREAMS: Final = (Content.SSE, Content.AWS_EVENT_STREAM)
+_JSON: Final = (Expected.JSON, Expected.JSON_OR_EVENT_STREAM)
+
+
+class Answer:
+    """A 2xx response. `is_unexpected` is whether it is no answer to its request, known after `judge`."""
+
+    __slots__ = ("_content", "_expected", "is_unexpected")
+
+    def __init__(self, expected: Expected, content: Content) -> None:
+        self._expected = expected
+        self._content = content
+        self.is_unexpected = False
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is HTML by its content type."""
+        return self._content is Content.PAGE
+
+    def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
+        """What is to look at its body, `None` if nothing of it has to be known. `by_names` is that of its request."""
+        if self._expected is Expected.JSON:
+            return StartOfBody(1)
+        if self._content is Content.AWS_EVENT_STREAM:
+            return AwsEventStreamReader()
+        if self._content is Content.SSE or self._expected is Expected.EVENT_STREAM:
+            return EventStreamReader(by_names=by_names)
+        return StartOfBody(1) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
+
+    def judge(self, start: bytes | None, *, may_be_empty: bool) -> None:
+        """Looks whether it is an answer. `start` is the beginning of its body, as `is_json` takes it."""
+        is_stream = self._content in _STREAMS
+        if self._expected is Expected.JSON_OR_EVENT_STREAM and is_stream:
+            return
+        if self._expected in _JSON and not may_be_empty:
+            self.is_unexpected = is_stream or not is_json(self._content, start)
+
+    def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
+        """Whether an event stream was asked for and something else was sent: by its type, or by its first byte."""
+        if self._expected is not Expected.EVENT_STREAM or self._content in _STREAMS:
+            return False
+        if end.is_event_stream is None:
+            return self.is_page or (read_to_end and end.complete is not None)
+        return not end.is_event_stream

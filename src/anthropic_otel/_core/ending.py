@@ -1,0 +1,152 @@
+"""How an attempt ended: its outcome and, of a failure, the word for it.
+
+
+Where several words fit for what failed it, the first of this list is its `error.type`:
+
+1. the status, if the SDK fails for it: every one that is not 2xx (not the redirect before `too_many_redirects`, nor
+   one that was followed before the network failed);
+2. the cause of the exception that the send or the reading of the body raised;
+3. the API's type of an `error` event;
+4. `invalid_event`;
+5. `unexpected_content`;
+6. `incomplete_stream`.
+
+Rule: the functions here read an attempt and change nothing of it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from anthropic_otel._core.cause import Cause, classify, type_name
+from anthropic_otel._core.semconv import (
+    INVALID_EVENT,
+    UNEXPECTED_CONTENT,
+    AttemptOutcome,
+    NetworkCause,
+    Phase,
+    RetryStop,
+)
+from anthropic_otel._core.stream_end import ApiError, StreamEnd
+
+if TYPE_CHECKING:
+    from anthropic_otel._core.attempt import Attempt
+
+
+class End(Enum):
+    """How an attempt ended without an exception, as seen from the place that ends it."""
+
+    READ = "its body was read to the end, or there was none to read"
+    CLOSED = "the body was closed or dropped before its end"
+    LOST = "the request was garbage-collected and no end was observed (event hooks only)"
+
+
+class Ending(NamedTuple):
+    """What the end of an attempt means.
+
+    - `cause`, `exception_type`: of a failure of the network.
+    - `api_error`: the error that a stream has told, `None` without one.
+    - `phase`: the phase that it failed in; `None` for the one that it was in last.
+    - `of_earlier_hop`: whether the response that is known is a redirect's, which was followed before it failed.
+    """
+
+    outcome: AttemptOutcome
+    error_type: str | None = None
+    cause: Cause | None = None
+    exception_type: str | None = None
+    api_error: ApiError | None = None
+    phase: Phase | None = None
+    of_earlier_hop: bool = False
+
+
+_COMPLETED: Final = Ending(AttemptOutcome.COMPLETED)
+_CANCELLED: Final = Ending(AttemptOutcome.CANCELLED)
+_ABANDONED: Final = Ending(AttemptOutcome.ABANDONED)
+UNKNOWN: Final = Ending(AttemptOutcome.FAILED, NetworkCause.OTHER.value)
+"""Of an attempt whose end could not be looked at."""
+
+
+def is_success(status: int) -> bool:
+    """Whether the SDK returns for a status. It raises for every other one, also for a redirect that is not followed."""
+    return 200 <= status < 300
+
+
+def of_end(attempt: Attempt, how: End) -> Ending:
+    """The ending of an attempt that no exception ended."""
+    status = attempt.status
+    if status is not None and not is_success(status):
+        return _failed(str(status))
+    if how is End.LOST:
+        return _of_lost(attempt)
+    end = attempt.reading.end if attempt.reading is not None else None
+    if end is not None:
+        return _of_stream(attempt, how, end)
+    if attempt.answer is not None and attempt.answer.is_unexpected:
+        return _failed(UNEXPECTED_CONTENT)
+    return _COMPLETED if how is End.READ else _ABANDONED
+
+
+def of_exception(attempt: Attempt, error: BaseException) -> Ending:
+    """The ending of an attempt whose send, or the reading of its body, raised `error`."""
+    if not isinstance(error, Exception):
+        # The app stopped it: a cancellation, an interrupt, the exit of the interpreter.
+        return _CANCELLED
+    name, timeline, request, status = type_name(error), attempt.timeline, attempt.request, attempt.status
+    told = timeline.reused is not None or (request.fetches_credentials and request.emits_events)
+    phase = timeline.phase if told else None
+    cause = classify(error, phase=phase, through_proxy=request.proxy is not None)
+    known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
+    # A redirect was followed, if the network failed after it: then its status is that of an earlier hop.
+    followed = known and status is not None and status < 400 and cause.word is not NetworkCause.OTHER
+    if known and not followed:
+        # It says more than the exception that a transport or the client made of it.
+        return _failed(str(status), exception_type=name)
+    if cause.word is NetworkCause.SERVER_DISCONNECTED and timeline.send_error is not None:
+        cause = timeline.send_error
+    if cause.word is NetworkCause.POOL_TIMEOUT:
+        phase = Phase.POOL
+    answered = status is not None and not followed
+    phase = phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT)
+    return Ending(AttemptOutcome.FAILED, cause.word.value, cause, name, phase=phase, of_earlier_hop=followed)
+
+
+def _of_lost(attempt: Attempt) -> Ending:
+    """Nobody has told an event hook how it ended, but the transport may have told why."""
+    refused = Cause(NetworkCause.PROXY_ERROR, None, Phase.CONNECT) if attempt.timeline.tunnel_refused else None
+    return _failed(refused.word.value, cause=refused) if refused is not None else UNKNOWN
+
+
+def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
+    if end.error_type is not None:
+        told = ApiError(end.error_type, end.error_code, end.told_type)
+        return Ending(AttemptOutcome.FAILED, end.error_type, api_error=told)
+    if end.invalid:
+        return _failed(INVALID_EVENT)
+    if end.complete:
+        return _COMPLETED
+    if attempt.answer is not None and attempt.answer.is_no_stream(end, read_to_end=how is End.READ):
+        return _failed(UNEXPECTED_CONTENT)
+    if how is not End.READ:
+        return _ABANDONED
+    if attempt.is_message and end.complete is not None:
+        cause = Cause(NetworkCause.INCOMPLETE_STREAM, None, None)
+        return _failed(cause.word.value, cause=cause)
+    return _COMPLETED
+
+
+def _failed(error_type: str, *, cause: Cause | None = None, exception_type: str | None = None) -> Ending:
+    return Ending(AttemptOutcome.FAILED, error_type, cause, exception_type)
+
+
+def retry_stop(attempt: Attempt) -> RetryStop | None:
+    """Why the SDK does not retry after an attempt that failed; `None` where it does, or nobody would."""
+    # Without a call nobody retries.
+    if attempt.retries_left is None:
+        return None
+    if attempt.retryable:
+        return RetryStop.EXHAUSTED if attempt.retries_left == 0 else None
+    if attempt.status is not None and is_success(attempt.status):
+        return RetryStop.STREAM_STARTED if attempt.reading is not None else RetryStop.NOT_RETRYABLE
+    forbidden = attempt.error_headers is not None and attempt.error_headers.get(b"x-should-retry") == b"false"
+    return RetryStop.X_SHOULD_RETRY if forbidden else RetryStop.NOT_RETRYABLE
