@@ -695,13 +695,14 @@ def test_an_exception_whose_attributes_raise_is_other() -> None:
 
 
 def test_a_message_that_raises_is_no_message(stack: Stack) -> None:
-    """The text of a protocol error is asked for, and its class may be anybody's."""
+    """The text of an exception is asked for, and its class may be anybody's. What its type says stays."""
 
     class Mute(stack.http.RemoteProtocolError):  # type: ignore[misc,name-defined]
         def __str__(self) -> str:
             raise RuntimeError("hostile")
 
-    assert classify(Mute("x")).word is Word.OTHER
+    assert classify(Mute("x")).word is Word.PROTOCOL_ERROR
+    assert classify(over(Hostile(), os_error(errno.ECONNREFUSED))).word is Word.CONNECTION_REFUSED
 
 
 def test_a_class_without_a_module_is_of_no_library() -> None:
@@ -817,3 +818,45 @@ def test_any_chain_has_exactly_one_word(error: BaseException, phase: Phase | Non
     assert cause.word is not Word.INCOMPLETE_STREAM
     assert cause.phase is None or isinstance(cause.phase, Phase)
     assert cause.errno is None or cause.errno.startswith("E")
+
+
+# -- several addresses -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("numbers", "word"),
+    [
+        ((errno.ECONNREFUSED, errno.ENETUNREACH), Word.CONNECTION_REFUSED),
+        ((errno.ENETUNREACH, errno.ECONNREFUSED, errno.EHOSTUNREACH), Word.CONNECTION_REFUSED),
+        ((errno.ETIMEDOUT, errno.EADDRNOTAVAIL), Word.CONNECT_TIMEOUT),
+        ((errno.EHOSTUNREACH, errno.ENETUNREACH), Word.NETWORK_UNREACHABLE),
+    ],
+)
+def test_an_address_without_a_route_says_least(numbers: tuple[int, ...], word: Word) -> None:
+    """A machine without IPv6 has no route to some addresses of a host; what another one says is the cause.
+
+    anyio raises a group for them, and asyncio an error that quotes them.
+    """
+    group = ExceptionGroup("multiple connection attempts failed", [os_error(number) for number in numbers])
+    quoted = ", ".join(str(OSError(number, "Connect call failed ('::1', 1, 0, 0)")) for number in numbers)
+    for stack in STACKS:
+        for origin in (
+            over(OSError("All connection attempts failed"), group),
+            OSError(f"Multiple exceptions: {quoted}"),
+        ):
+            found = classify(chain(stack, "ConnectError", origin), phase=Phase.CONNECT)
+            assert (found.word, found.phase) == (word, Phase.CONNECT)
+            assert found.errno in {errno.errorcode[number] for number in numbers}
+
+
+@pytest.mark.parametrize("text", ["Multiple exceptions: ", "Multiple exceptions: [Errno 99999999]", "[Errno 111]", "x"])
+def test_a_text_with_no_number_of_the_system_says_nothing(text: str) -> None:
+    """Only what asyncio quotes is read."""
+    assert classify(chain(STACKS[0], "ConnectError", OSError(text))).word is Word.CONNECTION_ERROR
+
+
+def test_a_transport_of_others_may_raise_the_base_classes() -> None:
+    """Those of the libraries have a word, though nothing more is known."""
+    for error in (httpx.RequestError("x"), httpx2.RequestError("x"), aiohttp.ClientError("x")):
+        assert classify(error).word is Word.CONNECTION_ERROR
+    assert classify(trio.TooSlowError(), phase=Phase.WAIT).word is Word.READ_TIMEOUT

@@ -6,7 +6,8 @@ fetch credentials:
 - an exception's `__cause__`;
 - from an httpcore exception, which is raised `from None`, its `args[0]`; requests and urllib3 keep the origin in `args`
   or in `reason` too, urllib in `reason`, botocore in `kwargs["error"]`;
-- the members of an exception group, which anyio raises when several addresses were tried.
+- the members of an exception group, which anyio raises when several addresses were tried; asyncio raises an `OSError`
+  that quotes the number of each.
 
 Rule: `__context__` is never followed. It leads into exceptions that the app has handled, and into the cancellation by
 which a timeout is implemented.
@@ -14,6 +15,8 @@ which a timeout is implemented.
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -103,9 +106,8 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _below(error: BaseException) -> Iterator[BaseException]:
-    members = getattr(error, "exceptions", None)
-    if isinstance(members, (tuple, list)):
-        yield from (member for member in members if isinstance(member, BaseException))
+    # Of several addresses those without a route say least: a host without IPv6 has many of them.
+    yield from sorted(_members(error), key=lambda member: _attribute(member, "errno") not in _NO_ROUTE)
     if error.__cause__ is not None:
         yield error.__cause__
     else:
@@ -118,10 +120,41 @@ def _kept_origins(error: BaseException) -> Iterator[object]:
     if library in _ORIGIN_IN_ARGS:
         yield from error.args[:2]
     if library in _ORIGIN_IN_REASON:
-        yield getattr(error, "reason", None)
+        yield _attribute(error, "reason")
     if library in _ORIGIN_IN_KWARGS:
-        details = getattr(error, "kwargs", None)
+        details = _attribute(error, "kwargs")
         yield details.get("error") if isinstance(details, dict) else None
+
+
+def _members(error: BaseException) -> list[BaseException]:
+    """The exceptions of a group; and those of several addresses, of which asyncio leaves the texts alone."""
+    members = _attribute(error, "exceptions")
+    if isinstance(members, (tuple, list)):
+        return [member for member in members if isinstance(member, BaseException)]
+    if type(error) is OSError and error.errno is None and (text := text_of(error)).startswith("Multiple exceptions: "):
+        return [OSError(int(number), "") for number in _NUMBER.findall(text[:_MAX_TEXT])]
+    return []
+
+
+_NUMBER: Final = re.compile(r"\[Errno (\d{1,5})\]")
+_MAX_TEXT: Final = 4_096
+_NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+def _attribute(error: BaseException, name: str) -> object:
+    """An attribute of an exception, `None` without it, or where it cannot be had."""
+    try:
+        return getattr(error, name, None)
+    except Exception:
+        return None
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception, empty where it has none that can be had."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def root(cls: type[BaseException]) -> str:

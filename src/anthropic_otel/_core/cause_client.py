@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPX, Failure, is_a
+from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPX, Failure, is_a, text_of
 from anthropic_otel._core.semconv import NetworkCause
 
 _IDNA: Final = frozenset({"idna"})
@@ -23,7 +23,7 @@ def of_event_loop(error: BaseException, failure: Failure) -> NetworkCause | None
     if is_a(error, _LOOPS, "NoEventLoopError", "RunFinishedError", "AsyncLibraryNotFoundError"):
         return NetworkCause.EVENT_LOOP_CLOSED
     if isinstance(error, RuntimeError):
-        message = str(error)
+        message = text_of(error)
         if message.startswith(_LOOP_STARTS) or message.endswith(_LOOP_ENDS):
             return NetworkCause.EVENT_LOOP_CLOSED
     return None
@@ -50,8 +50,8 @@ def of_closed_client(error: BaseException, failure: Failure) -> NetworkCause | N
     """A client, its pool or a body that the app has closed, before the request or in the middle of it."""
     if is_a(error, ANYIO, "ClosedResourceError") or is_a(error, HTTPX, "StreamClosed"):
         return NetworkCause.CLIENT_CLOSED
-    by_python = isinstance(error, (RuntimeError, ValueError)) and str(error).startswith(_CLOSED_STARTS)
-    by_aiohttp = is_a(error, AIOHTTP, "ClientConnectionError") and str(error).startswith(_AIOHTTP_CLOSED_STARTS)
+    by_python = isinstance(error, (RuntimeError, ValueError)) and text_of(error).startswith(_CLOSED_STARTS)
+    by_aiohttp = is_a(error, AIOHTTP, "ClientConnectionError") and text_of(error).startswith(_AIOHTTP_CLOSED_STARTS)
     return NetworkCause.CLIENT_CLOSED if by_python or by_aiohttp else None
 
 
@@ -94,7 +94,7 @@ def _is_invalid_header(error: BaseException) -> bool:
         return not isinstance(error, UnicodeDecodeError)
     if not isinstance(error, (ValueError, TypeError)):
         return False
-    message = str(error)
+    message = text_of(error)
     return message.startswith(_HEADER_STARTS) or message.endswith(_HEADER_ENDS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPX, Failure, is_a
+from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPX, Failure, is_a, text_of
 from anthropic_otel._core.cause_errno import timed_out
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
@@ -20,7 +20,7 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
     """What h2 raises. httpcore makes `LocalProtocolError` of all of it, also of what the server has sent."""
     if not is_a(error, _H2, "ProtocolError"):
         return None
-    message = str(error)
+    message = text_of(error)
     if message.startswith("Invalid input ConnectionInputs.SEND") and message.endswith("ConnectionState.CLOSED"):
         return NetworkCause.SERVER_DISCONNECTED
     if is_a(error, _H2, "StreamClosedError") or message.startswith("Invalid input StreamInputs.SEND"):
@@ -61,7 +61,7 @@ def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
         return _of_tls_end(failure)
     if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
         return timed_out(failure)
-    own_files = getattr(error, "library", None) in ("X509", "PEM") or str(error).startswith("[SSL] PEM lib")
+    own_files = getattr(error, "library", None) in ("X509", "PEM") or text_of(error).startswith("[SSL] PEM lib")
     # A certificate file of the client is read before it connects.
     return NetworkCause.REQUEST_NOT_SENT if own_files and failure.phase is not Phase.TLS else NetworkCause.TLS_ERROR
 
@@ -105,7 +105,7 @@ def names_a_proxy(failure: Failure) -> bool:
 
 def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
     """aiohttp's own exceptions. Its transport wraps them into few types of httpx, so these decide before httpx's."""
-    if is_a(error, AIOHTTP, "ClientPayloadError") and "ConnectionResetError(" in str(error):
+    if is_a(error, AIOHTTP, "ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # The reset in a body that aiohttp keeps in its text alone.
         return NetworkCause.CONNECTION_RESET
     return _first(_AIOHTTP_TYPES, error, AIOHTTP)
@@ -126,6 +126,8 @@ _AIOHTTP_TYPES: Final = (
     ("ClientResponseError", NetworkCause.PROTOCOL_ERROR),
     ("ClientConnectionResetError", NetworkCause.CONNECTION_RESET),
     ("ClientConnectionError", NetworkCause.CONNECTION_ERROR),
+    ("HttpProcessingError", NetworkCause.PROTOCOL_ERROR),
+    ("ClientError", NetworkCause.CONNECTION_ERROR),
 )
 """Most special first."""
 
@@ -135,7 +137,7 @@ def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
     if is_a(error, HTTPX, "ConnectTimeout"):
         return NetworkCause.TLS_TIMEOUT if failure.phase is Phase.TLS else NetworkCause.CONNECT_TIMEOUT
     if is_a(error, HTTPX, "RemoteProtocolError"):
-        return _of_protocol_message(str(error), failure)
+        return _of_protocol_message(text_of(error), failure)
     if is_a(error, HTTPX, "LocalProtocolError"):
         return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
     if is_a(error, HTTPX, "ConnectError", "ReadError", "WriteError", "CloseError", "NetworkError"):
@@ -154,6 +156,8 @@ _HTTPX_TYPES: Final = (
     ("ProtocolError", NetworkCause.PROTOCOL_ERROR),
     ("ConnectionNotAvailable", NetworkCause.CONNECTION_ERROR),
     ("TransportError", NetworkCause.CONNECTION_ERROR),
+    # What transports of others raise.
+    ("RequestError", NetworkCause.CONNECTION_ERROR),
 )
 
 
@@ -190,4 +194,6 @@ def of_anyio(error: BaseException, failure: Failure) -> NetworkCause | None:
     """The exceptions of anyio and trio."""
     if is_a(error, ANYIO, "EndOfStream"):
         return _server_gone(failure)
+    if is_a(error, ANYIO, "TooSlowError"):
+        return timed_out(failure)
     return NetworkCause.CONNECTION_RESET if is_a(error, ANYIO, "BrokenResourceError") else None

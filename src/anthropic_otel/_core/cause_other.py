@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import Failure, is_a
+from anthropic_otel._core.cause_chain import Failure, is_a, text_of
 from anthropic_otel._core.cause_errno import timed_out
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
@@ -67,10 +67,10 @@ def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause 
     """Exceptions of Python itself that have no errno."""
     if is_a(error, _TIMEOUT_MODULES, "TimeoutError"):
         return NetworkCause.READ_TIMEOUT if failure.network_phase is None else timed_out(failure)
-    if isinstance(error, RuntimeError) and str(error).startswith("can't start new thread"):
+    if isinstance(error, RuntimeError) and text_of(error).startswith("can't start new thread"):
         # One is wanted to resolve a name.
         return NetworkCause.CONNECTION_ERROR
-    if isinstance(error, RuntimeError) and str(error).endswith("the handler is closed"):
+    if isinstance(error, RuntimeError) and text_of(error).endswith("the handler is closed"):
         # uvloop's, of a connection that belongs to a loop which is gone.
         return NetworkCause.EVENT_LOOP_CLOSED
     if isinstance(error, EOFError):
