@@ -15,6 +15,7 @@ from click import ClickException
 from click.testing import CliRunner, Result
 
 from anthropic_otel._otel.providers import MissingExporter
+from anthropic_otel.cli import main
 from anthropic_otel.cli.commands import cli, needs
 
 
@@ -124,3 +125,15 @@ def test_a_missing_exporter_is_a_sentence() -> None:
     """It may be of another package than the extra's."""
     with pytest.raises(ClickException, match="OTLP by grpc needs"), needs("demo"):
         raise MissingExporter("OTLP by grpc needs: pip install opentelemetry-exporter-otlp-proto-grpc")
+
+
+def test_a_stream_that_is_closed_is_one_that_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `cron` and `<&-` start a command: it reads nothing, and says nothing, and its exit code is as ever."""
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    monkeypatch.setattr(sys, "argv", ["anthropic-otel", "why", "-"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
+    assert ended.value.code == 1

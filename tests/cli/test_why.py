@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import builtins
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,10 @@ def found(text: str) -> dict[str | None, int]:
     for failure, count in reading.failures(redact(text)).items():
         counted[failure.word] += count
     return dict(counted)
+
+
+def is_exception(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
 
 
 REFUSED = """\
@@ -101,6 +108,15 @@ def test_a_word_is_found_as_it_is_met(word: str, page: str) -> None:
     assert known.word == page
 
 
+@pytest.mark.parametrize("word", ["", "a" * 5000, "../../etc/passwd", "a\x00b", "é", " "])
+def test_whatever_is_asked_for_gets_one_line(word: str) -> None:
+    """Also what no file could be named."""
+    result = invoke(word)
+    assert result.exit_code == 1
+    assert len(result.output.splitlines()) == 1
+    assert len(result.output) < 150
+
+
 def test_an_unknown_word_gets_suggestions_and_a_failure() -> None:
     """In one line, without a traceback; a key that was pasted is not repeated."""
     result = invoke("conection_resett")
@@ -146,11 +162,42 @@ def indented(text: str) -> str:
     return "".join(f"    {line}" for line in text.splitlines(keepends=True))
 
 
+def before_each_line(*prefixes: str) -> Callable[[str], str]:
+    """Puts one of the prefixes before each line, one after the other."""
+    return lambda text: "".join(
+        f"{prefixes[at % len(prefixes)]}{line}" for at, line in enumerate(text.splitlines(keepends=True))
+    )
+
+
 def docker(text: str) -> str:
     return "".join(
         json.dumps({"log": line, "stream": "stderr", "time": "2026-11-29T03:12:07Z"}) + "\n"
         for line in text.splitlines(keepends=True)
     )
+
+
+def as_rich_prints(text: str) -> str:
+    """The text as `rich.traceback` prints it: in boxes, and with classes that have no module."""
+    text = re.sub(
+        r"(?m)^Traceback \(most recent call last\):$", f"╭{'─' * 9} Traceback (most recent call last) {'─' * 9}╮", text
+    )
+    text = re.sub(r'(?m)^  File "(.*)", line (\d+), in (.*)$', r"│ \1:\2 in \3   │", text)
+    text = re.sub(r"(?m)^    (.*)$", r"│ ❱ 3 \1   │", text)
+    return re.sub(r"(?m)^(?:httpx2|httpcore2|anthropic)\.(\w+: )", rf"╰{'─' * 60}╯\n\1", text)
+
+
+def as_structlog_has_it(text: str) -> list[dict[str, object]]:
+    """The exceptions of the text as structlog's `dict_tracebacks` has them, the outermost first."""
+    named = re.findall(r"(?m)^\w+\.(\w+): (.*)$", text)
+    return [
+        {
+            "exc_type": name,
+            "exc_value": message,
+            "is_cause": bool(at),
+            "frames": [{"filename": "/a.py", "lineno": 1, "name": "f"}],
+        }
+        for at, (name, message) in enumerate(reversed(named))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -162,22 +209,95 @@ def docker(text: str) -> str:
         lambda text: json.dumps({"level": "error", "event": "Claude failed", "exc_info": text}),
         lambda text: json.dumps({"text": f"03:12:07 | ERROR | Claude failed\n{text}", "record": {"level": {"no": 40}}}),
         lambda text: text.replace("\n", "\\n"),
+        lambda text: f"level=error msg=failed exc_info={json.dumps(text)} pod=shop-1",
         lambda text: text.replace("\n", "\r\n"),
         lambda text: "".join(f"shop-1  | {line}" for line in text.splitlines(keepends=True)),
         lambda text: "".join(f"2026-11-29T03:12:07.1Z stderr F {line}" for line in text.splitlines(keepends=True)),
         lambda text: "".join(f"Nov 29 03:12:07 web shop[12]: {line}" for line in text.splitlines(keepends=True)),
         lambda text: f"ERROR:shop:Claude failed: Connection error.\n{text}",
         lambda text: text.replace("Traceback (", "2026-11-29 ERROR Traceback (", 1),
+        before_each_line("2026-11-29T03:12:07.123Z shop[12]: ", "2026-11-29T03:12:08.009Z shop[12]: "),
+        before_each_line("12:01:02,003 ERROR shop MainThread ", "12:01:02,004 ERROR shop MainThread "),
+        before_each_line("> "),
+        lambda text: re.sub(r"(?m)^(Traceback|anthropic)", "\x1b[1;31m\\1\x1b[0m", text),
+        as_rich_prints,
+        lambda text: json.dumps({"event": "failed", "exception": as_structlog_has_it(text)}),
     ],
     ids=[
-        *("plain", "indented", "docker", "json", "loguru", "escaped", "crlf"),
+        *("plain", "indented", "docker", "json", "loguru", "escaped", "logfmt", "crlf"),
         *("compose", "cri", "journald", "headline", "prefixed"),
+        *("times", "thread", "quoted", "colours", "rich", "structlog"),
     ],
 )
 def test_a_traceback_is_read_whatever_stands_around_it(wrap: object) -> None:
-    """As loggers and containers write it, it is one failure."""
+    """As loggers and containers write it, it is one failure, with what lay beneath it."""
     assert callable(wrap)
-    assert found(wrap(REFUSED)) == {"connection_refused": 1}
+    [(failure, count)] = reading.failures(redact(wrap(REFUSED))).items()
+    assert (failure.shown, failure.beneath, failure.word, count) == (
+        "APIConnectionError: Connection error.",
+        "[Errno 111] Connection refused",
+        "connection_refused",
+        1,
+    )
+
+
+def test_tracebacks_of_two_threads_that_are_written_between_each_other_are_told_apart() -> None:
+    """Line by line, each under the name of its thread."""
+    others = REFUSED.replace("[Errno 111] Connection refused", "[Errno -2] Name or service not known")
+    one, two = (before_each_line(f"[worker-{name}] ")(text).splitlines() for name, text in ((1, REFUSED), (2, others)))
+    text = "\n".join(line for pair in zip(one, two, strict=True) for line in pair)
+    assert found(text) == {"connection_refused": 1, "name_resolution_error": 1}
+
+
+GROUP = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "/app/main.py", line 10, in main
+  |     async with asyncio.TaskGroup() as group:
+  | ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "/lib/httpcore2/_async/connection.py", line 156, in _connect
+    |     stream = await self._network_backend.connect_tcp(**kwargs)
+    | httpcore2.ConnectError: [Errno -2] Name or service not known
+    |
+    | The above exception was the direct cause of the following exception:
+    |
+    | Traceback (most recent call last):
+    |   File "/lib/anthropic/_base_client.py", line 1032, in request
+    |     raise APIConnectionError(request=request) from err
+    | anthropic.APIConnectionError: Connection error.
+    +---------------- 2 ----------------
+    | Traceback (most recent call last):
+    |   File "/lib/anthropic/_base_client.py", line 1047, in request
+    |     raise self._make_status_error_from_response(err.response) from None
+    | anthropic.RateLimitError: Error code: 429 - {'type': 'error', 'error': {'type': 'rate_limit_error'}}
+    +------------------------------------
+"""
+
+
+def test_what_is_in_an_exception_group_is_explained_one_by_one() -> None:
+    """The group itself says nothing."""
+    assert found(GROUP) == {"name_resolution_error": 1, "429": 1}
+
+
+@pytest.mark.parametrize("name", [name for name, each in vars(builtins).items() if is_exception(each)])
+def test_a_traceback_may_end_in_any_exception_of_python(name: str) -> None:
+    """Also in one that is not made of a message."""
+    frame = '  File "/lib/anthropic/_base_client.py", line 1, in request\n    raise\n'
+    assert sum(found(f"Traceback (most recent call last):\n{frame}{name}: x\n").values()) <= 1
+
+
+def test_a_line_of_source_is_no_failure() -> None:
+    """It names an exception that may never have been raised."""
+    assert found("    raise APIConnectionError(request=request) from err\n  ❱ 3 raise RateLimitError(x)\n") == {}
+
+
+def test_a_log_that_powershell_has_written_is_read() -> None:
+    """It is in UTF-16, with a mark in front that says so."""
+    for encoding in ("utf-16", "utf-8-sig"):
+        assert invoke("-", stdin=REFUSED.encode(encoding)).output.startswith(
+            "1 × APIConnectionError: Connection error."
+        )
 
 
 def pasted_lines() -> list[tuple[str, str | None]]:
@@ -286,8 +406,12 @@ def test_the_collector_masks_keys_by_the_same_patterns(tier: str) -> None:
 
 def test_a_long_log_is_read_in_one_go() -> None:
     """The time grows with the length, and not with its square, also for what looks like the beginning of a secret."""
-    for line in ("x-api-key: ", '{"content": "', "{'messages': [", "https://a?", "[Errno ", "Traceback "):
-        text = line * (200_000 // len(line))
+    beginnings = (
+        *("x-api-key: ", '{"content": "', "{'messages': [", "https://a?", "[Errno ", "Traceback "),
+        *("http://", "anthropic.", "\\", "eyJaaaaaaaa-", '{"a":' + "[" * 10_000),
+    )
+    for line in beginnings:
+        text = line * (1_000_000 // len(line))
         assert redact(text) is not None
         assert reading.failures(text) is not None
 

@@ -22,7 +22,7 @@ KEYS: Final = (
     # Anthropic's OAuth tokens are the first; then Google's, Amazon's, and JSON web tokens.
     r"ya29\.[A-Za-z0-9._-]{8,}",
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
+    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
 )
 """What looks like a key, wherever it stands, as regular expressions."""
 
@@ -30,7 +30,7 @@ _HEADERS: Final = (
     r"authorization|proxy-authorization|x-api-key|api-key|anthropic-auth-token|x-amz-security-token|cookie|set-cookie"
 )
 _VARIABLES: Final = r"\w*(?:API_?KEY|AUTH_TOKEN|ACCESS_KEY(?:_ID)?|SECRET\w*|PASSWORD|SESSION_TOKEN)"
-_QUOTE: Final = r"\\*[\"']"
+_QUOTE: Final = r"\\{0,16}[\"']"
 
 _SIMPLE: Final = tuple(
     (re.compile(pattern), replacement)
@@ -38,7 +38,7 @@ _SIMPLE: Final = tuple(
         *((pattern, MASK) for pattern in KEYS),
         # User information, then the query string, of a URL; and the query string of a path.
         (r"(\w{2,16}://)[^\s/@\"'<>]{1,512}@", rf"\1{MASK}@"),
-        (r"(\w{2,16}://[^\s?\"'<>]{1,2048})\?[^\s\"'<>)]*", rf"\1?{MASK}"),
+        (r"(\w{2,16}://(?:(?!://)[^\s?\"'<>]){1,2048})\?[^\s\"'<>)]*", rf"\1?{MASK}"),
         (r"((?:\b[A-Z]{3,7}|\burl:) /[^\s?\"'<>]{0,2048})\?[^\s\"'<>)]*", rf"\1?{MASK}"),
         # A header, as one line of HTTP, as JSON, as Python's repr of a pair or of a dictionary.
         (rf"(?i)(b?{_QUOTE}(?:{_HEADERS})b?{_QUOTE}\s*[:,]\s*b?)({_QUOTE})(?:[^\"'\n])*", rf"\1\2{MASK}"),
@@ -55,7 +55,7 @@ _CONTENT: Final = (
 _MEMBER: Final = re.compile(rf"({_QUOTE}){_CONTENT}\1\s*:\s*(?=({_QUOTE}|[\[{{]))")
 """A member of a JSON object or a Python dictionary that holds what the app asked or was answered."""
 _TRACEBACK: Final = "Traceback (most recent call last)"
-_BRACKETS: Final = re.compile(r"[\[\]{}]|\\*[\"']")
+_BRACKETS: Final = re.compile(r"[\[\]{}]|\\{0,16}[\"']")
 _STRING_ENDS: Final = {quote: re.compile(rf"(?<!\\){re.escape(quote)}|$", re.MULTILINE) for quote in ("'", '"')}
 
 

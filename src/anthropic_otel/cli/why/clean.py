@@ -1,6 +1,7 @@
 """Takes off what loggers and containers put around a traceback, so that it reads as Python printed it.
 
-Rule: a line stays a line, in its order. JSON becomes the lines that are in its strings.
+Rule: a line stays a line. JSON becomes the lines that are in its strings. Lines keep their order, but for those of
+several threads or processes that were written between each other: `interleaved` puts them apart.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from anthropic_otel.cli.redaction import redact
+from anthropic_otel.cli.why import interleaved, other_forms
 
 _PREFIXES: Final = re.compile(
     r"^(?:"
@@ -22,7 +24,9 @@ _PREFIXES: Final = re.compile(
 )
 _MARGIN: Final = re.compile(r"^\s*(?:[|+] ?)(?!\|)")
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_ESCAPED: Final = re.compile(r"\\r?\\n")
+_ESCAPED: Final = re.compile(r"(?:\\+r)?\\+n")
+_ON_ONE_LINE: Final = re.compile(r"Traceback \(most recent call last\):(?:\\+r)?\\+n")
+_ESCAPED_QUOTE: Final = re.compile(r"\\+\"")
 _MAX_DEPTH: Final = 8
 
 
@@ -31,7 +35,7 @@ def lines(text: str) -> list[str]:
     out: list[str] = []
     for line in _COLOURS.sub("", text).splitlines():
         out += _unpacked(_PREFIXES.sub("", line, count=1))
-    return out
+    return other_forms.as_python_prints(interleaved.apart(out))
 
 
 def _unpacked(line: str) -> Iterator[str]:
@@ -39,7 +43,7 @@ def _unpacked(line: str) -> Iterator[str]:
     if begin >= 0 and line.rstrip().endswith("}"):
         try:
             record = json.loads(line[begin:])
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         else:
             if line[:begin].strip():
@@ -47,15 +51,22 @@ def _unpacked(line: str) -> Iterator[str]:
             # What was inside of a string had its quotes escaped, and is redacted now that it has not.
             yield from redact("\n".join(_strings(record))).splitlines()
             return
-    # A traceback on one line, its line ends written out.
-    whole = _ESCAPED.sub("\n", line) if "\\n" in line and "File " in line else line
-    yield from (_without_margin(each) for each in whole.splitlines() or [""])
+    yield from (_without_margin(each) for each in _unfolded(line).splitlines() or [""])
+
+
+def _unfolded(line: str) -> str:
+    """A traceback on one line, its line ends and quotes written out, as logfmt has it, as the lines that it was."""
+    if _ON_ONE_LINE.search(line) is None:
+        return line
+    return _ESCAPED_QUOTE.sub('"', _ESCAPED.sub("\n", line)).rstrip("\"'")
 
 
 def _strings(value: Any, depth: int = 0) -> Iterator[str]:
     """Every string in a record, in its order. Of Docker's records only the line itself."""
     if isinstance(value, str):
         yield value
+    elif isinstance(value, list) and (printed := other_forms.of_structlog(value)):
+        yield printed
     elif isinstance(value, dict) and isinstance(value.get("log"), str) and "stream" in value:
         yield value["log"].rstrip("\n")
     elif isinstance(value, (dict, list)) and depth < _MAX_DEPTH:

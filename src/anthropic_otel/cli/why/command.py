@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
+from typing import Final
 
 import click
 
@@ -52,7 +54,17 @@ def _explain_stdin(terminal: Terminal) -> None:
     if sys.stdin.isatty():
         click.echo("Paste the traceback or the log, then press Ctrl+D.", err=True)
     raw = sys.stdin.buffer.read(reading.MOST + 1)
-    found = reading.failures(redact(raw[: reading.MOST].decode("utf-8", "replace")))
+    found = reading.failures(redact(_decoded(raw[: reading.MOST])))
     show.show_failures(terminal, found, cut=len(raw) > reading.MOST)
     if not found:
         sys.exit(1)
+
+
+def _decoded(raw: bytes) -> str:
+    """The text: UTF-16 where it is that, as a log is that PowerShell has written, else UTF-8."""
+    high = {codecs.BOM_UTF16_LE: raw[3:_LOOK_AT:2], codecs.BOM_UTF16_BE: raw[2:_LOOK_AT:2]}.get(raw[:2], b"")
+    utf_16 = high.count(0) > len(high) / 2
+    return raw.decode("utf-16" if utf_16 else "utf-8-sig", "replace")
+
+
+_LOOK_AT: Final = 64

@@ -126,8 +126,8 @@ def _of_schema(name: str) -> Page | None:
 
 def _runbook(name: str) -> Page | None:
     """The runbook of an alert, which comes with the pages."""
-    path = files.source(_RUNBOOKS) / f"{name}.md"
-    return Page(name, (name,), path.read_text(encoding="utf-8")) if name.isalnum() and path.is_file() else None
+    path = {each.stem: each for each in files.source(_RUNBOOKS).glob("Anthropic*.md")}.get(name)
+    return Page(name, (name,), path.read_text(encoding="utf-8")) if path is not None else None
 
 
 def nearest(word: str) -> list[str]:

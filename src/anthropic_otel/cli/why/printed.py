@@ -39,6 +39,11 @@ class Printed:
         return self.type.rpartition(".")[2]
 
     @property
+    def is_group(self) -> bool:
+        """Whether it is an exception group. What is in it is printed below it, each with a traceback of its own."""
+        return self.name in ("ExceptionGroup", "BaseExceptionGroup")
+
+    @property
     def root(self) -> str:
         """The package that defines the class, `builtins` for those that are printed without one."""
         return self.type.partition(".")[0] if "." in self.type else "builtins"

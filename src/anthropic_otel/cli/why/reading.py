@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from anthropic_otel._core.semconv import OTHER
+from anthropic_otel._core.semconv import OTHER, NetworkCause, Phase
 from anthropic_otel.cli.why import clean, revive
 from anthropic_otel.cli.why.pages import pages
 from anthropic_otel.cli.why.printed import Printed, blocks
@@ -104,6 +104,9 @@ def of_chain(chain: Sequence[Printed]) -> Failure | None:
         return _bare(chain[0])
     cause = revive.cause(rest)
     word = cause.word.value
+    if word == OTHER and cause.phase is Phase.CONNECT:
+        # As aiohttp prints it, without the system's number.
+        word = NetworkCause.CONNECTION_ERROR.value
     if word == OTHER and not by_sdk:
         return None
     if not by_sdk and not any(each.root in _NETWORK or _is_of_network(each) for each in chain):
@@ -215,7 +218,7 @@ _OWN: Final = re.compile(
 )
 """The library's own log line, as `_otel.logs` writes it."""
 _NAMED: Final = re.compile(
-    r"\b((?:(?:anthropic|litellm|httpx2?|httpcore2?|aiohttp|ssl|socket|botocore|requests|urllib3)\.(?:\w+\.)*)"
+    r"\b((?:(?:anthropic|litellm|httpx2?|httpcore2?|aiohttp|ssl|socket|botocore|requests|urllib3)\.(?:\w{1,64}\.){0,6})"
     r"[A-Z]\w*|API(?:Connection|Timeout|Status)Error|RateLimitError|OverloadedError|InternalServerError"
     r"|AuthenticationError|PermissionDeniedError|NotFoundError|BadRequestError|Connection(?:Refused|Reset|Aborted)Error"
     r"|gaierror|SSLCertVerificationError|SSLError|RemoteProtocolError|ConnectError|ReadError|ConnectTimeout|ReadTimeout"
@@ -225,10 +228,16 @@ _UNQUALIFIED: Final = re.compile(
     r"^(?:API|RateLimit|Overloaded|InternalServer|Authentication|PermissionDenied|NotFound|BadRequest|RequestTooLarge)"
 )
 _SENTENCES: Final = re.compile(r"(?<![\w.])(Connection error\.|Request timed out(?:\.| or interrupted\.))")
-_QUOTED: Final = re.compile(r"(\[(?:Errno|WinError) -?\d+\] [^\n]*|\[SSL: \w+\][^\n]*|Event loop is closed)")
+_QUOTED: Final = re.compile(r"(\[(?:Errno|WinError) -?\d+\] [^\n\"]*|\[SSL: \w+\][^\n\"]*|Event loop is closed)")
+_SOURCE: Final = re.compile(r"^[\s\d|❱>]{0,40}(?:raise|except) [\w.( ]")
+"""A line of source, as a traceback quotes it: it names an exception that may never have been raised."""
+_NEXT_PAIR: Final = re.compile(r"[\"'],? +[\w.]{1,64}=")
+"""The end of a value in logfmt, and the name of the next one."""
 
 
 def _of_line(line: str) -> Iterator[Failure]:
+    if _SOURCE.match(line):
+        return
     own = _OWN.search(line)
     if own is not None:
         yield _of_own(own)
@@ -238,9 +247,10 @@ def _of_line(line: str) -> Iterator[Failure]:
         return
     named = _NAMED.search(line)
     if named is not None:
-        failure = of_chain((_of_name(named),))
-        if failure is None:
-            failure = _of_quoted(line)
+        printed = _of_name(named)
+        failure = of_chain((printed,))
+        if failure is None or failure.bare or not printed.message:
+            failure = _of_quoted(line, failure) or failure
         if failure is not None:
             yield failure
             return
@@ -269,17 +279,20 @@ def _of_name(found: re.Match[str]) -> Printed:
         name = f"{'socket' if name == 'gaierror' else 'ssl'}.{name}"
     elif "." not in name and not name.startswith("Connection"):
         name = f"httpx.{name}"
-    return Printed(name, message.strip().strip("'\""))
+    return Printed(name, _NEXT_PAIR.split(message, maxsplit=1)[0].strip().strip("'\""))
 
 
-def _of_quoted(line: str) -> Failure | None:
-    """An error of the system or of TLS that a line quotes without the class."""
+def _of_quoted(line: str, above: Failure | None = None) -> Failure | None:
+    """An error of the system or of TLS that a line quotes without the class, below what the line names, if it does."""
     found = _QUOTED.search(line)
     if found is None:
         return None
     printed = Printed("RuntimeError" if found[1].startswith("Event") else "OSError", found[1])
     cause = revive.cause((printed,))
-    return Failure(_short(found[1]), "", cause.word.value, cause.errno) if cause.word.value != OTHER else None
+    if cause.word.value == OTHER:
+        return None
+    shown, beneath = (above.shown, _short(found[1])) if above is not None else (_short(found[1]), "")
+    return Failure(shown, beneath, cause.word.value, cause.errno)
 
 
 def _of_status(line: str) -> Failure | None:

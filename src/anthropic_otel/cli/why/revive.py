@@ -82,7 +82,7 @@ def _made(printed: Printed) -> BaseException:
     known = getattr(builtins, printed.name, None) if printed.root == "builtins" else None
     if printed.root in ("ssl", "socket"):
         known = getattr({"ssl": ssl, "socket": socket}[printed.root], printed.name, None)
-    if isinstance(known, type) and issubclass(known, BaseException):
+    if isinstance(known, type) and issubclass(known, BaseException) and not printed.is_group:
         # Not by its `__init__`, which may want more than a message.
         error = known.__new__(known, printed.message)
         assert isinstance(error, BaseException)

@@ -25,6 +25,8 @@ _NOTHING: Final = (
     "It takes tracebacks, also within JSON logs, lines that name an exception, and this library's own log lines.",
 )
 _MOST: Final = 100
+_LONGEST: Final = 60
+"""The characters of an unknown word that are said."""
 
 
 def show_page(terminal: Terminal, page: Page) -> None:
@@ -34,10 +36,9 @@ def show_page(terminal: Terminal, page: Page) -> None:
 
 def show_failures(terminal: Terminal, found: Counter[Failure], cut: bool) -> None:
     """Prints what lay beneath, the most frequent first, each with the digest of its page."""
-    if not found:
-        for line in _NOTHING:
-            terminal.text(line)
     width = min(terminal.width, _MOST)
+    if not found:
+        terminal.lines([(Piece(line),) for text in _NOTHING for line in _wrapped(text, width, "", "")])
     for number, (word, failures) in enumerate(_by_word(found)):
         terminal.lines([()] * bool(number))
         for failure, count in failures:
@@ -121,4 +122,8 @@ def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
 def unknown(word: str, nearest: Iterable[str]) -> str:
     """What is said of a word that has no page."""
     close = ", ".join(nearest)
-    return f"no page for {word!r}" + (f". Did you mean: {close}" if close else "; --list has every word")
+    return f"no page for {_cut(word)!r}" + (f". Did you mean: {close}" if close else "; --list has every word")
+
+
+def _cut(word: str) -> str:
+    return word if len(word) <= _LONGEST else f"{word[: _LONGEST - 3]}..."

@@ -1,0 +1,78 @@
+"""Tracebacks in another form than Python's: in the boxes that rich draws, and in structlog's records.
+
+Rule: what comes out is what Python would have printed. Both forms name a class without its module, so that the classes
+of the SDK and of the HTTP libraries get theirs back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+_HEADER: Final = "Traceback (most recent call last):"
+_DIRECT: Final = "The above exception was the direct cause of the following exception:"
+_HANDLING: Final = "During handling of the above exception, another exception occurred:"
+_TOP: Final = re.compile(r"^\s*[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$")
+_BOTTOM: Final = re.compile(r"^\s*[╰└+][─-]{20,}[╯┘+]\s*$")
+_FRAME: Final = re.compile(r"^\s*[│|] (\S.*?):(\d+) in (\S+)\s+[│|]\s*$")
+_SDK: Final = re.compile(
+    r"API(?:\w*)Error|AnthropicError|(?:RateLimit|Overloaded|InternalServer|Authentication|PermissionDenied|NotFound|"
+    r"BadRequest|RequestTooLarge|Conflict|UnprocessableEntity|ServiceUnavailable|DeadlineExceeded)Error"
+)
+_HTTP: Final = re.compile(r"(?:Connect|Read|Write|RemoteProtocol|LocalProtocol|Proxy|Close)Error|\w+Timeout")
+
+
+def as_python_prints(lines: list[str]) -> list[str]:
+    """The lines, of which rich's boxes have become tracebacks as Python prints them."""
+    if not any(_TOP.match(line) for line in lines):
+        return lines
+    return list(_unboxed(lines))
+
+
+def _unboxed(lines: list[str]) -> Iterator[str]:
+    inside = below = False
+    for line in lines:
+        if _TOP.match(line):
+            inside = True
+            yield _HEADER
+        elif inside and _BOTTOM.match(line):
+            inside, below = False, True
+        elif inside:
+            if frame := _FRAME.match(line):
+                yield f'  File "{frame[1]}", line {frame[2]}, in {frame[3]}'
+        elif below and line.strip():
+            below = False
+            name, colon, message = line.strip().partition(":")
+            yield f"{_qualified(name)}{colon}{message}"
+        else:
+            yield line
+
+
+def _qualified(name: str) -> str:
+    """The class with a module of its library's name, where its own name tells which."""
+    if _SDK.fullmatch(name):
+        return f"anthropic.{name}"
+    return f"httpx.{name}" if _HTTP.fullmatch(name) else name
+
+
+def of_structlog(value: list[Any]) -> str | None:
+    """The traceback in a record of structlog's `dict_tracebacks`, the outermost exception first; `None` if it is none.
+
+    Each member has `exc_type`, `exc_value`, `frames` and, of a cause, `is_cause`.
+    """
+    if not value or not all(isinstance(each, dict) and "exc_type" in each and "exc_value" in each for each in value):
+        return None
+    printed: list[str] = []
+    for at in range(len(value) - 1, -1, -1):
+        printed += [_HEADER, *_frames(value[at]), f"{_qualified(str(value[at]['exc_type']))}: {value[at]['exc_value']}"]
+        if at:
+            printed += ["", _DIRECT if value[at].get("is_cause") else _HANDLING, ""]
+    return "\n".join(printed)
+
+
+def _frames(member: dict[str, Any]) -> Iterator[str]:
+    frames = member.get("frames")
+    for each in frames if isinstance(frames, list) else []:
+        if isinstance(each, dict):
+            yield f'  File "{each.get("filename")}", line {each.get("lineno")}, in {each.get("name")}'
