@@ -226,6 +226,15 @@ ROWS: Final = (
         ("tests/reliability/test_coexistence.py::test_what_is_attached_is_gone_where_ddtrace_is_the_api",),
     ),
     Row(
+        "A redirect that leads through another proxy, or a proxy below a transport that wraps another",
+        (),
+        _named(
+            f"{_E2E}test_proxies.py::test_",
+            "a_redirect_may_lead_through_another_proxy a_redirect_may_lead_away_from_a_proxy "
+            "an_answer_after_a_redirect_has_the_last_hops_proxy a_transport_that_wraps_another_has_its_proxy",
+        ),
+    ),
+    Row(
         "A time limit that a signal sets, a bug in a hook, or an authentication that cannot reach its server",
         (),
         _named(

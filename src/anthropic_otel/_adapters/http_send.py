@@ -208,7 +208,7 @@ def _begin(origin: Origin, http_client: Any, request: Any, auth: Any, *, asynchr
     )
     send = Send(source, facts)
     try:
-        return Sending(send, request, origin, asynchronous=asynchronous)
+        return Sending(send, request, origin, http_client, asynchronous=asynchronous)
     except BaseException as error:
         # Of ours nothing raises but an interrupt, which ends the attempt too.
         send.failed(error)
@@ -223,12 +223,13 @@ def is_recorded(request: Any) -> bool:
 class Sending:
     """A send that is recorded, as a context manager around it. Made just before the send; no method raises."""
 
-    __slots__ = ("_extensions", "_origin", "_response", "_token", "_trace", "request", "send")
+    __slots__ = ("_extensions", "_http_client", "_origin", "_response", "_token", "_trace", "request", "send")
 
-    def __init__(self, send: Send, request: Any, origin: Origin, *, asynchronous: bool) -> None:
+    def __init__(self, send: Send, request: Any, origin: Origin, http_client: Any, *, asynchronous: bool) -> None:
         self.send: Final = send
         self._origin: Final = origin
         self.request: Any = request
+        self._http_client: Any = http_client
         self._response: Any = None
         self._extensions: Any = None
         self._trace: Any = None
@@ -253,6 +254,8 @@ class Sending:
     def received(self, response: Any) -> Any:
         """The send has returned `response`, which is returned as it is."""
         self._response = response
+        if getattr(response, "history", None):
+            self._ended_at(response.request)
         if http_body.received(self.send, response) and isinstance(self._origin, RunningCall):
             self._origin.opened(response, self.send.attempt)
         return response
@@ -268,9 +271,18 @@ class Sending:
                 self._token = None
         if self._trace is not None:
             self._restore()
-        self.request = self._response = self._extensions = self._trace = None
+        if error is not None:
+            # The libraries note the request that failed, which may be the one after a redirect.
+            self._ended_at(getattr(error, "_request", None))
+        self.request = self._http_client = self._response = self._extensions = self._trace = None
         if error is not None:
             self.send.failed(error)
+
+    @guarded(None)
+    def _ended_at(self, request: Any) -> None:
+        """`request` was sent last. After a redirect it may have gone through another proxy than the first."""
+        if request is not None and request is not self.request:
+            self.send.went_through(transports.facts_of(self._http_client, request.url).proxy)
 
     @guarded(None)
     def _restore(self) -> None:

@@ -6,6 +6,7 @@ libraries is read through `getattr`; where it is gone, the proxy is unknown.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from anthropic_otel._core.guard import guarded
@@ -31,8 +32,26 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
     pool = getattr(transport, "_pool", None)
     if pool is not None:
         return TransportFacts(_address(getattr(pool, "_proxy_url", None)), emits_events=True)
-    # The aiohttp transport is given a proxy of httpx.
-    return TransportFacts(_address(getattr(getattr(transport, "proxy", None), "url", None)))
+    # The aiohttp transport is given a proxy of httpx. One of the app's own may wrap another, as to retry or to cache.
+    proxies = {*_proxies_of(transport, _MAX_DEPTH)}
+    return TransportFacts(proxies.pop() if len(proxies) == 1 else None)
+
+
+_MAX_DEPTH: Final = 3
+
+
+def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
+    """The proxy, or `None`, of each transport that one comes down to."""
+    pool = getattr(transport, "_pool", None)
+    proxy = getattr(transport, "proxy", None)
+    if pool is not None or proxy is not None or depth == 0:
+        url = getattr(pool, "_proxy_url", None) if pool is not None else getattr(proxy, "url", None)
+        yield _address(url)
+        return
+    for value in getattr(transport, "__dict__", {}).values():
+        for inner in value if isinstance(value, (list, tuple)) else (value,):
+            if hasattr(type(inner), "handle_request") or hasattr(type(inner), "handle_async_request"):
+                yield from _proxies_of(inner, depth - 1)
 
 
 def _address(url: Any) -> str | None:

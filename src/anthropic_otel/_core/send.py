@@ -88,6 +88,11 @@ class Send:
         self._source.send_finished()
         return attempt
 
+    def went_through(self, proxy: str | None) -> None:
+        """The request went through `proxy`, host and port, or `None`: not through that of its first hop."""
+        attempt = self.attempt
+        attempt.request = attempt.request._replace(proxy=proxy)
+
     def failed(self, error: BaseException) -> None:
         """The send has raised."""
         attempt = self.attempt
