@@ -178,7 +178,7 @@ class Call:
             wall=self.wall + started - self.started,
             operation=invocation.operation,
             retry=self._retry(started, by_transport) if self.attempt_count else None,
-            after_failure=self._failed_count > 0 or self._failing() is not None,
+            after_failure=self._failed_count > 0 or (self.attempt_count > 0 and self._failing() is not None),
             retries_left=max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
         )
         attempt.provider = invocation.provider

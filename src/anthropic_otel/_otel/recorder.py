@@ -209,7 +209,8 @@ class _CallRecorder(InTrace):
         go by the trace id would keep more traces than without us.
         """
         span, ids = self.span, self.span_context
-        if span is None or ids is None or ids.trace_flags.sampled or not ids.is_valid or span.is_recording():
+        # In this order: a span that records, as most do, is asked one thing.
+        if span is None or ids is None or span.is_recording() or ids.trace_flags.sampled or not ids.is_valid:
             return None
         own = self._recorder.settings.tracer_provider
         if own is None or self._call_span is not None:
