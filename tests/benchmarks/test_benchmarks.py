@@ -61,13 +61,13 @@ def test_the_floor_makes_the_calls_that_the_library_makes() -> None:
 
 def test_the_profile_names_functions_of_the_library() -> None:
     """The profile of a call lists functions of ours, with how often they were entered."""
-    assert "_otel/recorder.py" in _run("benchmarks.profile_call")
+    assert "_otel/call_recorder.py" in _run("benchmarks.profile_call")
 
 
 def test_the_bytecodes_of_a_call_are_counted() -> None:
     """So are those of each function of ours, and how often it was entered."""
     printed = _run("benchmarks.bytecodes", "create")
-    assert "_otel/recorder.py" in printed
+    assert "_otel/call_recorder.py" in printed
     assert [line.split(":")[0] for line in printed.splitlines() if "entered" in line and ":" in line] == [
         *("anthropic_otel", "opentelemetry", "others")
     ]

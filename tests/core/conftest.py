@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import Call, Invocation
+from anthropic_otel._core.call import Call
+from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.runtime import Runtime
 from core.notes import FACTS, ManualClock, Notes
 from support import guards

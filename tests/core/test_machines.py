@@ -27,8 +27,10 @@ from hypothesis.stateful import (
 )
 
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import Call, HeldBody, Invocation
+from anthropic_otel._core.call import Call
 from anthropic_otel._core.ending import End
+from anthropic_otel._core.held_body import HeldBody
+from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import (

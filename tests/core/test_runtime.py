@@ -7,9 +7,9 @@ import time
 import pytest
 
 from anthropic_otel._core import finalizer
-from anthropic_otel._core.call import Invocation
 from anthropic_otel._core.clock import SystemClock
 from anthropic_otel._core.ending import End
+from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.runtime import Runtime
 from core.notes import FACTS, ManualClock, Notes
 

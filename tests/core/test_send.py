@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import Call, Invocation
+from anthropic_otel._core.call import Call
 from anthropic_otel._core.ending import End
+from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Phase, RetrySource

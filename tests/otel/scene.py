@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import Call, Invocation
+from anthropic_otel._core.call import Call
 from anthropic_otel._core.ending import End
+from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.request import RequestFacts

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from anthropic_otel._adapters.models import model_in
-from anthropic_otel._core.call import ANTHROPIC, Invocation
 from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.invocation import ANTHROPIC, Invocation
 from anthropic_otel._core.operations import UNKNOWN, operation_of
 
 _SPAN_PREFIX: Final = "anthropic."

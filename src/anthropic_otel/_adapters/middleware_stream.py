@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from anthropic_otel._adapters.current import RunningCall, current_call
 from anthropic_otel._adapters.http_body import wrapper_class
-from anthropic_otel._core.call import HeldBody
 from anthropic_otel._core.finalizer import finalize, fork_generation
+from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.semconv import AttemptOutcome
 
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from anthropic_otel._adapters.current import current_call
 from anthropic_otel._adapters.patches import Function, Patch
-from anthropic_otel._core.call import Invocation
 from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.semconv import OTHER
 
 _MAX_MODEL: Final = 128

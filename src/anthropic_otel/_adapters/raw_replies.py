@@ -14,8 +14,8 @@ from typing import Any, Final
 from anthropic_otel._adapters.patches import Function, Patch, patchable
 from anthropic_otel._core import usage
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import HeldBody
 from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.held_body import HeldBody
 
 _LEGACY: Final = "anthropic._legacy_response"
 """Where SDKs below 1.0 have the class of `with_raw_response`."""

@@ -16,9 +16,9 @@ from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.patches import Function, Patch, patchable
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import HeldBody
 from anthropic_otel._core.finalizer import deferred, drain
 from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.runtime import Runtime
 
 

@@ -16,7 +16,7 @@ Its outcome is what the SDK method gave the app, not what happened to the attemp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,8 @@ from anthropic_otel._core import headers
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.errors import body_error_type, call_error_type
 from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.held_body import HeldBody
+from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRecorder
 from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import (
@@ -40,43 +42,6 @@ from anthropic_otel._core.stream_end import ApiError
 
 if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock
-
-
-ANTHROPIC: Final = "anthropic"
-"""The `gen_ai.provider.name` of the API itself."""
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """What an SDK method was called with, as far as it may be recorded.
-
-    - `operation`: the operation's name, `None` where only the request's URL tells it.
-    - `model`, `stream`: the model that was asked for, and whether a stream was.
-    - `by_names`: as of `RequestFacts`.
-    - `provider`: the `gen_ai.provider.name` of the platform.
-    - `address`, `port`: those of the client's base URL.
-    - `max_retries`: how often the SDK may retry, `None` where it is unknown.
-    - `sdk_makes_span`: whether the SDK is expected to make the call span itself, and `sdk_tracer_provider` by which
-      provider; `None` is the global one, or that it makes none.
-    - `propagate_context`: whether trace context may be sent.
-    - `reopens`: whether the SDK itself opens a stream of events again that breaks off, as its runner of an agent's
-      session does: the app sees nothing of it.
-    - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
-    """
-
-    operation: str | None = None
-    model: str | None = None
-    stream: bool = False
-    by_names: bool = False
-    provider: str = ANTHROPIC
-    address: str | None = None
-    port: int | None = None
-    max_retries: int | None = None
-    sdk_makes_span: bool = False
-    sdk_tracer_provider: object = None
-    propagate_context: bool = True
-    reopens: bool = False
-    max_retry_after: float = float("inf")
 
 
 class Call:
@@ -251,7 +216,7 @@ class Call:
     def hold_body(self) -> HeldBody:
         """Keeps the call open until the body that is returned has ended: one that no attempt of the call has."""
         self._open_bodies.append(None)
-        return HeldBody(self)
+        return HeldBody(functools.partial(self._body_ended, None))
 
     def _body_ended(self, attempt: Attempt | None) -> None:
         self._open_bodies.remove(attempt)
@@ -352,34 +317,3 @@ _OUTCOMES: Final = {
     AttemptOutcome.CANCELLED: CallOutcome.CANCELLED,
     AttemptOutcome.ABANDONED: CallOutcome.ABANDONED,
 }
-
-
-class HeldBody:
-    """A body that a call's method has returned and that no attempt of the call has, such as a middleware's stream.
-
-    It ends once, with `end` or `fail`. Later ends are ignored.
-    """
-
-    __slots__ = ("_call", "_claim", "error_type", "outcome")
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._claim = Lock()
-        self.outcome: AttemptOutcome | None = None
-        self.error_type: str | None = None
-
-    @guarded(None)
-    def end(self, outcome: AttemptOutcome) -> None:
-        """The body has ended: it was read (`COMPLETED`), or closed or dropped before its end (`ABANDONED`)."""
-        if self._claim.acquire(blocking=False):
-            self.outcome = outcome
-            self._call._body_ended(None)
-
-    @guarded(None)
-    def fail(self, error: BaseException) -> None:
-        """Reading the body has raised `error`."""
-        if self._claim.acquire(blocking=False):
-            failed = isinstance(error, Exception)
-            self.outcome = AttemptOutcome.FAILED if failed else AttemptOutcome.CANCELLED
-            self.error_type = call_error_type(error) if isinstance(error, Exception) else None
-            self._call._body_ended(None)

@@ -6,9 +6,10 @@ still reference.
 
 from __future__ import annotations
 
-from anthropic_otel._core.call import Call, Invocation
+from anthropic_otel._core.call import Call
 from anthropic_otel._core.clock import Clock, SystemClock
 from anthropic_otel._core.finalizer import deferred, drain
+from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.send import LoneAttempts
 from anthropic_otel._core.tee import Tee

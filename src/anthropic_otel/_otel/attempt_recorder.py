@@ -1,0 +1,118 @@
+"""One attempt in OpenTelemetry: its span, its metrics, and its log record if it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
+from anthropic_otel._core.semconv import AttemptOutcome
+from anthropic_otel._core.usage import Sink, Usage
+from anthropic_otel._otel import context, logs, spans
+from anthropic_otel._otel.context import NOTHING, InTrace
+
+if TYPE_CHECKING:
+    from anthropic_otel._otel.call_recorder import OtelCallRecorder
+    from anthropic_otel._otel.recorder import OpenTelemetryRecorder
+
+
+class OtelAttemptRecorder(InTrace):
+    """Records one attempt: its span, its metrics, and its log record if it fails."""
+
+    __slots__ = ("_counts_tokens", "_model", "_outer", "_owns_span", "_recorder", "_token", "headers")
+
+    def __init__(self, recorder: OpenTelemetryRecorder, attempt: Attempt, call: OtelCallRecorder | None = None) -> None:
+        self._recorder: Final = recorder
+        self._counts_tokens = recorder.counts_tokens
+        self._model: Final = attempt.model
+        self.parent = call.parent if call is not None else NOTHING
+        self.span = self.span_context = None
+        self._owns_span = False
+        self._token: Any = None
+        self.headers: Mapping[str, str] = NO_HEADERS
+        self._outer: Context | None = None
+        self._enter(attempt, call)
+        # Whatever has failed: what ends is counted, and so is what begins.
+        if recorder.metrics is not None:
+            recorder.metrics.attempt_started(attempt, self.exemplar)
+
+    @guarded(None)
+    def _enter(self, attempt: Attempt, call: OtelCallRecorder | None) -> None:
+        if call is not None:
+            outer, makes_spans, tracer = call.outer(), call.makes_spans, call.tracer
+            self.span, self.span_context = call.span, call.span_context
+            self._counts_tokens = call.counts_tokens
+        else:
+            self.parent = outer = otel_context.get_current()
+            makes_spans, tracer = self._recorder.makes_spans(outer), self._recorder.tracer
+            self._counts_tokens = self._counts_tokens and not spans.counts_tokens(trace.get_current_span(outer))
+        if not makes_spans:
+            return
+        span = call.dropped_span if call is not None else None
+        if span is None:
+            self.span = span = spans.start_attempt(tracer, attempt, outer)
+            self._owns_span = True
+        self.span_context = span_context = span.get_span_context()
+        if not span_context.is_valid:
+            return
+        suppress_http = self._recorder.settings.suppress_http_instrumentation
+        inner = context.with_span(span, outer, suppress_http=suppress_http)
+        self._outer, self._token = outer, otel_context.attach(inner)
+        # Else the SDK client lets no trace context out: the app's propagator is not even asked.
+        if call is None or call.invocation.propagate_context:
+            headers: dict[str, str] = {}
+            propagate.inject(headers, inner)
+            self.headers = headers
+
+    @guarded(None)
+    def send_finished(self, response_headers: RawHeaders | None) -> None:
+        self.headers = NO_HEADERS
+        if self._token is not None:
+            context.detach(self._token, self._outer or Context())
+            # An open stream keeps neither.
+            self._outer = self._token = None
+        metrics = self._recorder.metrics
+        if metrics is not None and response_headers is not None:
+            metrics.response_received(self._model, response_headers)
+
+    @guarded(None)
+    def end(self, attempt: Attempt) -> None:
+        try:
+            if self._recorder.metrics is not None:
+                self._recorder.metrics.attempt_ended(attempt, self.exemplar())
+        finally:
+            if self._owns_span and self.span is not None:
+                spans.end_attempt(self.span, attempt)
+        if attempt.is_message and attempt.outcome is not AttemptOutcome.COMPLETED:
+            # An operation without usage counts as 0, as the conventions have it: so its counters exist.
+            sink = self.usage_sink(attempt)
+            if sink is not None:
+                sink(Usage())
+
+    def usage_sink(self, attempt: Attempt) -> Sink | None:
+        metrics = self._recorder.metrics
+        return metrics.usage_sink(attempt) if self._counts_tokens and metrics is not None else None
+
+    @guarded(None)
+    def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
+        if not self._recorder.settings.logs:
+            return
+        # So that a handler which exports to OpenTelemetry ties the record to the attempt's span.
+        before = context.current()
+        token = self._attached()
+        try:
+            logs.attempt_failed(attempt, after, waited)
+        finally:
+            if token is not None:
+                context.detach(token, before)
+
+    @guarded(None)
+    def _attached(self) -> Any:
+        return otel_context.attach(self.context())

@@ -1,0 +1,147 @@
+"""One call in OpenTelemetry: whose span it has, what its attempts are children of, and its metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, Tracer
+
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import Call
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.invocation import Invocation
+from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
+from anthropic_otel._otel import context, providers, spans
+from anthropic_otel._otel.attempt_recorder import OtelAttemptRecorder
+from anthropic_otel._otel.context import NOTHING, InTrace
+
+if TYPE_CHECKING:
+    from anthropic_otel._otel.recorder import OpenTelemetryRecorder
+
+
+class OtelCallRecorder(InTrace):
+    """Records one call: its span, if nobody else makes one, and its metrics."""
+
+    __slots__ = (
+        "_attached",
+        "_attempted",
+        "_call_span",
+        "_method_done",
+        "_recorder",
+        "_token",
+        "_wall",
+        "counts_tokens",
+        "invocation",
+        "makes_spans",
+        "tracer",
+    )
+
+    def __init__(self, recorder: OpenTelemetryRecorder, call: Call) -> None:
+        self._recorder: Final = recorder
+        self.invocation: Final[Invocation] = call.invocation
+        self._method_done = self._attempted = False
+        self._wall: Final = call.wall
+        self.parent = NOTHING
+        self.span = self.span_context = None
+        self._call_span: Span | None = None
+        """The call's span, if it is ours to end."""
+        self._token: Any = None
+        self._attached: Context | None = None
+        self.makes_spans = True
+        self.counts_tokens = recorder.counts_tokens
+        self.tracer: Tracer = recorder.tracer
+        """What makes the spans of the call and its attempts."""
+        self._enter()
+
+    @guarded(None)
+    def _enter(self) -> None:
+        if self.invocation.sdk_tracer_provider is not None:
+            self.tracer = self._recorder.tracer_of(self.invocation.sdk_tracer_provider)
+        self.parent = parent = otel_context.get_current()
+        self.makes_spans = self._recorder.makes_spans(parent)
+        around = trace.get_current_span(parent)
+        self.counts_tokens = self.counts_tokens and not spans.counts_tokens(around)
+        if self.makes_spans and not (self.invocation.sdk_makes_span or spans.foreign_call_span(around)):
+            self._start_span(parent)
+        # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
+        # An object of its own, by which the call's context is known again: threads share the empty one.
+        self._attached = Context(self.context())
+        self._token = otel_context.attach(self._attached)
+
+    @guarded(None)
+    def _start_span(self, parent: Context) -> None:
+        span = self._call_span = spans.start_call(self.tracer, self.invocation, self._wall, parent)
+        self.span, self.span_context = span, span.get_span_context()
+
+    @guarded(NO_ATTEMPT_RECORDER)
+    def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
+        return OtelAttemptRecorder(self._recorder, attempt, self)
+
+    def outer(self) -> Context:
+        """The context that an attempt of this call starts in, with the call's span in it."""
+        if self._method_done:
+            # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
+            return self.context()
+        current = otel_context.get_current()
+        if not self._attempted and self._call_span is None and self.makes_spans:
+            self._find_span(current)
+        self._attempted = True
+        # Else, in a thread of a middleware's own, nothing of the call is current.
+        elsewhere = self.span is None and current is not self._attached
+        return self.context() if self._call_span is not None or elsewhere else current
+
+    @property
+    def dropped_span(self) -> Span | None:
+        """The call's span if the app's sampler has dropped it. Its attempts are not drawn anew: a sampler that does not
+        go by the trace id would keep more traces than without us.
+        """
+        span, ids = self.span, self.span_context
+        # In this order: a span that records, as most do, is asked one thing.
+        if span is None or ids is None or span.is_recording() or ids.trace_flags.sampled or not ids.is_valid:
+            return None
+        own = self._recorder.settings.tracer_provider
+        if own is None or self._call_span is not None:
+            return span
+        # Another provider has another sampler.
+        return span if own is (self.invocation.sdk_tracer_provider or trace.get_tracer_provider()) else None
+
+    def _find_span(self, current: Context) -> None:
+        """By now somebody else has made the call's span, if there is to be one.
+
+        It is not known by identity: a tracer that makes no spans puts the parent's ids into an object of its own.
+        """
+        found = trace.get_current_span(current)
+        span_context = found.get_span_context()
+        invocation = self.invocation
+        around = trace.get_current_span(self.parent).get_span_context()
+        if not invocation.sdk_makes_span or span_context != around:
+            self.span, self.span_context = found, span_context
+            self.counts_tokens = self.counts_tokens and not spans.counts_tokens(found)
+            if invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
+                self._recorder.warn_of_two_providers(invocation.sdk_tracer_provider or trace.get_tracer_provider())
+        elif providers.is_noop_tracer_provider(invocation.sdk_tracer_provider):
+            # The SDK was expected to make it, but has nothing to make it by.
+            self._start_span(current)
+        elif current is self._attached:
+            # The app's sampler has dropped it, and no propagator asks for its ids. Spans of ours would be drawn anew.
+            self.makes_spans = False
+
+    @guarded(None)
+    def method_finished(self, result: object, error: BaseException | None) -> None:
+        self._method_done = True
+        # In this order: an interrupt in between makes for a second detach, and not for none.
+        if self._token is not None:
+            context.detach(self._token, self.parent)
+            self._token = None
+
+    @guarded(None)
+    def end(self, call: Call) -> None:
+        try:
+            if self._recorder.metrics is not None:
+                self._recorder.metrics.call_ended(call, self.exemplar())
+        finally:
+            if self._call_span is not None:
+                spans.end_call(self._call_span, call)
