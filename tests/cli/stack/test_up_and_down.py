@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,20 @@ def test_up_runs_the_rules_of_a_bundle(stand_ins: StandIns, tmp_path: Path) -> N
     assert stand_ins.run("up", "--free-ports", "--no-story", "--bundle", str(tmp_path / "mine"))[0] == 0
     config = (stand_ins.work / "prometheus.yaml").read_text()
     assert f"- {tmp_path}/mine/dashboards/alerts/rules.yaml\n" in config
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the generator of the bundle needs Python 3.11")
+def test_a_bundle_for_native_histograms_is_not_given_to_a_prometheus_2(stand_ins: StandIns, tmp_path: Path) -> None:
+    """It would end with a word of its config that it does not know. Nothing is left running."""
+    pytest.importorskip("grafana_foundation_sdk")
+    write_bundle(tmp_path / "mine", histograms="native")
+    status, _, errors = stand_ins.run("up", "--free-ports", "--no-story", "--bundle", str(tmp_path / "mine"))
+    assert status == 1
+    assert errors == (
+        f"Error: {tmp_path}/mine is for native histograms, and {stand_ins.bin}/prometheus is a Prometheus 2. Put a "
+        "Prometheus 3 first on the PATH, or write the bundle with --histograms classic\n"
+    )
+    assert stand_ins.alive() == []
 
 
 def test_a_directory_without_a_bundle_is_refused(stand_ins: StandIns) -> None:

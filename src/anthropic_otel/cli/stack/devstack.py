@@ -139,6 +139,11 @@ class Stack:
     def _services(self, found: dict[str, Path], where: Layout, story: bool) -> Iterator[Service]:
         """Every part, in the order of the start."""
         modern = binaries.major(found["Prometheus"]) >= 3
+        if not modern and services.needs_prometheus_3(where):
+            raise Refused(
+                f"{where.files} is for native histograms, and {found['Prometheus']} is a Prometheus 2. Put a "
+                "Prometheus 3 first on the PATH, or write the bundle with --histograms classic"
+            )
         yield services.jaeger(found["Jaeger"], where)
         yield services.alertmanager(found["Alertmanager"], where)
         yield services.prometheus(found["Prometheus"], where, scrape=not modern)

@@ -74,6 +74,11 @@ def prometheus(
     return Service(name, command, f"{layout.url('prometheus')}/-/ready", layout.work / f"{name}.log")
 
 
+def needs_prometheus_3(layout: Layout) -> bool:
+    """Whether the files are of a bundle for native histograms, whose config a Prometheus 2 does not understand."""
+    return "scrape_native_histograms" in (layout.configs / "prometheus" / "prometheus-scrape.yaml").read_text()
+
+
 def prometheus_config(
     layout: Layout, *, scrape: bool, interval: str | None = None, rules: Path | None = None, modern: bool = True
 ) -> str:
