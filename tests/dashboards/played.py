@@ -13,7 +13,7 @@ import itertools
 import uuid
 import zlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -56,9 +56,14 @@ class SpanCounts(SpanProcessor):
 
 
 class Process:
-    """A process of a service: its recorder, and the series that it exports, `phase` seconds after each full minute."""
+    """A process of a service: its recorder, and the series that it exports, `phase` seconds after each full minute.
 
-    def __init__(self, job: str, pod: str, clock: ManualClock, phase: float) -> None:
+    What it measures is also there for some more `readers`.
+    """
+
+    def __init__(
+        self, job: str, pod: str, clock: ManualClock, phase: float, readers: Iterable[InMemoryMetricReader] = ()
+    ) -> None:
         self.labels = {"job": job, "instance": str(uuid.uuid5(uuid.NAMESPACE_DNS, pod))}
         self._told = {"host_name": pod, "k8s_pod_name": pod, "k8s_node_name": f"node-{zlib.crc32(pod.encode()) % 3}"}
         self.phase = phase
@@ -66,7 +71,7 @@ class Process:
         self._spans = SpanCounts()
         tracers = TracerProvider(shutdown_on_exit=False)
         tracers.add_span_processor(self._spans)
-        self._meters = MeterProvider([self._reader], shutdown_on_exit=False)
+        self._meters = MeterProvider([self._reader, *readers], shutdown_on_exit=False)
         recorder = OpenTelemetryRecorder(Settings(tracers, self._meters, logs=False))
         self.scene = Scene(recorder, clock)
         metrics = recorder.metrics
@@ -74,9 +79,13 @@ class Process:
         # What was told of a limit is forgotten after ten minutes, which pass on this clock.
         vars(metrics._rate_limits)["_now"] = lambda: clock.now() / 1e9
 
+    def collected(self) -> Any:
+        """What it has measured until now, as OpenTelemetry has it."""
+        return self._reader.get_metrics_data()
+
     def samples(self) -> Iterator[Sample]:
         """What Prometheus gets of an export."""
-        data = self._reader.get_metrics_data()
+        data = self.collected()
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:

@@ -26,24 +26,31 @@ SPAN_CALLS = "traces.span.metrics.calls"
 MINUTE = 60
 
 
+SHOP: Mapping[str, str] = {"service.name": "shop", "service.instance.id": "1"}
+
+
 def export(
-    data: Any, spans: Mapping[tuple[tuple[str, str], ...], int], histograms: Any = None
+    data: Any,
+    spans: Mapping[tuple[tuple[str, str], ...], int],
+    histograms: Any = None,
+    of: Mapping[str, str] = SHOP,
 ) -> ExportMetricsServiceRequest:
     """An export of a process, with what the Collector counts of its spans. `histograms` come from another reader."""
     made = encode_metrics(data)
     if histograms is not None:
         # Not its gauges: the least since a collection is told to the first that collects.
-        others = {m.name: m for m in _metrics(encode_metrics(histograms)) if m.HasField("exponential_histogram")}
-        for metric in _metrics(made):
+        others = {m.name: m for m in metrics(encode_metrics(histograms)) if m.HasField("exponential_histogram")}
+        for metric in metrics(made):
             if metric.HasField("histogram"):
                 metric.CopyFrom(others[metric.name])
     cumulative = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
     points = [NumberDataPoint(as_int=count, attributes=_pairs(dict(of))) for of, count in spans.items()]
     counter = Sum(data_points=points, is_monotonic=True, aggregation_temporality=cumulative)
     (resource,) = made.resource_metrics
-    resource.scope_metrics[0].metrics.append(Metric(name=SPAN_CALLS, sum=counter))
+    if points:
+        resource.scope_metrics[0].metrics.append(Metric(name=SPAN_CALLS, sum=counter))
     del resource.resource.attributes[:]
-    resource.resource.attributes.extend(_pairs({"service.name": "shop", "service.instance.id": "1"}))
+    resource.resource.attributes.extend(_pairs(of))
     return made
 
 
@@ -51,14 +58,15 @@ def at(export: ExportMetricsServiceRequest, seconds: float) -> bytes:
     """The export as it is sent at a time, of a process that began an hour before."""
     made = ExportMetricsServiceRequest()
     made.CopyFrom(export)
-    for metric in _metrics(made):
+    for metric in metrics(made):
         for point in getattr(metric, str(metric.WhichOneof("data"))).data_points:
             point.time_unix_nano = int(seconds * 1e9)
             point.start_time_unix_nano = int((seconds - 3600) * 1e9)
     return bytes(made.SerializeToString())
 
 
-def _metrics(request: ExportMetricsServiceRequest) -> Iterator[Metric]:
+def metrics(request: ExportMetricsServiceRequest) -> Iterator[Metric]:
+    """Every metric of an export."""
     for resource in request.resource_metrics:
         for scope in resource.scope_metrics:
             yield from scope.metrics
