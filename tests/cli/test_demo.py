@@ -38,6 +38,9 @@ CAUSES = (
 
 
 ASTRAY = {
+    "SSL_CERT_FILE": "/missing/ca.pem",
+    "OTEL_PROPAGATORS": "bogus",
+    "ALL_PROXY": "socks4://127.0.0.1:1",
     "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
     "ANTHROPIC_API_KEY": "sk-ant-real",
     "ANTHROPIC_LOG": "debug",

@@ -31,7 +31,7 @@ UNUSABLE = {
     "https://host:port": "has a port that is no number from 1 to 65535",
     "https://host:99999": "has a port that is no number from 1 to 65535",
     "https://host:0": "has a port that is no number from 1 to 65535",
-    "https://[::1": "has a port that is no number from 1 to 65535",
+    "https://[::1": "has a bracket without its other half",
 }
 
 

@@ -180,6 +180,29 @@ def test_in_a_process_of_its_own_it_tests_itself(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
+    "variables",
+    [
+        {"HTTPS_PROXY": '"http://127.0.0.1:1"', "NO_PROXY": "[::1"},
+        {"SSL_CERT_FILE": "/missing.pem", "ALL_PROXY": "socks4://127.0.0.1:1"},
+        {"OTEL_PROPAGATORS": "bogus", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "1", "OTEL_BSP_MAX_QUEUE_SIZE": "x"},
+    ],
+)
+@pytest.mark.interpreter
+def test_what_is_wrong_with_the_environment_is_no_fault_of_the_self_test(variables: dict[str, str]) -> None:
+    """It is found where it is, and the screen has findings only: nothing that the SDK complains of in between."""
+    done = subprocess.run(
+        [sys.executable, "-m", "anthropic_otel.cli", "doctor", "--json", "--offline"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    [record] = json.loads(done.stdout)["sections"]["self_test"]
+    assert record["state"] == "good"
+
+
+@pytest.mark.parametrize(
     ("trace", "text"),
     [
         (None, "nothing was recorded of a call"),

@@ -41,6 +41,22 @@ def test_the_sdk_cannot_be_made_with_it(value: str, monkeypatch: pytest.MonkeyPa
     assert make("https://api.anthropic.com").cause == "request_not_sent"
 
 
+@pytest.mark.parametrize("entry", ["[::1", "x:y", "\x01"])
+def test_an_exception_that_the_sdk_cannot_read_is_named(entry: str, examine: Examine) -> None:
+    """One of them breaks every client of the process, whatever its proxy is."""
+    findings = examine({"NO_PROXY": f"localhost,10.0.0.0/8,::1,{entry},.example.com"}, offline=True)
+    [fault] = bad(findings)
+    assert fault.text.startswith("NO_PROXY has an entry that the SDK cannot read")
+    assert (entry in fault.text) == entry.isprintable()
+
+
+@pytest.mark.parametrize("value", ["*", "localhost, 127.0.0.1,10.0.0.0/8,::1", ".example.com,*.example.com,a_b:80"])
+def test_an_exception_that_can_be_read_is_no_finding(value: str, examine: Examine) -> None:
+    """They are what is usually there."""
+    assert not bad(examine({"NO_PROXY": value}, offline=True))
+    assert ",".join(proxies.readable_exceptions(value)) == value.replace(" ", "")
+
+
 def test_socks_without_its_package_is_a_finding(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The HTTP libraries need one more for it."""
     find_spec = importlib.util.find_spec

@@ -20,7 +20,7 @@ from anthropic_otel.simulator import Simulator
 from support.tunnel import Tunnel
 from support.waiting import patience
 
-from .conftest import Examine, bad, of, texts, variables_for
+from .conftest import LONG, Examine, bad, of, texts, variables_for
 
 KEY = "sk-ant-api03-CANARYcanary0123456789"
 
@@ -205,12 +205,15 @@ def test_a_resolver_that_does_not_answer_is_not_waited_for(examine: Examine, mon
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait())
     try:
-        findings = examine({"ANTHROPIC_BASE_URL": "https://slow.example"}, seconds=0.2)
+        findings = examine({"ANTHROPIC_BASE_URL": "https://slow.example"}, seconds=LONG)
     finally:
         over.set()
     [dns] = of(findings, "DNS")
     assert (dns.state, dns.cause) == (State.BAD, "name_resolution_error")
     assert dns.text == "slow.example: the resolver did not answer"
+    assert "/etc/resolv.conf" in dns.remedy
+    assert dns.seconds is not None
+    assert dns.seconds < LONG / 10
     assert not [each for each in findings if each.state is State.GOOD]
 
 

@@ -69,11 +69,13 @@ def _write(path: Path, text: str, *, to_stderr: bool) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Nothing but findings gets onto the screen: the libraries log what they are asked about here."""
-    before = logging.root.manager.disable
+    before, unraisable = logging.root.manager.disable, sys.unraisablehook
     logging.disable(logging.CRITICAL)
+    sys.unraisablehook = lambda _: None  # the SDK's half-made client has a `__del__` that fails
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
+        sys.unraisablehook = unraisable

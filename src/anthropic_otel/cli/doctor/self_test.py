@@ -5,6 +5,7 @@ Rule: it comes last, as it changes this process: its environment, its providers,
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from anthropic_otel._render.traces import Trace
@@ -31,6 +32,8 @@ def _finding(deadline: Deadline) -> Finding:
     if missing := installed.missing_for_a_call():
         return untried(_SUBJECT, f"skipped: {', '.join(missing)} not installed", "pip install 'anthropic-otel[demo]'")
     isolate()
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        del os.environ[name]  # judged by the sections above; here it is the library that is tested
     try:
         return Work(_try).result(deadline.at_least(_AT_LEAST), _late)
     except Exception as error:  # whatever is broken here is what the doctor was called for

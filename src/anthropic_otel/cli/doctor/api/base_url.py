@@ -98,7 +98,9 @@ def _wrong(url: str) -> Iterator[Finding]:
     elif (scheme := url.partition("://")[0].lower()) not in _PORTS:
         known = f" ({scheme}://)" if re.fullmatch(r"[a-z][a-z0-9+.-]{0,15}", scheme) else ""
         yield bad(_SUBJECT, f"{NAME} is neither https:// nor http://{known}", _EXAMPLE, _NOT_SENT)
-    elif (parts := _split(url)) is None:
+    elif (parts := _split(url)) is None and url.count("[") != url.count("]"):
+        yield bad(_SUBJECT, f"{NAME} has a bracket without its other half", "an IPv6 address is [::1]", _NOT_SENT)
+    elif parts is None:
         yield bad(_SUBJECT, f"{NAME} has a port that is no number from 1 to 65535", _EXAMPLE, _NOT_SENT)
     elif not parts.hostname:
         yield bad(_SUBJECT, f"{NAME} has no host name", _EXAMPLE, _NOT_SENT)

@@ -10,7 +10,9 @@ Rule: the proxy is the one that the client itself would use. User name and passw
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,18 +20,58 @@ from anthropic_otel._core.semconv import NetworkCause
 from anthropic_otel.cli.doctor.api.base_url import Target
 from anthropic_otel.cli.doctor.findings import Finding, bad, info, note
 
-_SUBJECT: Final = "Proxy"
+SUBJECT: Final = "Proxy"
 _NOT_SENT: Final = NetworkCause.REQUEST_NOT_SENT.value
 _SCHEMES: Final = ("http", "https", "all")
 _SOCKS: Final = ("socks5", "socks5h")
 _KNOWN: Final = ("http", "https", *_SOCKS)
 _PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _EXAMPLE: Final = "one such as http://proxy.example:3128"
+EXCEPTIONS: Final = ("no_proxy", "NO_PROXY")
+_PLAIN: Final = re.compile(r"\*|(?:\*?\.)?[A-Za-z0-9_.-]+(?::\d+)?")
 
 
 def wrong(environment: Mapping[str, str]) -> list[Finding]:
     """What keeps a client from being made."""
     return [finding for name, value in _variables(environment) for finding in _wrong(name, value)]
+
+
+def unusable(environment: Mapping[str, str]) -> list[str]:
+    """The variables that keep a client from being made."""
+    return [name for name, value in _variables(environment) if any(_wrong(name, value))]
+
+
+def readable_exceptions(value: str) -> list[str]:
+    """The entries of a `NO_PROXY` that every version of the SDK can read."""
+    return [entry for entry in _entries(value) if _is_readable(entry)]
+
+
+def unreadable_exceptions(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Entries of `NO_PROXY` for which versions of the SDK fail. To be asked where one has."""
+    for name in EXCEPTIONS:
+        for entry in _entries(environment.get(name, "")):
+            if not _is_readable(entry):
+                shown = f": {entry}" if entry.isprintable() and len(entry) < _LONGEST else ""
+                text = f"{name} has an entry that the SDK cannot read{shown}"
+                yield bad(SUBJECT, text, "a host such as .example.com, or an address without brackets", _NOT_SENT)
+
+
+_LONGEST: Final = 60
+
+
+def _entries(value: str) -> list[str]:
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
+
+
+def _is_readable(entry: str) -> bool:
+    try:
+        return bool(_PLAIN.fullmatch(entry) or ip_address(entry))
+    except ValueError:
+        pass
+    try:
+        return ip_network(entry, strict=False).version == 4
+    except ValueError:
+        return False
 
 
 def examine(environment: Mapping[str, str], target: Target, used: str | None) -> list[Finding]:
@@ -68,30 +110,28 @@ def _parsed(value: str) -> tuple[str, str | None]:
 def _wrong(name: str, value: str) -> Iterator[Finding]:
     scheme, address = _parsed(value)
     if any(character.isspace() or not character.isprintable() for character in value):
-        yield bad(_SUBJECT, f"{name} has a blank or newline in it", "take it out", _NOT_SENT)
+        yield bad(SUBJECT, f"{name} has a blank or newline in it", "take it out", _NOT_SENT)
     elif value[0] in "\"'":
-        yield bad(_SUBJECT, f"{name} has quotes around it", "take them off: they are part of the value", _NOT_SENT)
+        yield bad(SUBJECT, f"{name} has quotes around it", "take them off: they are part of the value", _NOT_SENT)
     elif scheme and scheme not in _KNOWN:
         remedy = "http:// for an HTTP proxy, socks5:// for a SOCKS one"
-        yield bad(_SUBJECT, f"{name} is not a proxy that the SDK can use ({scheme}://)", remedy, _NOT_SENT)
+        yield bad(SUBJECT, f"{name} is not a proxy that the SDK can use ({scheme}://)", remedy, _NOT_SENT)
     elif address is None:
-        yield bad(_SUBJECT, f"{name} is not the URL of a proxy", _EXAMPLE, _NOT_SENT)
+        yield bad(SUBJECT, f"{name} is not the URL of a proxy", _EXAMPLE, _NOT_SENT)
     elif scheme in _SOCKS and importlib.util.find_spec("socksio") is None:
-        yield bad(
-            _SUBJECT, f"{name} is a SOCKS proxy, for which a package is missing", "pip install socksio", _NOT_SENT
-        )
+        yield bad(SUBJECT, f"{name} is a SOCKS proxy, for which a package is missing", "pip install socksio", _NOT_SENT)
 
 
 def _used(environment: Mapping[str, str], target: Target, used: str | None) -> Finding:
     variables = list(_variables(environment, target.scheme))
     if used is None:
-        return info(_SUBJECT, f"none{_why_none(environment, target, [name for name, _ in variables])}")
+        return info(SUBJECT, f"none{_why_none(environment, target, [name for name, _ in variables])}")
     for name, value in variables:
         scheme, address = _parsed(value)
         if address == used:
             hidden = " (user and password not shown)" if "@" in value else ""
-            return info(_SUBJECT, f"{scheme}://{used}{hidden}   {name}")
-    return info(_SUBJECT, f"{used}   the system's settings")
+            return info(SUBJECT, f"{scheme}://{used}{hidden}   {name}")
+    return info(SUBJECT, f"{used}   the system's settings")
 
 
 def _why_none(environment: Mapping[str, str], target: Target, names: list[str]) -> str:
@@ -106,8 +146,8 @@ def _doubtful(environment: Mapping[str, str], used: str | None) -> Iterator[Find
         small, capital = f"{scheme}_proxy", f"{scheme}_proxy".upper()
         both = environment.get(small), environment.get(capital)
         if all(both) and both[0] != both[1]:
-            yield note(_SUBJECT, f"{small} and {capital} differ: {small} is used", "unset one of them")
+            yield note(SUBJECT, f"{small} and {capital} differ: {small} is used", "unset one of them")
     for name, value in _variables(environment):
         scheme, address = _parsed(value)
         if address == used and used is not None and scheme == "https":
-            yield note(_SUBJECT, f"{name} asks for TLS to the proxy itself", "most proxies want http:// there")
+            yield note(SUBJECT, f"{name} asks for TLS to the proxy itself", "most proxies want http:// there")

@@ -122,7 +122,7 @@ _CLOSED: Final = "UNEXPECTED_EOF_WHILE_READING"
 def _of_tls(failure: Failure) -> Advice:
     reason = failure.tls_reason
     if reason in _PLAIN:
-        return f"{failure.where} answers in plain text, not in TLS", f"http:// in {NAME}, or the port that speaks TLS"
+        return f"{failure.where} answers in plain text, not in TLS", _remedy_of_plain_text(failure)
     if not reason or reason == _CLOSED:
         return (
             f"{failure.where} closed the connection in the handshake",
@@ -133,6 +133,14 @@ def _of_tls(failure: Failure) -> Advice:
         f"{failure.where} ended the handshake: {word}",
         "look at its TLS settings, or at the box that ends TLS before it",
     )
+
+
+def _remedy_of_plain_text(failure: Failure) -> str:
+    if failure.proxy is not None:
+        return f"what the proxy leads to is not the API: ask who runs it; is {failure.proxy_name} a proxy at all?"
+    if failure.target.is_default:
+        return "something answers in the API's place: ask who runs this network"
+    return f"http:// in {NAME}, or the port that speaks TLS"
 
 
 # -- the proxy ---------------------------------------------------------------------------------------------------------

@@ -82,7 +82,8 @@ def make(url: str | None) -> Made:
             client = anthropic.Anthropic(http_client=http_client, **options)
             return Made(str(client.base_url), facts_of(http_client, client.base_url).proxy)
     except Exception as error:
-        return Made(error=error)
+        # Without its traceback it keeps no half-made client alive, whose end would complain on the screen.
+        return Made(error=error.with_traceback(None))
 
 
 def unmade_cause(error: Exception) -> str:

@@ -45,8 +45,9 @@ def _findings(environment: Mapping[str, str], deadline: Deadline, with_key: bool
     target, of_target = base_url.examine(environment, _profile_url(environment))
     made = request.make(target.url) if target is not None else request.Made()
     if made.error is not None and not broken and not base_url.faulty(of_target):
-        broken.append(_unmade(made))
-        of_target.append(broken[-1])
+        found = list(proxies.unreadable_exceptions(environment)) or [_unmade(made)]
+        of_proxies += [each for each in found if each.subject == proxies.SUBJECT]
+        of_target += [each for each in found if each.subject != proxies.SUBJECT]
     yield from of_target
     if target is None or made.error is not None:
         yield from of_proxies
@@ -96,7 +97,8 @@ def _go(
 ) -> Iterator[Finding]:
     deadline = deadline.at_least(NETWORK)
     host, port = _split(proxy) if proxy is not None else (target.host, target.port)
-    found = names.look_up(host, port, deadline)
+    # A resolver that lost the first packet asks again after five seconds: there is nothing more to wait for.
+    found = names.look_up(host, port, Deadline(min(deadline.remaining, NETWORK)))
     if found.late:
         yield _unresolved(found, None, "")
         yield untried(_rest(target), "not tried")
@@ -150,11 +152,11 @@ def _unresolved(found: names.LookUp, cause: str | None, proxy_name: str) -> Find
     text = f"{found.host}: the resolver did not answer" if found.late else f"{found.host}: there is no such name"
     if not found.late and errno not in ("EAI_NONAME", "EAI_NODATA", None):
         text = f"{found.host}: the name could not be resolved"
-    remedy = (
-        f"correct the proxy's name in {proxy_name}, or look at the DNS of this machine"
-        if proxy_name
-        else "check the spelling, then the DNS and egress policy here; behind a proxy, set HTTPS_PROXY"
-    )
+    remedy = "check the spelling, then the DNS and egress policy here; behind a proxy, set HTTPS_PROXY"
+    if proxy_name:
+        remedy = f"correct the proxy's name in {proxy_name}, or look at the DNS of this machine"
+    if found.late:
+        remedy = "look at this machine's resolver (/etc/resolv.conf) and at the egress policy for DNS, port 53"
     word = cause or (found.cause.word.value if found.cause is not None else None)
     return bad("DNS", text + (f" ({errno})" if errno and not found.late else ""), remedy, word, found.seconds)
 

@@ -5,6 +5,7 @@ Rule: scheme, host, port and OTLP's own path are shown. Another path, a query or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,8 @@ NAME: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _DEFAULTS: Final = {True: "http://localhost:4317", False: "http://localhost:4318"}
 _PORTS: Final = {"http": 80, "https": 443}
 _NOT_SENT: Final = NetworkCause.REQUEST_NOT_SENT.value
+_OWN_PATH: Final = re.compile(r"/v1/(?:traces|metrics|logs)/?$")
+_NAME_OF_SIGNAL: Final = {each: f"OTEL_EXPORTER_OTLP_{each.upper()}_ENDPOINT" for each in ("traces", "metrics")}
 _QUOTES: Final = "\"'"
 
 
@@ -108,6 +111,9 @@ def doubtful(endpoint: Endpoint) -> Iterator[Finding]:
     parts = endpoint.parts
     if parts is None:
         return
+    if not endpoint.exact and not endpoint.over_grpc and _OWN_PATH.search(parts.path):
+        text = f"{endpoint.source} ends in OTLP's path, to which the exporter adds /v1/{endpoint.signal.value}"
+        yield note("OTLP", text, f"take the path off, or name it {_NAME_OF_SIGNAL[endpoint.signal.value]}")
     if parts.query or parts.username is not None:
         yield note(
             "OTLP", f"{endpoint.source} has a secret in it (not shown)", "OTEL_EXPORTER_OTLP_HEADERS is for those"

@@ -69,6 +69,10 @@ def _remedy_of(status: int, endpoint: Endpoint) -> str:
         return f"credentials: {_HEADERS}=name=value, with blanks as %20"
     if status == 404:
         return _remedy_of_path(endpoint)
+    if status == 407:
+        return "that is a proxy's answer: put the collector's host into NO_PROXY"
+    if status == 429:
+        return "it is there, and takes no more for now: look at its limits"
     if status in (405, 415):
         return f"is it a collector, and for {endpoint.protocol}? Else {PROTOCOL}"
     if 300 <= status < 400:
@@ -148,5 +152,5 @@ _TEXTS: Final = {
     ),
     Cause.TLS_ERROR.value: ("no TLS with {address}", f"http:// in {NAME}, if it speaks plain text"),
     Cause.PROXY_ERROR.value: ("the proxy did not let it through to {address}", "put its host into NO_PROXY"),
-    Cause.REQUEST_NOT_SENT.value: ("it could not be sent", f"correct {_HEADERS} and {NAME}"),
+    Cause.REQUEST_NOT_SENT.value: ("it could not be sent", f"correct {_HEADERS}, {NAME} and the proxy's variables"),
 }
