@@ -193,7 +193,7 @@ PROMTOOL_3: Final = Component(
     ("promtool3",),
     "a release of Prometheus 3, or Go",
     go.Module(_VERSION_3, "./cmd/promtool", _NO_DISCOVERY),
-    "2 minutes on 2 cores after Prometheus 3, which has most of it",
+    "2 to 3 minutes on 2 cores; less after Prometheus 3, which has most of it",
 )
 """That of a Prometheus which knows native histograms: an older one, as Debian has it, cannot read them in a test."""
 
