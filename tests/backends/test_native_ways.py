@@ -4,7 +4,10 @@ does not, through the Collector with its redaction, with the configs of a bundle
 
 from __future__ import annotations
 
+import json
 import sys
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,10 +68,13 @@ def counted(base: str, query: str) -> float | None:
     return float(found[0]["value"][1]) if found else None
 
 
-@pytest.mark.parametrize(
+each_way = pytest.mark.parametrize(
     ("way", "app"),
     [("otlp", EXPONENTIAL), ("otlp", FIXED), ("scrape", EXPONENTIAL), ("scrape", FIXED), ("remote-write", EXPONENTIAL)],
 )
+
+
+@each_way
 def test_what_an_app_has_counted_is_in_native_histograms(bases: Bases, way: str, app: str) -> None:
     """Every call of it, and in no classic series beside."""
     name = s.CALL_DURATION.prometheus_name
@@ -84,3 +90,16 @@ def test_by_remote_write_fixed_buckets_stay_classic(bases: Bases) -> None:
     base = bases["remote-write"]
     eventually(lambda: counted(base, f'{name}_count{{job="{FIXED}"}}') == CALLS, 60, "the calls of the app")
     assert counted(base, f'histogram_count({name}{{job="{FIXED}"}})') is None
+
+
+@each_way
+def test_exemplars_lead_from_a_native_histogram_to_traces_but_by_remote_write(bases: Bases, way: str, app: str) -> None:
+    """The Collector's exporter of remote write leaves out those of exponential histograms."""
+    name = s.CALL_DURATION.prometheus_name
+    selector = f'{name}{{job="{app}"}}'
+    eventually(lambda: counted(bases[way], f"histogram_count({selector})") == CALLS, 60, "the calls of the app")
+    asked = urllib.parse.urlencode({"query": selector, "start": "0", "end": "9999999999"})
+    with urllib.request.urlopen(f"{bases[way]}/api/v1/query_exemplars?{asked}", timeout=30) as response:
+        found = json.load(response)["data"]
+    traces = [exemplar["labels"]["trace_id"] for one in found for exemplar in one["exemplars"]]
+    assert bool(traces) == (way != "remote-write")
