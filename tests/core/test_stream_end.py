@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from anthropic_otel._core.semconv import API_ERROR_TYPES
 from anthropic_otel._core.stream_end import (
     ApiError,
+    Break,
     Dispatched,
     Events,
     JsonTypes,
@@ -89,7 +90,7 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
         )
     ]
     assert told == [*[None] * 7, Dispatched.STOP, Dispatched.ERROR, Dispatched.ERROR]
-    assert events.end(breaks=False, is_event_stream=True) == StreamEnd(
+    assert events.end(None, is_event_stream=True) == StreamEnd(
         complete=True,
         error_type="api_error",
         told_type="api_error",
@@ -104,7 +105,7 @@ def test_an_end_event_is_kept_where_it_says_more() -> None:
     for data, kept in ((b'{"type": "message_stop"}', False), (b'{"type": "message_stop", "metrics": {"a": 1}}', True)):
         events = Events()
         events.dispatch(b"message_stop", data)
-        assert events.end(breaks=False, is_event_stream=True).stop_event == (data if kept else None)
+        assert events.end(None, is_event_stream=True).stop_event == (data if kept else None)
 
 
 def test_an_end_event_without_data_is_none() -> None:
@@ -119,7 +120,7 @@ def test_where_the_sdk_breaks_nothing_after_it_counts() -> None:
     events = Events()
     events.stop()
     events.fail(ApiError("api_error"))
-    end = events.end(breaks=True, is_event_stream=True)
+    end = events.end(Break.BEFORE_END, is_event_stream=True)
     assert (end.complete, end.error_type, end.invalid) == (False, None, True)
 
 

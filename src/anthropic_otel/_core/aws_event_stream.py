@@ -82,18 +82,14 @@ class AwsEventStreamReader:
         A stream that the SDK closes early, it closes for a frame of the last chunk; that is when they are checked.
         """
         found = None if read_to_end else self._break()
-        return self._events.end(
-            breaks=found is Break.BEFORE_END,
-            breaks_after_end=found is Break.AFTER_END,
-            is_event_stream=self._is_event_stream(),
-        )
+        return self._events.end(found, is_event_stream=self._is_event_stream())
 
     def _break(self) -> Break | None:
-        decided_before = self._decided_in is not None and self._decided_in is not self._last
-        ended_before = decided_before and self._events.complete
-        if decided_before and not (ended_before and self._events.error):
+        decided = self._decided_in is not None and self._decided_in is not self._last
+        ended = self._events.ended_before(decided=decided)
+        if ended is None:
             return None
-        found = _break_in(self._last, ended=ended_before)
+        found = _break_in(self._last, ended=ended)
         return found if found is not None or not self._breaks_after() else Break.BEFORE_END
 
     def _breaks_after(self) -> bool:

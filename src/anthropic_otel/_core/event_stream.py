@@ -86,18 +86,14 @@ class EventStreamReader:
         A stream that the SDK closes early, it closes for an event of the last chunk; that is when they are parsed.
         """
         found = None if read_to_end else self._break()
-        return self._events.end(
-            breaks=found is Break.BEFORE_END,
-            breaks_after_end=found is Break.AFTER_END,
-            is_event_stream=self._is_event_stream(),
-        )
+        return self._events.end(found, is_event_stream=self._is_event_stream())
 
     def _break(self) -> Break | None:
-        decided_before = self._decided_in is not None and self._decided_in is not self._last
-        ended_before = decided_before and self._events.complete
-        if decided_before and not (ended_before and self._events.error):
+        decided = self._decided_in is not None and self._decided_in is not self._last
+        ended = self._events.ended_before(decided=decided)
+        if ended is None:
             return None
-        return _break_in(_with_newlines(self._last), self._by_names, ended=ended_before)
+        return _break_in(_with_newlines(self._last), self._by_names, ended=ended)
 
     def _feed(self, chunk: bytes) -> Dispatched | None:
         if len(self._start) < _LONGEST_FIELD:

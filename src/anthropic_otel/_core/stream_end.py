@@ -148,18 +148,23 @@ class Events:
         self.error = self.error or error
         return Dispatched.ERROR
 
-    def end(self, *, breaks: bool, is_event_stream: bool | None, breaks_after_end: bool = False) -> StreamEnd:
-        """The answer. `breaks` is whether the SDK has met an event that it cannot decode before any that decides.
+    def ended_before(self, *, decided: bool) -> bool | None:
+        """Whether the end came before the events that are looked at for a break; `None` if none of these counts.
 
-        `breaks_after_end` is whether it has met one between the end event and an error, which it did not reach then.
+        `decided` is whether an event that decides came before them.
         """
-        error = None if breaks or breaks_after_end else self.error
+        ended = decided and self.complete
+        return None if decided and not (ended and self.error) else ended
+
+    def end(self, found: Break | None, *, is_event_stream: bool | None) -> StreamEnd:
+        """The answer. `found` is where the SDK has met an event that it cannot decode, if it has."""
+        error = self.error if found is None else None
         return StreamEnd(
-            complete=self.complete and not breaks,
+            complete=self.complete and found is not Break.BEFORE_END,
             error_type=error.type if error is not None else None,
             told_type=error.told if error is not None else None,
             error_code=error.code if error is not None else None,
-            invalid=breaks,
+            invalid=found is Break.BEFORE_END,
             is_event_stream=is_event_stream,
             first_event=self.first,
             deltas=self.deltas,
