@@ -191,7 +191,7 @@ def test_a_file_that_was_there_before_the_first_bundle_counts_as_changed(tmp_pat
         ("short: 5m", "short: 1h", "slo.page[0].short must be shorter than long"),
         ("slow_interval: 2m", "slow_interval: 5m", "evaluation.slow_interval must be shorter than 5m"),
         ("export_interval: 60s", "export_interval: 3m", "slo window 5m must be at least twice"),
-        ('job: ""', 'job: "("', "job must be a regular expression"),
+        ('job: ""', 'job: "("', "job is not a valid regular expression"),
         ('job: ""', 'job: "(?!staging/).*"', "which Prometheus does not know"),
         ("grafana: http://localhost:3000", "grafana: nonsense", "links.grafana must be an address"),
         ("grafana: http://localhost:3000", "grafana: http://[::1", "links.grafana must be an address"),
@@ -288,7 +288,7 @@ def test_prices_are_taken_from_the_package_by_the_names_of_models_and_stay_until
     ("prices", "said"),
     [
         (["claude-opus-5-5", "claude-next"], "has no price of the model 'claude-next'"),
-        ([], "no model is named whose price is wanted"),
+        ([], "no model is named: --prices"),
     ],
 )
 def test_a_model_without_a_price_is_refused_by_its_name(tmp_path: Path, prices: list[str], said: str) -> None:

@@ -32,7 +32,7 @@ def test_bundle_writes_once_and_keeps_what_somebody_has_changed(tmp_path: Path) 
     rules.write_text("mine", encoding="utf-8")
     kept = invoke(str(directory))
     assert (kept.exit_code, rules.read_text(encoding="utf-8")) == (1, "mine")
-    assert kept.output.endswith("(--force does):\n  dashboards/alerts/rules.yaml\n")
+    assert kept.output.endswith("Use --force to replace them:\n  dashboards/alerts/rules.yaml\n")
     assert invoke(str(directory), "--force").exit_code == 0
     assert rules.read_text(encoding="utf-8") == shipped
 

@@ -79,7 +79,7 @@ def test_orders_that_cannot_be_carried_out_are_refused(sim: Simulator) -> None:
         sim.play("no_such_fault")
     with pytest.raises(ValueError, match="endpoint"):
         sim.play("tls_expired")
-    with pytest.raises(ValueError, match="weights"):
+    with pytest.raises(ValueError, match="weight above 0"):
         sim.mix({"ok": 0})
     assert _statuses(sim, 1) == [200]
 

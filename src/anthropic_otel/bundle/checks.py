@@ -39,7 +39,7 @@ def _problems(settings: Settings) -> Iterator[str]:
 def _of_job(name: str, job: str) -> Iterator[str]:
     problem = re2.problem(job)
     if problem is not None:
-        yield f"{name} must be a regular expression of Prometheus, and {job!r} is none: {problem}"
+        yield f"{name} is not a valid regular expression: {job!r}: {problem}"
 
 
 def _of_links(links: Links) -> Iterator[str]:
@@ -49,6 +49,8 @@ def _of_links(links: Links) -> Iterator[str]:
         try:
             parts = urlsplit(address)
             good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            # A panel's path is put behind it; and rules are no place for a password.
+            good = good and not (parts.query or parts.fragment or parts.username)
         except ValueError:
             good = False
         if not good or not re.fullmatch(r"[!-~]+", address) or re.search(r"[{}\"<>\\^`|]", address):

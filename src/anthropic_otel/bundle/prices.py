@@ -42,7 +42,7 @@ def of_day(models: Iterable[str], day: datetime) -> tuple[str, list[str]]:
         name = model if model.replace("-", "").replace(".", "").isalnum() else f"'{model}'"
         lines.append(f"- {{model: {name}, {shown}}}")
     if not lines:
-        raise SettingsError("no model is named whose price is wanted")
+        raise SettingsError("no model is named: --prices claude-opus-5-5,claude-sonnet-5-5")
     return source, lines
 
 

@@ -190,7 +190,9 @@ def parse(text: str) -> Settings:
     try:
         settings = _build(Settings, yaml.safe_load(text), "")
     except yaml.YAMLError as error:
-        raise SettingsError(f"not YAML: {error}") from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
+        raise SettingsError(f"it is not YAML{where}: {problem or type(error).__name__}") from error
     checks.check(settings)
     return settings
 
@@ -198,9 +200,12 @@ def parse(text: str) -> Settings:
 def edited(text: str, **values: str | float) -> str:
     """The text of a thresholds file with other values, its comments kept. Each key must be in it once.
 
-    Raises `SettingsError` where a key has no line of its own.
+    Raises `SettingsError` where a key has no line of its own, or a value more than one.
     """
     for key, value in values.items():
+        if not str(value).isprintable():
+            # YAML would make a space of a line break, and go on.
+            raise SettingsError(f"{key} has a line break or a control character: {value!r}")
         line = re.search(rf"^([ \t]*){key}:.*$", text, re.MULTILINE)
         if line is None:
             raise SettingsError(f"no line of its own for {key!r}, so it cannot be changed")

@@ -38,7 +38,7 @@ class Changed(BundleError):
     """Files that are there are not as a bundle wrote them. `paths` are relative to the directory."""
 
     def __init__(self, paths: tuple[str, ...]) -> None:
-        super().__init__(f"changed by somebody, so not overwritten: {', '.join(paths)}")
+        super().__init__(f"changed since they were written, so not overwritten: {', '.join(paths)}")
         self.paths = paths
 
 
@@ -87,7 +87,7 @@ def write_bundle(
         force: Overwrite also what has been changed since.
 
     Raises:
-        Changed: Some files were changed by somebody. Nothing has been written.
+        Changed: Some files are no longer as they were written. Nothing has been written.
         BundleError: The thresholds cannot be used, a model has no price, or what is needed to make files is not
             installed.
         OSError: Reading or writing failed.
@@ -152,7 +152,9 @@ def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
         if text != shipped:
             made |= {path: content.encode() for path, content in _generated(text).items()}
             made[_THRESHOLDS] = text.encode()
-    except (settings.SettingsError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{thresholds}: it is not text in UTF-8") from error
+    except settings.SettingsError as error:
         raise BundleError(f"{thresholds or 'the thresholds'}: {error}") from error
     return made
 

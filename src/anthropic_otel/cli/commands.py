@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,8 @@ from anthropic_otel._render.styled import Piece, Style
 from anthropic_otel._render.terminal import Terminal
 from anthropic_otel.cli.doctor.command import doctor
 from anthropic_otel.cli.environment import isolate
+from anthropic_otel.cli.options import Number, Whole
+from anthropic_otel.cli.options import Path as FilePath
 from anthropic_otel.cli.stack.commands import stack
 from anthropic_otel.cli.why.command import why
 
@@ -49,7 +51,7 @@ cli.add_command(why)
 
 
 @cli.command()
-@click.option("--pace", type=click.FloatRange(0.05, 1), default=1.0, hidden=True, help="Shortens the story's waits.")
+@click.option("--pace", type=Number(0.05, 1), default=1.0, hidden=True, help="Shortens the story's waits.")
 @click.option("--loop", is_flag=True, help="Play it again and again, until Ctrl+C, so that dashboards have live data.")
 def demo(pace: float, loop: bool) -> None:
     """Show an overload and an outage, attempt by attempt.
@@ -97,6 +99,9 @@ def run(save: Any, as_json: bool, command: tuple[str, ...]) -> None:
     from anthropic_otel.cli.run.session import NotStarted, Wishes
     from anthropic_otel.cli.run.session import run as run_program
 
+    if not command[0] or command[0].startswith("-"):
+        wrong = f"no such option: {command[0]}" if command[0] else "COMMAND is empty"
+        raise click.UsageError(f"{wrong}. Write: anthropic-otel run -- COMMAND")
     try:
         status = run_program(command, Wishes(save, as_json))
     except NotStarted as error:
@@ -106,19 +111,20 @@ def run(save: Any, as_json: bool, command: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="any free one", help="Of 127.0.0.1.")
+@click.option("--port", type=Whole(0, 65535), default=0, show_default="any free one", help="Port on 127.0.0.1.")
 @click.option("--mix", multiple=True, metavar="FAULT=PROBABILITY", help="Let requests meet this fault. Repeatable.")
-@click.option("--latency", type=click.FloatRange(0), default=0.2, show_default=True, help="Seconds before headers.")
-@click.option("--pace", type=click.FloatRange(0), default=0.02, show_default=True, help="Seconds between events.")
-@click.option("--words", type=click.IntRange(1), default=24, show_default=True, help="Length of the answers.")
-@click.option("--seed", type=int, default=0, show_default=True, help="What chance follows from.")
+@click.option("--latency", type=Number(0, 3600), default=0.2, show_default=True, help="Seconds before headers.")
+@click.option("--pace", type=Number(0, 3600), default=0.02, show_default=True, help="Seconds between events.")
+@click.option("--words", type=Whole(1, 1_000_000), default=24, show_default=True, help="Words per answer.")
+@click.option("--seed", type=Whole(), default=0, show_default=True, help="Random seed.")
 @click.option("--list", "listed", is_flag=True, help="List the faults that can be mixed in, and exit.")
 def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words: int, seed: int, listed: bool) -> None:
-    """Run a simulated Messages API for an app of yours.
+    """Run a simulated Messages API to test your app against.
 
-    In the foreground, until it is interrupted. Faults are mixed in by chance; --list names them.
+    It runs in the foreground until you press Ctrl+C. Faults are mixed in at random; --list names them.
 
-    Example: anthropic-otel simulate --port 8529 --mix http_529=0.2 --mix connection_reset=0.05
+    \b
+    Example: anthropic-otel simulate --port 8529 --mix http_529=0.2
     """
     with needs("simulator"):
         from anthropic_otel.cli import simulate as simulating
@@ -129,51 +135,81 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
     try:
         simulating.serve(port, weather)
     except OSError as error:
-        raise click.ClickException(f"port {port}: {error.strerror}") from error
+        why = f"{error.strerror}: choose another --port, or leave it out for any free one"
+        raise click.ClickException(f"port {port}: {why}") from error
 
 
 def _names(text: str | None) -> list[str]:
     """What stands between commas."""
-    return [name.strip() for name in text.split(",")] if text else []
+    return [name.strip() for name in text.split(",") if name.strip()] if text else []
+
+
+_OPTIONS = {
+    "job": ("job", "--job"),
+    "slo": ("slo.objective", "--slo"),
+    "grafana": ("links.grafana", "--grafana"),
+    "runbooks": ("links.runbooks", "--runbooks"),
+    "budget": ("spend.budget_per_day", "--budget"),
+}
+"""What an option is called in the thresholds, and on the command line."""
+
+
+def _by_option(text: str, options: Mapping[str, Any]) -> str:
+    """What is wrong with the thresholds, by the option that set it, if one did."""
+    for name, (key, option) in _OPTIONS.items():
+        for each in (key, key.rpartition(".")[2]):
+            if options.get(name) is not None and text.startswith(f"the thresholds: {each} "):
+                return text.replace(f"the thresholds: {each}", option, 1)
+    return text
 
 
 @cli.command()
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", type=FilePath(file_okay=False, path_type=Path))
 @click.option("--job", metavar="REGEX", help="Only services with this Prometheus label `job`.")
-@click.option("--slo", type=click.FloatRange(0, 100, min_open=True, max_open=True), help="Percent of calls to succeed.")
+@click.option("--slo", type=Number(0, 100, min_open=True, max_open=True), help="Percent of calls to succeed.")
 @click.option("--grafana", metavar="URL", help="Where your Grafana is: alerts lead to its dashboards.")
 @click.option("--runbooks", metavar="URL", help="Where you serve docs/runbooks: alerts and panels lead there.")
-@click.option("--budget", type=click.FloatRange(0), metavar="USD", help="What all calls may cost in 24 hours; 0: none.")
-@click.option("--prices", metavar="MODELS", help="Take the prices of these models, by commas, from genai-prices.")
+@click.option("--budget", type=Number(0), metavar="USD", help="What all calls may cost in 24 hours. 0: no budget.")
+@click.option("--prices", metavar="MODELS", help="Models whose prices to take from genai-prices, separated by commas.")
 @click.option("--histograms", metavar="FORM", help="How Prometheus has them: classic, or native for fewer series.")
 @click.option(
-    "--thresholds", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="A thresholds file of your own."
+    "--thresholds", type=FilePath(exists=True, dir_okay=False), metavar="FILE", help="Your own thresholds file."
 )
-@click.option("--only", metavar="PARTS", help="Write some parts only: dashboards, rules, collector, by commas.")
-@click.option("--force", is_flag=True, help="Overwrite also what has been changed since.")
+@click.option("--only", metavar="PARTS", help="Write only these of dashboards, rules, collector, separated by commas.")
+@click.option("--force", is_flag=True, help="Also overwrite files that you have changed.")
 def bundle(directory: Path, force: bool, only: str | None, prices: str | None, **options: Any) -> None:
     """Write out dashboards, alert rules and configs.
 
-    Grafana dashboards, Prometheus alert rules with their runbooks, and Collector configs, into DIRECTORY. What changes
-    them needs 'anthropic-otel[bundle]'. An option that is not given is what it was the last time in DIRECTORY.
+    Grafana dashboards, Prometheus alert rules with their runbooks, and Collector configs, into DIRECTORY. The options
+    below need 'anthropic-otel[bundle]', apart from --only and --force. An option that you leave out keeps its value
+    from the last time in DIRECTORY.
 
     \b
-    Example: anthropic-otel bundle monitoring --job 'shop|billing' --slo 99.9 --grafana https://grafana.example.com
-    Example: anthropic-otel bundle monitoring --prices claude-opus-5-5,claude-sonnet-5-5 --budget 100
+    Examples:
+      anthropic-otel bundle monitoring
+      anthropic-otel bundle monitoring --job 'shop|billing' --slo 99.9
+      anthropic-otel bundle monitoring --budget 100
     """
     from anthropic_otel.bundle import BundleError, Changed, write_bundle
 
     try:
+        if only is not None and not _names(only):
+            raise click.BadParameter("names no part. There are dashboards, rules, collector", param_hint="--only")
         models = _names(prices) if prices is not None else None
         done = write_bundle(directory, force=force, only=_names(only), prices=models, **options)
     except Changed as error:
         paths = "".join(f"\n  {path}" for path in error.paths)
-        raise click.ClickException(f"changed by somebody, so not overwritten (--force does):{paths}") from error
-    except (BundleError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        text = f"You have changed these files; not overwritten. Use --force to replace them:{paths}"
+        raise click.ClickException(text) from error
+    except BundleError as error:
+        raise click.ClickException(_by_option(str(error), options)) from error
+    except OSError as error:
+        text = f"cannot write to {error.filename or directory}: {error.strerror}"
+        raise click.ClickException(text) from error
     for path in done.changed:
         click.echo(f"  changed {directory / path}")
     for folder, count in Counter(path.partition("/")[0] for path in done.written).items():
         click.echo(f"  {directory / folder}  {count} file{'s' * (count != 1)}")
-    click.echo(f"{len(done.written)} files written, {len(done.unchanged)} were up to date")
+    count = len(done.written)
+    click.echo(f"{count} file{'s' * (count != 1)} written, {len(done.unchanged)} were up to date")
     click.echo(f"Start it all: docker compose -f {directory / 'collector-config' / 'compose.yaml'} up -d")

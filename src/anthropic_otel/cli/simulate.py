@@ -46,16 +46,21 @@ def mix_of(pairs: Iterable[str]) -> dict[str, float]:
     for pair in pairs:
         name, _, number = pair.partition("=")
         if name not in FAULTS:
-            raise click.BadParameter(f"no fault is named {name!r}; --list shows them")
+            raise _wrong(f"no fault is named {name!r}; --list shows them")
         if FAULTS[name].own_address:
-            raise click.BadParameter(f"{name} strikes before there is a request, so that it cannot be mixed in")
+            raise _wrong(f"{name} strikes before there is a request, so that it cannot be mixed in")
         try:
             mix[name] = float(number)
         except ValueError:
-            raise click.BadParameter(f"{pair!r} is not FAULT=PROBABILITY, such as http_529=0.1") from None
-    if any(share < 0 for share in mix.values()) or sum(mix.values()) > 1 + 1e-9:
-        raise click.BadParameter("probabilities must not be negative or add up to more than 1")
+            raise _wrong(f"{pair!r} is not FAULT=PROBABILITY, such as http_529=0.1") from None
+    # Not "if any is below": nothing is below or above a nan.
+    if not all(share >= 0 for share in mix.values()) or sum(mix.values()) > 1 + 1e-9:
+        raise _wrong("probabilities must not be negative or add up to more than 1")
     return mix
+
+
+def _wrong(text: str) -> click.BadParameter:
+    return click.BadParameter(text, param_hint="--mix")
 
 
 def catalogue() -> str:

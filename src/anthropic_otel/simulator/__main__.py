@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from anthropic_otel.simulator import FAULTS, Fault, Simulator
+from anthropic_otel.simulator import FAULTS, Fault, Simulator, checks
 from anthropic_otel.simulator.interrupts import interruptible, wait
 
 
@@ -18,9 +18,28 @@ def _weight(text: str) -> tuple[str, float]:
     if name not in FAULTS or FAULTS[name].own_address:
         raise argparse.ArgumentTypeError(f"no fault to mix is named {name!r}")
     try:
-        return name, float(weight or 1)
+        return name, _seconds(weight or "1")
+    except argparse.ArgumentTypeError:
+        text = f"the weight of {name} must be a number of at least 0, not {weight!r}"
+        raise argparse.ArgumentTypeError(text) from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        return checks.number("it", float(text))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"the weight of {name} must be a number, not {weight!r}") from None
+        raise argparse.ArgumentTypeError(f"must be a number of at least 0, not {text!r}") from None
+
+
+def _whole(least: int | None, most: int | None) -> Callable[[str], int]:
+    def parsed(text: str) -> int:
+        try:
+            return checks.whole("it", int(text), least, most)
+        except ValueError:
+            within = "" if most is None else f" from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"must be a whole number{within}, not {text!r}") from None
+
+    return parsed
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m anthropic_otel.simulator", description="A Messages API that fails."
     )
     parser.add_argument(
-        "--port", type=int, default=0, help="the port of 127.0.0.1 to listen on (default: any free one)"
+        "--port", type=_whole(0, 65535), default=0, help="the port on 127.0.0.1 (default: any free one)"
     )
     parser.add_argument(
         "--mix",
@@ -38,10 +57,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FAULT=WEIGHT",
         help="let requests get this fault with this probability; can be repeated; the rest is ok",
     )
-    parser.add_argument("--seed", type=int, default=0, help="what ids and the mix follow from (default: 0)")
-    parser.add_argument("--words", type=int, default=12, help="how long replies are (default: 12)")
-    parser.add_argument("--latency", type=float, default=0.0, metavar="S", help="seconds before headers")
-    parser.add_argument("--pace", type=float, default=0.0, metavar="S", help="seconds before each event of a stream")
+    parser.add_argument(
+        "--seed", type=_whole(None, None), default=0, help="random seed of ids and of the mix (default: 0)"
+    )
+    parser.add_argument("--words", type=_whole(1, checks.LARGEST), default=12, help="words per reply (default: 12)")
+    parser.add_argument("--latency", type=_seconds, default=0.0, metavar="S", help="seconds before headers")
+    parser.add_argument("--pace", type=_seconds, default=0.0, metavar="S", help="seconds before each event of a stream")
     parser.add_argument("--list", action="store_true", help="list the catalogue and exit")
     return parser
 

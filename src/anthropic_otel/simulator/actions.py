@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn, TypeAlias
 
+from anthropic_otel.simulator import checks
+
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -87,6 +89,14 @@ class Reply:
     delivery: Delivery = Delivery()
     error_code: str | None = None
     interim: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises `TypeError` or `ValueError` for what can be no response."""
+        checks.whole("status", self.status, 200, 999)
+        if not isinstance(self.error_type, (str, type(None))) or not isinstance(self.message, str):
+            raise TypeError(f"error_type and message must be text, not {self.error_type!r} and {self.message!r}")
+        if not isinstance(self.body, (bytes, type(None))):
+            raise TypeError(f"body must be bytes, not {self.body!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from anthropic_otel.simulator import checks
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -24,6 +26,18 @@ class Limits:
     priority: tuple[int, int] | None = None
     fast: tuple[int, int] | None = None
     unified: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Raises `TypeError` or `ValueError` for what can be no limit."""
+        for name in ("requests", "input_tokens", "output_tokens"):
+            if (value := getattr(self, name)) is not None:
+                checks.whole(name, value, 0)
+        for name in ("priority", "fast", "unified"):
+            if (pair := getattr(self, name)) is not None:
+                if not isinstance(pair, tuple) or len(pair) != 2:
+                    raise TypeError(f"{name} must be two whole numbers in a tuple, not {pair!r}")
+                for value in pair:
+                    checks.whole(name, value, 0)
 
 
 @dataclass(frozen=True, slots=True)

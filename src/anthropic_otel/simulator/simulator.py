@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
+from anthropic_otel.simulator import checks
 from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.catalogue import fault as fault_named
 from anthropic_otel.simulator.endpoints import Endpoint
@@ -57,13 +58,15 @@ class Simulator:
         clock: Callable[[], float] = time.time,
         patience: float = 60.0,
     ) -> None:
-        self._seed = seed
-        self._words = words
-        self._port = port
-        self._record = Record(_RECORDED if record is True else int(record))
+        self._seed = checks.whole("seed", seed)
+        self._words = checks.whole("words", words, 1, checks.LARGEST)
+        self._port = checks.whole("port", port, 0, 65535)
+        self._record = Record(_RECORDED if record is True else checks.whole("record", record or 0, 0))
+        if not isinstance(limits, (Limits, type(None))):
+            raise TypeError(f"limits must be Limits(...) or None, not {limits!r}")
         self._limits = limits
         self._clock = clock
-        self._patience = patience
+        self._patience = checks.number("patience", patience)
         self._weather = Weather()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -163,12 +166,20 @@ class Simulator:
         self, before_headers: float = 0.0, between_events: float = 0.0, *, jitter: float = 0.0, seed: int = 0
     ) -> None:
         """Let the API take its time, in seconds. `jitter` 0.5 makes a delay up to half as long again, by chance."""
-        self._running().set_latency(Latency(before_headers, between_events, jitter), seed)
+        told = {"before_headers": before_headers, "between_events": between_events, "jitter": jitter}
+        latency = Latency(*(checks.number(name, value) for name, value in told.items()))
+        self._running().set_latency(latency, checks.whole("seed", seed))
 
     def endpoint(self, fault: Fault | str) -> Endpoint:
-        """Return an address at which each request meets that fault, with what the client needs to get there."""
+        """Return an address at which each request meets that fault, with what the client needs to get there.
+
+        Raises `KeyError` for a name that is not in the catalogue, `TypeError` for what is neither a name nor a fault.
+        """
         server = self._running()
-        return self._do(server.endpoint(fault_named(fault) if isinstance(fault, str) else fault))
+        found = fault_named(fault) if isinstance(fault, str) else fault
+        if not isinstance(found, Fault):
+            raise TypeError(f"expected the name of a fault, such as 'tls_expired', or a Fault, not {fault!r}")
+        return self._do(server.endpoint(found))
 
     @contextmanager
     def refusing(self) -> Iterator[None]:

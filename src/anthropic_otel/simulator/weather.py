@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias, get_args
 
+from anthropic_otel.simulator import checks
 from anthropic_otel.simulator.actions import Address, Detour, ExchangeAction, Handshake, Proxy, Reply, Tls
 from anthropic_otel.simulator.catalogue import fault
 from anthropic_otel.simulator.faults import Fault
@@ -55,13 +56,19 @@ class Weather:
             self._queue.extend(actions)
 
     def mix(self, weights: Mapping[str | Fault, float], seed: int) -> None:
-        """Set the choice. The weights need not add up to 1. Raises `ValueError` if there is nothing to choose."""
-        choices = {playable(item): weight for item, weight in weights.items()}
-        if any(weight < 0 for weight in choices.values()) or not sum(choices.values()) > 0:
-            raise ValueError("the weights of a mix must not be negative, and one must be above 0")
+        """Set the choice. The weights need not add up to 1.
+
+        Raises `ValueError` for a weight that is negative or has no end, or if there is nothing to choose, `TypeError`
+        for what is no number.
+        """
+        if not isinstance(weights, Mapping):
+            raise TypeError(f"a mix must be weights by fault, such as {{'http_529': 0.1}}, not {weights!r}")
+        choices = {playable(item): checks.number(f"the weight of {item}", weight) for item, weight in weights.items()}
+        if not sum(choices.values()) > 0:
+            raise ValueError("a mix must have a weight above 0")
         with self._lock:
             self._choices, self._weights = tuple(choices), tuple(choices.values())
-            self._random = random.Random(seed)
+            self._random = random.Random(checks.whole("seed", seed))
 
     def clear(self) -> None:
         """Forget what was ordered and the choice: from now on every request gets an ordinary reply."""

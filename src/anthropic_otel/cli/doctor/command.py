@@ -16,6 +16,7 @@ from anthropic_otel._render.terminal import Terminal
 from anthropic_otel.cli.doctor import deadline as _deadline  # noqa: F401  # its clock starts with this import
 from anthropic_otel.cli.doctor import document, render
 from anthropic_otel.cli.doctor.findings import Section, faults
+from anthropic_otel.cli.options import Path as FilePath
 
 
 @click.command()
@@ -24,7 +25,7 @@ from anthropic_otel.cli.doctor.findings import Section, faults
 @click.option("--start", type=click.Choice(["code", "zero-code"]), help="The start to check. Default: found.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
-    "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Also write it, for a ticket."
+    "--report", type=FilePath(dir_okay=False, path_type=Path), metavar="FILE", help="Also write it, for a ticket."
 )
 def doctor(with_key: bool, offline: bool, start: str | None, as_json: bool, report: Path | None) -> None:
     """Check the way to the API and to the collector.

@@ -22,7 +22,11 @@ def run(command: Sequence[str], wishes: Wishes) -> int:
         print(f"anthropic-otel: 127.0.0.1 cannot be listened on: {error.strerror}. Nothing is shown", file=sys.stderr)
         return Child(command, os.environ).wait()
     report = Report(listener, wishes)
-    child = Child(command, variables(listener.target, os.environ))
+    try:
+        child = Child(command, variables(listener.target, os.environ))
+    except NotStarted:
+        listener.close()
+        raise
     report.start()
     try:
         return child.wait()

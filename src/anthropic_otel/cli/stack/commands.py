@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from anthropic_otel.cli.options import Path as FilePath
+
 if TYPE_CHECKING:
     from anthropic_otel.cli.stack.devstack import Stack
 
 _WORK: Final = click.option(
     "--work",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Where data, logs and state are kept.  [default: ~/.cache/anthropic-otel/stack]",
 )
@@ -41,7 +43,7 @@ def stack() -> None:
 @click.option(
     "--bundle",
     "files",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FilePath(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
     help="Use the configs, rules and dashboards in this directory, which 'anthropic-otel bundle' wrote.",
 )
