@@ -1,4 +1,4 @@
-"""Fills in what the package's page on an index needs an address for: its links, and those of the README.
+"""Fills in what the package's page on an index needs an address for, and takes the documents into the wheel.
 
 Rule: the address of the repository stands once, in `pyproject.toml` under `[tool.hatch.metadata.hooks.custom]`. Where
 it is empty there are no links, and the README has the files' names instead: there a relative link leads nowhere.
@@ -10,10 +10,25 @@ import re
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _LINK = re.compile(r"(!?)\[([^\]]+)\]\((?!https?:|#)([^)\s]+)\)")
 _PICTURE = re.compile(r"<picture>.*?</picture>\n*", re.DOTALL)
+
+
+_FILES = "anthropic_otel/bundle/files"
+
+
+class CustomBuildHook(BuildHookInterface[Any]):
+    """Hatch finds it by its name."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Adds the documents that are in no folder which `pyproject.toml` adds, without the pictures."""
+        root = Path(self.root)
+        documents = [root / "README.md", root / "CHANGELOG.md", *sorted((root / "docs").glob("*.md"))]
+        for path in documents:
+            build_data["force_include"][str(path)] = f"{_FILES}/{path.relative_to(root).as_posix()}"
 
 
 class CustomMetadataHook(MetadataHookInterface):

@@ -6,6 +6,7 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -43,3 +44,14 @@ def test_without_one_there_is_no_dead_link(hook: ModuleType) -> None:
     assert "<picture>" not in made
     assert "docs/usage.md" in made
     assert hook.urls("") == {}
+
+
+def test_the_wheel_has_every_document_and_no_picture(hook: ModuleType) -> None:
+    """Where `anthropic-otel docs` looks for them."""
+    data: dict[str, Any] = {"force_include": {}}
+    builder: Any = object.__new__(hook.CustomBuildHook)
+    builder._BuildHookInterface__root = str(ROOT)
+    builder.initialize("standard", data)
+    added = {place.removeprefix("anthropic_otel/bundle/files/") for place in data["force_include"].values()}
+    assert added == {"README.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))}
+    assert all(Path(path).is_file() for path in data["force_include"])

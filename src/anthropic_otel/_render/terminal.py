@@ -81,7 +81,8 @@ class Terminal:
         from anthropic_otel._render.markdown import STYLES, Page
 
         with self._console.use_theme(STYLES):
-            self._console.print(Page(text), width=min(self.width, _MOST_OF_PROSE), crop=False)
+            # An address that is only behind a word can be read by nobody whose terminal does not know of links.
+            self._console.print(Page(text, hyperlinks=False), width=min(self.width, _MOST_OF_PROSE), crop=False)
 
     def _shown(self, text: str) -> str:
         """The text with what the encoding does not have replaced."""

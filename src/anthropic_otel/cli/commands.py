@@ -20,6 +20,7 @@ from anthropic_otel import __version__
 from anthropic_otel._otel.providers import MissingExporter
 from anthropic_otel._render.styled import Piece, Style
 from anthropic_otel._render.terminal import Terminal
+from anthropic_otel.cli.docs.command import docs
 from anthropic_otel.cli.doctor.command import doctor
 from anthropic_otel.cli.environment import isolate
 from anthropic_otel.cli.options import Number, Whole
@@ -45,6 +46,7 @@ def cli() -> None:
     """Makes every HTTP attempt of the Anthropic SDK visible."""
 
 
+cli.add_command(docs)
 cli.add_command(doctor)
 cli.add_command(stack)
 cli.add_command(why)

@@ -13,6 +13,8 @@ from typing import Final
 
 from anthropic_otel._render.styled import Line, Piece, Style
 from anthropic_otel._render.terminal import Terminal
+from anthropic_otel.cli.docs.links import resolved
+from anthropic_otel.cli.docs.pages import RUNBOOKS, WHY, documents
 from anthropic_otel.cli.why.pages import CHECK, FIX, Page, pages
 from anthropic_otel.cli.why.reading import Failure
 
@@ -30,8 +32,9 @@ _LONGEST: Final = 60
 
 
 def show_page(terminal: Terminal, page: Page) -> None:
-    """Prints the page."""
-    terminal.markdown(page.text)
+    """Prints the page, with links that lead somewhere here."""
+    folder = RUNBOOKS if f"{RUNBOOKS}/{page.word}.md" in documents() else WHY
+    terminal.markdown(resolved(page.text, f"{folder}/{page.word}.md"))
 
 
 def show_failures(terminal: Terminal, found: Counter[Failure], cut: bool) -> None:

@@ -1,0 +1,69 @@
+"""The links of a document, as something that leads somewhere where the package is installed.
+
+In the repository a link leads to another file. Here it becomes the command that prints that document, or says what
+writes the file out, or is the file's address in the repository, if the package has one.
+
+Rule: code is left as it is, and no link stays that leads nowhere.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from functools import partial
+from importlib.metadata import PackageNotFoundError, metadata
+from typing import Final
+
+from anthropic_otel.bundle import files
+from anthropic_otel.cli.docs.pages import WHY, documents
+
+_FENCE: Final = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
+_PICTURE: Final = re.compile(r"<picture>.*?</picture>\n*", re.DOTALL)
+_IMAGE: Final = re.compile(r"!\[([^\]]*)\]\([^)\s]+\)")
+_LINK: Final = re.compile(r"\[([^\]]+)\]\((?!https?:|mailto:)([^)\s]+)\)")
+_HEADING: Final = "#"
+
+
+def resolved(text: str, path: str, repository: str | None = None) -> str:
+    """The Markdown of the document at `path` of the repository, with links that work here.
+
+    `repository` is the repository's address, `None` for the one that the package's metadata has.
+    """
+    address = _repository() if repository is None else repository
+    parts = _FENCE.split(text)
+    for at in range(0, len(parts), 2):  # the others are code
+        part = _IMAGE.sub(r"\1", _PICTURE.sub("", parts[at]))
+        parts[at] = _LINK.sub(partial(_here, folder=posixpath.dirname(path), repository=address), part)
+    return "".join(parts)
+
+
+def _here(link: re.Match[str], folder: str, repository: str) -> str:
+    label, target = link[1], link[2].partition(_HEADING)[0]
+    if not target:
+        return label
+    path = posixpath.normpath(posixpath.join(folder, target))
+    where = _where(path, repository)
+    return where if label.strip("`") in (target, path) else f"{label} ({where})"
+
+
+def _where(path: str, repository: str) -> str:
+    """What leads to a file or a folder of the repository."""
+    document = documents().get(path) or documents().get(f"{path}/README.md")
+    if document is not None and posixpath.dirname(document.path) == WHY:
+        return f"`anthropic-otel why {document.name}`"
+    if document is not None:
+        return f"`anthropic-otel docs {document.name}`"
+    if path == WHY:
+        return "`anthropic-otel why --list`"
+    if any(each == path or each.startswith(f"{path}/") for each in files.shipped()):
+        return f"`{path}`, which `anthropic-otel bundle` writes"
+    return f"{repository}/blob/main/{path}" if repository else f"`{path}` in the repository"
+
+
+def _repository() -> str:
+    """The address that the package names as its source, empty if it names none."""
+    try:
+        urls = metadata("anthropic-otel").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    return next((url.partition(", ")[2] for url in urls if url.startswith("Source, ")), "")
