@@ -118,10 +118,13 @@ def test_an_end_event_without_data_is_none() -> None:
 def test_where_the_sdk_breaks_nothing_after_it_counts() -> None:
     """An event that cannot be decoded decides before an error and an end that came with or after it."""
     events = Events()
+    events.dispatch(b"message_start", b"{}")
+    events.dispatch(b"message_delta", b"{}")
     events.stop()
     events.fail(ApiError("api_error"))
     end = events.end(Break.BEFORE_END, is_event_stream=True)
     assert (end.complete, end.error_type, end.invalid) == (False, None, True)
+    assert (end.first_event, end.deltas) == (b"{}", ())
 
 
 def test_of_an_event_that_is_too_long_the_types_count() -> None:

@@ -159,6 +159,8 @@ class Events:
     def end(self, found: Break | None, *, is_event_stream: bool | None) -> StreamEnd:
         """The answer. `found` is where the SDK has met an event that it cannot decode, if it has."""
         error = self.error if found is None else None
+        # The API sends `message_delta` last, so after an event that broke the stream: the app has not got there.
+        deltas, stop = ((), None) if found is Break.BEFORE_END else (self.deltas, self.stop_event)
         return StreamEnd(
             complete=self.complete and found is not Break.BEFORE_END,
             error_type=error.type if error is not None else None,
@@ -167,8 +169,8 @@ class Events:
             invalid=found is Break.BEFORE_END,
             is_event_stream=is_event_stream,
             first_event=self.first,
-            deltas=self.deltas,
-            stop_event=self.stop_event,
+            deltas=deltas,
+            stop_event=stop,
         )
 
 

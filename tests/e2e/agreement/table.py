@@ -132,6 +132,8 @@ TABLE: Final = (
         why="A proxy has answered in the server's place."),
     Row(App.ODD, _GOOD, _A.FAILED, _BODY, _FAIL, _OK, _WARNING, only=("unexpected_content",),
         why="A 2xx that is no answer is handed to the app as it is; the SDK's span knows no error."),
+    Row(App.ODD, _GOOD, _A.FAILED, _EVENT, (), (), _WARNING, only=("_OTHER",),
+        why="Without the SDK: by the standard of server-sent events one without data is none. To the SDK it is one."),
     Row(App.UNREADABLE, _GOOD, _A.FAILED, _BODY, _FAIL, _OK, _WARNING, only=("unexpected_content",),
         why="The app itself fails to parse a raw response that is no answer, when the SDK's span has ended."),
     Row(App.UNREADABLE, _CAME, _A.COMPLETED, _NONE, _WELL, _ERROR, _SILENCE,
