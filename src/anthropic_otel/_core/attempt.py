@@ -39,6 +39,7 @@ class Attempt:
     """The facts of one attempt. Times are nanoseconds of the clock; `wall` is since the epoch. No method raises.
 
     - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
+    - `is_message`: whether it asks for a message, so that its event stream must end with `message_stop`.
     - `model`: the model that was asked for, `None` where it is unknown.
     - `retry`: `None` on a first attempt. `retries_left`: how often the SDK may retry after it, `None` if unknown.
     - `provider`: the `gen_ai.provider.name` of the platform, `None` where only the URL tells it.
@@ -61,6 +62,7 @@ class Attempt:
         "error_headers",
         "error_type",
         "exception_type",
+        "is_message",
         "model",
         "operation",
         "outcome",
@@ -93,7 +95,8 @@ class Attempt:
         after_failure: bool = False,
     ) -> None:
         self.request = request
-        self.operation: str = operation or request.target.operation
+        self.operation: Final[str] = operation or request.target.operation
+        self.is_message: Final = self.operation == "messages.create"
         self.model = request.model
         self.provider: str | None = None
         self.retry = retry
@@ -230,7 +233,7 @@ class Attempt:
                 # Also after an interrupt above: an end that nobody is told of is missing in every count.
                 try:
                     self.recorder.end(self)
-                    if self.is_message:
+                    if self.is_message and (self.reading is not None or self._has_bedrock_tokens):
                         self._tell_usage()
                 finally:
                     if on_end is not None:
@@ -269,14 +272,17 @@ class Attempt:
     def _tell_usage(self) -> None:
         """Tells what a stream's events said until its end, or the headers of a whole reply."""
         end = self.reading.end if self.reading is not None else None
-        if end is not None:
-            told = self.told_usage()
-            if told is not None:
-                told.tell(usage.of_stream(end))
-        elif self.response is not None and self.response.bedrock_tokens is not None:
-            told = self.told_usage()
-            if told is not None:
-                told.tell(usage.of_headers(self.response))
+        if end is None and not self._has_bedrock_tokens:
+            return
+        told = self.told_usage()
+        if told is not None and end is not None:
+            told.tell(usage.of_stream(end))
+        elif told is not None and self.response is not None:
+            told.tell(usage.of_headers(self.response))
+
+    @property
+    def _has_bedrock_tokens(self) -> bool:
+        return self.response is not None and self.response.bedrock_tokens is not None
 
     def told_usage(self) -> usage.Told | None:
         """What to tell the usage of this attempt, which has ended; `None` if nobody records it."""
@@ -285,7 +291,6 @@ class Attempt:
             self._told_usage = usage.Told(sink) if sink is not None else None
         return self._told_usage
 
-    @guarded(None)
     def take_reply(self, reply: object) -> None:
         """Takes the usage of the parsed reply, which the app got of this attempt."""
         told = self.told_usage() if self.is_message else None
@@ -308,11 +313,6 @@ class Attempt:
     def has_failed_status(self) -> bool:
         """Whether the SDK fails for its status. Known before the body has ended."""
         return self.status is not None and not is_success(self.status)
-
-    @property
-    def is_message(self) -> bool:
-        """Whether an event stream of this attempt must end with `message_stop`."""
-        return self.operation == "messages.create"
 
     @property
     def resend_count(self) -> int:

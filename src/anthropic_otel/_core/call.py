@@ -236,9 +236,11 @@ class Call:
         memory.
         """
         self._returned = body
-        if body is None and self._completed is not None:
-            self._completed.take_reply(result)
-        self._method_finished(result, None)
+        try:
+            if body is None and self._completed is not None:
+                self._completed.take_reply(result)
+        finally:
+            self._method_finished(result, None)
 
     @guarded(None)
     def method_raised(self, error: BaseException) -> None:

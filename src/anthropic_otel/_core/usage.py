@@ -79,7 +79,7 @@ NONE: Final[tuple[Usage, ...]] = ()
 
 def of_reply(reply: object) -> tuple[Usage, ...]:
     """The usage of a reply that the SDK has parsed, as an object or a dictionary, by models; nothing without one."""
-    usage = reply.get("usage") if isinstance(reply, Mapping) else getattr(reply, "usage", None)
+    usage = reply.get("usage") if isinstance(reply, dict) else getattr(reply, "usage", None)
     return _of_fields(_fields(usage)) if usage is not None else NONE
 
 
@@ -123,10 +123,11 @@ def _of_fields(fields: Mapping[str, Any]) -> tuple[Usage, ...]:
     uncached, output = get("input_tokens"), get("output_tokens")
     if uncached is None and output is None:
         return NONE
-    read, written = _count(get("cache_read_input_tokens")), _count(get("cache_creation_input_tokens"))
     details = get("output_tokens_details")
-    thinking = _count(_fields(details).get("thinking_tokens")) if details is not None else 0
-    usage = Usage(_count(uncached) + read + written, _count(output), read, written, thinking)
+    thinking = _fields(details).get("thinking_tokens") if details is not None else None
+    told = (uncached, output, get("cache_read_input_tokens"), get("cache_creation_input_tokens"), thinking)
+    uncached, output, read, written, thinking = [n if type(n) is int and 0 <= n <= MAX_COUNT else 0 for n in told]
+    usage = Usage(uncached + read + written, output, read, written, thinking)
     iterations = get("iterations")
     return (usage,) if not iterations else _with_iterations(usage, iterations)
 
@@ -153,10 +154,6 @@ def _with_iterations(usage: Usage, iterations: object) -> tuple[Usage, ...]:
 
 def _iterations(iterations: object) -> Iterator[Mapping[str, Any]]:
     return map(_fields, iterations[:_MAX_ITERATIONS]) if isinstance(iterations, list) else iter(())
-
-
-def _count(value: object) -> int:
-    return value if type(value) is int and 0 <= value <= MAX_COUNT else 0
 
 
 def _fields(value: object) -> Mapping[str, Any]:

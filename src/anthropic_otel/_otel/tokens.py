@@ -7,6 +7,7 @@ it, and so does every hundredth to append, if nobody else is at it.
 from __future__ import annotations
 
 import functools
+import operator
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ class Tokens:
 
     def sink(self, attempt: Attempt) -> Sink:
         """What takes the tokens of an attempt that has ended."""
-        target = attempt.target
+        target = attempt.request.target
         outcome = attempt.outcome.value if attempt.outcome is not None else semconv.OTHER
         provider = attempt.provider or provider_of(target.template)
         model = attempt.model
@@ -121,8 +122,7 @@ class Tokens:
         counts = self._by_key.get(key)
         if counts is None:
             counts = self._begin(key, usage)
-        for index, count in enumerate(usage.counts):
-            counts[index] += count
+        counts[:] = map(operator.add, counts, usage.counts)
 
     def _begin(self, key: Key, usage: Usage) -> list[int]:
         provider, address, port, model, outcome = key
