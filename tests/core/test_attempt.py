@@ -239,10 +239,16 @@ AWS = {b"content-type": b"application/vnd.amazon.eventstream"}
     ("headers", "body", "is_answer"),
     [
         (JSON, b'{"type": "message"}', True),
-        ({}, b" \n[]", True),
+        (JSON, b'{"type": "message"', False),
+        (JSON, b'{"type":"error","error":{"type":"api_error"}}', False),
+        (JSON, b'{"error": {"message": "no channel"}}', False),
+        (JSON, b'{"error": null, "type": "message"}', True),
+        ({}, b" \n{}", True),
+        ({}, b" \n[]", False),
         (JSON, b"", False),
         (JSON, b"<html>", False),
-        (PAGE, b"{}", False),
+        (PAGE, b"{}", True),
+        (PAGE, b"<html>", False),
         (PAGE, None, True),
         (SSE, STOP, True),
         (AWS, b"\0", True),
@@ -251,7 +257,7 @@ AWS = {b"content-type": b"application/vnd.amazon.eventstream"}
 def test_a_body_in_memory_is_an_answer_if_it_may_be_json(
     attempt: Attempt, headers: dict[bytes, bytes], body: bytes | None, is_answer: bool
 ) -> None:
-    """A 2xx whose body is in memory is no answer if it is a page, empty or no JSON; an unseen one is not judged."""
+    """A 2xx whose body is in memory is no answer if it is no JSON object, or an error; an unseen one is not judged."""
     attempt.responded(200, headers, body=body)
     attempt.end(End.READ)
     assert attempt.error_type == (None if is_answer else "unexpected_content")
@@ -295,7 +301,11 @@ def test_an_event_stream_is_no_answer_where_json_was_asked_for(
 @pytest.mark.parametrize(
     ("headers", "chunks", "how", "error_type"),
     [
-        (JSON, [b"", b' {"type"'], End.READ, None),
+        (JSON, [b"", b' {"type"', b": 1}", b" \n"], End.READ, None),
+        (JSON, [b"", b' {"type"'], End.READ, "unexpected_content"),
+        (JSON, [b"", b' {"type"'], End.CLOSED, None),
+        (JSON, [b'{"type":"error",', b'"error":{}}'], End.READ, "unexpected_content"),
+        (PAGE, [b"{}"], End.READ, None),
         (JSON, [b"<html>"], End.CLOSED, "unexpected_content"),
         (JSON, [], End.READ, "unexpected_content"),
         (JSON, [], End.CLOSED, None),
@@ -305,7 +315,7 @@ def test_an_event_stream_is_no_answer_where_json_was_asked_for(
 def test_a_body_that_the_app_reads_is_judged_by_its_first_byte(
     attempt: Attempt, headers: dict[bytes, bytes], chunks: list[bytes], how: End, error_type: str | None
 ) -> None:
-    """A body that passes is judged by its first byte, and one that nobody read only by its content type."""
+    """A body that passes is judged by its ends, and one that nobody read only by its content type."""
     attempt.responded(200, headers)
     reading = attempt.begin_body()
     for chunk in chunks:

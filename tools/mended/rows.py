@@ -226,6 +226,10 @@ ROWS: Final = (
         ("tests/reliability/test_coexistence.py::test_what_is_attached_is_gone_where_ddtrace_is_the_api",),
     ),
     Row(
+        "An error with status 200, and an answer that is cut or of another content type",
+        ("json_error", "json_error_of_gateway", "json_null", "json_list", "json_as_html", "json_as_events"),
+    ),
+    Row(
         "A redirect that leads through another proxy, or a proxy below a transport that wraps another",
         (),
         _named(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
-from anthropic_otel._core.content import Content, Expected, is_json
+from anthropic_otel._core.content import MAX_START, Content, Expected, is_json, is_message
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.reading import BodyReader, StartOfBody
 from anthropic_otel._core.stream_end import StreamEnd
@@ -32,19 +32,21 @@ class Answer:
     def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
         """What is to look at its body, `None` if nothing of it has to be known. `by_names` is that of its request."""
         if self._expected is Expected.JSON:
-            return StartOfBody(1)
+            return StartOfBody(MAX_START)
         if self._content is Content.AWS_EVENT_STREAM:
             return AwsEventStreamReader()
         if self._content is Content.SSE or self._expected is Expected.EVENT_STREAM:
             return EventStreamReader(by_names=by_names)
-        return StartOfBody(1) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
+        return StartOfBody(MAX_START) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
-    def judge(self, start: bytes | None, *, may_be_empty: bool) -> None:
-        """Looks whether it is an answer. `start` is the beginning of its body, as `is_json` takes it."""
+    def judge(self, start: bytes | None, *, of_message: bool, may_be_empty: bool, whole: bool) -> None:
+        """Looks whether it is an answer. `start` is the beginning of its body, as `is_json` takes it, or all of it."""
         is_stream = self._content in _STREAMS
         if self._expected is Expected.JSON_OR_EVENT_STREAM and is_stream:
             return
-        if self._expected in _JSON and not may_be_empty:
+        if self._expected in _JSON and of_message and start is not None:
+            self.is_unexpected = not is_message(start, whole=whole)
+        elif self._expected in _JSON and not may_be_empty:
             self.is_unexpected = is_stream or not is_json(self._content, start)
 
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:

@@ -169,7 +169,7 @@ class Attempt:
         )
         self.answer = Answer(expected, content_of(response_headers))
         if body is not None:
-            self._judge(self.answer, body)
+            self._judge(self.answer, body, whole=True)
 
     def begin_hop(self) -> None:
         """What it was answered was a redirect, which is followed: the answer is that of the next hop."""
@@ -182,9 +182,12 @@ class Attempt:
         self.reading = Reading(self.timeline.clock, reader)
         return self.reading
 
-    def _judge(self, answer: Answer, start: bytes | None) -> None:
+    def _judge(self, answer: Answer, start: bytes | None, *, whole: bool) -> None:
         """Only a message is never empty."""
-        answer.judge(start, may_be_empty=self.status in (204, 205) and not self.is_message)
+        empty = self.status in (204, 205) and not self.is_message
+        answer.judge(start, of_message=self.is_message, may_be_empty=empty, whole=whole)
+        if answer.is_unexpected:
+            self._take_error(start)
 
     def _take_error(self, body: bytes | None) -> None:
         """Takes the error that the API says in a body, if it does."""
@@ -252,7 +255,8 @@ class Attempt:
         if self.answer is None:
             self._take_error(reading.start)
         elif reading.start is not None or self.answer.is_page:
-            self._judge(self.answer, reading.start)
+            start, last = reading.start, reading.last
+            self._judge(self.answer, start + last if start is not None else None, whole=bool(last))
 
     def _take_ending(self, end: Ending) -> None:
         self.cause, self.exception_type = end.cause, end.exception_type

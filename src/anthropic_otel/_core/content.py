@@ -1,12 +1,14 @@
 """Whether a 2xx is an answer: what an operation is answered with, and what a response looks like.
 
 A captive portal, a gateway's login page or an empty body come with status 200. Rule: the content type is asked first;
-where it says nothing, the first byte of the body that is not blank, of a body that is in memory or passes anyway.
+where it says nothing, the first byte of the body that is not blank, of a body that is in memory or passes anyway. What
+the SDK makes a message of is one, whatever its content type is.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from enum import Enum
 from typing import Final
 
@@ -80,3 +82,17 @@ def is_json(content: Content, start: bytes | None) -> bool:
         return True
     first = start.lstrip(_BLANK)[:1]
     return bool(first) and first[0] in _JSON_STARTS
+
+
+def is_message(body: bytes, *, whole: bool) -> bool:
+    """Whether a body may be a message, whatever its content type says. `whole` is whether it is more than a beginning.
+
+    A message is a JSON object. A gateway may send one as HTML or as a stream, and an error as a 200.
+    """
+    text = body.strip(_BLANK + b"\0")
+    return text[:1] == b"{" and (not whole or text[-1:] == b"}") and _ERROR.match(text, 0, MAX_START) is None
+
+
+MAX_START: Final = 64
+"""How much of a body is looked at for what it is."""
+_ERROR: Final = re.compile(rb'\{\s*"(?:type"\s*:\s*"error"|error"\s*:\s*[{"])')

@@ -28,16 +28,25 @@ class BodyReader(Protocol):
         ...
 
 
-class StartOfBody:
-    """Keeps the beginning of a body: the first byte of one that is no event stream, all of an error."""
+_BLANKS: Final = 256
+"""How many blanks may follow the last byte that counts."""
 
-    __slots__ = ("_most", "start")
+
+class StartOfBody:
+    """Keeps the beginning of a body, and its last byte that is not blank: of one that is no event stream.
+
+    Of an error it is all.
+    """
+
+    __slots__ = ("_most", "last", "start")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.start = b""
+        self.last = b""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
+        self.last = chunk[-_BLANKS:].rstrip()[-1:] or self.last
         if len(self.start) < self._most:
             self.start = (self.start + chunk).lstrip()[: self._most]
         return None
@@ -54,6 +63,7 @@ class Reading:
     - `seen`: whether bytes have been shown to the reader whose content encoding was undone.
     - `end`: how an event stream ended, known after `conclude`; `None` for a body that is none.
     - `start`: the beginning of another body, known after `conclude`; `None` if it was not to be seen.
+    - `last`: its last byte, if it was read to the end; else nothing.
     """
 
     __slots__ = (
@@ -66,6 +76,7 @@ class Reading:
         "decoding",
         "end",
         "first_chunk",
+        "last",
         "max_gap",
         "seen",
         "start",
@@ -81,6 +92,7 @@ class Reading:
         self.decoding = False
         self.end: StreamEnd | None = None
         self.start: bytes | None = None
+        self.last = b""
         self.first_chunk: int | None = None
         self.max_gap = 0
         self.consumer_time = 0
@@ -140,5 +152,6 @@ class Reading:
         if isinstance(reader, StartOfBody):
             came = self.seen or self.first_chunk is not None
             self.start = reader.start if (came or read_to_end) and not hidden else None
+            self.last = reader.last if read_to_end else b""
         elif reader is not None:
             self.end = UNSEEN if hidden else reader.finish(read_to_end=read_to_end)

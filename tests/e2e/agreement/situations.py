@@ -38,7 +38,8 @@ class Got:
 
     def value(self, value: Any) -> None:
         """Takes what a method has returned as the answer."""
-        self.complete = isinstance(value, anthropic.types.Message)
+        # Of an error in JSON the SDK makes a message too, with nothing of one.
+        self.complete = isinstance(value, anthropic.types.Message) and getattr(value, "error", None) is None
         self.request_id = getattr(value, "_request_id", None)
 
     def event(self, event: Any) -> bool:
@@ -162,7 +163,8 @@ def _response(app: BareApp, got: Got, prompt: str) -> None:
 
 def _is_object(response: Any) -> bool:
     try:
-        return isinstance(response.json(), dict)
+        found = response.json()
+        return isinstance(found, dict) and "error" not in found
     except ValueError:
         return False
 

@@ -116,6 +116,17 @@ _WHOLE: Final = (
     _whole(
         "xml", "An XML document comes where a message was asked for.", b"<?xml version='1.0'?><a/>", "application/xml"
     ),
+    _whole("json_error", "An error of the API comes with status 200.", _ERROR, "application/json"),
+    _whole(
+        "json_error_of_gateway",
+        "An error of a gateway's own comes with status 200.",
+        b'{"error": {"message": "no channel", "type": "new_api_error"}}',
+        "application/json",
+    ),
+    _whole("json_null", "A null comes where a message was asked for.", b"null", "application/json"),
+    _whole("json_list", "A list comes where a message was asked for.", b"[]", "application/json"),
+    _whole("json_cut", "Half of a message comes, and says that it is whole.", _MESSAGE[:-2], "application/json"),
+    _whole("json_and_more", "Something comes after the message.", _MESSAGE + b"</html>", "application/json"),
     _whole("events_unasked", "A stream comes where a message was asked for.", b"".join(EVENTS), "text/event-stream"),
 )
 
@@ -134,6 +145,9 @@ _JSON: Final = (
         b"\n \r\n" + _MESSAGE,
     ),
     _json("json_other_type", "The JSON has a content type of its own.", _MESSAGE, _OTHER_JSON),
+    _json("json_as_html", "A gateway says of each message that it is a page.", _MESSAGE, "text/html; charset=utf-8"),
+    _json("json_as_text", "A gateway says of each message that it is text.", _MESSAGE, "text/plain"),
+    _json("json_as_events", "A message says that it is a stream of events.", _MESSAGE, "text/event-stream"),
     _json("json_other_shape", "The JSON is an object that is no message.", b'{"status":"ok"}'),
 )
 
