@@ -183,6 +183,14 @@ def test_a_redirect_before_the_network_failed_says_nothing(attempt: Attempt) -> 
     assert attempt.request_id is None
 
 
+def test_a_redirect_whose_body_the_app_reads_is_the_status(attempt: Attempt) -> None:
+    """The send has returned it, so that it was not followed, whatever becomes of its body."""
+    attempt.responded(307, RESPONSE, "1.1")
+    attempt.begin_body()
+    attempt.fail(httpx.RemoteProtocolError("peer closed connection without sending complete message body"))
+    assert (attempt.status, attempt.error_type, attempt.request_id) == (307, "307", "req_1")
+
+
 def test_a_redirect_that_the_transport_made_an_exception_of_is_the_status(attempt: Attempt) -> None:
     """An exception that says nothing of the network is what a transport made of the redirect."""
     attempt.responded(307, {})

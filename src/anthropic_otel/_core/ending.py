@@ -98,7 +98,9 @@ def of_exception(attempt: Attempt, error: BaseException) -> Ending:
     cause = classify(error, phase=phase, through_proxy=request.proxy is not None)
     known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
     # A redirect was followed, if the network failed after it: then its status is that of an earlier hop.
-    followed = known and status is not None and status < 400 and cause.word is not NetworkCause.OTHER
+    # A response that the send has returned was not followed by another.
+    returned = attempt.reading is not None or cause.word is NetworkCause.OTHER
+    followed = known and status is not None and status < 400 and not returned
     if known and not followed:
         # It says more than the exception that a transport or the client made of it.
         return _failed(str(status), exception_type=name)
