@@ -7,6 +7,7 @@ copies, bound methods and subclasses all go through it, and nothing is put on an
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable
 from types import FunctionType
@@ -28,6 +29,7 @@ class Patch:
         self._original: Final = cls.__dict__[name]
         self.active = True
         self._ours: Final = wrap(_function_of(self._original), self)
+        _take_signature(self._ours, self._original)
         setattr(cls, name, self._ours)
 
     def undo(self) -> None:
@@ -35,6 +37,16 @@ class Patch:
         self.active = False
         if self._cls.__dict__.get(self._name) is self._ours:
             setattr(self._cls, self._name, self._original)
+
+
+def _take_signature(ours: Any, original: Any) -> None:
+    """Makes `ours` tell of its arguments what `original` does, also to those that look past `__wrapped__`."""
+    try:
+        ours.__signature__ = inspect.signature(original)
+        ours.__kwdefaults__ = getattr(original, "__kwdefaults__", None)
+    except (TypeError, ValueError):
+        # A descriptor that cannot be called.
+        return
 
 
 def _function_of(original: Any) -> Function:

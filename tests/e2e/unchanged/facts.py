@@ -117,6 +117,8 @@ def function(value: Any) -> Facts:
     """The facts of something that can be called."""
     return {
         "signature": outcome(lambda: str(inspect.signature(value))),
+        "arguments": outcome(lambda: _steady(str(inspect.getfullargspec(value)))),
+        "defaults by name": sorted(getattr(value, "__kwdefaults__", None) or ()),
         "source": _source(value),
         "coroutine function": inspect.iscoroutinefunction(value),
         "async generator function": inspect.isasyncgenfunction(value),
@@ -126,7 +128,7 @@ def function(value: Any) -> Facts:
             for name in ("__name__", "__qualname__", "__module__", "__doc__")
         },
         "annotations": sorted(getattr(value, "__annotations__", None) or ()),
-        "attributes": [name for name in getattr(value, "__dict__", ()) if name != "__wrapped__"]
+        "attributes": [name for name in getattr(value, "__dict__", ()) if name not in ("__wrapped__", "__signature__")]
         if inspect.isroutine(value)
         else None,
     }
