@@ -15,6 +15,7 @@ from click import ClickException
 from click.testing import CliRunner, Result
 
 from anthropic_otel._otel.providers import MissingExporter
+from anthropic_otel._render.terminal import Terminal
 from anthropic_otel.cli import main
 from anthropic_otel.cli.commands import cli, needs
 
@@ -137,3 +138,23 @@ def test_a_stream_that_is_closed_is_one_that_holds_nothing(monkeypatch: pytest.M
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         stream.close()
     assert ended.value.code == 1
+
+
+def test_the_list_of_commands_is_whole_on_a_narrow_screen() -> None:
+    """No line of it is cut off at 60 columns."""
+    output = CliRunner().invoke(cli, ["--help"], terminal_width=60).output
+    assert "..." not in output.replace("COMMAND [ARGS]...", "")
+    assert max(map(len, output.splitlines())) <= 60
+
+
+@pytest.mark.parametrize("arguments", [["why", "--list"], ["simulate", "--list"]])
+def test_a_list_is_laid_out_for_a_person_and_whole_for_a_program(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the screen, or a line for each entry."""
+    wide = invoke(*arguments).output
+    monkeypatch.setattr(Terminal, "is_screen", True)
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = invoke(*arguments).output
+    assert max(map(len, narrow.splitlines())) <= 60 < max(map(len, wide.splitlines()))
+    assert narrow.split() == wide.split()

@@ -19,6 +19,9 @@ STYLES: Final = Theme(
         "markdown.item.number": "dim",
         "markdown.h1": "bold",
         "markdown.h2": "bold cyan",
+        "markdown.h3": "bold",
+        "markdown.link": "cyan",
+        "markdown.link_url": "underline",
     }
 )
 """The styles of `Page`."""

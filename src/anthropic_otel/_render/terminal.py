@@ -47,6 +47,11 @@ class Terminal:
         self.glyphs: Final = glyphs_of(self._console.encoding)
 
     @property
+    def is_screen(self) -> bool:
+        """Whether a person looks at it, and not a program."""
+        return self._console.is_terminal
+
+    @property
     def width(self) -> int:
         """How many columns to use: those that there are, up to what a person likes to read."""
         return min(self._console.width, _MOST)

@@ -52,7 +52,7 @@ cli.add_command(stack)
 cli.add_command(why)
 
 
-@cli.command()
+@cli.command(short_help="Show an overload and an outage.")
 @click.option("--pace", type=Number(0.05, 1), default=1.0, hidden=True, help="Shortens the story's waits.")
 @click.option("--loop", is_flag=True, help="Play it again and again, until Ctrl+C, so that dashboards have live data.")
 def demo(pace: float, loop: bool) -> None:
@@ -112,7 +112,7 @@ def run(save: Any, as_json: bool, command: tuple[str, ...]) -> None:
     sys.exit(status)
 
 
-@cli.command()
+@cli.command(short_help="Run a simulated Messages API.")
 @click.option("--port", type=Whole(0, 65535), default=0, show_default="any free one", help="Port on 127.0.0.1.")
 @click.option("--mix", multiple=True, metavar="FAULT=PROBABILITY", help="Let requests meet this fault. Repeatable.")
 @click.option("--latency", type=Number(0, 3600), default=0.2, show_default=True, help="Seconds before headers.")
@@ -131,7 +131,8 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
     with needs("simulator"):
         from anthropic_otel.cli import simulate as simulating
     if listed:
-        click.echo(simulating.catalogue())
+        terminal = Terminal()
+        click.echo(simulating.catalogue(terminal.width if terminal.is_screen else None))
         return
     weather = simulating.Weather(simulating.mix_of(mix), seed=seed, words=words, latency=latency, pace=pace)
     try:
@@ -165,7 +166,7 @@ def _by_option(text: str, options: Mapping[str, Any]) -> str:
     return text
 
 
-@cli.command()
+@cli.command(short_help="Write dashboards, alert rules and configs.")
 @click.argument("directory", type=FilePath(file_okay=False, path_type=Path))
 @click.option("--job", metavar="REGEX", help="Only services with this Prometheus label `job`.")
 @click.option("--slo", type=Number(0, 100, min_open=True, max_open=True), help="Percent of calls to succeed.")

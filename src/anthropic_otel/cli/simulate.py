@@ -5,6 +5,7 @@ Rule: the base URL, and nothing else, goes to standard output, so that a script 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -63,6 +64,10 @@ def _wrong(text: str) -> click.BadParameter:
     return click.BadParameter(text, param_hint="--mix")
 
 
-def catalogue() -> str:
-    """Every fault that can be mixed in: a line for each with its name and what it is."""
-    return "\n".join(f"{each.name:<28} {each.description}" for each in FAULTS.values() if not each.own_address)
+def catalogue(width: int | None = None) -> str:
+    """Every fault that can be mixed in, with what it is: on a line each, or on several of `width` columns."""
+    lines = [f"{each.name:<28} {each.description}" for each in FAULTS.values() if not each.own_address]
+    if width is None:
+        return "\n".join(lines)
+    wrapped = (textwrap.wrap(line, width, subsequent_indent=" " * 29, break_on_hyphens=False) for line in lines)
+    return "\n".join(part for each in wrapped for part in each)

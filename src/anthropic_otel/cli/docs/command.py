@@ -9,7 +9,7 @@ from anthropic_otel._render.terminal import Terminal
 from anthropic_otel.cli.docs import links, pages
 
 
-@click.command()
+@click.command(short_help="Print a document of this version.")
 @click.argument("name", required=False)
 def docs(name: str | None) -> None:
     """Print a document; without NAME, list them.

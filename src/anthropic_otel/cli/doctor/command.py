@@ -19,20 +19,23 @@ from anthropic_otel.cli.doctor.findings import Section, faults
 from anthropic_otel.cli.options import Path as FilePath
 
 
-@click.command()
+@click.command(short_help="Check the way to API and collector.")
 @click.option("--with-key", is_flag=True, help="Also ask the API for its list of models, with your key. It is free.")
 @click.option("--offline", is_flag=True, help="Send nothing: check only what is set and installed.")
-@click.option("--start", type=click.Choice(["code", "zero-code"]), help="The start to check. Default: found.")
+@click.option("--start", type=click.Choice(["code", "zero-code"]), help="How your app starts. Default: found out.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
-    "--report", type=FilePath(dir_okay=False, path_type=Path), metavar="FILE", help="Also write it, for a ticket."
+    "--report",
+    type=FilePath(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the findings to a file, for a ticket.",
 )
 def doctor(with_key: bool, offline: bool, start: str | None, as_json: bool, report: Path | None) -> None:
     """Check the way to the API and to the collector.
 
-    Goes the way to the API step by step, as the SDK's own client does, without a key. Sends an empty export to the
-    collector. Checks what is set and installed. No key or password is printed. Waits 5 seconds at most, and exits with
-    1 if there is a fault.
+    It goes to the API step by step, with the SDK's own client and without your key. It sends an empty export to the
+    collector, and checks what is set and installed. It prints no key and no password, waits 5 seconds at most, and
+    exits with 1 if there is a fault.
     """
     if with_key and offline:
         raise click.UsageError("--with-key sends a request, and --offline sends none")

@@ -27,11 +27,11 @@ _WORK: Final = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Run the back ends without Docker.")
 def stack() -> None:
     """Run Collector, Jaeger, Prometheus and Alertmanager here, without Docker.
 
-    Binaries are taken from the PATH, else built with Go into ~/.cache/anthropic-otel.
+    It uses the binaries on your PATH, and builds missing ones with Go into ~/.cache/anthropic-otel.
     """
     if os.name != "posix":
         raise click.ClickException("'stack' needs Linux or macOS. Use Docker instead: see 'anthropic-otel bundle'")

@@ -13,18 +13,20 @@ from anthropic_otel.cli.redaction import redact
 from anthropic_otel.cli.why import pages, reading, show
 
 
-@click.command()
+@click.command(short_help="Explain a word or a pasted traceback.")
 @click.argument("word", required=False)
 @click.option("--list", "listed", is_flag=True, help="List every word that has a page, and exit.")
 @click.pass_context
 def why(context: click.Context, word: str | None, listed: bool) -> None:
     """Explain a word, or a pasted traceback or log.
 
-    WORD is a cause, a status, an outcome, an error type or code, an exception, an attribute, a metric or an alert:
-    what it means, how it looks, and what to do. With - it reads a traceback or a log from stdin, 8 MB at most, takes
-    keys and content out, and says what lay beneath; also from an app that is not instrumented.
+    WORD is a cause, a status, an outcome, an error type or code, an exception, an attribute, a metric or an alert.
+    You get what it means, how it looks, and what to do.
 
-    Exits with 1 where there is no such word, or nothing to explain.
+    With - it reads a traceback or a log from stdin, 8 MB at most, removes keys and content, and says what was behind
+    each error. The app need not be instrumented.
+
+    It exits with 1 if there is no such word, or nothing to explain.
 
     \b
     Examples: anthropic-otel why connection_reset
@@ -32,8 +34,7 @@ def why(context: click.Context, word: str | None, listed: bool) -> None:
     """
     terminal = Terminal()
     if listed:
-        for page in dict.fromkeys(pages.pages().values()):
-            terminal.text(" ".join(page.words))
+        show.show_words(terminal, dict.fromkeys(pages.pages().values()))
     elif word == "-":
         _explain_stdin(terminal)
     elif word is None:

@@ -37,6 +37,14 @@ def show_page(terminal: Terminal, page: Page) -> None:
     terminal.markdown(resolved(page.text, f"{folder}/{page.word}.md"))
 
 
+def show_words(terminal: Terminal, pages: Iterable[Page]) -> None:
+    """Prints the words of each page: on one line for a program, within the screen for a person."""
+    for page in pages:
+        words = " ".join(page.words)
+        lines = _wrapped(words, terminal.width, "", "    ") if terminal.is_screen else [words]
+        terminal.lines((Piece(line),) for line in lines)
+
+
 def show_failures(terminal: Terminal, found: Counter[Failure], cut: bool) -> None:
     """Prints what lay beneath, the most frequent first, each with the digest of its page."""
     width = min(terminal.width, _MOST)
