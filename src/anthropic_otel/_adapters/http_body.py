@@ -132,7 +132,7 @@ class _SyncBody(_Observed):
         reading, encoded, now = self._reading, self._encoded, self._reading.clock_now
         with _Iteration(self):
             for chunk in self._body:
-                if reading.on_chunk(None if encoded else chunk):
+                if reading.on_chunk(None if encoded and chunk else chunk):
                     self._attempt.end(End.CLOSED)
                 yield chunk
                 reading.asked_at = now()
@@ -153,7 +153,7 @@ class _AsyncBody(_Observed):
         with _Iteration(self):
             try:
                 async for chunk in chunks:
-                    if reading.on_chunk(None if encoded else chunk):
+                    if reading.on_chunk(None if encoded and chunk else chunk):
                         self._attempt.end(End.CLOSED)
                     yield chunk
                     reading.asked_at = now()
