@@ -226,6 +226,14 @@ ROWS: Final = (
         ("tests/reliability/test_coexistence.py::test_what_is_attached_is_gone_where_ddtrace_is_the_api",),
     ),
     Row(
+        "A client subclass whose `send` makes the request anew",
+        (),
+        _named(
+            f"{_E2E}test_handed_on.py::test_",
+            "a_request_that_is_made_anew_is_one_attempt each_send_of_one_that_retries_is_an_attempt",
+        ),
+    ),
+    Row(
         "An error with status 200, and an answer that is cut or of another content type",
         ("json_error", "json_error_of_gateway", "json_null", "json_list", "json_as_html", "json_as_events"),
     ),

@@ -26,6 +26,7 @@ from anthropic_otel._adapters import http_body, messages, models, trace_function
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch, imported, patchable
+from anthropic_otel._adapters.trace_functions import HandedOn
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
@@ -142,7 +143,7 @@ def _async_send(named: Named, original: Function, patch: Patch) -> Function:
 
 def begin(
     named: Named, http_client: Any, request: Any, options: Mapping[str, Any], *, asynchronous: bool
-) -> Sending | None:
+) -> Sending | HandedOn | None:
     """Begins to record a send, of which `options` are the keyword arguments.
 
     Returns `None` for a request that is no attempt. Never raises.
@@ -184,11 +185,16 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
     return (only_call_on(http_client) if RETRY_COUNT in sent else None) or runtime
 
 
-def _begin(origin: Origin, http_client: Any, request: Any, auth: Any, *, asynchronous: bool) -> Sending | None:
+def _begin(
+    origin: Origin, http_client: Any, request: Any, auth: Any, *, asynchronous: bool
+) -> Sending | HandedOn | None:
     outer = _current.get()
-    if outer is not None and outer.request is request:
-        # The `send` of a subclass has called that of its base.
-        return None
+    if outer is not None:
+        if outer.request is request:
+            # The `send` of a subclass has called that of its base.
+            return None
+        if outer.is_handed_on_by(request, origin, asynchronous=asynchronous):
+            return outer.hand_on(request)
     source: AttemptSource
     if isinstance(origin, RunningCall):
         source, invocation = origin.call, origin.call.invocation
@@ -223,13 +229,24 @@ def is_recorded(request: Any) -> bool:
 class Sending:
     """A send that is recorded, as a context manager around it. Made just before the send; no method raises."""
 
-    __slots__ = ("_extensions", "_http_client", "_origin", "_response", "_token", "_trace", "request", "send")
+    __slots__ = (
+        "_asynchronous",
+        "_extensions",
+        "_http_client",
+        "_origin",
+        "_response",
+        "_token",
+        "_trace",
+        "request",
+        "send",
+    )
 
     def __init__(self, send: Send, request: Any, origin: Origin, http_client: Any, *, asynchronous: bool) -> None:
         self.send: Final = send
         self._origin: Final = origin
         self.request: Any = request
         self._http_client: Any = http_client
+        self._asynchronous: Final = asynchronous
         self._response: Any = None
         self._extensions: Any = None
         self._trace: Any = None
@@ -247,6 +264,22 @@ class Sending:
             # A new mapping, as the app may use its own for more than one request.
             request.extensions = {**request.extensions, "trace": self._trace}
         propagate(request, send.attempt.recorder.headers)
+
+    def is_handed_on_by(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
+        """Whether a send within this one is of the same attempt: a subclass's may send a request that it has made anew.
+
+        What an app sends elsewhere, or in a task of its own after this send, is not.
+        """
+        own = self.request
+        if own is None or origin is not self._origin or asynchronous is not self._asynchronous:
+            return False
+        return bool(
+            own.method == request.method and own.url.host == request.url.host and own.url.path == request.url.path
+        )
+
+    def hand_on(self, request: Any) -> HandedOn:
+        """The request that is sent in place of this one's."""
+        return HandedOn(request, self._trace, self.send.attempt.recorder.headers)
 
     def __enter__(self) -> None:
         return None

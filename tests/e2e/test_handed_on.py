@@ -1,0 +1,126 @@
+"""Client subclasses whose `send` hands another request on than the one that it got: one attempt per request sent."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+
+from anthropic_otel.simulator import Endpoint, Simulator
+from anthropic_otel.testing import Captured, capture
+from support.apps import SdkApp
+from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
+from support.stacks import SDK_STACKS, Stack, each_of, http_client
+
+pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
+stack = each_of(SDK_STACKS)
+
+
+def anew(request: Any) -> Any:
+    """Another request with the same in it, and a header more, as a signature."""
+    headers = {**request.headers, "x-signed": "yes"}
+    return type(request)(request.method, request.url, headers=headers, content=request.content)
+
+
+def signing(base: type[Any], most: int) -> type[Any]:
+    """A client that signs each request, and sends it up to `most` times as long as the answer is 5xx."""
+    if hasattr(base, "aclose"):
+
+        class AsyncSigning(base):  # type: ignore[misc]
+            async def send(self, request: Any, **options: Any) -> Any:
+                for number in range(most):
+                    response = await super().send(anew(request), **options)
+                    if response.status_code < 500 or number == most - 1:
+                        return response
+                    await response.aclose()
+                return None
+
+        return AsyncSigning
+
+    class Signing(base):  # type: ignore[misc]
+        def send(self, request: Any, **options: Any) -> Any:
+            for number in range(most):
+                response = super().send(anew(request), **options)
+                if response.status_code < 500 or number == most - 1:
+                    return response
+                response.close()
+            return None
+
+    return Signing
+
+
+def call(stack: Stack, sim: Simulator, *, most: int = 1, stream: bool = False) -> Captured:
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
+        client = http_client(stack, Endpoint(sim.base_url), cls=signing(stack.client_class, most))
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, http=client, max_retries=0, timeout=300)
+        app.meet(stream=stream)
+        app.close()
+    return telemetry
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_request_that_is_made_anew_is_one_attempt(stream: bool, stack: Stack, sim: Simulator) -> None:
+    """A client that signs in its `send` sends one request for the SDK's, and the attempt has its phases."""
+    telemetry = call(stack, sim, stream=stream)
+    [attempt], [told] = telemetry.attempts, telemetry.calls
+    assert len(sim.requests) == 1
+    assert (attempt.outcome, attempt.resend_count, attempt.status) == ("completed", 0, 200)
+    assert (told.outcome, told.retries) == ("succeeded", 0)
+    assert attempt.connection_reused is (None if stack.aiohttp else False)
+
+
+def test_each_send_of_one_that_retries_is_an_attempt(stack: Stack, sim: Simulator) -> None:
+    """As of a transport that retries. aiohttp tells of no events, so that there they are one."""
+    sim.play("http_529", "http_529", "ok")
+    telemetry = call(stack, sim, most=3)
+    assert len(sim.requests) == 3
+    found = [(attempt.status, attempt.resend_count, attempt.retry_source) for attempt in telemetry.attempts]
+    if stack.aiohttp:
+        assert found == [(200, 0, None)]
+        return
+    assert found == [(529, 0, None), (529, 1, "transport"), (200, 2, "transport")]
+    assert [(told.outcome, told.retries) for told in telemetry.calls] == [("recovered", 2)]
+
+
+def test_what_the_app_sends_in_a_hook_is_its_own(stack: Stack, sim: Simulator) -> None:
+    """A hook that counts tokens by a call of its own has an attempt of its own."""
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
+        other = SdkApp(stack, Endpoint(sim.base_url), driver, max_retries=0)
+        count = functools.partial(
+            other.client.messages.count_tokens, model="m", messages=[{"role": "user", "content": "Hello"}]
+        )
+
+        async def async_hook(_: Any) -> None:
+            await count()
+
+        hooks = {"request": [async_hook if stack.asynchronous else lambda _: count()]}
+        app = SdkApp(
+            stack,
+            Endpoint(sim.base_url),
+            driver,
+            http=http_client(stack, event_hooks=hooks),
+            max_retries=0,
+        )
+        app.create()
+        app.close()
+        other.close()
+    assert sorted(attempt.operation for attempt in telemetry.attempts) == ["messages.count_tokens", "messages.create"]
+    assert len(telemetry.calls) == 2
+
+
+def test_the_request_is_afterwards_as_it_was(stack: Stack, sim: Simulator) -> None:
+    """No function of the library stays in the extensions of what the subclass has made."""
+    made: list[Any] = []
+    real = anew
+
+    def kept(request: Any) -> Any:
+        made.append(real(request))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(globals(), "anew", kept)
+        call(stack, sim)
+    [request] = made
+    assert "trace" not in request.extensions
