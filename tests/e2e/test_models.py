@@ -5,6 +5,7 @@ Rule: a call has the model that the app asked for, an attempt the one that its o
 
 from __future__ import annotations
 
+import enum
 import gc
 import json
 import tracemalloc
@@ -22,6 +23,7 @@ from support.versions import TRACES_ITSELF
 
 MEGABYTE: Final = 1024 * 1024
 MODEL: Final = "gen_ai.request.model"
+NO_SPAN_OF_THE_SDK: Final[dict[str, Any]] = {"open_telemetry": False} if TRACES_ITSELF else {}
 
 
 def client_of(sim: Simulator, telemetry: Telemetry, **options: Any) -> anthropic.Anthropic:
@@ -43,6 +45,34 @@ def test_a_model_in_extra_body_is_the_attempts_model(sim: Simulator, recorded: T
         client.messages.create(**request_of(), extra_body={"model": "claude-of-the-body"})
     assert json.loads(sim.requests[0].body)["model"] == "claude-of-the-body"
     assert list(models(recorded, s.ATTEMPT_DURATION)) == ["claude-of-the-body"]
+
+
+class Model(str, enum.Enum):
+    """The models of an app, as many write them down."""
+
+    FAST = "claude-of-the-enum"
+
+
+def test_a_model_of_an_enum_is_its_value(sim: Simulator, recorded: Telemetry) -> None:
+    """Its value is sent, and is a label of its own type: an exporter would show the member's name."""
+    with client_of(sim, recorded) as client:
+        client.messages.create(**request_of() | {"model": Model.FAST})
+        client.messages.create(**request_of(), extra_body={"model": Model.FAST})
+    assert json.loads(sim.requests[0].body)["model"] == "claude-of-the-enum"
+    for metric in (s.ATTEMPT_STARTED, s.ATTEMPT_DURATION, s.CALL_DURATION):
+        for name in models(recorded, metric):
+            assert type(name) is str, metric.name
+            assert str(name) in ("claude-of-the-enum", request_of()["model"])
+
+
+def test_a_model_that_cannot_be_encoded_is_told_all_the_same(sim: Simulator, recorded: Telemetry) -> None:
+    """Half of a surrogate pair is no UTF-8: the app's call fails, and what is told of it can be exported."""
+    with client_of(sim, recorded, **NO_SPAN_OF_THE_SDK) as client, suppress(UnicodeEncodeError, anthropic.APIError):
+        client.messages.create(**request_of() | {"model": "claude-\ud800"})
+    for name in models(recorded, s.CALL_DURATION):
+        assert str(name).encode()
+    for span in recorded.spans:
+        assert str((span.attributes or {}).get(MODEL)).encode()
 
 
 def test_models_that_do_not_exist_do_not_crowd_out_a_real_one(sim: Simulator, recorded: Telemetry) -> None:
