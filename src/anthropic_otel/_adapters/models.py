@@ -35,8 +35,8 @@ _built: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
 def bounded(model: object) -> str | None:
     """A model's name as it may be kept: `_OTHER` for one that is too long, `None` for what is no name.
 
-    It is a plain string that can be encoded. A member of an app's own `Enum` is sent by its value, and would be shown by
-    its name.
+    It is a plain string that can be encoded. A member of an app's own `Enum` is sent by its value, and would be shown
+    by its name.
     """
     if type(model) is not str:
         if not isinstance(model, str):
