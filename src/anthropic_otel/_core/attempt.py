@@ -296,7 +296,7 @@ class Attempt:
         return self._told_usage
 
     def take_reply(self, reply: object) -> None:
-        """Takes the usage of the parsed reply, which the app got of this attempt."""
+        """Takes the usage of the parsed reply, which the app got of this attempt. The call guards it."""
         told = self.told_usage() if self.is_message else None
         if told is not None:
             told.tell(usage.of_reply(reply))
