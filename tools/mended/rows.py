@@ -226,6 +226,14 @@ ROWS: Final = (
         ("tests/reliability/test_coexistence.py::test_what_is_attached_is_gone_where_ddtrace_is_the_api",),
     ),
     Row(
+        "A stream that a mock or a cache has in memory",
+        (),
+        _named(
+            f"{_E2E}test_streams_in_memory.py::test_",
+            "a_stream_in_memory_is_looked_at its_usage_counts",
+        ),
+    ),
+    Row(
         "A client subclass whose `send` makes the request anew",
         (),
         _named(

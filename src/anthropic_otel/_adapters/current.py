@@ -55,8 +55,13 @@ class RunningCall:
         """Whether `http_client` is the call's own."""
         return self._http_client_id == id(http_client)
 
+    @property
+    def has_opened(self) -> bool:
+        """Whether a send of this call has returned a body that the app may read yet."""
+        return bool(self._opened)
+
     def opened(self, response: Any, attempt: Attempt) -> None:
-        """Notes that a send of this call has returned `response`, whose body is open."""
+        """Notes that a send of this call has returned `response`, whose body is open, or a stream in memory."""
         self._opened.append((weakref.ref(response), attempt))
 
     def attempt_of(self, response: Any) -> Attempt | None:

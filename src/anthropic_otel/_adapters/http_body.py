@@ -26,8 +26,11 @@ from anthropic_otel._core.timeline import peer_of, version_of
 
 
 def received(send: Send, response: Any) -> bool:
-    """Takes the response of a send, and follows its body. Returns whether that is open. Never raises."""
-    attempt, observed = send.attempt, False
+    """Takes the response of a send, and follows its body. Never raises.
+
+    Returns whether that is open, or a stream that is in memory, which the app reads yet: of a mock or of a cache.
+    """
+    attempt, observed, in_memory = send.attempt, False, False
     try:
         headers, extensions, closed = messages.headers_of(response), response.extensions, response.is_closed
         version, stream = extensions.get("http_version"), extensions.get("network_stream")
@@ -42,11 +45,15 @@ def received(send: Send, response: Any) -> bool:
             content if isinstance(content, bytes) else None,
         )
         observed = not closed and _observe(response, attempt, headers)
+        answer = attempt.answer
+        in_memory = isinstance(content, bytes) and answer is not None and answer.is_asked_for_as_stream
+        if in_memory:
+            attempt.begin_body().on_chunk(content)
     except Exception as error:
         report("received", error)
     if not observed:
         attempt.end(End.READ)
-    return observed
+    return observed or in_memory
 
 
 def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:

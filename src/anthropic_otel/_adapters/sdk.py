@@ -155,7 +155,7 @@ class _Running:
         """The body that the app gets with `result`, `None` for one that is in memory."""
         try:
             has_middleware = bool(getattr(self._client, "middleware", None))
-            if not has_middleware and not self._running.call.has_open_bodies:
+            if not has_middleware and not self._running.has_opened:
                 return None
             response = getattr(result, "response", None) or getattr(result, "http_response", None)
             attempt = self._running.attempt_of(response)

@@ -29,6 +29,11 @@ class Answer:
         """Whether it is HTML by its content type."""
         return self._content is Content.PAGE
 
+    @property
+    def is_asked_for_as_stream(self) -> bool:
+        """Whether the app has asked for an event stream."""
+        return self._expected is Expected.EVENT_STREAM
+
     def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
         """What is to look at its body, `None` if nothing of it has to be known. `by_names` is that of its request."""
         if self._expected is Expected.JSON:
