@@ -158,3 +158,15 @@ def test_a_list_is_laid_out_for_a_person_and_whole_for_a_program(
     narrow = invoke(*arguments).output
     assert max(map(len, narrow.splitlines())) <= 60 < max(map(len, wide.splitlines()))
     assert narrow.split() == wide.split()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.interpreter
+@pytest.mark.parametrize("arguments", [["why", "529"], ["docs", "usage"]])
+def test_an_output_that_is_full_is_a_sentence(arguments: list[str]) -> None:
+    """Whether it is noticed while it is written or at the end."""
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "anthropic_otel.cli", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["Error: the output cannot be written: No space left on device"]

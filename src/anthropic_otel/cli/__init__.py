@@ -5,8 +5,10 @@ Rule: importing this package needs no extra, so that a missing one is a sentence
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from typing import NoReturn
 
 _EXTRA = ("click", "rich")
 
@@ -20,7 +22,22 @@ def main() -> None:
         if error.name not in _EXTRA:
             raise
         sys.exit("The command line needs two more packages: pip install 'anthropic-otel[cli]'")
-    cli()
+    try:
+        try:
+            cli()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        _give_up_output(error)
+
+
+def _give_up_output(error: OSError) -> NoReturn:
+    """Says that the output cannot be written, as on a full disk; nothing, if its reader has left, as `head` does."""
+    if error.filename is not None:
+        raise error
+    # What is left in the buffer is written when the interpreter ends, and would fail again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1 if error.errno == errno.EPIPE else f"Error: the output cannot be written: {error.strerror}")
 
 
 def _open_what_is_closed() -> None:
