@@ -96,6 +96,28 @@ def test_a_client_that_is_closed_is_named(stack: Stack, sim: Simulator) -> None:
     assert [attempt.error_type for attempt in telemetry.attempts] == [None, "client_closed"]
 
 
+@of(ASYNC)
+def test_a_client_that_is_closed_while_a_request_waits_is_named(stack: Stack, sim: Simulator) -> None:
+    """A shutdown closes the client under a request: to aiohttp that is as if the server had gone."""
+
+    async def main() -> None:
+        client = http_client(stack)
+        sdk = anthropic.AsyncAnthropic(base_url=sim.base_url, api_key=SECRET, http_client=client, max_retries=0)
+        task = asyncio.ensure_future(_create(sdk))
+        while not sim.requests:
+            await asyncio.sleep(0.01)
+        await client.aclose()
+        with pytest.raises(anthropic.APIConnectionError):
+            await task
+
+    sim.play("read_timeout")
+    with capture() as telemetry:
+        asyncio.run(main())
+    [attempt] = telemetry.attempts
+    assert (attempt.error_type, attempt.outcome) == ("client_closed", "failed")
+    assert attempt.phase == "wait"
+
+
 @of(SDK_STACKS)
 def test_an_international_host_is_no_proxy(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is connected to in another form than it was written in, by which it could be taken for a proxy's."""

@@ -305,11 +305,16 @@ class Sending:
         if self._trace is not None:
             self._restore()
         if error is not None:
-            # The libraries note the request that failed, which may be the one after a redirect.
-            self._ended_at(getattr(error, "_request", None))
+            self._look_at_failure(error)
         self.request = self._http_client = self._response = self._extensions = self._trace = None
         if error is not None:
             self.send.failed(error)
+
+    @guarded(None)
+    def _look_at_failure(self, error: BaseException) -> None:
+        # The libraries note the request that failed, which may be the one after a redirect.
+        self._ended_at(getattr(error, "_request", None))
+        self.send.attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
 
     @guarded(None)
     def _ended_at(self, request: Any) -> None:

@@ -47,6 +47,7 @@ class Attempt:
     - `status`, `response`: of the response to this very request; `None` without one. `answer`: that of a 2xx.
     - `api_error`: the error that the API said in the body, as far as the app has read that.
     - `retry_stop`: why the SDK does not retry after it; `None` where it does, or nothing failed.
+    - `client_closed`: whether the app had closed the HTTP client when the send failed.
     - `on_end`: called once, after the recorder has been told of the end.
     """
 
@@ -58,6 +59,7 @@ class Attempt:
         "answer",
         "api_error",
         "cause",
+        "client_closed",
         "duration",
         "error_headers",
         "error_type",
@@ -118,6 +120,7 @@ class Attempt:
         self.error_type: str | None = None
         self.api_error: ApiError | None = None
         self.cause: Cause | None = None
+        self.client_closed = False
         self.exception_type: str | None = None
         self.retry_stop: RetryStop | None = None
         self.duration = 0

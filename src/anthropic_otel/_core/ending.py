@@ -16,6 +16,7 @@ Rule: the functions here read an attempt and change nothing of it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -106,11 +107,25 @@ def of_exception(attempt: Attempt, error: BaseException) -> Ending:
         return _failed(str(status), exception_type=name)
     if cause.word is NetworkCause.SERVER_DISCONNECTED and timeline.send_error is not None:
         cause = timeline.send_error
+    if attempt.client_closed and cause.word in _GONE:
+        # By the app, which not every transport tells.
+        cause = replace(cause, word=NetworkCause.CLIENT_CLOSED)
     if cause.word is NetworkCause.POOL_TIMEOUT:
         phase = Phase.POOL
     answered = status is not None and not followed
     phase = phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT)
     return Ending(AttemptOutcome.FAILED, cause.word.value, cause, name, phase=phase, of_earlier_hop=followed)
+
+
+_GONE: Final = frozenset(
+    {
+        NetworkCause.SERVER_DISCONNECTED,
+        NetworkCause.CONNECTION_RESET,
+        NetworkCause.CONNECTION_ERROR,
+        NetworkCause.INCOMPLETE_BODY,
+    }
+)
+"""What the closing of a client may look like."""
 
 
 def _of_lost(attempt: Attempt) -> Ending:
