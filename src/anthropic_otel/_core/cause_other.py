@@ -1,7 +1,7 @@
-"""What is said by the libraries that fetch credentials within a send, and by the standard library.
+"""The causes that the exceptions of credential libraries and of Python's standard library stand for.
 
-Amazon's and Google's use requests, urllib3 or urllib. What failed below these has been looked at before: here is what
-their own types say.
+Credentials may be fetched within a send. Amazon's and Google's libraries do that by urllib3, requests or urllib. Other
+modules look at the exceptions below theirs first. This one goes by the types of their own.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The `error.type` of a call: the word that the SDK's own span uses, so that both agree.
 
+The API's own error types are listed in `semconv`. The `error.type` of an attempt is in `ending`.
+
 Rule: the words and their order are those of `error_type` in the SDK's `_tracing.py` (1.14 and later), held by a
 contract test. One thing differs: the word is on a metric too, so a type that the API does not document is not
 passed on; the status stands in for it.

@@ -1,4 +1,6 @@
-"""How the body of a streamed answer ended: the events that decide it, and the answer itself.
+"""How a stream ended: which events decide that, what each of them means, and the result (`StreamEnd`).
+
+The bytes of a stream are split into events by `event_stream` and `aws_event_stream`.
 
 Rule: an event counts when it is dispatched, as in the SDK: an SSE event at its blank line, a frame of AWS at its last
 byte. While a stream runs, no event is parsed further than to its name, but for an `error` event, which is the last.
