@@ -127,6 +127,11 @@ def wrapper(*args: Any) -> None:
     function(*args)
 
 
+def unnamed(*_: Any) -> None:
+    """A handler that does not name what it is given."""
+    raise SoftTimeLimit
+
+
 @pytest.fixture
 def handled(request: pytest.FixtureRequest) -> Iterator[None]:
     """The handler of the test is that of SIGUSR1."""
@@ -137,9 +142,9 @@ def handled(request: pytest.FixtureRequest) -> Iterator[None]:
 
 HANDLERS = pytest.mark.parametrize(
     "handled",
-    [function, Handlers().method, Handlers(), functools.partial(function), wrapper],
+    [function, Handlers().method, Handlers(), functools.partial(function), wrapper, unnamed],
     indirect=True,
-    ids=["function", "method", "object", "partial", "wrapper"],
+    ids=["function", "method", "object", "partial", "wrapper", "unnamed"],
 )
 
 

@@ -92,4 +92,12 @@ def is_of_the_app(error: BaseException) -> bool:
 
 def _arguments(frame: FrameType) -> list[object]:
     code, values = frame.f_code, frame.f_locals
-    return [values.get(name) for name in code.co_varnames[: code.co_argcount]]
+    found = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
+    if code.co_flags & _HAS_REST:
+        rest = values.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount])
+        found += rest if isinstance(rest, tuple) else ()
+    return found
+
+
+_HAS_REST: Final = 0x04
+"""`inspect.CO_VARARGS`: the function takes `*args`."""
