@@ -30,13 +30,13 @@ This page is generated from the code by `python docs/generate.py`. Names are the
 
 - A **call** is one invocation of an SDK method, with every retry and the reading of the body it returns.
 - An **attempt** is one HTTP request the SDK sends within a call. A retry is a further attempt of the same call.
-- **Backoff** is the time in a call in which no attempt is active.
+- **Backoff** is the time in a call when no attempt is running.
 - A **phase** is the part of an attempt that is under way: {phases}. The phases of an attempt add up to its duration.
 - The **cause** is the one word that says why the network failed an attempt.
 
 An attempt's **outcome** is one of {attempt_outcomes}. A call's is one of {call_outcomes}: *recovered* after a failed
 attempt, *exhausted* when the last of its retries failed too, *failed* when it was not retried, *cancelled* when the app
-stopped it, *abandoned* when the app did not read it to its end. The event stream of an agent's session that the SDK's
+stopped it, *abandoned* when the app stopped reading before the end. The event stream of an agent's session that the SDK's
 own runner reads is *recovered* too when it breaks off: the runner opens another, and the app sees nothing.
 """
 

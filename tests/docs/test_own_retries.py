@@ -97,7 +97,7 @@ def test_a_fallback_below_the_sdk_is_one_call_that_recovered(
     sim: Simulator, recorded: Telemetry, example: Example
 ) -> None:
     """With two attempts in one trace, and nothing of the error budget burnt."""
-    client = example.run("A fallback inside of the call")["client"]
+    client = example.run("A fallback inside the call")["client"]
     sim.play("http_529")
     assert client.messages.create(**REQUEST).content
     assert outcomes(recorded) == {"recovered": 1}
@@ -127,7 +127,7 @@ def test_without_a_span_each_turn_is_a_trace_of_its_own(sim: Simulator, recorded
 
 def test_an_own_counter_counts_who_was_served(sim: Simulator, recorded: Telemetry, example: Example) -> None:
     """One question that the fallback answered, and one that nobody did."""
-    answer = example.run("An error budget of your own")["answer"]
+    answer = example.run("Your own error budget")["answer"]
     sim.play("http_529")
     assert answer(**REQUEST).content
     sim.play("http_529", "http_529")

@@ -91,7 +91,7 @@ def _remedy_of(status: int) -> str:
     if status == _TOO_MANY:
         return "the way is open; your rate limit is used up: wait, or have it raised"
     if status >= 500:
-        return "the way is open; the API has trouble: https://status.anthropic.com"
+        return "the way is open; the API has trouble: https://status.claude.com"
     if 300 <= status < 400:
         return f"a redirect that the SDK does not follow: put its target into {NAME}"
     return "the way is open; show the request id to the API's support"
