@@ -92,6 +92,7 @@ def instrument(
         sdk_only=sdk_only,
     )
     if client is None and INSTRUMENTATION.is_instrumented:
+        INSTRUMENTATION.patch_again()
         return
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         _warn_of_free_threading()

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from anthropic_otel._adapters import http_send, sdk
 from anthropic_otel._adapters.http_send import SendPatches
-from anthropic_otel._adapters.patches import Patch, imported
+from anthropic_otel._adapters.patches import Patch, another_copy_was_met, imported
 from anthropic_otel._core.guard import log
 from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
@@ -51,6 +51,8 @@ class Instrumentation:
         self.process: Runtime | None = None
         self._sends: Final = SendPatches(self)
         self._calls: list[Patch] = []
+        self._sdk: object = None
+        """The SDK that was patched last."""
         self._marked: list[weakref.ref[Any]] = []
         self._joined: list[Recorder] = []
         """Those that have joined, and that every runtime made from now on has beside its own."""
@@ -94,6 +96,10 @@ class Instrumentation:
         for recorder in self._joined:
             runtime.recorders.join(recorder)
         return runtime
+
+    def patch_again(self) -> None:
+        """Patches copies of the libraries that were imported since, as by a reloader, if there are any."""
+        self._patch()
 
     def patch_imported(self) -> None:
         """Patches what the app has imported by now, for those that have joined."""
@@ -225,15 +231,18 @@ class Instrumentation:
         return True
 
     def _patch_sdk(self) -> None:
-        if self._calls:
-            return
         try:
             import anthropic
         except ImportError:
             # Apps reach the Messages API without the SDK too.
             return
-        self._calls = sdk.patch(anthropic, self)
-        if not self._calls:
+        if self._calls and self._sdk is anthropic:
+            return
+        # Another one after a reloader has imported it anew: clients of both may be in use.
+        self._sdk = anthropic
+        found = sdk.patch(anthropic, self)
+        self._calls += found
+        if not found and not another_copy_was_met():
             log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
 
     def _unpatch(self) -> None:

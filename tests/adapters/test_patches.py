@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from anthropic_otel._adapters import http_send, patches
+from anthropic_otel._adapters import http_send, models, patches, raw_replies, sdk
 from anthropic_otel._adapters.patches import Patch, Wrap, is_patched_by_another_copy, patchable
 
 
@@ -23,32 +23,38 @@ def cls() -> type[Any]:
     return type("Fresh", (), {"send": Client.__dict__["send"]})
 
 
-def vendored(module: str, wrapper: str, *first: object) -> Wrap:
-    """`wrapper` of the library's own module `module`, as another copy of the library has it."""
-    own = importlib.import_module(f"anthropic_otel._adapters.{module}")
-    spec = importlib.util.spec_from_file_location(f"vendored.{own.__name__}", own.__file__)
+def another_copy(*, vendored: bool) -> Any:
+    """The module of patches, as another copy of the library has it: one in another package, or one imported before."""
+    name = f"vendored.{patches.__name__}" if vendored else patches.__name__
+    spec = importlib.util.spec_from_file_location(name, patches.__file__)
     assert spec is not None
     assert spec.loader is not None
     copy = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(copy)
-    return functools.partial(getattr(copy, wrapper), *first)
+    return copy
 
 
-@pytest.mark.parametrize(
-    ("module", "wrapper", "first"),
+WRAPPERS = pytest.mark.parametrize(
+    "wrap",
     [
-        *(("http_send", name, [None]) for name in ("_sync_send", "_async_send")),
-        *(("sdk", name, [None, None]) for name in ("_sync_request", "_async_request")),
-        ("models", "wrap_build_request", []),
+        *(functools.partial(wrap, cast("Any", None)) for wrap in (http_send._sync_send, http_send._async_send)),
+        *(functools.partial(wrap, *cast("Any", (None, None))) for wrap in (sdk._sync_request, sdk._async_request)),
+        models.wrap_build_request,
+        raw_replies._sync_parse,
     ],
+    ids=["send", "async send", "request", "async request", "build", "parse"],
 )
+
+
+@WRAPPERS
 @pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("vendored", [True, False], ids=["vendored", "imported before"])
 def test_what_another_copy_of_the_library_has_patched_is_left_to_it(
-    cls: type[Any], module: str, wrapper: str, first: list[None], active: bool, caplog: pytest.LogCaptureFixture
+    cls: type[Any], wrap: Wrap, vendored: bool, active: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two copies would record everything twice, so the second leaves it and says so once; not after an undo."""
     patches._warn_of_another_copy.cache_clear()
-    Patch(cls, "send", vendored(module, wrapper, *first)).active = active
+    another_copy(vendored=vendored).Patch(cls, "send", wrap).active = active
     assert is_patched_by_another_copy(cls, "send") is active
     assert [patchable(cls, "send") for _ in range(2)] == [not active] * 2
     assert ["Another copy" in message for message in caplog.messages] == [True] * active

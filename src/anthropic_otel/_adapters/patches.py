@@ -79,27 +79,24 @@ def imported(name: str) -> Any:
 
 
 def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
-    """Whether another copy of this library, as one that is vendored, has an active patch there.
+    """Whether another copy of this library has an active patch there: one that is vendored, or that was imported before
+    a reloader has imported the library anew.
 
-    Its function is known by the module that it is from, and its patch by the variable of the function.
+    A patch is a variable of the function that it put there, and has the class of its copy.
     """
     function: Any = cls.__dict__.get(name)
-    module = getattr(function, "__globals__", {}).get("__name__", "")
-    if not any(module != own and module.endswith(f".{own}") for own in _OWN_MODULES):
-        return False
-    variables = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
+    variables = dict(zip(code.co_freevars, cells, strict=True)) if code is not None else {}
     patch = variables["patch"].cell_contents if "patch" in variables else None
+    kind = type(patch)
+    if kind is Patch or kind.__name__ != Patch.__name__ or not f".{kind.__module__}".endswith(f".{__name__}"):
+        return False
     return bool(getattr(patch, "active", False))
-
-
-_OWN_MODULES: Final = tuple(
-    f"anthropic_otel._adapters.{name}" for name in ("http_send", "sdk", "models", "raw_replies")
-)
 
 
 def patchable(cls: type[Any], name: str) -> bool:
     """Whether `cls` itself defines `name` as a method: not as a mock, which is to be seen as it is, and not patched by
-    another copy of this library, which would record everything twice.
+    another copy of this library: two would record everything twice, and only the first has the counters.
     """
     if is_patched_by_another_copy(cls, name):
         _warn_of_another_copy()
@@ -110,3 +107,8 @@ def patchable(cls: type[Any], name: str) -> bool:
 @functools.lru_cache(maxsize=1)
 def _warn_of_another_copy() -> None:
     log.warning("Another copy of anthropic_otel records this process already; this one leaves it to that")
+
+
+def another_copy_was_met() -> bool:
+    """Whether something was left to another copy of this library."""
+    return _warn_of_another_copy.cache_info().currsize > 0

@@ -1,0 +1,65 @@
+"""Modules that a reloader has imported anew, in a process that goes on: another copy of the library, or of the SDK."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.interpreter
+
+PROGRAM = """
+import json, sys
+import anthropic
+import anthropic_otel
+from anthropic_otel.simulator import Simulator
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+reader = InMemoryMetricReader()
+provider = MeterProvider([reader])
+
+
+def anew(name):
+    for module in [each for each in sys.modules if each.partition(".")[0] == name]:
+        del sys.modules[module]
+    return __import__(name)
+
+
+def create(sdk):
+    simulator.play("http_529")
+    with sdk.Anthropic(base_url=simulator.base_url, api_key="none") as client:
+        client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "Hi"}])
+
+
+with Simulator() as simulator:
+    anthropic_otel.instrument(meter_provider=provider)
+    create(anthropic)
+    if sys.argv[1] == "anthropic":
+        anthropic = anew("anthropic")
+    else:
+        anthropic_otel = anew("anthropic_otel")
+    anthropic_otel.instrument(meter_provider=provider)
+    create(anthropic)
+
+found = {}
+for metric in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics:
+    points = metric.data.data_points
+    found[metric.name] = sum(getattr(point, "count", 0) or getattr(point, "value", 0) for point in points)
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("module", ["anthropic", "anthropic_otel"])
+def test_a_module_that_is_imported_anew_is_recorded_once(module: str) -> None:
+    """Two calls of two attempts are two and four, by the first copy of the library, with calls of either of the SDK."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, module], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)
+    assert counts["anthropic.client.call.duration"] == 2
+    assert counts["anthropic.client.attempt.started"] == counts["anthropic.client.attempt.duration"] == 4
+    assert counts["anthropic.client.call.retries"] == 2
+    warning = "Another copy of anthropic_otel records this process already; this one leaves it to that"
+    assert done.stderr.splitlines() == [warning] * (module == "anthropic_otel")
