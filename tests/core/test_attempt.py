@@ -283,6 +283,27 @@ def test_a_status_without_a_body_is_an_answer(runtime: Runtime, status: int) -> 
     assert attempt.outcome is AttemptOutcome.COMPLETED
 
 
+@pytest.mark.parametrize(
+    ("body", "error_type", "api_error"),
+    [
+        (b'{"type": "error", "error": {"type": "overloaded_error"}}', "unexpected_content", "overloaded_error"),
+        (b' {"error": "no channel"}', "unexpected_content", None),
+        (b'{"data": [{"type": "error"}]}', None, None),
+        (b"[]", None, None),
+    ],
+)
+def test_an_error_is_no_answer_to_another_operation(
+    runtime: Runtime, body: bytes, error_type: str | None, api_error: str | None
+) -> None:
+    """A gateway's error with status 200 is none to whatever was asked; what it says of its type is told."""
+    target = target_of("GET", "https", "api.anthropic.com", None, "/v1/models")
+    attempt = runtime.lone_attempts(0).begin_attempt(RequestFacts(target))
+    attempt.responded(200, JSON, body=body)
+    attempt.end(End.READ)
+    assert attempt.error_type == error_type
+    assert (attempt.api_error.type if attempt.api_error is not None else None) == api_error
+
+
 @pytest.mark.parametrize("status", [204, 205])
 def test_a_status_without_a_body_is_no_message(attempt: Attempt, status: int) -> None:
     """A message is never empty: what has no body is no answer to a request for one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
-from anthropic_otel._core.content import MAX_START, Content, Expected, is_json, is_message
+from anthropic_otel._core.content import MAX_START, Content, Expected, is_error, is_json, is_message
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.reading import BodyReader, StartOfBody
 from anthropic_otel._core.stream_end import StreamEnd
@@ -52,7 +52,8 @@ class Answer:
         if self._expected in _JSON and of_message and start is not None:
             self.is_unexpected = not is_message(start, whole=whole)
         elif self._expected in _JSON and not may_be_empty:
-            self.is_unexpected = is_stream or not is_json(self._content, start)
+            no_json = is_stream or not is_json(self._content, start)
+            self.is_unexpected = no_json or (start is not None and is_error(start))
 
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
         """Whether an event stream was asked for and something else was sent: by its type, or by its first byte."""

@@ -90,9 +90,14 @@ def is_message(body: bytes, *, whole: bool) -> bool:
     A message is a JSON object. A gateway may send one as HTML or as a stream, and an error as a 200.
     """
     text = body.strip(_BLANK + b"\0")
-    return text[:1] == b"{" and (not whole or text[-1:] == b"}") and _ERROR.match(text, 0, MAX_START) is None
+    return text[:1] == b"{" and (not whole or text[-1:] == b"}") and not is_error(text)
+
+
+def is_error(start: bytes) -> bool:
+    """Whether a body that begins so is the error of an API in JSON, whatever its status says."""
+    return _ERROR.match(start, 0, MAX_START) is not None
 
 
 MAX_START: Final = 64
 """How much of a body is looked at for what it is."""
-_ERROR: Final = re.compile(rb'\{\s*"(?:type"\s*:\s*"error"|error"\s*:\s*[{"])')
+_ERROR: Final = re.compile(rb'\s*\{\s*"(?:type"\s*:\s*"error"|error"\s*:\s*[{"])')
