@@ -15,8 +15,8 @@ from anthropic_otel._render.styled import Line, Piece, Style
 from anthropic_otel._render.terminal import Terminal
 from anthropic_otel.cli.docs.links import resolved
 from anthropic_otel.cli.docs.pages import RUNBOOKS, WHY, documents
+from anthropic_otel.cli.why.chains import Failure
 from anthropic_otel.cli.why.pages import CHECK, FIX, Page, pages
-from anthropic_otel.cli.why.reading import Failure
 
 _BARE: Final = (
     "The text has only the sentence of the SDK, which never says why. Log the exception with its traceback "

@@ -1,0 +1,185 @@
+"""What a printed exception says: how the app saw it, what lay beneath, and the word that explains it.
+
+Rule: an exception that has nothing to do with the API or the network says nothing. One of the SDK that says no more
+than "Connection error." stays, without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from anthropic_otel._core.semconv import OTHER, NetworkCause, Phase
+from anthropic_otel.cli.why import revive
+from anthropic_otel.cli.why.pages import pages
+from anthropic_otel.cli.why.printed import Printed
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failure.
+
+    - `shown`: the exception as the app saw it, or what the library logged.
+    - `beneath`: what lay under it, empty if nothing else was printed.
+    - `word`: the word whose page explains it, `None` where the text does not say.
+    - `errno`: the system's name of the error, if there is one.
+    - `bare`: whether the text has only the SDK's sentence, and not what caused it.
+    """
+
+    shown: str
+    beneath: str = ""
+    word: str | None = None
+    errno: str | None = None
+    bare: bool = False
+
+
+_SDK: Final = frozenset({"anthropic", "litellm"})
+_NETWORK: Final = frozenset(
+    {
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "aiohttp",
+        "ssl",
+        "socket",
+        "botocore",
+        "google",
+        "requests",
+        "urllib3",
+    }
+)
+_SHORTEST: Final = 160
+_STATUS: Final = re.compile(r"\b(?:[Ee]rror code: |HTTP/[\d.]+ )([1-5]\d\d)\b")
+_TYPE: Final = re.compile(r"['\"]type['\"]: ?['\"](\w+)['\"]")
+_CODE: Final = re.compile(r"['\"]error_code['\"]: ?['\"](\w+)['\"]")
+_UNDER_ANY_STATUS: Final = ("billing_error", "overloaded_error")
+"""The types that say more than the status, under which they come: they come under others than their own."""
+_LOW_CREDIT: Final = "credit balance is too low"
+NO_KEY: Final = "Could not resolve authentication method"
+LONG_REQUEST: Final = "Streaming is required for operations that may take longer than 10 minutes"
+
+
+def of_chain(chain: Sequence[Printed]) -> Failure | None:
+    """What a printed chain says, outermost first; `None` if it is no failure of the SDK or of the network."""
+    top = next((at for at, each in enumerate(chain) if each.root in _SDK), None)
+    if top is not None:
+        chain = chain[top:]
+    told = _of_api(chain[0])
+    if told is not None:
+        return told
+    by_sdk = top is not None or any("/anthropic/" in frame.file for each in chain for frame in each.frames)
+    if by_sdk and chain[0].name == "JSONDecodeError":
+        return Failure(_shown(chain[0]), "", "invalid_event" if _in_stream(chain[0]) else "unexpected_content")
+    rest = chain[1:] if top is not None else chain
+    if not rest:
+        return bare(chain[0])
+    cause = revive.cause(rest)
+    word = cause.word.value
+    if word == OTHER and cause.phase is Phase.CONNECT:
+        # As aiohttp prints it, without the system's number.
+        word = NetworkCause.CONNECTION_ERROR.value
+    if word == OTHER and not by_sdk:
+        return None
+    if not by_sdk and not any(each.root in _NETWORK or _is_of_network(each) for each in chain):
+        return None
+    return Failure(_shown(chain[0]), _beneath(chain), word, cause.errno)
+
+
+def _in_stream(printed: Printed) -> bool:
+    """Whether the SDK was reading a stream, and not a whole answer."""
+    return any(frame.file.endswith("_streaming.py") for frame in printed.frames)
+
+
+def _is_of_network(printed: Printed) -> bool:
+    return printed.name in _NETWORK_NAMES
+
+
+_NETWORK_NAMES: Final = frozenset(
+    {"ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError"}
+    | {"TimeoutError", "OSError", "gaierror", "SSLError", "SSLCertVerificationError", "SSLEOFError", "RuntimeError"}
+)
+"""Without a library's name before them, and `RuntimeError`, by which asyncio says that a loop is closed."""
+
+
+def _of_api(printed: Printed) -> Failure | None:
+    """An error that the API has told, or that the SDK raises before it sends anything."""
+    text = printed.message
+    if NO_KEY in text:
+        return Failure(_shown(printed), "", "request_not_sent")
+    if LONG_REQUEST in text:
+        return Failure(_shown(printed), "", "client_error")
+    if printed.root not in _SDK and printed.type.partition(".")[0] not in _SDK:
+        return None
+    word = told(text) or _by_name(printed)
+    if word is None:
+        return None
+    page = pages().get(word)
+    return Failure(f"{printed.name}{in_brief(text)}", "", page.word if page is not None else word)
+
+
+def _by_name(printed: Printed) -> str | None:
+    """What the class alone says, where the answer was not of the API: its text is then whatever a gateway wrote."""
+    if printed.name in ("APIConnectionError", "APITimeoutError"):
+        return None
+    if printed.name == "InternalServerError":
+        return "5xx"
+    if printed.name == "APIStatusError":
+        return OTHER if "{" in printed.message else "4xx"
+    return printed.name if printed.name in pages() else None
+
+
+def told(text: str) -> str | None:
+    """The most special word that the text of an error of the API has a page for."""
+    code = _CODE.search(text)
+    types = [each for each in _TYPE.findall(text) if each != "error"]
+    status = _STATUS.search(text)
+    words = [code[1] if code is not None else None, "billing_error" if _LOW_CREDIT in text else None]
+    by_status = status[1] if status is not None else None
+    words += [*(each for each in types if each in _UNDER_ANY_STATUS), by_status, *types]
+    for word in words:
+        if word is not None and word in pages():
+            return word
+    return f"{by_status[0]}xx" if by_status is not None and by_status[0] in "345" else None
+
+
+def in_brief(text: str) -> str:
+    """The status, the type and the code of an error of the API: its message may quote what the app has sent."""
+    status, code = _STATUS.search(text), _CODE.search(text)
+    types = [each for each in _TYPE.findall(text) if each != "error"]
+    words = [*([status[1]] if status else []), *types[:1], *([code[1]] if code else [])]
+    return f": {' '.join(words)}" if words else ""
+
+
+def bare(printed: Printed) -> Failure | None:
+    if printed.root in _SDK and printed.name in ("APIConnectionError", "APITimeoutError"):
+        word = "client_timeout_error" if printed.name == "APITimeoutError" else None
+        return Failure(_shown(printed), "", word, bare=True)
+    if printed.root in _SDK:
+        # `CredentialsError` and those below it; of others only the name is known.
+        cause = revive.cause((printed,)).word.value
+        return Failure(_shown(printed), "", cause if cause != OTHER else "client_error")
+    return None
+
+
+def _shown(printed: Printed) -> str:
+    """The class without its module, and what a library, not an app, has written."""
+    fixed = printed.message.startswith(("Connection error", "Request timed out"))
+    if printed.root in _SDK and not fixed:
+        return printed.name
+    message = printed.message if printed.root != "anthropic" else re.split(r"(?<=[.]) ", printed.message)[0]
+    return short(f"{printed.name}: {message}" if message else printed.name)
+
+
+def _beneath(chain: Sequence[Printed]) -> str:
+    """The innermost exception that has something to say."""
+    if len(chain) < 2:
+        return ""
+    inner = next((each for each in reversed(chain[1:]) if each.message), chain[-1])
+    return short(inner.message if inner.message.startswith("[") else f"{inner.name}: {inner.message}".rstrip(": "))
+
+
+def short(text: str) -> str:
+    return text if len(text) <= _SHORTEST else text[: _SHORTEST - 3] + "..."

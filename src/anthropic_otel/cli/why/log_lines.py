@@ -1,0 +1,112 @@
+"""What a single line of a log says: it names an exception, quotes the system, or is the library's own.
+
+Rule: a line of source, which a traceback quotes, says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from anthropic_otel._core.semconv import OTHER
+from anthropic_otel.cli.why import revive
+from anthropic_otel.cli.why.chains import LONG_REQUEST, NO_KEY, Failure, bare, in_brief, of_chain, short, told
+from anthropic_otel.cli.why.pages import pages
+from anthropic_otel.cli.why.printed import Printed
+
+OWN: Final = re.compile(
+    r"(?:^|[\s\"'])([\w.]+) attempt \d+(?: of \d+)? failed after [\d.]+ s: (\w+)(?: \(([^()]*)\))?(, not retried)?"
+)
+"""The library's own log line, as `_otel.logs` writes it."""
+_NAMED: Final = re.compile(
+    r"\b((?:(?:anthropic|litellm|httpx2?|httpcore2?|aiohttp|ssl|socket|botocore|requests|urllib3)\.(?:\w{1,64}\.){0,6})"
+    r"[A-Z]\w*|API(?:Connection|Timeout|Status)Error|RateLimitError|OverloadedError|InternalServerError"
+    r"|AuthenticationError|PermissionDeniedError|NotFoundError|BadRequestError|Connection(?:Refused|Reset|Aborted)Error"
+    r"|gaierror|SSLCertVerificationError|SSLError|RemoteProtocolError|ConnectError|ReadError|ConnectTimeout|ReadTimeout"
+    r"|WriteTimeout|PoolTimeout|RequestTooLargeError)\b(?:: ?(.*)|\((.*)\))?"
+)
+_UNQUALIFIED: Final = re.compile(
+    r"^(?:API|RateLimit|Overloaded|InternalServer|Authentication|PermissionDenied|NotFound|BadRequest|RequestTooLarge)"
+)
+_SENTENCES: Final = re.compile(r"(?<![\w.])(Connection error\.|Request timed out(?:\.| or interrupted\.))")
+_QUOTED: Final = re.compile(r"(\[(?:Errno|WinError) -?\d+\] [^\n\"]*|\[SSL: \w+\][^\n\"]*|Event loop is closed)")
+_SOURCE: Final = re.compile(r"^[\s\d|❱>]{0,40}(?:raise|except) [\w.( ]")
+"""A line of source, as a traceback quotes it: it names an exception that may never have been raised."""
+_NEXT_PAIR: Final = re.compile(r"[\"'],? +[\w.]{1,64}=")
+"""The end of a value in logfmt, and the name of the next one."""
+
+
+def of_line(line: str) -> Iterator[Failure]:
+    """What a line of a log says, outside of any traceback: nothing, or one failure."""
+    if _SOURCE.match(line):
+        return
+    own = OWN.search(line)
+    if own is not None:
+        yield _of_own(own)
+        return
+    if NO_KEY in line or LONG_REQUEST in line:
+        yield Failure(short(line.strip()), "", "request_not_sent" if NO_KEY in line else "client_error")
+        return
+    named = _NAMED.search(line)
+    if named is not None:
+        printed = _of_name(named)
+        failure = of_chain((printed,))
+        if failure is None or failure.bare or not printed.message:
+            failure = _of_quoted(line, failure) or failure
+        if failure is not None:
+            yield failure
+            return
+    failure = _of_quoted(line) or _of_status(line) or _of_sentence(line)
+    if failure is not None:
+        yield failure
+
+
+def _of_own(found: re.Match[str]) -> Failure:
+    """By the API's own code where it has a page, else by the word that was logged."""
+    beside = [word.strip() for word in (found[3] or "").split(",")]
+    word = next((each for each in reversed(beside) if each in pages() and not each.startswith("phase")), found[2])
+    if found[2] in pages() and not found[2].isdigit():
+        word = found[2]
+    errno = next((each for each in beside if each.isupper()), None)
+    logged = f"logged by anthropic_otel: {found[2]}" + (f" ({found[3]})" if found[3] else "")
+    page = pages().get(word) or (pages().get(f"{word[0]}xx") if word.isdigit() else None)
+    return Failure(logged, "", page.word if page is not None else word, errno)
+
+
+def _of_name(found: re.Match[str]) -> Printed:
+    name, message = found[1], (found[2] if found[2] is not None else found[3]) or ""
+    if _UNQUALIFIED.match(name):
+        name = f"anthropic.{name}"
+    elif name in ("gaierror", "SSLCertVerificationError", "SSLError"):
+        name = f"{'socket' if name == 'gaierror' else 'ssl'}.{name}"
+    elif "." not in name and not name.startswith("Connection"):
+        name = f"httpx.{name}"
+    return Printed(name, _NEXT_PAIR.split(message, maxsplit=1)[0].strip().strip("'\""))
+
+
+def _of_quoted(line: str, above: Failure | None = None) -> Failure | None:
+    """An error of the system or of TLS that a line quotes without the class, below what the line names, if it does."""
+    found = _QUOTED.search(line)
+    if found is None:
+        return None
+    printed = Printed("RuntimeError" if found[1].startswith("Event") else "OSError", found[1])
+    cause = revive.cause((printed,))
+    if cause.word.value == OTHER:
+        return None
+    shown, beneath = (above.shown, short(found[1])) if above is not None else (short(found[1]), "")
+    return Failure(shown, beneath, cause.word.value, cause.errno)
+
+
+def _of_status(line: str) -> Failure | None:
+    """The text of a status error without its class."""
+    word = told(line) if "Error code: " in line else None
+    return Failure(f"Error code{in_brief(line)}", "", pages()[word].word) if word is not None else None
+
+
+def _of_sentence(line: str) -> Failure | None:
+    found = _SENTENCES.search(line)
+    if found is None:
+        return None
+    name = "APIConnectionError" if found[1].startswith("Connection") else "APITimeoutError"
+    return bare(Printed(f"anthropic.{name}", found[1]))
