@@ -174,9 +174,9 @@ class Instrumentation:
     # -- how it is undone ----------------------------------------------------------------------------------------------
 
     def uninstrument(self) -> None:
-        """Takes everything off again, but for those that have joined: they leave by themselves.
+        """Undoes every instrumentation. Recorders that have joined go on to record until they `leave`.
 
-        What another library has wrapped since becomes a pass-through.
+        Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
         """
         for runtime in self.runtimes():
             runtime.active = False
@@ -190,7 +190,7 @@ class Instrumentation:
             self._host()
 
     def uninstrument_process(self) -> None:
-        """Takes it off the process, and leaves the clients that were named one by one."""
+        """Undoes the instrumentation of the process. Clients that were named one by one stay instrumented."""
         if self.process is None:
             return
         self.process.active = False
@@ -199,7 +199,7 @@ class Instrumentation:
             self._unpatch()
 
     def uninstrument_client(self, client: Any) -> None:
-        """Takes it off one SDK client or HTTP client: one that was named, or one of an instrumented process."""
+        """Undoes the instrumentation of one SDK client or HTTP client. It may be one of an instrumented process."""
         http_client = client if http_send.is_client(client) else sdk.http_client_of(client)
         if http_client is None:
             return

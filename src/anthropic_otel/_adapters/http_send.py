@@ -159,11 +159,11 @@ def begin(
 
 
 Origin = RunningCall | Runtime
-"""What the attempts of a send belong to: a call, or no call, and by which runtime they are recorded."""
+"""Where a send comes from: a running call, or no call. Then it is the runtime that records the send."""
 
 
 def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
-    """What the attempts of a request belong to; `None` for a request that is no attempt."""
+    """The call that a request belongs to, or the runtime that records it without one; `None` if it is no attempt."""
     running = current_call.get()
     sent = messages.names_of(request)
     if running is not None:

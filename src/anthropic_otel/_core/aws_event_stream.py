@@ -93,7 +93,7 @@ class AwsEventStreamReader:
         return found if found is not None or not self._breaks_after() else Break.BEFORE_END
 
     def _breaks_after(self) -> bool:
-        """Whether the SDK fails for what came after the last frames, and none of these has decided."""
+        """Whether the SDK raises for the bytes after the last whole frame, before any event decided how it ends."""
         return self._decided_in is None and (self._broken or (len(self._rest) >= PRELUDE and not begins(self._rest)))
 
     def _take(self, text: bytes) -> Dispatched | None:

@@ -73,7 +73,7 @@ def frames_of(text: bytes) -> Iterator[bytes]:
 
 
 def event_in(frame: bytes) -> Event:
-    """The event of a frame. Raises `ValueError` where the SDK does not take it."""
+    """Reads the event of a whole frame. Raises `ValueError` if the SDK would reject the frame."""
     checksum = unpack_from("!I", frame, len(frame) - CRC)[0]
     if not begins(frame) or crc32(frame[:-CRC]) != checksum:
         raise ValueError("wrong checksum")
@@ -108,7 +108,7 @@ def headers_of(block: bytes) -> dict[str, str]:
 
 
 def error_of(headers: dict[str, str]) -> ApiError | None:
-    """What a frame says whose headers tell of an exception or an error; `None` for another frame."""
+    """The error that a frame reports by its headers; `None` for a frame that reports none."""
     if headers.get(":message-type") not in ("error", "exception"):
         return None
     exception, code = headers.get(":exception-type"), headers.get(":error-code")
@@ -121,7 +121,7 @@ def error_of(headers: dict[str, str]) -> ApiError | None:
 
 
 def event_of(headers: dict[str, str], payload: bytes) -> Event:
-    """The event in a frame. Raises `ValueError` where the SDK does not take it."""
+    """Reads the event in a frame's payload. Raises `ValueError` if the SDK would reject the payload."""
     if headers.get(":event-type") != "chunk":
         return None, b""
     content = _content_of(payload)

@@ -1,7 +1,6 @@
 """How an attempt ended: its outcome and, of a failure, the word for it.
 
-
-Where several words fit for what failed it, the first of this list is its `error.type`:
+Where several words fit a failure, the first that applies in this list is its `error.type`:
 
 1. the status, if the SDK fails for it: every one that is not 2xx (not the redirect before `too_many_redirects`, nor
    one that was followed before the network failed);
@@ -129,7 +128,7 @@ _GONE: Final = frozenset(
 
 
 def _of_lost(attempt: Attempt) -> Ending:
-    """Nobody has told an event hook how it ended, but the transport may have told why."""
+    """The ending of an attempt whose end no event hook saw: unknown, but for a proxy that refused its tunnel."""
     refused = Cause(NetworkCause.PROXY_ERROR, None, Phase.CONNECT) if attempt.timeline.tunnel_refused else None
     return _failed(refused.word.value, cause=refused) if refused is not None else UNKNOWN
 

@@ -15,15 +15,15 @@ class Invocation:
 
     - `operation`: the operation's name, `None` where only the request's URL tells it.
     - `model`, `stream`: the model that was asked for, and whether a stream was.
-    - `by_names`: as of `RequestFacts`.
+    - `by_names`: whether the SDK goes by the names of a stream's events, and not by the types in their data.
     - `provider`: the `gen_ai.provider.name` of the platform.
     - `address`, `port`: those of the client's base URL.
     - `max_retries`: how often the SDK may retry, `None` where it is unknown.
     - `sdk_makes_span`: whether the SDK is expected to make the call span itself, and `sdk_tracer_provider` by which
       provider; `None` is the global one, or that it makes none.
     - `propagate_context`: whether trace context may be sent.
-    - `reopens`: whether the SDK itself opens a stream of events again that breaks off, as its runner of an agent's
-      session does: the app sees nothing of it.
+    - `reopens`: whether the SDK reconnects a stream of events that breaks off, so that the app sees no failure. Its
+      runner of an agent's session does.
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
     """
 

@@ -283,7 +283,7 @@ class JsonTypes:
         self.code: str | None = None
 
     def feed(self, piece: bytes) -> None:
-        """Takes the next piece. What was found before stays."""
+        """Searches the next piece. The first match of each kind is kept."""
         text = self._before + piece
         for key, value in _TYPES.findall(text):
             word = value.decode("ascii", "replace")

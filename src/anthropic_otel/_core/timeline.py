@@ -145,7 +145,7 @@ class Timeline:
         self.enter(Phase.CONNECT if self._tunnelling else Phase.SEND)
 
     def _request_begins(self) -> None:
-        """The next hop of a redirect or an auth flow, or the first: what an earlier hop was answered is not its own."""
+        """Forgets the response and the failure of an earlier hop: the next one of a redirect or an auth flow begins."""
         self.raw_response = self.send_error = self.failed_at = self.failure = None
 
     def _request_sent(self, info: Mapping[str, Any]) -> None:

@@ -79,7 +79,7 @@ class _CallRecorder:
         return _AttemptRecorder(self._recorder, self.id)
 
     def method_finished(self, result: object, error: BaseException | None) -> None:
-        """Does nothing: the call's outcome says it."""
+        """Does nothing: the call's event is made at its end."""
 
     @guarded(None)
     def end(self, call: Call) -> None:
@@ -96,14 +96,14 @@ class _AttemptRecorder:
         self._call: Final = call
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """Does nothing: the attempt says it."""
+        """Does nothing: the attempt's event is made at its end."""
 
     def usage_sink(self, attempt: Attempt) -> Sink | None:
         """Tokens are not shown."""
         return None
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-        """Does nothing: the next attempt, or the call, says it."""
+        """Does nothing: the event of the next attempt, or of the call, shows it."""
 
     @guarded(None)
     def end(self, attempt: Attempt) -> None:

@@ -48,10 +48,10 @@ class Capped:
 
 
 class Names:
-    """Lets `most` distinct names through, every other one is `_OTHER`. Half of them have been answered with a 2xx.
+    """Lets `most` distinct names through; every other one is `_OTHER`.
 
-    So names that an app has mistyped do not crowd out those that exist, and one that has never been answered is still
-    told apart.
+    At most half of them are names that no request has got a 2xx for. So the names that an app has mistyped cannot crowd
+    out those that exist, and some of them are still told apart.
     """
 
     __slots__ = ("_answered", "_most", "_unanswered")
@@ -62,7 +62,7 @@ class Names:
         self._unanswered: set[str] = set()
 
     def __call__(self, name: str, *, answered: bool = False) -> str:
-        """The label of `name`, which this request was answered for, or was not (yet)."""
+        """The label of `name`. `answered` is whether the request that has it got a 2xx; before that it is `False`."""
         if len(name) > MAX_LENGTH:
             return OTHER
         if name in self._answered or (not answered and name in self._unanswered):

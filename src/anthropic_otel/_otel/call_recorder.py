@@ -109,9 +109,10 @@ class OtelCallRecorder(InTrace):
         return span if own is (self.invocation.sdk_tracer_provider or trace.get_tracer_provider()) else None
 
     def _find_span(self, current: Context) -> None:
-        """By now somebody else has made the call's span, if there is to be one.
+        """Looks for the call's span, which the SDK or another instrumentation has made since the call began.
 
-        It is not known by identity: a tracer that makes no spans puts the parent's ids into an object of its own.
+        If the SDK has no tracer provider to make it by, it starts the span. A span is new if its ids are: a tracer that
+        makes no spans puts the parent's ids into an object of its own.
         """
         found = trace.get_current_span(current)
         span_context = found.get_span_context()

@@ -71,7 +71,7 @@ class Told(NamedTuple):
 
 
 class Limit:
-    """What is known of one limit. `lows` are in the order in which they came: each is lower than all that follow."""
+    """One rate limit. `lows` are what was left of it, oldest first. Each is lower than all that came later."""
 
     __slots__ = ("at", "attributes", "limit", "lows", "utilization")
 

@@ -84,16 +84,16 @@ class OpenTelemetryRecorder:
         return OtelAttemptRecorder(self, attempt)
 
     def follows(self, sdk_tracer_provider: object) -> bool:
-        """Whether the attempts of a call go to the provider that a client of the SDK has for its own span.
+        """Whether the attempts of a call go to the tracer provider that its SDK client has for the call span.
 
-        They are its children. Only a provider that was named to us comes first.
+        The attempts are children of that span. A tracer provider that was passed to `instrument` takes precedence.
         """
         if sdk_tracer_provider is None or self.settings.tracer_provider is not None:
             return False
         return not providers.is_noop_tracer_provider(sdk_tracer_provider)
 
     def tracer_of(self, sdk_tracer_provider: Any) -> Tracer:
-        """What makes the spans of a call, whose own one goes to `sdk_tracer_provider` if the SDK makes it."""
+        """The tracer for our spans in a call. `sdk_tracer_provider` is the one that the SDK's client was given."""
         if not self.follows(sdk_tracer_provider):
             return self.tracer
         provider, tracer = self._followed
@@ -104,7 +104,7 @@ class OpenTelemetryRecorder:
         return tracer
 
     def makes_spans(self, current: Context) -> bool:
-        """Whether a span may be made here, or somebody upstream suppresses that: of everything, or of HTTP clients."""
+        """Whether spans may be made in this context. Warns once where another library has suppressed them."""
         if not context.suppressed(current):
             return True
         if not self._warned_of_suppression:

@@ -77,7 +77,7 @@ class _CallCollector:
         return _AttemptCollector(self._collector, attempt, self)
 
     def method_finished(self, result: object, error: BaseException | None) -> None:
-        """Does nothing: the call's outcome says it."""
+        """Does nothing: the call's value is made at its end."""
 
     @guarded(None)
     def end(self, call: core_call.Call) -> None:
@@ -117,10 +117,10 @@ class _AttemptCollector:
         self._retry_delay: Final = self._started - failed_at if failed_at is not None else None
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """Does nothing: the attempt says it."""
+        """Does nothing: the attempt's value is made at its end."""
 
     def failure_decided(self, attempt: core_attempt.Attempt, after: AfterFailure, waited: int | None) -> None:
-        """Does nothing: the call's attempts say it."""
+        """Does nothing: the attempts of the call's value show it."""
 
     @guarded(None)
     def end(self, attempt: core_attempt.Attempt) -> None:
