@@ -33,7 +33,7 @@ class RunningCall:
 
     def leave(self) -> None:
         """The method has finished: the call is not current any more. Without effect the second time."""
-        # In this order: an interrupt in between makes for a second reset, and not for none.
+        # In this order: after an interrupt in between it is reset twice, which is harmless, and not never.
         if self._token is not None:
             try:
                 current_call.reset(self._token)
@@ -48,7 +48,7 @@ class RunningCall:
                 _running.pop(self._http_client_id, None)
 
     def forget(self) -> None:
-        """The call keeps no response. A task that its method has left behind may keep this object, but nothing else."""
+        """Forgets the responses. A background task of the call may keep this object alive, but not them."""
         self._opened.clear()
 
     def sends_by(self, http_client: Any) -> bool:

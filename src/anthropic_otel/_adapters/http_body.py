@@ -101,7 +101,7 @@ class _Observed:
             self._attempt.end(End.READ)
 
     def _closed(self) -> None:
-        """The body is closed: by its reader at the end, by the SDK before a retry, or by the app."""
+        """The body was closed: at its end, by the SDK before a retry, or by the app."""
         if self._how is End.CLOSED or not self._reading.decoding:
             self._attempt.end(self._how)
 

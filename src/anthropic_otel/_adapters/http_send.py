@@ -207,7 +207,7 @@ def _begin(
         invocation.stream if invocation is not None else models.stream_of(request),
         proxy,
         messages.size_of(request),
-        # The flow that fetches a token for the SDK. Others have what they send at hand.
+        # An auth flow of the SDK's, which fetches a token within the send. Others have their credentials at hand.
         type(auth).__module__.partition(".")[0] == "anthropic",
         emits_events and origin.phases,
         invocation is not None and invocation.by_names,
@@ -278,7 +278,7 @@ class Sending:
         )
 
     def hand_on(self, request: Any) -> HandedOn:
-        """The request that is sent in place of this one's."""
+        """Returns the context manager for a send of `request`, which takes the place of this send's own request."""
         return HandedOn(request, self._trace, self.send.attempt.recorder.headers)
 
     def __enter__(self) -> None:

@@ -29,7 +29,7 @@ _STREAM: Final = re.compile(rb'(?<!\\)"stream"\s{0,4}:\s{0,4}true')
 """Inside of a JSON string the quotes are escaped, so that a prompt is not taken for it."""
 
 _built: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
-"""The models of the requests that the SDK has built, those that the call does not tell."""
+"""The models of requests that the SDK has built, where they may differ from that of the call."""
 
 
 def bounded(model: object) -> str | None:
@@ -65,7 +65,7 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
         request = original(self, options, *args, **kwargs)
         if model is not None:
             running = current_call.get()
-            # Mostly it is that of the call, which knows it. A note costs 12 functions.
+            # Usually it is the call's model, which needs no note. A note costs 12 calls of functions.
             if running is None or running.call.invocation.model != model or _built:
                 _note(request, model)
         return request

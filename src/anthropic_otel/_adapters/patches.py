@@ -67,7 +67,7 @@ def _function_of(original: Any) -> Function:
 
 
 executed: Final[set[str]] = set()
-"""Modules whose code has run to its end, as somebody knows who has been called by their import."""
+"""Modules whose code is known to have run to its end, although their import has not finished."""
 
 
 def imported(name: str) -> Any:

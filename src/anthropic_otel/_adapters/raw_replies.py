@@ -21,9 +21,10 @@ _LEGACY: Final = "anthropic._legacy_response"
 """Where SDKs below 1.0 have the class of `with_raw_response`."""
 
 _expected: Final[weakref.WeakKeyDictionary[Any, Attempt | usage.Told]] = weakref.WeakKeyDictionary()
-"""Responses that their app may parse yet, by the SDK's object: what to tell of, or the attempt that has not ended.
+"""The SDK's response objects that the app may still parse, each with its attempt, or with what takes the usage of one
+that has ended.
 
-An attempt here lives no longer than it would, as the response has its body.
+This keeps no attempt alive for longer: the response has its body, and that has the attempt.
 """
 
 
@@ -86,6 +87,6 @@ def _parsed(response: Any, reply: Any) -> None:
     if source is None:
         return
     tokens = usage.of_reply(reply)
-    # Whoever takes it off tells it: two threads may parse at once.
+    # Two threads may parse at once: the one that removes the entry tells the usage.
     if tokens and _expected.pop(response, None) is not None:
         source.tell(tokens)

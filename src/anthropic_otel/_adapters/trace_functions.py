@@ -29,9 +29,10 @@ def chained(ours: Function, theirs: Function, *, asynchronous: bool) -> Function
 
 
 class HandedOn:
-    """A send that hands the attempt of another on, as a context manager around it. `trace` hears of its request.
+    """A send within a recorded send, of the same attempt, as a context manager around it.
 
-    `headers` are the trace context of the attempt. Afterwards the request has the extensions that it had.
+    The request has the attempt's `trace` function and its trace context, the `headers`, meanwhile. Afterwards it has
+    the extensions that it had before.
     """
 
     __slots__ = ("_extensions", "_request")

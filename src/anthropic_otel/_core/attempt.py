@@ -175,18 +175,18 @@ class Attempt:
             self._judge(self.answer, body, whole=True)
 
     def begin_hop(self) -> None:
-        """What it was answered was a redirect, which is followed: the answer is that of the next hop."""
+        """Forgets the response: it was a redirect, which is followed. The next hop's response counts."""
         self.status = self.response = self.answer = self.error_headers = self.protocol_version = None
 
     def begin_body(self) -> Reading:
-        """The app is about to read the response's body, or never will. Returns what to tell of each chunk."""
+        """The response has an open body, which the app may read. Returns the reading that records each chunk."""
         answer = self.answer
         reader = answer.body_reader(by_names=self.request.by_names) if answer is not None else StartOfBody(_MAX_ERROR)
         self.reading = Reading(self.timeline.clock, reader)
         return self.reading
 
     def _judge(self, answer: Answer, start: bytes | None, *, whole: bool) -> None:
-        """Only a message is never empty."""
+        """Judges whether a 2xx is an answer. With status 204 or 205 it may be empty, but a message never is."""
         empty = self.status in (204, 205) and not self.is_message
         answer.judge(start, of_message=self.is_message, may_be_empty=empty, whole=whole)
         if answer.is_unexpected:
@@ -236,7 +236,7 @@ class Attempt:
                 if self.outcome is AttemptOutcome.FAILED:
                     self.retry_stop = ending.retry_stop(self)
             finally:
-                # Also after an interrupt above: an end that nobody is told of is missing in every count.
+                # Also after an interrupt above: an end that the recorder does not learn of is missing in every count.
                 try:
                     self.recorder.end(self)
                     if self.is_message and (self.reading is not None or self._has_bedrock_tokens):

@@ -1,8 +1,8 @@
 """Reads how a stream of AWS frames ends, from its chunks.
 
-Rule: frames are followed by their lengths. The payload of a `chunk` frame is JSON with the event in base64; it is
-decoded unless it begins as a `content_block_delta` does. The checksums of frames that are kept are checked at the end,
-and only those of the last chunk: botocore raises for a wrong one, the SDK hands that on, and so nothing follows it.
+Rule: frames are found by their lengths. The payload of a `chunk` frame is JSON with the event in base64; it is decoded
+unless it begins as a `content_block_delta` does. The checksums of frames that are kept are checked at the end, and only
+those of the last chunk: for a wrong one botocore raises, and then the SDK, so that no frame can follow it.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class AwsEventStreamReader:
         self._last = b""
         """The text with the frames that were completed last: those of one chunk."""
         self._decided_in: bytes | None = None
-        """The text with the frame that decided, and that is `_last` if no frame was completed after it."""
+        """The text with the frame that decided. It is `_last` as long as no later frame was completed."""
         self._headers = _NO_HEADERS
         """The headers of a `chunk` frame, which are the same for each of a stream."""
         self._broken = False
-        """Whether a frame has been met that botocore raises for. Nothing can be followed after it."""
+        """Whether there was a frame that botocore raises for. Nothing is read after it."""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
         """Takes the next chunk. Returns the event in it that decides how the stream ends, if there is one."""
@@ -77,9 +77,9 @@ class AwsEventStreamReader:
         return weightier(decided, self._take(chunk[end:]))
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """The answer, once. `read_to_end` is whether the app has read the last byte, and not closed the stream before.
+        """Returns how the stream ended. Called once. `read_to_end` is whether the app has read the last byte.
 
-        A stream that the SDK closes early, it closes for a frame of the last chunk; that is when they are checked.
+        If the SDK closed the stream before, it did so for a frame of the last chunk. Only then these are checked.
         """
         found = None if read_to_end else self._break()
         return self._events.end(found, is_event_stream=self._is_event_stream())

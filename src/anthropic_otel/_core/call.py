@@ -184,7 +184,7 @@ class Call:
         return RetrySource.RETRY_AFTER if obeyed else RetrySource.BACKOFF
 
     def send_finished(self) -> None:
-        """Nothing is known by it: the SDK may send again."""
+        """Does nothing: the SDK may send again."""
 
     def _attempt_ended(self, attempt: Attempt) -> None:
         """An attempt of this call has ended, in any thread. Called within the guard of its end."""
@@ -269,7 +269,7 @@ class Call:
             failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
             if failed:
                 self._take_failure(self._returned if isinstance(self._returned, Attempt) else self._last_failed)
-            # An attempt that is kept here would live as long as whoever keeps the call.
+            # So that whoever keeps the call does not keep its attempts alive.
             self._answer = self._returned = self._last_failed = self._completed = None
             if self._undecided:
                 self._decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)

@@ -93,7 +93,7 @@ _CONNECTING: Final = (
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what caused it, outermost first, each once, to a bound."""
+    """`error` and what caused it, outermost first, each once. At most `_MAX_DEPTH` of them."""
     seen: set[int] = set()
     waiting: list[BaseException] = [error]
     while waiting and len(seen) < _MAX_DEPTH:

@@ -3,9 +3,9 @@
 Rule: the line endings are those of the SDK's decoder, and all of them become a newline before anything is looked at.
 So an event ends at two newlines, wherever the chunks are cut.
 
-A stream has hundreds of `content_block_delta` events, which decide nothing. So a chunk is passed over that is one of
-them, and a chunk of several if all its lines that name an event name one of a content block. For a single one, which
-has one line of data between its name and its blank line, operators are used: they take half the time of methods.
+A stream has hundreds of `content_block_delta` events, which decide nothing. So a chunk that is one of them is skipped.
+A chunk of several events is skipped if all its lines that name an event name one of a content block. A single delta,
+which has one line of data, is recognized by operators: they take half the time of methods.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class EventStreamReader:
         self._last = b""
         """The text with the events that were dispatched last: those of one chunk."""
         self._decided_in: bytes | None = None
-        """The text with the event that decided, and that is `_last` if nothing was dispatched after it."""
+        """The text with the event that decided. It is `_last` as long as no later event was dispatched."""
         self._start = b""
         self._after_cr = False
 
@@ -81,9 +81,9 @@ class EventStreamReader:
         return self._feed(chunk)
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """The answer, once. `read_to_end` is whether the app has read the last byte, and not closed the stream before.
+        """Returns how the stream ended. Called once. `read_to_end` is whether the app has read the last byte.
 
-        A stream that the SDK closes early, it closes for an event of the last chunk; that is when they are parsed.
+        If the SDK closed the stream before, it did so for an event of the last chunk. Only then these are parsed.
         """
         found = None if read_to_end else self._break()
         return self._events.end(found, is_event_stream=self._is_event_stream())
@@ -137,7 +137,7 @@ class EventStreamReader:
 
     def _dispatch(self, event: bytes) -> Dispatched | None:
         """Dispatches an event, given without its blank line. Blank lines alone are an event without a name."""
-        # A long one is told in the same way, whether it was cut or not.
+        # A long one is treated in the same way, whether it came in one chunk or in several.
         if len(event) >= MAX_KEPT:
             long = _LongEvent(event + b"\n")
             return self._events.dispatch_long(long.name, long.types)

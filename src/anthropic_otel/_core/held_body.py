@@ -1,4 +1,4 @@
-"""A body that a call has returned and that is no attempt's."""
+"""The body that a call has returned, where it is not the body of one of its attempts."""
 
 from __future__ import annotations
 

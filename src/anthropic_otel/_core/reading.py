@@ -13,7 +13,7 @@ from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.stream_end import UNSEEN, Dispatched, StreamEnd
 
 _ERROR: Final = Dispatched.ERROR
-"""By this name: a member of an enumeration is found in Python code before 3.12."""
+"""A name for speed: before 3.12 a look-up of an enumeration's member runs Python code."""
 
 
 class BodyReader(Protocol):
@@ -33,9 +33,9 @@ _BLANKS: Final = 256
 
 
 class StartOfBody:
-    """Keeps the beginning of a body, and its last byte that is not blank: of one that is no event stream.
+    """Keeps the beginning of a body that is no event stream, and its last byte that is not blank.
 
-    Of an error it is all.
+    The beginning is up to `most` bytes long. That of an error is long enough for all of the body.
     """
 
     __slots__ = ("_most", "last", "start")
@@ -60,7 +60,7 @@ class Reading:
     - `first_chunk`: when the first chunk came, `None` before.
     - `max_gap`: the longest time that the app waited for a chunk. `consumer_time`: how long the app held the body.
     - `decoding`: whether the body's content decoder is in use. It may have some left when the last chunk has come.
-    - `seen`: whether bytes have been shown to the reader whose content encoding was undone.
+    - `seen`: whether the reader has got bytes with their content encoding undone.
     - `end`: how an event stream ended, known after `conclude`; `None` for a body that is none.
     - `start`: the beginning of another body, known after `conclude`; `None` if it was not to be seen.
     - `last`: its last byte, if it was read to the end; else nothing.
@@ -98,7 +98,7 @@ class Reading:
         self.consumer_time = 0
 
     def on_chunk(self, chunk: bytes | None = None) -> bool:
-        """A chunk has arrived; from here on the app has it. `None`: its content encoding hides its events.
+        """A chunk has arrived and goes to the app. It is `None` if its content encoding hides its events.
 
         Returns whether the stream has failed with it, as `on_decoded` does. Runs at every chunk.
         """

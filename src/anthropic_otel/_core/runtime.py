@@ -19,8 +19,8 @@ class Runtime:
     """One instrumentation: of the process, or of the clients that were named to it.
 
     `phases` is whether to listen to the transport's events. `sdk_only` is whether requests to the Messages API that do
-    not come from the SDK are left out. `provisional` is whether it is there for recorders that have
-    joined it only, and not for the app.
+    not come from the SDK are left out. `provisional` is whether it only serves recorders that have joined, such as that
+    of a test's capture, and the app has not instrumented the process itself.
     """
 
     __slots__ = ("active", "clock", "phases", "provisional", "recorders", "sdk_only")
@@ -41,7 +41,7 @@ class Runtime:
         self.active = True
 
     def adopt(self, other: Runtime) -> None:
-        """Records what `other` would, as it would, and is not provisional any more."""
+        """Takes over the recorders and the settings of `other`, and is not provisional any more."""
         self.recorders.join(other.recorders)
         self.phases, self.sdk_only, self.provisional = other.phases, other.sdk_only, False
 
@@ -62,5 +62,5 @@ class Runtime:
         return call
 
     def lone_attempts(self, resend_count: int) -> LoneAttempts:
-        """What the attempts of a send belong to that belongs to no call."""
+        """The attempts of one send without a call. `resend_count` is that of its first attempt."""
         return LoneAttempts(self.recorders.told, self.clock, resend_count)

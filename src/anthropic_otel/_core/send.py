@@ -1,8 +1,8 @@
 """One `send` of an HTTP client: its attempts, one after the other.
 
-Mostly there is one. A transport below the client may send again by itself: a retry, a failover. The transport's events
-tell, and the request before decides: what is sent after one that raised, or that got a status of 400 or more other than
-401 and 407, is another attempt. What follows a redirect or a wanted credential is a further hop of the same attempt.
+Usually there is one. A transport below the client may send again by itself: a retry, a failover. The transport's events
+show each request. It is another attempt if the request before raised, or got a status of 400 or more other than 401 and
+407. It is a further hop of the same attempt if it follows a redirect or a demand for credentials.
 
 Rule: the core begins and ends attempts here; an adapter only tells what it sees. Nothing is called here that may raise.
 """

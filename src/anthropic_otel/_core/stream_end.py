@@ -159,7 +159,7 @@ class Events:
         return None if decided and not (ended and self.error) else ended
 
     def end(self, found: Break | None, *, is_event_stream: bool | None) -> StreamEnd:
-        """The answer. `found` is where the SDK has met an event that it cannot decode, if it has."""
+        """Returns how the stream ended. `found` is where the SDK met an event that it cannot decode, if it did."""
         error = self.error if found is None else None
         # The API sends `message_delta` last, so after an event that broke the stream: the app has not got there.
         deltas, stop = ((), None) if found is Break.BEFORE_END else (self.deltas, self.stop_event)

@@ -64,7 +64,7 @@ def _make(method: str, scheme: str, host: str, port: int | None, path: str) -> T
 
 
 def _shown(path: str, operation: Operation, host: str) -> str:
-    """A path as it may be recorded: of one that no operation has, or not all of it, what the operation has."""
+    """The path as it may be recorded. A part that no operation has is redacted: it may hold a gateway's key."""
     template = operation.template
     if template is None:
         return path if path in ("", "/") or host == _API else f"/{_REDACTED}"

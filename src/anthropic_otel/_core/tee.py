@@ -1,7 +1,7 @@
 """Several recorders beside each other. They join and leave while calls run.
 
-Rule: whoever joins records the calls, and the attempts without a call, that start from then on; to their end, also
-after it has left.
+Rule: a recorder records every call, and every attempt without a call, that starts between its `join` and its `leave`.
+It records them to their end, also if that comes after the `leave`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Tee:
     def _set(self, recorders: tuple[Recorder, ...]) -> None:
         self._recorders = recorders
         self.told: Recorder = recorders[0] if len(recorders) == 1 else self
-        """Who is to be told: the only recorder there is, or this one."""
+        """The recorder to call: the only one that has joined, or else this tee."""
 
     def join(self, recorder: Recorder) -> None:
         """Has `recorder` record what starts from now on."""
@@ -43,14 +43,14 @@ class Tee:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nobody to tell."""
+        """Whether no recorder has joined."""
         return not self._recorders
 
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
         return any(recorder.enabled(sdk_tracer_provider) for recorder in self._recorders)
 
     def start_call(self, call: Call) -> CallRecorder:
-        # Known to the call before the first is made: an interrupt of a later one ends those that were.
+        # Set before the first recorder is made: if an interrupt prevents a later one, those before it are ended.
         tee = call.recorder = _CallTee()
         for recorder in self._recorders:
             if recorder.enabled(call.invocation.sdk_tracer_provider):

@@ -43,7 +43,7 @@ class Usage(NamedTuple):
         return self[:5]
 
     def beyond(self, told: tuple[int, ...]) -> Usage | None:
-        """What is more in this usage than in the counts that were told before; `None` for nothing."""
+        """By how much this usage exceeds the counts that were told before; `None` if it does not."""
         more = [max(new - old, 0) for new, old in zip(self.counts, told, strict=True)]
         return Usage._make((*more, self.model)) if any(more) else None
 
@@ -65,7 +65,7 @@ class Told:
         self._counts: dict[str | None, tuple[int, ...]] = {}
 
     def tell(self, usages: tuple[Usage, ...]) -> None:
-        """Hands on what is new in `usages`, which are those of each model."""
+        """Passes to the sink what is new in `usages`, of which there is one for each model."""
         for usage in usages:
             told = self._counts.get(usage.model)
             more = usage if told is None else usage.beyond(told)

@@ -1,7 +1,7 @@
-"""In an app that `anthropic-otel run` has started: everything that is recorded there is told to it.
+"""Sends the events of an app to the `anthropic-otel run` that has started it.
 
-Rule: the app is as it would be without. What is followed is recorded beside the app's own recorders, libraries are
-patched once the app has imported them, and nothing of OpenTelemetry is imported.
+Rule: the app does not change. The events are recorded beside the app's own recorders, libraries are patched only after
+the app has imported them, and nothing of OpenTelemetry is imported.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _joined: Final[list[EventRecorder]] = []
 
 @guarded(None)
 def follow(target: str | None = None, executed: str = "") -> None:
-    """Tells the `run` that `target`, or the environment, names. Called again, it patches what was imported since.
+    """Sends events to the `run` that `target`, or the environment, names. Called again, it patches new imports.
 
     `executed` is the module that is just being imported and whose code has run.
     """

@@ -78,7 +78,7 @@ class _Connection:
         self._socket: _socket.socket | None = None
         self._connected = False
         self._dead = False
-        # Acquired without waiting: whoever does not get it leaves its event to the one that has it.
+        # Acquired without waiting: a thread that does not get it leaves its event to the thread that has it.
         self._sending: Final = Lock()
 
     @property
@@ -112,7 +112,7 @@ class _Connection:
                 self._sending.release()
 
     def _send(self) -> bool:
-        """Sends all that is kept. Returns whether there is something to be done yet. Raises `OSError`."""
+        """Sends what is kept. Returns whether all of it was sent. Raises `OSError`."""
         connection = self._socket if self._socket is not None else self._connect()
         if connection is None:
             return False
@@ -130,7 +130,7 @@ class _Connection:
         return True
 
     def _connect(self) -> _socket.socket | None:
-        # The C class: libraries that replace `socket.socket` do not see it, and it is in no event loop's way.
+        # The C class, so that libraries which replace `socket.socket` do not see it.
         made = self._socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         made.setblocking(False)
         if _NO_SIGPIPE is not None:
@@ -141,13 +141,13 @@ class _Connection:
         return made
 
     def _is_ours(self, connection: _socket.socket) -> bool:
-        """Whether it is our connection yet. An app that becomes a daemon closes it, and may get its number anew."""
+        """Whether the descriptor is still our connection. A daemon closes all of its own, and may reuse the number."""
         try:
             peer = connection.getpeername()
         except OSError:
             if self._connected:
                 self.forget()
-            # Else it is being opened, and to send tells.
+            # Otherwise it is still connecting, and `send` shows how that went.
             return not self._connected
         self._connected = self._connected or peer == self._address
         if peer != self._address:
@@ -155,14 +155,14 @@ class _Connection:
         return bool(peer == self._address)
 
     def close(self) -> None:
-        """Ends it: nobody listens any more, or nothing more is to be sent."""
+        """Closes the connection: nobody listens any more, or nothing more is to be sent."""
         if self._socket is not None and (not self._connected or self._is_ours(self._socket)):
             with suppress(OSError):
                 self._socket.close()
         self.forget()
 
     def forget(self) -> None:
-        """Sends nothing any more, and leaves alone what its number stands for."""
+        """Sends nothing any more. Does not close the descriptor, which may be somebody else's by now."""
         self._dead = True
         if self._socket is not None:
             self._socket.detach()

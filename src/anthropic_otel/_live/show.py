@@ -33,7 +33,7 @@ class Show:
         self._after_blank = False
 
     def take(self, event: Event) -> list[Line]:
-        """The lines that an event is worth. Raises as `Story.take`."""
+        """The lines to show for an event, none for most. Raises as `Story.take`."""
         ended = self.story.take(event)
         if ended is None:
             return []
@@ -85,7 +85,7 @@ class Show:
     # -- what is under way ---------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Line]:
-        """What is to be said at `now`, in seconds since the epoch, of calls that are under way."""
+        """The lines to show at `now`, in seconds since the epoch, for calls that are under way."""
         lines: list[Line] = []
         for call in self.story.open.values():
             lines += self._under_way(call, now)

@@ -107,7 +107,7 @@ class Story:
 
     @property
     def summary(self) -> Event:
-        """All of it as an event."""
+        """The totals as an event of type `summary`."""
         totals = self.totals
         return {
             "type": "summary",

@@ -39,7 +39,7 @@ class OtelAttemptRecorder(InTrace):
         self.headers: Mapping[str, str] = NO_HEADERS
         self._outer: Context | None = None
         self._enter(attempt, call)
-        # Whatever has failed: what ends is counted, and so is what begins.
+        # Also if the above has failed: every attempt is counted when it ends, so it must be when it starts.
         if recorder.metrics is not None:
             recorder.metrics.attempt_started(attempt, self.exemplar)
 
@@ -65,7 +65,7 @@ class OtelAttemptRecorder(InTrace):
         suppress_http = self._recorder.settings.suppress_http_instrumentation
         inner = context.with_span(span, outer, suppress_http=suppress_http)
         self._outer, self._token = outer, otel_context.attach(inner)
-        # Else the SDK client lets no trace context out: the app's propagator is not even asked.
+        # Otherwise the SDK client has propagation off, and the app's propagator is not called.
         if call is None or call.invocation.propagate_context:
             headers: dict[str, str] = {}
             propagate.inject(headers, inner)
@@ -76,7 +76,7 @@ class OtelAttemptRecorder(InTrace):
         self.headers = NO_HEADERS
         if self._token is not None:
             context.detach(self._token, self._outer or Context())
-            # An open stream keeps neither.
+            # So that an open stream keeps neither alive.
             self._outer = self._token = None
         metrics = self._recorder.metrics
         if metrics is not None and response_headers is not None:

@@ -18,7 +18,7 @@ MAX_CODES: Final = 30
 MAX_SETS: Final = 1_000
 MAX_LENGTH: Final = 128
 _RESOURCES: Final = ("arn:", "projects/", "publishers/", "accounts/", "subscriptions/")
-"""How a model's name begins that says whose it is."""
+"""The beginnings of those model names that say whose the model is."""
 
 AttributeValue = str | int
 Attributes = dict[str, AttributeValue]
@@ -108,9 +108,9 @@ class AttributeSets:
     def _add(self, values: Values) -> Attributes:
         attributes = {name: value for name, value in zip(self._names, values, strict=True) if value is not None}
         if len(self._sets) >= self._most:
-            # Still told apart: everything from a closed list. No longer: whose call it was.
+            # Values of closed lists are kept. The address and the model are not.
             return {name: OTHER if name in _OPEN else value for name, value in attributes.items()}
-        # Whoever comes second gets the set of the first.
+        # If two threads add the same set at once, both get that of the first.
         return self._sets.setdefault(values, attributes)
 
 

@@ -67,7 +67,7 @@ class OtelCallRecorder(InTrace):
         if self.makes_spans and not (self.invocation.sdk_makes_span or spans.foreign_call_span(around)):
             self._start_span(parent)
         # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
-        # An object of its own, by which the call's context is known again: threads share the empty one.
+        # A new object, so that it can be recognized by identity. All threads share the empty context.
         self._attached = Context(self.context())
         self._token = otel_context.attach(self._attached)
 
@@ -89,14 +89,14 @@ class OtelCallRecorder(InTrace):
         if not self._attempted and self._call_span is None and self.makes_spans:
             self._find_span(current)
         self._attempted = True
-        # Else, in a thread of a middleware's own, nothing of the call is current.
+        # A middleware may send in a thread of its own, where nothing of the call is current.
         elsewhere = self.span is None and current is not self._attached
         return self.context() if self._call_span is not None or elsewhere else current
 
     @property
     def dropped_span(self) -> Span | None:
-        """The call's span if the app's sampler has dropped it. Its attempts are not drawn anew: a sampler that does not
-        go by the trace id would keep more traces than without us.
+        """The call's span if the app's sampler has dropped it. Its attempts are dropped too: a sampler that does not go
+        by the trace id would keep more traces with us than without us if it was asked again.
         """
         span, ids = self.span, self.span_context
         # In this order: a span that records, as most do, is asked one thing.
@@ -127,13 +127,13 @@ class OtelCallRecorder(InTrace):
             # The SDK was expected to make it, but has nothing to make it by.
             self._start_span(current)
         elif current is self._attached:
-            # The app's sampler has dropped it, and no propagator asks for its ids. Spans of ours would be drawn anew.
+            # The app's sampler has dropped it, and no propagator asks for its ids. It would be asked again for ours.
             self.makes_spans = False
 
     @guarded(None)
     def method_finished(self, result: object, error: BaseException | None) -> None:
         self._method_done = True
-        # In this order: an interrupt in between makes for a second detach, and not for none.
+        # In this order: after an interrupt in between it is detached twice, which is harmless, and not never.
         if self._token is not None:
             context.detach(self._token, self.parent)
             self._token = None

@@ -46,14 +46,14 @@ def suppressed(current: Context) -> bool:
 
 def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
     """`parent` with `span` as its current one."""
-    # By OpenTelemetry's functions it is four functions and two copies more.
+    # OpenTelemetry's own functions make four more calls and two more copies.
     if suppress_http:
         return Context({**parent, _SPAN: span, _SUPPRESS_HTTP: SUPPRESSED_BY_US})
     return Context({**parent, _SPAN: span})
 
 
 def detach(token: Any, before: Context) -> None:
-    """Restores what was current before `opentelemetry.context.attach` returned `token`, which was `before`.
+    """Makes `before` current again, the context that was current when `attach` returned `token`.
 
     `opentelemetry.context.detach` is not used for a token of its own contextvars: it logs an error, with a traceback,
     for a token of another context, which is no error of the app's. Where the context is kept by something else, as by
@@ -74,7 +74,7 @@ def detach(token: Any, before: Context) -> None:
 
 NOTHING: Final = Context()
 NO_EXEMPLAR: Final = Context({"anthropic_otel": True})
-"""A context without a span; and not empty, for which OpenTelemetry would take the current one."""
+"""A context without a span. It is not empty, as OpenTelemetry takes the current context in place of an empty one."""
 
 
 class InTrace:
@@ -90,7 +90,7 @@ class InTrace:
     span_context: SpanContext | None
 
     def context(self) -> Context:
-        """The context of what is told of this call or attempt."""
+        """The app's context with the span of this call or attempt in it."""
         return self.parent if self.span is None else with_span(self.span, self.parent, suppress_http=False)
 
     @guarded(NO_EXEMPLAR)

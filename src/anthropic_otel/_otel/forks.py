@@ -1,8 +1,9 @@
-"""A fork in the middle of a measurement of another thread, after which the child would wait for ever.
+"""Delays a fork until no other thread is measuring, as the child could hang for ever otherwise.
 
-Rule: a thread that measures says so, by an entry in a dictionary, which takes no lock; a fork waits until none does.
-OpenTelemetry's SDK has a lock per attribute set of a metric. One that another thread holds at the fork is held in the
-child by nobody, and the first measurement there would wait for it.
+Rule: a thread that measures has an entry in a dictionary, which takes no lock; a fork waits until there is none.
+
+The OpenTelemetry SDK has a lock per attribute set of a metric. If another thread holds one at the fork, the lock stays
+locked in the child, which has not that thread, and the first measurement there waits for it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ By thread, so that an entry that an interrupt has left behind is gone with the t
 def _wait_for_measurements() -> None:
     deadline = time.monotonic() + _PATIENCE
     while measuring and time.monotonic() < deadline:
-        # Gives way to the thread that measures.
+        # Lets the thread that measures run.
         time.sleep(0)
 
 

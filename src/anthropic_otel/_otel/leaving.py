@@ -1,11 +1,11 @@
-"""What has not been exported when the interpreter exits: it is sent then, for as long as a collector takes it.
+"""Exports what is left when the interpreter exits, and gives up early if no collector accepts it.
 
 The OpenTelemetry SDK's providers retry at exit until each signal's timeout has passed, 10 s by default. Without a
 collector a script of one second would take twelve and more to end.
 
 Rule: the exit waits for `PATIENCE` seconds without a successful export, and no longer; `OTEL_EXPORTER_OTLP_TIMEOUT`, or
-the variable of one signal, says how many seconds in place of that. Whatever a collector accepts in between starts the
-time anew, up to `MAX_WAIT` in all.
+the variable of one signal, sets another number of seconds. Each successful export starts the time anew, up to
+`MAX_WAIT` in all.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Signal = Literal["traces", "metrics"]
 
 
 def flush_at_exit(provider: Any, exporter: Any, signal: Signal) -> None:
-    """Has `provider`, whose own handler at exit must be off, shut down at exit, within the time that is given for it.
+    """Shuts `provider` down when the interpreter exits, for as long as this module's rule allows.
 
-    `exporter` is the one that its telemetry leaves by.
+    `exporter` is the provider's. The provider's own handler at exit must be off.
     """
     Leaving(provider, exporter, patience_of(signal)).register()
 
@@ -93,7 +93,7 @@ class Leaving:
             self._left.set()
 
     def begin(self) -> None:
-        """Begins to send what is left, unless the app has shut the provider down."""
+        """Begins to export what is left, unless the app has shut the provider down."""
         if self._left.is_set():
             return
         self._progressed = time.monotonic()
@@ -107,7 +107,7 @@ class Leaving:
             self._shut_down()
 
     def finish(self, deadline: float) -> bool:
-        """Waits until all is sent, or nobody takes it. Returns whether it was sent."""
+        """Waits until everything is exported, or the time is up. Returns whether everything was exported."""
         while not self._left.is_set():
             rest = min(self._progressed + self._patience, deadline) - time.monotonic()
             if rest <= 0:
@@ -118,7 +118,7 @@ class Leaving:
 
     @guarded(None)
     def _give_up(self) -> None:
-        # Its retries end: they would print into an interpreter that is about to be gone. gRPC's would be waited for.
+        # Ends its retries, which would print while the interpreter is torn down. gRPC's waits for them by default.
         waits = "timeout_millis" in inspect.signature(self._exporter.shutdown).parameters
         self._exporter.shutdown(**({"timeout_millis": 0} if waits else {}))
 

@@ -48,7 +48,7 @@ class Metrics:
     """Everything that is measured. No method raises, and an instrument that fails does not cost the others."""
 
     def __init__(self, meter: Meter, provider: MeterProvider) -> None:
-        # Meter and instruments are kept here, as Logfire's proxies are by nobody else.
+        # Kept here, with the instruments: nobody else refers to those of Logfire, which are proxies.
         self._meter: Final = meter
         self._set: bool = not providers.is_unset(provider)
         self._model: Final = Names(MAX_MODELS)
@@ -73,8 +73,8 @@ class Metrics:
         self._tokens: Final = Tokens(meter, self.model_label, self._address)
 
     def _observe_started(self, options: CallbackOptions) -> Iterator[Observation]:
-        # A method of this object, which the instrument keeps alive by it: whoever instruments the same provider again
-        # finds these metrics, as the callbacks of a second instrument of the name would be ignored.
+        # A method, so that the instrument keeps this object alive. A second instrumentation of the same provider must
+        # find it: OpenTelemetry ignores the callbacks of a second instrument with the same name.
         return self._started.observe(options)
 
     @guarded(None)
@@ -141,7 +141,7 @@ class Metrics:
         return self._tokens.sink(attempt) if self._set or self._is_set() else None
 
     def _is_set(self) -> bool:
-        """Whether measurements arrive by now. Until an app sets a provider they do not, nor must counts."""
+        """Whether a provider has been set by now. Until then nothing is measured, so nothing may be counted."""
         self._set = not providers.is_unset(metrics.get_meter_provider())
         return self._set
 
@@ -217,10 +217,10 @@ A provider is known by identity: Logfire's has no hash.
 
 
 def metrics_of(given: MeterProvider | None) -> Metrics:
-    """The metrics of a provider, of the global one without one. Whoever measures into one provider shares them.
+    """The shared `Metrics` of the provider `given`, or of the global provider.
 
-    OpenTelemetry takes the callbacks of an observable instrument from its first creation only. So single clients, and
-    whoever instruments again, must not create it a second time.
+    OpenTelemetry takes the callbacks of an observable instrument from its first creation only. So each provider has one
+    `Metrics`, however often, and for however many clients, it is instrumented.
     """
     provider = given if given is not None else metrics.get_meter_provider()
     found = _found(provider) or Metrics(metrics.get_meter(semconv.SCOPE, __version__, given), provider)
@@ -232,7 +232,7 @@ def metrics_of(given: MeterProvider | None) -> Metrics:
 def _found(provider: MeterProvider) -> Metrics | None:
     found = next((made() for of, made in _made if of() is provider), None)
     if found is None and provider is metrics.get_meter_provider():
-        # Set since: the instruments that were made before are its own now.
+        # The global provider was set after our proxy instruments were created; they now belong to it.
         unset = ((of(), made()) for of, made in _made)
         found = next((made for one, made in unset if one is not None and providers.is_unset(one)), None)
     return found

@@ -1,14 +1,15 @@
 """The API's rate limits as gauges.
 
-Rule: what is reported to be left is the lowest value that a response told since the reader looked last, not a guess. A
-bucket that refills all the time is full again whenever somebody looks, also while it turns requests away.
+Rule: what is left of a limit is reported as the lowest value that a response told since the last collection. The last
+value would not do: a bucket refills all the time, and may be full at each collection although it turns requests away.
 
-OpenTelemetry does not say which reader looks. It is known by its thread; one that comes by a new thread is told the
-lowest value of the last minute. Where no response came in between, what is left has grown as the API said it would: by
-`reset` minus `Date`, both the server's, and the time that has passed here. Nothing is older than ten minutes.
+OpenTelemetry does not say which reader collects, so a reader is known by its thread. A new thread gets the lowest value
+of the last minute. If no response came since the last collection, the value grows as the API said: it is full after
+`reset` minus `Date`, which are both by the server's clock. Nothing is reported that is older than ten minutes.
 
-The app's path keeps the headers; every twentieth response takes what is left from those of twenty, for each owner
-together. The rest of them is read at collection. Of four kinds that is 160 bytecodes a response; one by one it was 680.
+On the app's path the headers are queued. Every twentieth response processes the queue: it takes what is left from the
+headers of twenty, for each owner together. Everything else in the headers is read at collection. For four kinds that is
+160 bytecodes a response; one by one it was 680.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ Unread = tuple[float, str | None, RawHeaders, tuple[RateLimitNames, ...]]
 """When a response came, for which model, its headers, and which of them tell of limits."""
 
 _Answer = tuple[int, float, RawHeaders]
-"""The how many-th response it was, when it came, and its headers."""
+"""The number of the response, counted from 1, when it came, and its headers."""
 
 
 class Told(NamedTuple):
-    """What one response told of one limit: the how many-th response it was, when it came, what was left of how much."""
+    """What one response told of one limit: its number, counted from 1, when it came, and what was left of how much."""
 
     number: int
     at: float
@@ -100,12 +101,12 @@ class Limit:
                 Told(number, at, left, headers.get(names.limit), headers.get(names.reset), headers.get(b"date"))
             )
             if len(lows) > _MOST_LOWS:
-                # As if the lower one of two had been told when the other was: none is ever lost.
+                # Merges the oldest two: the lower value, with the number and the time of the later one.
                 first, second = lows[:2]
                 lows[:2] = [first._replace(number=second.number, at=second.at)]
 
     def left(self, is_new: Callable[[Told], bool], now: float) -> int | None:
-        """What is left of it, for a reader to whom some of what was told is new."""
+        """What is left of it, for one reader. `is_new` is whether the reader has not collected a value yet."""
         lows = [low for low in self.lows if now - low.at < _FRESH]
         new = next(filter(is_new, lows), None)
         if new is not None:
@@ -160,13 +161,13 @@ class RateLimits:
         ]
 
     def told(self, model: str | None, headers: RawHeaders, names: tuple[RateLimitNames, ...]) -> None:
-        """Keeps the headers of a response, and takes what they tell of the limits with those names soon."""
+        """Queues the headers of a response. `names` are those of the limits that they tell of."""
         self._unread.append((self._now(), model, headers, names))
         if len(self._unread) >= _MOST_UNREAD:
             self._read()
 
     def _read(self) -> None:
-        """Takes what waits, unless another thread does."""
+        """Processes the queue, unless another thread is doing that."""
         thread = get_ident()
         measuring[thread] = None
         try:
@@ -203,7 +204,7 @@ class RateLimits:
             values = (kind, OTHER, None, None)
         attributes = {name: str(value) for name, value in zip(_NAMES, values, strict=True) if value is not None}
         limit = self._limits.setdefault(values, Limit(attributes))
-        # A model that is answered for later has a name of its own from then on.
+        # Not kept under `_OTHER`: a model may be answered for later, and has a label of its own then.
         if (
             label != OTHER
             and len(self._by_owner) < MAX_SETS
@@ -244,7 +245,7 @@ class RateLimits:
         return [limit for limit in list(self._limits.values()) if now - limit.at < _FRESH]
 
     def _new_to_reader(self, now: float) -> Callable[[Told], bool]:
-        """What is new to the reader that collects in this thread. From now on it is not."""
+        """Returns the test for values that are new to this thread's reader. Next time they are not."""
         reader = threading.get_ident()
         seen = self._readers.get(reader)
         if seen is None and len(self._readers) >= _MOST_READERS:

@@ -1,7 +1,7 @@
-"""The tokens that attempts used, as the counters of the GenAI conventions: kept here, read when somebody collects.
+"""The tokens that attempts used, as the counters of the GenAI conventions: kept here, read at collection.
 
-Rule: the app's path appends to a queue, which takes no lock and makes no measurement. Whoever collects takes what is in
-it, and so does every hundredth to append, if nobody else is at it.
+Rule: the app's path appends to a queue, which takes no lock and makes no measurement. The queue is processed at
+collection; and by an app's thread when it is a hundred entries long, unless another thread is doing that.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _CHAT: Final = "chat"
 _MODALITY: Final = "unknown"
 _MOST_UNREAD: Final = 100
 _LOST: Final = 100 * _MOST_UNREAD
-"""So many in the queue, and whoever takes from it must have been interrupted."""
+"""With so many entries in the queue, the thread that processed it must have been interrupted with the lock in hand."""
 _PATIENCE: Final = 1.0
-"""The seconds that a collection waits for an app's thread that takes from the queue. It takes some 100 µs."""
+"""The seconds that a collection waits for an app's thread that processes the queue. That takes some 100 µs."""
 
 Key = tuple[str, str, int, str | None, str]
 """Provider, host, port, model and outcome, as they are; each was bounded in length where it came in."""
@@ -100,9 +100,9 @@ class Tokens:
             report("Tokens", error)
 
     def _read(self, patience: float) -> None:
-        """Takes what waits, unless another thread does."""
+        """Processes the queue, unless another thread is doing that."""
         if self._created_in != fork_generation() or len(self._unread) > _LOST:
-            # Nobody is left to release it: a thread of the process that this one was forked from, or an interrupt.
+            # Nobody will release the lock: its holder was a thread of the parent process, or was interrupted.
             self._reading, self._created_in = threading.Lock(), fork_generation()
         reading, thread = self._reading, get_ident()
         measuring[thread] = None
