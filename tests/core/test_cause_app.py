@@ -86,6 +86,14 @@ def test_an_authentication_of_the_app_is_a_phase() -> None:
         assert (classify(found).word, classify(found).phase) == (word, Phase.AUTH)
 
 
+def test_a_write_that_fails_is_the_networks() -> None:
+    """What the transport itself raises while it sends the body is not the body's."""
+    refused = ConnectionResetError(104, "reset")
+    for module, name in (("httpcore2._sync.http11", "_send_request_body"), ("aiohttp.payload", "write")):
+        found = caught(function(module, name, raising(refused, module)))
+        assert classify(found, phase=Phase.SEND).word is Word.CONNECTION_RESET
+
+
 def test_an_exception_without_a_traceback_is_nobodys() -> None:
     """One that was built and never raised."""
     assert classify(TimeLimit()).word is Word.OTHER

@@ -6,10 +6,12 @@ Rule: the word is the same on every HTTP stack, whatever its library raises; a t
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import resource
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -79,6 +81,60 @@ def test_a_host_that_is_no_host_name_is_not_sent(stack: Stack) -> None:
     attempt = failed(stack, f"http://{'a' * 70}.invalid")
     asked = stack.asynchronous and not stack.aiohttp
     assert attempt.error_type == ("name_resolution_error" if asked else "request_not_sent")
+
+
+class Broken(io.RawIOBase):
+    """A file that cannot be read."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def read(self, size: int = -1) -> bytes:
+        raise self._error
+
+    def fileno(self) -> int:
+        raise OSError
+
+
+@pytest.mark.skipif(not hasattr(anthropic.resources.beta, "Files"), reason="this SDK uploads no files")
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "disk"), ValueError("closed"), TimeoutError()], ids=lambda error: type(error).__name__
+)
+@of(SDK_STACKS)
+def test_a_file_that_cannot_be_read_is_not_sent(stack: Stack, error: Exception, sim: Simulator) -> None:
+    """What is to be uploaded breaks in the middle of the send: the network has done nothing."""
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, max_retries=0)
+        with pytest.raises(anthropic.APIConnectionError):
+            driver(app.client.beta.files.upload(file=("name", Broken(error))))
+        app.close()
+    [attempt] = telemetry.attempts
+    assert (attempt.operation, attempt.error_type, attempt.phase) == ("files.upload", "request_not_sent", "send")
+    assert attempt.errno == ("EIO" if isinstance(error, OSError) and error.errno else None)
+
+
+@of(SDK_STACKS)
+def test_a_body_that_breaks_is_not_sent(stack: Stack, sim: Simulator) -> None:
+    """A generator of the app's that raises what the network never does."""
+
+    def parts() -> Iterator[bytes]:
+        yield b"some"
+        raise KeyError("no more")
+
+    async def async_parts() -> AsyncIterator[bytes]:
+        for each in (b"some",):
+            yield each
+        raise KeyError("no more")
+
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
+        client = http_client(stack, Endpoint(sim.base_url))
+        headers = {"anthropic-version": "2023-06-01"}
+        content: Any = async_parts() if stack.asynchronous else parts()
+        with pytest.raises(Exception, match=r"no more|into the underlying connection"):
+            driver(client.post(f"{sim.base_url}/v1/files", headers=headers, content=content))
+        driver.close(client)
+    [attempt] = telemetry.attempts
+    assert (attempt.error_type, attempt.phase) == ("request_not_sent", "send")
 
 
 # -- client_closed, event_loop_closed ----------------------------------------------------------------------------------

@@ -234,6 +234,11 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "A file or a generator that breaks while it is sent",
+        (),
+        _named(_NOT_SENT, "test_a_file_that_cannot_be_read_is_not_sent test_a_body_that_breaks_is_not_sent"),
+    ),
+    Row(
         "A client subclass whose `send` makes the request anew",
         (),
         _named(

@@ -5,7 +5,8 @@ text of an exception ever leaves these modules.
 
 Where two words fit, this order decides. The first that applies is the cause:
 
-0. A signal handler, a hook or a trace function of the app has raised it (`app_exception`), whatever it is.
+0. A signal handler, a hook or a trace function of the app has raised it (`app_exception`), or the request's body has
+   (`request_not_sent`), whatever it is.
 1. What one exception of the chain says exactly, the innermost first. Of one exception:
    a. the event loop is closed, or is another one (`event_loop_closed`);
    b. the app has closed the client (`client_closed`);
@@ -103,6 +104,8 @@ _BY_INNER_TYPE: Final[tuple[_Rule, ...]] = (
 def _word(failure: Failure) -> NetworkCause:
     if cause_app.is_of_app(failure):
         return NetworkCause.APP_EXCEPTION
+    if cause_app.is_of_request_body(failure):
+        return NetworkCause.REQUEST_NOT_SENT
     word = _first(
         itertools.chain(_innermost(failure, _EXACT), _outermost(failure), _innermost(failure, _BY_INNER_TYPE))
     )

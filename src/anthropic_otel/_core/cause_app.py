@@ -5,6 +5,7 @@ The SDK takes every exception of its HTTP client for a failed connection, so it 
 
 - a signal handler of the app has raised it, as the soft time limit of a task, or `TimeoutError` after an alarm;
 - a hook, a trace function or an authentication of the app has, or what that called;
+- the body of the request has, a file or a generator: then the request was not sent;
 - another thread has set it in the middle of a library that cannot raise it (`PyThreadState_SetAsyncExc`).
 
 What a transport raises is the network's, whoever wrote the transport.
@@ -38,6 +39,11 @@ def is_of_authentication(error: BaseException) -> bool:
     return _passes(error, _calls_authentication)
 
 
+def is_of_request_body(failure: Failure) -> bool:
+    """Whether it came out of what the app gave as the body of its request: a file, a generator."""
+    return any(_passes(error, _reads_body) for error in failure.errors)
+
+
 def was_set_from_outside(failure: Failure) -> bool:
     """Whether a library was interrupted by an exception that it cannot raise."""
     error = failure.errors[-1]
@@ -63,6 +69,14 @@ def _calls_a_hook(caller: _Frame, called: _Frame) -> bool:
 def _calls_authentication(caller: _Frame, called: _Frame) -> bool:
     package, function = caller
     return not _is_known(called[0]) and package in _CLIENTS and function in _AUTHENTICATING
+
+
+def _reads_body(caller: _Frame, called: _Frame) -> bool:
+    package, function = caller
+    by_client = called[0] in _CLIENTS
+    # What the transports call beside is their own, or makes the bytes of the protocol.
+    by_httpcore = package in HTTPCORE and function == "_send_request_body" and (by_client or not _is_known(called[0]))
+    return by_httpcore or (package in AIOHTTP and by_client)
 
 
 _AUTHENTICATING: Final = ("_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")
