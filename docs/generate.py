@@ -55,15 +55,15 @@ itself cancelled or abandoned the attempt. Spans have no events and no stack tra
 ERRORS = """\
 ## `error.type` of an attempt
 
-A closed list. Where several words fit, the first of these is taken:
+A closed list. If several words fit, the first one in this list is recorded:
 
 1. the HTTP status as a string, if the SDK raises for it, such as `429`, `529`, or a 3xx that is not followed;
-2. the network's cause, of the table below, of the exception that ended the attempt;
+2. the network cause, from the table below, if an exception ended the attempt;
 3. the API's error type of an `error` event in a stream ({api}; `{other}` for another one);
-4. `invalid_event`: the SDK could not decode an event of a stream. Look at what stands in between: it changes events;
+4. `invalid_event`: the SDK could not decode an event of a stream. Look for a proxy or gateway that changes events;
 5. `unexpected_content`: a 2xx that is no answer, such as a page of HTML. Check the base URL, and look for a captive
    portal or a gateway's own page;
-6. `incomplete_stream`, of the table below.
+6. `incomplete_stream`, from the table below.
 
 """
 
