@@ -137,6 +137,22 @@ def test_a_body_that_breaks_is_not_sent(stack: Stack, sim: Simulator) -> None:
     assert (attempt.error_type, attempt.phase) == ("request_not_sent", "send")
 
 
+@of(ASYNC)
+@pytest.mark.parametrize("port", ["65536", "80800"])
+def test_a_port_that_there_is_not_is_not_sent(stack: Stack, port: str) -> None:
+    """A digit too many in the base URL. A sync client connects to the port that is left of it."""
+    attempt = failed(stack, f"http://127.0.0.1:{port}")
+    assert (attempt.error_type, attempt.outcome) == ("request_not_sent", "failed")
+
+
+@of([stack for stack in SDK_STACKS if stack.aiohttp])
+def test_two_credentials_are_not_sent_by_aiohttp(stack: Stack, sim: Simulator) -> None:
+    """A gateway's user and password in the base URL, which httpx makes a header of, and aiohttp another one."""
+    attempt = failed(stack, sim.base_url.replace("://", "://user:password@"))
+    assert (attempt.error_type, attempt.outcome) == ("request_not_sent", "failed")
+    assert sim.requests == []
+
+
 # -- client_closed, event_loop_closed ----------------------------------------------------------------------------------
 
 

@@ -89,9 +89,11 @@ def _is_invalid_url(error: BaseException) -> bool:
 
 
 def _is_invalid_header(error: BaseException) -> bool:
-    """Or a host name that cannot be encoded."""
+    """Or a host name that cannot be encoded, or a port that there is not."""
     if isinstance(error, UnicodeError):
         return not isinstance(error, UnicodeDecodeError)
+    if isinstance(error, OverflowError):
+        return "port must be 0-65535" in text_of(error)
     if not isinstance(error, (ValueError, TypeError)):
         return False
     message = text_of(error)
@@ -103,6 +105,11 @@ _HEADER_STARTS: Final = (
     "Header name must be str or bytes",
     "Invalid Content-Length header",
     "Method cannot contain non-token characters",
+    # aiohttp's: a base URL with user information beside a key, and a body whose length is told in two ways.
+    "Cannot combine AUTHORIZATION header with",
+    "Cannot combine AUTH argument with",
+    "chunked can not be set",
+    "compress can not be set",
 )
 _HEADER_ENDS: Final = "detected in headers. Potential header injection attack."
 """aiohttp's; the characters that it names before that differ between its versions."""
