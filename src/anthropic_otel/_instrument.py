@@ -21,7 +21,7 @@ RuntimeFactory = Callable[[], Runtime]
 """Makes the runtime that is needed only where something is not instrumented already."""
 
 MARK: Final = "_anthropic_otel"
-"""The one name that is put into the `__dict__` of an HTTP client that was named by itself. Its copies share it."""
+"""The key in the `__dict__` of an HTTP client that was instrumented by itself. Its copies share the value."""
 
 
 class Mark:
@@ -55,7 +55,7 @@ class Instrumentation:
         """The SDK that was patched last."""
         self._marked: list[weakref.ref[Any]] = []
         self._joined: list[Recorder] = []
-        """Those that have joined, and that every runtime made from now on has beside its own."""
+        """The recorders that have joined. Every new runtime gets them beside its own."""
 
     # -- what is instrumented ------------------------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ class Instrumentation:
         return runtime
 
     def patch_again(self) -> None:
-        """Patches copies of the libraries that were imported since, as by a reloader, if there are any."""
+        """Patches new copies of the libraries, if a reloader has imported any."""
         self._patch()
 
     def patch_imported(self) -> None:

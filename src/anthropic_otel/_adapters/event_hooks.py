@@ -50,12 +50,12 @@ class HookedAttempt:
         self.send = send
         self.app_trace = app_trace
         self.redirected_at: int | None = None
-        """When a redirect has come, of which it is not known yet whether it is followed."""
+        """When a redirect came that may still be followed; `None` if none did, or the next hop has begun."""
         self._created_in = fork_generation()
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes an event of the transport, and from one that tells of a failure the end of the attempt."""
+        """Takes an event of the transport. An event of a failure ends the attempt."""
         attempt = self.send.attempt
         attempt.trace(name, info)
         error = info.get("exception") if name.endswith(".failed") else None

@@ -26,9 +26,10 @@ from anthropic_otel._core.timeline import peer_of, version_of
 
 
 def received(send: Send, response: Any) -> bool:
-    """Takes the response of a send, and follows its body. Never raises.
+    """Takes the response of a send, and wraps its body if that is open. Never raises.
 
-    Returns whether that is open, or a stream that is in memory, which the app reads yet: of a mock or of a cache.
+    Returns whether the app is still to read the body. It is if the body is open, or is a stream in memory, as a mock or
+    a cache returns one.
     """
     attempt, observed, in_memory = send.attempt, False, False
     try:

@@ -266,9 +266,10 @@ class Sending:
         propagate(request, send.attempt.recorder.headers)
 
     def is_handed_on_by(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
-        """Whether a send within this one is of the same attempt: a subclass's may send a request that it has made anew.
+        """Whether a send that begins within this one belongs to the same attempt.
 
-        What an app sends elsewhere, or in a task of its own after this send, is not.
+        It does if a subclass's `send` copies its request and sends the copy. It does not if the app sends to another
+        URL within this send, or in a task of its own after it.
         """
         own = self.request
         if own is None or origin is not self._origin or asynchronous is not self._asynchronous:

@@ -54,7 +54,7 @@ class Invocations:
         self._clients: Final[dict[int, _ClientFacts]] = {}
 
     def of(self, client: Any, options: Any, stream: bool) -> Invocation:
-        """The invocation that `options`, the SDK's request options, stand for."""
+        """The invocation for a request of `client`. `options` are the SDK's request options."""
         facts = self._clients.get(id(client))
         if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
             facts = self._client_facts(client)

@@ -82,7 +82,7 @@ def _model_of(options: Any) -> str | None:
 
 @guarded(None)
 def _note(request: Any, model: str) -> None:
-    # The outermost of several classes that build a request sees its model, an inner one may not any more.
+    # If several classes build a request, the outermost notes last: an inner one may not see the model any more.
     _built[request] = model
 
 

@@ -67,7 +67,7 @@ def expect(result: Any, source: Attempt | HeldBody | None) -> None:
 
     `source` is the attempt that it is from.
     """
-    # Guarded within: every call comes by, and few are answered by such a response.
+    # The guard is in `_expect`: this runs for every call, and few of them return such a response.
     if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt) and source.is_message:
         _expect(result, source)
 

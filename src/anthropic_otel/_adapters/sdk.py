@@ -103,7 +103,7 @@ def _async_request(calls: Calls, invocations: Invocations, original: Function, p
 def _begin(
     calls: Calls, invocations: Invocations, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> _Running | None:
-    """Begins to record the call that `request` was just entered for. Returns `None` when nobody records it."""
+    """Begins to record the call that `request` was just entered for. Returns `None` if it is not recorded."""
     http_client = getattr(client, "_client", None)
     runtime = calls.runtime_of_calls(http_client)
     if runtime is None:

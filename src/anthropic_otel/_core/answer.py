@@ -1,4 +1,4 @@
-"""What a 2xx response is, next to what its request asks for: what reads its body, and whether it is an answer."""
+"""A 2xx response compared with its request: which reader its body needs, and whether it is an answer at all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Answer:
         return self._expected is Expected.EVENT_STREAM
 
     def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
-        """What is to look at its body, `None` if nothing of it has to be known. `by_names` is that of its request."""
+        """The reader for its body, `None` if nothing in the body matters. `by_names` is that of the request."""
         if self._expected is Expected.JSON:
             return StartOfBody(MAX_START)
         if self._content is Content.AWS_EVENT_STREAM:
@@ -45,7 +45,7 @@ class Answer:
         return StartOfBody(MAX_START) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
     def judge(self, start: bytes | None, *, of_message: bool, may_be_empty: bool, whole: bool) -> None:
-        """Looks whether it is an answer. `start` is the beginning of its body, as `is_json` takes it, or all of it."""
+        """Decides whether it is an answer. `start` is the beginning of its body, as for `is_json`, or all of it."""
         is_stream = self._content in _STREAMS
         if self._expected is Expected.JSON_OR_EVENT_STREAM and is_stream:
             return

@@ -247,7 +247,7 @@ class Attempt:
 
     @guarded(None)
     def _recover_response(self) -> None:
-        """Takes the response from the transport, where its body failed inside `send` and nobody else has seen it."""
+        """Takes the response from the transport's events. `send` returned none, as its body failed within it."""
         raw, self.timeline.raw_response = self.timeline.parsed_response, None
         if raw is not None:
             version, status, pairs = raw
@@ -292,7 +292,7 @@ class Attempt:
         return self.response is not None and self.response.bedrock_tokens is not None
 
     def told_usage(self) -> usage.Told | None:
-        """What to tell the usage of this attempt, which has ended; `None` if nobody records it."""
+        """The counter of this attempt's usage, made when it has ended; `None` if no recorder takes usage."""
         if self._told_usage is None:
             sink = self.recorder.usage_sink(self)
             self._told_usage = usage.Told(sink) if sink is not None else None

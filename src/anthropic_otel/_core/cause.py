@@ -149,10 +149,10 @@ _NOT_REACHED: Final = _REFUSED | {
 
 
 def _blamed_on_a_proxy(failure: Failure, through_proxy: bool) -> frozenset[NetworkCause]:
-    """Which words say nothing about the API's own host, as the proxy was not reached. The errno is kept beside them.
+    """The causes that become `proxy_error`, as they say that the proxy was not reached. The errno is kept.
 
-    A certificate and a timeout keep their own words. In the TLS handshake the API's host may have answered through the
-    proxy already.
+    A certificate and a timeout keep their own cause. Once a TLS handshake runs, the API's host may have answered
+    through the proxy.
     """
     if cause_http.names_a_proxy(failure) or (through_proxy and failure.phase is Phase.CONNECT):
         return _NOT_REACHED

@@ -67,7 +67,7 @@ def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
 
 
 def _of_tls_end(failure: Failure) -> NetworkCause:
-    """The other side has gone away. Within the handshake that says that it speaks no TLS."""
+    """The other side has closed the connection. In the handshake this is a `tls_error`: it speaks no TLS."""
     phase = failure.network_phase
     if phase is None and failure.has(HTTPX, "ReadError"):
         phase = Phase.WAIT

@@ -156,8 +156,8 @@ def _failed(error_type: str, *, cause: Cause | None = None, exception_type: str 
 
 
 def retry_stop(attempt: Attempt) -> RetryStop | None:
-    """Why the SDK does not retry after an attempt that failed; `None` where it does, or nobody would."""
-    # Without a call nobody retries.
+    """Why the SDK does not retry after a failed attempt; `None` if it does, or if that is unknown."""
+    # Without a call there is no retry.
     if attempt.retries_left is None:
         return None
     if attempt.retryable:

@@ -23,7 +23,7 @@ _STARTS: Final = frozenset({"run", "_bootstrap", "_bootstrap_inner"})
 """The functions below all code of a thread or process. They hold no lock while they run what the app gave them."""
 
 deferred: Final[deque[Callable[[], None]]] = deque()
-"""The ends that are queued. Whoever finds some calls `drain`."""
+"""The ends that are queued. If it is not empty, the library's next entry point calls `drain`."""
 
 
 class _Fork:

@@ -220,7 +220,7 @@ def meaning_of(name: bytes | None, data: bytes, *, by_names: bool) -> bytes | No
 
 
 def is_known(name: bytes) -> bool:
-    """Whether an SDK that goes by names decodes events of that one. Those of agents, and no others, have a dot."""
+    """Whether an SDK that goes by names decodes an event of this name. Only the names of agents' events have a dot."""
     return name in NAMES or name == _MESSAGE or b"." in name
 
 

@@ -121,7 +121,7 @@ class Timeline:
 
     @property
     def parsed_response(self) -> ParsedResponse | None:
-        """The response as the transport has it, as long as nobody has seen more of it than the transport."""
+        """The response as the transport has it, until the attempt has got the response itself; `None` without one."""
         return _parsed(self.raw_response)
 
     # -- the events that mean something --------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ class _Connection:
 
     @property
     def pending(self) -> bool:
-        """Whether something is kept that can be sent yet."""
+        """Whether something is left to send, and the connection is usable."""
         return bool(self._kept or self._rest) and not self._dead
 
     def put(self, event: Event) -> None:

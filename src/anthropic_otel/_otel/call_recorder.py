@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class OtelCallRecorder(InTrace):
-    """Records one call: its span, if nobody else makes one, and its metrics."""
+    """Records one call: its metrics, and its span unless the SDK or another instrumentation makes one."""
 
     __slots__ = (
         "_attached",
@@ -95,8 +95,8 @@ class OtelCallRecorder(InTrace):
 
     @property
     def dropped_span(self) -> Span | None:
-        """The call's span if the app's sampler has dropped it. Its attempts are dropped too: a sampler that does not go
-        by the trace id would keep more traces with us than without us if it was asked again.
+        """The call's span if the app's sampler has dropped it. Its attempts are dropped too. Asked for each of them,
+        a sampler that does not go by the trace id would keep more traces than without this library.
         """
         span, ids = self.span, self.span_context
         # In this order: a span that records, as most do, is asked one thing.

@@ -65,7 +65,7 @@ def _word(attempt: Attempt) -> str | None:
 
 
 def _error(attempt: Attempt) -> str:
-    """The error's word, and what is known beside it."""
+    """The error type, with the errno and the phase, or the API's error type and code, in parentheses."""
     beside: list[str] = []
     if attempt.cause is not None:
         beside += [word for word in (attempt.cause.errno, f"phase {attempt.timeline.phase.value}") if word]

@@ -55,7 +55,7 @@ def set_up(export: str) -> None:
 
 
 def is_unset(provider: object) -> bool:
-    """Whether `provider` only stands in for the one that the app may set yet."""
+    """Whether `provider` is OpenTelemetry's proxy for a global provider that has not been set."""
     return _is(provider, _UNSET)
 
 
@@ -72,7 +72,7 @@ def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
 
 
 def reference_to(provider: Provider) -> Callable[[], Provider | None]:
-    """What gives a provider as long as somebody else keeps it alive, or always if it takes no weak reference."""
+    """A weak reference to `provider`, or a strong one if its class has no weak ones. Call it for the provider."""
     try:
         return weakref.ref(provider)
     except TypeError:

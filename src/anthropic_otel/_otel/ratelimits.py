@@ -149,8 +149,8 @@ class RateLimits:
         self._limits: dict[Values, Limit] = {}
         """By the values of their attributes."""
         self._readers: dict[int, int] = {}
-        """By thread: the number of the last response that the reader was told of."""
-        # Kept here, as Logfire's proxies are by nobody else.
+        """By thread: the number of the last response that its reader has collected."""
+        # Kept here: nobody else refers to those of Logfire, which are proxies.
         self.instruments: Final = [
             meter.create_observable_gauge(metric.name, [_safe(observe)], metric.unit, metric.description)
             for metric, observe in (
@@ -245,7 +245,7 @@ class RateLimits:
         return [limit for limit in list(self._limits.values()) if now - limit.at < _FRESH]
 
     def _new_to_reader(self, now: float) -> Callable[[Told], bool]:
-        """Returns the test for values that are new to this thread's reader. Next time they are not."""
+        """Returns a test: has this thread's reader not collected a value yet? From now on it has collected all."""
         reader = threading.get_ident()
         seen = self._readers.get(reader)
         if seen is None and len(self._readers) >= _MOST_READERS:

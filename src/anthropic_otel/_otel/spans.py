@@ -147,7 +147,7 @@ _PHASE_NAMES: Final = {phase: phase.attribute for phase in semconv.Phase}
 
 
 def facts(attempt: Attempt) -> dict[str, AttributeValue]:
-    """All that its span says of an attempt that has ended, for who has no span at hand. A new dictionary each time."""
+    """The attributes that the span of an attempt has at its end, for other uses. A new dictionary each time."""
     attributes: dict[str, AttributeValue] = _known_at_start(attempt)
     attributes.update(_concluded(attempt))
     return attributes
@@ -157,7 +157,7 @@ def facts(attempt: Attempt) -> dict[str, AttributeValue]:
 
 
 def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Context) -> Span:
-    """The span of a call that nobody else makes one for, with what the SDK's own would have without content."""
+    """Starts our own call span. It has the attributes of the SDK's call span, except for those with content."""
     attributes: dict[str, AttributeValue] = {semconv.GEN_AI_PROVIDER_NAME: invocation.provider}
     if invocation.address is not None:
         attributes[semconv.SERVER_ADDRESS] = invocation.address

@@ -86,7 +86,7 @@ class Terminal:
         from anthropic_otel._render.markdown import STYLES, Page
 
         with self._console.use_theme(STYLES):
-            # An address that is only behind a word can be read by nobody whose terminal does not know of links.
+            # Not every terminal shows links, so an address must not be hidden behind a word.
             self._console.print(Page(text, hyperlinks=False), width=min(self.width, _MOST_OF_PROSE), crop=False)
 
     def _shown(self, text: str) -> str:

@@ -74,7 +74,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One call. `seen` is what the app saw of a failure, and `stated` its outcome, where somebody knows them."""
+    """One call. `seen` is the failure as the app saw it, `stated` the outcome if it is known; both may be empty."""
 
     name: str
     duration: float
@@ -86,7 +86,7 @@ class Trace:
 
     @property
     def outcome(self) -> str:
-        """The call's outcome, as its attempts tell it: spans do not say it, as the call span may be the SDK's."""
+        """The call's outcome. If it is not `stated`, it is derived from the attempts: a call span does not have it."""
         if self.stated:
             return self.stated
         last = self.attempts[-1]
@@ -115,7 +115,7 @@ class Trace:
         return tuple(each.error_type for each in self.attempts)
 
     def seen_as(self, text: str) -> Trace:
-        """The same, with what the app saw."""
+        """A copy with `text` as what the app saw."""
         return replace(self, seen=text)
 
 
