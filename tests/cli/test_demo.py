@@ -214,7 +214,7 @@ def test_what_was_not_delivered_is_told(monkeypatch: pytest.MonkeyPatch, capsys:
     delivered = Delivered(InMemorySpanExporter())
     delivered.lost = 7
     tell_more(Terminal(), SimpleNamespace(delivered=delivered))  # type: ignore[arg-type]
-    assert "Not delivered to 127.0.0.1:9: 7 spans." in capsys.readouterr().out
+    assert "Could not deliver 7 spans to 127.0.0.1:9." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("by", ["make", "command"])

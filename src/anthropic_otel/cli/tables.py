@@ -89,7 +89,7 @@ def _backoff(summary: Summary) -> Iterator[Line]:
     lost = Piece(f"  {duration(summary.backoff_seconds)}", Style.BACKOFF)
     yield (*_title("Time lost in backoff"), lost, Piece(share, Style.QUIET))
     for each in summary.backoffs:
-        words = SOURCES.get(each.source, "set by somebody else")
+        words = SOURCES.get(each.source, "set by something else")
         waits = "wait" if each.count == 1 else "waits"
         yield (Piece(f"  {words:<18}"), Piece(f"{duration(each.seconds):>9}"), _quiet(f"  in {each.count} {waits}"))
 

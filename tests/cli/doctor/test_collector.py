@@ -138,7 +138,7 @@ def test_a_collector_takes_an_empty_export_of_each_signal(export: Any) -> None:
         (503, "", State.BAD, "answers 503", "look at its log"),
         (429, "", State.BAD, "answers 429", "look at its limits"),
         (407, "", State.BAD, "answers 407", "NO_PROXY"),
-        (400, "", State.NOTE, "answers 400 to an empty export", "send a call"),
+        (400, "", State.NOTE, "answers 400 to an empty export", "make a call"),
         (200, "text/html", State.BAD, "answers 200 with a page", "is it a collector?"),
         (202, "application/json", State.GOOD, "answers 202", ""),
     ],

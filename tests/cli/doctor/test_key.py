@@ -25,7 +25,7 @@ UNSENDABLE = {
 UNKNOWN = {
     f'"{SECRET}"': "has quotes around it",
     f"'{SECRET}'": "has quotes around it",
-    f" {SECRET}": "begins with a blank",
+    f" {SECRET}": "begins with a space",
     f"{SECRET}–": "has a character that no key has, at 36 of 36 (U+2013)",
     f"\ufeff{SECRET}": "has a character that no key has, at 1 of 36 (U+FEFF)",
     f"Bearer {SECRET}": 'begins with "Bearer "',

@@ -34,7 +34,7 @@ _BY_COMMAND: Final = (
     "anthropic-otel stack up               # or without Docker, without Grafana",
     f"{_COLLECTOR} anthropic-otel demo",
 )
-_SCREENS: Final = "http://localhost:3000 (Grafana), http://localhost:16686 (Jaeger)"
+_SCREENS: Final = ("http://localhost:3000 (Grafana)", "http://localhost:16686 (Jaeger)")
 _OWN_APP: Final = 'anthropic_otel.instrument(export="otlp")'
 
 
@@ -67,7 +67,7 @@ def tell_more(terminal: Terminal, collection: Collection) -> None:
     terminal.text()
     target, delivered = destination(), collection.delivered
     if delivered is not None and delivered.lost:
-        terminal.text(f"Not delivered to {target}: {delivered.lost} spans. Does a collector listen there?", Style.BAD)
+        terminal.text(f"Could not deliver {delivered.lost} spans to {target}. Is a collector running there?", Style.BAD)
     elif delivered is not None:
         terminal.text(f"Sent to {target}: {delivered.spans} spans of service {service_name()}, and metrics", Style.GOOD)
     terminal.text("The same in Jaeger and Grafana", Style.STRONG)
@@ -75,5 +75,6 @@ def tell_more(terminal: Terminal, collection: Collection) -> None:
     for command in commands:
         shown, hash_sign, comment = command.partition("#")
         terminal.lines([(Piece(f"  {shown}"), Piece(hash_sign + comment, Style.QUIET))])
-    terminal.lines([(Piece("Then look at: ", Style.STRONG), Piece(_SCREENS))])
+    terminal.text("Then look at:", Style.STRONG)
+    terminal.lines([(Piece(f"  {screen}"),) for screen in _SCREENS])
     terminal.lines([(Piece("In your own app: ", Style.STRONG), Piece(_OWN_APP, Style.GOOD))])

@@ -74,5 +74,5 @@ def _whole(key: str, title: str, look: Callable[[], Section]) -> Section:
         return look()
     except Exception as error:
         text = f"could not be looked at: {type(error).__qualname__}"
-        remedy = "a fault of doctor's own: report it with the versions below"
+        remedy = "a bug of doctor itself: report it with the versions below"
         return Section(key, title, (bad("Doctor", text, remedy),))

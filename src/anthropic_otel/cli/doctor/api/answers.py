@@ -89,12 +89,12 @@ def _remedy_of(status: int) -> str:
     if status == _NOT_FOUND:
         return f"is there a path in {NAME}? The SDK adds /v1/messages to it"
     if status == _TOO_MANY:
-        return "the way is open; your rate limit is used up: wait, or have it raised"
+        return "the network is fine; your rate limit is used up: wait, or have it raised"
     if status >= 500:
-        return "the way is open; the API has trouble: https://status.claude.com"
+        return "the network is fine; the API has a problem: https://status.claude.com"
     if 300 <= status < 400:
         return f"a redirect that the SDK does not follow: put its target into {NAME}"
-    return "the way is open; show the request id to the API's support"
+    return "the network is fine; show the request id to the API's support"
 
 
 def _not_the_api(attempt: Attempt, answer: Answer, target: Target, seconds: float) -> Finding:

@@ -116,7 +116,7 @@ def _doubtful(url: str, target: Target) -> Iterator[Finding]:
     if parts.username is not None:
         yield note(_SUBJECT, f"{NAME} has a user name or password in it (not shown)", "a proxy or log may show it")
     if target.scheme == "http" and not _LOOPBACK.fullmatch(target.host):
-        yield note(_SUBJECT, "http:// is not encrypted: whoever is on the way reads the key", "use https://")
+        yield note(_SUBJECT, "http:// is not encrypted: anyone in between can read the key", "use https://")
 
 
 def faulty(findings: list[Finding]) -> bool:

@@ -65,11 +65,11 @@ def _wrong(name: str, value: str, to_the_api: bool) -> Iterator[Finding]:
         yield bad(_SUBJECT, f"{where}: {_SAYS}", f"is it two keys, or a file? {_ROTATE}", _NOT_SENT)
     core = value.strip()
     if value != value.lstrip():
-        yield bad(_SUBJECT, "begins with a blank, which becomes a part of it", "strip it")
+        yield bad(_SUBJECT, "begins with a space, which is sent as part of it", "strip it")
     if core[0] in "\"'`" or core[-1] in "\"'`":
         yield bad(
             _SUBJECT,
-            "has quotes around it, which become a part of it",
+            "has quotes around it, which are sent as part of it",
             "take them off (docker's --env-file keeps them)",
         )
     if not core.isascii():
@@ -79,7 +79,7 @@ def _wrong(name: str, value: str, to_the_api: bool) -> Iterator[Finding]:
     if core.lower().startswith("bearer "):
         yield bad(_SUBJECT, 'begins with "Bearer ", which the SDK adds by itself', 'take "Bearer " off')
     elif _TEMPLATE.search(core) or (len(core) < _SHORT and _WORDS.search(core)):
-        yield bad(_SUBJECT, "looks like a placeholder that nobody has filled in", "set the key itself")
+        yield bad(_SUBJECT, "looks like a placeholder", "set the key itself")
     elif name == KEY and core.startswith("sk-ant-admin"):
         yield bad(_SUBJECT, "is an admin key, which the Messages API does not take", "use a key of a workspace")
     elif name == KEY and to_the_api and not core.strip("\"'`").startswith("sk-ant-"):
@@ -98,6 +98,6 @@ def _headers(value: str | None) -> Iterator[Finding]:
         if not colon:
             yield bad("Headers", f"{where} has no colon: the SDK skips it", "write it as Name: value")
         elif not _NAME.fullmatch(name.strip()):
-            yield bad("Headers", f"{where}: its name is not one of a header: {_SAYS}", "mend the name", _NOT_SENT)
+            yield bad("Headers", f"{where}: its name is not one of a header: {_SAYS}", "fix the name", _NOT_SENT)
         elif _CONTROL.search(content.strip()):
             yield bad("Headers", f"{where} has a control character: {_SAYS}", "take it out", _NOT_SENT)

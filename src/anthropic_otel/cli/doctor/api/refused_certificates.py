@@ -31,7 +31,7 @@ def advice_on_certificate(
         return text, f"use the name that it is for in {NAME}; else something answers in the API's place"
     if code == _SELF_SIGNED or (certificate is not None and certificate.self_signed):
         return (
-            "the certificate is signed by nobody but itself",
+            "the certificate is self-signed",
             f"{FILE}=/path/to/that-certificate.pem, if you trust it",
         )
     if not signed:

@@ -108,7 +108,7 @@ _TEXTS: Final[dict[str, Advice]] = {
     ),
     Cause.REQUEST_NOT_SENT.value: (
         'it could not be sent: the SDK says "Connection error."',
-        "mend the header or URL that is marked above",
+        "fix the header or URL that is marked above",
     ),
     Cause.STREAM_RESET.value: ("{where} reset the HTTP/2 stream", "ask who runs what stands in between"),
 }

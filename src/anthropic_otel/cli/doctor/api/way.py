@@ -86,7 +86,7 @@ def _default_context() -> ssl.SSLContext | None:
 
 def _unmade(made: request.Made) -> Finding:
     name = type(made.error).__qualname__
-    return bad("Client", f"the SDK cannot make a client: {name}", "mend what is marked here", made.cause)
+    return bad("Client", f"the SDK cannot make a client: {name}", "fix what is marked above", made.cause)
 
 
 # -- the network -------------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def _of_exchange(exchange: request.Exchange, trip: verdicts.Trip) -> Iterator[Fi
 
 
 def _unsent_remedy(trip: verdicts.Trip) -> str:
-    return "set ANTHROPIC_API_KEY: --with-key needs one" if trip.with_key else "mend what is marked here"
+    return "set ANTHROPIC_API_KEY: --with-key needs one" if trip.with_key else "fix what is marked above"
 
 
 def _refused_certificate(exchange: request.Exchange) -> bool:

@@ -60,7 +60,9 @@ def _of_status(subject: str, endpoint: Endpoint, outcome: Outcome) -> Finding:
             return bad(subject, f"{text} with a page", "is it a collector?", UNEXPECTED_CONTENT, outcome.seconds)
         return good(subject, text, outcome.seconds)
     if status == 400:
-        return note(subject, f"{text} to an empty export", "it may take no empty ones: send a call, and look there")
+        return note(
+            subject, f"{text} to an empty export", "it may refuse empty ones: make a call, and look whether it arrives"
+        )
     return bad(subject, text, _remedy_of(status, endpoint), seconds=outcome.seconds)
 
 
@@ -72,12 +74,12 @@ def _remedy_of(status: int, endpoint: Endpoint) -> str:
     if status == 407:
         return "that is a proxy's answer: put the collector's host into NO_PROXY"
     if status == 429:
-        return "it is there, and takes no more for now: look at its limits"
+        return "it is running, but takes no more for now: look at its limits"
     if status in (405, 415):
         return f"is it a collector, and for {endpoint.protocol}? Else {PROTOCOL}"
     if 300 <= status < 400:
         return f"a redirect, which the exporter does not follow: put its target into {NAME}"
-    return "it is there, and has trouble: look at its log"
+    return "it is running, but has a problem: look at its log"
 
 
 def _remedy_of_path(endpoint: Endpoint) -> str:
@@ -106,7 +108,7 @@ def _of_code(subject: str, endpoint: Endpoint, outcome: Outcome) -> Finding:
     if code == "OK":
         return good(subject, text, outcome.seconds)
     return bad(
-        subject, text, _CODES.get(code, "it is there, and has trouble: look at its log"), seconds=outcome.seconds
+        subject, text, _CODES.get(code, "it is running, but has a problem: look at its log"), seconds=outcome.seconds
     )
 
 

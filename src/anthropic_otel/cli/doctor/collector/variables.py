@@ -105,7 +105,7 @@ def _headers(environment: Mapping[str, str]) -> Iterator[Finding]:
     for name in _OTLP_HEADERS:
         for number, part in enumerate(filter(str.strip, environment.get(name, "").split(",")), 1):
             if not parse_env_headers(part, liberal=True):
-                text = f"part {number} of {name} is not name=value, so that it is ignored (not shown)"
+                text = f"part {number} of {name} is not name=value, so it is ignored (value not shown)"
                 yield bad("Headers", text, "name=value,name=value, with %2C for a comma in a value")
 
 
