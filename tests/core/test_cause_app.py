@@ -52,6 +52,14 @@ def test_a_bug_of_a_library_is_no_exception_of_the_app(error: Exception) -> None
     assert classify(found).word is Word.OTHER
 
 
+@pytest.mark.parametrize("error", [TypeError("x"), ValueError("x"), OverflowError("x")], ids=repr)
+def test_what_a_library_cannot_use_was_not_sent(error: Exception) -> None:
+    """A timeout that is a text or NaN: unless the request is known to have gone out."""
+    found = caught(function("httpx2._client", "_send_single_request", raising(error, "httpcore2._backends.sync")))
+    assert classify(found, phase=Phase.CONNECT).word is Word.REQUEST_NOT_SENT
+    assert classify(found, phase=Phase.WAIT).word is Word.OTHER
+
+
 def test_what_a_transport_raises_is_not_the_apps() -> None:
     """Neither if the transport is the app's own."""
     found = caught(function("httpx2._client", "_send_single_request", raising(TimeLimit(), "app.transport")))

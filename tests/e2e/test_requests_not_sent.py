@@ -153,6 +153,30 @@ def test_two_credentials_are_not_sent_by_aiohttp(stack: Stack, sim: Simulator) -
     assert sim.requests == []
 
 
+@of(SDK_STACKS)
+@pytest.mark.parametrize("timeout", ["60", float("nan"), float("inf")], ids=str)
+def test_a_timeout_that_is_none_is_not_sent(stack: Stack, timeout: Any, sim: Simulator) -> None:
+    """A text, as of an environment variable, or what is no time: where the stack cannot use it, nothing is sent."""
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, max_retries=0, timeout=timeout)
+        with suppress(anthropic.APIConnectionError):
+            app.create()
+        app.close()
+    [attempt] = telemetry.attempts
+    # To aiohttp a time that is no number has passed, and asyncio can wait for ever.
+    assert attempt.error_type in ("request_not_sent", None if timeout == float("inf") else "connect_timeout")
+    if timeout == "60":
+        assert attempt.error_type == "request_not_sent"
+
+
+@of([stack for stack in SDK_STACKS if not stack.aiohttp])
+@pytest.mark.parametrize("timeout", [0, -1.5])
+def test_no_time_left_is_a_timeout(stack: Stack, timeout: float, sim: Simulator) -> None:
+    """What is left of a deadline that has passed is zero or less."""
+    attempt = failed(stack, sim.base_url, timeout=timeout)
+    assert (attempt.error_type, attempt.phase) == ("connect_timeout", "connect")
+
+
 # -- client_closed, event_loop_closed ----------------------------------------------------------------------------------
 
 

@@ -234,9 +234,13 @@ ROWS: Final = (
         ),
     ),
     Row(
-        "A file or a generator that breaks while it is sent",
+        "A file or a generator that breaks while it is sent, and a port or a timeout that is none",
         (),
-        _named(_NOT_SENT, "test_a_file_that_cannot_be_read_is_not_sent test_a_body_that_breaks_is_not_sent"),
+        _named(
+            f"{_NOT_SENT}test_",
+            "a_file_that_cannot_be_read_is_not_sent a_body_that_breaks_is_not_sent "
+            "a_port_that_there_is_not_is_not_sent",
+        ),
     ),
     Row(
         "A client subclass whose `send` makes the request anew",

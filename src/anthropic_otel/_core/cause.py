@@ -16,7 +16,8 @@ Where two words fit, this order decides. The first that applies is the cause:
 2. The type that aiohttp raised, then that of httpx or httpcore, the outermost first.
 3. The type of any other exception, the innermost first: of a library for credentials, of anyio or trio, of Python
    itself, or an error of the system without a word of its own (`connection_error`).
-4. Whatever else happened while credentials were fetched: `request_not_sent`.
+4. Whatever else happened while credentials were fetched, and what a library could not use of what it was given, such as
+   a timeout that is a text: `request_not_sent`.
 5. An exception that another thread has set in the middle of a library: `app_exception`.
 6. `_OTHER`. What remains for it are exceptions of transports that are not known here, and `MemoryError` and the like.
 
@@ -111,7 +112,7 @@ def _word(failure: Failure) -> NetworkCause:
     )
     if word is not None:
         return word
-    if failure.phase is Phase.AUTH:
+    if failure.phase is Phase.AUTH or cause_app.is_of_argument(failure):
         return NetworkCause.REQUEST_NOT_SENT
     return NetworkCause.APP_EXCEPTION if cause_app.was_set_from_outside(failure) else NetworkCause.OTHER
 

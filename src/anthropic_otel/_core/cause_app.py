@@ -44,6 +44,14 @@ def is_of_request_body(failure: Failure) -> bool:
     return any(_passes(error, _reads_body) for error in failure.errors)
 
 
+def is_of_argument(failure: Failure) -> bool:
+    """Whether a library could not use what it was given, as a timeout that is a text or NaN, before it had sent all."""
+    error = failure.errors[-1]
+    frames = list(_frames(error))
+    raised_by_library = bool(frames) and _is_known(frames[-1][0])
+    return type(error) in (TypeError, ValueError, OverflowError) and raised_by_library and not failure.answered
+
+
 def was_set_from_outside(failure: Failure) -> bool:
     """Whether a library was interrupted by an exception that it cannot raise."""
     error = failure.errors[-1]

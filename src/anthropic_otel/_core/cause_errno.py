@@ -27,7 +27,7 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
     name = _name(error)
     if name is None or _is_resolver_error(error):
         return None
-    if name == "ETIMEDOUT":
+    if name in _TIMED_OUT:
         return timed_out(failure)
     if name in _LOCAL_FILE:
         return _of_denied(name, failure)
@@ -58,6 +58,9 @@ _BY_NAME: Final = {
     "ENOTSOCK": NetworkCause.CLIENT_CLOSED,
     "ECANCELED": NetworkCause.CLIENT_CLOSED,
 }
+
+_TIMED_OUT: Final = frozenset({"ETIMEDOUT", "EINPROGRESS", "EAGAIN", "EWOULDBLOCK"})
+"""The last three are what a socket says that was given no time: of a timeout of 0, or by an option of its own."""
 
 _LOCAL_FILE: Final = frozenset({"ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR", "ELOOP"})
 """Of a file that the client needs, such as a CA bundle or a token; or, while connecting, of the address."""

@@ -73,6 +73,9 @@ def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause 
     if isinstance(error, RuntimeError) and text_of(error).endswith("the handler is closed"):
         # uvloop's, of a connection that belongs to a loop which is gone.
         return NetworkCause.EVENT_LOOP_CLOSED
+    if isinstance(error, ValueError) and text_of(error).startswith("Timeout value out of range"):
+        # A socket's, of a negative timeout: no time was left.
+        return timed_out(failure)
     if isinstance(error, EOFError):
         in_body = failure.phase is Phase.RECEIVE
         return NetworkCause.INCOMPLETE_BODY if in_body else NetworkCause.SERVER_DISCONNECTED
