@@ -135,6 +135,6 @@ def _leave() -> None:
     sent = [each.finish(deadline) for each in _leaving]
     if not all(sent):
         log.warning(
-            "The last telemetry was not delivered before the exit: is a collector listening? "
-            "OTEL_EXPORTER_OTLP_TIMEOUT is how many seconds the exit waits for one"
+            "The last telemetry was not delivered before the exit. Is a collector running? "
+            "Check: anthropic-otel doctor. OTEL_EXPORTER_OTLP_TIMEOUT sets how many seconds the exit waits"
         )
