@@ -43,7 +43,10 @@ _DELTA_LENGTH: Final = len(_DELTA)
 
 
 class AwsEventStreamReader:
-    """The events of one stream of frames. Keeps at most seven times `MAX_KEPT`. No method raises for any bytes."""
+    """Tells how one stream of AWS frames ends, from its bytes.
+
+    Keeps at most seven times `MAX_KEPT` bytes. No method raises, whatever the bytes are.
+    """
 
     __slots__ = ("_broken", "_decided_in", "_events", "_headers", "_last", "_long", "_rest")
 

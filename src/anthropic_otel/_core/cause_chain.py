@@ -56,7 +56,10 @@ class Failure:
 
     @property
     def network_phase(self) -> Phase | None:
-        """The phase of the exchange that failed. Credentials are fetched by an exchange of their own."""
+        """The phase that failed: what the transport told, or what the exceptions say if it told none or `AUTH`.
+
+        In `AUTH` another exchange, which fetches credentials, has failed: its own phase is wanted.
+        """
         return self.own_phase if self.phase in (None, Phase.AUTH) else self.phase
 
     @property

@@ -89,7 +89,7 @@ def _is_invalid_url(error: BaseException) -> bool:
 
 
 def _is_invalid_header(error: BaseException) -> bool:
-    """Or a host name that cannot be encoded, or a port that there is not."""
+    """Whether the client refuses a header or the method, a host name that cannot be encoded, or a port out of range."""
     if isinstance(error, UnicodeError):
         return not isinstance(error, UnicodeDecodeError)
     if isinstance(error, OverflowError):

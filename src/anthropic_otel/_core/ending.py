@@ -45,10 +45,11 @@ class End(Enum):
 class Ending(NamedTuple):
     """What the end of an attempt means.
 
-    - `cause`, `exception_type`: of a failure of the network.
-    - `api_error`: the error that a stream has told, `None` without one.
-    - `phase`: the phase that it failed in; `None` for the one that it was in last.
-    - `of_earlier_hop`: whether the response that is known is a redirect's, which was followed before it failed.
+    - `cause`: of an exception, of a stream that is incomplete or of a proxy's refusal; `None` for another ending.
+    - `exception_type`: the class of the exception that it failed with, also where a status is the `error_type`.
+    - `api_error`: what the stream's `error` event says, `None` without one.
+    - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline.
+    - `of_earlier_hop`: whether the known status is that of a redirect that was followed before the network failed.
     """
 
     outcome: AttemptOutcome

@@ -44,7 +44,10 @@ _NOT_KEPT: Final = b"..."
 
 
 class EventStreamReader:
-    """The events of one SSE stream. Keeps at most seven times `MAX_KEPT` bytes. No method raises for any bytes."""
+    """Tells how one SSE stream ends, from its bytes.
+
+    Keeps at most seven times `MAX_KEPT` bytes. No method raises, whatever the bytes are.
+    """
 
     __slots__ = ("_after_cr", "_by_names", "_decided_in", "_events", "_last", "_long", "_rest", "_start")
 

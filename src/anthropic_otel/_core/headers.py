@@ -66,7 +66,7 @@ _SERVER_TIMING: Final = re.compile(rb";\s*dur=\"?([0-9.]+)")
 
 
 def facts_of(headers: RawHeaders) -> ResponseFacts:
-    """What is recorded of a response's headers."""
+    """The ids, the size, the server's time and the token counts of Bedrock that a response's headers tell."""
     get = headers.get
     request_id = get(b"request-id")
     other = None if request_id else next(filter(None, map(get, _RESPONSE_IDS)), None)

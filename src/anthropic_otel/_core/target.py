@@ -64,7 +64,11 @@ def _make(method: str, scheme: str, host: str, port: int | None, path: str) -> T
 
 
 def _shown(path: str, operation: Operation, host: str) -> str:
-    """The path as it may be recorded. A part that no operation has is redacted: it may hold a gateway's key."""
+    """The path as it may be recorded.
+
+    What a gateway has put in front of a known path is redacted, as it may hold a key. So is all of a path that is not
+    known, unless `host` is the API's own.
+    """
     template = operation.template
     if template is None:
         return path if path in ("", "/") or host == _API else f"/{_REDACTED}"

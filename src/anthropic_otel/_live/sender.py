@@ -141,7 +141,10 @@ class _Connection:
         return made
 
     def _is_ours(self, connection: _socket.socket) -> bool:
-        """Whether the descriptor is still our connection. A daemon closes all of its own, and may reuse the number."""
+        """Whether the descriptor is still our connection, or is still connecting. If it is not, forgets the connection.
+
+        A process that becomes a daemon closes all descriptors, and a later file may get the same number.
+        """
         try:
             peer = connection.getpeername()
         except OSError:

@@ -106,7 +106,11 @@ class Limit:
                 lows[:2] = [first._replace(number=second.number, at=second.at)]
 
     def left(self, is_new: Callable[[Told], bool], now: float) -> int | None:
-        """What is left of it, for one reader. `is_new` is whether the reader has not collected a value yet."""
+        """What is left of the limit, for one reader: the lowest value that is new to it.
+
+        If none is new, an estimate: as much as must be left by now. `None` if nothing was told in the last ten minutes.
+        `is_new` tells whether the reader has not collected a value yet.
+        """
         lows = [low for low in self.lows if now - low.at < _FRESH]
         new = next(filter(is_new, lows), None)
         if new is not None:
@@ -130,7 +134,7 @@ _HEADERS: Final = itemgetter(2)
 
 
 class RateLimits:
-    """What the API said about its limits in the last ten minutes, by whose they are. Bounded."""
+    """What the API said of its limits in the last ten minutes, by kind, model, organization and workspace. Bounded."""
 
     def __init__(
         self, meter: Meter, model: Callable[[str | None], str | None], now: Callable[[], float] = time.monotonic

@@ -145,7 +145,10 @@ class _Drawing:
         return (Piece(f"{mark} {word}", style),)
 
     def _placed(self, word: Line, details: Sequence[str]) -> Iterator[Line]:
-        """The text beside the attempt's bar, and then the lines below it."""
+        """An attempt's texts: what stands beside its bar, then the lines below it.
+
+        `word` is always beside the bar. Details follow it there if the layout has room, and are below it else.
+        """
         dot = self._glyphs.separator
         if not self._columns.beside:
             yield word
