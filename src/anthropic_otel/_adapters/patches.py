@@ -10,7 +10,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, Final
 
 from anthropic_otel._core.guard import log
@@ -86,7 +86,8 @@ def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
     """
     function: Any = cls.__dict__.get(name)
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
-    variables = dict(zip(code.co_freevars, cells, strict=True)) if code is not None else {}
+    # By its type: an asynchronous mock has a mock for its code, which says that it is one.
+    variables = dict(zip(code.co_freevars, cells, strict=True)) if type(code) is CodeType else {}
     patch = variables["patch"].cell_contents if "patch" in variables else None
     kind = type(patch)
     if kind is Patch or kind.__name__ != Patch.__name__ or not f".{kind.__module__}".endswith(f".{__name__}"):
