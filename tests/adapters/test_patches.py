@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -21,6 +22,14 @@ class Client:
 def cls() -> type[Any]:
     """A class of its own for each test, that defines `send`."""
     return type("Fresh", (), {"send": Client.__dict__["send"]})
+
+
+@pytest.fixture(autouse=True)
+def _warns_anew() -> Iterator[None]:
+    """The one warning of another copy is given in each test that deserves it, and is forgotten after it."""
+    patches._warn_of_another_copy.cache_clear()
+    yield
+    patches._warn_of_another_copy.cache_clear()
 
 
 def another_copy(*, vendored: bool) -> Any:
@@ -53,7 +62,6 @@ def test_what_another_copy_of_the_library_has_patched_is_left_to_it(
     cls: type[Any], wrap: Wrap, vendored: bool, active: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two copies would record everything twice, so the second leaves it and says so once; not after an undo."""
-    patches._warn_of_another_copy.cache_clear()
     another_copy(vendored=vendored).Patch(cls, "send", wrap).active = active
     assert is_patched_by_another_copy(cls, "send") is active
     assert [patchable(cls, "send") for _ in range(2)] == [not active] * 2
