@@ -100,13 +100,14 @@ class Unended(SpanProcessor):
 class Recorded:
     """Providers as in production - batch processor, periodic reader - whose exporters are the test's."""
 
-    def __init__(self, spans: SpanExporter, metrics: MetricExporter | None = None) -> None:
+    def __init__(self, spans: SpanExporter, metrics: MetricExporter | None = None, every_ms: float = 500) -> None:
         self.unended = Unended()
         self.tracer_provider = TracerProvider(shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(self.unended)
         self.tracer_provider.add_span_processor(BatchSpanProcessor(spans))
         self.reader = InMemoryMetricReader()
-        readers = [self.reader, PeriodicExportingMetricReader(metrics, 500)] if metrics is not None else [self.reader]
+        exporting = [PeriodicExportingMetricReader(metrics, every_ms)] if metrics is not None else []
+        readers = [self.reader, *exporting]
         self.meter_provider = MeterProvider(readers, shutdown_on_exit=False)
 
     def count(self, name: str) -> int:
@@ -120,6 +121,11 @@ class Recorded:
     @property
     def in_flight(self) -> int:
         return self.count("anthropic.client.attempt.started") - self.count("anthropic.client.attempt.duration")
+
+    def flush(self) -> None:
+        """Exports the spans that wait, and collects the metrics, for which the tokens of up to 100 attempts wait."""
+        self.tracer_provider.force_flush()
+        self.reader.get_metrics_data()
 
     def close(self) -> None:
         self.tracer_provider.shutdown()
@@ -181,7 +187,7 @@ def sockets_to(port: int | None) -> int:
 
 
 def run(load: Load, base_url: str | None, *, flush: Callable[[], Any], trace_memory: bool = True) -> Rounds:
-    """Runs the load and measures after each round, when `flush` has emptied the queue of spans to export."""
+    """Runs the load and measures after each round, when `flush` has emptied what waits for an export."""
     found = Rounds()
     calls, streams = load.calls // load.rounds, load.streams // load.rounds
 
@@ -230,7 +236,8 @@ def measure(
     trace_memory: bool = True,
 ) -> dict[str, Any]:
     """One load, as figures; over the simulator if `network`, else over a mock transport."""
-    recorded = Recorded(exporter, metrics)
+    # An export that is under way holds what it exports: memory is measured without one.
+    recorded = Recorded(exporter, metrics, 3_600_000 if trace_memory else 500)
     if instrumented:
         anthropic_otel.instrument(tracer_provider=recorded.tracer_provider, meter_provider=recorded.meter_provider)
     try:
@@ -239,7 +246,7 @@ def measure(
                 sim.mix(MIX)
             descriptors = PROCESS.num_fds()
             base_url = sim.base_url if network else None
-            found = run(load, base_url, flush=recorded.tracer_provider.force_flush, trace_memory=trace_memory)
+            found = run(load, base_url, flush=recorded.flush, trace_memory=trace_memory)
             connections, grown = left_open(sim, descriptors)
         per_round = (load.calls + load.streams) // load.rounds
         return {
