@@ -14,7 +14,7 @@ import functools
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_body, http_send, messages, models
+from anthropic_otel._adapters import http_body, messages, models, sending
 from anthropic_otel._adapters.trace_functions import chained
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.finalizer import finalize, fork_generation
@@ -100,7 +100,7 @@ class Hooks:
             hooked.send.attempt.begin_hop()
             return None
         app_trace = _forget_last_attempt(request)
-        if http_send.is_recorded(request) or not self._runtime.enabled():
+        if sending.is_recorded(request) or not self._runtime.enabled():
             return None
         source = self._runtime.lone_attempts(messages.retry_count_of(request))
         facts = RequestFacts(
@@ -110,7 +110,7 @@ class Hooks:
             size=messages.size_of(request),
         )
         send = Send(source, facts)
-        http_send.propagate(request, send.attempt.recorder.headers)
+        sending.propagate(request, send.attempt.recorder.headers)
         # A hook is left before the send: nothing may stay current.
         send.attempt.recorder.send_finished(None)
         hooked = HookedAttempt(send, app_trace)

@@ -18,16 +18,15 @@ import functools
 import importlib
 import inspect
 from collections.abc import Mapping
-from contextvars import ContextVar, Token
-from types import TracebackType
 from typing import Any, Final, Protocol
 
-from anthropic_otel._adapters import http_body, messages, models, trace_functions, transports
+from anthropic_otel._adapters import messages, models, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch, imported, patchable
+from anthropic_otel._adapters.sending import Origin, Sending, current_sending
 from anthropic_otel._adapters.trace_functions import HandedOn
-from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
@@ -158,10 +157,6 @@ def begin(
     return None
 
 
-Origin = RunningCall | Runtime
-"""Where a send comes from: a running call, or no call. Then it is the runtime that records the send."""
-
-
 def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
     """The call that a request belongs to, or the runtime that records it without one; `None` if it is no attempt."""
     running = current_call.get()
@@ -188,7 +183,7 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
 def _begin(
     origin: Origin, http_client: Any, request: Any, auth: Any, *, asynchronous: bool
 ) -> Sending | HandedOn | None:
-    outer = _current.get()
+    outer = current_sending.get()
     if outer is not None:
         if outer.request is request:
             # The `send` of a subclass has called that of its base.
@@ -219,126 +214,3 @@ def _begin(
         # Of ours nothing raises but an interrupt, which ends the attempt too.
         send.failed(error)
         raise
-
-
-def is_recorded(request: Any) -> bool:
-    """Whether a send is running that records `request`, or the one that a redirect has made it of."""
-    return _current.get() is not None
-
-
-class Sending:
-    """A send that is recorded, as a context manager around it. Made just before the send; no method raises."""
-
-    __slots__ = (
-        "_asynchronous",
-        "_extensions",
-        "_http_client",
-        "_origin",
-        "_response",
-        "_token",
-        "_trace",
-        "request",
-        "send",
-    )
-
-    def __init__(self, send: Send, request: Any, origin: Origin, http_client: Any, *, asynchronous: bool) -> None:
-        self.send: Final = send
-        self._origin: Final = origin
-        self.request: Any = request
-        self._http_client: Any = http_client
-        self._asynchronous: Final = asynchronous
-        self._response: Any = None
-        self._extensions: Any = None
-        self._trace: Any = None
-        self._token: Token[Sending | None] | None = None
-        self._prepare(request, asynchronous)
-        self._token = _current.set(self)
-
-    @guarded(None)
-    def _prepare(self, request: Any, asynchronous: bool) -> None:
-        send = self.send
-        if self._origin.phases:
-            ours, theirs = send.atrace if asynchronous else send.trace, trace_functions.app_trace_of(request)
-            self._trace = trace_functions.chained(ours, theirs, asynchronous=asynchronous) if theirs else ours
-            self._extensions = request.extensions
-            # A new mapping, as the app may use its own for more than one request.
-            request.extensions = {**request.extensions, "trace": self._trace}
-        propagate(request, send.attempt.recorder.headers)
-
-    def is_handed_on_by(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
-        """Whether a send that begins within this one belongs to the same attempt.
-
-        It does if a subclass's `send` copies its request and sends the copy. It does not if the app sends to another
-        URL within this send, or in a task of its own after it.
-        """
-        own = self.request
-        if own is None or origin is not self._origin or asynchronous is not self._asynchronous:
-            return False
-        return bool(
-            own.method == request.method and own.url.host == request.url.host and own.url.path == request.url.path
-        )
-
-    def hand_on(self, request: Any) -> HandedOn:
-        """Returns the context manager for a send of `request`, which takes the place of this send's own request."""
-        return HandedOn(request, self._trace, self.send.attempt.recorder.headers)
-
-    def __enter__(self) -> None:
-        return None
-
-    def received(self, response: Any) -> Any:
-        """The send has returned `response`, which is returned as it is."""
-        self._response = response
-        if getattr(response, "history", None):
-            self._ended_at(response.request)
-        if http_body.received(self.send, response) and isinstance(self._origin, RunningCall):
-            self._origin.opened(response, self.send.attempt)
-        return response
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._token is not None:
-            try:
-                _current.reset(self._token)
-            except (ValueError, RuntimeError):
-                # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
-                self._token = None
-        if self._trace is not None:
-            self._restore()
-        if error is not None:
-            self._look_at_failure(error)
-        self.request = self._http_client = self._response = self._extensions = self._trace = None
-        if error is not None:
-            self.send.failed(error)
-
-    @guarded(None)
-    def _look_at_failure(self, error: BaseException) -> None:
-        # The libraries note the request that failed, which may be the one after a redirect.
-        self._ended_at(getattr(error, "_request", None))
-        self.send.attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
-
-    @guarded(None)
-    def _ended_at(self, request: Any) -> None:
-        """`request` was sent last. After a redirect it may have gone through another proxy than the first."""
-        if request is not None and request is not self.request:
-            self.send.went_through(transports.facts_of(self._http_client, request.url).proxy)
-
-    @guarded(None)
-    def _restore(self) -> None:
-        """Takes our trace function off the request that was sent, and off those that a redirect has made of it."""
-        requests, response = [self.request], self._response
-        if response is not None and response.history:
-            requests += [response.request, *(hop.request for hop in response.history)]
-        for request in requests:
-            if request.extensions.get("trace") is self._trace:
-                request.extensions = self._extensions
-
-
-_current: Final[ContextVar[Sending | None]] = ContextVar("anthropic_otel_sending", default=None)
-"""The send that is running in this thread or task."""
-
-
-def propagate(request: Any, trace_context: Mapping[str, str]) -> None:
-    """Puts the attempt's trace context into the request's headers. No signature covers them: signing is done by now."""
-    for name, value in trace_context.items():
-        messages.set_header(request, name, value)
