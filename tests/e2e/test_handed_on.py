@@ -88,9 +88,10 @@ def test_what_the_app_sends_in_a_hook_is_its_own(stack: Stack, sim: Simulator) -
     """A hook that counts tokens by a call of its own has an attempt of its own."""
     with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
         other = SdkApp(stack, Endpoint(sim.base_url), driver, max_retries=0)
-        count = functools.partial(
-            other.client.messages.count_tokens, model="m", messages=[{"role": "user", "content": "Hello"}]
-        )
+        resource = other.client.messages
+        # Older SDKs have it as a beta only.
+        resource = resource if hasattr(resource, "count_tokens") else other.client.beta.messages
+        count = functools.partial(resource.count_tokens, model="m", messages=[{"role": "user", "content": "Hello"}])
 
         async def async_hook(_: Any) -> None:
             await count()
