@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from anthropic_otel._adapters.transports import TransportFacts, facts_of
@@ -75,3 +76,32 @@ def test_a_transport_of_the_apps_own_is_unknown(stack: Stack, driver: Driver) ->
     )
     assert facts_of(client, url(stack)) == TransportFacts()
     driver.close(client)
+
+
+class _Counted(list[object]):
+    """A list that counts how many of its items are handed out."""
+
+    handed = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        self.handed += len(found) if isinstance(key, slice) else 1
+        return found
+
+    def __iter__(self) -> Iterator[object]:
+        for item in super().__iter__():
+            self.handed += 1
+            yield item
+
+
+def test_what_a_mock_has_kept_is_not_gone_through_at_each_request() -> None:
+    """A transport may keep every request that it got. Of a list in it only the first items are looked at."""
+
+    class Keeping(httpx.MockTransport):
+        kept: _Counted
+
+    transport = Keeping(lambda _: httpx.Response(200))
+    transport.kept = _Counted(range(10_000))
+    with httpx.Client(transport=transport) as client:
+        assert facts_of(client, httpx.URL("https://api.anthropic.com")) == TransportFacts()
+    assert transport.kept.handed < 100

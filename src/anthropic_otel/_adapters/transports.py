@@ -38,6 +38,8 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
 
 
 _MAX_DEPTH: Final = 3
+_MAX_PARTS: Final = 32
+"""How many attributes of a transport are looked at, and items of a list of it. A mock may keep every request."""
 
 
 def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
@@ -48,8 +50,8 @@ def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
         url = getattr(pool, "_proxy_url", None) if pool is not None else getattr(proxy, "url", None)
         yield _address(url)
         return
-    for value in getattr(transport, "__dict__", {}).values():
-        for inner in value if isinstance(value, (list, tuple)) else (value,):
+    for value in tuple(getattr(transport, "__dict__", {}).values())[:_MAX_PARTS]:
+        for inner in value[:_MAX_PARTS] if isinstance(value, (list, tuple)) else (value,):
             if hasattr(type(inner), "handle_request") or hasattr(type(inner), "handle_async_request"):
                 yield from _proxies_of(inner, depth - 1)
 
