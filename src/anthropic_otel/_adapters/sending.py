@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from anthropic_otel._adapters import http_body, messages, trace_functions, transports
 from anthropic_otel._adapters.current import RunningCall
-from anthropic_otel._adapters.trace_functions import HandedOn
+from anthropic_otel._adapters.patches import Function
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
@@ -132,6 +132,40 @@ class Sending:
         for request in requests:
             if request.extensions.get("trace") is self._trace:
                 request.extensions = self._extensions
+
+
+class HandedOn:
+    """A send within a recorded send, of the same attempt, as a context manager around it.
+
+    The request has the attempt's `trace` function and its trace context, the `headers`, meanwhile. Afterwards it has
+    the extensions that it had before.
+    """
+
+    __slots__ = ("_extensions", "_request")
+
+    def __init__(self, request: Any, trace: Function | None, headers: Mapping[str, str]) -> None:
+        self._request: Final = request
+        self._extensions: Final = request.extensions
+        if trace is not None and request.extensions.get("trace") is not trace:
+            request.extensions = {**request.extensions, "trace": trace}
+        for name, value in headers.items():
+            messages.set_header(request, name, value)
+
+    def received(self, response: Any) -> Any:
+        """The send has returned `response`, which is returned as it is."""
+        return response
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    @guarded(None)
+    def _restore(self) -> None:
+        self._request.extensions = self._extensions
 
 
 current_sending: Final[ContextVar[Sending | None]] = ContextVar("anthropic_otel_sending", default=None)

@@ -7,10 +7,8 @@ are coroutine functions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Final
 
-from anthropic_otel._adapters import messages
 from anthropic_otel._adapters.patches import Function
 from anthropic_otel._core.send import Send
 
@@ -26,36 +24,6 @@ def app_trace_of(request: Any) -> Function | None:
 def chained(ours: Function, theirs: Function, *, asynchronous: bool) -> Function:
     """A trace function that calls ours and then the app's."""
     return _AsyncChained(ours, theirs) if asynchronous else _Chained(ours, theirs)
-
-
-class HandedOn:
-    """A send within a recorded send, of the same attempt, as a context manager around it.
-
-    The request has the attempt's `trace` function and its trace context, the `headers`, meanwhile. Afterwards it has
-    the extensions that it had before.
-    """
-
-    __slots__ = ("_extensions", "_request")
-
-    def __init__(self, request: Any, trace: Function | None, headers: Mapping[str, str]) -> None:
-        self._request: Final = request
-        self._extensions: Final = request.extensions
-        if trace is not None and request.extensions.get("trace") is not trace:
-            request.extensions = {**request.extensions, "trace": trace}
-        for name, value in headers.items():
-            messages.set_header(request, name, value)
-
-    def received(self, response: Any) -> Any:
-        """The send has returned `response`, which is returned as it is."""
-        return response
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._request.extensions = self._extensions
 
 
 class _Chained:
