@@ -120,6 +120,28 @@ def test_a_time_limit_in_a_stream_is_the_apps(stack: Stack, error: Exception) ->
     assert (call.outcome, call.error_type, call.cause) == ("failed", "client_error", "app_exception")
 
 
+@pytest.mark.parametrize("name", ["_send_single_request", "_send_handling_redirects"])
+def test_a_failure_that_passes_another_librarys_wrapper_is_the_networks(
+    name: str, stack: Stack, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent or a recorder may wrap a private function of the HTTP client: what it passes on is not the app's."""
+    client = stack.module.AsyncClient if stack.asynchronous else stack.module.Client
+    original = getattr(client, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **kwargs)
+
+    async def async_wrapped(*args: Any, **kwargs: Any) -> Any:
+        return await original(*args, **kwargs)
+
+    sim.play("connection_reset", "connection_reset")
+    plain = failed(stack, Endpoint(sim.base_url))
+    monkeypatch.setattr(client, name, async_wrapped if stack.asynchronous else wrapped)
+    found = failed(stack, Endpoint(sim.base_url))
+    assert found.cause == plain.cause != "app_exception"
+    assert found.phase == plain.phase
+
+
 @pytest.mark.parametrize("kind", ["request", "response", "trace"])
 def test_what_a_hook_raises_is_the_apps(kind: str, stack: Stack, sim: Simulator) -> None:
     """A bug in a hook of the client, or in a `trace` function of the app's, is nobody else's."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPCORE, HTTPX, Failure, root
@@ -61,7 +61,18 @@ def was_set_from_outside(failure: Failure) -> bool:
 
 def _passes(error: BaseException, calls: Callable[[_Frame, _Frame], bool]) -> bool:
     frames = list(_frames(error))
-    return any(calls(*pair) for pair in itertools.pairwise(frames))
+    return any(
+        calls(*pair) and not _is_wrapped(frames[index + 1 :]) for index, pair in enumerate(itertools.pairwise(frames))
+    )
+
+
+def _is_wrapped(called: Sequence[_Frame]) -> bool:
+    """Whether what was called is another library's wrapper of a private function of the client, which it calls in turn.
+
+    What an app sends of its own, in a hook, begins with a public function.
+    """
+    back = next((function for package, function in called if package in _CLIENTS), "")
+    return back.startswith("_send_")
 
 
 def _calls_a_hook(caller: _Frame, called: _Frame) -> bool:
