@@ -19,8 +19,6 @@ from support.stacks import Stack  # noqa: E402
 from support.telemetry import Telemetry  # noqa: E402
 from support.waiting import collect_garbage  # noqa: E402
 
-_OF_CONNECTIONS = ("adapters", "contract", "e2e", "reliability")
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds what CI gives: there, nothing may be missing."""
@@ -48,12 +46,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """Collects the garbage of a module's tests of connections when they are over, so that no later test is told of it.
+    """Collects the garbage of a module's tests when they are over, so that no later test is told of it.
 
     The HTTP libraries leave sockets that broke to the collector. Not in a fixture: the last test holds something still.
     """
     done = yield
-    if item.path.parts[-2] in _OF_CONNECTIONS and (nextitem is None or nextitem.path != item.path):
+    if nextitem is None or nextitem.path != item.path:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             collect_garbage()
