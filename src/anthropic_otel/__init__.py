@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -181,13 +182,22 @@ def _runtime(*settings: Any, phases: bool, sdk_only: bool = False) -> Runtime:
 def _export(export: str) -> None:
     from anthropic_otel._otel import providers
 
-    if export == "console":
-        from anthropic_otel._live import console
+    # Another thread that is at it does the same.
+    if not _exporting.acquire(blocking=False):
+        return
+    try:
+        if export == "console":
+            from anthropic_otel._live import console
 
-        providers.shown = True
-        console.show()
-    else:
-        providers.set_up(export)
+            providers.shown = True
+            console.show()
+        else:
+            providers.set_up(export)
+    finally:
+        _exporting.release()
+
+
+_exporting = threading.Lock()
 
 
 def _follow() -> None:

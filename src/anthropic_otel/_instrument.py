@@ -1,7 +1,8 @@
 """Wires the layers together: which clients are recorded, by which runtime, and how all of it is undone.
 
 Rule: everything is patched on classes, once, for the process and for single clients alike. What differs is only who is
-looked up for a client. Everything here is idempotent and undoable.
+looked up for a client. Everything here is idempotent and undoable, and whatever changes something is done by one thread
+at a time: two that instrument at once would patch everything twice.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from anthropic_otel._adapters import http_send, sdk
-from anthropic_otel._adapters.http_send import SendPatches
-from anthropic_otel._adapters.patches import Patch, another_copy_was_met, imported
+from anthropic_otel._adapters.http_send import LIBRARIES, SendPatches
+from anthropic_otel._adapters.patches import Patch, another_copy_was_met, import_if_installed, imported
+from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import log
 from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
@@ -66,26 +68,34 @@ class Instrumentation:
 
     def instrument_process(self, runtime_factory: RuntimeFactory) -> None:
         """All clients, those that exist and those to come. Without effect if that is so already."""
-        if self.is_instrumented or not self._patch():
-            return
-        if self.process is not None:
-            self.process.adopt(runtime_factory())
-        else:
-            self.process = self._hosting(runtime_factory())
+        if not self.is_instrumented and _import_libraries():
+            self._record_process(runtime_factory())
+
+    def _record_process(self, runtime: Runtime) -> None:
+        with changing():
+            if self.is_instrumented:
+                # Another thread was faster.
+                return
+            self.patch_imported()
+            if self.process is not None:
+                self.process.adopt(runtime)
+            else:
+                self.process = self._hosting(runtime)
 
     def join(self, recorder: Recorder, *, importing: bool = True) -> None:
         """Has `recorder` record everything that is recorded, and the whole process at least.
 
         Without `importing` it waits for the app to import the libraries: `patch_imported` is called then.
         """
-        for runtime in self.runtimes():
-            runtime.recorders.join(recorder)
-        self._joined.append(recorder)
-        if not importing:
-            self.patch_imported()
-        elif not self.is_instrumented and not self._patch():
-            return
-        self._host()
+        found = not importing or self.is_instrumented or _import_libraries()
+        with changing():
+            for runtime in self.runtimes():
+                runtime.recorders.join(recorder)
+            self._joined.append(recorder)
+            if not importing or not self.is_instrumented:
+                self.patch_imported()
+            if found:
+                self._host()
 
     def _host(self) -> None:
         """Records the process for those that have joined, if it is not recorded."""
@@ -99,21 +109,23 @@ class Instrumentation:
 
     def patch_again(self) -> None:
         """Patches new copies of the libraries, if a reloader has imported any."""
-        self._patch()
+        _import_libraries()
+        self.patch_imported()
 
     def patch_imported(self) -> None:
-        """Patches what the app has imported by now, for those that have joined."""
-        self._sends.patch_libraries(importing=False)
-        if imported("anthropic") is not None:
+        """Patches what has been imported by now."""
+        with changing():
+            self._sends.patch_libraries()
             self._patch_sdk()
 
     def leave(self, recorder: Recorder) -> None:
         """Undoes `join`."""
-        self._joined = [other for other in self._joined if other is not recorder]
-        for runtime in self.runtimes():
-            runtime.recorders.leave(recorder)
-        if self.process is not None and self.process.provisional and self.process.recorders.empty:
-            self.uninstrument_process()
+        with changing():
+            self._joined = [other for other in self._joined if other is not recorder]
+            for runtime in self.runtimes():
+                runtime.recorders.leave(recorder)
+            if self.process is not None and self.process.provisional and self.process.recorders.empty:
+                self.uninstrument_process()
 
     def instrument_client(self, client: Any, runtime_factory: RuntimeFactory) -> None:
         """One SDK client, and those that `with_options` makes of it, as they share its HTTP client.
@@ -132,15 +144,18 @@ class Instrumentation:
     def _name(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool) -> None:
         if not http_send.is_client(http_client):
             raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")
-        self._sends.patch_libraries()
-        self._sends.meet(type(http_client))
-        if calls:
-            self._patch_sdk()
-        runtime, mark = self.runtime_of(http_client), _mark_of(http_client)
-        if runtime is None:
-            self._mark(http_client, Mark(self._hosting(runtime_factory()), calls=calls))
-        elif calls and mark is not None and not mark.calls:
-            self._mark(http_client, Mark(runtime, calls=True))
+        _import_libraries()
+        runtime = self.runtime_of(http_client) or runtime_factory()
+        with changing():
+            self._sends.patch_libraries()
+            self._sends.meet(type(http_client))
+            if calls:
+                self._patch_sdk()
+            known, mark = self.runtime_of(http_client), _mark_of(http_client)
+            if known is None:
+                self._mark(http_client, Mark(self._hosting(runtime), calls=calls))
+            elif calls and mark is not None and not mark.calls:
+                self._mark(http_client, Mark(known, calls=True))
 
     def _mark(self, http_client: Any, mark: Mark) -> None:
         vars(http_client)[MARK] = mark
@@ -178,36 +193,39 @@ class Instrumentation:
 
         Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
         """
-        for runtime in self.runtimes():
-            runtime.active = False
-        self.process = None
-        for http_client in self._named():
-            vars(http_client).pop(MARK, None)
-        self._marked = []
-        self._unpatch()
-        if self._joined:
-            self.patch_imported()
-            self._host()
+        with changing():
+            for runtime in self.runtimes():
+                runtime.active = False
+            self.process = None
+            for http_client in self._named():
+                vars(http_client).pop(MARK, None)
+            self._marked = []
+            self._unpatch()
+            if self._joined:
+                self.patch_imported()
+                self._host()
 
     def uninstrument_process(self) -> None:
         """Undoes the instrumentation of the process. Clients that were named one by one stay instrumented."""
-        if self.process is None:
-            return
-        self.process.active = False
-        self.process = None
-        if not self._named():
-            self._unpatch()
+        with changing():
+            if self.process is None:
+                return
+            self.process.active = False
+            self.process = None
+            if not self._named():
+                self._unpatch()
 
     def uninstrument_client(self, client: Any) -> None:
         """Undoes the instrumentation of one SDK client or HTTP client. It may be one of an instrumented process."""
         http_client = client if http_send.is_client(client) else sdk.http_client_of(client)
         if http_client is None:
             return
-        vars(http_client).pop(MARK, None)
-        if self.is_instrumented:
-            self._mark(http_client, Mark())
-        elif self.process is None and not self._named():
-            self._unpatch()
+        with changing():
+            vars(http_client).pop(MARK, None)
+            if self.is_instrumented:
+                self._mark(http_client, Mark())
+            elif self.process is None and not self._named():
+                self._unpatch()
 
     def runtimes(self) -> list[Runtime]:
         """Every runtime that records something now."""
@@ -222,18 +240,9 @@ class Instrumentation:
 
     # -- the patches ---------------------------------------------------------------------------------------------------
 
-    def _patch(self) -> bool:
-        """Patches what is installed. Returns whether there is something."""
-        if not self._sends.patch_libraries():
-            log.warning("Neither httpx nor httpx2 can be imported: there is nothing to instrument")
-            return False
-        self._patch_sdk()
-        return True
-
     def _patch_sdk(self) -> None:
-        try:
-            import anthropic
-        except ImportError:
+        anthropic = imported("anthropic")
+        if anthropic is None:
             # Apps reach the Messages API without the SDK too.
             return
         if self._calls and self._sdk is anthropic:
@@ -249,6 +258,16 @@ class Instrumentation:
         self._sends.undo()
         while self._calls:
             self._calls.pop().undo()
+
+
+def _import_libraries() -> bool:
+    """Imports what is installed of the HTTP libraries and the SDK. Returns whether there is something to instrument."""
+    found = [import_if_installed(name) for name in LIBRARIES]
+    if not any(found):
+        log.warning("Neither httpx nor httpx2 can be imported: there is nothing to instrument")
+        return False
+    import_if_installed("anthropic")
+    return True
 
 
 def _mark_of(http_client: Any) -> Mark | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -91,3 +92,20 @@ def test_a_patch_of_our_own_is_none_of_another_copy(cls: type[Any]) -> None:
     for patch in reversed(made):
         patch.undo()
     assert cls.__dict__["send"] is before
+
+
+def test_a_library_that_breaks_at_its_import_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As an SDK does that is installed beside a version of pydantic that it does not fit."""
+    (tmp_path / "breaks_at_its_import.py").write_text("raise TypeError('a secret')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not patches.import_if_installed("breaks_at_its_import")
+    assert caplog.messages == ["breaks_at_its_import is installed and cannot be imported: TypeError"]
+
+
+def test_a_library_that_is_not_installed_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """An app may use one of several."""
+    assert not patches.import_if_installed("is_not_installed")
+    assert patches.import_if_installed("json")
+    assert not caplog.messages

@@ -8,10 +8,13 @@ import logging
 import subprocess
 import sys
 import textwrap
+import threading
 import weakref
 from collections.abc import Iterator
 from itertools import pairwise
+from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import anthropic
 import pytest
@@ -112,6 +115,50 @@ def test_instrumenting_twice_is_instrumenting_once(app: SdkApp, recorded: Teleme
     assert len(recorded.attempts) == 1
     anthropic_otel.uninstrument()
     assert _definer(app.client).__dict__["request"] is original
+
+
+def test_threads_that_instrument_at_once_instrument_once(
+    app: SdkApp, recorded: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the threads of a server do that instrument at their first request: a call is counted once, and undone once."""
+    original, interval = _definer(app.client).__dict__["request"], sys.getswitchinterval()
+    start = threading.Barrier(6)
+
+    def instrument() -> None:
+        start.wait()
+        recorded.instrument()
+
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(1, 16):
+            threads = [threading.Thread(target=instrument) for _ in range(start.parties)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            app.create()
+            identities.check(recorded, calls=number)
+            anthropic_otel.uninstrument()
+            assert _definer(app.client).__dict__["request"] is original
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("mocked", ["class", "its_spec", "module", "empty_module"])
+def test_a_mock_in_place_of_an_http_client_is_left_alone(
+    app: SdkApp, stack: Stack, recorded: Telemetry, mocked: str
+) -> None:
+    """A test that has mocked one may start an app that instruments itself. Real clients are seen all the same."""
+    patch: Any
+    if mocked in ("class", "its_spec"):
+        patch = mock.patch(f"{stack.library}.{type(app.http).__mro__[-3].__name__}", autospec=mocked == "its_spec")
+    else:
+        module = mock.MagicMock() if mocked == "module" else ModuleType(stack.library)
+        patch = mock.patch.dict(sys.modules, {stack.library: module})
+    with patch:
+        recorded.instrument()
+    app.create()
+    identities.check(recorded, calls=1)
 
 
 def test_one_client_is_instrumented_and_no_other(

@@ -15,7 +15,6 @@ Which request is an attempt:
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -25,6 +24,7 @@ from anthropic_otel._adapters.current import RunningCall, current_call, only_cal
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch, imported, patchable
 from anthropic_otel._adapters.sending import HandedOn, Origin, Sending, current_sending
+from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
@@ -56,33 +56,33 @@ class SendPatches:
         self._patches: list[Patch] = []
         self._met: set[type[Any]] = set()
 
-    def patch_libraries(self, *, importing: bool = True) -> bool:
-        """Patches every HTTP library that is installed, and imports it for that. Returns whether there is one.
-
-        Without `importing` it patches those that the app has imported.
-        """
-        for name in LIBRARIES:
+    def patch_libraries(self) -> None:
+        """Patches every HTTP library that has been imported."""
+        for library in LIBRARIES:
             try:
-                library = importlib.import_module(name) if importing else imported(name)
-            except ImportError:
+                module = imported(library)
+                classes = [getattr(module, name, None) for name in ("Client", "AsyncClient")]
+            except Exception as error:
+                # A module that somebody has put there in place of the library.
+                report("patch_libraries", error)
                 continue
-            if library is None:
-                continue
-            self.meet(library.Client)
-            self.meet(library.AsyncClient)
-        return bool(self._met)
+            for cls in classes:
+                # Not a mock, which a test has put there for a while.
+                if isinstance(cls, type):
+                    self.meet(cls)
 
     def meet(self, cls: type[Any]) -> None:
         """Patches each class in the `__mro__` of a client's class that has a `send` of its own, once."""
-        if cls in self._met:
-            return
-        self._met.add(cls)
-        asynchronous = is_async(cls)
-        for definer in cls.__mro__:
-            if patchable(definer, "send") and (definer is cls or definer not in self._met):
-                self._met.add(definer)
-                wrap = _async_send if asynchronous else _sync_send
-                self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
+        with changing():
+            if cls in self._met:
+                return
+            asynchronous = is_async(cls)
+            for definer in cls.__mro__:
+                if patchable(definer, "send") and definer not in self._met:
+                    wrap = _async_send if asynchronous else _sync_send
+                    self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
+                    self._met.add(definer)
+            self._met.add(cls)
 
     def meet_client(self, http_client: Any) -> None:
         """Patches the class of an HTTP client, if it is one and was not met before."""
@@ -91,10 +91,11 @@ class SendPatches:
 
     def undo(self) -> None:
         """Restores every class."""
-        # Last first: a class is restored to what it was before its first patch.
-        while self._patches:
-            self._patches.pop().undo()
-        self._met.clear()
+        with changing():
+            # Last first: a class is restored to what it was before its first patch.
+            while self._patches:
+                self._patches.pop().undo()
+            self._met.clear()
 
 
 def is_client(http_client: object) -> bool:

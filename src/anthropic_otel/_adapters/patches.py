@@ -7,6 +7,7 @@ copies, bound methods and subclasses all go through it, and nothing is put on an
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import sys
 from collections.abc import Callable
@@ -76,6 +77,18 @@ def imported(name: str) -> Any:
     if name in executed:
         return module
     return None if getattr(getattr(module, "__spec__", None), "_initializing", False) else module
+
+
+def import_if_installed(name: str) -> bool:
+    """Imports the module `name`. Returns whether that worked. It is the app's own error if it cannot be imported."""
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    except Exception as error:
+        log.warning("%s is installed and cannot be imported: %s", name, type(error).__name__)
+        return False
+    return True
 
 
 def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:

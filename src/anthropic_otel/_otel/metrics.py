@@ -18,6 +18,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observa
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
+from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, rate_limit_names
 from anthropic_otel._core.semconv import Metric
@@ -223,9 +224,10 @@ def metrics_of(given: MeterProvider | None) -> Metrics:
     `Metrics`, however often, and for however many clients, it is instrumented.
     """
     provider = given if given is not None else metrics.get_meter_provider()
-    found = _found(provider) or Metrics(metrics.get_meter(semconv.SCOPE, __version__, given), provider)
-    _made[:] = [entry for entry in _made if entry[1]() not in (None, found)]
-    _made.append((providers.reference_to(provider), weakref.ref(found)))
+    with changing():
+        found = _found(provider) or Metrics(metrics.get_meter(semconv.SCOPE, __version__, given), provider)
+        _made[:] = [entry for entry in _made if entry[1]() not in (None, found)]
+        _made.append((providers.reference_to(provider), weakref.ref(found)))
     return found
 
 
