@@ -88,6 +88,56 @@ def test_a_request_of_the_app_to_another_host_is_no_attempt(app: SdkApp, sim: Si
     assert telemetry.started == 1
 
 
+class _OtherSdk:
+    """An SDK of another API that is made by the generator of the Anthropic SDK, and so sends the same headers."""
+
+    def __init__(self, app: SdkApp, url: str) -> None:
+        self._app, self._url = app, url
+        self._http = type(app.http)()
+
+    def ask(self) -> Any:
+        """A request as that SDK sends it. Async clients return an awaitable."""
+        headers = {"x-stainless-retry-count": "0", "x-stainless-lang": "python"}
+        return self._http.post(self._url, json={"model": "another"}, headers=headers)
+
+    def close(self) -> None:
+        self._app.driver.close(self._http)
+
+
+@pytest.mark.parametrize("sdk_only", [False, True])
+def test_requests_of_other_sdks_with_the_same_headers_are_no_attempts(
+    app: SdkApp, sim: Simulator, recorded: Telemetry, *, sdk_only: bool
+) -> None:
+    """OpenAI's and Groq's SDKs send a retry count too. They are not recorded, and no trace context goes to them."""
+    other = _OtherSdk(app, f"{_by_name(sim)}/v1/chat/completions")
+    recorded.instrument(sdk_only=sdk_only)
+    app.driver(other.ask())
+    other.close()
+    assert len(sim.requests) == 1
+    assert not sim.requests[0].header("traceparent")
+    assert not recorded.attempts
+    assert not recorded.points(semconv.ATTEMPT_STARTED)
+
+
+def test_a_request_of_another_sdk_within_a_call_is_none_of_the_call(app: SdkApp, sim: Simulator) -> None:
+    """A hook asks another API whether an answer may be shown: the call has one attempt, and one only is counted."""
+    other = _OtherSdk(app, f"{_by_name(sim)}/v1/chat/completions")
+
+    def ask(response: Any) -> None:
+        other.ask()
+
+    async def aask(response: Any) -> None:
+        await other.ask()
+
+    app.http.event_hooks = {"response": [aask if app.driver.asynchronous else ask]}
+    with capture() as telemetry:
+        app.create()
+    other.close()
+    [call] = telemetry.calls
+    assert [attempt.server_address for attempt in call.attempts] == ["127.0.0.1"]
+    assert (len(sim.requests), telemetry.started) == (2, 1)
+
+
 def test_a_client_with_a_new_base_url_calls_the_new_host(app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
     """The span of a call starts with the host that the client's `base_url` names at that time."""
     recorded.instrument()

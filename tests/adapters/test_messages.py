@@ -56,6 +56,24 @@ def test_the_number_of_a_retry_is_a_small_number(seen: Any, value: str, number: 
 
 
 @pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/model/anthropic.claude-v1%3A0/invoke", True),
+        ("/model/a/invoke-with-response-stream", True),
+        ("/gateway/v1/projects/p/locations/r/publishers/anthropic/models/claude:rawPredict", True),
+        ("/v1/projects/p/locations/r/publishers/anthropic/models/count-tokens:rawPredict?a=b", True),
+        ("/v1/projects/p/locations/r/publishers/google/models/gemini:rawPredict", False),
+        ("/model/a/converse", False),
+        ("/v1/messages", False),
+        ("/v1/chat/completions", False),
+    ],
+)
+def test_the_routes_of_bedrock_and_vertex_are_known(path: str, *, known: bool) -> None:
+    """A request of the SDK has one of them or an `anthropic-version` header. Other SDKs' requests have neither."""
+    assert messages.has_platform_route(LIBRARY.Request("POST", f"https://platform.test{path}")) is known
+
+
+@pytest.mark.parametrize(
     ("before", "name", "value"),
     [
         ([], "traceparent", "00-1-2-01"),

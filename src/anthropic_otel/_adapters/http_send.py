@@ -5,11 +5,14 @@ failure of ours is never seen by the SDK, which would take it for a failed attem
 
 Which request is an attempt:
 
-- Within a call: one that has the SDK's retry count, or that goes through the call's own HTTP client to the call's host.
-  What else goes to that host is none: credentials are fetched within a call, by a client of their own.
+- Within a call: one of the SDK's, or one that goes through the call's own HTTP client to the call's host. What else
+  goes to that host is none: credentials are fetched within a call, by a client of their own.
 - By a client that was named to `instrument` or `instrument_http_client`: every other one.
-- In an instrumented process: one that has the SDK's retry count, and without `sdk_only` one that has an
-  `anthropic-version` header, as the Messages API asks of everybody.
+- In an instrumented process: one of the SDK's, and without `sdk_only` one that has an `anthropic-version` header, which
+  the Messages API asks of everybody.
+
+A request is the SDK's if it has a retry count, and an `anthropic-version` header or a route of Bedrock or Vertex. The
+retry count alone does not tell: the SDKs of OpenAI, Groq and others are made by the same generator, and send it too.
 """
 
 from __future__ import annotations
@@ -161,23 +164,25 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
     """The call that a request belongs to, or the runtime that records it without one; `None` if it is no attempt."""
     running = current_call.get()
     sent = messages.names_of(request)
+    versioned = API_VERSION in sent
+    of_sdk = RETRY_COUNT in sent and (versioned or messages.has_platform_route(request))
     if running is not None:
         to_the_api = request.url.host == running.call.invocation.address
-        if RETRY_COUNT in sent or (to_the_api and running.sends_by(http_client)):
+        if of_sdk or (to_the_api and running.sends_by(http_client)):
             return running
         if to_the_api:
             return None
     runtime = named.runtime_of(http_client)
     if runtime is None:
         runtime = named.process
-        if runtime is None or (RETRY_COUNT not in sent and (runtime.sdk_only or API_VERSION not in sent)):
+        if runtime is None or not (of_sdk or (versioned and not runtime.sdk_only)):
             return None
         if named.excludes(http_client):
             return None
     if not runtime.enabled():
         return None
     # Sent by a middleware, in a thread of its own.
-    return (only_call_on(http_client) if RETRY_COUNT in sent else None) or runtime
+    return (only_call_on(http_client) if of_sdk else None) or runtime
 
 
 def _begin(

@@ -7,6 +7,7 @@ all that is done here, so headers are read from the list that httpx keeps them i
 from __future__ import annotations
 
 import operator
+import re
 from typing import Any, Final
 
 from anthropic_otel._core import headers
@@ -15,6 +16,7 @@ from anthropic_otel._core.target import Target, target_of
 
 RETRY_COUNT: Final = b"x-stainless-retry-count"
 API_VERSION: Final = b"anthropic-version"
+_PLATFORM_ROUTE: Final = re.compile(rb"/model/[^/]+/invoke|/publishers/anthropic/models/")
 
 _NAME: Final = operator.itemgetter(1)
 _NAME_AND_VALUE: Final = operator.itemgetter(1, 2)
@@ -57,6 +59,11 @@ def headers_of(response: Any) -> RawHeaders:
     listed = _listed(response)
     found = dict(map(_NAME_AND_VALUE, listed))
     return found if len(found) == len(listed) else headers.by_name(response.headers.raw)
+
+
+def has_platform_route(request: Any) -> bool:
+    """Whether a request goes to the Messages API of Bedrock or Vertex, by its path. They ask for no version header."""
+    return _PLATFORM_ROUTE.search(request.url.raw_path) is not None
 
 
 def retry_count_of(request: Any) -> int:
