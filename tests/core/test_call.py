@@ -780,3 +780,98 @@ def test_bodies_that_end_in_many_threads_are_one_end(streaming: Call, notes: Not
     assert notes.after == dict.fromkeys(attempts, AfterFailure.CALL_FAILED)
     assert notes.count("failure_decided") == len(attempts)
     assert notes.count("call_ended") == 1
+
+
+class Parser(Exception):
+    """What the SDK's clients that validate strictly raise."""
+
+    __module__ = "anthropic"
+
+
+Parser.__name__ = "APIResponseValidationError"
+
+
+def unparsed(body: bytes) -> Exception:
+    """What httpx raises for a body that is no JSON."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        httpx.Response(200, content=body).json()
+    return caught.value
+
+
+def in_memory(call: Call, clock: ManualClock, body: bytes = b'{"a":}') -> Attempt:
+    """An attempt whose whole response is in memory after ten nanoseconds, for the SDK to parse."""
+    attempt = call.begin_attempt(FACTS)
+    clock.pass_(10)
+    attempt.responded(200, {b"content-type": b"application/json"}, body=body)
+    call.received_whole(attempt)
+    return attempt
+
+
+@pytest.mark.parametrize("error", [unparsed(b"{"), unparsed(b'{"\xff"}'), Parser()], ids=["json", "utf-8", "strict"])
+def test_a_body_that_the_sdk_cannot_parse_fails_its_attempt(
+    call: Call, clock: ManualClock, notes: Notes, error: Exception
+) -> None:
+    """A 2xx that looks like an answer is none if the SDK says so. The attempt ends when the body was there."""
+    attempt = in_memory(call, clock)
+    clock.pass_(100)
+    call.method_raised(error)
+    assert (attempt.outcome, attempt.error_type) == (AttemptOutcome.FAILED, "unexpected_content")
+    assert (attempt.duration, call.duration) == (10, 110)
+    assert (call.outcome, call.error_type) == (CallOutcome.FAILED, "client_error")
+    assert call.retry_stop is RetryStop.NOT_RETRYABLE
+    assert notes.after == {attempt: AfterFailure.CALL_FAILED}
+
+
+def test_what_fails_after_the_body_was_parsed_fails_no_attempt(call: Call, clock: ManualClock, notes: Notes) -> None:
+    """An exception that is not of the parsing, such as that of a middleware, leaves the attempt completed."""
+    attempt = in_memory(call, clock)
+    call.method_raised(ValueError("an app's own"))
+    assert (attempt.outcome, call.outcome) == (AttemptOutcome.COMPLETED, CallOutcome.FAILED)
+    assert notes.after == {}
+
+
+def test_a_body_in_memory_ends_its_attempt_when_the_next_begins(call: Call, clock: ManualClock, notes: Notes) -> None:
+    """A middleware that sends again has got the first answer: that has no part in what comes of the second."""
+    first = in_memory(call, clock)
+    second = in_memory(call, clock)
+    assert (first.outcome, second.outcome) == (AttemptOutcome.COMPLETED, None)
+    call.method_raised(unparsed(b"{"))
+    assert (second.outcome, second.error_type) == (AttemptOutcome.FAILED, "unexpected_content")
+    assert notes.events == [
+        "call_started",
+        "attempt_started",
+        "attempt_ended",
+        "attempt_started",
+        "attempt_ended",
+        "method_finished",
+        "failure_decided",
+        "call_ended",
+    ]
+
+
+def test_of_two_bodies_in_memory_it_is_not_known_which_was_parsed(call: Call, clock: ManualClock) -> None:
+    """Of two attempts side by side whose bodies are there, none is blamed."""
+    hedge = call.begin_attempt(FACTS)
+    first = in_memory(call, clock)
+    hedge.responded(200, {b"content-type": b"application/json"}, body=b"{}")
+    call.received_whole(hedge)
+    call.method_raised(unparsed(b"{"))
+    assert (first.outcome, hedge.outcome) == (AttemptOutcome.COMPLETED, AttemptOutcome.COMPLETED)
+
+
+def test_a_body_that_comes_after_the_method_ends_its_attempt_at_once(call: Call, clock: ManualClock) -> None:
+    """An attempt that another thread has sent waits for no reply of a method that has returned."""
+    late = call.begin_attempt(FACTS)
+    call.method_returned("reply", None)
+    assert not ended(call)
+    late.responded(200, {b"content-type": b"application/json"}, body=b"{}")
+    call.received_whole(late)
+    assert late.outcome is AttemptOutcome.COMPLETED
+    assert ended(call)
+
+
+def test_an_interrupt_while_a_body_is_parsed_fails_no_attempt(call: Call, clock: ManualClock) -> None:
+    """A reply that the app has stopped waiting for was no failure."""
+    attempt = in_memory(call, clock)
+    call.method_raised(KeyboardInterrupt())
+    assert (attempt.outcome, call.outcome) == (AttemptOutcome.COMPLETED, CallOutcome.CANCELLED)

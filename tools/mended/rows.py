@@ -69,6 +69,10 @@ ROWS: Final = (
     Row("A whole stream under another content type, and one that ends too early", ("stream_as_text_incomplete",)),
     Row("A message was asked for, and HTML, text or nothing came", _named("", "html text_as_json nothing xml")),
     Row(
+        "JSON that is wrong only in its middle",
+        _named("json_", "broken_inside twice in_latin_1 too_deep broken_as_text"),
+    ),
+    Row(
         "An event that the SDK cannot decode",
         _named(
             "stream_", "invalid_json invalid_json_long invalid_json_first invalid_json_gzip invalid_json_cut not_utf8"

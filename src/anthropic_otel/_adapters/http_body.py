@@ -52,8 +52,10 @@ def received(send: Send, response: Any) -> bool:
             attempt.begin_body().on_chunk(content)
     except Exception as error:
         report("received", error)
-    if not observed:
+    if in_memory:
         attempt.end(End.READ)
+    elif not observed:
+        send.received_whole()
     return observed or in_memory
 
 

@@ -16,6 +16,7 @@ from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.patches import Function, Patch, patchable
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.ending import End
 from anthropic_otel._core.finalizer import deferred, drain
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.held_body import HeldBody
@@ -114,7 +115,8 @@ def _begin(
         return None
     call = runtime.begin_call(invocation)
     try:
-        return _Running(RunningCall(call, http_client, phases=runtime.phases), client)
+        cast_to = args[0] if args else kwargs.get("cast_to")
+        return _Running(RunningCall(call, http_client, phases=runtime.phases), client, cast_to)
     except BaseException as interrupt:
         call.method_raised(interrupt)
         raise
@@ -123,11 +125,12 @@ def _begin(
 class _Running:
     """The run of an SDK method that is recorded, as a context manager around it. No method raises."""
 
-    __slots__ = ("_client", "_running")
+    __slots__ = ("_cast_to", "_client", "_running")
 
-    def __init__(self, running: RunningCall, client: Any) -> None:
+    def __init__(self, running: RunningCall, client: Any, cast_to: Any) -> None:
         self._running: Final = running
         self._client: Final = client
+        self._cast_to: Final = cast_to
 
     def __enter__(self) -> None:
         return None
@@ -135,6 +138,7 @@ class _Running:
     def returned(self, result: Any) -> Any:
         """The method has returned `result`, which is returned as it is."""
         self._running.leave()
+        self._running.call.parsed(End.UNPARSED if self._is_text_in_place_of(result) else End.READ)
         body = self._body_of(result)
         raw_replies.expect(result, body if body is not None else self._running.call.answered_by)
         self._running.call.method_returned(result, body)
@@ -150,6 +154,11 @@ class _Running:
             self._running.forget()
         if deferred:
             drain()
+
+    def _is_text_in_place_of(self, result: Any) -> bool:
+        """Whether the SDK has returned the body's text, as it does where no content type says JSON and it is none."""
+        cast_to = self._cast_to
+        return type(result) is str and isinstance(cast_to, type) and cast_to not in (str, object)
 
     def _body_of(self, result: Any) -> Attempt | HeldBody | None:
         """The body that the app gets with `result`, `None` for one that is in memory."""

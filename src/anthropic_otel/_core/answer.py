@@ -30,6 +30,11 @@ class Answer:
         return self._content is Content.PAGE
 
     @property
+    def is_to_be_parsed(self) -> bool:
+        """Whether it looks like the JSON that the app has asked for."""
+        return self._expected in _JSON and not self.is_unexpected
+
+    @property
     def is_asked_for_as_stream(self) -> bool:
         """Whether the app has asked for an event stream."""
         return self._expected is Expected.EVENT_STREAM

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core import headers
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.errors import body_error_type, call_error_type
+from anthropic_otel._core.ending import End
+from anthropic_otel._core.errors import body_error_type, call_error_type, is_of_parsing
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.invocation import Invocation
@@ -66,6 +67,7 @@ class Call:
         "_returned",
         "_sdk_attempts",
         "_undecided",
+        "_unparsed",
         "address",
         "api_error",
         "attempt_count",
@@ -107,6 +109,8 @@ class Call:
         """The attempt that ended last and was answered with less than 400: what a parsed reply is from."""
         self._undecided: list[Attempt] = []
         """Failed attempts that have not been logged yet, because the SDK may still retry. Bodies end in any thread."""
+        self._unparsed: list[tuple[Attempt, int]] = []
+        """The attempts whose response is in memory, and since when. The SDK is about to make a reply of one of them."""
         self._open_bodies: list[Attempt | None] = []
         """The attempts that have not ended, and `None` for each held body. Its `append` and `remove` are atomic."""
         self._method_done = False
@@ -128,6 +132,8 @@ class Call:
 
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt, which is about to be sent. `AttemptSource` says the rest."""
+        if self._unparsed:
+            self.parsed()
         started = self._clock.now()
         invocation = self.invocation
         self._sdk_attempts += not by_transport
@@ -185,6 +191,28 @@ class Call:
 
     def send_finished(self) -> None:
         """Does nothing: the SDK may send again."""
+
+    def received_whole(self, attempt: Attempt) -> None:
+        """Ends the attempt when it is known whether the SDK can make a reply of the body, as of now."""
+        if attempt.answer is None or not attempt.answer.is_to_be_parsed or self._method_done:
+            attempt.end(End.READ)
+        else:
+            self._unparsed.append((attempt, self._clock.now()))
+
+    def parsed(self, how: End = End.READ) -> None:
+        """Ends the attempts whose response is in memory.
+
+        `how` is `End.UNPARSED` if the SDK could not make a reply of it. Of several it is not known of which.
+        """
+        if len(self._unparsed) > 1:
+            how = End.READ
+        while self._unparsed:
+            try:
+                attempt, received = self._unparsed.pop()
+            except IndexError:
+                # Another thread was faster.
+                return
+            attempt.end(how, received)
 
     def _attempt_ended(self, attempt: Attempt) -> None:
         """An attempt of this call has ended, in any thread. Called within the guard of its end."""
@@ -245,16 +273,21 @@ class Call:
     @guarded(None)
     def method_raised(self, error: BaseException) -> None:
         """The SDK method has raised `error`. Called in the app's context."""
-        if isinstance(error, Exception):
-            self._raised = CallOutcome.FAILED
-            self.error_type = call_error_type(error)
-        else:
-            self._raised = CallOutcome.CANCELLED
-        self._method_finished(None, error)
+        self._raised = CallOutcome.FAILED if isinstance(error, Exception) else CallOutcome.CANCELLED
+        try:
+            if self._unparsed:
+                self.parsed(End.UNPARSED if is_of_parsing(error) else End.READ)
+            if self._raised is CallOutcome.FAILED:
+                self.error_type = call_error_type(error)
+        finally:
+            self._method_finished(None, error)
 
     def _method_finished(self, result: object, error: BaseException | None) -> None:
         self._method_done = True
         self.recorder.method_finished(result, error)
+        if self._unparsed:
+            # Received in another thread meanwhile.
+            self.parsed()
         if not self._open_bodies:
             self._end()
 

@@ -15,18 +15,14 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPCORE, HTTPX, Failure, root
+from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, CLIENTS, HTTPCORE, HTTPX, Failure, Frame, frames, root
 from anthropic_otel._core.guard import is_of_the_app
 
-_CLIENTS: Final = HTTPX - HTTPCORE
 _OURS: Final = __name__.partition(".")[0]
 _LIBRARIES: Final = HTTPX | AIOHTTP | ANYIO | {"httpx_aiohttp", "h11", "h2", "socksio", "sniffio", _OURS}
-
-_Frame = tuple[str, str]
-"""The package and the function of one frame of a traceback."""
 
 
 def is_of_app(failure: Failure) -> bool:
@@ -47,66 +43,58 @@ def is_of_request_body(failure: Failure) -> bool:
 def is_of_argument(failure: Failure) -> bool:
     """Whether a library could not use what it was given, as a timeout that is a text or NaN, before it had sent all."""
     error = failure.errors[-1]
-    frames = list(_frames(error))
-    raised_by_library = bool(frames) and _is_known(frames[-1][0])
+    steps = list(frames(error))
+    raised_by_library = bool(steps) and _is_known(steps[-1][0])
     return type(error) in (TypeError, ValueError, OverflowError) and raised_by_library and not failure.answered
 
 
 def was_set_from_outside(failure: Failure) -> bool:
     """Whether a library was interrupted by an exception that it cannot raise."""
     error = failure.errors[-1]
-    frames = list(_frames(error))
-    return bool(frames) and _is_known(frames[-1][0]) and not _is_known(root(type(error)))
+    steps = list(frames(error))
+    return bool(steps) and _is_known(steps[-1][0]) and not _is_known(root(type(error)))
 
 
-def _passes(error: BaseException, calls: Callable[[_Frame, _Frame], bool]) -> bool:
-    frames = list(_frames(error))
+def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool:
+    steps = list(frames(error))
     return any(
-        calls(*pair) and not _is_wrapped(frames[index + 1 :]) for index, pair in enumerate(itertools.pairwise(frames))
+        calls(*pair) and not _is_wrapped(steps[index + 1 :]) for index, pair in enumerate(itertools.pairwise(steps))
     )
 
 
-def _is_wrapped(called: Sequence[_Frame]) -> bool:
+def _is_wrapped(called: Sequence[Frame]) -> bool:
     """Whether what was called is another library's wrapper of a private function of the client, which it calls in turn.
 
     What an app sends of its own, in a hook, begins with a public function.
     """
-    back = next((function for package, function in called if package in _CLIENTS), "")
+    back = next((function for package, function in called if package in CLIENTS), "")
     return back.startswith("_send_")
 
 
-def _calls_a_hook(caller: _Frame, called: _Frame) -> bool:
+def _calls_a_hook(caller: Frame, called: Frame) -> bool:
     package, function = caller
     return not _is_known(called[0]) and (
-        (package in _CLIENTS and function == "_send_handling_redirects")
+        (package in CLIENTS and function == "_send_handling_redirects")
         or (package in HTTPCORE and function in ("trace", "atrace"))
         # Our trace function calls that of the app.
         or (package == _OURS and function == "__call__")
     )
 
 
-def _calls_authentication(caller: _Frame, called: _Frame) -> bool:
+def _calls_authentication(caller: Frame, called: Frame) -> bool:
     package, function = caller
-    return not _is_known(called[0]) and package in _CLIENTS and function in _AUTHENTICATING
+    return not _is_known(called[0]) and package in CLIENTS and function in _AUTHENTICATING
 
 
-def _reads_body(caller: _Frame, called: _Frame) -> bool:
+def _reads_body(caller: Frame, called: Frame) -> bool:
     package, function = caller
-    by_client = called[0] in _CLIENTS
+    by_client = called[0] in CLIENTS
     # What the transports call beside is their own, or makes the bytes of the protocol.
     by_httpcore = package in HTTPCORE and function == "_send_request_body" and (by_client or not _is_known(called[0]))
     return by_httpcore or (package in AIOHTTP and by_client)
 
 
 _AUTHENTICATING: Final = ("_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")
-
-
-def _frames(error: BaseException) -> Iterator[_Frame]:
-    step = error.__traceback__
-    while step is not None:
-        frame = step.tb_frame
-        yield str(frame.f_globals.get("__name__", "")).partition(".")[0], frame.f_code.co_name
-        step = step.tb_next
 
 
 def _is_known(package: str) -> bool:

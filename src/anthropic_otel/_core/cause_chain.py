@@ -25,6 +25,7 @@ from anthropic_otel._core.semconv import Phase
 
 HTTPCORE: Final = frozenset({"httpcore", "httpcore2"})
 HTTPX: Final = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
+CLIENTS: Final = HTTPX - HTTPCORE
 AIOHTTP: Final = frozenset({"aiohttp"})
 ANYIO: Final = frozenset({"anyio", "trio"})
 
@@ -158,6 +159,19 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except Exception:
         return ""
+
+
+Frame = tuple[str, str]
+"""The package and the function of one frame of a traceback."""
+
+
+def frames(error: BaseException) -> Iterator[Frame]:
+    """What `error` came through, from where it was caught to where it was raised."""
+    step = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        yield str(frame.f_globals.get("__name__", "")).partition(".")[0], frame.f_code.co_name
+        step = step.tb_next
 
 
 def root(cls: type[BaseException]) -> str:

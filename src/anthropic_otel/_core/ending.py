@@ -38,6 +38,7 @@ class End(Enum):
     """How an attempt ended without an exception, as seen from the place that ends it."""
 
     READ = "its body was read to the end, or there was none to read"
+    UNPARSED = "its body was read to the end, and the SDK could not make a reply of it"
     CLOSED = "the body was closed or dropped before its end"
     LOST = "the request was garbage-collected and no end was observed (event hooks only)"
 
@@ -83,7 +84,7 @@ def of_end(attempt: Attempt, how: End) -> Ending:
     end = attempt.reading.end if attempt.reading is not None else None
     if end is not None:
         return _of_stream(attempt, how, end)
-    if attempt.answer is not None and attempt.answer.is_unexpected:
+    if how is End.UNPARSED or (attempt.answer is not None and attempt.answer.is_unexpected):
         return _failed(UNEXPECTED_CONTENT)
     return _COMPLETED if how is End.READ else _ABANDONED
 

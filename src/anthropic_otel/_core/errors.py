@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from anthropic_otel._core.cause_chain import CLIENTS, frames, is_a
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import (
     API_ERROR_TYPES,
@@ -41,6 +42,24 @@ def call_error_type(error: BaseException) -> str:
     if "APIStatusError" in names:
         return _status_error_type(error)
     return CLIENT_ERROR
+
+
+@guarded(False)
+def is_of_parsing(error: BaseException) -> bool:
+    """Whether the SDK method has raised `error` because it could not make a reply of a body that came whole.
+
+    The body is no JSON, which the HTTP library's `Response.json` says by various exceptions; or, in a client that
+    validates strictly, its JSON is not what the method returns.
+    """
+    if is_a(error, _SDK, "APIResponseValidationError"):
+        return True
+    came_through = frames(error) if isinstance(error, _UNPARSED) else ()
+    return any(package in CLIENTS and function == "json" for package, function in came_through)
+
+
+_SDK: Final = frozenset({"anthropic"})
+_UNPARSED: Final = (ValueError, RecursionError)
+"""`JSONDecodeError`, `UnicodeDecodeError`, a number with too many digits; nested too deeply."""
 
 
 def _status_error_type(error: Any) -> str:

@@ -34,6 +34,10 @@ class AttemptSource(Protocol):
         """The send has returned or raised: no transport sends again."""
         ...
 
+    def received_whole(self, attempt: Attempt) -> None:
+        """The response to `attempt` is in memory, with its whole body. Ends the attempt, now or a little later."""
+        ...
+
 
 class Send:
     """One `send`. `attempt` is the attempt that is under way, or the last one. No method raises."""
@@ -87,6 +91,10 @@ class Send:
         attempt.responded(status, headers, version, peer, body)
         self._source.send_finished()
         return attempt
+
+    def received_whole(self) -> None:
+        """The response that the send has returned is in memory, with its whole body."""
+        self._source.received_whole(self.attempt)
 
     def went_through(self, proxy: str | None) -> None:
         """The request went through `proxy`, host and port, or `None`: not through that of its first hop."""
@@ -159,6 +167,9 @@ class LoneAttempts:
             self._failed = attempt
             if self._send_finished:
                 self._decide()
+
+    def received_whole(self, attempt: Attempt) -> None:
+        attempt.end(End.READ)
 
     def send_finished(self) -> None:
         self._send_finished = True

@@ -88,6 +88,12 @@ def _failed_after_the_end(seen: Observed, attempt: Attempt | None) -> bool:
     return seen.app.word is App.UNREADABLE and attempt is not None and attempt.stream_complete is True
 
 
+def _parsed_after_the_call(seen: Observed, attempt: Attempt | None) -> bool:
+    unparsable = seen.fault.error_type == "unexpected_content" and seen.fault.needs.sdk == "Anthropic"
+    later = seen.situation.name in ("with_raw_response", "with_streaming_response")
+    return unparsable and later and attempt is not None and attempt.error is Error.NONE
+
+
 def _word_is_of_a_platform(seen: Observed, attempt: Attempt | None) -> bool:
     return seen.fault.needs.sdk == "AnthropicBedrock" and attempt is not None and attempt.error is Error.EVENT
 
@@ -112,6 +118,11 @@ EXCUSES: Final = (
         (Check.CALL_ERROR, Check.SPAN_ERROR),
         _failed_after_the_end,
         "After `message_stop` a stream is complete; what the SDK makes of a gateway's own event is not the call's.",
+    ),
+    Excuse(
+        (Check.TABLE, Check.CALL_ERROR),
+        _parsed_after_the_call,
+        "A raw response is what the app asked for. It parses that after the call, and then finds out that it is none.",
     ),
     Excuse(
         (Check.SPAN_ERROR,),

@@ -11,7 +11,7 @@ from typing import Final
 
 from anthropic_otel.simulator.actions import Reply
 from anthropic_otel.simulator.catalogue.event_streams import BEGUN, EVENTS, MESSAGE, cut, whole
-from anthropic_otel.simulator.faults import Fault, answered
+from anthropic_otel.simulator.faults import Fault, Needs, answered
 from anthropic_otel.simulator.wire import error_body, to_json
 
 _PAGE: Final = b"<!doctype html><html><head><title>Sign in</title></head><body>Welcome</body></html>\n"
@@ -130,6 +130,36 @@ _WHOLE: Final = (
     _whole("events_unasked", "A stream comes where a message was asked for.", b"".join(EVENTS), "text/event-stream"),
 )
 
+_BY_SDK: Final = Needs(sdk="Anthropic")
+"""Whether the bytes in between are JSON is known to a client that parses them."""
+
+
+def _unparsable(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
+    """It begins and ends as a message does, and the SDK cannot parse it."""
+    reply = Reply(body=body, content_type=content_type, request_id=True)
+    return answered(name, description, reply, "unexpected_content", stream=False, needs=_BY_SDK)
+
+
+_BROKEN: Final = _MESSAGE.replace(b'"role":', b'"role"', 1)
+
+_UNPARSABLE: Final = (
+    _unparsable("json_broken_inside", "The JSON of a message is wrong only in its middle.", _BROKEN),
+    _unparsable("json_twice", "A gateway sends the message twice in one body.", _MESSAGE + _MESSAGE),
+    _unparsable(
+        "json_in_latin_1",
+        "The JSON of a message is not in UTF-8.",
+        _MESSAGE.replace(b"assistant", "assist\u00e4nt".encode("latin-1")),
+    ),
+    _unparsable(
+        "json_too_deep",
+        "The JSON is nested more deeply than a parser goes.",
+        b'{"content":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ),
+    _unparsable(
+        "json_broken_as_text", "The JSON is wrong in its middle, and says that it is text.", _BROKEN, "text/plain"
+    ),
+)
+
 _OTHER_JSON: Final = "application/vnd.example+json; charset=utf-8"
 
 
@@ -151,4 +181,4 @@ _JSON: Final = (
     _json("json_other_shape", "The JSON is an object that is no message.", b'{"status":"ok"}'),
 )
 
-FAULTS: Final = (*_STREAMS, *_WRONG_TYPES, *_WHOLE, *_JSON)
+FAULTS: Final = (*_STREAMS, *_WRONG_TYPES, *_WHOLE, *_UNPARSABLE, *_JSON)

@@ -1,0 +1,114 @@
+"""Replies that only the SDK's own parsing tells from an answer: what is said of the attempt, the call and the reply.
+
+Rule: no body is looked at a second time. What the SDK method raises or returns decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+
+from anthropic_otel.simulator import Endpoint, Reply, Simulator
+from anthropic_otel.testing import Captured, capture
+from support.apps import SdkApp
+from support.driver import Driver
+from support.stacks import SDK_STACKS, Stack, each_of
+from support.streams import MESSAGE
+
+pytestmark = pytest.mark.usefixtures("waits")
+stack = each_of(each for each in SDK_STACKS if not each.aiohttp)
+
+WHOLE = json.dumps({**MESSAGE, "stop_reason": "end_turn"}).encode()
+BROKEN = WHOLE.replace(b'"role":', b'"role"', 1)
+
+
+@pytest.fixture
+def captured() -> Iterator[Captured]:
+    with capture() as found:
+        yield found
+
+
+@pytest.fixture
+def driver(stack: Stack) -> Iterator[Driver]:
+    with Driver(asynchronous=stack.asynchronous) as made:
+        yield made
+
+
+def app_of(stack: Stack, sim: Simulator, driver: Driver, *replies: Reply, **options: Any) -> SdkApp:
+    """An app that is answered so."""
+    sim.play(*replies)
+    return SdkApp(stack, Endpoint(sim.base_url), driver, max_retries=1, **options)
+
+
+def test_a_reply_that_is_no_json_fails_its_attempt(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """JSON that is wrong only in its middle is no answer, and the SDK does not send again for it."""
+    app = app_of(stack, sim, driver, Reply(body=BROKEN))
+    with pytest.raises(json.JSONDecodeError):
+        app.create()
+    [call] = captured.calls
+    [attempt] = call.attempts
+    assert (attempt.outcome, attempt.error_type, attempt.status) == ("failed", "unexpected_content", 200)
+    assert (call.outcome, call.error_type) == ("failed", "client_error")
+    app.close()
+
+
+def test_strict_validation_that_fails_is_no_answer(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """A client that validates strictly raises for JSON that is no message: that reply was no answer either."""
+    app = app_of(stack, sim, driver, Reply(body=b'{"id": 5}'), _strict_response_validation=True)
+    with pytest.raises(anthropic.APIResponseValidationError):
+        app.create()
+    [call] = captured.calls
+    assert [(each.outcome, each.error_type) for each in call.attempts] == [("failed", "unexpected_content")]
+    app.close()
+
+
+def test_a_recovered_call_that_cannot_be_parsed_has_failed(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """After a retry the unparsable reply decides."""
+    app = app_of(stack, sim, driver, Reply(529, "overloaded_error"), Reply(body=BROKEN))
+    with pytest.raises(json.JSONDecodeError):
+        app.create()
+    [call] = captured.calls
+    assert [each.error_type for each in call.attempts] == ["529", "unexpected_content"]
+    assert call.outcome == "failed"
+    app.close()
+
+
+def test_text_that_the_app_has_asked_for_is_an_answer(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """An app that has the SDK return a response's text gets what it wants, whatever the text is."""
+    app = app_of(stack, sim, driver, Reply(body=BROKEN, content_type="text/plain"))
+    assert driver(app.client.post("/v1/messages", body={}, cast_to=str)) == BROKEN.decode()
+    [call] = captured.calls
+    assert (call.outcome, [each.outcome for each in call.attempts]) == ("succeeded", ["completed"])
+    app.close()
+
+
+def test_tokens_of_a_reply_are_counted_once_it_is_parsed(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """That an attempt ends only when its reply is parsed costs none of its tokens, raw responses included."""
+    app = app_of(stack, sim, driver, Reply(), Reply())
+    replies = [
+        app.create(),
+        driver(driver(app.client.messages.with_raw_response.create(**_request())).parse()),
+    ]
+    [parsed, raw] = captured.attempts
+    for attempt, reply in zip((parsed, raw), replies, strict=True):
+        assert attempt.usage is not None
+        assert attempt.usage.output_tokens == reply.usage.output_tokens > 0
+    app.close()
+
+
+def _request() -> dict[str, Any]:
+    return {"model": "claude-simulated-1", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
