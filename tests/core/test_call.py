@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import email.utils
 import gc
 import threading
 import weakref
@@ -605,6 +606,23 @@ def test_what_decided_the_backoff(
     """The server's header decided the backoff as far as the SDK obeys it, else the SDK's own formula did."""
     call = runtime.begin_call(Invocation(max_retry_after=60.0))
     answered(call, clock, 429, **headers)
+    retry = call.begin_attempt(FACTS).retry
+    assert retry is not None
+    assert retry.source is source
+
+
+@pytest.mark.parametrize(("date", "source"), [(7, RetrySource.BACKOFF), (13, RetrySource.RETRY_AFTER)])
+def test_a_date_to_retry_after_is_compared_with_the_end_of_the_attempt(
+    runtime: Runtime, clock: ManualClock, date: int, source: RetrySource
+) -> None:
+    """A date that has passed when a slow attempt ends decides nothing, as the SDK looks at it then."""
+    began = clock.wall() / 1e9
+    call = runtime.begin_call(Invocation())
+    attempt = call.begin_attempt(FACTS)
+    clock.pass_seconds(10)
+    attempt.responded(429, {b"retry-after": email.utils.formatdate(began + date, usegmt=True).encode()})
+    attempt.end(End.READ)
+    clock.pass_seconds(1)
     retry = call.begin_attempt(FACTS).retry
     assert retry is not None
     assert retry.source is source

@@ -144,6 +144,34 @@ def test_threads_that_instrument_at_once_instrument_once(
         sys.setswitchinterval(interval)
 
 
+@pytest.mark.parametrize("where", ["subclass", "client"])
+def test_a_retry_rule_of_the_apps_own_is_not_guessed_at(
+    app: SdkApp, stack: Stack, sim: Simulator, recorded: Telemetry, where: str
+) -> None:
+    """It retries a 400 and no 529: nothing is said of why a failure was not retried, as nobody knows."""
+
+    def retries_400(response: Any) -> bool:
+        return bool(response.status_code == 400)
+
+    cls = type(app.client)
+    if where == "subclass":
+        cls = type("OwnRule", (cls,), {"_should_retry": lambda self, response: retries_400(response)})
+    own = SdkApp(stack, Endpoint(sim.base_url), app.driver, recorded, client_class=cls, api_key=API_KEY, max_retries=1)
+    if where == "client":
+        own.client._should_retry = retries_400
+    recorded.instrument()
+    sim.play("http_400", "ok", "http_529", "http_400", "http_400")
+    own.create()
+    for _ in range(2):
+        with pytest.raises(anthropic.APIStatusError):
+            own.create()
+    assert [(span.attributes or {}).get(s.RETRY_STOP_REASON) for span in recorded.attempts] == [None] * 5
+    outcomes = {point.attributes[s.CALL_OUTCOME] for point in recorded.points(s.CALL_DURATION)}
+    assert outcomes == {"recovered", "failed", "exhausted"}
+    assert [record.levelname for record in recorded.logs] == ["INFO", "WARNING", "INFO", "WARNING"]
+    own.close()
+
+
 @pytest.mark.parametrize("mocked", ["class", "its_spec", "module", "empty_module"])
 def test_a_mock_in_place_of_an_http_client_is_left_alone(
     app: SdkApp, stack: Stack, recorded: Telemetry, mocked: str

@@ -180,6 +180,31 @@ def test_the_exchange_of_a_workloads_identity_is_within_its_attempt(
     workload.close()
 
 
+def test_a_401_that_new_credentials_answer_is_retried(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """The SDK fetches new credentials after the first 401 of a call. After the second it is not retried."""
+    credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK fetches no credentials")
+
+    def provider(*, force_refresh: bool = False) -> Any:
+        return credentials.AccessToken(token=SECRET, expires_at=None)
+
+    options: dict[str, Any] = {"open_telemetry": {"tracer_provider": recorded.tracer_provider}} if TRACES_ITSELF else {}
+    cls = anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic
+    recorded.instrument()
+    client = cls(base_url=sim.base_url, credentials=provider, http_client=http_client(stack), **options)
+    sim.play("http_401", "ok", "http_401", "http_401")
+    driver(client.messages.create(**request_of()))
+    with pytest.raises(anthropic.AuthenticationError):
+        driver(client.messages.create(**request_of()))
+    stops = [attributes(span).get(s.RETRY_STOP_REASON) for span in recorded.attempts]
+    assert stops == [None, None, None, "not_retryable"]
+    outcomes = {point.attributes[s.CALL_OUTCOME] for point in recorded.points(s.CALL_DURATION)}
+    assert outcomes == {"recovered", "failed"}
+    identities.check(recorded, calls=2)
+    driver.close(client)
+
+
 def test_an_exchange_that_fails_is_a_failed_attempt(
     sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
 ) -> None:

@@ -29,7 +29,17 @@ _EVENT_STREAM: Final = "events.stream"
 class _ClientFacts:
     """What is the same for the calls of one SDK client, and the invocations that were made of it."""
 
-    __slots__ = ("address", "base_url", "cache", "port", "provider", "ref", "runs_session", "tracing")
+    __slots__ = (
+        "address",
+        "base_url",
+        "cache",
+        "own_retry_rule",
+        "port",
+        "provider",
+        "ref",
+        "runs_session",
+        "tracing",
+    )
 
     def __init__(self, client: Any, forget: Callable[[Any], None]) -> None:
         self.ref = weakref.ref(client, forget)
@@ -39,6 +49,7 @@ class _ClientFacts:
         self.provider = _provider_of(client)
         self.tracing = _tracing_of(client)
         self.runs_session = _runs_session(client)
+        self.own_retry_rule = _has_own_retry_rule(client)
         self.cache: dict[tuple[Any, ...], Invocation] = {}
 
 
@@ -111,6 +122,7 @@ class Invocations:
             propagate_context=facts.tracing.propagates,
             reopens=facts.runs_session and operation is not None and operation.endswith(_EVENT_STREAM),
             max_retry_after=self._max_retry_after,
+            own_retry_rule=facts.own_retry_rule,
         )
 
 
@@ -140,6 +152,13 @@ def _runs_session(client: Any) -> bool:
     """Whether a client is the one that the SDK's runner of an agent's session has made for itself."""
     helpers = getattr(client, "_custom_headers", {}).get("x-stainless-helper")
     return isinstance(helpers, str) and _SESSION_RUNNER in helpers
+
+
+@guarded(False)
+def _has_own_retry_rule(client: Any) -> bool:
+    """Whether the app has replaced what the SDK asks after a failure, in a subclass or on the client."""
+    rules = [getattr(client, name, None) for name in ("_should_retry", "_should_retry_exception")]
+    return any(not str(rule.__module__).startswith("anthropic.") for rule in rules if rule is not None)
 
 
 def _port(base_url: Any) -> int | None:

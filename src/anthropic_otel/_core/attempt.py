@@ -335,4 +335,7 @@ class Attempt:
             # What fails while the app reads is the app's: the SDK has returned by then.
             return self.reading is None
         status, told = self.status, self.error_headers
+        if status == 401 and self.retry is None and self.request.fetches_credentials:
+            # The SDK fetches new credentials, once for each call.
+            return True
         return status is not None and told is not None and headers.should_retry(status, told)

@@ -137,7 +137,8 @@ class Call:
         started = self._clock.now()
         invocation = self.invocation
         self._sdk_attempts += not by_transport
-        most = invocation.max_retries
+        # Of a rule of the app's own it is not known what it does with a failure.
+        most = invocation.max_retries if not invocation.own_retry_rule else None
         told = (request.model or invocation.model, invocation.stream, invocation.by_names)
         if told != (request.model, request.stream, request.by_names):
             request = request._replace(model=told[0], stream=told[1], by_names=told[2])
@@ -185,7 +186,9 @@ class Call:
 
     def _source_of_backoff(self, failed: Attempt) -> RetrySource:
         told = failed.error_headers
-        asked = headers.retry_after(told, failed.wall / 1e9) if told is not None else None
+        # A date is compared with the time at which the SDK begins to wait.
+        ended = (failed.wall + failed.duration) / 1e9
+        asked = headers.retry_after(told, ended) if told is not None else None
         obeyed = asked is not None and asked <= self.invocation.max_retry_after
         return RetrySource.RETRY_AFTER if obeyed else RetrySource.BACKOFF
 
@@ -344,7 +347,9 @@ class Call:
     def _out_of_retries(self) -> bool:
         most, retries = self.invocation.max_retries, self._sdk_attempts - 1
         last = self._last_failed
-        return last is not None and last.retryable and retries > 0 and (most is None or retries >= most)
+        if last is None or not (last.retryable or self.invocation.own_retry_rule):
+            return False
+        return retries > 0 and (most is None or retries >= most)
 
 
 _OUTCOMES: Final = {

@@ -24,6 +24,7 @@ class Invocation:
     - `propagate_context`: whether trace context may be sent.
     - `reopens`: whether the SDK reconnects a stream of events that breaks off, so that the app sees no failure. Its
       runner of an agent's session does.
+    - `own_retry_rule`: whether the app's own client class decides what is retried.
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
     """
 
@@ -40,3 +41,4 @@ class Invocation:
     propagate_context: bool = True
     reopens: bool = False
     max_retry_after: float = float("inf")
+    own_retry_rule: bool = False
