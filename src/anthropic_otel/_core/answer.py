@@ -1,4 +1,4 @@
-"""A 2xx response compared with its request: which reader its body needs, and whether it is an answer at all."""
+"""Compares a 2xx response with its request: chooses the reader of its body, and finds out whether it is an answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _JSON: Final = (Expected.JSON, Expected.JSON_OR_EVENT_STREAM)
 
 
 class Answer:
-    """A 2xx response. `is_unexpected` is whether it is no answer to its request, known after `judge`."""
+    """A 2xx response. `expected` is what its request asked for, `content` what it contains by its content type.
+
+    `is_unexpected` is whether it is no answer to its request. `judge` sets it; it is `False` before.
+    """
 
     __slots__ = ("_content", "_expected", "is_unexpected")
 
@@ -26,7 +29,7 @@ class Answer:
 
     @property
     def is_page(self) -> bool:
-        """Whether it is HTML by its content type."""
+        """Whether the response is HTML by its content type."""
         return self._content is Content.PAGE
 
     @property
@@ -40,7 +43,10 @@ class Answer:
         return self._expected is Expected.EVENT_STREAM
 
     def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
-        """The reader for its body, `None` if nothing in the body matters. `by_names` is that of the request."""
+        """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
+
+        `by_names` is whether the SDK decodes only stream events whose names it knows, as up to 1.15.
+        """
         if self._expected is Expected.JSON:
             return StartOfBody(MAX_START)
         if self._content is Content.AWS_EVENT_STREAM:
@@ -50,7 +56,13 @@ class Answer:
         return StartOfBody(MAX_START) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
     def judge(self, start: bytes | None, *, of_message: bool, may_be_empty: bool, whole: bool) -> None:
-        """Decides whether it is an answer. `start` is the beginning of its body, as for `is_json`, or all of it."""
+        """Sets `is_unexpected`, for a response whose body is to be JSON. Anything else is left as it is.
+
+        - `start`: the body, or its beginning, as for `is_json`.
+        - `of_message`: whether the operation returns a message.
+        - `may_be_empty`: whether the response is of a kind that has no body.
+        - `whole`: whether `start` has the body's end too.
+        """
         is_stream = self._content in _STREAMS
         if self._expected is Expected.JSON_OR_EVENT_STREAM and is_stream:
             return
@@ -61,7 +73,11 @@ class Answer:
             self.is_unexpected = no_json or (start is not None and is_error(start))
 
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
-        """Whether an event stream was asked for and something else was sent: by its type, or by its first byte."""
+        """Returns whether the app asked for an event stream and the server sent something else.
+
+        `end` is how the body's reader found it to end, `read_to_end` whether the app has read its last byte. Content
+        that is not empty is judged by the content type, else by its first bytes.
+        """
         if self._expected is not Expected.EVENT_STREAM or self._content in _STREAMS:
             return False
         if end.is_event_stream is None:

@@ -38,12 +38,12 @@ from anthropic_otel._core.stream_end import (
 
 _BYTES: Final = b'"bytes":"'
 _DELTA: Final = b"{" + _BYTES + binascii.b2a_base64(b'{"type":"content_block_delt', newline=False)
-"""What the payload of a `content_block_delta` begins with, as Bedrock writes it."""
+"""The beginning of the payload of a `content_block_delta`, as Bedrock writes it."""
 _DELTA_LENGTH: Final = len(_DELTA)
 
 
 class AwsEventStreamReader:
-    """Tells how one stream of AWS frames ends, from its bytes.
+    """Finds out how one stream of AWS frames ends, from the chunks of its body.
 
     Keeps at most seven times `MAX_KEPT` bytes. No method raises, whatever the bytes are.
     """
@@ -53,19 +53,19 @@ class AwsEventStreamReader:
     def __init__(self) -> None:
         self._events: Final = Events()
         self._rest = b""
-        """The frame that has begun and is not complete."""
+        """The beginning of a frame whose end has not come yet."""
         self._long: _LongFrame | None = None
         self._last = b""
-        """The text with the frames that were completed last: those of one chunk."""
+        """The text whose frames were dispatched last, all by one chunk."""
         self._decided_in: bytes | None = None
-        """The text with the frame that decided. It is `_last` as long as no later frame was completed."""
+        """The `_last` at the first event that decided how the stream ends: the same object until a later dispatch."""
         self._headers = _NO_HEADERS
-        """The headers of a `chunk` frame, which are the same for each of a stream."""
+        """The bytes of the headers of the last `chunk` frame. All of a stream have the same."""
         self._broken = False
-        """Whether there was a frame that botocore raises for. Nothing is read after it."""
+        """Whether there was a frame that botocore raises for. All bytes after it are ignored."""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns the event in it that decides how the stream ends, if there is one."""
+        """Takes the next chunk. Returns the end event or the error that was dispatched in it, else `None`."""
         if self._broken:
             return None
         if self._long is None:
@@ -80,9 +80,10 @@ class AwsEventStreamReader:
         return weightier(decided, self._take(chunk[end:]))
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """Returns how the stream ended. Called once. `read_to_end` is whether the app has read the last byte.
+        """Returns how the stream ended. To be called once, after the last chunk.
 
-        If the SDK closed the stream before, it did so for a frame of the last chunk. Only then these are checked.
+        `read_to_end` is whether the app has read the last byte. If not, the SDK may have closed the stream because of
+        a frame that it could not decode: the frames of the last chunk are decoded to find out.
         """
         found = None if read_to_end else self._break()
         return self._events.end(found, is_event_stream=self._is_event_stream())
@@ -96,11 +97,14 @@ class AwsEventStreamReader:
         return found if found is not None or not self._breaks_after() else Break.BEFORE_END
 
     def _breaks_after(self) -> bool:
-        """Whether the SDK raises for the bytes after the last whole frame, before any event decided how it ends."""
+        """Returns whether the SDK raises for the bytes after the last whole frame, and no event before them decided."""
         return self._decided_in is None and (self._broken or (len(self._rest) >= PRELUDE and not begins(self._rest)))
 
     def _take(self, text: bytes) -> Dispatched | None:
-        """Dispatches the events of a text that begins with a frame."""
+        """Dispatches the whole frames of `text`, which begins with one, and keeps the rest for the next chunk.
+
+        Returns the event that decides how the stream ends, else `None`.
+        """
         at, size, decided, headers = 0, len(text), None, self._headers
         while size - at >= PRELUDE and not self._broken:
             total, header_length = unpack_from("!II", text, at)
@@ -160,14 +164,17 @@ class AwsEventStreamReader:
 
 
 _NO_HEADERS: Final = b"\xff" * 256
-"""What no frame's headers begin with, as it is no name."""
+"""Bytes that are equal to the headers of no frame."""
 
 _NOT_KEPT: Final = b"..."
-"""Stands for a text of which nothing, or not all, is kept."""
+"""A placeholder for text that was too long to keep. It is not empty and has no frame."""
 
 
 class _LongFrame:
-    """A frame that is longer than what is kept of one: its headers and its event's types are read off as it passes."""
+    """A frame that is longer than `MAX_KEPT`. Only its headers and the types in its event's JSON are kept of it.
+
+    `missing` is how many of its bytes have not come yet.
+    """
 
     __slots__ = ("_base64", "_checksum", "_crc", "_headers", "_types", "missing")
 
@@ -189,7 +196,7 @@ class _LongFrame:
             self._decode()
 
     def feed(self, chunk: bytes) -> int:
-        """Takes more of it. Returns where in `chunk` the frame is over."""
+        """Takes the next bytes of the frame. Returns how many bytes of `chunk` belong to it."""
         part = chunk[: self.missing]
         self.missing -= len(part)
         self._check(part)
@@ -214,12 +221,12 @@ class _LongFrame:
 
     @property
     def is_intact(self) -> bool:
-        """Whether the frame, which is complete, has the right checksum."""
+        """Whether the checksum is right. Only to be asked once the frame is complete."""
         checksum: int = unpack_from("!I", self._checksum)[0]
         return self._crc == checksum
 
     def dispatch(self, events: Events) -> Dispatched | None:
-        """Tells `events` of it. It is complete."""
+        """Passes the frame's event or error to `events`, once the frame is complete. Returns what `events` returns."""
         error = error_of(self._headers)
         if error is not None:
             return events.fail(error)
@@ -227,7 +234,7 @@ class _LongFrame:
 
 
 def _last_frames(text: bytes, end: int) -> bytes:
-    """The last whole frames of a long text whose last one ends at `end`, no more than is kept."""
+    """Returns the last whole frames of `text[:end]`, at most `MAX_LAST` bytes. `text` begins with a frame."""
     at = 0
     while end - at > MAX_LAST:
         at += unpack_from("!I", text, at)[0]
@@ -235,7 +242,10 @@ def _last_frames(text: bytes, end: int) -> bytes:
 
 
 def _break_in(text: bytes, *, ended: bool) -> Break | None:
-    """Where the SDK fails for a frame of `text` that is no error frame. `ended` is whether the end came before."""
+    """Returns where the SDK meets the first frame in `text` that it cannot decode, `None` if it meets none.
+
+    The search stops at an error. `ended` is whether the end event came before `text`.
+    """
     for frame in frames_of(text):
         try:
             name, _ = event_in(frame)

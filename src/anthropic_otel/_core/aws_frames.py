@@ -1,9 +1,9 @@
-"""Frames of an AWS event stream (`application/vnd.amazon.eventstream`) and the events of Amazon Bedrock in them.
+"""Decodes frames of an AWS event stream (`application/vnd.amazon.eventstream`) and Amazon Bedrock's events in them.
 
     total length | length of headers | CRC of these | headers | payload | CRC of all
     4 bytes        4                   4                                  4
 
-Rule: what raises `ValueError` here makes the SDK raise too, by botocore or by itself.
+Rule: where a function here raises `ValueError`, botocore or the SDK raises too.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PRELUDE: Final = 12
 CRC: Final = 4
 _MAX_HEADERS: Final = 128 * 1024
 _MAX_PAYLOAD: Final = 24 * 1024 * 1024
-"""The bounds of botocore, which raises for a longer one."""
+"""The greatest lengths in bytes that botocore accepts."""
 
 _SIZES: Final = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
-"""The bytes of a header's value, by its type; byte arrays and strings tell theirs."""
+"""The length of a header's value in bytes by its type. Byte arrays and strings begin with their length instead."""
 _BYTE_ARRAY, _STRING = 6, 7
 
 _ERROR_TYPES: Final = {
@@ -41,20 +41,23 @@ _ERROR_TYPES: Final = {
     "accessDeniedException": "permission_error",
     "resourceNotFoundException": "not_found_error",
 }
-"""The exceptions of Amazon Bedrock as the API's error types."""
+"""The API's error type for each exception of Amazon Bedrock."""
 
 Event = tuple[bytes | None, bytes]
-"""The name and the JSON of an event; no name for a frame that the SDK skips."""
+"""The name and the JSON of an event. The name is `None` for a frame that the SDK skips."""
 
 
 def is_possible(total: int, header_length: int) -> bool:
-    """Whether a frame may have these lengths."""
+    """Returns whether botocore accepts a frame of `total` bytes whose headers take `header_length` bytes."""
     payload = total - header_length - PRELUDE - CRC
     return header_length <= _MAX_HEADERS and 0 <= payload <= _MAX_PAYLOAD
 
 
 def begins(text: bytes) -> bool:
-    """Whether a text begins with a frame, as far as can be told: its prelude has a checksum."""
+    """Returns whether `text` begins with a frame, by the checksum of the prelude.
+
+    Shorter than a prelude, `text` is taken for one if it is empty or begins with a zero byte.
+    """
     if len(text) < PRELUDE:
         return text.startswith(b"\0"[: len(text)])
     checksum: int = unpack_from("!I", text, 8)[0]
@@ -62,7 +65,7 @@ def begins(text: bytes) -> bool:
 
 
 def frames_of(text: bytes) -> Iterator[bytes]:
-    """The whole frames of a text that begins with one."""
+    """Yields the frames of `text`, which begins with one, unchecked. Stops at an incomplete or impossible frame."""
     at = 0
     while len(text) - at >= PRELUDE:
         total, header_length = unpack_from("!II", text, at)
@@ -73,7 +76,10 @@ def frames_of(text: bytes) -> Iterator[bytes]:
 
 
 def event_in(frame: bytes) -> Event:
-    """Reads the event of a whole frame. Raises `ValueError` if the SDK would reject the frame."""
+    """Returns the event of a whole frame; the name is `error` for a frame that reports an error.
+
+    Raises `ValueError` if the SDK rejects the frame: for a checksum, the headers or the payload.
+    """
     checksum = unpack_from("!I", frame, len(frame) - CRC)[0]
     if not begins(frame) or crc32(frame[:-CRC]) != checksum:
         raise ValueError("wrong checksum")
@@ -83,7 +89,7 @@ def event_in(frame: bytes) -> Event:
 
 
 def headers_of(block: bytes) -> dict[str, str]:
-    """The headers of a frame that are strings. Raises `ValueError` if the block is not made of headers."""
+    """Parses a frame's headers. Returns those whose values are strings. Raises `ValueError` for an invalid block."""
     headers: dict[str, str] = {}
     names: set[str] = set()
     at = 0
@@ -108,20 +114,23 @@ def headers_of(block: bytes) -> dict[str, str]:
 
 
 def error_of(headers: dict[str, str]) -> ApiError | None:
-    """The error that a frame reports by its headers; `None` for a frame that reports none."""
+    """Returns the error that a frame reports by its headers, `None` for a frame that reports none."""
     if headers.get(":message-type") not in ("error", "exception"):
         return None
     exception, code = headers.get(":exception-type"), headers.get(":error-code")
     # botocore asks for the code of what it does not know.
     told = (exception if exception in BEDROCK_EXCEPTIONS else code or exception) or ""
     name = told[:1].lower() + told[1:]
-    # botocore knows the exceptions of Bedrock's model and no other; an error's code is handed on as it is.
-    handed_on = told if code is not None or told in BEDROCK_EXCEPTIONS else None
-    return ApiError(_ERROR_TYPES.get(name) or known_type(name), told=handed_on)
+    # botocore raises for the exceptions of Bedrock's model and no other. It takes an error's code unchanged.
+    raised = told if code is not None or told in BEDROCK_EXCEPTIONS else None
+    return ApiError(_ERROR_TYPES.get(name) or known_type(name), told=raised)
 
 
 def event_of(headers: dict[str, str], payload: bytes) -> Event:
-    """Reads the event in a frame's payload. Raises `ValueError` if the SDK would reject the payload."""
+    """Returns the event in a frame's payload, `(None, b"")` if the SDK skips the frame.
+
+    The name is the `type` in the event's JSON, `None` without one. Raises `ValueError` if the SDK rejects the payload.
+    """
     if headers.get(":event-type") != "chunk":
         return None, b""
     content = _content_of(payload)
@@ -139,7 +148,10 @@ def event_of(headers: dict[str, str], payload: bytes) -> Event:
 
 
 def _content_of(payload: bytes) -> dict[str, Any]:
-    """The JSON object of a frame. Raises `ValueError` where botocore does not take it."""
+    """Parses the JSON object in a frame's payload. Returns `{}` for what is not JSON, as botocore does.
+
+    Raises `ValueError` for what botocore raises for: no UTF-8, nested too deeply, or JSON that is no object.
+    """
     text = payload.decode()
     # Not at the top of the module: most streams need it never.
     import json

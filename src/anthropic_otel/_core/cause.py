@@ -1,4 +1,4 @@
-"""From the exception that ended an attempt to the one word that says why: `classify`.
+"""Maps the exception that ended an attempt to the attempt's cause, one word of a closed list: `classify`.
 
 Rule: a cause is decided from types, `errno` and, where a library leaves nothing else, from its own fixed messages. No
 text of an exception ever leaves these modules.
@@ -49,7 +49,7 @@ class Cause:
     - `word`: the cause.
     - `errno`: the name of the operating system's error (`ECONNREFUSED`, or `EAI_NONAME` from the resolver), `None`
       where there was none.
-    - `phase`: what the exception alone says of the phase, `None` where it says nothing.
+    - `phase`: the phase in which the attempt failed, as far as the classes of the exceptions show it, else `None`.
     """
 
     word: NetworkCause
@@ -59,10 +59,10 @@ class Cause:
 
 @guarded(Cause(NetworkCause.OTHER, None, None))
 def classify(error: BaseException, *, phase: Phase | None = None, through_proxy: bool = False) -> Cause:
-    """The cause of `error`, as `http_client.send` or a body raised it. Never raises for any exception object.
+    """Returns why `error` was raised, by an HTTP client's `send` or by the reading of a response body. Never raises.
 
-    `phase` is the phase that was under way as the transport told it, `None` if it did not. `through_proxy` is whether
-    the transport used a proxy.
+    `phase` is the phase that was under way by the transport's trace events, `None` without such events.
+    `through_proxy` is whether the transport used a proxy. An exception that no rule knows has the cause `_OTHER`.
     """
     if phase in (None, Phase.POOL) and cause_app.is_of_authentication(error):
         phase = Phase.AUTH
@@ -74,12 +74,13 @@ def classify(error: BaseException, *, phase: Phase | None = None, through_proxy:
 
 
 def type_name(error: BaseException) -> str:
-    """The qualified class name of `error`, as the OpenTelemetry conventions write `exception.type`."""
+    """Returns the class name of `error` as `exception.type` has it: with its module, but for builtins without."""
     cls = type(error)
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
 _Rule = Callable[[BaseException, Failure], NetworkCause | None]
+"""A rule returns the cause that one exception of the failure's chain stands for, `None` if the rule does not apply."""
 
 _EXACT: Final[tuple[_Rule, ...]] = (
     cause_client.of_event_loop,
@@ -150,10 +151,10 @@ _NOT_REACHED: Final = _REFUSED | {
 
 
 def _blamed_on_a_proxy(failure: Failure, through_proxy: bool) -> frozenset[NetworkCause]:
-    """The causes that become `proxy_error`, as they say that the proxy was not reached. The errno is kept.
+    """Returns the causes that `classify` replaces by `proxy_error`: those that mean that the proxy was not reached.
 
-    A certificate and a timeout keep their own cause. Once a TLS handshake runs, the API's host may have answered
-    through the proxy.
+    Empty if no proxy was used. Causes of certificates and timeouts are never among them. Once a TLS handshake runs, the
+    API's host may have answered through the proxy, so that only a refused or failed connection is.
     """
     if cause_http.names_a_proxy(failure) or (through_proxy and failure.phase is Phase.CONNECT):
         return _NOT_REACHED

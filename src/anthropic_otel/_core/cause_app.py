@@ -1,7 +1,7 @@
-"""Exceptions that the app's own code has raised within a send: nothing of the network failed.
+"""Finds exceptions that the app's own code raised within a send, where nothing of the network failed.
 
 The SDK takes every exception of its HTTP client for a failed connection, so it sends again, or raises
-`APIConnectionError`. Whose an exception is, is read off its traceback:
+`APIConnectionError`. The traceback shows who raised it:
 
 - a signal handler of the app has raised it, as the soft time limit of a task, or `TimeoutError` after an alarm;
 - a hook, a trace function or an authentication of the app has, or what that called;
@@ -26,22 +26,27 @@ _LIBRARIES: Final = HTTPX | AIOHTTP | ANYIO | {"httpx_aiohttp", "h11", "h2", "so
 
 
 def is_of_app(failure: Failure) -> bool:
-    """Whether a signal handler, a hook or a trace function of the app has raised."""
+    """Returns whether a signal handler of the app raised an exception of the chain, or an event hook or trace function
+    of the app the outermost one.
+    """
     return any(map(is_of_the_app, failure.errors)) or _passes(failure.errors[0], _calls_a_hook)
 
 
 def is_of_authentication(error: BaseException) -> bool:
-    """Whether it came through an authentication of the app's own, which may have been under way to another host."""
+    """Returns whether `error` was raised within an `httpx.Auth` of the app, which may get its tokens elsewhere."""
     return _passes(error, _calls_authentication)
 
 
 def is_of_request_body(failure: Failure) -> bool:
-    """Whether it came out of what the app gave as the body of its request: a file, a generator."""
+    """Returns whether the request body that the app passed, a file or a generator, raised an exception of the chain."""
     return any(_passes(error, _reads_body) for error in failure.errors)
 
 
 def is_of_argument(failure: Failure) -> bool:
-    """Whether a library could not use what it was given, as a timeout that is a text or NaN, before it had sent all."""
+    """Returns whether a library raised the innermost exception for an argument of a wrong kind, as a timeout of NaN.
+
+    That is a `TypeError`, `ValueError` or `OverflowError`. Always `False` once the request is known to have been sent.
+    """
     error = failure.errors[-1]
     steps = list(frames(error))
     raised_by_library = bool(steps) and _is_known(steps[-1][0])
@@ -49,7 +54,10 @@ def is_of_argument(failure: Failure) -> bool:
 
 
 def was_set_from_outside(failure: Failure) -> bool:
-    """Whether a library was interrupted by an exception that it cannot raise."""
+    """Returns whether the innermost exception was raised in a library, but its class belongs to none of them or Python.
+
+    Another thread has set such an exception (`PyThreadState_SetAsyncExc`).
+    """
     error = failure.errors[-1]
     steps = list(frames(error))
     return bool(steps) and _is_known(steps[-1][0]) and not _is_known(root(type(error)))
@@ -63,9 +71,10 @@ def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool
 
 
 def _is_wrapped(called: Sequence[Frame]) -> bool:
-    """Whether what was called is another library's wrapper of a private function of the client, which it calls in turn.
+    """Returns whether a call was made to another library's wrapper around a private `_send_…` method of httpx.
 
-    What an app sends of its own, in a hook, begins with a public function.
+    `called` are the frames of that call, outermost first. If they get back into httpx by a private `_send_…` method, it
+    was such a wrapper. A hook that sends a request of its own gets there by a public method.
     """
     back = next((function for package, function in called if package in CLIENTS), "")
     return back.startswith("_send_")

@@ -1,4 +1,4 @@
-"""The exceptions below the one that an app sees, and by which library each was made.
+"""Finds the exceptions that caused the one which an app sees, and the library that defines each.
 
 How they are found, measured on httpx, httpx2 and aiohttp, sync and async, and on the HTTP clients of the libraries that
 fetch credentials:
@@ -37,35 +37,38 @@ _ORIGIN_IN_KWARGS: Final = frozenset({"botocore"})
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed send or body.
+    """A send that raised, or a response body whose reading raised.
 
-    - `errors`: the exception and what caused it, outermost first, each once.
-    - `phase`: the phase that was under way, as the transport told it, `None` if it did not.
+    - `errors`: the exception and those that caused it, outermost first, each once. Never empty.
+    - `phase`: the phase that was under way by the transport's trace events, `None` without such events.
     """
 
     errors: tuple[BaseException, ...]
     phase: Phase | None
 
     def has(self, libraries: frozenset[str], *names: str) -> bool:
-        """Whether one of the exceptions is of a class with one of `names` that one of `libraries` defines."""
+        """Returns whether one of `errors` is an instance of a class with one of `names` that a package of `libraries`
+        defines.
+        """
         return any(is_a(error, libraries, *names) for error in self.errors)
 
     @property
     def answered(self) -> bool:
-        """Whether the request is known to have been sent, so that what went wrong then came from the server."""
+        """Whether the request is known to have been sent whole: `phase` is `WAIT` or `RECEIVE`."""
         return self.phase in (Phase.WAIT, Phase.RECEIVE)
 
     @property
     def network_phase(self) -> Phase | None:
-        """The phase that failed: what the transport told, or what the exceptions say if it told none or `AUTH`.
+        """The phase in which the network failed, `None` if it is unknown.
 
-        In `AUTH` another exchange, which fetches credentials, has failed: its own phase is wanted.
+        This is `phase`, or `own_phase` if `phase` is `None` or `AUTH`: in `AUTH` the request for credentials failed,
+        and the exceptions show its phase.
         """
         return self.own_phase if self.phase in (None, Phase.AUTH) else self.phase
 
     @property
     def own_phase(self) -> Phase | None:
-        """What the exceptions alone say of the phase, `None` where they say nothing."""
+        """The phase that the classes of `errors` show, `None` if they show none. Ignores `phase`."""
         if any(root(type(error)) in AIOHTTP for error in self.errors):
             # Its transport raises what httpx raises for a connect also for what happens much later.
             return Phase.CONNECT if self.has(AIOHTTP, *_CONNECTING) else None
@@ -93,11 +96,14 @@ _CONNECTING: Final = (
     "ConnectionTimeoutError",
     "ServerFingerprintMismatch",
 )
-"""What aiohttp raises before it has a connection."""
+"""The exceptions that aiohttp raises before it has a connection."""
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what caused it, outermost first, each once. At most `_MAX_DEPTH` of them."""
+    """Yields `error` and the exceptions that caused it, outermost first, each once, at most `_MAX_DEPTH`. Never raises.
+
+    Follows `__cause__`, the members of groups, and the attributes in which libraries keep an origin.
+    """
     seen: set[int] = set()
     waiting: list[BaseException] = [error]
     while waiting and len(seen) < _MAX_DEPTH:
@@ -119,7 +125,7 @@ def _below(error: BaseException) -> Iterator[BaseException]:
 
 
 def _kept_origins(error: BaseException) -> Iterator[object]:
-    """What a library keeps in attributes of its exception, and not in `__cause__`."""
+    """Yields the values in which the library of `error` keeps its origin instead of in `__cause__`, of any type."""
     library = root(type(error))
     if library in _ORIGIN_IN_ARGS:
         yield from error.args[:2]
@@ -131,7 +137,10 @@ def _kept_origins(error: BaseException) -> Iterator[object]:
 
 
 def _members(error: BaseException) -> list[BaseException]:
-    """The exceptions of a group; and those of several addresses, of which asyncio leaves the texts alone."""
+    """Returns the exceptions of an exception group, empty for any other exception.
+
+    asyncio's `OSError` for several addresses only quotes their errors: an `OSError` is made for each quoted errno.
+    """
     members = _attribute(error, "exceptions")
     if isinstance(members, (tuple, list)):
         return [member for member in members if isinstance(member, BaseException)]
@@ -146,7 +155,7 @@ _NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, 
 
 
 def _attribute(error: BaseException, name: str) -> object:
-    """An attribute of an exception, `None` without it, or where it cannot be had."""
+    """Returns the attribute `name` of `error`, `None` if there is none or getting it raises an `Exception`."""
     try:
         return getattr(error, name, None)
     except Exception:
@@ -154,7 +163,7 @@ def _attribute(error: BaseException, name: str) -> object:
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an exception, empty where it has none that can be had."""
+    """Returns `str(error)`, an empty text if that raises an `Exception`."""
     try:
         return str(error)
     except Exception:
@@ -166,7 +175,7 @@ Frame = tuple[str, str]
 
 
 def frames(error: BaseException) -> Iterator[Frame]:
-    """What `error` came through, from where it was caught to where it was raised."""
+    """Yields the frames of the traceback of `error`: the frame that caught it first, the one that raised it last."""
     step = error.__traceback__
     while step is not None:
         frame = step.tb_frame
@@ -175,13 +184,14 @@ def frames(error: BaseException) -> Iterator[Frame]:
 
 
 def root(cls: type[BaseException]) -> str:
-    """The package that defines `cls`."""
+    """Returns the top-level package that defines `cls`, such as `httpx`."""
     return str(cls.__module__).partition(".")[0]
 
 
 def is_a(error: BaseException, libraries: frozenset[str], *names: str) -> bool:
-    """Whether `error` is an instance of a class with one of `names` that one of `libraries` defines.
+    """Returns whether `error` is an instance of a class with one of `names` that a package of `libraries` defines.
 
-    By name, as the libraries are not dependencies and two generations of them may be loaded at once.
+    Base classes count. Classes are compared by name, as the libraries are not dependencies and two generations of them
+    may be loaded at once.
     """
     return any(cls.__name__ in names and root(cls) in libraries for cls in type(error).__mro__)

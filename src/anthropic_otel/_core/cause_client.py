@@ -1,4 +1,4 @@
-"""Failures of the client itself: a request that could not be sent, an event loop or a client that is closed.
+"""Rules for failures of the client itself: a request that cannot be sent, a closed event loop, a closed client.
 
 The libraries raise most of these as plain `RuntimeError`, `ValueError` or `TypeError`, so their fixed messages decide.
 The contract tests provoke each with the real library.
@@ -19,7 +19,10 @@ _LOOPS: Final = ANYIO | {"sniffio"}
 
 
 def of_event_loop(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """An async client that is used without the event loop that it was first used in."""
+    """Returns `EVENT_LOOP_CLOSED` if `error` says that an event loop is closed, missing or another one, else `None`.
+
+    An async client works only in the event loop in which it was first used.
+    """
     if is_a(error, _LOOPS, "NoEventLoopError", "RunFinishedError", "AsyncLibraryNotFoundError"):
         return NetworkCause.EVENT_LOOP_CLOSED
     if isinstance(error, RuntimeError):
@@ -43,11 +46,11 @@ _LOOP_STARTS: Final = (
     "Session and connector has to use same event loop",
 )
 _LOOP_ENDS: Final = ("is bound to a different event loop", "attached to a different loop")
-"""asyncio's; what is before them are objects of the app's."""
+"""Ends of asyncio's messages, which begin with the `repr` of an object of the app."""
 
 
 def of_closed_client(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """A client, its pool or a body that the app has closed, before the request or in the middle of it."""
+    """Returns `CLIENT_CLOSED` if `error` says that the app closed the client, its pool or the response, else `None`."""
     if is_a(error, ANYIO, "ClosedResourceError") or is_a(error, HTTPX, "StreamClosed"):
         return NetworkCause.CLIENT_CLOSED
     by_python = isinstance(error, (RuntimeError, ValueError)) and text_of(error).startswith(_CLOSED_STARTS)
@@ -66,11 +69,14 @@ _CLOSED_STARTS: Final = (
     "file descriptor cannot be a negative integer",
 )
 _AIOHTTP_CLOSED_STARTS: Final = ("Connector is closed", "Connection closed")
-"""The second is what a body raises whose response this side has closed."""
+"""The first is raised for a closed client, the second when a response is read that the app has closed."""
 
 
 def of_unsendable_request(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """A request that the client cannot send: a header, a URL or a body that is not valid."""
+    """Returns `REQUEST_NOT_SENT` if `error` says that the request's URL, header or body is not valid, else `None`.
+
+    Once the request was sent, an invalid URL is `PROTOCOL_ERROR`: it is the address of a redirect.
+    """
     if is_a(error, HTTPX, "StreamConsumed", "RequestNotRead"):
         # A body that can be read once was to be sent twice.
         return NetworkCause.REQUEST_NOT_SENT
@@ -89,7 +95,7 @@ def _is_invalid_url(error: BaseException) -> bool:
 
 
 def _is_invalid_header(error: BaseException) -> bool:
-    """Whether the client refuses a header or the method, a host name that cannot be encoded, or a port out of range."""
+    """Returns whether the client refuses the method, a header, a host name that cannot be encoded, or the port."""
     if isinstance(error, UnicodeError):
         return not isinstance(error, UnicodeDecodeError)
     if isinstance(error, OverflowError):
@@ -112,4 +118,4 @@ _HEADER_STARTS: Final = (
     "compress can not be set",
 )
 _HEADER_ENDS: Final = "detected in headers. Potential header injection attack."
-"""aiohttp's; the characters that it names before that differ between its versions."""
+"""The end of aiohttp's message. Its beginning names characters, which differ between versions."""

@@ -1,4 +1,4 @@
-"""The operating system's errors: their names, and what each says of the network.
+"""Rules for the operating system's errors: their names, and the cause that each stands for.
 
 Rule: a name is the operating system's (`ECONNREFUSED`) or the resolver's (`EAI_NONAME`). OpenSSL, h2 and others have
 numbers too, and aiohttp copies OpenSSL's into an `OSError` of its own, where it reads as `EPERM`: those have no name.
@@ -18,12 +18,17 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 
 
 def errno_name(failure: Failure) -> str | None:
-    """The name of the deepest error of the system that has a number."""
+    """Returns the name of the innermost system or resolver error of the chain, such as `ECONNREFUSED`; `None` without
+    one.
+    """
     return next(filter(None, map(_name, reversed(failure.errors))), None)
 
 
 def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """What the number of a system error says, `None` where it has none or says nothing."""
+    """Returns the cause that the errno of `error` stands for.
+
+    `None` if `error` has no errno, if it is a resolver's error, or if its errno has no cause of its own (`EMFILE`).
+    """
     name = _name(error)
     if name is None or _is_resolver_error(error):
         return None
@@ -35,7 +40,10 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """An error of the system that has no word of its own, such as `EMFILE`."""
+    """Returns `CONNECTION_ERROR` if `error` has any errno of the system or the resolver, else `None`.
+
+    Applied after `of_errno`, for what that has no cause for, such as `EMFILE`.
+    """
     return NetworkCause.CONNECTION_ERROR if isinstance(error, OSError) and _name(error) is not None else None
 
 
@@ -60,10 +68,10 @@ _BY_NAME: Final = {
 }
 
 _TIMED_OUT: Final = frozenset({"ETIMEDOUT", "EINPROGRESS", "EAGAIN", "EWOULDBLOCK"})
-"""The last three are what a socket says that was given no time: of a timeout of 0, or by an option of its own."""
+"""The errors of a timeout. A socket raises the last three if its timeout is 0 or set by a socket option."""
 
 _LOCAL_FILE: Final = frozenset({"ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR", "ELOOP"})
-"""Of a file that the client needs, such as a CA bundle or a token; or, while connecting, of the address."""
+"""The errors of a file that the client needs, such as a CA bundle or a token, or of the address while connecting."""
 
 
 def _of_denied(name: str, failure: Failure) -> NetworkCause | None:
@@ -78,7 +86,11 @@ def _of_denied(name: str, failure: Failure) -> NetworkCause | None:
 
 
 def timed_out(failure: Failure) -> NetworkCause:
-    """A timeout that does not say of what, such as the system's own after minutes without an answer."""
+    """Returns the cause of a timeout whose exception does not say what timed out, by the phase of `failure`.
+
+    Connecting: `CONNECT_TIMEOUT`. TLS: `TLS_TIMEOUT`. Sending: `WRITE_TIMEOUT`. Later: `READ_TIMEOUT`. Unknown phase:
+    `READ_TIMEOUT` if httpx raised `ReadError`, else `CONNECT_TIMEOUT`.
+    """
     if failure.phase is None and failure.has(HTTPX, "ReadError"):
         return NetworkCause.READ_TIMEOUT
     return _TIMEOUTS.get(failure.network_phase or Phase.CONNECT, NetworkCause.READ_TIMEOUT)
@@ -135,7 +147,9 @@ def _is_resolver_error(error: BaseException) -> bool:
 
 @functools.cache
 def _resolver_errors() -> dict[int, str]:
-    """The names of the resolver's errors by number. Where two names share one, the alphabetically first stays."""
+    """Returns the names of the resolver's errors by number. If two names share a number, it has the alphabetically
+    first.
+    """
     import socket
 
     return {getattr(socket, name): name for name in sorted(dir(socket), reverse=True) if name.startswith("EAI_")}
@@ -180,4 +194,4 @@ _WINDOWS: Final = {
     10064: "EHOSTDOWN",
     10065: "EHOSTUNREACH",
 }
-"""The numbers of Windows and of its sockets. The continuous integration has no Windows: tests build the exceptions."""
+"""The POSIX names by the error numbers of Windows and its sockets. CI has no Windows, so tests build the exceptions."""

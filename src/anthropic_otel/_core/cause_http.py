@@ -1,4 +1,7 @@
-"""What the exceptions of httpx, httpcore, aiohttp and the networking libraries below them say."""
+"""Rules for the exceptions of httpx, httpcore, aiohttp and the networking libraries below them.
+
+Each `of_…` function returns the cause of one exception, `None` if the function does not apply. `cause` orders them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,12 @@ _WITH_PROXIES: Final = HTTPX | {"urllib3", "requests"}
 
 
 def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """What h2 raises. httpcore makes `LocalProtocolError` of all of it, also of what the server has sent."""
+    """Returns the cause of an exception of h2, the HTTP/2 library; `None` for any other exception.
+
+    By its class and message: a closed connection is `SERVER_DISCONNECTED`, a closed stream `STREAM_RESET`. Anything
+    else is `REQUEST_NOT_SENT` if it happened while sending, else `PROTOCOL_ERROR`.
+    """
+    # httpcore makes `LocalProtocolError` of all of them, also of what the server has sent.
     if not is_a(error, _H2, "ProtocolError"):
         return None
     message = text_of(error)
@@ -30,7 +38,8 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def of_resolver(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """A host name that could not be resolved. `gaierror` is an `OSError` whose number is not the system's."""
+    """Returns `NAME_RESOLUTION_ERROR` if `error` says that a host name could not be resolved, else `None`."""
+    # Before the rule for `errno`: `gaierror` is an `OSError` whose number is not the system's.
     # Not at the top of the module: its import takes longer than that of this whole package.
     import socket
 
@@ -39,7 +48,12 @@ def of_resolver(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """A certificate, a handshake, or an alert. `SSLError` is an `OSError` whose number is OpenSSL's."""
+    """Returns the cause of an error of TLS, `None` for any other exception.
+
+    A rejected certificate is `TLS_CERTIFICATE_ERROR`. A closed or timed out connection has the cause of its phase. An
+    unreadable certificate file of the client is `REQUEST_NOT_SENT`. Anything else of TLS is `TLS_ERROR`.
+    """
+    # Before the rule for `errno`: `SSLError` is an `OSError` whose number is OpenSSL's.
     import ssl
 
     if isinstance(error, ssl.SSLCertVerificationError) or is_a(error, AIOHTTP, "ClientConnectorCertificateError"):
@@ -67,7 +81,11 @@ def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
 
 
 def _of_tls_end(failure: Failure) -> NetworkCause:
-    """The other side has closed the connection. In the handshake this is a `tls_error`: it speaks no TLS."""
+    """Returns the cause for a TLS connection that the other side closed, by the phase of `failure`.
+
+    Sending: `CONNECTION_RESET`. Waiting for headers: `SERVER_DISCONNECTED`. In the body: `INCOMPLETE_BODY`. Earlier or
+    unknown: `TLS_ERROR`, as the other side speaks no TLS.
+    """
     phase = failure.network_phase
     if phase is None and failure.has(HTTPX, "ReadError"):
         phase = Phase.WAIT
@@ -82,7 +100,7 @@ _TLS_ENDS: Final[dict[Phase | None, NetworkCause]] = {
 
 
 def of_proxy(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """A proxy that answered no, or with what is not SOCKS."""
+    """Returns `PROXY_ERROR` for a SOCKS library's error, or aiohttp's error of a proxy, else `None`."""
     if is_a(error, _SOCKS, "SOCKSError", "ProxyError", "ProxyConnectionError", "ProxyTimeoutError"):
         return NetworkCause.PROXY_ERROR
     return NetworkCause.PROXY_ERROR if is_a(error, AIOHTTP, *_AIOHTTP_PROXY) else None
@@ -92,7 +110,7 @@ _AIOHTTP_PROXY: Final = ("ClientProxyConnectionError", "ClientHttpProxyError")
 
 
 def names_a_proxy(failure: Failure) -> bool:
-    """Whether a library says itself that it failed at its proxy."""
+    """Returns whether the chain has an exception by which httpx, aiohttp or another HTTP library blames a proxy."""
     return (
         failure.has(_WITH_PROXIES, "ProxyError")
         or failure.has(AIOHTTP, *_AIOHTTP_PROXY)
@@ -104,7 +122,10 @@ def names_a_proxy(failure: Failure) -> bool:
 
 
 def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """aiohttp's own exceptions. Its transport wraps them into few types of httpx, so these decide before httpx's."""
+    """Returns the cause of an exception of aiohttp by its class, `None` for any other exception.
+
+    Applied before `of_httpx`, as the aiohttp transport wraps all of them into few classes of httpx.
+    """
     if is_a(error, AIOHTTP, "ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # The reset in a body that aiohttp keeps in its text alone.
         return NetworkCause.CONNECTION_RESET
@@ -133,7 +154,11 @@ _AIOHTTP_TYPES: Final = (
 
 
 def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """The exceptions of httpx and httpcore."""
+    """Returns the cause of an exception of httpx, httpx2 or their httpcore, `None` for any other exception.
+
+    By its class. Where one class stands for several causes, its message, the phase or other exceptions of `failure`
+    decide.
+    """
     if is_a(error, HTTPX, "ConnectTimeout"):
         return NetworkCause.TLS_TIMEOUT if failure.phase is Phase.TLS else NetworkCause.CONNECT_TIMEOUT
     if is_a(error, HTTPX, "RemoteProtocolError"):
@@ -168,7 +193,7 @@ def _first(
 
 
 def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
-    """httpcore tells these apart only by their fixed messages, and by the events of h2 that it quotes."""
+    """Returns the cause of httpcore's `RemoteProtocolError` by its message, which is fixed or quotes an event of h2."""
     if message.startswith(("Server disconnected", "<ConnectionTerminated")):
         return _server_gone(failure)
     if message.startswith("peer closed connection without sending complete message body"):
@@ -177,13 +202,18 @@ def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
 
 
 def _server_gone(failure: Failure) -> NetworkCause:
-    """The server has closed the connection. How far it had come is known from the phase alone."""
+    """Returns the cause for a connection that the server closed: `INCOMPLETE_BODY` in the body, else
+    `SERVER_DISCONNECTED`.
+    """
     in_body = failure.phase is Phase.RECEIVE
     return NetworkCause.INCOMPLETE_BODY if in_body else NetworkCause.SERVER_DISCONNECTED
 
 
 def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCause:
-    """An error of the connection without an errno: what anyio and trio leave when the other side went away."""
+    """Returns the cause of a connection error of httpx that has no errno, by what anyio or trio raised below it.
+
+    An end of the connection in a TLS handshake is `TLS_ERROR`. Without an exception of theirs: `CONNECTION_ERROR`.
+    """
     handshake = failure.phase is Phase.TLS or is_a(error, HTTPX, "ConnectError")
     if handshake and failure.has(ANYIO, "EndOfStream", "BrokenResourceError"):
         return NetworkCause.TLS_ERROR
@@ -191,7 +221,7 @@ def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCaus
 
 
 def of_anyio(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """The exceptions of anyio and trio."""
+    """Returns the cause of an exception of anyio or trio: an end, a timeout or a reset; `None` for any other."""
     if is_a(error, ANYIO, "EndOfStream"):
         return _server_gone(failure)
     if is_a(error, ANYIO, "TooSlowError"):

@@ -1,7 +1,7 @@
-"""The causes that the exceptions of credential libraries and of Python's standard library stand for.
+"""Rules for the exceptions of credential libraries and of Python's standard library.
 
-Credentials may be fetched within a send. Amazon's and Google's libraries do that by urllib3, requests or urllib. Other
-modules look at the exceptions below theirs first. This one goes by the types of their own.
+Credentials may be fetched within a send. Amazon's and Google's libraries do that by urllib3, requests or urllib. The
+rules of other modules apply first to the exceptions that caused theirs. The rules here go by their own classes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 _CLIENTS: Final = frozenset({"urllib3", "requests", "botocore", "google"})
 _SDK: Final = frozenset({"anthropic"})
 _TIMEOUT_MODULES: Final = frozenset({"builtins", "asyncio", "concurrent"})
-"""Each has a `TimeoutError` of its own until Python 3.11, and one is all of them since."""
+"""The modules that define a `TimeoutError`. Since Python 3.11 theirs are all the builtin one."""
 
 
 def of_credentials(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """The exceptions of requests, urllib3, botocore and google-auth, and those of the SDK's own credentials."""
+    """Returns the cause of an exception of a library that fetches credentials, by its class; `None` for any other.
+
+    The libraries are requests, urllib3, botocore, google-auth, and the credentials of the SDK itself.
+    """
     return next((word for name, word in _CLIENT_TYPES if is_a(error, _CLIENTS, name)), None) or (
         NetworkCause.REQUEST_NOT_SENT if is_a(error, _SDK, "CredentialsError", "WorkloadIdentityError") else None
     )
@@ -64,7 +67,10 @@ _CLIENT_TYPES: Final = (
 
 
 def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Exceptions of Python itself that have no errno."""
+    """Returns the cause of an exception without an errno of the standard library, uvloop, h11, brotli or zstandard.
+
+    `None` for any other exception. Goes by its class, and for a plain `RuntimeError` or `ValueError` by its message.
+    """
     if is_a(error, _TIMEOUT_MODULES, "TimeoutError"):
         return NetworkCause.READ_TIMEOUT if failure.network_phase is None else timed_out(failure)
     if isinstance(error, RuntimeError) and text_of(error).startswith("can't start new thread"):

@@ -1,6 +1,7 @@
-"""The lock of whoever changes what is instrumented: two threads that do so at once would do everything twice.
+"""Defines the lock under which `instrument()`, `uninstrument()` and the like change what is instrumented.
 
-Rule: nothing is imported while it is held. Another thread may hold the lock of an import, and wait for this one.
+Without it, two threads that do so at once would do everything twice. Rule: nothing is imported while the lock is held.
+Another thread may hold the lock of an import, and wait for this one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ class _Held:
 
 
 def changing() -> AbstractContextManager[Any]:
-    """A context manager in which no other thread changes what is instrumented. It may be entered again within."""
+    """Returns the lock as a context manager: while a thread is in it, others wait. A thread may enter it again."""
     return _Held.lock
 
 

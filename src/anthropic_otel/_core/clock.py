@@ -1,4 +1,4 @@
-"""The clock that every duration is read from, so that a test can put another one in its place.
+"""Defines the clock that every duration is read from. A test can use another one.
 
 Rule: durations are differences of `now()`, integers in nanoseconds. The wall clock is read once per call and once per
 attempt without a call, to place the spans on the calendar.
@@ -14,16 +14,16 @@ class Clock(Protocol):
     """Reads time in nanoseconds. No method raises."""
 
     def now(self) -> int:
-        """A monotonic time."""
+        """Returns a monotonic time in nanoseconds. Only the difference of two has a meaning."""
         ...
 
     def wall(self) -> int:
-        """The time since the epoch."""
+        """Returns the nanoseconds since the epoch, which may jump when the machine's clock is set."""
         ...
 
 
 class SystemClock:
-    """The machine's clocks. Static functions of the standard library, so that a reading is one C call."""
+    """The machine's clocks. `now` and `wall` are functions of the standard library, so that a reading is one C call."""
 
     now = staticmethod(time.perf_counter_ns)
     wall = staticmethod(time.time_ns)

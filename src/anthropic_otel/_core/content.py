@@ -1,8 +1,8 @@
-"""Whether a 2xx is an answer: what an operation is answered with, and what a response looks like.
+"""Compares what a response contains with what its operation returns, so that a 2xx can be found to be no answer.
 
-A captive portal, a gateway's login page or an empty body come with status 200. Rule: the content type is asked first;
-where it says nothing, the first byte of the body that is not blank, of a body that is in memory or passes anyway. What
-the SDK makes a message of is one, whatever its content type is.
+A captive portal, a gateway's login page or an empty body may come with status 200. Rule: the content type decides.
+Where it says nothing, the first byte decides that is not blank, of a body that the app reads or that is in memory. A
+body that the SDK parses into a message is one, whatever its content type is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from anthropic_otel._core.headers import RawHeaders
 
 
 class Expected(Enum):
-    """What a request is to be answered with."""
+    """What a 2xx response to a request has to contain."""
 
     JSON = "a JSON value"
     JSON_OR_EVENT_STREAM = "a JSON value or an event stream, it is not known which"
@@ -25,7 +25,7 @@ class Expected(Enum):
 
 
 class Content(Enum):
-    """What a response is, by its content type."""
+    """What a response contains by its content type."""
 
     JSON = "JSON"
     SSE = "server-sent events"
@@ -43,13 +43,15 @@ _COMMON: Final = {
 _JSON_STARTS: Final = frozenset(b'{["-0123456789tfn')
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 _FILES: Final = ("download", "content", "results")
-"""The last words of the operations that are answered with a file."""
+"""The last parts of the names of operations that return a file."""
 
 
 @functools.lru_cache(maxsize=256)
 def expected_of(operation: str, method: str, *, known: bool, stream: bool | None) -> Expected:
-    """What the operation is to be answered with. `known` is whether it is one of the API's, `stream` whether the app
-    has asked for an event stream, `None` where that is unknown.
+    """Returns what a 2xx response has to contain for `operation`, such as `messages.create`, and the HTTP `method`.
+
+    `known` is whether the operation is in the API's list. `stream` is whether the app has asked for an event stream,
+    `None` if that is unknown.
     """
     if not known or method == "HEAD" or operation.rpartition(".")[2] in _FILES:
         return Expected.ANYTHING
@@ -59,7 +61,7 @@ def expected_of(operation: str, method: str, *, known: bool, stream: bool | None
 
 
 def content_of(headers: RawHeaders) -> Content:
-    """What a response is, by its content type."""
+    """Returns what a response contains by its `content-type` header; `UNKNOWN` without one."""
     value = headers.get(b"content-type", b"")
     known = _COMMON.get(value)
     if known is not None:
@@ -75,7 +77,11 @@ def content_of(headers: RawHeaders) -> Content:
 
 
 def is_json(content: Content, start: bytes | None) -> bool:
-    """Whether a body may be JSON. `start` is its beginning, empty for an empty body, `None` if it is not to be seen."""
+    """Returns whether a body may be JSON: it is no HTML by its content type, and its first byte can begin a JSON value.
+
+    `start` is the beginning of the body: `b""` for an empty body, which is no JSON; `None` if it could not be seen,
+    where the content type alone decides.
+    """
     if content is Content.PAGE:
         return False
     if start is None:
@@ -85,19 +91,20 @@ def is_json(content: Content, start: bytes | None) -> bool:
 
 
 def is_message(body: bytes, *, whole: bool) -> bool:
-    """Whether a body may be a message, whatever its content type says. `whole` is whether it is more than a beginning.
+    """Returns whether a body may be a message: it looks like a JSON object and not like an API's error.
 
-    A message is a JSON object. A gateway may send one as HTML or as a stream, and an error as a 200.
+    `whole` is whether `body` has the body's end too, whose last byte then counts. The content type does not count, as a
+    gateway may send a message under another one.
     """
     text = body.strip(_BLANK + b"\0")
     return text[:1] == b"{" and (not whole or text[-1:] == b"}") and not is_error(text)
 
 
 def is_error(start: bytes) -> bool:
-    """Whether a body that begins so is the error of an API in JSON, whatever its status says."""
+    """Returns whether a body with this beginning is an API's error: `{"type": "error"` or `{"error":` with a value."""
     return _ERROR.match(start, 0, MAX_START) is not None
 
 
 MAX_START: Final = 64
-"""How much of a body is looked at for what it is."""
+"""How many bytes of a body are enough to recognize what it is."""
 _ERROR: Final = re.compile(rb'\s*\{\s*"(?:type"\s*:\s*"error"|error"\s*:\s*[{"])')

@@ -1,4 +1,4 @@
-"""The `error.type` of a call: the word that the SDK's own span uses, so that both agree.
+"""Chooses the `error.type` of a call: the word that the SDK's own span uses, so that both agree.
 
 The API's own error types are listed in `semconv`. The `error.type` of an attempt is in `ending`.
 
@@ -33,7 +33,11 @@ _LIBRARIES: Final = frozenset({"anthropic", "httpx", "httpx2"})
 
 @guarded(CLIENT_ERROR)
 def call_error_type(error: BaseException) -> str:
-    """The word for a call that ended with `error`, as the SDK method raised it. Never raises."""
+    """Returns the `error.type` of a call whose SDK method, or the reading of whose body, raised `error`. Never raises.
+
+    One of `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS`, a status of 400 or more, `client_timeout_error`,
+    `connection_error`, `client_error`, or `_OTHER`.
+    """
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in _LIBRARIES}
     if names & {"APITimeoutError", "TimeoutException"}:
         return CLIENT_TIMEOUT_ERROR
@@ -46,10 +50,10 @@ def call_error_type(error: BaseException) -> str:
 
 @guarded(False)
 def is_of_parsing(error: BaseException) -> bool:
-    """Whether the SDK method has raised `error` because it could not make a reply of a body that came whole.
+    """Returns whether `error`, which the SDK method raised, says that a body that came whole could not be parsed.
 
-    The body is no JSON, which the HTTP library's `Response.json` says by various exceptions; or, in a client that
-    validates strictly, its JSON is not what the method returns.
+    Either `Response.json` of the HTTP library raised it, for what is no JSON; or it is `APIResponseValidationError` of
+    a client that validates strictly, for JSON of another form. Never raises.
     """
     if is_a(error, _SDK, "APIResponseValidationError"):
         return True
@@ -79,9 +83,10 @@ def _type_in(body: object) -> object:
 
 
 def body_error_type(attempt: Attempt) -> str:
-    """The word for a call whose returned body, or reply, was a failure.
+    """Returns the `error.type` of a call whose SDK method returned, but whose reply or body failed.
 
-    The SDK raises nothing for a reply that is no answer, and its span has no word for it: ours is the attempt's.
+    `attempt` is the failed attempt that the reply or body belongs to. Where the SDK's span would have no word, as for
+    a reply that is no answer, it is the attempt's own.
     """
     cause = attempt.cause.word if attempt.cause else None
     if cause is not None:
@@ -104,14 +109,17 @@ def body_error_type(attempt: Attempt) -> str:
 
 
 def _of_app_exception(raised: str) -> str:
-    """The word for what the app's own code has raised, or what an HTTP library has made of that."""
+    """Returns the `error.type` for an exception of the app's own code. `raised` is the class name that the app got.
+
+    An HTTP library may have wrapped the exception in one of its own.
+    """
     if raised.partition(".")[0] not in _LIBRARIES:
         return CLIENT_ERROR
     return CLIENT_TIMEOUT_ERROR if raised.endswith("Timeout") else CONNECTION_ERROR
 
 
 def _of_error_event(told: str | None) -> str:
-    """The word for an `error` event whose type is `told`."""
+    """Returns the `error.type` for an `error` event. `told` is the type that the server sent, `None` without one."""
     if told is None:
         return CLIENT_ERROR
     return told if told in API_ERROR_TYPES or told in BEDROCK_EXCEPTIONS else OTHER

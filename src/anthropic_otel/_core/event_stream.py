@@ -40,33 +40,33 @@ _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 _FIELDS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
 _LONGEST_FIELD: Final = len(b"event:")
 _NOT_KEPT: Final = b"..."
-"""Stands for a text of which nothing, or not all, is kept."""
+"""A placeholder for text that was too long to keep. It is not empty and is no event."""
 
 
 class EventStreamReader:
-    """Tells how one SSE stream ends, from its bytes.
+    """Finds out how one SSE stream ends, from the chunks of its decoded body.
 
-    Keeps at most seven times `MAX_KEPT` bytes. No method raises, whatever the bytes are.
+    Keeps at most seven times `MAX_KEPT` bytes. No method raises, whatever the bytes are. `by_names` is whether the SDK
+    decodes only events whose names it knows, as up to 1.15.
     """
 
     __slots__ = ("_after_cr", "_by_names", "_decided_in", "_events", "_last", "_long", "_rest", "_start")
 
     def __init__(self, *, by_names: bool = False) -> None:
         self._by_names: Final = by_names
-        """Whether the SDK decodes the events that it knows by their names, and no other: up to 1.15."""
         self._events: Final = Events(by_names=by_names)
         self._rest = b""
-        """The event that has begun and has not been dispatched."""
+        """The beginning of an event whose end has not come yet."""
         self._long: _LongEvent | None = None
         self._last = b""
-        """The text with the events that were dispatched last: those of one chunk."""
+        """The text whose events were dispatched last, all by one chunk."""
         self._decided_in: bytes | None = None
-        """The text with the event that decided. It is `_last` as long as no later event was dispatched."""
+        """The `_last` at the first event that decided how the stream ends: the same object until a later dispatch."""
         self._start = b""
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns the event in it that decides how the stream ends, if there is one."""
+        """Takes the next chunk. Returns the end event or the error that was dispatched in it, else `None`."""
         # Runs at every chunk.
         if not self._rest and (
             (
@@ -84,9 +84,10 @@ class EventStreamReader:
         return self._feed(chunk)
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """Returns how the stream ended. Called once. `read_to_end` is whether the app has read the last byte.
+        """Returns how the stream ended. To be called once, after the last chunk.
 
-        If the SDK closed the stream before, it did so for an event of the last chunk. Only then these are parsed.
+        `read_to_end` is whether the app has read the last byte. If not, the SDK may have closed the stream because of
+        an event that it could not decode: the events of the last chunk are parsed to find out.
         """
         found = None if read_to_end else self._break()
         return self._events.end(found, is_event_stream=self._is_event_stream())
@@ -113,7 +114,7 @@ class EventStreamReader:
         return weightier(decided, self._take(self._rest + text, len(self._rest)))
 
     def _without_cut(self, chunk: bytes) -> bytes:
-        """A chunk without the second half of a line ending whose first half came before. Remembers its own."""
+        """Returns `chunk` without a leading LF if the chunk before ended in CR. Remembers whether this one does."""
         if chunk and self._after_cr:
             self._after_cr = False
             chunk = chunk.removeprefix(b"\n")
@@ -121,7 +122,10 @@ class EventStreamReader:
         return chunk
 
     def _take(self, text: bytes, known: int) -> Dispatched | None:
-        """Dispatches the events of a text that begins with one. No event ends in its first `known` bytes."""
+        """Dispatches the whole events of `text`, which begins with one, and keeps the rest for the next chunk.
+
+        No event ends in the first `known` bytes. Returns the event that decides how the stream ends, else `None`.
+        """
         decided, end = None, text.rfind(b"\n\n", max(known - 1, 0)) + 2
         if end > 1:
             if not _decides_nothing(text, end):
@@ -139,7 +143,10 @@ class EventStreamReader:
         return decided
 
     def _dispatch(self, event: bytes) -> Dispatched | None:
-        """Dispatches an event, given without its blank line. Blank lines alone are an event without a name."""
+        """Dispatches one event, given without the blank line that ends it. Returns it if it decides, else `None`.
+
+        An empty `event` is one without name and data.
+        """
         # A long one is treated in the same way, whether it came in one chunk or in several.
         if len(event) >= MAX_KEPT:
             long = _LongEvent(event + b"\n")
@@ -155,7 +162,7 @@ class EventStreamReader:
 
 
 class _LongEvent:
-    """An event that is longer than what is kept of one: its name and types are read off as it passes."""
+    """An event that is longer than `MAX_KEPT`. Only its name and the types in its JSON are kept of it."""
 
     __slots__ = ("_before", "name", "types")
 
@@ -166,7 +173,7 @@ class _LongEvent:
         self.feed(begun)
 
     def feed(self, text: bytes) -> int | None:
-        """Takes more of it. Returns where in `text` the event is over, `None` if it is not."""
+        """Takes the next text of the event. Returns the index in `text` where the event ends, `None` if later."""
         known = len(self._before)
         text = self._before + text
         end = text.find(b"\n\n", known - 1)
@@ -190,7 +197,10 @@ def _with_newlines(text: bytes) -> bytes:
 
 
 def _is_delta_with_crlf(chunk: bytes) -> bool:
-    """Whether a chunk is one delta of two lines and a blank one, all ending in CRLF, and not too long to be kept."""
+    """Returns whether a chunk is exactly one `content_block_delta` event of two lines, with CRLF line endings.
+
+    `False` for one that is longer than `MAX_KEPT`.
+    """
     return (
         chunk.startswith(_DELTA_WITH_CRLF)
         and chunk.endswith(b"\r\n\r\n")
@@ -200,13 +210,13 @@ def _is_delta_with_crlf(chunk: bytes) -> bool:
 
 
 def _decides_nothing(text: bytes, end: int) -> bool:
-    """Whether each event of a text has the name of one of a content block, by the lines in it that name one."""
+    """Returns whether all event names in `text[:end]` begin with `content_block_`. Such events decide nothing."""
     first = text.startswith(b"content_block_", _NAME_AT)
     return first and text.count(b"\nevent", 0, end) == text.count(b"\nevent: content_block_", 0, end)
 
 
 def _fields(event: bytes) -> tuple[bytes | None, bytes]:
-    """The name and the data of an event, from its lines."""
+    """Parses an event's lines. Returns its name, `None` without one, and its data lines joined by newlines."""
     name, data = None, []
     for line in event.split(b"\n"):
         field, _, value = line.partition(b":")
@@ -219,13 +229,16 @@ def _fields(event: bytes) -> tuple[bytes | None, bytes]:
 
 
 def _last_events(text: bytes, end: int) -> bytes:
-    """The last whole events of a long text whose last one ends at `end`, no more than is kept."""
+    """Returns the whole events in the last `MAX_LAST` bytes of `text[:end]`."""
     begin = text.find(b"\n\n", max(end - MAX_LAST, 0), end)
     return text[begin + 2 : end]
 
 
 def _break_in(text: bytes, by_names: bool, *, ended: bool) -> Break | None:
-    """Where the SDK fails for an event of `text` that is no `error` event. `ended` is whether the end came before."""
+    """Returns where the SDK meets the first event in `text` that it cannot decode, `None` if it meets none.
+
+    The search stops at an `error` event. `ended` is whether the end event came before `text`.
+    """
     for event in text.split(b"\n\n")[:-1]:
         name, data = _fields(event)
         try:

@@ -1,8 +1,8 @@
-"""The one place where "telemetry never hurts the app" is implemented.
+"""Keeps failures of the library away from the app: the one place where "telemetry never hurts the app" is implemented.
 
-Rule: every entry point that the app's path calls is `guarded`. Code that runs at every trace event and at every chunk
-has the same `except` in place. An exception becomes one warning of its kind, then debug records, and the app goes on:
-a hook that raised would make the SDK send the request again.
+Rule: every function of ours that the app's call runs is `guarded`. Code that runs at every trace event and at every
+chunk has the same `except` in place. An exception becomes one warning of its kind, then debug records, and the app goes
+on: a hook that raised would make the SDK send the request again.
 
 Only our own failure is held back. A `KeyboardInterrupt`, a cancellation, or what the app's own signal handler raises
 while our code runs, such as the soft time limit of a task, is the app's.
@@ -28,7 +28,11 @@ _seen: set[tuple[str, str]] = set()
 
 
 def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
-    """Makes a function that never raises an `Exception` of its own: in place of one it returns `default`."""
+    """Returns a decorator: the function then logs an `Exception` of its own by `report`, and returns `default` instead.
+
+    What the app's signal handler raises in the function, and what is no `Exception`, such as a `KeyboardInterrupt`, is
+    still raised. For plain functions; a coroutine function would only be guarded until its first step.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R | D]:
         @functools.wraps(function)
@@ -45,19 +49,18 @@ def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
 
 
 def report(where: str, error: Exception) -> None:
-    """Logs a failure of the library itself: WARNING for the first of its kind, DEBUG from then on.
+    """Logs a failure of the library itself: as WARNING for the first of its kind, and each as DEBUG with its traceback.
 
-    A kind is the function and the type of the exception. The exception itself is left out, `exc_info` too: its text may
-    quote what the app sent, a header with the API key included. The DEBUG record has the lines that it came through.
-
-    Raises nothing but `error`, where that is not ours but the app's.
+    A kind is `where`, the function's name, and the type of `error`. The text of `error` is never logged, nor is
+    `exc_info`: it may quote what the app sent, a header with the API key included. Raises `error` again, unlogged, if
+    the app's signal handler raised it (`is_of_the_app`), and nothing else.
     """
     try:
         if not is_of_the_app(error):
             _log(where, error)
             return
     except Exception as of_logging:
-        # A logging handler of the app raises. There is nobody left to tell.
+        # A logging handler of the app raises, so this failure cannot be logged either.
         if not is_of_the_app(of_logging):
             return
         raise
@@ -75,9 +78,9 @@ def _log(where: str, error: Exception) -> None:
 
 
 def is_of_the_app(error: BaseException) -> bool:
-    """Whether a signal handler of the app raised `error` while our code ran.
+    """Returns whether a signal handler raised `error`, as the soft time limit of a task does.
 
-    Such a handler is known by its argument: the frame that it interrupted, which is above it in the traceback.
+    The traceback shows it: a signal handler has an argument that is the frame which it interrupted.
     """
     step = error.__traceback__
     above: set[int] = set()

@@ -1,4 +1,4 @@
-"""The few response headers that the library reads, and what their values mean.
+"""Reads the few response headers that the library uses, and parses their values.
 
 Rule: headers come from a server that may be hostile. A value that is not what it should be counts as absent, its
 length is bounded, and nothing here raises.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 RawHeaders = Mapping[bytes, bytes]
-"""The headers of one response by lowercase name. Of a name that occurs several times, all values, joined by commas."""
+"""The headers of one response by lowercase name. The values of a repeated name are joined by commas."""
 
 _MAX_ID: Final = 128
 _MAX_NUMBER: Final = 64
@@ -19,19 +19,19 @@ _MAX_SECONDS: Final = 366 * 86_400.0
 
 
 def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
-    """A response's headers by lowercase name, from a list as httpx's `headers.raw`."""
+    """Returns a response's headers by lowercase name. `raw` has pairs of name and value, as httpx's `headers.raw`."""
     pairs = list(raw)
-    # All of them: to look each name up among those that are read takes a quarter longer.
+    # All headers are taken: to look each name up among those that are read takes a quarter longer.
     found = {name.lower(): value for name, value in pairs}
     return found if len(found) == len(pairs) else _joined(pairs)
 
 
 class ResponseFacts(NamedTuple):
-    """What is recorded of a response's headers, undecoded, as it is shared with the response. `None` is absent.
+    """The recorded headers of one response. Values are the undecoded bytes of the response; `None` is an absent header.
 
-    `response_id` is what an edge or a platform calls the response, where the API's own `request_id` is missing.
-    `envoy_time` and `server_timing` tell how long the server took: in milliseconds, and as a `Server-Timing` header.
-    `bedrock_tokens` are the counts of input, output, cache reads and cache writes, `None` if it is not from Bedrock.
+    `response_id` is the id that an edge or a platform gave the response, only set if `request_id` is not.
+    `envoy_time` and `server_timing` are two headers that say how long the server took; see `server_duration`.
+    `bedrock_tokens` are the counts of input, output, cache reads and cache writes, `None` if Bedrock sent none.
     """
 
     request_id: bytes | None
@@ -45,7 +45,10 @@ class ResponseFacts(NamedTuple):
 
     @property
     def server_duration(self) -> float | None:
-        """The seconds that the server says it took, `None` if it says nothing."""
+        """The seconds that the server reports to have taken, at most 366 days; `None` if no header has a valid number.
+
+        From `envoy_time`, else the longest `dur` in `server_timing`.
+        """
         milliseconds = _number(self.envoy_time)
         if milliseconds is None and self.server_timing is not None and len(self.server_timing) <= _MAX_ID:
             durations = [_number(value) for value in _SERVER_TIMING.findall(self.server_timing)]
@@ -54,7 +57,7 @@ class ResponseFacts(NamedTuple):
 
     @property
     def size(self) -> int | None:
-        """The size of the body in bytes, as the response tells it."""
+        """The size of the body in bytes by `content_length`, `None` if that is absent or not valid."""
         return count(self.content_length)
 
 
@@ -66,7 +69,7 @@ _SERVER_TIMING: Final = re.compile(rb";\s*dur=\"?([0-9.]+)")
 
 
 def facts_of(headers: RawHeaders) -> ResponseFacts:
-    """The ids, the size, the server's time and the token counts of Bedrock that a response's headers tell."""
+    """Returns those of a response's headers that are recorded: ids, size, the server's time, Bedrock's token counts."""
     get = headers.get
     request_id = get(b"request-id")
     other = None if request_id else next(filter(None, map(get, _RESPONSE_IDS)), None)
@@ -83,7 +86,7 @@ def facts_of(headers: RawHeaders) -> ResponseFacts:
 
 
 def _joined(pairs: list[tuple[bytes, bytes]]) -> RawHeaders:
-    """The values of a name that occurs several times joined by commas, as HTTP has it and the SDK reads it."""
+    """Returns the headers by lowercase name, the values of a repeated name joined by commas, as the SDK reads them."""
     found: dict[bytes, bytes] = {}
     for name, value in pairs:
         lower = name.lower()
@@ -92,7 +95,7 @@ def _joined(pairs: list[tuple[bytes, bytes]]) -> RawHeaders:
 
 
 def identifier(value: bytes | None) -> str | None:
-    """The value of a header that is an id: printable ASCII of up to 128 characters, else `None`."""
+    """Returns the value of a header as text if it is printable ASCII of 1 to 128 characters, else `None`."""
     if not value or len(value) > _MAX_ID or not value.isascii():
         return None
     text = value.decode("ascii")
@@ -100,10 +103,10 @@ def identifier(value: bytes | None) -> str | None:
 
 
 def retry_after(headers: RawHeaders, now: float) -> float | None:
-    """The seconds that the server asks to wait before a retry, or `None` when it asks for nothing.
+    """Returns the seconds that the server asks to wait before a retry, at most 366 days; `None` without such a header.
 
-    Read as the SDK reads it: `retry-after-ms`, then `retry-after` in seconds, then as a date; `now` is the time in
-    seconds since the epoch that a date is compared with. A value that is not positive counts as absent.
+    Like the SDK, takes `retry-after-ms`, else `retry-after` as seconds, else `retry-after` as a date. `now` is the
+    current time in seconds since the epoch, for the date. A value that is not positive counts as absent.
     """
     milliseconds = _number(headers.get(b"retry-after-ms"))
     if milliseconds is not None:
@@ -116,7 +119,10 @@ def retry_after(headers: RawHeaders, now: float) -> float | None:
 
 
 def should_retry(status: int, headers: RawHeaders) -> bool:
-    """Whether the SDK's policy retries a response, if it has a retry left."""
+    """Returns whether the SDK retries a response with this status and these headers if it has a retry left.
+
+    `x-should-retry` decides if it is `true` or `false`. Else 408, 409, 429 and all from 500 are retried.
+    """
     told = headers.get(b"x-should-retry")
     if told in (b"true", b"false"):
         return told == b"true"
@@ -124,7 +130,10 @@ def should_retry(status: int, headers: RawHeaders) -> bool:
 
 
 class RateLimitNames(NamedTuple):
-    """The names of the headers of one kind of rate limit, such as `input_tokens` or `unified_5h`."""
+    """The full lowercase names that the headers of one kind of rate limit have. A response need not have all of them.
+
+    `kind` is the name of the limit as it is recorded, such as `input_tokens` or `unified_5h`.
+    """
 
     kind: str
     limit: bytes
@@ -139,13 +148,13 @@ _RATELIMIT: Final = re.compile(
 _MAX_RATELIMIT_NAME: Final = 64
 _MAX_KNOWN: Final = 32
 _known_names: dict[tuple[bytes, ...], tuple[RateLimitNames, ...]] = {}
-"""What the names of a response's headers say. They are the same for most: to find them again takes a tenth of it."""
+"""A cache of `_find_names`: most responses have the same header names, and a look-up takes a tenth of the time."""
 
 
 def rate_limit_names(headers: RawHeaders) -> tuple[RateLimitNames, ...]:
-    """The kinds of rate limit that a response tells of, by the names of its headers; none for most others.
+    """Returns one entry per kind of rate limit that the response has headers of, in their order; empty without any.
 
-    They are of the server's making: a kind is short, and their number is bounded by that of the headers only.
+    The server chooses the kinds: each is at most 64 bytes long, but there may be as many as there are headers.
     """
     names = tuple(headers)
     found = _known_names.get(names)
@@ -169,13 +178,16 @@ def _find_names(names: tuple[bytes, ...]) -> tuple[RateLimitNames, ...]:
 
 
 def until_full(reset: bytes | None, date: bytes | None) -> float | None:
-    """The seconds from a response's `date` to the `reset` of a limit, both by the server's clock; `None` if unknown."""
+    """Returns the seconds from a response's `Date` header to a limit's reset header, negative for a reset in the past.
+
+    `None` if either is absent or not valid. Both are by the server's clock.
+    """
     end, start = _timestamp(reset), _date(date)
     return end - start if end is not None and start is not None else None
 
 
 def share(value: bytes | None) -> float | None:
-    """A share of a limit that is used up. It may be more than 1."""
+    """Parses the used share of a limit; 1 is all of it. `None` if it is absent, not a number, or not in 0..1000."""
     found = _number(value)
     return found if found is not None and 0 <= found <= _MAX_SHARE else None
 
@@ -193,14 +205,14 @@ def _number(value: bytes | None) -> float | None:
 
 
 def count(value: bytes | None) -> int | None:
-    """A whole number that is not negative and fits the 64 bits of an OpenTelemetry integer."""
+    """Parses a whole number of 1 to 18 digits, which fits an OpenTelemetry integer. `None` for any other value."""
     if not value or len(value) > 18 or not value.isdigit():
         return None
     return int(value)
 
 
 def _positive(seconds: float | None) -> float | None:
-    """`seconds` up to a bound; `None` for what is not above zero, as NaN is not."""
+    """Returns `seconds`, but at most 366 days. `None` for `None`, NaN, and a number that is not positive."""
     return min(seconds, _MAX_SECONDS) if seconds is not None and seconds > 0 else None
 
 
@@ -210,7 +222,7 @@ def _until(value: bytes | None, now: float) -> float | None:
 
 
 def _date(value: bytes | None) -> float | None:
-    """An HTTP date in seconds since the epoch."""
+    """Parses an HTTP date into seconds since the epoch. `None` if it is absent or not valid."""
     if not value or len(value) > _MAX_NUMBER:
         return None
     # Not at the top of the module: dates are rare, and the import takes 7 ms.
@@ -224,7 +236,7 @@ def _date(value: bytes | None) -> float | None:
 
 
 def _timestamp(value: bytes | None) -> float | None:
-    """A time in seconds since the epoch, from an RFC 3339 time or from just that number."""
+    """Parses an RFC 3339 time, or a number of seconds, into seconds since the epoch. `None` if absent or not valid."""
     if not value or len(value) > _MAX_NUMBER:
         return None
     seconds = count(value)

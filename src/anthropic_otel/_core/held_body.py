@@ -1,4 +1,4 @@
-"""The body that a call has returned, where it is not the body of one of its attempts."""
+"""Holds a call open for a returned body that is not the body of one of its attempts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from anthropic_otel._core.semconv import AttemptOutcome
 
 
 class HeldBody:
-    """A body that a call's method has returned and that no attempt of the call has, such as a middleware's stream.
+    """A body that a call's method returned and that no attempt of the call has, such as an SDK middleware's stream.
 
-    It ends once, with `end` or `fail`. Later ends are ignored.
+    `on_end` is called at the first `end` or `fail`; later ones are ignored. Thread-safe. Neither raises.
+
+    - `outcome`: how the body ended, `None` before.
+    - `error_type`: the call's `error.type` if reading raised an `Exception`, else `None`.
     """
 
     __slots__ = ("_claim", "_on_end", "error_type", "outcome")
@@ -26,14 +29,14 @@ class HeldBody:
 
     @guarded(None)
     def end(self, outcome: AttemptOutcome) -> None:
-        """The body has ended: it was read (`COMPLETED`), or closed or dropped before its end (`ABANDONED`)."""
+        """Ends the body: `COMPLETED` if it was read to its end, `ABANDONED` if it was closed or dropped before."""
         if self._claim.acquire(blocking=False):
             self.outcome = outcome
             self._on_end()
 
     @guarded(None)
     def fail(self, error: BaseException) -> None:
-        """Reading the body has raised `error`."""
+        """Ends the body as `FAILED`, because reading it raised `error`; as `CANCELLED` if that is no `Exception`."""
         if self._claim.acquire(blocking=False):
             failed = isinstance(error, Exception)
             self.outcome = AttemptOutcome.FAILED if failed else AttemptOutcome.CANCELLED

@@ -1,7 +1,7 @@
-"""Which operation a request is: its name, such as `messages.create`, and its route with every id as a placeholder.
+"""Looks up the operation of a request: its name, such as `messages.create`, and its path with ids as placeholders.
 
 Rule: the answer is from a closed list, `operations.txt`, so that it can be on a metric and in a span's name
-whatever URL a request has. A path that is not in the list has the name `_OTHER` and no route.
+whatever URL a request has. A path that is not in the list has the name `_OTHER` and no template.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ PREFIX: Final = "{base_path}"
 _KNOWN_PREFIXES: Final = ("", "/anthropic")
 _MAX_SEGMENTS: Final = 16
 MAX_KEPT: Final = 1024
-"""The most characters of a URL that are kept, as the key of a cache too."""
+"""The most characters of a URL that are recorded, or kept as a cache key."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What a method and a path say. `template` is `None` for a path that is not in the list."""
+    """An operation of the API: its name, and its path with a placeholder for each id.
+
+    For a request that is not in the list, `name` is `_OTHER` and `template` is `None`.
+    """
 
     name: str
     template: str | None
@@ -31,9 +34,9 @@ UNKNOWN: Final = Operation(OTHER, None)
 
 
 def operation_of(method: str, path: str) -> Operation:
-    """The operation of a request, by its HTTP method and its URL's path. Never raises.
+    """Returns the operation of a request by its HTTP method and its URL's path, `UNKNOWN` if it has none. Never raises.
 
-    A path that only ends like a known one, as behind a gateway, has `{base_path}` in front of its template.
+    If only the end of the path is known, as behind a gateway, `{base_path}` stands for the rest in the template.
     """
     return _kept(method, path) if len(method) + len(path) <= MAX_KEPT else _find(method, path)
 
@@ -52,7 +55,7 @@ _kept: Final = functools.lru_cache(maxsize=512)(_find)
 
 @functools.lru_cache(maxsize=1)
 def names() -> frozenset[str]:
-    """Every operation name in the list."""
+    """Returns the name of every operation in `operations.txt`, read on first use."""
     return frozenset(operation.name for routes in _routes().values() for _, operation in routes)
 
 
@@ -74,7 +77,10 @@ def _fits(pattern: str, segment: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _routes() -> dict[tuple[str, int], list[tuple[list[str], Operation]]]:
-    """The routes by method and length, those with the fewest placeholders first. Read on first use only."""
+    """Returns the operations with the segments of their paths, by method and number of segments.
+
+    Those with the fewest placeholders come first. `operations.txt` is read on first use.
+    """
     # Not at the top of the module: the import takes 4 ms.
     from importlib import resources
 

@@ -1,4 +1,4 @@
-"""Checks the options of the public functions: what they cannot use is an error at the start, and not silence later."""
+"""Checks the options of the public functions, so that a wrong one is an error at the start and not silence later."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ _PROVIDERS: Final = (("tracer_provider", "get_tracer"), ("meter_provider", "get_
 
 
 def check_options(**options: object) -> None:
-    """Raises `TypeError` for a provider that is none, or a switch that is neither true nor false, by its name."""
+    """Raises `TypeError`, which names the option, for the first option whose value is of a wrong kind.
+
+    `tracer_provider` and `meter_provider` must be `None` or a provider of OpenTelemetry, any other option a `bool`.
+    """
     methods = dict(_PROVIDERS)
     for name, value in options.items():
         method = methods.get(name)

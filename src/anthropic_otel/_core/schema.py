@@ -1,6 +1,6 @@
-"""What every attribute and every cause is, as documents list it.
+"""Describes every attribute and every cause, for the documents and for `anthropic-otel why`. No call runs this code.
 
-Rule: what the library emits is in these lists, under the name that `semconv` gives it.
+Rule: every attribute and cause that the library emits is in these lists, under its name from `semconv`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from anthropic_otel._core.semconv import NetworkCause as Cause
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute: its name, the type of its value, on which spans it is and when, and what it says."""
+    """One attribute as documents list it. All fields but `name` are texts for a person.
+
+    - `name`: the name that is recorded.
+    - `type`: the type of its value, with the unit.
+    - `on`: the spans and metrics that have it.
+    - `when`: when it is set, and under which condition.
+    - `description`: what its value means.
+    """
 
     name: str
     type: str
@@ -247,4 +254,4 @@ CAUSES: Final = {
     ),
     Cause.OTHER: "Something else, such as an exception of a transport of the app's own. Look at `exception.type`.",
 }
-"""Every cause of a network failure: what it is, and what a person does next."""
+"""What each network cause means, and what a person does about it."""

@@ -1,4 +1,4 @@
-"""Every name that the library emits: attributes, their closed value lists, and metrics with unit, buckets and text.
+"""Defines every name that the library emits: attributes, their closed lists of values, and the metrics.
 
 Rule: a name is written once, in this module. Code, documents, dashboards, alert rules and collector
 configs take it from here or are checked against it, because names are the library's public API.
@@ -67,14 +67,14 @@ STREAM_COMPLETE: Final = "anthropic.client.stream.complete"
 RATELIMIT_KIND: Final = "anthropic.client.ratelimit.kind"
 
 OTHER: Final = "_OTHER"
-"""The value for what is beyond a closed or capped list, as the OpenTelemetry conventions write it."""
+"""The value recorded in place of one that is not in a closed list, or beyond a cardinality limit."""
 
 
 # -- closed value lists ------------------------------------------------------------------------------------------------
 
 
 class ClosedValue(Enum):
-    """A value of a closed list. `value` is the string that is recorded, `index` its place in the list, from 0."""
+    """The base of enumerations of recorded values. `value` is the recorded string, `index` its place, from 0."""
 
     index: int
 
@@ -143,7 +143,10 @@ class RetrySource(ClosedValue):
 
 
 class NetworkCause(ClosedValue):
-    """Why the network failed an attempt. It is the attempt's `error.type` as well as its `network.cause`."""
+    """Why the network failed an attempt: the value of its `network.cause`, and of its `error.type` too.
+
+    `schema.CAUSES` says what each means.
+    """
 
     NAME_RESOLUTION_ERROR = "name_resolution_error"
     CONNECTION_REFUSED = "connection_refused"
@@ -173,13 +176,13 @@ class NetworkCause(ClosedValue):
 
 
 UNEXPECTED_CONTENT: Final = "unexpected_content"
-"""The `error.type` of a 2xx that is no answer to the operation."""
+"""The `error.type` of an attempt with a 2xx response that is no answer to its operation, such as a login page."""
 
 INVALID_EVENT: Final = "invalid_event"
-"""The `error.type` of a stream that was closed at an event which cannot be decoded."""
+"""The `error.type` of a stream that the SDK closed because it could not decode an event."""
 
 FALLBACK: Final = "fallback"
-"""The `retry.reason` of an attempt that followed one which did not fail."""
+"""The `retry.reason` of an attempt that follows one which did not fail, such as a fallback to another model."""
 
 BEDROCK_EXCEPTIONS: Final = (
     "internalServerException",
@@ -189,7 +192,7 @@ BEDROCK_EXCEPTIONS: Final = (
     "throttlingException",
     "validationException",
 )
-"""The exceptions of Amazon Bedrock's streams: the SDK hands their names on as error types, on its own spans too."""
+"""The exceptions in Amazon Bedrock's streams. The SDK raises their names as error types, and has them on its spans."""
 
 API_ERROR_TYPES: Final = (
     "invalid_request_error",
@@ -206,7 +209,7 @@ API_ERROR_TYPES: Final = (
     "memory_precondition_failed_error",
     "memory_path_conflict_error",
 )
-"""The API's error types, of the `error` event in a stream. Another one is `_OTHER` on an attempt."""
+"""The API's error types that are recorded. An `error` event of another type is recorded as `_OTHER`."""
 
 
 # -- metrics -----------------------------------------------------------------------------------------------------------
@@ -222,10 +225,11 @@ class Instrument(str, Enum):
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: what an OpenTelemetry instrument is created from, and what every document says about it.
+    """One metric: the arguments for its OpenTelemetry instrument, and the facts that documents list.
 
-    `attributes` are all it may have; one that does not apply to a measurement is left out of it. `buckets` are the
-    upper bounds of a histogram, in `unit`.
+    - `unit`: as UCUM writes it; empty for none.
+    - `attributes`: the names of all attributes that a measurement may have. One that does not apply is left out.
+    - `buckets`: the upper bounds of a histogram in `unit`, empty for other instruments.
     """
 
     name: str
@@ -237,11 +241,10 @@ class Metric:
 
     @property
     def prometheus_name(self) -> str:
-        """The name in Prometheus, without the `_bucket`, `_sum` and `_count` of a histogram's series.
+        """The metric's name in Prometheus, without the `_bucket`, `_sum` and `_count` of a histogram's series.
 
-        By the rules of the OpenTelemetry specification ("Prometheus and OpenMetrics Compatibility"): dots become
-        underscores, the unit's word (`ratio` for a gauge of unit 1) and a counter's `_total` are appended, a unit in
-        braces adds nothing.
+        By the OpenTelemetry specification ("Prometheus and OpenMetrics Compatibility") dots become underscores.
+        `_seconds` or `_ratio` is appended by the unit, `_total` for a counter. A unit in braces adds nothing.
         """
         unit = {"s": "_seconds", "1": "_ratio"}.get(self.unit, "")
         total = "_total" if self.instrument is Instrument.OBSERVABLE_COUNTER else ""
@@ -252,7 +255,7 @@ SECONDS_BUCKETS: Final = (
     0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0,
     600.0, 1800.0,
 )  # fmt: skip
-"""Most of them where most replies are, which take 5 to 120 seconds."""
+"""The buckets of every duration in seconds. Most bounds are between 5 and 120, as most replies take so long."""
 
 _TARGET: Final = (OPERATION_NAME, SERVER_ADDRESS, GEN_AI_REQUEST_MODEL)
 
@@ -353,7 +356,10 @@ _USAGE: Final = (
 
 
 def _usage(name: str, description: str) -> Metric:
-    """A counter of tokens, as semantic-conventions-genai 0.1.0 has it, with the attempt's outcome beside."""
+    """Makes the counter of tokens `gen_ai.client.inference.usage.{name}` of semantic-conventions-genai 0.1.0.
+
+    Beside the conventions' attributes it has the attempt's outcome.
+    """
     return Metric(
         f"gen_ai.client.inference.usage.{name}", Instrument.OBSERVABLE_COUNTER, "{token}", description, _USAGE
     )

@@ -1,9 +1,9 @@
-"""How a stream ended: which events decide that, what each of them means, and the result (`StreamEnd`).
+"""Decides how an event stream ended: which events matter, what each of them means, and the result (`StreamEnd`).
 
-The bytes of a stream are split into events by `event_stream` and `aws_event_stream`.
+`event_stream` and `aws_event_stream` split the bytes of a stream into events.
 
 Rule: an event counts when it is dispatched, as in the SDK: an SSE event at its blank line, a frame of AWS at its last
-byte. While a stream runs, no event is parsed further than to its name, but for an `error` event, which is the last.
+byte. While a stream runs, an event is parsed only where its name does not tell its type, and if it is an `error`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any, Final
 from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
 
 MAX_KEPT: Final = 16 * 1024
-"""The most bytes that a reader keeps of one event. A longer event is scanned for its types as it passes.
+"""The most bytes that a reader keeps of one event. A longer event is searched for its types as it passes.
 
-As much as one read of a TLS connection gives.
+One read of a TLS connection returns at most as many.
 """
 
 MAX_LAST: Final = 2 * MAX_KEPT
-"""The most bytes that a reader keeps of the events that were dispatched last: one that was begun, and a chunk."""
+"""The most bytes that a reader keeps of the last dispatched events: the rest of an earlier chunk, and one chunk."""
 
 MAX_DELTAS: Final = 2
 """The most `message_delta` events that are kept. The API sends one, and what each says is cumulative."""
 
 _PLAIN_STOP: Final = 40
-"""As long as a `message_stop` is at most that says no more than its type."""
+"""The greatest length in bytes of the data of a `message_stop` that has no other member than its type."""
 
 MESSAGE_START: Final = b"message_start"
 MESSAGE_DELTA: Final = b"message_delta"
@@ -37,7 +37,7 @@ ERROR: Final = b"error"
 PING: Final = b"ping"
 _BLOCKS: Final = (b"content_block_start", b"content_block_delta", b"content_block_stop")
 NAMES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERROR, PING, *_BLOCKS, b"completion"})
-"""The names that the events of the API have."""
+"""The names of the events of the API's message and completion streams."""
 
 
 class Dispatched(Enum):
@@ -55,7 +55,7 @@ class Break(Enum):
 
 
 def weightier(one: Dispatched | None, other: Dispatched | None) -> Dispatched | None:
-    """The one of two events that decides more: an error more than an end, and an end more than nothing."""
+    """Returns `ERROR` if either event is it, else `STOP` if either is it, else `None`."""
     return one if one is Dispatched.ERROR else other or one
 
 
@@ -67,42 +67,49 @@ class StreamEnd:
     """
 
     complete: bool | None
-    """Whether `message_stop` was dispatched; `None` if the events were not to be seen."""
+    """Whether `message_stop` was dispatched; `None` if the events could not be seen."""
     error_type: str | None = None
     """The type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event."""
     told_type: str | None = None
-    """The type of that event as it was sent; `None` without one."""
+    """The type in the `error` event as the server sent it, up to 64 characters; `None` without one."""
     error_code: str | None = None
     """The `error.details.error_code` of the `error` event, at most 64 letters, digits and underscores."""
     invalid: bool = False
-    """Whether the stream was closed before its end, at an event that the SDK cannot decode."""
+    """Whether the SDK closed the stream before its end, because it could not decode an event."""
     is_event_stream: bool | None = None
     """Whether the body is an event stream by its first bytes, whatever its content type; `None` for an empty body."""
     first_event: bytes | None = None
-    """The JSON of `message_start`, `None` if it did not come or is longer than `MAX_KEPT`. Has the `usage` so far."""
+    """The JSON of `message_start`, whose `usage` is a first count; `None` if it did not come or exceeds `MAX_KEPT`."""
     deltas: tuple[bytes, ...] = ()
-    """The JSON of the last `MAX_DELTAS` of `message_delta`, as `first_event`. The last one has the final `usage`."""
+    """The JSON of the last `MAX_DELTAS` `message_delta` events up to `MAX_KEPT`. The last has the final `usage`."""
     stop_event: bytes | None = None
-    """The JSON of a `message_stop` that says more than that it is one, as that of Bedrock, which has the usage too."""
+    """The JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else `None`."""
 
 
 UNSEEN: Final = StreamEnd(None)
-"""The end of a stream whose bytes the app read without decoding their content encoding."""
+"""The end of a stream whose events could not be seen: the app read its bytes without decoding their encoding."""
 
 
 @dataclass(frozen=True)
 class ApiError:
-    """What an `error` event says: a type of the closed list, and a code if there is one."""
+    """An error that the API reported in an `error` event or, on Bedrock, in a frame of its own."""
 
     type: str
     """One of `API_ERROR_TYPES`, or `_OTHER`."""
     code: str | None = None
+    """The `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one."""
     told: str | None = None
-    """The type as it was sent, for the SDK hands it on as it is; `None` without one."""
+    """The type as the server sent it, which the SDK raises unchanged; `None` without one."""
 
 
 class Events:
-    """What the events that have been dispatched say. No method raises."""
+    """Collects what the dispatched events of one stream say about its end. No method raises.
+
+    - `by_names`: whether the SDK decodes only events whose SSE name it knows, as up to 1.15.
+    - `complete`: whether `message_stop` came, and no error before it.
+    - `error`: the first error, `None` without one.
+    - `first`, `deltas`, `stop_event`: as `first_event`, `deltas` and `stop_event` of `StreamEnd`.
+    """
 
     __slots__ = ("_by_names", "complete", "deltas", "error", "first", "stop_event")
 
@@ -115,7 +122,10 @@ class Events:
         self.stop_event: bytes | None = None
 
     def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
-        """Takes an event. Returns what it decides; `None` for one that decides nothing."""
+        """Takes a dispatched event: its name, `None` without one, and its JSON.
+
+        Returns `STOP` or `ERROR` if the event is one that decides how the stream ends, else `None`.
+        """
         if name == ERROR:
             return self.fail(api_error(data))
         name = meaning_of(name, data, by_names=self._by_names)
@@ -130,7 +140,10 @@ class Events:
         return None
 
     def dispatch_long(self, name: bytes | None, types: JsonTypes) -> Dispatched | None:
-        """Takes an event that was too long to be kept, of which only the types are known."""
+        """Takes a dispatched event whose JSON was too long to keep: its name, and the types found in its JSON.
+
+        Returns the same as `dispatch`.
+        """
         if name == ERROR:
             return self.fail(ApiError(types.error or OTHER, types.code, types.error))
         if name is not None and name not in NAMES and not self._by_names:
@@ -140,26 +153,31 @@ class Events:
         return None
 
     def stop(self) -> Dispatched:
-        """The end event has been dispatched."""
+        """Records that the end event was dispatched; without effect after an error. Returns `STOP` in either case."""
         # The SDK reads no further than an error.
         self.complete = self.error is None
         return Dispatched.STOP
 
     def fail(self, error: ApiError) -> Dispatched:
-        """An error has been dispatched. The first counts, as the SDK reads no further."""
+        """Records an error, unless there was one before: the SDK reads no further than the first. Returns `ERROR`."""
         self.error = self.error or error
         return Dispatched.ERROR
 
     def ended_before(self, *, decided: bool) -> bool | None:
-        """Whether the end came before the events that are looked at for a break; `None` if none of these counts.
+        """Returns whether the stream's end event came before its last chunk; `None` if that chunk cannot matter.
 
-        `decided` is whether an event that decides came before them.
+        A reader asks before it searches the last chunk for an event that the SDK cannot decode. `decided` is whether an
+        earlier chunk had the end event or an error. The last chunk can matter then only if an error followed the end.
         """
         ended = decided and self.complete
         return None if decided and not (ended and self.error) else ended
 
     def end(self, found: Break | None, *, is_event_stream: bool | None) -> StreamEnd:
-        """Returns how the stream ended. `found` is where the SDK met an event that it cannot decode, if it did."""
+        """Returns how the stream ended.
+
+        `found` is where the SDK met an event that it cannot decode, `None` if it met none. `is_event_stream` is passed
+        on to the result.
+        """
         error = self.error if found is None else None
         # The API sends `message_delta` last, so after an event that broke the stream: the app has not got there.
         deltas, stop = ((), None) if found is Break.BEFORE_END else (self.deltas, self.stop_event)
@@ -180,7 +198,7 @@ class Events:
 
 
 def parsed(data: bytes) -> Any:
-    """The JSON value of `data`. Raises `ValueError` for what the SDK cannot parse either."""
+    """Parses JSON. Raises `ValueError` for what the SDK cannot parse either: no UTF-8, no JSON, nested too deeply."""
     # Not at the top of the module: most streams need it never.
     import json
 
@@ -191,7 +209,10 @@ def parsed(data: bytes) -> Any:
 
 
 def api_error(data: bytes) -> ApiError:
-    """What the JSON of an `error` event says: `{"type": "error", "error": {"type": …, "details": …}}`."""
+    """Parses the JSON of an `error` event: `{"type": "error", "error": {"type": …, "details": {"error_code": …}}}`.
+
+    Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code.
+    """
     try:
         error = _member(parsed(data), "error")
     except ValueError:
@@ -206,11 +227,11 @@ def api_error(data: bytes) -> ApiError:
 
 
 def meaning_of(name: bytes | None, data: bytes, *, by_names: bool) -> bytes | None:
-    """The type that an event has to the app; `None` for one that means nothing here.
+    """Returns the type as which the SDK decodes an event, `None` for an event that has no part in how a stream ends.
 
-    That is the type in its data, whatever its name: a gateway may name each event `message`, or end with a
-    `message_stop` that says nothing. It is looked at where the name alone does not tell. An older SDK, `by_names`,
-    drops an event whose name it does not know, and takes the name for a type that is missing.
+    The type is the one in the JSON `data`: a gateway may name every event `message`. `data` is parsed only where the
+    `name` does not tell. An SDK that goes `by_names` (up to 1.15) drops an event with an unknown name, and takes the
+    name as the type if `data` has none.
     """
     if name in (MESSAGE_START, MESSAGE_DELTA) or (name == MESSAGE_STOP and _STOP_QUOTED in data):
         return name
@@ -220,12 +241,15 @@ def meaning_of(name: bytes | None, data: bytes, *, by_names: bool) -> bytes | No
 
 
 def is_known(name: bytes) -> bool:
-    """Whether an SDK that goes by names decodes an event of this name. Only the names of agents' events have a dot."""
+    """Returns whether an SDK that decodes only events whose names it knows (up to 1.15) decodes one of this name.
+
+    Every name with a dot is one: that of an agent's event.
+    """
     return name in NAMES or name == _MESSAGE or b"." in name
 
 
 _MESSAGE: Final = b"message"
-"""A name that SDKs of 2026 know, before they decoded every event."""
+"""An event name that SDKs up to 1.15 know beside `NAMES`."""
 _STOP_QUOTED: Final = b'"message_stop"'
 
 
@@ -238,7 +262,7 @@ def _lacks_type(data: bytes) -> bool:
 
 
 def _type_of(data: bytes) -> bytes | None:
-    """The type of an event of a message by its JSON, `None` if it has none."""
+    """Parses the `type` in an event's JSON. `None` if there is none, or if the JSON mentions no `message_…` type."""
     if b'"message_' not in data:
         return None
     try:
@@ -249,7 +273,7 @@ def _type_of(data: bytes) -> bytes | None:
 
 
 def known_type(name: object) -> str:
-    """The API's error type `name`, or `_OTHER` for any other value."""
+    """Returns `name` if it is one of `API_ERROR_TYPES`, else `_OTHER`."""
     return name if isinstance(name, str) and name in API_ERROR_TYPES else OTHER
 
 
@@ -267,7 +291,7 @@ _EVENT_TYPES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERR
 
 
 class JsonTypes:
-    """The types that a JSON text names, read off as its pieces pass.
+    """Finds the values of `type` and `error_code` in a JSON text that is fed in pieces and not kept.
 
     Inside of a JSON string the quotes are escaped, so that what a model writes is not taken for a type.
     """
@@ -277,13 +301,14 @@ class JsonTypes:
     def __init__(self) -> None:
         self._before = b""
         self.event: bytes | None = None
-        """The first type that is one of the events that matter."""
+        """The first `type` that is `message_start`, `message_delta`, `message_stop` or `error`."""
         self.error: str | None = None
-        """The first type that is one of `API_ERROR_TYPES`."""
+        """The first `type` that is one of `API_ERROR_TYPES`."""
         self.code: str | None = None
+        """The first `error_code`."""
 
     def feed(self, piece: bytes) -> None:
-        """Searches the next piece. The first match of each kind is kept."""
+        """Searches the next piece of the text. Sets each attribute at its first match only."""
         text = self._before + piece
         for key, value in _TYPES.findall(text):
             word = value.decode("ascii", "replace")

@@ -1,4 +1,4 @@
-"""Where a request goes: the facts of its URL that may be recorded.
+"""Makes the target of a request: the facts of its URL that may be recorded.
 
 Rule: a URL enters here in parts, so that user information, query and fragment cannot leave. Nor can a part of the path
 that no operation has: a gateway's base URL may have a key in it.
@@ -23,9 +23,10 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 @dataclass(frozen=True)
 class Target:
-    """The destination of a request, shared by every attempt that goes there.
+    """The destination of a request, shared by all attempts with the same one.
 
-    `attributes` are what an attempt's span starts with. `template` is `None` for a path that no operation has.
+    `operation` is the operation's name. `template` is its path, `None` for a path that no operation has. `address` is
+    the host. `attributes` are the span attributes made of these: not to be changed, as they are shared too.
     """
 
     method: str
@@ -38,7 +39,10 @@ class Target:
 
 
 def target_of(method: str, scheme: str, host: str, port: int | None, path: str) -> Target:
-    """The target of a request. `path` is percent-encoded and without a query. Never raises."""
+    """Returns the target of a request. Never raises.
+
+    `port` is `None` for the scheme's default. `path` is percent-encoded and without a query.
+    """
     known = _kept if len(method) + len(host) + len(path) <= MAX_KEPT else _make
     return known(method, scheme, host, port, path)
 
@@ -64,10 +68,10 @@ def _make(method: str, scheme: str, host: str, port: int | None, path: str) -> T
 
 
 def _shown(path: str, operation: Operation, host: str) -> str:
-    """The path as it may be recorded.
+    """Returns the path as it may be recorded, with `REDACTED` for what may hold a key.
 
-    What a gateway has put in front of a known path is redacted, as it may hold a key. So is all of a path that is not
-    known, unless `host` is the API's own.
+    That is the part that a gateway has in front of a known path, and all of a path that is not known, unless `host` is
+    the API's own.
     """
     template = operation.template
     if template is None:

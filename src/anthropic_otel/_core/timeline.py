@@ -1,4 +1,4 @@
-"""The phases of an attempt, from the events of the transport.
+"""Measures the phases of an attempt by the trace events of the transport.
 
 Rule: an attempt is always in exactly one phase; an event only closes the current phase and opens the next. So the
 phases add up to the attempt's duration, and the phase in which it failed is the last one.
@@ -23,7 +23,7 @@ from anthropic_otel._core.guard import guarded, is_of_the_app, report
 from anthropic_otel._core.semconv import Phase
 
 ParsedResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
-"""HTTP version, status and headers, as the transport had them."""
+"""HTTP version, status and headers of a response, as the transport received them."""
 
 _PHASES: Final = tuple(Phase)
 _CREDENTIALS_WANTED: Final = (401, 407)
@@ -31,17 +31,22 @@ _CREDENTIALS_WANTED: Final = (401, 407)
 
 
 class Timeline:
-    """Where the time of an attempt went. Times are nanoseconds of the clock. No method raises.
+    """The phases of one attempt, and what else the transport's trace events say. Times are in nanoseconds of `clock`.
 
-    - `phase`: the phase that is under way.
-    - `phase_ns`: the time of each phase by its index, `None` for one that has not happened.
-    - `reused`: whether the connection existed before; `None` as long as the transport has told of no event.
-    - `waited_for_pool`: whether the attempt failed because the pool had no connection for it.
-    - `raw_response`: what the transport has returned for the response's headers, until the response itself is there.
-    - `send_error`: why the request could not be sent whole, which the transport keeps to itself: a response may come.
+    `started` is when the attempt started, `phase` its first phase. No method raises. Not for several threads at once.
+
+    - `phase`: the phase that is under way, or the last one.
+    - `phase_ns`: the time spent in each phase by its index, `None` for a phase that was not entered.
+    - `reused`: whether the connection existed before; `None` before the first trace event.
+    - `waited_for_pool`: whether the attempt failed because the pool had no free connection. Set by the attempt.
+    - `peer`: address and port that were connected to, `None` if not known.
+    - `raw_response`: the response's headers as the transport received them, `None` before. The attempt clears it once
+      it has the response.
+    - `send_error`: why the request could not be sent whole, `None` if it was. The transport does not raise it at once,
+      as a response may still come.
     - `tunnel_refused`: whether a proxy has answered `CONNECT` with another status than 2xx.
-    - `failed_at`: when the request failed that was sent last, by its status or by an exception, `None` if it has not.
-      What the transport sends after that is another attempt.
+    - `failed_at`: when the last request failed, by its status or by an exception, `None` if it has not. A request that
+      the transport sends after that is another attempt.
     """
 
     __slots__ = (
@@ -77,10 +82,13 @@ class Timeline:
         self.send_error: Cause | None = None
         self.failed_at: int | None = None
         self.failure: BaseException | None = None
-        """The exception that failed it, only within the send."""
+        """The exception of the last failed trace event. Cleared at the end: it would keep objects of the app alive."""
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes one event. `info["request"]` holds the API key: it is looked at here and never kept."""
+        """Takes one event of httpcore's `trace` extension, such as `connection.connect_tcp.started`.
+
+        Unknown events, and events after `finish`, are ignored. `info["request"]` holds the API key and is never kept.
+        """
         handle = _HANDLERS.get(name)
         if handle is None or self._finished:
             return
@@ -93,13 +101,13 @@ class Timeline:
             report("Timeline.trace", error)
 
     def enter(self, phase: Phase) -> None:
-        """Closes the current phase and opens `phase`. Ignored if that is the current one, or after the end."""
+        """Closes the current phase and opens `phase`. Does nothing if `phase` is the current one, or after `finish`."""
         if phase is not self.phase and not self._finished:
             self._add(self.clock.now())
             self.phase = phase
 
     def finish(self, now: int) -> None:
-        """Closes the last phase at `now`. Later events are ignored."""
+        """Closes the last phase at the time `now`. Later events are ignored. To be called once."""
         self._add(now)
         self._finished = True
         self.failure = None
@@ -110,7 +118,7 @@ class Timeline:
         self._since = now
 
     def phase_durations(self) -> dict[Phase, int]:
-        """The phases that really happened, in nanoseconds.
+        """Returns the nanoseconds of each phase that is known to have happened, in the order of `Phase`.
 
         Without trace events the pool phase is reported only for a pool timeout: nothing else proves that the attempt
         waited.
@@ -121,7 +129,7 @@ class Timeline:
 
     @property
     def parsed_response(self) -> ParsedResponse | None:
-        """The response as the transport has it, until the attempt has got the response itself; `None` without one."""
+        """The version, status and headers in `raw_response`, `None` if that is `None` or has an unknown form."""
         return _parsed(self.raw_response)
 
     # -- the events that mean something --------------------------------------------------------------------------------
@@ -145,7 +153,7 @@ class Timeline:
         self.enter(Phase.CONNECT if self._tunnelling else Phase.SEND)
 
     def _request_begins(self) -> None:
-        """Forgets the response and the failure of an earlier hop: the next one of a redirect or an auth flow begins."""
+        """Forgets the response and the failure of the request before, such as the last hop of a redirect."""
         self.raw_response = self.send_error = self.failed_at = self.failure = None
 
     def _request_sent(self, info: Mapping[str, Any]) -> None:
@@ -182,34 +190,34 @@ class Timeline:
             self.failure, self.failed_at = error, self.clock.now()
 
     def _connect_retried(self, info: Mapping[str, Any]) -> None:
-        """The connection pool tries to connect again by itself, within the same attempt."""
+        """Forgets the failure: httpcore connects once more by itself, within the same attempt."""
         self.failure = self.failed_at = None
 
 
 def starts_request(name: str) -> bool:
-    """Whether the event `name` is the first of a request: connecting precedes its headers, unless the pool has a
-    connection.
-    """
+    """Returns whether the trace event `name` may be the first of a request: connecting or sending headers starts."""
     return name in _REQUEST_STARTS
 
 
 def peer_of(stream: Any) -> tuple[str, int] | None:
-    """The address that an httpcore network stream is connected to, `None` where it has none. Never raises."""
+    """Returns the address and port that an httpcore network stream is connected to.
+
+    `None` if the stream is closed, a Unix socket, or does not know. Never raises an error of its own.
+    """
     if stream is None:
         return None
     try:
         address = stream.get_extra_info("server_addr")
         return (str(address[0]), int(address[1]))
     except Exception as error:
-        # A closed socket, a Unix socket, a stream that does not know.
         if is_of_the_app(error):
             raise
         return None
 
 
 def version_of(version: bytes) -> str:
-    """The HTTP version of `version`, as httpcore has it: `1.1` of `HTTP/1.1`."""
-    # A new string for each would be 52 bytes of an open stream.
+    """Returns the HTTP version as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`, `2` for `b"HTTP/2"`."""
+    # A new string for each response would be 52 bytes of an open stream.
     return _VERSIONS.get(version) or version.decode("ascii", "replace").removeprefix("HTTP/")
 
 
@@ -218,7 +226,10 @@ _VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
 
 @guarded(None)
 def _parsed(raw_response: Any) -> ParsedResponse | None:
-    """What HTTP/1.1 and HTTP/2 connections return for the headers of a response."""
+    """Parses the value that httpcore's HTTP/1.1 or HTTP/2 connection returns for a response's headers.
+
+    `None` if `raw_response` has neither form.
+    """
     if not isinstance(raw_response, tuple):
         return None
     if len(raw_response) == 2:
@@ -249,7 +260,7 @@ _HANDLERS: Final[dict[str, Callable[[Timeline, Mapping[str, Any]], None]]] = {
     )
     for prefix in prefixes
 }
-"""By the event's full name. Every other event is of no interest and costs one look-up."""
+"""The handlers by the event's full name. Any other event is ignored, and costs one look-up."""
 
 _REQUEST_STARTS: Final = frozenset(
     {"connection.connect_tcp.started", "socks.connect_tcp.started", "connection.connect_unix_socket.started"}
