@@ -7,6 +7,8 @@ Collector configs mask keys by the first patterns of `KEYS` as well.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 MASK: Final = "****"
@@ -25,27 +27,67 @@ KEYS: Final = (
     r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
 )
 """What looks like a key, wherever it stands, as regular expressions."""
+_IN_KEYS: Final = (
+    ("sk-ant-",),
+    ("bearer",),
+    ("c2sty",),
+    ("nrlwf",),
+    ("zay1h",),
+    ("ya29.",),
+    ("akia", "asia"),
+    ("eyj",),
+)
+"""What is in each of them, in lower case."""
+
+_IN_REQUEST: Final = "|".join(rf"(?<=\b{before} /)" for before in (*(f"[A-Z]{{{n}}}" for n in range(3, 8)), "url:"))
+"""What stands before the path: a method, or what urllib3 writes."""
 
 _HEADERS: Final = (
     r"authorization|proxy-authorization|x-api-key|api-key|anthropic-auth-token|x-amz-security-token|cookie|set-cookie"
 )
-_VARIABLES: Final = r"\w*(?:API_?KEY|AUTH_TOKEN|ACCESS_KEY(?:_ID)?|SECRET\w*|PASSWORD|SESSION_TOKEN)"
+_VARIABLES: Final = r"(?:API_?KEY|AUTH_TOKEN|ACCESS_KEY(?:_ID)?|SECRET\w*|PASSWORD|SESSION_TOKEN)"
 _QUOTE: Final = r"\\{0,16}[\"']"
 
-_SIMPLE: Final = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        *((pattern, MASK) for pattern in KEYS),
-        # User information, then the query string, of a URL; and the query string of a path.
-        (r"(\w{2,16}://)[^\s/@\"'<>]{1,512}@", rf"\1{MASK}@"),
-        (r"(\w{2,16}://(?:(?!://)[^\s?\"'<>]){1,2048})\?[^\s\"'<>)]*", rf"\1?{MASK}"),
-        (r"((?:\b[A-Z]{3,7}|\burl:) /[^\s?\"'<>]{0,2048})\?[^\s\"'<>)]*", rf"\1?{MASK}"),
+_IN_HEADERS: Final = ("authorization", "api-key", "auth-token", "security-token", "cookie")
+_IN_VARIABLES: Final = ("api_key", "apikey", "auth_token", "access_key", "secret", "password", "session_token")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What is replaced by what. `words` is what each match has in it, in lower case: a log is long, and they are rare.
+
+    None of them is empty, and a match begins on the line of the word. It ends there or, behind white space, on the
+    second line with anything in it behind that.
+    """
+
+    pattern: re.Pattern[str]
+    replacement: str
+    words: tuple[str, ...]
+
+
+_RULES: Final = tuple(
+    _Rule(re.compile(pattern), replacement, words)
+    for pattern, replacement, words in (
+        *((pattern, MASK, words) for pattern, words in zip(KEYS, _IN_KEYS, strict=True)),
+        # User information, then the query string, of a URL; and the query string of a path. What they begin with is
+        # fixed, and what is before it is looked at then: that is what makes them quick.
+        (r"(://)(?<=\w\w://)[^\s/@\"'<>]{1,512}@", rf"\1{MASK}@", ("://",)),
+        (r"(://(?<=\w\w://)(?:(?!://)[^\s?\"'<>]){1,2048})\?[^\s\"'<>)]*", rf"\1?{MASK}", ("://",)),
+        (rf"( /(?:{_IN_REQUEST})[^\s?\"'<>]{{0,2048}})\?[^\s\"'<>)]*", rf"\1?{MASK}", ("?",)),
         # A header, as one line of HTTP, as JSON, as Python's repr of a pair or of a dictionary.
-        (rf"(?i)(b?{_QUOTE}(?:{_HEADERS})b?{_QUOTE}\s*[:,]\s*b?)({_QUOTE})(?:[^\"'\n])*", rf"\1\2{MASK}"),
-        (rf"(?i)((?<![\w-])(?:{_HEADERS})\s*[:=]\s*)(?!\s*b?{_QUOTE}?\*)[^\s\"',][^\n\"']*", rf"\1{MASK}"),
-        (rf"(?i)(\b{_VARIABLES}{_QUOTE}?\s*[:=]\s*)(?!\s*[\"']?\*)(?:{_QUOTE})?[^\s\"',}}]+", rf"\1{MASK}"),
+        (rf"(?i)(b?{_QUOTE}(?:{_HEADERS})b?{_QUOTE}\s*[:,]\s*b?)({_QUOTE})(?:[^\"'\n])*", rf"\1\2{MASK}", _IN_HEADERS),
+        (
+            rf"(?i)((?<![\w-])(?:{_HEADERS})\s*[:=]\s*)(?!\s*b?{_QUOTE}?\*)[^\s\"',][^\n\"']*",
+            rf"\1{MASK}",
+            _IN_HEADERS,
+        ),
+        (
+            rf"(?i)({_VARIABLES}{_QUOTE}?\s*[:=]\s*)(?!\s*[\"']?\*)(?:{_QUOTE})?[^\s\"',}}]+",
+            rf"\1{MASK}",
+            _IN_VARIABLES,
+        ),
         # httpx and h11 quote a header's value that they do not send, most often a key with its newline.
-        (r"(Illegal header (?:value|name) )b?(?:'[^'\n]*'?|\"[^\"\n]*\"?)", rf"\1{MASK}"),
+        (r"(Illegal header (?:value|name) )b?(?:'[^'\n]*'?|\"[^\"\n]*\"?)", rf"\1{MASK}", ("illegal header",)),
     )
 )
 
@@ -56,14 +98,54 @@ _MEMBER: Final = re.compile(rf"({_QUOTE}){_CONTENT}\1\s*:\s*(?=({_QUOTE}|[\[{{])
 """A member of a JSON object or a Python dictionary that holds what the app asked or was answered."""
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _BRACKETS: Final = re.compile(r"[\[\]{}]|\\{0,16}[\"']")
+_REACH: Final = re.compile(r"(?:\s*[^\n]+){0,2}")
+_GAP: Final = 1000
+"""The characters between two places from which on they are looked at apart."""
 _STRING_ENDS: Final = {quote: re.compile(rf"(?<!\\){re.escape(quote)}|$", re.MULTILINE) for quote in ("'", '"')}
 
 
 def redact(text: str) -> str:
     """The text without keys, passwords, query strings and content. Doing it twice changes nothing more."""
-    for pattern, replacement in _SIMPLE:
-        text = pattern.sub(replacement, text)
+    lower = _lower(text)
+    for rule in _RULES:
+        if any(word in lower for word in rule.words):
+            replaced = _replaced(rule, text, lower)
+            if replaced != text:
+                text, lower = replaced, _lower(replaced)
     return _without_content(text)
+
+
+def _lower(text: str) -> str:
+    """The text in lower case, each character where it was: of all that Unicode has, one becomes two."""
+    return text.replace("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i").lower()
+
+
+def _replaced(rule: _Rule, text: str, lower: str) -> str:
+    """The text after a rule, which is applied where one of its words is."""
+    pieces: list[str] = []
+    at = 0
+    for begin, end in _places(rule.words, lower):
+        pieces += [text[at:begin], rule.pattern.sub(rule.replacement, text[begin:end])]
+        at = end
+    return "".join((*pieces, text[at:]))
+
+
+def _places(words: tuple[str, ...], lower: str) -> Iterator[tuple[int, int]]:
+    """Whole lines, in their order, in which the words are, each with those behind it that a match may reach."""
+    begin = end = behind = 0
+    for found in re.finditer("|".join(map(re.escape, words)), lower):
+        if found.start() < behind:
+            continue
+        line = lower.rfind("\n", 0, found.start()) + 1
+        behind = (lower.find("\n", found.start()) + 1) or len(lower)
+        if line - end > _GAP:
+            if end:
+                yield begin, end
+            begin = line
+        reach = _REACH.match(lower, behind)
+        end = reach.end() if reach is not None else behind
+    if end:
+        yield begin, end
 
 
 def _without_content(text: str) -> str:

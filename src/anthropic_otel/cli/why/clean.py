@@ -33,8 +33,16 @@ _MAX_DEPTH: Final = 8
 def lines(text: str) -> list[str]:
     """The lines of `text`, which is redacted already, without what stands around them."""
     out: list[str] = []
-    for line in _COLOURS.sub("", text).splitlines():
-        out += _unpacked(_PREFIXES.sub("", line, count=1))
+    for line in (_COLOURS.sub("", text) if "\x1b" in text else text).splitlines():
+        if not line:
+            out.append(line)
+            continue
+        bare = _PREFIXES.sub("", line, count=1)
+        # All that `_unpacked` looks at, as most lines of a log have none of it.
+        if "{" in bare or "\\n" in bare or "| " in bare or "+ " in bare:
+            out += _unpacked(bare)
+        else:
+            out.append(bare)
     return other_forms.as_python_prints(interleaved.apart(out))
 
 
@@ -48,8 +56,9 @@ def _unpacked(line: str) -> Iterator[str]:
         else:
             if line[:begin].strip():
                 yield line[:begin]
+            text = "\n".join(_strings(record))
             # What was inside of a string had its quotes escaped, and is redacted now that it has not.
-            yield from redact("\n".join(_strings(record))).splitlines()
+            yield from (redact(text) if "\\" in line else text).splitlines()
             return
     yield from (_without_margin(each) for each in _unfolded(line).splitlines() or [""])
 

@@ -35,6 +35,12 @@ _SOURCE: Final = re.compile(r"^[\s\d|❱>]{0,40}(?:raise|except) [\w.( ]")
 """A line of source, as a traceback quotes it: it names an exception that may never have been raised."""
 _NEXT_PAIR: Final = re.compile(r"[\"'],? +[\w.]{1,64}=")
 """The end of a value in logfmt, and the name of the next one."""
+WORDS: Final = (
+    *("Error", "Timeout", "anthropic.", "litellm.", "httpx", "httpcore", "aiohttp.", "ssl.", "socket.", "botocore."),
+    *("requests.", "urllib3.", " attempt ", "error.", "Request timed out", NO_KEY, LONG_REQUEST),
+    *("[Errno ", "[WinError ", "[SSL: ", "Event loop is closed"),
+)
+"""One of these is in every line that says something."""
 
 
 def of_line(line: str) -> Iterator[Failure]:

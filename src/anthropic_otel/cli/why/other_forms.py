@@ -13,6 +13,7 @@ from typing import Any, Final
 _HEADER: Final = "Traceback (most recent call last):"
 _DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _HANDLING: Final = "During handling of the above exception, another exception occurred:"
+_BOXED: Final = " Traceback (most recent call last) "
 _TOP: Final = re.compile(r"^\s*[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$")
 _BOTTOM: Final = re.compile(r"^\s*[╰└+][─-]{20,}[╯┘+]\s*$")
 _FRAME: Final = re.compile(r"^\s*[│|] (\S.*?):(\d+) in (\S+)\s+[│|]\s*$")
@@ -25,7 +26,7 @@ _HTTP: Final = re.compile(r"(?:Connect|Read|Write|RemoteProtocol|LocalProtocol|P
 
 def as_python_prints(lines: list[str]) -> list[str]:
     """The lines, of which rich's boxes have become tracebacks as Python prints them."""
-    if not any(_TOP.match(line) for line in lines):
+    if not any(_BOXED in line and _TOP.match(line) for line in lines):
         return lines
     return list(_unboxed(lines))
 

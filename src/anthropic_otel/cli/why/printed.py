@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from anthropic_otel.cli.why.search import with_any
+
 _HEADER: Final = "Traceback (most recent call last):"
 _DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _HANDLING: Final = "During handling of the above exception, another exception occurred:"
@@ -60,29 +62,28 @@ class Block:
 
 def blocks(lines: list[str]) -> Iterator[Block]:
     """Every chain of exceptions that was printed with a traceback, in its order."""
-    at = 0
     chain: list[Printed] = []
-    begin = end = 0
+    begin = end = behind = 0
     linked = False
-    while at < len(lines):
+    for at in with_any(lines, (_HEADER, _DIRECT, _HANDLING)):
         line = lines[at]
+        if at < behind:
+            continue
         if _HEADER in line:
             if chain and not linked:
                 yield Block(tuple(chain), begin, end)
                 chain = []
             if not chain:
                 begin = at
-            printed, at = _one(lines, at)
-            linked, end = False, at
+            printed, behind = _one(lines, at)
+            linked, end = False, behind
             if printed is not None:
                 chain.insert(0, printed)
-            continue
-        if chain and _DIRECT in line:
+        elif chain and _DIRECT in line:
             linked, end = True, at + 1
         elif chain and _HANDLING in line:
             yield Block(tuple(chain), begin, at + 1)
             chain, linked = [], False
-        at += 1
     if chain:
         yield Block(tuple(chain), begin, end)
 

@@ -10,7 +10,8 @@ from typing import Final
 
 from anthropic_otel.cli.why import chains, clean, log_lines
 from anthropic_otel.cli.why.chains import Failure
-from anthropic_otel.cli.why.printed import blocks
+from anthropic_otel.cli.why.printed import Printed, blocks
+from anthropic_otel.cli.why.search import with_any
 
 MOST: Final = 8 * 1024 * 1024
 """The bytes that are read of a text."""
@@ -23,8 +24,11 @@ def failures(text: str) -> Counter[Failure]:
     lines = clean.lines(text)
     found: Counter[Failure] = Counter()
     taken: set[int] = set()
+    known: dict[tuple[Printed, ...], Failure | None] = {}
     for block in blocks(lines):
-        failure = chains.of_chain(block.chain)
+        if block.chain not in known:
+            known[block.chain] = chains.of_chain(block.chain)
+        failure = known[block.chain]
         if failure is not None:
             found[failure] += 1
         taken.update(range(block.begin, block.end))
@@ -33,7 +37,7 @@ def failures(text: str) -> Counter[Failure]:
             taken.update(
                 at for at in range(max(0, block.begin - _HEADLINES), block.begin) if not log_lines.OWN.search(lines[at])
             )
-    for at, line in enumerate(lines):
+    for at in with_any(lines, log_lines.WORDS):
         if at not in taken:
-            found.update(log_lines.of_line(line))
+            found.update(log_lines.of_line(lines[at]))
     return found
