@@ -17,9 +17,9 @@ from typing import Final
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
+from rich.theme import Theme
 
-from anthropic_otel._render.styled import UNICODE, Line
-from anthropic_otel._render.terminal import THEME
+from anthropic_otel._render.styled import UNICODE, Line, Style
 from anthropic_otel._render.traces import Attempt, Trace
 from anthropic_otel._render.waterfall import waterfall
 from anthropic_otel.cli.demo.show import _headline
@@ -57,6 +57,18 @@ _DARK: Final = TerminalTheme(
     [(72, 79, 88), (255, 123, 114), (63, 185, 80), (210, 153, 34), (88, 166, 255), (188, 140, 255), (57, 197, 207),
      (177, 186, 196)],
 )  # fmt: skip
+_STYLES: Final = Theme(
+    {
+        Style.PLAIN.value: "",
+        Style.QUIET.value: "dim",
+        Style.STRONG.value: "bold",
+        Style.CALL.value: "cyan",
+        Style.GOOD.value: "green",
+        Style.BAD.value: "bold red",
+        Style.BACKOFF.value: "yellow",
+    }
+)
+"""By the names of the eight colours, which differ between the two pages."""
 THEMES: Final = {"light": _LIGHT, "dark": _DARK}
 
 
@@ -68,7 +80,7 @@ def lines() -> list[Line]:
 
 def svg(name: str) -> str:
     """The picture for a page of that kind."""
-    console = Console(record=True, width=WIDTH, theme=THEME, file=io.StringIO(), highlight=False, markup=False)
+    console = Console(record=True, width=WIDTH, theme=_STYLES, file=io.StringIO(), highlight=False, markup=False)
     for line in lines():
         console.print(Text.assemble(*((piece.text, piece.style.value) for piece in line)), soft_wrap=True)
     drawn = console.export_svg(title="anthropic-otel", theme=THEMES[name], unique_id=f"waterfall-{name}")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from pathlib import Path
 
 import pytest
+from rich.color import ColorType
+from rich.color_triplet import ColorTriplet
 
+import anthropic_otel
 from anthropic_otel._render.styled import ASCII, UNICODE, Piece, Style
 from anthropic_otel._render.terminal import Terminal
+from anthropic_otel._render.theme import COLOURED
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +50,51 @@ def printed(monkeypatch: pytest.MonkeyPatch, output: Output, text: str = "529") 
 
 def test_a_terminal_gets_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure is bold and red."""
-    assert printed(monkeypatch, Output(terminal=True)) == "attempt \x1b[1;31m529\x1b[0m\n"
+    assert printed(monkeypatch, Output(terminal=True)) == "attempt \x1b[1;38;5;161m529\x1b[0m\n"
+
+
+def test_a_terminal_of_sixteen_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they look like is up to its palette: a failure is bold, and readable on any."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("COLORTERM", raising=False)
+    assert printed(monkeypatch, Output(terminal=True)) == "attempt \x1b[1m529\x1b[0m\n"
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*(style.value for style in Style), *(name for name in COLOURED.styles if "markdown." in name)})
+)
+def test_every_colour_is_readable_on_white_and_on_black(name: str) -> None:
+    """By the contrast that WCAG asks for: 4.5, and for bold text somewhat less. Nothing has a background."""
+    style = COLOURED.styles[name]
+    assert style.bgcolor is None
+    if style.color is None:
+        assert not style.dim
+        return
+    assert style.color.type is ColorType.EIGHT_BIT
+    assert style.color.number is not None
+    assert style.color.number >= 16
+    lightness = relative_luminance(style.color.get_truecolor())
+    assert min(1.05 / (lightness + 0.05), (lightness + 0.05) / 0.05) >= (4.0 if style.bold else 4.5)
+
+
+def relative_luminance(color: ColorTriplet) -> float:
+    """As WCAG 2 defines it, from 0 for black to 1 for white."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in color.normalized]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_no_code_names_a_colour_of_the_palette() -> None:
+    """Only the theme says what a style looks like."""
+    named = re.compile(r"[\"' ](?:bright_)?(?:red|green|yellow|blue|magenta|cyan|white)[\"' ]")
+    own = Path(anthropic_otel.__file__).parent
+    found = [
+        f"{path.name}: {line.strip()}"
+        for folder in (own / "_render", own / "_live", own / "cli")
+        for path in folder.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "style" in line and named.search(line)
+    ]
+    assert found == []
 
 
 def test_a_pipe_gets_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,21 +12,10 @@ from typing import Final, TextIO
 
 from rich.console import Console
 from rich.text import Text
-from rich.theme import Theme
 
 from anthropic_otel._render.styled import ASCII, Line, Piece, Style, glyphs_of
+from anthropic_otel._render.theme import theme_for
 
-THEME: Final = Theme(
-    {
-        Style.PLAIN.value: "",
-        Style.QUIET.value: "dim",
-        Style.STRONG.value: "bold",
-        Style.CALL.value: "cyan",
-        Style.GOOD.value: "green",
-        Style.BAD.value: "bold red",
-        Style.BACKOFF.value: "yellow",
-    }
-)
 _MOST: Final = 132
 _MOST_OF_PROSE: Final = 100
 _IN_ASCII: Final = str.maketrans({"…": "...", "×": "x", "→": "->", "·": ",", "✓": "+", "✗": "x"})
@@ -38,12 +27,12 @@ class Terminal:
     def __init__(self, file: TextIO | None = None) -> None:
         self._console: Final = Console(
             file=file,
-            theme=THEME,
             color_system=None if os.environ.get("NO_COLOR") else "auto",
             highlight=False,
             markup=False,
             emoji=False,
         )
+        self._console.push_theme(theme_for(self._console.color_system))
         self.glyphs: Final = glyphs_of(self._console.encoding)
 
     @property
@@ -83,11 +72,10 @@ class Terminal:
         if not self._console.is_terminal or self.glyphs is ASCII:
             self.text(text.rstrip())
             return
-        from anthropic_otel._render.markdown import STYLES, Page
+        from anthropic_otel._render.markdown import Page
 
-        with self._console.use_theme(STYLES):
-            # Not every terminal shows links, so an address must not be hidden behind a word.
-            self._console.print(Page(text, hyperlinks=False), width=min(self.width, _MOST_OF_PROSE), crop=False)
+        # Not every terminal shows links, so an address must not be hidden behind a word.
+        self._console.print(Page(text, hyperlinks=False), width=min(self.width, _MOST_OF_PROSE), crop=False)
 
     def _shown(self, text: str) -> str:
         """The text with what the encoding does not have replaced."""
