@@ -14,7 +14,8 @@ from opentelemetry.sdk.trace import Span, SpanProcessor
 
 from anthropic_otel._core import semconv
 from anthropic_otel.simulator import Endpoint, Simulator
-from support.apps import SdkApp
+from support import identities
+from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import Telemetry
@@ -76,6 +77,23 @@ def test_a_late_failure_is_final_and_changes_no_call(left: _Left, sim: Simulator
     [duration] = recorded.points(semconv.CALL_DURATION)
     assert (duration.count, duration.attributes[semconv.CALL_OUTCOME]) == (1, "succeeded")
     assert [record.levelno for record in recorded.logs] == [logging.WARNING]
+
+
+def test_what_a_task_sends_by_another_client_after_the_call_is_no_part_of_it(
+    left: _Left, sim: Simulator, recorded: Telemetry
+) -> None:
+    """A worker that a hook has started reaches the API without the SDK: its requests are recorded, without a call."""
+    left.app.create()
+    other = type(left.app.http)()
+    body, headers = request_of(), {"anthropic-version": "2023-06-01", "x-api-key": API_KEY}
+    request = other.build_request("POST", f"{sim.base_url}/v1/messages", json=body, headers=headers)
+    left.app.http.event_hooks = {}
+    left.context.run(lambda: left.app.driver(other.send(request)))
+    assert len(sim.requests) == len(recorded.attempts) == 2
+    identities.check_every_attempt_ended_once(recorded, 0)
+    [duration] = recorded.points(semconv.CALL_DURATION)
+    assert duration.count == 1
+    left.app.driver.close(other)
 
 
 def test_a_late_attempt_is_not_kept_by_its_call(left: _Left, recorded: Telemetry) -> None:

@@ -51,6 +51,11 @@ class RunningCall:
         """Forgets the responses. A background task of the call may keep this object alive, but not them."""
         self._opened.clear()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the method has finished. A task that was started within it has the call for its own all the same."""
+        return self._token is None
+
     def sends_by(self, http_client: Any) -> bool:
         """Whether `http_client` is the call's own."""
         return self._http_client_id == id(http_client)

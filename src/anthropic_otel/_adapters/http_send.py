@@ -6,7 +6,8 @@ failure of ours is never seen by the SDK, which would take it for a failed attem
 Which request is an attempt:
 
 - Within a call: one of the SDK's, or one that goes through the call's own HTTP client to the call's host. What else
-  goes to that host is none: credentials are fetched within a call, by a client of their own.
+  goes to that host is none, until the call's method has finished: credentials are fetched within a call, by a client of
+  their own. A task that was started within a call and outlives it sends what is none of the call's.
 - By a client that was named to `instrument` or `instrument_http_client`: every other one.
 - In an instrumented process: one of the SDK's, and without `sdk_only` one that has an `anthropic-version` header, which
   the Messages API asks of everybody.
@@ -170,7 +171,7 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
         to_the_api = request.url.host == running.call.invocation.address
         if of_sdk or (to_the_api and running.sends_by(http_client)):
             return running
-        if to_the_api:
+        if to_the_api and not running.finished:
             return None
     runtime = named.runtime_of(http_client)
     if runtime is None:
