@@ -425,6 +425,30 @@ def test_what_was_before_the_meter_provider_is_in_no_metric(sim: Simulator) -> N
     assert (result.stdout.strip(), result.stderr) == ("2 2 True", "")
 
 
+def test_a_stream_that_was_open_before_the_meter_provider_is_in_no_metric(sim: Simulator) -> None:
+    """Its end alone would be an attempt that has ended and never started."""
+    code = f"""
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        trace.set_tracer_provider(TracerProvider())
+        anthropic_otel.instrument()
+        client = anthropic.Anthropic(base_url={sim.base_url!r}, api_key={API_KEY!r})
+        stream = client.messages.create(**{request_of(stream=True)!r})
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader]))
+        call()
+        stream.close()
+        found = {{
+            metric.name.removeprefix("anthropic.client."): metric.data.data_points
+            for metric in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+        }}
+        ended = [sum(point.count for point in found[name]) for name in ("attempt.duration", "call.duration")]
+        print(found["attempt.started"][0].value, *ended)
+    """
+    result = _python(code, sim.base_url)
+    assert (result.stdout.strip(), result.stderr) == ("1 1 1", "")
+
+
 def test_telemetry_that_goes_nowhere_is_told_once(sim: Simulator) -> None:
     """One line, which says how to change it; and not before the first call."""
     code = """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class OtelAttemptRecorder(InTrace):
     """Records one attempt: its span, its metrics, and its log record if it fails."""
 
-    __slots__ = ("_counts_tokens", "_model", "_outer", "_owns_span", "_recorder", "_token", "headers")
+    __slots__ = ("_counts_tokens", "_measures", "_model", "_outer", "_owns_span", "_recorder", "_token", "headers")
 
     def __init__(self, recorder: OpenTelemetryRecorder, attempt: Attempt, call: OtelCallRecorder | None = None) -> None:
         self._recorder: Final = recorder
@@ -40,7 +40,8 @@ class OtelAttemptRecorder(InTrace):
         self._outer: Context | None = None
         self._enter(attempt, call)
         # Also if the above has failed: every attempt is counted when it ends, so it must be when it starts.
-        if recorder.metrics is not None:
+        self._measures: Final = recorder.metrics is not None and recorder.metrics.measures()
+        if self._measures and recorder.metrics is not None:
             recorder.metrics.attempt_started(attempt, self.exemplar)
 
     @guarded(None)
@@ -85,7 +86,7 @@ class OtelAttemptRecorder(InTrace):
     @guarded(None)
     def end(self, attempt: Attempt) -> None:
         try:
-            if self._recorder.metrics is not None:
+            if self._measures and self._recorder.metrics is not None:
                 self._recorder.metrics.attempt_ended(attempt, self.exemplar())
         finally:
             if self._owns_span and self.span is not None:

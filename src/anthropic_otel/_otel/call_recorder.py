@@ -29,6 +29,7 @@ class OtelCallRecorder(InTrace):
         "_attached",
         "_attempted",
         "_call_span",
+        "_measures",
         "_method_done",
         "_recorder",
         "_token",
@@ -43,6 +44,7 @@ class OtelCallRecorder(InTrace):
         self._recorder: Final = recorder
         self.invocation: Final[Invocation] = call.invocation
         self._method_done = self._attempted = False
+        self._measures: Final = recorder.metrics is not None and recorder.metrics.measures()
         self._wall: Final = call.wall
         self.parent = NOTHING
         self.span = self.span_context = None
@@ -141,7 +143,7 @@ class OtelCallRecorder(InTrace):
     @guarded(None)
     def end(self, call: Call) -> None:
         try:
-            if self._recorder.metrics is not None:
+            if self._measures and self._recorder.metrics is not None:
                 self._recorder.metrics.call_ended(call, self.exemplar())
         finally:
             if self._call_span is not None:

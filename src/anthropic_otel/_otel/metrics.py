@@ -81,8 +81,6 @@ class Metrics:
     @guarded(None)
     def attempt_started(self, attempt: Attempt, exemplar: Callable[[], Context]) -> None:
         """Counts an attempt that is about to be sent, and measures the backoff that ended with it."""
-        if not (self._set or self._is_set()):
-            return
         target = self._target(attempt.operation, attempt.request.target.address, attempt.model)
         self._started.add(target)
         retry = attempt.retry
@@ -92,9 +90,7 @@ class Metrics:
             self._delay.record(retry.delay / _SECOND, values, exemplar())
 
     def attempt_ended(self, attempt: Attempt, exemplar: Context) -> None:
-        """Measures an attempt that has ended."""
-        if not self._set:
-            return
+        """Measures an attempt that has ended, and was counted when it started."""
         status, cause, outcome = attempt.status, attempt.cause, attempt.outcome
         answered = status is not None and 200 <= status < 300
         target = self._target(attempt.operation, attempt.request.target.address, attempt.model, answered=answered)
@@ -116,8 +112,6 @@ class Metrics:
 
     def call_ended(self, call: Call, exemplar: Context) -> None:
         """Measures a call that has ended."""
-        if not (self._set or self._is_set()):
-            return
         error = call.api_error
         values = (
             *self._target(call.operation, call.address, call.invocation.model),
@@ -139,12 +133,21 @@ class Metrics:
     @guarded(None)
     def usage_sink(self, attempt: Attempt) -> Sink | None:
         """What counts the tokens of an attempt that has ended."""
-        return self._tokens.sink(attempt) if self._set or self._is_set() else None
+        return self._tokens.sink(attempt) if self.measures() else None
 
-    def _is_set(self) -> bool:
-        """Whether a provider has been set by now. Until then nothing is measured, so nothing may be counted."""
-        self._set = not providers.is_unset(metrics.get_meter_provider())
+    def measures(self) -> bool:
+        """Whether a provider has been set by now. Until then nothing is measured, so nothing may be counted.
+
+        Asked when a call or an attempt starts. What began before the provider was set is in no metric: its end alone
+        would be one more than have started.
+        """
+        if not self._set:
+            self._look_for_provider()
         return self._set
+
+    @guarded(None)
+    def _look_for_provider(self) -> None:
+        self._set = not providers.is_unset(metrics.get_meter_provider())
 
     # -- bounded values ------------------------------------------------------------------------------------------------
 
