@@ -1,4 +1,4 @@
-"""The simulator's own life: orders, weather, outages, load, and what it leaves behind."""
+"""The simulator's own life: queue, random mix, outages, load, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_redirect_takes_one_order(sim: Simulator) -> None:
     connection.close()
 
 
-def test_the_same_seed_brings_the_same_weather(sim: Simulator) -> None:
+def test_the_same_seed_brings_the_same_mix(sim: Simulator) -> None:
     """A mix is random by its seed alone, and waits until no order is left."""
     seen = []
     for seed in (7, 7, 8):

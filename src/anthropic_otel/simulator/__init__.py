@@ -1,30 +1,32 @@
-"""A server that speaks the Messages API, and a catalogue of everything that can go wrong on the way to it.
+"""A Messages API on loopback to test an app against, and a catalogue of the faults that it can make.
 
     from anthropic import Anthropic
     from anthropic_otel.simulator import Simulator
 
     with Simulator() as sim:
-        sim.play("http_529", "connection_reset", "ok")          # what the next three requests get; then all is well
+        sim.play("http_529", "connection_reset", "ok")          # what the next three requests get; later ones succeed
         client = Anthropic(base_url=sim.base_url, api_key="none")
         client.messages.create(...)                              # succeeds in its third attempt
         assert len(sim.requests) == 3
 
-The server is real: it listens on loopback, in a thread of its own, and its faults are the real thing (RST, FIN, TLS
-with a wrong certificate, a full backlog). `FAULTS` is the catalogue as data: each `Fault` says what the server does,
-what the client must be like for it to show, and what anthropic-otel reports of it.
+The server listens on a socket, in a thread of its own, and its faults are real ones: RST, FIN, TLS with a wrong
+certificate, a full backlog. `FAULTS` is the catalogue by name: each `Fault` says what the server does, how a client
+must be set up to meet it, and what anthropic-otel reports of it.
 
-Faults that strike once there is a request can be played on `base_url`, one by one (`play`) or as weather (`mix`). Those
-that strike before (a name that does not exist, a refused connection, TLS, proxies) have an address of their own:
+Faults that strike after a request has arrived can be made on `base_url`, in a given order (`play`) or at random
+(`mix`). Faults that strike before (a name that does not exist, a refused connection, TLS, proxies) need an address of
+their own:
 
     endpoint = sim.endpoint("tls_expired")                       # Endpoint(base_url, proxy, ca_file, needs)
 
-An endpoint makes its fault each time, and there is one for every fault of the catalogue. `refusing()` takes the whole
-server away for a while.
+An endpoint makes its fault for every request, and every fault of the catalogue has one. In the block of
+`with sim.refusing():` the server at `base_url` refuses connections.
 
-The API it speaks: Messages (JSON and streams, tools, structured outputs), token counting, models, message batches in
-outline; on Bedrock's and Vertex's paths too. Replies and ids follow from the requests and a seed.
+The simulator implements Messages (JSON and streams, tools, structured outputs), token counting, models and the outline
+of message batches, also on Bedrock's and Vertex's paths. Replies and ids depend only on the requests and a seed.
 
-Rate limits are told of in the API's headers. Limits that are given turn requests away, by a clock that can be given:
+Responses have the API's rate-limit headers. With `limits`, requests beyond a limit get a 429. `clock` replaces the
+server's clock:
 
     now = [1_800_000_000.0]
     sim = Simulator(limits=Limits(requests=5, input_tokens=10_000), clock=lambda: now[0])   # 6th at once: 429, in 12 s

@@ -73,7 +73,11 @@ def _list() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM and return the exit code."""
+    """Serves a simulated API until SIGINT or SIGTERM, and returns the process's exit code, which is 0.
+
+    Writes the base URL to standard output as its only line; with `--list`, writes the catalogue and returns at once.
+    Raises `OSError` if the port cannot be bound, and `SystemExit` for wrong arguments.
+    """
     options = _parser().parse_args(arguments)
     if options.list:
         _list()

@@ -1,8 +1,10 @@
-"""What the simulator can do to a request, as data.
+"""Actions: what the simulator can do with a request, as data.
 
-Rule: an action says what the server does, never how; it is a frozen value that can be compared, hashed and
-replaced field by field. `Action` is a closed union: `perform.py` carries out the first half of it (what can befall a
-request on any HTTP listener), `endpoints.py` the second half (what needs an address of its own).
+Rule: an action says what the server does, never how; it is a frozen value that can be compared, hashed and changed with
+`dataclasses.replace`.
+
+`Action` is a closed union. `perform.py` carries out `ExchangeAction`, which any HTTP listener can do; `endpoints.py`
+carries out `AddressAction`, which needs a listener or an address of its own.
 """
 
 from __future__ import annotations
@@ -17,12 +19,19 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
 def assert_never(value: NoReturn) -> NoReturn:
-    """Close a union: the type checker proves that this is never reached. Python 3.10 has none of its own."""
+    """Marks a branch that the type checker proves unreachable; raises `AssertionError` if it is reached.
+
+    Python 3.10 has no `typing.assert_never`.
+    """
     raise AssertionError(f"unhandled: {value!r}")
 
 
 class Encoding(str, Enum):
-    """How a body is encoded: only for a client that accepts it, but for the broken one, which is always sent."""
+    """The content encoding of a response body.
+
+    GZIP and DEFLATE are used only if the request accepts them, else IDENTITY. BROKEN_GZIP always declares gzip and
+    sends bytes that are not gzip.
+    """
 
     IDENTITY = "identity"
     GZIP = "gzip"
@@ -31,22 +40,22 @@ class Encoding(str, Enum):
 
 
 class Framing(str, Enum):
-    """How the end of a body is told to the client."""
+    """How a response tells the client where its body ends: by `content-length`, or by chunked transfer encoding."""
 
     LENGTH = "content-length"
     CHUNKED = "chunked"
 
 
 class Point(str, Enum):
-    """How far an exchange gets before it breaks."""
+    """How far a request and its response get before the exchange breaks."""
 
-    REQUEST = "the request head has come, its body has not been read"
-    HEADERS = "the whole request has come, nothing has been answered"
+    REQUEST = "the request's head has been read, its body has not"
+    HEADERS = "the whole request has been read, nothing has been sent"
     BODY = "the response's headers and a part of its body have been sent"
 
 
 class Ending(str, Enum):
-    """How an exchange or a handshake breaks."""
+    """How a connection, an exchange or a TLS handshake ends."""
 
     RESET = "a TCP RST"
     CLOSE = "a TCP FIN"
@@ -57,10 +66,13 @@ class Ending(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How a body travels: it never changes what the body says.
+    """How a body is sent; nothing here changes its decoded content.
 
-    `pace` is the pause before each event in seconds; `segment` the size of the TCP segments in bytes, 0 for one
-    segment an event; `pings` is how many `ping` events come before each delta of a stream.
+    - `encoding`: the content encoding.
+    - `newline`: the line ending of server-sent events.
+    - `pace`: seconds of pause before each event of a stream, or before another body.
+    - `segment`: the size of the TCP segments in bytes; 0 sends each event as a whole.
+    - `pings`: how many `ping` events are sent before each delta of a stream.
     """
 
     encoding: Encoding = Encoding.IDENTITY
@@ -74,9 +86,12 @@ class Delivery:
 class Reply:
     """A whole, well-formed HTTP response.
 
-    With neither `error_type` nor `body` it is what the API answers to that request, and `status` is the API's own.
-    With `error_type` it is the API's error body. With `body` it is that body, of that `content_type`. `headers` replace
-    those of the same name that would be sent. `request_id` False leaves out all headers that only the API itself sends.
+    - `error_type`: sends the API's error body, with this type, `message` and `error_code`.
+    - `body`: sends these bytes instead, with `content_type` (`None`: no such header). With neither `error_type` nor
+      `body`, the response is what the simulated API answers, and `status` is not used.
+    - `headers`: replace headers of the same name that would be sent.
+    - `request_id`: `False` leaves out the headers that only the API itself sends, the request id among them.
+    - `interim`: 1xx statuses to send before the response.
     """
 
     status: int = 200
@@ -91,7 +106,7 @@ class Reply:
     interim: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises `TypeError` or `ValueError` for what can be no response."""
+        """Raises `TypeError` or `ValueError` if `status`, `error_type`, `message` or `body` is not valid."""
         checks.whole("status", self.status, 200, 999)
         if not isinstance(self.error_type, (str, type(None))) or not isinstance(self.message, str):
             raise TypeError(f"error_type and message must be text, not {self.error_type!r} and {self.message!r}")
@@ -101,9 +116,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """A body that is exactly these bytes, whatever the request asked for; each item is an HTTP chunk of its own.
+    """A 200 response with exactly these bytes as its body, whatever was requested; each item is one HTTP chunk.
 
-    `content_type` `None` sends no such header. `ending` is what comes after them: CLEAN is the end that HTTP wants.
+    `content_type` `None` sends no such header. `ending` is how the body ends: CLEAN sends the last chunk, as HTTP
+    requires.
     """
 
     chunks: tuple[bytes, ...]
@@ -115,7 +131,7 @@ class Chunks:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """These bytes on the connection in the place of a response, and then `ending`."""
+    """Writes `data` to the connection in place of a response, then ends the connection as `ending` says."""
 
     data: bytes
     ending: Ending = Ending.CLOSE
@@ -123,10 +139,10 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """An exchange that breaks at `point`, in the way of `ending`.
+    """Breaks an exchange at `point`, in the manner of `ending`.
 
-    `after` counts the pieces of a body that are sent before: events of a stream, or halves of another body. `framing`
-    applies to other bodies than streams, which are always chunked.
+    For `Point.BODY`, `after` counts the pieces of the body that are sent first: events of a stream, or halves of any
+    other body. `framing` is that of a body that is no stream; streams are always chunked.
     """
 
     point: Point
@@ -137,9 +153,9 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """A stream that begins with status 200 and then has the API's `error` event, after `after` events.
+    """A stream with status 200 that ends in the API's `error` event, sent after `after` events of an ordinary reply.
 
-    A request that asks for no stream gets an ordinary reply: the API has no such thing for it.
+    A request without `"stream": true` gets an ordinary reply, because the API has error events in streams only.
     """
 
     error_type: str
@@ -150,42 +166,45 @@ class ErrorEvent:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """A 307 to the same server, `hops` times and then an ordinary reply. `hops` None redirects for ever."""
+    """Redirects (307) to the same server `hops` times, then gives an ordinary reply.
+
+    `hops` `None` redirects for ever.
+    """
 
     hops: int | None = 1
 
 
 class Place(Enum):
-    """Addresses at which nobody can be reached. But for the look-up of a name, nothing leaves the machine."""
+    """Addresses at which no server can be reached. Only the name look-up leaves this machine."""
 
     UNKNOWN_NAME = "a host name that does not exist"
-    REFUSED = "a port that nobody listens on"
-    UNREACHABLE = "an address that the kernel has no way to"
-    FULL_BACKLOG = "a listener that accepts nobody, its backlog full"
+    REFUSED = "a port that nothing listens on"
+    UNREACHABLE = "an address that the kernel has no route to"
+    FULL_BACKLOG = "a listener that accepts no connection and whose backlog is full"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A base URL at which no server answers."""
+    """A base URL at which no server can be reached."""
 
     place: Place
 
 
 class Certificate(Enum):
-    """The certificate that a TLS listener shows."""
+    """The certificate that a TLS listener presents."""
 
-    TRUSTED = "signed by the CA that the client is told to trust"
+    TRUSTED = "signed by the CA of `Endpoint.ca_file`"
     UNTRUSTED = "signed by a CA that the client does not know"
-    WRONG_HOST = "trusted, but for another host name"
-    EXPIRED = "trusted once, expired since"
-    NOT_YET = "trusted from tomorrow on"
+    WRONG_HOST = "signed by that CA, but for another host name"
+    EXPIRED = "signed by that CA, but expired"
+    NOT_YET = "signed by that CA, but valid from tomorrow on"
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """An https server, and what befalls requests that get through its handshake.
+    """An https listener with that certificate; `then` is the action for each request after its handshake.
 
-    `client_certificate` is whether it asks, within the handshake, for a certificate of the client's, which has none.
+    With `client_certificate` it demands a certificate from the client during the handshake.
     """
 
     certificate: Certificate
@@ -195,9 +214,10 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """An https address at which the TLS handshake goes no further than `ending`. GARBAGE is a plain HTTP server.
+    """An https address that breaks the TLS handshake in the manner of `ending`, after the ClientHello.
 
-    `alert` is the number of a fatal TLS alert that is sent before, as RFC 8446 has it.
+    GARBAGE answers as a plain HTTP server would. `alert`, if given, is the number (RFC 8446) of a fatal TLS alert that
+    is sent first.
     """
 
     ending: Ending
@@ -205,9 +225,9 @@ class Handshake:
 
 
 class ProxyAnswer(Enum):
-    """What a client meets that goes through the proxy."""
+    """What a client gets from the proxy in place of a connection to its target."""
 
-    REFUSED = "nobody listens at the proxy's address"
+    REFUSED = "nothing listens at the proxy's address"
     UNAUTHORIZED = "407 Proxy Authentication Required"
     FORBIDDEN = "403 Forbidden"
     BAD_GATEWAY = "502 Bad Gateway"
@@ -219,7 +239,10 @@ class ProxyAnswer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that does not let the client through. `scheme` is the proxy's, `target` that of the URL behind it."""
+    """A proxy that never connects the client to its target.
+
+    `scheme` is that of the proxy's URL; `target` is that of the base URL that the client asks the proxy for.
+    """
 
     answer: ProxyAnswer
     scheme: str = "http"
@@ -231,7 +254,10 @@ ExchangeAction: TypeAlias = Reply | Chunks | Raw | Cut | ErrorEvent | Redirect
 
 @dataclass(frozen=True, slots=True)
 class Detour:
-    """A redirect to another host or port, and what the client meets there. The redirect itself has a request id."""
+    """A redirect with `status` to another host or port, and what the client meets there (`to`).
+
+    The redirect's own response has the API's request id.
+    """
 
     to: Place | ExchangeAction
     status: int = 307

@@ -1,6 +1,6 @@
-"""What the API says to a request, before it becomes bytes: a JSON object, a stream of events, or an error.
+"""Answers: what the API says to a request, before it becomes bytes.
 
-Rule: an answer is a frozen value, and `Answer` is a closed union; `responses.py` turns it into a response.
+Rule: an answer is a frozen value, and `Answer` is a closed union; `responses.py` turns one into a response.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from anthropic_otel.simulator.wire import Json, Wire
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer that is one JSON object. `cost` is what the request takes of the rate limits."""
+    """An answer that is one JSON object. `cost` is what the request takes from the rate limits."""
 
     value: Json
     status: int = 200
@@ -26,7 +26,11 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """An answer that is a stream of events. `events` takes how many pings come before each delta."""
+    """An answer that is a stream of events, which `wire` encodes.
+
+    `events(pings)` yields the events, with `pings` `ping` events before each delta. `cost` is what the request takes
+    from the rate limits.
+    """
 
     events: Callable[[int], Iterator[Json]]
     wire: Wire
@@ -35,7 +39,10 @@ class Streamed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An answer that is an error of the API. A `cost` of `None` takes nothing, not even a request."""
+    """An answer that is an error of the API.
+
+    `cost` is what the request takes from the rate limits; `None` takes nothing, not even a request.
+    """
 
     status: int
     error_type: str

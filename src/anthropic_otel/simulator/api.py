@@ -1,4 +1,4 @@
-"""The API: which answer a request gets when nothing befalls it. Also the paths that other platforms have for it.
+"""The simulated API: decides the answer to a request that no fault befalls, on the API's and other platforms' paths.
 
 Rule: no sockets. A request comes in as a value, an answer goes out as a value; `perform.py` sends it.
 """
@@ -21,7 +21,13 @@ from anthropic_otel.simulator.wire import AwsEventStream, Json, ServerSentEvents
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it came: `target` with its query, `headers` in their order, `connection` counted from 1."""
+    """A request as the server received it.
+
+    - `target`: the path with its query, undecoded.
+    - `headers`: in their order; names are as the client wrote them.
+    - `body`: the bytes after the transfer encoding; empty until the body has been read.
+    - `connection`: the number of the connection that it came on, counted from 1 across all listeners.
+    """
 
     method: str
     target: str
@@ -30,7 +36,7 @@ class Received:
     connection: int
 
     def header(self, name: str) -> str:
-        """Return the value of the first header of that name, or an empty string."""
+        """Returns the value of the first header of that name, or an empty string. `name` must be lower case."""
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
@@ -42,14 +48,14 @@ _MODELS: Final = {
 _CREATED: Final = "2026-10-01T00:00:00Z"
 _BEDROCK: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>invoke|invoke-with-response-stream)")
 _MANAGED: Final = "/anthropic"
-"""What Mantle and Foundry have before the paths of the API itself."""
+"""The path prefix that Mantle and Foundry put before the API's own paths."""
 _VERTEX: Final = re.compile(
     r"(?:/v1)?/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>\w+)"
 )
 
 
 class Api:
-    """Answers requests. `words` is how long a reply in words is; a reply is streamed one word an event."""
+    """Answers requests as the Messages API does. `words` is the length of a reply; a stream has one event per word."""
 
     def __init__(self, ids: Ids, words: int) -> None:
         self._ids = ids
@@ -57,7 +63,7 @@ class Api:
         self._cache = usage.PromptCache()
 
     def answer(self, request: Received) -> Answer:
-        """Return the answer to the request; a request that the API would refuse is refused."""
+        """Returns the API's answer to the request; for a request that the API would refuse, a `Refused`."""
         try:
             path = unquote(urlsplit(request.target).path)
         except ValueError:
@@ -114,7 +120,7 @@ class Api:
         return Streamed(events, wire, cost)
 
     def _batches(self, request: Received, rest: str) -> Answer:
-        """Batches end at once and are not kept: any id is that of a batch that has ended."""
+        """Answers the paths of message batches, which are not stored: any id is that of a batch that has ended."""
         if request.method == "POST" and not rest:
             return Whole(_batch(self._ids.new("msgbatch")))
         if request.method == "GET" and not rest:

@@ -1,6 +1,6 @@
-"""Reads the JSON body of a request, and says in the API's words what is wrong with it.
+"""Reads the JSON body of a request, and checks it as the API does.
 
-Rule: whatever comes, it ends in a value of the right types or in a refusal of status 400. Nothing here raises.
+Rule: every body gives either a value of the right types or a `Refused` of status 400. Nothing here raises.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def body_of(body: bytes) -> Json | Refused:
-    """Return the JSON object of a request's body."""
+    """Returns the JSON object in a request's body, or the API's refusal if the bytes are not one."""
     try:
         value = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -33,7 +33,7 @@ def body_of(body: bytes) -> Json | Refused:
 
 
 def invalid(message: str) -> Refused:
-    """Return the refusal of a request that is malformed."""
+    """Returns a refusal with status 400 and type `invalid_request_error`."""
     return Refused(400, "invalid_request_error", message)
 
 
@@ -56,7 +56,7 @@ def _inside(value: object) -> Iterator[Any]:
 
 
 def _is_text(value: Json) -> bool:
-    """Return whether all strings are Unicode: JSON can spell half a surrogate pair, which no encoding has."""
+    """Returns whether all strings in `value` can be encoded: JSON can spell half of a surrogate pair, UTF-8 cannot."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -125,7 +125,7 @@ _OPTIONAL: Final[dict[str, tuple[Check, str]]] = {
 
 
 def refusal_of(body: Json) -> Refused | None:
-    """Return what the API has against a body of the Messages API, or `None`."""
+    """Returns the API's refusal of a Messages body with missing or wrongly typed fields, or `None` if it is valid."""
     for name, (is_valid, words) in _REQUIRED.items():
         if name not in body:
             return invalid(f"{name}: Field required")

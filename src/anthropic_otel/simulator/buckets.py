@@ -1,14 +1,14 @@
-"""Rate limits by the minute, as the API has them: token buckets that refill all the time, and their headers.
+"""Rate limits by the minute: token buckets that refill continuously, and the headers that report them.
 
-Rule: times are what the caller says they are; nothing here has a clock.
+Rule: nothing here has a clock; `now` is an argument, in seconds since the epoch.
 
-What the headers say is what recorded responses of the API say:
+The headers follow recorded responses of the API:
 
 - `reset` is when a bucket is *full* again, rounded down to a second, as seen when the request arrives. `Date` is taken
   when the response leaves, so in a healthy service `reset` is now or in the past.
-- Of tokens, `remaining` is rounded to thousands. A request may be turned away while some are left.
-- The kind `tokens` has the sum of both limits and remainders, and the earlier `reset`.
-- An account without a limit on requests is told of none.
+- `remaining` of tokens is rounded to thousands, so a request may be refused although some are left.
+- The kind `tokens` has the sums of the limits and remainders of both kinds, and the earlier `reset`.
+- An account without a limit on requests gets no headers of that kind.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MINUTE: Final = 60.0
 
 
 class Bucket:
-    """Holds `limit` and refills at `limit` a minute."""
+    """A token bucket that holds at most `limit`, refills at `limit` a minute, and starts full."""
 
     def __init__(self, limit: int, now: float) -> None:
         self.limit: Final = limit
@@ -32,35 +32,38 @@ class Bucket:
         self._at = now
 
     def level(self, now: float) -> float:
-        """Return what it holds. A clock that is set back adds nothing."""
+        """Returns what the bucket holds at `now`. A clock that is set back adds nothing."""
         self._level = min(self.limit, self._level + max(0.0, now - self._at) * self.limit / _MINUTE)
         self._at = now
         return self._level
 
     def take(self, amount: int, now: float) -> None:
-        """Take so much, or all that there is."""
+        """Takes `amount` from the bucket, or all that it holds if that is less."""
         self._level = max(0.0, self.level(now) - amount)
 
     def lacks(self, amount: int, now: float) -> bool:
-        """Return whether it holds less. A millionth counts as nothing, as levels are sums of fractions."""
+        """Returns whether the bucket holds less than `amount`. A millionth less is ignored, as levels are floats."""
         return self.level(now) < amount - 1e-6
 
     def seconds_to(self, amount: float, now: float) -> float:
-        """Return how long it takes to hold so much; for more than it can hold, how long until it is full."""
+        """Returns the seconds until the bucket holds `amount`; if it never can, the seconds until it is full.
+
+        A bucket with limit 0 always returns 60.
+        """
         missing = min(amount, self.limit) - self.level(now)
         return max(0.0, missing) * _MINUTE / self.limit if self.limit else _MINUTE
 
     def full_at(self, now: float) -> int:
-        """Return the second in which it is full again."""
+        """Returns the epoch second in which the bucket is full again, rounded down; `now` for a limit of 0."""
         return int(now + self.seconds_to(self.limit, now)) if self.limit else int(now)
 
 
 _Told = tuple[int, int, int]
-"""A limit, what is left of it, and when it is whole again."""
+"""The values of the headers of one limit: the limit, what remains of it, and the epoch second in which it is full."""
 
 
 class Buckets:
-    """Requests, input tokens and output tokens, each by the minute; and capacity of its own for some requests."""
+    """The per-minute limits of an account: requests, input and output tokens, and priority and fast capacity."""
 
     def __init__(self, limits: Limits, now: float) -> None:
         self._requests = _bucket(limits.requests, now)
@@ -69,7 +72,7 @@ class Buckets:
         self._fast = _pair(limits.fast, now)
 
     def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
-        """Return the limit that has room last, or `None`."""
+        """Returns the exceeded limit that takes longest to have room, or `None` if the request fits. Takes nothing."""
         wanted = [(self._requests, 1, "requests")]
         wanted += zip(self._tokens(cost), (cost.input, cost.output), ("input tokens", "output tokens"), strict=True)
         lacking = [
@@ -80,7 +83,11 @@ class Buckets:
         return max(lacking, key=lambda each: each.retry_after, default=None)
 
     def take(self, cost: Cost, now: float) -> None:
-        """Take a request, and its tokens from the capacity that they belong to."""
+        """Takes one request, and the tokens of `cost` from the capacity that they count against.
+
+        Fast requests use fast capacity, if the account has any, instead of the shared one. Priority requests use both
+        the priority and the shared capacity.
+        """
         amounts = (cost.input, cost.output)
         for pair in (self._tokens(cost), self._priority if cost.priority and not cost.fast else (None, None)):
             for bucket, amount in zip(pair, amounts, strict=True):
@@ -93,7 +100,10 @@ class Buckets:
         return self._fast if cost.fast and self._fast != (None, None) else self._shared
 
     def headers(self, cost: Cost, now: float) -> Headers:
-        """Return three headers of each kind that the account has."""
+        """Returns the `limit`, `remaining` and `reset` headers of each kind of limit that the account has.
+
+        Headers of priority and of fast capacity are included only if `cost` is of that kind.
+        """
         shared = [_thousands(bucket, now) for bucket in self._shared if bucket is not None]
         headers: Headers = ()
         if self._requests is not None:

@@ -1,7 +1,7 @@
-"""The certificates of TLS endpoints: a CA of the simulator's own, and one that nobody is told of.
+"""The certificates of TLS endpoints, issued by a CA of the simulator's own or by a CA that no client trusts.
 
-Rule: keys are made when they are first needed and never leave the simulator; the CA's certificate is a
-file for as long as the simulator lives.
+Rule: keys are made when they are first needed and stay in memory; the CA's certificate is a file for as long as the
+simulator runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HOST = "127.0.0.1"
 
 
 class Authority:
-    """Issues certificates. `close` removes its file."""
+    """Issues the certificates of TLS listeners. `close` removes the CA file that it may have written."""
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -31,14 +31,14 @@ class Authority:
 
     @cached_property
     def ca_file(self) -> str:
-        """The path of a PEM file with the certificate of the CA to trust."""
+        """The path of a PEM file with the CA certificate that a client has to trust; written at the first use."""
         self._folder = tempfile.TemporaryDirectory(prefix="anthropic-otel-simulator-")
         path = Path(self._folder.name, "ca.pem")
         self._ca.cert_pem.write_to_path(path)
         return str(path)
 
     def context(self, tls: Tls) -> ssl.SSLContext:
-        """Return the server's side of TLS as the action wants it."""
+        """Returns a server-side TLS context with the certificate that `tls` asks for, and its demand of a client's."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._issue(tls.certificate).configure_cert(context)
         if tls.client_certificate:
@@ -66,6 +66,6 @@ class Authority:
         return leaf
 
     def close(self) -> None:
-        """Remove the file of the CA's certificate."""
+        """Removes the file of the CA's certificate, if it was written."""
         if self._folder is not None:
             self._folder.cleanup()

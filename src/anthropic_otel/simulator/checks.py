@@ -1,7 +1,7 @@
-"""What a user gives the simulator, looked at before it is used: a wrong value fails where it was given.
+"""Checks the arguments that a user gives the simulator, so that a wrong value fails where it was given.
 
-Rule: the error names the argument, says what it must be, and quotes what it is. A wrong kind is a `TypeError`, a wrong
-value a `ValueError`.
+Rule: the error names the argument, says what it must be, and quotes its value. A wrong type raises `TypeError`, a wrong
+value `ValueError`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ import math
 from typing import Any, Final
 
 LARGEST: Final = 1_000_000
-"""The words of a reply, the bytes of memory that they take being some ten times as many."""
+"""The most words that a reply can have; each takes about ten bytes of memory."""
 
 
 def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
-    """The value, if it is a whole number within those bounds."""
+    """Returns `value` if it is an `int` from `least` to `most`; a bound of `None` is not checked.
+
+    Raises `TypeError` for another type (also `bool`), and `ValueError` for an `int` outside of the bounds. Both name
+    the argument by `name`.
+    """
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be a whole number, not {value!r}")
     if (least is not None and value < least) or (most is not None and value > most):
@@ -24,7 +28,11 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
 
 
 def number(name: str, value: Any) -> float:
-    """The value, if it is a number of at least 0 that has an end."""
+    """Returns `value` if it is a finite `int` or `float` of at least 0.
+
+    Raises `TypeError` for another type (also `bool`), and `ValueError` for a negative, infinite or NaN value. Both name
+    the argument by `name`.
+    """
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, not {value!r}")
     if not 0 <= value < math.inf:

@@ -1,6 +1,6 @@
-"""Addresses of their own, for faults that strike before there is an HTTP request: the other half of `Action`.
+"""Opens the listeners and addresses of faults that cannot be made on the simulator's plain listener.
 
-Rule: an endpoint makes its fault each time, whoever comes, and lives as long as its simulator.
+Rule: an endpoint makes its fault for every client and every request, and lives as long as its simulator.
 """
 
 from __future__ import annotations
@@ -41,10 +41,12 @@ _FILLERS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a fault is made, and how a client must be set up to meet it.
+    """Where a fault can be met, and how a client must be set up to meet it.
 
-    `proxy` is the URL of the proxy to use, if any; `ca_file` a PEM file with the CA to trust, if any; `needs` has
-    the rest.
+    - `base_url`: the base URL for the client.
+    - `proxy`: the URL of the proxy that it must use; `None` if none.
+    - `ca_file`: the path of a PEM file with the CA that it must trust; `None` if none.
+    - `needs`: timeouts and everything else that the client must be set to.
     """
 
     base_url: str
@@ -54,22 +56,25 @@ class Endpoint:
 
 
 class Host(Protocol):
-    """What endpoints need of the simulator that they are part of."""
+    """The part of the server that endpoints use."""
 
     authority: Authority
 
     async def listen(self, serve: Serve, certificate: Tls | None = None) -> Listener:
-        """Open a listener that lives as long as the simulator."""
+        """Opens a listener that lives as long as the server; with TLS if a certificate is given.
+
+        `serve` is called with each connection.
+        """
 
     def http(self, action: ExchangeAction) -> Serve:
-        """Return what serves HTTP, each request with that action."""
+        """Returns a function that serves HTTP on a connection and does `action` with each request."""
 
     def keep(self, sock: socket.socket) -> None:
-        """Close the socket when the simulator stops."""
+        """Takes ownership of a socket, which is closed when the server closes."""
 
 
 async def endpoint_for(fault: Fault, host: Host) -> Endpoint:
-    """Open what the fault needs and return how to get there."""
+    """Opens the listeners that the fault needs, and returns how a client gets to them."""
     action = fault.action
     match action:
         case Address():
@@ -82,7 +87,7 @@ async def endpoint_for(fault: Fault, host: Host) -> Endpoint:
             listener = await host.listen(_HandshakeServer(action))
             return Endpoint(_url("https", listener.port), needs=fault.needs)
         case Proxy():
-            target = f"{action.target}://{UNKNOWN_NAME}"  # a client that goes round its proxy meets another fault
+            target = f"{action.target}://{UNKNOWN_NAME}"  # a client that bypasses its proxy fails in another way
             return Endpoint(target, proxy=await _proxy(action, host), needs=fault.needs)
         case Detour():
             listener = await host.listen(host.http(await _detour(action, host)))
@@ -97,7 +102,7 @@ def _url(scheme: str, port: int, host: str = LOOPBACK) -> str:
 
 
 async def _detour(action: Detour, host: Host) -> Reply:
-    """Open what the redirect leads to and return the redirect."""
+    """Opens what the redirect leads to, and returns the redirect with its address in `location`."""
     if isinstance(action.to, Place):
         url = await _address(action.to, host)
     else:
@@ -121,14 +126,14 @@ async def _address(place: Place, host: Host) -> str:
 
 
 def _refused_port(host: Host) -> int:
-    """Return a port that is taken and that nobody listens on."""
+    """Returns a port that is reserved and that nothing listens on."""
     sock = bound()
     host.keep(sock)
     return port_of(sock)
 
 
 async def _full_port(host: Host) -> int:
-    """Return the port of a listener that accepts nobody and the backlog of which is full."""
+    """Returns the port of a listener that never accepts and whose backlog is full."""
     listener = bound()
     host.keep(listener)
     listener.listen(0)
@@ -138,12 +143,15 @@ async def _full_port(host: Host) -> int:
         filler.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             filler.connect(listener.getsockname())
-    await asyncio.sleep(0.05)  # the fillers' handshakes take their places
+    await asyncio.sleep(0.05)  # until the fillers' handshakes have filled the backlog
     return port_of(listener)
 
 
 class _HandshakeServer:
-    """Breaks a TLS handshake: takes the ClientHello (so that closing sends a FIN, not an RST), then does it."""
+    """Serves a connection by breaking its TLS handshake.
+
+    It first reads the ClientHello, because closing with unread data would send an RST in place of a FIN.
+    """
 
     def __init__(self, action: Handshake) -> None:
         self._ending, self._alert = action.ending, action.alert
@@ -168,7 +176,7 @@ async def _proxy(action: Proxy, host: Host) -> str:
 
 
 class _ProxyServer:
-    """Answers each client of a proxy in the same way, and closes."""
+    """Serves each connection as a proxy that gives the same answer, then closes it."""
 
     def __init__(self, answer: ProxyAnswer) -> None:
         self._answer = answer

@@ -1,6 +1,6 @@
-"""One connection to the server and one request on it: what an action is carried out with.
+"""A connection to the server (`Link`), and one request on it with its response (`Exchange`).
 
-Rule: it knows sockets and HTTP framing, never faults. HTTP is h11's business, but for bytes that break it.
+Rule: sockets and HTTP framing only, no faults. h11 does the HTTP, except for bytes that are to break it.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from anthropic_otel.simulator.wire import Json
 _READ: Final = 64 * 1024
 _MAX_HEAD: Final = 64 * 1024
 MAX_BODY: Final = 32 * 1024 * 1024
-"""The bytes that the API takes in a request."""
+"""The largest request body that the API accepts, in bytes."""
 _LINGER: Final = 5.0
 _LINGER_0: Final = struct.pack("ii", 1, 0)
 
 
 class Disconnected(Exception):
-    """The client has gone, or has been sent away: there is nothing more to do on this connection."""
+    """Raised to end the serving of a connection: the client has left, or the connection was broken on purpose."""
 
 
 @dataclass(slots=True)
 class Served:
-    """What the server saw of one request and did about it, up to now.
+    """What the server has seen of one request and sent back, up to now.
 
     - `whole_request`: the request's body has come to its end.
-    - `status`, `headers`: those of the response whose head was sent; `None` and empty without one.
+    - `status`, `headers`: of the response whose head was sent; `None` and empty if none was.
     - `whole_response`: the response was sent to its end.
     - `raw`: bytes were sent that are no part of a well-formed response.
-    - `client_left`: the client closed the connection, or broke it, before the server was done.
-    - `usage`: the usage that a client knows of what was sent, in the API's fields; `None` if it was told none.
-    - `over`: the server is done with the request: nothing here changes any more.
+    - `client_left`: the client closed or broke the connection before the server was done.
+    - `usage`: the token usage in the bytes that were sent, in the API's fields; `None` if there was none.
+    - `over`: the server is done with the request; no field changes any more.
     """
 
     request: Received
@@ -57,7 +57,10 @@ class Served:
 
 
 class TurnedDown(Exception):
-    """The request is not one that the API would see: its edge answers it with this error, and closes."""
+    """Raised for a request that never reaches the API: it is answered with this error, and its connection is closed.
+
+    Reasons are a body that is too large, a request that takes too long to arrive, or bytes that are not HTTP.
+    """
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -75,9 +78,11 @@ def _too_late() -> TurnedDown:
 
 
 class Link:
-    """A server-side connection: it can be written to in segments, held, closed (FIN) and reset (RST).
+    """The server's side of a connection, which can be written to, held open, closed (FIN) and reset (RST).
 
-    `written` counts the bytes that were sent. `client_left` is whether the client has closed it, or broken it.
+    - `written`: how many bytes were passed to `write`.
+    - `client_left`: whether the client has closed or broken the connection.
+    - `patience`: how many seconds a request may take to arrive; infinite by default.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -89,19 +94,25 @@ class Link:
         self.patience = math.inf
 
     def expect_the_rest(self) -> None:
-        """Begin to count the time that a request may take to arrive; harmless if it is counted already."""
+        """Starts the deadline for the rest of a request, `patience` seconds from now, unless it is running already.
+
+        When it expires, reads raise `TurnedDown` (408).
+        """
         if self._deadline is None and self.patience < math.inf:
             loop = asyncio.get_running_loop()
             self._deadline = loop.call_later(self.patience, self._reader.set_exception, _too_late())
 
     def expect_nothing(self) -> None:
-        """Stop to count: the request has come, or nothing of the next one has."""
+        """Cancels the deadline that `expect_the_rest` started, if any."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
     async def read(self) -> bytes:
-        """Return some bytes, or none at the end. A broken connection is at its end. Raises `TurnedDown` when late."""
+        """Returns the next bytes; empty once the client has closed or broken the connection (see `client_left`).
+
+        Raises `TurnedDown` if the request's deadline has passed.
+        """
         data = b""
         with contextlib.suppress(OSError):
             data = await self._reader.read(_READ)
@@ -109,7 +120,10 @@ class Link:
         return data
 
     async def write(self, data: bytes, segment: int = 0) -> None:
-        """Send the bytes, in TCP segments of that size if it is not 0. Raises `Disconnected` if the client has gone."""
+        """Sends the bytes, in TCP segments of `segment` bytes if that is not 0.
+
+        Raises `Disconnected` if the client has broken the connection.
+        """
         self.written += len(data)
         try:
             for start in range(0, len(data), segment or len(data) or 1):
@@ -122,12 +136,15 @@ class Link:
             raise Disconnected from None
 
     async def hold(self) -> None:
-        """Keep the connection open and silent until the client closes it."""
+        """Reads and discards until the client closes the connection; sends nothing."""
         while await self.read():
             pass
 
     async def linger(self) -> None:
-        """Say that nothing more is sent, and throw away what still comes: an unread rest would reset the connection."""
+        """Sends a FIN, then discards what the client still sends until it closes, for 5 seconds at most.
+
+        Closing while unread bytes are left would send an RST, and the client might lose the response. Never raises.
+        """
         self.expect_nothing()
         with contextlib.suppress(OSError, asyncio.TimeoutError, TurnedDown):
             if self._writer.can_write_eof():
@@ -135,18 +152,18 @@ class Link:
             await asyncio.wait_for(self.hold(), _LINGER)
 
     async def settle(self) -> None:
-        """Give the client time to read what has been written before it meets what follows."""
+        """Waits 20 ms, so that the client can read what was written before the connection breaks."""
         await asyncio.sleep(0.02)
 
     async def close(self) -> None:
-        """Close it in order: what has been written arrives, then a FIN. Never raises."""
+        """Closes the connection after everything written was sent: a FIN. Never raises."""
         self.expect_nothing()
         with contextlib.suppress(OSError):
             self._writer.close()
             await self._writer.wait_closed()
 
     async def reset(self) -> None:
-        """Break it: an RST instead of a FIN, after what has been written."""
+        """Closes the connection with an RST, after a pause in which the client can read what was written."""
         await self.settle()
         raw: socket.socket | None = self._writer.get_extra_info("socket")
         if raw is not None:
@@ -155,12 +172,17 @@ class Link:
         self._writer.transport.abort()
 
     def abort(self) -> None:
-        """Let go of it at once. Never raises."""
+        """Closes the connection at once, without sending what is still buffered. Never raises."""
         self._writer.transport.abort()
 
 
 class Exchange:
-    """A request that has come on a connection, and the response to it. `served` says how far it has come."""
+    """A request that has arrived on a connection, and the response to it.
+
+    - `request`: the request; its body is empty until `read_body`.
+    - `number`: the number of the connection, counted from 1.
+    - `served`: what has been received and sent so far.
+    """
 
     def __init__(self, link: Link, http: h11.Connection, head: h11.Request, number: int) -> None:
         self.link = link
@@ -178,7 +200,11 @@ class Exchange:
         return Received(head.method.decode(), head.target.decode("latin-1"), headers, body, self.number)
 
     async def read_body(self) -> None:
-        """Read the request's body, which `request` has from then on. Raises `TurnedDown` if it is too large or late."""
+        """Reads the request's body, and replaces `request` by one that has it.
+
+        Raises `TurnedDown` if the body is larger than 32 MB or does not arrive in time, `Disconnected` if it ends too
+        early.
+        """
         if int(self.request.header("content-length") or 0) > MAX_BODY:
             raise _too_large()
         if self._http.they_are_waiting_for_100_continue:
@@ -195,7 +221,7 @@ class Exchange:
         self.served.whole_request = True
 
     def over(self) -> None:
-        """Complete `served`: the server is done with the request."""
+        """Sets the last fields of `served` and marks it as over."""
         self.served.raw = self.link.written > self._raw_from
         self.served.client_left = self.link.client_left
         self.served.over = True
@@ -206,28 +232,32 @@ class Exchange:
         await self.link.write(data, segment)
 
     async def begin(self, status: int, headers: Headers, segment: int = 0) -> None:
-        """Send the response's head. `headers` say how the body is framed."""
+        """Sends the status line and headers of the response; `headers` must say how the body is framed."""
         self.served.status, self.served.headers = status, headers
         await self._send(h11.Response(status_code=status, headers=list(headers), reason=_reason(status)), segment)
 
     async def inform(self, status: int) -> None:
-        """Send a response of 1xx, after which another one follows."""
+        """Sends an interim response; `status` is a 1xx. The final response follows."""
         await self._send(h11.InformationalResponse(status_code=status, headers=[], reason=_reason(status)))
 
     async def send(self, data: bytes, segment: int = 0) -> None:
-        """Send a part of the response's body; a response to HEAD has none."""
+        """Sends a part of the response's body. Does nothing in the response to a HEAD."""
         if self._head.method == b"HEAD":
             return
         await self._send(h11.Data(data=data), segment)
 
     async def end(self, segment: int = 0) -> None:
-        """Send the end of the response."""
+        """Sends the end of the response's body, and marks the response as whole."""
         await self._send(h11.EndOfMessage(), segment)
         self.served.whole_response = True
 
 
 async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.PAUSED]:
-    """Return h11's next event, with as many reads as it takes. Raises `h11.RemoteProtocolError`, `TurnedDown`."""
+    """Returns h11's next event, reading from the connection as often as that takes.
+
+    Starts the request's deadline with the first bytes. Raises `h11.RemoteProtocolError` for bytes that are not HTTP,
+    and `TurnedDown` if the deadline has passed.
+    """
     while (event := http.next_event()) is h11.NEED_DATA:
         data = await link.read()
         link.expect_the_rest()
@@ -236,7 +266,7 @@ async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.P
 
 
 def server_side() -> h11.Connection:
-    """Return the HTTP state of a new connection."""
+    """Returns a new h11 connection in the role of the server."""
     return h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
 
 

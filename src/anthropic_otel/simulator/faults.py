@@ -1,7 +1,7 @@
-"""What a fault is: an action of the server, what the client has to be like, and what the library must report.
+"""Faults: an action of the server, what the client has to be set to, and what the library must report of it.
 
-Rule: a fault is a plain value. Whoever wants another one makes it with `dataclasses.replace` or anew, and
-gives it to the simulator as it gives one of the catalogue.
+Rule: a fault is a plain value. A user makes another with `dataclasses.replace` or anew, and the simulator takes it as
+it takes one of the catalogue.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ HTTPX: Final = "httpx"
 HTTPX2: Final = "httpx2"
 AIOHTTP: Final = "aiohttp"
 STACKS: Final = frozenset({HTTPX, HTTPX2, AIOHTTP})
-"""The HTTP stacks that the SDK can be given: its own of either generation, and aiohttp under it."""
+"""The HTTP libraries that the SDK can run on: httpx, httpx2, or aiohttp under httpx's interface."""
 
 
 class Where(str, Enum):
-    """Where in an attempt a fault strikes. The value is what documents say."""
+    """Where in an attempt a fault strikes. Documents print the value."""
 
     NOWHERE = "nowhere"
     CONNECT = "connect"
@@ -34,12 +34,17 @@ class Where(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a client must be set to for the fault to show (soon). Timeouts are in seconds; `None` and 0: no need.
+    """How a client must be set up to meet a fault, and to meet it soon. `None`, 0 and `False`: nothing is needed.
 
-    `busy_connections` is how many requests to the same endpoint must be under way already; `request_bytes` how large
-    the request's body must be; `ca` whether the client must trust `Endpoint.ca_file`; `proxy` the scheme of the proxy
-    that it must use; `follow_redirects` whether it must follow them, as the SDK's clients do. `sdk` is the class of the
-    SDK that the client must be of, such as `AnthropicBedrock`, for what only a client that decodes events can meet.
+    - `connect_timeout`, `read_timeout`, `write_timeout`, `pool_timeout`: in seconds.
+    - `max_connections`: the size of the client's connection pool.
+    - `busy_connections`: how many requests to the same endpoint must be under way already.
+    - `request_bytes`: how large the request's body must be.
+    - `ca`: whether the client must trust `Endpoint.ca_file`.
+    - `proxy`: the URL scheme of the proxy that it must use.
+    - `follow_redirects`: whether it must follow redirects, as the SDK's clients do by default.
+    - `sdk`: the SDK class that the client must be of, such as `AnthropicBedrock`, if only a client that decodes events
+      can meet the fault.
     """
 
     connect_timeout: float | None = None
@@ -60,21 +65,23 @@ NO_NEEDS: Final = Needs()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that can befall an attempt, and what an observer has to say about it.
+    """One thing that can happen to an attempt, and what the library has to report of it.
 
-    - `error_type`, `cause`, `phase`, `outcome`: what the library reports. `None`: the attribute is absent.
+    - `where`: where in an attempt it strikes; `action`: what the server does.
+    - `error_type`, `cause`, `phase`, `outcome`: what the library reports; `None`: the attribute is absent.
     - `status`: the HTTP status that the client sees; `None` when no response reaches it.
-    - `errno`: the operating system's or the resolver's errors, by name, one of which is in the exception chain on
-      Linux; empty: none is.
-    - `retried`: whether the SDK tries again, given that it may.
-    - `request_id`: whether a response with a request id reaches the client.
-    - `complete`: whether the end event of a stream came, where it did although the stream failed.
-    - `retry_after`: whether the server decides the backoff, where its headers alone do not say so.
-    - `response_id`: the id of an edge or a platform that a response without a request id has.
-    - `api_error`: the API's own type of the error and its `error_code`, of a body that the app reads.
-    - `server_duration`: the seconds that the API took, by a header.
-    - `stream`: `True` for requests with `stream=True` only, `False` for others only, `None` for both.
-    - `applies_to`: the HTTP stacks that can meet it and tell it apart.
+    - `errno`: names of operating system or resolver errors. On Linux one of them is in the exception chain; empty:
+      none.
+    - `retried`: whether the SDK retries the attempt, if it has retries left.
+    - `request_id`: whether a response with a request id of the API reaches the client.
+    - `complete`: for a stream that fails, whether its end event arrived; `None`: not stated.
+    - `retry_after`: whether the server decides the backoff; `None`: the response's headers say so by themselves.
+    - `response_id`: the id that a gateway or platform gave a response that has no request id.
+    - `api_error`: the `type` and the `error_code` in an error body that the app reads.
+    - `server_duration`: the seconds that the API took, by a response header.
+    - `stream`: `True`: only requests with `stream=True` can meet it; `False`: only others; `None`: both.
+    - `applies_to`: the HTTP stacks on which it can be met and told from other faults.
+    - `needs`: what the client must be set to.
     """
 
     name: str
@@ -100,12 +107,12 @@ class Fault:
 
     @property
     def cause_word(self) -> str | None:
-        """The cause as a plain string, also where the schema does not have it yet."""
+        """The cause as a plain string; `None` if the fault has no cause."""
         return self.cause.value if isinstance(self.cause, NetworkCause) else self.cause
 
     @property
     def own_address(self) -> bool:
-        """Whether only `Simulator.endpoint` can make it, because it begins before there is an HTTP request."""
+        """Whether the fault needs `Simulator.endpoint`, because it strikes before the plain listener has a request."""
         return isinstance(self.action, Address | Tls | Handshake | Proxy | Detour)
 
 
@@ -124,7 +131,11 @@ def network(
     applies_to: frozenset[str] = STACKS,
     needs: Needs = NO_NEEDS,
 ) -> Fault:
-    """A fault of the network: its cause is its error type, and a response has a request id if there is one at all."""
+    """Returns a network fault: a failed attempt whose cause is also its error type.
+
+    `status` is that of the response whose headers arrived before the failure; `None` if none did. A response has a
+    request id.
+    """
     return Fault(
         name=name,
         description=description,
@@ -160,7 +171,10 @@ def answered(
     applies_to: frozenset[str] = STACKS,
     needs: Needs = NO_NEEDS,
 ) -> Fault:
-    """A response that the network has brought whole: it has no cause. Without an error type it is no fault at all."""
+    """Returns a fault that is a whole response, so that it has no cause and no phase.
+
+    `error_type` `None` makes an attempt that completes.
+    """
     return Fault(
         name=name,
         description=description,
@@ -182,7 +196,7 @@ def answered(
 
 
 def refused(name: str, description: str, reply: Reply, *, retried: bool, needs: Needs = NO_NEEDS) -> Fault:
-    """A whole response with a status that the SDK raises for."""
+    """Returns a fault that is a whole response with a status that the SDK raises for; the status is its error type."""
     return answered(
         name,
         description,

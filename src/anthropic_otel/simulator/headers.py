@@ -1,6 +1,6 @@
-"""The API's response headers, but for those of rate limits: the date, request ids, the organization, the edge's.
+"""The API's response headers except those of rate limits: date, request id, organization, and those of its edge.
 
-Rule: everything follows from the seed and the order of the responses, but for the date, so that a run can be repeated.
+Rule: everything but the date depends only on the seed and the order of the responses, so that a run can be repeated.
 """
 
 from __future__ import annotations
@@ -16,24 +16,30 @@ _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 class Ids:
-    """Ids as the API makes them, such as `req_011CSHoEeqs5C35K2UUqR7Fy`: unique, and the same for the same seed."""
+    """Generates ids of the API's form, such as `req_011CSHoEeqs5C35K2UUqR7Fy`; the same seed gives the same sequence.
+
+    `organization` is the account's organization id.
+    """
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self.organization: Final = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def new(self, prefix: str) -> str:
-        """Return the next id with that prefix."""
+        """Returns a new id with that prefix."""
         return f"{prefix}_01" + "".join(self._random.choices(_ALPHABET, k=22))
 
 
 def common(now: float) -> Headers:
-    """Return the headers that every response has, whoever sends it. `now` is in seconds since the epoch."""
+    """Returns the headers of every response, also of those that are not the API's: `date`.
+
+    `now` is in epoch seconds.
+    """
     return (("date", formatdate(now, usegmt=True)),)
 
 
 def of_the_api(request_id: str, organization: str) -> Headers:
-    """Return the headers that only the API itself sends, and what its edge adds to them."""
+    """Returns the headers of responses that the API itself sends, with those that its edge adds."""
     return (
         ("request-id", request_id),
         ("anthropic-organization-id", organization),
@@ -46,6 +52,6 @@ def of_the_api(request_id: str, organization: str) -> Headers:
 
 
 def merge(headers: Headers, over: Headers) -> Headers:
-    """Return the headers with those of the second in the place of the first's of the same name."""
+    """Returns `headers` without those whose name is in `over`, followed by `over`. Names are compared without case."""
     names = {name.lower() for name, _ in over}
     return (*((name, value) for name, value in headers if name.lower() not in names), *over)

@@ -1,7 +1,7 @@
-"""How the simulator's commands end: by SIGINT or SIGTERM, in order.
+"""Ends the simulator's commands by SIGINT or SIGTERM, without a traceback.
 
-Rule: the handler raises and sets nothing. A handler runs in the middle of whatever the main thread does, and one
-that sets the event which that thread waits for may wait for the event's own lock, for ever.
+Rule: the signal handler only raises `KeyboardInterrupt`. A handler runs in the middle of the main thread's work; if it
+set an event that this thread waits for, it could block on the event's lock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within the block either signal ends the block, without an exception. Only for the main thread."""
+    """Runs its block until SIGINT or SIGTERM, which end it without an exception.
+
+    Call it in the main thread only. Replaces the handlers of both signals and does not restore them.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
@@ -22,5 +25,5 @@ def interruptible() -> Iterator[None]:
 
 
 def wait() -> None:
-    """Waits until the block of `interruptible` is ended."""
+    """Blocks until a signal ends the block of `interruptible`."""
     threading.Event().wait()

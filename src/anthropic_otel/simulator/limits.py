@@ -1,6 +1,6 @@
-"""Rate limits as facts: what an account may use, what a request takes, and why it is turned away.
+"""Rate limits as data: what an account may use, what a request costs, and why a request is refused.
 
-Rule: a fact is a frozen value; what it does to the next request is the business of `ratelimits.py`.
+Rule: these are frozen values; `ratelimits.py` applies them to requests.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from anthropic_otel.simulator import checks
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an account may use in a minute. `None` is a limit that the account does not have, and is not told of.
+    """What an account may use per minute. `None`: the account has no such limit, and no headers report one.
 
-    `priority` and `fast` are the input and output tokens of capacity of its own: of the Priority Tier, and for requests
-    with `speed: "fast"`. `unified` are the tokens of a subscription in five hours and in seven days; they are told of,
-    and enforced, instead of everything else.
+    - `requests`, `input_tokens`, `output_tokens`: the shared limits.
+    - `priority`, `fast`: input and output tokens of separate capacity, for the Priority Tier and for requests with
+      `speed: "fast"`.
+    - `unified`: the tokens of a subscription in five hours and in seven days. If given, only these are enforced and
+      reported.
     """
 
     requests: int | None = 4_000
@@ -28,7 +30,7 @@ class Limits:
     unified: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Raises `TypeError` or `ValueError` for what can be no limit."""
+        """Raises `TypeError` or `ValueError` for a value that is no whole number of at least 0, or no pair of them."""
         for name in ("requests", "input_tokens", "output_tokens"):
             if (value := getattr(self, name)) is not None:
                 checks.whole(name, value, 0)
@@ -42,7 +44,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a request takes: one request and so many tokens. `fast` and `priority` say of which capacity."""
+    """What a request takes from the rate limits: one request, and its input and output tokens.
+
+    `fast` and `priority` say which capacity the tokens count against.
+    """
 
     input: int = 0
     output: int = 0
@@ -55,7 +60,7 @@ ONE_REQUEST: Final = Cost()
 
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
-    """A limit that a request would exceed, in the API's words, and the seconds until there is room for it."""
+    """Why a request is refused: the API's message, and in `retry_after` the seconds until there is room for it."""
 
     message: str
     retry_after: float

@@ -1,6 +1,6 @@
-"""Listeners: real sockets on loopback, and what serves the connections that come to them.
+"""Listeners: sockets on loopback, and what serves the connections that they accept.
 
-Rule: a connection belongs to its listener, and nothing outlives that.
+Rule: a connection belongs to its listener and is closed with it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ LOOPBACK: Final = "127.0.0.1"
 _BACKLOG: Final = 1024
 
 Serve: TypeAlias = Callable[[Link, int], Awaitable[None]]
-"""Serves a connection that has come, the number of which is the second argument."""
+"""Serves one accepted connection; the second argument is its number, counted from 1."""
 
 
 def bound(port: int = 0) -> socket.socket:
-    """Return a socket that has a port of loopback and does not listen: who connects to it is refused."""
+    """Returns a TCP socket that is bound to a port on loopback (0: a free one) and does not listen.
+
+    Clients that connect to it are refused. Raises `OSError` if the port is taken.
+    """
     # With its protocol named, as asyncio turns Nagle's delay off for such sockets only (40 ms a response).
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,13 +45,17 @@ def bound(port: int = 0) -> socket.socket:
 
 
 def port_of(sock: socket.socket) -> int:
-    """Return the port that the socket is bound to."""
+    """Returns the port that the socket is bound to."""
     port: int = sock.getsockname()[1]
     return port
 
 
 class Listener:
-    """A listener and the connections that it has accepted. `close` ends all of them; `port` is its for life."""
+    """A listening socket and the connections that it has accepted; `len()` of it is how many are open.
+
+    `serve` is called with each connection and its number, which `numbers` returns. The port is reserved at once, `port`
+    is its number, and it stays the same through `refuse` and `open`.
+    """
 
     def __init__(
         self, serve: Serve, numbers: Callable[[], int], tls: ssl.SSLContext | None = None, *, port: int = 0
@@ -62,21 +69,21 @@ class Listener:
         self._tasks: dict[asyncio.Task[None], Link] = {}
 
     def __len__(self) -> int:
-        """The number of its connections that are open."""
+        """Returns how many of the accepted connections are open."""
         return len(self._tasks)
 
     async def open(self) -> None:
-        """Begin to listen."""
+        """Starts to listen; also again after `refuse`."""
         sock, self._reserved = self._reserved, None
         self._server = await asyncio.start_server(self._accepted, sock=sock, ssl=self._tls, backlog=_BACKLOG)
 
     async def refuse(self) -> None:
-        """Stop to listen and drop every connection; the port stays reserved, so that `open` gets it again."""
+        """Stops listening and drops every connection; the port stays reserved, so that `open` gets it again."""
         await self.close()
         self._reserved = bound(self.port)
 
     async def close(self) -> None:
-        """Stop to listen and drop every connection."""
+        """Stops listening, drops every connection and releases the port."""
         if self._reserved is not None:
             self._reserved.close()
         if self._server is not None:
@@ -106,9 +113,10 @@ class Listener:
 
 
 class HttpConnection:
-    """Serves HTTP/1.1 on a connection, request after request, until something breaks it.
+    """Serves HTTP/1.1 on a connection, one request after another, until an action breaks it or the client leaves.
 
-    `patience` is how many seconds a request may take to arrive, once it has begun to.
+    `choose` returns the action for a request. `patience` is how many seconds a request may take to arrive after its
+    first bytes.
     """
 
     def __init__(self, choose: Callable[[Received], ExchangeAction], service: Service, patience: float) -> None:
@@ -117,7 +125,10 @@ class HttpConnection:
         self._patience = patience
 
     async def __call__(self, link: Link, number: int) -> None:
-        """Serve it. Raises `Disconnected` when there is nothing more to do on it."""
+        """Serves the connection; returns or raises `Disconnected` when nothing more can be done on it.
+
+        A request that is late, too large or not HTTP gets an error response, and no further request is read.
+        """
         http = server_side()
         link.patience = self._patience
         try:
@@ -145,7 +156,7 @@ def _not_http(status: int) -> TurnedDown:
 
 
 async def _turn_down(link: Link, reason: TurnedDown) -> None:
-    """Answer a request that has not been read to its end, and leave it at that."""
+    """Sends the error response to a request that was not read to its end, then closes the sending side."""
     body = to_json(error_body(reason.error_type, reason.message))
     head = (
         f"HTTP/1.1 {reason.status} {HTTPStatus(reason.status).phrase}\r\ncontent-type: application/json\r\n"

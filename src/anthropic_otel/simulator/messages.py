@@ -1,7 +1,7 @@
-"""What the model says: a `Message` for a Messages request, whole and as the events of a stream.
+"""Makes the model's reply to a Messages request, as a whole message and as the events of a stream.
 
-Rule: a message is a plain function of the request and the number of words it is asked for, so that a run
-can be repeated. Offered tools, it uses the first; given a tool's result, it answers in words.
+Rule: a message depends only on the request and on the number of words, so that a run can be repeated. A request with
+tools gets a use of one of them; a request that ends in a tool's result gets words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 
 
 def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Json) -> Json:
-    """Return the whole message that answers the request. `prompt` is what the cache says of it."""
+    """Returns the whole message that answers the request.
+
+    `words` is the length of a text reply; `prompt` is the part of `usage` that `PromptCache.usage` returned.
+    """
     content, stop_reason, output_tokens = _content(request, words, tool_id)
     return {
         "id": message_id,
@@ -35,7 +38,10 @@ def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Js
 
 
 def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
-    """Yield the events that stream that message; `pings` more `ping` events before each delta."""
+    """Yields the events of a stream of the message `whole`, with `pings` additional `ping` events before each delta.
+
+    `prompt` is the part of `usage` that `PromptCache.usage` returned.
+    """
     begun: Json = {"content": [], "stop_reason": None, "usage": usage.at_start(whole["usage"], prompt)}
     yield {"type": "message_start", "message": whole | begun}
     for index, block in enumerate(whole["content"]):
@@ -55,7 +61,7 @@ def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
 
 
 def _before(request: Json, tool_id: str) -> Iterator[Json]:
-    """The blocks before the one that answers: what was compacted, thought and searched for."""
+    """Yields the content blocks before the reply: compaction, thinking and web search, as the request asks."""
     if usage.compacts(request):
         yield {"type": "compaction", "content": "What was said before.", "encrypted_content": None}
     if usage.thinks(request):
@@ -67,7 +73,7 @@ def _before(request: Json, tool_id: str) -> Iterator[Json]:
 
 
 def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
-    """Return the one content block, the stop reason, and how many tokens it took. A word is a token."""
+    """Returns the reply's content block, the stop reason, and the output tokens. A word counts as a token."""
     if tool := _wanted_tool(request):
         block = {"type": "tool_use", "id": tool_id, "name": tool["name"], "input": sample(tool["input_schema"])}
         return block, "tool_use", 1 + len(to_json(block["input"])) // 4
@@ -80,7 +86,10 @@ def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
 
 
 def _wanted_tool(request: Json) -> Json | None:
-    """Return the tool to use: the one that must be used, else the first, unless the last message is a result."""
+    """Returns the tool that the reply uses: the one that `tool_choice` names, else the first one with a schema.
+
+    `None` if the request has no such tool, forbids tools, or ends in a tool's result.
+    """
     choice: Json = request.get("tool_choice") or {}
     tools = [tool for tool in request.get("tools") or () if "input_schema" in tool]
     if not tools or choice.get("type") == "none" or _has_result(request):
@@ -95,7 +104,7 @@ def _has_result(request: Json) -> bool:
 
 
 def _wanted_schema(request: Json) -> Json | None:
-    """Return the schema that a structured output must have, in its present or its former place."""
+    """Returns the schema of a structured output, from `output_config` or the older `output_format`, or `None`."""
     wanted: Json = (request.get("output_config") or {}).get("format") or request.get("output_format") or {}
     return wanted.get("schema")
 
@@ -107,7 +116,7 @@ _EMPTY: Final[dict[str, Json]] = {
     "tool_use": {"input": {}},
     "server_tool_use": {"input": {}},
 }
-"""How a block begins in a stream, by its type; the result of a server's tool comes as a whole."""
+"""The fields of a block that are empty in `content_block_start`, by its type; others are sent as a whole."""
 
 
 def _opened(block: Json) -> Json:

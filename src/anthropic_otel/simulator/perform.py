@@ -1,7 +1,7 @@
-"""Carries out what befalls a request: the half of `Action` that any HTTP listener can do.
+"""Carries out an `ExchangeAction` on a request.
 
-Rule: a function for each action, closed by `assert_never`; after a break nothing more is sent, and the
-caller learns of it by `Disconnected`.
+Rule: one function per action, closed by `assert_never`. A connection that was broken raises `Disconnected`, and nothing
+more is sent on it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ _REDIRECTED: Final = re.compile(r"/redirected/(?P<hops>[0-9]{1,9}|for-ever)(?P<t
 
 
 def redirected(target: str) -> tuple[Redirect | Reply | None, str]:
-    """Return what befalls a target that a redirect of ours led to (else `None`), and the target that it stands for."""
+    """Returns the action for a target that a `Redirect` led to, and the target before all redirects.
+
+    The action is `None` for any other target.
+    """
     match = _REDIRECTED.fullmatch(target)
     if match is None:
         return None, target
@@ -47,7 +50,11 @@ def redirected(target: str) -> tuple[Redirect | Reply | None, str]:
 
 
 async def perform(exchange: Exchange, action: ExchangeAction, service: Service) -> None:
-    """Do that to the exchange. Raises `Disconnected` if nothing more can be done on its connection."""
+    """Carries out the action on the exchange, and enters the request into the record.
+
+    Raises `Disconnected` if nothing more can be done on the connection, `TurnedDown` for a request that is too large or
+    late.
+    """
     if isinstance(action, Cut) and action.point is Point.REQUEST:
         service.received(exchange.served)
         await _end_unread(exchange.link, action.ending)
@@ -87,7 +94,7 @@ async def _send_chunks(exchange: Exchange, action: Chunks, service: Service) -> 
 
 
 def _ordinary(exchange: Exchange, reply: Reply, service: Service) -> Response:
-    """Return the response that a reply stands for: its own, or what the API says."""
+    """Returns the response of a `Reply`: the one that it describes, or else the API's answer to the request."""
     if reply.error_type is not None or reply.body is not None:
         refused = Refused(reply.status, reply.error_type or "", reply.message)
         return responses.of_whole(refused, reply, exchange.request, service)
@@ -140,7 +147,11 @@ def _breakable(exchange: Exchange, action: Cut, service: Service) -> Response:
 
 
 async def end(link: Link, ending: Ending) -> None:
-    """Break the connection like that. Always raises `Disconnected`."""
+    """Ends the connection in the manner of `ending`. Always raises `Disconnected`.
+
+    RESET and GARBAGE act here; STALL returns only when the client closes. CLOSE and CLEAN leave the FIN to the
+    listener.
+    """
     match ending:
         case Ending.RESET:
             await link.reset()
@@ -157,7 +168,10 @@ async def end(link: Link, ending: Ending) -> None:
 
 
 async def _end_unread(link: Link, ending: Ending) -> None:
-    """Break the connection while the client still sends. Who does not read cannot see it go: hence the limit."""
+    """Ends the connection while the client still sends its request. Always raises `Disconnected`.
+
+    A server that does not read cannot notice that the client leaves, so STALL resets the connection after a second.
+    """
     if ending is Ending.STALL:
         await asyncio.sleep(_UNREAD_SECONDS)
         ending = Ending.RESET

@@ -1,6 +1,6 @@
-"""The rate limits of a subscription, and the `anthropic-ratelimit-unified-*` headers that tell of them.
+"""The rate limits of a subscription, and the `anthropic-ratelimit-unified-*` headers that report them.
 
-Rule: times are what the caller says they are; nothing here has a clock.
+Rule: nothing here has a clock; `now` is an argument, in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from anthropic_otel.simulator.limits import Cost, TurnedAway
 
 
 class Plan:
-    """A subscription: tokens in five hours and in seven days, in windows that begin with the first request in them."""
+    """The limits of a subscription: tokens in five hours and in seven days.
+
+    A window begins with the first request after the last one ended.
+    """
 
     _WINDOWS: Final = (("5h", "five_hour", 5 * 3600), ("7d", "seven_day", 7 * 86_400))
 
@@ -22,7 +25,10 @@ class Plan:
         self._resets = [now, now]
 
     def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
-        """Return the window that is used up and ends last, or `None`. The request that exceeds a window passes."""
+        """Returns the used-up window that ends last, or `None` if there is none. Takes nothing.
+
+        A request is admitted while any tokens are left, even if it then exceeds the window.
+        """
         self._renew(now)
         spent = [reset for used, limit, reset in self._rows() if used >= limit]
         if not spent:
@@ -31,12 +37,12 @@ class Plan:
         return TurnedAway(words, max(spent) - now)
 
     def take(self, cost: Cost, now: float) -> None:
-        """Add the tokens to both windows."""
+        """Adds the tokens of `cost` to both windows."""
         self._renew(now)
         self._used = [used + cost.input + cost.output for used in self._used]
 
     def headers(self, cost: Cost, now: float) -> Headers:
-        """Return the state of each window, and of the one that is nearest to its end."""
+        """Returns headers with the state of each window, and which window is used most. `cost` is not used."""
         self._renew(now)
         shares = [used / max(1, limit) for used, limit, _ in self._rows()]
         worst = shares.index(max(shares))

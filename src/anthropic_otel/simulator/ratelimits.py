@@ -1,6 +1,6 @@
-"""The rate limits of the simulated account: whether a request may pass, and what its response tells of them.
+"""The rate limits of the simulated account: whether a request is admitted, and the headers of its response.
 
-Rule: everything follows from the clock that is given and the order of the requests. Nothing sleeps.
+Rule: everything depends on the given clock and the order of the requests. Nothing sleeps.
 """
 
 from __future__ import annotations
@@ -16,20 +16,24 @@ from anthropic_otel.simulator.plan import Plan
 
 
 class Allowance(Protocol):
-    """One scheme of limits: buckets by the minute, or the windows of a subscription."""
+    """A scheme of limits: buckets by the minute, or the windows of a subscription."""
 
     def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
-        """Return the limit that the request would exceed, or `None`."""
+        """Returns the limit that the request would exceed, or `None` if it fits. Takes nothing."""
 
     def take(self, cost: Cost, now: float) -> None:
-        """Take what the request costs, down to nothing."""
+        """Takes what the request costs, or what is left if that is less."""
 
     def headers(self, cost: Cost, now: float) -> Headers:
-        """Return the headers of a response to such a request."""
+        """Returns the rate-limit headers of a response to a request of that cost."""
 
 
 class RateLimits:
-    """The limits of the simulated account. They are enforced if they were given, else only told."""
+    """The limits of the simulated account.
+
+    `limits` are enforced; `None` reports default limits in headers and enforces nothing. `clock` returns seconds since
+    the epoch.
+    """
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> None:
         self.clock: Final = clock
@@ -39,11 +43,11 @@ class RateLimits:
         self._allowance: Allowance = Plan(limits.unified, now) if limits.unified else Buckets(limits, now)
 
     def turned_away(self, cost: Cost) -> TurnedAway | None:
-        """Return the limit that the request would exceed, or `None` if it may pass."""
+        """Returns the limit that the request would exceed, or `None` if it is admitted. Takes nothing."""
         return self._allowance.turned_away(cost, self.clock()) if self._enforced else None
 
     def spend(self, cost: Cost | None) -> Headers:
-        """Take what a request costs (`None`: it was turned away) and return the headers that tell what is left."""
+        """Takes what a request costs, and returns the rate-limit headers of its response. `None` takes nothing."""
         now = self.clock()
         if cost is not None:
             self._allowance.take(cost, now)

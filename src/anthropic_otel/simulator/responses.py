@@ -1,6 +1,6 @@
-"""Turns an answer into an HTTP response: a status, headers, and the encoded pieces of a body.
+"""Turns an answer of the API into an HTTP response: a status, headers, and the encoded pieces of a body.
 
-Rule: a response is made lazily and sent piece by piece, so that a fault can strike between any two.
+Rule: a body is made lazily and sent piece by piece, so that a fault can strike between any two pieces.
 """
 
 from __future__ import annotations
@@ -22,30 +22,38 @@ from anthropic_otel.simulator.wire import Json, accepted, encoded, error_body, t
 
 
 class Service(Protocol):
-    """What an exchange needs of the simulator that it is part of."""
+    """The part of the server that exchanges use."""
 
     def received(self, served: Served) -> None:
-        """Enter a request into the record, which is told further by `served` itself."""
+        """Adds a request to the record. The exchange goes on to update `served`."""
 
     def answer(self, request: Received) -> Answer:
-        """Return what the API says to the request."""
+        """Returns the API's answer to the request."""
 
     def issue(self, cost: Cost | None) -> tuple[str, Headers]:
-        """Return a new request id, and with it the API's own headers. `None` takes nothing of the rate limits."""
+        """Returns a new request id, and the headers that only the API sends, with those of rate limits.
+
+        Takes `cost` from the rate limits; `None` takes nothing.
+        """
 
     def now(self) -> float:
-        """Return the time that the server has, in seconds since the epoch."""
+        """Returns the server's time, in seconds since the epoch."""
 
     async def before_headers(self) -> None:
-        """Wait as long as the simulated API takes before its response."""
+        """Waits as long as the simulated API takes before its response."""
 
     async def between_events(self) -> None:
-        """Wait as long as the simulated API takes before an event of a stream."""
+        """Waits as long as the simulated API takes before an event of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is going to be sent. `pieces` can be taken once. `told` is the usage that a client knows after so many."""
+    """A response that is ready to be sent with `begin`, `send` and `end`.
+
+    - `pieces`: the encoded pieces of the body, which can be iterated once.
+    - `interim`: 1xx statuses to send first.
+    - `told(sent)`: the token usage that a client knows after so many pieces, or `None`.
+    """
 
     status: int
     headers: Headers
@@ -56,7 +64,7 @@ class Response:
     told: Callable[[int], Json | None] = lambda sent: None
 
     async def begin(self, exchange: Exchange, service: Service) -> None:
-        """Send the status and the headers, and statuses of 1xx before them."""
+        """Waits the simulated latency, then sends the interim responses, the status and the headers."""
         await service.before_headers()
         for status in self.interim:
             await exchange.inform(status)
@@ -64,23 +72,26 @@ class Response:
         await exchange.begin(self.status, headers, self.delivery.segment)
 
     async def send(self, exchange: Exchange, service: Service, most: int | None = None) -> None:
-        """Send the next pieces of the body: all of them, or so many at most."""
+        """Sends the next pieces of the body, `most` at most; `None` sends all that are left."""
         for sent, piece in enumerate(islice(self.pieces, most), 1):
             if self.is_stream:
                 await service.between_events()
             if self.delivery.pace:
                 await asyncio.sleep(self.delivery.pace)
-            # Before, so that whoever has got it finds it in the log.
+            # Before the piece is sent, so that a client that has received it finds its usage in the record.
             exchange.served.usage = self.told(sent)
             await exchange.send(piece, self.delivery.segment)
 
     async def end(self, exchange: Exchange) -> None:
-        """Send the end of the body."""
+        """Sends the end of the body."""
         await exchange.end(self.delivery.segment)
 
 
 def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: Service) -> Response:
-    """Return the response that has its body in one piece and tells its length."""
+    """Returns a response with its body in one piece and a `content-length`.
+
+    The body is the answer's, or `reply.body`; headers, encoding and interim statuses are those of `reply`.
+    """
     headers, request_id = _heads(service, answer.cost, reply.request_id)
     plain = to_json(_value(answer, request_id, reply.error_code)) if reply.body is None else reply.body
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
@@ -92,7 +103,7 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
 
 
 def of_halves(answer: Whole | Refused, framing: Framing, request: Received, service: Service) -> Response:
-    """Return the response that has its body in two pieces, framed like that."""
+    """Returns a response with its body in two pieces, for an exchange that breaks between them."""
     whole = of_whole(answer, Reply(), request, service)
     body = next(whole.pieces)
     middle = len(body) // 2
@@ -107,7 +118,7 @@ def of_halves(answer: Whole | Refused, framing: Framing, request: Received, serv
 
 
 def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: Received, service: Service) -> Response:
-    """Return the response that has those events in its body, a chunk for each."""
+    """Returns a chunked response with one chunk for each of the events."""
     headers, _ = _heads(service, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
     taken: list[Json] = []
@@ -133,7 +144,7 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
 
 
 def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
-    """Return the response that has those chunks in its body."""
+    """Returns a chunked response with exactly the chunks of the action."""
     headers, _ = _heads(service, None, action.request_id)
     encoding = accepted(action.delivery, request.header("accept-encoding"))
     headers += (*_content(action.content_type, encoding), ("transfer-encoding", "chunked"))
@@ -148,7 +159,7 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
 
 
 def _heads(service: Service, cost: Cost | None, from_the_api: bool) -> tuple[Headers, str | None]:
-    """Return the headers before those of the content, and the request id if there is one."""
+    """Returns the headers that the API itself sends and the request id; none and `None` if `from_the_api` is false."""
     if not from_the_api:
         return (), None
     request_id, headers = service.issue(cost)

@@ -1,6 +1,7 @@
-"""Makes a value of a JSON schema, for the input of a tool and for structured outputs.
+"""Makes a value that fits a JSON schema, for the input of a tool and for structured outputs.
 
-Rule: a schema comes from a client, and may be wrong, endless or enormous. A value is bounded, and nothing here raises.
+Rule: a schema comes from a client and may be wrong, recursive or huge. A value is bounded in size, and nothing here
+raises.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ _WORD: Final = "simulated"
 
 
 def sample(schema: Json) -> Any:
-    """Return the smallest value of the schema: every required property, the first of each choice."""
+    """Returns a small value that fits the schema: required properties only, and the first of each choice.
+
+    Where the schema is nested more than 32 deep or has more than 10,000 values, the value is `None`.
+    """
     return _Sampler(schema).value(schema, 0)
 
 
@@ -25,7 +29,7 @@ class _Sampler:
         self._left = _MAX_VALUES
 
     def value(self, schema: Any, depth: int) -> Any:
-        """Return a value, or `None` where the schema goes on for too long."""
+        """Returns a value for the subschema, or `None` beyond the bounds of depth and number."""
         self._left -= 1
         if self._left < 0 or depth > _MAX_DEPTH:
             return None

@@ -1,6 +1,6 @@
-"""The server inside its event loop: the plain listener, the endpoints, the API behind all of them, the record.
+"""The server inside its event loop: the plain listener, the endpoints, the simulated API, and the record of requests.
 
-Rule: it runs in one loop. What other threads read of it is locked or a single value.
+Rule: it runs in one event loop. State that other threads read is locked or a single value.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.listeners import HttpConnection, Listener, Serve
 from anthropic_otel.simulator.perform import redirected
 from anthropic_otel.simulator.ratelimits import RateLimits
-from anthropic_otel.simulator.weather import Weather
+from anthropic_otel.simulator.schedule import Schedule
 
 _RECORDED_BYTES: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long the API takes: before its headers and before each event of a stream, in seconds, and more by chance.
+    """How long the API takes before its headers and before each event of a stream, in seconds.
 
-    `jitter` is the part by which a delay may be longer: 0.5 means up to half as long again.
+    `jitter` is the largest share by which chance makes a delay longer: 0.5 is up to half as long again.
     """
 
     before_headers: float = 0.0
@@ -46,9 +46,9 @@ class Latency:
 
 
 class Record:
-    """What has come and which request ids were given out, the latest `most` of each. Any thread may read it.
+    """The latest requests and issued request ids, `most` of each, and no more than 256 MB of request bodies.
 
-    Of the requests also no more than 256 MB of bodies.
+    Thread-safe.
     """
 
     def __init__(self, most: int) -> None:
@@ -59,7 +59,7 @@ class Record:
         self._request_ids: deque[str] = deque(maxlen=most)
 
     def received(self, served: Served) -> None:
-        """Enter a request."""
+        """Adds a request, and drops the oldest ones beyond the bounds."""
         with self._lock:
             self._served.append(served)
             self._bytes += len(served.request.body)
@@ -67,27 +67,27 @@ class Record:
                 self._bytes -= len(self._served.popleft().request.body)
 
     def issued(self, request_id: str) -> None:
-        """Enter a request id."""
+        """Adds a request id."""
         with self._lock:
             self._request_ids.append(request_id)
 
     def requests(self) -> list[Received]:
-        """Return the requests in the order in which they came."""
+        """Returns the requests in the order in which they came."""
         with self._lock:
             return [served.request for served in self._served]
 
     def served(self) -> list[Served]:
-        """Return what became of each request, in the order in which they came: copies."""
+        """Returns what was received and sent for each request, in the order in which they came: copies."""
         with self._lock:
             return [replace(served) for served in self._served]
 
     def request_ids(self) -> list[str]:
-        """Return the request ids in the order in which they were sent."""
+        """Returns the request ids in the order in which they were issued."""
         with self._lock:
             return list(self._request_ids)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drops all requests and request ids."""
         with self._lock:
             self._served.clear()
             self._bytes = 0
@@ -95,11 +95,11 @@ class Record:
 
 
 class Server:
-    """Made, used and closed within one event loop."""
+    """The simulator's server. It must be made, used and closed within one event loop."""
 
     def __init__(
         self,
-        weather: Weather,
+        schedule: Schedule,
         record: Record,
         limits: RateLimits,
         *,
@@ -108,7 +108,7 @@ class Server:
         port: int,
         patience: float,
     ) -> None:
-        self._weather = weather
+        self._schedule = schedule
         self._record = record
         self._ids = Ids(seed)
         self._api = Api(self._ids, words)
@@ -124,21 +124,21 @@ class Server:
 
     @property
     def connections_open(self) -> int:
-        """The number of connections that clients have to any of the listeners."""
+        """How many connections clients have open, to any of the listeners."""
         return sum(len(listener) for listener in self._listeners)
 
     def set_latency(self, latency: Latency, seed: int) -> None:
-        """Set how long the API takes from now on."""
+        """Sets how long the API takes from now on; `seed` is that of the jitter."""
         self._latency, self._random = latency, random.Random(seed)
 
     async def endpoint(self, fault: Fault) -> Endpoint:
-        """Return the endpoint that makes that fault; the same one each time."""
+        """Returns the endpoint that makes the fault; opens it at the first call for an equal fault."""
         if fault not in self._endpoints:
             self._endpoints[fault] = await endpoint_for(fault, self)
         return self._endpoints[fault]
 
     async def close(self) -> None:
-        """Close everything that was opened."""
+        """Closes every listener, connection and socket, and removes the CA file."""
         for listener in self._listeners:
             await listener.close()
         for sock in self._kept:
@@ -148,7 +148,10 @@ class Server:
     # -- what endpoints need: `endpoints.Host` -------------------------------------------------------------------------
 
     async def listen(self, serve: Serve, tls: Tls | None = None) -> Listener:
-        """Open a listener that lives as long as the server."""
+        """Opens a listener that lives as long as the server; with TLS if `tls` is given.
+
+        `serve` is called with each connection.
+        """
         context = self.authority.context(tls) if tls else None
         listener = Listener(serve, self._number, context)
         self._listeners.append(listener)
@@ -156,21 +159,21 @@ class Server:
         return listener
 
     def http(self, action: ExchangeAction) -> Serve:
-        """Return what serves HTTP, each request with that action."""
+        """Returns a function that serves HTTP on a connection and does `action` with each request."""
         return HttpConnection(lambda request: redirected(request.target)[0] or action, self, self._patience)
 
     def keep(self, sock: socket.socket) -> None:
-        """Close the socket when the server closes."""
+        """Takes ownership of a socket, which is closed when the server closes."""
         self._kept.append(sock)
 
     # -- what exchanges need: `responses.Service` ----------------------------------------------------------------------
 
     def received(self, served: Served) -> None:
-        """Enter a request into the record."""
+        """Adds a request to the record."""
         self._record.received(served)
 
     def answer(self, request: Received) -> Answer:
-        """Return what the API says to the request; a 429 if the limits have no room for it."""
+        """Returns the API's answer to the request, which is a 429 if a given rate limit has no room for it."""
         answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
         if isinstance(answer, Refused) or not (reason := self._limits.turned_away(answer.cost)):
             return answer
@@ -178,22 +181,25 @@ class Server:
         return Refused(429, "rate_limit_error", reason.message, (("retry-after", str(seconds)),), cost=None)
 
     def now(self) -> float:
-        """Return the time by the clock that was given."""
+        """Returns the given clock's time, in seconds since the epoch."""
         return self._limits.clock()
 
     def issue(self, cost: Cost | None) -> tuple[str, Headers]:
-        """Return a new request id, and with it the API's own headers. `None` takes nothing of the rate limits."""
+        """Returns a new request id, which it records, and the headers that only the API sends.
+
+        These include the headers of rate limits. Takes `cost` from the rate limits; `None` takes nothing.
+        """
         request_id = self._ids.new("req")
         self._record.issued(request_id)
         headers = api_headers.of_the_api(request_id, self._ids.organization)
         return request_id, headers + self._limits.spend(cost)
 
     async def before_headers(self) -> None:
-        """Wait as long as the simulated API takes before its response."""
+        """Waits as long as the simulated API takes before its response."""
         await self._wait(self._latency.before_headers)
 
     async def between_events(self) -> None:
-        """Wait as long as the simulated API takes before an event of a stream."""
+        """Waits as long as the simulated API takes before an event of a stream."""
         await self._wait(self._latency.between_events)
 
     async def _wait(self, seconds: float) -> None:
@@ -201,7 +207,7 @@ class Server:
             await asyncio.sleep(seconds * (1 + self._latency.jitter * self._random.random()))
 
     def _choose(self, request: Received) -> ExchangeAction:
-        return redirected(request.target)[0] or self._weather.next()
+        return redirected(request.target)[0] or self._schedule.next()
 
     def _number(self) -> int:
         return next(self._numbers)

@@ -1,4 +1,4 @@
-"""The simulator as its users see it: a thread with an event loop of its own around a `Server`.
+"""The public simulator: a thread with an event loop of its own that runs a `Server`.
 
 Rule: every method may be called from any thread, and `stop` leaves no thread, socket or file behind.
 """
@@ -22,29 +22,31 @@ from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault
 from anthropic_otel.simulator.limits import Limits
 from anthropic_otel.simulator.ratelimits import RateLimits
+from anthropic_otel.simulator.schedule import Playable, Schedule
 from anthropic_otel.simulator.server import Latency, Record, Server
-from anthropic_otel.simulator.weather import Playable, Weather
 
 _T = TypeVar("_T")
 _RECORDED = 10_000
 
 
 def _ignore_connection_errors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Let connections break in silence, which is what they are here for; tell of everything else as asyncio does."""
+    """Ignores `OSError`s, which faults cause on purpose; leaves all else to asyncio's default handler."""
     if not isinstance(context.get("exception"), OSError):
         loop.default_exception_handler(context)
 
 
 class Simulator:
-    """A Messages API on loopback that fails as it is told to. A context manager; or `start` and `stop`.
+    """A Messages API on loopback that fails on request. Use it as a context manager, or call `start` and `stop`.
 
-    `seed` decides ids; `words` how long replies are; `port` 0 means any free port. `record` is how many of the latest
-    requests `requests` keeps: `True` ten thousand, `False` none.
+    - `seed`: of ids and latency. `words`: the length of a text reply.
+    - `record`: how many of the latest requests are kept: a number, `True` for 10,000, `False` for none.
+    - `port`: the port on 127.0.0.1; 0 takes a free one at each start.
+    - `limits`: rate limits to enforce: a request that exceeds one gets a 429 with `retry-after`. `None`: headers report
+      limits that are not enforced.
+    - `clock`: the server's time in seconds since the epoch, for rate limits and the `date` header.
+    - `patience`: how many seconds a request may take to arrive after its first bytes, before it gets a 408.
 
-    `limits` are the rate limits of the account, which are enforced: a request that they have no room for gets a 429
-    with `retry-after`. Without, the headers tell of limits that turn nobody away. `clock` is the server's time, in
-    seconds since the epoch: limits refill by it, and responses are dated by it. `patience` is how many seconds a
-    request may take to arrive once it has begun to: then it gets a 408.
+    Raises `TypeError` or `ValueError` for wrong arguments.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Simulator:
         self._limits = limits
         self._clock = clock
         self._patience = checks.number("patience", patience)
-        self._weather = Weather()
+        self._schedule = Schedule()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Server | None = None
@@ -76,7 +78,10 @@ class Simulator:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def start(self) -> Simulator:
-        """Start to listen and return itself. Raises `OSError` if the port is taken, `RuntimeError` if it runs."""
+        """Starts the server and returns `self` once it listens.
+
+        Raises `OSError` if the port is taken, and `RuntimeError` if the simulator is running already.
+        """
         if self._thread is not None:
             raise RuntimeError("the simulator runs already")
         started: Future[None] = Future()
@@ -90,7 +95,10 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Drop every connection, close every socket, end the thread. Harmless if it does not run."""
+        """Drops every connection, closes every socket and ends the thread.
+
+        Does nothing if the simulator is not running.
+        """
         if self._thread is not None and self._loop is not None and self._stopping is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._join()
@@ -120,7 +128,7 @@ class Simulator:
         asyncio.get_running_loop().set_exception_handler(_ignore_connection_errors)
         limits = RateLimits(self._limits, self._clock)
         server = Server(
-            self._weather,
+            self._schedule,
             self._record,
             limits,
             seed=self._seed,
@@ -148,32 +156,40 @@ class Simulator:
     # -- what befalls requests -----------------------------------------------------------------------------------------
 
     def play(self, *items: Playable) -> None:
-        """Order what the next requests to `base_url` get, in that order; after it the mix, or `ok`.
+        """Queues what the next requests to `base_url` get, in that order.
 
-        Raises `KeyError` for a name that is not in the catalogue, `ValueError` for a fault that needs `endpoint`,
-        `TypeError` for what is none of these.
+        Requests after those get the mix, which is `ok` by default. Raises `KeyError` for a name that is not in the
+        catalogue, `ValueError` for a fault that needs `endpoint`, and `TypeError` for anything that is no name, fault
+        or action.
         """
-        self._weather.play(items)
+        self._schedule.play(items)
 
     def mix(self, weights: Mapping[str | Fault, float], *, seed: int = 0) -> None:
-        """Let each request to `base_url` get one of these by chance, whenever nothing is ordered by `play`.
+        """Sets what requests to `base_url` get at random while nothing is queued by `play`; replaces the mix before.
 
-        The weights need not add up to 1. The same seed brings the same sequence.
+        The weights are relative and need not add up to 1; the same seed gives the same sequence. Raises the errors of
+        `play`, `ValueError` for a weight that is negative or infinite or if all are 0, and `TypeError` for a weight
+        that is no number.
         """
-        self._weather.mix(weights, seed)
+        self._schedule.mix(weights, seed)
 
     def latency(
         self, before_headers: float = 0.0, between_events: float = 0.0, *, jitter: float = 0.0, seed: int = 0
     ) -> None:
-        """Let the API take its time, in seconds. `jitter` 0.5 makes a delay up to half as long again, by chance."""
+        """Sets the seconds that the API takes before headers and before each event of a stream.
+
+        With `jitter` 0.5 a delay is up to half as long again, at random by `seed`. Raises `RuntimeError` if the
+        simulator is not running, `TypeError` or `ValueError` for wrong values.
+        """
         told = {"before_headers": before_headers, "between_events": between_events, "jitter": jitter}
         latency = Latency(*(checks.number(name, value) for name, value in told.items()))
         self._running().set_latency(latency, checks.whole("seed", seed))
 
     def endpoint(self, fault: Fault | str) -> Endpoint:
-        """Return an address at which each request meets that fault, with what the client needs to get there.
+        """Returns an address at which every request meets the fault, and what a client needs to get there.
 
-        Raises `KeyError` for a name that is not in the catalogue, `TypeError` for what is neither a name nor a fault.
+        Raises `RuntimeError` if the simulator is not running, `KeyError` for a name that is not in the catalogue, and
+        `TypeError` for anything that is neither a name nor a fault.
         """
         server = self._running()
         found = fault_named(fault) if isinstance(fault, str) else fault
@@ -183,7 +199,10 @@ class Simulator:
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Take the server at `base_url` away: connections are dropped, new ones refused. It comes back on its port."""
+        """Refuses connections to `base_url` for the length of the block, and drops those that are open.
+
+        Afterwards the server listens on the same port again. Raises `RuntimeError` if the simulator is not running.
+        """
         plain = self._running().plain
         self._do(plain.refuse())
         try:
@@ -192,8 +211,11 @@ class Simulator:
             self._do(plain.open())
 
     def reset(self) -> None:
-        """Forget what was ordered, the mix, the latency and the record. Connections and endpoints stay."""
-        self._weather.clear()
+        """Drops the queue, the mix, the latency and the record.
+
+        Connections, endpoints and rate limits stay as they are.
+        """
+        self._schedule.clear()
         self._record.clear()
         if self._server is not None:
             self._server.set_latency(Latency(), self._seed)
@@ -202,25 +224,28 @@ class Simulator:
 
     @property
     def base_url(self) -> str:
-        """The plain listener's URL, such as `http://127.0.0.1:40613`."""
+        """The URL of the plain listener, such as `http://127.0.0.1:40613`.
+
+        Raises `RuntimeError` if it is not running.
+        """
         return f"http://127.0.0.1:{self._running().plain.port}"
 
     @property
     def requests(self) -> list[Received]:
-        """The requests that have come, to every address, in their order: a copy. Also after `stop`."""
+        """The requests that were received, at every address, in their order: a copy. Also available after `stop`."""
         return self._record.requests()
 
     @property
     def served(self) -> list[Served]:
-        """What the server saw of each of `requests` and did about it, up to now: copies. Also after `stop`."""
+        """What was received and sent for each of `requests`, up to now: copies. Also available after `stop`."""
         return self._record.served()
 
     @property
     def request_ids(self) -> list[str]:
-        """The request ids that were sent in responses, in their order: a copy. Also after `stop`."""
+        """The request ids that were issued for responses, in their order: a copy. Also available after `stop`."""
         return self._record.request_ids()
 
     @property
     def connections_open(self) -> int:
-        """The number of connections that clients have to it, to any address; 0 if it does not run."""
+        """How many connections clients have open, to any address of the simulator; 0 if it is not running."""
         return self._server.connections_open if self._server is not None else 0

@@ -1,8 +1,7 @@
-"""The usage of a message, as the API tells it, and what a client has been told of it.
+"""The token usage of a message in the API's fields, and how much of it a client has been sent so far.
 
-Rule: usage is in the API's own fields: `input_tokens` has no cached ones in it, and what `message_delta` says is
-cumulative. Which tokens are cached, and what thinking, server tools, compaction and an advisor take, follows from the
-request and from what was asked before.
+Rule: as in the API, `input_tokens` excludes cached tokens, and the usage in `message_delta` is cumulative. Cached
+tokens, and those of thinking, server tools, compaction and an advisor, depend only on this request and earlier ones.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Final
 from anthropic_otel.simulator.wire import Json, events_in, to_json
 
 THINKING_TOKENS: Final = 7
-"""What thinking takes, where the request has it turned on."""
+"""The output tokens of thinking, if the request has it turned on."""
 _SEARCH_TOKENS: Final = 90
 _ADVISOR_TOKENS: Final = (400, 150)
 _COMPACTION_TOKENS: Final = (1_200, 80)
@@ -30,13 +29,17 @@ _BEDROCK: Final = {
 
 
 class PromptCache:
-    """Which prompts have been written to the cache. Nothing in it expires, but the oldest go when it is full."""
+    """Remembers which prompts were written to the prompt cache: the latest 1,000, which do not expire."""
 
     def __init__(self) -> None:
         self._written: dict[bytes, None] = {}
 
     def usage(self, request: Json) -> Json:
-        """Return the input's part of the usage. What a request marks with `cache_control` is written, and then read."""
+        """Returns the input tokens of the request's `usage`, in the API's fields.
+
+        Remembers the part of the prompt that `cache_control` marks: it counts as written the first time, and as read
+        afterwards.
+        """
         parts = list(_parts(request))
         marked = [at for at, part in enumerate(parts) if "cache_control" in part]
         cached = to_json(parts[: marked[-1] + 1]) if marked else b""
@@ -62,13 +65,13 @@ class PromptCache:
 
 
 def count_tokens(request: Json) -> int:
-    """Return about how many tokens the request's prompt has: one for four bytes of what counts."""
+    """Returns an estimate of the tokens in the request's prompt: a quarter of its bytes of JSON, at least 1."""
     counted = {key: request[key] for key in ("system", "messages", "tools") if key in request}
     return max(1, len(to_json(counted)) // 4)
 
 
 def _parts(request: Json) -> Iterator[Json]:
-    """The parts of a prompt in the order in which they are cached: tools, system, messages."""
+    """Yields the parts of a prompt in the order in which the API caches them: tools, system, messages."""
     yield from (tool for tool in request.get("tools") or () if isinstance(tool, dict))
     for content in (request.get("system"), *(each.get("content") for each in request.get("messages") or ())):
         if isinstance(content, str):
@@ -78,7 +81,7 @@ def _parts(request: Json) -> Iterator[Json]:
 
 
 def usage_of(request: Json, prompt: Json, output_tokens: int) -> Json:
-    """Return the usage of the whole message. `prompt` is what the cache says of the request."""
+    """Returns the `usage` of the whole message. `prompt` is its part that `PromptCache.usage` returned."""
     thinking = THINKING_TOKENS if thinks(request) else 0
     usage = {**prompt, "output_tokens": output_tokens + thinking, "service_tier": "standard"}
     if thinking:
@@ -93,23 +96,23 @@ def usage_of(request: Json, prompt: Json, output_tokens: int) -> Json:
 
 
 def at_start(usage: Json, prompt: Json) -> Json:
-    """Return what `message_start` says: the prompt alone, and a first output token."""
+    """Returns the `usage` in `message_start`: that of the prompt, and one output token."""
     return {**prompt, "output_tokens": min(1, usage["output_tokens"]), "service_tier": usage["service_tier"]}
 
 
 def at_end(usage: Json) -> Json:
-    """Return what `message_delta` says: everything, once more."""
+    """Returns the `usage` in `message_delta`: that of the whole message but `service_tier` and `cache_creation`."""
     return {name: value for name, value in usage.items() if name not in ("service_tier", "cache_creation")}
 
 
 def thinks(request: Json) -> bool:
-    """Return whether the request has thinking turned on."""
+    """Returns whether the request has thinking turned on."""
     thinking = request.get("thinking")
     return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
 
 
 def searches(request: Json) -> bool:
-    """Return whether the request offers the server's web search, which then is used."""
+    """Returns whether the request offers the web search server tool, which every such reply uses."""
     return _tool(request, "web_search_") is not None
 
 
@@ -119,7 +122,7 @@ def _tool(request: Json, prefix: str) -> Json | None:
 
 
 def compacts(request: Json) -> bool:
-    """Return whether the request asks for compaction, which then happens."""
+    """Returns whether the request asks for compaction, which every such reply does."""
     management = request.get("context_management")
     edits = management.get("edits") if isinstance(management, dict) else None
     kinds = [edit.get("type") for edit in edits or () if isinstance(edit, dict)]
@@ -127,7 +130,7 @@ def compacts(request: Json) -> bool:
 
 
 def _beside(request: Json) -> Iterator[Json]:
-    """The iterations that the usage of the reply does not have in it."""
+    """Yields the iterations whose tokens the message's own `usage` does not include: compaction and advisor."""
     if compacts(request):
         tokens = dict(zip(("input_tokens", "output_tokens"), _COMPACTION_TOKENS, strict=True))
         yield _iteration("compaction", tokens)
@@ -146,13 +149,13 @@ def _iteration(kind: str, usage: Json) -> Json:
 
 
 def bedrock_headers(usage: Json) -> tuple[tuple[str, str], ...]:
-    """Return the headers with which Bedrock tells the usage of a whole message."""
+    """Returns the headers in which Bedrock reports the usage of a whole message."""
     told = [(f"x-amzn-bedrock-{part}-token-count", str(usage[name])) for part, (_, name) in _BEDROCK.items()]
     return (*told, ("x-amzn-bedrock-invocation-latency", "400"))
 
 
 def with_metrics(events: Iterable[Json], usage: Json) -> Iterator[Json]:
-    """Yield the events with the usage in the last one, once more, as Bedrock has it."""
+    """Yields the events, with Bedrock's invocation metrics added to `message_stop`."""
     metrics = {key: usage[name] for key, name in _BEDROCK.values()}
     for event in events:
         more = {METRICS: {**metrics, "invocationLatency": 400, "firstByteLatency": 120}}
@@ -163,7 +166,7 @@ def with_metrics(events: Iterable[Json], usage: Json) -> Iterator[Json]:
 
 
 def told_by(events: Iterable[Json]) -> Json | None:
-    """Return the usage that a client knows after those events of a stream, `None` if they said nothing of it."""
+    """Returns the usage that a client knows after these events of a stream, or `None` if they contain none."""
     told: Json = {}
     for event in events:
         message, usage, metrics = event.get("message"), event.get("usage"), event.get(METRICS)
@@ -179,12 +182,15 @@ def told_by(events: Iterable[Json]) -> Json | None:
 
 
 def told_in(body: bytes) -> Json | None:
-    """Return the usage that a client knows after those bytes of a stream, `None` if they say nothing of it."""
+    """Returns the usage that a client knows after these bytes of a stream, or `None` if they contain none."""
     return told_by(events_in(body))
 
 
 def told_by_message(body: bytes, request: bytes) -> Json | None:
-    """Return the usage in the bytes of a whole message, `None` for something else, or where a stream was asked for."""
+    """Returns the `usage` in the bytes of a whole message, or `None` if there is none.
+
+    Also `None` if the request asked for a stream.
+    """
     try:
         asked, value = json.loads(request), json.loads(body)
     except (ValueError, RecursionError):

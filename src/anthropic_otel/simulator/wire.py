@@ -1,6 +1,6 @@
-"""The bytes of a stream: server-sent events as the API sends them, and the event-stream frames of AWS.
+"""The bytes of a stream: server-sent events as the API sends them, and AWS event-stream frames.
 
-Rule: an event is encoded by itself, so that whoever writes it may cut wherever a fault asks for it.
+Rule: each event is encoded on its own, so that a fault can cut the stream between any two.
 """
 
 from __future__ import annotations
@@ -20,47 +20,50 @@ Json: TypeAlias = dict[str, Any]
 
 
 def to_json(value: object) -> bytes:
-    """Return compact JSON, as the API writes it."""
+    """Returns compact UTF-8 JSON, as the API writes it."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def error_body(error_type: str, message: str, request_id: str | None = None, code: str | None = None) -> Json:
-    """Return the API's error object. The one inside a stream has no request id. `code` says more than the type does."""
+    """Returns the API's error object. `code` becomes its `error_code`; an error inside a stream has no `request_id`."""
     details: Json = {"details": {"error_code": code}} if code else {}
     body: Json = {"type": "error", "error": {"type": error_type, "message": message, **details}}
     return body | {"request_id": request_id} if request_id else body
 
 
 class Wire(Protocol):
-    """How a stream's events become bytes. An event is a dict with a `type`, which is also its name."""
+    """Encodes the events of a stream. An event is a dict whose `type` is also its name."""
 
     @property
     def content_type(self) -> str:
         """The media type of the stream."""
 
     def encode(self, event: Json, newline: str) -> bytes:
-        """Return the event as bytes. `newline` ends the lines of a format that has lines."""
+        """Returns the bytes of one event. `newline` ends the lines of a format that has lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvents:
-    """The API's own streams, and those of Vertex."""
+    """The format of the API's own streams and of Vertex's: server-sent events."""
 
     content_type: str = "text/event-stream; charset=utf-8"
 
     def encode(self, event: Json, newline: str) -> bytes:
-        """Return `event:` and `data:` lines and the empty line that ends them."""
+        """Returns the event's `event:` and `data:` lines and the blank line that ends it."""
         return f"event: {event['type']}{newline}data: ".encode() + to_json(event) + (newline * 2).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class AwsEventStream:
-    """Bedrock's streams: frames with a prelude, headers and checksums around base64 in JSON."""
+    """The format of Bedrock's streams: AWS event-stream frames that contain base64 in JSON."""
 
     content_type: str = "application/vnd.amazon.eventstream"
 
     def encode(self, event: Json, newline: str) -> bytes:
-        """Return a `chunk` frame, or for the `error` event the exception frame that Bedrock has for it."""
+        """Returns a `chunk` frame; for an `error` event, the exception frame that Bedrock sends.
+
+        `newline` is ignored.
+        """
         del newline
         if event["type"] == "error":
             return _exception(event["error"]["type"], event["error"]["message"])
@@ -76,13 +79,13 @@ _EXCEPTIONS = {
 
 
 def chunk_frame(event: bytes) -> bytes:
-    """Return the frame of an event, given as the bytes of its JSON."""
+    """Returns the `chunk` frame of an event, given as JSON bytes."""
     headers = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
     return frame(headers, to_json({"bytes": base64.b64encode(event).decode()}))
 
 
 def exception_frame(name: str, message: str) -> bytes:
-    """Return the frame of an exception of Bedrock's."""
+    """Returns the frame of a Bedrock exception, such as `throttlingException`."""
     headers = {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"}
     return frame(headers, to_json({"message": message}))
 
@@ -92,7 +95,7 @@ def _exception(error_type: str, message: str) -> bytes:
 
 
 def frame(headers: dict[str, str], payload: bytes) -> bytes:
-    """Return one message of `application/vnd.amazon.eventstream`: prelude, its CRC, headers, payload, CRC of all."""
+    """Returns one `application/vnd.amazon.eventstream` message: prelude, its CRC, headers, payload, final CRC."""
     packed = b"".join(_header(name.encode(), value.encode()) for name, value in headers.items())
     prelude = struct.pack("!II", 16 + len(packed) + len(payload), len(packed))
     message = prelude + struct.pack("!I", zlib.crc32(prelude)) + packed + payload
@@ -105,9 +108,10 @@ def _header(name: bytes, value: bytes) -> bytes:
 
 
 def events_in(body: bytes) -> Iterator[Json]:
-    """Yield the data of the events in the bytes of a stream, of either wire, up to what is cut or no JSON.
+    """Yields the JSON objects of the events in the bytes of a stream of either format.
 
-    The events of a stream are told apart by its first byte: a frame begins with its length.
+    Stops at the first event that is cut or no JSON. A stream whose first byte is 0 is AWS event-stream, any other is
+    server-sent events.
     """
     for data in _frames_data(body) if body[:1] == b"\0" else _events_data(body):
         try:
@@ -119,7 +123,7 @@ def events_in(body: bytes) -> Iterator[Json]:
 
 
 def _events_data(body: bytes) -> Iterator[bytes]:
-    """The data of server-sent events that have a name, as the SDK takes no other."""
+    """Yields the data of the server-sent events that have a name; the SDK ignores the others."""
     text = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     for event in text.split(b"\n\n")[:-1]:
         lines = event.split(b"\n")
@@ -144,7 +148,7 @@ def _frames_data(body: bytes) -> Iterator[bytes]:
 
 
 def encoded(pieces: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
-    """Yield the pieces of a body in that content encoding, each so that a reader can decode all that it has got."""
+    """Yields the pieces of a body in the content encoding, each flushed so that it can be decoded at once."""
     if encoding is Encoding.IDENTITY:
         yield from pieces
     elif encoding is Encoding.BROKEN_GZIP:
@@ -157,7 +161,7 @@ def encoded(pieces: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
 
 
 def accepted(delivery: Delivery, accept_encoding: str) -> Encoding:
-    """Return the encoding to use for a client that accepts those."""
+    """Returns the delivery's encoding; IDENTITY if that is gzip or deflate and `accept_encoding` lacks it."""
     wanted = delivery.encoding
     if wanted in (Encoding.GZIP, Encoding.DEFLATE) and wanted.value not in accept_encoding:
         return Encoding.IDENTITY

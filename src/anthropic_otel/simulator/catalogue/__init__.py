@@ -1,10 +1,17 @@
 """The catalogue: every fault that the simulator knows by name.
 
-Rule: what can be said about a fault is in its entry; nobody keeps a second list of names. The entries are
-grouped by where they strike: `successes` and `stream_forms` are none; `responses`, `statuses` and `retries` (the API or
-something in front of it says no); `redirects`; `contents` (a 200 that is no answer); `connections`, `tls`, `raw` and
-`proxies` (before any headers); `bodies` (in a body or a stream); `stream_errors` and `stream_failures` (the bytes of
-streams); `frames` (those of Bedrock).
+Rule: everything about a fault is in its entry; no other module has a list of names.
+
+The entries are grouped by where they strike:
+
+- `successes`, `stream_forms`: no faults, in forms that a client must not take for one.
+- `responses`, `statuses`, `retries`: the API, or a gateway in front of it, answers with an error status.
+- `redirects`: redirects, and what is met where they lead.
+- `contents`: a 2xx whose body is not the answer that was asked for.
+- `connections`, `tls`, `raw`, `proxies`: before the response's headers.
+- `bodies`: in a body or a stream, after a 200.
+- `stream_errors`, `stream_failures`: error events and undecodable or missing events of a stream; `frames`: the same of
+  Bedrock's streams.
 """
 
 from __future__ import annotations
@@ -57,7 +64,7 @@ if len(FAULTS) != len(_ALL):
 
 
 def fault(name: str) -> Fault:
-    """Return the fault of that name. Raises `KeyError` that lists the names if there is none."""
+    """Returns the fault of that name. Raises `KeyError`, whose message lists all names, if there is none."""
     try:
         return FAULTS[name]
     except KeyError:

@@ -1,7 +1,7 @@
-"""The response begins well, with status 200 and a request id, and fails in its body or its stream.
+"""Faults in a body or a stream, after a response with status 200 and a request id has begun.
 
-The SDK reads a body inside an attempt, so that what fails in it is retried; a stream is read by the app, so that what
-fails in it is not.
+The SDK reads a body within the attempt and retries what fails in it. The app reads a stream, so what fails in it is not
+retried.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from anthropic_otel.simulator.faults import HTTPX, HTTPX2, NO_NEEDS, STACKS, Fau
 _SOON: Final = Needs(read_timeout=0.3)
 _BROKEN_GZIP: Final = Reply(delivery=Delivery(encoding=Encoding.BROKEN_GZIP))
 _HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
-"""aiohttp waits for ever, whatever its timeouts, when the framing of a body breaks after it has read a part of it."""
+"""Without aiohttp: if the framing breaks in the middle of a body, it waits for ever, despite its timeouts."""
 
 
 def _broken(
@@ -40,7 +40,7 @@ def _broken(
     needs: Needs = NO_NEEDS,
     applies_to: frozenset[str] = STACKS,
 ) -> Fault:
-    """A fault in a body. The SDK does not retry that of a stream."""
+    """Returns a network fault in a body or, for `Where.STREAM`, in a stream, which the SDK does not retry."""
     stream = where is Where.STREAM
     return network(
         name,
@@ -63,7 +63,7 @@ _stream = partial(_broken, Where.STREAM)
 
 
 def _event(name: str, description: str, action: ErrorEvent, *, error_type: str = "") -> Fault:
-    """An `error` event inside a stream that began with 200."""
+    """Returns a fault that is an `error` event in a stream; `error_type` replaces the event's as what is reported."""
     return answered(name, description, action, error_type or action.error_type, where=Where.STREAM, stream=True)
 
 

@@ -1,7 +1,7 @@
-"""The network fails an attempt before any headers have come: name, connect, request, wait.
+"""Network faults before the response's headers: look-up of the name, connect, pool, sending, waiting.
 
-Rule: each of them is the real thing on loopback: a real failing look-up, a real RST, a real handshake.
-Timeouts are short so that whole catalogues of them run in seconds.
+Rule: each one really happens on loopback: a failing look-up, an RST, a refused handshake. Timeouts are short, so that
+the whole catalogue runs in seconds.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Needs, Where, network
 
 _SOON: Final = 0.3
 _LARGE: Final = 16 * 1024 * 1024
-"""More than the kernel's buffers of both ends can hold, so that a server that does not read blocks the client."""
+"""Bytes of a request that exceed both sides' socket buffers, so that a server that does not read blocks the client."""
 _HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
-"""aiohttp has no timeout for writing, and one for the pool, the connect and the TLS handshake together."""
+"""Without aiohttp: it has no write timeout, and a single timeout for pool, connect and TLS handshake."""
 
 _CONNECT: Final = (
     network(
@@ -31,7 +31,7 @@ _CONNECT: Final = (
     ),
     network(
         "connection_refused",
-        "Nobody listens at the address.",
+        "Nothing listens at the address.",
         Where.CONNECT,
         Address(Place.REFUSED),
         Cause.CONNECTION_REFUSED,
@@ -40,7 +40,7 @@ _CONNECT: Final = (
     ),
     network(
         "network_unreachable",
-        "The kernel has no way to the address.",
+        "The kernel has no route to the address.",
         Where.CONNECT,
         Address(Place.UNREACHABLE),
         Cause.NETWORK_UNREACHABLE,

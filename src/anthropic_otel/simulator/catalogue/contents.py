@@ -1,7 +1,7 @@
-"""A 200 that is no answer: a page, a line of text, nothing, or an answer of another kind than was asked for.
+"""Responses with status 200 or 204 whose body is not what was asked for: a page, text, nothing, another answer.
 
-Captive portals, gateways and base URLs that lead elsewhere answer so. The bytes decide about a stream, whatever its
-content type says: the SDK reads them as events.
+Captive portals, gateways and wrong base URLs answer like this. A stream is judged by its bytes and not by its content
+type, as the SDK reads any of them as events.
 """
 
 from __future__ import annotations
@@ -63,8 +63,10 @@ _STREAMS: Final = (
     _unexpected(
         "stream_text", "A line of text comes where a stream was asked for.", b"OK\n", "text/plain", stream=True
     ),
-    _unexpected("stream_nothing", "Nothing comes where a stream was asked for.", b"", "application/json", stream=True),
-    _unexpected("stream_nothing_at_all", "Nothing comes, of no content type.", b"", None, stream=True),
+    _unexpected(
+        "stream_nothing", "An empty body comes where a stream was asked for.", b"", "application/json", stream=True
+    ),
+    _unexpected("stream_nothing_at_all", "An empty body without a content type comes.", b"", None, stream=True),
     _unexpected(
         "stream_204", "A 204 No Content comes where a stream was asked for.", b"", None, stream=True, status=204
     ),
@@ -109,8 +111,8 @@ _WHOLE: Final = (
     _whole("html_as_json", "A page comes and says that it is JSON.", _PAGE, "application/json"),
     _whole("text", "A line of text comes where a message was asked for.", b"OK", "text/plain"),
     _whole("text_as_json", "A line of text comes and says that it is JSON.", b"upstream failed", "application/json"),
-    _whole("nothing", "Nothing comes where a message was asked for.", b"", "application/json"),
-    _whole("nothing_untyped", "Nothing comes, of no content type.", b"", None),
+    _whole("nothing", "An empty body comes where a message was asked for.", b"", "application/json"),
+    _whole("nothing_untyped", "An empty body without a content type comes.", b"", None),
     _whole("blank_as_json", "Empty lines come and say that they are JSON.", b"\r\n \n", "application/json"),
     _whole("no_content", "A 204 No Content comes where a message was asked for.", b"", None, 204),
     _whole(
@@ -164,7 +166,7 @@ _OTHER_JSON: Final = "application/vnd.example+json; charset=utf-8"
 
 
 def _json(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
-    """An answer in JSON: what its object says is not looked at."""
+    """Returns a success: a JSON object, whose content the library does not judge."""
     return answered(name, description, Reply(body=body, content_type=content_type), stream=False)
 
 

@@ -1,7 +1,7 @@
-"""What entries about event streams are made of: the bytes of events, and an entry for each way that a stream ends.
+"""Helpers for the entries about event streams: the bytes of events, and a function for each way that a stream ends.
 
-Rule: what the entry says follows from what an app on the SDK gets. An event counts when it is dispatched, which is at
-its blank line; an event that is not, is as if it had never come.
+Rule: an entry says what an app that uses the SDK gets. An event counts once its blank line has arrived, which is when
+the SDK dispatches it; an event cut before that counts as not sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, answe
 from anthropic_otel.simulator.wire import error_body
 
 SDK: Final = Needs(sdk="Anthropic")
-"""Only a client that decodes the events meets one that cannot be decoded."""
+"""The needs of faults that only a client meets that decodes the events."""
 PLAIN: Final = Delivery()
 GZIP: Final = Delivery(encoding=Encoding.GZIP)
 DEFLATE: Final = Delivery(encoding=Encoding.DEFLATE)
@@ -26,7 +26,7 @@ DEFLATE: Final = Delivery(encoding=Encoding.DEFLATE)
 
 
 def event(name: str, data: str | dict[str, object] | None = None, newline: str = "\n") -> bytes:
-    """Return an event as the API writes it; `data` `None` is the usual one of an event without any content."""
+    """Returns the bytes of an event as the API writes it. `data` `None` is `{"type": name}`."""
     value = {"type": name} if data is None else data
     text = value if isinstance(value, str) else json.dumps(value)
     return f"event: {name}{newline}data: {text}{newline}{newline}".encode()
@@ -45,7 +45,7 @@ MESSAGE: Final[dict[str, object]] = {
 
 
 def delta(text: str = "hi") -> dict[str, object]:
-    """Return the data of an event with some text."""
+    """Returns the data of a `content_block_delta` event with that text."""
     return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
 
 
@@ -57,11 +57,11 @@ DATA: Final[tuple[dict[str, object], ...]] = (
     {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
     {"type": "message_stop"},
 )
-"""The data of the events of a short stream."""
+"""The data of the events of a short, complete stream."""
 
 
 def stream(newline: str = "\n") -> tuple[bytes, ...]:
-    """Return the events of a short stream, whose lines end like that."""
+    """Returns the events of a short, complete stream as bytes; `newline` ends their lines."""
     return tuple(event(str(data["type"]), data, newline) for data in DATA)
 
 
@@ -73,12 +73,12 @@ PING: Final = event("ping")
 
 
 def bytewise(data: bytes) -> tuple[bytes, ...]:
-    """Return chunks of one byte each."""
+    """Returns the data as chunks of one byte each."""
     return tuple(data[at : at + 1] for at in range(len(data)))
 
 
 def error(message: str = "Overloaded", error_type: str = "overloaded_error", newline: str = "\n") -> bytes:
-    """Return the API's `error` event."""
+    """Returns the bytes of the API's `error` event."""
     return event("error", error_body(error_type, message), newline)
 
 
@@ -96,7 +96,10 @@ def entry(
     needs: Needs = NO_NEEDS,
     complete: bool | None = None,
 ) -> Fault:
-    """A 200 with those chunks; `error_type` is that of an API's error or of an event."""
+    """Returns an entry for a 200 with exactly these chunks in its body.
+
+    `error_type` is what the library reports: that of an `error` event, or `None` for an attempt that completes.
+    """
     return answered(
         name,
         description,
@@ -116,7 +119,7 @@ def whole(
     content_type: str | None = "text/event-stream; charset=utf-8",
     delivery: Delivery = PLAIN,
 ) -> Fault:
-    """A stream that is complete, whatever its form."""
+    """Returns a success: a stream that is complete, whatever its form."""
     return entry(name, description, chunks, None, content_type=content_type, delivery=delivery)
 
 
@@ -132,7 +135,7 @@ def cut(
     complete: bool | None = None,
     needs: Needs = NO_NEEDS,
 ) -> Fault:
-    """A stream whose body ends too early, or not at all."""
+    """Returns a network fault: a stream whose body ends before its end event, or does not end as HTTP requires."""
     made = network(
         name,
         description,
@@ -152,15 +155,15 @@ def cut(
 def overloaded(
     name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN, complete: bool | None = None
 ) -> Fault:
-    """A stream with an `overloaded_error` event."""
+    """Returns a fault: a stream with an `overloaded_error` event among its chunks."""
     return entry(name, description, chunks, "overloaded_error", delivery=delivery, complete=complete)
 
 
 def unknown(name: str, description: str, *chunks: bytes) -> Fault:
-    """A stream with an `error` event that names no type of the API's."""
+    """Returns a fault: a stream with an `error` event whose type is not one of the API's."""
     return entry(name, description, chunks, OTHER)
 
 
 def invalid(name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN) -> Fault:
-    """A stream with an event that the SDK cannot decode."""
+    """Returns a fault: a stream with an event that the SDK cannot decode."""
     return entry(name, description, chunks, "invalid_event", delivery=delivery, needs=SDK)

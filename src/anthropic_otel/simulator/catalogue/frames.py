@@ -1,6 +1,6 @@
-"""Streams of Amazon Bedrock: frames of `application/vnd.amazon.eventstream`, whole ones and what breaks them.
+"""Streams of Amazon Bedrock: `application/vnd.amazon.eventstream` frames, complete ones and broken ones.
 
-Rule: as with other streams, what the entry says follows from what an app on the SDK's Bedrock client gets.
+Rule: an entry says what an app that uses the SDK's Bedrock client gets.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _error_frame(code: str, message: str = "no") -> bytes:
 
 
 def _broken(data: bytes, at: int) -> bytes:
-    """The frame with one byte changed."""
+    """Returns the frame with the byte at that index changed; a negative index counts from the end."""
     at %= len(data)
     return data[:at] + bytes((data[at] ^ 0xFF,)) + data[at + 1 :]
 
@@ -79,7 +79,7 @@ _WHOLE: Final = (
     _whole("bedrock_ping_after_end", "A ping comes after the end event.", *_FRAMES, _PING),
     _whole(
         "bedrock_metadata_after_end",
-        "A frame of an event that nobody knows comes after the end event.",
+        "A frame of an unknown event comes after the end event.",
         *_FRAMES,
         frame({":event-type": "metadata", ":content-type": "application/json", ":message-type": "event"}, b"{}"),
     ),
@@ -92,17 +92,25 @@ _THROTTLED: Final = exception_frame("throttlingException", "no")
 
 _ERRORS: Final = (
     _error("bedrock_error_in_chunk", "An error of the API is inside a `chunk` frame.", chunk_frame(_IN_CHUNK)),
-    _error("bedrock_error_in_chunk_2k", "One of 2 KB is inside a `chunk` frame.", chunk_frame(_IN_CHUNK_LONG)),
+    _error(
+        "bedrock_error_in_chunk_2k",
+        "An error of the API of 2 KB is inside a `chunk` frame.",
+        chunk_frame(_IN_CHUNK_LONG),
+    ),
     _error(
         "bedrock_error_in_chunk_and_end",
         "The end event comes after the API's error in a `chunk` frame.",
         chunk_frame(_IN_CHUNK),
         _FRAMES[-1],
     ),
-    _error("bedrock_error_in_chunk_bytes", "It comes byte by byte.", *bytewise(chunk_frame(_IN_CHUNK))),
+    _error(
+        "bedrock_error_in_chunk_bytes",
+        "A `chunk` frame with an error comes byte by byte.",
+        *bytewise(chunk_frame(_IN_CHUNK)),
+    ),
     _error(
         "bedrock_error_in_chunk_unknown",
-        "An error of a type that nobody knows is inside a `chunk` frame.",
+        "An error of an unknown type is inside a `chunk` frame.",
         chunk_frame(to_json(error_body("unheard_of_error", "new"))),
         word=OTHER,
     ),
@@ -120,7 +128,7 @@ _ERRORS: Final = (
     ),
     _error(
         "bedrock_error_frame_unknown",
-        "The stream has a frame whose message type is `error`, with a code that nobody knows.",
+        "The stream has a frame whose message type is `error`, with an unknown code.",
         _error_frame("InternalFailure"),
         word=OTHER,
     ),
@@ -143,7 +151,12 @@ _ERRORS: Final = (
         exception_frame("throttlingException", "x" * 65536),
         word="rate_limit_error",
     ),
-    _error("bedrock_exception_bytes", "The frame comes byte by byte.", *bytewise(_THROTTLED), word="rate_limit_error"),
+    _error(
+        "bedrock_exception_bytes",
+        "An exception's frame comes byte by byte.",
+        *bytewise(_THROTTLED),
+        word="rate_limit_error",
+    ),
     _error(
         "bedrock_exception_and_end",
         "The end event comes after an exception's frame, in the same chunk.",
@@ -177,14 +190,21 @@ _INVALID: Final = (
 
 _CUTS: Final = (
     _cut("bedrock_cut_in_end", "The body ends in the frame of the end event.", *_UNENDED, _FRAMES[-1][:-5]),
-    _cut("bedrock_cut_before_crc", "It ends one byte before the end of that frame.", *_UNENDED, _FRAMES[-1][:-1]),
-    _cut("bedrock_incomplete", "It ends before that frame.", *_UNENDED),
-    _cut("bedrock_incomplete_and_ping", "It ends with a ping in the place of that frame.", *_UNENDED, _PING),
-    _cut("bedrock_cut_in_exception", "It ends in an exception's frame.", *_BEGUN, _THROTTLED[:-1]),
-    _cut("bedrock_nothing", "It has no frame at all."),
+    _cut(
+        "bedrock_cut_before_crc",
+        "The body ends one byte before the end of the end event's frame.",
+        *_UNENDED,
+        _FRAMES[-1][:-1],
+    ),
+    _cut("bedrock_incomplete", "The body ends before the end event's frame.", *_UNENDED),
+    _cut(
+        "bedrock_incomplete_and_ping", "The body ends with a ping in place of the end event's frame.", *_UNENDED, _PING
+    ),
+    _cut("bedrock_cut_in_exception", "The body ends within an exception's frame.", *_BEGUN, _THROTTLED[:-1]),
+    _cut("bedrock_nothing", "The body has no frame at all."),
     _cut(
         "bedrock_text_like_end",
-        "It ends too early, after a text that speaks of an end event.",
+        "The body ends without the end event, after a text that looks like one.",
         *_BEGUN,
         chunk_frame(to_json({"type": "content_block_delta", "index": 0, "delta": {"text": '{"type":"message_stop"}'}})),
     ),

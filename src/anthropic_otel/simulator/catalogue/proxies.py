@@ -1,6 +1,6 @@
-"""A proxy stands between the client and the API, and does not let it through; or redirects lead nowhere.
+"""Proxies that do not connect the client to the API, and endless redirects.
 
-aiohttp under the SDK takes no proxy of the kinds that are made here, so these are for httpx and httpx2.
+The SDK's aiohttp client takes no proxy of these kinds, so they are for httpx and httpx2.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _refusing(
     scheme: str = "http",
     cause: Cause = Cause.PROXY_ERROR,
 ) -> Fault:
-    """A proxy that does not connect the client to the API."""
+    """Returns a network fault: a proxy that does not connect the client to the API."""
     return network(
         name,
         description,
@@ -42,7 +42,7 @@ def _socks(name: str, description: str, answer: ProxyAnswer, *errno: str) -> Fau
 
 
 FAULTS: Final = (
-    _refusing("proxy_refused", "Nobody listens at the proxy's address.", ProxyAnswer.REFUSED, "ECONNREFUSED"),
+    _refusing("proxy_refused", "Nothing listens at the proxy's address.", ProxyAnswer.REFUSED, "ECONNREFUSED"),
     _refusing("proxy_407", "The proxy answers 407 to CONNECT.", ProxyAnswer.UNAUTHORIZED),
     _refusing("proxy_502", "The proxy answers 502 to CONNECT.", ProxyAnswer.BAD_GATEWAY),
     _refusing("proxy_403", "The proxy answers 403 to CONNECT.", ProxyAnswer.FORBIDDEN),
@@ -62,11 +62,13 @@ FAULTS: Final = (
     ),
     _socks("proxy_socks", "The SOCKS proxy does not allow the connection.", ProxyAnswer.NOT_ALLOWED),
     _socks(
-        "proxy_socks_none", "The SOCKS proxy is none: it answers with bytes that are not SOCKS.", ProxyAnswer.GARBAGE
+        "proxy_socks_none",
+        "The server at the SOCKS proxy's address answers with bytes that are not SOCKS.",
+        ProxyAnswer.GARBAGE,
     ),
-    _socks("proxy_socks_http", "The SOCKS proxy is one of HTTP.", ProxyAnswer.FORBIDDEN),
+    _socks("proxy_socks_http", "The server at the SOCKS proxy's address is an HTTP proxy.", ProxyAnswer.FORBIDDEN),
     _socks("proxy_socks_silent", "The SOCKS proxy closes the connection without an answer.", ProxyAnswer.NOTHING),
-    _socks("proxy_socks_refused", "Nobody listens at the SOCKS proxy's address.", ProxyAnswer.REFUSED, "ECONNREFUSED"),
+    _socks("proxy_socks_refused", "Nothing listens at the SOCKS proxy's address.", ProxyAnswer.REFUSED, "ECONNREFUSED"),
     answered(
         "proxy_http_407",
         "The proxy answers 407 to a plain http request: a response like any other.",

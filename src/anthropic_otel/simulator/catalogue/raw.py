@@ -1,4 +1,4 @@
-"""Answers that are not HTTP/1.1, or hardly: what a wrong port, a broken gateway or another protocol sends."""
+"""Answers that are not valid HTTP/1.1, as a wrong port, a broken gateway or a server of another protocol sends them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anthropic_otel.simulator.faults import NO_NEEDS, STACKS, Fault, Needs, Wher
 
 _HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 _HTTP_2: Final = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-"""The empty SETTINGS frame that a server of HTTP/2 begins with."""
+"""An empty SETTINGS frame: the first bytes that an HTTP/2 server sends."""
 
 
 def _raw(

@@ -1,4 +1,4 @@
-"""Redirects: those that are not followed, which the SDK raises for, and what is met where others lead to."""
+"""Redirects that the client does not follow, for which the SDK raises, and those that lead to another host or port."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def _unfollowed(status: int, name: str, description: str, headers: Headers = (),
 
 _UNFOLLOWED: Final = (
     _unfollowed(300, "http_300", "The server leaves the choice to the client."),
-    _unfollowed(301, "http_301_nowhere", "A 301 leads nowhere."),
-    _unfollowed(302, "http_302_nowhere", "A 302 leads nowhere."),
-    _unfollowed(303, "http_303_nowhere", "A 303 leads nowhere."),
-    _unfollowed(304, "http_304", "A cache on the way thinks that the client knows the answer."),
+    _unfollowed(301, "http_301_nowhere", "A 301 has no `location`."),
+    _unfollowed(302, "http_302_nowhere", "A 302 has no `location`."),
+    _unfollowed(303, "http_303_nowhere", "A 303 has no `location`."),
+    _unfollowed(304, "http_304", "A cache on the way answers 304, as if the client had the answer already."),
     _unfollowed(305, "http_305", "The server wants a proxy to be used.", _ELSEWHERE),
-    _unfollowed(307, "http_307_nowhere", "A 307 leads nowhere."),
-    _unfollowed(308, "http_308_nowhere", "A 308 leads nowhere."),
+    _unfollowed(307, "http_307_nowhere", "A 307 has no `location`."),
+    _unfollowed(308, "http_308_nowhere", "A 308 has no `location`."),
     _unfollowed(302, "http_302_unfollowed", "A 302 is not followed.", _ELSEWHERE, needs=_HERE),
     _unfollowed(307, "http_307_unfollowed", "A 307 is not followed.", _ELSEWHERE, needs=_HERE),
     _unfollowed(308, "http_308_unfollowed", "A 308 is not followed.", _ELSEWHERE, needs=_HERE),
@@ -43,7 +43,7 @@ def _refused(name: str, description: str, to: ExchangeAction, status: int, *, re
 _OVERLOADED: Final = Reply(529, "overloaded_error", "Overloaded")
 _GET: Final = Reply(405, "invalid_request_error", "Method Not Allowed")
 _ANSWER: Final = Reply(body=to_json(MESSAGE | {"stop_reason": "end_turn"}))
-"""Not the API's own, as httpx2 leaves the API key out where a redirect leads to another host or port."""
+"""A fixed message: the simulated API would refuse, as httpx2 sends no API key to another host or port."""
 _GATEWAY: Final = Reply(503, body=b"unavailable", content_type="text/plain", request_id=False)
 
 _FOLLOWED: Final = (
@@ -87,7 +87,7 @@ def _unreached(
 _UNREACHED: Final = (
     _unreached(
         "redirect_refused",
-        "A 307 leads to a port that nobody listens on.",
+        "A 307 leads to a port that nothing listens on.",
         Place.REFUSED,
         Cause.CONNECTION_REFUSED,
         Phase.CONNECT,
@@ -104,7 +104,7 @@ _UNREACHED: Final = (
     ),
     _unreached(
         "redirect_unreachable",
-        "A 307 leads to an address that the kernel has no way to.",
+        "A 307 leads to an address that the kernel has no route to.",
         Place.UNREACHABLE,
         Cause.NETWORK_UNREACHABLE,
         Phase.CONNECT,

@@ -1,7 +1,7 @@
-"""The API, or something in front of it, says no: a whole response with a status of 4xx or 5xx.
+"""Refusals: whole responses with a status of 4xx or 5xx, from the API or from something in front of it.
 
-Types and messages are those of the API's documentation ("Errors", "Rate limits"). What stands in front of the API (an
-edge that limits the size of requests, a gateway, a proxy) has bodies and headers of its own, and no request id.
+Types and messages are those of the API's documentation ("Errors", "Rate limits"). What is in front of the API (an edge
+that limits the size of requests, a gateway, a proxy) sends its own bodies and headers, and no request id.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _api(
     retried: bool = False,
     headers: Headers = (),
 ) -> Fault:
-    """A refusal by the API itself: a JSON error body and a request id."""
+    """Returns a fault: a refusal by the API itself, with its JSON error body and a request id."""
     reply = Reply(status, error_type, message, headers=headers)
     return refused(name or f"http_{status}", description, reply, retried=retried)
 
@@ -41,7 +41,7 @@ def _api(
 def _front(
     status: int, body: str, content_type: str, description: str, *, retried: bool = True, headers: Headers = ()
 ) -> Fault:
-    """A refusal by something in front of the API: a body that is not the API's, and no request id."""
+    """Returns a fault: a refusal by something in front of the API, with another body and no request id."""
     reply = Reply(status, body=body.encode(), content_type=content_type, headers=headers, request_id=False)
     return refused(f"http_{status}", description, reply, retried=retried)
 

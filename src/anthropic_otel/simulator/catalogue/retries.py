@@ -1,6 +1,6 @@
-"""Refusals that say when, or whether, to try again, in every form that a server may say it.
+"""Refusals with headers that say when or whether to retry, in every form that servers send.
 
-The SDK reads `retry-after-ms`, then `retry-after` as seconds or as a date, and obeys what is above 0.
+The SDK reads `retry-after-ms`, then `retry-after` as seconds or as a date, and obeys a value above 0.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from anthropic_otel.simulator.faults import Fault, refused
 
 
 def _paced(name: str, description: str, *headers: tuple[str, str], obeyed: bool) -> Fault:
-    """A 429 that says when to retry; `obeyed` is whether the SDK can do as it says."""
+    """Returns a fault: a 429 whose headers say when to retry; `obeyed` is whether the SDK waits as they say."""
     reply = Reply(429, "rate_limit_error", "Slow down.", headers=headers)
     return replace(refused(name, description, reply, retried=True), retry_after=obeyed)
 
 
 def _asked(name: str, description: str, status: int, header: str, *, retried: bool) -> Fault:
-    """A refusal with `x-should-retry`."""
+    """Returns a fault: a refusal whose `x-should-retry` is `header`."""
     reply = Reply(status, "api_error", "No.", headers=(("x-should-retry", header),))
     return refused(name, description, reply, retried=retried)
 
@@ -27,7 +27,7 @@ def _asked(name: str, description: str, status: int, header: str, *, retried: bo
 _PACES: Final = (
     _paced(
         "retry_after_twice",
-        "The header `retry-after` comes twice, which nobody can read.",
+        "The header `retry-after` comes twice, which the SDK cannot read.",
         ("retry-after", "3"),
         ("retry-after", "3"),
         obeyed=False,
@@ -46,7 +46,7 @@ _PACES: Final = (
     ),
     _paced(
         "retry_after_past",
-        "The header `retry-after` is a date that is over.",
+        "The header `retry-after` is a date in the past.",
         ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"),
         obeyed=False,
     ),

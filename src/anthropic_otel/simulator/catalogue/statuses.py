@@ -1,4 +1,4 @@
-"""More ways to say no: statuses of gateways and edges, error codes, and ids and times in headers."""
+"""More refusals: statuses of gateways and edges, the API's error codes, ids and times in headers, interim responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _front(
     headers: Headers = (),
     retried: bool = True,
 ) -> Fault:
-    """A refusal by something in front of the API."""
+    """Returns a fault: a refusal by something in front of the API, without a request id."""
     reply = Reply(status, body=body, content_type=content_type, headers=headers, request_id=False)
     return refused(name, description, reply, retried=retried)
 
@@ -35,7 +35,7 @@ def _told(
     headers: Headers = (),
     retried: bool = False,
 ) -> Fault:
-    """A refusal by the API whose type, and code if it has one, are to be on the attempt."""
+    """Returns a fault: a refusal by the API whose error type and `error_code` the attempt has to report."""
     reply = Reply(status, error_type, "No.", headers=headers, error_code=code)
     return replace(refused(name, description, reply, retried=retried), api_error=(error_type, code))
 
@@ -51,12 +51,12 @@ _EDGE: Final = (
         content_type="text/html",
         retried=False,
     ),
-    _front("http_521", "The edge is refused by the server behind it.", 521, b"error code: 521"),
-    _front("http_522", "The edge has no connection to the server behind it in time.", 522, b"error code: 522"),
-    _front("http_523", "The edge has no way to the server behind it.", 523, b"error code: 523"),
-    _front("http_524", "The edge has no answer from the server behind it in time.", 524, b"error code: 524"),
+    _front("http_521", "The server behind the edge refuses its connection.", 521, b"error code: 521"),
+    _front("http_522", "The edge times out while it connects to the server behind it.", 522, b"error code: 522"),
+    _front("http_523", "The edge has no route to the server behind it.", 523, b"error code: 523"),
+    _front("http_524", "The edge times out while it waits for the server behind it.", 524, b"error code: 524"),
     _front("http_525", "The edge fails in the TLS handshake with the server behind it.", 525, b"error code: 525"),
-    _front("http_526", "The edge does not trust the server behind it.", 526, b"error code: 526"),
+    _front("http_526", "The edge does not trust the certificate of the server behind it.", 526, b"error code: 526"),
     _front("http_500_empty", "A 500 has no body and no content type.", 500, content_type=None),
     _front("http_529_empty", "A 529 has no body.", 529),
     _front("http_529_html", "A 529 has a page for its body.", 529, b"<h1>Busy</h1>", content_type="text/html"),
@@ -78,10 +78,18 @@ _EDGE: Final = (
         retried=False,
     ),
     _front(
-        "http_500_as_json", "A 500 says that it is JSON, and is not.", 500, b"<oops", content_type="application/json"
+        "http_500_as_json",
+        "The body of a 500 has the content type of JSON and is not JSON.",
+        500,
+        b"<oops",
+        content_type="application/json",
     ),
     _front(
-        "http_503_events", "A 503 says that it is a stream.", 503, b"event: error\n\n", content_type="text/event-stream"
+        "http_503_events",
+        "A 503 has the content type of a stream.",
+        503,
+        b"event: error\n\n",
+        content_type="text/event-stream",
     ),
 )
 
@@ -127,7 +135,7 @@ _TYPES: Final = (
 
 
 def _identified(name: str, header: str, value: str, whose: str) -> Fault:
-    """A 503 whose only id is that of something else than the API."""
+    """Returns a fault: a 503 without a request id, whose `header` has the id of something in front of the API."""
     made = _front(
         name, f"A 503 has no request id but that of {whose}.", 503, b"unavailable", headers=((header, value),)
     )
@@ -135,7 +143,7 @@ def _identified(name: str, header: str, value: str, whose: str) -> Fault:
 
 
 def _timed(name: str, description: str, header: str, value: str) -> Fault:
-    """A 529 that says how long the API has taken: 120 ms."""
+    """Returns a fault: a 529 whose `header` says that the API took 120 ms."""
     reply = Reply(529, "overloaded_error", "Overloaded", headers=((header, value),))
     return replace(refused(name, description, reply, retried=True), server_duration=0.12)
 

@@ -1,4 +1,4 @@
-"""Event streams with an `error` event, after a 200: of any size, in any form, cut anywhere, and with more behind it."""
+"""Event streams with an `error` event after a 200: of any size and form, cut anywhere, and followed by anything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CRLF_ERROR: Final = error(newline="\r\n")
 
 
 def _at(data: bytes, *marks: bytes) -> tuple[bytes, ...]:
-    """The data, cut before each of the marks."""
+    """Returns the data in pieces, cut before the first occurrence of each mark."""
     pieces = []
     for mark in marks:
         head, _, _ = data.partition(mark)
@@ -40,7 +40,7 @@ def _at(data: bytes, *marks: bytes) -> tuple[bytes, ...]:
 
 
 _LONG_ERRORS: Final = (
-    overloaded("stream_error_1k", "The `error` event has more than 1 KB: a gateway quotes.", *BEGUN, error(_LONG)),
+    overloaded("stream_error_1k", "The `error` event has more than 1 KB.", *BEGUN, error(_LONG)),
     overloaded("stream_error_64k", "The `error` event has more than 64 KB.", *BEGUN, error(_VERY_LONG)),
     overloaded("stream_error_1k_first", "The first event is an error of more than 1 KB.", error(_LONG)),
     overloaded(
@@ -71,7 +71,7 @@ _LONG_ERRORS: Final = (
     ),
     overloaded(
         "stream_error_message_first",
-        "The `error` event has its type behind a message of more than 1 KB.",
+        "The `error` event has its type after a message of more than 1 KB.",
         *BEGUN,
         event("error", _MESSAGE_FIRST),
     ),
@@ -86,16 +86,33 @@ _CUT_ERRORS: Final = (
     overloaded("stream_error_in_bytes", "The `error` event comes byte by byte.", *BEGUN, *bytewise(_ERROR)),
     overloaded("stream_error_cut_in_name", "The `error` event is cut in its name.", *BEGUN, *_at(_ERROR, b"rror\n")),
     overloaded(
-        "stream_error_cut_before_name", "It is cut before its name.", *BEGUN, *_at(_ERROR, b" error\n", b"error\n")
+        "stream_error_cut_before_name",
+        "The `error` event is cut before its name.",
+        *BEGUN,
+        *_at(_ERROR, b" error\n", b"error\n"),
     ),
     overloaded(
-        "stream_error_cut_at_line", "It is cut before and behind a line's end.", *BEGUN, *_at(_ERROR, b"\n", b"data")
+        "stream_error_cut_at_line",
+        "The `error` event is cut before and after a line end.",
+        *BEGUN,
+        *_at(_ERROR, b"\n", b"data"),
     ),
-    overloaded("stream_error_cut_in_data", "It is cut in the name of its type.", *BEGUN, *_at(_ERROR, b"loaded_error")),
-    overloaded("stream_error_cut_at_end", "Its blank line is a chunk of its own.", *BEGUN, _ERROR[:-1], b"\n"),
+    overloaded(
+        "stream_error_cut_in_data",
+        "The `error` event is cut in the name of its type.",
+        *BEGUN,
+        *_at(_ERROR, b"loaded_error"),
+    ),
+    overloaded(
+        "stream_error_cut_at_end",
+        "The blank line of the `error` event is a chunk of its own.",
+        *BEGUN,
+        _ERROR[:-1],
+        b"\n",
+    ),
     overloaded(
         "stream_error_cut_in_crlf",
-        "It is cut between the CR and the LF of its line's end.",
+        "The `error` event is cut between the CR and the LF of a line end.",
         *BEGUN,
         *_at(_CRLF_ERROR, b"\ndata", b"\n\r\n"),
     ),
@@ -104,7 +121,12 @@ _CUT_ERRORS: Final = (
 _ERROR_FORMS: Final = (
     overloaded("stream_error_and_end", "The end event comes after the `error` event.", *BEGUN, _ERROR, *EVENTS[3:]),
     overloaded("stream_error_and_ping", "Pings come after the `error` event.", *BEGUN, _ERROR, PING, PING),
-    overloaded("stream_error_and_done", "Another API's end comes after it.", *BEGUN, _ERROR + b"data: [DONE]\n\n"),
+    overloaded(
+        "stream_error_and_done",
+        "Another API's end, `[DONE]`, comes after the `error` event.",
+        *BEGUN,
+        _ERROR + b"data: [DONE]\n\n",
+    ),
     overloaded(
         "stream_error_and_much",
         "More than 4 KB of events come after the `error` event, in its chunk.",

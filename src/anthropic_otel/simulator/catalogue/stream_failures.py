@@ -1,4 +1,4 @@
-"""Event streams that have begun with 200 and have an event that cannot be decoded, or an end that comes too early."""
+"""Event streams with status 200 that have an event that cannot be decoded, or that end too early."""
 
 from __future__ import annotations
 
@@ -45,7 +45,14 @@ _INVALID: Final = (
     invalid(
         "stream_invalid_json_first", "The first event's data are no JSON.", event("message_start", "<html>"), *EVENTS
     ),
-    invalid("stream_invalid_json_gzip", "The data are no JSON, gzip'd.", *BEGUN, event("x", "{"), STOP, delivery=GZIP),
+    invalid(
+        "stream_invalid_json_gzip",
+        "The data of an event are no JSON, in a stream that is gzip'd.",
+        *BEGUN,
+        event("x", "{"),
+        STOP,
+        delivery=GZIP,
+    ),
     invalid(
         "stream_invalid_json_cut",
         "The event whose data are no JSON is cut across chunks.",
@@ -55,7 +62,7 @@ _INVALID: Final = (
     ),
     invalid(
         "stream_invalid_end",
-        "The end event has its name and data that are no JSON.",
+        "The data of the end event are no JSON.",
         *UNENDED,
         event("message_stop", "!"),
     ),
@@ -65,16 +72,26 @@ _INVALID: Final = (
 _SOON: Final = Needs(read_timeout=0.3)
 _CUT: Final = (
     cut("stream_cut_in_end_name", "The stream ends in the name of its end event.", *UNENDED, b"event: message_st"),
-    cut("stream_cut_after_end_name", "It ends behind the name of its end event.", *UNENDED, b"event: message_stop\n"),
-    cut("stream_cut_in_end_data", "It ends in the data of its end event.", *UNENDED, STOP[:-4]),
-    cut("stream_cut_before_blank_line", "It ends before the end event's blank line.", *UNENDED, STOP[:-1]),
-    cut("stream_cut_before_line_end", "It ends before the last line's end.", *UNENDED, STOP[:-2]),
-    cut("stream_cut_crlf", "It ends before the blank line, with CR LF.", *UNENDED, STOP.replace(b"\n", b"\r\n")[:-2]),
+    cut(
+        "stream_cut_after_end_name",
+        "The stream ends after the name of its end event.",
+        *UNENDED,
+        b"event: message_stop\n",
+    ),
+    cut("stream_cut_in_end_data", "The stream ends in the data of its end event.", *UNENDED, STOP[:-4]),
+    cut("stream_cut_before_blank_line", "The stream ends before the end event's blank line.", *UNENDED, STOP[:-1]),
+    cut("stream_cut_before_line_end", "The stream ends before the end event's last line ends.", *UNENDED, STOP[:-2]),
+    cut(
+        "stream_cut_crlf",
+        "The stream, of CR LF lines, ends before the end event's blank line.",
+        *UNENDED,
+        STOP.replace(b"\n", b"\r\n")[:-2],
+    ),
     cut("stream_cut_gzip", "The stream that ends in its end event is gzip'd.", *UNENDED, STOP[:-1], delivery=GZIP),
-    cut("stream_cut_in_error", "It ends before the blank line of an `error` event.", *BEGUN, _ERROR[:-1]),
+    cut("stream_cut_in_error", "The stream ends before the blank line of an `error` event.", *BEGUN, _ERROR[:-1]),
     cut(
         "stream_end_without_data",
-        "The end event has no data, so that it is none.",
+        "The end event has no data, so it does not count as an event.",
         *UNENDED,
         b"event: message_stop\n\n",
     ),
@@ -90,7 +107,7 @@ _CUT: Final = (
     cut("stream_cut_and_comment", "The stream ends without its end event, with comments.", *UNENDED, b": bye\n\n"),
     cut(
         "stream_cut_in_text_like_end",
-        "The stream ends too early, in a text that speaks of an end event.",
+        "The stream ends without its end event, after a text that looks like one.",
         *BEGUN,
         event("content_block_delta", delta("\n\nevent: message_stop\ndata: {}\n\n")),
     ),

@@ -1,7 +1,7 @@
-"""Event streams that are whole, in every form that a server may give them.
+"""Event streams that are complete, in every form that a server may send.
 
-The specification of server-sent events allows it all: other line endings, comments, fields in any order, anything after
-the event that ends the message. Gateways and edges do it.
+The specification of server-sent events allows all of them: other line endings, comments, fields in any order, anything
+after the event that ends the message. Gateways and edges send them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _cut_in_line_ends(data: bytes) -> tuple[bytes, ...]:
 
 
 def _with_lines(*, name_first: bool = True, space: str = " ", prefix: str = "") -> tuple[bytes, ...]:
-    """The events of the short stream, with their two lines written like that."""
+    """Returns the events of the short stream with their two lines written in that order and form, after `prefix`."""
     made = []
     for data in DATA:
         lines = [f"event:{space}{data['type']}\n", f"data:{space}{json.dumps(data)}\n"]
@@ -53,7 +53,7 @@ def _with_lines(*, name_first: bool = True, space: str = " ", prefix: str = "") 
 
 
 def _in_many_lines() -> tuple[bytes, ...]:
-    """The events of the short stream, with the JSON of each over several `data:` lines."""
+    """Returns the events of the short stream with the JSON of each spread over several `data:` lines."""
     made = []
     for data in DATA:
         lines = "".join(f"data: {line}\n" for line in json.dumps(data, indent=1).splitlines())
@@ -67,7 +67,7 @@ _MIXED: Final = tuple(
 
 
 def _without_aiohttp(fault: Fault) -> Fault:
-    """The entry for transports that hand on each chunk by itself: aiohttp joins what has come, as chance has it."""
+    """Returns the entry for httpx and httpx2 only: aiohttp may join chunks, so what it reads last depends on chance."""
     return replace(fault, applies_to=frozenset({HTTPX, HTTPX2}))
 
 
@@ -86,11 +86,16 @@ _AFTER_THE_END: Final = (
         event("usage", {"type": "usage", "input_tokens": 9, "output_tokens": 1}),
     ),
     whole(
-        "stream_done_after_end", "A gateway ends the stream in the way of another API.", *EVENTS, b"data: [DONE]\n\n"
+        "stream_done_after_end",
+        "A gateway ends the stream with `[DONE]`, as another API does.",
+        *EVENTS,
+        b"data: [DONE]\n\n",
     ),
     whole("stream_comment_after_end", "A comment comes after the end event.", *EVENTS, b": bye\n\n"),
     whole("stream_lines_after_end", "Empty lines come after the end event.", *EVENTS, b"\n", b"\r\n\r\n"),
-    whole("stream_field_after_end", "A field without an end of its event comes last.", *EVENTS, b"retry: 3000\n"),
+    whole(
+        "stream_field_after_end", "After the end event comes a field without a blank line.", *EVENTS, b"retry: 3000\n"
+    ),
     whole(
         "stream_much_after_end",
         "More than 4 KB of comments come after the end event, a chunk for each.",
@@ -152,7 +157,7 @@ _LINES: Final = (
 _EVENTS: Final = (
     whole(
         "stream_unknown_event",
-        "The stream has an event of a type that nobody knows yet.",
+        "The stream has an event of a type that the SDK does not know.",
         *UNENDED,
         event("message_review", {"type": "message_review", "verdict": [1, 2]}),
         STOP,
@@ -171,14 +176,14 @@ _EVENTS: Final = (
     ),
     whole(
         "stream_text_like_events",
-        "The text of the stream is that of events: an error, and an end.",
+        "The text of the reply looks like an `error` event and an end event.",
         *BEGUN,
         event("content_block_delta", delta("\n\nevent: error\ndata: {}\n\nevent: message_stop\ndata: {}\n\n")),
         *EVENTS[3:],
     ),
     whole(
         "stream_text_cut_like_events",
-        "A chunk begins in the middle of a text, where it speaks of an error event.",
+        "A chunk begins within the text of the reply, where it looks like an `error` event.",
         *BEGUN,
         b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"text":"',
         b'event: error\\ndata: {}"}}\n\n',
@@ -186,7 +191,7 @@ _EVENTS: Final = (
     ),
     whole(
         "stream_not_ascii",
-        "The text of the stream is not of ASCII, and chunks cut its characters.",
+        "The text of the reply is not ASCII, and chunks cut its characters.",
         *BEGUN,
         *_cut(event("content_block_delta", json.dumps(delta("\u4f60\u597d\U0001f600 \u2028"), ensure_ascii=False)), 7),
         *EVENTS[3:],

@@ -1,4 +1,4 @@
-"""What is no fault at all, in the forms that a client must not take for one."""
+"""Responses that succeed, in forms that a client must not take for faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS fails: in the handshake, by an alert, or after it."""
+"""Faults of TLS: in the handshake, by an alert, or after the handshake."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Fault, Needs, Where, 
 _SOON: Final = 0.3
 _CA: Final = Needs(ca=True)
 _HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
-"""aiohttp has one timeout for the pool, the connect and the TLS handshake together."""
+"""Without aiohttp: it has a single timeout for pool, connect and TLS handshake."""
 
 
 _HANDSHAKE: Final = (
@@ -44,7 +44,7 @@ _HANDSHAKE: Final = (
     ),
     network(
         "tls_not_yet_valid",
-        "The certificate is not valid yet: the clock of one of both is wrong.",
+        "The certificate is not valid yet: one side's clock is wrong.",
         Where.CONNECT,
         Tls(Certificate.NOT_YET),
         Cause.TLS_CERTIFICATE_ERROR,
@@ -94,14 +94,14 @@ def _alert(name: str, description: str, alert: int) -> Fault:
 
 
 _ALERTS: Final = (
-    _alert("tls_alert_handshake", "The server finds nothing that both sides can do.", 40),
+    _alert("tls_alert_handshake", "The server finds no cipher or parameters that both sides support.", 40),
     _alert("tls_alert_version", "The server does not speak the client's version of TLS.", 70),
     _alert("tls_alert_internal", "The server has an error of its own in the handshake.", 80),
     _alert("tls_alert_name", "The server has no certificate for the name that the client asks for.", 112),
     _alert("tls_alert_alpn", "The server speaks no protocol that the client offers.", 120),
     network(
         "tls_client_certificate",
-        "The server wants a certificate of the client's, and ends the handshake without.",
+        "The server demands a client certificate and ends the handshake, as the client has none.",
         Where.CONNECT,
         Tls(Certificate.TRUSTED, client_certificate=True),
         Cause.TLS_ERROR,

@@ -1,6 +1,6 @@
-"""Which action the next request gets: what was ordered for it, else what the weather brings.
+"""Decides which action the next request gets: the queue of `play` first, then the random mix.
 
-Rule: the same orders, weights and seed bring the same actions in the same order.
+Rule: the same queue, weights and seed give the same actions in the same order.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from anthropic_otel.simulator.catalogue import fault
 from anthropic_otel.simulator.faults import Fault
 
 Playable: TypeAlias = Fault | ExchangeAction | str
-"""What a request on the plain listener can be given: a fault, the name of one, or an action such as `Reply(503)`."""
+"""What `play` and `mix` accept: a fault, the name of one, or an action such as `Reply(503)`."""
 
 _OK = Reply()
 
 
 def playable(item: Playable) -> ExchangeAction:
-    """Return the action.
+    """Returns the action that `item` stands for: a fault's name, a fault, or an action.
 
-    Raises `KeyError` for an unknown name, `ValueError` for a fault that needs its own address, `TypeError` for what is
-    neither a name, nor a fault, nor an action.
+    Raises `KeyError` for an unknown name, `ValueError` for a fault that needs its own address, and `TypeError` for
+    anything else.
     """
     if isinstance(item, str):
         item = fault(item)
@@ -39,8 +39,8 @@ def playable(item: Playable) -> ExchangeAction:
     return item.action
 
 
-class Weather:
-    """A queue of actions, and a weighted choice for when it is empty. Any thread may use it."""
+class Schedule:
+    """A queue of actions, and a weighted random choice for when the queue is empty. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -50,16 +50,16 @@ class Weather:
         self._random = random.Random(0)
 
     def play(self, items: Iterable[Playable]) -> None:
-        """Add what the next requests get, in that order."""
+        """Appends actions to the queue. Raises what `playable` raises, and then queues nothing."""
         actions = [playable(item) for item in items]
         with self._lock:
             self._queue.extend(actions)
 
     def mix(self, weights: Mapping[str | Fault, float], seed: int) -> None:
-        """Set the choice. The weights need not add up to 1.
+        """Replaces the weighted choice. The weights are relative and need not add up to 1.
 
-        Raises `ValueError` for a weight that is negative or has no end, or if there is nothing to choose, `TypeError`
-        for what is no number.
+        Raises `ValueError` for a weight that is negative or infinite, or if all are 0, `TypeError` for a weight that is
+        no number, and what `playable` raises.
         """
         if not isinstance(weights, Mapping):
             raise TypeError(f"a mix must be weights by fault, such as {{'http_529': 0.1}}, not {weights!r}")
@@ -71,13 +71,13 @@ class Weather:
             self._random = random.Random(checks.whole("seed", seed))
 
     def clear(self) -> None:
-        """Forget what was ordered and the choice: from now on every request gets an ordinary reply."""
+        """Empties the queue and the choice: from now on every request gets an ordinary reply."""
         with self._lock:
             self._queue.clear()
             self._choices, self._weights = (_OK,), (1.0,)
 
     def next(self) -> ExchangeAction:
-        """Return what the request that has just come gets."""
+        """Removes and returns the next action of the queue; if that is empty, returns one of the choice."""
         with self._lock:
             if self._queue:
                 return self._queue.popleft()
