@@ -1,7 +1,7 @@
-"""`instrument(export="console")`: an app's own calls on its stderr as they end, and a summary at its exit.
+"""`instrument(export="console")`: prints an app's calls to its stderr as they end, and a summary at exit.
 
-Rule: the app's threads only put events into a bounded queue; a thread of ours draws and writes. Colour needs the
-package rich, and without it the text is plain. Each process of an app shows its own calls.
+Rule: the app's threads only put events into a bounded queue; a thread of ours draws and writes. With the package rich
+the output has colour, without it plain text. Each process of an app prints its own calls.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ from anthropic_otel._render.output import Output
 from anthropic_otel._render.styled import Line
 
 MAX_KEPT: Final = 10_000
-"""The events that wait to be drawn. What comes beyond that is counted as lost."""
+"""The most events that are queued to be printed. Further ones are only counted as lost."""
 _TICK: Final = 0.5
 _LAST_CHANCE: Final = 1.0
-"""The seconds that the exit waits at most for what is to be shown yet."""
+"""The most seconds that the interpreter's exit waits for queued events to be printed."""
 
 _shown: Final[list[EventRecorder]] = []
 
 
 def show() -> None:
-    """Shows the calls of this process from now on. Called again, it has no effect."""
+    """Starts to print the calls of this process to stderr, and a summary at exit.
+
+    Does nothing if it is printing already.
+    """
     if _shown:
         return
     console = Console()
@@ -43,34 +46,37 @@ def show() -> None:
 
 
 def hide() -> None:
-    """Shows no further call. The summary comes at the exit all the same."""
+    """Stops printing calls. The summary at exit is printed all the same."""
     while _shown:
         INSTRUMENTATION.leave(_shown.pop())
 
 
 class Console:
-    """Draws events on stderr, in a thread of its own."""
+    """Prints events to stderr in a thread of its own; one is started per process, also after a fork."""
 
     def __init__(self) -> None:
         self._drawing = _Drawing()
 
     @guarded(None)
     def emit(self, event: Event) -> None:
-        """Has an event drawn."""
+        """Queues an event to be printed.
+
+        Never raises or waits; beyond `MAX_KEPT` queued events, only counts it as lost.
+        """
         if self._drawing.pid != os.getpid():
-            # The child of a fork has not its parent's thread, and its calls are its own.
+            # A forked child does not have its parent's thread, and prints its own calls only.
             self._drawing = _Drawing()
         self._drawing.put(event)
 
     @guarded(None)
     def close(self) -> None:
-        """Draws what is left, and the summary."""
+        """Prints the queued events and the summary; waits for at most one second. Never raises."""
         if self._drawing.pid == os.getpid():
             self._drawing.close()
 
 
 class _Drawing:
-    """The drawing of one process."""
+    """The queue and the thread of one process; the thread starts at once."""
 
     def __init__(self) -> None:
         self.pid: Final = os.getpid()

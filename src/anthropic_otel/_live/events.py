@@ -1,12 +1,12 @@
-"""Calls and attempts as plain events, one flat dictionary each: what `anthropic-otel run` and the console show.
+"""Calls and attempts as events, each a flat dictionary: what `anthropic-otel run` and the console show.
 
     started   a call is about to run
     attempt   an attempt has ended
     call      a call has ended
 
-`docs/run.md` lists the fields. Rule: an event has words of the schema, numbers, ids, and names that are printable and
-at most `MAX_TEXT` characters long. So no event exceeds `MAX_LINE` bytes, and none has a prompt, a reply, a key, a query
-string or an exception's text: nothing of those ever comes here.
+`docs/run.md` lists the fields. Rule: an event has only values of the schema, numbers, ids, and printable names of at
+most `MAX_TEXT` characters. So no event exceeds `MAX_LINE` bytes, and none contains a prompt, a reply, a key, a query
+string or an exception's message.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from anthropic_otel._core.usage import Sink
 
 MAX_TEXT: Final = 128
 MAX_LINE: Final = 8 * 1024
-"""The bytes of an event as a line of JSON. An event has fewer than 32 fields."""
+"""The most bytes of an event as a line of JSON. An event has fewer than 32 fields."""
 STARTED: Final = "started"
 ATTEMPT: Final = "attempt"
 CALL: Final = "call"
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
-"""Takes an event, in any thread, also in a finalizer: it waits for nothing and raises nothing."""
+"""A callback for events. It is called in any thread and in finalizers, so it must not wait or raise."""
 
 _SECOND: Final = 1e9
 _BEFORE_BODY: Final = (Phase.AUTH, Phase.POOL, Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.WAIT)
 
 
 class EventRecorder:
-    """Makes an event of what is recorded, and has it emitted. A `Recorder`."""
+    """A `Recorder` that passes an event to `emit` when a call starts, an attempt ends or a call ends."""
 
     def __init__(self, emit: Emit) -> None:
         self.emit: Final = emit
@@ -68,7 +68,7 @@ class EventRecorder:
 
 
 class _CallRecorder:
-    """Records one call."""
+    """Records one call. `id` numbers the calls of this process from 1."""
 
     def __init__(self, recorder: EventRecorder, number: int) -> None:
         self._recorder: Final = recorder
@@ -87,7 +87,7 @@ class _CallRecorder:
 
 
 class _AttemptRecorder:
-    """Records one attempt, of the call with the id `call`, `None` without one."""
+    """Records one attempt. `call` is the id of its call, or `None` for an attempt outside of any call."""
 
     headers: Final[Mapping[str, str]] = NO_HEADERS
 
@@ -99,7 +99,7 @@ class _AttemptRecorder:
         """Does nothing: the attempt's event is made at its end."""
 
     def usage_sink(self, attempt: Attempt) -> Sink | None:
-        """Tokens are not shown."""
+        """Returns `None`, as no event has token counts."""
         return None
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
@@ -177,7 +177,7 @@ def _attempt_event(attempt: Attempt, call: int | None) -> Event:
 
 
 def _headers_after(attempt: Attempt) -> float | None:
-    """The seconds until the response's headers, `None` where they are unknown."""
+    """Returns the seconds from the attempt's start to the response's headers; `None` if they are unknown."""
     if attempt.status is None:
         return None
     durations = attempt.timeline.phase_durations()
@@ -189,12 +189,15 @@ def _seconds(nanoseconds: int | None) -> float | None:
 
 
 def text(value: str | None) -> str | None:
-    """A name that an app or a server gave, safe to print: no control characters, and not long."""
+    """Returns a name from the app or a server with unprintable characters as `?`, cut to `MAX_TEXT` characters.
+
+    `None` stays `None`.
+    """
     if value is None or (len(value) <= MAX_TEXT and value.isprintable()):
         return value
     return "".join(character if character.isprintable() else "?" for character in value[:MAX_TEXT])
 
 
 def _compact(event: Event) -> Event:
-    """The event without what is unknown or does not apply."""
+    """Returns the event without the fields that are `None`."""
     return {name: value for name, value in event.items() if value is not None}

@@ -1,7 +1,7 @@
-"""Sends the events of an app to the `anthropic-otel run` that has started it.
+"""Sends the events of an app to the `anthropic-otel run` that started it.
 
-Rule: the app does not change. The events are recorded beside the app's own recorders, libraries are patched only after
-the app has imported them, and nothing of OpenTelemetry is imported.
+Rule: the app does not change. Events are recorded beside the app's own recorders, libraries are patched only after the
+app has imported them, and OpenTelemetry is not imported.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from anthropic_otel._live.events import EventRecorder
 from anthropic_otel._live.sender import HOST, Sender
 
 VARIABLE: Final = "ANTHROPIC_OTEL_RUN"
-"""Where a `run` listens, `127.0.0.1:PORT:TOKEN`, in the environment of what it has started."""
+"""The environment variable with the address of a `run`, `127.0.0.1:PORT:TOKEN`, in processes that it starts."""
 
 _joined: Final[list[EventRecorder]] = []
 
 
 @guarded(None)
 def follow(target: str | None = None, executed: str = "") -> None:
-    """Sends events to the `run` that `target`, or the environment, names. Called again, it patches new imports.
+    """Starts to send this process's events to the `run` at `target`, and never raises.
 
-    `executed` is the module that is just being imported and whose code has run.
+    `target` `None` is the address in the environment variable `VARIABLE`. Does nothing if the address is missing or
+    malformed. Called again, it only patches libraries that were imported since. `executed` is the name of a module
+    whose code has just run, and which may be patched although its import has not returned yet.
     """
     patches.executed.add(executed)
     if _joined:

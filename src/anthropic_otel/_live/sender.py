@@ -1,8 +1,8 @@
-"""Sends events to the `anthropic-otel run` that has started this process, or one above it.
+"""Sends events over a socket to the `anthropic-otel run` that started this process or a parent of it.
 
-Rule: it never waits and never raises. What cannot be sent at once is kept, up to `MAX_KEPT` events, and counted beyond
-that; when nobody listens any more, nothing is kept either. It sends to 127.0.0.1 only. It needs neither a thread nor a
-lock that is waited for, so it works in a finalizer, after a fork, and in a process that is about to be killed.
+Rule: sending never waits and never raises. Events that cannot be sent at once are queued, up to `MAX_KEPT`; beyond that
+they are only counted. If the connection fails, all are dropped. It connects to 127.0.0.1 only. It uses no thread and
+waits for no lock, so it works in a finalizer, after a fork, and in a process that is about to be killed.
 """
 
 from __future__ import annotations
@@ -27,15 +27,19 @@ from anthropic_otel._version import __version__
 HOST: Final = "127.0.0.1"
 MAX_KEPT: Final = 2_000
 _LAST_CHANCE: Final = 0.5
-"""The seconds that the exit waits at most for the other side to take what is kept."""
+"""The most seconds that the interpreter's exit waits for queued events to be sent."""
 _FLAGS: Final[int] = getattr(_socket, "MSG_NOSIGNAL", 0)
-"""An app may have given SIGPIPE back its default, which is to end it."""
+"""Sending must not raise SIGPIPE: an app may have restored its default action, which ends the process."""
 _NO_SIGPIPE: Final = 0x1022 if sys.platform == "darwin" else None
 _LATER: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY)
 
 
 class Sender:
-    """Sends events to the port of a `run`, with the token that it knows its own by. Called with an event."""
+    """Sends events to a `run` on that port of 127.0.0.1, which recognises its own processes by the token.
+
+    Call it with an event: it never raises or waits. A forked child gets a connection of its own. At exit, queued events
+    are sent, for at most half a second.
+    """
 
     def __init__(self, port: int, token: str) -> None:
         self._port: Final = port
@@ -54,7 +58,7 @@ class Sender:
 
     @guarded(None)
     def _flush(self) -> None:
-        """Sends what is kept, at exit, and closes the connection: Python would warn of one that is left open."""
+        """Sends queued events and closes the connection, at exit. Python would warn of a socket that is left open."""
         deadline = time.monotonic() + _LAST_CHANCE
         connection = self._connection
         if connection.pid != os.getpid():
@@ -67,7 +71,11 @@ class Sender:
 
 
 class _Connection:
-    """The connection of one process, which it opens at its first event."""
+    """The connection of one process, opened at its first event.
+
+    - `pid`: the process that may use it.
+    - `pending`: whether it has unsent data and has not failed.
+    """
 
     def __init__(self, port: int, token: str) -> None:
         self.pid: Final = os.getpid()
@@ -78,16 +86,19 @@ class _Connection:
         self._socket: _socket.socket | None = None
         self._connected = False
         self._dead = False
-        # Acquired without waiting: a thread that does not get it leaves its event to the thread that has it.
+        # Acquired without waiting: a thread that does not get it leaves its event to the thread that holds it.
         self._sending: Final = Lock()
 
     @property
     def pending(self) -> bool:
-        """Whether something is left to send, and the connection is usable."""
+        """Whether there is unsent data and the connection has not failed."""
         return bool(self._kept or self._rest) and not self._dead
 
     def put(self, event: Event) -> None:
-        """Sends an event, or keeps it."""
+        """Queues an event and sends what can be sent at once; if the queue is full, only counts the event as lost.
+
+        The next event that is sent has the count in `lost`.
+        """
         if self._dead:
             return
         if len(self._kept) >= MAX_KEPT:
@@ -101,7 +112,10 @@ class _Connection:
         self.drain()
 
     def drain(self) -> None:
-        """Sends what is kept, as far as it is taken at once."""
+        """Sends queued events as far as the socket takes them at once. Closes the connection if that fails.
+
+        Does nothing if another thread is sending: that thread sends them too.
+        """
         while self.pending and self._sending.acquire(blocking=False):
             try:
                 if not self._send():
@@ -112,7 +126,7 @@ class _Connection:
                 self._sending.release()
 
     def _send(self) -> bool:
-        """Sends what is kept. Returns whether all of it was sent. Raises `OSError`."""
+        """Sends queued events without waiting; returns whether all of them were sent. Raises `OSError`."""
         connection = self._socket if self._socket is not None else self._connect()
         if connection is None:
             return False
@@ -141,16 +155,17 @@ class _Connection:
         return made
 
     def _is_ours(self, connection: _socket.socket) -> bool:
-        """Whether the descriptor is still our connection, or is still connecting. If it is not, forgets the connection.
+        """Returns whether the descriptor is still our socket; if it is not, drops the connection.
 
-        A process that becomes a daemon closes all descriptors, and a later file may get the same number.
+        A socket that is still connecting counts as ours. A process that becomes a daemon closes all descriptors, and a
+        file opened later may get the same number.
         """
         try:
             peer = connection.getpeername()
         except OSError:
             if self._connected:
                 self.forget()
-            # Otherwise it is still connecting, and `send` shows how that went.
+            # Otherwise it is still connecting, and `send` will raise if that fails.
             return not self._connected
         self._connected = self._connected or peer == self._address
         if peer != self._address:
@@ -158,14 +173,17 @@ class _Connection:
         return bool(peer == self._address)
 
     def close(self) -> None:
-        """Closes the connection: nobody listens any more, or nothing more is to be sent."""
+        """Closes the socket, if the descriptor is still ours, and drops what is queued. Nothing is sent afterwards."""
         if self._socket is not None and (not self._connected or self._is_ours(self._socket)):
             with suppress(OSError):
                 self._socket.close()
         self.forget()
 
     def forget(self) -> None:
-        """Sends nothing any more. Does not close the descriptor, which may be somebody else's by now."""
+        """Drops the socket and what is queued, without closing the descriptor, which may belong to another file by now.
+
+        Nothing is sent afterwards.
+        """
         self._dead = True
         if self._socket is not None:
             self._socket.detach()

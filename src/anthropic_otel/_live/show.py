@@ -1,7 +1,7 @@
-"""What a person sees of events as they come: a line per call, a waterfall where something went wrong, a summary.
+"""Turns events into lines for a person: a line per call, a waterfall for a call with trouble, and a summary.
 
-Rule: a call is shown once, when it ends. What takes long is spoken of meanwhile: a failed attempt whose call goes on
-for `PATIENCE` seconds, and a call that has been under way for as long as `WAITS` say.
+Rule: a call is shown once, when it ends. Before that, only slow ones are mentioned: a failed attempt whose call goes on
+for another `PATIENCE` seconds, and a call that has been running for as long as `WAITS` say.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NOTHING: Final = "No call of the Messages API was seen."
 
 
 class Show:
-    """Turns events into lines. `width` and `glyphs` are those of the screen."""
+    """Turns events into styled lines. `width` is in columns, `glyphs` are the characters that the output can show."""
 
     def __init__(self, width: int = 80, glyphs: Glyphs = UNICODE) -> None:
         self.width = width
@@ -33,7 +33,10 @@ class Show:
         self._after_blank = False
 
     def take(self, event: Event) -> list[Line]:
-        """The lines to show for an event, none for most. Raises as `Story.take`."""
+        """Returns the lines to show for an event: none unless it ends a call or an attempt outside of any call.
+
+        Raises `KeyError`, `TypeError` or `ValueError` for a malformed event.
+        """
         ended = self.story.take(event)
         if ended is None:
             return []
@@ -62,7 +65,7 @@ class Show:
         yield ()
 
     def _line(self, ended: Ended) -> Line:
-        """A call that nothing happened to."""
+        """Returns the one line of a call without retries or failure."""
         trace = ended.trace
         head = "  " + self._head(ended.time, ended.pid)
         end = f"{duration(trace.duration).rjust(7)}  "
@@ -78,14 +81,14 @@ class Show:
         )
 
     def _head(self, time: float, pid: int) -> str:
-        """When it began, and in which process if there are several."""
+        """Returns the local time at which a call began, with its process id if there are several processes."""
         told = clock.strftime("%H:%M:%S ", clock.localtime(time))
         return f"{told}[{pid}] " if len(self.story.pids) > 1 else told
 
     # -- what is under way ---------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Line]:
-        """The lines to show at `now`, in seconds since the epoch, for calls that are under way."""
+        """Returns the lines about slow calls that are due at `now`, in epoch seconds. Each is returned once."""
         lines: list[Line] = []
         for call in self.story.open.values():
             lines += self._under_way(call, now)
@@ -116,7 +119,7 @@ class Show:
     # -- what it adds up to --------------------------------------------------------------------------------------------
 
     def summary(self) -> list[Line]:
-        """One sentence or two, with the command that explains the most frequent failure."""
+        """Returns the totals as lines, with the command that explains the most frequent failure."""
         totals = self.story.totals
         calls = sum(totals.calls.values())
         facts = [*self._calls(calls)] if calls else []

@@ -1,7 +1,7 @@
-"""Events put together: the calls that are under way, those that have ended, and what they add up to.
+"""Joins events into calls, and adds them up.
 
-Rule: events come from other processes and may be lost, repeated or cut. What is missing is left out, nothing is kept
-without a bound, and nothing here knows of a screen.
+Rule: events come from other processes and may be lost, repeated or cut. Missing ones are left out, everything kept is
+bounded, and nothing here knows of a screen.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from anthropic_otel._live.events import ATTEMPT, CALL, STARTED, Event
 from anthropic_otel._render.traces import Attempt, Trace
 
 MAX_OPEN: Final = 10_000
-"""The calls that are known to be under way. Beyond that the oldest is forgotten."""
+"""The most calls that are kept while they have not ended. Beyond that the oldest one is dropped."""
 MAX_ATTEMPTS: Final = 40
-"""The attempts of a call that are kept: the first of it, and the last ones."""
+"""The most attempts of a call that are kept: the first one and the last ones."""
 MAX_KINDS: Final = 200
-"""The kinds of failures that are counted apart from each other."""
+"""The most error types that are counted separately; others are counted as `other`."""
 _OTHER: Final = "other"
 
 
 @dataclass(slots=True)
 class OpenCall:
-    """A call that is under way: its first event, its attempts that have ended, and how many times it was spoken of."""
+    """A call that has not ended: its `started` event, and the events of its attempts that have ended.
+
+    `told_attempts` and `told_waits` count the attempts and the thresholds of waiting that were shown already.
+    """
 
     started: Event
     attempts: list[Event] = field(default_factory=list)
@@ -35,7 +38,7 @@ class OpenCall:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A call that has ended, or an attempt without a call. `time` is when it began, in seconds since the epoch."""
+    """A call that has ended, or an attempt outside of any call. `time` is its start in epoch seconds."""
 
     trace: Trace
     time: float
@@ -45,7 +48,12 @@ class Ended:
 
 @dataclass(slots=True)
 class Totals:
-    """What has come so far. `lone` is the attempts without a call, `lost` the events that did not come."""
+    """The totals of all events so far.
+
+    - `calls`: calls by outcome; `failures`: failed attempts by error type.
+    - `attempts`: all attempts; `lone`: those outside of any call.
+    - `backoff`: seconds of backoff; `lost`: events that the senders could not send.
+    """
 
     calls: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
@@ -56,7 +64,12 @@ class Totals:
 
 
 class Story:
-    """Takes events, in any order, and returns what has ended with each."""
+    """Joins events of any processes into calls.
+
+    - `totals`: the totals so far.
+    - `pids`: the processes that sent events.
+    - `open`: the calls that have not ended, by process id and call id.
+    """
 
     def __init__(self) -> None:
         self.totals: Final = Totals()
@@ -64,7 +77,10 @@ class Story:
         self.open: Final[dict[tuple[int, int], OpenCall]] = {}
 
     def take(self, event: Event) -> Ended | None:
-        """Takes an event. Raises `KeyError`, `TypeError` or `ValueError` for what is none of ours."""
+        """Adds an event; returns the call, or the attempt outside of any call, that it ends, else `None`.
+
+        Ignores an event of another type. Raises `KeyError`, `TypeError` or `ValueError` for a malformed event.
+        """
         self.totals.lost += int(event.get("lost", 0))
         kind, pid, time = event["type"], int(event["pid"]), float(event["time"])
         if kind not in (STARTED, ATTEMPT, CALL):
@@ -131,7 +147,7 @@ def _trace(event: Event, attempts: list[Event]) -> Trace:
         duration=float(event["duration"]),
         attempts=tuple(_attempt(attempt, began) for attempt in ordered),
         model=str(event.get("model") or ""),
-        # Of an attempt without a call it says the same in the words of a call.
+        # An attempt outside of any call completes; a call succeeds.
         stated=CallOutcome.SUCCEEDED.value if outcome == AttemptOutcome.COMPLETED.value else outcome,
     )
 

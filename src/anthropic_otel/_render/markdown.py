@@ -1,6 +1,6 @@
-"""Markdown laid out for a terminal: headings, lists and code, in the styles of `theme`.
+"""Lays out Markdown for a terminal with rich: headings, lists and code, in the styles of `theme`.
 
-Rule: no background is set, so that it can be read on a light and on a dark one.
+Rule: no background is set, so that it can be read on a light and on a dark terminal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from rich.text import Text
 
 
 class _Heading(Heading):
-    """At the left, without a box."""
+    """A heading at the left margin, without a box."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self.text.justify = "left"
@@ -19,7 +19,10 @@ class _Heading(Heading):
 
 
 class _Code(CodeBlock):
-    """Indented by two, in one colour. No line is broken, so that what is copied from the terminal is whole."""
+    """A block of code, indented by two, in one colour.
+
+    Lines are not wrapped, so that they can be copied from the terminal.
+    """
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         code = "\n".join(f"  {line}".rstrip() for line in str(self.text).rstrip().splitlines())
@@ -27,6 +30,6 @@ class _Code(CodeBlock):
 
 
 class Page(Markdown):
-    """A page."""
+    """Markdown that rich prints with these headings and blocks of code. The console must have a theme of `theme`."""
 
     elements = {**Markdown.elements, "heading_open": _Heading, "fence": _Code, "code_block": _Code}  # noqa: RUF012

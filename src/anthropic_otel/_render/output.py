@@ -1,7 +1,7 @@
-"""An output that may be a terminal, with rich or without it, and that is written to without the lock of its stream.
+"""Writes to a stream that may be a terminal, with or without rich, and without taking the stream's lock.
 
-Rule: a thread that holds a stream's lock when the interpreter exits ends the process with a fatal error. So text goes
-to the descriptor, where the stream has one.
+Rule: a thread that holds a stream's lock when the interpreter exits aborts the process. So text is written to the
+stream's file descriptor, if it has one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from anthropic_otel._render.styled import Glyphs, Line, glyphs_of, plain
 
 
 class Output:
-    """A stream with its width and its glyphs. With rich installed a terminal gets colour, else plain text."""
+    """A stream to write styled lines to: in colour if it is a terminal and rich is installed, else as plain text."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream: Final = stream
@@ -28,16 +28,16 @@ class Output:
 
     @property
     def glyphs(self) -> Glyphs:
-        """The characters that it can show."""
+        """The characters that the stream's encoding can show."""
         encoding = getattr(self._stream, "encoding", None)
         return self._terminal.glyphs if self._terminal is not None else glyphs_of(encoding or "ascii")
 
     def lines(self, lines: Iterable[Line]) -> None:
-        """Writes styled lines, all of them at once. Raises `OSError`."""
+        """Writes styled lines, each with a newline. Raises `OSError`."""
         self.text(self._terminal.drawn(lines) if self._terminal is not None else plain(lines) + "\n")
 
     def text(self, text: str) -> None:
-        """Writes text at once. Raises `OSError`."""
+        """Writes all of the text, with nothing added. Raises `OSError`."""
         try:
             descriptor = self._stream.fileno()
         except (OSError, ValueError, AttributeError):

@@ -1,6 +1,6 @@
-"""Lines of styled text, and what they are made of: pieces, glyphs, durations.
+"""Lines of styled text, and their parts: pieces, glyphs, durations.
 
-Rule: these are plain values. What a style looks like is up to `terminal`.
+Rule: these are plain values. `terminal` decides what a style looks like.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 
 class Style(Enum):
-    """What a piece of a line is. Values are names for a theme."""
+    """The meaning of a piece of text. Values are the names of styles in a theme."""
 
     PLAIN = "plain"
     QUIET = "quiet"
@@ -25,7 +25,7 @@ class Style(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text of one style."""
+    """A piece of text in one style. A `Line` is a tuple of pieces."""
 
     text: str
     style: Style = Style.PLAIN
@@ -36,7 +36,7 @@ Line = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """The characters that pictures are drawn with. Each but `separator`, `arrow` and `cut` is one column wide."""
+    """The characters to draw with. Each is one column wide, except `separator`, `arrow` and `cut`."""
 
     tick: str
     call: str
@@ -86,7 +86,7 @@ ASCII: Final = Glyphs(
 
 
 def glyphs_of(encoding: str) -> Glyphs:
-    """The glyphs that an output of this encoding can show."""
+    """Returns `UNICODE`, or `ASCII` if the encoding is unknown or cannot show all of it."""
     try:
         "".join(astuple(UNICODE)).encode(encoding)
     except (UnicodeEncodeError, LookupError):
@@ -95,7 +95,10 @@ def glyphs_of(encoding: str) -> Glyphs:
 
 
 def packed(words: Iterable[str], separator: str, width: int, used: int = 0) -> list[str]:
-    """The words on as few lines as they need, in their order; `used` columns of the first line are taken."""
+    """Joins words with the separator into as few lines of `width` columns as they need, in their order.
+
+    `used` columns of the first line are taken already. A longer word gets a line of its own.
+    """
     lines, room = [""], width - used
     for word in words:
         longer = lines[-1] + separator + word if lines[-1] else word
@@ -108,7 +111,7 @@ def packed(words: Iterable[str], separator: str, width: int, used: int = 0) -> l
 
 
 def duration(seconds: float) -> str:
-    """A duration in at most seven columns, in the unit that a person would use."""
+    """Formats seconds as `ms` or `s` in at most seven columns, such as `9.3 ms`, `1.20 s` or `85.1 s`."""
     if seconds < 0.9995:
         return f"{seconds * 1e3:.1f} ms" if seconds < 0.00995 else f"{seconds * 1e3:.0f} ms"
     if seconds < 9.995:
@@ -117,5 +120,5 @@ def duration(seconds: float) -> str:
 
 
 def plain(lines: Iterable[Line]) -> str:
-    """The lines as text, without styles."""
+    """Returns the lines as text without styles and trailing blanks; no newline after the last one."""
     return "\n".join("".join(piece.text for piece in line).rstrip() for line in lines)

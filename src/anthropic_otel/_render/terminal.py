@@ -1,7 +1,7 @@
-"""The terminal, or the pipe, that is printed to.
+"""Prints to a terminal or a pipe with rich.
 
-Rule: colour only where a person looks at a terminal and has not set `NO_COLOR`; characters beyond ASCII only where
-the output's encoding has them. Nobody else decides either.
+Rule: this module alone decides whether there is colour and which characters there are. Colour is used only on a
+terminal without `NO_COLOR`, characters beyond ASCII only if the output's encoding has them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _IN_ASCII: Final = str.maketrans({"…": "...", "×": "x", "→": "->", "·": ",
 
 
 class Terminal:
-    """An output, `sys.stdout` without a `file`, with its width, its colours and the glyphs that it can show."""
+    """A terminal or pipe to print to; `sys.stdout` if `file` is `None`.
+
+    `glyphs` are the characters that it can show.
+    """
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._console: Final = Console(
@@ -37,25 +40,25 @@ class Terminal:
 
     @property
     def is_screen(self) -> bool:
-        """Whether a person looks at it, and not a program."""
+        """Whether the output is a terminal, and not a pipe or a file."""
         return self._console.is_terminal
 
     @property
     def width(self) -> int:
-        """How many columns to use: those that there are, up to what a person likes to read."""
+        """How many columns to use: those of the terminal, but at most 132."""
         return min(self._console.width, _MOST)
 
     def text(self, text: str = "", style: Style = Style.PLAIN, *, end: str = "\n") -> None:
-        """Prints it at once, also into a pipe."""
+        """Prints text in one style and flushes."""
         self.lines([(Piece(text, style),)], end=end)
 
     def lines(self, lines: Iterable[Line], *, end: str = "\n") -> None:
-        """Prints styled lines as they are: no wrapping, no trailing blanks."""
+        """Prints styled lines, without wrapping them and without trailing blanks, and flushes."""
         self._print(lines, end)
         self._console.file.flush()
 
     def drawn(self, lines: Iterable[Line]) -> str:
-        """What `lines` would print."""
+        """Returns what `lines` would print, colour codes included, and prints nothing."""
         with self._console.capture() as capture:
             self._print(lines, "\n")
         return capture.get()
@@ -68,7 +71,7 @@ class Terminal:
             self._console.print(text, end=end, soft_wrap=True)
 
     def markdown(self, text: str) -> None:
-        """Prints Markdown: laid out where a person looks at a terminal, as it is in a pipe."""
+        """Prints Markdown: laid out on a terminal, as its source in a pipe or on an ASCII-only output."""
         if not self._console.is_terminal or self.glyphs is ASCII:
             self.text(text.rstrip())
             return
@@ -78,7 +81,7 @@ class Terminal:
         self._console.print(Page(text, hyperlinks=False), width=min(self.width, _MOST_OF_PROSE), crop=False)
 
     def _shown(self, text: str) -> str:
-        """The text with what the encoding does not have replaced."""
+        """Returns the text with the characters replaced that the encoding does not have."""
         if self.glyphs is ASCII:
             text = text.translate(_IN_ASCII)
         return text.encode(self._console.encoding, "replace").decode(self._console.encoding)

@@ -1,8 +1,8 @@
-"""What each style looks like, on a light and on a dark terminal.
+"""The styles' looks, on light and dark terminals.
 
-Rule: no colour of the terminal's own palette. Its green and yellow cannot be read on white: xterm's have a contrast of
-2.1 and 1.7. The colours here are fixed, and have a contrast of 4.5 or more on white and on black, or of 4 in bold. A
-terminal of 16 colours has none of them, and gets none.
+Rule: no colour of the terminal's own palette, because its green and yellow cannot be read on white: xterm's have a
+contrast of 2.1 and 1.7. The colours here are fixed, and have a contrast of 4.5 or more on white and on black, or of 4
+in bold. A terminal of 16 colours has none of them, so it gets none.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def _theme(good: str, call: str, bad: str, backoff: str, quiet: str) -> Theme:
 
 
 COLOURED: Final = _theme(_GREEN, _BLUE, _RED, _AMBER, _GREY)
-"""With colours, by their numbers among 256."""
+"""The theme with colours, for a terminal that has at least 256 of them."""
 UNCOLOURED: Final = _theme("", "", "bold", "bold", "dim")
-"""For a terminal that has 16 or fewer."""
+"""The theme without colours, for a terminal that has 16 or fewer of them."""
 
 
 def theme_for(color_system: str | None) -> Theme:
-    """The theme for what rich calls a console's colour system, `None` where it shows no styles."""
+    """Returns the theme for rich's `Console.color_system`: `COLOURED` for 256 colours or more, else `UNCOLOURED`."""
     return COLOURED if color_system in ("256", "truecolor") else UNCOLOURED

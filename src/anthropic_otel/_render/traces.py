@@ -1,7 +1,7 @@
-"""Spans as plain values: a trace is a call and its attempts, in seconds from the call's start.
+"""Traces as plain values, made of finished spans: a call and its attempts, in seconds from the call's start.
 
-Rule: what is shown was emitted. Everything here is read from the attributes and times of finished spans, those of
-the library and the call span, whoever made it.
+Rule: only what was emitted is shown. Everything is read from the attributes and times of finished spans: those of
+attempts, and the call's, which may come from another instrumentation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NANOSECONDS: Final = 1e9
 
 
 class Span(Protocol):
-    """What is read of a finished span, such as the OpenTelemetry SDK's `ReadableSpan`. Times are nanoseconds."""
+    """What is read of a finished span, such as the OpenTelemetry SDK's `ReadableSpan`. Times are in nanoseconds."""
 
     @property
     def name(self) -> str: ...
@@ -38,9 +38,13 @@ class Span(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One HTTP attempt. Times are seconds from the call's start, durations seconds; `None` is what does not apply.
+    """One HTTP attempt. Times are seconds from the call's start; `None`: does not apply or is not known.
 
-    `backoff`, `reason` and `source` are of the backoff before it. `headers_at` is when the response's headers had come.
+    - `start`, `end`, `headers_at`: when it began, ended, and had received the response's headers.
+    - `first_chunk`: seconds from its start to the first chunk of a stream.
+    - `backoff`, `reason`, `source`: of the backoff before it: its seconds, the failure behind it, and what decided its
+      length.
+    - `complete`: whether a stream had its end event.
     """
 
     start: float
@@ -60,7 +64,7 @@ class Attempt:
 
     @property
     def details(self) -> tuple[str, ...]:
-        """What else a person wants to know of it, most important first, a few words each."""
+        """Further facts about the attempt, most important first, each a few words, such as `phase wait`."""
         told = self.error_type is not None and self.error_type != str(self.status)
         return (
             *((f"phase {self.phase}",) if self.phase else ()),
@@ -74,7 +78,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One call. `seen` is the failure as the app saw it, `stated` the outcome if it is known; both may be empty."""
+    """One call and its attempts.
+
+    - `duration`: in seconds.
+    - `trace_id`: as hexadecimal digits; empty if unknown.
+    - `seen`: the failure as the app saw it; may be empty.
+    - `stated`: the call's outcome if it is known; empty if it has to be derived from the attempts.
+    """
 
     name: str
     duration: float
@@ -86,7 +96,7 @@ class Trace:
 
     @property
     def outcome(self) -> str:
-        """The call's outcome. If it is not `stated`, it is derived from the attempts: a call span does not have it."""
+        """The call's outcome: `stated`, else derived from the attempts, because a call span does not have it."""
         if self.stated:
             return self.stated
         last = self.attempts[-1]
@@ -101,26 +111,30 @@ class Trace:
 
     @property
     def answered(self) -> bool:
-        """Whether the app has got its answer."""
+        """Whether the call succeeded, at once or after retries."""
         return self.outcome in (CallOutcome.SUCCEEDED.value, CallOutcome.RECOVERED.value)
 
     @property
     def backoff(self) -> float:
-        """The time that was lost in backoff."""
+        """The seconds of all backoffs."""
         return sum(each.backoff or 0.0 for each in self.attempts)
 
     @property
     def error_types(self) -> tuple[str | None, ...]:
-        """The error type of each attempt."""
+        """The error type of each attempt; `None` for one that did not fail."""
         return tuple(each.error_type for each in self.attempts)
 
     def seen_as(self, text: str) -> Trace:
-        """A copy with `text` as what the app saw."""
+        """Returns a copy whose `seen` is `text`."""
         return replace(self, seen=text)
 
 
 def traces_of(spans: Iterable[Span]) -> list[Trace]:
-    """The calls among finished spans, in the order in which they began. A call without an attempt is left out."""
+    """Returns the calls among finished spans, in the order in which they began.
+
+    Attempts are grouped by their parent span. Calls without an attempt, and attempts whose parent is missing, are left
+    out.
+    """
     calls: dict[tuple[int, int], Span] = {}
     attempts: dict[tuple[int, int], list[Span]] = defaultdict(list)
     for span in spans:

@@ -1,7 +1,7 @@
-"""A trace as a waterfall on a time axis: from plain values to lines of styled text.
+"""Draws a trace as a waterfall on a time axis: from plain values to lines of styled text.
 
-Rule: this module is pure. The same trace, width and glyphs give the same lines, and nothing here knows of a
-terminal, of spans or of colours. What a style looks like is up to whoever prints it.
+Rule: pure functions. The same trace, width and glyphs give the same lines, and nothing here knows of a terminal, of
+spans or of colours.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from anthropic_otel._render.styled import UNICODE, Glyphs, Line, Piece, Style, d
 from anthropic_otel._render.traces import Attempt, Trace
 
 SOURCES: Final = {RetrySource.RETRY_AFTER.value: "set by retry-after", RetrySource.BACKOFF.value: "set by the SDK"}
-"""What set the length of a backoff, in words."""
+"""What decided the length of a backoff, in words, by the value of `RetrySource`."""
 
 WIDE: Final = 108
-"""From so many columns on, the details stand beside the bars, and not below them."""
+"""The least width at which an attempt's details are beside its bar and not below it."""
 
 _MOST: Final = 132
 _INDENT: Final = 2
@@ -30,7 +30,10 @@ _WIDE_TEXT: Final = 54
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the columns are: label, bars, duration, text. The details are beside the text, or below the bars."""
+    """The widths of a waterfall's columns: label, bars and text.
+
+    `beside` is whether an attempt's details are in the text column; if not, they are below its bar.
+    """
 
     label: int
     bars: int
@@ -39,22 +42,22 @@ class Layout:
 
     @property
     def left(self) -> int:
-        """The column at which the bars begin."""
+        """The column at which the bars begin, counted from 0."""
         return _INDENT + self.label + _GAP
 
     @property
     def right(self) -> int:
-        """The column at which the text begins."""
+        """The column at which the text begins, counted from 0."""
         return self.left + self.bars + _GAP + _DURATION + _GAP
 
     @property
     def width(self) -> int:
-        """All columns together."""
+        """The number of columns in total."""
         return self.right + self.text
 
 
 def layout(width: int, attempts: int) -> Layout:
-    """The columns for a screen so wide and that many attempts."""
+    """Returns the columns for a screen of that width, and a trace with that many attempts."""
     beside = width >= WIDE
     text = _WIDE_TEXT if beside else _TEXT
     label = len(f"attempt {attempts}")
@@ -63,9 +66,9 @@ def layout(width: int, attempts: int) -> Layout:
 
 
 def waterfall(trace: Trace, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
-    """The lines of a trace: its axis, the call, each attempt with its details, and each backoff between them.
+    """Returns the lines of a trace: time axis, call, each attempt with its details, the backoffs, and what the app saw.
 
-    No line is longer than `width`, if that is at least 60, but for a word that is.
+    No line is longer than `width`, provided that is at least 60, except for a single longer word.
     """
     return list(_Drawing(trace, layout(width, len(trace.attempts)), glyphs).lines())
 
@@ -145,9 +148,9 @@ class _Drawing:
         return (Piece(f"{mark} {word}", style),)
 
     def _placed(self, word: Line, details: Sequence[str]) -> Iterator[Line]:
-        """An attempt's texts: what stands beside its bar, then the lines below it.
+        """Yields an attempt's texts: first the one beside its bar, then the lines below it.
 
-        `word` is always beside the bar. Details follow it there if the layout has room, and are below it else.
+        `word` is always beside the bar. Details follow it there if the layout has room, and are below it otherwise.
         """
         dot = self._glyphs.separator
         if not self._columns.beside:
@@ -164,13 +167,13 @@ class _Drawing:
         return round(seconds / self._total * self._columns.bars)
 
     def _cells(self, start: float, end: float) -> tuple[int, int]:
-        """The first cell and the number of cells of a bar: at least one, however short it is."""
+        """Returns the first cell and the number of cells of a bar, which has at least one."""
         first = min(max(self._cell(start), 0), self._columns.bars - 1)
         return first, max(1, min(self._cell(end), self._columns.bars) - first)
 
 
 def _step(total: float, columns: int) -> float:
-    """The distance of the ticks in seconds: 1, 2 or 5 times a power of ten, with room for a label between two."""
+    """Returns the seconds between ticks: 1, 2 or 5 times a power of ten, with room for a label between two ticks."""
     exponent = -3
     while True:
         for digit in (1, 2, 5):

@@ -1,7 +1,7 @@
-"""Runs at the start of every Python that `anthropic-otel run` has started: its folder is on PYTHONPATH.
+"""Runs at the start of every Python that `anthropic-otel run` starts, as its folder is on PYTHONPATH.
 
-Rule: it belongs to no environment, so any Python 3 must be able to run it, without the library too, and it imports next
-to nothing. It waits for the app to import the SDK or an HTTP client, and gives way to the app's own `sitecustomize`.
+Rule: it must run on any Python 3, also without the library installed, and imports next to nothing. It waits until the
+app imports the SDK or an HTTP client, and then runs the app's own `sitecustomize`, if there is one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _LIBRARIES = ("anthropic", "httpx", "httpx2")
 
 
 class _Finder:
-    """Finds the modules that are waited for, by the finders after it, and has them tell when they are imported."""
+    """A `sys.meta_path` finder for the SDK and the HTTP clients, which wraps the loader that the other finders return.
+
+    The wrapped loader starts `follow` once the module's code has run. Other modules are not touched.
+    """
 
     def __init__(self, target: str) -> None:
         self.target = target
@@ -38,7 +41,10 @@ class _Finder:
 
 
 class _Loader:
-    """Loads a module as the loader that it stands for, and is gone from the module before its first line runs."""
+    """Wraps a module's loader to call `_imported` after the module's code has run.
+
+    It puts the original loader back into the module before that code runs, so the module never sees this one.
+    """
 
     def __init__(self, loader: Any, target: str) -> None:
         self._loader = loader
@@ -58,7 +64,10 @@ class _Loader:
 
 
 def _imported(name: str, target: str) -> None:
-    """The app has imported a module that is waited for."""
+    """Starts to send events, now that the module `name` was imported. Never raises.
+
+    If this Python has the SDK but not our library, it tells the `run` so.
+    """
     try:
         try:
             from anthropic_otel._live.follow import follow
@@ -68,12 +77,15 @@ def _imported(name: str, target: str) -> None:
         else:
             follow(target, name)
     except Exception:
-        # Whatever it is, the app goes on, and is not seen.
+        # The app must go on, even if its calls are not shown.
         pass
 
 
 def _tell_missing(target: str) -> None:
-    """Says that this Python has the SDK and not the library."""
+    """Tells the `run` at `target` that this Python has the SDK but not our library.
+
+    Raises `OSError` or `ValueError`.
+    """
     import _socket
     import json
 
@@ -92,7 +104,7 @@ def _tell_missing(target: str) -> None:
 
 
 def _give_way() -> None:
-    """Takes this folder off the path, and runs the `sitecustomize` that Python would have run."""
+    """Removes this folder from `sys.path`, and imports the `sitecustomize` that Python would have imported."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
     ours = sys.modules.pop("sitecustomize", None)
