@@ -48,38 +48,37 @@ def instrument(
     suppress_http_instrumentation: bool = True,
     sdk_only: bool = False,
 ) -> None:
-    """Makes calls and attempts of the Messages API visible: of the whole process, or of one SDK `client`.
+    """Records the calls and attempts of the Anthropic SDK as telemetry: of the whole process, or of one SDK `client`.
 
-    The whole process: the calls and attempts of every SDK client, those that exist and those made later, sync and
-    async, of every platform; and each request of another `httpx` or `httpx2` client that has an `anthropic-version`
-    header, as an attempt. One client: it, and its copies by `with_options`.
+    Without a `client`: those of every SDK client, existing or made later, sync or async, on every platform; and each
+    request of another `httpx` or `httpx2` client that has an `anthropic-version` header, as an attempt without a call.
+    With one: those of that client and its copies by `with_options`.
 
-    It patches `request` of the SDK's base clients and `send` of the HTTP clients, on their classes. What is not
-    recorded passes through. A second call without a client has no effect, also with other options: call
-    `uninstrument()` first.
+    Patches `request` of the SDK's base clients and `send` of the HTTP clients, on their classes. What is not recorded
+    passes through. A second call for the process, or for the same client, has no effect, also with other options: call
+    `uninstrument()` first. May be called in any thread.
 
     Args:
-        client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process.
-        tracer_provider, meter_provider: The OpenTelemetry providers to use. Without them the global ones, also those
-            that are set later. Without a `tracer_provider` the attempts of an SDK client that has one of its own go to
-            that.
-        export: `"otlp"` sets global OpenTelemetry SDK providers for an app that has none. The standard `OTEL_*`
-            variables apply. Providers that the app has set are never replaced. `"console"` sets none: it shows calls
-            on stderr as they end, attempt by attempt, and a summary at exit.
+        client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process is instrumented.
+        tracer_provider, meter_provider: The OpenTelemetry providers to use. By default the global ones, also if they
+            are set later. If an SDK client has a tracer provider of its own, its attempts go to that by default.
+        export: `"otlp"` sets global OpenTelemetry SDK providers that export by OTLP, if the app has set none. The
+            standard `OTEL_*` variables apply. `"console"` sets no providers: it prints each call to stderr as it ends,
+            attempt by attempt, and a summary at exit. By default nothing is set.
         metrics: Whether to record metrics.
         logs: Whether to log each failed attempt, on the logger `anthropic_otel.attempt`.
-        usage: Whether to count the tokens that attempts used, as metrics. They are not counted within a call for which
-            another GenAI instrumentation has opened a span, as that may count them by the same names.
-        phases: Whether to read the transport's events. Turning it off loses the phases of an attempt and whether its
-            connection was reused, and makes a TLS handshake timeout a `connect_timeout`; it costs less.
-        suppress_http_instrumentation: Whether to silence other instrumentations of the HTTP client during an attempt.
-            They would make a second span for it.
-        sdk_only: Whether to leave out requests to the Messages API that do not come from the SDK. Only for the whole
-            process.
+        usage: Whether to count the tokens that attempts used, as metrics. They are never counted within a call for
+            which another GenAI instrumentation has opened a span, as that may count them under the same names.
+        phases: Whether to read the transport's trace events. Turning it off costs less, but loses the phases of an
+            attempt and whether its connection was reused, and makes a TLS handshake timeout a `connect_timeout`.
+        suppress_http_instrumentation: Whether to keep other instrumentations of the HTTP client from making a second
+            span for an attempt.
+        sdk_only: Whether to leave out requests that do not come from the SDK. Has no effect with a `client`.
 
     Raises:
-        ValueError: if `export` is not `"otlp"` or `"console"`, or the OpenTelemetry SDK refuses an `OTEL_*` variable.
-        ImportError: if `export` needs a package that is not installed. The text says which.
+        ValueError: if `export` is neither `"otlp"` nor `"console"`, or the OpenTelemetry SDK rejects an `OTEL_*`
+            variable.
+        ImportError: if `export` needs a package that is not installed. The message names it.
         TypeError: if `client` is not a client of the SDK, or an option is of another type than stated.
     """
     check_options(
@@ -108,14 +107,14 @@ def instrument(
 
 
 def uninstrument(client: Any = None) -> None:
-    """Undoes `instrument` and `instrument_http_client`: for the whole process, or for one `client`.
+    """Undoes `instrument` and `instrument_http_client`: all of them, or those for one `client`.
 
-    After `instrument()` for the whole process, `uninstrument(client)` takes that one client out of it.
-
-    Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
+    In a process that is instrumented as a whole, `uninstrument(client)` excludes that client. Has no effect on what is
+    not instrumented, and never raises for it. Attempts that are under way are recorded to their end. Providers that
+    `export="otlp"` has set stay. Wrappers that other libraries added later stay; ours below becomes a pass-through.
 
     Args:
-        client: An SDK client or an HTTP client. Without one, everything.
+        client: An SDK client or an HTTP client. Without one, everything is undone.
     """
     if client is None:
         if "anthropic_otel._live.console" in sys.modules:
@@ -138,10 +137,11 @@ def instrument_http_client(
     phases: bool = True,
     suppress_http_instrumentation: bool = True,
 ) -> None:
-    """Makes every request of one `httpx` or `httpx2` client an attempt, sync or async, with or without the SDK.
+    """Records every request of one `httpx` or `httpx2` client as an attempt, sync or async, with or without the SDK.
 
-    Without `instrument()` there are no calls, so no call metrics and no backoff. It patches the same classes as
-    `instrument()`; the requests of other clients pass through. The arguments are those of `instrument`.
+    There are no calls, so no call metrics and no backoff, unless `instrument()` records them. Patches the same classes
+    as `instrument()`; the requests of other clients pass through. The other arguments are those of `instrument`. Has no
+    effect on a client that is instrumented already.
 
     Raises:
         TypeError: if `http_client` is not a client of `httpx` or `httpx2`, or an option is of another type.
@@ -163,9 +163,9 @@ def event_hooks(
 ) -> dict[str, list[Callable[..., Any]]]:
     """Returns event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
 
-    They patch nothing. They record everything except failures without an event of the transport: waits for a full
-    connection pool, and failures of custom transports. They know of no proxy. A redirect is one attempt. The arguments
-    are those of `instrument`.
+    They record each request of that client as an attempt, and patch nothing. Not seen are failures that the transport
+    reports by no trace event, such as a wait for a full connection pool, and the proxy. A redirect is one attempt. The
+    arguments are those of `instrument`. Raises `TypeError` if one is of another type.
     """
     check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
     check_options(usage=usage)
@@ -201,7 +201,7 @@ _exporting = threading.Lock()
 
 
 def _follow() -> None:
-    """Has `anthropic-otel run` record this process too, if that has started it."""
+    """Sends the calls of this process to `anthropic-otel run`, if that command has started it."""
     if "ANTHROPIC_OTEL_RUN" in os.environ:
         from anthropic_otel._live.follow import follow
 

@@ -1,8 +1,8 @@
-"""Wires the layers together: which clients are recorded, by which runtime, and how all of it is undone.
+"""Wires the layers together: decides which clients are recorded and by which runtime, patches, and undoes both.
 
-Rule: everything is patched on classes, once, for the process and for single clients alike. What differs is only who is
-looked up for a client. Everything here is idempotent and undoable, and whatever changes something is done by one thread
-at a time: two that instrument at once would patch everything twice.
+Rule: everything is patched on classes, once, for the process and for single clients alike. What differs is only the
+runtime that is looked up for a client. Everything here is idempotent and can be undone. One thread at a time makes a
+change: two that instrument at once would patch everything twice.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
 
 RuntimeFactory = Callable[[], Runtime]
-"""Makes the runtime that is needed only where something is not instrumented already."""
+"""Makes a runtime. Called only if what is to be instrumented has none yet."""
 
 MARK: Final = "_anthropic_otel"
-"""The key in the `__dict__` of an HTTP client that was instrumented by itself. Its copies share the value."""
+"""The key of the `Mark` in the `__dict__` of an HTTP client that was named by itself. Copies of the client share it."""
 
 
 class Mark:
-    """Which runtime records an HTTP client; `None` for one that was taken out of an instrumented process.
+    """Says which runtime records one HTTP client. With `None`, the client is excluded from an instrumented process.
 
-    `calls` is whether it records calls of the SDK too: its client was named, and not the HTTP client alone.
+    `calls` is whether calls of the SDK are recorded too: an SDK client was named, and not only its HTTP client. A deep
+    copy is the same mark. A pickled one excludes its client, as another process has no such runtime.
     """
 
     __slots__ = ("calls", "runtime")
@@ -42,32 +43,37 @@ class Mark:
         return self
 
     def __reduce__(self) -> tuple[type[Mark], tuple[()]]:
-        # In another process the client is not instrumented.
         return (Mark, ())
 
 
 class Instrumentation:
-    """What is instrumented in this process."""
+    """What is instrumented in this process. Thread-safe. There is one instance, `INSTRUMENTATION`.
+
+    `process` is the runtime that records the whole process, `None` if none does.
+    """
 
     def __init__(self) -> None:
         self.process: Runtime | None = None
         self._sends: Final = SendPatches(self)
         self._calls: list[Patch] = []
         self._sdk: object = None
-        """The SDK that was patched last."""
+        """The SDK module that was patched last, `None` before."""
         self._marked: list[weakref.ref[Any]] = []
         self._joined: list[Recorder] = []
-        """The recorders that have joined. Every new runtime gets them beside its own."""
+        """The recorders that have joined and not left. Every new runtime gets them beside its own."""
 
     # -- what is instrumented ------------------------------------------------------------------------------------------
 
     @property
     def is_instrumented(self) -> bool:
-        """Whether the whole process is instrumented, and not only for a capture."""
+        """Whether the app has instrumented the whole process. Recorders that have joined do not count."""
         return self.process is not None and not self.process.provisional
 
     def instrument_process(self, runtime_factory: RuntimeFactory) -> None:
-        """All clients, those that exist and those to come. Without effect if that is so already."""
+        """Instruments all clients, existing and future, for the runtime that `runtime_factory` makes.
+
+        Does nothing if the process is instrumented already, or, with a warning, if no HTTP library can be imported.
+        """
         if not self.is_instrumented and _import_libraries():
             self._record_process(runtime_factory())
 
@@ -83,9 +89,10 @@ class Instrumentation:
                 self.process = self._hosting(runtime)
 
     def join(self, recorder: Recorder, *, importing: bool = True) -> None:
-        """Has `recorder` record everything that is recorded, and the whole process at least.
+        """Has `recorder` record all calls and attempts of the process that start from now on, until `leave`.
 
-        Without `importing` it waits for the app to import the libraries: `patch_imported` is called then.
+        They need not be instrumented. Without `importing`, libraries that the app has not imported yet are not recorded
+        until the caller calls `patch_imported`.
         """
         found = not importing or self.is_instrumented or _import_libraries()
         with changing():
@@ -98,28 +105,29 @@ class Instrumentation:
                 self._host()
 
     def _host(self) -> None:
-        """Records the process for those that have joined, if it is not recorded."""
+        """Makes a provisional runtime of the process for the recorders that have joined, if the process has none."""
         if self.process is None and self._joined:
             self.process = self._hosting(Runtime(provisional=True))
 
     def _hosting(self, runtime: Runtime) -> Runtime:
+        """Adds the recorders that have joined to `runtime`, and returns it."""
         for recorder in self._joined:
             runtime.recorders.join(recorder)
         return runtime
 
     def patch_again(self) -> None:
-        """Patches new copies of the libraries, if a reloader has imported any."""
+        """Patches the copies of the libraries that a reloader has imported since, if any."""
         _import_libraries()
         self.patch_imported()
 
     def patch_imported(self) -> None:
-        """Patches what has been imported by now."""
+        """Patches the HTTP libraries and the SDK as far as they are imported and not patched yet. Imports nothing."""
         with changing():
             self._sends.patch_libraries()
             self._patch_sdk()
 
     def leave(self, recorder: Recorder) -> None:
-        """Undoes `join`."""
+        """Undoes `join`: `recorder` records nothing that starts from now on, but to its end what has started."""
         with changing():
             self._joined = [other for other in self._joined if other is not recorder]
             for runtime in self.runtimes():
@@ -128,9 +136,9 @@ class Instrumentation:
                 self.uninstrument_process()
 
     def instrument_client(self, client: Any, runtime_factory: RuntimeFactory) -> None:
-        """One SDK client, and those that `with_options` makes of it, as they share its HTTP client.
+        """Instruments one SDK client and its copies by `with_options`, which share its HTTP client.
 
-        Raises `TypeError` for an object that is no SDK client.
+        Does nothing for one that is instrumented by itself already. Raises `TypeError` if `client` is no SDK client.
         """
         http_client = sdk.http_client_of(client)
         if http_client is None:
@@ -138,7 +146,10 @@ class Instrumentation:
         self._name(http_client, runtime_factory, calls=True)
 
     def instrument_http_client(self, http_client: Any, runtime_factory: RuntimeFactory) -> None:
-        """Every request of one HTTP client. Raises `TypeError` for what is none."""
+        """Records every request of one HTTP client as an attempt. Does nothing for one that is instrumented already.
+
+        Raises `TypeError` if `http_client` is no client of httpx or httpx2.
+        """
         self._name(http_client, runtime_factory, calls=False)
 
     def _name(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool) -> None:
@@ -164,32 +175,34 @@ class Instrumentation:
     # -- what the adapters ask -----------------------------------------------------------------------------------------
 
     def runtime_of(self, http_client: Any) -> Runtime | None:
-        """The runtime that an HTTP client was named to, `None` if it was not."""
+        """Returns the active runtime of an HTTP client that was named by itself, `None` for any other client."""
         if not self._marked:
             return None
         mark = _mark_of(http_client)
         return mark.runtime if mark is not None and mark.runtime is not None and mark.runtime.active else None
 
     def excludes(self, http_client: Any) -> bool:
-        """Whether an HTTP client was taken out of an instrumented process."""
+        """Returns whether an HTTP client was excluded from an instrumented process."""
         mark = _mark_of(http_client)
         return mark is not None and mark.runtime is None
 
     def runtime_of_calls(self, http_client: Any) -> Runtime | None:
-        """The runtime for the calls that are sent by an HTTP client, `None` for one that is not instrumented."""
+        """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
+
+        Patches the client's class if that has a `send` of its own and was not met before.
+        """
         mark = _mark_of(http_client)
         runtime = self.process
         if mark is not None and (mark.calls or mark.runtime is None or runtime is not None):
             runtime = mark.runtime
         if runtime is not None:
-            # A class that has a `send` of its own is patched at the first call through it.
             self._sends.meet_client(http_client)
         return runtime
 
     # -- how it is undone ----------------------------------------------------------------------------------------------
 
     def uninstrument(self) -> None:
-        """Undoes every instrumentation. Recorders that have joined go on to record until they `leave`.
+        """Undoes every instrumentation. Recorders that have joined still record, until they `leave`.
 
         Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
         """
@@ -206,7 +219,7 @@ class Instrumentation:
                 self._host()
 
     def uninstrument_process(self) -> None:
-        """Undoes the instrumentation of the process. Clients that were named one by one stay instrumented."""
+        """Undoes the instrumentation of the process. Clients that were named by themselves stay instrumented."""
         with changing():
             if self.process is None:
                 return
@@ -216,7 +229,10 @@ class Instrumentation:
                 self._unpatch()
 
     def uninstrument_client(self, client: Any) -> None:
-        """Undoes the instrumentation of one SDK client or HTTP client. It may be one of an instrumented process."""
+        """Undoes the instrumentation of one SDK client or HTTP client, or excludes it from an instrumented process.
+
+        Does nothing for any other object.
+        """
         http_client = client if http_send.is_client(client) else sdk.http_client_of(client)
         if http_client is None:
             return
@@ -228,13 +244,13 @@ class Instrumentation:
                 self._unpatch()
 
     def runtimes(self) -> list[Runtime]:
-        """Every runtime that records something now."""
+        """Returns every runtime that records something now, each once."""
         of_clients = (self.runtime_of(http_client) for http_client in self._named())
         found = {id(runtime): runtime for runtime in (self.process, *of_clients) if runtime is not None}
         return list(found.values())
 
     def _named(self) -> list[Any]:
-        """The HTTP clients that are marked and alive."""
+        """Returns the HTTP clients that have a mark and are alive, each once."""
         alive = {id(found): found for ref in self._marked for found in (ref(),) if found is not None}
         return [http_client for http_client in alive.values() if _mark_of(http_client) is not None]
 
@@ -261,7 +277,10 @@ class Instrumentation:
 
 
 def _import_libraries() -> bool:
-    """Imports what is installed of the HTTP libraries and the SDK. Returns whether there is something to instrument."""
+    """Imports those of the HTTP libraries and the SDK that are installed.
+
+    Returns whether there is an HTTP library; warns if there is none.
+    """
     found = [import_if_installed(name) for name in LIBRARIES]
     if not any(found):
         log.warning("Neither httpx nor httpx2 can be imported: there is nothing to instrument")

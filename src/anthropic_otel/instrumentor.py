@@ -1,7 +1,7 @@
-"""The zero-code start: `opentelemetry-instrument python app.py` finds this class by its entry point.
+"""Starts the library without code: `opentelemetry-instrument python app.py` finds the class here by its entry point.
 
-Rule: it takes its options as the declarative configuration file passes them, and an option it cannot use is a
-warning. An exception here would end the auto-instrumentation of the whole process.
+Rule: options come as the declarative configuration file passes them, and one that cannot be used is a warning. An
+exception here would end the auto-instrumentation of the whole process.
 
 The entry point's name is `anthropic_otel`; with it, `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=anthropic_otel` switches it
 off. In a configuration file:
@@ -28,14 +28,17 @@ _WORDS: Final = {"true": True, "false": False}
 
 
 class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """`anthropic_otel.instrument()` and `uninstrument()` behind OpenTelemetry's interface.
+    """Calls `anthropic_otel.instrument()` and `uninstrument()` from OpenTelemetry's `instrument` and `uninstrument`.
 
-    It has no `configuration`, the dataclass by which a configuration file's options would be checked before they come
-    here: that gives up on all of them for one that is misspelt.
+    Takes the options of `anthropic_otel.instrument()`, except `export` and `client`. One that cannot be used is a
+    warning and is left out. Neither method raises.
     """
 
+    # No `configuration`, the dataclass by which OpenTelemetry checks the options of a configuration file: that drops
+    # all of them for one that is misspelt.
+
     def instrumentation_dependencies(self) -> Collection[str]:
-        # Any of several packages will do, for which OpenTelemetry has no method but the extra `instruments-any`.
+        # Any of several packages is enough, for which OpenTelemetry has no method but the extra `instruments-any`.
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
@@ -53,7 +56,10 @@ def _start(options: Mapping[str, Any]) -> None:
 
 
 def _switches(options: Mapping[str, Any]) -> dict[str, bool]:
-    """The options that are switches, also where a variable in the file has left a word instead of a boolean."""
+    """Returns the options that are booleans. A variable in the file gives "true" or "false", which count as booleans.
+
+    Warns of any other option that is not a provider. Leaves out those with the value `None`.
+    """
     switches: dict[str, bool] = {}
     for name, value in options.items():
         switch = _WORDS.get(value.strip().lower()) if isinstance(value, str) else value

@@ -1,6 +1,6 @@
-"""How an attempt ended: its outcome and, of a failure, the word for it.
+"""Decides how an attempt ended: its outcome, and for a failure its `error.type`.
 
-Where several words fit a failure, the first that applies in this list is its `error.type`:
+Where several words fit a failure, the first that applies in this list is the `error.type`:
 
 1. the status, if the SDK fails for it: every one that is not 2xx (not the redirect before `too_many_redirects`, nor
    one that was followed before the network failed);
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class End(Enum):
-    """How an attempt ended without an exception, as seen from the place that ends it."""
+    """How an attempt ended without an exception, as far as the code that ends it can see."""
 
     READ = "its body was read to the end, or there was none to read"
     UNPARSED = "its body was read to the end, and the SDK could not make a reply of it"
@@ -44,11 +44,12 @@ class End(Enum):
 
 
 class Ending(NamedTuple):
-    """What the end of an attempt means.
+    """The result of an attempt's end, which the attempt then copies into its fields.
 
-    - `cause`: of an exception, of a stream that is incomplete or of a proxy's refusal; `None` for another ending.
+    - `error_type`: set if `outcome` is `FAILED`, else `None`.
+    - `cause`: why the network failed it: by an exception, an incomplete stream or a proxy's refusal; else `None`.
     - `exception_type`: the class of the exception that it failed with, also where a status is the `error_type`.
-    - `api_error`: what the stream's `error` event says, `None` without one.
+    - `api_error`: the error in the stream's `error` event, `None` without one.
     - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline.
     - `of_earlier_hop`: whether the known status is that of a redirect that was followed before the network failed.
     """
@@ -66,16 +67,16 @@ _COMPLETED: Final = Ending(AttemptOutcome.COMPLETED)
 _CANCELLED: Final = Ending(AttemptOutcome.CANCELLED)
 _ABANDONED: Final = Ending(AttemptOutcome.ABANDONED)
 UNKNOWN: Final = Ending(AttemptOutcome.FAILED, NetworkCause.OTHER.value)
-"""Of an attempt whose end could not be looked at."""
+"""The ending of an attempt of whose end nothing is known, or whose ending could not be decided."""
 
 
 def is_success(status: int) -> bool:
-    """Whether the SDK returns for a status. It raises for every other one, also for a redirect that is not followed."""
+    """Returns whether `status` is a 2xx. The SDK raises for any other, also for a redirect that was not followed."""
     return 200 <= status < 300
 
 
 def of_end(attempt: Attempt, how: End) -> Ending:
-    """The ending of an attempt that no exception ended."""
+    """Returns the ending of an attempt that no exception ended. Its reading must have been concluded."""
     status = attempt.status
     if status is not None and not is_success(status):
         return _failed(str(status))
@@ -90,7 +91,10 @@ def of_end(attempt: Attempt, how: End) -> Ending:
 
 
 def of_exception(attempt: Attempt, error: BaseException) -> Ending:
-    """The ending of an attempt whose send, or the reading of its body, raised `error`."""
+    """Returns the ending of an attempt whose send, or the reading of whose body, raised `error`.
+
+    What is no `Exception`, such as a cancellation or an interrupt, is `CANCELLED`; anything else is `FAILED`.
+    """
     if not isinstance(error, Exception):
         # The app stopped it: a cancellation, an interrupt, the exit of the interpreter.
         return _CANCELLED
@@ -109,7 +113,7 @@ def of_exception(attempt: Attempt, error: BaseException) -> Ending:
     if cause.word is NetworkCause.SERVER_DISCONNECTED and timeline.send_error is not None:
         cause = timeline.send_error
     if attempt.client_closed and cause.word in _GONE:
-        # By the app, which not every transport tells.
+        # The app closed the connection, which not every transport's exception says.
         cause = replace(cause, word=NetworkCause.CLIENT_CLOSED)
     if cause.word is NetworkCause.POOL_TIMEOUT:
         phase = Phase.POOL
@@ -126,11 +130,11 @@ _GONE: Final = frozenset(
         NetworkCause.INCOMPLETE_BODY,
     }
 )
-"""What the closing of a client may look like."""
+"""The causes that a transport's exceptions may have when the app has closed the client."""
 
 
 def _of_lost(attempt: Attempt) -> Ending:
-    """The ending of an attempt whose end no event hook saw: unknown, but for a proxy that refused its tunnel."""
+    """Returns the ending of an attempt whose end no hook saw: `proxy_error` if a proxy refused it, else `UNKNOWN`."""
     refused = Cause(NetworkCause.PROXY_ERROR, None, Phase.CONNECT) if attempt.timeline.tunnel_refused else None
     return _failed(refused.word.value, cause=refused) if refused is not None else UNKNOWN
 
@@ -158,7 +162,7 @@ def _failed(error_type: str, *, cause: Cause | None = None, exception_type: str 
 
 
 def retry_stop(attempt: Attempt) -> RetryStop | None:
-    """Why the SDK does not retry after a failed attempt; `None` if it does, or if that is unknown."""
+    """Returns why the SDK does not retry after a failed attempt; `None` if it does, or if its policy is not known."""
     # Without a call there is no retry.
     if attempt.retries_left is None:
         return None

@@ -1,8 +1,8 @@
-"""Ends the attempt of a response that the app dropped without reading or closing it, from its finalizer.
+"""Ends what the app dropped without reading or closing it, such as a response, from the finalizer of its wrapper.
 
 Rule: a finalizer waits for no lock. The garbage collector may run it in the middle of a span processor or a metric
 aggregation that holds a lock of its own, and ending a span there would wait for that lock for ever. If the interrupted
-frame is in OpenTelemetry, threading, queue, logging or multiprocessing, the end is queued until the next event;
+code is in OpenTelemetry, threading, queue, logging or multiprocessing, the end is queued until the library runs next;
 otherwise it is reported at once.
 """
 
@@ -20,25 +20,25 @@ from anthropic_otel._core.guard import guarded
 _LOCKING: Final = frozenset({"opentelemetry", "threading", "queue", "logging", "multiprocessing"})
 _STARTING: Final = frozenset({"threading", "multiprocessing"})
 _STARTS: Final = frozenset({"run", "_bootstrap", "_bootstrap_inner"})
-"""The functions below all code of a thread or process. They hold no lock while they run what the app gave them."""
+"""The functions that start all code of a thread or process. They hold no lock while they run the app's function."""
 
 deferred: Final[deque[Callable[[], None]]] = deque()
-"""The ends that are queued. If it is not empty, the library's next entry point calls `drain`."""
+"""The functions that `finalize` has queued. If it is not empty, the library's next entry point calls `drain`."""
 
 
 class _Fork:
-    """Which process this is, by the number of forks that led to it."""
+    """Holds the number of forks between this process and the first one."""
 
     generation = 0
 
 
 def fork_generation() -> int:
-    """The fork generation. Pass it to `finalize`, so that a forked child does not end its parent's attempts."""
+    """Returns the number of forks that led to this process, for `created_in` of `finalize`."""
     return _Fork.generation
 
 
 def _forked() -> None:
-    """Runs in the child of a fork: the parent ends what was under way in it."""
+    """Runs in the child of a fork: counts it, and forgets the queued ends, which are the parent's to report."""
     _Fork.generation += 1
     deferred.clear()
 
@@ -49,9 +49,10 @@ if hasattr(os, "register_at_fork"):
 
 @guarded(None)
 def finalize(end: Callable[[], None], created_in: int) -> None:
-    """Calls `end`, which must not raise, from a `__del__`: now, or later if that might wait for a lock.
+    """Calls `end`, which must not raise: now, or at the next `drain` if the interrupted code may hold a lock.
 
-    `created_in` is the `fork_generation()` of when the object was made. A copy that a forked child drops has not ended.
+    To be called directly by a `__del__`. `created_in` is what `fork_generation()` returned when the object was made. In
+    a forked child nothing is called for an object of the parent, as the parent's has not ended.
     """
     if created_in != _Fork.generation:
         return
@@ -62,7 +63,7 @@ def finalize(end: Callable[[], None], created_in: int) -> None:
 
 
 def drain() -> None:
-    """Reports the queued ends. Called where the library runs in code that holds no lock."""
+    """Calls the functions that `finalize` has queued. To be called where the caller holds no lock. Thread-safe."""
     while deferred:
         try:
             end = deferred.popleft()

@@ -1,4 +1,4 @@
-"""What an SDK method was called with, as far as it may be recorded."""
+"""Holds the facts of an SDK method's invocation that may be recorded or that decide how it is recorded."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ ANTHROPIC: Final = "anthropic"
 
 @dataclass(frozen=True)
 class Invocation:
-    """What an SDK method was called with, as far as it may be recorded.
+    """What an SDK method was called with, and the settings of its client that matter for the telemetry.
 
-    - `operation`: the operation's name, `None` where only the request's URL tells it.
-    - `model`, `stream`: the model that was asked for, and whether a stream was.
-    - `by_names`: whether the SDK goes by the names of a stream's events, and not by the types in their data.
+    - `operation`: the operation's name, such as `messages.create`; `None` if only the request's URL shows it.
+    - `model`: the model that was asked for, `None` without one. `stream`: whether an event stream was asked for.
+    - `by_names`: whether the SDK decodes only stream events whose names it knows, as up to 1.15.
     - `provider`: the `gen_ai.provider.name` of the platform.
-    - `address`, `port`: those of the client's base URL.
-    - `max_retries`: how often the SDK may retry, `None` where it is unknown.
-    - `sdk_makes_span`: whether the SDK is expected to make the call span itself, and `sdk_tracer_provider` by which
-      provider; `None` is the global one, or that it makes none.
-    - `propagate_context`: whether trace context may be sent.
-    - `reopens`: whether the SDK reconnects a stream of events that breaks off, so that the app sees no failure. Its
-      runner of an agent's session does.
-    - `own_retry_rule`: whether the app's own client class decides what is retried.
+    - `address`, `port`: host and port of the client's base URL, `None` if not known.
+    - `max_retries`: how often the SDK may retry, `None` if not known.
+    - `sdk_makes_span`: whether the SDK is expected to make the call span itself.
+    - `sdk_tracer_provider`: the provider of the SDK's call span; `None` for the global one, or if the SDK makes none.
+    - `propagate_context`: whether trace context may be sent in the request's headers.
+    - `reopens`: whether the SDK reconnects a stream that breaks off, so that the app sees no failure, as its runner of
+      an agent's session does.
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
+    - `own_retry_rule`: whether the app's own subclass of the client decides what is retried.
     """
 
     operation: str | None = None

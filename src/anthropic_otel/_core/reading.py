@@ -1,7 +1,7 @@
-"""How the app reads one body: when its chunks came, and how long each side waited for the other.
+"""Measures how the app reads one body: when its chunks came, and how long each side waited for the other.
 
-Rule: nothing is read that the app does not ask for, and no more is looked at of a chunk than its reader does: how an
-event stream ends, what an error says, the first byte of anything else.
+Rule: nothing is read that the app does not ask for. Of a chunk only that is looked at which the body's reader needs:
+how an event stream ends, the type of an error, the first byte of anything else.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ _ERROR: Final = Dispatched.ERROR
 
 
 class BodyReader(Protocol):
-    """What looks at the chunks of a body as they pass. No method raises."""
+    """Finds out from its chunks how an event stream ends. No method raises."""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns the event in it that decides how an event stream ends, if there is one."""
+        """Takes the next chunk. Returns the end event or the error that was dispatched in it, else `None`."""
         ...
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """What the body says of its end. Called once."""
+        """Returns how the stream ended. Called once. `read_to_end` is whether the app has read the last byte."""
         ...
 
 
 _BLANKS: Final = 256
-"""How many blanks may follow the last byte that counts."""
+"""How many blanks at the end of a chunk are skipped to find the last byte that is none."""
 
 
 class StartOfBody:
     """Keeps the beginning of a body that is no event stream, and its last byte that is not blank.
 
-    The beginning is up to `most` bytes long. That of an error is long enough for all of the body.
+    `start` is up to `most` bytes long and begins with no blank. `last` is that one byte. Both are empty before a chunk.
     """
 
     __slots__ = ("_most", "last", "start")
@@ -53,17 +53,19 @@ class StartOfBody:
 
 
 class Reading:
-    """How the app reads one body. Times are nanoseconds of the clock. No method raises.
+    """How the app reads one body. Times are nanoseconds of the clock. No method raises. One thread at a time uses it.
 
     - `asked_at`: when the app asked for the next chunk; `None` while it processes one. The body wrappers write it
       directly, which saves a call per chunk.
     - `first_chunk`: when the first chunk came, `None` before.
-    - `max_gap`: the longest time that the app waited for a chunk. `consumer_time`: how long the app held the body.
-    - `decoding`: whether the body's content decoder is in use. It may have some left when the last chunk has come.
-    - `seen`: whether the reader has got bytes with their content encoding undone.
-    - `end`: how an event stream ended, known after `conclude`; `None` for a body that is none.
-    - `start`: the beginning of another body, known after `conclude`; `None` if it was not to be seen.
-    - `last`: its last byte, if it was read to the end; else nothing.
+    - `max_gap`: the longest time that the app waited for a chunk.
+    - `consumer_time`: the time that the app spent between receiving a chunk and asking for the next one, in total.
+    - `decoding`: whether the HTTP library decodes the body's content encoding. Bytes may come of it after the last
+      chunk. The body wrappers set it.
+    - `seen`: whether `on_decoded` has given the reader bytes.
+    - `end`: how an event stream ended, set by `conclude`; `None` for a body of another kind.
+    - `start`: the beginning of a body that is no event stream, set by `conclude`; `None` if it could not be seen.
+    - `last`: the last byte of such a body that is not blank, if it was read to the end; else empty.
     """
 
     __slots__ = (
@@ -98,9 +100,10 @@ class Reading:
         self.consumer_time = 0
 
     def on_chunk(self, chunk: bytes | None = None) -> bool:
-        """A chunk has arrived and goes to the app. It is `None` if its content encoding hides its events.
+        """Records a chunk that has arrived and is about to be returned to the app.
 
-        Returns whether the stream has failed with it, as `on_decoded` does. Runs at every chunk.
+        `chunk` is `None` for one with a content encoding, whose decoded bytes go to `on_decoded`. Returns whether an
+        `error` event was dispatched in it: older SDKs leave the stream open then.
         """
         now, asked = self.clock_now(), self.asked_at
         if self.first_chunk is None:
@@ -128,9 +131,9 @@ class Reading:
 
     @guarded(False)
     def on_decoded(self, chunk: bytes) -> bool:
-        """Takes the bytes of chunks that have arrived, with the content encoding undone.
+        """Records bytes of the body after the HTTP library has decoded their content encoding.
 
-        Returns whether the stream has failed with them: older SDKs leave it open after an `error` event.
+        Returns whether an `error` event was dispatched in them, as `on_chunk` does.
         """
         if self._reader is None:
             return False
@@ -138,9 +141,10 @@ class Reading:
         return self._reader.feed(chunk) is _ERROR
 
     def conclude(self, now: int, *, read_to_end: bool) -> None:
-        """Asks the reader how an event stream ended, for `end`. Frees what was kept of the body.
+        """Sets `end`, or `start` and `last`, and frees what was kept of the body. To be called once, at the time `now`.
 
-        The silence before the end counts: where a stream stalls until a timeout, it is the longest one.
+        `read_to_end` is whether the app has read the last byte. A wait for a chunk that never came counts for
+        `max_gap`, as of a stream that stalls until a timeout.
         """
         if self.asked_at is not None:
             self.max_gap = max(self.max_gap, now - self.asked_at)

@@ -1,7 +1,7 @@
-"""The seam between what happens and what is recorded of it: one recorder per call and one per attempt.
+"""Defines the interface between the core and what records: one recorder per call and one per attempt.
 
-Rule: only the core calls a recorder. A recorder reads the call or the attempt that it is given, changes neither, and
-holds its own state. No method raises.
+Rule: only the core calls a recorder. A recorder reads the call or the attempt that it gets, changes neither, and keeps
+its own state. No method raises.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class AfterFailure(Enum):
-    """What followed a failed attempt, known when the next attempt starts or the call ends."""
+    """What followed a failed attempt. It is known when the next attempt starts or the call ends."""
 
     RETRIED = "another attempt of the same call has started"
     CALL_FAILED = "the call failed with it, or there is no call"
@@ -28,79 +28,80 @@ class AfterFailure(Enum):
 
 
 class AttemptRecorder(Protocol):
-    """Records one attempt."""
+    """Records one attempt. No method raises."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The trace context to send along with the request."""
+        """The HTTP headers with the trace context, to be added to the request; empty for none."""
         ...
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """The send has returned or raised. Called in the context in which the attempt started.
+        """Called once, when the send has returned or raised, in the context in which the attempt started.
 
         `response_headers` are those of the response, `None` without one. The recorder may keep them.
         """
         ...
 
     def end(self, attempt: Attempt) -> None:
-        """The attempt has ended. Called once, in any thread and context."""
+        """Called once, when the attempt has ended, in any thread and context. `attempt` has its outcome then."""
         ...
 
     def usage_sink(self, attempt: Attempt) -> usage.Sink | None:
-        """What takes the tokens that the attempt used, `None` if they are not recorded. Called once, after `end`.
+        """Returns a function that records tokens which the attempt used, `None` if they are not to be recorded.
 
-        They are told as they get known: at the end of a stream, when a reply is parsed, or never.
+        Called at most once, after `end`. The function is called whenever tokens become known: at the end of a stream,
+        when a reply is parsed, or never.
         """
         ...
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-        """It is known what followed a failed attempt. Called once for each, after `end`, in any thread.
+        """Called once for each failed attempt, after `end`, when it is known what followed. In any thread.
 
-        `waited` is the backoff before the next attempt in nanoseconds, `None` if none followed.
+        `waited` is the backoff before the next attempt in nanoseconds, `None` if no attempt followed.
         """
         ...
 
 
 class CallRecorder(Protocol):
-    """Records one call."""
+    """Records one call. No method raises."""
 
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
-        """An attempt of this call is about to be sent. Called in the app's context."""
+        """Returns the recorder for an attempt of this call, which is about to be sent. Called in the app's context."""
         ...
 
     def method_finished(self, result: object, error: BaseException | None) -> None:
-        """The SDK method has returned `result` or raised `error`. Called in the app's context.
+        """Called once, when the SDK method has returned `result` or raised `error`, in the app's context.
 
         The body that it returned may be unread. The recorder keeps neither object.
         """
         ...
 
     def end(self, call: Call) -> None:
-        """The call has ended: its method has finished, and every body is closed. Called once, in any context."""
+        """Called once, when the method has finished and every body has ended, in any thread and context."""
         ...
 
 
 class Recorder(Protocol):
-    """Records the calls and attempts of one instrumentation."""
+    """Makes the recorders for the calls and attempts of one instrumentation. No method raises."""
 
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
-        """Whether to record what is about to start. Called in the app's context.
+        """Returns whether to record the call or attempt that is about to start. Called in the app's context.
 
-        `sdk_tracer_provider` is that of the SDK's span for the call that is about to start, `None` for the global one.
+        `sdk_tracer_provider` is the provider of the SDK's own span for that call, `None` for the global provider.
         """
         ...
 
     def start_call(self, call: Call) -> CallRecorder:
-        """A call is about to run. Called in the app's context."""
+        """Returns the recorder for a call, whose SDK method is about to run. Called in the app's context."""
         ...
 
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
-        """An attempt that belongs to no call is about to be sent. Called in the app's context."""
+        """Returns the recorder for an attempt without a call, about to be sent. Called in the app's context."""
         ...
 
 
 class NoAttemptRecorder:
-    """Records nothing."""
+    """An `AttemptRecorder` that records nothing, and sends no trace context."""
 
     headers: Final = NO_HEADERS
 
@@ -118,7 +119,7 @@ class NoAttemptRecorder:
 
 
 class NoCallRecorder:
-    """Records nothing."""
+    """A `CallRecorder` that records nothing, neither of the call nor of its attempts."""
 
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         return NO_ATTEMPT_RECORDER

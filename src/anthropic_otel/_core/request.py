@@ -1,4 +1,4 @@
-"""What is known of a request when it is sent, and of a retry when it starts."""
+"""Holds the facts of a request that are known when it is sent, and those of a retry that are known when it starts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from anthropic_otel._core.target import Target
 
 
 class RequestFacts(NamedTuple):
-    """What is known of a request when it is sent.
+    """The facts of a request that are known when it is sent.
 
-    - `model`: the model that it asks for, `None` where it is unknown.
-    - `stream`: whether the app has asked for an event stream, `None` where that is unknown.
-    - `proxy`: host and port of the proxy that it goes through, `None` without one, or where that is unknown.
-    - `size`: the bytes of its body, `None` if they are not known beforehand.
+    - `target`: where the request goes.
+    - `model`: the model that it asks for, `None` if not known.
+    - `stream`: whether the app has asked for an event stream, `None` if not known.
+    - `proxy`: `host:port` of the proxy that it goes through, `None` without one or if not known.
+    - `size`: the size of its body in bytes, `None` if not known beforehand.
     - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
-    - `emits_events`: whether the transport below tells of its events.
-    - `by_names`: whether the SDK goes by the names of a stream's events, and not by the types in their data.
+    - `emits_events`: whether the transport reports trace events.
+    - `by_names`: whether the SDK decodes only stream events whose names it knows, as up to 1.15.
     """
 
     target: Target
@@ -31,10 +32,12 @@ class RequestFacts(NamedTuple):
 
 
 class Retry:
-    """Facts about a retry, known when it starts.
+    """The facts of an attempt that follows another one of its call, known when it starts.
 
-    `number` is 1 on the first retry. `delay` is the backoff that has just ended, in nanoseconds. `reason` is the
-    `error.type` of the attempt before. `delay`, `reason` and `source` are `None` where the attempt before is unknown.
+    - `number`: 1 for the first attempt that follows another.
+    - `delay`: the backoff that has just ended, in nanoseconds; `None` if there was none or it is not known.
+    - `reason`: the `error.type` of the attempt before, `fallback` if that has not failed, `None` if not known.
+    - `source`: what decided the backoff, `None` without a `delay`.
     """
 
     __slots__ = ("delay", "number", "reason", "source")

@@ -1,4 +1,4 @@
-"""What the adapters share: who records, by which clock, and whether anything is to be recorded at all.
+"""Defines what the adapters share: the recorders, the clock, and whether anything is to be recorded at all.
 
 Rule: every wrapper consults the runtime on every call, so `active = False` also disables wrappers that other libraries
 still reference.
@@ -16,11 +16,15 @@ from anthropic_otel._core.tee import Tee
 
 
 class Runtime:
-    """One instrumentation: of the process, or of the clients that were named to it.
+    """The settings and the recorders of one instrumentation: of the process, or of single clients.
 
-    `phases` is whether to listen to the transport's events. `sdk_only` is whether requests to the Messages API that do
-    not come from the SDK are left out. `provisional` is whether it only serves recorders that have joined, such as that
-    of a test's capture, and the app has not instrumented the process itself.
+    - `active`: set to `False` to record nothing more that starts.
+    - `recorders`: records calls and attempts; more recorders can join.
+    - `clock`: the clock of every duration, the machine's if none is given.
+    - `phases`: whether to read the transport's trace events.
+    - `sdk_only`: whether to leave out requests that do not come from the SDK.
+    - `provisional`: whether the app has not instrumented the process itself, and only recorders that have joined are
+      served, such as that of a test's capture.
     """
 
     __slots__ = ("active", "clock", "phases", "provisional", "recorders", "sdk_only")
@@ -41,18 +45,24 @@ class Runtime:
         self.active = True
 
     def adopt(self, other: Runtime) -> None:
-        """Takes over the recorders and the settings of `other`, and is not provisional any more."""
+        """Adds the recorders of `other` to its own, copies `phases` and `sdk_only`, and ends being provisional."""
         self.recorders.join(other.recorders)
         self.phases, self.sdk_only, self.provisional = other.phases, other.sdk_only, False
 
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
-        """Whether to record what is about to start. As `enabled` of a recorder."""
+        """Returns whether the runtime is active and a recorder wants to record what is about to start.
+
+        `sdk_tracer_provider` is as for `Recorder.enabled`. Reports the ends that finalizers have queued.
+        """
         if deferred:
             drain()
         return self.active and self.recorders.told.enabled(sdk_tracer_provider)
 
     def begin_call(self, invocation: Invocation) -> Call:
-        """Begins and returns a call that is about to run."""
+        """Begins a call, whose SDK method is about to run, and returns it. To be called in the app's context.
+
+        Raises only what interrupts it, such as a `KeyboardInterrupt`. The call has ended then.
+        """
         call = Call(invocation, self.clock)
         try:
             call.recorder = self.recorders.told.start_call(call)
@@ -62,5 +72,5 @@ class Runtime:
         return call
 
     def lone_attempts(self, resend_count: int) -> LoneAttempts:
-        """The attempts of one send without a call. `resend_count` is that of its first attempt."""
+        """Returns the source of attempts for one send without a call. `resend_count` is that of its first attempt."""
         return LoneAttempts(self.recorders.told, self.clock, resend_count)

@@ -1,4 +1,4 @@
-"""Several recorders beside each other. They join and leave while calls run.
+"""Lets several recorders record the same calls. Recorders may join and leave while calls run.
 
 Rule: a recorder records every call, and every attempt without a call, that starts between its `join` and its `leave`.
 It records them to their end, also if that comes after the `leave`.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Tee:
-    """A recorder that tells every recorder that has joined it."""
+    """A `Recorder` that passes everything on to each recorder that has joined. Thread-safe."""
 
     def __init__(self, *recorders: Recorder) -> None:
         self._changing = threading.Lock()
@@ -32,12 +32,15 @@ class Tee:
         """The recorder to call: the only one that has joined, or else this tee."""
 
     def join(self, recorder: Recorder) -> None:
-        """Has `recorder` record what starts from now on."""
+        """Adds `recorder`: it records the calls, and the attempts without a call, that start from now on."""
         with self._changing:
             self._set((*self._recorders, recorder))
 
     def leave(self, recorder: Recorder) -> None:
-        """Has `recorder` record nothing that starts from now on."""
+        """Removes `recorder`: it records nothing that starts from now on, but to its end what has started.
+
+        Does nothing if it has not joined.
+        """
         with self._changing:
             self._set(tuple(other for other in self._recorders if other is not recorder))
 

@@ -1,4 +1,4 @@
-"""How many tokens an attempt used, as the server told it, by the arithmetic of the GenAI conventions.
+"""Reads how many tokens an attempt used, as the server reported them, and counts them as the GenAI conventions do.
 
 The API's `input_tokens` leaves out what was read from the cache and what was written to it; here they are in it, and
 beside it, as in the conventions' metrics. The API's usage also leaves out what the request cost beside the reply: the
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from anthropic_otel._core.headers import ResponseFacts
 
 MAX_COUNT: Final = 2**40
-"""More tokens than one request can have."""
+"""The greatest count that is accepted. No request can use so many tokens."""
 _MAX_ITERATIONS: Final = 1_000
 _MAX_MODEL: Final = 128
 
 
 class Usage(NamedTuple):
-    """The tokens of one model. `input_tokens` has the cached ones in it, and `output_tokens` those of reasoning.
+    """The tokens that an attempt used of one model.
 
-    `model` is that of an advisor, `None` for the model that the request asks for.
+    `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning. `model` is an advisor's model,
+    `None` for the model that the request asked for.
     """
 
     input_tokens: int = 0
@@ -39,23 +40,30 @@ class Usage(NamedTuple):
 
     @property
     def counts(self) -> tuple[int, int, int, int, int]:
-        """The numbers alone, in the order of the fields."""
+        """The five counts in the order of the fields, without the model."""
         return self[:5]
 
     def beyond(self, told: tuple[int, ...]) -> Usage | None:
-        """By how much this usage exceeds the counts that were told before; `None` if it does not."""
+        """Returns by how much each count exceeds that of `told`, at least 0; `None` if none does.
+
+        `told` has counts in the order of `counts`. The model is kept.
+        """
         more = [max(new - old, 0) for new, old in zip(self.counts, told, strict=True)]
         return Usage._make((*more, self.model)) if any(more) else None
 
 
 Sink = Callable[[Usage], None]
-"""Takes tokens that an attempt used. Never raises, may be called in any thread, and keeps no attempt alive."""
+"""A function that records tokens which an attempt used beyond those of earlier calls.
+
+Never raises, may be called in any thread, and keeps no attempt alive.
+"""
 
 
 class Told:
-    """What has been told of the usage of one attempt, so that nothing is counted twice.
+    """Passes the usage of one attempt to `sink` and remembers it, so that no token is counted twice.
 
-    The headers of Bedrock tell it, and then the parsed reply; a reply may be parsed twice.
+    The same usage may be reported several times: by Bedrock's headers, then by the parsed reply, which the app may
+    parse again. Not for several threads at once.
     """
 
     __slots__ = ("_counts", "_sink")
@@ -65,7 +73,7 @@ class Told:
         self._counts: dict[str | None, tuple[int, ...]] = {}
 
     def tell(self, usages: tuple[Usage, ...]) -> None:
-        """Passes to the sink what is new in `usages`, of which there is one for each model."""
+        """Calls the sink for each usage (one per model) with what exceeds that told before, if anything does."""
         for usage in usages:
             told = self._counts.get(usage.model)
             more = usage if told is None else usage.beyond(told)
@@ -78,16 +86,19 @@ NONE: Final[tuple[Usage, ...]] = ()
 
 
 def of_reply(reply: object) -> tuple[Usage, ...]:
-    """The usage of a reply that the SDK has parsed, as an object or a dictionary, by models; nothing without one."""
+    """Returns the usage of a reply that the SDK has parsed into an object or a dictionary, one per model.
+
+    Empty if the reply has none.
+    """
     usage = reply.get("usage") if isinstance(reply, dict) else getattr(reply, "usage", None)
     return _of_fields(_fields(usage)) if usage is not None else NONE
 
 
 def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
-    """The usage that a stream has told until its end, by models: of a broken one a lower bound.
+    """Returns the usage that a stream reported until its end, one per model; for a broken stream a lower bound.
 
-    What `message_delta` says is cumulative, and replaces what `message_start` has said, field by field, as in the SDK.
-    The end event of Bedrock says it once more.
+    Empty if no event of it was kept. The counts of `message_delta` are cumulative and replace those of `message_start`,
+    field by field, as in the SDK. Those in the end event of Bedrock replace both.
     """
     fields: dict[str, Any] = {}
     if end.first_event is not None:
@@ -101,7 +112,7 @@ def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
 
 
 def of_headers(response: ResponseFacts) -> tuple[Usage, ...]:
-    """The usage that the headers of Bedrock tell of a whole reply; nothing for another response."""
+    """Returns the usage in the headers of a reply of Bedrock that is no stream; empty for any other response."""
     told = response.bedrock_tokens
     if told is None:
         return NONE
@@ -133,9 +144,9 @@ def _of_fields(fields: Mapping[str, Any]) -> tuple[Usage, ...]:
 
 
 def _with_iterations(usage: Usage, iterations: object) -> tuple[Usage, ...]:
-    """With what the usage of the reply leaves out: the compactions, and each advisor under its own model.
+    """Returns `usage` plus what it leaves out: the tokens of compactions, and those of each advisor by its model.
 
-    The other iterations are in it, or, as those of a model that declined, are not billed.
+    Other iterations are in `usage` already, or are not billed, as those of a model that declined.
     """
     found: dict[str | None, tuple[int, ...]] = {None: usage.counts}
     for fields in _iterations(iterations):
@@ -157,7 +168,10 @@ def _iterations(iterations: object) -> Iterator[Mapping[str, Any]]:
 
 
 def _fields(value: object) -> Mapping[str, Any]:
-    """The fields of an object of the SDK's, or of a dictionary. An older SDK has fields that it does not know apart."""
+    """Returns the fields of one of the SDK's models, those it does not know too, or the dictionary itself.
+
+    Empty for anything else.
+    """
     if isinstance(value, dict):
         return value
     # Not by attribute: pydantic looks for one that is not there with a function of its own.
@@ -167,7 +181,7 @@ def _fields(value: object) -> Mapping[str, Any]:
 
 
 def _known(value: object) -> dict[str, Any]:
-    """The fields that say something."""
+    """Returns the fields of a dictionary that are not `None`; empty for anything else."""
     return {name: field for name, field in value.items() if field is not None} if isinstance(value, dict) else {}
 
 

@@ -1,4 +1,4 @@
-"""For an app's own tests: what its calls of the Anthropic SDK did, as plain values.
+"""Shows an app's own tests what its calls of the Anthropic SDK did, as plain values.
 
     from anthropic_otel.testing import capture
 
@@ -28,10 +28,11 @@ __all__ = ["Attempt", "Call", "Captured", "Usage", "capture"]
 
 @contextmanager
 def capture(*, real_time: bool = False) -> Iterator[Captured]:
-    """Captures the calls and attempts that begin while the block runs.
+    """Captures the calls and attempts that begin while the `with` block runs, in any thread, into the `Captured`.
 
-    An app that is not instrumented is, for the time of the block; one that is goes on as before. Captures may overlap,
-    within each other or in several threads. With `real_time` the times are those of the machine's clock.
+    Each is added when it ends, also after the block. An app that is not instrumented is instrumented for the time of
+    the block, and one that is exports as before. Captures may be nested and may overlap. Times are ticks of one second
+    per start and end of a call or an attempt, or with `real_time` seconds of the machine's clock.
     """
     captured = Captured()
     collector = Collector(captured, machine_clock() if real_time else ticking_clock())

@@ -1,6 +1,6 @@
-"""What a capture gives to tests: calls and attempts as plain values.
+"""Defines the values that a test reads from a capture: calls, attempts and token counts.
 
-Rule: a value has the words of the schema, its times are in seconds, and it refers to nothing live.
+Rule: a value has the words of the schema, its times are in seconds, and it keeps no object of the app alive.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from anthropic_otel._core.finalizer import drain
 
 @dataclass(frozen=True)
 class Usage:
-    """The tokens that an attempt, or a call with all of its attempts, used, as far as the API told.
+    """The tokens that one attempt used, or all attempts of a call, as far as the API reported them. Add two with `+`.
 
-    By the arithmetic of the metrics: `input_tokens` has cache reads and writes in it, `output_tokens` has reasoning in
-    it, and both have what a compaction and an advisor took.
+    Counted as in the metrics: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning, and
+    both include what a compaction and an advisor used.
     """
 
     input_tokens: int = 0
@@ -39,9 +39,14 @@ class Usage:
 class Attempt:
     """One HTTP attempt that has ended. Times are in seconds; `started` counts from the beginning of the capture.
 
-    The words are those of the schema: `error_type`, `outcome`, `cause`, `phase`, `retry_source`. `call` is the id of
-    its call, `None` without one. `resend_count` is 0 on a first attempt. `usage` is `None` where the API told none, or
-    where a reply has not been parsed.
+    - `id`: counts from 1 in the order of the starts. `call`: the id of its call, `None` without one.
+    - `outcome`, `error_type`, `cause`, `phase`, `errno`, `retry_…`, `api_error_…` and the like: the value of the span
+      attribute of that name (`docs/telemetry.md`), `None` where the span has none.
+    - `phase`: in which the network failed the attempt, `None` if it did not.
+    - `resend_count`: 0 on a first attempt.
+    - `retry_delay`: the backoff before it, by the clock of the capture; `None` if it was not a retry after a backoff.
+    - `stream_complete`: whether the end event of a message stream came; `None` if it was no such stream.
+    - `usage`: `None` if the API reported no tokens, or the SDK has not parsed the reply.
     """
 
     id: int
@@ -78,10 +83,13 @@ class Attempt:
 class Call:
     """One call of an SDK method that has ended, with its attempts in the order in which they started.
 
-    `backoff` is the time, in seconds, in which no attempt was under way: between two of them, but also before the first
-    and after the last. An attempt's `retry_delay` is what was waited for that one. `retries` counts the attempts that
-    followed a failed one; a fallback or a hedge is none. `cause` and `api_error_code` are those of the attempt that the
-    call failed with.
+    - `id`: counts from 1 in the order of the starts. `started`: in seconds since the beginning of the capture.
+    - `operation`: such as `messages.create`; `None` if neither the SDK nor an attempt names it.
+    - `duration`: in seconds, to the end of the body that the method returned.
+    - `backoff`: the seconds of `duration` in which no attempt was under way, also before the first and after the last.
+    - `outcome`, `error_type`: the words of the call metrics; `error_type` is `None` if the call did not fail.
+    - `retries`: how many attempts followed a failed one. A fallback or a hedge is none.
+    - `cause`, `api_error_code`: those of the attempt that the call failed with, else `None`.
     """
 
     id: int
@@ -100,20 +108,23 @@ class Call:
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens of all its attempts, `None` if no attempt has any."""
+        """The sum of the tokens of all attempts, failed ones too; `None` if no attempt has any."""
         found = [attempt.usage for attempt in self.attempts if attempt.usage is not None]
         return sum(found, Usage()) if found else None
 
 
 @dataclass
 class Captured:
-    """What happened since the capture began. `attempts` and `calls` have ended; `in_flight` have not."""
+    """What happened since the capture began. Read `calls`, `attempts`, `started` and `in_flight`, at any time.
+
+    The fields are filled by the capture, in the order of the ends and not of the starts.
+    """
 
     ended_calls: list[Call] = field(default_factory=list, repr=False)
     ended_attempts: list[Attempt] = field(default_factory=list, repr=False)
     started_ids: list[int] = field(default_factory=list, repr=False)
     used: list[tuple[int, Usage]] = field(default_factory=list, repr=False)
-    """Tokens by the ids of their attempts, as they got known: of a reply when it was parsed."""
+    """Pairs of an attempt's id and tokens that it used, in the order in which they became known."""
 
     @property
     def started(self) -> int:

@@ -1,4 +1,4 @@
-"""The recorder behind `anthropic_otel.testing.capture`: what has ended becomes a value.
+"""Implements the recorder behind `anthropic_otel.testing.capture`: it makes a value of each ended call and attempt.
 
 Rule: it is one more recorder beside the app's own, with times of its own, and changes nothing of what the app exports.
 """
@@ -27,22 +27,25 @@ from anthropic_otel._core.usage import Sink
 from anthropic_otel.testing._captured import Attempt, Call, Captured, Usage
 
 Mark = Callable[[], float]
-"""Returns the time, in seconds since the capture began, at which a call or an attempt starts or ends."""
+"""A function that is called at each start and end of a call or an attempt, and returns its time.
+
+In seconds since the capture began.
+"""
 
 
 def ticking_clock() -> Mark:
-    """A clock that moves on by one second at each mark. The first one is at 0."""
+    """Returns a clock that goes by calls: it returns 0.0 at the first call, and one second more at each further one."""
     return map(float, itertools.count()).__next__
 
 
 def machine_clock() -> Mark:
-    """The machine's clock."""
+    """Returns a clock that returns the seconds since now, by the machine's monotonic clock."""
     began = time.perf_counter()
     return lambda: time.perf_counter() - began
 
 
 class Collector:
-    """Records calls and attempts into a `Captured`. A `Recorder`."""
+    """The `Recorder` of one capture: adds each call and attempt that has ended to `captured`, with times by `mark`."""
 
     def __init__(self, captured: Captured, mark: Mark) -> None:
         self.captured: Final = captured
@@ -63,7 +66,10 @@ class Collector:
 
 
 class _CallCollector:
-    """Records one call. `attempts` are those of its attempts that have ended."""
+    """Records one call. `attempts` are the values of its attempts that have ended.
+
+    `last_failure_at` is when the last failed attempt ended, `None` before one has.
+    """
 
     def __init__(self, collector: Collector, number: int) -> None:
         self._collector: Final = collector
@@ -77,7 +83,7 @@ class _CallCollector:
         return _AttemptCollector(self._collector, attempt, self)
 
     def method_finished(self, result: object, error: BaseException | None) -> None:
-        """Does nothing: the call's value is made at its end."""
+        """Does nothing: the value of the call is made when the call ends."""
 
     @guarded(None)
     def end(self, call: core_call.Call) -> None:
@@ -102,7 +108,7 @@ class _CallCollector:
 
 
 class _AttemptCollector:
-    """Records one attempt."""
+    """Records one attempt of `call`, or one without a call for `None`. Sends no trace context."""
 
     headers: Final = NO_HEADERS
 
@@ -117,10 +123,10 @@ class _AttemptCollector:
         self._retry_delay: Final = self._started - failed_at if failed_at is not None else None
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """Does nothing: the attempt's value is made at its end."""
+        """Does nothing: the value of the attempt is made when the attempt ends."""
 
     def failure_decided(self, attempt: core_attempt.Attempt, after: AfterFailure, waited: int | None) -> None:
-        """Does nothing: the attempts of the call's value show it."""
+        """Does nothing: the attempts in the value of the call show what followed."""
 
     @guarded(None)
     def end(self, attempt: core_attempt.Attempt) -> None:
@@ -172,7 +178,7 @@ class _AttemptCollector:
 
 
 def _active(attempts: list[Attempt]) -> float:
-    """The seconds in which at least one of the attempts was under way."""
+    """Returns the seconds in which at least one of the attempts was under way."""
     active, until = 0.0, float("-inf")
     for attempt in sorted(attempts, key=lambda attempt: attempt.started):
         ended = attempt.started + attempt.duration
