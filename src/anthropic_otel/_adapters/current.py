@@ -1,4 +1,4 @@
-"""The call whose SDK method is running, and the calls that are running on a client.
+"""Keeps the call whose SDK method is running in this context, and the running calls of each HTTP client.
 
 Rule: a call is current only in the context of its method, or while a stream of its middleware produces a chunk.
 """
@@ -14,10 +14,11 @@ from anthropic_otel._core.call import Call
 
 
 class RunningCall:
-    """A call whose SDK method runs, and the HTTP client that it sends by, known by its `id`: the method keeps it alive.
+    """A call whose SDK method runs. It is the current call of this context from when it is made until `leave`.
 
-    From when it is made until `leave` it is the current one. `phases` is whether to listen to the transport's events in
-    its sends.
+    - `call`: the facts of the call.
+    - `http_client`: the client that the method sends by. Only its `id` is kept, as the method keeps it alive.
+    - `phases`: whether to read the transport's trace events in the call's sends.
     """
 
     __slots__ = ("_http_client_id", "_opened", "_token", "call", "phases")
@@ -32,7 +33,7 @@ class RunningCall:
         self._token = current_call.set(self)
 
     def leave(self) -> None:
-        """The method has finished: the call is not current any more. Without effect the second time."""
+        """Makes the call no longer current. To be called when the method has finished; has no effect a second time."""
         # In this order: after an interrupt in between it is reset twice, which is harmless, and not never.
         if self._token is not None:
             try:
@@ -48,40 +49,43 @@ class RunningCall:
                 _running.pop(self._http_client_id, None)
 
     def forget(self) -> None:
-        """Forgets the responses. A background task of the call may keep this object alive, but not them."""
+        """Forgets the responses that `opened` has noted. A background task may keep this object alive, but not them."""
         self._opened.clear()
 
     @property
     def finished(self) -> bool:
-        """Whether the method has finished. A task that was started within it has the call for its own all the same."""
+        """Whether `leave` was called. The call may still be the current one of a task that the method started."""
         return self._token is None
 
     def sends_by(self, http_client: Any) -> bool:
-        """Whether `http_client` is the call's own."""
+        """Returns whether `http_client` is the one that the call's method sends by."""
         return self._http_client_id == id(http_client)
 
     @property
     def has_opened(self) -> bool:
-        """Whether a send of this call has returned a body that the app may read yet."""
+        """Whether a send of this call has returned a response whose body the app may read."""
         return bool(self._opened)
 
     def opened(self, response: Any, attempt: Attempt) -> None:
-        """Notes that a send of this call has returned `response`, whose body is open, or a stream in memory."""
+        """Notes that `attempt` has returned `response`, with a body that the app may read: open, or a stream in memory.
+
+        Keeps only a weak reference to `response`.
+        """
         self._opened.append((weakref.ref(response), attempt))
 
     def attempt_of(self, response: Any) -> Attempt | None:
-        """The attempt of a response whose body was open, `None` if it is none of this call's."""
+        """Returns the attempt that `opened` has noted for this very response object, else `None`."""
         return next((attempt for ref, attempt in self._opened if ref() is response), None)
 
 
 current_call: Final[ContextVar[RunningCall | None]] = ContextVar("anthropic_otel_call", default=None)
-"""The call that is running in this thread or task."""
+"""The call that is current in this thread or task, `None` without one. Its method may have finished."""
 
 _running: Final[dict[int, list[RunningCall]]] = {}
 """The calls whose method is running, by the `id` of their HTTP client."""
 
 
 def only_call_on(http_client: Any) -> RunningCall | None:
-    """The call that is running on an HTTP client, `None` if there is none or more than one."""
+    """Returns the running call that sends by `http_client`, in any thread; `None` if there is none or more than one."""
     calls = _running.get(id(http_client), [])
     return calls[0] if len(calls) == 1 else None

@@ -1,11 +1,11 @@
-"""Event hooks for those who build their own HTTP client and want nothing patched.
+"""Implements event hooks, for apps that build their own HTTP client and want nothing patched.
 
-Rule: one hook serves sync and async clients. A sync client calls it and ignores what it returns; an async one awaits
-that, and by being awaited the hook knows which kind of `trace` function the transport takes.
+Rule: one hook serves sync and async clients. A sync client calls it and ignores the returned value. An async one awaits
+that value, which then puts an async `trace` function on the request.
 
-What hooks cannot see: a failure without an event of the transport, as of a pool that is full or of a custom transport.
-Such an attempt ends when its request is dropped, as `_OTHER`. Too many redirects are the status of the last one. With a
-transport that retries to connect by itself the first failure to connect ends the attempt.
+Hooks do not see a failure without a trace event, as of a full pool or of a custom transport. Such an attempt ends when
+its request is dropped, with the `error.type` `_OTHER`. Too many redirects have the status of the last redirect. If a
+transport retries to connect by itself, the first failure to connect ends the attempt.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
 
 HOOKED: Final = "anthropic_otel.hooked"
-"""The request extension that holds the attempt between the hooks."""
+"""The name of the request extension that holds the `HookedAttempt` between the hooks."""
 
 
 class Awaitable0:
-    """What a hook returns. Awaiting it waits for nothing; `awaited` is called first."""
+    """The value that a hook returns. To await it calls `awaited`, if given, and returns `None` without suspending."""
 
     __slots__ = ("_awaited",)
 
@@ -42,7 +42,11 @@ class Awaitable0:
 
 
 class HookedAttempt:
-    """An attempt between its request hook and its response hook. Dropped with its request, it ends the attempt."""
+    """An attempt between its request hook and the end of its body, kept by its request.
+
+    If it is dropped with its request, it ends the attempt: as lost if no response came, as read after a redirect that
+    was not followed. `app_trace` is the app's own `trace` function, `None` without one.
+    """
 
     __slots__ = ("_created_in", "app_trace", "redirected_at", "send")
 
@@ -55,11 +59,11 @@ class HookedAttempt:
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes an event of the transport. An event of a failure ends the attempt."""
+        """Takes a trace event of the transport. One that reports a failure ends the attempt. Never raises."""
         attempt = self.send.attempt
         attempt.trace(name, info)
         error = info.get("exception") if name.endswith(".failed") else None
-        # An app that leaves a stream early ends it by closing the body, and not by this.
+        # If the app leaves a stream early, the closing of the body ends the attempt.
         if isinstance(error, BaseException) and not isinstance(error, GeneratorExit) and not _is_kept(name, error):
             self.send.failed(error)
 
@@ -77,18 +81,21 @@ class HookedAttempt:
 
 
 def _is_kept(event: str, error: BaseException) -> bool:
-    """Whether the transport goes on: after a request that could not be sent whole it looks for a response."""
+    """Returns whether the transport goes on after this failure: after a write error it still waits for a response."""
     return "send_request_" in event and type(error).__name__ == "WriteError"
 
 
 class Hooks:
-    """The two hooks of a runtime, as `request` and `response`."""
+    """The two event hooks, `request` and `response`, that record attempts for `runtime`. Neither raises."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime: Final = runtime
 
     def request(self, request: Any) -> Awaitable0:
-        """Begins an attempt. Never raises: a hook that raised would make the SDK send the request again."""
+        """Begins an attempt, or the next hop of one after a redirect. For the `request` list of `event_hooks`.
+
+        Does nothing if a patched `send` records the request already.
+        """
         return Awaitable0(self._begin(request))
 
     @guarded(None)
@@ -119,7 +126,7 @@ class Hooks:
         return lambda: _listen(request, hooked.atrace, app_trace, asynchronous=True)
 
     def response(self, response: Any) -> Awaitable0:
-        """Takes the response of the attempt, and follows its body."""
+        """Records the response of the attempt, and wraps its open body. For the `response` list of `event_hooks`."""
         self._respond(response)
         return Awaitable0()
 
@@ -142,7 +149,10 @@ def _listen(request: Any, ours: Callable[..., Any], theirs: Callable[..., Any] |
 
 
 def _forget_last_attempt(request: Any) -> Any:
-    """The app's own `trace` function, without what an attempt before has left on the request."""
+    """Removes the extensions that an earlier attempt has left on the request. Returns the app's own `trace` function.
+
+    `None` if the app has none.
+    """
     hooked = request.extensions.get(HOOKED)
     if not isinstance(hooked, HookedAttempt):
         return request.extensions.get("trace")

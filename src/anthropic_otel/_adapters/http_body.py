@@ -1,10 +1,10 @@
-"""The body of a response, wrapped so that its attempt ends when the app has read it, closed it or dropped it.
+"""Wraps the body of a response, so that its attempt ends when the app has read it, closed it or dropped it.
 
 Rule: the wrapper passes on every chunk and every exception as it is, reads nothing by itself, and keeps nothing alive
 but the body that it wraps. It is a byte stream of the same kind, of the same library, as that body.
 
-The events of a compressed body are hidden in its bytes. There the chunks are looked at as they leave the response's
-decoder, so that nothing is decoded twice.
+The events of a compressed body cannot be seen in its bytes. So the chunks are looked at as they leave the response's
+content decoder, and nothing is decoded twice.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from anthropic_otel._core.timeline import peer_of, version_of
 
 
 def received(send: Send, response: Any) -> bool:
-    """Takes the response of a send, and wraps its body if that is open. Never raises.
+    """Records the response of a send. Never raises.
 
-    Returns whether the app is still to read the body. It is if the body is open, or is a stream in memory, as a mock or
-    a cache returns one.
+    An open body is wrapped, and its end ends the attempt. A body in memory ends the attempt, now or when the SDK has
+    parsed it. Returns whether the app still reads the body: it is open, or is an event stream in memory, as of a mock.
     """
     attempt, observed, in_memory = send.attempt, False, False
     try:
@@ -40,7 +40,7 @@ def received(send: Send, response: Any) -> bool:
             response.status_code,
             headers,
             version_of(version) if isinstance(version, bytes) else None,
-            # A connection that existed before has told of no event.
+            # A reused connection has no trace event with its address.
             peer_of(stream) if stream is not None and attempt.timeline.peer is None else None,
             # The body of a response that has been read within the send.
             content if isinstance(content, bytes) else None,
@@ -73,7 +73,11 @@ def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
 
 
 class _Observed:
-    """What the wrappers of the three kinds of body have in common."""
+    """The base of the wrappers of sync and async bodies.
+
+    The attempt ends when the body is read to its end, raises, is closed or is dropped. `encoded` is whether the body
+    has a content encoding. Any other attribute is that of the wrapped body.
+    """
 
     __slots__ = ("_attempt", "_body", "_created_in", "_encoded", "_how", "_reading", "stream_observer")
 
@@ -98,13 +102,13 @@ class _Observed:
         return dir(self._body)
 
     def _exhausted(self) -> None:
-        """The last chunk has been passed on."""
+        """Ends the attempt as read, unless the content decoder still holds bytes: then the decoder's last step does."""
         self._how = End.READ
         if not self._reading.decoding:
             self._attempt.end(End.READ)
 
     def _closed(self) -> None:
-        """The body was closed: at its end, by the SDK before a retry, or by the app."""
+        """Ends the attempt when the body is closed: at its end, by the SDK before a retry, or by the app."""
         if self._how is End.CLOSED or not self._reading.decoding:
             self._attempt.end(self._how)
 
@@ -115,7 +119,10 @@ class _Observed:
 
 
 class _Iteration:
-    """One reading of a body, as a context manager around its loop: how the loop ends is how the body ends."""
+    """A context manager around the loop that reads a body: its end, or its exception, ends the attempt.
+
+    A `GeneratorExit` does not: the body is still open, and so is the attempt.
+    """
 
     __slots__ = ("_body",)
 
@@ -132,7 +139,6 @@ class _Iteration:
             self._body._exhausted()
         elif not isinstance(error, GeneratorExit):
             self._body._attempt.fail(error)
-        # Else the app reads no further. The body is open until it is closed or dropped, and so is the attempt.
 
 
 class _SyncBody(_Observed):
@@ -180,16 +186,17 @@ class _AsyncBody(_Observed):
 
 
 class _BothBody(_SyncBody, _AsyncBody):
-    """For a body that is sync and async at once, as one that is in memory."""
+    """The wrapper of a body that is sync and async at once, such as one in memory."""
 
     __slots__ = ()
 
 
 @functools.lru_cache(maxsize=32)
 def wrapper_class(body: type[Any], sync: type[Any], asynchronous: type[Any], both: type[Any]) -> type[Any]:
-    """The class to wrap bodies of the class `body` with: of the byte streams that `body` is one of, with our behaviour.
+    """Returns a wrapper class for bodies of the class `body`: a subclass of `sync`, `asynchronous` or `both`.
 
-    The libraries check for their own byte streams, so a wrapper has to be one, and of the same kind.
+    It is a subclass of the same `SyncByteStream` and `AsyncByteStream` of the HTTP library as `body` too, for which the
+    library checks. `both` is for a `body` of both kinds or of neither.
     """
     kinds = {cls.__name__: cls for cls in body.__mro__ if cls.__name__ in ("SyncByteStream", "AsyncByteStream")}
     behaviours = {frozenset({"SyncByteStream"}): sync, frozenset({"AsyncByteStream"}): asynchronous}
@@ -197,9 +204,10 @@ def wrapper_class(body: type[Any], sync: type[Any], asynchronous: type[Any], bot
 
 
 class _ObservedDecoder:
-    """A response's content decoder that shows each decoded chunk to the reading of its body.
+    """Wraps a response's content decoder: passes each decoded chunk to `reading`, and ends the attempt.
 
-    The decoders of httpx return one chunk of bytes for each, those of httpx2 an iterator of chunks.
+    It ends when `flush` is done, when decoding raises, and at an `error` event. The decoders of httpx return bytes,
+    those of httpx2 an iterator of bytes; so does this one.
     """
 
     __slots__ = ("_attempt", "_decoder", "_reading")
@@ -237,7 +245,10 @@ class _ObservedDecoder:
 
 
 class _Decoding:
-    """One step of a decoder, as a context manager: it may fail, and with the last one the body has been read."""
+    """A context manager around one step of a content decoder: an exception ends the attempt as failed.
+
+    The end of the `last` step ends the attempt as read. A `GeneratorExit` does nothing.
+    """
 
     __slots__ = ("_attempt", "_last")
 

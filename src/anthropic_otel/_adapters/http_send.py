@@ -1,4 +1,4 @@
-"""The seam of attempts: `send` of the HTTP clients' classes, sync and async, of httpx and httpx2.
+"""Records attempts: patches `send` of the HTTP clients' classes, sync and async, of httpx and httpx2.
 
 Rule: what the app gets back and what is raised are the same objects, and after the send its request is as it was. A
 failure of ours is never seen by the SDK, which would take it for a failed attempt and send again.
@@ -44,16 +44,16 @@ class Named(Protocol):
     """The runtime of the whole process, `None` if only single clients are recorded, or nothing."""
 
     def runtime_of(self, http_client: Any) -> Runtime | None:
-        """The runtime that an HTTP client was named to, `None` if it was not."""
+        """Returns the active runtime of an HTTP client that was named by itself, `None` for any other client."""
         ...
 
     def excludes(self, http_client: Any) -> bool:
-        """Whether an HTTP client was taken out of an instrumented process."""
+        """Returns whether an HTTP client was excluded from an instrumented process."""
         ...
 
 
 class SendPatches:
-    """Our `send` on the classes of the HTTP clients."""
+    """The patches of `send` on the classes of the HTTP clients. Thread-safe. `named` chooses the runtime of a send."""
 
     def __init__(self, named: Named) -> None:
         self._named: Final = named
@@ -61,13 +61,13 @@ class SendPatches:
         self._met: set[type[Any]] = set()
 
     def patch_libraries(self) -> None:
-        """Patches every HTTP library that has been imported."""
+        """Patches the client classes of every HTTP library that is imported, once each. Imports nothing."""
         for library in LIBRARIES:
             try:
                 module = imported(library)
                 classes = [getattr(module, name, None) for name in ("Client", "AsyncClient")]
             except Exception as error:
-                # A module that somebody has put there in place of the library.
+                # Another module in place of the library.
                 report("patch_libraries", error)
                 continue
             for cls in classes:
@@ -76,7 +76,7 @@ class SendPatches:
                     self.meet(cls)
 
     def meet(self, cls: type[Any]) -> None:
-        """Patches each class in the `__mro__` of a client's class that has a `send` of its own, once."""
+        """Patches each class in the `__mro__` of a client's class that defines `send` itself, once."""
         with changing():
             if cls in self._met:
                 return
@@ -89,12 +89,12 @@ class SendPatches:
             self._met.add(cls)
 
     def meet_client(self, http_client: Any) -> None:
-        """Patches the class of an HTTP client, if it is one and was not met before."""
+        """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2."""
         if type(http_client) not in self._met and is_client(http_client):
             self.meet(type(http_client))
 
     def undo(self) -> None:
-        """Restores every class."""
+        """Undoes every patch and forgets which classes were met."""
         with changing():
             # Last first: a class is restored to what it was before its first patch.
             while self._patches:
@@ -103,7 +103,7 @@ class SendPatches:
 
 
 def is_client(http_client: object) -> bool:
-    """Whether it is a client of httpx or httpx2."""
+    """Returns whether `http_client` is an instance of `Client` or `AsyncClient` of httpx or httpx2."""
     return any(
         cls.__name__ in ("Client", "AsyncClient") and cls.__module__.partition(".")[0] in LIBRARIES
         for cls in type(http_client).__mro__
@@ -111,7 +111,7 @@ def is_client(http_client: object) -> bool:
 
 
 def is_async(cls: type[Any]) -> bool:
-    """Whether a client's class is an asynchronous one."""
+    """Returns whether a client's class is asynchronous: an `AsyncClient`, or its `send` is a coroutine function."""
     return any(base.__name__ == "AsyncClient" for base in cls.__mro__) or inspect.iscoroutinefunction(
         getattr(cls, "send", None)
     )
@@ -147,9 +147,9 @@ def _async_send(named: Named, original: Function, patch: Patch) -> Function:
 def begin(
     named: Named, http_client: Any, request: Any, options: Mapping[str, Any], *, asynchronous: bool
 ) -> Sending | HandedOn | None:
-    """Begins to record a send, of which `options` are the keyword arguments.
+    """Begins to record a send. Returns the context manager to run it in, `None` for a request that is no attempt.
 
-    Returns `None` for a request that is no attempt. Never raises.
+    `options` are the keyword arguments of `send`. Raises only what interrupts it; the attempt has ended then.
     """
     # Guarded in place: every request of an instrumented process comes by.
     try:
@@ -162,7 +162,10 @@ def begin(
 
 
 def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
-    """The call that a request belongs to, or the runtime that records it without one; `None` if it is no attempt."""
+    """Returns the call that a request belongs to, or the runtime that records it without a call.
+
+    `None` if the request is no attempt by the rules of this module, or is not to be recorded.
+    """
     running = current_call.get()
     sent = messages.names_of(request)
     versioned = API_VERSION in sent

@@ -1,9 +1,9 @@
-"""What an SDK method was called with, as far as it may be recorded.
+"""Makes the `Invocation` of a call from the SDK's client and its request options.
 
 Rule: what is the same for two calls is looked up once. A client's base URL is compared by identity at each call, as
 an app may set another one; its `open_telemetry` option cannot be set after the client is made.
 
-What is private in the SDK is read through `getattr` with what is left when it is gone.
+What is private in the SDK is read through `getattr`, with a default for an SDK without it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _EVENT_STREAM: Final = "events.stream"
 
 
 class _ClientFacts:
-    """What is the same for the calls of one SDK client, and the invocations that were made of it."""
+    """What is the same for all calls of one SDK client, and a cache of the invocations that were made for it.
+
+    `ref` is a weak reference to the client. `forget` is called with that reference when the client is gone.
+    """
 
     __slots__ = (
         "address",
@@ -54,18 +57,23 @@ class _ClientFacts:
 
 
 class Invocations:
-    """Makes an `Invocation` of each call. Calls that differ in nothing that is recorded share one."""
+    """Makes the `Invocation` of each call. Calls with the same facts share one. Keeps no client alive.
+
+    `sdk_version` is the SDK's version, such as `1.14.0`; for one without numbers the newest behaviour is assumed.
+    """
 
     def __init__(self, sdk_version: str) -> None:
         numbers = tuple(int(part) for part in sdk_version.split(".")[:2] if part.isdigit())
         self._max_retry_after: Final = _max_retry_after(numbers)
-        # Of a version that says nothing, the newest is supposed.
         self._by_names: Final = bool(numbers) and numbers < _DECODES_EVERY_EVENT
         # By `id`: a client class may define equality, and then has no hash.
         self._clients: Final[dict[int, _ClientFacts]] = {}
 
     def of(self, client: Any, options: Any, stream: bool) -> Invocation:
-        """The invocation for a request of `client`. `options` are the SDK's request options."""
+        """Returns the invocation for a call of `client`.
+
+        `options` are the SDK's `FinalRequestOptions`. `stream` is whether the method returns an event stream.
+        """
         facts = self._clients.get(id(client))
         if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
             facts = self._client_facts(client)
@@ -127,7 +135,10 @@ class Invocations:
 
 
 def _operation(options: Any) -> str | None:
-    """The operation that the SDK method asks for, also where the platform sends it to another URL."""
+    """Returns the name of the operation by method and URL of the options, before a platform changes the URL.
+
+    `None` if these are missing or no operation has them.
+    """
     method, url = getattr(options, "method", None), getattr(options, "url", None)
     if not isinstance(method, str) or not isinstance(url, str):
         return None
@@ -136,7 +147,7 @@ def _operation(options: Any) -> str | None:
 
 
 def _provider_of(client: Any) -> str:
-    """The `gen_ai.provider.name` of a client, as the SDK's own spans have it; before 1.14 by the client's class."""
+    """Returns the `gen_ai.provider.name` of a client as on the SDK's own spans; before 1.14 by the client's class."""
     told = getattr(client, "_gen_ai_provider_name", None)
     if isinstance(told, str):
         return told
@@ -149,14 +160,14 @@ _PROVIDERS: Final = (("Bedrock", "aws.bedrock"), ("Mantle", "aws.bedrock"), ("Ve
 
 @guarded(False)
 def _runs_session(client: Any) -> bool:
-    """Whether a client is the one that the SDK's runner of an agent's session has made for itself."""
+    """Returns whether `client` is one that the SDK's runner of an agent's session has made for itself."""
     helpers = getattr(client, "_custom_headers", {}).get("x-stainless-helper")
     return isinstance(helpers, str) and _SESSION_RUNNER in helpers
 
 
 @guarded(False)
 def _has_own_retry_rule(client: Any) -> bool:
-    """Whether the app has replaced what the SDK asks after a failure, in a subclass or on the client."""
+    """Returns whether the app has replaced the SDK's `_should_retry` methods, in a subclass or on the client."""
     rules = [getattr(client, name, None) for name in ("_should_retry", "_should_retry_exception")]
     return any(not str(rule.__module__).startswith("anthropic.") for rule in rules if rule is not None)
 
@@ -169,7 +180,12 @@ def _port(base_url: Any) -> int | None:
 
 
 class _Tracing(NamedTuple):
-    """Whether the SDK traces a client's calls itself, by which provider, and whether it may send trace context."""
+    """How the SDK traces the calls of one client.
+
+    - `enabled`: whether it makes call spans.
+    - `provider`: the tracer provider that the client was given, `None` for the global one.
+    - `propagates`: whether trace context may be sent in the request's headers.
+    """
 
     enabled: bool = False
     provider: object = None
@@ -187,12 +203,14 @@ def _tracing_of(client: Any) -> _Tracing:
 
 @guarded(True)
 def _has_tracer(client: Any) -> bool:
-    """Whether the SDK has got a tracer for a client. It asks once, at the client's first call, and makes no span if the
-    client's provider fails or the global one cannot be loaded.
+    """Returns whether the SDK may have a tracer for a client; `False` if it looked for one in vain.
+
+    It looks once, at the client's first call. It finds none, and makes no span, if the client's provider raises or the
+    global one cannot be loaded.
     """
     return getattr(client, "_tracer", client) is not None
 
 
 def _max_retry_after(numbers: tuple[int, ...]) -> float:
-    """Up to 1.5 the SDK ignores a `retry-after` of more than a minute."""
+    """Returns the longest `retry-after` in seconds that an SDK of this version obeys: 60 up to 1.5, else infinity."""
     return float("inf") if numbers >= _UNCAPPED_RETRY_AFTER else _CAPPED_RETRY_AFTER_SECONDS

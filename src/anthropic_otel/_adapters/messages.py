@@ -1,4 +1,4 @@
-"""What is read of a request or a response of httpx and httpx2: its headers, its target, its size.
+"""Reads requests and responses of httpx and httpx2: headers, target, size.
 
 Every request of an instrumented process comes by here. To look one header up by the public interface takes longer than
 all that is done here, so headers are read from the list that httpx keeps them in; by that interface where it is gone.
@@ -23,26 +23,27 @@ _NAME_AND_VALUE: Final = operator.itemgetter(1, 2)
 
 
 def names_of(message: Any) -> list[bytes]:
-    """The names of the headers, in lower case."""
+    """Returns the names of the headers of a request or response in lower case, in their order."""
     listed = getattr(message.headers, "_list", None)
     return [*map(_NAME, listed if listed is not None else _listed(message))]
 
 
 def _listed(message: Any) -> list[tuple[bytes, bytes, bytes]]:
-    """The headers: each name as it was given, the name in lower case, and the value."""
+    """Returns a triple for each header: the name as it was given, the name in lower case, the value."""
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(message.headers, "_list", None)
     return listed if listed is not None else [(name, name.lower(), value) for name, value in message.headers.raw]
 
 
 def header_of(message: Any, name: bytes) -> bytes | None:
-    """The first header of that name, which is in lower case; `None` without one."""
+    """Returns the value of the first header with that name, `None` without one. `name` is in lower case."""
     listed = _listed(message)
     names = [*map(_NAME, listed)]
     return listed[names.index(name)][2] if name in names else None
 
 
 def set_header(request: Any, name: str, value: str) -> None:
-    """Sets a header of a request, in lower case. By the public interface it takes 260 bytecodes more."""
+    """Sets a header of a request, in place of one with the same name. `name` is ASCII."""
+    # By the public interface it takes 260 bytecodes more.
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)
     key = name.encode("ascii")
     names = [*map(_NAME, listed)] if listed is not None else []
@@ -55,30 +56,30 @@ def set_header(request: Any, name: str, value: str) -> None:
 
 
 def headers_of(response: Any) -> RawHeaders:
-    """The headers of a response by name."""
+    """Returns the headers of a response by lowercase name, the values of a repeated name joined by commas."""
     listed = _listed(response)
     found = dict(map(_NAME_AND_VALUE, listed))
     return found if len(found) == len(listed) else headers.by_name(response.headers.raw)
 
 
 def has_platform_route(request: Any) -> bool:
-    """Whether a request goes to the Messages API of Bedrock or Vertex, by its path. They ask for no version header."""
+    """Returns whether the path is that of the Messages API of Bedrock or Vertex, which need no version header."""
     return _PLATFORM_ROUTE.search(request.url.raw_path) is not None
 
 
 def retry_count_of(request: Any) -> int:
-    """Which retry a request of the SDK is, 0 for a first attempt or another request."""
+    """Returns the number of the retry by the SDK's header, 0 for a first attempt and for any other request."""
     retry_count = header_of(request, RETRY_COUNT)
     return int(retry_count) if retry_count is not None and retry_count.isdigit() and len(retry_count) < 6 else 0
 
 
 def size_of(request: Any) -> int | None:
-    """The bytes of a request's body, `None` where they are not known beforehand."""
+    """Returns the size of a request's body in bytes by its `content-length`, `None` without a valid one."""
     return headers.count(header_of(request, b"content-length"))
 
 
 def target_of_request(request: Any) -> Target:
-    """Where a request goes."""
+    """Returns the target of a request: method, address, operation and path as they may be recorded."""
     url = request.url
     path = url.raw_path.partition(b"?")[0].decode("ascii")
     return target_of(request.method, url.scheme, url.host, url.port, path)

@@ -1,7 +1,7 @@
-"""A stream that a middleware of the SDK builds: while the app reads it, more attempts of its call are sent.
+"""Follows a stream that a middleware of the SDK builds: while the app reads it, more attempts of its call are sent.
 
 Rule: nothing of ours stays current between two chunks. The call is current only while the next chunk is being produced,
-so that an attempt that is sent for it finds its call; and the call is not over before this stream is.
+so that an attempt that is sent for it finds its call. The call does not end before this stream does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from anthropic_otel._core.semconv import AttemptOutcome
 
 
 def follow(running: RunningCall, response: Any) -> HeldBody | None:
-    """Keeps the call open until the body of `response` has ended, if it is open. Returns that body."""
+    """Wraps the body of `response`, so that the call stays open until the app has read, closed or dropped that body.
+
+    Returns the held body; `None`, and does nothing, if `response` is closed.
+    """
     if response.is_closed:
         return None
     held = running.call.hold_body()
@@ -31,7 +34,7 @@ def follow(running: RunningCall, response: Any) -> HeldBody | None:
 
 
 class _Stream:
-    """What the wrappers of the three kinds of body have in common."""
+    """The base of the wrappers of sync and async bodies. Ends `held` as abandoned if the app drops the body."""
 
     def __init__(self, body: Any, running: RunningCall, held: HeldBody) -> None:
         self._body: Final = body
@@ -52,7 +55,10 @@ class _Stream:
 
 
 class _Producing:
-    """The production of one chunk, as a context manager: within it the call is current."""
+    """A context manager around the production of one chunk: within it the call is current.
+
+    An exception ends the held body: as read for `StopIteration` and `StopAsyncIteration`, else as failed.
+    """
 
     __slots__ = ("_stream", "_token")
 
@@ -116,4 +122,4 @@ class _AsyncStream(_Stream):
 
 
 class _BothStream(_SyncStream, _AsyncStream):
-    """For a body that is sync and async at once."""
+    """The wrapper of a body that is sync and async at once."""

@@ -1,8 +1,8 @@
-"""What a request asks for, where its call does not tell: the model, and whether it asks for a stream.
+"""Finds out which model a request asks for, and whether it asks for a stream, where its call does not say.
 
-A middleware may fall back to another model than the call. The SDK builds a request of its options, and there the model
-is at hand; in the request it stands behind the prompt. Without the SDK both are looked for in the first and last bytes
-of a body that is in memory.
+A middleware may fall back to another model than the call's. The model is taken where the SDK builds a request of its
+options, as in the body it comes after the prompt. Without the SDK both are looked for in the first and last bytes of a
+body that is in memory.
 
 Rule: no string longer than a model's name is kept.
 """
@@ -26,17 +26,17 @@ _BEGINNING: Final = 256
 _MODEL: Final = re.compile(rb'"model"\s{0,4}:\s{0,4}"([^"\\]{1,128})"')
 
 _STREAM: Final = re.compile(rb'(?<!\\)"stream"\s{0,4}:\s{0,4}true')
-"""Inside of a JSON string the quotes are escaped, so that a prompt is not taken for it."""
+"""Finds `"stream": true`. Inside of a JSON string the quotes are escaped, so that no prompt matches."""
 
 _built: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
-"""The models of requests that the SDK has built, where they may differ from that of the call."""
+"""The models of requests that the SDK has built, if they may differ from the call's."""
 
 
 def bounded(model: object) -> str | None:
-    """A model's name as it may be kept: `_OTHER` for one that is too long, `None` for what is no name.
+    """Returns a model's name as it may be recorded: a plain string that can be encoded as UTF-8.
 
-    It is a plain string that can be encoded. A member of an app's own `Enum` is sent by its value, and would be shown
-    by its name.
+    `_OTHER` for a name of more than 128 characters, `None` for what is no string. For a string `Enum` of the app it is
+    the value, which the SDK sends.
     """
     if type(model) is not str:
         if not isinstance(model, str):
@@ -48,7 +48,10 @@ def bounded(model: object) -> str | None:
 
 
 def model_in(body: object) -> str | None:
-    """The model that a request's body, before it is JSON, asks for."""
+    """Returns the `model` in a request's body before that is encoded as JSON.
+
+    `None` if `body` is no mapping, or its model is no string.
+    """
     # Most often nothing or a dictionary, of which `isinstance` would take longer to find out.
     if body is None or not (type(body) is dict or isinstance(body, Mapping)):
         return None
@@ -56,7 +59,7 @@ def model_in(body: object) -> str | None:
 
 
 def wrap_build_request(original: Function, patch: Patch) -> Function:
-    """Our `_build_request` of the SDK's clients: it notes the model of the request that is built."""
+    """Returns the replacement for `_build_request` of the SDK's clients, which notes the model of the built request."""
 
     @functools.wraps(original)
     def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
@@ -75,7 +78,7 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
 
 @guarded(None)
 def _model_of(options: Any) -> str | None:
-    """The model that the SDK's request options ask for: `extra_body` wins, as in the SDK."""
+    """Returns the model in the SDK's request options: that of `extra_body`, as in the SDK, else that of the body."""
     extra = getattr(options, "extra_json", None)
     return (model_in(extra) if extra else None) or model_in(getattr(options, "json_data", None))
 
@@ -88,7 +91,10 @@ def _note(request: Any, model: str) -> None:
 
 @guarded(None)
 def stream_of(request: Any) -> bool | None:
-    """Whether a request without the SDK asks for a stream, `None` where that is unknown."""
+    """Returns whether a request's body asks for a stream, by its first and last 256 bytes.
+
+    `None` if the body is not in memory, or is longer than 256 bytes and neither part says `"stream": true`.
+    """
     content = getattr(request, "_content", None)
     if not isinstance(content, bytes):
         return None
@@ -98,7 +104,11 @@ def stream_of(request: Any) -> bool | None:
 
 
 def model_of(request: Any, invocation: Invocation | None) -> str | None:
-    """The model that a request asks for, of the call `invocation` or of none. `None` where it is unknown."""
+    """Returns the model that a request asks for, `None` if not known.
+
+    `invocation` is that of the request's call, whose model is the default; `None` without a call, where the model is
+    looked for in the first 256 bytes of the body.
+    """
     model = _built.get(request) if _built else None
     if model is not None:
         return model

@@ -1,4 +1,4 @@
-"""The one way in which functions of other libraries' classes are replaced, and restored.
+"""Replaces functions of other libraries' classes, and restores them. Nothing else in the library does.
 
 Rule: a patch puts a plain function on the class that defines the name. So instances that exist and instances to come,
 copies, bound methods and subclasses all go through it, and nothing is put on an instance.
@@ -18,11 +18,14 @@ from anthropic_otel._core.guard import log
 
 Function = Callable[..., Any]
 Wrap = Callable[[Function, "Patch"], Function]
-"""Makes our function from the original. It asks the patch at every call whether it is active."""
+"""Makes the replacement for an original function. The replacement must check `Patch.active` at every call."""
 
 
 class Patch:
-    """Our function in place of `name` on the class `cls`, which defines it."""
+    """Replaces the function `name` of the class `cls`, which must define it itself, when it is made.
+
+    `wrap` makes the replacement, which then has the signature of the original. `active` is `True` until `undo`.
+    """
 
     def __init__(self, cls: type[Any], name: str, wrap: Wrap) -> None:
         self._cls: Final = cls
@@ -34,14 +37,14 @@ class Patch:
         setattr(cls, name, self._ours)
 
     def undo(self) -> None:
-        """Restores the class. What another library has put on top of ours since stays, and ours passes through."""
+        """Sets `active` to `False`, and restores the class unless another library has wrapped the replacement since."""
         self.active = False
         if self._cls.__dict__.get(self._name) is self._ours:
             setattr(self._cls, self._name, self._original)
 
 
 def _take_signature(ours: Any, original: Any) -> None:
-    """Makes `ours` tell of its arguments what `original` does, also to those that look past `__wrapped__`."""
+    """Gives `ours` the signature and keyword defaults of `original`, for code that does not follow `__wrapped__`."""
     try:
         ours.__signature__ = inspect.signature(original)
         ours.__kwdefaults__ = getattr(original, "__kwdefaults__", None)
@@ -51,10 +54,10 @@ def _take_signature(ours: Any, original: Any) -> None:
 
 
 def _function_of(original: Any) -> Function:
-    """`original` as a function that takes the instance first.
+    """Returns `original` if it is a plain function, else a function that binds it to its first argument and calls it.
 
-    Another library may have put a descriptor there that is no function, as wrapt does for ddtrace: called without being
-    bound, it takes the instance for the first argument.
+    Another library may have put another descriptor in its place, as wrapt does for ddtrace. Called without being bound,
+    that takes the instance for the first argument.
     """
     # A proxy of wrapt's says that its class is that of what it wraps.
     if type(original) is FunctionType:
@@ -68,11 +71,11 @@ def _function_of(original: Any) -> Function:
 
 
 executed: Final[set[str]] = set()
-"""Modules whose code is known to have run to its end, although their import has not finished."""
+"""The names of modules whose code has run to its end although their import has not finished. `_live` adds to it."""
 
 
 def imported(name: str) -> Any:
-    """The module `name`, if the app has imported it and all of it is there; else `None`."""
+    """Returns the module `name` if it is imported completely, else `None`. Imports nothing."""
     module = sys.modules.get(name)
     if name in executed:
         return module
@@ -80,7 +83,10 @@ def imported(name: str) -> Any:
 
 
 def import_if_installed(name: str) -> bool:
-    """Imports the module `name`. Returns whether that worked. It is the app's own error if it cannot be imported."""
+    """Imports the module `name`. Returns whether that worked; `False` if it is not installed or its import fails.
+
+    Warns if it is installed and its import raises anything but `ImportError`.
+    """
     try:
         importlib.import_module(name)
     except ImportError:
@@ -92,10 +98,10 @@ def import_if_installed(name: str) -> bool:
 
 
 def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
-    """Whether another copy of this library has an active patch there: one that is vendored, or that was imported before
-    a reloader has imported the library anew.
+    """Returns whether another copy of this library has replaced `cls.name`, and that patch is active.
 
-    A patch is a variable of the function that it put there, and has the class of its copy.
+    Another copy is a vendored one, or one from before a reloader imported the library anew. Its `Patch` is found in the
+    closure of the replacement.
     """
     function: Any = cls.__dict__.get(name)
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
@@ -109,8 +115,10 @@ def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
 
 
 def patchable(cls: type[Any], name: str) -> bool:
-    """Whether `cls` itself defines `name` as a method: not as a mock, which is to be seen as it is, and not patched by
-    another copy of this library: two would record everything twice, and only the first has the counters.
+    """Returns whether `cls` itself defines `name` as a function or another descriptor that can be patched.
+
+    `False` for a mock, which must stay as it is. `False`, with one warning, if another copy of this library has patched
+    it: both would record everything.
     """
     if is_patched_by_another_copy(cls, name):
         _warn_of_another_copy()
@@ -124,5 +132,5 @@ def _warn_of_another_copy() -> None:
 
 
 def another_copy_was_met() -> bool:
-    """Whether something was left to another copy of this library."""
+    """Returns whether `patchable` has ever found a patch by another copy of this library."""
     return _warn_of_another_copy.cache_info().currsize > 0

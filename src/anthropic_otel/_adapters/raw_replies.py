@@ -1,6 +1,6 @@
-"""The usage of replies that an app parses itself: those of `with_raw_response` and `with_streaming_response`.
+"""Records the usage of replies that an app parses itself: of `with_raw_response` and `with_streaming_response`.
 
-Rule: `parse` returns and raises exactly what it did. A reply counts once, at the first parse that gives its usage.
+Rule: `parse` returns and raises exactly what it did before. A reply counts once, at the first parse that has a usage.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.held_body import HeldBody
 
 _LEGACY: Final = "anthropic._legacy_response"
-"""Where SDKs below 1.0 have the class of `with_raw_response`."""
+"""The module in which SDKs below 1.0 have the response class of `with_raw_response`."""
 
 _expected: Final[weakref.WeakKeyDictionary[Any, Attempt | usage.Told]] = weakref.WeakKeyDictionary()
-"""The SDK's response objects that the app may still parse, each with its attempt, or with what takes the usage of one
-that has ended.
+"""The SDK's response objects that the app may still parse.
 
-This keeps no attempt alive for longer: the response has its body, and that has the attempt.
+Each has its attempt, or the `Told` of an attempt that has ended. This keeps no attempt alive for longer than the
+response, which has the body, which has the attempt.
 """
 
 
 def patch(sdk: Any) -> list[Patch]:
-    """Patches `parse` of the SDK's responses, as far as they are known."""
+    """Patches `parse` of the response classes that the SDK module `sdk` has. Returns the patches, empty for none."""
     legacy = getattr(sys.modules.get(_LEGACY), "LegacyAPIResponse", None)
     found = (getattr(sdk, "APIResponse", None), getattr(sdk, "AsyncAPIResponse", None), legacy)
     classes = [cls for cls in found if isinstance(cls, type) and patchable(cls, "parse")]
@@ -63,9 +63,9 @@ def _async_parse(original: Function, patch: Patch) -> Function:
 
 
 def expect(result: Any, source: Attempt | HeldBody | None) -> None:
-    """Notes that an SDK method has returned `result`, if it is a response that the app is to parse. Never raises.
+    """Remembers `result`, which an SDK method returned, if it is a raw response that the app may parse. Never raises.
 
-    `source` is the attempt that it is from.
+    `source` is the attempt or the body that `result` is from. Only an attempt for a message is remembered.
     """
     # The guard is in `_expect`: this runs for every call, and few of them return such a response.
     if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt) and source.is_message:

@@ -1,7 +1,7 @@
-"""The seam of calls: `request` of the SDK's base clients, sync and async, of every platform.
+"""Records calls: patches `request` of the SDK's base clients, sync and async, of every platform.
 
-Rule: what is wrapped returns and raises exactly what it did. What is private in the SDK is looked up here and in
-`invocations`, each with what is left when it is gone.
+Rule: what is wrapped returns and raises exactly what it did before. What is private in the SDK is looked up here and in
+`invocations`, each with a fallback for an SDK without it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ from anthropic_otel._core.runtime import Runtime
 
 
 class Calls(Protocol):
-    """Which runtime records the calls of which client."""
+    """Knows which runtime records the calls of which client."""
 
     def runtime_of_calls(self, http_client: Any) -> Runtime | None:
-        """The runtime for calls that are sent by `http_client`, `None` for a client that is not instrumented.
+        """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
 
-        Called at each call, so that a class of HTTP clients that is met for the first time can be patched.
+        Called at each call. May patch the client's class, if that has a `send` of its own.
         """
         ...
 
 
 def patch(sdk: Any, calls: Calls) -> list[Patch]:
-    """Patches `request` of the SDK module's clients. An empty list, if the SDK's inside is unknown."""
+    """Patches `request`, and what is read besides, of the clients of the SDK module `sdk`. Returns the patches.
+
+    Empty if no client has a `request` that can be patched, as of an unknown version.
+    """
     invocations = Invocations(getattr(sdk, "__version__", ""))
     clients = {
         name: client
@@ -56,9 +59,9 @@ def patch(sdk: Any, calls: Calls) -> list[Patch]:
 
 
 def _definers(clients: Mapping[str, type[Any]]) -> dict[type[Any], bool]:
-    """The classes that define `request`, and whether it is asynchronous: the SDK's private base clients.
+    """Returns the classes that define `request` for the `clients`, each with whether it is asynchronous.
 
-    And a client class that another library has given a `request` of its own, which may go round that of the base.
+    These are the SDK's private base clients, and any client class that another library gave a `request` of its own.
     """
     definers = {}
     for name, client in clients.items():
@@ -69,7 +72,7 @@ def _definers(clients: Mapping[str, type[Any]]) -> dict[type[Any], bool]:
 
 
 def http_client_of(client: Any) -> Any:
-    """The HTTP client of an SDK client, `None` where the SDK keeps it elsewhere than we know."""
+    """Returns the HTTP client of an SDK client, `None` for an object without one."""
     return getattr(client, "_client", None)
 
 
@@ -104,7 +107,10 @@ def _async_request(calls: Calls, invocations: Invocations, original: Function, p
 def _begin(
     calls: Calls, invocations: Invocations, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> _Running | None:
-    """Begins to record the call that `request` was just entered for. Returns `None` if it is not recorded."""
+    """Begins to record a call, with the arguments of the SDK client's `request`. Returns the context manager for it.
+
+    `None` if the call is not to be recorded. Raises only what interrupts it; the call has ended then.
+    """
     http_client = getattr(client, "_client", None)
     runtime = calls.runtime_of_calls(http_client)
     if runtime is None:
@@ -123,7 +129,10 @@ def _begin(
 
 
 class _Running:
-    """The run of an SDK method that is recorded, as a context manager around it. No method raises."""
+    """A context manager around the run of a recorded SDK method: an exception ends the method. No method raises.
+
+    `cast_to` is the type that the SDK is to parse the response into.
+    """
 
     __slots__ = ("_cast_to", "_client", "_running")
 
@@ -136,7 +145,7 @@ class _Running:
         return None
 
     def returned(self, result: Any) -> Any:
-        """The method has returned `result`, which is returned as it is."""
+        """Records that the method has returned `result`. Returns `result`."""
         self._running.leave()
         self._running.call.parsed(End.UNPARSED if self._is_text_in_place_of(result) else End.READ)
         body = self._body_of(result)
@@ -156,12 +165,18 @@ class _Running:
             drain()
 
     def _is_text_in_place_of(self, result: Any) -> bool:
-        """Whether the SDK has returned the body's text, as it does where no content type says JSON and it is none."""
+        """Returns whether `result` is the body's text although another type was asked for.
+
+        The SDK returns the text if the content type does not say JSON and the text is no JSON.
+        """
         cast_to = self._cast_to
         return type(result) is str and isinstance(cast_to, type) and cast_to not in (str, object)
 
     def _body_of(self, result: Any) -> Attempt | HeldBody | None:
-        """The body that the app gets with `result`, `None` for one that is in memory."""
+        """Returns the attempt, or the held body, whose body the app reads by `result`; `None` if that has none open.
+
+        Never raises.
+        """
         try:
             has_middleware = bool(getattr(self._client, "middleware", None))
             if not has_middleware and not self._running.has_opened:

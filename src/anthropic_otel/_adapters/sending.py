@@ -1,4 +1,4 @@
-"""One send that is recorded: what is put on its request, and what is taken off it again.
+"""Records one send: adds trace context and a trace function to its request, and restores the request afterwards.
 
 Rule: what the app gets back and what is raised are the same objects, and after the send its request is as it was.
 """
@@ -18,16 +18,21 @@ from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
 
 Origin = RunningCall | Runtime
-"""Where a send comes from: a running call, or no call. Then it is the runtime that records the send."""
+"""What a send belongs to: its running call, or without a call the runtime that records it."""
 
 
 def is_recorded(request: Any) -> bool:
-    """Whether a send is running that records `request`, or the one that a redirect has made it of."""
+    """Returns whether a recorded send is running in this thread or task, whatever `request` is."""
     return current_sending.get() is not None
 
 
 class Sending:
-    """A send that is recorded, as a context manager around it. Made just before the send; no method raises."""
+    """A context manager around one recorded send. Makes the send's request ready when it is made. No method raises.
+
+    - `send`: the facts of the send.
+    - `request`: the request that is sent; `None` after the exit.
+    - `http_client`: the client that sends it. `asynchronous`: whether that is an async one.
+    """
 
     __slots__ = (
         "_asynchronous",
@@ -66,10 +71,10 @@ class Sending:
         propagate(request, send.attempt.recorder.headers)
 
     def is_handed_on_by(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
-        """Whether a send that begins within this one belongs to the same attempt.
+        """Returns whether a send of `request` that begins within this one belongs to the same attempt.
 
-        It does if a subclass's `send` copies its request and sends the copy. It does not if the app sends to another
-        URL within this send, or in a task of its own after it.
+        It does if it has the same origin, kind of client, method, host and path: a subclass's `send` may copy its
+        request and send the copy. It does not once this send has ended, as in a task that outlives it.
         """
         own = self.request
         if own is None or origin is not self._origin or asynchronous is not self._asynchronous:
@@ -79,14 +84,14 @@ class Sending:
         )
 
     def hand_on(self, request: Any) -> HandedOn:
-        """Returns the context manager for a send of `request`, which takes the place of this send's own request."""
+        """Returns the context manager for a send of `request` that belongs to this send's attempt."""
         return HandedOn(request, self._trace, self.send.attempt.recorder.headers)
 
     def __enter__(self) -> None:
         return None
 
     def received(self, response: Any) -> Any:
-        """The send has returned `response`, which is returned as it is."""
+        """Records the response that the send has returned, and wraps its body if that is open. Returns `response`."""
         self._response = response
         if getattr(response, "history", None):
             self._ended_at(response.request)
@@ -119,13 +124,13 @@ class Sending:
 
     @guarded(None)
     def _ended_at(self, request: Any) -> None:
-        """`request` was sent last. After a redirect it may have gone through another proxy than the first."""
+        """Corrects the attempt's proxy if `request`, the last one sent, is of a redirect; `None` changes nothing."""
         if request is not None and request is not self.request:
             self.send.went_through(transports.facts_of(self._http_client, request.url).proxy)
 
     @guarded(None)
     def _restore(self) -> None:
-        """Takes our trace function off the request that was sent, and off those that a redirect has made of it."""
+        """Restores the `trace` extension of the request that was sent, and of those that redirects made of it."""
         requests, response = [self.request], self._response
         if response is not None and response.history:
             requests += [response.request, *(hop.request for hop in response.history)]
@@ -135,10 +140,10 @@ class Sending:
 
 
 class HandedOn:
-    """A send within a recorded send, of the same attempt, as a context manager around it.
+    """A context manager around a send within a recorded send, if both belong to the same attempt.
 
-    The request has the attempt's `trace` function and its trace context, the `headers`, meanwhile. Afterwards it has
-    the extensions that it had before.
+    Within it the inner request has the `trace` function of the attempt, and the trace context in `headers`. The exit
+    restores the request's extensions.
     """
 
     __slots__ = ("_extensions", "_request")
@@ -152,7 +157,7 @@ class HandedOn:
             messages.set_header(request, name, value)
 
     def received(self, response: Any) -> Any:
-        """The send has returned `response`, which is returned as it is."""
+        """Returns `response`. The outer send records it."""
         return response
 
     def __enter__(self) -> None:
@@ -169,10 +174,10 @@ class HandedOn:
 
 
 current_sending: Final[ContextVar[Sending | None]] = ContextVar("anthropic_otel_sending", default=None)
-"""The send that is running in this thread or task."""
+"""The recorded send that is running in this thread or task, `None` without one."""
 
 
 def propagate(request: Any, trace_context: Mapping[str, str]) -> None:
-    """Puts the attempt's trace context into the request's headers. No signature covers them: signing is done by now."""
+    """Sets the headers of `trace_context` on the request. The SDK has signed it before, so no signature covers them."""
     for name, value in trace_context.items():
         messages.set_header(request, name, value)

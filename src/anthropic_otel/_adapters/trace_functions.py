@@ -1,6 +1,6 @@
-"""The `trace` extension of a request: our function, and the app's own beside it.
+"""Combines our function for the `trace` extension of a request with the app's own.
 
-Rule: the app's is called with everything that it was called with before, after ours. For an asynchronous transport both
+Rule: the app's function is called after ours, with the same arguments as without us. For an asynchronous transport both
 are coroutine functions.
 """
 
@@ -14,7 +14,10 @@ from anthropic_otel._core.send import Send
 
 
 def app_trace_of(request: Any) -> Function | None:
-    """The app's own trace function, also where another send of the same request has put ours in its place."""
+    """Returns the app's own `trace` function of a request, `None` without one.
+
+    Also if another send of the same request has put ours in its place.
+    """
     trace = request.extensions.get("trace")
     if isinstance(trace, _Chained):
         return trace.theirs
@@ -22,7 +25,10 @@ def app_trace_of(request: Any) -> Function | None:
 
 
 def chained(ours: Function, theirs: Function, *, asynchronous: bool) -> Function:
-    """A trace function that calls ours and then the app's."""
+    """Returns a trace function that calls `ours` and then `theirs`; a coroutine function if `asynchronous`.
+
+    Both must be of that kind too. What either raises is raised.
+    """
     return _AsyncChained(ours, theirs) if asynchronous else _Chained(ours, theirs)
 
 

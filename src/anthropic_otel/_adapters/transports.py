@@ -1,4 +1,4 @@
-"""What the transport below an HTTP client is: the proxy that it uses, and whether it tells of its events.
+"""Reads the transport below an HTTP client: the proxy that it uses, and whether it reports trace events.
 
 Rule: a proxy is one because the transport uses it, and not because a host name differs. What is private in the HTTP
 libraries is read through `getattr`; where it is gone, the proxy is unknown.
@@ -15,7 +15,11 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 10
 
 
 class TransportFacts(NamedTuple):
-    """`proxy` is host and port of the proxy, `None` without one. `emits_events` is whether `trace` functions hear."""
+    """What is known of the transport that sends a request.
+
+    `proxy` is `host:port` of the proxy that it uses, `None` if it uses none or that is not known. `emits_events` is
+    whether it calls the request's `trace` extension.
+    """
 
     proxy: str | None = None
     emits_events: bool = False
@@ -26,7 +30,10 @@ UNKNOWN: Final = TransportFacts()
 
 @guarded(UNKNOWN)
 def facts_of(http_client: Any, url: Any) -> TransportFacts:
-    """What an HTTP client sends a request to `url` by."""
+    """Returns the facts of the transport by which an HTTP client sends a request to `url`. Never raises.
+
+    Without httpcore's connection pool, the transports that the client's transport wraps are searched for a proxy.
+    """
     transport_for_url = getattr(http_client, "_transport_for_url", None)
     transport = transport_for_url(url) if transport_for_url is not None else None
     pool = getattr(transport, "_pool", None)
@@ -39,11 +46,11 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
 
 _MAX_DEPTH: Final = 3
 _MAX_PARTS: Final = 32
-"""How many attributes of a transport are looked at, and items of a list of it. A mock may keep every request."""
+"""How many attributes of a transport, and how many items of each list, are searched. A mock may keep every request."""
 
 
 def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
-    """The proxy, or `None`, of each transport that one comes down to."""
+    """Yields the proxy, or `None`, of each innermost transport that `transport` wraps, up to `depth` levels down."""
     pool = getattr(transport, "_pool", None)
     proxy = getattr(transport, "proxy", None)
     if pool is not None or proxy is not None or depth == 0:
@@ -57,7 +64,7 @@ def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
 
 
 def _address(url: Any) -> str | None:
-    """Host and port of a URL of httpx or httpcore. Its user information is left out."""
+    """Returns `host:port` of a URL of httpx or httpcore, without user information; `None` without a host."""
     if url is None:
         return None
     host, scheme = _text(url.host), _text(url.scheme)
