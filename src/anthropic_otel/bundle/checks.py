@@ -1,4 +1,4 @@
-"""What a thresholds file may not say, though each of its values is of the right kind.
+"""Checks a thresholds file for values that are of the right type and still cannot work.
 
 Rule: a rule that could never fire, or a panel that would always be blank, is refused before it is written.
 """
@@ -16,11 +16,11 @@ from anthropic_otel.bundle.conditions import Duration
 from anthropic_otel.bundle.settings import Links, Settings, SettingsError
 
 LOOKBACK = 300.0
-"""How many seconds Prometheus takes the latest sample of a series for its value."""
+"""For how many seconds Prometheus takes the latest sample of a series as its value."""
 
 
 def check(settings: Settings) -> None:
-    """Raises `SettingsError` with the first thing that cannot work, and why."""
+    """Raises `SettingsError` for the first value that cannot work; the message says where and why."""
     for problem in _problems(settings):
         raise SettingsError(problem)
 
@@ -45,11 +45,11 @@ def _of_job(name: str, job: str) -> Iterator[str]:
 def _of_links(links: Links) -> Iterator[str]:
     for name, address in vars(links).items():
         if name == "runbooks" and re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", address):
-            continue  # a folder: that of the shipped runbooks, unless they are served somewhere
+            continue  # a folder, which is what the shipped file has
         try:
             parts = urlsplit(address)
             good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            # A panel's path is put behind it; and rules are no place for a password.
+            # A path is appended to the address, and a password must not be written into rules.
             good = good and not (parts.query or parts.fragment or parts.username)
         except ValueError:
             good = False

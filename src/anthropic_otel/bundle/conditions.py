@@ -1,6 +1,7 @@
-"""The kinds of condition that an alert has, and the values that they are made of.
+"""The kinds of condition that an alert can have, and the values in them.
 
-Rule: a field is a value of the thresholds file, by the same name; which alert has which kind is in `settings`.
+Rule: each field is a value of the thresholds file with the same name; `settings` says which alert has which kind. In
+all of them `hold` is how long the condition must hold before the alert fires, and `keep` how long it fires afterwards.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ class Duration(str):
 
     @property
     def seconds(self) -> float:
-        """Its length in seconds."""
+        """The length of the duration in seconds."""
         return sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(ms|[smhdwy])", self))
 
 
 @dataclass(frozen=True)
 class Floor:
-    """So many events in a window."""
+    """A window, and how many events must be in it."""
 
     window: Duration
     at_least: float
@@ -32,7 +33,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class Count:
-    """So many events in a window."""
+    """Holds if there are at least `at_least` events in the window."""
 
     window: Duration
     hold: Duration
@@ -42,7 +43,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Outage:
-    """No event went well in one of some windows, and so many failed in it."""
+    """Holds if in one of the windows no call was answered and at least that many failed."""
 
     within: tuple[Floor, ...]
     hold: Duration
@@ -51,7 +52,7 @@ class Outage:
 
 @dataclass(frozen=True)
 class Refusals:
-    """A share of the calls of one of some windows, and so many, failed for one reason."""
+    """Holds if in one of the windows a share `ratio` of the calls, and at least that many, failed for one reason."""
 
     within: tuple[Floor, ...]
     hold: Duration
@@ -61,7 +62,7 @@ class Refusals:
 
 @dataclass(frozen=True)
 class Hang:
-    """So many attempts that are older than `older_than` and have not ended."""
+    """Holds if at least `at_least` attempts started longer than `older_than` ago and have not ended."""
 
     older_than: Duration
     hold: Duration
@@ -71,7 +72,7 @@ class Hang:
 
 @dataclass(frozen=True)
 class Full:
-    """A share of a queue that is used."""
+    """Holds if more than a share `ratio` of a queue is used."""
 
     hold: Duration
     keep: Duration
@@ -80,7 +81,7 @@ class Full:
 
 @dataclass(frozen=True)
 class Share:
-    """A share of attempts in a window, with a floor of calls that got into trouble."""
+    """Holds if more than a share `ratio` of the attempts in the window is bad, with a floor of `at_least` calls."""
 
     window: Duration
     hold: Duration
@@ -91,7 +92,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Amplification:
-    """Attempts per call in a window, with a floor of calls."""
+    """Holds if there are more than `attempts_per_call` attempts per call in the window, given `at_least` calls."""
 
     window: Duration
     hold: Duration
@@ -102,7 +103,10 @@ class Amplification:
 
 @dataclass(frozen=True)
 class Longer:
-    """So many events in a window that took longer than a bucket's bound, in seconds."""
+    """Holds if many events in the window took longer than `longer_than` seconds, which is a bucket's bound.
+
+    Many are more than `at_least - 1` calls can have.
+    """
 
     window: Duration
     hold: Duration
@@ -113,7 +117,10 @@ class Longer:
 
 @dataclass(frozen=True)
 class SlowShare:
-    """A share of events in a window that took longer than a bucket's bound, in seconds, with a floor of them."""
+    """Holds if more than a share `ratio` of the events in the window took longer than `longer_than` seconds.
+
+    `longer_than` is a bucket's bound. `at_least` is the floor: how many of them there must be.
+    """
 
     window: Duration
     hold: Duration
@@ -125,7 +132,7 @@ class SlowShare:
 
 @dataclass(frozen=True)
 class Headroom:
-    """The share of a limit that must be left at its lowest in each `window`."""
+    """Holds if less than a share `remaining` of a rate limit was left at the lowest point of the window."""
 
     window: Duration
     hold: Duration
@@ -135,7 +142,7 @@ class Headroom:
 
 @dataclass(frozen=True)
 class Silence:
-    """A reporter of the last `window` that has been silent for `hold`."""
+    """Holds if something that reported in the last `window` has been silent for `hold`."""
 
     window: Duration
     hold: Duration
@@ -144,7 +151,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit that is set elsewhere."""
+    """A condition whose limit is elsewhere in the settings."""
 
     hold: Duration
     keep: Duration
@@ -152,7 +159,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Rise:
-    """So many times as much in a window as in the highest of a time before, and at least so much, in USD."""
+    """Holds if the cost in the window is more than `rise` times the highest of any such window in the time `before`.
+
+    The cost must also be at least `at_least` USD.
+    """
 
     window: Duration
     before: Duration

@@ -1,6 +1,6 @@
-"""The way from a row of a table to the traces behind it: links into Grafana's Explore.
+"""Links from a row of a table to its traces, in Grafana's Explore.
 
-Rule: the address is one that Grafana fills in; what it is filled in with are the row and the time shown.
+Rule: the links contain variables, which Grafana replaces by the row's fields and the time shown.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ def _field(name: str) -> str:
 
 
 def to_jaeger() -> dict[str, Any]:
-    """A search for the service and the error of a row of the table."""
+    """Returns a link to a Jaeger search for the service and the error of a row."""
     query = {"queryType": "search", "service": _field("service"), "tags": f"{s.ERROR_TYPE}={_field('error')}"}
     return {"title": "Traces in Jaeger", "url": _explore("jaeger", query)}
 
 
 def to_tempo() -> dict[str, Any]:
-    """The same as TraceQL."""
+    """Returns a link to a Tempo search (TraceQL) for the service and the error of a row."""
     text = f'{{ resource.service.name = "{_field("service")}" && span.{s.ERROR_TYPE} = "{_field("error")}" }}'
     return {"title": "Traces in Tempo", "url": _explore("tempo", {"queryType": "traceql", "query": text})}
 
 
 def _explore(kind: str, query: dict[str, str]) -> str:
-    """The address of Grafana's Explore with a query. Variables stay bare, so that Grafana fills them in."""
+    """Returns the URL of Explore with the query. Grafana's variables are left unescaped, so that it replaces them."""
     source = {"type": kind, "uid": f"${{{kind}}}"}
     pane = {
         "datasource": source["uid"],

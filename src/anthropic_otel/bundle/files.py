@@ -1,6 +1,6 @@
-"""Where the shipped files are: inside the wheel, or at the top of a checkout.
+"""Finds the shipped files: inside the installed package, or at the top of a checkout.
 
-Rule: nobody else guesses a path.
+Rule: no other module computes these paths.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ _PACKAGED = _HERE / "files"
 _CHECKOUT = _HERE.parents[2]
 
 FOLDERS = ("dashboards", "collector-config", "docs/runbooks", "docs/why")
-"""What is shipped, as paths of the checkout."""
+"""The folders that are shipped, as paths in a checkout."""
 
 _NOT_SHIPPED = {"__pycache__", "generate.py"}
 
 
 def root() -> Path:
-    """The directory that holds `FOLDERS`. Raises FileNotFoundError where neither place has them."""
+    """Returns the directory that has the folders of `FOLDERS`.
+
+    Raises `FileNotFoundError` if neither the installed package nor a checkout has them.
+    """
     for place in (_PACKAGED, _CHECKOUT):
         if (place / "dashboards" / "thresholds.yaml").is_file():
             return place
@@ -26,12 +29,12 @@ def root() -> Path:
 
 
 def source(path: str) -> Path:
-    """The shipped file of this name."""
+    """Returns the path of a shipped file, given relative to `root`. Does not check that it exists."""
     return root() / path
 
 
 def shipped() -> dict[str, Path]:
-    """Every shipped file, by its path relative to `root`."""
+    """Returns the path of every shipped file, by its path relative to `root`, sorted."""
     base = root()
     found = (path for folder in FOLDERS for path in (base / folder).rglob("*") if path.is_file())
     return {

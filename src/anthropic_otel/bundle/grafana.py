@@ -1,10 +1,10 @@
-"""Boards as Grafana JSON (schema v1, which Grafana 11 and 12 read and 13 migrates), by Grafana's own typed builders.
+"""Renders boards as Grafana JSON (schema v1, which Grafana 11 and 12 read and 13 migrates), by Grafana's own builders.
 
-Rule: what every panel and every dashboard must have is given to it here, so that none can lack it.
+Rule: what every panel and every dashboard must have is set here, so that none can lack it.
 """
 
 # mypy: disable-error-code="arg-type"
-# The builders' enums are StrEnum, which the lowest supported Python, for which types are checked, does not know.
+# The builders' enums are StrEnum. The lowest supported Python, for which mypy checks, does not have it.
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ PREFIX = "anthropic-otel-"
 TAG = "anthropic-otel"
 _SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 _SOME = 1e-6
-"""What is more than nothing, in any unit."""
+"""The threshold above which a value counts as not zero, in any unit."""
 _COLUMNS = {ALERT: 240, SEVERITY: 80, INSTANCE: 310, "Value": 110}
 """The widths of the columns that a table must not divide evenly, in pixels."""
 _HERE = "${__url_time_range}&${__all_variables}"
 
 
 def render(board: Board, settings: Settings) -> str:
-    """A board as JSON text."""
+    """Returns a board as the JSON text of a Grafana dashboard."""
     made = (
         dashboard.Dashboard(board.title)
         .uid(PREFIX + board.name)
@@ -165,8 +165,8 @@ def _panel(panel: Panel, settings: Settings) -> Any:
     for index, query in enumerate(panel.queries):
         target = prometheus.Dataquery().ref_id(chr(ord("A") + index)).expr(query.expression).datasource(_SOURCE)
         if panel.kind is Kind.LINES:
-            # "Min step", of which Grafana makes $__rate_interval. The data source's own scrape interval would be wrong:
-            # it is Prometheus', and not that of the apps which send by OTLP.
+            # "Min step", from which Grafana computes $__rate_interval. The data source's scrape interval would be
+            # wrong: apps that send by OTLP export at an interval of their own.
             target = target.range().interval(settings.evaluation.export_interval)
         else:
             target = target.instant()
@@ -183,13 +183,13 @@ def _stat(panel: Panel, settings: Settings) -> Any:
 
 def _bars(panel: Panel, settings: Settings) -> Any:
     made = bargauge.Panel().orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC).decimals(0)
-    # Beside the bars where there are many by design: there is no room above them.
+    # Beside the bars if there are many, because there is no room above them.
     placement = BarGaugeNamePlacement.LEFT if len(panel.queries) > 4 else BarGaugeNamePlacement.TOP
     made = made.min(0).name_placement(placement)
-    # Else one bar fills the panel, and ten have no room for their values: they scroll, the worst is the first.
+    # Otherwise one bar fills the panel, and ten have no room for their values. So they scroll, with the worst first.
     made.sizing(BarGaugeSizing.MANUAL).min_viz_height(30).max_viz_height(56)
     if len(panel.queries) == 1 and "{{" in panel.queries[0].legend:
-        # Where there is one series only, Grafana leaves its name away unless the panel sets one.
+        # If there is only one series, Grafana omits its name unless the panel sets one.
         made.display_name(re.sub(r"\{\{(\w+)\}\}", r"${__field.labels.\1}", panel.queries[0].legend))
     return made.color_scheme(_colour(FieldColorModeId.THRESHOLDS) if panel.ink else _by_name())
 
@@ -231,7 +231,7 @@ def _table(panel: Panel, settings: Settings) -> Any:
         },
     )
     made = table.Panel().with_transformation(tidy).decimals(0)
-    # An empty cell would say what the panel says when it has no row.
+    # Otherwise an empty cell would display the text that the panel has for no data.
     made = made.override_by_field_type("string", [DynamicConfigValue(id_val="noValue", value="-")])
     for name in (name for name in names if name in _COLUMNS):
         made = made.override_by_name(names[name], [DynamicConfigValue(id_val="custom.width", value=_COLUMNS[name])])
@@ -264,14 +264,14 @@ def _thresholds(panel: Panel) -> Any:
     steps = panel.steps
     base = "red" if steps and steps[-1].colour == "green" else "green"
     if panel.ink:
-        # A bar that is empty is no trouble.
+        # An empty bar has no colour, as nothing is wrong.
         base, steps = "text", (Step(_SOME, panel.ink),)
     made = [Threshold(value=None, color=base), *(Threshold(value=step.value, color=step.colour) for step in steps)]
     return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(made)
 
 
 def _unit(panel: Panel) -> str:
-    # An axis that goes on in minutes has steps such as 1.17 and 1.33.
+    # With the unit "s" Grafana would switch the axis to minutes, with steps such as 1.17 and 1.33.
     return "suffix:s" if panel.kind is Kind.LINES and panel.unit == "s" else panel.unit
 
 

@@ -1,7 +1,7 @@
-"""What the alert rules count: calls, attempts, retries, backoffs, streams, each over the windows that a rule asks for.
+"""The counts that alert rules read: calls, attempts, retries, backoffs and streams, over the windows that a rule needs.
 
-Rule: a count is computed once, by a recording rule, and every alert that needs it names it. Where no
-recording rules are evaluated (Grafana's own alerting) the same count is written out instead.
+Rule: a count is computed once, by a recording rule, and every alert that needs it uses its name. For Grafana's own
+alerting, which evaluates no recording rules, the expression is written out instead.
 """
 
 from __future__ import annotations
@@ -39,50 +39,56 @@ OUTCOME = label(s.CALL_OUTCOME)
 FAILED = (CallOutcome.FAILED.value, CallOutcome.EXHAUSTED.value)
 """The outcomes of a call that gave no answer."""
 ANSWERED = (CallOutcome.SUCCEEDED.value, CallOutcome.RECOVERED.value)
-"""The outcomes of a call that gave one. Cancelled and abandoned calls are neither."""
+"""The outcomes of a call that gave an answer. Cancelled and abandoned calls are in neither."""
 OVERLOADED = ("529", "overloaded_error")
 RATE_LIMITED = ("429", "rate_limit_error")
 TIMEOUTS = (".*_timeout", "timeout_error", "408", "504")
 TIMEOUT = "timeout"
-"""The label that says where a timeout happened; computed in the query, so that a person need not."""
+"""The label that says where a timeout happened. The query computes it."""
 
 INFERENCE = ("messages.create", "completions.create")
 """The operations that ask a model for an answer, on every platform. All others manage, count, list or poll."""
 WORK = "work"
-"""The label that tells inference from everything else, so that a thousand good polls dilute no failing message."""
+"""The label that is `inference` or `other`, so that many successful polls do not hide failing messages."""
 IS_INFERENCE, IS_OTHER = f'{WORK}="inference"', f'{WORK}="other"'
 _OF_OPERATIONS = {
     IS_INFERENCE: any_of(s.OPERATION_NAME, *INFERENCE),
     IS_OTHER: none_of(s.OPERATION_NAME, *INFERENCE),
 }
-"""The same of series that have no such label yet."""
+"""The matchers that stand for those on `WORK` in series that do not have that label yet."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """One count: which series of a metric, summed by what. `level` begins the recorded name, as Prometheus advises."""
+    """A count over a window: the growth of a metric's series, summed by labels.
+
+    - `level`: the first part of the recorded name, as Prometheus recommends.
+    - `by`: the labels that it is summed by.
+    - `of`: the part of a histogram, `_count` or `_sum`; empty for a metric that is no histogram.
+    - `gap`: how long a series may be missing without counting as new.
+    """
 
     level: str
     metric: Metric
     by: tuple[str, ...]
     of: str = "_count"
     only: str = ""
-    """A matcher that is part of the count. `word` names it in the recorded name."""
+    """A matcher that restricts the count. `word` stands for it in the recorded name."""
     word: str = ""
     gap: str = GAP
     slow: bool = False
-    """Whether it is computed as seldom as the counts over long windows, though its own is short."""
+    """Whether the count is computed as rarely as those over long windows, even if its window is short."""
 
     @property
     def counted(self) -> str:
-        """What is counted, as Prometheus names it where histograms are classic."""
+        """The name of the counted series, as Prometheus names it if histograms are classic."""
         return self.metric.prometheus_name + self.of
 
 
 SLO_CALLS = Growth(
     "job_outcome", s.CALL_DURATION, (JOB, OUTCOME), only=any_of(s.OPERATION_NAME, *INFERENCE), word="inference_"
 )
-"""The calls of the service level: few series, as they are counted over days."""
+"""The calls of the service level. It has few labels, because it is computed over days."""
 CALLS = Growth("job_call", s.CALL_DURATION, (JOB, WORK, OPERATION, HOST, MODEL, OUTCOME, ERROR, CODE))
 ATTEMPTS = Growth("job_error", s.ATTEMPT_DURATION, (JOB, WORK, MODEL, ERROR, STATUS, CAUSE))
 RETRIES = Growth("job_work", s.CALL_RETRIES, (JOB, WORK), of="_sum")
@@ -93,7 +99,10 @@ GAPS = Growth("job_model", s.STREAM_MAX_GAP_METRIC, (JOB, MODEL))
 
 @dataclass(frozen=True)
 class Recording:
-    """An expression that Prometheus computes once, under a name. `window` is the range that it looks back."""
+    """A recording rule: an expression that Prometheus computes regularly and stores under `name`.
+
+    `window` is the range that the expression looks back. A `slow` one is computed less often.
+    """
 
     name: str
     expression: str
@@ -103,26 +112,33 @@ class Recording:
 
 
 def recorded(growth: Growth, window: str, suffix: str = "") -> str:
-    """The name under which the growth in a window is recorded."""
+    """Returns the name under which the growth in a window is recorded."""
     return f"{growth.level}:{growth.counted}{suffix}:{growth.word}increase{window}"
 
 
 def worked(expression: str) -> str:
-    """An expression with the label that tells inference from everything else."""
+    """Returns the expression with the label `work` added, which is `inference` or `other`, by the operation."""
     other = relabelled(expression, WORK, "other", "", "")
     return relabelled(other, WORK, "inference", OPERATION, "|".join(INFERENCE))
 
 
 def placed(timeouts: str) -> str:
-    """Timeouts with the label that says where. Theirs must have the labels of the error and of the status."""
+    """Returns the expression with the label `timeout` added, which says where a timeout happened.
+
+    The expression's series must have the labels of the error type and of the status.
+    """
     found = relabelled(timeouts, TIMEOUT, "$1", ERROR, "(.*)_timeout")
-    # Later ones win: a timeout with a response in hand happened in the body, whatever its name.
+    # The later one wins: a timeout after a 2xx happened in the body, whatever its error type.
     found = relabelled(found, TIMEOUT, "in_stream", STATUS, "2..")
     return relabelled(found, TIMEOUT, "server", STATUS, "408|504")
 
 
 class Ledger:
-    """The counts that rules ask for, under one set of settings: gives each its expression, keeps what to record."""
+    """Makes the expressions of counts under some settings, and collects the recording rules that they need.
+
+    `recordings` are the collected rules, in the order in which they were added. With `record` false there are none, and
+    expressions are written out.
+    """
 
     def __init__(self, settings: Settings, *, record: bool = True) -> None:
         self.settings = settings
@@ -132,22 +148,25 @@ class Ledger:
         self._job = f"{JOB}=~{quote(settings.job)}" if settings.job else ""
 
     def select(self, metric: Metric, *matchers: str) -> str:
-        """A selector of a metric that is no histogram, for the chosen jobs."""
+        """Returns a selector of a metric that is no histogram, for the jobs of the settings."""
         return self._histograms.selector(metric, "", self._job, *matchers)
 
     def count(self, metric: Metric, *matchers: str) -> str:
-        """What a histogram has counted until now, for the chosen jobs."""
+        """Returns the total count of a histogram up to now, series by series, for the jobs of the settings."""
         selector = self._histograms.selector(metric, "_count", self._job, *matchers)
         return self._histograms.part("_count", selector)
 
     def grown(self, growth: Growth, window: str, *matchers: str) -> str:
-        """How much `growth` has grown in `window`, where the matchers hold."""
+        """Returns an expression for the growth in the window, for series that match. Adds its recording rule."""
         if not self.records:
             return self._written(growth, window, *matchers)
         return series(self._entered(growth, window), *matchers)
 
     def longer(self, growth: Growth, window: str, bound: float, by: tuple[str, ...]) -> str:
-        """How many events of a histogram took longer than one of its bounds."""
+        """Returns an expression for how many events in the window took longer than `bound`, summed by labels.
+
+        `bound` is in seconds and must be a bucket's bound of the histogram. Adds the recording rules.
+        """
 
         def grown(of: str, *at: str) -> str:
             part = replace(growth, of=of)
@@ -158,7 +177,10 @@ class Ledger:
         return f"{total(by, self.grown(growth, window))} - {total(by, shorter)}"
 
     def seen_before(self, growth: Growth, window: str) -> str:
-        """Whether something was counted in the older half of a window: a service that is younger has no past yet."""
+        """Returns a condition that holds for jobs that had samples in the older half of the window.
+
+        A service that is younger than that has no past to compare with.
+        """
         half = f"{Duration(window).seconds / 2:.0f}s"
         shortest = self.settings.slo.windows[0]
         seen = self._histograms.selector(growth.metric, growth.of, self._job, growth.only)
@@ -170,7 +192,7 @@ class Ledger:
         return self.enter(Recording(name, self._written(growth, window, *matchers), window, slow=growth.slow))
 
     def enter(self, recording: Recording) -> str:
-        """Has Prometheus compute an expression after all that was entered before. Returns its name."""
+        """Adds a recording rule, to be computed after those that were added before, and returns its name."""
         self.recordings[recording.name + "".join(recording.labels.values())] = recording
         return recording.name
 

@@ -1,9 +1,8 @@
-"""What Kubernetes needs around files that exist: the Collectors as resources of the OpenTelemetry operator, and the
-dashboards and rules through kustomize.
+"""Generates the Kubernetes files: the Collectors as resources of the OpenTelemetry operator, dashboards as ConfigMaps.
 
-Rule: no setting of a Collector is written a second time; the resources carry the tested configs, with the
-variables of a cluster. Where the Collector listens is written out in them: the operator reads the ports of its services
-and probes from there, and knows no variables.
+Rule: no setting of a Collector is repeated here; the resources contain the tested configs, with a cluster's values for
+their variables. Addresses to listen on are written out, because the operator derives ports and probes from them and
+does not expand variables.
 """
 
 from __future__ import annotations
@@ -32,11 +31,14 @@ ADDRESSES = {
     "HEALTH_HOST": "0.0.0.0",
     "HEALTH_PORT": "13133",
 }
-"""Where a Collector listens in a pod of its own, by the variables of the configs."""
+"""The addresses and ports on which a Collector listens in its pod, by the variables of the configs."""
 
 
 def generated(made: dict[str, str]) -> dict[str, str]:
-    """The Kubernetes files that are made from other files. `made` are the dashboards and rules."""
+    """Returns the text of the generated Kubernetes files, by their paths.
+
+    `made` has the text of the generated dashboards and rules, by their paths.
+    """
     boards = {path: text for path, text in made.items() if path.endswith(".json")}
     return {
         _FOLDER + "agent.yaml": HEADER + dump(_agent()),
@@ -48,7 +50,7 @@ def generated(made: dict[str, str]) -> dict[str, str]:
 
 
 def _config(*names: str) -> dict[str, Any]:
-    """The shipped configs, merged as the Collector merges them: maps by key, everything else replaced."""
+    """Returns the shipped configs, merged as the Collector merges them: maps by key, everything else replaced."""
     import yaml
 
     merged: dict[str, Any] = {}
@@ -68,7 +70,7 @@ def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
 
 
 def _collector(name: str, mode: str, config: dict[str, Any], variables: dict[str, str], **spec: Any) -> dict[str, Any]:
-    # Go's collector works harder from here on; the memory limiter refuses at the same share of the pod's limit.
+    # Above 80 % Go's garbage collector works harder; the memory limiter refuses data at the same share of the limit.
     limit = int(spec["resources"]["limits"]["memory"].removesuffix("Mi"))
     variables = {**variables, "STORAGE_DIR": "/queue", "GOMEMLIMIT": f"{limit * 80 // 100}MiB"}
     return {
@@ -101,8 +103,10 @@ def _collector(name: str, mode: str, config: dict[str, Any], variables: dict[str
 
 
 def _agent() -> dict[str, Any]:
-    """On every node, its queue in the pod's own directory: a container that is restarted finds it again, a pod that is
-    replaced does not. A directory of the node is no volume of the restricted profile; `kubernetes-node-disk` has it.
+    """Returns the agent: a Collector on every node, whose queue is in an `emptyDir` of its pod.
+
+    The queue survives a restart of the container, and not a replacement of the pod. A directory of the node would
+    survive that too, but the restricted profile forbids it; `kubernetes-node-disk` uses one.
     """
     return _collector(
         "anthropic-otel-agent",
@@ -122,7 +126,7 @@ def _agent() -> dict[str, Any]:
 
 
 def _gateway() -> dict[str, Any]:
-    """At least two, each with a volume of its own."""
+    """Returns the gateway: two Collectors, each with a persistent volume for its queue."""
     claim = {
         "metadata": {"name": "queue"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}},
@@ -140,10 +144,9 @@ def _gateway() -> dict[str, Any]:
 
 
 def _dashboard(path: str, text: str) -> dict[str, Any]:
-    """A ConfigMap with the label that Grafana's sidecar looks for.
+    """Returns a ConfigMap with one dashboard and the label that Grafana's sidecar looks for.
 
-    One for each dashboard and without white space: `kubectl apply` keeps a copy in an annotation, which must not be
-    longer than 256 KiB.
+    The JSON is compact, because `kubectl apply` copies it into an annotation, which is limited to 256 KiB.
     """
     file = f"anthropic-otel-{path.rsplit('/', 1)[-1]}"
     return {

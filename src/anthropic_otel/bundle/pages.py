@@ -1,7 +1,7 @@
-"""The pages and the Prometheus configs of a bundle, for a Prometheus that has native histograms.
+"""Rewrites the documents and Prometheus configs of a bundle for a Prometheus with native histograms.
 
-Rule: a page is written once, with queries on classic histograms. Only its blocks of PromQL are changed, by the same
-rules as `promql.Histograms` has.
+Rule: documents are written once, with queries on classic histograms. Only their PromQL blocks are rewritten, by the
+rules of `promql.Histograms`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SCRAPE, _SCRAPE_NATIVE = (
 
 
 def native() -> dict[str, str]:
-    """The files that are others where histograms are native, by their paths."""
+    """Returns the files whose text differs if histograms are native, by their paths."""
     made: dict[str, str] = {}
     for path, source in files.shipped().items():
         if path.startswith(_FOLDERS):
@@ -49,7 +49,7 @@ def native() -> dict[str, str]:
 
 
 def query(classic: str) -> str:
-    """A page's query, on native histograms."""
+    """Returns a PromQL query on classic histograms, rewritten for native ones."""
     found = _OVER_TIME.sub(r"histogram_\3(\1(\2\4))", classic)
     found = _NOW.sub(r"histogram_\2(\1\3)", found)
     found = _BUCKETS.sub(r"\1", found)
@@ -57,7 +57,10 @@ def query(classic: str) -> str:
 
 
 def _changed(name: str, old: str, new: str) -> str:
-    """A config with some lines changed. Raises ValueError if it has them not."""
+    """Returns a shipped Prometheus config with `old` replaced by `new`.
+
+    Raises `ValueError` unless `old` is in it once.
+    """
     text = files.source(_CONFIGS + name).read_text(encoding="utf-8")
     if text.count(old) != 1:
         raise ValueError(f"{name} has not once {old!r}")

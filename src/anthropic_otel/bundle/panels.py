@@ -1,7 +1,6 @@
-"""What a panel is, as data, and the queries that panels are made of.
+"""Panels and boards as data, and the queries that they consist of.
 
-Rule: a panel cannot be written without saying what it shows, how to read it, in which unit, and what it
-says when there is nothing to show.
+Rule: a panel must say what it shows, how to read it, in which unit, and what it displays when there is no data.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ NO_TRAFFIC = "no traffic"
 NO_FAILURES = "no failures"
 
 ALERT, SEVERITY = "alertname", "severity"
-"""Labels of Prometheus' own series of alerts, as columns."""
+"""Labels of Prometheus' series `ALERTS`, which are columns of a table."""
 INSTANCE = "instance"
 
 LIMIT = "limit"
-"""The first word of the name of a line that is a limit of others: it is dashed."""
+"""The first word of the name of a line that is the limit of other lines. Such a line is dashed."""
 
 VARIABLES = {s.OPERATION_NAME: "operation", s.GEN_AI_REQUEST_MODEL: "model"}
 """The attributes that a dashboard's user can filter by, and the names of the variables."""
 
 
 class Kind(str, Enum):
-    """How a panel shows its series."""
+    """How a panel shows its series. Values are the names of Grafana's panels."""
 
     STAT = "stat"
     BARS = "bargauge"
@@ -41,7 +40,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Query:
-    """One query. `legend` is empty where the value has no labels worth a word."""
+    """One query. `legend` is a template of the series' name; empty if the value needs no name."""
 
     expression: str
     legend: str = ""
@@ -50,7 +49,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Step:
-    """From this value on, in this colour."""
+    """A threshold: values from `value` on have this colour."""
 
     value: float
     colour: str
@@ -67,7 +66,7 @@ STATUSES: Colours = (
     ("/529/", "dark-red"),
     ("no response", "purple"),
 )
-"""HTTP statuses and their classes. The last that fits is taken."""
+"""The colours of HTTP statuses and their classes. The last one that matches applies."""
 OUTCOMES: Colours = (
     ("succeeded", "green"),
     ("recovered", "yellow"),
@@ -76,23 +75,26 @@ OUTCOMES: Colours = (
     ("cancelled", "text"),
     ("abandoned", "light-blue"),
 )
-"""Outcomes of a call."""
+"""The colours of a call's outcomes."""
 QUANTILES: Colours = (("/^median/", "green"), ("/^p95/", "orange"), ("/^p99/", "red"))
-"""The longer the wait, the redder."""
+"""The colours of quantiles."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel. `shows` is the alert whose threshold it draws, if any; `drill` the dashboard that explains more.
+    """One panel of a dashboard.
 
-    `crowded` is whether there may be a dozen series: their names stand beside them. `extreme` is the value that stands
-    with the name of each: its `max`, or its `min`.
-
-    `columns` are those of a table: each a label of its query, or `Value`, with the heading that is shown. The error
-    opens the traces of its row.
-
-    `colours` are those of series whose meaning is known: good is green, bad is red. Others get one by their name, so
-    that a series has the same colour everywhere. `ink` is the one colour of a panel whose series are all of a kind.
+    - `unit`: of the values, by Grafana's name.
+    - `drill`: the name of the board that explains more; the panel links to it.
+    - `nothing`: what the panel displays when there is no data.
+    - `steps`: thresholds; `shows`: the alert whose threshold they are, if any.
+    - `colours`: of series whose meaning is known: good is green, bad is red. Other series get a colour by their name,
+      so that it is the same on every panel.
+    - `ink`: the only colour of a panel whose series are all of one kind.
+    - `crowded`: whether there may be a dozen series; their names are then at the right.
+    - `extreme`: the value beside each name: `max` or `min`.
+    - `columns`: of a table: a label of the query, or `Value`, and the heading. The column of the error links to the
+      traces.
     """
 
     title: str
@@ -118,7 +120,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
-    """Some panels under one heading."""
+    """A row of panels with a heading."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -126,7 +128,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """One dashboard. `name` is the last word of its uid and its file's name."""
+    """One dashboard. `name` is the last word of its uid and the stem of its file's name."""
 
     name: str
     title: str
@@ -135,62 +137,71 @@ class Board:
 
 
 def chosen(metric: Metric, *matchers: str) -> tuple[str, ...]:
-    """The matchers of the dashboard's variables, as far as the metric has the attribute, and some more."""
+    """Returns the matchers for the dashboard's variables that apply to the metric, followed by `matchers`."""
     variables = (f'{label(name)}=~"${variable}"' for name, variable in VARIABLES.items() if name in metric.attributes)
     return (f'{JOB}=~"$job"', 'instance=~"$instance"', *variables, *matchers)
 
 
 def filtered(metric: Metric, *matchers: str) -> str:
-    """A selector of a metric that is no histogram, under the dashboard's variables."""
+    """Returns a selector of a metric that is no histogram, with the matchers for the dashboard's variables."""
     return series(metric.prometheus_name, *chosen(metric, *matchers))
 
 
 def grown(metric: Metric, *matchers: str, by: Iterable[str] = (), window: str = RANGE, gap: str = GAP) -> str:
-    """How much a counter has grown in the time that the dashboard shows, or in another window."""
+    """Returns an expression for the growth of a counter in a window, by default the time that the dashboard shows."""
     return total(by, increase(filtered(metric, *matchers), window, gap))
 
 
 def per_second(metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
-    """The same as a rate over time, first increments included."""
+    """Returns an expression for the rate of a counter per second, in which the first increments of new series count."""
     return rate(grown(metric, *matchers, by=by, window=NOW))
 
 
 def rate(growth: str) -> str:
-    """A growth in the window `NOW`, per second."""
+    """Returns an expression for the rate per second of a growth in the window `NOW`."""
     return f"{growth} * 1000 / $__rate_interval_ms"
 
 
 def ratio(part: str, whole: str) -> str:
-    """A share, which is 0 where the part has no series but the whole has."""
+    """Returns an expression for a share.
+
+    It is 0 if the part has no series, and absent if the whole has none or is 0.
+    """
     return f"({part} or 0 * {whole}) / ({whole} > 0)"
 
 
 @dataclass(frozen=True)
 class Queries:
-    """The queries of a dashboard on histograms, as Prometheus has them."""
+    """Makes the expressions on histograms, with the dashboard's variables, for classic or native histograms."""
 
     histograms: Histograms
 
     def seen(self, metric: Metric) -> str:
-        """A selector of the series of a histogram of which each has counted something."""
+        """Returns a selector of the series of a histogram that have counted an event."""
         return self.histograms.selector(metric, "_count", *chosen(metric))
 
     def count(self, metric: Metric, *matchers: str) -> str:
-        """What a histogram has counted until now, series by series."""
+        """Returns an expression for the total count of a histogram up to now, series by series."""
         return self.histograms.part("_count", self.histograms.selector(metric, "_count", *chosen(metric, *matchers)))
 
     def grown(
         self, metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count", window: str = RANGE
     ) -> str:
-        """How much a part of a histogram has grown in the time that the dashboard shows, or in another window."""
+        """Returns an expression for the growth of a part of a histogram in a window, summed by labels.
+
+        `of` is the part, `_count` or `_sum`; `window` is by default the time that the dashboard shows.
+        """
         return total(by, self.histograms.grown(metric, of, chosen(metric, *matchers), window))
 
     def per_second(self, metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count") -> str:
-        """The same as a rate over time, first observations included."""
+        """Returns an expression for the growth of a part of a histogram per second.
+
+        First observations of new series count.
+        """
         return rate(self.grown(metric, *matchers, by=by, of=of, window=NOW))
 
     def within(self, metric: Metric, bound: float, by: Iterable[str], window: str) -> str:
-        """How many events of a window took no longer than a bound."""
+        """Returns an expression for how many events in a window took no longer than a bucket's `bound`."""
 
         def grown(of: str, *matchers: str) -> str:
             return self.grown(metric, *matchers, by=by, of=of, window=window)
@@ -198,11 +209,11 @@ class Queries:
         return self.histograms.within(metric, bound, grown)
 
     def quantile(self, q: float, metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
-        """A quantile of a histogram over time."""
+        """Returns an expression for the quantile `q` (0 to 1) of a histogram over time."""
         return self.histograms.quantile(q, metric, chosen(metric, *matchers), NOW, by)
 
     def quantiles(self, metric: Metric, *matchers: str) -> tuple[Query, ...]:
-        """Median, p95 and p99 of a histogram, with exemplars."""
+        """Returns queries for the median, p95 and p99 of a histogram, with exemplars."""
         return tuple(
             Query(self.quantile(q, metric, *matchers), name, exemplars=True)
             for q, name in ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))

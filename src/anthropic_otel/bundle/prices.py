@@ -1,7 +1,7 @@
-"""The prices of models, as the package `genai-prices` has them, as lines of a thresholds file.
+"""The prices of models, taken from the package `genai-prices`, as lines of a thresholds file.
 
-Rule: prices are read when somebody asks for them, and stand in the file from then on, with their day and their source.
-No rule, no dashboard and no app ever looks for one.
+Rule: prices are read only when a user asks for them, and are in the file from then on, with their date and source. No
+rule, dashboard or app looks a price up.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from datetime import datetime, timezone
 from anthropic_otel.bundle.settings import Price, SettingsError
 
 _FEW = 1_000
-"""So few tokens are in no tier of long prompts."""
+"""A number of tokens that is below every price tier for long prompts."""
 _MANY = 1_000_000
 
 
 def of_day(models: Iterable[str], day: datetime) -> tuple[str, list[str]]:
-    """The source of the prices, and the lines of some models' prices on a day.
+    """Returns the name of the price source, and the lines with the models' prices on a day.
 
-    Of a model with tiers by the length of the prompt it is the lowest, and a comment says so. Raises `SettingsError`
-    for a model without a price, and ImportError without the package.
+    For a model whose price depends on the prompt's length it is the lowest, and a comment says so. Raises
+    `SettingsError` for a model without a price or if no model is given, and `ImportError` without the package.
     """
     import genai_prices
 
@@ -47,7 +47,7 @@ def of_day(models: Iterable[str], day: datetime) -> tuple[str, list[str]]:
 
 
 def today() -> datetime:
-    """The day whose prices are taken."""
+    """Returns the time whose prices are taken: now, in UTC."""
     return datetime.now(timezone.utc)
 
 
@@ -58,11 +58,14 @@ _USED = {
     "cache_write_5m": {"cache_write_tokens": 1},
     "cache_write_1h": {"cache_write_tokens": 1, "cache_write_1h_tokens": 1},
 }
-"""What of the input tokens a kind is, in the names of `genai-prices`."""
+"""Which fields of `genai_prices.Usage` have the input tokens of each kind."""
 
 
 def _price(model: str, kind: str, tokens: int, day: datetime) -> str:
-    """The price of a million tokens, of a request with so many."""
+    """Returns the price in USD of a million tokens of that kind, in a request with `tokens` input and output tokens.
+
+    Raises `LookupError` for a model without a price.
+    """
     import genai_prices
 
     used = dict.fromkeys(_USED.get(kind, {}), tokens)
@@ -77,7 +80,7 @@ def _price(model: str, kind: str, tokens: int, day: datetime) -> str:
 
 
 def _provider(model: str) -> str:
-    """Whose price list has a name of this form: Amazon Bedrock's, Google's, or Anthropic's own."""
+    """Returns whose price list has a model name of this form: `aws`, `google` or `anthropic`."""
     if "anthropic." in model:
         return "aws"
     return "google" if "@" in model else "anthropic"

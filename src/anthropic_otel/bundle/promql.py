@@ -1,8 +1,8 @@
-"""PromQL from the library's own definitions: names, labels and bucket bounds come from `semconv`.
+"""Builds PromQL from the library's own definitions: names, labels and bucket bounds come from `semconv`.
 
-Rule: no increment is lost. `rate()` and `increase()` only see what happens between two samples, so the
-first 529 of the day, which makes its series appear with the value 1, is invisible to them. `increase` below adds the
-whole value of a series that is younger than the window.
+Rule: no increment is lost. `rate()` and `increase()` see only what happens between two samples, so the first 529 of the
+day, with which its series appears, is invisible to them. `increase` below adds the whole value of a series that is
+younger than the window.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from anthropic_otel._core.semconv import Metric
 
 JOB = "job"
 GAP = "1h"
-"""How long a gap in the telemetry may be before an old series is taken for a new one."""
+"""How long a series may have no samples before it counts as new."""
 
 
 def label(attribute: str) -> str:
-    """The Prometheus label of an attribute."""
+    """Returns the Prometheus label of an attribute."""
     return attribute.replace(".", "_")
 
 
 def equal(attribute: str, value: str) -> str:
-    """A matcher for one value of an attribute."""
+    """Returns a matcher for one value of an attribute."""
     return f"{label(attribute)}={quote(value)}"
 
 
 def any_of(attribute: str, *values: str) -> str:
-    """A matcher for any of some values of an attribute. A value may be a regular expression."""
+    """Returns a matcher for any of some values of an attribute. A value may be a regular expression."""
     return f"{label(attribute)}=~{quote('|'.join(values))}"
 
 
 def none_of(attribute: str, *values: str) -> str:
-    """A matcher for what is neither absent nor one of these."""
+    """Returns matchers for series that have the attribute with another value than these."""
     return f"{label(attribute)}!~{quote('|'.join(values))},{label(attribute)}!={quote('')}"
 
 
 def quote(text: str) -> str:
-    """A PromQL string."""
+    """Returns the text as a PromQL string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def le(metric: Metric, bound: float) -> str:
-    """A matcher for one bucket of a histogram.
+    """Returns a matcher for one bucket of a histogram.
 
-    A whole bound is written `1` by OTLP and remote write, and `1.0` by a scrape. Raises ValueError for a bound that the
-    metric has not, as such a matcher finds nothing.
+    OTLP and remote write spell a whole bound `1`, a scrape `1.0`; it matches both. Raises `ValueError` for a bound that
+    the metric does not have.
     """
     if bound not in metric.buckets:
         raise ValueError(f"{metric.name} has no bucket bound {bound:g}")
@@ -54,17 +54,16 @@ def le(metric: Metric, bound: float) -> str:
 
 
 def series(name: str, *matchers: str) -> str:
-    """A selector."""
+    """Returns a selector of the series with that name and those matchers. Empty matchers are ignored."""
     kept = ",".join(matcher for matcher in matchers if matcher)
     return f"{name}{{{kept}}}" if kept else name
 
 
 def increase(selector: str, window: str, gap: str = GAP) -> str:
-    """How much each counter has grown in `window`, counting the first increment of a new one.
+    """Returns an expression for how much each counter has grown in `window`, with the first increment of a new series.
 
-    A series that had a sample in the hour before the window, or in another `gap`, is an old one. Were it only asked
-    whether there is one at the window's start, every counter would be new again, with all that it ever counted, after
-    each short outage.
+    A series is new if it had no sample in the time `gap` before the window. Only looking at the window's start would
+    take every counter for new, with all that it ever counted, after each short outage.
     """
     return (
         f"(\n  last_over_time({selector}[{window}])\n  unless\n  last_over_time({selector}[{gap}] offset {window})\n)\n"
@@ -73,29 +72,30 @@ def increase(selector: str, window: str, gap: str = GAP) -> str:
 
 
 def relabelled(expression: str, target: str, value: str, source: str, pattern: str) -> str:
-    """An expression with one more label, or another value of it, where the source label fits a pattern."""
+    """Returns an expression that sets the label `target` to `value` where the label `source` fits the pattern."""
     return f"label_replace({expression}, {', '.join(map(quote, (target, value, source, pattern)))})"
 
 
 def total(by: Iterable[str], expression: str) -> str:
-    """The sum by some labels."""
+    """Returns an expression for the sum by some labels."""
     return f"sum by ({', '.join(by)}) {grouped(expression)}"
 
 
 def grouped(expression: str) -> str:
-    """An expression in parentheses, indented if it has several lines."""
+    """Returns the expression in parentheses, indented if it has several lines."""
     return f"(\n{indented(expression)}\n)" if "\n" in expression else f"({expression})"
 
 
 def indented(expression: str) -> str:
-    """An expression two columns to the right."""
+    """Returns the expression with every line two columns to the right."""
     return "\n".join("  " + line for line in expression.splitlines())
 
 
 class Histograms(str, Enum):
-    """How Prometheus has the histograms, and so how a query of one is written. It is decided here and nowhere else.
+    """How Prometheus stores histograms, which decides how a query on one is written.
 
-    `of` is which part of a histogram is asked for, `_count` or `_sum`; of a metric that is no histogram it is empty.
+    In its methods, `of` is the part of a histogram, `_count`, `_sum` or `_bucket`; for a metric that is no histogram it
+    is empty.
     """
 
     CLASSIC = "classic"
@@ -104,38 +104,39 @@ class Histograms(str, Enum):
     """One series, whose samples are whole histograms."""
 
     def selector(self, metric: Metric, of: str, *matchers: str) -> str:
-        """A selector of the series that have a part of a metric."""
+        """Returns a selector of the series that have that part of a metric."""
         return series(metric.prometheus_name + (of if self is Histograms.CLASSIC else ""), *matchers)
 
     def part(self, of: str, expression: str) -> str:
-        """A part of a metric as numbers, of an expression over the series that have it."""
+        """Returns an expression for the numbers of that part, from an expression over the series that have it."""
         return expression if self is Histograms.CLASSIC or not of else f"histogram{of}{grouped(expression)}"
 
     def grown(self, metric: Metric, of: str, matchers: Iterable[str], window: str, gap: str = GAP) -> str:
-        """How much a part of a metric has grown, series by series."""
+        """Returns an expression for the growth of that part of a metric in a window, series by series."""
         return self.part(of, increase(self.selector(metric, of, *matchers), window, gap))
 
     def quantile(self, q: float, metric: Metric, matchers: Iterable[str], window: str, by: Iterable[str] = ()) -> str:
-        """A quantile of a histogram.
+        """Returns an expression for the quantile `q` (0 to 1) of a histogram over a window, summed by labels.
 
-        First observations count here too: a job that runs for a minute and ends is nothing but first observations, and
-        by `rate()` it would have no latency at all.
+        First observations of new series count. With `rate()` a job that runs for a minute and ends would have no
+        latency at all, as all its observations are first ones.
         """
         grown = increase(self.selector(metric, "_bucket", *matchers), window)
         labels = ("le", *by) if self is Histograms.CLASSIC else by
         return f"histogram_quantile({q:g}, {total(labels, grown)})"
 
     def within(self, metric: Metric, bound: float, grown: Callable[..., str]) -> str:
-        """How many events of a histogram took no longer than a bound.
+        """Returns an expression for how many events of a histogram took no longer than `bound`.
 
-        `grown(of, *matchers)` is how much the series with that part have grown, summed up. A native histogram has the
-        bound inside of a bucket, in which Prometheus interpolates.
+        `grown(of, *matchers)` must return the summed growth of the series with that part. In a native histogram the
+        bound is inside of a bucket, in which Prometheus interpolates. Raises `ValueError` for a bound that the metric
+        does not have, if histograms are classic.
         """
         if self is Histograms.CLASSIC:
             return grown("_bucket", le(metric, bound))
         found = grown("")
         counted = f"histogram_count{grouped(found)}"
         share = f"histogram_fraction(-Inf, {bound:g}, {found})"
-        # Rounded, as a share of 49 times 49 may be a little less than a whole number. The share of nothing is NaN: the
-        # comparison leaves it out.
+        # Rounded, as the share times the count may be a little less than a whole number. The share of an empty
+        # histogram is NaN, which the comparison drops.
         return grouped(f"round({counted} * {share}, 0.001) >= 0\nor\n{counted}")

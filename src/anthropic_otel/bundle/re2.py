@@ -1,6 +1,6 @@
-"""What Prometheus' regular expressions (RE2) do not have and Python's do.
+"""Checks whether Prometheus' regular expressions (RE2) accept a pattern that Python's accept.
 
-Rule: what is accepted here is accepted by Prometheus; the tests ask promtool.
+Rule: a pattern that is accepted here is accepted by Prometheus; the tests ask promtool.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST = 1000
 
 
 def problem(pattern: str) -> str | None:
-    """Why RE2 refuses a pattern, or None if it takes it."""
+    """Returns why RE2 refuses the pattern, or `None` if it accepts it."""
     try:
         re.compile(pattern)
     except (re.error, OverflowError) as error:

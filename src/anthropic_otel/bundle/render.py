@@ -1,7 +1,7 @@
-"""Every generated file, as path and text: the dashboards, the rules, and what wraps them for Kubernetes.
+"""Generates every generated file, as path and text: dashboards, rules, and the Kubernetes files that contain them.
 
-Rule: a path that is generated is in `generated` and nowhere else, so that the committed files, the bundle
-and the check in CI cannot differ in what they hold to be generated.
+Rule: `generated` is the only list of generated paths, so that the committed files, the bundle and the check in CI
+cannot disagree.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from anthropic_otel.bundle.settings import Settings
 
 
 def boards(settings: Settings) -> tuple[Board, ...]:
-    """Every dashboard."""
+    """Returns every dashboard."""
     return overview.board(settings), attempts.board(settings), limits.board(settings), usage.board(settings)
 
 
 def generated(settings: Settings) -> dict[str, str]:
-    """The text of every generated file, by its path in a checkout."""
+    """Returns the text of every generated file, by its path relative to `files.root`."""
     made = {f"dashboards/{board.name}.json": grafana.render(board, settings) for board in boards(settings)}
     made["dashboards/alerts/rules.yaml"] = rules.prometheus(settings)
     made["dashboards/alerts/prometheus-rule.yaml"] = rules.operator(settings)

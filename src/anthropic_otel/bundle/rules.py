@@ -1,7 +1,7 @@
-"""The alert rules in every format that something reads: Prometheus, the Prometheus operator, Grafana.
+"""Renders the alert rules in three formats: for Prometheus, for the Prometheus operator, and for Grafana's alerting.
 
-Rule: no format knows a rule of its own. What differs is the envelope, and for Grafana the spelling of a
-value in a text.
+Rule: all formats have the same alerts. They differ in their structure and, for Grafana, in how a text refers to the
+value.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _SLOW = 3600.0
 
 
 def prometheus(settings: Settings) -> str:
-    """The rule file of Prometheus."""
+    """Returns the YAML text of a Prometheus rule file."""
     return _header(settings) + dump({"groups": _groups(settings)})
 
 
 def operator(settings: Settings) -> str:
-    """The PrometheusRule resource of the Prometheus operator."""
+    """Returns the YAML text of a PrometheusRule resource for the Prometheus operator."""
     return _header(settings) + dump(
         {
             "apiVersion": "monitoring.coreos.com/v1",
@@ -42,7 +42,10 @@ def operator(settings: Settings) -> str:
 
 
 def grafana(settings: Settings) -> str:
-    """Grafana's alert provisioning. Needs no recording rules: every expression is written out."""
+    """Returns the YAML text of Grafana's alert provisioning.
+
+    It uses no recording rules: expressions are written out.
+    """
     rules = [_grafana_rule(settings, alert) for alert in alerts(Ledger(settings, record=False))]
     group = {
         "orgId": 1,
@@ -55,13 +58,13 @@ def grafana(settings: Settings) -> str:
 
 
 def labels(settings: Settings, alert: Alert) -> dict[str, str]:
-    """The labels that a rule adds."""
+    """Returns the labels that a rule adds to its alert."""
     names = {Urgency.PAGE: settings.severity.page, Urgency.TICKET: settings.severity.ticket}
     return {"severity": names[alert.urgency], "component": COMPONENT, "cause": alert.cause.value}
 
 
 def texts(settings: Settings, alert: Alert) -> dict[str, str]:
-    """What a person is told, and where the alert leads."""
+    """Returns the annotations of an alert: its texts, and the addresses of its runbook and dashboard."""
     return {
         "summary": alert.summary,
         "description": alert.description,
@@ -77,7 +80,7 @@ def _header(settings: Settings) -> str:
 
 
 def _groups(settings: Settings) -> list[dict[str, Any]]:
-    """Two groups: the counts over long windows, and the others with the alerts, which come last as they read them."""
+    """Returns two rule groups: the counts over long windows; all other counts and the alerts that read them."""
     ledger = Ledger(settings)
     rules = [_rule(settings, alert) for alert in alerts(ledger)]
     slow = _recorded(each for each in ledger.recordings.values() if _is_slow(each))
@@ -112,13 +115,16 @@ def _rule(settings: Settings, alert: Alert) -> dict[str, Any]:
 
 
 def _grafana_rule(settings: Settings, alert: Alert) -> dict[str, Any]:
-    """A query, whether it gave a number, and a threshold on that: a Prometheus condition filters, so any fires."""
+    """Returns one rule of Grafana's: a query, whether it returned a number, and a threshold on that.
+
+    A Prometheus condition filters series, so any series that is returned must fire.
+    """
     return {
         "uid": "anthropic-" + hashlib.sha256(alert.name.encode()).hexdigest()[:20],
         "title": alert.name,
         "condition": "fires",
         "for": str(alert.hold),
-        # A Grafana that is too old to know it takes no notice.
+        # A Grafana that is too old for this ignores it.
         **({"keepFiringFor": str(alert.keep)} if alert.keep.seconds else {}),
         "noDataState": "OK",
         "execErrState": "Error",
@@ -150,14 +156,14 @@ def _grafana_text(text: str) -> str:
 
 
 def dump(value: Any) -> str:
-    """YAML that a person can read: keys in the order given, long texts as blocks."""
+    """Returns the value as readable YAML: keys in the given order, texts of several lines as blocks."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """A dumper of its own, so that the representers below are nobody else's."""
+        """A subclass, so that the representers below do not apply to other dumps."""
 
         def ignore_aliases(self, data: object) -> bool:
-            """Writes out whatever is there twice, for a person to read."""
+            """Returns `True`: repeated values are written out and not as YAML aliases."""
             return True
 
     def text(dumper: Any, value: str) -> Any:

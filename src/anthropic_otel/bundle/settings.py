@@ -1,7 +1,7 @@
-"""What a user decides: the service level, the thresholds, which jobs, where links lead. Read from `thresholds.yaml`.
+"""The settings that a user decides, read from `thresholds.yaml`: service level, thresholds, jobs, links.
 
-Rule: a value that a rule or a panel depends on is in that file and nowhere else, and a file with a name
-that this module does not know, or with a value that cannot work, is refused with a sentence that says where and why.
+Rule: every value that a rule or a panel depends on is in that file and nowhere else. A file with an unknown name or
+with a value that cannot work is refused, with a message that says where and why.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
 
 
 class SettingsError(ValueError):
-    """A thresholds file that cannot be used. The message says where and why."""
+    """A thresholds file cannot be used. The message says where and why."""
 
 
 @dataclass(frozen=True)
 class Links:
-    """Where alerts lead: the base address of Grafana, and of the runbooks."""
+    """The addresses that alerts link to: the base URL of Grafana; the base URL, or the folder, of the runbooks."""
 
     grafana: str
     runbooks: str
@@ -50,7 +50,7 @@ class Links:
 
 @dataclass(frozen=True)
 class Severity:
-    """What the label `severity` of an alert says: of one that wakes somebody, and of one for the next morning."""
+    """The values of the label `severity`: of alerts that wake somebody, and of those that wait until morning."""
 
     page: str
     ticket: str
@@ -58,7 +58,7 @@ class Severity:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How often rules are evaluated, and how far apart the samples of a series are."""
+    """How often rules are evaluated, those over long windows less often, and how often apps export their metrics."""
 
     interval: Duration
     slow_interval: Duration
@@ -67,7 +67,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class BurnWindow:
-    """One pair of windows in which the error budget must burn at `burn_rate` before anyone is told."""
+    """A pair of windows: an alert fires if the error budget burns faster than `burn_rate` in both of them."""
 
     long: Duration
     short: Duration
@@ -76,7 +76,12 @@ class BurnWindow:
 
 @dataclass(frozen=True)
 class Slo:
-    """The service level of calls. `objective` is in percent."""
+    """The service level of calls.
+
+    - `objective`: the percentage of calls that must not fail, over `window`.
+    - `at_least`, `at_least_short`: how many failed calls a long and a short window must have before an alert fires.
+    - `page`, `ticket`: the pairs of windows of each alert.
+    """
 
     objective: float
     window: Duration
@@ -89,21 +94,22 @@ class Slo:
 
     @property
     def budget(self) -> float:
-        """The share of calls that may fail."""
+        """The share of calls that may fail, such as 0.001."""
         return round(1 - self.objective / 100, 10)
 
     @property
     def windows(self) -> tuple[Duration, ...]:
-        """Every window that a burn rate is computed over, shortest first."""
+        """Every window of a burn rate, shortest first."""
         found = {window for pair in (*self.page, *self.ticket) for window in (pair.long, pair.short)}
         return tuple(sorted(found, key=lambda window: window.seconds))
 
 
 @dataclass(frozen=True)
 class Price:
-    """What a million tokens of a model cost, in USD, by kind. `input` is that of what no cache has to do with.
+    """What a million tokens of a model cost, in USD, by kind.
 
-    `model` is the name that requests ask for. It stands for the same name with a date behind it, too.
+    `input` is for tokens that are neither read from nor written to a cache. `model` is the name in requests. It also
+    stands for the same name followed by the date of a version.
     """
 
     model: str
@@ -116,10 +122,10 @@ class Price:
 
 @dataclass(frozen=True)
 class Spend:
-    """What calls cost, and may cost in a day, in USD. A budget of 0 is none.
+    """What tokens cost, and what calls may cost in a day, in USD; a budget of 0 is none.
 
-    `cache_writes` says which of the two prices is taken for what is written to the cache. `prices_from` and `prices_of`
-    say where the prices are from, and of which day.
+    - `cache_writes`: which price is taken for tokens written to a cache: `5m` or `1h`.
+    - `prices_from`, `prices_of`: the source of the prices, and their day as an ISO date.
     """
 
     budget_per_day: float
@@ -131,7 +137,7 @@ class Spend:
 
 @dataclass(frozen=True)
 class Alerts:
-    """One field per alert; its name is the alert's name."""
+    """The condition of each alert. A field's name is the alert's name."""
 
     AnthropicAllCallsFailing: Outage
     AnthropicTargetFailing: Outage
@@ -161,7 +167,12 @@ class Alerts:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a thresholds file says."""
+    """All values of a thresholds file.
+
+    - `job`, `short_lived`, `collectors`: regular expressions on the label `job`: the services, those that run only
+      briefly, the Collectors.
+    - `max_retries`: how many retries a call may have.
+    """
 
     job: str
     short_lived: str
@@ -177,13 +188,17 @@ class Settings:
 
 
 def load(path: Path | None = None) -> Settings:
-    """The settings in a thresholds file; without a path, the defaults. Raises `SettingsError`, or OSError."""
+    """Reads the settings from a thresholds file; `None` reads the shipped one. Raises `SettingsError` or `OSError`."""
     return parse((path or files.source("dashboards/thresholds.yaml")).read_text(encoding="utf-8"))
 
 
 def parse(text: str) -> Settings:
-    """The settings in the text of a thresholds file. Raises `SettingsError`."""
-    import yaml  # not at the top: whoever only copies the defaults needs no YAML
+    """Returns the settings in the text of a thresholds file.
+
+    Raises `SettingsError` if it is not YAML, has an unknown or missing name, or a value that cannot work; `ImportError`
+    without PyYAML.
+    """
+    import yaml  # not at the top, because writing the shipped files needs no YAML
 
     from anthropic_otel.bundle import checks
 
@@ -198,13 +213,14 @@ def parse(text: str) -> Settings:
 
 
 def edited(text: str, **values: str | float) -> str:
-    """The text of a thresholds file with other values, its comments kept. Each key must be in it once.
+    """Returns the text of a thresholds file with the values of some keys replaced and its comments kept.
 
-    Raises `SettingsError` where a key has no line of its own, or a value more than one.
+    The first line with a key is changed. Raises `SettingsError` if a key has no line of its own, or a value has a line
+    break or a control character.
     """
     for key, value in values.items():
         if not str(value).isprintable():
-            # YAML would make a space of a line break, and go on.
+            # YAML would read a line break as a space.
             raise SettingsError(f"{key} has a line break or a control character: {value!r}")
         line = re.search(rf"^([ \t]*){key}:.*$", text, re.MULTILINE)
         if line is None:
@@ -215,7 +231,10 @@ def edited(text: str, **values: str | float) -> str:
 
 
 def with_prices(text: str, lines: Iterable[str]) -> str:
-    """The text of a thresholds file with other lines of prices. Raises `SettingsError` where it has none."""
+    """Returns the text of a thresholds file with its list of prices replaced by `lines`.
+
+    Raises `SettingsError` if the text has no such list.
+    """
     rows = _PRICES.search(text)
     if rows is None:
         raise SettingsError("no list `prices` with a line for each, so it cannot be replaced")
@@ -225,7 +244,10 @@ def with_prices(text: str, lines: Iterable[str]) -> str:
 
 
 def _build(kind: type[T], value: Any, where: str) -> T:
-    """`value` as an instance of the dataclass `kind`, every field checked."""
+    """Returns `value` as an instance of the dataclass `kind`; `where` is its place in the file, for messages.
+
+    Raises `SettingsError` for a name that is unknown or missing, and for a value of the wrong type.
+    """
     if not isinstance(value, Mapping):
         raise SettingsError(f"{where or 'the file'} must be a mapping")
     hints = get_type_hints(kind)

@@ -1,7 +1,7 @@
-"""What calls cost, in USD, as queries: the tokens of each kind by their prices.
+"""Queries for the cost of calls in USD: the tokens of each kind times their price.
 
-Rule: a token has one price. Of the conventions' input tokens, what came from the cache and what was written to it is
-taken off first; reasoning is output. A model without a price costs nothing here, and is shown as not priced.
+Rule: each token has one price. The conventions count cached tokens as input tokens, so those are subtracted first;
+reasoning counts as output. A model without a price adds nothing to a cost, and is shown as not priced.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from anthropic_otel.bundle.promql import JOB, grouped, quote, series, total
 from anthropic_otel.bundle.settings import Settings
 
 KIND = "kind"
-"""The label of a price that says of which tokens."""
+"""The label of a price with the kind of token."""
 PRICE = "model:claude_price_usd:per_million_tokens"
-"""The recorded price of each model that has been used."""
+"""The name under which the prices of models in use are recorded."""
 DAY = "1d"
 GAP = "1d"
-"""How long a gap in the telemetry may be before the tokens of an old process are taken for those of a new one. Longer
-than for other counts: the tokens of weeks would be an expensive hour."""
+"""How long a series of tokens may have no samples before it counts as new. It is longer than for other counts, because
+the tokens of weeks would appear as the cost of one hour."""
 _MILLION = 1_000_000
 _DATE = re.compile("[-@][0-9]{8}$")
 
@@ -32,25 +32,30 @@ KINDS: dict[str, tuple[Metric, ...]] = {
     "cache_write": (s.USAGE_CACHE_WRITE,),
     "output": (s.USAGE_OUTPUT,),
 }
-"""The kinds of token that have prices: the first counter, less the others."""
+"""The kinds of token that have prices: each is its first counter less the others."""
 
 
 def kind_cost(kind: str, by: tuple[str, ...], tokens: Callable[[Metric], str], price: Callable[[str], str]) -> str:
-    """What the tokens of one kind cost, in USD, by some labels.
+    """Returns an expression for the cost of the tokens of one kind, in USD, summed by labels.
 
-    `tokens` gives a count by these labels and the model, `price` the price of a million by the model.
+    `tokens` returns the expression of a token counter, by these labels and the model. `price` returns that of the price
+    of a million tokens, by model.
     """
     counted = "\n-\n".join(tokens(metric) for metric in KINDS[kind])
     return total(by, f"{grouped(counted)}\n* on ({MODEL}) group_left ()\n{price(kind)} / {_MILLION}")
 
 
 def cost(by: tuple[str, ...], tokens: Callable[[Metric], str], price: Callable[[str], str]) -> str:
-    """What the tokens of all kinds cost."""
+    """Returns an expression for the cost of the tokens of all kinds, in USD. The arguments are those of `kind_cost`."""
     return grouped("\n+\n".join(kind_cost(kind, by, tokens, price) for kind in KINDS))
 
 
 def recorded_price(window: str = "") -> Callable[[str], str]:
-    """The latest price of each model that was used in a window; without one, of those that are in use."""
+    """Returns a function from a kind to the expression of its recorded prices.
+
+    With a window, it is the latest price of each model used in the window; without one, the price of each model in use
+    now.
+    """
 
     def of(kind: str) -> str:
         now = series(PRICE, f"{KIND}={quote(kind)}")
@@ -60,11 +65,14 @@ def recorded_price(window: str = "") -> Callable[[str], str]:
 
 
 def priced(settings: Settings, kind: str, used: Callable[[str], str]) -> str:
-    """The price of a kind of token, of each model that is used: by what `used` makes of a matcher of models."""
+    """Returns an expression for the price of a kind of token, for each model that is used.
+
+    `used` returns the expression that is 1 for each model that is used and fits a matcher.
+    """
     field = f"cache_write_{settings.spend.cache_writes}" if kind == "cache_write" else kind
     plain = {price.model for price in settings.spend.prices}
     terms = []
-    # A version that has a price of its own comes before the name that stands for every version: the first one counts.
+    # The first match counts, so a version with a price of its own comes before the name that stands for all versions.
     for dated in (True, False):
         models: dict[float, list[str]] = {}
         for price in settings.spend.prices:
@@ -75,12 +83,15 @@ def priced(settings: Settings, kind: str, used: Callable[[str], str]) -> str:
 
 
 def _names(models: list[str]) -> str:
-    """A regular expression for the names of models, also with the date of a version behind them."""
+    """Returns a regular expression for the names of models, each optionally followed by the date of a version."""
     return f"({'|'.join(re.sub('[.]', '[.]', model) for model in models)})([-@][0-9]{{8}})?"
 
 
 def used(e: Ledger, window: str) -> str:
-    """What each service has cost in a window."""
+    """Returns an expression for the cost of each service in a window, in USD.
+
+    Adds its recording rules to the ledger.
+    """
     if not e.records:
         return _cost_of_jobs(e, window, lambda kind: grouped(priced(e.settings, kind, _used_in(e, window))))
     for kind in KINDS:
@@ -90,12 +101,12 @@ def used(e: Ledger, window: str) -> str:
 
 
 def recorded_cost(window: str) -> str:
-    """The name under which the cost of each service in a window is recorded."""
+    """Returns the name under which the cost of each service in a window is recorded."""
     return f"job:claude_cost_usd:increase{window}"
 
 
 def seen(e: Ledger, half: str) -> str:
-    """Whether a service had counted tokens in the older half of a time."""
+    """Returns an expression for the services' token counts of between `half` and twice `half` ago."""
     return f"last_over_time({e.select(s.USAGE_INPUT)}[{half}] offset {half})"
 
 

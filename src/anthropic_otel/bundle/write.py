@@ -1,7 +1,7 @@
 """Writes the bundle into a directory.
 
-Rule: first everything is made and compared, then everything is written, or nothing. A file that is there
-is only overwritten if it is as an earlier bundle wrote it; which that was is kept in a small file beside them.
+Rule: all files are made and compared before the first one is written. An existing file is overwritten only if it is as
+an earlier bundle wrote it, which a small file in the directory remembers.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from anthropic_otel.bundle import files, settings
 
 _THRESHOLDS = "dashboards/thresholds.yaml"
 MEMORY = ".anthropic-otel-bundle.json"
-"""The file in the directory that remembers what was written, as SHA-256 by path, and with which options."""
+"""The name of a file in the directory, which has the SHA-256 of each file that was written, and the options."""
 PARTS = {
     "dashboards": ("dashboards/",),
     "rules": ("dashboards/alerts/", "docs/", "collector-config/alertmanager/", _THRESHOLDS),
     "collector": ("collector-config/",),
 }
-"""What `only` may name, and where its files are. The alerts are no dashboards."""
+"""The parts that `only` may name, with the paths of their files. `dashboards` does not include the alerts."""
 _TOO_OLD = (
     "other values than the shipped ones need Python 3.11 or newer, as Grafana's own generator of dashboards does, and "
     "pip install 'anthropic-otel[bundle]'. It need not be the Python that your app runs on"
@@ -35,7 +35,7 @@ class BundleError(Exception):
 
 
 class Changed(BundleError):
-    """Files that are there are not as a bundle wrote them. `paths` are relative to the directory."""
+    """Existing files are not as a bundle wrote them, so nothing was written. `paths` are relative to the directory."""
 
     def __init__(self, paths: tuple[str, ...]) -> None:
         super().__init__(f"changed since they were written, so not overwritten: {', '.join(paths)}")
@@ -44,9 +44,11 @@ class Changed(BundleError):
 
 @dataclass(frozen=True)
 class Written:
-    """What was done: the files that were written, and those that were as they should be. Paths in the directory.
+    """The result of writing a bundle. Paths are relative to the directory.
 
-    `changed` are those of the written ones that were there before, with another content.
+    - `written`: the files that were written.
+    - `unchanged`: the files that had the right content already.
+    - `changed`: those of `written` that existed before with another content.
     """
 
     written: tuple[str, ...]
@@ -68,23 +70,23 @@ def write_bundle(
     only: Iterable[str] = (),
     force: bool = False,
 ) -> Written:
-    """Writes dashboards, alert rules, runbooks and Collector configs into `directory`, which is made if need be.
+    """Writes dashboards, alert rules, runbooks and Collector configs into `directory`, which it creates if missing.
 
-    An option that is not given is what it was the last time in this directory.
+    An option that is not given keeps the value that it had the last time in this directory.
 
     Args:
-        directory: Where to. Files of other names are left alone.
+        directory: Where to write. Other files in it are left alone.
         job: A regular expression on the Prometheus label `job`; alerts and dashboards then look at those services only.
         slo: The percentage of calls that must not fail, such as 99.9.
-        grafana: The address of your Grafana, to which the alerts lead.
-        runbooks: The address under which your team reads the runbooks, to which alerts and panels lead.
+        grafana: The address of your Grafana, to which the alerts link.
+        runbooks: The address at which your team reads the runbooks, to which alerts and panels link.
         budget: What all calls together may cost in 24 hours, in USD, by the dashboards' estimate; 0 for no budget.
         prices: The names of models, as requests name them. Their prices of today are taken from the package
             `genai-prices`, as it is installed, in place of the list that there is.
-        histograms: How Prometheus has the histograms, `classic` or `native`: every query is then written for that.
-        thresholds: A thresholds file to use in place of the shipped one; all of the above go on top of it.
+        histograms: How your Prometheus stores histograms, `classic` or `native`; every query is written for that.
+        thresholds: A thresholds file to use in place of the shipped one; the options above override its values.
         only: Which parts to write: some of `dashboards`, `rules` and `collector`. Empty: all of them.
-        force: Overwrite also what has been changed since.
+        force: Whether to overwrite files that have been changed since they were written.
 
     Raises:
         Changed: Some files are no longer as they were written. Nothing has been written.
@@ -104,7 +106,7 @@ def write_bundle(
         **(_prices_of_today(prices) if prices is not None else {}),
     }
     if thresholds is not None:
-        # The file says all that the options of earlier runs did, and perhaps otherwise by now.
+        # A new file replaces the options of earlier runs.
         options = {"thresholds": str(Path(thresholds).resolve())}
     options |= {name: value for name, value in given.items() if value is not None}
     made = _parts(_contents(dict(options)), tuple(only))
@@ -123,7 +125,10 @@ def write_bundle(
 
 
 def _parts(made: dict[str, bytes], only: tuple[str, ...]) -> dict[str, bytes]:
-    """The files of some parts. Raises `BundleError` for a part that there is not."""
+    """Returns the files of the parts in `only`, or all files if it is empty.
+
+    Raises `BundleError` for an unknown part.
+    """
     unknown = [part for part in only if part not in PARTS]
     if unknown:
         raise BundleError(f"no such part: {', '.join(unknown)}. There are {', '.join(PARTS)}")
@@ -139,7 +144,11 @@ def _is_of(part: str, path: str) -> bool:
 
 
 def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
-    """Every file of the bundle. Generated anew only if the thresholds are not the shipped ones."""
+    """Returns the content of every file of the bundle, by its path, with the options in `changes` applied.
+
+    Files are generated only if the thresholds differ from the shipped ones. Removes `thresholds` and `prices` from
+    `changes`. Raises `BundleError` or `OSError`.
+    """
     own, prices = changes.pop("thresholds", None), changes.pop("prices", None)
     thresholds = Path(str(own)) if own is not None else None
     made = {path: source.read_bytes() for path, source in files.shipped().items()}
@@ -160,7 +169,7 @@ def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
 
 
 def _prices_of_today(models: Iterable[str]) -> dict[str, str]:
-    """The prices of models, their source and their day, to be remembered: another day they may be others."""
+    """Returns the options with today's prices of the models, their source and their date. Raises `BundleError`."""
     try:
         from anthropic_otel.bundle import prices
 
@@ -178,7 +187,10 @@ def _missing(error: ImportError) -> BundleError:
 
 
 def _generated(text: str) -> dict[str, str]:
-    """The files that are made from thresholds. The generator's needs are imported only here."""
+    """Returns the files that are generated from the text of a thresholds file, by their paths.
+
+    Raises `BundleError` if a package is missing, and `SettingsError`.
+    """
     try:
         parsed = settings.parse(text)
         from anthropic_otel.bundle import render
@@ -188,7 +200,10 @@ def _generated(text: str) -> dict[str, str]:
 
 
 def _remembered(target: Path) -> tuple[dict[str, str], dict[str, str | float]]:
-    """What was written the last time, as SHA-256 by path, and with which options."""
+    """Returns what was written to the directory the last time: SHA-256 by path, and the options.
+
+    Both empty if unknown.
+    """
     try:
         found = json.loads((target / MEMORY).read_text(encoding="utf-8"))
         return dict(found["files"]), dict(found["options"])

@@ -1,6 +1,6 @@
-"""The alert rules, as data. Every format is made from this by `rules`.
+"""The alert rules as data, from which `rules` makes every format.
 
-Rule: a page is for users who get no answer; everything else is a ticket that names a cause.
+Rule: an alert pages only if users get no answer; every other alert is a ticket that names a cause.
 """
 
 from __future__ import annotations
@@ -42,5 +42,5 @@ _RULES: tuple[Callable[[Ledger], Alert | None], ...] = (
 
 
 def alerts(ledger: Ledger) -> Iterator[Alert]:
-    """Every alert rule that the settings ask for, the pages first. What they count is entered in the ledger."""
+    """Yields every alert that the settings turn on, the pages first. Adds the counts that they read to `ledger`."""
     yield from (alert for rule in _RULES if (alert := rule(ledger)) is not None)

@@ -1,6 +1,6 @@
-"""The alerts on attempts: one for each cause that has its own cure.
+"""The alerts on attempts, one for each cause that has its own remedy.
 
-Rule: they are tickets. An attempt that fails is not yet a user who is hurt.
+Rule: they are tickets, because an attempt that fails may be retried, and no user has noticed yet.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ JOB_WORK = (JOB, WORK)
 
 
 def _floored(e: Ledger, condition: Share, bad: str, every: str, join: str = "") -> str:
-    """A share of attempts, with a floor of calls: one call with all its retries is no news.
+    """Returns the condition that `bad` is a large enough share of `every`, with a floor of calls.
 
-    The floor is on the attempts, as many as so many calls have, and on the calls that got into trouble. An HTTP client
-    without the SDK has attempts and no calls.
+    The floor keeps one call with all its retries from firing. It counts the attempts of so many calls, and the calls
+    that failed or recovered. An HTTP client without the SDK has attempts and no calls, so only the first part applies
+    to it.
     """
     attempts = condition.at_least * (e.settings.max_retries + 1)
     touched = any_of(s.CALL_OUTCOME, CallOutcome.RECOVERED.value, *FAILED)

@@ -1,6 +1,7 @@
-"""The alerts on the service level: how many calls get no answer, and what retries cost those that do.
+"""The alerts on the service level: how many calls get no answer, and what retries cost the others.
 
-Rule: the service level is that of inference. What manages, counts, lists or polls neither dilutes it nor breaks it.
+Rule: the service level counts calls that ask a model for an answer. Calls that manage, count, list or poll do not
+change it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from anthropic_otel.bundle.settings import BurnWindow
 
 
 def _burn(e: Ledger, pair: BurnWindow) -> str:
-    """The condition of a pair of windows. Its value is the share of the short one: what a reader takes for now."""
+    """Returns the condition that the error budget burns too fast in both windows of a pair.
+
+    Its value is the share of failed calls in the short window, which is what a reader takes for the present.
+    """
     slo = e.settings.slo
     limit = round(pair.burn_rate * slo.budget, 6)
 

@@ -1,6 +1,7 @@
-"""The alert on what hangs: attempts that have started, and end neither well nor badly.
+"""The alert on attempts that hang: they have started and not ended.
 
-Rule: it needs no end. Every other alert counts calls that ended, and is silent as long as all of them hang.
+Rule: it does not need an attempt to end. Every other alert counts calls that have ended, and is silent while all of
+them hang.
 """
 
 from __future__ import annotations
@@ -12,18 +13,17 @@ from anthropic_otel.bundle.promql import JOB, grouped, total
 from anthropic_otel.bundle.settings import Settings
 
 NO_EVENT_STREAMS = f'{OPERATION}!~".*events[.]stream"'
-"""Not agents' event streams: they last as long as the agent does."""
+"""A matcher that leaves out agents' event streams, which last as long as the agent does."""
 _SERIES = (JOB, "instance", OPERATION, HOST, MODEL)
 
 
 def hung(settings: Settings, started: str, ended: str) -> str:
-    """How many attempts are older than the alert's bound, at least, by what their series tell apart.
+    """Returns a query for how many attempts are older than the alert's bound, per process, operation, host and model.
 
-    All that had started some time ago, less all that has ended since the process began: what began later and has ended
-    is taken off as well, so it is a lower bound, and in a busy service without trouble it is below zero. An attempt is
-    first seen by an export after it, so one export interval less than its age is looked back.
-
-    Not of processes that are gone or that began anew in between: what they had in flight ended with them.
+    It subtracts all attempts that have ended from those that had started some time ago. Attempts that started later and
+    have ended are subtracted too, so the result is a lower bound, and negative in a busy service without trouble. An
+    attempt appears with the next export, so the query looks back one export interval less than the age. Processes that
+    are gone or have restarted are left out, as their attempts ended with them.
     """
     a = settings.alerts.AnthropicHanging
     export = settings.evaluation.export_interval.seconds

@@ -1,6 +1,6 @@
-"""What an alert rule is, as data, and the forms that conditions have.
+"""The form of an alert rule, as data, and the forms of conditions.
 
-Rule: a share of bad events never fires alone; it has a floor under it, and the floor counts calls.
+Rule: a share of bad events never fires alone. It has a floor, and the floor counts calls.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from anthropic_otel.bundle.promql import JOB, indented
 
 
 class Urgency(Enum):
-    """Whether an alert wakes somebody. What the label `severity` calls it is a setting."""
+    """Whether an alert wakes somebody (`PAGE`) or waits for working hours (`TICKET`).
+
+    The settings say which value the label `severity` has for each.
+    """
 
     PAGE = "page"
     TICKET = "ticket"
 
 
 class About(str, Enum):
-    """The label `cause` of an alert. Alerts of one cause are told together, whatever services they are of."""
+    """The values of the label `cause`. Alerts of one cause are notified together, across services."""
 
     UNANSWERED = "unanswered"
     SPEND = "spend"
@@ -38,15 +41,18 @@ class About(str, Enum):
 
 
 PER_JOB = f"on ({JOB}, {WORK}) group_left ()"
-"""How a share by cause is divided by a count by job."""
+"""The vector matching that divides a count by cause by a count by job."""
 
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert rule. `dashboard` is the last word of the uid of the dashboard that shows its cause.
+    """One alert rule.
 
-    `hold` is how long its condition must hold before it fires, and `keep` how long it goes on firing afterwards, so
-    that trouble which comes and goes is told once.
+    - `expression`: a PromQL query; the alert fires for each series that it returns.
+    - `hold`: how long that must last before the alert fires.
+    - `keep`: how long it goes on firing afterwards, so that trouble that comes and goes is notified once.
+    - `dashboard`: the dashboard that shows its cause, by the last word of its uid.
+    - `summary`, `description`: the texts of the notification, as Prometheus templates.
     """
 
     name: str
@@ -59,15 +65,18 @@ class Alert:
     summary: str
     description: str
     per_job: bool = True
-    """Whether it is about one service, which its label `job` names."""
+    """Whether the alert is about one service, which its label `job` names."""
 
 
 def share(bad: str, every: str, ratio: float, at_least: float, join: str = "") -> str:
-    """The condition that `bad` is more than a share of `every`, and at least so many. Its value is the share."""
+    """Returns the condition that `bad` is more than a share `ratio` of `every`, and at least `at_least`.
+
+    Its value is the share. `join` is the vector matching of the division.
+    """
     divide = f"/ {join}" if join else "/"
     return f"(\n{indented(bad)}\n  {divide}\n{indented(every)}\n  > {ratio:g}\n)\nand\n{bad} >= {at_least:g}"
 
 
 def either(expressions: Iterable[str]) -> str:
-    """The condition that one of some conditions holds. Its value is that of the first that does."""
+    """Returns the condition that at least one of the conditions holds. Its value is that of the first that does."""
     return "\nor\n".join(expressions)

@@ -1,7 +1,6 @@
-"""The alerts on what does not work at all: every call of a service, or of one model, operation or host.
+"""The alerts on total failure: every call of a service, or of one of its models, operations or hosts.
 
-Rule: the value is the longest window, in seconds, in which nothing was answered: how long it has been so, as far as the
-windows reach.
+Rule: an alert's value is the longest of its windows, in seconds, in which no call was answered.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from anthropic_otel.bundle.growth import (
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, none_of, relabelled, total
 
 KIND, TARGET = "kind", "target"
-"""The labels that say what fails: a model, an operation or a host, and its name."""
+"""The labels that say what fails: `kind` is `model`, `operation` or `host`; `target` is its name."""
 _KINDS = {"model": MODEL, "operation": OPERATION, "host": HOST}
 _FAILED = any_of(s.CALL_OUTCOME, *FAILED)
 _ANSWERED = any_of(s.CALL_OUTCOME, *ANSWERED)
@@ -33,10 +32,10 @@ _FOR_SO_LONG = "{{ $value | humanizeDuration }}"
 def _dead(
     e: Ledger, a: Outage, by: tuple[str, ...], work: str, errors: tuple[str, ...] = (), partial: bool = False
 ) -> str:
-    """Whatever `by` tells apart that had calls which failed, and none that was answered, in one of the windows.
+    """Returns the condition that in one of the windows enough calls failed and none was answered, for each group `by`.
 
-    With `errors` all of them must have failed with one of these. With `partial` the rest of the service must have been
-    answered: otherwise it is the service that fails.
+    With `errors`, all of them must have failed with one of these. With `partial`, other calls of the service must have
+    been answered; otherwise the service as a whole fails.
     """
     only = (any_of(s.ERROR_TYPE, *errors),) if errors else ()
 

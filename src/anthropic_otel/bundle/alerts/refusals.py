@@ -1,6 +1,6 @@
-"""The alerts on money and rights: what the API refuses until somebody pays, or puts back a key.
+"""The alerts on billing and access: refusals that last until somebody pays or corrects the API key.
 
-Rule: no retry and no waiting cures these, so they are alerts of their own, which say who can do something.
+Rule: waiting and retrying do not help, so these are separate alerts that say who can act.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ from anthropic_otel.bundle.growth import ANSWERED, CALLS, CODE, ERROR, FAILED, I
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, relabelled, total
 
 SPEND_CODES = (".*spend_limit_reached", "linked_organization_billing_unavailable", "user_profile_not_billable")
-"""The codes, as regular expressions, by which the API says that somebody has to pay first. Some come under 429."""
+"""The API's error codes, as regular expressions, for refusals until somebody pays. Some have the status 429."""
 SPEND_TYPES = ("billing_error", "402")
 ACCESS_CODES = ("organization_on_hold", "api_key_scope_missing")
 ACCESS_TYPES = ("authentication_error", "permission_error", "401", "403")
 REASON = "reason"
-"""The label that says how the API put it: its code, or its type of the error where there is none."""
+"""The label with the API's error code, or with the error type if there is no code."""
 
 
 def _refused(e: Ledger, a: Refusals, types: tuple[str, ...], codes: tuple[str, ...]) -> str:
-    """A share of the calls that fail with one of some types or codes, by the code or the type."""
+    """Returns the condition that a large enough share of calls fails with one of the types or codes.
+
+    It has a series for each job and each of these reasons.
+    """
 
     def one(window: str, at_least: float) -> str:
         failed = any_of(s.CALL_OUTCOME, *FAILED)

@@ -1,6 +1,7 @@
-"""The alerts on what calls cost: more than a day may cost, and more than they did before.
+"""The alerts on cost: more than the budget of a day, or much more than before.
 
-Rule: they are tickets. No user is hurt, and the amount is an estimate: at least so much, by list prices.
+Rule: they are tickets, because no user is affected and the amount is an estimate by list prices, which is a lower
+bound.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _COST = '{{ $value | printf "%.2f" }} USD'
 
 def daily_budget(e: Ledger) -> Alert | None:
     a, budget = e.settings.alerts.AnthropicDailyBudget, e.settings.spend.budget_per_day
-    # Recorded in any case: the dashboard shows it.
+    # Recorded without a budget too, because the dashboard shows the cost.
     found = spend.used(e, spend.DAY)
     if not budget:
         return None
@@ -38,8 +39,8 @@ def rise(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicCostRise
     now = spend.used(e, a.window)
     half = f"{a.before.seconds / 2:.0f}s"
-    # Less the last day: what rises and stays would soon be its own past, and no longer be told.
-    # Without recording rules there is no series to look back on, and the past is computed in steps of the window.
+    # Without the last day: a rise that lasts would soon be compared with itself, and no longer fire.
+    # Without recording rules there is no series of the past, so it is computed in steps of the window.
     if e.records:
         highest = f"max_over_time({now}[{a.before}] offset {spend.DAY})"
         past = f"last_over_time({now}[{half}] offset {half})"

@@ -1,6 +1,6 @@
-"""The alerts on the telemetry itself: without it every other alert is silent.
+"""The alerts on the telemetry itself, because without it every other alert is silent.
 
-Rule: silence is never taken for health.
+Rule: missing data never counts as healthy.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from anthropic_otel.bundle.growth import Ledger
 from anthropic_otel.bundle.promql import JOB, grouped, increase, quote, relabelled, series, total
 
 _NAMES = re.compile(r"[\w/-]+(\|[\w/-]+)*")
-"""A `job` that is a list of names, in which nothing has a meaning to a regular expression."""
+"""Matches a `job` that is a list of plain names, without any other regular expression."""
 SIGNALS = ("spans", "metric_points", "log_records")
-"""What a Collector carries, as its own metrics name it."""
+"""The signals of a Collector, as its own metrics name them."""
 
 
 def absent(e: Ledger) -> Alert:
@@ -39,7 +39,7 @@ def absent(e: Ledger) -> Alert:
 
 
 def _never(job: str) -> Iterator[str]:
-    """The services that should report and never have: each for itself where they are listed by name."""
+    """Yields queries for services that should report and never have: one per service if `job` is a list of names."""
     for name in job.split("|") if _NAMES.fullmatch(job) else ():
         yield f"absent({series(s.ATTEMPT_STARTED.prometheus_name, f'{JOB}={quote(name)}')})"
     if job and not _NAMES.fullmatch(job):
@@ -48,13 +48,16 @@ def _never(job: str) -> Iterator[str]:
 
 
 def _grown_by_name(e: Ledger, name: str, window: str, by: tuple[str, ...]) -> str:
-    """How much counters of the Collector have grown. It writes names with or without `_total`, as it is configured."""
+    """Returns a query for the growth of a Collector's own counter, whose name may or may not end in `_total`."""
     matchers = (f"__name__=~{quote(f'{name}(_total)?')}", f"{JOB}=~{quote(e.settings.collectors)}")
     return total(by, increase(series("", *matchers), window))
 
 
 def _lost(e: Ledger, window: str, by: tuple[str, ...], names: tuple[str, ...]) -> str:
-    """How many spans, metric points and log records, as the sum over some counters of each."""
+    """Returns a query for how many spans, metric points and log records the Collector has counted by these counters.
+
+    `names` are the counters without the signal's name at their end.
+    """
     found = []
     for name, signal in itertools.product(names, SIGNALS):
         count = _grown_by_name(e, f"otelcol_{name}_{signal}", window, by)

@@ -1,1 +1,1 @@
-"""The dashboards, as data: one module each. Rule: none of them knows Grafana."""
+"""The dashboards, as data: one module each. Rule: none of them depends on Grafana."""

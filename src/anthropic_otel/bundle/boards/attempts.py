@@ -1,6 +1,6 @@
-"""The dashboard "Claude API: attempts": what happens below a call: attempts, retries, causes, backoff, streams.
+"""The dashboard "Claude API: attempts": attempts, retries, causes of failure, backoff and streams.
 
-Rule: an attempt is always set against the calls, so that the price of retrying is seen.
+Rule: attempts are always compared with calls, so that the cost of retries is visible.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NO_RETRIES = "no retries"
 
 
 def board(settings: Settings) -> Board:
-    """The dashboard under these settings."""
+    """Returns the dashboard for these settings."""
     q = Queries(settings.histograms)
     return Board(
         "attempts",

@@ -1,6 +1,6 @@
-"""The rows of "Claude API: attempts" that say why attempts fail: causes, streams, connections, the way to the traces.
+"""The rows of "Claude API: attempts" on why attempts fail: causes, streams, connections, links to traces.
 
-Rule: every cause that has its own cure has its own line; nothing is summed up as "errors".
+Rule: every cause that has its own remedy has its own line; nothing is summed up as "errors".
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from anthropic_otel.bundle.promql import any_of, equal, increase, label, none_of
 from anthropic_otel.bundle.settings import Settings
 
 SPAN_CALLS = "traces_span_metrics_calls_total"
-"""What the Collector's span_metrics connector counts: the attributes that are on spans and on no metric."""
+"""The counter of the Collector's span_metrics connector, whose labels are attributes that only spans have."""
 
 SERVICE = "service"
-"""The column of the table that has the service's name, as its spans have it."""
+"""The column of the table with the service's name, as it is on spans."""
 
 _CLASS = label(s.ATTEMPT_STATUS_CLASS)
 _FAILED = equal(s.ATTEMPT_OUTCOME, "failed")

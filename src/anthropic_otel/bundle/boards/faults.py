@@ -1,6 +1,7 @@
-"""The panel "Whose fault?": every failed attempt under who can do something about it.
+"""The panel "Whose fault?": every failed attempt, grouped by who can do something about it.
 
-Rule: each error of an attempt is in exactly one bar. What no other bar knows has one too: nothing is missing.
+Rule: each error of an attempt is in exactly one bar. An error that fits no other bar is in a bar of its own, so none is
+missing.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
 
 
 def panel(q: Queries) -> Panel:
-    """The panel."""
+    """Returns the panel."""
     attempts = q.grown(s.ATTEMPT_DURATION)
     failed = equal(s.ATTEMPT_OUTCOME, AttemptOutcome.FAILED.value)
     bars = {name: any_of(s.ERROR_TYPE, *patterns) for name, patterns in FAULTS.items()}

@@ -1,6 +1,6 @@
-"""The dashboard "Claude API: limits": how near the rate limits are, and 429 (yours) apart from 529 (theirs).
+"""The dashboard "Claude API: limits": how near the rate limits are, with 429 (your limit) apart from 529 (overload).
 
-Rule: nothing that is the API's overload is shown as if a higher limit would cure it, and the reverse.
+Rule: an overload of the API is never shown as if a higher limit would help, nor the reverse.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NO_HEADERS = "no rate-limit headers seen"
 
 
 def board(settings: Settings) -> Board:
-    """The dashboard under these settings."""
+    """Returns the dashboard for these settings."""
     q = Queries(settings.histograms)
     return Board(
         "limits",
@@ -48,7 +48,10 @@ def board(settings: Settings) -> Board:
 
 
 def _left(by: tuple[str, ...], window: str) -> str:
-    """The least that was left in a window: a limit refills all the time, and is low for a moment only."""
+    """Returns an expression for the lowest share of a limit that was left in a window.
+
+    A limit refills continuously, so it is low for a moment only.
+    """
     low = f"min_over_time({filtered(s.RATELIMIT_REMAINING)}[{window}])"
     return f"min by ({', '.join(by)}) ({low} / {filtered(s.RATELIMIT_LIMIT)})"
 

@@ -1,6 +1,6 @@
-"""The dashboard "Claude API: overview": are users hurt, what fails, whose fault is it.
+"""The dashboard "Claude API: overview": whether users are affected, what fails, and whose fault it is.
 
-Rule: answers first. The top row can be read by someone who has never seen it.
+Rule: answers come first. The top row can be read by someone who has never seen it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _REASON = label(s.ERROR_TYPE)
 
 
 _WINDOWS = ("light-blue", "blue", "light-purple", "purple", "dark-purple")
-"""The colours of the burn rate's windows, shortest first: apart from those of its thresholds."""
+"""The colours of the burn rate's windows, shortest first. They differ from those of its thresholds."""
 
 
 def board(settings: Settings) -> Board:
-    """The dashboard under these settings."""
+    """Returns the dashboard for these settings."""
     q = Queries(settings.histograms)
     return Board(
         "overview",
@@ -63,16 +63,19 @@ def board(settings: Settings) -> Board:
 
 
 def failed_share(q: Queries, window: str) -> str:
-    """The share of calls that asked a model for an answer and got none. Polling and counting do not dilute it."""
+    """Returns an expression for the share of calls that asked a model for an answer and failed.
+
+    Calls that poll or count are left out.
+    """
     failed = q.grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
     return ratio(failed, q.grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))
 
 
 def budget_left(settings: Settings) -> str:
-    """What is left of the error budget, from what the rules have recorded of each job.
+    """Returns an expression for the share of the error budget that is left, from the recorded counts of each job.
 
-    From the counters themselves it would load every sample of a month, each time that somebody looks. A call counts in
-    as many steps as its window has minutes, which the ratio cancels.
+    Computing it from the counters would load every sample of a month at each view. A call is counted once a minute as
+    long as it is in the recorded window, which the ratio cancels.
     """
     slo = settings.slo
     name = recorded(SLO_CALLS, slo.windows[0])
@@ -85,7 +88,10 @@ def budget_left(settings: Settings) -> str:
 
 
 def burn_steps(settings: Settings, unit: float = 1.0) -> tuple[Step, ...]:
-    """Burn rates of the ticket and of the page, in a unit of the error budget."""
+    """Returns the thresholds of a burn rate: orange for the lowest of a ticket, red for the lowest of a page.
+
+    `unit` is what a burn rate of 1 is on the panel's scale.
+    """
     slo = settings.slo
     lowest = min(pair.burn_rate for pair in slo.ticket)
     page = min(pair.burn_rate for pair in slo.page)
@@ -93,7 +99,7 @@ def burn_steps(settings: Settings, unit: float = 1.0) -> tuple[Step, ...]:
 
 
 def _pages(settings: Settings) -> str:
-    """What pages, in words: each pair of windows has a rate of its own."""
+    """Returns a sentence that says above which burn rates, over which windows, the alert pages."""
     pairs = settings.slo.page
     return "It pages with " + " or ".join(f"{p.long} and {p.short} above {p.burn_rate:g}" for p in pairs)
 

@@ -1,7 +1,7 @@
 """The row of the overview that says which processes the numbers come from, and on which machines they run.
 
-Rule: who a process is comes from `target_info`, which Prometheus has of every resource, whichever way the metrics came.
-No attribute has to be promoted for it, and no series gets another label.
+Rule: a process is identified by `target_info`, which Prometheus has of every resource, whether metrics were pushed or
+scraped. No attribute has to be promoted for it, and no series gets another label.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ _PROCESS = (JOB, INSTANCE)
 
 
 def shared(window: str = RANGE) -> str:
-    """How often the counters of processes without an id of their own went backwards, by service.
+    """Returns an expression for how often counters that several processes share went backwards, by service.
 
-    By OTLP and by remote write such series have no `instance`. By a scrape of the Collector they have its address,
-    which Prometheus scrapes as another job; a process that is scraped itself has its own address.
+    Processes share them if they have no id of their own. With OTLP and remote write such series have no `instance`. If
+    the Collector is scraped, they have the Collector's address, which Prometheus scrapes as another job; a process that
+    is scraped itself has its own address.
     """
     nobody = f'{INSTANCE}=""'
     without = f"resets({filtered(s.ATTEMPT_STARTED, nobody)}[{window}])"
@@ -28,7 +29,10 @@ def shared(window: str = RANGE) -> str:
 
 
 def failed_by_process(q: Queries) -> str:
-    """The failed calls of each process, with where it runs as far as that is known; also of those that have none."""
+    """Returns an expression for the failed calls of each process, with its host, pod and node if they are known.
+
+    Processes without a failure are included; the 20 highest are kept.
+    """
     by = ", ".join(_PROCESS)
     failed, every = (q.grown(s.CALL_DURATION, of, by=_PROCESS) for of in (FAILED_CALLS, COUNTED))
     found = f"({failed} or 0 * {every})"
@@ -39,7 +43,7 @@ def failed_by_process(q: Queries) -> str:
 
 
 def panels(q: Queries) -> tuple[Panel, ...]:
-    """The row."""
+    """Returns the panels of the row."""
     return (
         Panel(
             "Processes that share one series",

@@ -1,6 +1,6 @@
-"""What the overview shows of each service by itself, and what hangs.
+"""The panels of the overview that show each service by itself, and requests that hang.
 
-Rule: a sum over all services never stands alone: a small one that is down does not move it.
+Rule: a sum over all services never stands alone, because a small service that is down does not move it.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ OF_INFERENCE = any_of(s.OPERATION_NAME, *INFERENCE)
 
 
 def started() -> str:
-    """What has been sent, but for agents' event streams."""
+    """Returns a selector of the attempts that have started, without agents' event streams."""
     return filtered(s.ATTEMPT_STARTED, NO_EVENT_STREAMS)
 
 
 def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str:
-    """How many requests hang, as the alert counts them."""
+    """Returns an expression for how many requests hang, counted as the alert counts them."""
     return total(by, hung(settings, started(), q.count(s.ATTEMPT_DURATION, NO_EVENT_STREAMS)))
 
 
 def _firing(settings: Settings) -> str:
-    """The alerts that fire; without the rules in Prometheus, which could say nothing, a row that says so."""
+    """Returns an expression for the alerts that fire; for a hint in their place if Prometheus lacks the rules."""
     jobs = f"$job|{settings.collectors}".replace("\\", "\\\\")
     firing = series("ALERTS", 'component="anthropic-client"', 'alertstate="firing"', f'{JOB}=~"{jobs}"')
     nothing = f"absent({recorded(SLO_CALLS, settings.slo.windows[0])})"
@@ -37,7 +37,7 @@ def _firing(settings: Settings) -> str:
 
 
 def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
-    """The row of the overview."""
+    """Returns the panels of the row."""
     name = f"{{{{{JOB}}}}}"
     ended = q.grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, by=(JOB,))
     failed = q.grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, by=(JOB,))

@@ -1,6 +1,6 @@
-"""The panels on tokens: what was used, by model and by kind, and what of it was for nothing.
+"""The panels on tokens: how many were used, by model and by kind, and how many were wasted.
 
-Rule: tokens and no money. What they cost is an estimate, and is on the panels of `usage` alone.
+Rule: tokens only, no money. Their cost is an estimate, and is on the panels of `usage` only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from anthropic_otel.bundle.panels import NO_FAILURES, Colours, Kind, Panel, Quer
 from anthropic_otel.bundle.promql import equal, increase, label, quote, series, total
 
 LOST = f"{label(s.ATTEMPT_OUTCOME)}!={quote('completed')}"
-"""Of attempts that gave the app no whole reply."""
+"""A matcher for attempts that did not complete."""
 KINDS: Colours = (
     ("from the cache", "light-blue"),
     ("into the cache", "blue"),
@@ -20,16 +20,19 @@ KINDS: Colours = (
     ("reasoning", "light-orange"),
     ("other output", "orange"),
 )
-"""The kinds of token, the dearer the warmer."""
+"""The colours of the kinds of token: the more expensive, the warmer."""
 
 
 def lost_tokens(by: tuple[str, ...] = ()) -> str:
-    """The tokens, input and output, of attempts that were not completed, in the time shown."""
+    """Returns an expression for the input and output tokens of attempts that did not complete, in the time shown."""
     return _sum(*(grown(metric, LOST, by=by) for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT)))
 
 
 def tokens_of(outcome: str, window: str) -> str:
-    """The tokens, input and output, by model, that attempts with that outcome used in a window: for any Prometheus."""
+    """Returns an expression for the input and output tokens, by model, of attempts with that outcome in a window.
+
+    It uses no variable of a dashboard, so any Prometheus can evaluate it.
+    """
     outcomes = equal(s.ATTEMPT_OUTCOME, outcome)
     grown_by = (
         increase(series(metric.prometheus_name, outcomes), window) for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT)
@@ -42,12 +45,12 @@ def _sum(*terms: str) -> str:
 
 
 def _rest(whole: Metric, *parts: Metric) -> str:
-    """What of a counter is in none of the counters that are parts of it, per second."""
+    """Returns an expression for the rate per second of a counter without the counters that are parts of it."""
     return " - ".join(f"({per_second(metric)})" for metric in (whole, *parts))
 
 
 def lost() -> Panel:
-    """What attempts used that gave the app no whole reply."""
+    """Returns the panel on tokens of attempts that did not complete."""
     return Panel(
         "What failures cost: tokens for nothing",
         Kind.BARS,
@@ -63,7 +66,7 @@ def lost() -> Panel:
 
 
 def panels() -> tuple[Panel, ...]:
-    """What was used, by model and by kind, and how much of it came from the cache."""
+    """Returns the panels on tokens by model and by kind, and on how many came from the cache."""
     by_kind = (
         (per_second(s.USAGE_CACHE_READ), "from the cache"),
         (per_second(s.USAGE_CACHE_WRITE), "into the cache"),

@@ -1,7 +1,7 @@
-"""The dashboard "Claude API: usage": what is used, what it costs, and what of it was for nothing.
+"""The dashboard "Claude API: usage": what is used, what it costs, and how much of it was wasted.
 
-Rule: every amount is an estimate, at least so much, by the price list that the rules have; what has no price there is
-shown as not priced, and is in no amount.
+Rule: every amount is an estimate and a lower bound, by the price list in the rules. A model without a price is shown as
+not priced, and is in no amount.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MINUTE = 60
 
 
 def board(settings: Settings) -> Board:
-    """The dashboard under these settings."""
+    """Returns the dashboard for these settings."""
     return Board(
         "usage",
         "Claude API: usage",
@@ -60,17 +60,17 @@ def board(settings: Settings) -> Board:
 
 
 def cost(*matchers: str, by: tuple[str, ...] = (), window: str = RANGE) -> str:
-    """What the tokens of a window cost, in USD, at the latest price of each model."""
+    """Returns an expression for the cost of the tokens of a window, in USD, at the latest price of each model."""
     return spend.cost(by, _tokens(matchers, by, window), spend.recorded_price("" if window == NOW else window))
 
 
 def cost_per_hour(*matchers: str, by: tuple[str, ...] = ()) -> str:
-    """The same over time, in USD an hour."""
+    """Returns an expression for the cost over time, in USD per hour."""
     return f"{rate(cost(*matchers, by=by, window=NOW))} * {_HOUR}"
 
 
 def not_priced() -> str:
-    """The tokens of models that had no price in the time shown, by model."""
+    """Returns an expression for the tokens, by model, of models that had no price in the time shown."""
     every = total(
         (MODEL,),
         "\nor\n".join(
@@ -82,7 +82,10 @@ def not_priced() -> str:
 
 
 def hourly_by_service(width: int, drill: str = "usage") -> Panel:
-    """What each service costs over time: also on the overview, which leads to the rest."""
+    """Returns the panel on the cost per hour of each service; the overview has it too.
+
+    `drill` is the board it links to.
+    """
     return Panel(
         "Cost an hour, by service",
         Kind.LINES,

@@ -1,6 +1,7 @@
-"""The row of "Claude API: limits" on backoffs that the server asked for, and how many were long.
+"""The row of "Claude API: limits" on backoffs that the server asked for, and on long ones.
 
-Rule: what the server asks for is apart from what the SDK computes itself: only the first can be hours.
+Rule: backoffs that the server asks for are apart from those that the SDK computes, because only the former can last
+hours.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ NO_RETRIES = "no retries"
 
 
 def long(settings: Settings, q: Queries, window: str, by: tuple[str, ...] = ()) -> str:
-    """How many backoffs in a window were longer than the alert's bound."""
+    """Returns an expression for how many backoffs in a window were longer than the alert's bound."""
     bound = settings.alerts.AnthropicLongBackoff.longer_than
     every = q.grown(s.RETRY_DELAY_METRIC, by=by, window=window)
     return f"{every} - {q.within(s.RETRY_DELAY_METRIC, bound, by, window)}"
 
 
 def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
-    """The row."""
+    """Returns the panels of the row."""
     asked = equal(s.RETRY_SOURCE, "retry_after")
     bound = settings.alerts.AnthropicLongBackoff
     return (
