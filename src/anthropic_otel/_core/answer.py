@@ -34,7 +34,7 @@ class Answer:
 
     @property
     def is_to_be_parsed(self) -> bool:
-        """Whether it looks like the JSON that the app has asked for."""
+        """Whether the SDK has to parse the body as JSON, and `judge` has not found it to be no answer."""
         return self._expected in _JSON and not self.is_unexpected
 
     @property

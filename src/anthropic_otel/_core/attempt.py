@@ -1,4 +1,4 @@
-"""One HTTP request for the operation of a call: what is known of it, from the send to the end of its body.
+"""Holds the facts of one HTTP request for an operation, from the send to the end of its body, and ends it.
 
 Rule: an attempt ends exactly once. The first of these wins: body read, exception, `close()`, finalization. Later ends
 are ignored. Thread-safe. After its end an attempt does not change.
@@ -36,19 +36,24 @@ Peer = tuple[str, int]
 
 
 class Attempt:
-    """The facts of one attempt. Times are nanoseconds of the clock; `wall` is since the epoch. No method raises.
+    """The facts of one attempt. Times are in nanoseconds of `clock`; `wall` is its start since the epoch.
 
+    No method raises an error of its own.
+
+    - `request`, `timeline`: the facts of its request, and its phases. `recorder`: records it; set by its source.
     - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
     - `is_message`: whether it asks for a message, so that its event stream must end with `message_stop`.
-    - `model`: the model that was asked for, `None` where it is unknown.
-    - `retry`: `None` on a first attempt. `retries_left`: how often the SDK may retry after it, `None` if unknown.
-    - `provider`: the `gen_ai.provider.name` of the platform, `None` where only the URL tells it.
+    - `model`: the model that was asked for, `None` if not known.
+    - `retry`: `None` on a first attempt. `retries_left`: how often the SDK may retry after it, `None` if not known.
+    - `provider`: the `gen_ai.provider.name` of the platform, `None` if only the URL shows it.
     - `after_failure`: whether another attempt of its call had failed when it was sent.
     - `status`, `response`: of the response to this very request; `None` without one. `answer`: that of a 2xx.
-    - `api_error`: the error that the API said in the body, as far as the app has read that.
-    - `retry_stop`: why the SDK does not retry after it; `None` where it does, or nothing failed.
+    - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end.
+    - `error_type`, `cause`, `exception_type`: why it failed, `None` if it did not; as in `ending.Ending`.
+    - `api_error`: the error that the API reported in the body, `None` without one, or if the app did not read it.
+    - `retry_stop`: why the SDK does not retry after it; `None` if it does, or nothing failed.
     - `client_closed`: whether the app had closed the HTTP client when the send failed.
-    - `on_end`: called once, after the recorder has been told of the end.
+    - `on_end`: called once, with the attempt, after its end was recorded.
     """
 
     __slots__ = (
@@ -109,12 +114,12 @@ class Attempt:
         self.recorder: AttemptRecorder = NO_ATTEMPT_RECORDER
         self.timeline = Timeline(clock, started, Phase.AUTH if request.fetches_credentials else Phase.POOL)
         self.reading: Reading | None = None
-        """How its body is read; `None` as long as there is no open body."""
+        """How its body is read; `None` unless `begin_body` was called."""
         self.status: int | None = None
         self.response: ResponseFacts | None = None
         self.answer: Answer | None = None
         self.error_headers: RawHeaders | None = None
-        """The headers of an error response, by which the SDK decides on a retry. An open stream holds none."""
+        """The headers of a response that is no 2xx, by which the SDK decides on a retry; `None` for any other."""
         self.protocol_version: str | None = None
         self.outcome: AttemptOutcome | None = None
         self.error_type: str | None = None
@@ -131,13 +136,13 @@ class Attempt:
 
     @property
     def target(self) -> Target:
-        """Where the request goes. A redirect does not change it."""
+        """The target of the request. A redirect does not change it."""
         return self.request.target
 
     # -- while it is under way -----------------------------------------------------------------------------------------
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes one event of the transport."""
+        """Takes one trace event of the transport."""
         self.timeline.trace(name, info)
 
     @guarded(None)
@@ -149,9 +154,10 @@ class Attempt:
         peer: Peer | None = None,
         body: bytes | None = None,
     ) -> None:
-        """Takes what the response says: its status, its headers, the HTTP version and the address it came from.
+        """Records the response: its status and headers, the HTTP version, and the address that it came from.
 
-        `body` is the whole body, decoded, of a response that is in memory.
+        `version` and `peer` are `None` if not known. `body` is the whole decoded body of a response in memory, `None`
+        for an open one. Does not end the attempt. Ignored after its end.
         """
         if self.outcome is not None:
             return
@@ -175,11 +181,11 @@ class Attempt:
             self._judge(self.answer, body, whole=True)
 
     def begin_hop(self) -> None:
-        """Forgets the response: it was a redirect, which is followed. The next hop's response counts."""
+        """Forgets the response, a redirect that is followed: the next hop's response counts."""
         self.status = self.response = self.answer = self.error_headers = self.protocol_version = None
 
     def begin_body(self) -> Reading:
-        """The response has an open body, which the app may read. Returns the reading that records each chunk."""
+        """Makes the reading for the response's body, to which the caller must pass each chunk. After `responded`."""
         answer = self.answer
         reader = answer.body_reader(by_names=self.request.by_names) if answer is not None else StartOfBody(_MAX_ERROR)
         self.reading = Reading(self.timeline.clock, reader)
@@ -193,7 +199,7 @@ class Attempt:
             self._take_error(start)
 
     def _take_error(self, body: bytes | None) -> None:
-        """Takes the error that the API says in a body, if it does."""
+        """Sets `api_error` if `body` is an API's error."""
         if body and len(body) <= _MAX_ERROR:
             error = api_error(body)
             if error.type != OTHER or error.code is not None:
@@ -203,18 +209,21 @@ class Attempt:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended, and will not change any more."""
+        """Whether the attempt has ended, and will not change any more."""
         return self.outcome is not None
 
     @guarded(None)
     def end(self, how: End, at: int | None = None) -> None:
-        """Ends the attempt as `how` says, now or at the time `at`. Ignored after the first end."""
+        """Ends the attempt without an exception, now or at the time `at`. Ignored after the first end. Thread-safe."""
         if self._claim.acquire(blocking=False):
             self._close(how, at)
 
     @guarded(None)
     def fail(self, error: BaseException, at: int | None = None) -> None:
-        """Ends the attempt with what the send, or the reading of the body, raised. Ignored after the first end."""
+        """Ends the attempt because the send, or the reading of the body, raised `error`, now or at the time `at`.
+
+        Ignored after the first end. Thread-safe.
+        """
         if self._claim.acquire(blocking=False):
             self._close(error, at)
 
@@ -236,7 +245,7 @@ class Attempt:
                 if self.outcome is AttemptOutcome.FAILED:
                     self.retry_stop = ending.retry_stop(self)
             finally:
-                # Also after an interrupt above: an end that the recorder does not learn of is missing in every count.
+                # Also after an interrupt above: an end that is not recorded is missing in every count.
                 try:
                     self.recorder.end(self)
                     if self.is_message and (self.reading is not None or self._has_bedrock_tokens):
@@ -247,7 +256,7 @@ class Attempt:
 
     @guarded(None)
     def _recover_response(self) -> None:
-        """Takes the response from the transport's events. `send` returned none, as its body failed within it."""
+        """Records the response from the transport's trace events, if `send` returned none as its body failed."""
         raw, self.timeline.raw_response = self.timeline.parsed_response, None
         if raw is not None:
             version, status, pairs = raw
@@ -277,7 +286,7 @@ class Attempt:
 
     @guarded(None)
     def _tell_usage(self) -> None:
-        """Tells what a stream's events said until its end, or the headers of a whole reply."""
+        """Counts the tokens in a stream's events, or in Bedrock's headers of a reply that is no stream."""
         end = self.reading.end if self.reading is not None else None
         if end is None and not self._has_bedrock_tokens:
             return
@@ -292,14 +301,14 @@ class Attempt:
         return self.response is not None and self.response.bedrock_tokens is not None
 
     def told_usage(self) -> usage.Told | None:
-        """The counter of this attempt's usage, made when it has ended; `None` if no recorder takes usage."""
+        """Returns the counter of this attempt's usage, `None` if no recorder counts it. To be called after the end."""
         if self._told_usage is None:
             sink = self.recorder.usage_sink(self)
             self._told_usage = usage.Told(sink) if sink is not None else None
         return self._told_usage
 
     def take_reply(self, reply: object) -> None:
-        """Takes the usage of the parsed reply, which the app got of this attempt. The call guards it."""
+        """Counts the usage of the parsed reply of this attempt. May raise for a strange reply; the caller guards it."""
         told = self.told_usage() if self.is_message else None
         if told is not None:
             told.tell(usage.of_reply(reply))
@@ -308,27 +317,27 @@ class Attempt:
 
     @property
     def request_id(self) -> str | None:
-        """The id to give to Anthropic's support, `None` where no response with one came."""
+        """The `request-id` of the response, to give to Anthropic's support; `None` without a valid one."""
         return headers.identifier(self.response.request_id) if self.response is not None else None
 
     @property
     def response_id(self) -> str | None:
-        """What an edge or a platform calls the response, where it has no request id; `None` without one."""
+        """The id that an edge or a platform gave a response without a request id; `None` without a valid one."""
         return headers.identifier(self.response.response_id) if self.response is not None else None
 
     @property
     def has_failed_status(self) -> bool:
-        """Whether the SDK fails for its status. Known before the body has ended."""
+        """Whether a response has come whose status is no 2xx, so that the SDK raises. Known before the body ends."""
         return self.status is not None and not is_success(self.status)
 
     @property
     def resend_count(self) -> int:
-        """0 on the first attempt of a call."""
+        """How many attempts of the call came before, 0 on the first one; without a call by the SDK's header."""
         return 0 if self.retry is None else self.retry.number
 
     @property
     def retryable(self) -> bool:
-        """Whether the SDK retries an attempt that ended like this one, as long as it has a retry left."""
+        """Whether the attempt has ended with a failure for which the SDK retries, if it has a retry left."""
         if self.outcome is not AttemptOutcome.FAILED:
             return False
         if self.exception_type is not None:

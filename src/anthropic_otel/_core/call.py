@@ -1,4 +1,4 @@
-"""One invocation of an SDK method: its attempts, the backoff between them, and how it ended for the app.
+"""Follows one invocation of an SDK method: its attempts, the backoff between them, and how it ended for the app.
 
 Rule: a call ends once, when the SDK method has finished *and* every body of its attempts has ended, whichever is last.
 Its outcome is what the SDK method gave the app, not what happened to the attempt that ended last:
@@ -46,12 +46,18 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """The facts of one call. Times are nanoseconds of the clock; `wall` is since the epoch. No method raises.
+    """The facts of one call. Times are in nanoseconds of `clock`; `wall` is its start since the epoch.
 
-    - `operation`, `address`: from the SDK, or of the last attempt; `None` for a call without either.
-    - `attempt_count`: how many attempts have started; `retries`: how many of them followed a failed one.
-    - `cause`, `api_error`, `retry_stop`: those of the attempt that the call failed with; `None` for another call.
-    - `outcome`: `None` until the call has ended; `error_type`: the word of the SDK's own span for its failure.
+    No method raises an error of its own. Attempts and bodies may end in any thread.
+
+    - `invocation`: what the method was called with.
+    - `recorder`: records the call. Set by the runtime when the call begins.
+    - `operation`, `address`: of the last attempt that ended, else of the invocation; `None` if neither has one.
+    - `attempt_count`: how many attempts have started. `retries`: how many of them followed a failed one.
+    - `started`, `duration`: its start, and the time to its end.
+    - `outcome`: how it ended, `None` until then.
+    - `error_type`: the word of the SDK's own span for its failure, `None` if it did not fail.
+    - `cause`, `api_error`, `retry_stop`: those of the attempt that the call failed with, else `None`.
     """
 
     __slots__ = (
@@ -103,14 +109,14 @@ class Call:
         self._sdk_attempts = 0
         self._failed_count = 0
         self._completed: Attempt | None = None
-        """The attempt that was completed last, and that an answer is from if there is one."""
+        """The last attempt that completed. A parsed reply is from it, if there is one."""
         self._last_failed: Attempt | None = None
         self._answer: Attempt | None = None
-        """The attempt that ended last and was answered with less than 400: what a parsed reply is from."""
+        """The attempt that ended last, if its status is below 400. A parsed reply is from it if none completed."""
         self._undecided: list[Attempt] = []
         """Failed attempts that have not been logged yet, because the SDK may still retry. Bodies end in any thread."""
         self._unparsed: list[tuple[Attempt, int]] = []
-        """The attempts whose response is in memory, and since when. The SDK is about to make a reply of one of them."""
+        """The attempts whose response is in memory, and since when. The SDK is about to parse one of them."""
         self._open_bodies: list[Attempt | None] = []
         """The attempts that have not ended, and `None` for each held body. Its `append` and `remove` are atomic."""
         self._method_done = False
@@ -120,18 +126,21 @@ class Call:
 
     @property
     def answered_by(self) -> Attempt | None:
-        """The attempt that a parsed reply is from, while the method runs; `None` for a reply that is from none."""
+        """The last attempt that has completed, which a parsed reply is from; `None` if none has, or after the end."""
         return self._completed
 
     @property
     def has_open_bodies(self) -> bool:
-        """Whether an attempt is under way, or a body is held open."""
+        """Whether an attempt has not ended, or a body is held open by `hold_body`."""
         return bool(self._open_bodies)
 
     # -- its attempts --------------------------------------------------------------------------------------------------
 
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
-        """Begins and returns the next attempt, which is about to be sent. `AttemptSource` says the rest."""
+        """Begins and returns the next attempt, which is about to be sent, with the facts of the invocation.
+
+        As `AttemptSource.begin_attempt`. What is known of earlier failures is reported as followed by this attempt.
+        """
         if self._unparsed:
             self.parsed()
         started = self._clock.now()
@@ -181,7 +190,10 @@ class Call:
         return Retry(self.attempt_count, delay, failed.error_type, source)
 
     def _failing(self) -> Attempt | None:
-        """An attempt that has failed by its status, though its body is open still: a middleware may send another."""
+        """Returns an attempt with a failed status whose body is still open, `None` without one.
+
+        A middleware may send another attempt before it closes that body.
+        """
         return next((one for one in self._open_bodies if one is not None and one.has_failed_status), None)
 
     def _source_of_backoff(self, failed: Attempt) -> RetrySource:
@@ -196,16 +208,16 @@ class Call:
         """Does nothing: the SDK may send again."""
 
     def received_whole(self, attempt: Attempt) -> None:
-        """Ends the attempt when it is known whether the SDK can make a reply of the body, as of now."""
+        """Ends the attempt with its end time now: at once, or in `parsed` if the SDK still has to parse the body."""
         if attempt.answer is None or not attempt.answer.is_to_be_parsed or self._method_done:
             attempt.end(End.READ)
         else:
             self._unparsed.append((attempt, self._clock.now()))
 
     def parsed(self, how: End = End.READ) -> None:
-        """Ends the attempts whose response is in memory.
+        """Ends the attempts that wait for the SDK to parse their body, at the time when they were received.
 
-        `how` is `End.UNPARSED` if the SDK could not make a reply of it. Of several it is not known of which.
+        `how` is `End.UNPARSED` if the SDK could not parse it. If several wait, it is not known which, and all are read.
         """
         if len(self._unparsed) > 1:
             how = End.READ
@@ -218,7 +230,7 @@ class Call:
             attempt.end(how, received)
 
     def _attempt_ended(self, attempt: Attempt) -> None:
-        """An attempt of this call has ended, in any thread. Called within the guard of its end."""
+        """Called when an attempt of this call has ended, in any thread, within the guard of `Attempt.end`."""
         failed = attempt.outcome is AttemptOutcome.FAILED
         if failed:
             self._undecided.append(attempt)
@@ -245,7 +257,7 @@ class Call:
     # -- its bodies ----------------------------------------------------------------------------------------------------
 
     def hold_body(self) -> HeldBody:
-        """Keeps the call open until the body that is returned has ended: one that no attempt of the call has."""
+        """Keeps the call open for a body that is no attempt's. Returns that body: the caller must end it."""
         self._open_bodies.append(None)
         return HeldBody(functools.partial(self._body_ended, None))
 
@@ -261,10 +273,10 @@ class Call:
 
     @guarded(None)
     def method_returned(self, result: object, body: Attempt | HeldBody | None) -> None:
-        """The SDK method has returned `result`. Called in the app's context.
+        """Records that the SDK method has returned `result`. To be called once, in the app's context.
 
-        `body` is the attempt, or the held body, whose body `result` gives to the app; `None` for a result that is in
-        memory.
+        `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory, whose
+        usage is counted. The call ends now if no body is open.
         """
         self._returned = body
         try:
@@ -275,7 +287,10 @@ class Call:
 
     @guarded(None)
     def method_raised(self, error: BaseException) -> None:
-        """The SDK method has raised `error`. Called in the app's context."""
+        """Records that the SDK method has raised `error`. To be called once, in the app's context.
+
+        The call ends now if no body is open.
+        """
         self._raised = CallOutcome.FAILED if isinstance(error, Exception) else CallOutcome.CANCELLED
         try:
             if self._unparsed:
@@ -305,7 +320,7 @@ class Call:
             failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
             if failed:
                 self._take_failure(self._returned if isinstance(self._returned, Attempt) else self._last_failed)
-            # So that whoever keeps the call does not keep its attempts alive.
+            # So that an object that keeps the call does not keep its attempts alive.
             self._answer = self._returned = self._last_failed = self._completed = None
             if self._undecided:
                 self._decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
@@ -333,14 +348,14 @@ class Call:
         return _OUTCOMES.get(outcome, CallOutcome.FAILED) if outcome is not None else CallOutcome.FAILED
 
     def _spoiled_answer(self) -> Attempt | None:
-        """The attempt that a parsed reply is from, if what it was answered was no answer."""
+        """Returns the attempt of a parsed reply if its 2xx was no answer to the operation, else `None`."""
         answer = self._answer
         # Not if another attempt was answered: the reply may be of that one. And not a stream, which was not returned.
         spoiled = answer is not None and answer.error_type == UNEXPECTED_CONTENT and answer.reading is None
         return answer if spoiled and self._completed is None else None
 
     def _has_recovered(self) -> bool:
-        """Whether a failed attempt came before the one that the answer is from, or before an answer without one."""
+        """Returns whether an attempt failed before the answering one was sent; if none answered, whether any failed."""
         answered = self._returned if isinstance(self._returned, Attempt) else self._completed
         return answered.after_failure if answered is not None else self._failed_count > 0
 

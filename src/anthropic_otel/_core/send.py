@@ -1,10 +1,11 @@
-"""One `send` of an HTTP client: its attempts, one after the other.
+"""Follows one `send` of an HTTP client through its attempts, one after the other.
 
 Usually there is one. A transport below the client may send again by itself: a retry, a failover. The transport's events
 show each request. It is another attempt if the request before raised, or got a status of 400 or more other than 401 and
 407. It is a further hop of the same attempt if it follows a redirect or a demand for credentials.
 
-Rule: the core begins and ends attempts here; an adapter only tells what it sees. Nothing is called here that may raise.
+Rule: the core begins and ends attempts here; an adapter only reports what it sees. Nothing that is called here may
+raise.
 """
 
 from __future__ import annotations
@@ -24,23 +25,29 @@ from anthropic_otel._core.timeline import starts_request
 
 
 class AttemptSource(Protocol):
-    """What the attempts of a send belong to: a call, or nothing (`LoneAttempts`)."""
+    """Begins the attempts of a send: a call, or for a send without a call `LoneAttempts`."""
 
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
-        """Begins and returns the next attempt. `by_transport` is whether a transport below the client sent again."""
+        """Begins and returns the next attempt. `by_transport` is whether a transport below the client sent again.
+
+        Raises only what interrupts it, such as a `KeyboardInterrupt`; the attempt has ended then.
+        """
         ...
 
     def send_finished(self) -> None:
-        """The send has returned or raised: no transport sends again."""
+        """To be called when the send has returned or raised: no transport sends again."""
         ...
 
     def received_whole(self, attempt: Attempt) -> None:
-        """The response to `attempt` is in memory, with its whole body. Ends the attempt, now or a little later."""
+        """Ends an attempt whose response is in memory with its whole body, now or when the SDK has parsed the body."""
         ...
 
 
 class Send:
-    """One `send`. `attempt` is the attempt that is under way, or the last one. No method raises."""
+    """One `send` of an HTTP client. Begins the first attempt when it is made. No method raises.
+
+    `attempt` is the attempt that is under way, or the last one.
+    """
 
     __slots__ = ("_source", "attempt")
 
@@ -49,7 +56,7 @@ class Send:
         self.attempt = source.begin_attempt(request)
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes one event of the transport."""
+        """Takes one trace event of the transport. After a failure, the start of a request begins another attempt."""
         # Guarded in place: an attempt has some fourteen events.
         try:
             if self.attempt.timeline.failed_at is not None and starts_request(name):
@@ -59,7 +66,7 @@ class Send:
             report("Send.trace", error)
 
     async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
-        """`trace` for the asynchronous transports, which take nothing but a coroutine."""
+        """Does the same as `trace`, as a coroutine function, which asynchronous transports need."""
         self.trace(name, info)
 
     def _send_again(self) -> None:
@@ -82,7 +89,7 @@ class Send:
         peer: tuple[str, int] | None = None,
         body: bytes | None = None,
     ) -> Attempt:
-        """The send has returned a response. Returns its attempt, whose body the adapter ends.
+        """Records the response that the send has returned. Returns the attempt, which the adapter must end.
 
         The arguments are those of `Attempt.responded`.
         """
@@ -93,38 +100,38 @@ class Send:
         return attempt
 
     def received_whole(self) -> None:
-        """The response that the send has returned is in memory, with its whole body."""
+        """Ends the attempt, now or when the SDK has parsed the body. For a response in memory with its whole body."""
         self._source.received_whole(self.attempt)
 
     def went_through(self, proxy: str | None) -> None:
-        """The request went through `proxy`, host and port, or `None`: not through that of its first hop."""
+        """Corrects the attempt's proxy to that of the last hop of a redirect: `host:port`, or `None` for none."""
         attempt = self.attempt
         attempt.request = attempt.request._replace(proxy=proxy)
 
     def failed(self, error: BaseException) -> None:
-        """The send has raised."""
+        """Ends the attempt because the send has raised `error`."""
         attempt = self.attempt
         attempt.recorder.send_finished(_headers_seen_by_transport(attempt))
         attempt.fail(error)
         self._source.send_finished()
 
     def lost(self) -> None:
-        """The request was garbage-collected, and how the send ended was not seen."""
+        """Ends the attempt because its request was garbage-collected, and the end of the send was not seen."""
         self.attempt.end(End.LOST)
         self._source.send_finished()
 
 
 @guarded(None)
 def _headers_seen_by_transport(attempt: Attempt) -> RawHeaders | None:
-    """The headers of a response that only the transport has seen, as its body failed within the send."""
+    """Returns the headers of a response that the transport has received and the send has not returned, else `None`."""
     response = attempt.timeline.parsed_response
     return by_name(response[2]) if response is not None else None
 
 
 class LoneAttempts:
-    """The attempts of a send that belongs to no call.
+    """The `AttemptSource` of one send that belongs to no call.
 
-    `resend_count` is what the first request says of itself: 0, or the number of the retry.
+    `resend_count` is the retry number in the header of the first request, 0 for no retry.
     """
 
     __slots__ = ("_clock", "_failed", "_recorder", "_resend_count", "_send_finished")

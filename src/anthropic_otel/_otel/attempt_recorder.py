@@ -1,4 +1,4 @@
-"""One attempt in OpenTelemetry: its span, its metrics, and its log record if it fails."""
+"""Records one attempt by OpenTelemetry: its span, its metrics, and its log record if it fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class OtelAttemptRecorder(InTrace):
-    """Records one attempt: its span, its metrics, and its log record if it fails."""
+    """The `AttemptRecorder` of OpenTelemetry. Starts the span and makes it current when it is made.
+
+    `call` is the recorder of the attempt's call, `None` without a call. `span` is current until `send_finished`.
+    """
 
     __slots__ = ("_counts_tokens", "_measures", "_model", "_outer", "_owns_span", "_recorder", "_token", "headers")
 

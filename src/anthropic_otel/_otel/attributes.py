@@ -1,8 +1,8 @@
-"""The attributes of metrics: few, bounded, and each set built once.
+"""Limits the cardinality of the metrics' attributes, and builds each attribute set once.
 
 Rule: whatever models, hosts, paths and statuses a process meets, one metric never has more than `MAX_SETS` + the number
-of closed-list combinations of attribute sets, which is below the OpenTelemetry SDK's limit of 2,000. What is beyond a
-cap is `_OTHER`. No text of the app's or a server's is kept that is longer than `MAX_LENGTH`.
+of closed-list combinations of attribute sets, which is below the OpenTelemetry SDK's limit of 2,000. A value beyond a
+limit is `_OTHER`. No text of the app or of a server is kept that is longer than `MAX_LENGTH`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_CODES: Final = 30
 MAX_SETS: Final = 1_000
 MAX_LENGTH: Final = 128
 _RESOURCES: Final = ("arn:", "projects/", "publishers/", "accounts/", "subscriptions/")
-"""The beginnings of those model names that say whose the model is."""
+"""The beginnings of model names that contain an account: an ARN or a resource path."""
 
 AttributeValue = str | int
 Attributes = dict[str, AttributeValue]
@@ -26,7 +26,10 @@ Values = tuple[AttributeValue | None, ...]
 
 
 class Capped:
-    """Lets the first `most` distinct values through; every other one is `_OTHER`."""
+    """A cardinality limit. Called with a value, it returns one of the first `most` distinct values unchanged.
+
+    Any other value, and one that is too long or not printable, is `_OTHER`.
+    """
 
     __slots__ = ("_most", "_values")
 
@@ -48,10 +51,10 @@ class Capped:
 
 
 class Names:
-    """Lets `most` distinct names through; every other one is `_OTHER`.
+    """A cardinality limit for names of models or hosts: returns `most` distinct names unchanged, else `_OTHER`.
 
-    At most half of them are names that no request has got a 2xx for. So the names that an app has mistyped cannot crowd
-    out those that exist, and some of them are still told apart.
+    At most half of them are names without a 2xx. So names that an app has mistyped cannot use up the limit, and some of
+    them are still recorded.
     """
 
     __slots__ = ("_answered", "_most", "_unanswered")
@@ -62,7 +65,10 @@ class Names:
         self._unanswered: set[str] = set()
 
     def __call__(self, name: str, *, answered: bool = False) -> str:
-        """The label of `name`. `answered` is whether the request that has it got a 2xx; before that it is `False`."""
+        """Returns `name` or `_OTHER`. `answered` is whether the request with it got a 2xx, `False` if not known yet.
+
+        A name that is too long or not printable is `_OTHER`.
+        """
         if len(name) > MAX_LENGTH:
             return OTHER
         if name in self._answered or (not answered and name in self._unanswered):
@@ -83,7 +89,7 @@ class Names:
 
 
 def last_part(model: str) -> str:
-    """The last part of a model's ARN or resource path, which has an account's id in it; another name as it is."""
+    """Returns the last part of a model's ARN or resource path, without the account in it; any other name unchanged."""
     path = model[: 2 * MAX_LENGTH].lstrip("/")
     if not path.startswith(_RESOURCES):
         return model
@@ -91,7 +97,7 @@ def last_part(model: str) -> str:
 
 
 class AttributeSets:
-    """The attribute sets of one metric, each a dictionary that is built once."""
+    """A cache of one metric's attribute sets. `names` are the metric's attributes, `most` how many sets are kept."""
 
     __slots__ = ("_most", "_names", "_sets")
 
@@ -101,7 +107,10 @@ class AttributeSets:
         self._sets: dict[Values, Attributes] = {}
 
     def of(self, values: Values) -> Attributes:
-        """The set of the bounded `values`, in the order of the names; `None` leaves one out."""
+        """Returns the attributes with these values, which are in the order of the names; `None` leaves one out.
+
+        Address and model are `_OTHER` in a set that would exceed `most`. The dictionary is shared: not to be changed.
+        """
         found = self._sets.get(values)
         return found if found is not None else self._add(values)
 

@@ -1,4 +1,4 @@
-"""One call in OpenTelemetry: whose span it has, what its attempts are children of, and its metrics."""
+"""Records one call by OpenTelemetry: finds or makes its span, of which its attempts are children, and measures it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 class OtelCallRecorder(InTrace):
-    """Records one call: its metrics, and its span unless the SDK or another instrumentation makes one."""
+    """The `CallRecorder` of OpenTelemetry. Starts the span, unless the SDK or another instrumentation makes one.
+
+    - `makes_spans`: whether the attempts of the call have spans.
+    - `counts_tokens`: whether the tokens of the attempts are counted.
+    - `tracer`: the tracer for the spans of the call and its attempts.
+    """
 
     __slots__ = (
         "_attached",
@@ -49,13 +54,12 @@ class OtelCallRecorder(InTrace):
         self.parent = NOTHING
         self.span = self.span_context = None
         self._call_span: Span | None = None
-        """The call's span, if it is ours to end."""
+        """The call's span if we made it, and so must end it."""
         self._token: Any = None
         self._attached: Context | None = None
         self.makes_spans = True
         self.counts_tokens = recorder.counts_tokens
         self.tracer: Tracer = recorder.tracer
-        """What makes the spans of the call and its attempts."""
         self._enter()
 
     @guarded(None)
@@ -83,7 +87,10 @@ class OtelCallRecorder(InTrace):
         return OtelAttemptRecorder(self._recorder, attempt, self)
 
     def outer(self) -> Context:
-        """The context that an attempt of this call starts in, with the call's span in it."""
+        """Returns the context whose span is the parent of an attempt that is about to start: the call's span, if any.
+
+        At the first attempt it looks for the span that the SDK or another instrumentation has made.
+        """
         if self._method_done:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
             return self.context()
@@ -97,8 +104,10 @@ class OtelCallRecorder(InTrace):
 
     @property
     def dropped_span(self) -> Span | None:
-        """The call's span if the app's sampler has dropped it. Its attempts are dropped too. Asked for each of them,
-        a sampler that does not go by the trace id would keep more traces than without this library.
+        """The call's span if the app's sampler has dropped it, else `None`. An attempt then has no span of its own.
+
+        If it were asked for each attempt, a sampler that does not decide by the trace id would keep more traces than
+        without this library.
         """
         span, ids = self.span, self.span_context
         # In this order: a span that records, as most do, is asked one thing.
@@ -111,10 +120,11 @@ class OtelCallRecorder(InTrace):
         return span if own is (self.invocation.sdk_tracer_provider or trace.get_tracer_provider()) else None
 
     def _find_span(self, current: Context) -> None:
-        """Looks for the call's span, which the SDK or another instrumentation has made since the call began.
+        """Sets `span` to the call span that the SDK or another instrumentation has made since the call began.
 
-        If the SDK has no tracer provider to make it by, it starts the span. A span is new if its ids are: a tracer that
-        makes no spans puts the parent's ids into an object of its own.
+        If the SDK was expected to make one and has only a no-op provider, our own is started. If its sampler has
+        dropped the span without a trace, `makes_spans` becomes `False`. A span is new if its ids are: a no-op tracer
+        makes a new span object with the parent's ids.
         """
         found = trace.get_current_span(current)
         span_context = found.get_span_context()
@@ -126,10 +136,9 @@ class OtelCallRecorder(InTrace):
             if invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
                 self._recorder.warn_of_two_providers(invocation.sdk_tracer_provider or trace.get_tracer_provider())
         elif providers.is_noop_tracer_provider(invocation.sdk_tracer_provider):
-            # The SDK was expected to make it, but has nothing to make it by.
             self._start_span(current)
         elif current is self._attached:
-            # The app's sampler has dropped it, and no propagator asks for its ids. It would be asked again for ours.
+            # The app's sampler has dropped it. A span of ours would ask the sampler again.
             self.makes_spans = False
 
     @guarded(None)

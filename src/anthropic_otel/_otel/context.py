@@ -1,4 +1,4 @@
-"""What is current while the library's spans are: attached once, detached once, never in another context.
+"""Makes the contexts in which the library's spans are current, and detaches them in the context they were attached in.
 
 Rule: OpenTelemetry's `attach` and our `detach` are called in pairs in the same function of the app's path. Where a
 coroutine is closed in another context than it ran in, `detach` does nothing: nothing of ours is attached there.
@@ -22,20 +22,23 @@ _SUPPRESS_ALL: Final = (
 )
 
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
-"""The key of the current span."""
+"""The context key under which OpenTelemetry keeps the current span."""
 
 SUPPRESSED_BY_US: Final = "anthropic_otel"
-"""The value under which we suppress the instrumentation of the HTTP client, to know our own suppression again."""
+"""The context value by which we suppress instrumentation of the HTTP client, so that `suppressed` can recognize it."""
 
 
 @guarded(Context())
 def current() -> Context:
-    """The current context, an empty one where OpenTelemetry cannot tell."""
+    """Returns the current OpenTelemetry context, an empty one if OpenTelemetry raises."""
     return otel_context.get_current()
 
 
 def suppressed(current: Context) -> bool:
-    """Whether somebody upstream asks for no instrumentation, of everything or of HTTP clients."""
+    """Returns whether another library suppresses instrumentation in this context, of everything or of HTTP clients.
+
+    Our own suppression does not count.
+    """
     if not current:
         return False
     value = current.get(_SUPPRESS_HTTP)
@@ -45,7 +48,7 @@ def suppressed(current: Context) -> bool:
 
 
 def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
-    """`parent` with `span` as its current one."""
+    """Returns a copy of `parent` in which `span` is current; `suppress_http` also suppresses HTTP instrumentation."""
     # OpenTelemetry's own functions make four more calls and two more copies.
     if suppress_http:
         return Context({**parent, _SPAN: span, _SUPPRESS_HTTP: SUPPRESSED_BY_US})
@@ -53,11 +56,10 @@ def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
 
 
 def detach(token: Any, before: Context) -> None:
-    """Makes `before` current again, the context that was current when `attach` returned `token`.
+    """Undoes the `attach` that returned `token`, and so makes `before` current again.
 
-    `opentelemetry.context.detach` is not used for a token of its own contextvars: it logs an error, with a traceback,
-    for a token of another context, which is no error of the app's. Where the context is kept by something else, as by
-    ddtrace, `detach` may do nothing: then what was there is attached again.
+    Does nothing, and logs nothing, if `token` is of another execution context, where OpenTelemetry's `detach` would log
+    an error. If the context runtime's own `detach` does nothing, as ddtrace's, `before` is attached instead.
     """
     try:
         reset = token.var.reset
@@ -78,9 +80,13 @@ NO_EXEMPLAR: Final = Context({"anthropic_otel": True})
 
 
 class InTrace:
-    """A call or an attempt in its trace: the app's context that it began in, and its span, if it has one.
+    """The base of the recorders of a call and an attempt: its place in the trace.
 
-    The context that has the span in it is made where it is needed and not kept: an open stream would hold two of them.
+    - `parent`: the app's context in which it began.
+    - `span`: its span, or the span of the call that an attempt belongs to; `None` without one.
+    - `span_context`: that of `span`, `None` without one.
+
+    The context with the span is made when it is needed and not kept: an open stream would hold two of them.
     """
 
     __slots__ = ("parent", "span", "span_context")
@@ -90,12 +96,15 @@ class InTrace:
     span_context: SpanContext | None
 
     def context(self) -> Context:
-        """The app's context with the span of this call or attempt in it."""
+        """Returns `parent` with `span` as the current one; `parent` itself without a span."""
         return self.parent if self.span is None else with_span(self.span, self.parent, suppress_http=False)
 
     @guarded(NO_EXEMPLAR)
     def exemplar(self) -> Context:
-        """A context with nothing but the span that an exemplar points to: its own, else the app's around it."""
+        """Returns a context for a measurement's exemplar, with nothing but the ids of `span`, else of the app's span.
+
+        `NO_EXEMPLAR` if that span is not sampled.
+        """
         ids = self.span_context
         if ids is None:
             ids = trace.get_current_span(self.parent).get_span_context()

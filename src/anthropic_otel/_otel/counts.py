@@ -1,4 +1,4 @@
-"""Counts that are kept here and read when OpenTelemetry collects: an observable counter.
+"""Implements counts that are kept here and reported when OpenTelemetry collects, by an observable counter.
 
 Rule: counting takes no lock and makes no measurement, which saves 76,000 instructions of the 1.0 million that the
 library adds to a create.
@@ -17,7 +17,7 @@ from anthropic_otel._otel.attributes import MAX_SETS, AttributeSets, AttributeVa
 
 
 class Count:
-    """How often something has happened. Any thread counts, one at a time reads."""
+    """A counter without a lock. Any thread may `add`; only one at a time may `read`."""
 
     __slots__ = ("_next", "_reads")
 
@@ -31,14 +31,15 @@ class Count:
         next(self._next)
 
     def read(self) -> int:
-        """How far it has come. A read counts as well, and is taken off again."""
+        """Returns how often `add` was called."""
+        # Only `next` reads the counter, and advances it too, so the reads are subtracted.
         reached = next(self._next) - self._reads
         self._reads += 1
         return reached
 
 
 class Counts:
-    """How often what happened, by the bounded values of a metric's attributes."""
+    """The counts of one metric by the values of its attributes. `sets` makes the attribute sets."""
 
     __slots__ = ("_by_set", "_by_values", "_sets")
 
@@ -48,18 +49,18 @@ class Counts:
         self._by_set: dict[tuple[tuple[str, AttributeValue], ...], Count] = {}
 
     def add(self, values: Values) -> None:
-        """Counts one more, in any thread."""
+        """Adds 1 to the count for these attribute values, which are within their cardinality limits. Thread-safe."""
         (self._by_values.get(values) or self._begin(values)).add()
 
     def _begin(self, values: Values) -> Count:
-        # `setdefault` is atomic: whoever comes second gets the count of the first.
+        # `setdefault` is atomic: a second thread gets the count of the first.
         count = self._by_set.setdefault(tuple(self._sets.of(values).items()), Count())
         if len(self._by_values) < MAX_SETS:
             self._by_values[values] = count
         return count
 
     def observe(self, _: CallbackOptions) -> Iterator[Observation]:
-        """What has been counted so far, for a reader that collects. Never raises."""
+        """Yields the total of each attribute set: the callback of an observable counter. Never raises."""
         try:
             yield from [Observation(count.read(), dict(pairs)) for pairs, count in list(self._by_set.items())]
         except Exception as error:

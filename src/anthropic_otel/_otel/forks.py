@@ -3,7 +3,7 @@
 Rule: a thread that measures has an entry in a dictionary, which takes no lock; a fork waits until there is none.
 
 The OpenTelemetry SDK has a lock per attribute set of a metric. If another thread holds one at the fork, the lock stays
-locked in the child, which has not that thread, and the first measurement there waits for it.
+locked in the child, which does not have that thread, and the first measurement there waits for it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _PATIENCE: Final = 0.1
 """The seconds that a fork waits at most. A measurement takes some 20 µs."""
 
 measuring: Final[dict[int, None]] = {}
-"""The threads with a measurement under way, by their ids: to set and to pop an entry is atomic.
+"""The ids of the threads that are measuring now, as keys: to set and to pop one is atomic.
 
-By thread, so that an entry that an interrupt has left behind is gone with the thread's next measurement.
+An entry that an interrupt has left behind is removed by the same thread's next measurement.
 """
 
 

@@ -1,4 +1,4 @@
-"""Exports what is left when the interpreter exits, and gives up early if no collector accepts it.
+"""Exports remaining telemetry when the interpreter exits, and gives up early if no collector accepts it.
 
 The OpenTelemetry SDK's providers retry at exit until each signal's timeout has passed, 10 s by default. Without a
 collector a script of one second would take twelve and more to end.
@@ -29,15 +29,19 @@ Signal = Literal["traces", "metrics"]
 
 
 def flush_at_exit(provider: Any, exporter: Any, signal: Signal) -> None:
-    """Shuts `provider` down when the interpreter exits, for as long as this module's rule allows.
+    """Arranges that `provider` is shut down, and so flushed, when the interpreter exits, within this module's limits.
 
-    `exporter` is the provider's. The provider's own handler at exit must be off.
+    `exporter` is the provider's. The provider must have been made with `shutdown_on_exit=False`. Replaces
+    `provider.shutdown` and `exporter.export` on these objects, and starts a daemon thread.
     """
     Leaving(provider, exporter, patience_of(signal)).register()
 
 
 def patience_of(signal: Signal) -> float:
-    """The seconds without a successful export after which the exit gives up on a signal."""
+    """Returns the seconds without a successful export after which the exit gives up on a signal.
+
+    From `OTEL_EXPORTER_OTLP_TIMEOUT` or the signal's own variable; `PATIENCE` if neither is set, or one is no number.
+    """
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_TIMEOUT")
     try:
         # In seconds, as OpenTelemetry's Python exporters read it.
@@ -47,7 +51,10 @@ def patience_of(signal: Signal) -> float:
 
 
 class Leaving:
-    """The exit of one provider. Its thread is started now: an interpreter that exits starts none."""
+    """Shuts one provider down at exit, in a thread of its own: it is started early, as an exiting interpreter cannot.
+
+    Replaces `provider.shutdown` and `exporter.export` when it is made. `patience` is in seconds.
+    """
 
     def __init__(self, provider: Any, exporter: Any, patience: float) -> None:
         self._exporter: Final = exporter
@@ -62,7 +69,7 @@ class Leaving:
         exporter.export = self._export_noted
 
     def register(self) -> None:
-        """Waits for the exit of the interpreter."""
+        """Starts the thread, and has `begin` and `finish` called when the interpreter exits."""
         self._thread.start()
         if not _leaving:
             atexit.register(_leave)
@@ -75,7 +82,7 @@ class Leaving:
         return result
 
     def _shut_down_by_app(self, *args: Any, **kwargs: Any) -> None:
-        """The provider's `shutdown`, which is done once: by the app or at exit."""
+        """Replaces the provider's `shutdown`: calls it, and keeps the exit from doing so again."""
         self._left.set()
         self._leave.set()
         self._shutdown(*args, **kwargs)
@@ -93,21 +100,26 @@ class Leaving:
             self._left.set()
 
     def begin(self) -> None:
-        """Begins to export what is left, unless the app has shut the provider down."""
+        """Begins to shut the provider down in its thread, unless the app has done so. Does not wait.
+
+        Without a live thread, as in a forked child, a new one is started; if that fails, it is done at once.
+        """
         if self._left.is_set():
             return
         self._progressed = time.monotonic()
         if self._thread.is_alive():
             self._leave.set()
             return
-        # The child of a fork has not its parent's threads.
         try:
             threading.Thread(target=self._shut_down, daemon=True).start()
         except RuntimeError:
             self._shut_down()
 
     def finish(self, deadline: float) -> bool:
-        """Waits until everything is exported, or the time is up. Returns whether everything was exported."""
+        """Waits until the provider is shut down, and returns `True`; or gives up, and returns `False`.
+
+        It gives up after `patience` seconds without a successful export, or at `deadline`, a time of `time.monotonic`.
+        """
         while not self._left.is_set():
             rest = min(self._progressed + self._patience, deadline) - time.monotonic()
             if rest <= 0:
@@ -128,7 +140,7 @@ _leaving: Final[list[Leaving]] = []
 
 @guarded(None)
 def _leave() -> None:
-    """Shuts down every provider at once, and waits for all of them."""
+    """Shuts down every provider, all at the same time, and waits for them. Warns if one was given up."""
     deadline = time.monotonic() + MAX_WAIT
     for each in _leaving:
         each.begin()

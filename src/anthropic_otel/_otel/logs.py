@@ -1,7 +1,7 @@
-"""One log record per failed attempt.
+"""Logs one record per failed attempt.
 
-Rule: a record says no more than the attempt's span does, under the same names, and only the request id and the
-fixed words of the schema are in its text. The library installs no handler but a `NullHandler`.
+Rule: a record has no more facts than the attempt's span, under the same names. Its message has only fixed words of the
+schema, ids, and the operation, host, port, proxy and times. The library installs no handler but a `NullHandler`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log.addHandler(logging.NullHandler())
 
 
 def has_handler() -> bool:
-    """Whether a record of ours comes to a handler that does something with it."""
+    """Returns whether the logger of attempts has a handler that is no `NullHandler`, its own or of a parent."""
     logger: logging.Logger | None = log
     while logger is not None:
         if any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers):
@@ -30,7 +30,7 @@ def has_handler() -> bool:
 
 
 def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-    """Logs a failed attempt: WARNING when the call fails with it, else INFO.
+    """Logs a failed attempt: as WARNING if the call failed with it, else as INFO. The fields are in `extra`.
 
     `waited` is the backoff before the next attempt in nanoseconds, `None` if none followed.
     """
@@ -40,7 +40,7 @@ def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) ->
 
 
 def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
-    """What a person needs without a collector, in one line."""
+    """Returns the message of the record: one line with what a person needs to know without a collector."""
     number = attempt.resend_count + 1
     of = f" of {number + attempt.retries_left}" if attempt.retries_left is not None else ""
     seconds = attempt.duration / _SECOND
@@ -59,13 +59,13 @@ def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
 
 
 def _word(attempt: Attempt) -> str | None:
-    """The word that leads to the page on what failed the attempt. A code of the API's says more than the status."""
+    """Returns the argument for `anthropic-otel why`: the API's error code if that has a page, else the error type."""
     code = attempt.api_error.code if attempt.api_error is not None else None
     return code if code in CODES_WITH_A_PAGE else attempt.error_type
 
 
 def _error(attempt: Attempt) -> str:
-    """The error type, with the errno and the phase, or the API's error type and code, in parentheses."""
+    """Returns the error type, with the errno and phase, or the API's error type and code, in parentheses."""
     beside: list[str] = []
     if attempt.cause is not None:
         beside += [word for word in (attempt.cause.errno, f"phase {attempt.timeline.phase.value}") if word]

@@ -1,7 +1,7 @@
-"""Attempts and calls as metrics.
+"""Measures attempts and calls.
 
 Rule: a measurement has the attributes that its definition in `semconv` lists, in that order, and no others. Spans
-may be sampled, metrics never are: whatever ends is counted, with its span for the exemplar.
+may be sampled, metrics never are: everything that ends is counted, with its span for the exemplar.
 """
 
 from __future__ import annotations
@@ -46,16 +46,19 @@ _SECOND: Final = 1e9
 
 
 class Metrics:
-    """Everything that is measured. No method raises, and an instrument that fails does not cost the others."""
+    """All instruments of one meter provider, and what is measured with them. Thread-safe. No method raises.
+
+    An instrument that fails does not keep the others from measuring.
+    """
 
     def __init__(self, meter: Meter, provider: MeterProvider) -> None:
-        # Kept here, with the instruments: nobody else refers to those of Logfire, which are proxies.
+        # Kept here, with the instruments: Logfire's are proxies, to which nothing else refers.
         self._meter: Final = meter
         self._set: bool = not providers.is_unset(provider)
         self._model: Final = Names(MAX_MODELS)
         self._address: Final = Names(MAX_ADDRESSES)
         self._targets: dict[tuple[str | None, str | None, str | None], tuple[str, str, str | None]] = {}
-        """The targets whose labels stay, by what they are made of."""
+        """A cache: the first three attribute values by operation, address and model, for those that cannot change."""
         self._status: Final = Capped(MAX_STATUSES)
         self._statuses: dict[int | None, tuple[int | None, str | None]] = {}
         self._code: Final = Capped(MAX_CODES)
@@ -80,7 +83,10 @@ class Metrics:
 
     @guarded(None)
     def attempt_started(self, attempt: Attempt, exemplar: Callable[[], Context]) -> None:
-        """Counts an attempt that is about to be sent, and measures the backoff that ended with it."""
+        """Counts an attempt that is about to be sent, and measures the backoff before it, if there was one.
+
+        `exemplar` returns the context for the backoff's exemplar, and is only called if there is one.
+        """
         target = self._target(attempt.operation, attempt.request.target.address, attempt.model)
         self._started.add(target)
         retry = attempt.retry
@@ -90,7 +96,7 @@ class Metrics:
             self._delay.record(retry.delay / _SECOND, values, exemplar())
 
     def attempt_ended(self, attempt: Attempt, exemplar: Context) -> None:
-        """Measures an attempt that has ended, and was counted when it started."""
+        """Measures an attempt that has ended and was passed to `attempt_started`. `exemplar` has its span."""
         status, cause, outcome = attempt.status, attempt.cause, attempt.outcome
         answered = status is not None and 200 <= status < 300
         target = self._target(attempt.operation, attempt.request.target.address, attempt.model, answered=answered)
@@ -111,7 +117,7 @@ class Metrics:
                 self._first_chunk.record((reading.first_chunk - attempt.started) / _SECOND, target, exemplar)
 
     def call_ended(self, call: Call, exemplar: Context) -> None:
-        """Measures a call that has ended."""
+        """Measures a call that has ended. `exemplar` has its span."""
         error = call.api_error
         values = (
             *self._target(call.operation, call.address, call.invocation.model),
@@ -125,21 +131,21 @@ class Metrics:
             self._retries.record(call.retries, values[:4], exemplar)
 
     def response_received(self, model: str | None, headers: RawHeaders) -> None:
-        """Keeps what a response tells of rate limits."""
+        """Queues the rate limits in a response's headers, if there are any. `model` is that of its request."""
         names = rate_limit_names(headers)
         if names:
             self._rate_limits.told(model, headers, names)
 
     @guarded(None)
     def usage_sink(self, attempt: Attempt) -> Sink | None:
-        """What counts the tokens of an attempt that has ended."""
+        """Returns a function that counts the tokens of an attempt which has ended; `None` without a meter provider."""
         return self._tokens.sink(attempt) if self.measures() else None
 
     def measures(self) -> bool:
-        """Whether a provider has been set by now. Until then nothing is measured, so nothing may be counted.
+        """Returns whether a meter provider has been set by now.
 
-        Asked when a call or an attempt starts. What began before the provider was set is in no metric: its end alone
-        would be one more than have started.
+        To be asked when a call or an attempt starts: what starts before there is a provider must not be measured at its
+        end either, or more would end than have started.
         """
         if not self._set:
             self._look_for_provider()
@@ -154,7 +160,10 @@ class Metrics:
     def _target(
         self, operation: str | None, address: str | None, model: str | None, *, answered: bool = False
     ) -> tuple[str, str, str | None]:
-        """The values of the attributes that every metric begins with."""
+        """Returns the values of operation, address and model, within their cardinality limits.
+
+        `answered` is whether the attempt got a 2xx.
+        """
         facts = (operation, address, model)
         found = self._targets.get(facts)
         if found is not None:
@@ -164,17 +173,23 @@ class Metrics:
             self._address(address, answered=answered) if address else semconv.OTHER,
             self.model_label(model, answered=answered),
         )
-        # The label of a name that was answered for stays.
+        # The value of a name that got a 2xx does not change any more.
         if answered and target[1] == address and target[2] != semconv.OTHER and len(self._targets) < MAX_SETS:
             self._targets[facts] = target
         return target
 
     def model_label(self, model: str | None, *, answered: bool = False) -> str | None:
-        """What a metric says of a model, `None` where it is unknown."""
+        """Returns the attribute value of a model, within its cardinality limit; `None` for no model.
+
+        Without the account that an ARN or a resource path has. `answered` is whether a request for the model got a 2xx.
+        """
         return self._model(last_part(model), answered=answered) if model else None
 
     def _status_labels(self, status: int | None) -> tuple[int | None, str | None]:
-        """A status, left out where a server has sent too many different ones, and its class."""
+        """Returns a status and its class, `2xx` to `5xx`. The status is `None` beyond its cardinality limit.
+
+        Both are `None` for no status.
+        """
         if status is None:
             return (None, None)
         known = self._status(str(status)) != semconv.OTHER
@@ -184,12 +199,12 @@ class Metrics:
         return labels
 
     def _bounded(self, error_type: str | None) -> str | None:
-        """The error type: a word of a closed list, or a status, of which there are no more than of those."""
+        """Returns an error type as it may be on a metric: a word as it is, a status within its cardinality limit."""
         return self._status(error_type) if error_type is not None and error_type.isdecimal() else error_type
 
 
 class Histogram:
-    """One histogram, with the attribute sets that it has met."""
+    """One histogram of `meter`, with a cache of its attribute sets."""
 
     __slots__ = ("_record", "_sets")
 
@@ -200,7 +215,11 @@ class Histogram:
         ).record
 
     def record(self, amount: float, values: Values, context: Context) -> None:
-        """Records a measurement, with the bounded `values` of the metric's attributes in their order. Never raises."""
+        """Records `amount`, in the metric's unit. Never raises.
+
+        `values` are those of the metric's attributes in their order, within cardinality limits; `None` leaves one out.
+        `context` has the span for the exemplar.
+        """
         thread = get_ident()
         measuring[thread] = None
         try:
@@ -214,17 +233,17 @@ class Histogram:
 # -- one for each provider ---------------------------------------------------------------------------------------------
 
 _made: Final[list[tuple[Callable[[], MeterProvider | None], weakref.ref[Metrics]]]] = []
-"""A provider and its metrics, which are kept alive by its instruments: those that are observed call them.
+"""Each provider with its `Metrics`, which its observable instruments keep alive.
 
-A provider is known by identity: Logfire's has no hash.
+Providers are compared by identity, as Logfire's has no hash.
 """
 
 
 def metrics_of(given: MeterProvider | None) -> Metrics:
-    """The shared `Metrics` of the provider `given`, or of the global provider.
+    """Returns the `Metrics` of the provider `given`, or of the global provider for `None`; made at the first call.
 
-    OpenTelemetry takes the callbacks of an observable instrument from its first creation only. So each provider has one
-    `Metrics`, however often, and for however many clients, it is instrumented.
+    Each provider has only one, as OpenTelemetry takes the callbacks of an observable instrument from its first creation
+    only. Thread-safe.
     """
     provider = given if given is not None else metrics.get_meter_provider()
     with changing():

@@ -1,4 +1,4 @@
-"""OpenTelemetry SDK providers for an app that has none: `instrument(export=...)`.
+"""Sets OpenTelemetry SDK providers for an app that has none: `instrument(export=...)`.
 
 Rule: what the app has set stays. A provider is made only for a signal that has none yet, of the OpenTelemetry SDK's
 own parts, which the standard `OTEL_*` variables configure, and it flushes when the interpreter exits.
@@ -28,17 +28,18 @@ _INSTALL: Final = {
 
 
 shown = False
-"""Whether what is recorded is shown on the console, so that it goes somewhere without a provider too."""
+"""Whether calls are shown on the console. Then `warn_no_provider` does not warn."""
 
 
 class MissingExporter(ImportError):
-    """The exporter that the environment asks for is not installed. The text says what to install."""
+    """Raised if the OTLP exporter that the environment asks for is not installed. The message says what to install."""
 
 
 def set_up(export: str) -> None:
-    """Sets providers that export by OTLP, for each signal that has none.
+    """Sets a global tracer and a global meter provider that export by OTLP, each only if none is set.
 
-    Raises `ValueError` for another word, and `ImportError` with what to install where the SDK or exporter is missing.
+    Raises `ValueError` if `export` is not `"otlp"`, and `ImportError`, which says what to install, if the OpenTelemetry
+    SDK or an exporter is missing.
     """
     if export != "otlp":
         raise ValueError(f"export must be 'otlp' or 'console', not {export!r}")
@@ -55,24 +56,27 @@ def set_up(export: str) -> None:
 
 
 def is_unset(provider: object) -> bool:
-    """Whether `provider` is OpenTelemetry's proxy for a global provider that has not been set."""
+    """Returns whether `provider` is OpenTelemetry's proxy that stands for a global provider until one is set."""
     return _is(provider, _UNSET)
 
 
 def is_noop_tracer_provider(provider: object) -> bool:
-    """Whether a tracer provider, the global one for `None`, makes no spans."""
+    """Returns whether a tracer provider makes no spans: a no-op, or the unset global one. `None` is the global one."""
     return _is(provider or trace.get_tracer_provider(), _NOOP)
 
 
 def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
-    """Whether neither traces nor metrics have a provider, so that nothing leaves the process."""
+    """Returns whether both providers are no-ops or unset, so that nothing is exported. `None` is the global one."""
     tracer_provider = tracer_provider or trace.get_tracer_provider()
     meter_provider = meter_provider or metrics.get_meter_provider()
     return _is(tracer_provider, _NOOP) and _is(meter_provider, _NOOP)
 
 
 def reference_to(provider: Provider) -> Callable[[], Provider | None]:
-    """A weak reference to `provider`, or a strong one if its class has no weak ones. Call it for the provider."""
+    """Returns a function that returns `provider`, or `None` once it was garbage-collected.
+
+    The reference is weak, unless the class of `provider` allows no weak references.
+    """
     try:
         return weakref.ref(provider)
     except TypeError:
@@ -80,7 +84,7 @@ def reference_to(provider: Provider) -> Callable[[], Provider | None]:
 
 
 def warn_no_provider() -> None:
-    """The one line for an app that has set up neither a provider nor an export."""
+    """Logs a warning that no provider is set and what to do about it, unless calls are shown on the console."""
     if shown:
         return
     log.warning(
@@ -94,12 +98,12 @@ def _is(provider: object, names: frozenset[str]) -> bool:
 
 
 def _resource() -> Any:
-    """What the process is: an id of its own, without which several workers share each series in Prometheus, and the
-    machine that it runs on, as nobody finds one by a random id. In a Kubernetes pod its host is the pod's name.
+    """Returns the resource of this process: the SDK's, with a `service.instance.id` and `host.name` if it has none.
 
-    The OpenTelemetry SDK gives no id before 1.43, and no host unless a detector is asked for. What either says stays.
+    Without the id, several workers would share each series in Prometheus. The host is how a person finds the process;
+    in a Kubernetes pod it is the pod's name. The SDK sets no id before 1.43, and no host without a detector.
     """
-    # Not at the top: whoever has providers of their own needs none.
+    # Not at the top of the module: an app with providers of its own needs none.
     import socket
     import uuid
 
@@ -139,9 +143,9 @@ def _wanted(variable: str) -> bool:
 
 
 def otlp_exporter(signal: Literal["traces", "metrics"]) -> Any:
-    """A new OTLP exporter, for the protocol that the environment names; HTTP if it names none.
+    """Makes an OTLP exporter of `signal`, for the protocol in `OTEL_EXPORTER_OTLP_PROTOCOL` or the signal's variable.
 
-    Raises `MissingExporter` where it is not installed.
+    HTTP by default. Raises `MissingExporter` if it is not installed.
     """
     # Not at the top of the module: the import takes 4 ms.
     from importlib.metadata import entry_points

@@ -1,15 +1,15 @@
-"""The API's rate limits as gauges.
+"""Reports the API's rate limits as gauges.
 
-Rule: what is left of a limit is reported as the lowest value that a response told since the last collection. The last
-value would not do: a bucket refills all the time, and may be full at each collection although it turns requests away.
+Rule: what is left of a limit is reported as the lowest value in any response since the last collection. The last value
+would be misleading: a bucket refills all the time, and may be full at each collection although it turns requests away.
 
-OpenTelemetry does not say which reader collects, so a reader is known by its thread. A new thread gets the lowest value
-of the last minute. If no response came since the last collection, the value grows as the API said: it is full after
-`reset` minus `Date`, which are both by the server's clock. Nothing is reported that is older than ten minutes.
+OpenTelemetry does not say which reader collects, so readers are told apart by their threads. A new thread gets the
+lowest value of the last minute. If no response came since the last collection, the value grows as the API said: it is
+full after `reset` minus `Date`, which are both by the server's clock. Values older than ten minutes are not reported.
 
-On the app's path the headers are queued. Every twentieth response processes the queue: it takes what is left from the
-headers of twenty, for each owner together. Everything else in the headers is read at collection. For four kinds that is
-160 bytecodes a response; one by one it was 680.
+On the app's path the headers are queued. Every twentieth response processes the queue: it reads the remaining amounts
+of twenty responses, for each owner together. Everything else in the headers is read at collection. For four kinds that
+is 160 bytecodes a response; one by one it was 680.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from anthropic_otel._otel.attributes import Capped, Values
 from anthropic_otel._otel.forks import measuring
 
 MAX_ACCOUNTS: Final = 20
-"""How many organizations are told apart, and how many workspaces."""
+"""The cardinality limit of organizations, and that of workspaces."""
 MAX_KINDS: Final = 24
 MAX_SETS: Final = 500
 _FRESH: Final = 600.0
@@ -46,14 +46,20 @@ _LONGEST_NUMBER: Final = 18
 _NAMES: Final = semconv.RATELIMIT_LIMIT.attributes
 
 Unread = tuple[float, str | None, RawHeaders, tuple[RateLimitNames, ...]]
-"""When a response came, for which model, its headers, and which of them tell of limits."""
+"""When a response came, the model of its request, its headers, and the names of the rate-limit headers among them."""
 
 _Answer = tuple[int, float, RawHeaders]
 """The number of the response, counted from 1, when it came, and its headers."""
 
 
 class Told(NamedTuple):
-    """What one response told of one limit: its number, counted from 1, when it came, and what was left of how much."""
+    """One response's report of one rate limit.
+
+    - `number`: the number of the response, counted from 1.
+    - `at`: when it came, in seconds of the clock of `RateLimits`.
+    - `left`: what remained of the limit.
+    - `limit`, `reset`, `date`: the undecoded headers with the limit, when it is full again, and the server's time.
+    """
 
     number: int
     at: float
@@ -63,7 +69,10 @@ class Told(NamedTuple):
     date: bytes | None
 
     def level(self, now: float) -> float:
-        """What must be left by now, if nothing has been used since."""
+        """Returns what remains at the time `now` if nothing was used since: it grows evenly to the limit until `reset`.
+
+        Without a valid limit, reset and date it is `left`.
+        """
         limit, until = h.count(self.limit), h.until_full(self.reset, self.date)
         if limit is None or until is None or limit <= self.left:
             return self.left
@@ -72,7 +81,12 @@ class Told(NamedTuple):
 
 
 class Limit:
-    """One rate limit. `lows` are what was left of it, oldest first. Each is lower than all that came later."""
+    """One rate limit, with the `attributes` that its gauges have.
+
+    - `at`: when the last response with it came, in seconds of the clock of `RateLimits`.
+    - `limit`, `utilization`: the undecoded headers of that response, `None` without one.
+    - `lows`: reports of what remained, oldest first. Each remainder is lower than those of all later reports.
+    """
 
     __slots__ = ("at", "attributes", "limit", "lows", "utilization")
 
@@ -84,7 +98,7 @@ class Limit:
         self.lows: list[Told] = []
 
     def take(self, answers: list[_Answer], names: RateLimitNames) -> None:
-        """Takes what responses told of it, the last one last."""
+        """Updates the limit from responses that have its headers, oldest first. `answers` is not empty."""
         _, self.at, last = answers[-1]
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
         # Mostly the last one has the least, and nothing that came before counts any more.
@@ -106,10 +120,10 @@ class Limit:
                 lows[:2] = [first._replace(number=second.number, at=second.at)]
 
     def left(self, is_new: Callable[[Told], bool], now: float) -> int | None:
-        """What is left of the limit, for one reader: the lowest value that is new to it.
+        """Returns what remains of the limit for one reader: the lowest value of the reports that are new to it.
 
-        If none is new, an estimate: as much as must be left by now. `None` if nothing was told in the last ten minutes.
-        `is_new` tells whether the reader has not collected a value yet.
+        If none is new, an estimate of what remains at the time `now`. `None` without a report in the last ten minutes.
+        `is_new` returns whether the reader has not collected a report yet.
         """
         lows = [low for low in self.lows if now - low.at < _FRESH]
         new = next(filter(is_new, lows), None)
@@ -119,11 +133,11 @@ class Limit:
 
 
 def _ends_with_least(answers: list[_Answer], name: bytes) -> bool:
-    """Whether all say a number under that name, and the last one is the least of them."""
+    """Returns whether every response has a number in the header `name`, and the last one has the least."""
     try:
         told = [*map(itemgetter(name), [*map(_HEADERS, answers)])]
     except KeyError:
-        # One told of this limit in another way.
+        # One response lacks the header.
         return False
     if not all(map(bytes.isdigit, told)) or max(map(len, told)) > _LONGEST_NUMBER:
         return False
@@ -134,13 +148,16 @@ _HEADERS: Final = itemgetter(2)
 
 
 class RateLimits:
-    """What the API said of its limits in the last ten minutes, by kind, model, organization and workspace. Bounded."""
+    """The gauges of the API's rate limits, by kind, model, organization and workspace. Kept alive by its instruments.
+
+    `model` returns the attribute value of a model within its cardinality limit. `now` returns monotonic seconds. Any
+    thread may call `told`.
+    """
 
     def __init__(
         self, meter: Meter, model: Callable[[str | None], str | None], now: Callable[[], float] = time.monotonic
     ) -> None:
         self._model: Final = model
-        """What a metric says of a model."""
         self._now: Final = now
         self._unread: Final[deque[Unread]] = deque(maxlen=10 * _MOST_UNREAD)
         self._reading: Final = threading.Lock()
@@ -149,12 +166,12 @@ class RateLimits:
         self._organization: Final = Capped(MAX_ACCOUNTS)
         self._workspace: Final = Capped(MAX_ACCOUNTS)
         self._by_owner: dict[tuple[str, str | None, bytes | None, bytes | None], Limit] = {}
-        """By kind, model, and organization and workspace as the headers say them."""
+        """The limits by kind, model, organization and workspace; the last two are undecoded headers."""
         self._limits: dict[Values, Limit] = {}
-        """By the values of their attributes."""
+        """The limits by the values of their attributes."""
         self._readers: dict[int, int] = {}
-        """By thread: the number of the last response that its reader has collected."""
-        # Kept here: nobody else refers to those of Logfire, which are proxies.
+        """The number of the last response that was collected, by the id of the thread that collected."""
+        # Kept here: Logfire's are proxies, to which nothing else refers.
         self.instruments: Final = [
             meter.create_observable_gauge(metric.name, [_safe(observe)], metric.unit, metric.description)
             for metric, observe in (
@@ -165,13 +182,16 @@ class RateLimits:
         ]
 
     def told(self, model: str | None, headers: RawHeaders, names: tuple[RateLimitNames, ...]) -> None:
-        """Queues the headers of a response. `names` are those of the limits that they tell of."""
+        """Queues the headers of a response to a request for `model`. `names` are those of the rate limits in them.
+
+        Every twentieth call processes the queue.
+        """
         self._unread.append((self._now(), model, headers, names))
         if len(self._unread) >= _MOST_UNREAD:
             self._read()
 
     def _read(self) -> None:
-        """Processes the queue, unless another thread is doing that."""
+        """Processes the queue, unless another thread does that already. Does not wait."""
         thread = get_ident()
         measuring[thread] = None
         try:
@@ -184,7 +204,7 @@ class RateLimits:
             measuring.pop(thread, None)
 
     def _take(self, unread: list[Unread]) -> None:
-        """Takes what those responses told, for each owner together."""
+        """Updates the limits from queued responses, those of one owner and model together."""
         of: dict[tuple[tuple[RateLimitNames, ...], str | None, bytes | None, bytes | None], list[_Answer]] = {}
         for at, model, headers, names in unread:
             self._number += 1
@@ -198,7 +218,7 @@ class RateLimits:
                     limit.take(answers, each)
 
     def _limit(self, kind: str, model: str | None, organization: bytes | None, workspace: bytes | None) -> Limit | None:
-        """The limit of an owner that was not met before; `None` for one more kind than there may be."""
+        """Returns the limit of a kind, model and owner, made if needed; `None` if the limit of kinds is exceeded."""
         if self._kind(kind) == OTHER:
             return None
         label = self._model(model)
@@ -208,7 +228,7 @@ class RateLimits:
             values = (kind, OTHER, None, None)
         attributes = {name: str(value) for name, value in zip(_NAMES, values, strict=True) if value is not None}
         limit = self._limits.setdefault(values, Limit(attributes))
-        # Not kept under `_OTHER`: a model may be answered for later, and has a label of its own then.
+        # Not kept under `_OTHER`: a model that gets a 2xx later has a label of its own then.
         if (
             label != OTHER
             and len(self._by_owner) < MAX_SETS
@@ -221,7 +241,7 @@ class RateLimits:
         found = h.identifier(value)
         return capped(found) if found is not None else None
 
-    # -- for a reader that collects ------------------------------------------------------------------------------------
+    # -- at collection -------------------------------------------------------------------------------------------------
 
     def _observed_limits(self) -> Iterator[Observation]:
         for limit in self._fresh():
@@ -249,7 +269,10 @@ class RateLimits:
         return [limit for limit in list(self._limits.values()) if now - limit.at < _FRESH]
 
     def _new_to_reader(self, now: float) -> Callable[[Told], bool]:
-        """Returns a test: has this thread's reader not collected a value yet? From now on it has collected all."""
+        """Returns a function for `Limit.left`: whether this thread has not collected a report yet.
+
+        Marks all reports so far as collected by this thread.
+        """
         reader = threading.get_ident()
         seen = self._readers.get(reader)
         if seen is None and len(self._readers) >= _MOST_READERS:

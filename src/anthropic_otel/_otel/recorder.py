@@ -1,7 +1,7 @@
-"""The OpenTelemetry side of the seam: calls and attempts become spans, metrics and logs.
+"""Implements the recorder of OpenTelemetry: it makes spans, metrics and logs of calls and attempts.
 
-Rule: every method of the seam is guarded, and within it what makes spans apart from what measures: a tracer that fails
-costs the spans and not the metrics. What is current is attached in the app's own context, and detached there.
+Rule: every method of a recorder is guarded, and within it the making of spans apart from the measuring: if a tracer
+fails, the metrics remain. A context is attached in the app's own execution context, and detached there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ from anthropic_otel._version import __version__
 
 @dataclass(frozen=True)
 class Settings:
-    """What is recorded, and where it goes. `None` is the process's global provider."""
+    """What is recorded, and by which providers. A provider of `None` is the process's global one.
+
+    The fields are the arguments of `anthropic_otel.instrument` with the same names.
+    """
 
     tracer_provider: TracerProvider | None = None
     meter_provider: MeterProvider | None = None
@@ -45,7 +48,12 @@ class Settings:
 
 
 class OpenTelemetryRecorder:
-    """Records calls and attempts by OpenTelemetry. No method raises."""
+    """The `Recorder` of OpenTelemetry, for one instrumentation. Thread-safe. No method raises.
+
+    - `tracer`: makes the spans, unless the SDK client's provider is followed; see `tracer_of`.
+    - `metrics`: measures, `None` if metrics are off.
+    - `counts_tokens`: whether tokens are counted.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings: Final = settings
@@ -53,7 +61,7 @@ class OpenTelemetryRecorder:
         self.metrics: Final = _metrics(settings) if settings.metrics else None
         self.counts_tokens: Final = settings.usage and self.metrics is not None
         self._followed: tuple[Callable[[], object], Tracer] = (lambda: None, self.tracer)
-        """The provider of an SDK client that was met last, and its tracer."""
+        """A reference to the last SDK client's provider that was followed, and our tracer of that."""
         self._has_provider = False
         self._warned = False
         self._warned_of_suppression = False
@@ -64,7 +72,10 @@ class OpenTelemetryRecorder:
 
     @guarded(False)
     def _reaches_somebody(self, sdk_tracer_provider: object) -> bool:
-        """Whether anybody can see what is recorded. Looked up at each call, as an app may set its providers later."""
+        """Returns whether a provider or a log handler receives what is recorded. Warns once if no provider is set.
+
+        To be asked at each call until a provider is found, as an app may set one later.
+        """
         if self.follows(sdk_tracer_provider):
             return True
         if not providers.is_noop(self.settings.tracer_provider, self.settings.meter_provider):
@@ -84,16 +95,16 @@ class OpenTelemetryRecorder:
         return OtelAttemptRecorder(self, attempt)
 
     def follows(self, sdk_tracer_provider: object) -> bool:
-        """Whether the attempts of a call go to the tracer provider that its SDK client has for the call span.
+        """Returns whether our spans go to `sdk_tracer_provider`, which an SDK client was given for its call span.
 
-        The attempts are children of that span. A tracer provider that was passed to `instrument` takes precedence.
+        `False` for `None`, a no-op, and if `instrument` was given a tracer provider, which takes precedence.
         """
         if sdk_tracer_provider is None or self.settings.tracer_provider is not None:
             return False
         return not providers.is_noop_tracer_provider(sdk_tracer_provider)
 
     def tracer_of(self, sdk_tracer_provider: Any) -> Tracer:
-        """The tracer for our spans in a call. `sdk_tracer_provider` is the one that the SDK's client was given."""
+        """Returns the tracer for our spans in a call: of `sdk_tracer_provider` if that is followed, else `tracer`."""
         if not self.follows(sdk_tracer_provider):
             return self.tracer
         provider, tracer = self._followed
@@ -104,7 +115,10 @@ class OpenTelemetryRecorder:
         return tracer
 
     def makes_spans(self, current: Context) -> bool:
-        """Whether spans may be made in this context. Warns once where another library has suppressed them."""
+        """Returns whether spans may be made in this context: no other library suppresses instrumentation there.
+
+        Warns the first time that it is suppressed.
+        """
         if not context.suppressed(current):
             return True
         if not self._warned_of_suppression:
@@ -116,7 +130,7 @@ class OpenTelemetryRecorder:
         return False
 
     def warn_of_two_providers(self, sdk_provider: object) -> None:
-        """Says once that the SDK's call spans go to another provider than the attempts, if they do."""
+        """Warns once if the SDK's call spans go to another provider than the one that `instrument` was given."""
         own = self.settings.tracer_provider
         if own is None or self._warned_of_providers or sdk_provider is own:
             return

@@ -1,4 +1,4 @@
-"""Attempts and calls as spans.
+"""Makes the spans of attempts and calls: their names, attributes and statuses.
 
 Rule: what a span starts with goes into `start_span`, so that a sampler sees it; what it ends with goes into one
 `set_attributes`, and nothing is computed for a span that does not record. No span has events or stack traces.
@@ -26,7 +26,7 @@ _SECOND: Final = 1e9
 
 
 def start_attempt(tracer: Tracer, attempt: Attempt, parent: Context) -> Span:
-    """The span of an attempt that is about to be sent, as a child of what is current in `parent`."""
+    """Starts the span of an attempt, as a child of the span in `parent`, and returns it. Does not make it current."""
     name = attempt.request.target.span_name
     return tracer.start_span(name, parent, SpanKind.CLIENT, _known_at_start(attempt), start_time=attempt.wall)
 
@@ -57,12 +57,15 @@ def _add_retry(attributes: dict[str, AttributeValue], retry: Retry) -> None:
 
 
 def end_attempt(span: Span, attempt: Attempt) -> None:
-    """Ends the span of an attempt that has ended, at the moment when it did."""
+    """Ends the span of an attempt that has ended, with the attempt's end time. Sets attributes if the span records.
+
+    The status is ERROR if the attempt has an `error.type`, else it stays unset.
+    """
     try:
         if span.is_recording():
             span.set_attributes(_concluded(attempt))
             if attempt.error_type is not None:
-                # An exception's text may quote a URL, a header or what the app sent: its type must do.
+                # Only the type: an exception's text may quote a URL, a header or what the app sent.
                 span.set_status(Status(_ERROR, attempt.exception_type))
     finally:
         # A span that does not end is never exported.
@@ -70,7 +73,7 @@ def end_attempt(span: Span, attempt: Attempt) -> None:
 
 
 def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
-    """What is known of an attempt at its end, beyond what its span began with."""
+    """Returns the attributes of an attempt that are known at its end, without those that its span started with."""
     attributes: dict[str, AttributeValue] = {}
     status = attempt.status
     if status is not None:
@@ -109,7 +112,7 @@ def _add_response(attributes: dict[str, AttributeValue], response: ResponseFacts
 
 
 _IDS: Final = (semconv.REQUEST_ID, semconv.ORGANIZATION_ID, semconv.WORKSPACE_ID, semconv.RESPONSE_ID)
-"""The names of the first facts of a response, in their order."""
+"""The names of the attributes for the first four fields of `ResponseFacts`, in their order."""
 
 
 def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
@@ -147,7 +150,7 @@ _PHASE_NAMES: Final = {phase: phase.attribute for phase in semconv.Phase}
 
 
 def facts(attempt: Attempt) -> dict[str, AttributeValue]:
-    """The attributes that the span of an attempt has at its end, for other uses. A new dictionary each time."""
+    """Returns all attributes that the span of an ended attempt has, as a new dictionary. It needs no span."""
     attributes: dict[str, AttributeValue] = _known_at_start(attempt)
     attributes.update(_concluded(attempt))
     return attributes
@@ -157,7 +160,11 @@ def facts(attempt: Attempt) -> dict[str, AttributeValue]:
 
 
 def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Context) -> Span:
-    """Starts our own call span. It has the attributes of the SDK's call span, except for those with content."""
+    """Starts our own call span, as a child of the span in `parent`, and returns it. Does not make it current.
+
+    It has the name and the attributes that the SDK's call span would have, except those with content. `wall` is its
+    start in nanoseconds since the epoch.
+    """
     attributes: dict[str, AttributeValue] = {semconv.GEN_AI_PROVIDER_NAME: invocation.provider}
     if invocation.address is not None:
         attributes[semconv.SERVER_ADDRESS] = invocation.address
@@ -176,7 +183,10 @@ def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Contex
 
 
 def end_call(span: Span, call: Call) -> None:
-    """Ends our own call span. A call that recovered is no error; one that the app stopped is none either."""
+    """Ends our own call span with the call's end time. Sets attributes if the span records.
+
+    The status is ERROR if the call has an `error.type`, OK if it succeeded or recovered, else unset.
+    """
     try:
         if span.is_recording():
             _conclude_call(span, call)
@@ -205,9 +215,9 @@ def _failure_of(call: Call, error_type: str) -> dict[str, AttributeValue]:
 
 
 def foreign_call_span(span: Span) -> bool:
-    """Whether another GenAI instrumentation has made `span` for the call that is about to start.
+    """Returns whether `span` records and is marked as that of one model call, so that we must not make another.
 
-    Known by the attributes that the GenAI conventions, OpenInference and OpenLLMetry give to one model call.
+    The marks are attributes of the GenAI conventions, of OpenInference and of OpenLLMetry.
     """
     attributes = getattr(span, "attributes", None)
     if not attributes or not span.is_recording():
@@ -216,9 +226,9 @@ def foreign_call_span(span: Span) -> bool:
 
 
 def counts_tokens(span: Span) -> bool:
-    """Whether `span` is that of a call and by another GenAI instrumentation, which may count the tokens of the call.
+    """Returns whether `span` is a call span of an instrumentation that may count the call's tokens.
 
-    The SDK makes such spans too, and counts none.
+    `False` for spans of the SDK, which counts none, and of this library.
     """
     scope = getattr(getattr(span, "instrumentation_scope", None), "name", "")
     return not scope.startswith((_SDK_SCOPE, semconv.SCOPE)) and foreign_call_span(span)

@@ -1,4 +1,4 @@
-"""The tokens that attempts used, as the counters of the GenAI conventions: kept here, read at collection.
+"""Counts the tokens that attempts used, and reports them at collection as the counters of the GenAI conventions.
 
 Rule: the app's path appends to a queue, which takes no lock and makes no measurement. The queue is processed at
 collection; and by an app's thread when it is a hundred entries long, unless another thread is doing that.
@@ -38,22 +38,28 @@ _CHAT: Final = "chat"
 _MODALITY: Final = "unknown"
 _MOST_UNREAD: Final = 100
 _LOST: Final = 100 * _MOST_UNREAD
-"""With so many entries in the queue, the thread that processed it must have been interrupted with the lock in hand."""
+"""With so many entries in the queue, the thread that processed it must have been interrupted while it held the lock."""
 _PATIENCE: Final = 1.0
 """The seconds that a collection waits for an app's thread that processes the queue. That takes some 100 µs."""
 
 Key = tuple[str, str, int, str | None, str]
-"""Provider, host, port, model and outcome, as they are; each was bounded in length where it came in."""
+"""Provider, host, port, model and outcome of an attempt, before cardinality limits apply. All are short."""
 
 
 class ModelLabel(Protocol):
-    """Gives the label of a model."""
+    """Returns the value of the model attribute on metrics: within the cardinality limit, `None` for no model.
+
+    `answered` is whether a request for the model got a 2xx.
+    """
 
     def __call__(self, model: str | None, *, answered: bool = False) -> str | None: ...
 
 
 class Tokens:
-    """The tokens by the bounded values of the metrics' attributes. Any thread counts, one at a time reads."""
+    """The five token counters of one meter. Any thread may count; a collection reads. Kept alive by its instruments.
+
+    `model` and `address` return the attribute values within the cardinality limits.
+    """
 
     def __init__(self, meter: Meter, model: ModelLabel, address: Names) -> None:
         self._model: Final = model
@@ -75,7 +81,7 @@ class Tokens:
         ]
 
     def sink(self, attempt: Attempt) -> Sink:
-        """What takes the tokens of an attempt that has ended."""
+        """Returns a function that counts tokens of `attempt`, which has ended. It does not keep the attempt alive."""
         target = attempt.request.target
         outcome = attempt.outcome.value if attempt.outcome is not None else semconv.OTHER
         provider = attempt.provider or provider_of(target.template)
@@ -90,7 +96,7 @@ class Tokens:
         if len(unread) >= _MOST_UNREAD:
             self._read(0)
 
-    # -- for a reader that collects, or the app's thread whose turn it is ----------------------------------------------
+    # -- at collection, or in the app's thread that processes the queue ------------------------------------------------
 
     def _observe(self, index: int, _: CallbackOptions) -> Iterator[Observation]:
         try:
@@ -100,9 +106,9 @@ class Tokens:
             report("Tokens", error)
 
     def _read(self, patience: float) -> None:
-        """Processes the queue, unless another thread is doing that."""
+        """Processes the queue. If another thread does that already, waits for it up to `patience` seconds instead."""
         if self._created_in != fork_generation() or len(self._unread) > _LOST:
-            # Nobody will release the lock: its holder was a thread of the parent process, or was interrupted.
+            # The lock will not be released: its holder was a thread of the parent process, or was interrupted.
             self._reading, self._created_in = threading.Lock(), fork_generation()
         reading, thread = self._reading, get_ident()
         measuring[thread] = None
@@ -143,7 +149,10 @@ class Tokens:
 
 
 def provider_of(template: str | None) -> str:
-    """The `gen_ai.provider.name` of a request without the SDK, by the route that it takes."""
+    """Returns the `gen_ai.provider.name` of a request without the SDK, by its URL's template.
+
+    `anthropic` for a template that is neither of Bedrock nor of Vertex, and for `None`.
+    """
     if template is None:
         return _ANTHROPIC
     return next((provider for part, provider in _PROVIDERS if part in template), _ANTHROPIC)
