@@ -1,13 +1,13 @@
-"""`anthropic-otel doctor`: the way to the API, the way to the collector, and what is set on the way.
+"""The command `anthropic-otel doctor`: checks the connection to the API, the connection to the collector, and settings.
 
     command.py       the options
-    examination.py   what is looked at, in which order, within one deadline
-    findings.py      the values that everything here returns
-    api/             the way to the API: URL, proxy, CAs, key, and one request by the SDK's own client
-    collector/       the way to the collector: OpenTelemetry's variables, and an empty export by its own exporter
+    examination.py   what is checked, in which order, within one deadline
+    findings.py      the values that every check returns
+    api/             the connection to the API: URL, proxy, CAs, key, and one request by the SDK's own client
+    collector/       the connection to the collector: OpenTelemetry's variables, and an empty export by its own exporter
     render.py        findings as lines of a screen; document.py as JSON and as a report for a ticket
 
-Rules: what was not tried is never green. What is malformed is a finding and never a traceback. A finding is made of
-words of our own, names and addresses; text of an exception, which may quote a key, never gets into one, and
-`redaction` looks over all of them once more.
+Rules: what was not tried is never shown as good. A malformed setting gives a finding and never a traceback. A finding
+consists of our own words, names and addresses. The message of an exception may quote a key, so it is never part of a
+finding; `redaction` checks all of them again.
 """

@@ -72,7 +72,7 @@ def _write(path: Path, text: str, *, to_stderr: bool) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Nothing but findings gets onto the screen: the libraries log what they are asked about here."""
+    """Silences logging, warnings and unraisable exceptions in its block, so that only findings are printed."""
     before, unraisable = logging.root.manager.disable, sys.unraisablehook
     logging.disable(logging.CRITICAL)
     sys.unraisablehook = lambda _: None  # the SDK's half-made client has a `__del__` that fails

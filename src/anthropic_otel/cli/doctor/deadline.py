@@ -1,6 +1,7 @@
-"""The time that `doctor` may take in all, and work that is not waited for beyond it.
+"""Limits the time of `doctor`, and runs work that may block.
 
-Rule: what may block runs in a daemon thread. A name look-up cannot be interrupted, so it is left behind instead.
+Rule: what may block runs in a daemon thread. A name look-up cannot be interrupted, so nobody waits for it after the
+deadline.
 """
 
 from __future__ import annotations
@@ -15,36 +16,36 @@ T = TypeVar("T")
 _LIMIT: Final = 4.8
 _STARTED: Final = time.monotonic()
 NETWORK: Final = 2.0
-"""The seconds that a network gets in any case. On a machine that was slow to load, what is late would say nothing."""
+"""The least seconds for the network. With less, a machine that was slow to import would make every check late."""
 
 
 def seconds_left() -> float:
-    """What is left of five seconds since the command was loaded."""
+    """Returns how much is left of the command's five seconds, which began when this module was imported."""
     return max(0.0, _LIMIT - (time.monotonic() - _STARTED))
 
 
 class Deadline:
-    """A point in time, `seconds` from now."""
+    """A point in time, `seconds` after its construction."""
 
     def __init__(self, seconds: float) -> None:
         self._at: Final = time.monotonic() + seconds
 
     @property
     def remaining(self) -> float:
-        """The seconds that are left, never less than 0."""
+        """The seconds until the deadline, at least 0."""
         return max(0.0, self._at - time.monotonic())
 
     def before(self, seconds: float) -> Deadline:
-        """The deadline that is `seconds` earlier, for what something else must follow."""
+        """Returns the deadline that is `seconds` earlier, but not in the past."""
         return Deadline(max(0.0, self.remaining - seconds))
 
     def at_least(self, seconds: float) -> Deadline:
-        """The deadline, or so many seconds from now if that is later."""
+        """Returns this deadline, or the one `seconds` from now if that is later."""
         return Deadline(max(self.remaining, seconds))
 
 
 class Work(Generic[T]):
-    """A function that runs in a thread of its own from now on."""
+    """Runs a function in a daemon thread, which starts at once."""
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function: Final = function
@@ -60,7 +61,10 @@ class Work(Generic[T]):
             self._errors.append(error)
 
     def result(self, deadline: Deadline, otherwise: Callable[[], T]) -> T:
-        """What the function returned, or `otherwise()` if it has not by the deadline. Raises what it raised."""
+        """Waits until the deadline and returns what the function returned, or `otherwise()` if it has not ended.
+
+        Raises what the function raised.
+        """
         self._thread.join(deadline.remaining)
         for error in self._errors:
             raise error

@@ -1,6 +1,6 @@
-"""What was found as JSON, and as a report for a ticket.
+"""Renders the findings as JSON, and as a report for a ticket.
 
-Rule: both are made of the same redacted sections as the screen. Of the environment a report has names only.
+Rule: both are made of the same redacted sections as the screen. Of environment variables a report has only names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAMES: Final = re.compile(
 
 
 def as_json(sections: Sequence[Section]) -> str:
-    """The whole as one JSON object. `docs/doctor.md` describes it."""
+    """Returns all sections as one JSON object, which `docs/doctor.md` describes."""
     found: dict[str, Any] = {
         "anthropic_otel": __version__,
         "healthy": not faults(finding for section in sections for finding in section.findings),
@@ -40,7 +40,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def report(sections: Sequence[Section], environment: Mapping[str, str]) -> str:
-    """Plain text of at most 80 columns."""
+    """Returns the report: plain text of at most 80 columns, with the names of the variables that are set."""
     rendering = Rendering(NARROW, UNICODE)
     parts = [plain(rendering.section(section)) for section in sections]
     names = sorted(name for name in environment if _NAMES.fullmatch(name) and environment[name])

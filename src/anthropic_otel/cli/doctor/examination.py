@@ -1,7 +1,7 @@
-"""Everything that `doctor` looks at, in the order in which it is told, within one deadline.
+"""Runs every check of `doctor`, and returns the sections in the order in which they are shown, within one deadline.
 
-Rule: both ways are gone at once, each in a thread, and the self-test comes last. A section that fails by a fault of our
-own says so, and the others are told all the same.
+Rule: both connections are checked at the same time, each in a thread, and the self-test comes last. If a section fails
+by a bug of our own, it says so, and the others are shown all the same.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from anthropic_otel.cli.doctor.findings import Section, bad, untried
 from anthropic_otel.cli.doctor.redaction import Redaction
 
 _AT_LEAST: Final = 2 * NETWORK
-"""Each way has a deadline of its own, and keeps to it. This one is for files of a file system that hangs."""
+"""The least seconds to wait for each connection's section. It is for a file system that hangs, as the checks
+themselves keep to their deadlines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command was asked for. `start` is the one to judge, `None` for the one that is found."""
+    """The command's options. `start` is the kind of start to check, `None` to detect it."""
 
     with_key: bool = False
     offline: bool = False
@@ -35,7 +36,7 @@ class Options:
 
 
 def examine(environment: Mapping[str, str], options: Options) -> Iterator[Section]:
-    """The sections, each as soon as it is known, without any secret of the environment."""
+    """Yields the sections, each as soon as it is complete, with every secret of the environment removed."""
     redaction = Redaction(environment)
     for section in _sections(environment, options):
         yield redaction.section(section)
@@ -59,7 +60,7 @@ def _sections(environment: Mapping[str, str], options: Options) -> Iterator[Sect
 
 
 def _load() -> None:
-    """Imports what takes long, so that the deadline is for the network and not for a slow disk."""
+    """Imports large packages first, so that a slow disk does not use up the deadline of the network."""
     for name in ("anthropic", "requests", "opentelemetry.sdk.resources", "opentelemetry.sdk.trace.export"):
         with suppress(ImportError):
             import_module(name)

@@ -1,6 +1,6 @@
-"""What `doctor` finds: findings, in sections.
+"""The results of `doctor`: findings, in sections.
 
-Rule: these are plain values. How they look on a screen, in JSON or in a report is not decided here.
+Rule: these are plain values. How they look on a screen, in JSON or in a report is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class State(Enum):
-    """How good a finding is. Only `BAD` makes the exit status 1. Values are what JSON says."""
+    """How good a finding is. Only `BAD` makes the exit status 1. Values are those in JSON."""
 
     GOOD = "good"
     INFO = "info"
@@ -22,14 +22,14 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
-    - `subject`: what, in one or two words.
-    - `text`: how it is.
+    - `subject`: what was checked, in one or two words.
+    - `text`: the result.
     - `remedy`: what to do about it, empty if nothing.
-    - `cause`: the word that the telemetry has for it as `error.type`, which `anthropic-otel why` explains; `None` where
-      there is none.
-    - `seconds`: how long it took, `None` where nothing was waited for.
+    - `cause`: the value of `error.type` in telemetry for the same failure, which `anthropic-otel why` explains; `None`
+      if there is none.
+    - `seconds`: how long the check waited, `None` if it did not.
     """
 
     state: State
@@ -42,7 +42,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Findings about one thing. `key` is its name in JSON."""
+    """The findings about one subject. `key` is the section's name in JSON, `title` that on the screen."""
 
     key: str
     title: str
@@ -50,37 +50,37 @@ class Section:
 
 
 def good(subject: str, text: str, seconds: float | None = None) -> Finding:
-    """Something that was tried and works."""
+    """Returns a finding about something that was tried and works."""
     return Finding(State.GOOD, subject, text, seconds=seconds)
 
 
 def info(subject: str, text: str) -> Finding:
-    """A fact, which is neither good nor bad by itself."""
+    """Returns a finding that states a fact, neither good nor bad."""
     return Finding(State.INFO, subject, text)
 
 
 def note(subject: str, text: str, remedy: str = "") -> Finding:
-    """Something that may be meant."""
+    """Returns a finding about something that may be wrong or may be intended."""
     return Finding(State.NOTE, subject, text, remedy)
 
 
 def bad(subject: str, text: str, remedy: str, cause: str | None = None, seconds: float | None = None) -> Finding:
-    """A fault, which always has its remedy."""
+    """Returns a finding about a fault. A fault always has a remedy."""
     return Finding(State.BAD, subject, text, remedy, cause, seconds)
 
 
 def untried(subject: str, text: str, remedy: str = "") -> Finding:
-    """Something that nothing is known of."""
+    """Returns a finding about something that was not tried, or whose result is not known."""
     return Finding(State.UNTRIED, subject, text, remedy)
 
 
 def faults(findings: Iterable[Finding]) -> list[Finding]:
-    """Those that are bad."""
+    """Returns the findings whose state is `BAD`."""
     return [finding for finding in findings if finding.state is State.BAD]
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, of which those that say the same of several subjects have become one."""
+    """Returns the findings in their order, with those that say the same about several subjects joined into one."""
     found: dict[tuple[object, ...], Finding] = {}
     for finding in findings:
         same = (finding.state, finding.text, finding.remedy, finding.cause)

@@ -1,4 +1,4 @@
-"""What is installed: versions, and what is missing with what installs it."""
+"""Checks which versions are installed, and how to install what is missing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from anthropic_otel.cli.doctor.findings import Finding, Section, bad, info, note
 TITLE: Final = "What is installed"
 OLDEST: Final = (0, 40)
 NEWEST: Final = (2,)
-"""The SDK versions that the test matrix covers: from the first on, and within the second's major version."""
+"""The SDK versions that the test matrix covers: from `OLDEST` on, up to the major version `NEWEST`."""
 
 
 def section() -> Section:
-    """Everything."""
+    """Returns the section about installed packages."""
     return Section("installed", TITLE, tuple(_findings()))
 
 
@@ -32,7 +32,7 @@ def _findings() -> Iterator[Finding]:
 
 
 def installed(distribution: str) -> str | None:
-    """The version of a distribution, `None` if it is not installed."""
+    """Returns the version of a distribution, or `None` if it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -40,7 +40,7 @@ def installed(distribution: str) -> str | None:
 
 
 def sdk() -> Finding:
-    """The Anthropic SDK."""
+    """Returns the finding about the Anthropic SDK."""
     found = installed("anthropic")
     if found is None:
         return bad("SDK", "anthropic is not installed", "pip install anthropic")
@@ -65,7 +65,7 @@ def _opentelemetry() -> Iterator[Finding]:
 
 
 def missing_for_a_call() -> list[str]:
-    """The modules that the self-test needs and that are not installed."""
+    """Returns the modules that the self-test needs and that are not installed."""
     return [name for name in ("anthropic", "opentelemetry.sdk", "h11", "trustme") if not _found(name)]
 
 

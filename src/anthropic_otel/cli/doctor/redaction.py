@@ -1,7 +1,7 @@
-"""The second line of defence: every secret of the environment, taken out of whatever is going to be shown.
+"""Removes every secret of the environment from the findings, as a second line of defence.
 
-The first is that no finding is made of a secret in the first place. This one holds also where a host name, a file name
-or a message of a library happens to repeat one.
+The first is that no finding is made of a secret. This one also covers a host name, a file name or a library's message
+that happens to repeat one.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from anthropic_otel.cli.redaction import KEYS, MASK
 
 _KEYS: Final = re.compile("|".join(f"(?:{pattern})" for pattern in KEYS).replace("(?i)", ""), re.I)
 _SHORTEST: Final = 6
-"""A secret of fewer characters could be any word."""
+"""The least characters of a secret. A shorter one could be any word."""
 _SECRET_WORDS: Final = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 _NO_SECRETS: Final = ("_FILE", "_KEY_ID", "CLIENT_KEY")
 _HEADERS: Final = "_HEADERS"
 
 
 class Redaction:
-    """What must not be shown of an environment."""
+    """Removes the secrets of an environment from texts. Secrets of fewer than six characters are ignored."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         secrets = {secret for secret in _secrets(environment) if len(secret) >= _SHORTEST}
@@ -32,13 +32,13 @@ class Redaction:
         self._secrets: Final = sorted(secrets, key=len, reverse=True)
 
     def text(self, text: str) -> str:
-        """The text without any of the secrets, and without whatever looks like a key."""
+        """Returns the text with the secrets, and anything that looks like a key, replaced by a mask."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return _KEYS.sub(MASK, text)
 
     def section(self, section: Section) -> Section:
-        """The section without any of the secrets."""
+        """Returns the section with the secrets masked in the texts and remedies of its findings."""
         return replace(section, findings=tuple(self._finding(each) for each in section.findings))
 
     def _finding(self, finding: Finding) -> Finding:
@@ -57,7 +57,7 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _of_headers(value: str) -> Iterator[str]:
-    """The values in `name: value` lines, as the SDK has them, and in `name=value` pairs, as OpenTelemetry has them."""
+    """Yields the values of headers, in `name: value` lines (the SDK) or `name=value` pairs (OpenTelemetry)."""
     for line in value.splitlines():
         yield line.partition(":")[2].strip()
         for pair in line.split(","):
@@ -65,7 +65,10 @@ def _of_headers(value: str) -> Iterator[str]:
 
 
 def _of_url(value: str) -> Iterator[str]:
-    """User information, query and fragment. A password may hold an `@` or a `/` that should have been quoted."""
+    """Yields the user information, query and fragment of a URL, whole and in parts.
+
+    A password may contain an `@` or a `/` that should have been escaped.
+    """
     user_information = value.rpartition("://")[2].rpartition("@")[0]
     for part in (user_information, *user_information.split(":", 1)):
         yield from (part, unquote(part))

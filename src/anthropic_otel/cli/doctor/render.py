@@ -1,7 +1,7 @@
-"""Sections as lines of styled text.
+"""Renders sections as lines of styled text.
 
-Rule: this module is pure. A line is as long as the screen at most, but for what must be copied whole. The remedy stands
-below the fault, and the command that says more below that, once for each word.
+Rule: pure functions. A line is at most as long as the screen, except for what must be copied whole. A fault is followed
+by its remedy, and by the command that explains its cause, once for each cause.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _STYLES: Final = {
 _SUBJECT: Final = 9
 _TEXT: Final = _SUBJECT + 3
 _FACTS: Final = 30
-"""The columns at the right in which durations and words begin, where the text leaves them free."""
+"""How many columns from the right durations and causes begin, if the text leaves room."""
 _NARROWEST: Final = 40
 _OTHER: Final = "_OTHER"
 NARROW: Final = 80
-"""The columns of a report."""
+"""The width of a report in columns."""
 
 
 class Rendering:
-    """Makes lines of sections, one after the other."""
+    """Renders sections one after the other, and remembers which causes were explained. `width` is in columns."""
 
     def __init__(self, width: int, glyphs: Glyphs) -> None:
         self._width: Final = max(width, _NARROWEST)
@@ -47,12 +47,12 @@ class Rendering:
         self._explained: Final[set[str]] = set()
 
     def section(self, section: Section) -> Iterator[Line]:
-        """Its title and its findings."""
+        """Yields the lines of the section: its title and its findings."""
         yield (Piece(section.title, Style.STRONG),)
         fact = ""
         for finding in section.findings:
             yield from self._finding(finding, "" if finding.subject == fact else finding.subject)
-            # What is said of a fact stands below it, without its name.
+            # Findings about the same fact follow it without repeating its subject.
             fact = finding.subject if finding.state is State.INFO or finding.subject == fact else ""
 
     def _finding(self, finding: Finding, subject: str) -> Iterator[Line]:
@@ -70,12 +70,12 @@ class Rendering:
         yield from self._advice(finding)
 
     def _with_facts(self, line: list[Piece], last: int, finding: Finding) -> Iterator[Line]:
-        """The last line of a text, with its duration and its word beside it, or below if there is no room."""
+        """Yields the last line of a text with its duration and cause beside it, or below if there is no room."""
         facts = [f"{duration(finding.seconds):>7}"] if finding.seconds is not None else []
-        # A status stands in the text already.
+        # A cause that is a status is in the text already.
         facts += [finding.cause] if finding.cause and finding.cause not in finding.text else []
         text = "  ".join(facts)
-        # Beside each other where texts are short; right behind one that has several lines.
+        # In a column if the text is short; right after the text if it has several lines.
         gap = max(2, self._width - _FACTS - last) if len(line) > 2 else 2
         if not text:
             yield tuple(line)
@@ -98,13 +98,16 @@ class Rendering:
             yield (Piece(" " * _TEXT), Piece(f"more: anthropic-otel why {finding.cause}", Style.QUIET))
 
     def _wrapped(self, text: str, first: int) -> list[str]:
-        """The text in lines, of which the first begins at column `first` and the others at that of all texts."""
+        """Returns the text in lines.
+
+        `first` is the column at which the first one begins; the others begin below all texts.
+        """
         room = max(self._width - max(first, _TEXT), 10)
         return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def summary(sections: Sequence[Section]) -> Line:
-    """What it all comes to, in one line."""
+    """Returns one line with the number of faults, their subjects, and the numbers of notes and of untried checks."""
     findings = [finding for section in sections for finding in section.findings]
     bad = [finding for finding in findings if finding.state is State.BAD]
     notes = sum(finding.state is State.NOTE for finding in findings)

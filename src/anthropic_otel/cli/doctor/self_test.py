@@ -1,6 +1,6 @@
-"""The self-test: one call against the simulator, to see that `instrument()` records both of its attempts.
+"""The self-test: makes one call against the simulator, and checks that `instrument()` records both of its attempts.
 
-Rule: it comes last, as it changes this process: its environment, its providers, its SDK.
+Rule: it comes last, because it changes this process: its environment, its providers, its SDK.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from anthropic_otel.cli.environment import isolate
 
 TITLE: Final = "Self-test"
 SECONDS: Final = 0.8
-"""What is kept for it. It takes a third of that."""
+"""The seconds that are reserved for the self-test. It takes a third of that."""
 _AT_LEAST: Final = 2.0
 _SUBJECT: Final = "Record"
 _EXPECTED: Final = ("529", None)
@@ -24,7 +24,10 @@ _REPORT: Final = "this is a bug of anthropic-otel: report it, with what --report
 
 
 def section(deadline: Deadline) -> Section:
-    """The call, if there is time for it and nothing is missing."""
+    """Returns the section about the self-test, which is skipped if a package is missing, and cut off at the deadline.
+
+    The deadline is at least two seconds from now.
+    """
     return Section("self_test", TITLE, (_finding(deadline),))
 
 
@@ -33,10 +36,10 @@ def _finding(deadline: Deadline) -> Finding:
         return untried(_SUBJECT, f"skipped: {', '.join(missing)} not installed", "pip install 'anthropic-otel[demo]'")
     isolate()
     for name in [name for name in os.environ if name.startswith("OTEL_")]:
-        del os.environ[name]  # judged by the sections above; here it is the library that is tested
+        del os.environ[name]  # other sections check them; the self-test is about the library only
     try:
         return Work(_try).result(deadline.at_least(_AT_LEAST), _late)
-    except Exception as error:  # whatever is broken here is what the doctor was called for
+    except Exception as error:  # any failure here is a finding
         return bad(_SUBJECT, f"a call against the simulator failed: {type(error).__qualname__}", _REPORT)
 
 

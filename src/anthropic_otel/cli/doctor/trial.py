@@ -1,6 +1,6 @@
-"""One call against the simulator, to see that `instrument()` records it: what `doctor` ends with.
+"""Makes one call against the simulator, to see that `instrument()` records it: the self-test of `doctor`.
 
-Rule: it goes to loopback, with a key that is none, and into memory; nothing of it is exported.
+Rule: it connects to loopback only, with an invalid key, and keeps its telemetry in memory; nothing is exported.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _MODEL: Final = "claude-sonnet-5-5"
 
 
 def one_call() -> Trace | None:
-    """The trace of a call that is turned away once and then answered; `None` if nothing of it was recorded.
+    """Returns the trace of a call that gets a 529 and then a reply; `None` if nothing of it was recorded.
 
-    Sets the process's OpenTelemetry providers, and instruments it. Raises what the SDK raises.
+    Sets the process's OpenTelemetry providers, instruments it, and undoes the latter. Raises what the SDK raises.
     """
     collection = Collection(export=False)
     anthropic_otel.instrument()

@@ -1,9 +1,9 @@
-"""The way to the API, as the SDK's own client goes it.
+"""Checks the connection to the API, with the SDK's own client.
 
-base_url.py, proxies.py, authorities.py, key.py   what the environment says, judged by value
-names.py       the look-up of the name, and a connect to each address
-request.py     one request by the SDK's own client; steps.py what its transport told meanwhile
-verdicts.py    a finding for each step; answers.py for the answer; remedies.py what to do by cause
-certificates.py  who has signed the certificate that was not accepted
-way.py         all of it, in order
+base_url.py, proxies.py, authorities.py, key.py   what the environment sets, judged by value
+names.py         the look-up of the host name, and a connect to each address
+request.py       one request by the SDK's own client; steps.py the steps that its transport reported
+verdicts.py      a finding for each step; answers.py for the response; remedies.py what to do, by cause
+certificates.py  reads a certificate that was refused; refused_certificates.py why it was
+way.py           all of it, in order
 """

@@ -1,9 +1,9 @@
-"""What an answer says: whether it is the API's own, or that of something in between.
+"""Judges a response: whether the API itself sent it, or something in between.
 
-The API's own answers have a `request-id`. Without a key the right answer is a 401 that has one: it proves that the API
-itself has answered. What has none is a gateway's, a proxy's or a captive portal's.
+The API's own responses have a `request-id`. Without a key the right response is a 401 with one, which proves that the
+API itself has answered. A response without one comes from a gateway, a proxy or a captive portal.
 
-Rule: an answer is good only if the API gave it, and it is the one that was to be expected.
+Rule: a response is good only if the API sent it and it is the expected one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _PROXY_WANTS, _TOO_MANY = 401, 403, 404, 
 
 
 def judge(attempt: Attempt, answer: Answer, target: Target, seconds: float, *, with_key: bool) -> list[Finding]:
-    """What there is to say of a response that came whole."""
+    """Returns the findings about a response that was received completely.
+
+    `seconds` is how long it took; `with_key` is whether the request was sent with the user's key.
+    """
     if attempt.error_type == UNEXPECTED_CONTENT:
         return [_portal(answer, seconds)]
     if answer.status == _PROXY_WANTS:
@@ -36,7 +39,7 @@ def judge(attempt: Attempt, answer: Answer, target: Target, seconds: float, *, w
 
 
 def host_of(location: str) -> str:
-    """Host and port of a URL; empty if it has none. Its path and query may be anything."""
+    """Returns the host of a URL, with its port if it has one; empty if the URL has no host or cannot be parsed."""
     try:
         parts = urlsplit(location)
         return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
@@ -78,7 +81,7 @@ def _type(attempt: Attempt) -> str:
 
 
 def _refused(attempt: Attempt, answer: Answer, seconds: float) -> Finding:
-    """The API has answered, and with something else than it should."""
+    """Returns the finding about a response of the API that is not the expected one."""
     text = f"{answer.status}{_type(attempt)}, by the API ({attempt.request_id})"
     return bad(_SUBJECT, text, _remedy_of(answer.status), attempt.error_type, seconds)
 
@@ -98,7 +101,7 @@ def _remedy_of(status: int) -> str:
 
 
 def _not_the_api(attempt: Attempt, answer: Answer, target: Target, seconds: float) -> Finding:
-    """Something else has answered."""
+    """Returns the finding about a response that something other than the API sent."""
     who = _who(answer)
     page = "html" in answer.headers.get("content-type", "")
     text = f"{answer.status}{' and a page' if page else ''}, without the API's request id{who}"
@@ -113,7 +116,7 @@ def _not_the_api(attempt: Attempt, answer: Answer, target: Target, seconds: floa
 
 
 def _who(answer: Answer) -> str:
-    """Who says that it has answered: a word of the header, if it is one."""
+    """Returns the server's name from the header `server` or `via`, in brackets; empty if it is not a plain word."""
     server = answer.headers.get("server") or answer.headers.get("via", "")
     word = server.split("/")[0].split(" ")[0]
     return f" (server: {word})" if word.isascii() and word.replace("-", "").isalnum() and len(word) <= 24 else ""

@@ -1,7 +1,7 @@
-"""Which certificate authorities the SDK's client trusts, and whether their file can be read.
+"""Checks which certificate authorities (CAs) the SDK's client trusts, and whether their file can be read.
 
-The HTTP libraries read `SSL_CERT_FILE`, else `SSL_CERT_DIR`, else a list of their own: the system's for httpx2, that of
-`certifi` for httpx. They read no other variable, so that what helps `curl` or `requests` does not help the SDK.
+The HTTP libraries read `SSL_CERT_FILE`, else `SSL_CERT_DIR`, else a default list: the system's for httpx2, that of
+`certifi` for httpx. They read no other variable, so variables for `curl` or `requests` do not affect the SDK.
 
 Rule: a file is judged by what `ssl`, which the client uses, says of it.
 """
@@ -28,7 +28,10 @@ _REMEDY: Final = f"correct the path, or unset {FILE}"
 
 
 def examine(environment: Mapping[str, str], default: ssl.SSLContext | None) -> list[Finding]:
-    """What there is to say about the CAs. `default` is a TLS context as the client makes it, `None` if it cannot."""
+    """Returns the findings about the CAs.
+
+    `default` is a TLS context as the client makes it, `None` if it cannot make one.
+    """
     findings = list(_named(environment, default))
     named = [name for name in _UNREAD if environment.get(name)]
     if named and not environment.get(FILE) and not environment.get(FOLDER):
@@ -48,7 +51,10 @@ def _named(environment: Mapping[str, str], default: ssl.SSLContext | None) -> It
 
 
 def _of_file(path: str) -> Finding:
-    """The client of a process whose CA file cannot be read is not even made: every call raises that error."""
+    """Returns the finding about the CA file `path`.
+
+    If the file cannot be read, no client can be constructed, and every call of the app raises that error.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cafile=path)
@@ -77,7 +83,10 @@ def _why(path: str, error: OSError) -> str:
 
 
 def _of_folder(path: str) -> Finding:
-    """`ssl` takes any path for a folder of CAs, and says nothing if there is none: every certificate is then wrong."""
+    """Returns the finding about the folders of CAs in `path`.
+
+    `ssl` accepts any path without an error. If no CA is there, it refuses every certificate.
+    """
     hint = f"c_rehash {path}, or {FILE} with a file"
     missing = []
     for each in path.split(os.pathsep):

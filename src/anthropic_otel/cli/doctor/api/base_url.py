@@ -1,7 +1,7 @@
-"""`ANTHROPIC_BASE_URL`: where the SDK sends its requests, and what is wrong with that address.
+"""Checks `ANTHROPIC_BASE_URL`, the address to which the SDK sends its requests.
 
-Rule: of a URL that can be read, scheme, host and port are shown. A path may be somebody's key, and of what cannot be
-read anything may be.
+Rule: of a URL that can be parsed, scheme, host and port are shown, and no path, which may contain a key. Of a URL that
+cannot be parsed nothing is shown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOPBACK: Final = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the API is. `url` is what the SDK is given and is not to be shown; `shown` is."""
+    """The API's address. `url` is what the SDK is given and must not be shown; `shown` may be."""
 
     url: str
     scheme: str
@@ -37,21 +37,21 @@ class Target:
 
     @property
     def shown(self) -> str:
-        """Scheme, host and, if it is not the scheme's own, port."""
+        """The scheme and host, and the port if it is not the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}"
 
     @property
     def is_default(self) -> bool:
-        """Whether this is the API itself, and not a gateway or a test server."""
+        """Whether this is Anthropic's own API, and not a gateway or a test server."""
         return self.shown == DEFAULT
 
 
 def examine(environment: Mapping[str, str], profile_url: str | None = None) -> tuple[Target | None, list[Finding]]:
-    """The target, `None` if the SDK cannot use it, and what there is to say about it.
+    """Returns the address that the SDK uses, `None` if it cannot use it, and the findings about it.
 
-    `profile_url` is the base URL of the SDK's profile, `None` without one. The variable goes before it.
+    `profile_url` is the base URL of the SDK's profile, `None` if it has none. The variable takes precedence over it.
     """
     url, source = environment.get(NAME), NAME
     if url is None:
@@ -73,7 +73,7 @@ def _target(url: str) -> Target | None:
 
 
 def _split(url: str) -> SplitResult | None:
-    """The parts of the URL; `None` if it has a port that is none, or brackets that do not match."""
+    """Returns the parts of the URL, or `None` if its port is not valid or its brackets do not match."""
     try:
         parts = urlsplit(url)
         return parts if parts.port is None or parts.port else None
@@ -82,7 +82,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _wrong(url: str) -> Iterator[Finding]:
-    """Why the SDK cannot send anything to the URL: nothing if it can."""
+    """Yields the fault that keeps the SDK from sending anything to the URL; nothing if there is none."""
     if not url.strip():
         yield bad(_SUBJECT, f"{NAME} is set, but empty", f"unset {NAME}", _NOT_SENT)
     elif url != url.strip() or re.search(r"[\x00-\x20\x7f]", url):
@@ -107,7 +107,7 @@ def _wrong(url: str) -> Iterator[Finding]:
 
 
 def _doubtful(url: str, target: Target) -> Iterator[Finding]:
-    """What is wrong with a URL that can be used."""
+    """Yields findings about a URL that can be used, but probably not as intended."""
     parts = urlsplit(url)
     if _PATHS.search(parts.path):
         yield bad(_SUBJECT, f"{NAME} ends in /v1: the SDK adds /v1/messages to it", "take /v1 off its end")
@@ -120,5 +120,5 @@ def _doubtful(url: str, target: Target) -> Iterator[Finding]:
 
 
 def faulty(findings: list[Finding]) -> bool:
-    """Whether something among the findings keeps a request from being sent."""
+    """Returns whether a finding is a fault that keeps a request from being sent."""
     return any(finding.cause == _NOT_SENT for finding in faults(findings))

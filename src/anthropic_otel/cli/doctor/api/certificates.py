@@ -1,9 +1,9 @@
-"""What a certificate says that the client has not accepted: who signed it, for which name, until when.
+"""Reads a certificate that the client has refused: its issuer, its host names, and its dates.
 
-`ssl` tells nothing of a certificate that it refuses. So it is asked for a second time, by a connection that accepts
-any, and a third time by one that trusts that very certificate: then `ssl` reads it out.
+`ssl` reports nothing about a certificate that it refuses. So the certificate is fetched by a second connection, which
+accepts any, and a third one, which trusts exactly that certificate, so that `ssl` decodes it.
 
-Rule: over these connections nothing is sent. They are dropped as soon as the handshake is over.
+Rule: nothing is sent over these connections. They are closed as soon as the handshake is complete.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ _IGNORE_DATES: Final = 0x200000
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Who signed it, whether that is nobody else, its names, and between which times it is valid, since the epoch."""
+    """The contents of a certificate.
+
+    - `issuer`: who signed it; `self_signed`: whether that is itself.
+    - `names`: the host names and addresses that it is for.
+    - `begins`, `ends`: between which times it is valid, in epoch seconds.
+    """
 
     issuer: str
     self_signed: bool
@@ -33,11 +38,14 @@ class Certificate:
 
 
 class _Seen(BaseException):
-    """Ends a connection after its handshake. No `Exception`, so that nothing on the way takes it for one of its own."""
+    """Raised to end a connection after its handshake.
+
+    It is no `Exception`, so that no library handles it as an error.
+    """
 
 
 def fetch(url: str, deadline: Deadline) -> Certificate | None:
-    """The certificate that is shown to a client which goes to `url`, `None` if it cannot be had. Never raises."""
+    """Returns the certificate that the server at `url` presents, or `None` if it cannot be read. Never raises."""
     encoded = _handshake(url, _any(), deadline, lambda connection: connection.getpeercert(True))
     if not isinstance(encoded, bytes):
         return None
@@ -62,7 +70,10 @@ def _only(encoded: bytes) -> ssl.SSLContext:
 
 
 def _handshake(url: str, context: ssl.SSLContext, deadline: Deadline, read: Any) -> object:
-    """What `read` returns of the connection to `url`, by the client's own way, with `context` for TLS."""
+    """Connects to `url` as the client does, with `context` for TLS, and returns `read(connection)` after the handshake.
+
+    Returns `None` if the handshake failed or there was no time left.
+    """
     import anthropic
 
     found: list[object] = []

@@ -1,7 +1,7 @@
-"""The clock of this machine beside that of whoever answered.
+"""Compares the clock of this machine with the `Date` of the response.
 
-Rule: the answer's `Date` is in whole seconds and may have been on its way for some, so that less than a minute is not
-looked at.
+Rule: a `Date` has whole seconds, and the response may have taken some, so a difference of less than a minute is
+ignored.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from anthropic_otel.cli.doctor.findings import Finding, bad, note
 _SUBJECT: Final = "Clock"
 _WORTH_A_LINE: Final = 60.0
 _FAULT: Final = 300.0
-"""AWS and most issuers of tokens turn down what is five minutes off."""
+"""The seconds from which a difference is a fault: AWS and most token issuers refuse a clock that is so far off."""
 
 
 def examine(answer: Answer) -> Iterator[Finding]:
-    """Whether the clock is far off."""
+    """Yields a finding if the clock is off by a minute or more; a fault from five minutes on."""
     try:
         skew = answer.at - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     except (TypeError, ValueError, OverflowError, IndexError):

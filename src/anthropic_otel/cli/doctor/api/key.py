@@ -1,9 +1,9 @@
-"""The key and the other headers of the environment: whether they can be sent, and whether they can be right.
+"""Checks the API key, the token and the custom headers in the environment: whether they can be sent and can be valid.
 
-What the HTTP libraries refuse to send (`request_not_sent`) is a control character or a blank at the end. They quote the
-whole key in the exception that the SDK turns into "Connection error.", which is how keys get into logs.
+The HTTP libraries refuse to send a control character or a blank at the end (`request_not_sent`). Their exception quotes
+the whole key, and the SDK reports it as "Connection error.", which is how keys get into logs.
 
-Rule: nothing of a value is shown but its length, and a place in it.
+Rule: of a value only its length is shown, and the position of a character in it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TEMPLATE: Final = re.compile(r"\$[({A-Za-z]|%[A-Za-z_]+%|<.*>|\{\{|\.\.\.|…")
 _WORDS: Final = re.compile(r"your|xxx|change.?me|placeholder|insert", re.I)
 _SHORT: Final = 40
-"""A key has some 100 characters, among which such words may be by chance."""
+"""Only a shorter value is searched for `_WORDS`: among the some 100 characters of a key they may be by chance."""
 
 
 def examine(environment: Mapping[str, str], *, to_the_api: bool) -> list[Finding]:
-    """What there is to say about key, token and headers. `to_the_api`: whether they go to the API and no gateway."""
+    """Returns the findings about key, token and headers.
+
+    `to_the_api` is whether they are sent to Anthropic's own API and not to a gateway.
+    """
     findings = list(_key_and_token(environment, to_the_api))
     findings += _headers(environment.get(HEADERS))
     return findings
@@ -87,7 +90,10 @@ def _wrong(name: str, value: str, to_the_api: bool) -> Iterator[Finding]:
 
 
 def _headers(value: str | None) -> Iterator[Finding]:
-    """`ANTHROPIC_CUSTOM_HEADERS`: a header in each line. The SDK skips a line that has no colon, in silence."""
+    """Yields findings about `ANTHROPIC_CUSTOM_HEADERS`, one header per line.
+
+    The SDK silently skips a line without a colon.
+    """
     if not value or not value.strip():
         return
     lines = [line for line in value.split("\n") if line.strip()]

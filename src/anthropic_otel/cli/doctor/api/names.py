@@ -1,9 +1,9 @@
-"""The look-up of a name, and a connect to each of its addresses, IPv4 and IPv6.
+"""Looks a host name up, and connects to each of its addresses, IPv4 and IPv6.
 
-The client tries the addresses one after the other. It tells of the one that worked, and not of those before it that did
-not and cost each new connection their time. So they are tried here too, side by side.
+The client tries the addresses one after the other. It reports only the one that worked, although failed ones before it
+delay each new connection. So all of them are tried here, in parallel.
 
-Rule: nothing is sent to an address; a connection is closed as soon as it stands.
+Rule: nothing is sent to an address; a connection is closed as soon as it is established.
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ _NO_ANSWER: Final = "no answer"
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """The addresses of a name, as `socket` has them, or why there are none.
+    """The result of a look-up.
 
-    `cause` is `None` where there are some. `late` is whether the resolver had not answered in time.
+    - `addresses`: pairs of address family and address, as `socket` has them.
+    - `seconds`: how long it took.
+    - `cause`: why there are no addresses; `None` if there are some.
+    - `late`: whether the resolver had not answered by the deadline.
     """
 
     host: str
@@ -38,18 +41,21 @@ class LookUp:
 
     @property
     def texts(self) -> list[str]:
-        """The addresses as text."""
+        """The addresses as text, without ports."""
         return [str(address[0]) for _, address in self.addresses]
 
     @property
     def only_ipv6(self) -> bool:
-        """Whether the name has addresses, and all of them are of IPv6."""
+        """Whether the name has addresses, and all of them are IPv6."""
         return bool(self.addresses) and all(family == socket.AF_INET6 for family, _ in self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What a connect to an address came to. `error` is a word for it, `None` if it worked."""
+    """The result of a connect to an address.
+
+    `error` says how it failed, such as `ECONNREFUSED`; `None` if it worked.
+    """
 
     address: str
     seconds: float
@@ -57,7 +63,7 @@ class Reached:
 
 
 def is_address(host: str) -> bool:
-    """Whether there is nothing to look up."""
+    """Returns whether the host is an IP address, so that nothing has to be looked up."""
     try:
         ip_address(host)
     except ValueError:
@@ -66,7 +72,10 @@ def is_address(host: str) -> bool:
 
 
 def look_up(host: str, port: int, deadline: Deadline) -> LookUp:
-    """The addresses of `host`, in the order in which a client tries them. Never raises."""
+    """Returns the addresses of `host`, in the order in which a client tries them, or why there are none.
+
+    Never raises.
+    """
     started = time.perf_counter()
 
     def resolve() -> LookUp:
@@ -82,7 +91,10 @@ def look_up(host: str, port: int, deadline: Deadline) -> LookUp:
 
 
 def reach_each(found: LookUp, deadline: Deadline) -> list[Reached]:
-    """Connects to each address of a name that has several; of one that has one, nothing. Never raises."""
+    """Connects to each address in parallel, six at most, and returns the results. Never raises.
+
+    Returns an empty list for fewer than two addresses, as the request itself tests a single one.
+    """
     if len(found.addresses) < 2:
         return []
     started = time.perf_counter()

@@ -1,8 +1,8 @@
-"""The proxy by which the SDK's client goes, and what is wrong with the variables that say so.
+"""Checks which proxy the SDK's client uses, and the variables that set it.
 
-The HTTP libraries take `HTTPS_PROXY` for https, `HTTP_PROXY` for http, and `ALL_PROXY` for what has none of its own;
-names in small letters go before those in capitals; `NO_PROXY` excepts hosts. Every proxy variable is read when a client
-is made, so that a malformed one breaks the client also where another one is used.
+The HTTP libraries use `HTTPS_PROXY` for https, `HTTP_PROXY` for http, and `ALL_PROXY` for a scheme without a variable
+of its own. Lower-case names take precedence over upper-case ones. `NO_PROXY` lists exceptions. All of them are read
+when a client is constructed, so a malformed one breaks every client, even if another one would be used.
 
 Rule: the proxy is the one that the client itself would use. User name and password are not shown.
 """
@@ -32,22 +32,25 @@ _PLAIN: Final = re.compile(r"\*|(?:\*?\.)?[A-Za-z0-9_.-]+(?::\d+)?")
 
 
 def wrong(environment: Mapping[str, str]) -> list[Finding]:
-    """What keeps a client from being made."""
+    """Returns the faults in proxy variables that keep a client from being constructed."""
     return [finding for name, value in _variables(environment) for finding in _wrong(name, value)]
 
 
 def unusable(environment: Mapping[str, str]) -> list[str]:
-    """The variables that keep a client from being made."""
+    """Returns the names of the proxy variables that keep a client from being constructed."""
     return [name for name, value in _variables(environment) if any(_wrong(name, value))]
 
 
 def readable_exceptions(value: str) -> list[str]:
-    """The entries of a `NO_PROXY` that every version of the SDK can read."""
+    """Returns the entries of a `NO_PROXY` that every version of the SDK can read."""
     return [entry for entry in _entries(value) if _is_readable(entry)]
 
 
 def unreadable_exceptions(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Entries of `NO_PROXY` for which versions of the SDK fail. To be asked where one has."""
+    """Yields faults for the entries of `NO_PROXY` that some versions of the SDK cannot read.
+
+    Other versions can, so call it only after a client could not be constructed.
+    """
     for name in EXCEPTIONS:
         for entry in _entries(environment.get(name, "")):
             if not _is_readable(entry):
@@ -75,18 +78,24 @@ def _is_readable(entry: str) -> bool:
 
 
 def examine(environment: Mapping[str, str], target: Target, used: str | None) -> list[Finding]:
-    """What there is to say about the proxy. `used` is the one that the client uses, as `host:port`."""
+    """Returns the findings about the proxy. `used` is the one that the client uses, as `host:port`; `None` for none."""
     return [_used(environment, target, used), *_doubtful(environment, used)]
 
 
 def name_of(environment: Mapping[str, str], target: Target, used: str | None) -> str:
-    """The variable that names the proxy which the client uses; of several the one that it reads."""
+    """Returns the name of the variable that sets the proxy `used`; if several do, the one that the client reads.
+
+    Returns `HTTPS_PROXY` if none of them does.
+    """
     variables = _variables(environment, target.scheme)
     return next((name for name, value in variables if used and _parsed(value)[1] == used), "HTTPS_PROXY")
 
 
 def _variables(environment: Mapping[str, str], first: str = "http") -> Iterator[tuple[str, str]]:
-    """The variables that are set, in the order in which a client goes by them to a URL of the scheme `first`."""
+    """Yields the proxy variables that are set, in the order in which a client reads them.
+
+    `first` is the scheme of the URL that it sends to.
+    """
     for scheme in sorted(_SCHEMES, key=lambda each: (each != first, each != "all")):
         for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()):
             if environment.get(name):
@@ -94,7 +103,7 @@ def _variables(environment: Mapping[str, str], first: str = "http") -> Iterator[
 
 
 def _parsed(value: str) -> tuple[str, str | None]:
-    """Scheme, and host and port; `None` for these if the value is not a URL of a proxy."""
+    """Returns the scheme, and `host:port` or `None` if the value is not the URL of a proxy."""
     url = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(url)

@@ -1,6 +1,6 @@
-"""Why a certificate was refused, and what to do about it.
+"""Explains why a certificate was refused, and what to do about it.
 
-Rule: the reason is OpenSSL's number. What the certificate says is added where it could be read.
+Rule: the reason is OpenSSL's error number. Facts from the certificate are added if it could be read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ _MOST_NAMES: Final = 2
 def advice_on_certificate(
     code: int | None, certificate: Certificate | None, target: Target, now: float
 ) -> tuple[str, str]:
-    """How it is, and what to do. `code` is OpenSSL's X509_V_ERR_…, `now` this machine's clock."""
+    """Returns what is wrong with the certificate, and what to do about it.
+
+    `code` is OpenSSL's X509_V_ERR_… number, `None` if unknown; `certificate` is `None` if it could not be read; `now`
+    is this machine's time in epoch seconds.
+    """
     signed = f', signed by "{certificate.issuer}"' if certificate is not None and certificate.issuer else ""
     if code in (_NOT_YET, _EXPIRED):
         return _of_time(certificate, now, expired=code == _EXPIRED)
@@ -40,7 +44,10 @@ def advice_on_certificate(
 
 
 def _file_name(certificate: Certificate | None) -> str:
-    """Inspection by a company's own box is by far the most frequent reason."""
+    """Returns a name for the CA's file in an example.
+
+    Most refused certificates are those of a company's TLS inspection.
+    """
     return "corp-ca" if certificate is not None else "the-ca"
 
 

@@ -1,7 +1,7 @@
-"""What a failed step means and what to do about it, by its cause.
+"""Explains a failed step by its cause, and says what to do about it.
 
-Rule: every cause that a request can meet before an answer has an entry, and whoever reads it knows what to do next.
-The longer explanation is `anthropic-otel why`.
+Rule: every cause that a request can have before a response has an entry, and its reader knows what to do next.
+`anthropic-otel why` has the longer explanation.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from anthropic_otel.cli.doctor.api.steps import Kind, Step
 class Failure:
     """A step that failed.
 
-    - `where`: the host and port that the step was about: the proxy's or the API's.
-    - `proxy`: the proxy that the client uses, `None` without one; `proxy_name` the variable that names it.
-    - `errno`: the system's word, `None` without one; `tls_reason` OpenSSL's.
-    - `only_ipv6`: whether the name has no address of IPv4.
+    - `where`: `host:port` of what the step connected to: the proxy or the API.
+    - `waited`: how many seconds the step took.
+    - `proxy`: the proxy that the client uses, `None` without one; `proxy_name`: the variable that sets it.
+    - `errno`: the name of the system's error, `None` without one; `tls_reason`: OpenSSL's reason, empty without one.
+    - `only_ipv6`: whether the host has IPv6 addresses only.
     """
 
     step: Step
@@ -36,16 +37,16 @@ class Failure:
 
     @property
     def system(self) -> str:
-        """The system's word in brackets, if there is one."""
+        """The name of the system's error in brackets, or an empty string."""
         return f" ({self.errno})" if self.errno else ""
 
 
 Advice = tuple[str, str]
-"""How it is, and what to do."""
+"""What happened, and what to do about it."""
 
 
 def advice(cause: str, failure: Failure) -> Advice:
-    """How a step failed and what to do about it. `cause` is a word of the schema."""
+    """Returns what happened in a failed step, and what to do about it. `cause` is a value of `network.cause`."""
     of_proxy = failure.proxy is not None and failure.step.kind in (Kind.TCP, Kind.PROXY_TLS, Kind.CONNECT, Kind.SOCKS)
     if of_proxy and failure.step.hop == 0:
         return _of_proxy(cause, failure)

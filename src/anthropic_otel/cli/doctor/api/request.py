@@ -1,9 +1,10 @@
-"""One request by the SDK's own client, with its rules for proxies, CAs and addresses, and what came of it.
+"""Sends one request with the SDK's own client, with its rules for proxies, CAs and addresses, and records the result.
 
 Without a key it is `POST /v1/messages` with an empty object: the API answers 401, and nothing can be billed. With the
 key it is `GET /v1/models`, which is free.
 
-Rule: without a key, whatever may be one is taken off every request, that of a redirect too, right before it is sent.
+Rule: without `--with-key`, every header that may contain a key is removed from every request, also after a redirect,
+right before it is sent.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _KEPT: Final = ("content-type", "date", "server", "via", "location", "www-authen
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The head of a response. `headers` are those of `_KEPT` that it has."""
+    """The head of a response: status, the headers in `_KEPT`, and when it arrived, in epoch seconds."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,12 +40,15 @@ class Answer:
 
 @dataclass
 class Exchange:
-    """What came of the request. Filled in as it goes on, so that one that hangs can be read too.
+    """The result of the request. It is filled in step by step, so that it can be read while a request hangs.
 
-    `verify_code` and `tls_reason` are OpenSSL's own words for a certificate and a handshake that failed.
-
-    `attempt` is what the library records of it, `None` until it has ended. `made` is whether there was a client at all;
-    if not, `cause` and `error` say why: a word of the schema, and the type of the exception.
+    - `answers`: the responses so far, those of redirects too.
+    - `attempt`: what the library records of the request, `None` until it has ended.
+    - `made`: whether a client could be constructed.
+    - `cause`: why no request was sent, as a value of `network.cause`; `None` if one was.
+    - `error`: the type of the exception that the SDK raised; empty without one.
+    - `proxy`: the proxy that is used, as `host:port`.
+    - `verify_code`, `tls_reason`: OpenSSL's codes for a refused certificate and for a failed handshake.
     """
 
     steps: Steps = field(default_factory=Steps)
@@ -60,7 +64,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The SDK's client of a process like this one, or the exception that its constructor raised."""
+    """The settings of the SDK's client in this environment, or the exception that its constructor raised."""
 
     base_url: str | None = None
     proxy: str | None = None
@@ -68,12 +72,15 @@ class Made:
 
     @property
     def cause(self) -> str | None:
-        """The word for the exception."""
+        """The cause of the exception, as a value of `network.cause`; `None` without one."""
         return unmade_cause(self.error) if self.error is not None else None
 
 
 def make(url: str | None) -> Made:
-    """Makes a client as an app would, to see where it would go. `url` `None`: as the SDK's profile says."""
+    """Constructs a client as an app would, and returns its base URL and proxy. Sends nothing and never raises.
+
+    `url` `None` leaves the base URL to the SDK's profile.
+    """
     import anthropic
 
     try:
@@ -82,20 +89,21 @@ def make(url: str | None) -> Made:
             client = anthropic.Anthropic(http_client=http_client, **options)
             return Made(str(client.base_url), facts_of(http_client, client.base_url).proxy)
     except Exception as error:
-        # Without its traceback it keeps no half-made client alive, whose end would complain on the screen.
+        # The traceback would keep a half-made client alive, whose `__del__` would print a warning.
         return Made(error=error.with_traceback(None))
 
 
 def unmade_cause(error: Exception) -> str:
-    """The word for what a constructor raised. Nothing was sent, whatever it is."""
+    """Returns the cause for what a constructor raised; `request_not_sent` if it is not a known one."""
     word = classify(error).word
     return str((NetworkCause.REQUEST_NOT_SENT if word is NetworkCause.OTHER else word).value)
 
 
 def send(exchange: Exchange, url: str, environment: Mapping[str, str], deadline: Deadline, *, with_key: bool) -> None:
-    """Sends the request and fills in what came of it. Never raises.
+    """Sends the request and fills in `exchange`. Never raises.
 
-    `deadline` bounds each step of its own; a request of several slow steps may take longer, and is then left behind.
+    `deadline` limits each step separately, so a request of several slow steps may take longer; the caller must not wait
+    for it then.
     """
     import anthropic
 
@@ -139,7 +147,10 @@ def _read_tls(exchange: Exchange, error: Exception) -> None:
 
 
 class _Outgoing:
-    """Called with each request before it is sent: takes off what may be a key, and listens to the transport."""
+    """Called with each request before it is sent; adds the `trace` function.
+
+    Unless `with_key`, it also removes every header that may contain a key.
+    """
 
     def __init__(self, exchange: Exchange, environment: Mapping[str, str], with_key: bool) -> None:
         lines = environment.get(HEADERS, "").split("\n")
@@ -154,7 +165,7 @@ class _Outgoing:
 
 
 class _Incoming:
-    """Called with the head of each response."""
+    """Called with the head of each response, which it records in the exchange."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange: Final = exchange

@@ -1,9 +1,8 @@
-"""What the transport tells while a request is under way: each step to the API, how long it took, and where it ended.
+"""Records the steps of a request that the transport reports: how long each took, and which one failed.
 
-httpx hands the `trace` extension of a request down to httpcore, which calls it at the start and at the end of each
-step.
+httpx passes the `trace` extension of a request to httpcore, which calls it at the start and at the end of each step.
 
-Rule: `info["request"]` holds the key. Nothing is kept of it but whether its method is CONNECT.
+Rule: `info["request"]` contains the key. Nothing of it is kept but whether its method is CONNECT.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from anthropic_otel._core.timeline import peer_of
 
 
 class Kind(Enum):
-    """A step. The value is what it is called on the screen."""
+    """The kinds of step. The value is the name on the screen."""
 
     TCP = "TCP"
     PROXY_TLS = "TLS to proxy"
@@ -31,10 +30,13 @@ class Kind(Enum):
 
 @dataclass(slots=True)
 class Step:
-    """One step of one hop. `seconds` is `None` while it is under way; `hop` counts redirects, from 0.
+    """One step of a request.
 
-    `peer` is the address that was connected to, `status` what the proxy or the API answered, `version` and `issuer`
-    what the TLS handshake came to.
+    - `hop`: how many redirects came before it.
+    - `started`: by `time.perf_counter`; `seconds`: how long it took, `None` while it runs.
+    - `host`, `port`: what was connected to; `peer`: the address that it resolved to.
+    - `status`: the status that the proxy or the API answered.
+    - `version`, `issuer`: of a TLS handshake: the protocol's version, and who signed the certificate.
     """
 
     kind: Kind
@@ -51,19 +53,20 @@ class Step:
 
     @property
     def worked(self) -> bool:
-        """Whether it was completed."""
+        """Whether the step has ended and did not fail."""
         return self.seconds is not None and not self.failed
 
     def end(self, *, failed: bool = False) -> None:
-        """Says that the step is over."""
+        """Ends the step now."""
         self.seconds, self.failed = time.perf_counter() - self.started, failed
 
 
 @dataclass
 class Steps:
-    """The steps of one request: call it from a `trace` extension. `proxied` is whether the client uses a proxy.
+    """The steps of one request, redirects included; a function for the `trace` extension.
 
-    `on_tls` is called with httpcore's stream as soon as a handshake with the API's host is over.
+    `proxied` is whether the client uses a proxy. `on_tls` is called with httpcore's stream after a TLS handshake with
+    the API's host. `found` has the steps in their order.
     """
 
     proxied: bool = False
@@ -72,16 +75,16 @@ class Steps:
     hop: int = -1
 
     def listen_to(self, request: Any) -> None:
-        """Listens to the transport of a request: the first, or one that a redirect leads to."""
+        """Adds itself to the request's `trace` extension. Call it with each request, also those of redirects."""
         self.hop += 1
         before = request.extensions.get("trace")
-        # A request that a redirect leads to has the extensions of the one before.
+        # The request of a redirect has the extensions of the request before it.
         if not (isinstance(before, _Both) and before.steps is self):
             request.extensions["trace"] = _Both(before, self)
 
     @property
     def last(self) -> Step | None:
-        """The step that began last."""
+        """The step that began last; `None` before the first."""
         return self.found[-1] if self.found else None
 
     @guarded(None)
@@ -110,7 +113,7 @@ class Steps:
         self._begin(Kind.SOCKS)
 
     def _tls_begins(self, name: str, info: Mapping[str, Any]) -> None:
-        # httpcore names a handshake by where it happens: at once on the connection, or behind a proxy's tunnel.
+        # httpcore names a handshake by where it happens: on the connection, or inside a proxy's tunnel.
         to_proxy = self.proxied and name.startswith("connection.")
         self._begin(Kind.PROXY_TLS if to_proxy else Kind.TLS)
 
@@ -143,7 +146,7 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class _Both:
-    """A `trace` function. `library` is the one that finds the cause, if there is one."""
+    """A `trace` function that calls two: `library`, which was there before (may be `None`), and `steps`."""
 
     library: Callable[[str, Mapping[str, Any]], None] | None
     steps: Steps
@@ -163,11 +166,14 @@ _EVENTS: Final[dict[str, tuple[_Begin | None, _End | None]]] = {
     "send_request_headers": (Steps._request_begins, None),
     "receive_response_headers": (None, Steps._answered),
 }
-"""By the middle part of an event's name, such as `connection.connect_tcp.started`."""
+"""What to do at a step's start and end, by the middle of an event's name, such as `connection.connect_tcp.started`."""
 
 
 def issuer_of(certificate: Mapping[str, Any] | None) -> str:
-    """Who has signed a certificate, as `getpeercert()` has it: the common name, and whose it is."""
+    """Returns who signed a certificate, which is as `getpeercert()` returns it.
+
+    It is the common name and the organization, in at most 60 printable characters; empty if unknown.
+    """
     names = dict(pair for group in (certificate or {}).get("issuer", ()) for pair in group)
     common = names.get("commonName") or names.get("organizationalUnitName") or ""
     whose = names.get("organizationName") or ""

@@ -1,7 +1,7 @@
-"""A finding for each step of the request: how long it took, where it failed, and what was not tried any more.
+"""Makes a finding for each step of the request: how long it took, where it failed, and which steps were not tried.
 
-Rule: the word for a failure is the one that the library records of the attempt. Where the attempt has not ended in
-time, it is the word for a timeout of the step that was under way.
+Rule: the cause of a failure is the one that the library records for the attempt. If the attempt has not ended in time,
+it is the timeout of the step that was running.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ _LATE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """What is known of the request besides what its transport told."""
+    """What is known about the request besides its steps.
+
+    - `found`: the look-up of the host; `reached`: the connects to its addresses.
+    - `proxy_name`: the variable that sets the proxy.
+    - `certificate`: the one that was refused, if it could be read.
+    """
 
     target: Target
     found: LookUp | None
@@ -46,7 +51,7 @@ class Trip:
 
 
 def of_request(exchange: Exchange, trip: Trip) -> Iterator[Finding]:
-    """The findings of a request that was sent, or was to be."""
+    """Yields the findings of a request that was sent, step by step."""
     steps = exchange.steps.found
     failed = _failed(exchange, steps)
     for step in steps:
@@ -65,7 +70,10 @@ def of_request(exchange: Exchange, trip: Trip) -> Iterator[Finding]:
 
 
 def cause_of(exchange: Exchange) -> str | None:
-    """Why the request failed, `None` if it was answered."""
+    """Returns why the request failed, as a value of `network.cause`; `None` if it was answered.
+
+    If it has not ended, that is the timeout of its current step.
+    """
     if exchange.attempt is not None:
         return exchange.attempt.cause
     last = exchange.steps.last
@@ -75,7 +83,7 @@ def cause_of(exchange: Exchange) -> str | None:
 
 
 def _failed(exchange: Exchange, steps: Sequence[Step]) -> Step | None:
-    """The step in which the request failed: the last one, also if its headers came and the body failed."""
+    """Returns the step in which the request failed, which is always the last one; `None` if it did not fail."""
     return steps[-1] if steps and cause_of(exchange) is not None else None
 
 
@@ -108,7 +116,7 @@ def _peer(step: Step) -> str:
 
 
 def _lost(reached: Sequence[Reached]) -> Iterator[Finding]:
-    """Addresses that do not answer beside one that does: the client tries them first, or next time."""
+    """Yields a finding about addresses that do not answer although another one does: a client may try those first."""
     dead = [each for each in reached if each.error is not None]
     if dead and len(dead) < len(reached):
         text = ", ".join(f"{each.address} ({each.error})" for each in dead)
@@ -138,7 +146,7 @@ def _failure(exchange: Exchange, step: Step, trip: Trip) -> Finding:
 
 
 def _where(exchange: Exchange, step: Step, target: Target) -> str:
-    """Host and port of whoever the step is about."""
+    """Returns `host:port` of what the step connects to: the target of a redirect, the proxy, or the API."""
     connects = [each for each in exchange.steps.found if each.kind is Kind.TCP and each.hop == step.hop]
     if step.hop and connects:
         return f"{connects[-1].host}:{connects[-1].port}"
@@ -149,12 +157,12 @@ def _where(exchange: Exchange, step: Step, target: Target) -> str:
 
 
 def _left(exchange: Exchange, target: Target, failed: Step) -> list[str]:
-    """The steps that would have followed."""
+    """Returns the names of the steps that would have followed the failed one."""
     return [kind.value for kind in after(failed.kind, target)] if exchange.steps.found else []
 
 
 def after(kind: Kind, target: Target) -> list[Kind]:
-    """The steps to the target that come after one of this kind, but for those to a proxy."""
+    """Returns the steps to the target that follow a step of this kind, without those to a proxy."""
     order = [Kind.TCP, Kind.PROXY_TLS, Kind.CONNECT, Kind.SOCKS, Kind.TLS, Kind.HTTP]
     later = order[order.index(kind) + 1 :]
     wanted = {Kind.HTTP} | ({Kind.TLS} if target.scheme == "https" else set())

@@ -1,6 +1,6 @@
-"""The way to the API, from the variables to the answer.
+"""Checks the connection to the API, from the variables to the response.
 
-Rule: a step is tried only if those before it can work, and what is not tried is said.
+Rule: a step is tried only if those before it can work, and a step that is not tried is reported as such.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ from anthropic_otel.cli.doctor.findings import Finding, Section, State, bad, goo
 
 TITLE: Final = "The way to the API"
 _SHARE: Final = 0.8
-"""Of the time that is left, for a step of its own: the rest is for telling that it has not come to an end."""
+"""The share of the remaining time that the request may take. The rest is for reporting that it has not ended."""
 
 
 def section(environment: Mapping[str, str], deadline: Deadline, *, with_key: bool, offline: bool) -> Section:
-    """All of it. Takes at most until the deadline."""
+    """Returns the section about the API. Takes until the deadline at most, but has two seconds in any case.
+
+    `with_key` sends the user's key; `offline` sends nothing.
+    """
     return Section("api", TITLE, tuple(_findings(environment, deadline, with_key, offline)))
 
 
@@ -64,7 +67,7 @@ def _findings(environment: Mapping[str, str], deadline: Deadline, with_key: bool
 
 
 def _profile_url(environment: Mapping[str, str]) -> str | None:
-    """The base URL of the SDK's profile, which it takes where no variable says more; `None` if there is none."""
+    """Returns the base URL of the SDK's profile, which it uses if no variable sets a URL, key or token; else `None`."""
     if any(environment.get(name) for name in (base_url.NAME, key.KEY, key.TOKEN)):
         return None
     url = request.make(None).base_url
@@ -72,7 +75,7 @@ def _profile_url(environment: Mapping[str, str]) -> str | None:
 
 
 def _default_context() -> ssl.SSLContext | None:
-    """A TLS context as the SDK's HTTP library makes it, `None` if it cannot."""
+    """Returns a TLS context as the SDK's HTTP library makes it, or `None` if it cannot."""
     try:
         import httpx2 as library
     except ImportError:
@@ -97,7 +100,7 @@ def _go(
 ) -> Iterator[Finding]:
     deadline = deadline.at_least(NETWORK)
     host, port = _split(proxy) if proxy is not None else (target.host, target.port)
-    # A resolver that lost the first packet asks again after five seconds: there is nothing more to wait for.
+    # A resolver whose first packet was lost asks again after five seconds, which is too late.
     found = names.look_up(host, port, Deadline(min(deadline.remaining, NETWORK)))
     if found.late:
         yield _unresolved(found, None, "")

@@ -1,7 +1,7 @@
-"""OpenTelemetry's declarative configuration file, which the zero-code start reads in the place of the variables.
+"""Checks OpenTelemetry's declarative configuration file, which the zero-code start reads instead of variables.
 
-Rule: it is read by OpenTelemetry's own loader. What that says of a mistake may quote a value, so only the place in the
-file is told.
+Rule: it is read by OpenTelemetry's own loader. The loader's message about a mistake may quote a value, so only the
+place in the file is shown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _EXAMPLE: Final = "docs/usage.md shows a whole file"
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """An OTLP exporter of the file: where it goes, and its options."""
+    """An OTLP exporter: where it sends, and the options for its constructor."""
 
     endpoint: Endpoint
     options: dict[str, Any]
@@ -30,14 +30,14 @@ class Exporter:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What a configuration file says. `exporters` are those by OTLP."""
+    """The findings about a configuration file, and its OTLP exporters."""
 
     findings: tuple[Finding, ...]
     exporters: tuple[Exporter, ...] = ()
 
 
 def examine(environment: Mapping[str, str]) -> Configured | None:
-    """What there is to say about the file; `None` if no variable names one."""
+    """Reads and checks the configuration file; returns `None` if no variable names one."""
     for name in CONFIG_FILES:
         if path := environment.get(name):
             return _read(name, path, environment)
@@ -74,7 +74,7 @@ def _unreadable(name: str, path: str) -> Finding | None:
 
 
 def _place(error: Exception) -> str:
-    """Where the mistake is: a path of names that the file has, or a line."""
+    """Returns where the mistake in the file is: a path of keys, or a line."""
     cause = error.__cause__
     place = getattr(cause, "absolute_path", None)
     if place is not None:

@@ -1,6 +1,7 @@
-"""Where a signal goes by OTLP, and what is wrong with that URL.
+"""Finds where a signal is sent by OTLP, and what is wrong with that URL.
 
-Rule: scheme, host, port and OTLP's own path are shown. Another path, a query or user information may be a secret.
+Rule: scheme, host, port and OTLP's own path are shown. Another path, a query or user information may be a secret and is
+not.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ _QUOTES: Final = "\"'"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a signal goes.
+    """Where a signal is sent.
 
-    `url` is the value as it is, `source` the variable or file that has it, or `default`. `exact` is whether HTTP posts
-    to it as it is, and not to OTLP's path below it.
+    - `protocol`: `grpc` or `http/protobuf`.
+    - `url`: the value as it is; may contain secrets.
+    - `source`: the variable or file that sets it, or `default`.
+    - `exact`: whether the HTTP exporter posts to the URL as it is; if not, it appends OTLP's path.
     """
 
     signal: Signal
@@ -40,17 +43,17 @@ class Endpoint:
 
     @property
     def is_default(self) -> bool:
-        """Whether nothing is set."""
+        """Whether nothing sets an endpoint."""
         return self.source == "default"
 
     @property
     def over_grpc(self) -> bool:
-        """Whether it is gRPC's."""
+        """Whether the signal is sent by gRPC."""
         return self.protocol == GRPC
 
     @property
     def parts(self) -> SplitResult | None:
-        """The parts of the URL, `None` if it is none."""
+        """The parts of the URL; `None` if it has no host or no valid port."""
         try:
             parts = urlsplit(self.url)
             return parts if parts.hostname and (parts.port is None or parts.port) else None
@@ -59,7 +62,7 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """Host and port, for a URL that can be used."""
+        """The URL as `host:port`, or `the endpoint` if it cannot be parsed."""
         parts = self.parts
         if parts is None:
             return "the endpoint"
@@ -68,7 +71,7 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """The URL that the exporter posts to, without what may be a secret."""
+        """The URL that the exporter posts to, without parts that may be secret; `source` if it cannot be parsed."""
         parts = self.parts
         if parts is None:
             return self.source
@@ -82,14 +85,14 @@ class Endpoint:
 
 
 def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
-    """The endpoint of a signal that goes by that protocol."""
+    """Returns the endpoint of a signal that is sent by that protocol."""
     found = variable(environment, signal, "ENDPOINT")
     name, url = found if found is not None else ("default", _DEFAULTS[protocol == GRPC])
     return Endpoint(signal, protocol, url, name, exact=name.endswith(f"_{signal.value.upper()}_ENDPOINT"))
 
 
 def wrong(endpoint: Endpoint) -> Iterator[Finding]:
-    """Why nothing can be sent to it: nothing if it can be tried."""
+    """Yields the fault that keeps anything from being sent to the endpoint; nothing if there is none."""
     url, name = endpoint.url, endpoint.source
     subject = endpoint.signal.subject
     example = f"{name}={_DEFAULTS[endpoint.over_grpc]}"
@@ -107,7 +110,7 @@ def wrong(endpoint: Endpoint) -> Iterator[Finding]:
 
 
 def doubtful(endpoint: Endpoint) -> Iterator[Finding]:
-    """What is worth a line about one that can be tried."""
+    """Yields findings about an endpoint that can be used, but probably not as intended."""
     parts = endpoint.parts
     if parts is None:
         return

@@ -1,9 +1,9 @@
-"""Who the telemetry says that it is from: `service.name` and `service.instance.id`.
+"""Checks which service and instance the telemetry is from: `service.name` and `service.instance.id`.
 
-Without an instance's own id, the counters of several workers become one series that goes up and down. OpenTelemetry's
-SDK makes one by itself from 1.43 on.
+Without an id for each instance, the counters of several workers become one series that goes up and down.
+OpenTelemetry's SDK makes such an id from 1.43 on.
 
-Rule: judged is the resource that the SDK makes here, and not the variables alone.
+Rule: the resource that the SDK makes here is checked, and not only the variables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _AT_LEAST: Final = 0.5
 
 
 def examine(environment: Mapping[str, str], deadline: Deadline) -> Iterator[Finding]:
-    """What there is to say about it."""
+    """Yields findings about the service's name and instance. Waits for resource detectors for a second at most."""
     pairs = [pair for pair in environment.get(ATTRIBUTES, "").split(",") if pair.strip()]
     if any("=" not in pair for pair in pairs):
         yield bad(_SUBJECT, f"{ATTRIBUTES} has a part without '=', which is left out", "name=value,name=value")

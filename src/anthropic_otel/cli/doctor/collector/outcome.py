@@ -1,7 +1,7 @@
-"""What came of an empty export, and what that says.
+"""Judges the result of an empty export.
 
-A collector answers an empty export with success. Whatever else answers is no collector, speaks another protocol, or
-wants credentials.
+A collector answers an empty export with success. Anything else that answers is not a collector, speaks another
+protocol, or requires credentials.
 
 Rule: only a success that came from a collector is good.
 """
@@ -23,9 +23,12 @@ _OTHER_PROTOCOL: Final = frozenset({Cause.PROTOCOL_ERROR.value, Cause.SERVER_DIS
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it: an HTTP `status` with its content type, a gRPC status `code`, or the `cause` that nothing came.
+    """The result of an empty export. One of these is set:
 
-    `unmade` is the type of the exception that the exporter's constructor raised.
+    - `status`: the HTTP status, with its `content_type`.
+    - `code`: the name of the gRPC status.
+    - `cause`: why there was no answer, as a value of `network.cause`, with its `errno` if there is one.
+    - `unmade`: the type of the exception that the exporter's constructor raised.
     """
 
     seconds: float
@@ -38,7 +41,7 @@ class Outcome:
 
 
 def judge(endpoint: Endpoint, outcome: Outcome) -> Finding:
-    """The finding."""
+    """Returns the finding about the result of an export to that endpoint."""
     subject = endpoint.signal.subject
     if outcome.unmade is not None:
         text = f"the exporter cannot be made: {outcome.unmade}"
@@ -124,7 +127,7 @@ def _unreached(subject: str, endpoint: Endpoint, outcome: Outcome) -> Finding:
     values = {"address": endpoint.address, "system": system, "cause": cause, "waited": f"{outcome.seconds:.1f} s"}
     finding = bad("OTLP", text.format(**values), remedy.format(**values), cause, outcome.seconds)
     if endpoint.is_default and cause == Cause.CONNECTION_REFUSED.value:
-        # Nobody has asked for a collector here: that is how a new machine is.
+        # Nothing is configured, so that no collector is running is no fault.
         remedy = f"start one there, or set {NAME}"
         return Finding(State.NOTE, "OTLP", f"{finding.text}; {NAME} is not set", remedy, cause, outcome.seconds)
     return finding

@@ -1,6 +1,6 @@
-"""An empty export over the channel of the exporter of OTLP over gRPC, with its endpoint, headers and credentials.
+"""Makes an empty export over the channel of the OTLP gRPC exporter, with its endpoint, headers and credentials.
 
-Rule: one request, without the exporter's retries. Of what gRPC says of a failure only the word for it is kept.
+Rule: it is one request, without the exporter's retries. Of gRPC's message about a failure only the cause is kept.
 """
 
 from __future__ import annotations
@@ -36,11 +36,15 @@ _WORDS: Final = (
     ("failed parsing http/2", Cause.PROTOCOL_ERROR, None),
     ("settings frame", Cause.PROTOCOL_ERROR, None),
 )
-"""What gRPC's text has in it where nothing answered. The first that fits."""
+"""The cause by a part of gRPC's message, for requests without an answer. The first match counts."""
 
 
 def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Outcome:
-    """Exports nothing. `options` are the exporter's, for what a configuration file says. Never raises."""
+    """Sends an empty export to the exporter's endpoint, and returns the result. Never raises.
+
+    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout. `endpoint` decides the
+    signal only.
+    """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc
 
@@ -77,7 +81,7 @@ def _failed(error: Any, seconds: float) -> Outcome:
 
 
 def _exporter(signal: Signal, options: Mapping[str, Any]) -> tuple[Any, Any]:
-    """A new exporter, and OTLP's message for nothing."""
+    """Returns a new exporter for the signal, and OTLP's message for an empty export."""
     if signal is Signal.TRACES:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest

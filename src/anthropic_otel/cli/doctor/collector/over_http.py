@@ -1,6 +1,6 @@
-"""An empty export by the exporter of OTLP over HTTP itself, with its endpoint, headers, certificates and proxy.
+"""Makes an empty export by the OTLP HTTP exporter itself, with its endpoint, headers, certificates and proxy.
 
-Rule: one request. The exporter would try again for its whole timeout; here the answer, whatever it is, ends it.
+Rule: it is one request. The exporter would retry for its whole timeout; here the first result ends it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,26 @@ from anthropic_otel.cli.doctor.collector.outcome import Outcome
 from anthropic_otel.cli.doctor.collector.start import Signal
 
 PROVIDERS: Final = "CREDENTIAL_PROVIDER"
-"""The end of variables that name a package which makes the exporter's session, with credentials of its own."""
+"""The suffix of variables that name a package which constructs the exporter's session with credentials."""
 
 
 class _Answered(Exception):
-    """Ends an export once it is known what came of it."""
+    """Raised to end an export once its result is known."""
 
 
 def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Outcome:
-    """Exports nothing. `options` are the exporter's, for what a configuration file says. Never raises."""
+    """Sends an empty export to the exporter's endpoint, and returns the result. Never raises.
+
+    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout. `endpoint` decides the
+    signal only.
+    """
     import requests
 
     started = time.perf_counter()
     found: list[Outcome] = []
 
     class Session(requests.Session):
-        """One that says what came of its only request."""
+        """Records the result of its only request."""
 
         def request(self, *arguments: Any, **keywords: Any) -> Any:
             try:
@@ -55,7 +59,7 @@ def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Ou
 
 
 def _exporter(signal: Signal, session: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
-    """A new exporter, and what it takes for nothing."""
+    """Returns a new exporter for the signal, and the argument of `export` for an empty export."""
     if signal is Signal.TRACES:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 

@@ -1,7 +1,7 @@
-"""The sampler that the variables ask for: whether it keeps any trace at all, and whether there is one of that name.
+"""Checks the sampler that the variables set: whether it exists, and whether it keeps any trace.
 
-Rule: judged is what the OpenTelemetry SDK makes of the value. A sampler that it does not know becomes the default, in
-silence or with a line that nobody reads.
+Rule: it is judged by what the OpenTelemetry SDK does with the value. It replaces an unknown sampler by the default,
+silently or with a log line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _METRICS: Final = "metrics count every call all the same"
 
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """What there is to say about it; nothing if nothing is set."""
+    """Yields the finding about the sampler; nothing if no variable sets one."""
     value = environment.get(NAME, "")
     name = value.strip().lower()
     if not name:

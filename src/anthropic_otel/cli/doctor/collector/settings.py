@@ -1,6 +1,6 @@
-"""What is set about telemetry: start, sampler, identity, switches.
+"""Checks what is set about telemetry: start, sampler, identity, switches.
 
-Rule: nothing here sends anything, so that it is looked at with `--offline` too.
+Rule: nothing here sends anything, so all of it is checked with `--offline` too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TITLE: Final = "What is set about telemetry"
 
 
 def section(environment: Mapping[str, str], taken: Start, configured: Configured | None, deadline: Deadline) -> Section:
-    """All of it. `configured` is what a configuration file says, `None` without one."""
+    """Returns the section about settings. `configured` is a configuration file that was read, `None` without one."""
     return Section("settings", TITLE, tuple(merged(_findings(environment, taken, configured, deadline))))
 
 
@@ -47,5 +47,5 @@ def _findings(
 
 
 def read_file(environment: Mapping[str, str]) -> Configured | None:
-    """What a configuration file says, `None` without one, or without the OpenTelemetry SDK."""
+    """Reads the configuration file; returns `None` if no variable names one, or without the OpenTelemetry SDK."""
     return config_file.examine(environment) if find_spec("opentelemetry.sdk") is not None else None

@@ -1,9 +1,9 @@
-"""Which start an app takes here, and what that means for its exporters.
+"""Finds out how an app starts telemetry here, and what that means for its exporters.
 
-`instrument(export="otlp")` sends by HTTP unless a variable says gRPC; OpenTelemetry's distro, which
-`opentelemetry-instrument` starts, by gRPC unless a variable says HTTP.
+`instrument(export="otlp")` sends by HTTP unless a variable says gRPC. OpenTelemetry's distro, which
+`opentelemetry-instrument` starts, sends by gRPC unless a variable says HTTP.
 
-Rule: what is judged is what that start would really do with the variables, and not what the specification wants.
+Rule: variables are judged by what that start really does with them, and not by the specification.
 """
 
 from __future__ import annotations
@@ -28,38 +28,44 @@ _ENTRY_POINTS: Final = {GRPC: "otlp_proto_grpc", HTTP: "otlp_proto_http"}
 
 
 class Signal(Enum):
-    """What is exported. The value is the word in variables, entry points and paths."""
+    """A signal that is exported. The value is its name in variables, entry points and paths."""
 
     TRACES = "traces"
     METRICS = "metrics"
 
     @property
     def subject(self) -> str:
-        """Its name on the screen."""
+        """The signal's name on the screen, such as `Traces`."""
         return self.value.capitalize()
 
 
 class Start(Enum):
-    """How an app starts telemetry. The value is what `--start` takes."""
+    """How an app starts telemetry. The value is an argument of `--start`."""
 
     CODE = "code"
     ZERO_CODE = "zero-code"
 
     @property
     def text(self) -> str:
-        """The start, as one writes it."""
+        """The code or command of that start."""
         return 'instrument(export="otlp")' if self is Start.CODE else "opentelemetry-instrument"
 
 
 def detect(environment: Mapping[str, str]) -> Start:
-    """The start that this process, or one with this environment, has taken."""
+    """Returns how this process started telemetry, or how an app with this environment would.
+
+    It is zero-code if a tracer provider is set already, or a variable names a configuration file.
+    """
     started = not is_noop_tracer_provider(trace.get_tracer_provider())
     configured = any(environment.get(name) for name in CONFIG_FILES)
     return Start.ZERO_CODE if started or configured else Start.CODE
 
 
 def variable(environment: Mapping[str, str], signal: Signal, rest: str) -> tuple[str, str] | None:
-    """Name and value of the signal's own variable `OTEL_EXPORTER_OTLP_…_rest`, else of the general one, if set."""
+    """Returns name and value of the variable `OTEL_EXPORTER_OTLP_<SIGNAL>_<rest>`, or `None`.
+
+    If it is not set, `OTEL_EXPORTER_OTLP_<rest>` takes its place.
+    """
     for name in (f"OTEL_EXPORTER_OTLP_{signal.value.upper()}_{rest}", f"OTEL_EXPORTER_OTLP_{rest}"):
         if environment.get(name):
             return name, environment[name]
@@ -67,7 +73,7 @@ def variable(environment: Mapping[str, str], signal: Signal, rest: str) -> tuple
 
 
 def protocol(environment: Mapping[str, str], signal: Signal, start: Start) -> str:
-    """`grpc` or `http/protobuf`: what the exporter of this signal speaks."""
+    """Returns the protocol that the signal's exporter speaks: `grpc` or `http/protobuf`."""
     exporters = {name.strip() for name in environment.get(exporter_variable(signal), "").split(",")}
     if start is Start.ZERO_CODE:
         for word, entry_point in _ENTRY_POINTS.items():
@@ -81,12 +87,12 @@ def protocol(environment: Mapping[str, str], signal: Signal, start: Start) -> st
 
 
 def exporter_variable(signal: Signal) -> str:
-    """The variable that names the exporters of the signal."""
+    """Returns the name of the variable that sets the signal's exporters."""
     return f"OTEL_{signal.value.upper()}_EXPORTER"
 
 
 def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> bool:
-    """Whether the signal is exported by OTLP at all."""
+    """Returns whether the signal is exported by OTLP."""
     value = environment.get(exporter_variable(signal), "otlp").strip().lower() or "otlp"
     if start is Start.CODE:
         return value != "none"
@@ -94,7 +100,7 @@ def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> boo
 
 
 def examine(environment: Mapping[str, str], signal: Signal, start: Start) -> Iterator[Finding]:
-    """What there is to say about the exporters and the protocol of a signal."""
+    """Yields findings about the exporters and the protocol of a signal."""
     yield from _exporters(environment, signal, start)
     if exports(environment, signal, start):
         yield from _protocol(environment, signal, start)
@@ -134,7 +140,7 @@ def _unknown_protocol(name: str, value: str, start: Start, used: str) -> Finding
 
 
 def described(environment: Mapping[str, str], start: Start) -> Finding:
-    """The start that is judged, and how to have the other one judged."""
+    """Returns the finding that says which start is checked, and how to check the other one."""
     other = Start.ZERO_CODE if start is Start.CODE else Start.CODE
     words = {protocol(environment, signal, start) for signal in Signal if exports(environment, signal, start)}
     by = f", {' and '.join(sorted(words))}" if words else ""

@@ -1,7 +1,7 @@
-"""OpenTelemetry's other variables, as far as they decide whether and how telemetry leaves the process.
+"""Checks OpenTelemetry's other variables that decide whether and how telemetry leaves the process.
 
-Rule: values are checked by what OpenTelemetry does with them: some it refuses with an exception where the app starts,
-some it replaces by a default.
+Rule: values are judged by what OpenTelemetry does with them: for some it raises at the app's start, others it replaces
+by a default.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _OTLP_HEADERS: Final = tuple(f"OTEL_EXPORTER_OTLP_{signal}HEADERS" for signal in
 _LIMITS: Final = ("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT")
 _ENDLESS: Final = 1e9
 _ATTRIBUTES: Final = 48
-"""An attempt has fewer attributes than that."""
+"""A limit from which no attribute of an attempt is cut off."""
 
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """What there is to say about them; nothing where all is well."""
+    """Yields findings about variables with wrong or unusual values; nothing if there are none."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         yield bad("Switch", "OTEL_SDK_DISABLED=true: nothing is recorded", "unset OTEL_SDK_DISABLED")
     elif environment.get("OTEL_SDK_DISABLED", "").strip().lower() not in ("", "false"):

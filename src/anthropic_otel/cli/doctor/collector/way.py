@@ -1,6 +1,6 @@
-"""The way to the collector: an empty export of each signal that is exported.
+"""Checks the connection to the collector with an empty export of each signal that is exported.
 
-Rule: whoever answers is judged by the answer. An open port is not a collector.
+Rule: an answer is judged by its content. An open port is not a collector.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _MODULES: Final = {
 def section(
     environment: Mapping[str, str], taken: Start, configured: Configured | None, deadline: Deadline, *, offline: bool
 ) -> Section:
-    """All of it. Takes at most until the deadline."""
+    """Returns the section about the collector. Takes until the deadline at most, but has two seconds in any case.
+
+    `configured` is a configuration file that was read, `None` without one; `offline` sends nothing.
+    """
     exporters = list(configured.exporters if configured is not None else _exporters(environment, taken))
     findings = merged(_findings(environment, exporters, deadline, offline))
     return Section("collector", TITLE, tuple(findings or [untried("OTLP", "not tried: nothing is exported by it")]))
