@@ -8,11 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
+from anthropic_otel._adapters import messages
 from anthropic_otel._adapters.transports import TransportFacts, facts_of
+from anthropic_otel.simulator import Simulator
 from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
 from support.stacks import STACKS, Stack
 
-pytestmark = pytest.mark.without_sdk
+pytestmark = [pytest.mark.without_sdk, *BREAKS_CONNECTIONS]
 
 PROXY = "http://user:secret@127.0.0.1:3128"
 
@@ -105,3 +108,27 @@ def test_what_a_mock_has_kept_is_not_gone_through_at_each_request() -> None:
     with httpx.Client(transport=transport) as client:
         assert facts_of(client, httpx.URL("https://api.anthropic.com")) == TransportFacts()
     assert transport.kept.handed < 100
+
+
+def test_a_send_that_fails_to_read_a_body_has_its_response(stack: Stack, driver: Driver, sim: Simulator) -> None:
+    """The response is the variable `response` of the library's `send`. With another name the status is not known where
+    a transport has no trace events, and such a failure is told by its exception alone.
+    """
+    client = stack.client_class()
+    url = sim.endpoint("http_529_cut").base_url
+    with pytest.raises(stack.module.TransportError) as caught:
+        driver(client.post(f"{url}/v1/messages", json={}))
+    response = messages.response_of_failed_read(caught.value)
+    assert isinstance(response, stack.module.Response)
+    assert (response.status_code, response.extensions["http_version"]) == (529, b"HTTP/1.1")
+    driver.close(client)
+
+
+def test_a_send_that_fails_before_has_none(stack: Stack, driver: Driver, sim: Simulator) -> None:
+    """A failure before the headers comes through the same `send`, which has no response yet."""
+    client = stack.client_class()
+    url = sim.endpoint("server_disconnected").base_url
+    with pytest.raises(stack.module.TransportError) as caught:
+        driver(client.post(f"{url}/v1/messages", json={}))
+    assert messages.response_of_failed_read(caught.value) is None
+    driver.close(client)

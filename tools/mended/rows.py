@@ -82,6 +82,7 @@ ROWS: Final = (
         "A 3xx that is not followed",
         _named("http_", "300 301_nowhere 304 305 307_nowhere 302_unfollowed 307_unfollowed 308_unfollowed"),
     ),
+    Row("An error whose body breaks off, and whose headers the SDK does not see", ("http_429_cut_retry_after",)),
     Row(
         "A redirect to a host that refuses",
         ("redirect_refused",),

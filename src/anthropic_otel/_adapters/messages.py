@@ -55,6 +55,24 @@ def set_header(request: Any, name: str, value: str) -> None:
         listed.append((key, key, value.encode("ascii")))
 
 
+def response_of_failed_read(error: BaseException) -> Any:
+    """The response whose body could not be read within the send that raised `error`; `None` without one.
+
+    No exception has it. It is a variable of the libraries' `send`, which reads the body, and that is in the traceback.
+    """
+    step = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        if frame.f_code.co_name == "send" and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
+            response = frame.f_locals.get("response")
+            return response if isinstance(getattr(response, "status_code", None), int) else None
+        step = step.tb_next
+    return None
+
+
+_LIBRARIES: Final = ("httpx", "httpx2")
+
+
 def headers_of(response: Any) -> RawHeaders:
     """Returns the headers of a response by lowercase name, the values of a repeated name joined by commas."""
     listed = _listed(response)

@@ -118,9 +118,15 @@ class Sending:
 
     @guarded(None)
     def _look_at_failure(self, error: BaseException) -> None:
+        attempt = self.send.attempt
+        if attempt.status is None and attempt.timeline.raw_response is None:
+            # The transport has told of no response, as that of aiohttp tells of nothing. There may have been one.
+            response = messages.response_of_failed_read(error)
+            if response is not None:
+                self.send.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
         # The libraries note the request that failed, which may be the one after a redirect.
         self._ended_at(getattr(error, "_request", None))
-        self.send.attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
+        attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
 
     @guarded(None)
     def _ended_at(self, request: Any) -> None:

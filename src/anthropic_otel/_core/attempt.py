@@ -165,6 +165,11 @@ class Attempt:
         timeline.raw_response = None
         timeline.enter(Phase.RECEIVE)
         timeline.peer = peer or timeline.peer
+        self._take_response(status, response_headers, version, body)
+
+    def _take_response(
+        self, status: int, response_headers: RawHeaders, version: str | None, body: bytes | None
+    ) -> None:
         self.status = status
         self.protocol_version = version
         self.response = headers.facts_of(response_headers)
@@ -256,11 +261,14 @@ class Attempt:
 
     @guarded(None)
     def _recover_response(self) -> None:
-        """Records the response from the transport's trace events, if `send` returned none as its body failed."""
+        """Takes the response that `send` did not return, as its body failed within it.
+
+        The phase is what the transport's events say. Without them it is not known when the response came.
+        """
         raw, self.timeline.raw_response = self.timeline.parsed_response, None
         if raw is not None:
             version, status, pairs = raw
-            self.responded(status, headers.by_name(pairs), version)
+            self._take_response(status, headers.by_name(pairs), version, None)
 
     def _conclude_reading(self, reading: Reading, now: int, how: End | BaseException) -> None:
         reading.conclude(now, read_to_end=how is End.READ)
@@ -336,13 +344,18 @@ class Attempt:
         return 0 if self.retry is None else self.retry.number
 
     @property
+    def hides_response(self) -> bool:
+        """Whether the SDK got an exception of the send: nothing of a response, even if its headers had come."""
+        return self.exception_type is not None and self.reading is None
+
+    @property
     def retryable(self) -> bool:
         """Whether the attempt has ended with a failure for which the SDK retries, if it has a retry left."""
         if self.outcome is not AttemptOutcome.FAILED:
             return False
-        if self.exception_type is not None:
-            # What fails while the app reads is the app's: the SDK has returned by then.
-            return self.reading is None
+        if self.hides_response:
+            return True
+        # What fails while a body is read does not matter: the SDK has decided by the headers.
         status, told = self.status, self.error_headers
         if status == 401 and self.retry is None and self.request.fetches_credentials:
             # The SDK fetches new credentials, once for each call.

@@ -197,7 +197,7 @@ class Call:
         return next((one for one in self._open_bodies if one is not None and one.has_failed_status), None)
 
     def _source_of_backoff(self, failed: Attempt) -> RetrySource:
-        told = failed.error_headers
+        told = failed.error_headers if not failed.hides_response else None
         # A date is compared with the time at which the SDK begins to wait.
         ended = (failed.wall + failed.duration) / 1e9
         asked = headers.retry_after(told, ended) if told is not None else None

@@ -108,6 +108,10 @@ class Send:
         attempt = self.attempt
         attempt.request = attempt.request._replace(proxy=proxy)
 
+    def answered(self, status: int, pairs: list[tuple[bytes, bytes]], version: object) -> None:
+        """There was a response, with these headers, though the send is about to raise: its body has failed."""
+        self.attempt.timeline.raw_response = version if isinstance(version, bytes) else b"", status, b"", pairs
+
     def failed(self, error: BaseException) -> None:
         """Ends the attempt because the send has raised `error`."""
         attempt = self.attempt

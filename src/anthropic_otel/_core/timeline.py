@@ -234,7 +234,7 @@ def _parsed(raw_response: Any) -> ParsedResponse | None:
         return None
     if len(raw_response) == 2:
         return ("2", int(raw_response[0]), list(raw_response[1]))
-    return (version_of(raw_response[0]), int(raw_response[1]), list(raw_response[3]))
+    return (version_of(raw_response[0]) or None, int(raw_response[1]), list(raw_response[3]))
 
 
 _HTTP: Final = ("http11", "http2")

@@ -142,13 +142,15 @@ class Cut:
     """Breaks an exchange at `point`, in the manner of `ending`.
 
     For `Point.BODY`, `after` counts the pieces of the body that are sent first: events of a stream, or halves of any
-    other body. `framing` is that of a body that is no stream; streams are always chunked.
+    other body. `framing` is that of a body that is no stream; streams are always chunked. `reply` is the response whose
+    body breaks, such as an error; `None` is what the API answers.
     """
 
     point: Point
     ending: Ending
     after: int = 4
     framing: Framing = Framing.CHUNKED
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,10 +140,14 @@ async def _cut(exchange: Exchange, action: Cut, service: Service) -> None:
 
 
 def _breakable(exchange: Exchange, action: Cut, service: Service) -> Response:
+    reply = action.reply or Reply()
+    if action.reply is not None:
+        refused = Refused(reply.status, reply.error_type or "", reply.message)
+        return responses.of_halves(refused, reply, action.framing, exchange.request, service)
     answer = service.answer(exchange.request)
     if isinstance(answer, Streamed):
-        return responses.of_stream(answer, answer.events(0), Reply(), exchange.request, service)
-    return responses.of_halves(answer, action.framing, exchange.request, service)
+        return responses.of_stream(answer, answer.events(0), reply, exchange.request, service)
+    return responses.of_halves(answer, reply, action.framing, exchange.request, service)
 
 
 async def end(link: Link, ending: Ending) -> None:

@@ -102,9 +102,9 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
     return Response(answer.status, headers, iter((body,)), reply.delivery, False, reply.interim, lambda _: told)
 
 
-def of_halves(answer: Whole | Refused, framing: Framing, request: Received, service: Service) -> Response:
+def of_halves(answer: Whole | Refused, reply: Reply, framing: Framing, request: Received, service: Service) -> Response:
     """Returns a response with its body in two pieces, for an exchange that breaks between them."""
-    whole = of_whole(answer, Reply(), request, service)
+    whole = of_whole(answer, reply, request, service)
     body = next(whole.pieces)
     middle = len(body) // 2
     headers = whole.headers

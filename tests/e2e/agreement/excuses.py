@@ -132,7 +132,7 @@ EXCUSES: Final = (
     Excuse(
         (Check.STATUS, Check.REQUEST_ID),
         _hidden_by_aiohttp,
-        "aiohttp has no trace events: of a response whose body, or next hop, fails within `send` nothing is seen.",
+        "aiohttp has no trace events: of a redirect whose next hop fails within `send` nothing is seen.",
     ),
     Excuse(
         (Check.STATUS,),

@@ -150,11 +150,9 @@ def hands_its_error_on(fault: Fault) -> bool:
 
 
 def status_of(meeting: Meeting) -> int | None:
-    """The status of a response; where a body fails within `send`, only the transport's events know of it."""
+    """The status of a response; of a redirect that no client follows only the transport's events tell."""
     if meeting.fault.name == "too_many_redirects" and not meeting.stack.aiohttp:
         return 307
-    if meeting.stack.aiohttp and meeting.fault.status == 200 and not meeting.fault.stream and meeting.fault.cause:
-        return None
     return meeting.fault.status
 
 

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.simulator import Chunks
+from anthropic_otel.simulator import Chunks, Where
 from anthropic_otel.simulator.actions import Detour
 from e2e.catalogue.meeting import Meeting, ends_silently, source_of, status_class_of, status_of
 from support.apps import MODEL
@@ -93,7 +93,7 @@ def phase_of(meeting: Meeting) -> s.Phase:
     assert phase is not None
     if not meeting.stack.aiohttp or phase in (s.Phase.WAIT, s.Phase.CONNECT):
         return phase
-    if phase is s.Phase.RECEIVE and not meeting.fault.stream:
+    if phase is s.Phase.RECEIVE and status_of(meeting) is None:
         return s.Phase.WAIT
     return {s.Phase.TLS: s.Phase.CONNECT, s.Phase.SEND: s.Phase.WAIT}.get(phase, phase)
 
@@ -122,7 +122,7 @@ def check_what_else_it_has(meeting: Meeting, names: set[str], attributes: dict[s
         if fault.request_id:
             allowed |= {s.REQUEST_ID, s.ORGANIZATION_ID}
             assert attributes[s.REQUEST_ID].startswith("req_01")
-    if fault.cause is not None and not ends_silently(fault):
+    if (fault.cause is not None and not ends_silently(fault)) or (fault.where is Where.BODY and fault.error_type):
         allowed.add(s.EXCEPTION_TYPE)
         assert attributes[s.EXCEPTION_TYPE].partition(".")[0] in (meeting.stack.library, "aiohttp", "socksio")
     if httpcore and fault.phase is not s.Phase.POOL:

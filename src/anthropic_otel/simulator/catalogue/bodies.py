@@ -6,6 +6,7 @@ retried.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -106,6 +107,41 @@ _BODIES: Final = (
     _body("body_bad_gzip", "The body says that it is gzip and is not.", _BROKEN_GZIP, Cause.DECODING_ERROR),
 )
 
+
+def _refusal(name: str, description: str, action: Cut, *, retry_after: bool | None = None) -> Fault:
+    """An error response whose body breaks. The SDK sees an exception, and so no header of the response."""
+    status = action.reply.status if action.reply is not None else 200
+    fault = answered(name, description, action, str(status), where=Where.BODY, status=status, stream=False)
+    return replace(fault, retried=True, retry_after=retry_after)
+
+
+_OVERLOAD: Final = Reply(529, "overloaded_error", "Overloaded")
+
+_REFUSALS: Final = (
+    _refusal(
+        "http_529_reset",
+        "The server resets the connection in the middle of the body of an error.",
+        Cut(Point.BODY, Ending.RESET, after=1, framing=Framing.LENGTH, reply=_OVERLOAD),
+    ),
+    _refusal(
+        "http_529_cut",
+        "The server closes the connection before the body of an error has its Content-Length.",
+        Cut(Point.BODY, Ending.CLOSE, after=1, framing=Framing.LENGTH, reply=_OVERLOAD),
+    ),
+    _refusal(
+        "http_429_cut_retry_after",
+        "The body of an error breaks off, and its headers say when to come back.",
+        Cut(
+            Point.BODY,
+            Ending.CLOSE,
+            after=1,
+            framing=Framing.LENGTH,
+            reply=Reply(429, "rate_limit_error", "Slower.", headers=(("retry-after", "1"),)),
+        ),
+        retry_after=False,
+    ),
+)
+
 _STREAMS: Final = (
     _stream(
         "stream_reset",
@@ -182,4 +218,4 @@ _EVENTS: Final = (
     ),
 )
 
-FAULTS: Final = (*_BODIES, *_STREAMS, *_EVENTS)
+FAULTS: Final = (*_BODIES, *_REFUSALS, *_STREAMS, *_EVENTS)
