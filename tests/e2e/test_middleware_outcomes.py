@@ -93,6 +93,49 @@ def test_a_fallback_that_answers_has_recovered_the_call(
     assert outcomes(recorded) == [("recovered", None)]
 
 
+@pytest.mark.parametrize("raw", [False, True], ids=["message", "raw_response"])
+@pytest.mark.parametrize("kept", [0, 1], ids=["the_first_is_kept", "the_last_is_kept"])
+def test_the_tokens_of_every_reply_that_a_middleware_parses_count(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], kept: int, *, raw: bool
+) -> None:
+    """It asks two models and keeps the better answer: both are billed, each for its own model."""
+    parsed: list[Any] = []
+
+    def better(request: Any, call_next: Next) -> Any:
+        responses = [call_next(request), call_next(request.copy(body={**request.json, "model": OTHER_MODEL}))]
+        parsed.extend(response.parse() for response in responses)
+        return responses[kept]
+
+    messages = client_with(better).messages
+    request = request_of("A prompt of a few words more. " * (5 + kept))
+    reply = messages.with_raw_response.create(**request).parse() if raw else messages.create(**request)
+    assert reply is parsed[kept]
+    counted = {
+        str(point.attributes.get("gen_ai.request.model")): point.sum for point in recorded.points(s.USAGE_OUTPUT)
+    }
+    assert counted == {
+        model: reply.usage.output_tokens for model, reply in zip((MODEL, OTHER_MODEL), parsed, strict=True)
+    }
+    assert sum(point.sum for point in recorded.points(s.USAGE_INPUT)) == sum(
+        reply.usage.input_tokens for reply in parsed
+    )
+
+
+def test_a_reply_that_a_middleware_drops_counts(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """It does not like what it has parsed, and raises: the API has billed it all the same."""
+    parsed: list[Any] = []
+
+    def dislikes(request: Any, call_next: Next) -> Any:
+        parsed.append(call_next(request).parse())
+        raise LookupError("no good")
+
+    with pytest.raises(LookupError):
+        client_with(dislikes).messages.create(**request_of())
+    assert [point.sum for point in recorded.points(s.USAGE_OUTPUT)] == [parsed[0].usage.output_tokens]
+
+
 def test_each_attempt_of_a_fallback_has_its_own_model(
     sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
 ) -> None:

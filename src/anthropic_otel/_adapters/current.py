@@ -6,11 +6,13 @@ Rule: a call is current only in the context of its method, or while a stream of 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any, Final
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
+from anthropic_otel._core.usage import Usage, of_reply
 
 
 class RunningCall:
@@ -19,13 +21,17 @@ class RunningCall:
     - `call`: the facts of the call.
     - `http_client`: the client that the method sends by. Only its `id` is kept, as the method keeps it alive.
     - `phases`: whether to read the transport's trace events in the call's sends.
+    - `has_middleware`: whether a middleware of the SDK may send and parse as often as it likes.
     """
 
-    __slots__ = ("_http_client_id", "_opened", "_token", "call", "phases")
+    __slots__ = ("_answered", "_http_client_id", "_opened", "_parsed", "_token", "call", "has_middleware", "phases")
 
-    def __init__(self, call: Call, http_client: Any, *, phases: bool) -> None:
+    def __init__(self, call: Call, http_client: Any, *, phases: bool, has_middleware: bool = False) -> None:
         self.call: Final = call
         self.phases: Final = phases
+        self.has_middleware: Final = has_middleware
+        self._answered: list[tuple[weakref.ref[Any], Attempt]] = []
+        self._parsed: list[tuple[Callable[[], Any], Attempt, tuple[Usage, ...]]] = []
         self._http_client_id: Final = id(http_client)
         self._opened: list[tuple[weakref.ref[Any], Attempt]] = []
         self._token: Token[RunningCall | None] | None = None
@@ -51,6 +57,8 @@ class RunningCall:
     def forget(self) -> None:
         """Forgets the responses that `opened` has noted. A background task may keep this object alive, but not them."""
         self._opened.clear()
+        self._answered.clear()
+        self._parsed.clear()
 
     @property
     def finished(self) -> bool:
@@ -76,6 +84,35 @@ class RunningCall:
     def attempt_of(self, response: Any) -> Attempt | None:
         """Returns the attempt that `opened` has noted for this very response object, else `None`."""
         return next((attempt for ref, attempt in self._opened if ref() is response), None)
+
+    def answered(self, response: Any, attempt: Attempt) -> None:
+        """Notes that a send of this call, which has a middleware, has returned `response`, and all of it is there."""
+        self._answered.append((weakref.ref(response), attempt))
+
+    def answer_in(self, response: Any) -> Attempt | None:
+        """The attempt of a response of this call, which has a middleware; `None` for another response."""
+        found = (*self._answered, *self._opened)
+        return next((attempt for ref, attempt in found if ref() is response), None)
+
+    def parsed(self, response: Any, reply: Any) -> None:
+        """Notes the tokens of `reply`, which a middleware, or the SDK after it, has made of `response`."""
+        attempt = self.answer_in(response)
+        if attempt is not None and attempt.is_message:
+            self._parsed.append((_reference_to(reply), attempt, of_reply(reply)))
+
+    def count_parsed(self, result: Any) -> bool:
+        """Counts the tokens that were noted, each for its attempt. Returns whether `result` is one of these replies."""
+        for _, attempt, tokens in self._parsed:
+            attempt.take_usage(tokens)
+        return result is not None and any(ref() is result for ref, _, _ in self._parsed)
+
+
+def _reference_to(reply: Any) -> Callable[[], Any]:
+    """A weak reference to what the SDK has parsed; one to nothing, where that is plain data and has none."""
+    try:
+        return weakref.ref(reply)
+    except TypeError:
+        return lambda: None
 
 
 current_call: Final[ContextVar[RunningCall | None]] = ContextVar("anthropic_otel_call", default=None)

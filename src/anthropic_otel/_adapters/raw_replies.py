@@ -1,4 +1,5 @@
-"""Records the usage of replies that an app parses itself: of `with_raw_response` and `with_streaming_response`.
+"""Records the usage of replies that are parsed outside the SDK method: by the app, of `with_raw_response` and
+`with_streaming_response`, and by a middleware of the SDK, which may parse several in one call.
 
 Rule: `parse` returns and raises exactly what it did before. A reply counts once, at the first parse that has a usage.
 """
@@ -11,6 +12,7 @@ import sys
 import weakref
 from typing import Any, Final
 
+from anthropic_otel._adapters.current import RunningCall, current_call
 from anthropic_otel._adapters.patches import Function, Patch, patchable
 from anthropic_otel._core import usage
 from anthropic_otel._core.attempt import Attempt
@@ -44,7 +46,7 @@ def _sync_parse(original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     def parse(self: Any, *args: Any, **kwargs: Any) -> Any:
         reply = original(self, *args, **kwargs)
-        if patch.active and _expected:
+        if patch.active and (_expected or _in_middleware() is not None):
             _parsed(self, reply)
         return reply
 
@@ -55,11 +57,17 @@ def _async_parse(original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     async def parse(self: Any, *args: Any, **kwargs: Any) -> Any:
         reply = await original(self, *args, **kwargs)
-        if patch.active and _expected:
+        if patch.active and (_expected or _in_middleware() is not None):
             _parsed(self, reply)
         return reply
 
     return parse
+
+
+def _in_middleware() -> RunningCall | None:
+    """The call that runs, if it has a middleware; else `None`."""
+    running = current_call.get()
+    return running if running is not None and running.has_middleware and not running.finished else None
 
 
 def expect(result: Any, source: Attempt | HeldBody | None) -> None:
@@ -81,6 +89,9 @@ def _expect(result: Any, source: Attempt) -> None:
 
 @guarded(None)
 def _parsed(response: Any, reply: Any) -> None:
+    running = _in_middleware()
+    if running is not None:
+        running.parsed(getattr(response, "http_response", None), reply)
     source = _expected.get(response)
     if isinstance(source, Attempt):
         source = source.told_usage() if source.ended else None

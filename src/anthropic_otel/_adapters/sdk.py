@@ -122,7 +122,8 @@ def _begin(
     call = runtime.begin_call(invocation)
     try:
         cast_to = args[0] if args else kwargs.get("cast_to")
-        return _Running(RunningCall(call, http_client, phases=runtime.phases), client, cast_to)
+        has_middleware = bool(getattr(client, "middleware", None))
+        return _Running(RunningCall(call, http_client, phases=runtime.phases, has_middleware=has_middleware), cast_to)
     except BaseException as interrupt:
         call.method_raised(interrupt)
         raise
@@ -134,11 +135,10 @@ class _Running:
     `cast_to` is the type that the SDK is to parse the response into.
     """
 
-    __slots__ = ("_cast_to", "_client", "_running")
+    __slots__ = ("_cast_to", "_running")
 
-    def __init__(self, running: RunningCall, client: Any, cast_to: Any) -> None:
+    def __init__(self, running: RunningCall, cast_to: Any) -> None:
         self._running: Final = running
-        self._client: Final = client
         self._cast_to: Final = cast_to
 
     def __enter__(self) -> None:
@@ -149,8 +149,12 @@ class _Running:
         self._running.leave()
         self._running.call.parsed(End.UNPARSED if self._is_text_in_place_of(result) else End.READ)
         body = self._body_of(result)
-        raw_replies.expect(result, body if body is not None else self._running.call.answered_by)
-        self._running.call.method_returned(result, body)
+        counted, source = False, body if body is not None else self._running.call.answered_by
+        if self._running.has_middleware:
+            counted = self._count_parsed(result)
+            source = self._running.answer_in(getattr(result, "http_response", None)) or source
+        raw_replies.expect(result, source)
+        self._running.call.method_returned(result, body, counted=counted)
         self._running.forget()
         return result
 
@@ -160,9 +164,15 @@ class _Running:
         if error is not None:
             self._running.leave()
             self._running.call.method_raised(error)
+            if self._running.has_middleware:
+                self._count_parsed(None)
             self._running.forget()
         if deferred:
             drain()
+
+    @guarded(False)
+    def _count_parsed(self, result: Any) -> bool:
+        return self._running.count_parsed(result)
 
     def _is_text_in_place_of(self, result: Any) -> bool:
         """Returns whether `result` is the body's text although another type was asked for.
@@ -178,7 +188,7 @@ class _Running:
         Never raises.
         """
         try:
-            has_middleware = bool(getattr(self._client, "middleware", None))
+            has_middleware = self._running.has_middleware
             if not has_middleware and not self._running.has_opened:
                 return None
             response = getattr(result, "response", None) or getattr(result, "http_response", None)

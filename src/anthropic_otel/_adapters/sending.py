@@ -95,8 +95,12 @@ class Sending:
         self._response = response
         if getattr(response, "history", None):
             self._ended_at(response.request)
-        if http_body.received(self.send, response) and isinstance(self._origin, RunningCall):
-            self._origin.opened(response, self.send.attempt)
+        opened, origin = http_body.received(self.send, response), self._origin
+        if isinstance(origin, RunningCall):
+            if opened:
+                origin.opened(response, self.send.attempt)
+            elif origin.has_middleware:
+                origin.answered(response, self.send.attempt)
         return response
 
     def __exit__(

@@ -317,9 +317,14 @@ class Attempt:
 
     def take_reply(self, reply: object) -> None:
         """Counts the usage of the parsed reply of this attempt. May raise for a strange reply; the caller guards it."""
-        told = self.told_usage() if self.is_message else None
+        if self.is_message:
+            self.take_usage(usage.of_reply(reply))
+
+    def take_usage(self, tokens: tuple[usage.Usage, ...]) -> None:
+        """Counts the usage of a reply of this attempt, which has ended. Ignored before its end."""
+        told = self.told_usage() if tokens and self.ended else None
         if told is not None:
-            told.tell(usage.of_reply(reply))
+            told.tell(tokens)
 
     # -- what recorders and the call ask -------------------------------------------------------------------------------
 

@@ -272,15 +272,15 @@ class Call:
     # -- its end -------------------------------------------------------------------------------------------------------
 
     @guarded(None)
-    def method_returned(self, result: object, body: Attempt | HeldBody | None) -> None:
+    def method_returned(self, result: object, body: Attempt | HeldBody | None, *, counted: bool = False) -> None:
         """Records that the SDK method has returned `result`. To be called once, in the app's context.
 
         `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory, whose
-        usage is counted. The call ends now if no body is open.
+        usage is counted unless it has been (`counted`). The call ends now if no body is open.
         """
         self._returned = body
         try:
-            if body is None and self._completed is not None:
+            if body is None and self._completed is not None and not counted:
                 self._completed.take_reply(result)
         finally:
             self._method_finished(result, None)
