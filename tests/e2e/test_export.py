@@ -122,7 +122,7 @@ def test_the_console_shows_calls(sim: Simulator) -> None:
     done = _run("import sys\n" + textwrap.dedent(code), sim)
     assert done.stdout == "the app\n"
     assert done.stderr.count("✓ recovered") == 1
-    assert re.search(r"^  attempt 1 +█+ .* ✗ 529$", done.stderr, re.MULTILINE)
+    assert re.search(r"^  attempt 1 +█+▒* .* ✗ 529$", done.stderr, re.MULTILINE)
     assert re.search(r"^  [\d:]{8} messages.create .* ms  ✓ 200$", done.stderr, re.MULTILINE)
     assert re.search(r"^2 calls: 1 ok, 1 recovered; 3 attempts; .* in backoff$", done.stderr, re.MULTILINE)
     assert "goes nowhere" not in done.stderr
@@ -193,8 +193,33 @@ def test_a_script_exits_soon_if_no_collector_listens(sim: Simulator) -> None:
     """It waits for less than 2 s, where the SDK alone would retry for 10, and says what was lost and what to set."""
     seconds, said = _seconds_of_exit(sim)
     assert PATIENCE <= seconds < patience(2)
-    assert said.count("The last telemetry was not delivered") == 1
+    assert len(said.splitlines()) == 1
+    assert said.startswith("The last telemetry was not delivered before the exit ([Errno 111] Connection refused).")
     assert "OTEL_EXPORTER_OTLP_TIMEOUT" in said
+
+
+@pytest.mark.interpreter
+def test_a_collector_that_answers_as_none_is_one_line_too(sim: Simulator) -> None:
+    """The simulator asks for a key. Nothing is retried, and nothing was delivered."""
+    code = "anthropic_otel.instrument(export='otlp'); call()"
+    said = _run(code, sim, OTEL_EXPORTER_OTLP_ENDPOINT=sim.base_url).stderr
+    assert len(said.splitlines()) == 1
+    assert said.startswith("The last telemetry was not delivered before the exit (code: 401")
+
+
+@pytest.mark.interpreter
+def test_another_exporter_may_say_at_exit_what_it_likes(sim: Simulator) -> None:
+    """Its lines are the app's, and stay."""
+    code = """
+        import atexit
+        from opentelemetry.exporter.otlp.proto.http import trace_exporter
+        atexit.register(lambda: trace_exporter._logger.error('mine'))  # runs last
+        anthropic_otel.instrument(export='otlp')
+        call()
+    """
+    said = _run(code, sim, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9").stderr.splitlines()
+    assert len(said) == 2
+    assert said[1] == "mine"
 
 
 @pytest.mark.interpreter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from enum import Enum
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from anthropic_otel._otel import leaving
+from anthropic_otel._otel.exporter_logs import exporter_logs
 from anthropic_otel._otel.leaving import Leaving
 
 
@@ -105,6 +107,44 @@ def test_an_exit_has_a_limit_also_with_a_collector(clock: Clock, provider: Provi
     exit_ = exit_of(provider)
     provider.exporter.export(Result.SUCCESS)
     assert not exit_.finish(clock.now)
+
+
+def test_what_failed_for_good_was_not_sent(clock: Clock, provider: Provider) -> None:
+    """As where a server answers 404: the exporter does not try it again, and the exit has nothing to wait for."""
+    exit_ = exit_of(provider)
+    provider.exporter.export(Result.FAILURE)
+    provider.released.set()
+    assert not exit_.finish(clock.now + 20)
+    assert provider.given_up == 0
+
+
+def test_an_export_that_raises_at_exit_is_a_failed_one(
+    clock: Clock, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the exporters of older OpenTelemetry do without a collector: nobody gets its traceback."""
+
+    def export() -> Result:
+        logging.getLogger("opentelemetry.exporter").error("Transient error, [Errno 111] Connection refused, a=secret")
+        raise ConnectionError
+
+    monkeypatch.setattr(exporter_logs, "reason", "")
+    monkeypatch.setattr(provider.exporter, "export", export)
+    logger = logging.getLogger("opentelemetry.exporter")
+    exit_ = Leaving(provider, provider.exporter, 10)
+    exit_.register()
+    with pytest.raises(ConnectionError):
+        provider.exporter.export()  # type: ignore[call-arg]
+    assert len(caplog.records) == 1
+    exporter_logs.attach()
+    try:
+        exit_.begin()
+        assert provider.exporter.export() is None  # type: ignore[call-arg]
+    finally:
+        logger.removeFilter(exporter_logs)
+    provider.released.set()
+    assert not exit_.finish(clock.now + 20)
+    assert len(caplog.records) == 1
+    assert exporter_logs.reason == "[Errno 111] Connection refused"
 
 
 def test_a_provider_that_was_shut_down_is_not_shut_down_again(clock: Clock, provider: Provider) -> None:

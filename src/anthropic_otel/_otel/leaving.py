@@ -5,7 +5,8 @@ collector a script of one second would take twelve and more to end.
 
 Rule: the exit waits for `PATIENCE` seconds without a successful export, and no longer; `OTEL_EXPORTER_OTLP_TIMEOUT`, or
 the variable of one signal, sets another number of seconds. Each successful export starts the time anew, up to
-`MAX_WAIT` in all.
+`MAX_WAIT` in all. One line says that something was not delivered, and why. The exporter's own, one for each retry, are
+held back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from anthropic_otel._core.guard import guarded, log
+from anthropic_otel._otel.exporter_logs import exporter_logs
 
 PATIENCE: Final = 1.5
 """The seconds without a successful export after which the exit gives up."""
@@ -64,6 +66,7 @@ class Leaving:
         self._leave: Final = threading.Event()
         self._left: Final = threading.Event()
         self._progressed = time.monotonic()
+        self._begun = self._failed = False
         self._thread = threading.Thread(target=self._wait, name="anthropic-otel-exit", daemon=True)
         provider.shutdown = self._shut_down_by_app
         exporter.export = self._export_noted
@@ -76,9 +79,20 @@ class Leaving:
         _leaving.append(self)
 
     def _export_noted(self, *args: Any, **kwargs: Any) -> Any:
-        result = self._export(*args, **kwargs)
-        if getattr(result, "name", None) == "SUCCESS":
+        # Also what is under way when the exit begins.
+        with exporter_logs.held_back():
+            try:
+                result = self._export(*args, **kwargs)
+            except Exception as error:
+                # As older exporters do without a collector. The provider would log its traceback.
+                if not self._begun:
+                    raise
+                exporter_logs.note(str(error))
+                result = None
+        succeeded = getattr(result, "name", None) == "SUCCESS"
+        if succeeded:
             self._progressed = time.monotonic()
+        self._failed = not succeeded
         return result
 
     def _shut_down_by_app(self, *args: Any, **kwargs: Any) -> None:
@@ -95,7 +109,8 @@ class Leaving:
     @guarded(None)
     def _shut_down(self) -> None:
         try:
-            self._shutdown()
+            with exporter_logs.held_back():
+                self._shutdown()
         finally:
             self._left.set()
 
@@ -107,6 +122,7 @@ class Leaving:
         if self._left.is_set():
             return
         self._progressed = time.monotonic()
+        self._begun, self._failed = True, False
         if self._thread.is_alive():
             self._leave.set()
             return
@@ -116,9 +132,10 @@ class Leaving:
             self._shut_down()
 
     def finish(self, deadline: float) -> bool:
-        """Waits until the provider is shut down, and returns `True`; or gives up, and returns `False`.
+        """Waits until the provider is shut down, and returns whether its last export succeeded; or gives up.
 
-        It gives up after `patience` seconds without a successful export, or at `deadline`, a time of `time.monotonic`.
+        It gives up after `patience` seconds without a successful export, or at `deadline`, a time of `time.monotonic`,
+        and returns `False`.
         """
         while not self._left.is_set():
             rest = min(self._progressed + self._patience, deadline) - time.monotonic()
@@ -126,13 +143,14 @@ class Leaving:
                 self._give_up()
                 return False
             self._left.wait(rest)
-        return True
+        return not self._failed
 
     @guarded(None)
     def _give_up(self) -> None:
         # Ends its retries, which would print while the interpreter is torn down. gRPC's waits for them by default.
         waits = "timeout_millis" in inspect.signature(self._exporter.shutdown).parameters
-        self._exporter.shutdown(**({"timeout_millis": 0} if waits else {}))
+        with exporter_logs.held_back():
+            self._exporter.shutdown(**({"timeout_millis": 0} if waits else {}))
 
 
 _leaving: Final[list[Leaving]] = []
@@ -140,13 +158,15 @@ _leaving: Final[list[Leaving]] = []
 
 @guarded(None)
 def _leave() -> None:
-    """Shuts down every provider, all at the same time, and waits for them. Warns if one was given up."""
+    """Shuts down every provider, all at the same time, and waits for them. Warns if something was not delivered."""
     deadline = time.monotonic() + MAX_WAIT
+    exporter_logs.attach()
     for each in _leaving:
         each.begin()
     sent = [each.finish(deadline) for each in _leaving]
     if not all(sent):
+        reason = f" ({exporter_logs.reason})" if exporter_logs.reason else ""
         log.warning(
-            "The last telemetry was not delivered before the exit. Is a collector running? "
+            f"The last telemetry was not delivered before the exit{reason}. Is a collector running? "
             "Check: anthropic-otel doctor. OTEL_EXPORTER_OTLP_TIMEOUT sets how many seconds the exit waits"
         )
