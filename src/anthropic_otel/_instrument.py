@@ -47,9 +47,10 @@ class Mark:
 
 
 class Instrumentation:
-    """What is instrumented in this process. Thread-safe. There is one instance, `INSTRUMENTATION`.
+    """Instruments the process or single clients, and knows the runtime of each. Thread-safe.
 
-    `process` is the runtime that records the whole process, `None` if none does.
+    There is one instance, `INSTRUMENTATION`. `process` is the runtime that records the whole process, `None` if none
+    does.
     """
 
     def __init__(self) -> None:

@@ -30,8 +30,8 @@ _WORDS: Final = {"true": True, "false": False}
 class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Calls `anthropic_otel.instrument()` and `uninstrument()` from OpenTelemetry's `instrument` and `uninstrument`.
 
-    Takes the options of `anthropic_otel.instrument()`, except `export` and `client`. One that cannot be used is a
-    warning and is left out. Neither method raises.
+    Takes the options of `anthropic_otel.instrument()` as keyword arguments, except `client` and `export`. One that
+    cannot be used is logged as a warning and left out. Neither method raises.
     """
 
     # No `configuration`, the dataclass by which OpenTelemetry checks the options of a configuration file: that drops

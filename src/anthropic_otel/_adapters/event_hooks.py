@@ -94,7 +94,8 @@ class Hooks:
     def request(self, request: Any) -> Awaitable0:
         """Begins an attempt, or the next hop of one after a redirect. For the `request` list of `event_hooks`.
 
-        Does nothing if a patched `send` records the request already.
+        The attempt and a `trace` function are added to the request's extensions, and trace context to its headers. Does
+        nothing if a patched `send` records the request already. Await the returned value in an async client.
         """
         return Awaitable0(self._begin(request))
 
@@ -126,7 +127,10 @@ class Hooks:
         return lambda: _listen(request, hooked.atrace, app_trace, asynchronous=True)
 
     def response(self, response: Any) -> Awaitable0:
-        """Records the response of the attempt, and wraps its open body. For the `response` list of `event_hooks`."""
+        """Records the response of the attempt, and wraps its open body. For the `response` list of `event_hooks`.
+
+        A redirect is noted, and its body is not wrapped: the next hop may follow.
+        """
         self._respond(response)
         return Awaitable0()
 

@@ -108,7 +108,10 @@ class _Observed:
             self._attempt.end(End.READ)
 
     def _closed(self) -> None:
-        """Ends the attempt when the body is closed: at its end, by the SDK before a retry, or by the app."""
+        """Ends the attempt when the body is closed: as read after its last chunk, else as closed before its end.
+
+        Does nothing after the last chunk if the content decoder still holds bytes.
+        """
         if self._how is End.CLOSED or not self._reading.decoding:
             self._attempt.end(self._how)
 

@@ -38,7 +38,7 @@ LIBRARIES: Final = ("httpx", "httpx2")
 
 
 class Named(Protocol):
-    """Which runtime records what."""
+    """Knows which runtime records the sends of which HTTP client."""
 
     process: Runtime | None
     """The runtime of the whole process, `None` if only single clients are recorded, or nothing."""
@@ -164,7 +164,8 @@ def begin(
 def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
     """Returns the call that a request belongs to, or the runtime that records it without a call.
 
-    `None` if the request is no attempt by the rules of this module, or is not to be recorded.
+    `None` if the request is not to be recorded: it is for another API, it fetches credentials within a call, or neither
+    its client nor the process is instrumented. The head of this module has the rules.
     """
     running = current_call.get()
     sent = messages.names_of(request)

@@ -106,8 +106,8 @@ def stream_of(request: Any) -> bool | None:
 def model_of(request: Any, invocation: Invocation | None) -> str | None:
     """Returns the model that a request asks for, `None` if not known.
 
-    `invocation` is that of the request's call, whose model is the default; `None` without a call, where the model is
-    looked for in the first 256 bytes of the body.
+    The model that was noted when the SDK built the request, else that of `invocation`, the one of the request's call.
+    Without a call (`None`) it is looked for in the first 256 bytes of a body in memory.
     """
     model = _built.get(request) if _built else None
     if model is not None:

@@ -35,9 +35,9 @@ class Calls(Protocol):
 
 
 def patch(sdk: Any, calls: Calls) -> list[Patch]:
-    """Patches `request`, and what is read besides, of the clients of the SDK module `sdk`. Returns the patches.
+    """Patches the clients of the SDK module `sdk`: `request`, `_build_request`, and `parse` of their raw responses.
 
-    Empty if no client has a `request` that can be patched, as of an unknown version.
+    Returns the patches; empty, and nothing is patched, if no client has a `request` that can be patched.
     """
     invocations = Invocations(getattr(sdk, "__version__", ""))
     clients = {
@@ -145,7 +145,7 @@ class _Running:
         return None
 
     def returned(self, result: Any) -> Any:
-        """Records that the method has returned `result`. Returns `result`."""
+        """Records that the method has returned `result`, and follows its body if that is open. Returns `result`."""
         self._running.leave()
         self._running.call.parsed(End.UNPARSED if self._is_text_in_place_of(result) else End.READ)
         body = self._body_of(result)

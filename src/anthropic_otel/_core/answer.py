@@ -45,7 +45,8 @@ class Answer:
     def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
         """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
 
-        `by_names` is whether the SDK decodes only stream events whose names it knows, as up to 1.15.
+        It reads an event stream, or keeps the body's beginning. `by_names` is whether the SDK decodes only stream
+        events whose names it knows, as up to 1.15.
         """
         if self._expected is Expected.JSON:
             return StartOfBody(MAX_START)
@@ -56,11 +57,11 @@ class Answer:
         return StartOfBody(MAX_START) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
     def judge(self, start: bytes | None, *, of_message: bool, may_be_empty: bool, whole: bool) -> None:
-        """Sets `is_unexpected`, for a response whose body is to be JSON. Anything else is left as it is.
+        """Sets `is_unexpected` to whether the body is not the JSON that it has to be. Else leaves it as it is.
 
         - `start`: the body, or its beginning, as for `is_json`.
-        - `of_message`: whether the operation returns a message.
-        - `may_be_empty`: whether the response is of a kind that has no body.
+        - `of_message`: whether the operation returns a message, which `is_message` judges if `start` is not `None`.
+        - `may_be_empty`: whether the status allows an empty body. Then nothing but a message is judged.
         - `whole`: whether `start` has the body's end too.
         """
         is_stream = self._content in _STREAMS
@@ -73,10 +74,10 @@ class Answer:
             self.is_unexpected = no_json or (start is not None and is_error(start))
 
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
-        """Returns whether the app asked for an event stream and the server sent something else.
+        """Returns whether the app asked for an event stream, and neither content type nor first bytes are those of one.
 
-        `end` is how the body's reader found it to end, `read_to_end` whether the app has read its last byte. Content
-        that is not empty is judged by the content type, else by its first bytes.
+        `end` is how the body ended by its reader, `read_to_end` whether the app has read the last byte. An empty body
+        is no event stream if it was read to its end, or its content type is HTML.
         """
         if self._expected is not Expected.EVENT_STREAM or self._content in _STREAMS:
             return False

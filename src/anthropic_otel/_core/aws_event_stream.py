@@ -97,7 +97,7 @@ class AwsEventStreamReader:
         return found if found is not None or not self._breaks_after() else Break.BEFORE_END
 
     def _breaks_after(self) -> bool:
-        """Returns whether the SDK raises for the bytes after the last whole frame, and no event before them decided."""
+        """Returns whether the SDK raises for the bytes after the last whole frame, without an end or error before."""
         return self._decided_in is None and (self._broken or (len(self._rest) >= PRELUDE and not begins(self._rest)))
 
     def _take(self, text: bytes) -> Dispatched | None:

@@ -150,7 +150,7 @@ def event_of(headers: dict[str, str], payload: bytes) -> Event:
 def _content_of(payload: bytes) -> dict[str, Any]:
     """Parses the JSON object in a frame's payload. Returns `{}` for what is not JSON, as botocore does.
 
-    Raises `ValueError` for what botocore raises for: no UTF-8, nested too deeply, or JSON that is no object.
+    Raises `ValueError` where botocore raises: for invalid UTF-8, JSON that is nested too deeply or is no object.
     """
     text = payload.decode()
     # Not at the top of the module: most streams need it never.

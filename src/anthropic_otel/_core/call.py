@@ -217,7 +217,8 @@ class Call:
     def parsed(self, how: End = End.READ) -> None:
         """Ends the attempts that wait for the SDK to parse their body, at the time when they were received.
 
-        `how` is `End.UNPARSED` if the SDK could not parse it. If several wait, it is not known which, and all are read.
+        `how` is `End.UNPARSED` if the SDK could not parse it. If several wait, it is not known which one that is, and
+        all end as `End.READ`.
         """
         if len(self._unparsed) > 1:
             how = End.READ
@@ -230,7 +231,10 @@ class Call:
             attempt.end(how, received)
 
     def _attempt_ended(self, attempt: Attempt) -> None:
-        """Called when an attempt of this call has ended, in any thread, within the guard of `Attempt.end`."""
+        """Takes the outcome of an attempt that has ended, in any thread. Ends the call if nothing else is open.
+
+        The guard of `Attempt.end` holds for it.
+        """
         failed = attempt.outcome is AttemptOutcome.FAILED
         if failed:
             self._undecided.append(attempt)

@@ -74,7 +74,7 @@ def classify(error: BaseException, *, phase: Phase | None = None, through_proxy:
 
 
 def type_name(error: BaseException) -> str:
-    """Returns the class name of `error` as `exception.type` has it: with its module, but for builtins without."""
+    """Returns the class name of `error` for `exception.type`: `httpx.ReadTimeout`, or without module for a builtin."""
     cls = type(error)
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 

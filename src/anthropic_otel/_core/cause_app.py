@@ -26,8 +26,8 @@ _LIBRARIES: Final = HTTPX | AIOHTTP | ANYIO | {"httpx_aiohttp", "h11", "h2", "so
 
 
 def is_of_app(failure: Failure) -> bool:
-    """Returns whether a signal handler of the app raised an exception of the chain, or an event hook or trace function
-    of the app the outermost one.
+    """Returns whether code of the app raised: an event hook or a trace function the outermost exception, or a signal
+    handler any exception of the chain.
     """
     return any(map(is_of_the_app, failure.errors)) or _passes(failure.errors[0], _calls_a_hook)
 
@@ -54,9 +54,10 @@ def is_of_argument(failure: Failure) -> bool:
 
 
 def was_set_from_outside(failure: Failure) -> bool:
-    """Returns whether the innermost exception was raised in a library, but its class belongs to none of them or Python.
+    """Returns whether the innermost exception was raised in a library, which cannot raise exceptions of its class.
 
-    Another thread has set such an exception (`PyThreadState_SetAsyncExc`).
+    No HTTP library and no module of Python defines the class: another thread has set the exception, by
+    `PyThreadState_SetAsyncExc`.
     """
     error = failure.errors[-1]
     steps = list(frames(error))

@@ -75,7 +75,8 @@ _AIOHTTP_CLOSED_STARTS: Final = ("Connector is closed", "Connection closed")
 def of_unsendable_request(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns `REQUEST_NOT_SENT` if `error` says that the request's URL, header or body is not valid, else `None`.
 
-    Once the request was sent, an invalid URL is `PROTOCOL_ERROR`: it is the address of a redirect.
+    Once the request was sent, an invalid URL is `PROTOCOL_ERROR`, as the server sent it in a redirect, and an invalid
+    header is no longer looked for.
     """
     if is_a(error, HTTPX, "StreamConsumed", "RequestNotRead"):
         # A body that can be read once was to be sent twice.

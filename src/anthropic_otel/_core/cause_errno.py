@@ -147,9 +147,7 @@ def _is_resolver_error(error: BaseException) -> bool:
 
 @functools.cache
 def _resolver_errors() -> dict[int, str]:
-    """Returns the names of the resolver's errors by number. If two names share a number, it has the alphabetically
-    first.
-    """
+    """Returns the names (`EAI_…`) of the resolver's errors by number; of two for one number the first by alphabet."""
     import socket
 
     return {getattr(socket, name): name for name in sorted(dir(socket), reverse=True) if name.startswith("EAI_")}

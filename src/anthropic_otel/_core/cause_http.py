@@ -193,7 +193,11 @@ def _first(
 
 
 def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
-    """Returns the cause of httpcore's `RemoteProtocolError` by its message, which is fixed or quotes an event of h2."""
+    """Returns the cause of httpcore's `RemoteProtocolError` by its message, which is fixed or quotes an event of h2.
+
+    A closed connection is `SERVER_DISCONNECTED` or, in the body, `INCOMPLETE_BODY`. A reset HTTP/2 stream is
+    `STREAM_RESET`. Anything else is `PROTOCOL_ERROR`.
+    """
     if message.startswith(("Server disconnected", "<ConnectionTerminated")):
         return _server_gone(failure)
     if message.startswith("peer closed connection without sending complete message body"):
@@ -221,7 +225,11 @@ def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCaus
 
 
 def of_anyio(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception of anyio or trio: an end, a timeout or a reset; `None` for any other."""
+    """Returns the cause of an exception of anyio or trio; `None` for any other exception.
+
+    `EndOfStream` is a connection that the server closed, `TooSlowError` the timeout of the phase, and
+    `BrokenResourceError` is `CONNECTION_RESET`.
+    """
     if is_a(error, ANYIO, "EndOfStream"):
         return _server_gone(failure)
     if is_a(error, ANYIO, "TooSlowError"):

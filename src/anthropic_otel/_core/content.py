@@ -50,8 +50,8 @@ _FILES: Final = ("download", "content", "results")
 def expected_of(operation: str, method: str, *, known: bool, stream: bool | None) -> Expected:
     """Returns what a 2xx response has to contain for `operation`, such as `messages.create`, and the HTTP `method`.
 
-    `known` is whether the operation is in the API's list. `stream` is whether the app has asked for an event stream,
-    `None` if that is unknown.
+    `ANYTHING` for `HEAD`, for files, for event streams of agents, and for an operation that is not `known`: not in the
+    API's list. `stream` is whether the app has asked for an event stream, `None` if that is not known.
     """
     if not known or method == "HEAD" or operation.rpartition(".")[2] in _FILES:
         return Expected.ANYTHING
@@ -61,7 +61,7 @@ def expected_of(operation: str, method: str, *, known: bool, stream: bool | None
 
 
 def content_of(headers: RawHeaders) -> Content:
-    """Returns what a response contains by its `content-type` header; `UNKNOWN` without one."""
+    """Returns what a response contains by its `content-type` header; `UNKNOWN` for another type or none."""
     value = headers.get(b"content-type", b"")
     known = _COMMON.get(value)
     if known is not None:
@@ -77,10 +77,10 @@ def content_of(headers: RawHeaders) -> Content:
 
 
 def is_json(content: Content, start: bytes | None) -> bool:
-    """Returns whether a body may be JSON: it is no HTML by its content type, and its first byte can begin a JSON value.
+    """Returns whether a body may be JSON: its content type is not HTML, and JSON can begin with its first byte.
 
-    `start` is the beginning of the body: `b""` for an empty body, which is no JSON; `None` if it could not be seen,
-    where the content type alone decides.
+    Blanks are skipped. `start` is the beginning of the body: `b""` for an empty one, which is no JSON; `None` if it
+    could not be seen, so that the content type alone decides.
     """
     if content is Content.PAGE:
         return False

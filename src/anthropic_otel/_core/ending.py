@@ -76,7 +76,11 @@ def is_success(status: int) -> bool:
 
 
 def of_end(attempt: Attempt, how: End) -> Ending:
-    """Returns the ending of an attempt that no exception ended. Its reading must have been concluded."""
+    """Returns the ending of an attempt that no exception ended: `FAILED` if anything in the module's list applies.
+
+    Else `COMPLETED` if its body was read to the end or the end event came, and `ABANDONED` if not. The attempt's
+    reading must have been concluded.
+    """
     status = attempt.status
     if status is not None and not is_success(status):
         return _failed(str(status))
@@ -162,7 +166,10 @@ def _failed(error_type: str, *, cause: Cause | None = None, exception_type: str 
 
 
 def retry_stop(attempt: Attempt) -> RetryStop | None:
-    """Returns why the SDK does not retry after a failed attempt; `None` if it does, or if its policy is not known."""
+    """Returns why the SDK does not retry after a failed attempt.
+
+    `None` if it does retry, without a call, or if the number of its retries is not known.
+    """
     # Without a call there is no retry.
     if attempt.retries_left is None:
         return None

@@ -111,7 +111,7 @@ def body_error_type(attempt: Attempt) -> str:
 def _of_app_exception(raised: str) -> str:
     """Returns the `error.type` for an exception of the app's own code. `raised` is the class name that the app got.
 
-    An HTTP library may have wrapped the exception in one of its own.
+    `client_error`, or for an exception of the HTTP library that wraps it a timeout or connection error, by its class.
     """
     if raised.partition(".")[0] not in _LIBRARIES:
         return CLIENT_ERROR

@@ -28,10 +28,10 @@ _seen: set[tuple[str, str]] = set()
 
 
 def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
-    """Returns a decorator: the function then logs an `Exception` of its own by `report`, and returns `default` instead.
+    """Returns a decorator for functions that must not raise: an `Exception` is logged, and `default` returned instead.
 
-    What the app's signal handler raises in the function, and what is no `Exception`, such as a `KeyboardInterrupt`, is
-    still raised. For plain functions; a coroutine function would only be guarded until its first step.
+    Still raised is what the app's signal handler raises meanwhile, and what is no `Exception`, such as a
+    `KeyboardInterrupt`. Not for coroutine functions and generators, whose body runs after the call.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R | D]:

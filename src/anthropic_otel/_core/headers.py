@@ -19,7 +19,10 @@ _MAX_SECONDS: Final = 366 * 86_400.0
 
 
 def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
-    """Returns a response's headers by lowercase name. `raw` has pairs of name and value, as httpx's `headers.raw`."""
+    """Returns a response's headers by lowercase name, the values of a repeated name joined by commas.
+
+    `raw` has pairs of name and value, as httpx's `headers.raw`.
+    """
     pairs = list(raw)
     # All headers are taken: to look each name up among those that are read takes a quarter longer.
     found = {name.lower(): value for name, value in pairs}

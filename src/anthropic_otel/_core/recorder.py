@@ -28,7 +28,7 @@ class AfterFailure(Enum):
 
 
 class AttemptRecorder(Protocol):
-    """Records one attempt. No method raises."""
+    """The interface of what records one attempt. `start_attempt` of a recorder makes it. No method raises."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -63,7 +63,7 @@ class AttemptRecorder(Protocol):
 
 
 class CallRecorder(Protocol):
-    """Records one call. No method raises."""
+    """The interface of what records one call. `Recorder.start_call` makes it. No method raises."""
 
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         """Returns the recorder for an attempt of this call, which is about to be sent. Called in the app's context."""
@@ -82,7 +82,7 @@ class CallRecorder(Protocol):
 
 
 class Recorder(Protocol):
-    """Makes the recorders for the calls and attempts of one instrumentation. No method raises."""
+    """The interface of what makes the recorders for the calls and attempts of one instrumentation. No method raises."""
 
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
         """Returns whether to record the call or attempt that is about to start. Called in the app's context.

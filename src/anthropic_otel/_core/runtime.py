@@ -45,7 +45,7 @@ class Runtime:
         self.active = True
 
     def adopt(self, other: Runtime) -> None:
-        """Adds the recorders of `other` to its own, copies `phases` and `sdk_only`, and ends being provisional."""
+        """Adds the recorders of `other`, copies its `phases` and `sdk_only`, and sets `provisional` to `False`."""
         self.recorders.join(other.recorders)
         self.phases, self.sdk_only, self.provisional = other.phases, other.sdk_only, False
 

@@ -106,7 +106,11 @@ class Phase(ClosedValue):
 
 
 class AttemptOutcome(ClosedValue):
-    """How an attempt ended. Exactly one of these for every attempt."""
+    """How an attempt ended. Exactly one of these for every attempt.
+
+    - `CANCELLED`: a cancellation or an interrupt stopped it.
+    - `ABANDONED`: the app closed or dropped its body before the end, and nothing had failed.
+    """
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -115,7 +119,12 @@ class AttemptOutcome(ClosedValue):
 
 
 class CallOutcome(ClosedValue):
-    """How a call ended. Exactly one of these for every call."""
+    """How a call ended for the app. Exactly one of these for every call.
+
+    - `SUCCEEDED`, `RECOVERED`: it succeeded, without or after a failed attempt.
+    - `EXHAUSTED`: it failed, and no retry was left. `FAILED`: it failed for another reason.
+    - `CANCELLED`, `ABANDONED`: as for an attempt.
+    """
 
     SUCCEEDED = "succeeded"
     RECOVERED = "recovered"
@@ -126,7 +135,13 @@ class CallOutcome(ClosedValue):
 
 
 class RetryStop(ClosedValue):
-    """Why the SDK sent no further attempt after a failed one."""
+    """Why the SDK sent no further attempt after a failed one.
+
+    - `EXHAUSTED`: no retry was left.
+    - `NOT_RETRYABLE`: the SDK does not retry such a failure.
+    - `X_SHOULD_RETRY`: the response's header `x-should-retry` forbade it.
+    - `STREAM_STARTED`: the app had been given the stream already.
+    """
 
     EXHAUSTED = "exhausted"
     NOT_RETRYABLE = "not_retryable"

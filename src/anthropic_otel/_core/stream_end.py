@@ -198,7 +198,7 @@ class Events:
 
 
 def parsed(data: bytes) -> Any:
-    """Parses JSON. Raises `ValueError` for what the SDK cannot parse either: no UTF-8, no JSON, nested too deeply."""
+    """Parses JSON. Raises `ValueError` as the SDK does: for invalid UTF-8, invalid JSON, or JSON nested too deeply."""
     # Not at the top of the module: most streams need it never.
     import json
 

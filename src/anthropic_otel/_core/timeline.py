@@ -216,7 +216,7 @@ def peer_of(stream: Any) -> tuple[str, int] | None:
 
 
 def version_of(version: bytes) -> str:
-    """Returns the HTTP version as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`, `2` for `b"HTTP/2"`."""
+    """Returns the HTTP version without `HTTP/`, as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`."""
     # A new string for each response would be 52 bytes of an open stream.
     return _VERSIONS.get(version) or version.decode("ascii", "replace").removeprefix("HTTP/")
 

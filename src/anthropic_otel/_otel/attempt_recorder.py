@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class OtelAttemptRecorder(InTrace):
-    """The `AttemptRecorder` of OpenTelemetry. Starts the span and makes it current when it is made.
+    """The `AttemptRecorder` of OpenTelemetry. When it is made, it starts the attempt's span, and counts the attempt.
 
-    `call` is the recorder of the attempt's call, `None` without a call. `span` is current until `send_finished`.
+    The span is current until `send_finished`. No span is started while another library suppresses it, or if the
+    sampler has dropped the call's span. `call` is the recorder of the attempt's call, `None` without a call.
     """
 
     __slots__ = ("_counts_tokens", "_measures", "_model", "_outer", "_owns_span", "_recorder", "_token", "headers")

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class OtelCallRecorder(InTrace):
-    """The `CallRecorder` of OpenTelemetry. Starts the span, unless the SDK or another instrumentation makes one.
+    """The `CallRecorder` of OpenTelemetry. When it is made, it starts the call's span and makes it current.
+
+    It starts none if the SDK or another instrumentation makes one, or another library suppresses it. The span is
+    current until `method_finished`, and ends at `end`.
 
     - `makes_spans`: whether the attempts of the call have spans.
     - `counts_tokens`: whether the tokens of the attempts are counted.

@@ -40,7 +40,7 @@ def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) ->
 
 
 def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
-    """Returns the message of the record: one line with what a person needs to know without a collector."""
+    """Returns the message of the record, in one line: operation, attempt number, duration, error, retry, host, ids."""
     number = attempt.resend_count + 1
     of = f" of {number + attempt.retries_left}" if attempt.retries_left is not None else ""
     seconds = attempt.duration / _SECOND

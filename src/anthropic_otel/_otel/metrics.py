@@ -46,7 +46,7 @@ _SECOND: Final = 1e9
 
 
 class Metrics:
-    """All instruments of one meter provider, and what is measured with them. Thread-safe. No method raises.
+    """Measures calls and attempts with the instruments of one meter provider. Thread-safe. No method raises.
 
     An instrument that fails does not keep the others from measuring.
     """

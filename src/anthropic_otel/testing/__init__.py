@@ -28,11 +28,11 @@ __all__ = ["Attempt", "Call", "Captured", "Usage", "capture"]
 
 @contextmanager
 def capture(*, real_time: bool = False) -> Iterator[Captured]:
-    """Captures the calls and attempts that begin while the `with` block runs, in any thread, into the `Captured`.
+    """Captures the calls and attempts that begin while a `with` block runs, in any thread. Yields the `Captured`.
 
-    Each is added when it ends, also after the block. An app that is not instrumented is instrumented for the time of
-    the block, and one that is exports as before. Captures may be nested and may overlap. Times are ticks of one second
-    per start and end of a call or an attempt, or with `real_time` seconds of the machine's clock.
+    Each is added to it when it ends, also after the block. An app that is not instrumented is instrumented for the time
+    of the block, and one that is exports as before. Captures may be nested and may overlap. Times are ticks of one
+    second per start and end of a call or an attempt, or with `real_time` seconds of the machine's clock.
     """
     captured = Captured()
     collector = Collector(captured, machine_clock() if real_time else ticking_clock())
