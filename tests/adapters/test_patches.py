@@ -104,6 +104,21 @@ def test_a_library_that_breaks_at_its_import_is_a_warning(
     assert caplog.messages == ["breaks_at_its_import is installed and cannot be imported: TypeError"]
 
 
+def test_a_method_whose_annotations_cannot_be_evaluated_is_patched(
+    cls: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.14 evaluates them when it is asked for the signature. They may name what only type checkers import."""
+
+    def fails(function: object) -> None:
+        raise NameError(function)
+
+    monkeypatch.setattr("inspect.signature", fails)
+    patch = Patch(cls, "send", lambda original, patch: lambda self: f"ours, then {original(self)}")
+    assert cls().send() == "ours, then sent"
+    patch.undo()
+    assert cls().send() == "sent"
+
+
 def test_a_library_that_is_not_installed_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     """An app may use one of several."""
     assert not patches.import_if_installed("is_not_installed")

@@ -100,6 +100,46 @@ def test_a_transport_that_wraps_another_has_its_proxy(depth: int, many: bool, st
     assert (attempt.error_type, attempt.proxy_address) == ("proxy_error", proxy)
 
 
+@pytest.mark.parametrize("kind", ["client", "transport"])
+def test_what_takes_another_proxy_each_time_is_not_asked(kind: str, stack: Stack, sim: Simulator) -> None:
+    """A client, or a transport, of the app's that goes through its proxies in turn: none of them is passed over."""
+    taken: list[int] = []
+
+    def take() -> int:
+        taken.append(len(taken))
+        return taken[-1]
+
+    class InTurn(stack.module.BaseTransport, stack.module.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self.inner = transport_class(stack)()
+
+        @property
+        def proxy(self) -> int:
+            return take()
+
+        def handle_request(self, request: Any) -> Any:
+            assert self.proxy >= 0
+            return self.inner.handle_request(request)
+
+        async def handle_async_request(self, request: Any) -> Any:
+            assert self.proxy >= 0
+            return await self.inner.handle_async_request(request)
+
+    class Client(stack.client_class):  # type: ignore[misc, name-defined]
+        def _transport_for_url(self, url: Any) -> Any:
+            take()
+            return super()._transport_for_url(url)
+
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
+        options: dict[str, Any] = {"cls": Client} if kind == "client" else {"transport": InTurn()}
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, http=http_client(stack, **options))
+        app.create()
+        app.create()
+        app.close()
+    assert taken == [0, 1]
+    assert [attempt.proxy_address for attempt in telemetry.attempts] == [None, None]
+
+
 def test_of_two_transports_below_one_none_is_known(stack: Stack, sim: Simulator) -> None:
     """A transport that has two, one of them with a proxy, does not tell which it takes."""
 

@@ -48,8 +48,8 @@ def _take_signature(ours: Any, original: Any) -> None:
     try:
         ours.__signature__ = inspect.signature(original)
         ours.__kwdefaults__ = getattr(original, "__kwdefaults__", None)
-    except (TypeError, ValueError):
-        # A descriptor that cannot be called.
+    except Exception:
+        # A descriptor that cannot be called, or annotations that are evaluated here and name what is not there.
         return
 
 

@@ -1,7 +1,8 @@
 """Reads the transport below an HTTP client: the proxy that it uses, and whether it reports trace events.
 
 Rule: a proxy is one because the transport uses it, and not because a host name differs. What is private in the HTTP
-libraries is read through `getattr`; where it is gone, the proxy is unknown.
+libraries is read through `getattr`; where it is gone, the proxy is unknown. No code of the app's is called: a client or
+a transport of its own may take another proxy each time that it is asked.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
 
     Without httpcore's connection pool, the transports that the client's transport wraps are searched for a proxy.
     """
-    transport_for_url = getattr(http_client, "_transport_for_url", None)
-    transport = transport_for_url(url) if transport_for_url is not None else None
-    pool = getattr(transport, "_pool", None)
+    transport_for_url: Any = getattr(http_client, "_transport_for_url", None)
+    if str(getattr(transport_for_url, "__module__", "")).partition(".")[0] not in _LIBRARIES:
+        return UNKNOWN
+    transport = transport_for_url(url)
+    pool = getattr(transport, "__dict__", {}).get("_pool")
     if pool is not None:
         return TransportFacts(_address(getattr(pool, "_proxy_url", None)), emits_events=True)
     # The aiohttp transport is given a proxy of httpx. One of the app's own may wrap another, as to retry or to cache.
@@ -44,6 +47,7 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
     return TransportFacts(proxies.pop() if len(proxies) == 1 else None)
 
 
+_LIBRARIES: Final = ("httpx", "httpx2")
 _MAX_DEPTH: Final = 3
 _MAX_PARTS: Final = 32
 """How many attributes of a transport, and how many items of each list, are searched. A mock may keep every request."""
@@ -51,13 +55,13 @@ _MAX_PARTS: Final = 32
 
 def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
     """Yields the proxy, or `None`, of each innermost transport that `transport` wraps, up to `depth` levels down."""
-    pool = getattr(transport, "_pool", None)
-    proxy = getattr(transport, "proxy", None)
+    kept = getattr(transport, "__dict__", {})
+    pool, proxy = kept.get("_pool"), kept.get("proxy")
     if pool is not None or proxy is not None or depth == 0:
         url = getattr(pool, "_proxy_url", None) if pool is not None else getattr(proxy, "url", None)
         yield _address(url)
         return
-    for value in tuple(getattr(transport, "__dict__", {}).values())[:_MAX_PARTS]:
+    for value in tuple(kept.values())[:_MAX_PARTS]:
         for inner in value[:_MAX_PARTS] if isinstance(value, (list, tuple)) else (value,):
             if hasattr(type(inner), "handle_request") or hasattr(type(inner), "handle_async_request"):
                 yield from _proxies_of(inner, depth - 1)
