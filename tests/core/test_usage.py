@@ -74,6 +74,58 @@ def test_what_is_no_count_is_0(count: object) -> None:
     assert usage.of_reply({"usage": {"input_tokens": count, "output_tokens": 5}}) == (Usage(0, 5),)
 
 
+@pytest.mark.parametrize("nested", [dict, SimpleNamespace], ids=["dictionary", "object"])
+@pytest.mark.parametrize("total", [{}, {"cache_creation_input_tokens": None}], ids=["absent", "null"])
+def test_the_breakdown_of_cache_writes_stands_in_for_a_total_that_is_missing(
+    total: dict[str, Any], nested: type[Any]
+) -> None:
+    """A gateway may keep only the newer of the two fields."""
+    written = nested(ephemeral_5m_input_tokens=200, ephemeral_1h_input_tokens=30)
+    told = {"input_tokens": 10, "output_tokens": 5, **total, "cache_creation": written}
+    assert usage.of_reply({"usage": told}) == (Usage(240, 5, 0, 230),)
+    if nested is dict:
+        assert usage.of_stream(stream(told, {"output_tokens": 7})) == (Usage(240, 7, 0, 230),)
+
+
+def test_the_total_of_cache_writes_counts_where_both_are_there() -> None:
+    """The breakdown is a part of it, so it is not added."""
+    assert usage.of_reply({"usage": FULL}) == (TOLD,)
+    told = {**FULL, "cache_creation_input_tokens": 0}
+    assert usage.of_reply({"usage": told}) == (Usage(3_010, 50, 3_000, 0, 20),)
+
+
+@pytest.mark.parametrize("nested", [7, "x", [], {}, {"ephemeral_5m_input_tokens": "9"}, {"other": 9}])
+def test_a_breakdown_that_says_nothing_adds_nothing(nested: object) -> None:
+    """Whatever a server sends."""
+    told = {"input_tokens": 10, "output_tokens": 5, "cache_creation": nested}
+    assert usage.of_reply({"usage": told}) == (Usage(10, 5),)
+
+
+@pytest.mark.parametrize("garbage", [-1, MAX_COUNT + 1, 1.5, 1e300, float("inf"), "7", True, None, [], {}])
+def test_what_is_no_count_replaces_none(garbage: Any) -> None:
+    """A gateway that garbles one event does not take away what another one said, in either order."""
+    fields = [name for name in FULL if name.endswith("_tokens")]
+    wrong = {**dict.fromkeys(fields, garbage), "cache_creation": garbage, "iterations": garbage}
+    for details in (garbage, {"thinking_tokens": garbage}):
+        wrong["output_tokens_details"] = details
+        assert usage.of_stream(stream(FULL, wrong)) == (TOLD,)
+        assert usage.of_stream(stream(wrong, FULL)) == (TOLD,)
+        assert usage.of_stream(stream(wrong, wrong)) == ()
+    metrics = {"inputTokenCount": garbage, "outputTokenCount": 51}
+    stop = {"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics}
+    assert usage.of_stream(stream(FULL, stop=stop)) == (TOLD._replace(output_tokens=51),)
+
+
+def test_a_count_may_be_written_with_a_point() -> None:
+    """As by a gateway whose language has only floating-point numbers."""
+    assert usage.of_reply({"usage": {"input_tokens": 10.0, "output_tokens": 5e0}}) == (Usage(10, 5),)
+
+
+def test_tokens_of_the_cache_count_without_the_others() -> None:
+    """What is known is a lower bound."""
+    assert usage.of_reply({"usage": {"cache_read_input_tokens": 7}}) == (Usage(7, 0, 7),)
+
+
 def test_a_compaction_is_billed_with_the_reply_and_an_advisor_by_its_own_model() -> None:
     """The API leaves both out of the usage of the reply; other iterations are in it, or were declined."""
     iterations = [

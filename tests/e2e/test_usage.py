@@ -5,6 +5,7 @@ The catalogue has those of every failure: `test_catalogue.py`.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,12 +15,13 @@ import anthropic
 import pytest
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel.simulator import Cut, Ending, Endpoint, ErrorEvent, Point, Simulator
+from anthropic_otel.simulator import Chunks, Cut, Ending, Endpoint, ErrorEvent, Point, Reply, Simulator
 from anthropic_otel.testing import Usage, capture
 from support import usage
 from support.apps import MODEL, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
+from support.streams import MESSAGE, sse
 from support.telemetry import Telemetry
 
 CACHED = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control": {"type": "ephemeral"}}]
@@ -97,6 +99,30 @@ def _all(calls: list[Any]) -> tuple[int, ...]:
     total = sum((call.usage for call in calls), Usage())
     cached = (total.cache_read_input_tokens, total.cache_write_input_tokens)
     return (total.input_tokens, total.output_tokens, *cached, total.reasoning_output_tokens)
+
+
+WRITES = {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 30}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_reply_with_half_of_its_fields_is_counted_by_these(
+    stream: bool, app: SdkApp, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Cache writes by their time to live alone, and an event whose counts are none."""
+    told = {"input_tokens": 10, "output_tokens": 1 if stream else 50, "cache_creation": WRITES}
+    message = {**MESSAGE, "usage": told}
+    garbled = {"input_tokens": "many", "cache_creation_input_tokens": -1, "output_tokens": 50}
+    delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": garbled}
+    events = ({"type": "message_start", "message": message}, delta, {"type": "message_stop"})
+    sim.play(
+        Chunks(tuple(sse(str(event["type"]), event) for event in events))
+        if stream
+        else Reply(body=json.dumps(message).encode())
+    )
+    app.meet(stream=stream)
+    assert usage.told(recorded) == Counter(
+        {s.USAGE_INPUT.name: 240, s.USAGE_OUTPUT.name: 50, s.USAGE_CACHE_WRITE.name: 230}
+    )
 
 
 def test_a_raw_response_that_is_not_parsed_is_not_read(app: SdkApp, recorded: Telemetry) -> None:

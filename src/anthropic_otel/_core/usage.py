@@ -10,7 +10,7 @@ no whole number from 0 to `MAX_COUNT` is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from anthropic_otel._core.stream_end import StreamEnd, parsed
@@ -98,17 +98,20 @@ def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
     """Returns the usage that a stream reported until its end, one per model; for a broken stream a lower bound.
 
     Empty if no event of it was kept. The counts of `message_delta` are cumulative and replace those of `message_start`,
-    field by field, as in the SDK. Those in the end event of Bedrock replace both.
+    field by field, as in the SDK. Those in the end event of Bedrock replace both. What is no count replaces nothing.
     """
-    fields: dict[str, Any] = {}
+    usages = [_fields(_event(delta).get("usage")) for delta in end.deltas]
     if end.first_event is not None:
-        fields = _known(_fields(_event(end.first_event).get("message")).get("usage"))
-    for delta in end.deltas:
-        fields |= _known(_event(delta).get("usage"))
+        usages.insert(0, _fields(_fields(_event(end.first_event).get("message")).get("usage")))
     if end.stop_event is not None:
-        metrics = _known(_event(end.stop_event).get("amazon-bedrock-invocationMetrics"))
-        fields |= {name: metrics[key] for key, name in _BEDROCK_METRICS.items() if key in metrics}
-    return _of_fields(fields) if fields else NONE
+        metrics = _fields(_event(end.stop_event).get("amazon-bedrock-invocationMetrics"))
+        usages.append({name: metrics.get(key) for key, name in _BEDROCK_METRICS.items()})
+    counts, iterations = _NO_COUNTS, None
+    for fields in usages:
+        counts = [old if new is None else new for old, new in zip(counts, _counts(fields), strict=True)]
+        found = fields.get("iterations")
+        iterations = found if isinstance(found, list) else iterations
+    return _usages(counts, iterations)
 
 
 def of_headers(response: ResponseFacts) -> tuple[Usage, ...]:
@@ -129,27 +132,54 @@ _BEDROCK_METRICS: Final = {
 }
 
 
+_Counts = list[int | None]
+"""What one usage says of `_NAMES`, `None` for what it does not say."""
+_WRITTEN: Final = "cache_creation_input_tokens"
+_NAMES: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", _WRITTEN, "thinking_tokens")
+_NO_COUNTS: Final[_Counts] = [None] * len(_NAMES)
+_WRITTEN_BY_TTL: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+"""The fields of `cache_creation`, of which `cache_creation_input_tokens` is the sum."""
+
+
 def _of_fields(fields: Mapping[str, Any]) -> tuple[Usage, ...]:
+    return _usages(_counts(fields), fields.get("iterations"))
+
+
+def _counts(fields: Mapping[str, Any]) -> _Counts:
     get = fields.get
-    uncached, output = get("input_tokens"), get("output_tokens")
-    if uncached is None and output is None:
-        return NONE
+    written = get(_WRITTEN)
+    if written is None:
+        by_ttl = _fields(get("cache_creation"))
+        counts = [count for name in _WRITTEN_BY_TTL if (count := _count(by_ttl.get(name))) is not None]
+        written = sum(counts) if counts else None
     details = get("output_tokens_details")
     thinking = _fields(details).get("thinking_tokens") if details is not None else None
-    told = (uncached, output, get("cache_read_input_tokens"), get("cache_creation_input_tokens"), thinking)
-    uncached, output, read, written, thinking = [n if type(n) is int and 0 <= n <= MAX_COUNT else 0 for n in told]
+    told = (get("input_tokens"), get("output_tokens"), get("cache_read_input_tokens"), written, thinking)
+    return [n if type(n) is int and 0 <= n <= MAX_COUNT else _count(n) for n in told]
+
+
+def _count(value: object) -> int | None:
+    """Returns a count of tokens, `None` for what is none. A gateway may write 7 as 7.0."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else None
+
+
+def _usages(counts: _Counts, iterations: object) -> tuple[Usage, ...]:
+    if counts == _NO_COUNTS:
+        return NONE
+    uncached, output, read, written, thinking = [count or 0 for count in counts]
     usage = Usage(uncached + read + written, output, read, written, thinking)
-    iterations = get("iterations")
-    return (usage,) if not iterations else _with_iterations(usage, iterations)
+    return _with_iterations(usage, iterations) if iterations and isinstance(iterations, list) else (usage,)
 
 
-def _with_iterations(usage: Usage, iterations: object) -> tuple[Usage, ...]:
+def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
     """Returns `usage` plus what it leaves out: the tokens of compactions, and those of each advisor by its model.
 
     Other iterations are in `usage` already, or are not billed, as those of a model that declined.
     """
     found: dict[str | None, tuple[int, ...]] = {None: usage.counts}
-    for fields in _iterations(iterations):
+    for fields in map(_fields, iterations[:_MAX_ITERATIONS]):
         kind, model = fields.get("type"), None
         if kind == "advisor_message":
             model = fields.get("model")
@@ -163,10 +193,6 @@ def _with_iterations(usage: Usage, iterations: object) -> tuple[Usage, ...]:
     return tuple(Usage._make((*counts, model)) for model, counts in found.items())
 
 
-def _iterations(iterations: object) -> Iterator[Mapping[str, Any]]:
-    return map(_fields, iterations[:_MAX_ITERATIONS]) if isinstance(iterations, list) else iter(())
-
-
 def _fields(value: object) -> Mapping[str, Any]:
     """Returns the fields of one of the SDK's models, those it does not know too, or the dictionary itself.
 
@@ -178,11 +204,6 @@ def _fields(value: object) -> Mapping[str, Any]:
     fields = getattr(value, "__dict__", None) or {}
     extra = getattr(value, "__pydantic_extra__", None)
     return {**fields, **extra} if isinstance(extra, dict) and extra else fields
-
-
-def _known(value: object) -> dict[str, Any]:
-    """Returns the fields of a dictionary that are not `None`; empty for anything else."""
-    return {name: field for name, field in value.items() if field is not None} if isinstance(value, dict) else {}
 
 
 def _event(data: bytes) -> Mapping[str, Any]:
