@@ -154,6 +154,10 @@ class Instrumentation:
         self._name(http_client, runtime_factory, calls=False)
 
     def _name(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool) -> None:
+        """Instruments one HTTP client. With `calls`, the SDK calls that are sent by it are recorded too.
+
+        Raises `TypeError` if `http_client` is no client of httpx or httpx2.
+        """
         if not http_send.is_client(http_client):
             raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")
         _import_libraries()

@@ -86,29 +86,38 @@ class RunningCall:
         return next((attempt for ref, attempt in self._opened if ref() is response), None)
 
     def answered(self, response: Any, attempt: Attempt) -> None:
-        """Notes that a send of this call, which has a middleware, has returned `response`, and all of it is there."""
+        """Notes that `attempt` has returned `response` with its body in memory. For a call with a middleware.
+
+        Keeps only a weak reference to `response`.
+        """
         self._answered.append((weakref.ref(response), attempt))
 
     def answer_in(self, response: Any) -> Attempt | None:
-        """The attempt of a response of this call, which has a middleware; `None` for another response."""
+        """Returns the attempt that `answered` or `opened` has noted for this very response object, else `None`."""
         found = (*self._answered, *self._opened)
         return next((attempt for ref, attempt in found if ref() is response), None)
 
     def parsed(self, response: Any, reply: Any) -> None:
-        """Notes the tokens of `reply`, which a middleware, or the SDK after it, has made of `response`."""
+        """Notes the tokens of `reply`, which a middleware or the SDK has parsed from `response`, for `count_parsed`.
+
+        Does nothing if no attempt for a message was noted for `response`. Keeps only a weak reference to `reply`.
+        """
         attempt = self.answer_in(response)
         if attempt is not None and attempt.is_message:
             self._parsed.append((_reference_to(reply), attempt, of_reply(reply)))
 
     def count_parsed(self, result: Any) -> bool:
-        """Counts the tokens that were noted, each for its attempt. Returns whether `result` is one of these replies."""
+        """Counts the tokens that `parsed` has noted, each for its attempt.
+
+        Returns whether `result`, which the method returned, is one of these replies.
+        """
         for _, attempt, tokens in self._parsed:
             attempt.take_usage(tokens)
         return result is not None and any(ref() is result for ref, _, _ in self._parsed)
 
 
 def _reference_to(reply: Any) -> Callable[[], Any]:
-    """A weak reference to what the SDK has parsed; one to nothing, where that is plain data and has none."""
+    """Returns a function that returns `reply` while it is alive; always `None` for one without weak references."""
     try:
         return weakref.ref(reply)
     except TypeError:

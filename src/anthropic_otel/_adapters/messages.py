@@ -56,9 +56,9 @@ def set_header(request: Any, name: str, value: str) -> None:
 
 
 def response_of_failed_read(error: BaseException) -> Any:
-    """The response whose body could not be read within the send that raised `error`; `None` without one.
+    """Returns the response whose body failed within the send that raised `error`, `None` without one.
 
-    No exception has it. It is a variable of the libraries' `send`, which reads the body, and that is in the traceback.
+    No exception has it. It is taken from the variables of the library's `send`, which is in the traceback.
     """
     step = error.__traceback__
     while step is not None:

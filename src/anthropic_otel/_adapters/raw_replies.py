@@ -65,7 +65,7 @@ def _async_parse(original: Function, patch: Patch) -> Function:
 
 
 def _in_middleware() -> RunningCall | None:
-    """The call that runs, if it has a middleware; else `None`."""
+    """Returns the call that is current, if it has a middleware and its method still runs; else `None`."""
     running = current_call.get()
     return running if running is not None and running.has_middleware and not running.finished else None
 

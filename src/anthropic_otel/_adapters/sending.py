@@ -127,7 +127,7 @@ class Sending:
     def _look_at_failure(self, error: BaseException) -> None:
         attempt = self.send.attempt
         if attempt.status is None and attempt.timeline.raw_response is None:
-            # The transport has told of no response, as that of aiohttp tells of nothing. There may have been one.
+            # There may have been a response all the same: a transport without trace events, as aiohttp's, hides it.
             response = messages.response_of_failed_read(error)
             if response is not None:
                 self.send.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))

@@ -261,9 +261,9 @@ class Attempt:
 
     @guarded(None)
     def _recover_response(self) -> None:
-        """Takes the response that `send` did not return, as its body failed within it.
+        """Records the response that `send` did not return, because its body failed within the send.
 
-        The phase is what the transport's events say. Without them it is not known when the response came.
+        The phase is not changed: without trace events it is not known when the response came.
         """
         raw, self.timeline.raw_response = self.timeline.parsed_response, None
         if raw is not None:
@@ -321,7 +321,7 @@ class Attempt:
             self.take_usage(usage.of_reply(reply))
 
     def take_usage(self, tokens: tuple[usage.Usage, ...]) -> None:
-        """Counts the usage of a reply of this attempt, which has ended. Ignored before its end."""
+        """Counts the usage of a reply of this attempt. Does nothing before the attempt's end, or without `tokens`."""
         told = self.told_usage() if tokens and self.ended else None
         if told is not None:
             told.tell(tokens)
@@ -350,7 +350,7 @@ class Attempt:
 
     @property
     def hides_response(self) -> bool:
-        """Whether the SDK got an exception of the send: nothing of a response, even if its headers had come."""
+        """Whether the send raised, so that the SDK knows nothing of a response, even if its headers had come."""
         return self.exception_type is not None and self.reading is None
 
     @property

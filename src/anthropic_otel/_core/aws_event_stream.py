@@ -89,6 +89,7 @@ class AwsEventStreamReader:
         return self._events.end(found, is_event_stream=self._is_event_stream())
 
     def _break(self) -> Break | None:
+        """Returns where the SDK met a frame that it cannot decode, in the last chunk or after it; else `None`."""
         decided = self._decided_in is not None and self._decided_in is not self._last
         ended = self._events.ended_before(decided=decided)
         if ended is None:
@@ -128,6 +129,7 @@ class AwsEventStreamReader:
         return decided
 
     def _keep(self, text: bytes, at: int, decided: Dispatched | None) -> None:
+        """Keeps `text`, whose frames before `at` were dispatched, for `finish`, and the rest for the next chunk."""
         if at:
             whole = len(text) <= MAX_LAST
             self._last = text if whole else _last_frames(text, at)
@@ -138,6 +140,7 @@ class AwsEventStreamReader:
             self._long, self._rest = _LongFrame(self._rest), b""
 
     def _dispatch(self, frame: bytes, payload_at: int) -> Dispatched | None:
+        """Dispatches the event of a whole frame, whose payload begins at `payload_at`. Returns it if it decides."""
         if len(frame) > MAX_KEPT:
             return self._dispatch_long(_LongFrame(frame))
         try:
@@ -158,6 +161,7 @@ class AwsEventStreamReader:
         return frame.dispatch(self._events) if frame.is_intact else None
 
     def _is_event_stream(self) -> bool | None:
+        """Returns whether the body is one by its first bytes, `None` for an empty body."""
         if self._last or self._long is not None or self._decided_in is not None:
             return True
         return begins(self._rest) if self._rest else False if self._broken else None

@@ -175,6 +175,7 @@ class Call:
         return attempt
 
     def _retry(self, now: int, by_transport: bool) -> Retry:
+        """Returns the facts of the attempt that starts now and is not the call's first. Counts it if it is a retry."""
         failed = self._undecided[-1] if self._undecided else None
         if failed is None:
             failing = self._failing()
@@ -197,6 +198,7 @@ class Call:
         return next((one for one in self._open_bodies if one is not None and one.has_failed_status), None)
 
     def _source_of_backoff(self, failed: Attempt) -> RetrySource:
+        """Returns what decided the backoff after `failed`: its `retry-after` if the SDK obeys that, else the SDK."""
         told = failed.error_headers if not failed.hides_response else None
         # A date is compared with the time at which the SDK begins to wait.
         ended = (failed.wall + failed.duration) / 1e9
@@ -249,6 +251,10 @@ class Call:
         self._body_ended(attempt)
 
     def _decide(self, after: AfterFailure, next_started: int | None = None) -> None:
+        """Reports what followed the failed attempts of which that was not known yet.
+
+        `next_started` is when the next attempt started, `None` without one.
+        """
         while self._undecided:
             try:
                 failed = self._undecided.pop(0)
@@ -337,6 +343,7 @@ class Call:
             self.retry_stop = attempt.retry_stop
 
     def _conclude(self) -> CallOutcome:
+        """Returns the outcome by the table at the head of this module. Sets `error_type` if a returned body failed."""
         if self._raised is CallOutcome.FAILED:
             return CallOutcome.EXHAUSTED if self._out_of_retries() else CallOutcome.FAILED
         if self._raised is not None:
@@ -364,6 +371,7 @@ class Call:
         return answered.after_failure if answered is not None else self._failed_count > 0
 
     def _out_of_retries(self) -> bool:
+        """Returns whether the last failure was retryable, the SDK has retried, and no retry was left."""
         most, retries = self.invocation.max_retries, self._sdk_attempts - 1
         last = self._last_failed
         if last is None or not (last.retryable or self.invocation.own_retry_rule):

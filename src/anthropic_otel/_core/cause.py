@@ -104,6 +104,7 @@ _BY_INNER_TYPE: Final[tuple[_Rule, ...]] = (
 
 
 def _word(failure: Failure) -> NetworkCause:
+    """Returns the cause by the order at the head of this module, without regard to proxies."""
     if cause_app.is_of_app(failure):
         return NetworkCause.APP_EXCEPTION
     if cause_app.is_of_request_body(failure):
@@ -119,10 +120,12 @@ def _word(failure: Failure) -> NetworkCause:
 
 
 def _innermost(failure: Failure, rules: tuple[_Rule, ...]) -> Iterator[NetworkCause | None]:
+    """Yields what each rule says of each exception: the innermost exception first, for each the rules in order."""
     return (rule(error, failure) for error in reversed(failure.errors) for rule in rules)
 
 
 def _outermost(failure: Failure) -> Iterator[NetworkCause | None]:
+    """Yields what each rule by outer type says of each exception: rule by rule, for each the outermost first."""
     return (rule(error, failure) for rule in _BY_OUTER_TYPE for error in failure.errors)
 
 
@@ -131,6 +134,7 @@ def _first(words: Iterator[NetworkCause | None]) -> NetworkCause | None:
 
 
 def _phase(failure: Failure, word: NetworkCause) -> Phase | None:
+    """Returns the phase that the exceptions show for a failure with the cause `word`, `None` if they show none."""
     if failure.phase is Phase.AUTH:
         # Credentials are fetched by an exchange of their own, whose phases are not those of this one.
         return Phase.AUTH

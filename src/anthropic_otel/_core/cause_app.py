@@ -65,6 +65,10 @@ def was_set_from_outside(failure: Failure) -> bool:
 
 
 def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool:
+    """Returns whether `calls` is true of a frame in the traceback of `error` and the frame that it called.
+
+    Calls of another library's wrapper around the client's own functions do not count.
+    """
     steps = list(frames(error))
     return any(
         calls(*pair) and not _is_wrapped(steps[index + 1 :]) for index, pair in enumerate(itertools.pairwise(steps))
@@ -82,6 +86,7 @@ def _is_wrapped(called: Sequence[Frame]) -> bool:
 
 
 def _calls_a_hook(caller: Frame, called: Frame) -> bool:
+    """Returns whether a library calls an event hook or a trace function of the app."""
     package, function = caller
     return not _is_known(called[0]) and (
         (package in CLIENTS and function == "_send_handling_redirects")
@@ -92,11 +97,13 @@ def _calls_a_hook(caller: Frame, called: Frame) -> bool:
 
 
 def _calls_authentication(caller: Frame, called: Frame) -> bool:
+    """Returns whether httpx calls an `httpx.Auth` of the app."""
     package, function = caller
     return not _is_known(called[0]) and package in CLIENTS and function in _AUTHENTICATING
 
 
 def _reads_body(caller: Frame, called: Frame) -> bool:
+    """Returns whether a transport reads the next chunk of the request's body."""
     package, function = caller
     by_client = called[0] in CLIENTS
     # What the transports call beside is their own, or makes the bytes of the protocol.
@@ -108,4 +115,5 @@ _AUTHENTICATING: Final = ("_send_handling_auth", "sync_auth_flow", "async_auth_f
 
 
 def _is_known(package: str) -> bool:
+    """Returns whether a package is an HTTP library, this one, or a part of Python, and so not the app."""
     return package in _LIBRARIES or package in sys.stdlib_module_names

@@ -116,6 +116,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _below(error: BaseException) -> Iterator[BaseException]:
+    """Yields the exceptions that directly caused `error`."""
     # Of several addresses those without a route say least: a host without IPv6 has many of them.
     yield from sorted(_members(error), key=lambda member: _attribute(member, "errno") not in _NO_ROUTE)
     if error.__cause__ is not None:

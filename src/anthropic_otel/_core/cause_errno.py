@@ -75,6 +75,7 @@ _LOCAL_FILE: Final = frozenset({"ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR"
 
 
 def _of_denied(name: str, failure: Failure) -> NetworkCause | None:
+    """Returns the cause of an error in `_LOCAL_FILE` by the phase, `None` once the request was sent."""
     phase = failure.network_phase
     if failure.answered:
         return None
@@ -108,6 +109,7 @@ _TIMEOUTS: Final = {
 
 
 def _name(error: BaseException) -> str | None:
+    """Returns the name of a system or resolver error, `None` for any other exception, as OpenSSL's `OSError`."""
     if not isinstance(error, OSError) or _is_of_openssl(error):
         return None
     if _is_resolver_error(error):

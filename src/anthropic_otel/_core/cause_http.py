@@ -69,6 +69,7 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
+    """Returns the cause of an `ssl.SSLError` that is not about the server's certificate."""
     import ssl
 
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):

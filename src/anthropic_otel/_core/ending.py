@@ -144,6 +144,7 @@ def _of_lost(attempt: Attempt) -> Ending:
 
 
 def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
+    """Returns the ending of an attempt whose body is an event stream that ended with `end`."""
     if end.error_type is not None:
         told = ApiError(end.error_type, end.error_code, end.told_type)
         return Ending(AttemptOutcome.FAILED, end.error_type, api_error=told)

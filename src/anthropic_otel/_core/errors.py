@@ -67,6 +67,7 @@ _UNPARSED: Final = (ValueError, RecursionError)
 
 
 def _status_error_type(error: Any) -> str:
+    """Returns the `error.type` for an `APIStatusError`: the API's type if it is a documented one, else the status."""
     # `type` is on the error since 0.87; before that it has to be looked up in the body that the SDK has parsed.
     name = getattr(error, "type", None) or _type_in(getattr(error, "body", None))
     if name in API_ERROR_TYPES or name in BEDROCK_EXCEPTIONS:

@@ -93,6 +93,7 @@ class EventStreamReader:
         return self._events.end(found, is_event_stream=self._is_event_stream())
 
     def _break(self) -> Break | None:
+        """Returns where the SDK met an event in the last chunk that it cannot decode, else `None`."""
         decided = self._decided_in is not None and self._decided_in is not self._last
         ended = self._events.ended_before(decided=decided)
         if ended is None:
@@ -154,6 +155,7 @@ class EventStreamReader:
         return self._events.dispatch(*_fields(event))
 
     def _is_event_stream(self) -> bool | None:
+        """Returns whether the body is one: its first line has the name of an SSE field. `None` for an empty body."""
         start = self._start or self._last.lstrip(_BLANK)[:_LONGEST_FIELD]
         if not start:
             return None
@@ -190,6 +192,7 @@ _LONGEST_NAME_LINE: Final = len(b"\nevent: \n") + 64
 
 
 def _with_newlines(text: bytes) -> bytes:
+    """Returns `text` with each CRLF and each CR replaced by a newline."""
     if _CR not in text:
         return text
     text = text.replace(b"\r\n", b"\n")

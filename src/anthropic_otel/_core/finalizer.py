@@ -74,6 +74,10 @@ def drain() -> None:
 
 
 def _may_hold_a_lock(frame: FrameType | None) -> bool:
+    """Returns whether `frame` or one of its callers is in a library that takes locks.
+
+    The functions that start a thread or a process, and their callers, do not count.
+    """
     something_above = False
     while frame is not None:
         library = str(frame.f_globals.get("__name__")).partition(".")[0]

@@ -65,11 +65,13 @@ def _with_prefix(prefix: list[str], template: str) -> str:
 
 
 def _match(method: str, segments: list[str]) -> Operation | None:
+    """Returns the operation with exactly this method and path, `None` without one."""
     candidates = _routes().get((method, len(segments)), [])
     return next((operation for route, operation in candidates if all(map(_fits, route, segments))), None)
 
 
 def _fits(pattern: str, segment: str) -> bool:
+    """Returns whether a path's segment fits a template's: a placeholder fits any text, with the same end after it."""
     if not pattern.startswith("{"):
         return pattern == segment
     return bool(segment) and segment.endswith(pattern.partition("}")[2])

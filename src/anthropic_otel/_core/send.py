@@ -70,6 +70,7 @@ class Send:
         self.trace(name, info)
 
     def _send_again(self) -> None:
+        """Ends the attempt, whose request has failed, and begins the next one, which the transport sends by itself."""
         last = self.attempt
         if last.ended:
             return
@@ -109,7 +110,10 @@ class Send:
         attempt.request = attempt.request._replace(proxy=proxy)
 
     def answered(self, status: int, pairs: list[tuple[bytes, bytes]], version: object) -> None:
-        """There was a response, with these headers, though the send is about to raise: its body has failed."""
+        """Records a response whose body failed within the send, which is about to raise. To be called before `failed`.
+
+        `pairs` are its headers. `version` is the HTTP version as bytes, any other value if not known.
+        """
         self.attempt.timeline.raw_response = version if isinstance(version, bytes) else b"", status, b"", pairs
 
     def failed(self, error: BaseException) -> None:

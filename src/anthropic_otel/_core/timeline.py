@@ -113,6 +113,7 @@ class Timeline:
         self.failure = None
 
     def _add(self, now: int) -> None:
+        """Adds the time since the last change of phase to the current phase."""
         index = self.phase.index
         self.phase_ns[index] = (self.phase_ns[index] or 0) + now - self._since
         self._since = now

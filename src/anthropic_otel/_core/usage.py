@@ -133,7 +133,7 @@ _BEDROCK_METRICS: Final = {
 
 
 _Counts = list[int | None]
-"""What one usage says of `_NAMES`, `None` for what it does not say."""
+"""The counts of one usage in the order of `_NAMES`, `None` for one that is missing or not valid."""
 _WRITTEN: Final = "cache_creation_input_tokens"
 _NAMES: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", _WRITTEN, "thinking_tokens")
 _NO_COUNTS: Final[_Counts] = [None] * len(_NAMES)
@@ -142,10 +142,12 @@ _WRITTEN_BY_TTL: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_token
 
 
 def _of_fields(fields: Mapping[str, Any]) -> tuple[Usage, ...]:
+    """Returns the usage in the fields of the API's `usage` object, one per model; empty without token counts."""
     return _usages(_counts(fields), fields.get("iterations"))
 
 
 def _counts(fields: Mapping[str, Any]) -> _Counts:
+    """Returns the counts in the fields of the API's `usage` object. What is no count is `None`."""
     get = fields.get
     written = get(_WRITTEN)
     if written is None:
@@ -159,13 +161,14 @@ def _counts(fields: Mapping[str, Any]) -> _Counts:
 
 
 def _count(value: object) -> int | None:
-    """Returns a count of tokens, `None` for what is none. A gateway may write 7 as 7.0."""
+    """Returns a count of tokens as an integer, also one such as 7.0; `None` for what is no count up to `MAX_COUNT`."""
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
 def _usages(counts: _Counts, iterations: object) -> tuple[Usage, ...]:
+    """Returns the usage of these counts and the `iterations` of the API's `usage` object; empty without any count."""
     if counts == _NO_COUNTS:
         return NONE
     uncached, output, read, written, thinking = [count or 0 for count in counts]

@@ -1,9 +1,10 @@
-"""What OpenTelemetry's exporters log while the interpreter exits: held back, and said in one line at the end.
+"""Drops what OpenTelemetry's exporters log while the interpreter exits, and keeps the reason for one line at the end.
 
-An exporter logs a line for each of its retries. At the end of a short script they would stand between what the script
-has printed and the one line that says what to do.
+An exporter logs a line for each of its retries. At the end of a short script they would stand between the output of the
+script and the one line that says what to do.
 
-Rule: only what an exporter of ours logs while it exports and shuts down at the exit. Another's lines are the app's.
+Rule: only records are dropped that an exporter of ours logs while it exports or shuts down at the exit. All others are
+the app's.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from typing import Final
 _REASON: Final = re.compile(
     r"\[(?:Errno|WinError) -?\d+\] [\w ]+|code: \d{3}(?:, reason: [\w ]+)?|\bStatusCode\.\w+|Read timed out"
 )
-"""What is repeated of a line. The rest may quote what the endpoint has in its URL."""
+"""The part of a record that may be repeated. The rest may quote a secret in the endpoint's URL."""
 
 
 class ExporterLogs(logging.Filter):
-    """Holds back what is logged in a thread within `held_back`. `reason` is the last thing that was said there."""
+    """A filter that drops the records which a thread logs within `held_back`. Thread-safe.
+
+    `reason` is the last error in a dropped record or in `note`, empty without one.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,14 +34,15 @@ class ExporterLogs(logging.Filter):
         self._thread: Final = threading.local()
 
     def attach(self) -> None:
-        """Filters each logger of OpenTelemetry: a filter sees no record of the loggers below its own."""
+        """Adds this filter to every logger below `opentelemetry`. Nothing is dropped before."""
+        # To each of them: a logger's filter does not see the records of the loggers below it.
         for name in list(logging.root.manager.loggerDict):
             if name.startswith("opentelemetry."):
                 logging.getLogger(name).addFilter(self)
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
-        """What this thread logs within is held back from when `attach` was called."""
+        """Returns a context manager within which the records of this thread are dropped, once `attach` was called."""
         before = getattr(self._thread, "ours", False)
         self._thread.ours = True
         try:
@@ -46,14 +51,14 @@ class ExporterLogs(logging.Filter):
             self._thread.ours = before
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is logged."""
+        """Returns whether the record is to be logged. One that is not, within `held_back`, is passed to `note`."""
         if not getattr(self._thread, "ours", False):
             return True
         self.note(record.getMessage())
         return False
 
     def note(self, text: str) -> None:
-        """Keeps what `text` says of the reason why nothing was delivered."""
+        """Sets `reason` to the error that `text` names, such as `[Errno 111] Connection refused`, if it names one."""
         found = _REASON.search(text)
         if found is not None:
             self.reason = found[0]

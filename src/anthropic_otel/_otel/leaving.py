@@ -5,8 +5,8 @@ collector a script of one second would take twelve and more to end.
 
 Rule: the exit waits for `PATIENCE` seconds without a successful export, and no longer; `OTEL_EXPORTER_OTLP_TIMEOUT`, or
 the variable of one signal, sets another number of seconds. Each successful export starts the time anew, up to
-`MAX_WAIT` in all. One line says that something was not delivered, and why. The exporter's own, one for each retry, are
-held back.
+`MAX_WAIT` in all. One line says that something was not delivered, and why. The exporter's own lines, one for each
+retry, are dropped.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Leaving:
         _leaving.append(self)
 
     def _export_noted(self, *args: Any, **kwargs: Any) -> Any:
-        # Also what is under way when the exit begins.
+        # Not only at the exit: an export may be under way when it begins.
         with exporter_logs.held_back():
             try:
                 result = self._export(*args, **kwargs)
