@@ -1,6 +1,6 @@
-"""The command line, `anthropic-otel`: see it at work, check an installation, take what operators need.
+"""The command line, `anthropic-otel`.
 
-Rule: importing this package needs no extra, so that a missing one is a sentence and no traceback.
+Rule: importing this package needs no extra, so that a missing one gives a message and no traceback.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _EXTRA = ("click", "rich")
 
 
 def main() -> None:
-    """Runs the command that `sys.argv` names, and exits with its code."""
+    """Runs the command in `sys.argv`; always ends the process with its exit status, by `SystemExit`."""
     _open_what_is_closed()
     try:
         from anthropic_otel.cli.commands import cli
@@ -32,16 +32,19 @@ def main() -> None:
 
 
 def _give_up_output(error: OSError) -> NoReturn:
-    """Says that the output cannot be written, as on a full disk; nothing, if its reader has left, as `head` does."""
+    """Exits because standard output cannot be written, with a message unless its reader has left, as `head` does.
+
+    An `OSError` of a named file is raised again.
+    """
     if error.filename is not None:
         raise error
-    # What is left in the buffer is written when the interpreter ends, and would fail again.
+    # The interpreter flushes the buffer again when it ends, which would fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1 if error.errno == errno.EPIPE else f"Error: the output cannot be written: {error.strerror}")
 
 
 def _open_what_is_closed() -> None:
-    """Gives the streams that whoever started this has closed, as `cron` and `<&-` do, a place that holds nothing."""
+    """Replaces standard streams that were closed at the start, as `cron` and `<&-` do, by the null device."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

@@ -1,7 +1,7 @@
-"""Where a command's own telemetry goes: into memory by the OpenTelemetry SDK's own exporters, and to OTLP if asked.
+"""Collects a command's own telemetry in memory, and sends it by OTLP if the user has asked for that.
 
-Rule: what is shown later comes out of these exporters and from nowhere else. `OTEL_EXPORTER_OTLP_ENDPOINT`, or the
-variable of one signal, is what asks for OTLP; the other standard variables apply to it too.
+Rule: everything that is shown later comes from the OpenTelemetry SDK's own exporters. OTLP is used if
+`OTEL_EXPORTER_OTLP_ENDPOINT`, or the variable of one signal, is set; the other standard variables apply too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 class Watcher(SpanProcessor):
-    """Tells which trace a thread has ended last, and gives `cue` each span that ends, in the thread that ended it."""
+    """A span processor that remembers the trace id of the last span that each thread ended.
+
+    If `cue` is set, it is called with each span that ends, in the thread that ended it.
+    """
 
     def __init__(self) -> None:
         self.cue: Callable[[ReadableSpan], None] | None = None
@@ -49,12 +52,12 @@ class Watcher(SpanProcessor):
             self.cue(span)
 
     def ended(self) -> str:
-        """The id of the trace that the current thread has ended last."""
+        """Returns the trace id of the last span that the current thread ended; empty if there was none."""
         return getattr(self._ended, "trace_id", "")
 
 
 class Delivered(SpanExporter):
-    """Counts what another exporter has delivered, and what it has not."""
+    """Wraps a span exporter and counts its spans: `spans` were delivered, `lost` were not."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -74,7 +77,11 @@ class Delivered(SpanExporter):
 
 
 class Collection:
-    """The process's OpenTelemetry providers, which it sets, and what they have collected. `export`: also by OTLP."""
+    """Sets the process's OpenTelemetry providers, and keeps what they collect in memory.
+
+    `export` also sends it by OTLP, if a variable asks for that. `delivered` then counts the spans; it is `None`
+    otherwise.
+    """
 
     def __init__(self, *, export: bool = True) -> None:
         self.watcher: Final = Watcher()
@@ -92,11 +99,11 @@ class Collection:
         metrics.set_meter_provider(self._meters)
 
     def traces(self) -> list[Trace]:
-        """The calls that have ended."""
+        """Returns the calls that have ended, and have an attempt, in the order in which they began."""
         return traces_of(self._spans.get_finished_spans())
 
     def measured(self) -> list[Measured]:
-        """The data points of every histogram and every counter, as they are now."""
+        """Returns the current data points of every histogram, counter and gauge."""
         data = self._reader.get_metrics_data()
         found = []
         for resource in data.resource_metrics if data is not None else ():
@@ -109,30 +116,33 @@ class Collection:
         return found
 
     def forget(self) -> None:
-        """Forgets the spans of this process. What is exported is not touched."""
+        """Drops the collected spans. Does not affect what is exported."""
         self._spans.clear()
 
     def close(self) -> None:
-        """Sends what has not been sent yet. Never raises."""
+        """Sends what has not been sent yet, and shuts the providers down. Never raises."""
         self._tracers.shutdown()
         try:
             self._meters.shutdown()
-        except Exception as error:  # the SDK raises when an exporter does not make it in time
+        except Exception as error:  # the SDK raises if an exporter does not end in time
             logging.getLogger(__name__).debug("metrics were not delivered", exc_info=error)
 
 
 def service_name() -> str:
-    """The service that the telemetry is of."""
+    """Returns the `service.name` of the telemetry: `OTEL_SERVICE_NAME`, or that of the demo."""
     return os.environ.get("OTEL_SERVICE_NAME") or SERVICE
 
 
 def asked_for(signal: str) -> str | None:
-    """The URL that OTLP of a signal is to go to, if it is to go anywhere."""
+    """Returns the OTLP endpoint that is set for a signal (`TRACES` or `METRICS`); `None` if it is not to be sent."""
     return os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or os.environ.get(_ENDPOINT)
 
 
 def destination() -> str | None:
-    """Where the spans go by OTLP, if they do: host and port, as the rest of a URL may hold a secret."""
+    """Returns host and port of the spans' OTLP endpoint; `None` if no endpoint is set.
+
+    The rest of the URL is left out, as it may be secret.
+    """
     url = asked_for("TRACES")
     return urlsplit(url).netloc.rpartition("@")[2] or "the OTLP endpoint" if url else None
 

@@ -1,7 +1,7 @@
 """The commands of `anthropic-otel` and their options.
 
-Rule: a command is its options and one call. What it needs is imported when it runs, and what is missing is told as
-the extra to install.
+Rule: a command is its options and one call. What it needs is imported when it runs, and a missing package is reported
+with the extra to install.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from anthropic_otel.cli.why.command import why
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Turns a module that cannot be found within into a sentence that names the extra."""
+    """Converts `ModuleNotFoundError` and `MissingExporter` in its block into an error message that names the extra."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -78,7 +78,7 @@ def demo(pace: float, loop: bool) -> None:
 
 
 def introduce(terminal: Terminal) -> None:
-    """Prints what is going to happen, before the imports that take a second or two."""
+    """Prints what the demo is about to show, before imports that take a second or two."""
     terminal.text(f"A small app asks Claude through the Anthropic SDK {version('anthropic')}", Style.STRONG)
     terminal.text("The API is a simulator. One line was added to the app:")
     terminal.lines([(), (Piece("    anthropic_otel.instrument()", Style.GOOD),), ()])
@@ -98,14 +98,14 @@ def run(save: Any, as_json: bool, command: tuple[str, ...]) -> None:
 
     Example: anthropic-otel run -- uvicorn app:app --reload
     """
-    from anthropic_otel.cli.run.session import NotStarted, Wishes
+    from anthropic_otel.cli.run.session import NotStarted, Options
     from anthropic_otel.cli.run.session import run as run_program
 
     if not command[0] or command[0].startswith("-"):
         wrong = f"no such option: {command[0]}" if command[0] else "COMMAND is empty"
         raise click.UsageError(f"{wrong}. Write: anthropic-otel run -- COMMAND")
     try:
-        status = run_program(command, Wishes(save, as_json))
+        status = run_program(command, Options(save, as_json))
     except NotStarted as error:
         click.echo(f"Error: {error}", err=True)
         status = error.status
@@ -134,16 +134,16 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
         terminal = Terminal()
         click.echo(simulating.catalogue(terminal.width if terminal.is_screen else None))
         return
-    weather = simulating.Weather(simulating.mix_of(mix), seed=seed, words=words, latency=latency, pace=pace)
+    settings = simulating.Settings(simulating.mix_of(mix), seed=seed, words=words, latency=latency, pace=pace)
     try:
-        simulating.serve(port, weather)
+        simulating.serve(port, settings)
     except OSError as error:
         why = f"{error.strerror}: choose another --port, or leave it out for any free one"
         raise click.ClickException(f"port {port}: {why}") from error
 
 
 def _names(text: str | None) -> list[str]:
-    """What stands between commas."""
+    """Returns the comma-separated names, without blanks and empty ones."""
     return [name.strip() for name in text.split(",") if name.strip()] if text else []
 
 
@@ -154,11 +154,11 @@ _OPTIONS = {
     "runbooks": ("links.runbooks", "--runbooks"),
     "budget": ("spend.budget_per_day", "--budget"),
 }
-"""What an option is called in the thresholds, and on the command line."""
+"""The key in the thresholds and the name on the command line, by an option's parameter."""
 
 
 def _by_option(text: str, options: Mapping[str, Any]) -> str:
-    """What is wrong with the thresholds, by the option that set it, if one did."""
+    """Returns the error message with the name of a threshold replaced by the option that set it, if one did."""
     for name, (key, option) in _OPTIONS.items():
         for each in (key, key.rpartition(".")[2]):
             if options.get(name) is not None and text.startswith(f"the thresholds: {each} "):

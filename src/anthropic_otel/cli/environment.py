@@ -1,7 +1,7 @@
-"""The environment variables that a command of ours must not let through to its own calls.
+"""Removes environment variables that must not affect a command's calls to the simulator.
 
-Rule: a call to the simulator never carries a key, never goes to a proxy, the real API, or a log on the screen, and
-never fails by what is set for the real API.
+Rule: such a call never carries a key, never goes to a proxy or to the real API, logs nothing to the screen, and never
+fails because of settings for the real API.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ _NOT_OURS: Final = ("OTEL_SDK_DISABLED", "OTEL_PROPAGATORS", "SSL_CERT_FILE", "S
 
 
 def isolate() -> None:
-    """Takes what the shell has set for the real API, for proxies and for OpenTelemetry out of this process's way."""
+    """Changes this process's environment so that settings for the API, proxies and OpenTelemetry do not affect it.
+
+    Deletes variables, excepts loopback from proxies, shortens timeouts of name look-ups and OTLP, and silences
+    OpenTelemetry's logger.
+    """
     for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
         del os.environ[name]
     for name in (*_NOT_OURS, *proxies.unusable(os.environ)):
@@ -25,6 +29,6 @@ def isolate() -> None:
     for name in proxies.EXCEPTIONS:
         usable = proxies.readable_exceptions(os.environ.get(name, ""))
         os.environ[name] = ",".join([*usable, _UNPROXIED])
-    os.environ["RES_OPTIONS"] = "timeout:1 attempts:1"  # a resolver that cannot be reached gives up soon
+    os.environ["RES_OPTIONS"] = "timeout:1 attempts:1"  # a look-up by an unreachable resolver fails soon
     os.environ.setdefault("OTEL_EXPORTER_OTLP_TIMEOUT", "3")
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # what was not delivered is told by the command
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # the command itself reports what was not delivered

@@ -1,6 +1,6 @@
-"""The kinds of values that options have, as strict as what uses them.
+"""Types of option values, as strict as the code that uses the values.
 
-Rule: what is wrong is told in one line, in words of the option and not of Python's types.
+Rule: a wrong value is reported in one line, in the option's words and not in those of Python's types.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import click
 
 
 class Number(click.FloatRange):
-    """A number with an end: neither `nan` nor `inf`, which Python takes for numbers."""
+    """A finite number: `nan` and `inf`, which Python accepts, are usage errors."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number, or a usage error."""
+        """Returns the number. Raises a usage error if it is none or out of range."""
         try:
             finite = math.isfinite(float(value))
         except (ValueError, OverflowError):
@@ -33,7 +33,7 @@ class Whole(click.IntRange):
     name = "integer"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number, or a usage error."""
+        """Returns the number. Raises a usage error if it is none or out of range."""
         try:
             int(value)
         except (ValueError, OverflowError):
@@ -42,10 +42,10 @@ class Whole(click.IntRange):
 
 
 class Path(click.Path):
-    """A path that has a name: an empty one, as of a variable that is not set, would be the current directory."""
+    """A path that is not empty. An empty one, as from an unset shell variable, would be the current directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, or a usage error."""
+        """Returns the path. Raises a usage error if it is empty or not a file name."""
         if not str(value).strip() or "\0" in str(value):
             self.fail("it is empty." if not str(value).strip() else "it is not a file name.", param, ctx)
         return super().convert(value, param, ctx)

@@ -1,6 +1,6 @@
-"""Takes out of a text what nobody else may read: keys, passwords, query strings, prompts and replies.
+"""Masks what nobody else may read: keys, passwords, query strings, prompts and replies.
 
-Rule: a text that a person pasted passes `redact` before anything else looks at it. One rule set for every command; the
+Rule: text that a person pasted passes `redact` before anything else reads it. Every command has the same rules; the
 Collector configs mask keys by the first patterns of `KEYS` as well.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MASK: Final = "****"
-"""What stands where something was taken out. The Collector configs write the same."""
+"""The text that replaces what is masked. The Collector configs use the same one."""
 
 KEYS: Final = (
     r"sk-ant-[A-Za-z0-9_-]{8,}",
@@ -26,7 +26,7 @@ KEYS: Final = (
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
     r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
 )
-"""What looks like a key, wherever it stands, as regular expressions."""
+"""Regular expressions for keys, wherever they are in a text."""
 _IN_KEYS: Final = (
     ("sk-ant-",),
     ("bearer",),
@@ -37,10 +37,10 @@ _IN_KEYS: Final = (
     ("akia", "asia"),
     ("eyj",),
 )
-"""What is in each of them, in lower case."""
+"""For each pattern of `KEYS`: texts of which every match has one, in lower case."""
 
 _IN_REQUEST: Final = "|".join(rf"(?<=\b{before} /)" for before in (*(f"[A-Z]{{{n}}}" for n in range(3, 8)), "url:"))
-"""What stands before the path: a method, or what urllib3 writes."""
+"""A regular expression for what is before a request's path: a method, or `url:`, which urllib3 writes."""
 
 _HEADERS: Final = (
     r"authorization|proxy-authorization|x-api-key|api-key|anthropic-auth-token|x-amz-security-token|cookie|set-cookie"
@@ -54,10 +54,10 @@ _IN_VARIABLES: Final = ("api_key", "apikey", "auth_token", "access_key", "secret
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What is replaced by what. `words` is what each match has in it, in lower case: a log is long, and they are rare.
+    """Replaces each match of `pattern` by `replacement`.
 
-    None of them is empty, and a match begins on the line of the word. It ends there or, behind white space, on the
-    second line with anything in it behind that.
+    `words` makes that fast in a long log: each match contains one of them, in lower case. None of them is empty. A
+    match begins on the line of the word, and ends on that line or on one of the next two lines that are not blank.
     """
 
     pattern: re.Pattern[str]
@@ -95,17 +95,17 @@ _CONTENT: Final = (
     r"(?:messages|content|text|system|prompt|completion|thinking|partial_json|input|output|arguments|tools|data)"
 )
 _MEMBER: Final = re.compile(rf"({_QUOTE}){_CONTENT}\1\s*:\s*(?=({_QUOTE}|[\[{{]))")
-"""A member of a JSON object or a Python dictionary that holds what the app asked or was answered."""
+"""A member of a JSON object or a Python dictionary that may hold a prompt or a reply."""
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _BRACKETS: Final = re.compile(r"[\[\]{}]|\\{0,16}[\"']")
 _REACH: Final = re.compile(r"(?:\s*[^\n]+){0,2}")
 _GAP: Final = 1000
-"""The characters between two places from which on they are looked at apart."""
+"""The characters between two places beyond which they are searched separately."""
 _STRING_ENDS: Final = {quote: re.compile(rf"(?<!\\){re.escape(quote)}|$", re.MULTILINE) for quote in ("'", '"')}
 
 
 def redact(text: str) -> str:
-    """The text without keys, passwords, query strings and content. Doing it twice changes nothing more."""
+    """Returns the text with keys, passwords, query strings and content masked. Applying it again changes nothing."""
     lower = _lower(text)
     for rule in _RULES:
         if any(word in lower for word in rule.words):
@@ -116,12 +116,12 @@ def redact(text: str) -> str:
 
 
 def _lower(text: str) -> str:
-    """The text in lower case, each character where it was: of all that Unicode has, one becomes two."""
+    """Returns the text in lower case with each character at the same index: `lower()` turns one character into two."""
     return text.replace("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i").lower()
 
 
 def _replaced(rule: _Rule, text: str, lower: str) -> str:
-    """The text after a rule, which is applied where one of its words is."""
+    """Returns the text with the rule applied near its words. `lower` is the text in lower case."""
     pieces: list[str] = []
     at = 0
     for begin, end in _places(rule.words, lower):
@@ -131,7 +131,7 @@ def _replaced(rule: _Rule, text: str, lower: str) -> str:
 
 
 def _places(words: tuple[str, ...], lower: str) -> Iterator[tuple[int, int]]:
-    """Whole lines, in their order, in which the words are, each with those behind it that a match may reach."""
+    """Yields ranges of whole lines, in their order, that contain the words and the lines that a match may extend to."""
     begin = end = behind = 0
     for found in re.finditer("|".join(map(re.escape, words)), lower):
         if found.start() < behind:
@@ -149,14 +149,14 @@ def _places(words: tuple[str, ...], lower: str) -> Iterator[tuple[int, int]]:
 
 
 def _without_content(text: str) -> str:
-    """The text with each value of a member that holds content replaced."""
+    """Returns the text with the value of each member that may hold content masked."""
     pieces: list[str] = []
     at = 0
     while (found := _MEMBER.search(text, at)) is not None:
         start, opening = found.end(), found[2]
         end = _end_of_container(text, start) if opening in "[{" else _end_of_string(text, start, opening)
         if _TRACEBACK in text[start:end]:
-            # Not content: a logger's own member of that name, with a traceback in it. What is inside is looked at.
+            # A logger's own member of that name, which holds a traceback and no content. Its inside is searched.
             pieces.append(text[at : start + len(opening)])
             at = start + len(opening)
             continue
@@ -167,14 +167,14 @@ def _without_content(text: str) -> str:
 
 
 def _end_of_string(text: str, start: int, quote: str) -> int:
-    """Behind the closing quote of the string that begins at `start`; the end of the line where it has none."""
+    """Returns the index after the closing quote of the string that begins at `start`, or that of the line's end."""
     ends = _STRING_ENDS.get(quote) or re.compile(rf"(?<!\\){re.escape(quote)}|$", re.MULTILINE)
     found = ends.search(text, start + len(quote))
     return found.end() if found is not None else len(text)
 
 
 def _end_of_container(text: str, start: int) -> int:
-    """Behind the bracket that closes the one at `start`; the end of the line where none does."""
+    """Returns the index after the bracket that closes the one at `start`, or that of the line's end."""
     depth, at = 0, start
     line = text.find("\n", start)
     limit = len(text) if line < 0 else line

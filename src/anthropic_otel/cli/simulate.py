@@ -1,6 +1,6 @@
-"""Runs the simulator in the foreground, for an app that is started by hand against it.
+"""Runs the simulator in the foreground, to test an app against.
 
-Rule: the base URL, and nothing else, goes to standard output, so that a script can read it; hints go to the other.
+Rule: standard output has only the base URL, so that a script can read it; hints go to stderr.
 """
 
 from __future__ import annotations
@@ -16,8 +16,13 @@ from anthropic_otel.simulator.interrupts import interruptible, wait
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
-    """What the simulated API is like. `mix` are probabilities by fault; the rest of the requests is answered."""
+class Settings:
+    """The settings of the simulated API.
+
+    - `mix`: the probability of each fault; the other requests succeed.
+    - `words`: the length of a reply.
+    - `latency`, `pace`: seconds before the headers, and before each event of a stream.
+    """
 
     mix: Mapping[str, float]
     seed: int = 0
@@ -26,15 +31,18 @@ class Weather:
     pace: float = 0.0
 
 
-def serve(port: int, weather: Weather) -> None:
-    """Serves on that port of 127.0.0.1, 0 for any free one, until interrupted. Raises `OSError` if it is taken."""
-    weights: dict[str | Fault, float] = {"ok": max(0.0, 1 - sum(weather.mix.values()))}
-    for name, weight in weather.mix.items():
+def serve(port: int, settings: Settings) -> None:
+    """Serves on that port of 127.0.0.1 (0: any free one) until interrupted. Raises `OSError` if the port is taken.
+
+    Prints the base URL to standard output, and how to use it to stderr.
+    """
+    weights: dict[str | Fault, float] = {"ok": max(0.0, 1 - sum(settings.mix.values()))}
+    for name, weight in settings.mix.items():
         weights[name] = weights.get(name, 0.0) + weight
-    simulated = Simulator(seed=weather.seed, words=weather.words, record=False, port=port)
+    simulated = Simulator(seed=settings.seed, words=settings.words, record=False, port=port)
     with interruptible(), simulated as simulator:
-        simulator.mix(weights, seed=weather.seed)
-        simulator.latency(weather.latency, weather.pace, jitter=0.2, seed=weather.seed)
+        simulator.mix(weights, seed=settings.seed)
+        simulator.latency(settings.latency, settings.pace, jitter=0.2, seed=settings.seed)
         click.echo(simulator.base_url)
         hint = f"export ANTHROPIC_BASE_URL={simulator.base_url} ANTHROPIC_API_KEY=none   # Ctrl+C ends it"
         click.echo(hint, err=True)
@@ -42,7 +50,7 @@ def serve(port: int, weather: Weather) -> None:
 
 
 def mix_of(pairs: Iterable[str]) -> dict[str, float]:
-    """The probabilities in `FAULT=PROBABILITY` pairs. Raises `click.BadParameter` that says what is wrong."""
+    """Returns the probabilities in `FAULT=PROBABILITY` pairs, by fault. Raises `click.BadParameter`."""
     mix: dict[str, float] = {}
     for pair in pairs:
         name, _, number = pair.partition("=")
@@ -65,7 +73,10 @@ def _wrong(text: str) -> click.BadParameter:
 
 
 def catalogue(width: int | None = None) -> str:
-    """Every fault that can be mixed in, with what it is: on a line each, or on several of `width` columns."""
+    """Returns a list of the faults that can be mixed in, with their descriptions.
+
+    Each fault is one line, or several lines of at most `width` columns.
+    """
     lines = [f"{each.name:<28} {each.description}" for each in FAULTS.values() if not each.own_address]
     if width is None:
         return "\n".join(lines)

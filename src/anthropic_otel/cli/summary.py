@@ -1,7 +1,7 @@
-"""The numbers that a person asks for after an incident, from traces and metrics.
+"""Computes the numbers that a person asks for after an incident, from traces and metrics.
 
-Rule: calls and backoff are counted from the metrics, as a dashboard does it; attempts and latencies are taken from
-the spans, which know the error number and the exact time. Nothing is estimated.
+Rule: calls and backoff are counted from the metrics, as a dashboard does; attempts and latencies come from the spans,
+which have the error number and exact times. Nothing is estimated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from anthropic_otel._render.traces import Attempt, Trace
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One data point: its metric, its attributes, how many measurements and their sum; 1 and its value of a counter."""
+    """One data point. `count` and `total` are the number and the sum of measurements; 1 and the value for a counter."""
 
     metric: str
     attributes: Mapping[str, Any]
@@ -29,7 +29,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class AttemptKind:
-    """What attempts have in common that are counted together. `None` is what they do not have."""
+    """The properties by which attempts are counted together. `None`: the attempts do not have it."""
 
     status: int | None
     error_type: str | None
@@ -39,7 +39,7 @@ class AttemptKind:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The backoffs of one source: how many, and how long together, in seconds."""
+    """The backoffs of one source: their number, and their total in seconds."""
 
     source: str
     count: int
@@ -48,7 +48,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens of attempts with one outcome."""
+    """The input and output tokens of attempts with one outcome."""
 
     outcome: str
     input: int
@@ -56,7 +56,7 @@ class Tokens:
 
     @property
     def total(self) -> int:
-        """Both together."""
+        """Input and output tokens together."""
         return self.input + self.output
 
 
@@ -70,10 +70,15 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All of it. `calls` has every outcome, also those that did not happen, and `attempts` the most frequent first.
+    """The numbers of some calls.
 
-    `tokens` are of each outcome of an attempt that used any, in the order of the schema.
-    `calls_took` and `final_attempts_took` are of the same calls: those that got their answer. `None` without any.
+    - `calls`: the count of each outcome, also of those with 0.
+    - `attempts`: the count of each kind, the most frequent first.
+    - `backoffs`: by source, the longest first.
+    - `call_seconds`: the total duration of all calls.
+    - `calls_took`, `final_attempts_took`: the latencies of the calls that succeeded, and of their last attempts; `None`
+      if there are none.
+    - `tokens`: by outcome, for those that used any.
     """
 
     calls: Mapping[str, int]
@@ -86,33 +91,33 @@ class Summary:
 
     @property
     def tokens_for_nothing(self) -> int:
-        """The tokens of attempts that were not completed: at least so many."""
+        """The tokens of attempts that did not complete; a lower bound."""
         return sum(each.total for each in self.tokens if each.outcome != AttemptOutcome.COMPLETED.value)
 
     @property
     def share_for_nothing(self) -> float:
-        """Their part of all tokens: 0 to 1."""
+        """The share of `tokens_for_nothing` in all tokens: 0 to 1."""
         return self.tokens_for_nothing / max(1, sum(each.total for each in self.tokens))
 
     @property
     def backoff_seconds(self) -> float:
-        """The time lost in backoff."""
+        """The seconds of all backoffs."""
         return sum(each.seconds for each in self.backoffs)
 
     @property
     def backoff_share(self) -> float:
-        """The part of the calls' time that was lost in backoff: 0 to 1."""
+        """The share of backoff in the calls' total duration: 0 to 1."""
         return self.backoff_seconds / self.call_seconds if self.call_seconds else 0.0
 
     @property
     def attempts_per_call(self) -> float:
-        """How many attempts a call took: 1 if nothing was ever retried."""
+        """The mean number of attempts per call: 1 if nothing was retried; 0 without calls."""
         calls = sum(self.calls.values())
         return sum(self.attempts.values()) / calls if calls else 0.0
 
 
 def summarize(traces: Sequence[Trace], measured: Sequence[Measured]) -> Summary:
-    """The summary of these traces and of the histograms that were measured along with them."""
+    """Returns the summary of these traces, and of the data points that were collected with them."""
     answered = [trace for trace in traces if trace.answered]
     return Summary(
         calls={outcome.value: _calls(measured, outcome) for outcome in CallOutcome},
@@ -165,5 +170,5 @@ def _latency(seconds: Iterable[float]) -> Latency | None:
 
 
 def percentile(ordered: Sequence[float], part: float) -> float:
-    """The smallest of the ordered values that `part` of them do not exceed (nearest rank)."""
+    """Returns the value at the fraction `part` (0 to 1) of sorted values, by the nearest-rank method."""
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)]

@@ -1,7 +1,7 @@
-"""A summary as tables: from numbers to lines of styled text, as pure as `waterfall`.
+"""Renders a summary as tables: from numbers to lines of styled text, by pure functions.
 
-Rule: every section has one title, the number that matters most stands in it, and no line is longer than the screen,
-if that is at least 60 columns wide.
+Rule: every section has a title with its most important number, and no line is longer than the screen, if that is at
+least 60 columns wide.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from anthropic_otel.cli.summary import AttemptKind, Latency, Summary
 
 _BAR: Final = 16
 _BESIDE_A_BAR: Final = 60
-"""The columns of the widest table without its bars."""
+"""The width of the widest table without its bars, in columns."""
 _STYLES: Final = {
     CallOutcome.SUCCEEDED.value: Style.GOOD,
     CallOutcome.RECOVERED.value: Style.BACKOFF,
@@ -34,7 +34,7 @@ _MEANINGS: Final = {
 
 
 def tables(summary: Summary, width: int, glyphs: Glyphs) -> list[Line]:
-    """The whole summary: calls, attempts, backoff, tokens if there are any, latency."""
+    """Returns the lines of the summary: calls, attempts, backoff, tokens if there are any, latency."""
     bar = max(0, min(_BAR, width - _BESIDE_A_BAR))
     sections = [_calls(summary, glyphs), _attempts(summary, bar, glyphs), _backoff(summary), _latency(summary)]
     if summary.tokens:
@@ -79,7 +79,7 @@ def _attempts(summary: Summary, bar: int, glyphs: Glyphs) -> Iterator[Line]:
 
 
 def _good_first(item: tuple[AttemptKind, int]) -> tuple[bool, bool, int, str]:
-    """Completed, refused by the API, failed by the network; the most frequent first in each."""
+    """Returns a sort key: completed, refused by the API, failed by the network; the most frequent first."""
     kind, count = item
     return kind.error_type is not None, kind.phase is not None, -count, kind.error_type or ""
 
@@ -121,5 +121,5 @@ def _quiet(text: str) -> Piece:
 
 
 def _bar(count: int, most: int, columns: int, glyphs: Glyphs) -> str:
-    """At least one column, if there is room for any."""
+    """Returns a bar in proportion to `count / most`, of at least one column if there are any."""
     return glyphs.bar * min(columns, max(1, round(count / most * columns)))

@@ -1,1 +1,1 @@
-"""The demo: a story of a good and a bad day on loopback (`play`), and what the library shows of it (`show`)."""
+"""The demo: plays a day with an outage on loopback (`play`), and prints what the library recorded of it (`show`)."""

@@ -1,4 +1,4 @@
-"""A help desk: an ordinary app on the Anthropic SDK. It knows nothing of telemetry, and is what the demo observes."""
+"""The app that the demo observes: a help desk that uses the Anthropic SDK and has no code for telemetry."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ MODEL = "claude-sonnet-5-5"
 
 
 class HelpDesk:
-    """Answers questions. The options are those of `anthropic.Anthropic`."""
+    """Answers questions with the model. The options are those of `anthropic.Anthropic`."""
 
     def __init__(self, **options: Any) -> None:
         self.client = anthropic.Anthropic(**options)
 
     def answer(self, question: str) -> str:
-        """The whole answer at once."""
+        """Returns the whole answer. Raises what the SDK raises."""
         message = self.client.messages.create(
             model=MODEL, max_tokens=300, messages=[{"role": "user", "content": question}]
         )
         return "".join(block.text for block in message.content if block.type == "text")
 
     def speak(self, question: str) -> Iterator[str]:
-        """The answer word by word, as it comes."""
+        """Yields the text of the answer as it is streamed. Raises what the SDK raises."""
         with self.client.messages.stream(
             model=MODEL, max_tokens=300, messages=[{"role": "user", "content": question}]
         ) as stream:

@@ -1,6 +1,6 @@
 """Plays the demo's story in this process, and collects what the library emits.
 
-Rule: the app is instrumented as a user would do it, by one line, and nothing is known of it but what was collected.
+Rule: the app is instrumented as a user would do it, by one line, and only what was collected is shown.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from anthropic_otel.simulator import Simulator
 from anthropic_otel.simulator.interrupts import interruptible
 
 _WITH_TEXT: Final = 80
-"""The columns from which on there is room to say what happens in an act."""
+"""The least columns at which an act's line has its description."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of the story: the calls to show by their titles, and the numbers."""
+    """The result of the story: the calls to show, by their titles, and the numbers."""
 
     featured: dict[str, Trace]
     summary: Summary
 
 
 def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result:
-    """Plays the story, with a line for each act, and returns what came of it.
+    """Plays the story once, prints a line for each act, and returns the result.
 
-    Sets the API's address in the process's environment, and instruments the process.
+    `pace` scales its waits: 1 is real time. Instruments the process, sets the API's address and key in its environment,
+    and closes `collection`.
     """
     anthropic_otel.instrument()
     result = _play(terminal, collection, pace)
@@ -46,7 +47,10 @@ def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result
 
 
 def run_again_and_again(terminal: Terminal, collection: Collection, pace: float = 1.0) -> None:
-    """Plays the story with a calm time after it, until the process is interrupted: live data for dashboards."""
+    """Plays the story, each time followed by a quiet period, until SIGINT or SIGTERM: live data for dashboards.
+
+    Has the effects of `run`.
+    """
     anthropic_otel.instrument()
     with interruptible():
         try:
@@ -58,7 +62,7 @@ def run_again_and_again(terminal: Terminal, collection: Collection, pace: float 
 
 
 def _play(terminal: Terminal, collection: Collection, pace: float, acts: Sequence[Act] = ACTS) -> Result:
-    """Plays every act, with a line for each, and returns what was collected."""
+    """Plays the acts, prints a line for each, and returns what was collected."""
     with Simulator(words=WORDS) as simulator:
         os.environ["ANTHROPIC_BASE_URL"] = simulator.base_url
         os.environ["ANTHROPIC_API_KEY"] = "sk-ant-not-a-key"

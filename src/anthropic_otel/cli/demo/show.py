@@ -1,6 +1,6 @@
-"""Prints what came of the demo's story: waterfalls, tables, and where to go from there.
+"""Prints the result of the demo: waterfalls, tables, and what to do next.
 
-Rule: what is printed is a trace or a number of the result. Nothing here knows what the story was.
+Rule: everything printed is a trace or a number of the result. Nothing here depends on the story.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _headline(trace: Trace, title: str, width: int, glyphs: Glyphs) -> list[Line
 
 
 def tell_more(terminal: Terminal, collection: Collection) -> None:
-    """Prints where the telemetry went, and how to see the same in Jaeger and Grafana."""
+    """Prints how much telemetry was delivered, and how to see it in Jaeger and Grafana."""
     terminal.text()
     target, delivered = destination(), collection.delivered
     if delivered is not None and delivered.lost:

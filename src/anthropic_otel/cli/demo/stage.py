@@ -1,7 +1,7 @@
-"""What the demo's acts are played on: the simulator, apps and their users, and who saw what.
+"""The environment of the demo's acts: the simulator, instances of the app, and their users.
 
-Rule: the world changes and the app does not. Faults come from the simulator, from its addresses, and from a cue
-that a finished attempt gives; never from inside the app.
+Rule: only the environment changes, never the app. Faults come from the simulator and its addresses, and from callbacks
+after a finished attempt.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _USERS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a user asks, and whether the answer is to be streamed."""
+    """A user's question, and whether its answer is streamed."""
 
     text: str
     stream: bool = False
@@ -46,14 +46,19 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the app saw of one call: the trace that it left, and the exception's text, or how much of an answer."""
+    """The result of one call as the app saw it: its trace id, and the exception or the number of words."""
 
     trace_id: str
     text: str
 
 
 class Stage:
-    """Where the acts are played. `pace` 1 is real time, 0.1 ten times as fast; the SDK's own backoff stays as it is."""
+    """The simulator, an instance of the app, and threads that act as its users.
+
+    - `pace`: scales waits and timeouts: 1 is real time, 0.1 ten times as fast. The SDK's own backoff is not scaled.
+    - `seen`: the results of all calls.
+    - `desk`: the app that calls the simulator's `base_url`.
+    """
 
     def __init__(self, simulator: Simulator, watcher: Watcher, pace: float) -> None:
         self.simulator: Final = simulator
@@ -67,21 +72,24 @@ class Stage:
         simulator.latency(_HEADERS_AFTER * pace, _BETWEEN_EVENTS * pace, jitter=_JITTER)
 
     def open_desk(self, fault: str | None = None, *, at: str | None = None) -> HelpDesk:
-        """Another replica of the app; with `fault`, one whose way to the API has it; with `at`, one of that API."""
+        """Returns another instance of the app, which `close` closes.
+
+        With `fault`, its connection to the API has that fault. With `at`, it calls the API at that URL.
+        """
         address = at if fault is None else self.simulator.endpoint(fault).base_url
         desk = HelpDesk(timeout=self._timeout, **({} if address is None else {"base_url": address}))
         self._exit.callback(desk.client.close)
         return desk
 
     def close(self) -> None:
-        """Close what the apps have open."""
+        """Waits for the users' threads, and closes the apps' clients."""
         self._users.shutdown()
         self._exit.close()
 
     # -- users ---------------------------------------------------------------------------------------------------------
 
     def ask(self, desk: HelpDesk, question: Question) -> Seen:
-        """One user asks, and lives with whatever comes."""
+        """Asks a question and returns the result, an exception included. Also adds it to `seen`."""
         try:
             words = len(list(desk.speak(question.text)) if question.stream else desk.answer(question.text).split())
             text = f"no error, {words} words"
@@ -92,11 +100,14 @@ class Stage:
         return seen
 
     def asks(self, desk: HelpDesk, question: Question) -> Future[Seen]:
-        """The same in the background."""
+        """Does the same as `ask` in a user's thread."""
         return self._users.submit(self.ask, desk, question)
 
     def crowd(self, questions: Iterable[Question], *, at_once: int = _USERS, desk: HelpDesk | None = None) -> None:
-        """Many users ask, so many of them at a time, and all of them are waited for."""
+        """Asks many questions, `at_once` of them at a time, and waits for all.
+
+        `desk` is the default app if not given.
+        """
         turns = threading.Semaphore(at_once)
 
         def turn(question: Question) -> None:
@@ -109,14 +120,20 @@ class Stage:
     # -- the world -----------------------------------------------------------------------------------------------------
 
     def refusal(self, status: int, error_type: str, message: str, *, retry_after: float) -> Reply:
-        """The API says no, and after how many seconds to come again."""
+        """Returns the reply with that status and error, and a header that asks for a retry after `retry_after` seconds.
+
+        The seconds are scaled by `pace`.
+        """
         seconds = ("retry-after", f"{retry_after:g}")
         milliseconds = ("retry-after-ms", f"{retry_after * self.pace * 1e3:.0f}")
         return Reply(status, error_type, message, headers=(seconds if self.pace == 1 else milliseconds,))
 
     @contextmanager
     def on_attempt(self, *cues: tuple[str, Callable[[], None]]) -> Iterator[None]:
-        """Give each cue, once and in their order, when an attempt has failed with its `error.type`."""
+        """Calls the function of each cue once, in the block, when an attempt has failed with the cue's `error.type`.
+
+        A cue waits until the one before it was called.
+        """
         waiting = list(cues)
 
         def cue(span: ReadableSpan) -> None:
@@ -132,7 +149,7 @@ class Stage:
 
 
 def questions(count: int, *, streams_every: int = 2) -> list[Question]:
-    """So many questions, every second one of which wants a stream, unless told otherwise."""
+    """Returns `count` questions. Every second one is streamed, or every `streams_every`th."""
     return [Question(QUESTIONS[n % len(QUESTIONS)], n % streams_every == 0) for n in range(count)]
 
 

@@ -1,6 +1,6 @@
-"""The story that the demo tells, act by act: a good day, an overload, an outage, broken streams, and a good day again.
+"""The acts of the demo's story: a healthy API, an overload, an outage, broken streams, and a healthy API again.
 
-Rule: an act says what happens to the world and who asks meanwhile; it returns the calls worth a closer look.
+Rule: an act says what happens to the environment and who asks meanwhile; it returns the calls to show.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from anthropic_otel.cli.demo.stage import Question, Stage, questions
 from anthropic_otel.simulator import Cut, Ending, ErrorEvent, Limits, Point, Reply, Simulator
 
 WORDS: Final = 24
-"""How long the simulator's answers are."""
+"""The length of the simulator's replies, in words."""
 
 RECOVERED: Final = "Overloaded, then cut off, and still an answer"
 OUTAGE: Final = "An outage: three causes behind one 'Connection error.'"
 BROKEN: Final = "A stream that ends too early: the app sees no error"
 
 Featured = Mapping[str, str]
-"""The trace ids of the calls to show, by what they are an example of."""
+"""The trace ids of the calls to show, by title."""
 
 _OK: Final = Reply()
 _MIDWAY: Final = 14
@@ -35,7 +35,7 @@ _PATIENCE: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act: its name, what happens in it, and how it is played."""
+    """One act: its name, what happens in it, and the function that plays it."""
 
     name: str
     text: str
@@ -71,7 +71,10 @@ def _outage(stage: Stage) -> Featured:
 
 
 def _gone(stage: Stage) -> str:
-    """The API goes away in the middle of a call: first its connection, then its port, then its name."""
+    """Makes the API fail in the middle of a call: a reset, then a closed port, then an unknown name.
+
+    Returns its trace id.
+    """
     desk, gone = stage.open_desk(), threading.Event()
     with ExitStack() as outage:
 
@@ -106,7 +109,7 @@ def _recovery(stage: Stage) -> Featured:
 
 
 def _subscription(stage: Stage) -> Featured:
-    """Answers to a subscription tell of its windows, instead of the limits of a key."""
+    """Plays calls to an API whose headers report the limits of a subscription instead of those of a key."""
     with Simulator(words=WORDS, limits=_SUBSCRIPTION) as api:
         stage.crowd(questions(_CALM), at_once=6, desk=stage.open_desk(at=api.base_url))
     return {}
@@ -123,4 +126,4 @@ CALM: Final = (
     Act("subscription", "the API answers a subscription", _subscription),
     *(Act("calm", "nothing happens", _healthy),) * _CALM_ROUNDS,
 )
-"""What lies between two stories, where it is told again and again."""
+"""The acts between two runs of the story, if it is repeated."""

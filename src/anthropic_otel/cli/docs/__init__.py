@@ -1,6 +1,6 @@
-"""`anthropic-otel docs`: the documents that come with the package, for whoever has installed it and has no clone.
+"""The command `anthropic-otel docs`: prints the documents of the installed package.
 
 command.py   the command
-pages.py     which documents there are, and what they are called
-links.py     their links, which lead to files of the repository, as something that leads somewhere here
+pages.py     finds the documents and their names
+links.py     rewrites their links, which lead to files of the repository
 """

@@ -1,9 +1,9 @@
-"""The links of a document, as something that leads somewhere where the package is installed.
+"""Rewrites a document's links for a place where only the package is installed.
 
-In the repository a link leads to another file. Here it becomes the command that prints that document, or says what
-writes the file out, or is the file's address in the repository, if the package has one.
+A link to a file of the repository becomes the command that prints that document, or a note that `bundle` writes the
+file, or the file's address in the repository, if the package has one.
 
-Rule: code is left as it is, and no link stays that leads nowhere.
+Rule: code is left as it is, and no link remains that leads nowhere.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ _HEADING: Final = "#"
 
 
 def resolved(text: str, path: str, repository: str | None = None) -> str:
-    """The Markdown of the document at `path` of the repository, with links that work here.
+    """Returns the Markdown with its relative links rewritten and its pictures removed.
 
-    `repository` is the repository's address, `None` for the one that the package's metadata has.
+    `path` is the document's path in the repository. `repository` is the repository's address; `None` takes it from the
+    package's metadata.
     """
     address = _repository() if repository is None else repository
     parts = _FENCE.split(text)
@@ -47,7 +48,7 @@ def _here(link: re.Match[str], folder: str, repository: str) -> str:
 
 
 def _where(path: str, repository: str) -> str:
-    """What leads to a file or a folder of the repository."""
+    """Returns how to get to a file or folder of the repository, as text."""
     document = documents().get(path) or documents().get(f"{path}/README.md")
     if document is not None and posixpath.dirname(document.path) == WHY:
         return f"`anthropic-otel why {document.name}`"
@@ -61,7 +62,7 @@ def _where(path: str, repository: str) -> str:
 
 
 def _repository() -> str:
-    """The address that the package names as its source, empty if it names none."""
+    """Returns the source address in the package's metadata; empty if there is none."""
     try:
         urls = metadata("anthropic-otel").get_all("Project-URL") or []
     except PackageNotFoundError:

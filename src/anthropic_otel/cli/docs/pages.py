@@ -1,6 +1,6 @@
-"""The documents that come with the package: the README, the guides, what belongs to the configs, runbooks, causes.
+"""Finds the documents of the package: README, guides, documents beside the configs, runbooks, and pages of causes.
 
-Rule: a document is known by one name, and is where a reader of the repository would look for it.
+Rule: a document has one name, and the same path as in the repository.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ _COMMENT: Final = re.compile(r"\A<!--.*?-->\n+", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document. `path` is the one that it has in the repository; `name` is what the command calls it."""
+    """A document. `path` is relative to the repository; `name` is the command's argument for it."""
 
     name: str
     path: str
 
     @property
     def text(self) -> str:
-        """Its Markdown."""
+        """The document's Markdown, without a comment at its beginning."""
         return _COMMENT.sub("", files.source(self.path).read_text(encoding="utf-8"))
 
     @property
     def title(self) -> str:
-        """Its first heading."""
+        """The document's first heading, or its name if there is none."""
         found = _TITLE.search(self.text)
         return found[1].replace("`", "") if found is not None else self.name
 
     @property
     def is_guide(self) -> bool:
-        """Whether it is neither one of the many runbooks nor one of the many causes."""
+        """Whether it is neither a runbook nor the page of a cause; the overview of the runbooks is a guide."""
         return str(PurePosixPath(self.path).parent) not in (RUNBOOKS, WHY) or self.name == "runbooks"
 
 
 @functools.cache
 def documents() -> dict[str, Document]:
-    """Every document by its path in the repository."""
+    """Returns every document by its path in the repository."""
     return {each.path: each for each in _found()}
 
 
@@ -76,7 +76,7 @@ def _name(path: PurePosixPath) -> str:
 
 
 def find(wanted: str) -> Document | None:
-    """The document of that name or path, in whatever case; `None` if there is none."""
+    """Returns the document with that name or path, regardless of case, or `None`."""
     word = wanted.strip().removeprefix("./").rstrip("/").lower()
     for each in documents().values():
         if word in (each.name.lower(), each.path.lower(), f"{each.name.lower()}.md"):
@@ -85,5 +85,5 @@ def find(wanted: str) -> Document | None:
 
 
 def nearest(wanted: str) -> list[str]:
-    """At most three names that look like it."""
+    """Returns at most three document names that are similar to `wanted`."""
     return difflib.get_close_matches(wanted.lower(), [each.name for each in documents().values()], n=3)

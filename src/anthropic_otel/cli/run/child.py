@@ -1,8 +1,8 @@
-"""The program that is run: how it is started, what becomes of signals, and with what status it has ended.
+"""Starts a program, passes signals on to it, and returns its exit status.
 
-Rule: the program is in the terminal's foreground with us and has the same standard streams. What the terminal sends to
-all of the foreground, as Ctrl-C does, has reached it, and is not sent again. What is sent to this process alone, as
-`kill` and supervisors do, is passed on.
+Rule: the program shares the terminal's foreground and the standard streams with this process. A signal that the
+terminal sends to the whole foreground, as for Ctrl-C, has reached the program and is not sent again. A signal that was
+sent to this process alone, by `kill` or a supervisor, is passed on.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from anthropic_otel._live.follow import VARIABLE
 _HOOK: Final = "hook"
 _PASSED_ON: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _AGAIN: Final = 0.2
-"""The seconds in which the same signal of the same sender is one: `timeout` sends it to us, and then to all."""
+"""The seconds in which a sender's repeated signal counts once: `timeout` sends it to us, then to the group."""
 _KERNEL: Final = 0x80
-"""The `si_code` of a signal that the terminal has sent."""
+"""The `si_code` of a signal from the kernel, which sends those of the terminal."""
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
 
 
 class NotStarted(Exception):
-    """The program could not be started. `status` is what a shell would exit with."""
+    """The program could not be started. `status` is the one that a shell would exit with: 127 or 126."""
 
     def __init__(self, reason: str, status: int) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class NotStarted(Exception):
 
 
 def variables(target: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a program that is to tell `target` of its calls."""
+    """Returns the environment for a program that is to send its events to `target`."""
     from anthropic_otel import _live
 
     hook = os.path.join(os.path.dirname(os.path.abspath(str(_live.__file__))), _HOOK)
@@ -45,13 +45,17 @@ def variables(target: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class Child:
-    """A program that runs. Made in the main thread, as signals are set up for it."""
+    """A running program. Construct it in the main thread, because it sets signal handlers.
+
+    Raises `NotStarted` if the program cannot be started.
+    """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._sent: dict[tuple[int, int], float] = {}
         self._signals: Final = _caught()
         self._early: list[int] = []
-        # What the shell has us ignore is left ignored, here and in the program. It has every other one by default.
+        # A signal that the shell has set to be ignored stays ignored, here and in the program. The program gets the
+        # default action of every other one.
         before = {number: signal.signal(number, self._note) for number in self._signals}
         try:
             self._process: Final = subprocess.Popen(command, env=environment)
@@ -61,16 +65,19 @@ class Child:
             status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
             raise NotStarted(f"{command[0]}: {error.strerror}", status) from error
         if hasattr(signal, "sigwaitinfo"):
-            # By default it would be dropped before it is waited for.
+            # With its default action SIGCHLD would be dropped before `sigwaitinfo` could return it.
             signal.signal(signal.SIGCHLD, self._note)
-            # In every thread that is started from now on, too: none of them may be the one that gets a signal.
+            # Threads that are started from now on inherit the mask, so that none of them receives a signal.
             signal.pthread_sigmask(signal.SIG_BLOCK, {*self._signals, signal.SIGCHLD})
 
     def _note(self, number: int, frame: Any) -> None:
         self._early.append(number)
 
     def wait(self) -> int:
-        """Waits for its end, passing signals on, and returns its status: 128 + N if signal N has ended it."""
+        """Waits until the program ends and returns its status, which is 128 + N if signal N ended it.
+
+        Signals are passed on meanwhile. Call it once, in the main thread.
+        """
         if hasattr(signal, "sigwaitinfo"):
             self._wait_for_signals()
         else:
@@ -89,7 +96,7 @@ class Child:
             by_terminal = told.si_code == _KERNEL
             if told.si_signo != signal.SIGCHLD and not by_terminal:
                 self._pass_on(told.si_signo, told.si_pid)
-        # The program has had what came until now. From here on an interrupt ends the summary.
+        # The program got all signals until now. From here on an interrupt ends the summary.
         while signal.sigtimedwait(waited, 0) is not None:
             pass
         for number in waited:
@@ -97,7 +104,10 @@ class Child:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, waited)
 
     def _poll(self) -> None:
-        """Where the sender of a signal is unknown: what a terminal can send is the terminal's, if there is one."""
+        """Waits for the program's end on systems that do not report a signal's sender.
+
+        There, a signal that a terminal can send is taken to be from the terminal, if this process is in its foreground.
+        """
         while True:
             try:
                 self._process.wait(0.1)
@@ -107,7 +117,7 @@ class Child:
             self._pass_on_early()
 
     def _pass_on_early(self) -> None:
-        """Passes on what has come to the handler, which does not know from whom."""
+        """Passes on the signals that a handler has received, whose senders are unknown."""
         while self._early:
             number = self._early.pop(0)
             typed = number in (signal.SIGINT, getattr(signal, "SIGQUIT", None)) and _in_foreground()
@@ -123,13 +133,13 @@ class Child:
 
 
 def _caught() -> list[int]:
-    """The signals that are passed on: those that exist here and that we were not told to ignore."""
+    """Returns the signals to pass on: those that exist here and are not ignored already."""
     numbers = [int(getattr(signal, name)) for name in _PASSED_ON if hasattr(signal, name)]
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _in_foreground() -> bool:
-    """Whether the terminal would send us what is typed there."""
+    """Returns whether this process is in the terminal's foreground, so that a typed Ctrl-C reaches it."""
     if sys.platform == "win32":
         return True
     try:

@@ -1,6 +1,6 @@
-"""Takes the events of the processes that a `run` has started, over TCP on 127.0.0.1.
+"""Receives the events of the processes that a `run` has started, over TCP on 127.0.0.1.
 
-Rule: a connection that does not begin with the token of this run is closed. A line that is too long, or no event, is
+Rule: a connection that does not begin with the token of this run is closed. A line that is too long or not an event is
 skipped and counted.
 """
 
@@ -23,7 +23,7 @@ _CHUNK: Final = 256 * 1024
 
 @dataclass
 class _Peer:
-    """A connection. `rest` is the beginning of a line, `known` whether it has said the token."""
+    """A connection. `rest` is an incomplete line; `known` is whether the token was received."""
 
     connection: socket.socket
     rest: bytes = b""
@@ -32,7 +32,11 @@ class _Peer:
 
 
 class Listener:
-    """Where processes connect to. `target` is what they have to know of it. Raises `OSError` if it cannot listen."""
+    """A server that the processes connect to. Raises `OSError` if it cannot listen.
+
+    - `target`: its address and token, for the processes' environment.
+    - `bad_lines`: how many lines were skipped.
+    """
 
     def __init__(self) -> None:
         self._token: Final = secrets.token_hex(16)
@@ -42,7 +46,7 @@ class Listener:
         self.bad_lines = 0
         self._selector: Final = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
-        # To be woken up by another thread.
+        # Another thread writes to `_wake_out` to end the `select` of a waiting `receive`.
         self._wake_in, self._wake_out = socket.socketpair()
         self._selector.register(self._wake_in, selectors.EVENT_READ)
 
@@ -52,11 +56,15 @@ class Listener:
         return len(self._selector.get_map()) - 2
 
     def wake(self) -> None:
-        """Ends a `receive` that waits, from any thread."""
+        """Makes a waiting `receive` return. May be called from any thread."""
         self._wake_out.send(b".")
 
     def receive(self, timeout: float | None) -> Iterator[Event]:
-        """What has come, or comes first within so many seconds. What it yields is an object of JSON."""
+        """Yields the events that have arrived; if there are none, waits for them first.
+
+        It waits for `timeout` seconds at most, or without a limit if that is `None`. An event is a JSON object whose
+        fields have not been checked.
+        """
         for key, _ in self._selector.select(timeout):
             if key.fileobj is self._socket:
                 self._accept()
@@ -70,7 +78,7 @@ class Listener:
             try:
                 connection, _ = self._socket.accept()
             except OSError:
-                # Nobody is left, or there is no descriptor for another one.
+                # No connection is waiting, or the process has no descriptor for another one.
                 return
             connection.setblocking(False)
             self._selector.register(connection, selectors.EVENT_READ, _Peer(connection))
@@ -122,7 +130,7 @@ class Listener:
             peer.connection.close()
 
     def close(self) -> None:
-        """Closes everything: processes that are left send nothing any more. A second time it has no effect."""
+        """Closes all connections; processes that still run stop sending. Does nothing the second time."""
         for key in [*(self._selector.get_map() or {}).values()]:
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()

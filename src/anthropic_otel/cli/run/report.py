@@ -1,6 +1,6 @@
-"""What a `run` makes of events: lines on stderr and lines in a file, in a thread of its own.
+"""Prints the events of a `run` to stderr and writes them to a file, in a thread of its own.
 
-Rule: whatever happens to stderr, the file or an event, the program runs on, and its status is what `run` exits with.
+Rule: whatever happens to stderr, the file or an event, the program goes on, and `run` exits with its status.
 """
 
 from __future__ import annotations
@@ -24,32 +24,39 @@ FORMAT: Final = 1
 _TICK: Final = 0.5
 _BACKLOG: Final = 0.05
 _SILENCE: Final = 0.3
-"""The seconds without an event after which nothing more is expected, once the program has ended."""
+"""After the program's end: the seconds without an event after which no further one is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is wanted: a file to save events in, and lines of JSON in place of pictures."""
+class Options:
+    """Where events are written besides the screen.
+
+    - `save`: a text file to which each event is written as a line of JSON; `None` for none.
+    - `json`: whether stderr gets these lines in place of pictures.
+    """
 
     save: TextIO | None = None
     json: bool = False
 
 
 class Report(threading.Thread):
-    """Takes events from a listener until it is closed."""
+    """A thread that reports a listener's events until `close`."""
 
-    def __init__(self, listener: Listener, wishes: Wishes) -> None:
+    def __init__(self, listener: Listener, options: Options) -> None:
         super().__init__(name="anthropic-otel-run", daemon=True)
         self._listener: Final = listener
-        self._json: Final = wishes.json
-        self._file = wishes.save
+        self._json: Final = options.json
+        self._file = options.save
         self._screen: Output | None = Output(sys.stderr)
         self._show: Final = Show(self._screen.width, self._screen.glyphs)
         self._missing: Final[set[str]] = set()
         self._ending = False
 
     def close(self) -> None:
-        """The program has ended: takes what is left of its events, and sums up."""
+        """Reports the events that have still been sent, prints the summary, and ends the thread.
+
+        Call it after the program's end.
+        """
         self._ending = True
         self._listener.wake()
         self.join()
@@ -59,13 +66,14 @@ class Report(threading.Thread):
         while not self._ending:
             self._receive(_TICK)
             self._print(self._show.tick(time.time()))
-        # What was sent is here by now. A process that outlives the program stays connected, and is not waited for.
+        # Events that were sent have arrived by now. A process that outlives the program stays connected, and is not
+        # waited for.
         while self._receive(_BACKLOG) or (self._listener.connections and self._receive(_SILENCE)):
             pass
         self._sum_up()
 
     def _receive(self, timeout: float) -> int:
-        """Takes what comes within so many seconds. Returns how many events."""
+        """Reports the events that arrive within `timeout` seconds, and returns how many there were."""
         count = 0
         if self._screen is not None:
             self._show.width = self._screen.width
@@ -109,7 +117,7 @@ class Report(threading.Thread):
             try:
                 self._screen.lines(lines)
             except OSError:
-                # Nobody reads it any more.
+                # Its reader has gone.
                 self._screen = None
 
     def _record(self, event: Event) -> None:

@@ -1,6 +1,6 @@
-"""One `run`, from the start of the program to its end.
+"""Runs one program, from its start to its end.
 
-Rule: if events cannot be received, the program runs all the same, and one line says so.
+Rule: if events cannot be received, the program runs all the same, and one line on stderr says so.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Sequence
 
 from anthropic_otel.cli.run.child import Child, NotStarted, variables
 from anthropic_otel.cli.run.listener import Listener
-from anthropic_otel.cli.run.report import Report, Wishes
+from anthropic_otel.cli.run.report import Options, Report
 
 
-def run(command: Sequence[str], wishes: Wishes) -> int:
-    """Runs a program and shows its calls. Returns the status to exit with. Raises `NotStarted`."""
+def run(command: Sequence[str], options: Options) -> int:
+    """Runs a program, shows its calls, and returns the status to exit with. Raises `NotStarted`."""
     try:
         listener = Listener()
     except OSError as error:
         print(f"anthropic-otel: 127.0.0.1 cannot be listened on: {error.strerror}. Nothing is shown", file=sys.stderr)
         return Child(command, os.environ).wait()
-    report = Report(listener, wishes)
+    report = Report(listener, options)
     try:
         child = Child(command, variables(listener.target, os.environ))
     except NotStarted:
@@ -35,4 +35,4 @@ def run(command: Sequence[str], wishes: Wishes) -> int:
         listener.close()
 
 
-__all__ = ["NotStarted", "Wishes", "run"]
+__all__ = ["NotStarted", "Options", "run"]

@@ -1,6 +1,6 @@
-"""Where the parts' binaries come from: the PATH, else a cache, else built with Go into that cache.
+"""Finds the parts' binaries: on the PATH, else in a cache, else built with Go into that cache.
 
-Rule: an error names everything that is missing, and how to get it.
+Rule: an error names every binary that is missing, and how to get it.
 """
 
 from __future__ import annotations
@@ -21,21 +21,25 @@ from typing import Final
 from anthropic_otel.cli.stack import go
 
 Say = Callable[[str], None]
-"""Takes one line of progress."""
+"""A callback for a line of progress."""
 
 REPORT_INTERVAL: Final = 30.0
 """Seconds between two lines of progress on a build."""
 
 
 class Missing(Exception):
-    """A binary is not there and cannot be built. The message says how to get it."""
+    """A binary is not there and could not be built. The message says how to get it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One program. `get` says where else to get it, `expect` what to expect of a build.
+    """A program that the stack needs.
 
-    `cached_as` is the name in the cache, where that is shared with another component.
+    - `on_path`: its names on the PATH.
+    - `get`: where to get it, for an error message.
+    - `recipe`: how to build it; `None` if it cannot be built.
+    - `expect`: how long a build takes.
+    - `cached_as`: the name in the cache, if another component shares the binary.
     """
 
     name: str
@@ -47,13 +51,13 @@ class Component:
 
 
 def cache() -> Path:
-    """The directory for what is built and for what runs, outside any source tree."""
+    """Returns the directory for built binaries and for the data of a running stack."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "anthropic-otel"
 
 
 def find(component: Component, say: Say = print) -> Path:
-    """The binary of a component, built first if need be. Raises `Missing`."""
+    """Returns the path of a component's binary, which it builds if it is missing. Raises `Missing`."""
     there = present(component)
     if there:
         return there
@@ -67,7 +71,7 @@ def find(component: Component, say: Say = print) -> Path:
 
 
 def present(component: Component) -> Path | None:
-    """The binary of a component if it is on the PATH or has been built, else None."""
+    """Returns the path of a component's binary if it is on the PATH or has been built, else `None`."""
     for name in component.on_path:
         path = shutil.which(name)
         if path:
@@ -77,7 +81,10 @@ def present(component: Component) -> Path | None:
 
 
 def everything(say: Say, components: tuple[Component, ...]) -> dict[str, Path]:
-    """The binaries of some components, by name. Raises one `Missing` for all that are missing."""
+    """Returns the paths of the components' binaries, by name, and builds missing ones.
+
+    Raises a single `Missing` for all that cannot be had.
+    """
     found, missing = {}, []
     for component in components:
         try:
@@ -96,14 +103,17 @@ def _how_to_get(component: Component) -> str:
 
 
 def _cached(component: Component, recipe: go.Recipe) -> Path:
-    """Where a built binary is kept. The name has a hash of what is built, so that another version is another file."""
+    """Returns the path of a built binary. It has a hash of the recipe, so that another version is another file."""
     digest = hashlib.sha256(recipe.key.encode()).hexdigest()[:12]
     name = component.cached_as or component.name.lower().replace(" ", "-")
     return cache() / "bin" / f"{name}-{digest}"
 
 
 def _build(component: Component, recipe: go.Recipe, target: Path, say: Say) -> None:
-    """Builds into a directory beside the target, so that a build which is killed leaves no half of a binary there."""
+    """Builds a binary beside `target` and then moves it there, so that a killed build leaves no partial file.
+
+    Raises `Missing`.
+    """
     work = cache() / "build" / target.name
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -122,7 +132,7 @@ def _build(component: Component, recipe: go.Recipe, target: Path, say: Say) -> N
 
 @contextmanager
 def _locked(target: Path, name: str, say: Say) -> Iterator[None]:
-    """Lets one process build a binary at a time."""
+    """Holds a lock on `target` in its block, so that one process at a time builds it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_suffix(".lock").open("w") as lock:
         try:
@@ -135,7 +145,7 @@ def _locked(target: Path, name: str, say: Say) -> Iterator[None]:
 
 @contextmanager
 def _reported(name: str, say: Say) -> Iterator[None]:
-    """Says now and then that a build goes on, so that minutes of silence are not taken for a hang."""
+    """Reports every 30 seconds in its block that the build is still running."""
     ended, began = threading.Event(), time.monotonic()
 
     def report() -> None:
@@ -195,16 +205,16 @@ PROMTOOL_3: Final = Component(
     go.Module(_VERSION_3, "./cmd/promtool", _NO_DISCOVERY),
     "2 to 3 minutes on 2 cores; less after Prometheus 3, which has most of it",
 )
-"""That of a Prometheus which knows native histograms: an older one, as Debian has it, cannot read them in a test."""
+"""The promtool of a Prometheus 3, for tests with native histograms. An older one, as in Debian, cannot read those."""
 
 STACK: Final = (PROMETHEUS, ALERTMANAGER, COLLECTOR, JAEGER)
-"""What `stack up` runs."""
+"""The components that `stack up` runs."""
 
 
 def major(prometheus: Path) -> int:
-    """The major version of a Prometheus."""
+    """Returns the major version of a Prometheus binary, by running it; 3 if it does not say."""
     said = subprocess.run([str(prometheus), "--version"], capture_output=True, text=True)
     words = (said.stdout + said.stderr).split()
     version = words[words.index("version") + 1] if "version" in words else ""
-    # A Prometheus that was built by hand knows no version; only new ones are built that way here.
+    # A Prometheus that was built with plain `go build` has no version; here only new ones are built like that.
     return int(version.split(".")[0]) if version[:1].isdigit() else 3

@@ -1,6 +1,6 @@
 """The commands of `anthropic-otel stack` and their options.
 
-Rule: a command is its options and one call, and an error is one sentence with what to do.
+Rule: a command is its options and one call. An error is one sentence that says what to do.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def stack() -> None:
 @_WORK
 def up(free_ports: bool, no_story: bool, files: Path | None, work: Path | None) -> None:
     """Start everything, and say what to open."""
-    with _told():
+    with _errors_reported():
         from anthropic_otel.cli.stack import layout
 
         made, ports = _stack(work), layout.free_ports() if free_ports else dict(layout.PORTS)
@@ -61,7 +61,7 @@ def up(free_ports: bool, no_story: bool, files: Path | None, work: Path | None) 
 @_WORK
 def down(work: Path | None) -> None:
     """End what 'up' started, also if that was killed."""
-    with _told():
+    with _errors_reported():
         _stack(work).down()
 
 
@@ -69,7 +69,7 @@ def down(work: Path | None) -> None:
 @_WORK
 def status(work: Path | None) -> None:
     """Say what runs. Exits with 1 if nothing does."""
-    with _told():
+    with _errors_reported():
         sys.exit(0 if _stack(work).status() else 1)
 
 
@@ -77,7 +77,7 @@ def status(work: Path | None) -> None:
 @_WORK
 def panels(work: Path | None) -> None:
     """Print what every panel of the dashboards would show."""
-    with _told():
+    with _errors_reported():
         from anthropic_otel.cli.stack.panels import table
 
         where = _stack(work).where()
@@ -90,7 +90,7 @@ def panels(work: Path | None) -> None:
 )
 def build(everything: bool) -> None:
     """Build what is missing, and start nothing."""
-    with _told():
+    with _errors_reported():
         from anthropic_otel.cli.stack import binaries
         from anthropic_otel.cli.stack.processes import interruptible
 
@@ -108,7 +108,7 @@ def _stack(work: Path | None) -> Stack:
 
 
 def _bundle(files: Path | None) -> tuple[Path, ...]:
-    """The directory that was chosen, if one was. It must be a bundle."""
+    """Returns the chosen directory as a tuple, or an empty one. Raises `click.BadParameter` if it has no bundle."""
     if files is None:
         return ()
     if not (files / "collector-config" / "all-in-one.yaml").is_file():
@@ -119,14 +119,14 @@ def _bundle(files: Path | None) -> tuple[Path, ...]:
 
 
 def _say(text: str) -> None:
-    """Prints at once, so that a pipe shows progress, too."""
+    """Prints a line and flushes, so that a pipe shows progress too."""
     click.echo(text)
     sys.stdout.flush()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Turns what may go wrong into one message."""
+def _errors_reported() -> Iterator[None]:
+    """Converts expected exceptions in its block into an error message of the command."""
     from anthropic_otel.cli.stack.binaries import Missing
     from anthropic_otel.cli.stack.devstack import Refused
     from anthropic_otel.cli.stack.processes import StillRuns

@@ -1,7 +1,7 @@
-"""Starts the stack, ends it, and says what runs.
+"""Starts the stack, ends it, and reports what runs.
 
-Rule: `up` starts everything or nothing. A start that fails, or that is interrupted, ends what it had started; what is
-left of one that was killed, `down` ends.
+Rule: `up` starts everything or nothing. A start that fails or is interrupted ends what it had started; if it was
+killed, `down` does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 class Stack:
-    """The stack with one working directory."""
+    """The stack of one working directory. `say` is called with each line for the user."""
 
     def __init__(self, work: Path, say: Callable[[str], None]) -> None:
         self._state: Final = State(work)
@@ -44,7 +44,11 @@ class Stack:
         self._say: Final = say
 
     def up(self, where: Layout, *, story: bool = True) -> None:
-        """Starts everything, unless it is up already. Raises `Refused`, `Missing`, `NotReady`."""
+        """Starts every part, unless the stack is up already, and waits until they are ready.
+
+        `story` also starts the demo app, if what it needs is installed. Raises `Refused`, `Missing` or `NotReady`,
+        after ending what had been started.
+        """
         processes.interruptible()
         with self._locked("up") as lock:
             if self._is_up():
@@ -64,7 +68,11 @@ class Stack:
         self._say(self._guide())
 
     def down(self, *, quiet: bool = False) -> None:
-        """Ends what `up` has started, the senders first, so that what they have left still arrives."""
+        """Ends what `up` has started, and an `up` that still runs.
+
+        Parts that send telemetry end first, so that their data still arrives. `quiet` reports nothing. Raises `Refused`
+        or `StillRuns`.
+        """
         ended: list[str] = []
         deadline = time.monotonic() + _PATIENCE
         while self._state.exists:
@@ -80,7 +88,7 @@ class Stack:
             self._say(f"ended: {', '.join(ended)}" if ended else "nothing is up")
 
     def status(self) -> bool:
-        """Says what runs. False if nothing does."""
+        """Reports which parts run and what to open; returns whether any part runs."""
         parts = self._state.parts
         if not any(process.alive for process in parts.values()):
             self._say("nothing is up")
@@ -94,7 +102,7 @@ class Stack:
         return True
 
     def where(self) -> Layout:
-        """Where the stack is that runs. Raises `Refused` if none does."""
+        """Returns the directories and ports of the running stack. Raises `Refused` if none runs."""
         found = self._state.layout
         if found is None or not any(process.alive for process in self._state.parts.values()):
             raise Refused(f"nothing is up. Start it: {guide.command('up', self.work)}")
@@ -103,7 +111,7 @@ class Stack:
     # -- starting ------------------------------------------------------------------------------------------------------
 
     def _is_up(self) -> bool:
-        """Whether every part lives. Raises `Refused` if only some do; forgets them if none does."""
+        """Returns whether every part runs. Deletes the records if none does; raises `Refused` if only some do."""
         parts = self._state.parts
         alive = [name for name, process in parts.items() if process.alive]
         ended = [name for name in parts if name not in alive]
@@ -115,7 +123,7 @@ class Stack:
         return bool(alive)
 
     def _start(self, where: Layout, story: bool, lock: int) -> BaseException | None:
-        """Starts every part. What kept it from that, if anything did."""
+        """Starts every part; returns the exception that stopped it, or `None`."""
         try:
             self._state.layout, self._state.complete = where, False
             for service in self._services(self._binaries(lock), where, story):
@@ -127,7 +135,10 @@ class Stack:
         return None
 
     def _binaries(self, lock: int) -> dict[str, Path]:
-        """The binaries. What is missing is built by a process that is recorded, so that `down` ends that, too."""
+        """Returns the binaries' paths, and builds missing ones in a recorded process, so that `down` can end it.
+
+        Raises `Refused` if the build failed, and `Missing`.
+        """
         if shutil.which("go") and any(binaries.present(component) is None for component in binaries.STACK):
             command = [sys.executable, "-m", "anthropic_otel.cli", "stack", "build"]
             building = start(command, Recording(self._state.record_of(_BUILD), lock))
@@ -137,7 +148,7 @@ class Stack:
         return binaries.everything(self._say, binaries.STACK)
 
     def _services(self, found: dict[str, Path], where: Layout, story: bool) -> Iterator[Service]:
-        """Every part, in the order of the start."""
+        """Yields every part, in the order in which they start."""
         modern = binaries.major(found["Prometheus"]) >= 3
         if not modern and services.needs_prometheus_3(where):
             raise Refused(
@@ -184,7 +195,10 @@ class Stack:
     # -- ending --------------------------------------------------------------------------------------------------------
 
     def _end_starter(self) -> list[str]:
-        """Ends an `up` that is not through, and lets it end what it has started. What has been ended."""
+        """Ends an `up` that still runs, after giving it time to end what it started.
+
+        Returns what was ended, for the user.
+        """
         holder = self._state.holder
         if holder is None or holder.command != "up":
             return []
@@ -194,7 +208,7 @@ class Stack:
         return ["a start that was not through"]
 
     def _end_parts(self) -> list[str]:
-        """Ends every part, the last one first. The names of those that lived."""
+        """Ends every part, the last one first. Returns the names of those that ran."""
         ended = []
         for name, process in reversed(self._state.parts.items()):
             if process.alive:

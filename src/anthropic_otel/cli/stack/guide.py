@@ -1,4 +1,4 @@
-"""What a person is told once the stack is up: the addresses, and the commands that come next."""
+"""The text that is printed once the stack is up: addresses, and the next commands."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from anthropic_otel.cli.stack.layout import Layout
 
 
 def default_work() -> Path:
-    """The working directory, unless another is chosen."""
+    """Returns the default working directory."""
     return binaries.cache() / "stack"
 
 
 def command(word: str, work: Path) -> str:
-    """A command of `stack`, as it can be typed."""
+    """Returns the command line of a `stack` command for that working directory, as it can be typed."""
     elsewhere = "" if work == default_work().resolve() else f" --work {work}"
     return f"{_program()} stack {word}{elsewhere}"
 
 
 def _program() -> str:
-    """How this program was called."""
+    """Returns the command by which this program was started."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
         return f"{_short(Path(sys.executable))} -m anthropic_otel.cli"
@@ -37,7 +37,7 @@ def _short(path: Path) -> str:
 
 
 def what_to_open(where: Layout, alive: Collection[str]) -> str:
-    """Where things are, and what to do next."""
+    """Returns the text with the addresses of the parts, and the next commands. `alive` are the parts that run."""
     grafana = (
         f"{where.url('grafana')}/dashboards"
         if "grafana" in alive
@@ -59,7 +59,7 @@ A Jaeger or Prometheus that was built here, and Debian's Prometheus and Alertman
 
 
 def _live_data(where: Layout, alive: Collection[str]) -> str:
-    """Where data comes from, or how to have some."""
+    """Returns the lines on which app sends data, or on how to send some."""
     endpoint = f"OTEL_EXPORTER_OTLP_ENDPOINT={where.url('otlp_http')}"
     if "story" in alive:
         return f"""Live data       service anthropic-otel-demo, in trouble once a minute; yours too:

@@ -1,9 +1,9 @@
 """Records the process that runs it, then becomes another program: `launch.py RECORD LOCK PROGRAM [ARGUMENT ...]`.
 
-A record that the starter writes comes too late if the starter is killed just after it has started a process. The
-process itself keeps the lock open, which it inherits as the descriptor LOCK, until it has written the file RECORD.
+If the starter wrote the record, a starter that is killed right after starting a process would leave none. So the
+process writes the file RECORD itself. Until then it keeps the stack's lock, whose descriptor LOCK it inherits.
 
-Rule: the standard library only, and nothing of this package: it is run as a script, before every part of the stack.
+Rule: it uses the standard library only and nothing of this package, because it runs as a script before every part.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ _PROC = Path("/proc")
 
 
 def start_mark(pid: int) -> str | None:
-    """When a process started, in a form that is another for each process which has that number; None once it ended."""
+    """Returns a text that identifies when a process started; `None` if the process has ended.
+
+    No two processes with the same number have the same text.
+    """
     if (_PROC / "self" / "stat").exists():
         return _linux_start_mark(pid)
     asked = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
@@ -27,7 +30,10 @@ def start_mark(pid: int) -> str | None:
 
 
 def _linux_start_mark(pid: int) -> str | None:
-    """The boot, and the clock tick since it: wall clock times may be set, and a container may have no `ps`."""
+    """Returns the id of the boot, and the process's start in clock ticks since then; `None` if it has ended.
+
+    The wall clock may be set, and a container may have no `ps`.
+    """
     try:
         stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
@@ -40,14 +46,17 @@ def _linux_start_mark(pid: int) -> str | None:
 
 
 def write(path: Path, value: object) -> None:
-    """Writes JSON so that a reader finds the whole of it, or nothing."""
+    """Writes a value as JSON atomically: a reader finds the whole file, or none."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(json.dumps(value))
     os.replace(part, path)
 
 
 def main(record: str, lock: str, *command: str) -> None:
-    """Writes the record, lets go of the lock and becomes the command."""
+    """Writes the record, releases the lock and replaces this process by the command.
+
+    Exits with a message if that fails.
+    """
     write(Path(record), {"pid": os.getpid(), "started": start_mark(os.getpid())})
     os.set_inheritable(int(lock), False)
     try:

@@ -1,4 +1,4 @@
-"""Where a stack is: its directory, its addresses, and the configs and dashboards that it uses."""
+"""The directories, ports and addresses of a stack, and the configs and dashboards that it uses."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ PORTS: Final[Mapping[str, int]] = {
     "jaeger_otlp": 14318,
     "grafana": 3000,
 }
-"""The documented ports."""
+"""The documented ports, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a stack is.
+    """The directories and ports of a stack.
 
-    `work` is the directory for data and logs. `files` has the folders that `anthropic-otel bundle` writes.
+    - `work`: the directory for data and logs.
+    - `ports`: TCP ports, by the names in `PORTS`.
+    - `files`: the directory with the folders that `anthropic-otel bundle` writes.
     """
 
     work: Path
@@ -41,7 +43,7 @@ class Layout:
 
     @property
     def configs(self) -> Path:
-        """The folder with the configs."""
+        """The folder with the configs of the parts."""
         return self.files / "collector-config"
 
     @property
@@ -55,19 +57,19 @@ class Layout:
         return self.dashboards / "alerts" / "rules.yaml"
 
     def url(self, port: str) -> str:
-        """The address of the service that listens on a port."""
+        """Returns the HTTP URL of a port, given by its name in `PORTS`."""
         return f"http://{HOST}:{self.ports[port]}"
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on now."""
+    """Returns a TCP port that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def free_ports(names: Iterable[str] = PORTS) -> dict[str, int]:
-    """Another free port for each name."""
+    """Returns a different free port for each name."""
     wanted, found = tuple(names), set[int]()
     while len(found) < len(wanted):
         found.add(free_port())
@@ -75,7 +77,7 @@ def free_ports(names: Iterable[str] = PORTS) -> dict[str, int]:
 
 
 def taken(ports: Mapping[str, int]) -> list[str]:
-    """Those ports that something listens on already, with their names."""
+    """Returns the ports that something listens on, as texts such as `9090 (prometheus)`."""
 
     def listens(port: int) -> bool:
         with socket.socket() as probe:

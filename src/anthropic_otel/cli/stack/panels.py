@@ -1,6 +1,6 @@
-"""Asks a Prometheus every query of every panel: what a person would see without a Grafana.
+"""Asks a Prometheus the query of every panel, to see without Grafana what a person would see.
 
-Rule: the queries come from the dashboards' JSON; only Grafana's variables are filled in.
+Rule: the queries come from the dashboards' JSON; only Grafana's variables are replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from anthropic_otel.bundle import files
 
 @dataclass(frozen=True)
 class Asked:
-    """One query of one panel."""
+    """One query of one panel.
+
+    `lines` is whether it is evaluated over time; `least_step` is the panel's least step in seconds, 0 if it has none.
+    """
 
     dashboard: str
     panel: str
@@ -33,23 +36,23 @@ class Asked:
 
 @dataclass(frozen=True)
 class Window:
-    """The time that is looked at, in seconds, and in how many points."""
+    """The time that the panels show: its length in seconds, and the number of points."""
 
     seconds: int = 900
     points: int = 200
 
     def step(self, asked: Asked) -> int:
-        """The time between two points, as Grafana chooses it."""
+        """Returns the seconds between two points, as Grafana chooses them."""
         return max(1, self.seconds // self.points, asked.least_step)
 
     def rate(self, asked: Asked) -> int:
-        """What Grafana makes of $__rate_interval: four samples, so that one which is late does no harm."""
+        """Returns the seconds of Grafana's $__rate_interval: at least four samples, so that one may be late."""
         sample = asked.least_step or 15
         return max(self.step(asked) + sample, 4 * sample)
 
 
 def queries(folder: Path | None = None) -> Iterator[Asked]:
-    """Every query of every panel of every dashboard in a folder; without one, of the shipped dashboards."""
+    """Yields every query of every dashboard in a folder; `None` is the folder of the shipped dashboards."""
     for path in sorted((folder or files.source("dashboards")).glob("*.json")):
         board = json.loads(path.read_text())
         for panel in board["panels"]:
@@ -60,13 +63,13 @@ def queries(folder: Path | None = None) -> Iterator[Asked]:
 
 
 def seconds(duration: str) -> int:
-    """A duration such as 60s or 1m30s."""
+    """Returns the seconds of a duration such as `60s` or `1m30s`."""
     units = {"s": 1, "m": 60, "h": 3600}
     return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smh])", duration))
 
 
 def resolved(asked: Asked, window: Window = Window()) -> str:
-    """A query with Grafana's variables filled in: everything chosen."""
+    """Returns the query's PromQL with Grafana's variables replaced, with everything selected."""
     known = {
         "__rate_interval_ms": str(window.rate(asked) * 1000),
         "__rate_interval": f"{window.rate(asked)}s",
@@ -77,7 +80,10 @@ def resolved(asked: Asked, window: Window = Window()) -> str:
 
 
 def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, Any]]:
-    """The series that a query gives. Raises ValueError with Prometheus' own words if it refuses the query."""
+    """Returns the series of a panel's query now. Raises `ValueError` with Prometheus' message if it refuses the query.
+
+    `base` is the URL of the Prometheus. Raises `OSError` if it cannot be reached.
+    """
     parameters: dict[str, Any] = {"query": resolved(asked, window)}
     if asked.lines:
         now = time.time()
@@ -86,7 +92,7 @@ def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, An
 
 
 def query(base: str, kind: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a Prometheus answers to a query."""
+    """Returns the series of a query; `kind` is `query` or `query_range`. Raises as `ask` does."""
     data = urllib.parse.urlencode(parameters).encode()
     try:
         with urllib.request.urlopen(f"{base}/api/v1/{kind}", data=data, timeout=30) as response:
@@ -97,7 +103,10 @@ def query(base: str, kind: str, parameters: dict[str, Any]) -> list[dict[str, An
 
 
 def table(base: str, folder: Path | None = None, window: Window = Window()) -> str:
-    """Every panel with how many series it would show, and the last value of the first."""
+    """Returns a line for each query: its panel, how many series it gives, and the last value of the first.
+
+    Raises as `ask` does.
+    """
     rows, board = [], ""
     for asked in queries(folder):
         if asked.dashboard != board:

@@ -1,7 +1,7 @@
-"""A process that was recorded: whether it still lives, and how it is ended.
+"""A recorded process: whether it still runs, and how it is ended.
 
-Rule: a process is signalled only while it has the start mark of its record, so that another process which was given
-the same number since is left alone.
+Rule: a process is signalled only while its start mark is the recorded one, so that another process that got the same
+number is left alone.
 """
 
 from __future__ import annotations
@@ -27,40 +27,43 @@ class StillRuns(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process: its number, and the mark of its start."""
+    """A process: its number, and the mark of its start (see `start_mark`)."""
 
     pid: int
     started: str
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process still runs."""
         return start_mark(self.pid) == self.started
 
     def send(self, number: signal.Signals) -> None:
-        """Signals the process alone."""
+        """Sends a signal to the process. Does nothing if it has ended."""
         if self.alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     def send_to_group(self, number: signal.Signals) -> None:
-        """Signals the process, which leads a group of its own, and what it has started."""
+        """Sends a signal to the process's group, which it leads: to it and what it has started.
+
+        Does nothing if it has ended.
+        """
         if self.alive:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
     def ends_within(self, seconds: float) -> bool:
-        """Waits for its end. False if it still lives."""
+        """Waits until the process has ended, for `seconds` at most; returns whether it has."""
         return eventually(lambda: not self.alive, seconds)
 
 
 def this_process() -> Process:
-    """The process that asks."""
+    """Returns the current process."""
     return Process(os.getpid(), start_mark(os.getpid()) or "")
 
 
 def end_group(process: Process, name: str, grace: float) -> None:
-    """Ends a group: asked first, and after `grace` seconds killed. Raises `StillRuns`."""
+    """Ends a process and its group: by SIGTERM, and after `grace` seconds by SIGKILL. Raises `StillRuns`."""
     try:
         process.send_to_group(signal.SIGTERM)
         if process.ends_within(grace):
@@ -73,7 +76,7 @@ def end_group(process: Process, name: str, grace: float) -> None:
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    """Waits until a condition holds. False if it did not in that time."""
+    """Waits until the condition holds, for `seconds` at most; returns whether it did."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -86,13 +89,16 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def interruptible() -> None:
-    """Lets every signal that ends a command raise `KeyboardInterrupt`, so that it ends in order."""
+    """Makes SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt`, so that a command can clean up.
+
+    Ignored ones stay ignored.
+    """
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as SIGHUP is under nohup
             signal.signal(number, signal.default_int_handler)
 
 
 def uninterruptible() -> None:
-    """Ignores these signals from now on: ending in order takes a limited time, and a second Ctrl+C must not cut it."""
+    """Ignores SIGINT, SIGTERM and SIGHUP from now on, so that a second Ctrl+C does not stop the clean-up."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""One part of the stack as a process: its start, its readiness, its end."""
+"""One part of the stack as a process: starts it, waits until it is ready, ends it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _UP_AFTER: Final = 1.0
 
 
 class NotReady(Exception):
-    """A part ended, or did not answer. The message has the end of its log."""
+    """A part ended, or did not answer in time. The message has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Where a process is to be recorded, and the descriptor of the lock that it holds until it is."""
+    """The file in which a process is recorded, and the descriptor of the lock that it holds until then."""
 
     record: Path
     lock: int
@@ -38,7 +38,11 @@ def start(
     environment: dict[str, str] | None = None,
     log: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts a process that leads a session of its own, so that it outlives its starter. With `log`, prints into it."""
+    """Starts a process in a session of its own, so that it outlives this one. Its input is the null device.
+
+    `environment` is added to this process's. `log` is a file that its output is appended to; `None` shares this
+    process's output.
+    """
     launcher = [sys.executable, "-I", launch.__file__, str(recording.record), str(recording.lock)] if recording else []
     output = log.open("ab") if log else None
     try:
@@ -58,10 +62,12 @@ def start(
 
 @dataclass
 class Service:
-    """One part.
+    """One part of the stack.
 
-    `ready` is a URL that answers with a good status once the part can be used; empty for a part that has none.
-    `grace` is how many seconds it has to end before it is killed.
+    - `ready`: a URL that answers with a 2xx once the part can be used; empty if it has none.
+    - `environment`: variables to add.
+    - `grace`: how many seconds it has to end before it is killed.
+    - `process`: the process, `None` before `start`.
     """
 
     name: str
@@ -73,7 +79,10 @@ class Service:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, wait: float = 60.0, recording: Recording | None = None) -> Service:
-        """Starts it and waits until it is ready. Raises `NotReady`."""
+        """Starts the process and waits until it is ready, for `wait` seconds at most.
+
+        Returns `self`; raises `NotReady`.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.process = start(self.command, recording, environment=self.environment, log=self.log)
         began = time.monotonic()
@@ -87,7 +96,7 @@ class Service:
         raise NotReady(f"{self.name} did not answer at {self.ready} in {wait:.0f} s:\n{self.tail()}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ends it and waits for the end."""
+        """Ends the process and waits for its end; kills it after `grace` seconds. Does nothing if it does not run."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(number)
@@ -98,12 +107,12 @@ class Service:
             self.process.wait()
 
     def tail(self, lines: int = 15) -> str:
-        """The end of its log."""
+        """Returns the last lines of the log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def answers(url: str) -> bool:
-    """Whether a URL answers with a good status."""
+    """Returns whether the URL answers with a status below 300."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
             return bool(response.status < 300)

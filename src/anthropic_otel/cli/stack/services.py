@@ -1,6 +1,6 @@
-"""The parts of the stack: what each is given, and when it is ready.
+"""The parts of the stack: each one's command and environment, and how to see that it is ready.
 
-Rule: the configs are used as they are; only addresses are filled in, and intervals where a test needs them short.
+Rule: the configs are used as they are; only addresses are replaced, and intervals where a test needs short ones.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from anthropic_otel.cli.stack.layout import HOST, Layout
 from anthropic_otel.cli.stack.service import Service
 
 JAEGER_GRACE: Final = 1.0
-"""Its traces are in memory, so there is nothing to save; it would wait for connections that are idle."""
+"""The seconds that Jaeger has to end. Its traces are in memory only, and it would wait for idle connections."""
 
 
 def collector(binary: Path, configs: Iterable[str], layout: Layout, name: str = "collector", **env: str) -> Service:
-    """A Collector with some of the configs, in order. `env` sets the variables in them."""
+    """Returns a Collector that reads these configs, in order. `env` sets the variables in them."""
     files = [f"--config={layout.configs / config}" for config in configs]
     environment = {
         "OTLP_GRPC_PORT": str(layout.ports["otlp_grpc"]),
@@ -38,7 +38,7 @@ def collector(binary: Path, configs: Iterable[str], layout: Layout, name: str = 
 
 
 def jaeger(binary: Path, layout: Layout) -> Service:
-    """Jaeger with traces in memory."""
+    """Returns a Jaeger that keeps traces in memory."""
     environment = {
         "JAEGER_UI_PORT": str(layout.ports["jaeger"]),
         "JAEGER_GRPC_PORT": str(layout.ports["jaeger_grpc"]),
@@ -58,7 +58,11 @@ def prometheus(
     rules: Path | None = None,
     name: str = "prometheus",
 ) -> Service:
-    """Prometheus with the config and the rules. `scrape`: whether it fetches the metrics, or is sent them."""
+    """Returns a Prometheus with the shipped config and rules, and writes the config into the working directory.
+
+    `scrape` is whether it fetches the metrics from the Collector, or receives them. `interval` replaces the scrape and
+    evaluation intervals, `rules` the file of rules.
+    """
     modern = major(binary) >= 3
     layout.work.mkdir(parents=True, exist_ok=True)
     config = layout.work / f"{name}.yaml"
@@ -75,14 +79,18 @@ def prometheus(
 
 
 def needs_prometheus_3(layout: Layout) -> bool:
-    """Whether the files are of a bundle for native histograms, whose config a Prometheus 2 does not understand."""
+    """Returns whether the files are of a bundle for native histograms, whose config Prometheus 2 does not accept."""
     return "scrape_native_histograms" in (layout.configs / "prometheus" / "prometheus-scrape.yaml").read_text()
 
 
 def prometheus_config(
     layout: Layout, *, scrape: bool, interval: str | None = None, rules: Path | None = None, modern: bool = True
 ) -> str:
-    """The config for scraping, or for being sent the metrics, with this machine's addresses."""
+    """Returns the text of the Prometheus config with the addresses of this stack.
+
+    `scrape` chooses the config that fetches metrics, not the one that receives them. `modern` is whether it is for
+    Prometheus 3. Raises `ValueError` if an address is not in the config.
+    """
     name = "prometheus-scrape.yaml" if scrape else "prometheus.yaml"
     text = (layout.configs / "prometheus" / name).read_text()
     addresses = {
@@ -103,7 +111,10 @@ def prometheus_config(
 
 
 def alertmanager(binary: Path, layout: Layout, *, webhook: str | None = None, wait: str | None = None) -> Service:
-    """Alertmanager with the example. `webhook` replaces its receivers' address, `wait` its group intervals."""
+    """Returns an Alertmanager with the example config, and writes the config into the working directory.
+
+    `webhook` replaces the receivers' address, `wait` the group intervals.
+    """
     layout.work.mkdir(parents=True, exist_ok=True)
     text = (layout.configs / "alertmanager" / "alertmanager.yaml").read_text()
     if webhook:
@@ -126,7 +137,7 @@ _STORY_NEEDS: Final = ("anthropic", "h11", "trustme", "opentelemetry.sdk", "open
 
 
 def can_tell_story() -> bool:
-    """Whether what the demo needs is installed."""
+    """Returns whether the packages that the demo needs are installed."""
     try:
         return all(importlib.util.find_spec(name) for name in _STORY_NEEDS)
     except ModuleNotFoundError:  # of a package above the name
@@ -134,7 +145,7 @@ def can_tell_story() -> bool:
 
 
 def story(layout: Layout) -> Service:
-    """An instrumented app and a simulated API that goes through an overload and an outage, again and again.
+    """Returns the demo in an endless loop: an instrumented app, and a simulated API with an overload and an outage.
 
     Without it every panel is empty until an app sends something.
     """
@@ -148,7 +159,11 @@ def story(layout: Layout) -> Service:
 
 
 def grafana(binary: Path, layout: Layout) -> Service:
-    """Grafana with the data sources, dashboards and alerts provisioned, where there is one on the PATH."""
+    """Returns a Grafana with data sources, dashboards and alerts provisioned.
+
+    Writes the provisioning files into the working directory. Raises `StopIteration` if Grafana's home directory is not
+    found.
+    """
     settings = {
         "GF_SERVER_HTTP_ADDR": HOST,
         "GF_SERVER_HTTP_PORT": str(layout.ports["grafana"]),
@@ -164,7 +179,7 @@ def grafana(binary: Path, layout: Layout) -> Service:
 
 
 def _grafana_provisioning(layout: Layout) -> Path:
-    """Writes the provisioning files with this machine's addresses. Their folder."""
+    """Writes the provisioning files with the addresses of this stack, and returns their folder."""
     folder = layout.work / "grafana-provisioning"
     for name in ("datasources", "dashboards", "alerting"):
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""What is on disk about a stack that runs: its parts, its addresses, and the lock of the command that changes it.
+"""The files about a running stack: its parts, its addresses, and the lock of the command that changes it.
 
-Rule: only the holder of the lock starts or ends a part. A part that is just being started holds the lock as well, so
-whoever gets the lock finds every part recorded, even if the starter was killed.
+Rule: only the holder of the lock starts or ends a part. A part that is starting holds the lock as well, so that the
+next holder finds every part recorded, even if the starter was killed.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class Busy(Exception):
 
 
 class Unreadable(Exception):
-    """A file of the state is not one that this command writes."""
+    """A file of the state does not have the content that this command writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The command that holds the lock, or that was the last to hold it."""
+    """The command that holds the lock, or that held it last."""
 
     command: str
     process: Process
 
 
 class State:
-    """The state of the stack with one working directory."""
+    """The state of the stack with one working directory. Reading it raises `Unreadable` if a file is damaged."""
 
     def __init__(self, work: Path) -> None:
         self.work: Final = work
@@ -48,12 +48,15 @@ class State:
 
     @property
     def exists(self) -> bool:
-        """Whether a stack was ever started here."""
+        """Whether a stack was ever started in this working directory."""
         return self.folder.is_dir()
 
     @contextmanager
     def locked(self, command: str, wait: float = 0.0) -> Iterator[int]:
-        """Holds the lock, and gives its descriptor. Raises `Busy` if another command holds it for `wait` seconds."""
+        """Holds the lock in its block, and gives the lock's file descriptor.
+
+        Waits for `wait` seconds at most. Raises `Busy` if another command holds the lock.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -63,12 +66,12 @@ class State:
             write(self._holder, {"command": command, "pid": holder.pid, "started": holder.started})
             yield lock
         finally:
-            # Closed, not unlocked: that would take the lock from the parts that are just being started, too.
+            # Closed and not unlocked: unlocking would release the lock of the parts that are starting, too.
             os.close(lock)
 
     @property
     def holder(self) -> Holder | None:
-        """The command that holds the lock, if it lives."""
+        """The command that holds the lock, or `None` if the last one to hold it has ended."""
         found = _read(self._holder)
         if found is None:
             return None
@@ -77,7 +80,7 @@ class State:
 
     @property
     def layout(self) -> Layout | None:
-        """Where the stack that was started is; None if none was."""
+        """The directories and ports of the stack that was started; `None` if none was."""
         found = _read(self._layout)
         if found is None:
             return None
@@ -90,7 +93,7 @@ class State:
 
     @property
     def complete(self) -> bool:
-        """Whether the start went through to its end."""
+        """Whether the last start was completed."""
         return self._complete.exists()
 
     @complete.setter
@@ -101,14 +104,14 @@ class State:
             self._complete.unlink(missing_ok=True)
 
     def record_of(self, name: str) -> Path:
-        """The file that the next part to be started writes its record to."""
+        """Returns the path of the record that the next part to be started has to write."""
         return self.folder / f"part-{len(self._records()):02}-{name}.json"
 
     @property
     def parts(self) -> dict[str, Process]:
-        """The parts that were started, whether they still live or not, by name and in the order of their start."""
+        """The parts that were started, whether they still run or not, by name and in the order of their start."""
         found = {name: (path, _read(path)) for name, path in self._records().items()}
-        # None: another command has deleted it just now.
+        # A record is None if another command has just deleted it.
         return {name: _process(record, path) for name, (path, record) in found.items() if record is not None}
 
     def forget(self, name: str) -> None:
@@ -128,7 +131,7 @@ def _taken(lock: int) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The object in a file; None if there is no file."""
+    """Returns the JSON object in a file; `None` if there is no file. Raises `Unreadable`."""
     try:
         found = json.loads(path.read_text())
     except FileNotFoundError:

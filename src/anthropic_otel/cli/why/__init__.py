@@ -1,8 +1,11 @@
-"""`anthropic-otel why`: what a word of the telemetry means and what to do, and what lies beneath a pasted traceback.
+"""The command `anthropic-otel why`: explains a word of the telemetry, or finds the causes in a pasted traceback or log.
 
-- `pages.py` finds the page of a word; the pages themselves are `docs/why/*.md`.
-- `printed.py` reads tracebacks as Python prints them; `clean.py` has taken off what loggers and containers put around.
-- `revive.py` makes exceptions of what was printed, so that `_core.cause` can say what they were.
-- `search.py` finds the lines of a long text that are worth a look.
-- `reading.py` finds every failure in a text; `show.py` prints.
+- `pages.py` finds the page of a word; the pages are `docs/why/*.md`.
+- `reading.py` finds every failure in a text; `show.py` prints pages and failures.
+- `clean.py` removes what loggers and containers add to a traceback; `interleaved.py` separates threads, and
+  `other_forms.py` converts rich's and structlog's tracebacks.
+- `printed.py` parses tracebacks as Python prints them; `log_lines.py` parses single lines.
+- `chains.py` explains a printed chain of exceptions; `revive.py` constructs exceptions from it, so that `_core.cause`
+  can classify them.
+- `search.py` finds the lines of a long text that contain some words.
 """

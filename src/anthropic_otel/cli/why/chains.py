@@ -1,7 +1,7 @@
-"""What a printed exception says: how the app saw it, what lay beneath, and the word that explains it.
+"""Explains a printed chain of exceptions: what the app saw, what caused it, and the word with a page about it.
 
-Rule: an exception that has nothing to do with the API or the network says nothing. One of the SDK that says no more
-than "Connection error." stays, without a word.
+Rule: an exception that has nothing to do with the API or the network is ignored. One of the SDK that says only
+"Connection error." is kept, without a word.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from anthropic_otel.cli.why.printed import Printed
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failure.
+    """One failure that was found in a text.
 
     - `shown`: the exception as the app saw it, or what the library logged.
-    - `beneath`: what lay under it, empty if nothing else was printed.
-    - `word`: the word whose page explains it, `None` where the text does not say.
-    - `errno`: the system's name of the error, if there is one.
-    - `bare`: whether the text has only the SDK's sentence, and not what caused it.
+    - `beneath`: the exception that caused it, empty if none was printed.
+    - `word`: the word whose page explains it, `None` if the text does not say.
+    - `errno`: the name of the system's error, if there is one.
+    - `bare`: whether the text has only the SDK's sentence, and not its cause.
     """
 
     shown: str
@@ -56,14 +56,17 @@ _STATUS: Final = re.compile(r"\b(?:[Ee]rror code: |HTTP/[\d.]+ )([1-5]\d\d)\b")
 _TYPE: Final = re.compile(r"['\"]type['\"]: ?['\"](\w+)['\"]")
 _CODE: Final = re.compile(r"['\"]error_code['\"]: ?['\"](\w+)['\"]")
 _UNDER_ANY_STATUS: Final = ("billing_error", "overloaded_error")
-"""The types that say more than the status, under which they come: they come under others than their own."""
+"""The error types that say more than the status, because the API sends them with other statuses than their own."""
 _LOW_CREDIT: Final = "credit balance is too low"
 NO_KEY: Final = "Could not resolve authentication method"
 LONG_REQUEST: Final = "Streaming is required for operations that may take longer than 10 minutes"
 
 
 def of_chain(chain: Sequence[Printed]) -> Failure | None:
-    """What a printed chain says, outermost first; `None` if it is no failure of the SDK or of the network."""
+    """Returns the failure of a printed chain, outermost exception first.
+
+    Returns `None` if it is not a failure of the SDK or the network.
+    """
     top = next((at for at, each in enumerate(chain) if each.root in _SDK), None)
     if top is not None:
         chain = chain[top:]
@@ -79,7 +82,7 @@ def of_chain(chain: Sequence[Printed]) -> Failure | None:
     cause = revive.cause(rest)
     word = cause.word.value
     if word == OTHER and cause.phase is Phase.CONNECT:
-        # As aiohttp prints it, without the system's number.
+        # aiohttp prints a failed connect without the number of the system's error.
         word = NetworkCause.CONNECTION_ERROR.value
     if word == OTHER and not by_sdk:
         return None
@@ -89,7 +92,7 @@ def of_chain(chain: Sequence[Printed]) -> Failure | None:
 
 
 def _in_stream(printed: Printed) -> bool:
-    """Whether the SDK was reading a stream, and not a whole answer."""
+    """Returns whether the SDK was reading a stream, and not a whole response."""
     return any(frame.file.endswith("_streaming.py") for frame in printed.frames)
 
 
@@ -101,11 +104,14 @@ _NETWORK_NAMES: Final = frozenset(
     {"ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError"}
     | {"TimeoutError", "OSError", "gaierror", "SSLError", "SSLCertVerificationError", "SSLEOFError", "RuntimeError"}
 )
-"""Without a library's name before them, and `RuntimeError`, by which asyncio says that a loop is closed."""
+"""Built-in classes that a network failure may have; asyncio raises `RuntimeError` for a closed event loop."""
 
 
 def _of_api(printed: Printed) -> Failure | None:
-    """An error that the API has told, or that the SDK raises before it sends anything."""
+    """Returns the failure of an error that the API returned, or that the SDK raises before it sends anything.
+
+    Returns `None` for any other exception.
+    """
     text = printed.message
     if NO_KEY in text:
         return Failure(_shown(printed), "", "request_not_sent")
@@ -121,7 +127,7 @@ def _of_api(printed: Printed) -> Failure | None:
 
 
 def _by_name(printed: Printed) -> str | None:
-    """What the class alone says, where the answer was not of the API: its text is then whatever a gateway wrote."""
+    """Returns the word for an exception's class, for a response that was not the API's: its text may be anything."""
     if printed.name in ("APIConnectionError", "APITimeoutError"):
         return None
     if printed.name == "InternalServerError":
@@ -132,7 +138,7 @@ def _by_name(printed: Printed) -> str | None:
 
 
 def told(text: str) -> str | None:
-    """The most special word that the text of an error of the API has a page for."""
+    """Returns the most specific word with a page in the text of an API error: its code, type or status; else `None`."""
     code = _CODE.search(text)
     types = [each for each in _TYPE.findall(text) if each != "error"]
     status = _STATUS.search(text)
@@ -146,7 +152,10 @@ def told(text: str) -> str | None:
 
 
 def in_brief(text: str) -> str:
-    """The status, the type and the code of an error of the API: its message may quote what the app has sent."""
+    """Returns `: ` with the status, type and code in the text of an API error, and no message, which may quote the app.
+
+    Returns an empty string if there are none.
+    """
     status, code = _STATUS.search(text), _CODE.search(text)
     types = [each for each in _TYPE.findall(text) if each != "error"]
     words = [*([status[1]] if status else []), *types[:1], *([code[1]] if code else [])]
@@ -154,18 +163,19 @@ def in_brief(text: str) -> str:
 
 
 def bare(printed: Printed) -> Failure | None:
+    """Returns the failure of an SDK exception without a printed cause; `None` for any other exception."""
     if printed.root in _SDK and printed.name in ("APIConnectionError", "APITimeoutError"):
         word = "client_timeout_error" if printed.name == "APITimeoutError" else None
         return Failure(_shown(printed), "", word, bare=True)
     if printed.root in _SDK:
-        # `CredentialsError` and those below it; of others only the name is known.
+        # `CredentialsError` and its subclasses have a known cause; other classes do not.
         cause = revive.cause((printed,)).word.value
         return Failure(_shown(printed), "", cause if cause != OTHER else "client_error")
     return None
 
 
 def _shown(printed: Printed) -> str:
-    """The class without its module, and what a library, not an app, has written."""
+    """Returns the class without its module, and its message if a library wrote it and not an app."""
     fixed = printed.message.startswith(("Connection error", "Request timed out"))
     if printed.root in _SDK and not fixed:
         return printed.name
@@ -174,7 +184,7 @@ def _shown(printed: Printed) -> str:
 
 
 def _beneath(chain: Sequence[Printed]) -> str:
-    """The innermost exception that has something to say."""
+    """Returns the innermost exception that has a message, as text; empty if there is no cause."""
     if len(chain) < 2:
         return ""
     inner = next((each for each in reversed(chain[1:]) if each.message), chain[-1])
@@ -182,4 +192,5 @@ def _beneath(chain: Sequence[Printed]) -> str:
 
 
 def short(text: str) -> str:
+    """Returns the text, cut to 160 characters."""
     return text if len(text) <= _SHORTEST else text[: _SHORTEST - 3] + "..."

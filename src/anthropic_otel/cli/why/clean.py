@@ -1,7 +1,7 @@
-"""Takes off what loggers and containers put around a traceback, so that it reads as Python printed it.
+"""Removes what loggers and containers add to a traceback, so that it reads as Python printed it.
 
-Rule: a line stays a line. JSON becomes the lines that are in its strings. Lines keep their order, but for those of
-several threads or processes that were written between each other: `interleaved` puts them apart.
+Rule: a line stays a line, except that JSON becomes the lines in its strings. Lines keep their order, except for those
+of several threads or processes that were written between each other, which `interleaved` separates.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _MAX_DEPTH: Final = 8
 
 
 def lines(text: str) -> list[str]:
-    """The lines of `text`, which is redacted already, without what stands around them."""
+    """Returns the lines of a redacted text, without what loggers and containers added."""
     out: list[str] = []
     for line in (_COLOURS.sub("", text) if "\x1b" in text else text).splitlines():
         if not line:
             out.append(line)
             continue
         bare = _PREFIXES.sub("", line, count=1)
-        # All that `_unpacked` looks at, as most lines of a log have none of it.
+        # Most lines of a log have none of what `_unpacked` looks for, so they are not passed to it.
         if "{" in bare or "\\n" in bare or "| " in bare or "+ " in bare:
             out += _unpacked(bare)
         else:
@@ -57,21 +57,21 @@ def _unpacked(line: str) -> Iterator[str]:
             if line[:begin].strip():
                 yield line[:begin]
             text = "\n".join(_strings(record))
-            # What was inside of a string had its quotes escaped, and is redacted now that it has not.
+            # Inside of a JSON string quotes were escaped, so the text is redacted again without the escapes.
             yield from (redact(text) if "\\" in line else text).splitlines()
             return
     yield from (_without_margin(each) for each in _unfolded(line).splitlines() or [""])
 
 
 def _unfolded(line: str) -> str:
-    """A traceback on one line, its line ends and quotes written out, as logfmt has it, as the lines that it was."""
+    """Returns a line with a traceback whose line ends and quotes are escaped, as in logfmt, as several lines."""
     if _ON_ONE_LINE.search(line) is None:
         return line
     return _ESCAPED_QUOTE.sub('"', _ESCAPED.sub("\n", line)).rstrip("\"'")
 
 
 def _strings(value: Any, depth: int = 0) -> Iterator[str]:
-    """Every string in a record, in its order. Of Docker's records only the line itself."""
+    """Yields every string in a JSON record, in its order; of Docker's records only the line itself."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list) and (printed := other_forms.of_structlog(value)):
@@ -84,5 +84,5 @@ def _strings(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _without_margin(line: str) -> str:
-    """Without the margin of an exception group."""
+    """Returns the line without the margin that Python prints for an exception group."""
     return _MARGIN.sub("", line, count=1) if line.lstrip().startswith(("| ", "+ ")) else line

@@ -62,7 +62,10 @@ def _explain_stdin(terminal: Terminal) -> None:
 
 
 def _decoded(raw: bytes) -> str:
-    """The text: UTF-16 where it is that, as a log is that PowerShell has written, else UTF-8."""
+    """Returns the bytes as text: UTF-16, in which PowerShell writes logs, if they look like it, else UTF-8.
+
+    Never raises.
+    """
     high = {codecs.BOM_UTF16_LE: raw[3:_LOOK_AT:2], codecs.BOM_UTF16_BE: raw[2:_LOOK_AT:2]}.get(raw[:2], b"")
     utf_16 = high.count(0) > len(high) / 2
     return raw.decode("utf-16" if utf_16 else "utf-8-sig", "replace")

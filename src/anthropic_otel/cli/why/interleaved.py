@@ -1,9 +1,10 @@
-"""Takes off the prefixes of a log's lines, and puts the lines of several threads apart.
+"""Removes the prefixes of log lines, and separates the lines of several threads.
 
-A logger that writes a traceback line by line puts the same in front of each: a time, a name, a thread. What stands
-before "Traceback" is that prefix, and the lines that begin with the same one belong to it.
+A logger that writes a traceback line by line puts the same prefix before each: a time, a name, a thread. The text
+before "Traceback" is that prefix, and all lines that begin with it belong together.
 
-Rule: a time differs from line to line; whatever else differs is another thread's or process's prefix.
+Rule: times in a prefix are ignored, as they differ from line to line. Any other difference means another thread or
+process.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from typing import Final
 
 _HEADER: Final = "Traceback (most recent call last):"
 _MOST: Final = 200
-"""The characters that a prefix may have."""
+"""The most characters that a prefix may have."""
 _TIME: Final = re.compile(r"(?<!\w)(?:\d{1,4}(?:[-:.,/T]\d{1,9}){2,8}|\d{10}(?:\.\d{1,9})?)")
 
 
 def apart(lines: list[str]) -> list[str]:
-    """The lines without the prefixes of those tracebacks that have one."""
+    """Returns the lines without the prefixes that stand before their tracebacks.
+
+    Within consecutive lines that have a prefix, those with the same one are put together.
+    """
     prefixes = _prefixes(lines)
     if not prefixes:
         return lines
@@ -31,7 +35,7 @@ def apart(lines: list[str]) -> list[str]:
 
 
 def _prefixes(lines: list[str]) -> set[str]:
-    """What stands before a traceback, with every time in it as zeros."""
+    """Returns the texts before "Traceback", with the digits of every time in them as zeros."""
     before = (line.partition(_HEADER)[0] for line in lines if _HEADER in line)
     return {_timeless(each) for each in before if each.strip() and len(each) <= _MOST and "{" not in each}
 
@@ -41,7 +45,7 @@ def _timeless(prefix: str) -> str:
 
 
 def _split(line: str, prefixes: set[str], lengths: list[int]) -> tuple[str | None, str]:
-    """The prefix of a line, `None` if it has none of them, and the rest of it."""
+    """Returns the prefix of a line, `None` if it has none of these, and the rest of the line."""
     for length in lengths:
         if len(line) >= length - 1 and (key := _timeless(line[:length].ljust(length))) in prefixes:
             return key, line[length:]
@@ -49,7 +53,7 @@ def _split(line: str, prefixes: set[str], lengths: list[int]) -> tuple[str | Non
 
 
 def _sorted(run: Iterator[tuple[str | None, str]]) -> Iterator[str]:
-    """The lines of a run, those with the same prefix behind each other."""
+    """Returns the lines of a run, grouped by prefix."""
     by_prefix: dict[str | None, list[str]] = {}
     for prefix, text in run:
         by_prefix.setdefault(prefix, []).append(text)

@@ -1,6 +1,6 @@
-"""What a single line of a log says: it names an exception, quotes the system, or is the library's own.
+"""Finds the failure in a single log line: an exception's name, a quoted system error, or the library's own log line.
 
-Rule: a line of source, which a traceback quotes, says nothing.
+Rule: a line of source code, as a traceback quotes it, is ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from anthropic_otel.cli.why.printed import Printed
 OWN: Final = re.compile(
     r"(?:^|[\s\"'])([\w.]+) attempt \d+(?: of \d+)? failed after [\d.]+ s: (\w+)(?: \(([^()]*)\))?(, not retried)?"
 )
-"""The library's own log line, as `_otel.logs` writes it."""
+"""Matches the library's own log line, as `_otel.logs` writes it."""
 _NAMED: Final = re.compile(
     r"\b((?:(?:anthropic|litellm|httpx2?|httpcore2?|aiohttp|ssl|socket|botocore|requests|urllib3)\.(?:\w{1,64}\.){0,6})"
     r"[A-Z]\w*|API(?:Connection|Timeout|Status)Error|RateLimitError|OverloadedError|InternalServerError"
@@ -32,19 +32,19 @@ _UNQUALIFIED: Final = re.compile(
 _SENTENCES: Final = re.compile(r"(?<![\w.])(Connection error\.|Request timed out(?:\.| or interrupted\.))")
 _QUOTED: Final = re.compile(r"(\[(?:Errno|WinError) -?\d+\] [^\n\"]*|\[SSL: \w+\][^\n\"]*|Event loop is closed)")
 _SOURCE: Final = re.compile(r"^[\s\d|❱>]{0,40}(?:raise|except) [\w.( ]")
-"""A line of source, as a traceback quotes it: it names an exception that may never have been raised."""
+"""Matches a line of source code that names an exception, which may never have been raised."""
 _NEXT_PAIR: Final = re.compile(r"[\"'],? +[\w.]{1,64}=")
-"""The end of a value in logfmt, and the name of the next one."""
+"""Matches the end of a value in logfmt and the name of the next one."""
 WORDS: Final = (
     *("Error", "Timeout", "anthropic.", "litellm.", "httpx", "httpcore", "aiohttp.", "ssl.", "socket.", "botocore."),
     *("requests.", "urllib3.", " attempt ", "error.", "Request timed out", NO_KEY, LONG_REQUEST),
     *("[Errno ", "[WinError ", "[SSL: ", "Event loop is closed"),
 )
-"""One of these is in every line that says something."""
+"""Texts of which every line has one that `of_line` finds a failure in."""
 
 
 def of_line(line: str) -> Iterator[Failure]:
-    """What a line of a log says, outside of any traceback: nothing, or one failure."""
+    """Yields the failure that a log line outside of any traceback names; nothing if it names none."""
     if _SOURCE.match(line):
         return
     own = OWN.search(line)
@@ -69,7 +69,10 @@ def of_line(line: str) -> Iterator[Failure]:
 
 
 def _of_own(found: re.Match[str]) -> Failure:
-    """By the API's own code where it has a page, else by the word that was logged."""
+    """Returns the failure of the library's own log line.
+
+    Its word is the API's error code if that has a page, else the error type.
+    """
     beside = [word.strip() for word in (found[3] or "").split(",")]
     word = next((each for each in reversed(beside) if each in pages() and not each.startswith("phase")), found[2])
     if found[2] in pages() and not found[2].isdigit():
@@ -92,7 +95,10 @@ def _of_name(found: re.Match[str]) -> Printed:
 
 
 def _of_quoted(line: str, above: Failure | None = None) -> Failure | None:
-    """An error of the system or of TLS that a line quotes without the class, below what the line names, if it does."""
+    """Returns the failure of a system or TLS error that a line quotes without its class, or `None`.
+
+    `above` is the failure of the exception that the line names, if any.
+    """
     found = _QUOTED.search(line)
     if found is None:
         return None
@@ -105,7 +111,7 @@ def _of_quoted(line: str, above: Failure | None = None) -> Failure | None:
 
 
 def _of_status(line: str) -> Failure | None:
-    """The text of a status error without its class."""
+    """Returns the failure of a line that has the text of a status error without its class, or `None`."""
     word = told(line) if "Error code: " in line else None
     return Failure(f"Error code{in_brief(line)}", "", pages()[word].word) if word is not None else None
 

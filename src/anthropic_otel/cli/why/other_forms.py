@@ -1,7 +1,6 @@
-"""Tracebacks in another form than Python's: in the boxes that rich draws, and in structlog's records.
+"""Converts tracebacks that rich draws in boxes, or that structlog has in records, to the form that Python prints.
 
-Rule: what comes out is what Python would have printed. Both forms name a class without its module, so that the classes
-of the SDK and of the HTTP libraries get theirs back.
+Rule: both forms name a class without its module, so classes of the SDK and of HTTP libraries get theirs back.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _HTTP: Final = re.compile(r"(?:Connect|Read|Write|RemoteProtocol|LocalProtocol|P
 
 
 def as_python_prints(lines: list[str]) -> list[str]:
-    """The lines, of which rich's boxes have become tracebacks as Python prints them."""
+    """Returns the lines with rich's boxes replaced by tracebacks as Python prints them."""
     if not any(_BOXED in line and _TOP.match(line) for line in lines):
         return lines
     return list(_unboxed(lines))
@@ -51,16 +50,17 @@ def _unboxed(lines: list[str]) -> Iterator[str]:
 
 
 def _qualified(name: str) -> str:
-    """The class with a module of its library's name, where its own name tells which."""
+    """Returns the class with the module of its library, if the name is one of a known library."""
     if _SDK.fullmatch(name):
         return f"anthropic.{name}"
     return f"httpx.{name}" if _HTTP.fullmatch(name) else name
 
 
 def of_structlog(value: list[Any]) -> str | None:
-    """The traceback in a record of structlog's `dict_tracebacks`, the outermost exception first; `None` if it is none.
+    """Returns the traceback in a list of structlog's `dict_tracebacks`, as Python prints it, or `None` if it is none.
 
-    Each member has `exc_type`, `exc_value`, `frames` and, of a cause, `is_cause`.
+    The outermost exception is the first of the list. Each member has `exc_type`, `exc_value`, `frames` and, for a
+    cause, `is_cause`.
     """
     if not value or not all(isinstance(each, dict) and "exc_type" in each and "exc_value" in each for each in value):
         return None

@@ -1,7 +1,7 @@
-"""The pages: one for each word of the telemetry, by file name and by the further words that a page is for.
+"""Finds the pages that explain the words of the telemetry, by file name and by the further words of a page.
 
-Rule: a page is Markdown that reads well as it stands: a title, what the word means, and sections with fixed headings.
-A first line `<!-- words: … -->` names further words. The tests hold that every word of the schema has one page.
+Rule: a page is Markdown that is readable as source: a title, what the word means, and sections with fixed headings. A
+first line `<!-- words: … -->` lists further words. The tests check that every word of the schema has one page.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _HEADING: Final = re.compile(r"^## (.+)\n", re.MULTILINE)
 _STATUS: Final = re.compile(r"[3-5]\d\d")
 
 LIKELY, CHECK, FIX = "Likely", "Check", "Fix"
-"""The headings of the sections that a digest of a page is made of."""
+"""The headings of the sections that the digest of a page shows."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page: its word, every word that leads to it, and its Markdown without the line that lists them."""
+    """A page: its word, all words that lead to it, and its Markdown without the line that lists them."""
 
     word: str
     words: tuple[str, ...]
@@ -46,7 +46,7 @@ class Page:
         return re.split(r"(?<=[.?!]) ", paragraph, maxsplit=1)[0]
 
     def section(self, heading: str) -> str:
-        """What stands under that heading, empty if there is none."""
+        """Returns the text of the section with that heading, empty if there is none."""
         parts = _HEADING.split(self.text)
         return dict(zip(parts[1::2], parts[2::2], strict=True)).get(heading, "").strip()
 
@@ -58,7 +58,7 @@ class Page:
 
 @functools.cache
 def pages() -> dict[str, Page]:
-    """Every page by each of its words."""
+    """Returns every page, by each of its words."""
     return {word: page for page in _read() for word in page.words}
 
 
@@ -76,7 +76,11 @@ def _page(path: Path) -> Page:
 
 
 def find(word: str) -> Page | None:
-    """The page of a word, of an exception's name, of a system error's name, of any HTTP status, or of an alert."""
+    """Returns the page of a word, or `None`.
+
+    A word may be one of a page in any case, an exception or system error, an HTTP status, an attribute, a metric, or an
+    alert.
+    """
     name = word.strip().strip("`'\".,:;()")
     known = pages()
     by_lower = {each.lower(): page for each, page in known.items()}
@@ -96,7 +100,7 @@ def _of_status(name: str) -> Page | None:
 
 
 def _of_errno(name: str) -> Page | None:
-    """By the rules that classify a real error with that number while connecting."""
+    """Returns the page of a system error, by the cause that a connect failing with it has."""
     import socket
 
     number = getattr(errno, name.upper(), None)
@@ -110,7 +114,10 @@ def _of_errno(name: str) -> Page | None:
 
 
 def _of_schema(name: str) -> Page | None:
-    """What the schema says of an attribute or of a metric, the latter also by its name in Prometheus."""
+    """Returns a page with the schema's description of an attribute or a metric, or `None`.
+
+    Its own name and its name in Prometheus are accepted.
+    """
     for each in ATTRIBUTES:
         if name in (each.name, each.name.replace(".", "_")):
             text = f"# {each.name}\n\n{each.description}\n\n- On: {each.on}\n- When: {each.when}\n- Type: {each.type}\n"
@@ -125,13 +132,13 @@ def _of_schema(name: str) -> Page | None:
 
 
 def _runbook(name: str) -> Page | None:
-    """The runbook of an alert, which comes with the pages."""
+    """Returns the runbook of an alert as a page."""
     path = {each.stem: each for each in files.source(_RUNBOOKS).glob("Anthropic*.md")}.get(name)
     return Page(name, (name,), path.read_text(encoding="utf-8")) if path is not None else None
 
 
 def nearest(word: str) -> list[str]:
-    """At most five words that look like it or have it in them, the nearest first."""
+    """Returns at most five words with pages that are similar to `word` or contain it, the nearest first."""
     known = sorted(pages())
     wanted = word.lower()
     by_lower = {each.lower(): each for each in known}

@@ -1,6 +1,7 @@
-"""Reads tracebacks as Python prints them: which exceptions, in which order, raised where.
+"""Parses tracebacks as Python prints them: the exceptions, their order, and where they were raised.
 
-Rule: as in `_core.cause_chain`, only a direct cause is a cause. What was raised "during handling" is another chain.
+Rule: as in `_core.cause_chain`, only a direct cause is a cause. An exception raised "during handling" of another begins
+a new chain.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """An exception as it was printed: its qualified class, the first line of its message, and where it was raised."""
+    """An exception as it was printed: its qualified class, the first line of its message, and the frames above it."""
 
     type: str
     message: str
@@ -42,18 +43,18 @@ class Printed:
 
     @property
     def is_group(self) -> bool:
-        """Whether it is an exception group. What is in it is printed below it, each with a traceback of its own."""
+        """Whether it is an exception group. Its members are printed below it, each with its own traceback."""
         return self.name in ("ExceptionGroup", "BaseExceptionGroup")
 
     @property
     def root(self) -> str:
-        """The package that defines the class, `builtins` for those that are printed without one."""
+        """The package that defines the class; `builtins` for a class that is printed without a module."""
         return self.type.partition(".")[0] if "." in self.type else "builtins"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A chain, outermost first, and the lines of the text that it takes, from `begin` up to before `end`."""
+    """A chain of exceptions, outermost first, and its lines in the text: from `begin` up to, without, `end`."""
 
     chain: tuple[Printed, ...]
     begin: int
@@ -61,7 +62,7 @@ class Block:
 
 
 def blocks(lines: list[str]) -> Iterator[Block]:
-    """Every chain of exceptions that was printed with a traceback, in its order."""
+    """Yields every chain of exceptions that was printed with a traceback, in the order of the text."""
     chain: list[Printed] = []
     begin = end = behind = 0
     linked = False
@@ -89,7 +90,10 @@ def blocks(lines: list[str]) -> Iterator[Block]:
 
 
 def _one(lines: list[str], header: int) -> tuple[Printed | None, int]:
-    """The exception of the traceback whose header is at that line, and the line behind it."""
+    """Returns the exception of the traceback whose header is at that line, and the index of the line after it.
+
+    The exception is `None` if the traceback is cut or malformed.
+    """
     before = lines[header].partition("Traceback")[0]
     indent = len(before) if not before.strip() else 0
     frames: list[Frame] = []

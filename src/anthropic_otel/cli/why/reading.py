@@ -1,6 +1,6 @@
 """Finds every failure in a text: tracebacks, lines that name an exception, and the library's own log lines.
 
-Rule: what is said of a failure is what was printed, and it is counted once.
+Rule: only what was printed is said about a failure, and each failure is counted once.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from anthropic_otel.cli.why.printed import Printed, blocks
 from anthropic_otel.cli.why.search import with_any
 
 MOST: Final = 8 * 1024 * 1024
-"""The bytes that are read of a text."""
+"""The most bytes that are read of a text."""
 _HEADLINES: Final = 2
-"""The lines above a traceback that may be a logger's message on the same failure."""
+"""How many lines above a traceback may be a logger's message about the same failure."""
 
 
 def failures(text: str) -> Counter[Failure]:
-    """Every failure in a redacted text, counted."""
+    """Returns every failure in a redacted text, with how often it occurs."""
     lines = clean.lines(text)
     found: Counter[Failure] = Counter()
     taken: set[int] = set()
@@ -33,7 +33,7 @@ def failures(text: str) -> Counter[Failure]:
             found[failure] += 1
         taken.update(range(block.begin, block.end))
         if failure is not None:
-            # A message that a logger has put above the traceback speaks of the same failure.
+            # A logger's message above the traceback is about the same failure.
             taken.update(
                 at for at in range(max(0, block.begin - _HEADLINES), block.begin) if not log_lines.OWN.search(lines[at])
             )

@@ -1,7 +1,7 @@
-"""Makes exceptions of what was printed, so that `_core.cause.classify` decides as it does for the real ones.
+"""Constructs exceptions from printed ones, so that `_core.cause.classify` decides as it does for real ones.
 
-Rule: no rule about causes is here. This module knows what a printed exception was made of: its class and the classes
-above it, the error of the system that its message quotes, and the phase that its frames tell.
+Rule: no rule about causes is here. This module only knows a printed exception's class and base classes, the system
+error that its message quotes, and the phase that its frames show.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _PARENTS: Final = {
     "idna": (("", "IDNAError"),),
     "socksio": (("", "SOCKSError"),),
 }
-"""By library, and by how a class's name begins: the class above it by which the rules know it."""
+"""The base class that the rules look for, by library and by the beginning of a class's name."""
 
 _SYSTEM_ERRORS: Final = frozenset({"ClientOSError", "ClientConnectorError", "ClientConnectionResetError"})
-"""aiohttp's classes, and those below them, that are an `OSError`."""
+"""aiohttp's classes that are subclasses of `OSError`."""
 
 
 def cause(chain: Sequence[Printed]) -> Cause:
-    """The cause of a printed chain, outermost first."""
+    """Returns the cause of a printed chain, outermost exception first. The chain must not be empty."""
     error: BaseException | None = None
     for each in reversed(chain):
         made = _made(each)
@@ -58,17 +58,17 @@ _PHASES: Final = {
     "_receive_response": Phase.WAIT,
     "_receive_response_body": Phase.RECEIVE,
 }
-"""By functions of httpcore and httpcore2."""
+"""The phases, by functions of httpcore and httpcore2."""
 
 
 def phase(chain: Sequence[Printed]) -> Phase | None:
-    """The phase that the frames of httpcore tell, `None` where there are none."""
+    """Returns the phase that httpcore's frames in the chain show, or `None` without such frames."""
     functions = (frame.function for each in chain for frame in each.frames if "httpcore" in frame.file)
     return next((_PHASES[name.rpartition(".")[2]] for name in functions if name.rpartition(".")[2] in _PHASES), None)
 
 
 def through_proxy(chain: Sequence[Printed]) -> bool:
-    """Whether httpcore was in one of its proxy modules."""
+    """Returns whether a frame of the chain is in one of httpcore's proxy modules."""
     return any(frame.file.endswith(("http_proxy.py", "socks_proxy.py")) for each in chain for frame in each.frames)
 
 
@@ -83,7 +83,7 @@ def _made(printed: Printed) -> BaseException:
     if printed.root in ("ssl", "socket"):
         known = getattr({"ssl": ssl, "socket": socket}[printed.root], printed.name, None)
     if isinstance(known, type) and issubclass(known, BaseException) and not printed.is_group:
-        # Not by its `__init__`, which may want more than a message.
+        # Without `__init__`, which may require more than a message.
         error = known.__new__(known, printed.message)
         assert isinstance(error, BaseException)
         return error
@@ -96,7 +96,7 @@ def _is_system_error(printed: Printed) -> bool:
 
 
 def _imitation(printed: Printed) -> BaseException:
-    """An exception of a class with that name, of a module with that name, below the class that the rules know."""
+    """Returns an exception of a new class with that module and name, below the class that the rules look for."""
     parents = _PARENTS.get(printed.root, ())
     parent = next((above for begin, above in parents if printed.name.startswith(begin)), None)
     base: type[BaseException] = OSError if {printed.name, parent} & _SYSTEM_ERRORS else Exception
@@ -122,12 +122,12 @@ _RESOLVER: Final = {
     "Non-recoverable failure in name resolution": "EAI_FAIL",
     "Domain name not found": "EAI_NONAME",
 }
-"""What the resolvers of Linux (glibc, musl), macOS and Windows and that of aiodns say."""
+"""The resolver's errors, by the messages of Linux (glibc, musl), macOS, Windows and aiodns."""
 _ELSEWHERE: Final = {
     51: "ENETUNREACH", 54: "ECONNRESET", 57: "ENOTCONN", 60: "ETIMEDOUT", 61: "ECONNREFUSED", 64: "EHOSTDOWN",
     65: "EHOSTUNREACH",
 }  # fmt: skip
-"""macOS's numbers, which say nothing of a network on Linux."""
+"""The names of macOS's error numbers, which on Linux stand for errors that are not of a network."""
 _NUMBER: Final = re.compile(r"\[(Errno|WinError) (-?\d{1,6})\] ?([^\[\]()'\"]*)|\berrno=(\d{1,6})()")
 _TEXTS: Final = {
     text: name
@@ -150,17 +150,20 @@ _TEXTS: Final = {
         ("ENOENT", "No such file or directory"),
     )
 }
-"""By what the systems say: their numbers differ."""
+"""The names of system errors, by the systems' messages, because their numbers differ."""
 
 
 def _quoted(printed: Printed) -> BaseException | None:
-    """The error of TLS, of the resolver or of the system that a message quotes, `None` if there is none."""
+    """Returns the TLS, resolver or system error that a message quotes, or `None`."""
     text = printed.message
     return _of_ssl(text) or _of_resolver(text) or _of_system(text) or _of_anyio(printed)
 
 
 def _of_anyio(printed: Printed) -> BaseException | None:
-    """What httpcore leaves no trace of: anyio's own exceptions have no message, and are not printed."""
+    """Returns an anyio exception for an httpcore exception without a message, else `None`.
+
+    anyio's exceptions have no message, so httpcore's over them have none either.
+    """
     silent = printed.root in HTTPCORE and not printed.message
     if silent and printed.name in ("ConnectError", "ReadError", "WriteError"):
         return _imitation(Printed("anyio.BrokenResourceError", ""))

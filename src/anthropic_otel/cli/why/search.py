@@ -1,6 +1,6 @@
-"""Which lines of a long text have one of some words in them.
+"""Finds the lines of a long text that contain one of some words.
 
-Rule: no line is looked at by itself. A log has millions of them, and few that say something.
+Rule: lines are not examined one by one, because a log has millions of them and few that matter.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 
 def with_any(lines: Sequence[str], words: Iterable[str]) -> list[int]:
-    """The indexes of the lines that have one of `words` in them, in their order."""
+    """Returns the indexes of the lines that contain one of the words, ascending. The words must not be empty."""
     text = "\n".join(lines)
     found: set[int] = set()
     for word in words:

@@ -1,6 +1,6 @@
-"""Prints a page, and what lay beneath a text.
+"""Prints a page, and the failures that were found in a text.
 
-Rule: a person at a terminal gets the page laid out; a pipe gets its Markdown, which reads well as it stands.
+Rule: a terminal gets the page laid out; a pipe gets its Markdown, which is readable as source.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _NOTHING: Final = (
 )
 _MOST: Final = 100
 _LONGEST: Final = 60
-"""The characters of an unknown word that are said."""
+"""The most characters of an unknown word that are repeated in the message."""
 
 
 def show_page(terminal: Terminal, page: Page) -> None:
-    """Prints the page, with links that lead somewhere here."""
+    """Prints the page, with its links rewritten for an installed package."""
     folder = RUNBOOKS if f"{RUNBOOKS}/{page.word}.md" in documents() else WHY
     terminal.markdown(resolved(page.text, f"{folder}/{page.word}.md"))
 
 
 def show_words(terminal: Terminal, pages: Iterable[Page]) -> None:
-    """Prints the words of each page: on one line for a program, within the screen for a person."""
+    """Prints the words of each page: on one line in a pipe, wrapped to the screen on a terminal."""
     for page in pages:
         words = " ".join(page.words)
         lines = _wrapped(words, terminal.width, "", "    ") if terminal.is_screen else [words]
@@ -46,7 +46,10 @@ def show_words(terminal: Terminal, pages: Iterable[Page]) -> None:
 
 
 def show_failures(terminal: Terminal, found: Counter[Failure], cut: bool) -> None:
-    """Prints what lay beneath, the most frequent first, each with the digest of its page."""
+    """Prints the failures, grouped by word and the most frequent first, each group with the digest of its page.
+
+    `cut` is whether the text was longer than what was read, which is then said.
+    """
     width = min(terminal.width, _MOST)
     if not found:
         terminal.lines([(Piece(line),) for text in _NOTHING for line in _wrapped(text, width, "", "")])
@@ -81,7 +84,7 @@ def _headline(failure: Failure, count: int, width: int) -> list[Line]:
 
 
 def _digest(word: str | None, width: int) -> list[Line]:
-    """The word, what it means, and the shortest form of what to do."""
+    """Returns the lines with the word, its meaning, and the shortest form of what to do."""
     page = pages().get(word) if word is not None else None
     if page is None:
         return [(Piece(each),) for each in _wrapped(_BARE, width, "", "")]
@@ -102,7 +105,10 @@ def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
 
 
 def _in_short(label: str, section: str, width: int) -> Iterator[Line]:
-    """The first sentences of a section, and the command that they lead to, whole, so that it can be copied."""
+    """Yields the first two sentences of a section, or one and the command that it leads to.
+
+    The command is not wrapped, so that it can be copied.
+    """
     paragraph, _, _ = section.partition("\n\n")
     command = re.search(r"^```sh\n(.*)$", section, re.MULTILINE)
     sentences = [] if paragraph.startswith("```") else _sentences(_plain(paragraph.replace("\n", " ")))
@@ -120,7 +126,7 @@ def _sentences(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Markdown as plain text."""
+    """Returns Markdown as plain text, without emphasis, code marks and link targets."""
     return re.sub(r"\*\*|`", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text))
 
 
@@ -131,7 +137,7 @@ def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
 
 
 def unknown(word: str, nearest: Iterable[str]) -> str:
-    """What is said of a word that has no page."""
+    """Returns the error message for a word that has no page."""
     close = ", ".join(nearest)
     return f"no page for {_cut(word)!r}" + (f". Did you mean: {close}" if close else "; --list has every word")
 
