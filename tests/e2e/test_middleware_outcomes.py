@@ -46,7 +46,7 @@ def client_with(sim: Simulator, recorded: Telemetry) -> Iterator[Callable[..., a
 
     def make(middleware: Any, **options: Any) -> anthropic.Anthropic:
         if TRACES_ITSELF:
-            options["open_telemetry"] = {"tracer_provider": recorded.tracer_provider}
+            options.setdefault("open_telemetry", {"tracer_provider": recorded.tracer_provider})
         recorded.instrument()
         options = {"max_retries": 0, **options}
         client = anthropic.Anthropic(base_url=sim.base_url, api_key=API_KEY, middleware=[middleware], **options)
@@ -145,6 +145,31 @@ def test_each_attempt_of_a_fallback_has_its_own_model(
     assert [json.loads(request.body)["model"] for request in sim.requests] == [MODEL, OTHER_MODEL]
     assert models(recorded, s.CALL_DURATION) == {MODEL: 1}
     assert models(recorded, s.ATTEMPT_DURATION) == {MODEL: 1, OTHER_MODEL: 1}
+
+
+@pytest.mark.parametrize("traced", ["by_us", "by_the_sdk_around", "by_the_sdk_within"])
+def test_a_call_within_a_call_has_a_span_of_its_own(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], traced: str
+) -> None:
+    """A middleware asks another client: each call has one span with its own attempts, whoever makes the spans."""
+    off: dict[str, Any] = {"traces": {"enabled": False}}
+    on: dict[str, Any] = {"tracer_provider": recorded.tracer_provider}
+    around, within = {"by_us": (off, off), "by_the_sdk_around": (on, off), "by_the_sdk_within": (off, on)}[traced]
+    if not TRACES_ITSELF and traced != "by_us":
+        pytest.skip("this SDK makes no spans")
+    options: list[dict[str, Any]] = [{"open_telemetry": one} if TRACES_ITSELF else {} for one in (around, within)]
+    with anthropic.Anthropic(base_url=sim.base_url, api_key=API_KEY, **options[1]) as other:
+
+        def ask(request: Any, call_next: Next) -> Any:
+            call_next(request)
+            return other.messages.create(**request_of(), extra_body={"model": OTHER_MODEL})
+
+        sim.play("http_529", "ok")
+        client_with(ask, **options[0]).messages.create(**request_of())
+    first, second = recorded.calls
+    assert [span.parent for span in recorded.attempts] == [first.context, second.context]
+    assert second.parent == first.context
+    assert outcomes(recorded) == [("succeeded", None), ("recovered", None)]
 
 
 def test_a_stale_answer_is_a_call_that_succeeded(

@@ -57,7 +57,7 @@ class OtelAttemptRecorder(InTrace):
         else:
             self.parent = outer = otel_context.get_current()
             makes_spans, tracer = self._recorder.makes_spans(outer), self._recorder.tracer
-            self._counts_tokens = self._counts_tokens and not spans.counts_tokens(trace.get_current_span(outer))
+            self._counts_tokens = self._counts_tokens and not spans.foreign_call_span(trace.get_current_span(outer))
         if not makes_spans:
             return
         span = call.dropped_span if call is not None else None

@@ -72,8 +72,9 @@ class OtelCallRecorder(InTrace):
         self.parent = parent = otel_context.get_current()
         self.makes_spans = self._recorder.makes_spans(parent)
         around = trace.get_current_span(parent)
-        self.counts_tokens = self.counts_tokens and not spans.counts_tokens(around)
-        if self.makes_spans and not (self.invocation.sdk_makes_span or spans.foreign_call_span(around)):
+        foreign = spans.foreign_call_span(around)
+        self.counts_tokens = self.counts_tokens and not foreign
+        if self.makes_spans and not (self.invocation.sdk_makes_span or foreign):
             self._start_span(parent)
         # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
         # A new object, so that it can be recognized by identity. All threads share the empty context.
@@ -135,7 +136,7 @@ class OtelCallRecorder(InTrace):
         around = trace.get_current_span(self.parent).get_span_context()
         if not invocation.sdk_makes_span or span_context != around:
             self.span, self.span_context = found, span_context
-            self.counts_tokens = self.counts_tokens and not spans.counts_tokens(found)
+            self.counts_tokens = self.counts_tokens and not spans.foreign_call_span(found)
             if invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
                 self._recorder.warn_of_two_providers(invocation.sdk_tracer_provider or trace.get_tracer_provider())
         elif providers.is_noop_tracer_provider(invocation.sdk_tracer_provider):

@@ -215,23 +215,18 @@ def _failure_of(call: Call, error_type: str) -> dict[str, AttributeValue]:
 
 
 def foreign_call_span(span: Span) -> bool:
-    """Returns whether `span` records and is marked as that of one model call, so that we must not make another.
+    """Returns whether another GenAI instrumentation has made `span` for one model call, and may count its tokens.
 
-    The marks are attributes of the GenAI conventions, of OpenInference and of OpenLLMetry.
+    Then we must not make another for it. The marks are attributes of the GenAI conventions, of OpenInference and of
+    OpenLLMetry. `False` for a span of the SDK or of this library: it is that of another call, in which this one runs.
     """
     attributes = getattr(span, "attributes", None)
     if not attributes or not span.is_recording():
         return False
-    return any(attributes.get(name) in values for name, values in _CALL_MARKS)
-
-
-def counts_tokens(span: Span) -> bool:
-    """Returns whether `span` is a call span of an instrumentation that may count the call's tokens.
-
-    `False` for spans of the SDK, which counts none, and of this library.
-    """
     scope = getattr(getattr(span, "instrumentation_scope", None), "name", "")
-    return not scope.startswith((_SDK_SCOPE, semconv.SCOPE)) and foreign_call_span(span)
+    if scope.startswith((_SDK_SCOPE, semconv.SCOPE)):
+        return False
+    return any(attributes.get(name) in values for name, values in _CALL_MARKS)
 
 
 _SDK_SCOPE: Final = "com.anthropic."
