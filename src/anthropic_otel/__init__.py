@@ -28,7 +28,7 @@ from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel._version import __version__
 
 if TYPE_CHECKING:
-    # At run time once something is instrumented: OpenTelemetry reads some of its variables when it is imported.
+    # Imported at run time only once something is instrumented: OpenTelemetry reads variables when it is imported.
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
@@ -182,7 +182,7 @@ def _runtime(*settings: Any, phases: bool, sdk_only: bool = False) -> Runtime:
 def _export(export: str) -> None:
     from anthropic_otel._otel import providers
 
-    # Another thread that is at it does the same.
+    # Another thread is doing the same.
     if not _exporting.acquire(blocking=False):
         return
     try:

@@ -264,11 +264,11 @@ class Instrumentation:
     def _patch_sdk(self) -> None:
         anthropic = imported("anthropic")
         if anthropic is None:
-            # Apps reach the Messages API without the SDK too.
+            # The app may use the Messages API without the SDK.
             return
         if self._calls and self._sdk is anthropic:
             return
-        # Another one after a reloader has imported it anew: clients of both may be in use.
+        # A reloader may have imported the SDK anew. Clients of both copies may be in use.
         self._sdk = anthropic
         found = sdk.patch(anthropic, self)
         self._calls += found

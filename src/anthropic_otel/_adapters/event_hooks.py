@@ -103,7 +103,7 @@ class Hooks:
     def _begin(self, request: Any) -> Callable[[], None] | None:
         hooked = request.extensions.get(HOOKED)
         if isinstance(hooked, HookedAttempt) and hooked.redirected_at is not None:
-            # The next hop. It has brought along the attempt and its trace function.
+            # The next hop has the extensions of the one before: the attempt and its trace function.
             hooked.redirected_at = None
             hooked.send.attempt.begin_hop()
             return None
@@ -119,7 +119,7 @@ class Hooks:
         )
         send = Send(source, facts)
         sending.propagate(request, send.attempt.recorder.headers)
-        # A hook is left before the send: nothing may stay current.
+        # The hook returns before the send, so the attempt's context must not stay attached.
         send.attempt.recorder.send_finished(None)
         hooked = HookedAttempt(send, app_trace)
         request.extensions = {**request.extensions, HOOKED: hooked}

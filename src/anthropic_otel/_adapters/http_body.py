@@ -67,7 +67,7 @@ def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
     body = wrapper_class(stream_class, _SyncBody, _AsyncBody, _BothBody)(response.stream, attempt, reading, encoded)
     response.stream = body
     if encoded:
-        # Private, but not pickled and not seen by others, as methods of ours on the response would be.
+        # A private attribute. But unlike methods put on the response, it is neither pickled nor seen by others.
         response._decoder = _ObservedDecoder(response._get_content_decoder(), attempt, reading)
     return True
 
@@ -87,9 +87,9 @@ class _Observed:
         self._body = body
         self._reading: Final = reading
         self._encoded: Final = encoded
-        # The SDK asks for it at every event, and mostly there is none: by `__getattr__` a tenth of its time per event.
+        # The SDK reads it at every event, and mostly there is none. `__getattr__` would take a tenth of its time.
         self.stream_observer = getattr(body, "stream_observer", None)
-        # Last, as an interrupted `__init__` is finalized too.
+        # Set last: `__del__` also runs after an interrupted `__init__`.
         self._attempt: Final = attempt
 
     def __getattr__(self, name: str) -> Any:
@@ -177,7 +177,7 @@ class _AsyncBody(_Observed):
                     yield chunk
                     reading.asked_at = now()
             finally:
-                # In the task that read it; otherwise the event loop closes it later, in a task of its own.
+                # Closes the generator in the task that read it. Else the event loop closes it later, in another task.
                 if isinstance(chunks, AsyncGenerator):
                     await chunks.aclose()
 

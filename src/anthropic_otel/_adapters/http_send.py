@@ -71,7 +71,7 @@ class SendPatches:
                 report("patch_libraries", error)
                 continue
             for cls in classes:
-                # Not a mock, which a test has put there for a while.
+                # Not a mock, which a test has put there temporarily.
                 if isinstance(cls, type):
                     self.meet(cls)
 
@@ -151,7 +151,7 @@ def begin(
 
     `options` are the keyword arguments of `send`. Raises only what interrupts it; the attempt has ended then.
     """
-    # Guarded in place: every request of an instrumented process comes by.
+    # Guarded in place: it runs at every request of an instrumented process.
     try:
         origin = _origin_of(named, http_client, request)
         if origin is not None:
@@ -212,7 +212,7 @@ def _begin(
         invocation.stream if invocation is not None else models.stream_of(request),
         proxy,
         messages.size_of(request),
-        # An auth flow of the SDK's, which fetches a token within the send. Others have their credentials at hand.
+        # Only the auth flow of the SDK fetches credentials within the send.
         type(auth).__module__.partition(".")[0] == "anthropic",
         emits_events and origin.phases,
         invocation is not None and invocation.by_names,
@@ -221,6 +221,6 @@ def _begin(
     try:
         return Sending(send, request, origin, http_client, asynchronous=asynchronous)
     except BaseException as error:
-        # Of ours nothing raises but an interrupt, which ends the attempt too.
+        # Only an interrupt gets here. It ends the attempt too.
         send.failed(error)
         raise

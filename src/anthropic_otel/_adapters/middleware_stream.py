@@ -43,7 +43,7 @@ class _Stream:
         self._held: Final = held
 
     def __getattr__(self, name: str) -> Any:
-        # What the SDK's own tracing has put on the body below. Never for a name of this class.
+        # For attributes that the SDK's own tracing has put on the body. Never for a name of this class.
         if name.startswith("__") or name in ("_body", "_running", "_held", "_created_in"):
             raise AttributeError(name)
         return getattr(self._body, name)

@@ -52,7 +52,7 @@ def model_in(body: object) -> str | None:
 
     `None` if `body` is no mapping, or its model is no string.
     """
-    # Most often nothing or a dictionary, of which `isinstance` would take longer to find out.
+    # It is mostly `None` or a dictionary, for which `isinstance` would take longer.
     if body is None or not (type(body) is dict or isinstance(body, Mapping)):
         return None
     return bounded(body.get("model"))
@@ -68,7 +68,7 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
         request = original(self, options, *args, **kwargs)
         if model is not None:
             running = current_call.get()
-            # Usually it is the call's model, which needs no note. A note costs 12 calls of functions.
+            # Usually it is the call's model, which needs no note. A note costs 12 function calls.
             if running is None or running.call.invocation.model != model or _built:
                 _note(request, model)
         return request

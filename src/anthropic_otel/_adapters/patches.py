@@ -59,7 +59,7 @@ def _function_of(original: Any) -> Function:
     Another library may have put another descriptor in its place, as wrapt does for ddtrace. Called without being bound,
     that takes the instance for the first argument.
     """
-    # A proxy of wrapt's says that its class is that of what it wraps.
+    # Not `isinstance`: a proxy of wrapt has the class of the wrapped function as its `__class__`.
     if type(original) is FunctionType:
         return original
 
@@ -105,7 +105,7 @@ def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
     """
     function: Any = cls.__dict__.get(name)
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
-    # By its type: an asynchronous mock has a mock for its code, which says that it is one.
+    # Not `isinstance`: the `__code__` of an asynchronous mock is a mock that claims to be code.
     variables = dict(zip(code.co_freevars, cells, strict=True)) if type(code) is CodeType else {}
     patch = variables["patch"].cell_contents if "patch" in variables else None
     kind = type(patch)

@@ -98,6 +98,6 @@ def _parsed(response: Any, reply: Any) -> None:
     if source is None:
         return
     tokens = usage.of_reply(reply)
-    # Two threads may parse at once: the one that removes the entry tells the usage.
+    # Two threads may parse at once: the one that removes the entry counts the usage.
     if tokens and _expected.pop(response, None) is not None:
         source.tell(tokens)

@@ -131,7 +131,7 @@ class Sending:
             response = messages.response_of_failed_read(error)
             if response is not None:
                 self.send.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
-        # The libraries note the request that failed, which may be the one after a redirect.
+        # The libraries keep the failed request on the exception. It may be the one after a redirect.
         self._ended_at(getattr(error, "_request", None))
         attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
 

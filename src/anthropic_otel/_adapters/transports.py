@@ -1,8 +1,8 @@
 """Reads the transport below an HTTP client: the proxy that it uses, and whether it reports trace events.
 
-Rule: a proxy is one because the transport uses it, and not because a host name differs. What is private in the HTTP
-libraries is read through `getattr`; where it is gone, the proxy is unknown. No code of the app's is called: a client or
-a transport of its own may take another proxy each time that it is asked.
+Rule: a proxy is recorded because the transport uses it, and never because a host name differs. What is private in the
+HTTP libraries is read through `getattr`; without it the proxy is not known. No code of the app is called: a client or
+transport of its own may choose another proxy at each call.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ UNKNOWN: Final = TransportFacts()
 def facts_of(http_client: Any, url: Any) -> TransportFacts:
     """Returns the facts of the transport by which an HTTP client sends a request to `url`. Never raises.
 
-    Without httpcore's connection pool, the transports that the client's transport wraps are searched for a proxy.
+    `UNKNOWN` if the client's class chooses transports by code of its own. If the transport has no connection pool of
+    httpcore, the transports that it wraps are searched for a proxy.
     """
     transport_for_url: Any = getattr(http_client, "_transport_for_url", None)
     if str(getattr(transport_for_url, "__module__", "")).partition(".")[0] not in _LIBRARIES:
@@ -42,7 +43,7 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
     pool = getattr(transport, "__dict__", {}).get("_pool")
     if pool is not None:
         return TransportFacts(_address(getattr(pool, "_proxy_url", None)), emits_events=True)
-    # The aiohttp transport is given a proxy of httpx. One of the app's own may wrap another, as to retry or to cache.
+    # The aiohttp transport has a `proxy` of httpx. A transport of the app may wrap another, to retry or to cache.
     proxies = {*_proxies_of(transport, _MAX_DEPTH)}
     return TransportFacts(proxies.pop() if len(proxies) == 1 else None)
 

@@ -131,7 +131,7 @@ class Attempt:
         self.duration = 0
         self._told_usage: usage.Told | None = None
         self._on_end: Callable[[Attempt], None] | None = on_end
-        # Acquired by the first end and never waited for. Without the GIL it is a claim all the same.
+        # The first end acquires it; others do not wait for it. So one end wins, also without the GIL.
         self._claim: Final = Lock()
 
     @property
@@ -360,9 +360,9 @@ class Attempt:
             return False
         if self.hides_response:
             return True
-        # What fails while a body is read does not matter: the SDK has decided by the headers.
+        # A failure while the body is read does not matter: the SDK has decided by the headers.
         status, told = self.status, self.error_headers
         if status == 401 and self.retry is None and self.request.fetches_credentials:
-            # The SDK fetches new credentials, once for each call.
+            # The SDK fetches new credentials and retries, once for each call.
             return True
         return status is not None and told is not None and headers.should_retry(status, told)

@@ -109,7 +109,7 @@ class AwsEventStreamReader:
         at, size, decided, headers = 0, len(text), None, self._headers
         while size - at >= PRELUDE and not self._broken:
             total, header_length = unpack_from("!II", text, at)
-            # The SDK raises at a wrong prelude. That of a frame which is kept is checked at the end, if it has to be.
+            # The SDK raises at a wrong prelude. That of a frame which is kept is only checked by `finish`, if needed.
             if not is_possible(total, header_length) or (total > MAX_KEPT and not begins(text[at : at + PRELUDE])):
                 self._broken = True
                 break
@@ -150,7 +150,7 @@ class AwsEventStreamReader:
                 return self._events.fail(error)
             name, data = event_of(headers, frame[payload_at:-CRC])
         except ValueError:
-            # The SDK raises for it. Nothing follows then, and `finish` finds it.
+            # The SDK raises for this frame, so that no frame follows. `finish` reports it.
             return None
         if headers.get(":event-type") == "chunk":
             self._headers = frame[PRELUDE:payload_at]
@@ -219,7 +219,7 @@ class _LongFrame:
             self._base64 = None
 
     def _check(self, part: bytes) -> None:
-        # The last four bytes are the checksum, and no part of it.
+        # The last four bytes are the checksum, and are not part of what it covers.
         part = self._checksum + part
         self._crc, self._checksum = crc32(part[:-CRC], self._crc), part[-CRC:]
 

@@ -118,7 +118,7 @@ def error_of(headers: dict[str, str]) -> ApiError | None:
     if headers.get(":message-type") not in ("error", "exception"):
         return None
     exception, code = headers.get(":exception-type"), headers.get(":error-code")
-    # botocore asks for the code of what it does not know.
+    # botocore takes the code for an exception that it does not know.
     told = (exception if exception in BEDROCK_EXCEPTIONS else code or exception) or ""
     name = told[:1].lower() + told[1:]
     # botocore raises for the exceptions of Bedrock's model and no other. It takes an error's code unchanged.
@@ -153,7 +153,7 @@ def _content_of(payload: bytes) -> dict[str, Any]:
     Raises `ValueError` where botocore raises: for invalid UTF-8, JSON that is nested too deeply or is no object.
     """
     text = payload.decode()
-    # Not at the top of the module: most streams need it never.
+    # Not at the top of the module: most streams never need it.
     import json
 
     try:
@@ -161,7 +161,7 @@ def _content_of(payload: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError:
-        # To botocore it is a message of unknown form, which has no event.
+        # botocore takes it for a message of unknown form, which has no event.
         return {}
     if not isinstance(content, dict):
         raise ValueError("no object")

@@ -146,7 +146,7 @@ class Call:
         started = self._clock.now()
         invocation = self.invocation
         self._sdk_attempts += not by_transport
-        # Of a rule of the app's own it is not known what it does with a failure.
+        # If the app decides on retries itself, it is not known how many are left.
         most = invocation.max_retries if not invocation.own_retry_rule else None
         told = (request.model or invocation.model, invocation.stream, invocation.by_names)
         if told != (request.model, request.stream, request.by_names):
@@ -180,7 +180,7 @@ class Call:
         if failed is None:
             failing = self._failing()
             if failing is None:
-                # The attempt before is under way still, or did not fail: a fallback, not a retry after a backoff.
+                # The attempt before has not ended, or did not fail: this is a fallback, not a retry after a backoff.
                 return Retry(self.attempt_count, None, FALLBACK)
             self.retries += 1
             return Retry(self.attempt_count, None, str(failing.status))
@@ -361,7 +361,7 @@ class Call:
     def _spoiled_answer(self) -> Attempt | None:
         """Returns the attempt of a parsed reply if its 2xx was no answer to the operation, else `None`."""
         answer = self._answer
-        # Not if another attempt was answered: the reply may be of that one. And not a stream, which was not returned.
+        # Not if another attempt completed, which the reply may be from. Not a stream either, as none was returned.
         spoiled = answer is not None and answer.error_type == UNEXPECTED_CONTENT and answer.reading is None
         return answer if spoiled and self._completed is None else None
 

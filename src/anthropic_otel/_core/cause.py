@@ -136,9 +136,9 @@ def _first(words: Iterator[NetworkCause | None]) -> NetworkCause | None:
 def _phase(failure: Failure, word: NetworkCause) -> Phase | None:
     """Returns the phase that the exceptions show for a failure with the cause `word`, `None` if they show none."""
     if failure.phase is Phase.AUTH:
-        # Credentials are fetched by an exchange of their own, whose phases are not those of this one.
+        # Credentials are fetched by other requests, whose phases are not the phases of this attempt.
         return Phase.AUTH
-    # What was not sent never waited for the server. A closed client says so by a plain `RuntimeError`.
+    # A request that was not sent never waited for the server. A client that was closed before raises `RuntimeError`.
     unsent = word is NetworkCause.REQUEST_NOT_SENT or (
         word is NetworkCause.CLIENT_CLOSED and type(failure.errors[0]) is RuntimeError
     )

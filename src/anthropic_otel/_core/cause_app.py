@@ -106,7 +106,7 @@ def _reads_body(caller: Frame, called: Frame) -> bool:
     """Returns whether a transport reads the next chunk of the request's body."""
     package, function = caller
     by_client = called[0] in CLIENTS
-    # What the transports call beside is their own, or makes the bytes of the protocol.
+    # Anything else that a transport calls is its own code, or makes the bytes of the protocol.
     by_httpcore = package in HTTPCORE and function == "_send_request_body" and (by_client or not _is_known(called[0]))
     return by_httpcore or (package in AIOHTTP and by_client)
 

@@ -70,7 +70,7 @@ class Failure:
     def own_phase(self) -> Phase | None:
         """The phase that the classes of `errors` show, `None` if they show none. Ignores `phase`."""
         if any(root(type(error)) in AIOHTTP for error in self.errors):
-            # Its transport raises what httpx raises for a connect also for what happens much later.
+            # The aiohttp transport raises httpx's exceptions of connecting for later failures too.
             return Phase.CONNECT if self.has(AIOHTTP, *_CONNECTING) else None
         return next(
             (phase for error in self.errors for name, phase in _PHASE_BY_TYPE if is_a(error, _TELLS_PHASE, name)), None
@@ -117,7 +117,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def _below(error: BaseException) -> Iterator[BaseException]:
     """Yields the exceptions that directly caused `error`."""
-    # Of several addresses those without a route say least: a host without IPv6 has many of them.
+    # Errors of addresses without a route come last: on a host without IPv6 there are many, and they say little.
     yield from sorted(_members(error), key=lambda member: _attribute(member, "errno") not in _NO_ROUTE)
     if error.__cause__ is not None:
         yield error.__cause__

@@ -79,10 +79,10 @@ def of_unsendable_request(error: BaseException, failure: Failure) -> NetworkCaus
     header is no longer looked for.
     """
     if is_a(error, HTTPX, "StreamConsumed", "RequestNotRead"):
-        # A body that can be read once was to be sent twice.
+        # A body that can only be read once was to be sent again.
         return NetworkCause.REQUEST_NOT_SENT
     if _is_invalid_url(error) or is_a(error, _H11, "LocalProtocolError"):
-        # After an answer it is the address of a redirect, which is the server's.
+        # After an answer it is the address of a redirect, which the server has sent.
         return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
     return NetworkCause.REQUEST_NOT_SENT if _is_invalid_header(error) and not failure.answered else None
 
@@ -112,7 +112,7 @@ _HEADER_STARTS: Final = (
     "Header name must be str or bytes",
     "Invalid Content-Length header",
     "Method cannot contain non-token characters",
-    # aiohttp's: a base URL with user information beside a key, and a body whose length is told in two ways.
+    # aiohttp's, for user information in the URL beside a key, and for two headers with the length of the body.
     "Cannot combine AUTHORIZATION header with",
     "Cannot combine AUTH argument with",
     "chunked can not be set",

@@ -80,9 +80,9 @@ def _of_denied(name: str, failure: Failure) -> NetworkCause | None:
     if failure.answered:
         return None
     if phase not in (None, Phase.POOL) and name in ("EACCES", "EPERM"):
-        # A firewall, a sandbox or a route of this machine forbids it. Nobody at the address has refused.
+        # A firewall, a sandbox or a route of this machine forbids the connection; the address has not refused it.
         return NetworkCause.NETWORK_UNREACHABLE
-    # While connecting it is the path of a Unix socket.
+    # While connecting, the file is the path of a Unix socket.
     return NetworkCause.CONNECTION_REFUSED if phase is Phase.CONNECT else NetworkCause.REQUEST_NOT_SENT
 
 

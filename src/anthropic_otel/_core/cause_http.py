@@ -63,7 +63,7 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
     if is_a(error, AIOHTTP, "ClientConnectorSSLError", "ServerFingerprintMismatch"):
         return NetworkCause.TLS_ERROR
     if type(error) is ConnectionResetError and error.errno is None and failure.has(AIOHTTP, "ClientConnectorError"):
-        # What asyncio makes of a connection that is closed in the handshake. A real reset has its errno.
+        # asyncio raises it for a connection that is closed in the handshake. A real reset has an errno.
         return NetworkCause.TLS_ERROR
     return None
 
@@ -77,7 +77,7 @@ def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
     if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
         return timed_out(failure)
     own_files = getattr(error, "library", None) in ("X509", "PEM") or text_of(error).startswith("[SSL] PEM lib")
-    # A certificate file of the client is read before it connects.
+    # The client reads its own certificate files before it connects.
     return NetworkCause.REQUEST_NOT_SENT if own_files and failure.phase is not Phase.TLS else NetworkCause.TLS_ERROR
 
 
@@ -128,7 +128,7 @@ def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
     Applied before `of_httpx`, as the aiohttp transport wraps all of them into few classes of httpx.
     """
     if is_a(error, AIOHTTP, "ClientPayloadError") and "ConnectionResetError(" in text_of(error):
-        # The reset in a body that aiohttp keeps in its text alone.
+        # For a reset in the body, aiohttp keeps the original exception only in the text of its own.
         return NetworkCause.CONNECTION_RESET
     return _first(_AIOHTTP_TYPES, error, AIOHTTP)
 
@@ -182,7 +182,7 @@ _HTTPX_TYPES: Final = (
     ("ProtocolError", NetworkCause.PROTOCOL_ERROR),
     ("ConnectionNotAvailable", NetworkCause.CONNECTION_ERROR),
     ("TransportError", NetworkCause.CONNECTION_ERROR),
-    # What transports of others raise.
+    # Raised by transports of other libraries.
     ("RequestError", NetworkCause.CONNECTION_ERROR),
 )
 

@@ -59,7 +59,7 @@ _CLIENT_TYPES: Final = (
     ("InvalidSchema", NetworkCause.REQUEST_NOT_SENT),
     ("MissingSchema", NetworkCause.REQUEST_NOT_SENT),
     ("InvalidHeader", NetworkCause.REQUEST_NOT_SENT),
-    # No credentials, or an answer that gave none: no request can be sent without them.
+    # There are no credentials, without which no request can be sent.
     ("BotoCoreError", NetworkCause.REQUEST_NOT_SENT),
     ("GoogleAuthError", NetworkCause.REQUEST_NOT_SENT),
 )
@@ -74,13 +74,13 @@ def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause 
     if is_a(error, _TIMEOUT_MODULES, "TimeoutError"):
         return NetworkCause.READ_TIMEOUT if failure.network_phase is None else timed_out(failure)
     if isinstance(error, RuntimeError) and text_of(error).startswith("can't start new thread"):
-        # One is wanted to resolve a name.
+        # The thread was to resolve a name.
         return NetworkCause.CONNECTION_ERROR
     if isinstance(error, RuntimeError) and text_of(error).endswith("the handler is closed"):
-        # uvloop's, of a connection that belongs to a loop which is gone.
+        # Raised by uvloop for a connection whose event loop is gone.
         return NetworkCause.EVENT_LOOP_CLOSED
     if isinstance(error, ValueError) and text_of(error).startswith("Timeout value out of range"):
-        # A socket's, of a negative timeout: no time was left.
+        # Raised by a socket for a negative timeout: no time was left.
         return timed_out(failure)
     if isinstance(error, EOFError):
         in_body = failure.phase is Phase.RECEIVE

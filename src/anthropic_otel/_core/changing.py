@@ -22,7 +22,7 @@ def changing() -> AbstractContextManager[Any]:
 
 
 def _forked() -> None:
-    # In a child nobody would release what another thread of its parent held.
+    # The child does not have the thread of its parent that may hold the old lock.
     _Held.lock = threading.RLock()
 
 

@@ -107,12 +107,12 @@ def of_exception(attempt: Attempt, error: BaseException) -> Ending:
     phase = timeline.phase if told else None
     cause = classify(error, phase=phase, through_proxy=request.proxy is not None)
     known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
-    # A redirect was followed, if the network failed after it: then its status is that of an earlier hop.
-    # A response that the send has returned was not followed by another.
+    # If the network failed after a redirect, the redirect was followed, and the status is that of an earlier hop.
+    # But the redirect was not followed if the send has returned it.
     returned = attempt.reading is not None or cause.word is NetworkCause.OTHER
     followed = known and status is not None and status < 400 and not returned
     if known and not followed:
-        # It says more than the exception that a transport or the client made of it.
+        # The status says more than the exception that a transport or the client made of it.
         return _failed(str(status), exception_type=name)
     if cause.word is NetworkCause.SERVER_DISCONNECTED and timeline.send_error is not None:
         cause = timeline.send_error

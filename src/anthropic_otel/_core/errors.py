@@ -91,7 +91,7 @@ def body_error_type(attempt: Attempt) -> str:
     """
     cause = attempt.cause.word if attempt.cause else None
     if cause is not None:
-        # A body's exception reaches the app as it was raised, and the SDK's span goes by its class.
+        # The SDK does not wrap an exception of the body, and its span goes by the exception's class.
         raised = attempt.exception_type
         if raised is not None and raised.endswith((".ReadError", ".WriteError")):
             return CONNECTION_ERROR
@@ -102,7 +102,7 @@ def body_error_type(attempt: Attempt) -> str:
     if attempt.error_type == INVALID_EVENT:
         return CLIENT_ERROR
     if attempt.error_type == UNEXPECTED_CONTENT and attempt.reading is not None:
-        # A stream without its end event, to the SDK.
+        # The SDK takes it for a stream without its end event.
         return API_ERROR
     if attempt.api_error is not None and attempt.api_error.type == attempt.error_type:
         return _of_error_event(attempt.api_error.told)

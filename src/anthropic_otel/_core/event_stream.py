@@ -148,7 +148,7 @@ class EventStreamReader:
 
         An empty `event` is one without name and data.
         """
-        # A long one is treated in the same way, whether it came in one chunk or in several.
+        # A long event is treated in the same way, whether it came in one chunk or in several.
         if len(event) >= MAX_KEPT:
             long = _LongEvent(event + b"\n")
             return self._events.dispatch_long(long.name, long.types)

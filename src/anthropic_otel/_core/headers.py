@@ -166,7 +166,7 @@ def rate_limit_names(headers: RawHeaders) -> tuple[RateLimitNames, ...]:
 
 def _find_names(names: tuple[bytes, ...]) -> tuple[RateLimitNames, ...]:
     matches = [_RATELIMIT.fullmatch(name) for name in names if len(name) <= _MAX_RATELIMIT_NAME]
-    # A dictionary, as each kind is to be there once, in the order of the headers.
+    # A dictionary keeps each kind once, in the order of the headers.
     kinds = {match[1]: match[2] for match in matches if match is not None}
     found = tuple(
         RateLimitNames(

@@ -125,7 +125,7 @@ class Reading:
         try:
             return reader.feed(chunk) is _ERROR
         except Exception as error:
-            # A transport of the app's own that yields something else than bytes.
+            # A transport of the app yields something else than bytes.
             report("Reading.on_chunk", error)
             return False
 
@@ -151,7 +151,7 @@ class Reading:
             if self.first_chunk is not None:
                 self.consumer_time += self.asked_at - self._got
         reader, self._reader = self._reader, None
-        # Where encoded chunks came and none was seen decoded, the app reads the compressed bytes itself.
+        # If encoded chunks came and none was decoded, the app reads the compressed bytes itself.
         hidden = self._encoded and not self.seen
         if isinstance(reader, StartOfBody):
             came = self.seen or self.first_chunk is not None

@@ -179,7 +179,7 @@ class Events:
         on to the result.
         """
         error = self.error if found is None else None
-        # The API sends `message_delta` last, so after an event that broke the stream: the app has not got there.
+        # The API sends `message_delta` last. The SDK has not read it if it stopped at an earlier event.
         deltas, stop = ((), None) if found is Break.BEFORE_END else (self.deltas, self.stop_event)
         return StreamEnd(
             complete=self.complete and found is not Break.BEFORE_END,
@@ -199,7 +199,7 @@ class Events:
 
 def parsed(data: bytes) -> Any:
     """Parses JSON. Raises `ValueError` as the SDK does: for invalid UTF-8, invalid JSON, or JSON nested too deeply."""
-    # Not at the top of the module: most streams need it never.
+    # Not at the top of the module: most streams never need it.
     import json
 
     try:

@@ -72,7 +72,7 @@ class Timeline:
         self._tunnelling = False
         self._finished = False
         self.phase = phase
-        # By index: an open stream would hold twice as much in a dictionary.
+        # A list: a dictionary would take twice the memory in each open stream.
         self.phase_ns: list[int | None] = [None] * len(_PHASES)
         self.reused: bool | None = None
         self.waited_for_pool = False
@@ -149,7 +149,7 @@ class Timeline:
 
     def _request_started(self, info: Mapping[str, Any]) -> None:
         self._request_begins()
-        # A proxy's CONNECT is a request of its own, before the real one: to the attempt it is part of connecting.
+        # CONNECT is a request to the proxy, before the real one. For the attempt it is a part of connecting.
         self._tunnelling = getattr(info.get("request"), "method", None) == b"CONNECT"
         self.enter(Phase.CONNECT if self._tunnelling else Phase.SEND)
 
@@ -218,7 +218,7 @@ def peer_of(stream: Any) -> tuple[str, int] | None:
 
 def version_of(version: bytes) -> str:
     """Returns the HTTP version without `HTTP/`, as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`."""
-    # A new string for each response would be 52 bytes of an open stream.
+    # Shared strings: a new one would take 52 bytes in each open stream.
     return _VERSIONS.get(version) or version.decode("ascii", "replace").removeprefix("HTTP/")
 
 

@@ -97,7 +97,7 @@ def of_reply(reply: object) -> tuple[Usage, ...]:
 def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
     """Returns the usage that a stream reported until its end, one per model; for a broken stream a lower bound.
 
-    Empty if no event of it was kept. The counts of `message_delta` are cumulative and replace those of `message_start`,
+    Empty if no event has counts. The counts of `message_delta` are cumulative and replace those of `message_start`,
     field by field, as in the SDK. Those in the end event of Bedrock replace both. What is no count replaces nothing.
     """
     usages = [_fields(_event(delta).get("usage")) for delta in end.deltas]
@@ -203,7 +203,7 @@ def _fields(value: object) -> Mapping[str, Any]:
     """
     if isinstance(value, dict):
         return value
-    # Not by attribute: pydantic looks for one that is not there with a function of its own.
+    # Not by attribute: for a missing one pydantic runs Python code.
     fields = getattr(value, "__dict__", None) or {}
     extra = getattr(value, "__pydantic_extra__", None)
     return {**fields, **extra} if isinstance(extra, dict) and extra else fields

@@ -43,7 +43,7 @@ class OtelAttemptRecorder(InTrace):
         self.headers: Mapping[str, str] = NO_HEADERS
         self._outer: Context | None = None
         self._enter(attempt, call)
-        # Also if the above has failed: every attempt is counted when it ends, so it must be when it starts.
+        # Also if the above has failed: every attempt is counted at its end, so it must be counted at its start.
         self._measures: Final = recorder.metrics is not None and recorder.metrics.measures()
         if self._measures and recorder.metrics is not None:
             recorder.metrics.attempt_started(attempt, self.exemplar)
@@ -70,7 +70,7 @@ class OtelAttemptRecorder(InTrace):
         suppress_http = self._recorder.settings.suppress_http_instrumentation
         inner = context.with_span(span, outer, suppress_http=suppress_http)
         self._outer, self._token = outer, otel_context.attach(inner)
-        # Otherwise the SDK client has propagation off, and the app's propagator is not called.
+        # With propagation off on the SDK client, the app's propagator is not called.
         if call is None or call.invocation.propagate_context:
             headers: dict[str, str] = {}
             propagate.inject(headers, inner)
@@ -96,7 +96,7 @@ class OtelAttemptRecorder(InTrace):
             if self._owns_span and self.span is not None:
                 spans.end_attempt(self.span, attempt)
         if attempt.is_message and attempt.outcome is not AttemptOutcome.COMPLETED:
-            # An operation without usage counts as 0, as the conventions have it: so its counters exist.
+            # By the conventions an operation without usage counts as 0. So its counters exist.
             sink = self.usage_sink(attempt)
             if sink is not None:
                 sink(Usage())

@@ -38,7 +38,7 @@ class Capped:
         self._values: set[str] = set()
 
     def __call__(self, value: str) -> str:
-        # The length first: the look-up of a long text reads all of it.
+        # The length is checked first: a look-up of a long text would read all of it.
         if len(value) > MAX_LENGTH or not (value in self._values or self._takes(value)):
             return OTHER
         return value
@@ -77,7 +77,7 @@ class Names:
 
     def _takes(self, name: str, answered: bool) -> bool:
         if answered and name in self._unanswered:
-            # In this order: two threads that do the same do no harm.
+            # In this order, two threads at once do no harm.
             self._answered.add(name)
             self._unanswered.discard(name)
             return True
@@ -117,7 +117,7 @@ class AttributeSets:
     def _add(self, values: Values) -> Attributes:
         attributes = {name: value for name, value in zip(self._names, values, strict=True) if value is not None}
         if len(self._sets) >= self._most:
-            # Values of closed lists are kept. The address and the model are not.
+            # Values of closed lists are kept. Address and model become `_OTHER`.
             return {name: OTHER if name in _OPEN else value for name, value in attributes.items()}
         # If two threads add the same set at once, both get that of the first.
         return self._sets.setdefault(values, attributes)

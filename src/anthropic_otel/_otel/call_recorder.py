@@ -114,13 +114,13 @@ class OtelCallRecorder(InTrace):
         without this library.
         """
         span, ids = self.span, self.span_context
-        # In this order: a span that records, as most do, is asked one thing.
+        # In this order, a span that records, as most do, needs only one call.
         if span is None or ids is None or span.is_recording() or ids.trace_flags.sampled or not ids.is_valid:
             return None
         own = self._recorder.settings.tracer_provider
         if own is None or self._call_span is not None:
             return span
-        # Another provider has another sampler.
+        # If the call's span is of another provider, that has another sampler.
         return span if own is (self.invocation.sdk_tracer_provider or trace.get_tracer_provider()) else None
 
     def _find_span(self, current: Context) -> None:

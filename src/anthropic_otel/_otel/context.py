@@ -49,7 +49,7 @@ def suppressed(current: Context) -> bool:
 
 def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
     """Returns a copy of `parent` in which `span` is current; `suppress_http` also suppresses HTTP instrumentation."""
-    # OpenTelemetry's own functions make four more calls and two more copies.
+    # OpenTelemetry's own functions would make four more calls and two more copies.
     if suppress_http:
         return Context({**parent, _SPAN: span, _SUPPRESS_HTTP: SUPPRESSED_BY_US})
     return Context({**parent, _SPAN: span})

@@ -22,7 +22,7 @@ class Count:
     __slots__ = ("_next", "_reads")
 
     def __init__(self) -> None:
-        # Its `next` is atomic, which `+= 1` is not.
+        # `next` is atomic, and `+= 1` is not.
         self._next: Final = itertools.count()
         self._reads = 0
 

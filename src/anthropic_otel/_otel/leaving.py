@@ -84,7 +84,7 @@ class Leaving:
             try:
                 result = self._export(*args, **kwargs)
             except Exception as error:
-                # As older exporters do without a collector. The provider would log its traceback.
+                # Older exporters raise without a collector. The provider would log the traceback.
                 if not self._begun:
                     raise
                 exporter_logs.note(str(error))
@@ -147,7 +147,7 @@ class Leaving:
 
     @guarded(None)
     def _give_up(self) -> None:
-        # Ends its retries, which would print while the interpreter is torn down. gRPC's waits for them by default.
+        # Ends the exporter's retries, which would print while the interpreter is torn down. gRPC's waits by default.
         waits = "timeout_millis" in inspect.signature(self._exporter.shutdown).parameters
         with exporter_logs.held_back():
             self._exporter.shutdown(**({"timeout_millis": 0} if waits else {}))

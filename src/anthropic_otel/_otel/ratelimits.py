@@ -101,7 +101,7 @@ class Limit:
         """Updates the limit from responses that have its headers, oldest first. `answers` is not empty."""
         _, self.at, last = answers[-1]
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
-        # Mostly the last one has the least, and nothing that came before counts any more.
+        # Mostly the last response has the least. Then nothing that came before counts any more.
         if names.remaining in last and _ends_with_least(answers, names.remaining):
             answers = answers[-1:]
         lows = self.lows

@@ -109,7 +109,7 @@ class OpenTelemetryRecorder:
             return self.tracer
         provider, tracer = self._followed
         if provider() is not sdk_tracer_provider:
-            # To make one takes as long as a span.
+            # Making a tracer takes as long as making a span.
             tracer = trace.get_tracer(semconv.SCOPE, __version__, sdk_tracer_provider)
             self._followed = providers.reference_to(sdk_tracer_provider), tracer
         return tracer

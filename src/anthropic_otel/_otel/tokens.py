@@ -72,7 +72,7 @@ class Tokens:
         self._created_in = fork_generation()
         self._by_key: dict[Key, list[int]] = {}
         self._by_set: dict[tuple[tuple[str, AttributeValue], ...], list[int]] = {}
-        # Methods of this object, which the instruments keep alive by them.
+        # The callbacks are methods of this object, so that the instruments keep it alive.
         self._counters: Final = [
             meter.create_observable_counter(
                 metric.name, [functools.partial(self._observe, index)], metric.unit, metric.description
