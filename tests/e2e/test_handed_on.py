@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import anthropic
 import pytest
 
 from anthropic_otel.simulator import Endpoint, Simulator
@@ -13,6 +14,7 @@ from support.apps import SdkApp
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, Stack, each_of, http_client
+from support.telemetry import recording
 
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 stack = each_of(SDK_STACKS)
@@ -72,16 +74,84 @@ def test_a_request_that_is_made_anew_is_one_attempt(stream: bool, stack: Stack, 
 
 
 def test_each_send_of_one_that_retries_is_an_attempt(stack: Stack, sim: Simulator) -> None:
-    """As of a transport that retries. aiohttp tells of no events, so that there they are one."""
+    """As of a transport that retries, also on aiohttp, whose transport has no trace events."""
     sim.play("http_529", "http_529", "ok")
     telemetry = call(stack, sim, most=3)
     assert len(sim.requests) == 3
     found = [(attempt.status, attempt.resend_count, attempt.retry_source) for attempt in telemetry.attempts]
-    if stack.aiohttp:
-        assert found == [(200, 0, None)]
-        return
     assert found == [(529, 0, None), (529, 1, "transport"), (200, 2, "transport")]
     assert [(told.outcome, told.retries) for told in telemetry.calls] == [("recovered", 2)]
+
+
+def again(base: type[Any], most: int) -> type[Any]:
+    """A client that sends the very same request up to `most` times, as long as it fails."""
+    if hasattr(base, "aclose"):
+
+        class AsyncAgain(base):  # type: ignore[misc]
+            async def send(self, request: Any, **options: Any) -> Any:
+                for number in range(most):
+                    try:
+                        response = await super().send(request, **options)
+                    except Exception:
+                        if number == most - 1:
+                            raise
+                        continue
+                    if response.status_code < 500 or number == most - 1:
+                        return response
+                    await response.aclose()
+                return None
+
+        return AsyncAgain
+
+    class Again(base):  # type: ignore[misc]
+        def send(self, request: Any, **options: Any) -> Any:
+            for number in range(most):
+                try:
+                    response = super().send(request, **options)
+                except Exception:
+                    if number == most - 1:
+                        raise
+                    continue
+                if response.status_code < 500 or number == most - 1:
+                    return response
+                response.close()
+            return None
+
+    return Again
+
+
+@pytest.mark.parametrize("phases", [True, False], ids=["events", "without"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_the_same_request_sent_again_is_another_attempt(
+    stream: bool, phases: bool, stack: Stack, sim: Simulator
+) -> None:
+    """By a status, by a broken connection and by an answer, each attempt has its own end and its own request id."""
+    sim.play("http_529", "server_disconnected", "ok")
+    with Driver(asynchronous=stack.asynchronous) as driver, recording() as telemetry, capture() as told:
+        client = http_client(stack, Endpoint(sim.base_url), cls=again(stack.client_class, 3))
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, telemetry, http=client, max_retries=0, timeout=300)
+        telemetry.instrument(phases=phases)
+        app.meet(stream=stream)
+        app.close()
+    found = [(each.error_type, each.status, each.retry_source) for each in told.attempts]
+    assert found == [("529", 529, None), ("server_disconnected", None, "transport"), (None, 200, "transport")]
+    [first, second, last] = told.attempts
+    assert (first.request_id is None, second.request_id, last.request_id is None) == (False, None, False)
+    assert first.request_id != last.request_id
+    assert told.in_flight == 0
+
+
+def test_the_last_failure_of_one_that_gives_up_is_the_calls(stack: Stack, sim: Simulator) -> None:
+    """Each attempt is a failure of its own, and the SDK raises for the last one."""
+    sim.play("http_529", "http_503")
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as told:
+        client = http_client(stack, Endpoint(sim.base_url), cls=again(stack.client_class, 2))
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, http=client, max_retries=0, timeout=300)
+        with pytest.raises(anthropic.APIStatusError):
+            app.create()
+        app.close()
+    assert [each.error_type for each in told.attempts] == ["529", "503"]
+    assert [each.outcome for each in told.calls] == ["failed"]
 
 
 def test_what_the_app_sends_in_a_hook_is_its_own(stack: Stack, sim: Simulator) -> None:

@@ -196,8 +196,8 @@ def _begin(
     outer = current_sending.get()
     if outer is not None:
         if outer.request is request:
-            # The `send` of a subclass has called that of its base.
-            return None
+            # The `send` of a subclass has called that of its base. A transport's events tell whether it does so again.
+            return None if outer.send.attempt.request.emits_events else outer.hand_on(request)
         if outer.is_handed_on_by(request, origin, asynchronous=asynchronous):
             return outer.hand_on(request)
     source: AttemptSource

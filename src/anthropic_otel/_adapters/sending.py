@@ -88,7 +88,10 @@ class Sending:
 
     def hand_on(self, request: Any) -> HandedOn:
         """Returns the context manager for a send of `request` that belongs to this send's attempt."""
-        return HandedOn(request, self._trace, self.send.attempt.recorder.headers)
+        send = None if self.send.attempt.request.emits_events else self.send
+        if send is not None:
+            send.begins_again()
+        return HandedOn(request, self._trace, self.send.attempt.recorder.headers, send)
 
     def __enter__(self) -> None:
         return None
@@ -156,13 +159,15 @@ class HandedOn:
     """A context manager around a send within a recorded send, if both belong to the same attempt.
 
     Within it the inner request has the `trace` function of the attempt, and the trace context in `headers`. The exit
-    restores the request's extensions.
+    restores the request's extensions. `send` is the recorded send if its transport has no trace events: then it is told
+    here how the inner one ended.
     """
 
-    __slots__ = ("_extensions", "_request")
+    __slots__ = ("_extensions", "_request", "_send")
 
-    def __init__(self, request: Any, trace: Function | None, headers: Mapping[str, str]) -> None:
+    def __init__(self, request: Any, trace: Function | None, headers: Mapping[str, str], send: Send | None) -> None:
         self._request: Final = request
+        self._send: Final = send
         self._extensions: Final = request.extensions
         if trace is not None and request.extensions.get("trace") is not trace:
             request.extensions = {**request.extensions, "trace": trace}
@@ -171,7 +176,14 @@ class HandedOn:
 
     def received(self, response: Any) -> Any:
         """Returns `response`. The outer send records it."""
+        if self._send is not None:
+            self._note(response)
         return response
+
+    @guarded(None)
+    def _note(self, response: Any) -> None:
+        if self._send is not None:
+            self._send.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
 
     def __enter__(self) -> None:
         return None
@@ -180,6 +192,8 @@ class HandedOn:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._restore()
+        if self._send is not None and isinstance(error, Exception):
+            self._send.broke(error)
 
     @guarded(None)
     def _restore(self) -> None:

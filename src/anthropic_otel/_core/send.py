@@ -110,11 +110,23 @@ class Send:
         attempt.request = attempt.request._replace(proxy=proxy)
 
     def answered(self, status: int, pairs: list[tuple[bytes, bytes]], version: object) -> None:
-        """Records a response whose body failed within the send, which is about to raise. To be called before `failed`.
+        """Records a response that the send may not return, because its body has failed or it is retried.
 
         `pairs` are its headers. `version` is the HTTP version as bytes, any other value if not known.
         """
-        self.attempt.timeline.raw_response = version if isinstance(version, bytes) else b"", status, b"", pairs
+        self.attempt.timeline.answered((version if isinstance(version, bytes) else b"", status, b"", pairs))
+
+    def broke(self, error: Exception) -> None:
+        """Records the exception of a request within the send, which may be retried."""
+        self.attempt.timeline.broke(error)
+
+    @guarded(None)
+    def begins_again(self) -> None:
+        """Records that a request of the send begins, if no trace event does. After a failure it is another attempt."""
+        if self.attempt.timeline.failed_at is not None:
+            self._send_again()
+        else:
+            self.attempt.timeline.raw_response = None
 
     def failed(self, error: BaseException) -> None:
         """Ends the attempt because the send has raised `error`."""

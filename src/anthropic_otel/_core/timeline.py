@@ -175,8 +175,12 @@ class Timeline:
             answer = _parsed(info.get("return_value"))
             self.tunnel_refused = answer is not None and not 200 <= answer[1] < 300
             return
-        self.raw_response = info.get("return_value")
         self.enter(Phase.RECEIVE)
+        self.answered(info.get("return_value"))
+
+    def answered(self, raw_response: Any) -> None:
+        """Records a response as httpcore returns it: a tuple of HTTP version, status, text and headers."""
+        self.raw_response = raw_response
         parsed = self.parsed_response
         if parsed is not None and parsed[1] >= 400 and parsed[1] not in _CREDENTIALS_WANTED:
             self.failed_at = self.clock.now()
@@ -188,7 +192,11 @@ class Timeline:
     def _failed(self, info: Mapping[str, Any]) -> None:
         error = info.get("exception")
         if isinstance(error, Exception):
-            self.failure, self.failed_at = error, self.clock.now()
+            self.broke(error)
+
+    def broke(self, error: Exception) -> None:
+        """Records the exception with which the last request failed."""
+        self.failure, self.failed_at = error, self.clock.now()
 
     def _connect_retried(self, info: Mapping[str, Any]) -> None:
         """Forgets the failure: httpcore connects once more by itself, within the same attempt."""
