@@ -141,6 +141,28 @@ def test_another_word_is_refused_in_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_page_names_no_series_that_there_is_not(native: Path) -> None:
+    """Outside of queries too: what a fault looks like in the metric."""
+    for folder in ("docs/runbooks", "docs/why"):
+        named = {path.name: CLASSIC.findall(path.read_text()) for path in (native / folder).glob("*.md")}
+        assert {name: found for name, found in named.items() if found} == {}
+    series = '`histogram_count(anthropic_client_attempt_duration_seconds{error_type="529"})`'
+    assert series in (native / "docs/why/529.md").read_text()
+
+
+@pytest.mark.parametrize("word", ["AnthropicSlowFirstChunk", "AnthropicOverloaded", "529"])
+def test_why_prints_a_page_for_either(word: str) -> None:
+    """A page with queries says how to have those for native histograms."""
+    classic, native = (
+        CliRunner().invoke(cli, ["why", word, *option]).output for option in ((), ("--histograms", "native"))
+    )
+    assert CLASSIC.search(classic) is not None
+    assert CLASSIC.search(native) is None
+    assert WHOLE.search(native) is not None
+    assert (f"why {word} --histograms native" in classic) == ("```promql" in classic)
+    assert "--histograms native" not in native
+
+
 @pytest.mark.parametrize(
     ("classic", "wanted"),
     [

@@ -1,7 +1,7 @@
 """Rewrites the documents and Prometheus configs of a bundle for a Prometheus with native histograms.
 
-Rule: documents are written once, with queries on classic histograms. Only their PromQL blocks are rewritten, by the
-rules of `promql.Histograms`.
+Rule: documents are written once, with queries on classic histograms. Only their PromQL blocks, and series that they
+name, are rewritten, by the rules of `promql.Histograms`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from anthropic_otel.bundle import files
 _FOLDERS = ("docs/runbooks/", "docs/why/")
 _CONFIGS = "collector-config/prometheus/"
 _BLOCK = re.compile(r"(?<=```promql\n).*?(?=^ *```$)", re.MULTILINE | re.DOTALL)
+_SERIES = re.compile(r"(?<=`)anthropic_client_\w+_(?:count|sum|bucket)(?:\{[^}`]*\})?(?=`)")
 _NAME = "|".join(metric.prometheus_name for metric in METRICS if metric.buckets)
 _MATCHERS = r"(?:\{[^}]*\})?"
 _OVER_TIME = re.compile(rf"(\w+)\(({_NAME})_(count|sum)({_MATCHERS}\[\w+\](?: offset \w+)?)\)")
@@ -41,11 +42,21 @@ def native() -> dict[str, str]:
     for path, source in files.shipped().items():
         if path.startswith(_FOLDERS):
             old = source.read_text(encoding="utf-8")
-            new = _BLOCK.sub(lambda block: query(block[0]), old)
+            new = document(old)
             made |= {path: new} if new != old else {}
     made[f"{_CONFIGS}prometheus.yaml"] = _changed("prometheus.yaml", _OTLP, _OTLP_NATIVE)
     made[f"{_CONFIGS}prometheus-scrape.yaml"] = _changed("prometheus-scrape.yaml", _SCRAPE, _SCRAPE_NATIVE)
     return made
+
+
+def has_query(classic: str) -> bool:
+    """Returns whether a document, in Markdown, has a PromQL block that is another one for native histograms."""
+    return any(query(block[0]) != block[0] for block in _BLOCK.finditer(classic))
+
+
+def document(classic: str) -> str:
+    """Returns a document, in Markdown, with its queries and series rewritten for native histograms."""
+    return _SERIES.sub(lambda series: query(series[0]), _BLOCK.sub(lambda block: query(block[0]), classic))
 
 
 def query(classic: str) -> str:

@@ -16,8 +16,15 @@ from anthropic_otel.cli.why import pages, reading, show
 @click.command(short_help="Explain a word or a pasted traceback.")
 @click.argument("word", required=False)
 @click.option("--list", "listed", is_flag=True, help="List every word that has a page, and exit.")
+@click.option(
+    "--histograms",
+    type=click.Choice(["classic", "native"]),
+    default="classic",
+    show_default=True,
+    help="How your Prometheus stores histograms: it decides how queries on them are written.",
+)
 @click.pass_context
-def why(context: click.Context, word: str | None, listed: bool) -> None:
+def why(context: click.Context, word: str | None, listed: bool, histograms: str) -> None:
     """Explain a word, or a pasted traceback or log.
 
     WORD is a cause, a status, an outcome, an error type or code, an exception, an attribute, a metric or an alert.
@@ -41,14 +48,14 @@ def why(context: click.Context, word: str | None, listed: bool) -> None:
         click.echo(context.get_help())
         context.exit(2)
     else:
-        _explain(terminal, word)
+        _explain(terminal, word, histograms == "native")
 
 
-def _explain(terminal: Terminal, word: str) -> None:
+def _explain(terminal: Terminal, word: str, native: bool) -> None:
     page = pages.find(word)
     if page is None:
         raise click.ClickException(show.unknown(redact(word), pages.nearest(word)))
-    show.show_page(terminal, page)
+    show.show_page(terminal, page, native)
 
 
 def _explain_stdin(terminal: Terminal) -> None:

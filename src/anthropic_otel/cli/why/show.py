@@ -13,6 +13,7 @@ from typing import Final
 
 from anthropic_otel._render.styled import Line, Piece, Style
 from anthropic_otel._render.terminal import Terminal
+from anthropic_otel.bundle import pages as bundle_pages
 from anthropic_otel.cli.docs.links import resolved
 from anthropic_otel.cli.docs.pages import RUNBOOKS, WHY, documents
 from anthropic_otel.cli.why.chains import Failure
@@ -31,10 +32,13 @@ _LONGEST: Final = 60
 """The most characters of an unknown word that are repeated in the message."""
 
 
-def show_page(terminal: Terminal, page: Page) -> None:
-    """Prints the page, with its links rewritten for an installed package."""
+def show_page(terminal: Terminal, page: Page, native: bool) -> None:
+    """Prints the page, its links rewritten for an installed package, its queries for `native` or classic histograms."""
     folder = RUNBOOKS if f"{RUNBOOKS}/{page.word}.md" in documents() else WHY
-    terminal.markdown(resolved(page.text, f"{folder}/{page.word}.md"))
+    text = bundle_pages.document(page.text) if native else page.text
+    if not native and bundle_pages.has_query(page.text):
+        text = f"{text.rstrip()}\n\nFor native histograms: `anthropic-otel why {page.word} --histograms native`\n"
+    terminal.markdown(resolved(text, f"{folder}/{page.word}.md"))
 
 
 def show_words(terminal: Terminal, pages: Iterable[Page]) -> None:
