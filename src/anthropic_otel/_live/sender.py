@@ -58,7 +58,10 @@ class Sender:
 
     @guarded(None)
     def _flush(self) -> None:
-        """Sends queued events and closes the connection, at exit. Python would warn of a socket that is left open."""
+        """Sends queued events, for half a second at most, and closes the connection. Runs at the interpreter's exit.
+
+        Python would warn of a socket that is left open. Does nothing in a forked child without a connection of its own.
+        """
         deadline = time.monotonic() + _LAST_CHANCE
         connection = self._connection
         if connection.pid != os.getpid():

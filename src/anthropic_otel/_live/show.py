@@ -88,7 +88,10 @@ class Show:
     # -- what is under way ---------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Line]:
-        """Returns the lines about slow calls that are due at `now`, in epoch seconds. Each is returned once."""
+        """Returns the lines that are due at `now`, in epoch seconds, about calls that have not ended.
+
+        They are about failed attempts and about long calls; each is returned once.
+        """
         lines: list[Line] = []
         for call in self.story.open.values():
             lines += self._under_way(call, now)
@@ -119,7 +122,10 @@ class Show:
     # -- what it adds up to --------------------------------------------------------------------------------------------
 
     def summary(self) -> list[Line]:
-        """Returns the totals as lines, with the command that explains the most frequent failure."""
+        """Returns the totals as lines, with the command that explains the most frequent failure.
+
+        Without any call or request they say that none was seen.
+        """
         totals = self.story.totals
         calls = sum(totals.calls.values())
         facts = [*self._calls(calls)] if calls else []

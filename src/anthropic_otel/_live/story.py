@@ -27,7 +27,8 @@ _OTHER: Final = "other"
 class OpenCall:
     """A call that has not ended: its `started` event, and the events of its attempts that have ended.
 
-    `told_attempts` and `told_waits` count the attempts and the thresholds of waiting that were shown already.
+    `told_attempts` is how many of the attempts were mentioned on the screen; `told_waits` is how many waiting times
+    were.
     """
 
     started: Event

@@ -23,7 +23,7 @@ class Output:
 
     @property
     def width(self) -> int:
-        """How many columns to use."""
+        """The width of the terminal in columns; if it is not a terminal, a default."""
         return self._terminal.width if self._terminal is not None else shutil.get_terminal_size().columns
 
     @property

@@ -81,7 +81,7 @@ class Terminal:
         self._console.print(Page(text, hyperlinks=False), width=min(self.width, _MOST_OF_PROSE), crop=False)
 
     def _shown(self, text: str) -> str:
-        """Returns the text with the characters replaced that the encoding does not have."""
+        """Returns the text with each character that the encoding does not have replaced by an ASCII one."""
         if self.glyphs is ASCII:
             text = text.translate(_IN_ASCII)
         return text.encode(self._console.encoding, "replace").decode(self._console.encoding)

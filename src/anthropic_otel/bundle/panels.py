@@ -40,7 +40,10 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Query:
-    """One query. `legend` is a template of the series' name; empty if the value needs no name."""
+    """One query. `legend` is a template of the series' name; empty if the value needs no name.
+
+    `exemplars` is whether exemplars are shown with it.
+    """
 
     expression: str
     legend: str = ""
@@ -148,7 +151,11 @@ def filtered(metric: Metric, *matchers: str) -> str:
 
 
 def grown(metric: Metric, *matchers: str, by: Iterable[str] = (), window: str = RANGE, gap: str = GAP) -> str:
-    """Returns an expression for the growth of a counter in a window, by default the time that the dashboard shows."""
+    """Returns an expression for the growth of a counter in a window, summed by the labels `by`.
+
+    `window` is by default the time that the dashboard shows. `gap` is how long a series may have no samples before it
+    counts as new.
+    """
     return total(by, increase(filtered(metric, *matchers), window, gap))
 
 

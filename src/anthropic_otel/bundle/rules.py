@@ -58,13 +58,13 @@ def grafana(settings: Settings) -> str:
 
 
 def labels(settings: Settings, alert: Alert) -> dict[str, str]:
-    """Returns the labels that a rule adds to its alert."""
+    """Returns the labels that a rule adds to its alert: `severity`, `component` and `cause`."""
     names = {Urgency.PAGE: settings.severity.page, Urgency.TICKET: settings.severity.ticket}
     return {"severity": names[alert.urgency], "component": COMPONENT, "cause": alert.cause.value}
 
 
 def texts(settings: Settings, alert: Alert) -> dict[str, str]:
-    """Returns the annotations of an alert: its texts, and the addresses of its runbook and dashboard."""
+    """Returns the annotations of an alert: summary, description, and the URLs of its runbook and dashboard."""
     return {
         "summary": alert.summary,
         "description": alert.description,

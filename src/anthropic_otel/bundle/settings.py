@@ -58,7 +58,11 @@ class Severity:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How often rules are evaluated, those over long windows less often, and how often apps export their metrics."""
+    """How often rules are evaluated and metrics are exported.
+
+    - `interval`: of the rules; `slow_interval`: of those over long windows.
+    - `export_interval`: how often apps export their metrics.
+    """
 
     interval: Duration
     slow_interval: Duration

@@ -90,7 +90,7 @@ def _names(models: list[str]) -> str:
 def used(e: Ledger, window: str) -> str:
     """Returns an expression for the cost of each service in a window, in USD.
 
-    Adds its recording rules to the ledger.
+    It is the name of a recording rule, which is added to the ledger with those that it needs, or else is written out.
     """
     if not e.records:
         return _cost_of_jobs(e, window, lambda kind: grouped(priced(e.settings, kind, _used_in(e, window))))

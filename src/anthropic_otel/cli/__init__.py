@@ -32,9 +32,9 @@ def main() -> None:
 
 
 def _give_up_output(error: OSError) -> NoReturn:
-    """Exits because standard output cannot be written, with a message unless its reader has left, as `head` does.
+    """Exits with status 1, because standard output cannot be written, and prints why to stderr.
 
-    An `OSError` of a named file is raised again.
+    Prints nothing if the output's reader has left, as `head` does. An `OSError` of a named file is raised again.
     """
     if error.filename is not None:
         raise error

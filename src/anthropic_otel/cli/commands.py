@@ -31,7 +31,10 @@ from anthropic_otel.cli.why.command import why
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Converts `ModuleNotFoundError` and `MissingExporter` in its block into an error message that names the extra."""
+    """Raises `click.ClickException`, which names the extra to install, for a missing package in its block.
+
+    It converts `ModuleNotFoundError` and `MissingExporter`.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
@@ -158,7 +161,7 @@ _OPTIONS = {
 
 
 def _by_option(text: str, options: Mapping[str, Any]) -> str:
-    """Returns the error message with the name of a threshold replaced by the option that set it, if one did."""
+    """Returns the error message `text` with the name of a threshold replaced by the option that set it, if one did."""
     for name, (key, option) in _OPTIONS.items():
         for each in (key, key.rpartition(".")[2]):
             if options.get(name) is not None and text.startswith(f"the thresholds: {each} "):

@@ -156,7 +156,10 @@ def _not_http(status: int) -> TurnedDown:
 
 
 async def _turn_down(link: Link, reason: TurnedDown) -> None:
-    """Sends the error response to a request that was not read to its end, then closes the sending side."""
+    """Sends the error response to a request that was not read to its end, then a FIN, and discards what still comes.
+
+    Raises `Disconnected` if the client has left.
+    """
     body = to_json(error_body(reason.error_type, reason.message))
     head = (
         f"HTTP/1.1 {reason.status} {HTTPStatus(reason.status).phrase}\r\ncontent-type: application/json\r\n"

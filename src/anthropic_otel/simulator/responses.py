@@ -51,6 +51,7 @@ class Response:
     """A response that is ready to be sent with `begin`, `send` and `end`.
 
     - `pieces`: the encoded pieces of the body, which can be iterated once.
+    - `is_stream`: whether the simulated latency between events applies.
     - `interim`: 1xx statuses to send first.
     - `told(sent)`: the token usage that a client knows after so many pieces, or `None`.
     """
@@ -103,7 +104,10 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
 
 
 def of_halves(answer: Whole | Refused, reply: Reply, framing: Framing, request: Received, service: Service) -> Response:
-    """Returns a response with its body in two pieces, for an exchange that breaks between them."""
+    """Returns a response like `of_whole` with its body in two pieces, for an exchange that breaks between them.
+
+    `framing` is how the response tells the body's end.
+    """
     whole = of_whole(answer, reply, request, service)
     body = next(whole.pieces)
     middle = len(body) // 2

@@ -17,7 +17,7 @@ from anthropic_otel.simulator.catalogue import fault
 from anthropic_otel.simulator.faults import Fault
 
 Playable: TypeAlias = Fault | ExchangeAction | str
-"""What `play` and `mix` accept: a fault, the name of one, or an action such as `Reply(503)`."""
+"""What `play` and `mix` accept: a fault, the name of one, or an action such as `Reply(503, "api_error")`."""
 
 _OK = Reply()
 

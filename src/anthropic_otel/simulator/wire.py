@@ -49,7 +49,7 @@ class ServerSentEvents:
     content_type: str = "text/event-stream; charset=utf-8"
 
     def encode(self, event: Json, newline: str) -> bytes:
-        """Returns the event's `event:` and `data:` lines and the blank line that ends it."""
+        """Returns the event's `event:` and `data:` lines and a blank line, each ended by `newline`."""
         return f"event: {event['type']}{newline}data: ".encode() + to_json(event) + (newline * 2).encode()
 
 

@@ -39,7 +39,11 @@ def absent(e: Ledger) -> Alert:
 
 
 def _never(job: str) -> Iterator[str]:
-    """Yields queries for services that should report and never have: one per service if `job` is a list of names."""
+    """Yields queries for services that should report and never have.
+
+    It is one per service if `job` is a list of names, one for the whole if it is another regular expression, and none
+    if it is empty.
+    """
     for name in job.split("|") if _NAMES.fullmatch(job) else ():
         yield f"absent({series(s.ATTEMPT_STARTED.prometheus_name, f'{JOB}={quote(name)}')})"
     if job and not _NAMES.fullmatch(job):

@@ -35,7 +35,7 @@ _NO_RETRIES = "no retries"
 
 
 def board(settings: Settings) -> Board:
-    """Returns the dashboard for these settings."""
+    """Returns the dashboard "Claude API: attempts" for these settings."""
     q = Queries(settings.histograms)
     return Board(
         "attempts",

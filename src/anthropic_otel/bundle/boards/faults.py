@@ -43,7 +43,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
 
 
 def panel(q: Queries) -> Panel:
-    """Returns the panel."""
+    """Returns the panel "Whose fault?": failed attempts by who can do something about them."""
     attempts = q.grown(s.ATTEMPT_DURATION)
     failed = equal(s.ATTEMPT_OUTCOME, AttemptOutcome.FAILED.value)
     bars = {name: any_of(s.ERROR_TYPE, *patterns) for name, patterns in FAULTS.items()}

@@ -31,7 +31,7 @@ _NO_HEADERS = "no rate-limit headers seen"
 
 
 def board(settings: Settings) -> Board:
-    """Returns the dashboard for these settings."""
+    """Returns the dashboard "Claude API: limits" for these settings."""
     q = Queries(settings.histograms)
     return Board(
         "limits",

@@ -44,7 +44,7 @@ _WINDOWS = ("light-blue", "blue", "light-purple", "purple", "dark-purple")
 
 
 def board(settings: Settings) -> Board:
-    """Returns the dashboard for these settings."""
+    """Returns the dashboard "Claude API: overview" for these settings."""
     q = Queries(settings.histograms)
     return Board(
         "overview",

@@ -43,7 +43,7 @@ def failed_by_process(q: Queries) -> str:
 
 
 def panels(q: Queries) -> tuple[Panel, ...]:
-    """Returns the panels of the row."""
+    """Returns the panels on which processes the numbers come from."""
     return (
         Panel(
             "Processes that share one series",

@@ -37,7 +37,7 @@ def _firing(settings: Settings) -> str:
 
 
 def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
-    """Returns the panels of the row."""
+    """Returns the panels on each service by itself, on alerts that fire, and on requests that hang."""
     name = f"{{{{{JOB}}}}}"
     ended = q.grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, by=(JOB,))
     failed = q.grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, by=(JOB,))

@@ -44,7 +44,7 @@ _MINUTE = 60
 
 
 def board(settings: Settings) -> Board:
-    """Returns the dashboard for these settings."""
+    """Returns the dashboard "Claude API: usage" for these settings."""
     return Board(
         "usage",
         "Claude API: usage",
@@ -60,12 +60,15 @@ def board(settings: Settings) -> Board:
 
 
 def cost(*matchers: str, by: tuple[str, ...] = (), window: str = RANGE) -> str:
-    """Returns an expression for the cost of the tokens of a window, in USD, at the latest price of each model."""
+    """Returns an expression for the cost of tokens in a window, in USD, at the latest price of each model.
+
+    It covers series that fit the matchers, and is summed by the labels `by`.
+    """
     return spend.cost(by, _tokens(matchers, by, window), spend.recorded_price("" if window == NOW else window))
 
 
 def cost_per_hour(*matchers: str, by: tuple[str, ...] = ()) -> str:
-    """Returns an expression for the cost over time, in USD per hour."""
+    """Returns an expression for the cost over time, in USD per hour. The arguments are those of `cost`."""
     return f"{rate(cost(*matchers, by=by, window=NOW))} * {_HOUR}"
 
 

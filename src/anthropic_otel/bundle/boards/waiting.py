@@ -23,7 +23,7 @@ def long(settings: Settings, q: Queries, window: str, by: tuple[str, ...] = ()) 
 
 
 def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
-    """Returns the panels of the row."""
+    """Returns the panels on backoffs that the server asked for, and on long ones."""
     asked = equal(s.RETRY_SOURCE, "retry_after")
     bound = settings.alerts.AnthropicLongBackoff
     return (

@@ -39,7 +39,7 @@ _OWN_APP: Final = 'anthropic_otel.instrument(export="otlp")'
 
 
 def show(terminal: Terminal, result: Result) -> None:
-    """Prints the waterfalls and the tables."""
+    """Prints the waterfalls of the featured calls, and the tables of the summary."""
     terminal.lines([(), *_introduction(terminal.width, terminal.glyphs)])
     for title, trace in result.featured.items():
         terminal.lines([(), *_headline(trace, title, terminal.width, terminal.glyphs)])
@@ -63,7 +63,7 @@ def _headline(trace: Trace, title: str, width: int, glyphs: Glyphs) -> list[Line
 
 
 def tell_more(terminal: Terminal, collection: Collection) -> None:
-    """Prints how much telemetry was delivered, and how to see it in Jaeger and Grafana."""
+    """Prints how much telemetry was delivered by OTLP, if any was, and the commands to see it in Jaeger and Grafana."""
     terminal.text()
     target, delivered = destination(), collection.delivered
     if delivered is not None and delivered.lost:

@@ -100,7 +100,7 @@ class Stage:
         return seen
 
     def asks(self, desk: HelpDesk, question: Question) -> Future[Seen]:
-        """Does the same as `ask` in a user's thread."""
+        """Asks a question in another thread, as `ask` does, and returns at once."""
         return self._users.submit(self.ask, desk, question)
 
     def crowd(self, questions: Iterable[Question], *, at_once: int = _USERS, desk: HelpDesk | None = None) -> None:

@@ -48,7 +48,10 @@ def _here(link: re.Match[str], folder: str, repository: str) -> str:
 
 
 def _where(path: str, repository: str) -> str:
-    """Returns how to get to a file or folder of the repository, as text."""
+    """Returns where the file or folder at `path` can be read, as text: a command of ours, or an address.
+
+    The address begins with `repository`; if that is empty, it is the path in the repository.
+    """
     document = documents().get(path) or documents().get(f"{path}/README.md")
     if document is not None and posixpath.dirname(document.path) == WHY:
         return f"`anthropic-otel why {document.name}`"

@@ -76,7 +76,10 @@ def _name(path: PurePosixPath) -> str:
 
 
 def find(wanted: str) -> Document | None:
-    """Returns the document with that name or path, regardless of case, or `None`."""
+    """Returns the document with that name or path, or with that folder if it is a README; `None` if there is none.
+
+    Case is ignored.
+    """
     word = wanted.strip().removeprefix("./").rstrip("/").lower()
     for each in documents().values():
         if word in (each.name.lower(), each.path.lower(), f"{each.name.lower()}.md"):

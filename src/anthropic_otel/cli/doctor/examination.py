@@ -60,7 +60,7 @@ def _sections(environment: Mapping[str, str], options: Options) -> Iterator[Sect
 
 
 def _load() -> None:
-    """Imports large packages first, so that a slow disk does not use up the deadline of the network."""
+    """Imports large packages first, if installed, so that a slow disk does not use up the network's deadline."""
     for name in ("anthropic", "requests", "opentelemetry.sdk.resources", "opentelemetry.sdk.trace.export"):
         with suppress(ImportError):
             import_module(name)

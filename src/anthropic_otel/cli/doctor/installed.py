@@ -40,7 +40,7 @@ def installed(distribution: str) -> str | None:
 
 
 def sdk() -> Finding:
-    """Returns the finding about the Anthropic SDK."""
+    """Returns the finding about the Anthropic SDK: a fault if it is missing or too old, a note if it is too new."""
     found = installed("anthropic")
     if found is None:
         return bad("SDK", "anthropic is not installed", "pip install anthropic")

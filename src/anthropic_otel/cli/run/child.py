@@ -36,7 +36,10 @@ class NotStarted(Exception):
 
 
 def variables(target: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment for a program that is to send its events to `target`."""
+    """Returns a copy of the environment with which Python programs send their events to `target`.
+
+    It has the address in a variable, and the folder of our `sitecustomize` first in `PYTHONPATH`.
+    """
     from anthropic_otel import _live
 
     hook = os.path.join(os.path.dirname(os.path.abspath(str(_live.__file__))), _HOOK)

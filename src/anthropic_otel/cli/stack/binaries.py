@@ -51,13 +51,19 @@ class Component:
 
 
 def cache() -> Path:
-    """Returns the directory for built binaries and for the data of a running stack."""
+    """Returns the directory for built binaries and for a running stack's data, by default `~/.cache/anthropic-otel`.
+
+    It may not exist yet.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "anthropic-otel"
 
 
 def find(component: Component, say: Say = print) -> Path:
-    """Returns the path of a component's binary, which it builds if it is missing. Raises `Missing`."""
+    """Returns the path of a component's binary: on the PATH, in the cache, or built with Go into the cache.
+
+    A build takes minutes and reports to `say`. Raises `Missing`.
+    """
     there = present(component)
     if there:
         return there

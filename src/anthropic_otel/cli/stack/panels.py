@@ -42,11 +42,18 @@ class Window:
     points: int = 200
 
     def step(self, asked: Asked) -> int:
-        """Returns the seconds between two points, as Grafana chooses them."""
+        """Returns the seconds between two points, as Grafana chooses them.
+
+        They fill the window with `points`, but are at least the query's least step, and at least 1.
+        """
         return max(1, self.seconds // self.points, asked.least_step)
 
     def rate(self, asked: Asked) -> int:
-        """Returns the seconds of Grafana's $__rate_interval: at least four samples, so that one may be late."""
+        """Returns the seconds of Grafana's $__rate_interval, so that one late sample does no harm.
+
+        It is the step plus one interval between samples, and at least four of these. The interval is the query's least
+        step, or 15 s.
+        """
         sample = asked.least_step or 15
         return max(self.step(asked) + sample, 4 * sample)
 

@@ -22,7 +22,10 @@ JAEGER_GRACE: Final = 1.0
 
 
 def collector(binary: Path, configs: Iterable[str], layout: Layout, name: str = "collector", **env: str) -> Service:
-    """Returns a Collector that reads these configs, in order. `env` sets the variables in them."""
+    """Returns the service, not started, of a Collector that reads these configs, in order.
+
+    `env` sets the variables in the configs.
+    """
     files = [f"--config={layout.configs / config}" for config in configs]
     environment = {
         "OTLP_GRPC_PORT": str(layout.ports["otlp_grpc"]),
@@ -38,7 +41,7 @@ def collector(binary: Path, configs: Iterable[str], layout: Layout, name: str = 
 
 
 def jaeger(binary: Path, layout: Layout) -> Service:
-    """Returns a Jaeger that keeps traces in memory."""
+    """Returns the service, not started, of a Jaeger that keeps traces in memory."""
     environment = {
         "JAEGER_UI_PORT": str(layout.ports["jaeger"]),
         "JAEGER_GRPC_PORT": str(layout.ports["jaeger_grpc"]),
@@ -58,10 +61,10 @@ def prometheus(
     rules: Path | None = None,
     name: str = "prometheus",
 ) -> Service:
-    """Returns a Prometheus with the shipped config and rules, and writes the config into the working directory.
+    """Returns the service, not started, of a Prometheus, and writes its config into the working directory.
 
     `scrape` is whether it fetches the metrics from the Collector, or receives them. `interval` replaces the scrape and
-    evaluation intervals, `rules` the file of rules.
+    evaluation intervals; `rules` replaces the shipped file of rules.
     """
     modern = major(binary) >= 3
     layout.work.mkdir(parents=True, exist_ok=True)
@@ -111,7 +114,7 @@ def prometheus_config(
 
 
 def alertmanager(binary: Path, layout: Layout, *, webhook: str | None = None, wait: str | None = None) -> Service:
-    """Returns an Alertmanager with the example config, and writes the config into the working directory.
+    """Returns the service, not started, of an Alertmanager, and writes the example config into the working directory.
 
     `webhook` replaces the receivers' address, `wait` the group intervals.
     """
@@ -145,7 +148,7 @@ def can_tell_story() -> bool:
 
 
 def story(layout: Layout) -> Service:
-    """Returns the demo in an endless loop: an instrumented app, and a simulated API with an overload and an outage.
+    """Returns the service, not started, that repeats the demo: an instrumented app, and a simulated API with an outage.
 
     Without it every panel is empty until an app sends something.
     """
@@ -159,9 +162,9 @@ def story(layout: Layout) -> Service:
 
 
 def grafana(binary: Path, layout: Layout) -> Service:
-    """Returns a Grafana with data sources, dashboards and alerts provisioned.
+    """Returns the service, not started, of a Grafana with data sources, dashboards and alerts.
 
-    Writes the provisioning files into the working directory. Raises `StopIteration` if Grafana's home directory is not
+    Writes the files for these into the working directory. Raises `StopIteration` if Grafana's home directory is not
     found.
     """
     settings = {

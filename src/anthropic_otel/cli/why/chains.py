@@ -127,7 +127,10 @@ def _of_api(printed: Printed) -> Failure | None:
 
 
 def _by_name(printed: Printed) -> str | None:
-    """Returns the word for an exception's class, for a response that was not the API's: its text may be anything."""
+    """Returns the word for an exception's class, or `None`.
+
+    It is for a response that was not the API's, whose text may be anything.
+    """
     if printed.name in ("APIConnectionError", "APITimeoutError"):
         return None
     if printed.name == "InternalServerError":

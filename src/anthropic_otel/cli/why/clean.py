@@ -71,7 +71,10 @@ def _unfolded(line: str) -> str:
 
 
 def _strings(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yields every string in a JSON record, in its order; of Docker's records only the line itself."""
+    """Yields every string in a JSON record, in its order, down to a depth of 8.
+
+    Of Docker's records it yields only the line itself; structlog's list of exceptions becomes one traceback.
+    """
     if isinstance(value, str):
         yield value
     elif isinstance(value, list) and (printed := other_forms.of_structlog(value)):

@@ -132,7 +132,7 @@ def _of_schema(name: str) -> Page | None:
 
 
 def _runbook(name: str) -> Page | None:
-    """Returns the runbook of an alert as a page."""
+    """Returns the runbook of an alert as a page, or `None` if `name` is not an alert."""
     path = {each.stem: each for each in files.source(_RUNBOOKS).glob("Anthropic*.md")}.get(name)
     return Page(name, (name,), path.read_text(encoding="utf-8")) if path is not None else None
 

@@ -88,7 +88,10 @@ def _headline(failure: Failure, count: int, width: int) -> list[Line]:
 
 
 def _digest(word: str | None, width: int) -> list[Line]:
-    """Returns the lines with the word, its meaning, and the shortest form of what to do."""
+    """Returns the lines with the word, its meaning, and the shortest form of what to do.
+
+    `None`, or a word without a page, gives a hint how to log the cause.
+    """
     page = pages().get(word) if word is not None else None
     if page is None:
         return [(Piece(each),) for each in _wrapped(_BARE, width, "", "")]
@@ -141,7 +144,7 @@ def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
 
 
 def unknown(word: str, nearest: Iterable[str]) -> str:
-    """Returns the error message for a word that has no page."""
+    """Returns the error message for a word that has no page, with the words in `nearest` as suggestions."""
     close = ", ".join(nearest)
     return f"no page for {_cut(word)!r}" + (f". Did you mean: {close}" if close else "; --list has every word")
 

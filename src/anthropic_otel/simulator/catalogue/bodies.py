@@ -109,7 +109,10 @@ _BODIES: Final = (
 
 
 def _refusal(name: str, description: str, action: Cut, *, retry_after: bool | None = None) -> Fault:
-    """An error response whose body breaks. The SDK sees an exception, and so no header of the response."""
+    """Returns a fault: an error response whose body breaks. The SDK retries it, and does not read its headers.
+
+    `action` has the response in `reply`.
+    """
     status = action.reply.status if action.reply is not None else 200
     fault = answered(name, description, action, str(status), where=Where.BODY, status=status, stream=False)
     return replace(fault, retried=True, retry_after=retry_after)

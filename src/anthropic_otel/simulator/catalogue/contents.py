@@ -137,7 +137,7 @@ _BY_SDK: Final = Needs(sdk="Anthropic")
 
 
 def _unparsable(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
-    """It begins and ends as a message does, and the SDK cannot parse it."""
+    """Returns a fault: a body that begins and ends as a message does, but that the SDK cannot parse."""
     reply = Reply(body=body, content_type=content_type, request_id=True)
     return answered(name, description, reply, "unexpected_content", stream=False, needs=_BY_SDK)
 

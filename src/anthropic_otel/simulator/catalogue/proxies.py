@@ -23,7 +23,10 @@ def _refusing(
     scheme: str = "http",
     cause: Cause = Cause.PROXY_ERROR,
 ) -> Fault:
-    """Returns a network fault: a proxy that does not connect the client to the API."""
+    """Returns a network fault: a proxy that does not connect the client to the API, for httpx and httpx2.
+
+    `errno` are names of system errors, one of which is in the exception chain. `scheme` is the proxy's.
+    """
     return network(
         name,
         description,

@@ -135,7 +135,10 @@ _TYPES: Final = (
 
 
 def _identified(name: str, header: str, value: str, whose: str) -> Fault:
-    """Returns a fault: a 503 without a request id, whose `header` has the id of something in front of the API."""
+    """Returns a fault: a 503 without a request id, whose `header` has the id `value` of something in front of the API.
+
+    `whose` names that in the description.
+    """
     made = _front(
         name, f"A 503 has no request id but that of {whose}.", 503, b"unavailable", headers=((header, value),)
     )

@@ -20,7 +20,10 @@ _FAULT: Final = 300.0
 
 
 def examine(answer: Answer) -> Iterator[Finding]:
-    """Yields a finding if the clock is off by a minute or more; a fault from five minutes on."""
+    """Yields a finding if the clock is off by a minute or more; it is a fault from five minutes on.
+
+    Yields nothing if the response has no valid `Date`.
+    """
     try:
         skew = answer.at - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     except (TypeError, ValueError, OverflowError, IndexError):

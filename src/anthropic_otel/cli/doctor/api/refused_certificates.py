@@ -44,7 +44,7 @@ def advice_on_certificate(
 
 
 def _file_name(certificate: Certificate | None) -> str:
-    """Returns a name for the CA's file in an example.
+    """Returns a name for the CA's file in an example: `corp-ca` if the certificate could be read, else `the-ca`.
 
     Most refused certificates are those of a company's TLS inspection.
     """

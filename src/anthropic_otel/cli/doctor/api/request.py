@@ -42,6 +42,7 @@ class Answer:
 class Exchange:
     """The result of the request. It is filled in step by step, so that it can be read while a request hangs.
 
+    - `steps`: the steps that the transport has reported.
     - `answers`: the responses so far, those of redirects too.
     - `attempt`: what the library records of the request, `None` until it has ended.
     - `made`: whether a client could be constructed.
@@ -64,7 +65,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The settings of the SDK's client in this environment, or the exception that its constructor raised."""
+    """The base URL and proxy of the SDK's client in this environment, or the exception that its constructor raised.
+
+    `error` is `None` if the client could be constructed.
+    """
 
     base_url: str | None = None
     proxy: str | None = None

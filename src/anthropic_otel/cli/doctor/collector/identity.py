@@ -23,7 +23,10 @@ _AT_LEAST: Final = 0.5
 
 
 def examine(environment: Mapping[str, str], deadline: Deadline) -> Iterator[Finding]:
-    """Yields findings about the service's name and instance. Waits for resource detectors for a second at most."""
+    """Yields findings about `OTEL_RESOURCE_ATTRIBUTES`, and the service's name and instance.
+
+    Waits for resource detectors for a second at most.
+    """
     pairs = [pair for pair in environment.get(ATTRIBUTES, "").split(",") if pair.strip()]
     if any("=" not in pair for pair in pairs):
         yield bad(_SUBJECT, f"{ATTRIBUTES} has a part without '=', which is left out", "name=value,name=value")
