@@ -92,8 +92,8 @@ class Instrumentation:
     def join(self, recorder: Recorder, *, importing: bool = True) -> None:
         """Has `recorder` record all calls and attempts of the process that start from now on, until `leave`.
 
-        They need not be instrumented. Without `importing`, libraries that the app has not imported yet are not recorded
-        until the caller calls `patch_imported`.
+        The app need not have instrumented anything. Without `importing`, libraries that it has not imported yet are not
+        recorded until the caller calls `patch_imported`.
         """
         found = not importing or self.is_instrumented or _import_libraries()
         with changing():

@@ -203,10 +203,10 @@ def _tracing_of(client: Any) -> _Tracing:
 
 @guarded(True)
 def _has_tracer(client: Any) -> bool:
-    """Returns whether the SDK may have a tracer for a client; `False` if it looked for one in vain.
+    """Returns whether the SDK has a tracer for a client, or has not looked for one yet.
 
-    It looks once, at the client's first call. It finds none, and makes no span, if the client's provider raises or the
-    global one cannot be loaded.
+    The SDK looks once, at the client's first call. Without a tracer it makes no spans: the client's provider has
+    raised, or the global one cannot be loaded.
     """
     return getattr(client, "_tracer", client) is not None
 

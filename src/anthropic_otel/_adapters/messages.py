@@ -81,7 +81,7 @@ def headers_of(response: Any) -> RawHeaders:
 
 
 def has_platform_route(request: Any) -> bool:
-    """Returns whether the path is that of the Messages API of Bedrock or Vertex, which need no version header."""
+    """Returns whether a request's path is that of Bedrock's or Vertex's Messages API, which need no version header."""
     return _PLATFORM_ROUTE.search(request.url.raw_path) is not None
 
 

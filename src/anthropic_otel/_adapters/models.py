@@ -35,8 +35,8 @@ _built: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
 def bounded(model: object) -> str | None:
     """Returns a model's name as it may be recorded: a plain string that can be encoded as UTF-8.
 
-    `_OTHER` for a name of more than 128 characters, `None` for what is no string. For a string `Enum` of the app it is
-    the value, which the SDK sends.
+    `_OTHER` for a name of more than 128 characters, `None` for any object but a string. A member of a string `Enum` is
+    recorded by its value, which the SDK sends.
     """
     if type(model) is not str:
         if not isinstance(model, str):

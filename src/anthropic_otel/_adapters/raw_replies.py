@@ -71,9 +71,10 @@ def _in_middleware() -> RunningCall | None:
 
 
 def expect(result: Any, source: Attempt | HeldBody | None) -> None:
-    """Remembers `result`, which an SDK method returned, if it is a raw response that the app may parse. Never raises.
+    """Remembers `result`, which an SDK method returned, if it is a raw response, so that its usage counts when parsed.
 
-    `source` is the attempt or the body that `result` is from. Only an attempt for a message is remembered.
+    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt for a message.
+    Never raises.
     """
     # The guard is in `_expect`: this runs for every call, and few of them return such a response.
     if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt) and source.is_message:

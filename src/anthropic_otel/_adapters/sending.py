@@ -140,7 +140,10 @@ class Sending:
 
     @guarded(None)
     def _ended_at(self, request: Any) -> None:
-        """Corrects the attempt's proxy if `request`, the last one sent, is of a redirect; `None` changes nothing."""
+        """Sets the attempt's proxy to that of `request`, the last one sent, if it is another than the first one.
+
+        It is another after a redirect. `None` changes nothing.
+        """
         if request is not None and request is not self.request:
             self.send.went_through(transports.facts_of(self._http_client, request.url).proxy)
 

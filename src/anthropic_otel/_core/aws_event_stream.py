@@ -129,7 +129,10 @@ class AwsEventStreamReader:
         return decided
 
     def _keep(self, text: bytes, at: int, decided: Dispatched | None) -> None:
-        """Keeps `text`, whose frames before `at` were dispatched, for `finish`, and the rest for the next chunk."""
+        """Keeps `text`, whose frames before `at` were dispatched, for `finish`, and its rest for the next chunk.
+
+        `decided` is the deciding event that was dispatched, `None` without one.
+        """
         if at:
             whole = len(text) <= MAX_LAST
             self._last = text if whole else _last_frames(text, at)

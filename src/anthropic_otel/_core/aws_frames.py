@@ -65,7 +65,10 @@ def begins(text: bytes) -> bool:
 
 
 def frames_of(text: bytes) -> Iterator[bytes]:
-    """Yields the frames of `text`, which begins with one, unchecked. Stops at an incomplete or impossible frame."""
+    """Yields the whole frames at the beginning of `text`. Stops at a frame that is cut off or has impossible lengths.
+
+    Checksums are not checked.
+    """
     at = 0
     while len(text) - at >= PRELUDE:
         total, header_length = unpack_from("!II", text, at)

@@ -139,7 +139,7 @@ class Call:
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt, which is about to be sent, with the facts of the invocation.
 
-        As `AttemptSource.begin_attempt`. What is known of earlier failures is reported as followed by this attempt.
+        As `AttemptSource.begin_attempt`. The failed attempts before it are reported as retried.
         """
         if self._unparsed:
             self.parsed()
@@ -235,7 +235,7 @@ class Call:
     def _attempt_ended(self, attempt: Attempt) -> None:
         """Takes the outcome of an attempt that has ended, in any thread. Ends the call if nothing else is open.
 
-        The guard of `Attempt.end` holds for it.
+        May raise: it runs within the guard of `Attempt.end`.
         """
         failed = attempt.outcome is AttemptOutcome.FAILED
         if failed:
@@ -251,7 +251,7 @@ class Call:
         self._body_ended(attempt)
 
     def _decide(self, after: AfterFailure, next_started: int | None = None) -> None:
-        """Reports what followed the failed attempts of which that was not known yet.
+        """Calls `failure_decided` for each failed attempt for which it was not called yet, with what followed: `after`.
 
         `next_started` is when the next attempt started, `None` without one.
         """
@@ -343,7 +343,11 @@ class Call:
             self.retry_stop = attempt.retry_stop
 
     def _conclude(self) -> CallOutcome:
-        """Returns the outcome by the table at the head of this module. Sets `error_type` if a returned body failed."""
+        """Returns the outcome of the ended call. Sets `error_type` if the returned reply or body failed.
+
+        If the method raised: cancelled, exhausted or failed. Else the outcome of the body that it returned; a completed
+        body, or a reply in memory, is recovered if an attempt had failed before, else succeeded.
+        """
         if self._raised is CallOutcome.FAILED:
             return CallOutcome.EXHAUSTED if self._out_of_retries() else CallOutcome.FAILED
         if self._raised is not None:

@@ -26,8 +26,10 @@ _LIBRARIES: Final = HTTPX | AIOHTTP | ANYIO | {"httpx_aiohttp", "h11", "h2", "so
 
 
 def is_of_app(failure: Failure) -> bool:
-    """Returns whether code of the app raised: an event hook or a trace function the outermost exception, or a signal
-    handler any exception of the chain.
+    """Returns whether code of the app raised the exception.
+
+    That is an event hook or a trace function that raised the outermost exception, or a signal handler that raised any
+    exception of the chain.
     """
     return any(map(is_of_the_app, failure.errors)) or _passes(failure.errors[0], _calls_a_hook)
 

@@ -18,8 +18,9 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 
 
 def errno_name(failure: Failure) -> str | None:
-    """Returns the name of the innermost system or resolver error of the chain, such as `ECONNREFUSED`; `None` without
-    one.
+    """Returns the name of the innermost system or resolver error of the chain, such as `ECONNREFUSED`.
+
+    `None` if the chain has no such error.
     """
     return next(filter(None, map(_name, reversed(failure.errors))), None)
 

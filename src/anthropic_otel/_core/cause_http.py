@@ -207,8 +207,9 @@ def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
 
 
 def _server_gone(failure: Failure) -> NetworkCause:
-    """Returns the cause for a connection that the server closed: `INCOMPLETE_BODY` in the body, else
-    `SERVER_DISCONNECTED`.
+    """Returns the cause for a connection that the server closed, by the phase: in the body `INCOMPLETE_BODY`.
+
+    In any other phase, or if it is not known, it is `SERVER_DISCONNECTED`.
     """
     in_body = failure.phase is Phase.RECEIVE
     return NetworkCause.INCOMPLETE_BODY if in_body else NetworkCause.SERVER_DISCONNECTED

@@ -95,7 +95,7 @@ def of_end(attempt: Attempt, how: End) -> Ending:
 
 
 def of_exception(attempt: Attempt, error: BaseException) -> Ending:
-    """Returns the ending of an attempt whose send, or the reading of whose body, raised `error`.
+    """Returns the ending of an attempt whose send raised `error`, or whose body raised it while it was read.
 
     What is no `Exception`, such as a cancellation or an interrupt, is `CANCELLED`; anything else is `FAILED`.
     """
@@ -144,7 +144,12 @@ def _of_lost(attempt: Attempt) -> Ending:
 
 
 def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
-    """Returns the ending of an attempt whose body is an event stream that ended with `end`."""
+    """Returns the ending of an attempt whose body is an event stream that ended with `end`.
+
+    An `error` event, an event that cannot be decoded, a body that is no event stream, and a message stream that was
+    read to its end without an end event are `FAILED`. Else a stream is `COMPLETED`, or `ABANDONED` if it was not read
+    to its end and has no end event.
+    """
     if end.error_type is not None:
         told = ApiError(end.error_type, end.error_code, end.told_type)
         return Ending(AttemptOutcome.FAILED, end.error_type, api_error=told)

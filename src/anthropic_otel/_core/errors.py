@@ -33,7 +33,7 @@ _LIBRARIES: Final = frozenset({"anthropic", "httpx", "httpx2"})
 
 @guarded(CLIENT_ERROR)
 def call_error_type(error: BaseException) -> str:
-    """Returns the `error.type` of a call whose SDK method, or the reading of whose body, raised `error`. Never raises.
+    """Returns the `error.type` of a call whose SDK method or whose body raised `error`. Never raises.
 
     One of `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS`, a status of 400 or more, `client_timeout_error`,
     `connection_error`, `client_error`, or `_OTHER`.
@@ -52,8 +52,8 @@ def call_error_type(error: BaseException) -> str:
 def is_of_parsing(error: BaseException) -> bool:
     """Returns whether `error`, which the SDK method raised, says that a body that came whole could not be parsed.
 
-    Either `Response.json` of the HTTP library raised it, for what is no JSON; or it is `APIResponseValidationError` of
-    a client that validates strictly, for JSON of another form. Never raises.
+    That is an exception of the HTTP library's `Response.json` for invalid JSON, or `APIResponseValidationError` of a
+    client that validates strictly, for JSON of another form. Never raises.
     """
     if is_a(error, _SDK, "APIResponseValidationError"):
         return True
@@ -67,7 +67,10 @@ _UNPARSED: Final = (ValueError, RecursionError)
 
 
 def _status_error_type(error: Any) -> str:
-    """Returns the `error.type` for an `APIStatusError`: the API's type if it is a documented one, else the status."""
+    """Returns the `error.type` for an `APIStatusError`: the API's type if it is a documented one, else the status.
+
+    Without a status of 400 or more it is `_OTHER` for an undocumented type, and `client_error` for none.
+    """
     # `type` is on the error since 0.87; before that it has to be looked up in the body that the SDK has parsed.
     name = getattr(error, "type", None) or _type_in(getattr(error, "body", None))
     if name in API_ERROR_TYPES or name in BEDROCK_EXCEPTIONS:

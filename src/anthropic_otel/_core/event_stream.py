@@ -175,7 +175,7 @@ class _LongEvent:
         self.feed(begun)
 
     def feed(self, text: bytes) -> int | None:
-        """Takes the next text of the event. Returns the index in `text` where the event ends, `None` if later."""
+        """Takes the next text of the event. Returns the index in `text` after the event's end, `None` if it goes on."""
         known = len(self._before)
         text = self._before + text
         end = text.find(b"\n\n", known - 1)

@@ -30,8 +30,8 @@ _seen: set[tuple[str, str]] = set()
 def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
     """Returns a decorator for functions that must not raise: an `Exception` is logged, and `default` returned instead.
 
-    Still raised is what the app's signal handler raises meanwhile, and what is no `Exception`, such as a
-    `KeyboardInterrupt`. Not for coroutine functions and generators, whose body runs after the call.
+    Two kinds are still raised: exceptions that the app's signal handler raises while the function runs, and those that
+    are no `Exception`, such as `KeyboardInterrupt`. Not for coroutine functions and generators, which run later.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R | D]:

@@ -34,7 +34,8 @@ class ResponseFacts(NamedTuple):
 
     `response_id` is the id that an edge or a platform gave the response, only set if `request_id` is not.
     `envoy_time` and `server_timing` are two headers that say how long the server took; see `server_duration`.
-    `bedrock_tokens` are the counts of input, output, cache reads and cache writes, `None` if Bedrock sent none.
+    `bedrock_tokens` are the counts of input, output, cache reads and cache writes, in this order; `None` for a response
+    that is not from Bedrock.
     """
 
     request_id: bytes | None

@@ -143,8 +143,8 @@ class Reading:
     def conclude(self, now: int, *, read_to_end: bool) -> None:
         """Sets `end`, or `start` and `last`, and frees what was kept of the body. To be called once, at the time `now`.
 
-        `read_to_end` is whether the app has read the last byte. A wait for a chunk that never came counts for
-        `max_gap`, as of a stream that stalls until a timeout.
+        `read_to_end` is whether the app has read the last byte. The wait for a chunk that never came counts as a gap,
+        such as that of a stream which stalls until a timeout.
         """
         if self.asked_at is not None:
             self.max_gap = max(self.max_gap, now - self.asked_at)

@@ -72,5 +72,8 @@ class Runtime:
         return call
 
     def lone_attempts(self, resend_count: int) -> LoneAttempts:
-        """Returns the source of attempts for one send without a call. `resend_count` is that of its first attempt."""
+        """Returns the source of attempts for one send without a call.
+
+        `resend_count` is the retry number in the header of its first request, 0 for no retry.
+        """
         return LoneAttempts(self.recorders.told, self.clock, resend_count)

@@ -87,7 +87,8 @@ class Timeline:
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Takes one event of httpcore's `trace` extension, such as `connection.connect_tcp.started`.
 
-        Unknown events, and events after `finish`, are ignored. `info["request"]` holds the API key and is never kept.
+        Enters the phase that begins with it, and updates the attributes. Unknown events, and events after `finish`, are
+        ignored. `info["request"]` holds the API key and is never kept.
         """
         handle = _HANDLERS.get(name)
         if handle is None or self._finished:
@@ -204,7 +205,7 @@ class Timeline:
 
 
 def starts_request(name: str) -> bool:
-    """Returns whether the trace event `name` may be the first of a request: connecting or sending headers starts."""
+    """Returns whether the trace event `name` may be a request's first: connecting or the sending of headers starts."""
     return name in _REQUEST_STARTS
 
 

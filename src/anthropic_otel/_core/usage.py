@@ -98,7 +98,7 @@ def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
     """Returns the usage that a stream reported until its end, one per model; for a broken stream a lower bound.
 
     Empty if no event has counts. The counts of `message_delta` are cumulative and replace those of `message_start`,
-    field by field, as in the SDK. Those in the end event of Bedrock replace both. What is no count replaces nothing.
+    field by field, as in the SDK. Those in the end event of Bedrock replace both. An invalid count replaces none.
     """
     usages = [_fields(_event(delta).get("usage")) for delta in end.deltas]
     if end.first_event is not None:
@@ -147,7 +147,10 @@ def _of_fields(fields: Mapping[str, Any]) -> tuple[Usage, ...]:
 
 
 def _counts(fields: Mapping[str, Any]) -> _Counts:
-    """Returns the counts in the fields of the API's `usage` object. What is no count is `None`."""
+    """Returns the counts in the fields of the API's `usage` object; `None` for a missing or invalid one.
+
+    Missing cache writes are added up from the parts in `cache_creation`.
+    """
     get = fields.get
     written = get(_WRITTEN)
     if written is None:
@@ -161,7 +164,7 @@ def _counts(fields: Mapping[str, Any]) -> _Counts:
 
 
 def _count(value: object) -> int | None:
-    """Returns a count of tokens as an integer, also one such as 7.0; `None` for what is no count up to `MAX_COUNT`."""
+    """Returns `value` as an integer if it is a whole number from 0 to `MAX_COUNT`, such as 7 or 7.0; else `None`."""
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
@@ -197,9 +200,9 @@ def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
 
 
 def _fields(value: object) -> Mapping[str, Any]:
-    """Returns the fields of one of the SDK's models, those it does not know too, or the dictionary itself.
+    """Returns `value` if it is a dictionary, else the fields of a model of the SDK, unknown fields included.
 
-    Empty for anything else.
+    Empty for an object without fields, and for `None`.
     """
     if isinstance(value, dict):
         return value

@@ -42,7 +42,8 @@ def flush_at_exit(provider: Any, exporter: Any, signal: Signal) -> None:
 def patience_of(signal: Signal) -> float:
     """Returns the seconds without a successful export after which the exit gives up on a signal.
 
-    From `OTEL_EXPORTER_OTLP_TIMEOUT` or the signal's own variable; `PATIENCE` if neither is set, or one is no number.
+    From the signal's own variable, else from `OTEL_EXPORTER_OTLP_TIMEOUT`. `PATIENCE` without either, or for a value
+    that is no number.
     """
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_TIMEOUT")
     try:
@@ -117,7 +118,8 @@ class Leaving:
     def begin(self) -> None:
         """Begins to shut the provider down in its thread, unless the app has done so. Does not wait.
 
-        Without a live thread, as in a forked child, a new one is started; if that fails, it is done at once.
+        Without a live thread, as in a forked child, a new one is started. If that fails too, the provider is shut down
+        before this returns.
         """
         if self._left.is_set():
             return

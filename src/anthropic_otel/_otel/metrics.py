@@ -96,7 +96,10 @@ class Metrics:
             self._delay.record(retry.delay / _SECOND, values, exemplar())
 
     def attempt_ended(self, attempt: Attempt, exemplar: Context) -> None:
-        """Measures an attempt that has ended and was passed to `attempt_started`. `exemplar` has its span."""
+        """Measures an attempt that has ended and was passed to `attempt_started`. `exemplar` has its span.
+
+        Records its duration, and for a message stream the time to the first chunk and the longest gap.
+        """
         status, cause, outcome = attempt.status, attempt.cause, attempt.outcome
         answered = status is not None and 200 <= status < 300
         target = self._target(attempt.operation, attempt.request.target.address, attempt.model, answered=answered)
@@ -117,7 +120,7 @@ class Metrics:
                 self._first_chunk.record((reading.first_chunk - attempt.started) / _SECOND, target, exemplar)
 
     def call_ended(self, call: Call, exemplar: Context) -> None:
-        """Measures a call that has ended. `exemplar` has its span."""
+        """Measures a call that has ended: its duration, and its retries if it had any. `exemplar` has its span."""
         error = call.api_error
         values = (
             *self._target(call.operation, call.address, call.invocation.model),

@@ -38,8 +38,9 @@ class MissingExporter(ImportError):
 def set_up(export: str) -> None:
     """Sets a global tracer and a global meter provider that export by OTLP, each only if none is set.
 
-    Raises `ValueError` if `export` is not `"otlp"`, and `ImportError`, which says what to install, if the OpenTelemetry
-    SDK or an exporter is missing.
+    They are flushed at exit. One whose variable `OTEL_…_EXPORTER` is `none` exports nothing. Raises `ValueError` if
+    `export` is not `"otlp"`, and `ImportError`, which says what to install, if the OpenTelemetry SDK or an exporter is
+    missing.
     """
     if export != "otlp":
         raise ValueError(f"export must be 'otlp' or 'console', not {export!r}")

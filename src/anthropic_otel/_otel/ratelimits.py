@@ -122,8 +122,8 @@ class Limit:
     def left(self, is_new: Callable[[Told], bool], now: float) -> int | None:
         """Returns what remains of the limit for one reader: the lowest value of the reports that are new to it.
 
-        If none is new, an estimate of what remains at the time `now`. `None` without a report in the last ten minutes.
-        `is_new` returns whether the reader has not collected a report yet.
+        If no report is new, an estimate of what remains at the time `now`. `None` without a report in the last ten
+        minutes. `is_new` returns whether the reader has not collected a report yet.
         """
         lows = [low for low in self.lows if now - low.at < _FRESH]
         new = next(filter(is_new, lows), None)

@@ -88,7 +88,7 @@ class Call:
     - `duration`: in seconds, to the end of the body that the method returned.
     - `backoff`: the seconds of `duration` in which no attempt was under way, also before the first and after the last.
     - `outcome`, `error_type`: the words of the call metrics; `error_type` is `None` if the call did not fail.
-    - `retries`: how many attempts followed a failed one. A fallback or a hedge is none.
+    - `retries`: how many attempts followed a failed one. A fallback or a hedge does not count.
     - `cause`, `api_error_code`: those of the attempt that the call failed with, else `None`.
     """
 
