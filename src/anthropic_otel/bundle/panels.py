@@ -160,7 +160,10 @@ def grown(metric: Metric, *matchers: str, by: Iterable[str] = (), window: str = 
 
 
 def per_second(metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
-    """Returns an expression for the rate of a counter per second, in which the first increments of new series count."""
+    """Returns an expression for the rate of a counter per second, summed by the labels `by`.
+
+    The first increments of new series count.
+    """
     return rate(grown(metric, *matchers, by=by, window=NOW))
 
 
@@ -208,7 +211,10 @@ class Queries:
         return rate(self.grown(metric, *matchers, by=by, of=of, window=NOW))
 
     def within(self, metric: Metric, bound: float, by: Iterable[str], window: str) -> str:
-        """Returns an expression for how many events in a window took no longer than a bucket's `bound`."""
+        """Returns an expression for how many events took no longer than a bucket's `bound`.
+
+        It counts the events of a window, summed by the labels `by`.
+        """
 
         def grown(of: str, *matchers: str) -> str:
             return self.grown(metric, *matchers, by=by, of=of, window=window)
@@ -216,11 +222,11 @@ class Queries:
         return self.histograms.within(metric, bound, grown)
 
     def quantile(self, q: float, metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
-        """Returns an expression for the quantile `q` (0 to 1) of a histogram over time."""
+        """Returns an expression for the quantile `q` (0 to 1) of a histogram over time, by the labels `by`."""
         return self.histograms.quantile(q, metric, chosen(metric, *matchers), NOW, by)
 
     def quantiles(self, metric: Metric, *matchers: str) -> tuple[Query, ...]:
-        """Returns queries for the median, p95 and p99 of a histogram, with exemplars."""
+        """Returns three queries of a histogram, with exemplars: its median, p95 and p99 over time."""
         return tuple(
             Query(self.quantile(q, metric, *matchers), name, exemplars=True)
             for q, name in ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))

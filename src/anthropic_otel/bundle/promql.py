@@ -23,17 +23,20 @@ def label(attribute: str) -> str:
 
 
 def equal(attribute: str, value: str) -> str:
-    """Returns a matcher for one value of an attribute."""
+    """Returns a PromQL matcher for one value of an attribute, such as `error_type="529"`."""
     return f"{label(attribute)}={quote(value)}"
 
 
 def any_of(attribute: str, *values: str) -> str:
-    """Returns a matcher for any of some values of an attribute. A value may be a regular expression."""
+    """Returns a PromQL matcher for any of the values of an attribute. A value may be a regular expression."""
     return f"{label(attribute)}=~{quote('|'.join(values))}"
 
 
 def none_of(attribute: str, *values: str) -> str:
-    """Returns matchers for series that have the attribute with another value than these."""
+    """Returns PromQL matchers for series that have the attribute, with none of these values.
+
+    A value may be a regular expression.
+    """
     return f"{label(attribute)}!~{quote('|'.join(values))},{label(attribute)}!={quote('')}"
 
 
@@ -77,7 +80,7 @@ def relabelled(expression: str, target: str, value: str, source: str, pattern: s
 
 
 def total(by: Iterable[str], expression: str) -> str:
-    """Returns an expression for the sum by some labels."""
+    """Returns an expression for the sum of `expression` by the labels `by`."""
     return f"sum by ({', '.join(by)}) {grouped(expression)}"
 
 

@@ -149,7 +149,10 @@ def _places(words: tuple[str, ...], lower: str) -> Iterator[tuple[int, int]]:
 
 
 def _without_content(text: str) -> str:
-    """Returns the text with the value of each member that may hold content masked."""
+    """Returns the text with values masked that may be a prompt or a reply: those of JSON members such as `content`.
+
+    A value that contains a traceback is kept, and masked only inside.
+    """
     pieces: list[str] = []
     at = 0
     while (found := _MEMBER.search(text, at)) is not None:

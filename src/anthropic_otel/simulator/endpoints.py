@@ -74,7 +74,7 @@ class Host(Protocol):
 
 
 async def endpoint_for(fault: Fault, host: Host) -> Endpoint:
-    """Opens the listeners that the fault needs, and returns how a client gets to them."""
+    """Opens the listeners that the fault needs, and returns their address and what a client needs to meet the fault."""
     action = fault.action
     match action:
         case Address():

@@ -16,9 +16,10 @@ _WORD: Final = "simulated"
 
 
 def sample(schema: Json) -> Any:
-    """Returns a small value that fits the schema: required properties only, and the first of each choice.
+    """Returns a small value that fits the schema: only required properties, or all if `required` is missing.
 
-    Where the schema is nested more than 32 deep or has more than 10,000 values, the value is `None`.
+    Of several choices it takes the first. Where the schema is nested more than 32 deep or has more than 10,000 values,
+    the value is `None`.
     """
     return _Sampler(schema).value(schema, 0)
 

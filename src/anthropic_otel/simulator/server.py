@@ -128,7 +128,7 @@ class Server:
         return sum(len(listener) for listener in self._listeners)
 
     def set_latency(self, latency: Latency, seed: int) -> None:
-        """Sets how long the API takes from now on; `seed` is that of the jitter."""
+        """Sets how long the API takes from now on; `seed` is that of its random part."""
         self._latency, self._random = latency, random.Random(seed)
 
     async def endpoint(self, fault: Fault) -> Endpoint:

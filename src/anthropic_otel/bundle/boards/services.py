@@ -23,7 +23,7 @@ def started() -> str:
 
 
 def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str:
-    """Returns an expression for how many requests hang, counted as the alert counts them."""
+    """Returns an expression for how many requests hang, counted as the alert counts them and summed by `by`."""
     return total(by, hung(settings, started(), q.count(s.ATTEMPT_DURATION, NO_EVENT_STREAMS)))
 
 

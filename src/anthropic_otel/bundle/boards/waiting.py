@@ -16,7 +16,7 @@ NO_RETRIES = "no retries"
 
 
 def long(settings: Settings, q: Queries, window: str, by: tuple[str, ...] = ()) -> str:
-    """Returns an expression for how many backoffs in a window were longer than the alert's bound."""
+    """Returns an expression for how many backoffs in a window were longer than the alert's bound, summed by `by`."""
     bound = settings.alerts.AnthropicLongBackoff.longer_than
     every = q.grown(s.RETRY_DELAY_METRIC, by=by, window=window)
     return f"{every} - {q.within(s.RETRY_DELAY_METRIC, bound, by, window)}"

@@ -149,7 +149,7 @@ class Stage:
 
 
 def questions(count: int, *, streams_every: int = 2) -> list[Question]:
-    """Returns `count` questions. Every second one is streamed, or every `streams_every`th."""
+    """Returns `count` questions, of which the first and every `streams_every`th after it are streamed."""
     return [Question(QUESTIONS[n % len(QUESTIONS)], n % streams_every == 0) for n in range(count)]
 
 

@@ -18,7 +18,7 @@ NEWEST: Final = (2,)
 
 
 def section() -> Section:
-    """Returns the section about installed packages."""
+    """Checks which packages are installed, in which versions, and returns the findings as a section."""
     return Section("installed", TITLE, tuple(_findings()))
 
 

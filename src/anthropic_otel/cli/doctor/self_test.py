@@ -24,9 +24,10 @@ _REPORT: Final = "this is a bug of anthropic-otel: report it, with what --report
 
 
 def section(deadline: Deadline) -> Section:
-    """Returns the section about the self-test, which is skipped if a package is missing, and cut off at the deadline.
+    """Makes a call against the simulator in this process, and returns whether it was recorded, as a section.
 
-    The deadline is at least two seconds from now.
+    It is skipped if a package is missing. It takes until the deadline at most, but has two seconds in any case. Deletes
+    variables from the environment and sets OpenTelemetry's providers.
     """
     return Section("self_test", TITLE, (_finding(deadline),))
 

@@ -15,7 +15,10 @@ from anthropic_otel.cli.run.report import Options, Report
 
 
 def run(command: Sequence[str], options: Options) -> int:
-    """Runs a program, shows its calls, and returns the status to exit with. Raises `NotStarted`."""
+    """Runs a program, prints its calls to stderr, and returns the status to exit with.
+
+    Waits until the program has ended. Raises `NotStarted`.
+    """
     try:
         listener = Listener()
     except OSError as error:

@@ -138,7 +138,10 @@ def _build(component: Component, recipe: go.Recipe, target: Path, say: Say) -> N
 
 @contextmanager
 def _locked(target: Path, name: str, say: Say) -> Iterator[None]:
-    """Holds a lock on `target` in its block, so that one process at a time builds it."""
+    """Holds a lock on `target` in its block, so that one process at a time builds it. Waits for another holder.
+
+    `say` is told of that.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_suffix(".lock").open("w") as lock:
         try:
@@ -151,7 +154,7 @@ def _locked(target: Path, name: str, say: Say) -> Iterator[None]:
 
 @contextmanager
 def _reported(name: str, say: Say) -> Iterator[None]:
-    """Reports every 30 seconds in its block that the build is still running."""
+    """Calls `say` every 30 seconds in its block, with the time that the build of `name` has taken so far."""
     ended, began = threading.Event(), time.monotonic()
 
     def report() -> None:

@@ -59,7 +59,7 @@ A Jaeger or Prometheus that was built here, and Debian's Prometheus and Alertman
 
 
 def _live_data(where: Layout, alive: Collection[str]) -> str:
-    """Returns the lines on which app sends data, or on how to send some."""
+    """Returns the lines that name the app that sends data; if none runs, those that say how to send some."""
     endpoint = f"OTEL_EXPORTER_OTLP_ENDPOINT={where.url('otlp_http')}"
     if "story" in alive:
         return f"""Live data       service anthropic-otel-demo, in trouble once a minute; yours too:

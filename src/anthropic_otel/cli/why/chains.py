@@ -63,7 +63,7 @@ LONG_REQUEST: Final = "Streaming is required for operations that may take longer
 
 
 def of_chain(chain: Sequence[Printed]) -> Failure | None:
-    """Returns the failure of a printed chain, outermost exception first.
+    """Returns the failure of a printed chain, outermost exception first, from its first SDK exception on.
 
     Returns `None` if it is not a failure of the SDK or the network.
     """

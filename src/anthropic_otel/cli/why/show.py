@@ -42,7 +42,7 @@ def show_page(terminal: Terminal, page: Page, native: bool) -> None:
 
 
 def show_words(terminal: Terminal, pages: Iterable[Page]) -> None:
-    """Prints the words of each page: on one line in a pipe, wrapped to the screen on a terminal."""
+    """Prints a line for each page with all of its words; on a terminal the line is wrapped to the width."""
     for page in pages:
         words = " ".join(page.words)
         lines = _wrapped(words, terminal.width, "", "    ") if terminal.is_screen else [words]

@@ -137,7 +137,10 @@ _BY_SDK: Final = Needs(sdk="Anthropic")
 
 
 def _unparsable(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
-    """Returns a fault: a body that begins and ends as a message does, but that the SDK cannot parse."""
+    """Returns a fault: a body that begins and ends as a message does, but that the SDK cannot parse.
+
+    It is reported as `unexpected_content`.
+    """
     reply = Reply(body=body, content_type=content_type, request_id=True)
     return answered(name, description, reply, "unexpected_content", stream=False, needs=_BY_SDK)
 

@@ -96,9 +96,10 @@ def entry(
     needs: Needs = NO_NEEDS,
     complete: bool | None = None,
 ) -> Fault:
-    """Returns an entry for a 200 with exactly these chunks in its body.
+    """Returns an entry for a stream of status 200 with exactly these chunks in its body.
 
     `error_type` is what the library reports: that of an `error` event, or `None` for an attempt that completes.
+    `complete` is whether its end event arrived although it fails.
     """
     return answered(
         name,
@@ -160,10 +161,10 @@ def overloaded(
 
 
 def unknown(name: str, description: str, *chunks: bytes) -> Fault:
-    """Returns a fault: a stream with an `error` event whose type is not one of the API's."""
+    """Returns a fault: a stream whose `error` event has a type that is not one of the API's; reported as `_OTHER`."""
     return entry(name, description, chunks, OTHER)
 
 
 def invalid(name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN) -> Fault:
-    """Returns a fault: a stream with an event that the SDK cannot decode."""
+    """Returns a fault: a stream with an event that the SDK cannot decode; reported as `invalid_event`."""
     return entry(name, description, chunks, "invalid_event", delivery=delivery, needs=SDK)

@@ -23,9 +23,10 @@ _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _PROXY_WANTS, _TOO_MANY = 401, 403, 404, 
 
 
 def judge(attempt: Attempt, answer: Answer, target: Target, seconds: float, *, with_key: bool) -> list[Finding]:
-    """Returns the findings about a response that was received completely.
+    """Returns the findings about a complete response: on the connection, and with `with_key` on the key.
 
-    `seconds` is how long it took; `with_key` is whether the request was sent with the user's key.
+    `seconds` is how long the response took; `with_key` is whether the request was sent with the user's key. Sends
+    nothing.
     """
     if attempt.error_type == UNEXPECTED_CONTENT:
         return [_portal(answer, seconds)]
@@ -81,7 +82,10 @@ def _type(attempt: Attempt) -> str:
 
 
 def _refused(attempt: Attempt, answer: Answer, seconds: float) -> Finding:
-    """Returns the finding about a response of the API that is not the expected one."""
+    """Returns the fault of a response that the API itself sent and that is not the expected one.
+
+    `seconds` is how long the response took.
+    """
     text = f"{answer.status}{_type(attempt)}, by the API ({attempt.request_id})"
     return bad(_SUBJECT, text, _remedy_of(answer.status), attempt.error_type, seconds)
 
@@ -101,7 +105,10 @@ def _remedy_of(status: int) -> str:
 
 
 def _not_the_api(attempt: Attempt, answer: Answer, target: Target, seconds: float) -> Finding:
-    """Returns the finding about a response that something other than the API sent."""
+    """Returns the finding about a response without the API's request id.
+
+    It is a fault, or a note if a gateway may have sent it. `seconds` is how long the response took.
+    """
     who = _who(answer)
     page = "html" in answer.headers.get("content-type", "")
     text = f"{answer.status}{' and a page' if page else ''}, without the API's request id{who}"

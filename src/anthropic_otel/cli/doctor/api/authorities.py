@@ -28,9 +28,9 @@ _REMEDY: Final = f"correct the path, or unset {FILE}"
 
 
 def examine(environment: Mapping[str, str], default: ssl.SSLContext | None) -> list[Finding]:
-    """Returns the findings about the CAs.
+    """Reads the CA file or folder that the environment names, and returns the findings about it.
 
-    `default` is a TLS context as the client makes it, `None` if it cannot make one.
+    Without one, the findings are about `default`, a TLS context as the client makes it (`None` if it cannot make one).
     """
     findings = list(_named(environment, default))
     named = [name for name in _UNREAD if environment.get(name)]

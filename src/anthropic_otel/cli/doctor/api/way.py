@@ -34,9 +34,10 @@ _SHARE: Final = 0.8
 
 
 def section(environment: Mapping[str, str], deadline: Deadline, *, with_key: bool, offline: bool) -> Section:
-    """Returns the section about the API. Takes until the deadline at most, but has two seconds in any case.
+    """Checks the connection to the API, and returns the findings as a section.
 
-    `with_key` sends the user's key; `offline` sends nothing.
+    `with_key` sends the user's key; `offline` sends nothing and checks only what is set. Takes until the deadline at
+    most, but has two seconds in any case.
     """
     return Section("api", TITLE, tuple(_findings(environment, deadline, with_key, offline)))
 

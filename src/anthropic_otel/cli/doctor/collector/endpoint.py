@@ -85,7 +85,7 @@ class Endpoint:
 
 
 def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
-    """Returns the endpoint of a signal that is sent by that protocol."""
+    """Returns the endpoint of a signal: by its own variable, the general variable, or the protocol's default."""
     found = variable(environment, signal, "ENDPOINT")
     name, url = found if found is not None else ("default", _DEFAULTS[protocol == GRPC])
     return Endpoint(signal, protocol, url, name, exact=name.endswith(f"_{signal.value.upper()}_ENDPOINT"))

@@ -41,7 +41,7 @@ class Outcome:
 
 
 def judge(endpoint: Endpoint, outcome: Outcome) -> Finding:
-    """Returns the finding about the result of an export to that endpoint."""
+    """Returns the finding about the result of an empty export: good only if a collector accepted it."""
     subject = endpoint.signal.subject
     if outcome.unmade is not None:
         text = f"the exporter cannot be made: {outcome.unmade}"

@@ -19,7 +19,10 @@ TITLE: Final = "What is set about telemetry"
 
 
 def section(environment: Mapping[str, str], taken: Start, configured: Configured | None, deadline: Deadline) -> Section:
-    """Returns the section about settings. `configured` is a configuration file that was read, `None` without one."""
+    """Checks start, sampler, identity and other settings of telemetry, and returns the findings as a section.
+
+    `configured` is a configuration file that was read, `None` without one. Sends nothing.
+    """
     return Section("settings", TITLE, tuple(merged(_findings(environment, taken, configured, deadline))))
 
 

@@ -73,7 +73,10 @@ def variable(environment: Mapping[str, str], signal: Signal, rest: str) -> tuple
 
 
 def protocol(environment: Mapping[str, str], signal: Signal, start: Start) -> str:
-    """Returns the protocol that the signal's exporter speaks: `grpc` or `http/protobuf`."""
+    """Returns the protocol that the signal's exporter speaks: `grpc` or `http/protobuf`.
+
+    If no variable decides, it is gRPC for the zero-code start and HTTP for the other one.
+    """
     exporters = {name.strip() for name in environment.get(exporter_variable(signal), "").split(",")}
     if start is Start.ZERO_CODE:
         for word, entry_point in _ENTRY_POINTS.items():
@@ -92,7 +95,7 @@ def exporter_variable(signal: Signal) -> str:
 
 
 def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> bool:
-    """Returns whether the signal is exported by OTLP."""
+    """Returns whether that start exports the signal by OTLP, by the variable with the signal's exporters."""
     value = environment.get(exporter_variable(signal), "otlp").strip().lower() or "otlp"
     if start is Start.CODE:
         return value != "none"
@@ -100,7 +103,7 @@ def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> boo
 
 
 def examine(environment: Mapping[str, str], signal: Signal, start: Start) -> Iterator[Finding]:
-    """Yields findings about the exporters and the protocol of a signal."""
+    """Yields findings about the exporters and the protocol of a signal: wrong values, and exporters not installed."""
     yield from _exporters(environment, signal, start)
     if exports(environment, signal, start):
         yield from _protocol(environment, signal, start)

@@ -40,7 +40,10 @@ _ATTRIBUTES: Final = 48
 
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yields findings about variables with wrong or unusual values; nothing if there are none."""
+    """Yields findings about variables with wrong or unusual values, and files in them that cannot be read.
+
+    Yields nothing if there are none.
+    """
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         yield bad("Switch", "OTEL_SDK_DISABLED=true: nothing is recorded", "unset OTEL_SDK_DISABLED")
     elif environment.get("OTEL_SDK_DISABLED", "").strip().lower() not in ("", "false"):

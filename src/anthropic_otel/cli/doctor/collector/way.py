@@ -28,9 +28,10 @@ _MODULES: Final = {
 def section(
     environment: Mapping[str, str], taken: Start, configured: Configured | None, deadline: Deadline, *, offline: bool
 ) -> Section:
-    """Returns the section about the collector. Takes until the deadline at most, but has two seconds in any case.
+    """Checks the connection to the collector by empty exports, and returns the findings as a section.
 
-    `configured` is a configuration file that was read, `None` without one; `offline` sends nothing.
+    `configured` is a configuration file that was read, `None` without one; `offline` sends nothing. Takes until the
+    deadline at most, but has two seconds in any case.
     """
     exporters = list(configured.exporters if configured is not None else _exporters(environment, taken))
     findings = merged(_findings(environment, exporters, deadline, offline))
