@@ -15,14 +15,16 @@ from anthropic_otel._core.operations import names
         ("messages.create", "POST", True, Expected.EVENT_STREAM),
         ("models.list", "GET", False, Expected.JSON),
         ("models.list", "HEAD", False, Expected.ANYTHING),
-        ("sessions.events.stream", "GET", True, Expected.ANYTHING),
+        ("sessions.events.stream", "GET", True, Expected.EVENT_STREAM),
+        ("completions.create", "POST", True, Expected.EVENT_STREAM),
         ("files.download", "GET", False, Expected.ANYTHING),
         ("skills.versions.content", "GET", False, Expected.ANYTHING),
-        ("messages.batches.results", "GET", True, Expected.ANYTHING),
+        ("messages.batches.results", "GET", True, Expected.JSON),
+        ("messages.batches.results", "GET", None, Expected.JSON),
     ],
 )
 def test_what_an_operation_is_answered_with(operation: str, method: str, stream: bool, expected: Expected) -> None:
-    """A file is anything, a message that is streamed is an event stream, and everything else of the API is JSON."""
+    """A file is anything, what is streamed is an event stream, and everything else of the API is JSON."""
     assert expected_of(operation, method, known=True, stream=stream) is expected
 
 
@@ -34,7 +36,7 @@ def test_an_operation_that_is_not_the_apis_is_answered_with_anything() -> None:
 def test_each_operation_of_the_list_that_downloads_is_a_file() -> None:
     """Of the operations that the library knows, those that return a file are not taken for JSON."""
     files = {name for name in names() if expected_of(name, "GET", known=True, stream=False) is Expected.ANYTHING}
-    assert {"messages.batches.results", "files.download"} <= {name.removeprefix("beta.") for name in files}
+    assert {"skills.versions.download", "files.download"} <= {name.removeprefix("beta.") for name in files}
 
 
 @pytest.mark.parametrize(

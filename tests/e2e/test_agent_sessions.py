@@ -84,3 +84,29 @@ def test_a_cut_that_the_app_sees_is_a_failed_call(app: SdkApp, sim: Simulator, r
     assert raised.value is not None
     assert _outcomes(recorded) == [("failed", "incomplete_body")]
     assert [record.levelname for record in recorded.logs] == ["WARNING"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b"<html>Sign in</html>", content_type="text/html"),
+        Reply(body=b'{"error": {"message": "no route"}}'),
+        Reply(body=b"", content_type="application/octet-stream"),
+    ],
+    ids=["page", "json", "nothing"],
+)
+def test_what_is_no_event_stream_is_told(app: SdkApp, sim: Simulator, recorded: Telemetry, reply: Reply) -> None:
+    """A login page in place of a session's events: the app reads no event, and is told of no error."""
+    sim.play(reply)
+    events: Any = app.driver(app.client.beta.sessions.events.stream("session"))
+    assert app.driver.read(events) == []
+    [attempt] = recorded.attempts
+    assert (attempt.attributes or {})[s.ERROR_TYPE] == "unexpected_content"
+    assert _outcomes(recorded) == [("failed", None)]
+
+
+def test_a_session_without_events_is_an_event_stream(app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
+    """An agent that does nothing sends nothing."""
+    sim.play(Reply(body=b"", content_type="text/event-stream"))
+    assert app.driver.read(app.driver(app.client.beta.sessions.events.stream("session"))) == []
+    assert _outcomes(recorded) == [("succeeded", None)]

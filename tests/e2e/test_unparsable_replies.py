@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import anthropic
@@ -112,3 +113,36 @@ def test_tokens_of_a_reply_are_counted_once_it_is_parsed(
 
 def _request() -> dict[str, Any]:
     return {"model": "claude-simulated-1", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+
+
+LINE = json.dumps({"custom_id": "one", "result": {"type": "canceled"}}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "error_type"),
+    [
+        (LINE * 3, "application/x-jsonl", None),
+        (LINE, "binary/octet-stream", None),
+        (b"<html>Sign in</html>", "text/html", "unexpected_content"),
+        (b"upstream is not ready", "text/plain", "unexpected_content"),
+        (b'{"type": "error", "error": {"type": "not_found_error"}}', "application/json", "unexpected_content"),
+    ],
+    ids=["lines", "lines_of_another_type", "page", "text", "error"],
+)
+def test_results_of_a_batch_are_lines_of_json(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured, body: bytes, content_type: str, error_type: str
+) -> None:
+    """What is none is a failed attempt, also where the app gets by with it."""
+    batch = {"id": "b", "type": "message_batch", "results_url": f"{sim.base_url}/v1/messages/batches/b/results"}
+    app = app_of(
+        stack, sim, driver, Reply(body=json.dumps(batch).encode()), Reply(body=body, content_type=content_type)
+    )
+    results = driver(app.client.messages.batches.results("b"))
+    with suppress(json.JSONDecodeError):
+        driver.read(results)
+    driver.close(results)
+    last = captured.calls[-1]
+    assert last.operation == "messages.batches.results"
+    assert [attempt.error_type for attempt in last.attempts] == [error_type]
+    assert last.outcome == ("failed" if error_type else "succeeded")
+    app.close()

@@ -18,7 +18,7 @@ from anthropic_otel._core.headers import RawHeaders
 class Expected(Enum):
     """What a 2xx response to a request has to contain."""
 
-    JSON = "a JSON value"
+    JSON = "a JSON value, or several of them, each on a line of its own"
     JSON_OR_EVENT_STREAM = "a JSON value or an event stream, it is not known which"
     EVENT_STREAM = "an event stream"
     ANYTHING = "whatever the server sends: a file, or what an unknown operation returns"
@@ -42,21 +42,28 @@ _COMMON: Final = {
 }
 _JSON_STARTS: Final = frozenset(b'{["-0123456789tfn')
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
-_FILES: Final = ("download", "content", "results")
+_FILES: Final = ("download", "content")
 """The last parts of the names of operations that return a file."""
+_LINES: Final = "results"
+"""That of operations that return lines of JSON, which the SDK asks for as a stream."""
+_STREAMED: Final = ("create", "stream")
+"""Those of operations that return an event stream, if one is asked for."""
 
 
 @functools.lru_cache(maxsize=256)
 def expected_of(operation: str, method: str, *, known: bool, stream: bool | None) -> Expected:
     """Returns what a 2xx response has to contain for `operation`, such as `messages.create`, and the HTTP `method`.
 
-    `ANYTHING` for `HEAD`, for files, for event streams of agents, and for an operation that is not `known`: not in the
-    API's list. `stream` is whether the app has asked for an event stream, `None` if that is not known.
+    `ANYTHING` for `HEAD`, for files, and for an operation that is not `known`: not in the API's list. `stream` is
+    whether the app has asked for a stream, `None` if that is not known.
     """
-    if not known or method == "HEAD" or operation.rpartition(".")[2] in _FILES:
+    last = operation.rpartition(".")[2]
+    if not known or method == "HEAD" or last in _FILES:
         return Expected.ANYTHING
+    if last == _LINES:
+        return Expected.JSON
     if stream:
-        return Expected.EVENT_STREAM if operation == "messages.create" else Expected.ANYTHING
+        return Expected.EVENT_STREAM if last in _STREAMED else Expected.ANYTHING
     return Expected.JSON if stream is False else Expected.JSON_OR_EVENT_STREAM
 
 

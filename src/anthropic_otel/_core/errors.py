@@ -104,7 +104,7 @@ def body_error_type(attempt: Attempt) -> str:
         return _BY_CAUSE.get(cause, CLIENT_ERROR if plain else CONNECTION_ERROR)
     if attempt.error_type == INVALID_EVENT:
         return CLIENT_ERROR
-    if attempt.error_type == UNEXPECTED_CONTENT and attempt.reading is not None:
+    if attempt.error_type == UNEXPECTED_CONTENT and attempt.reading is not None and attempt.is_message:
         # The SDK takes it for a stream without its end event.
         return API_ERROR
     if attempt.api_error is not None and attempt.api_error.type == attempt.error_type:
