@@ -148,7 +148,7 @@ class AwsEventStreamReader:
             return self._dispatch_long(_LongFrame(frame))
         try:
             headers = headers_of(frame[PRELUDE:payload_at])
-            error = error_of(headers)
+            error = error_of(headers, frame[payload_at:-CRC])
             if error is not None:
                 return self._events.fail(error)
             name, data = event_of(headers, frame[payload_at:-CRC])

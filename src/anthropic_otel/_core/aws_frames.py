@@ -116,8 +116,12 @@ def headers_of(block: bytes) -> dict[str, str]:
     return headers
 
 
-def error_of(headers: dict[str, str]) -> ApiError | None:
-    """Returns the error that a frame reports by its headers, `None` for a frame that reports none."""
+def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError | None:
+    """Returns the error that a frame reports by its headers, `None` for a frame that reports none.
+
+    `payload` is that of the frame, `None` if it was too long to keep. The error's `told` is `None` if the SDK fails to
+    decode the frame: then the app sees an exception without the name.
+    """
     if headers.get(":message-type") not in ("error", "exception"):
         return None
     exception, code = headers.get(":exception-type"), headers.get(":error-code")
@@ -126,6 +130,11 @@ def error_of(headers: dict[str, str]) -> ApiError | None:
     name = told[:1].lower() + told[1:]
     # botocore raises for the exceptions of Bedrock's model and no other. It takes an error's code unchanged.
     raised = told if code is not None or told in BEDROCK_EXCEPTIONS else None
+    if exception in BEDROCK_EXCEPTIONS and payload is not None:
+        try:
+            _content_of(payload)
+        except ValueError:
+            raised = None
     return ApiError(_ERROR_TYPES.get(name) or known_type(name), told=raised)
 
 

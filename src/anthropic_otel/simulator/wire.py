@@ -86,8 +86,13 @@ def chunk_frame(event: bytes) -> bytes:
 
 def exception_frame(name: str, message: str) -> bytes:
     """Returns the frame of a Bedrock exception, such as `throttlingException`."""
+    return exception_frame_of(name, to_json({"message": message}))
+
+
+def exception_frame_of(name: str, payload: bytes) -> bytes:
+    """Returns the frame of a Bedrock exception with any payload, which should be JSON."""
     headers = {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"}
-    return frame(headers, to_json({"message": message}))
+    return frame(headers, payload)
 
 
 def _exception(error_type: str, message: str) -> bytes:

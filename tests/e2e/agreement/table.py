@@ -136,6 +136,8 @@ TABLE: Final = (
         why="Without the SDK: by the standard of server-sent events one without data is none. To the SDK it is one."),
     Row(App.UNREADABLE, _GOOD, _A.FAILED, _BODY, _FAIL, _OK, _WARNING, only=("unexpected_content",),
         why="The app itself fails to parse a raw response that is no answer, when the SDK's span has ended."),
+    Row(App.UNREADABLE, (Server.SENT,), _A.FAILED, _EVENT, _FAIL, _ERROR, _WARNING, only=("rate_limit_error",),
+        why="Bedrock names the exception in a frame's headers; the SDK fails to decode what the frame says of it."),
     Row(App.UNREADABLE, _CAME, _A.COMPLETED, _NONE, _WELL, _ERROR, _SILENCE,
         why="After `message_stop` a stream is complete, also where the SDK fails to decode what a gateway adds to it."),
     Row(App.UNREADABLE, (Server.UNREACHED,), _A.FAILED, _NET, _OVER, _ERROR, _WARNING, only=("proxy_error",),

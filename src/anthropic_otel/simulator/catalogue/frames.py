@@ -11,7 +11,15 @@ from anthropic_otel._core.semconv import OTHER
 from anthropic_otel.simulator.actions import Delivery
 from anthropic_otel.simulator.catalogue.event_streams import DATA, PLAIN, bytewise, cut, entry
 from anthropic_otel.simulator.faults import Fault, Needs
-from anthropic_otel.simulator.wire import AwsEventStream, chunk_frame, error_body, exception_frame, frame, to_json
+from anthropic_otel.simulator.wire import (
+    AwsEventStream,
+    chunk_frame,
+    error_body,
+    exception_frame,
+    exception_frame_of,
+    frame,
+    to_json,
+)
 
 _NEEDS: Final = Needs(sdk="AnthropicBedrock")
 _TYPE: Final = AwsEventStream().content_type
@@ -139,6 +147,30 @@ _ERRORS: Final = (
     _exception("throttlingException", "rate_limit_error"),
     _exception("validationException", "invalid_request_error"),
     _exception("unheardOfException", OTHER),
+    *(
+        _error(
+            f"bedrock_exception_{name}",
+            f"The payload of an exception's frame is {what}.",
+            exception_frame_of("throttlingException", payload),
+            word="rate_limit_error",
+        )
+        for name, what, payload in (
+            ("empty", "empty", b""),
+            ("text", "no JSON", b"Too many requests"),
+            ("cut", "half of the JSON", b'{"message":"Too'),
+            ("nested", "an object in an object", b'{"message":{"text":"no"}}'),
+            ("latin_1", "not in UTF-8", '{"message":"zu viele Anfragen für jetzt"}'.encode("latin-1")),
+            ("utf_16", "in UTF-16", '{"message":"no"}'.encode("utf-16")),
+            ("list", "a list", b'["no"]'),
+            ("null", "a null", b"null"),
+        )
+    ),
+    _error(
+        "bedrock_exception_no_type",
+        "An exception's frame does not say which exception it is.",
+        frame({":message-type": "exception"}, b""),
+        word=OTHER,
+    ),
     _error(
         "bedrock_exception_2k",
         "The message of an exception's frame has 2 KB.",
