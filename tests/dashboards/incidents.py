@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from anthropic_otel.bundle import files, rules, settings
 from dashboards import timeline as t
-from support import promtool
+from support import native, promtool
 
 MINUTE = 60
 BEGIN, END = 45 * MINUTE, 75 * MINUTE
@@ -214,14 +214,17 @@ class Cost:
     resolved: float | None
 
 
-def measured(tool: str, work: Path, incident: Incident) -> Cost:
-    """What an incident costs with the shipped rules and the example routing."""
-    text = settings.edited(files.source("dashboards/thresholds.yaml").read_text(), short_lived="nightly")
+def measured(tool: str, work: Path, incident: Incident, histograms: str = "classic") -> Cost:
+    """What an incident costs with the shipped rules, for classic or native histograms, and the example routing."""
+    text = settings.edited(
+        files.source("dashboards/thresholds.yaml").read_text(), short_lived="nightly", histograms=histograms
+    )
     groups = yaml.safe_load(rules.prometheus(settings.parse(text)))["groups"]
     every = [rule for group in groups for rule in group["rules"]]
     made = t.Timeline(LENGTH)
     incident.build(made)
-    found = promtool.firing(tool, work, every, made.series(), range(0, LENGTH, STEP), sample=t.SAMPLE)
+    series = native.series(made.series()) if histograms == "native" else made.series()
+    found = promtool.firing(tool, work, every, series, range(0, LENGTH, STEP), sample=t.SAMPLE)
     notices = {"page": 0, "ticket": 0}
     open_groups: set[tuple[str, ...]] = set()
     fired: set[str] = set()
