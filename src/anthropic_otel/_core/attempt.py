@@ -204,7 +204,7 @@ class Attempt:
             self._take_error(start)
 
     def _take_error(self, body: bytes | None) -> None:
-        """Sets `api_error` if `body` is an API's error."""
+        """Sets `api_error` if `body` is an API's error of at most `_MAX_ERROR` bytes."""
         if body and len(body) <= _MAX_ERROR:
             error = api_error(body)
             if error.type != OTHER or error.code is not None:

@@ -375,7 +375,10 @@ class Call:
         return answered.after_failure if answered is not None else self._failed_count > 0
 
     def _out_of_retries(self) -> bool:
-        """Returns whether the last failure was retryable, the SDK has retried, and no retry was left."""
+        """Returns whether the SDK has retried and has no retry left, after a failure that may be retried.
+
+        With a retry rule of the app, every failure may be.
+        """
         most, retries = self.invocation.max_retries, self._sdk_attempts - 1
         last = self._last_failed
         if last is None or not (last.retryable or self.invocation.own_retry_rule):

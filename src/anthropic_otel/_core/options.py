@@ -10,7 +10,8 @@ _PROVIDERS: Final = (("tracer_provider", "get_tracer"), ("meter_provider", "get_
 def check_options(**options: object) -> None:
     """Raises `TypeError`, which names the option, for the first option whose value is of a wrong kind.
 
-    `tracer_provider` and `meter_provider` must be `None` or a provider of OpenTelemetry, any other option a `bool`.
+    `tracer_provider` must be `None` or have a method `get_tracer`, `meter_provider` `None` or have `get_meter`. Any
+    other option must be a `bool`.
     """
     methods = dict(_PROVIDERS)
     for name, value in options.items():

@@ -126,9 +126,9 @@ class OtelCallRecorder(InTrace):
     def _find_span(self, current: Context) -> None:
         """Sets `span` to the call span that the SDK or another instrumentation has made since the call began.
 
-        If the SDK was expected to make one and has only a no-op provider, our own is started. If its sampler has
-        dropped the span without a trace, `makes_spans` becomes `False`. A span is new if its ids are: a no-op tracer
-        makes a new span object with the parent's ids.
+        If the SDK was expected to make one and has only a no-op provider, our own is started. If the SDK's sampler has
+        dropped its span, and the context does not have that span's ids, `makes_spans` becomes `False`. Spans are
+        compared by their ids, as a no-op tracer makes a new span object with the parent's ids.
         """
         found = trace.get_current_span(current)
         span_context = found.get_span_context()

@@ -24,10 +24,9 @@ from typing import Final, NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from anthropic_otel._core import headers as h
 from anthropic_otel._core import semconv
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.headers import RateLimitNames, RawHeaders
+from anthropic_otel._core.headers import RateLimitNames, RawHeaders, count, identifier, share, until_full
 from anthropic_otel._core.semconv import OTHER
 from anthropic_otel._otel.attributes import Capped, Values
 from anthropic_otel._otel.forks import measuring
@@ -52,7 +51,7 @@ _Answer = tuple[int, float, RawHeaders]
 """The number of the response, counted from 1, when it came, and its headers."""
 
 
-class Told(NamedTuple):
+class Report(NamedTuple):
     """One response's report of one rate limit.
 
     - `number`: the number of the response, counted from 1.
@@ -73,7 +72,7 @@ class Told(NamedTuple):
 
         Without a valid limit, reset and date it is `left`.
         """
-        limit, until = h.count(self.limit), h.until_full(self.reset, self.date)
+        limit, until = count(self.limit), until_full(self.reset, self.date)
         if limit is None or until is None or limit <= self.left:
             return self.left
         passed = now - self.at
@@ -95,7 +94,7 @@ class Limit:
         self.at = 0.0
         self.limit: bytes | None = None
         self.utilization: bytes | None = None
-        self.lows: list[Told] = []
+        self.lows: list[Report] = []
 
     def take(self, answers: list[_Answer], names: RateLimitNames) -> None:
         """Updates the limit from responses that have its headers, oldest first. `answers` is not empty."""
@@ -106,20 +105,20 @@ class Limit:
             answers = answers[-1:]
         lows = self.lows
         for number, at, headers in answers:
-            left = h.count(headers.get(names.remaining))
+            left = count(headers.get(names.remaining))
             if left is None:
                 continue
             while lows and lows[-1].left >= left:
                 lows.pop()
             lows.append(
-                Told(number, at, left, headers.get(names.limit), headers.get(names.reset), headers.get(b"date"))
+                Report(number, at, left, headers.get(names.limit), headers.get(names.reset), headers.get(b"date"))
             )
             if len(lows) > _MOST_LOWS:
                 # Merges the oldest two: the lower value, with the number and the time of the later one.
                 first, second = lows[:2]
                 lows[:2] = [first._replace(number=second.number, at=second.at)]
 
-    def left(self, is_new: Callable[[Told], bool], now: float) -> int | None:
+    def left(self, is_new: Callable[[Report], bool], now: float) -> int | None:
         """Returns what remains of the limit for one reader: the lowest value of the reports that are new to it.
 
         If no report is new, an estimate of what remains at the time `now`. `None` without a report in the last ten
@@ -135,13 +134,13 @@ class Limit:
 def _ends_with_least(answers: list[_Answer], name: bytes) -> bool:
     """Returns whether every response has a number in the header `name`, and the last one has the least."""
     try:
-        told = [*map(itemgetter(name), [*map(_HEADERS, answers)])]
+        values = [*map(itemgetter(name), [*map(_HEADERS, answers)])]
     except KeyError:
         # One response lacks the header.
         return False
-    if not all(map(bytes.isdigit, told)) or max(map(len, told)) > _LONGEST_NUMBER:
+    if not all(map(bytes.isdigit, values)) or max(map(len, values)) > _LONGEST_NUMBER:
         return False
-    return int(told[-1]) <= min(map(int, told))
+    return int(values[-1]) <= min(map(int, values))
 
 
 _HEADERS: Final = itemgetter(2)
@@ -238,14 +237,14 @@ class RateLimits:
         return limit
 
     def _bounded(self, value: bytes | None, capped: Capped) -> str | None:
-        found = h.identifier(value)
+        found = identifier(value)
         return capped(found) if found is not None else None
 
     # -- at collection -------------------------------------------------------------------------------------------------
 
     def _observed_limits(self) -> Iterator[Observation]:
         for limit in self._fresh():
-            amount = h.count(limit.limit)
+            amount = count(limit.limit)
             if amount is not None:
                 yield Observation(amount, limit.attributes)
 
@@ -259,7 +258,7 @@ class RateLimits:
 
     def _observed_utilization(self) -> Iterator[Observation]:
         for limit in self._fresh():
-            used = h.share(limit.utilization)
+            used = share(limit.utilization)
             if used is not None:
                 yield Observation(used, limit.attributes)
 
@@ -268,7 +267,7 @@ class RateLimits:
         now = self._now()
         return [limit for limit in list(self._limits.values()) if now - limit.at < _FRESH]
 
-    def _new_to_reader(self, now: float) -> Callable[[Told], bool]:
+    def _new_to_reader(self, now: float) -> Callable[[Report], bool]:
         """Returns a function for `Limit.left`: whether this thread has not collected a report yet.
 
         Marks all reports so far as collected by this thread.
@@ -279,8 +278,8 @@ class RateLimits:
             self._readers.clear()
         self._readers[reader] = self._number
         if seen is None:
-            return lambda told: told.at > now - _MINUTE
-        return lambda told: told.number > seen
+            return lambda report: report.at > now - _MINUTE
+        return lambda report: report.number > seen
 
 
 def _safe(observe: Callable[[], Iterator[Observation]]) -> Callable[[CallbackOptions], Iterator[Observation]]:

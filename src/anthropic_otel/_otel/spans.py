@@ -217,8 +217,8 @@ def _failure_of(call: Call, error_type: str) -> dict[str, AttributeValue]:
 def foreign_call_span(span: Span) -> bool:
     """Returns whether another GenAI instrumentation has made `span` for one model call, and may count its tokens.
 
-    It records, and has attributes by which the GenAI conventions, OpenInference or OpenLLMetry mark such a span. Then
-    we must not make another one. `False` for a span of the SDK or of this library, which is that of an outer call.
+    That is a recording span with attributes by which the GenAI conventions, OpenInference or OpenLLMetry mark such a
+    span. We must not make another one for the call. `False` for a span of the SDK or of this library: of an outer call.
     """
     attributes = getattr(span, "attributes", None)
     if not attributes or not span.is_recording():
