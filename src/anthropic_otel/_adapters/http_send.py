@@ -5,15 +5,15 @@ failure of ours is never seen by the SDK, which would take it for a failed attem
 
 Which request is an attempt:
 
-- Within a call: one of the SDK's, or one that goes through the call's own HTTP client to the call's host. What else
-  goes to that host is none, until the call's method has finished: credentials are fetched within a call, by a client of
-  their own. A task that was started within a call and outlives it sends what is none of the call's.
-- By a client that was named to `instrument` or `instrument_http_client`: every other one.
+- Within a call: one of the SDK's, or one that the call's own HTTP client sends to the call's host. Any other request to
+  that host is no attempt until the call's method has finished, as it may be for credentials. After that, requests of a
+  task that outlives the call do not belong to the call.
+- By a client that was named to `instrument` or `instrument_http_client`: every other request.
 - In an instrumented process: one of the SDK's, and without `sdk_only` one that has an `anthropic-version` header, which
-  the Messages API asks of everybody.
+  the Messages API requires.
 
 A request is the SDK's if it has a retry count, and an `anthropic-version` header or a route of Bedrock or Vertex. The
-retry count alone does not tell: the SDKs of OpenAI, Groq and others are made by the same generator, and send it too.
+retry count alone is not enough: the SDKs of OpenAI, Groq and others are made by the same generator, and send it too.
 """
 
 from __future__ import annotations

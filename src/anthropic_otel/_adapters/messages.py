@@ -1,7 +1,8 @@
 """Reads requests and responses of httpx and httpx2: headers, target, size.
 
-Every request of an instrumented process comes by here. To look one header up by the public interface takes longer than
-all that is done here, so headers are read from the list that httpx keeps them in; by that interface where it is gone.
+This runs for every request of an instrumented process. One look-up of a header by httpx's public interface takes longer
+than all of it. So headers are read from the private list in which httpx keeps them, and by the public interface if that
+list is missing.
 """
 
 from __future__ import annotations

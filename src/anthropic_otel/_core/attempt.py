@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock
 
 _MAX_ERROR: Final = 16 * 1024
-"""How many bytes of an error's body are kept, until its type is read off."""
+"""How many bytes of an error's body are kept until its type is parsed."""
 
 Peer = tuple[str, int]
 """Address and port of the other side of a connection."""

@@ -5,28 +5,28 @@ text of an exception ever leaves these modules.
 
 Where two words fit, this order decides. The first that applies is the cause:
 
-0. A signal handler, a hook or a trace function of the app has raised it (`app_exception`), or the request's body has
-   (`request_not_sent`), whatever it is.
-1. What one exception of the chain says exactly, the innermost first. Of one exception:
+0. Any exception that a signal handler, a hook or a trace function of the app has raised is `app_exception`. Any that
+   the request's body has raised is `request_not_sent`.
+1. An exception of the chain with an exact meaning, the innermost first. For one exception:
    a. the event loop is closed, or is another one (`event_loop_closed`);
    b. the app has closed the client (`client_closed`);
    c. the request cannot be sent: URL, header or body (`request_not_sent`);
    d. h2 says that the HTTP/2 stream or connection is gone;
-   e. the name does not resolve; f. certificate or TLS; g. a proxy said no; h. the number of a system error.
-2. The type that aiohttp raised, then that of httpx or httpcore, the outermost first.
+   e. the name does not resolve; f. certificate or TLS; g. a proxy refused; h. the number of a system error.
+2. The type of an exception of aiohttp, then of httpx or httpcore, the outermost first.
 3. The type of any other exception, the innermost first: of a library for credentials, of anyio or trio, of Python
-   itself, or an error of the system without a word of its own (`connection_error`).
-4. Whatever else happened while credentials were fetched, and what a library could not use of what it was given, such as
-   a timeout that is a text: `request_not_sent`.
+   itself, or an error of the system without a cause of its own (`connection_error`).
+4. Any other failure while credentials were fetched, and an argument that a library cannot use, such as a timeout that
+   is a string: `request_not_sent`.
 5. An exception that another thread has set in the middle of a library: `app_exception`.
-6. `_OTHER`. What remains for it are exceptions of transports that are not known here, and `MemoryError` and the like.
+6. `_OTHER`: exceptions of transports that are not known here, `MemoryError` and the like.
 
 Then, if a proxy was used, the failure to reach it becomes `proxy_error`.
 
-Two errors of the system have no word of their own. Out of file descriptors is `connection_error` with the errno
-`EMFILE` or `ENFILE`. What a local firewall or sandbox forbids (`EACCES`, `EPERM`) is `network_unreachable`, as nobody
-at the address has refused. A CA file, key or token that cannot be read is `request_not_sent`; a CA file of the client
-itself is read when the client is made, so that there is no attempt at all.
+Two errors of the system have no cause of their own. Out of file descriptors is `connection_error` with the errno
+`EMFILE` or `ENFILE`. A connection that a local firewall or sandbox forbids (`EACCES`, `EPERM`) is
+`network_unreachable`, as the address has not refused it. A CA file, key or token that cannot be read is
+`request_not_sent`. A CA file of the client itself is read when the client is made, so that there is no attempt at all.
 """
 
 from __future__ import annotations

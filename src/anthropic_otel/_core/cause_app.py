@@ -3,12 +3,12 @@
 The SDK takes every exception of its HTTP client for a failed connection, so it sends again, or raises
 `APIConnectionError`. The traceback shows who raised it:
 
-- a signal handler of the app has raised it, as the soft time limit of a task, or `TimeoutError` after an alarm;
-- a hook, a trace function or an authentication of the app has, or what that called;
-- the body of the request has, a file or a generator: then the request was not sent;
-- another thread has set it in the middle of a library that cannot raise it (`PyThreadState_SetAsyncExc`).
+- a signal handler of the app, such as the soft time limit of a task, or `TimeoutError` after an alarm;
+- a hook, a trace function or an authentication of the app, or a function that it called;
+- the body of the request, a file or a generator: then the request was not sent;
+- another thread, which has set it in the middle of a library that cannot raise it (`PyThreadState_SetAsyncExc`).
 
-What a transport raises is the network's, whoever wrote the transport.
+An exception of a transport counts as a failure of the network, also if the app wrote the transport.
 """
 
 from __future__ import annotations

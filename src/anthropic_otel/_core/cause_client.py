@@ -3,7 +3,8 @@
 The libraries raise most of these as plain `RuntimeError`, `ValueError` or `TypeError`, so their fixed messages decide.
 The contract tests provoke each with the real library.
 
-Rule: what the server has sent is never one of these. A request that is known to have gone out was sent.
+Rule: nothing that the server has sent is one of these failures. A request that is known to have been sent whole is not
+`request_not_sent`.
 """
 
 from __future__ import annotations

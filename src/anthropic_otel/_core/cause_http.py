@@ -151,7 +151,7 @@ _AIOHTTP_TYPES: Final = (
     ("HttpProcessingError", NetworkCause.PROTOCOL_ERROR),
     ("ClientError", NetworkCause.CONNECTION_ERROR),
 )
-"""Most special first."""
+"""The cause by the class of aiohttp's exceptions, subclasses before their base classes."""
 
 
 def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:

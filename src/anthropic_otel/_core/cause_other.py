@@ -63,7 +63,7 @@ _CLIENT_TYPES: Final = (
     ("BotoCoreError", NetworkCause.REQUEST_NOT_SENT),
     ("GoogleAuthError", NetworkCause.REQUEST_NOT_SENT),
 )
-"""Most special first."""
+"""The cause by class name, subclasses before their base classes."""
 
 
 def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause | None:
@@ -106,4 +106,4 @@ _STANDARD_TYPES: Final = (
     ("zstandard", "ZstdError", NetworkCause.DECODING_ERROR),
     ("h11", "RemoteProtocolError", NetworkCause.PROTOCOL_ERROR),
 )
-"""Most special first. By name, as most of these modules are not imported."""
+"""The cause by module and class name, subclasses before their base classes. Most of the modules are not imported."""

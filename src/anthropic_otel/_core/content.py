@@ -1,8 +1,8 @@
 """Compares what a response contains with what its operation returns, so that a 2xx can be found to be no answer.
 
 A captive portal, a gateway's login page or an empty body may come with status 200. Rule: the content type decides.
-Where it says nothing, the first byte decides that is not blank, of a body that the app reads or that is in memory. A
-body that the SDK parses into a message is one, whatever its content type is.
+Where it says nothing, the first byte of the body that is not blank decides, if the app reads the body or it is in
+memory. A body that the SDK can parse into a message is one, whatever its content type is.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The API's own error types are listed in `semconv`. The `error.type` of an attempt is in `ending`.
 
 Rule: the words and their order are those of `error_type` in the SDK's `_tracing.py` (1.14 and later), held by a
-contract test. One thing differs: the word is on a metric too, so a type that the API does not document is not
-passed on; the status stands in for it.
+contract test. One thing differs: the word is on a metric too, so a type that the API does not document is replaced by
+the status.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def is_of_parsing(error: BaseException) -> bool:
 
 _SDK: Final = frozenset({"anthropic"})
 _UNPARSED: Final = (ValueError, RecursionError)
-"""`JSONDecodeError`, `UnicodeDecodeError`, a number with too many digits; nested too deeply."""
+"""What parsing of JSON raises: for invalid JSON, invalid UTF-8 or a number with too many digits; for deep nesting."""
 
 
 def _status_error_type(error: Any) -> str:

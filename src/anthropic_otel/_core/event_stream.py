@@ -1,7 +1,7 @@
 """Reads how an SSE stream ends, from its chunks.
 
-Rule: the line endings are those of the SDK's decoder, and all of them become a newline before anything is looked at.
-So an event ends at two newlines, wherever the chunks are cut.
+Rule: the line endings are those of the SDK's decoder. Each is replaced by a newline before the text is searched. So an
+event ends at two newlines, wherever the chunks are cut.
 
 A stream has hundreds of `content_block_delta` events, which decide nothing. So a chunk that is one of them is skipped.
 A chunk of several events is skipped if all its lines that name an event name one of a content block. A single delta,

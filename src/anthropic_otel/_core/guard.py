@@ -4,8 +4,8 @@ Rule: every function of ours that the app's call runs is `guarded`. Code that ru
 chunk has the same `except` in place. An exception becomes one warning of its kind, then debug records, and the app goes
 on: a hook that raised would make the SDK send the request again.
 
-Only our own failure is held back. A `KeyboardInterrupt`, a cancellation, or what the app's own signal handler raises
-while our code runs, such as the soft time limit of a task, is the app's.
+Only our own failures are caught. A `KeyboardInterrupt`, a cancellation, and an exception that the app's own signal
+handler raises while our code runs, such as the soft time limit of a task, reach the app.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from anthropic_otel._core.operations import MAX_KEPT, PREFIX, Operation, operati
 _MAX_HOST: Final = 255
 _API: Final = "api.anthropic.com"
 _REDACTED: Final = "REDACTED"
-"""The word of the HTTP conventions for what is left out of a URL."""
+"""The word that the HTTP conventions put in place of a secret in a URL."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
-"""The methods that the HTTP conventions know. Another one is `_OTHER`, and `HTTP` in a span's name."""
+"""The methods that the HTTP conventions list. Any other is recorded as `_OTHER`, and as `HTTP` in a span's name."""
 
 
 @dataclass(frozen=True)

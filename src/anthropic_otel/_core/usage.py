@@ -1,11 +1,11 @@
 """Reads how many tokens an attempt used, as the server reported them, and counts them as the GenAI conventions do.
 
-The API's `input_tokens` leaves out what was read from the cache and what was written to it; here they are in it, and
-beside it, as in the conventions' metrics. The API's usage also leaves out what the request cost beside the reply: the
-tokens of a compaction, and those of an advisor, which is another model. Both are billed, so both count.
+The API's `input_tokens` leaves out cache reads and writes. Here, as in the conventions' metrics, it includes them, and
+they are counted separately too. The API's usage also leaves out the tokens of a compaction, and those of an advisor,
+which is another model. Both are billed, so both are added.
 
-Rule: only fields of a usage are read, by name. Whatever a server sends, no function here raises, and a count that is
-no whole number from 0 to `MAX_COUNT` is none.
+Rule: only fields of a usage are read, by name. Whatever a server sends, no function here raises. A count that is no
+whole number from 0 to `MAX_COUNT` is ignored.
 """
 
 from __future__ import annotations

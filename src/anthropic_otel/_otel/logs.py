@@ -102,7 +102,7 @@ CODES_WITH_A_PAGE: Final = frozenset(
         "workspace_human_review_disabled",
     }
 )
-"""The API's error codes with a page of `anthropic-otel why` that is another than that of their status."""
+"""The API's error codes that have a page of `anthropic-otel why` of their own, beside the page of their status."""
 
 
 def _fields(attempt: Attempt) -> dict[str, Any]:

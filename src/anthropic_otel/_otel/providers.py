@@ -1,7 +1,7 @@
 """Sets OpenTelemetry SDK providers for an app that has none: `instrument(export=...)`.
 
-Rule: what the app has set stays. A provider is made only for a signal that has none yet, of the OpenTelemetry SDK's
-own parts, which the standard `OTEL_*` variables configure, and it flushes when the interpreter exits.
+Rule: a provider that the app has set stays. A provider is made only for a signal that has none yet. It consists of the
+OpenTelemetry SDK's own classes, which the standard `OTEL_*` variables configure, and is flushed at exit.
 """
 
 from __future__ import annotations
