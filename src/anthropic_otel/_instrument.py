@@ -23,13 +23,13 @@ RuntimeFactory = Callable[[], Runtime]
 """Makes a runtime. Called only if what is to be instrumented has none yet."""
 
 MARK: Final = "_anthropic_otel"
-"""The key of the `Mark` in the `__dict__` of an HTTP client that was named by itself. Copies of the client share it."""
+"""The key of the `Mark` in the `__dict__` of an HTTP client that was instrumented by itself. Its copies share it."""
 
 
 class Mark:
     """Says which runtime records one HTTP client. With `None`, the client is excluded from an instrumented process.
 
-    `calls` is whether calls of the SDK are recorded too: an SDK client was named, and not only its HTTP client. A deep
+    `calls` is whether calls of the SDK are recorded too: an SDK client was passed, and not only its HTTP client. A deep
     copy is the same mark. A pickled one excludes its client, as another process has no such runtime.
     """
 
@@ -180,7 +180,7 @@ class Instrumentation:
     # -- what the adapters ask -----------------------------------------------------------------------------------------
 
     def runtime_of(self, http_client: Any) -> Runtime | None:
-        """Returns the active runtime of an HTTP client that was named by itself, `None` for any other client."""
+        """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
         if not self._marked:
             return None
         mark = _mark_of(http_client)
@@ -224,7 +224,7 @@ class Instrumentation:
                 self._host()
 
     def uninstrument_process(self) -> None:
-        """Undoes the instrumentation of the process. Clients that were named by themselves stay instrumented."""
+        """Undoes the instrumentation of the process. Clients that were instrumented by themselves stay instrumented."""
         with changing():
             if self.process is None:
                 return

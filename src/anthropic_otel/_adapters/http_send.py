@@ -8,7 +8,7 @@ Which request is an attempt:
 - Within a call: one of the SDK's, or one that the call's own HTTP client sends to the call's host. Any other request to
   that host is no attempt until the call's method has finished, as it may be for credentials. After that, requests of a
   task that outlives the call do not belong to the call.
-- By a client that was named to `instrument` or `instrument_http_client`: every other request.
+- By a client that was passed to `instrument` or `instrument_http_client`: every other request.
 - In an instrumented process: one of the SDK's, and without `sdk_only` one that has an `anthropic-version` header, which
   the Messages API requires.
 
@@ -44,7 +44,7 @@ class Named(Protocol):
     """The runtime of the whole process, `None` if only single clients are recorded, or nothing."""
 
     def runtime_of(self, http_client: Any) -> Runtime | None:
-        """Returns the active runtime of an HTTP client that was named by itself, `None` for any other client."""
+        """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
         ...
 
     def excludes(self, http_client: Any) -> bool:

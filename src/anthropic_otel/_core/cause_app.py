@@ -45,7 +45,7 @@ def is_of_request_body(failure: Failure) -> bool:
 
 
 def is_of_argument(failure: Failure) -> bool:
-    """Returns whether a library raised the innermost exception for an argument of a wrong kind, as a timeout of NaN.
+    """Returns whether a library or Python raised the innermost exception for a wrong argument, as a timeout of NaN.
 
     That is a `TypeError`, `ValueError` or `OverflowError`. Always `False` once the request is known to have been sent.
     """

@@ -23,7 +23,7 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of h2, the HTTP/2 library; `None` for any other exception.
 
     By its class and message: a closed connection is `SERVER_DISCONNECTED`, a closed stream `STREAM_RESET`. Anything
-    else is `REQUEST_NOT_SENT` if it happened while sending, else `PROTOCOL_ERROR`.
+    else is `PROTOCOL_ERROR`, but while sending what h2 refuses, as an invalid header, is `REQUEST_NOT_SENT`.
     """
     # httpcore makes `LocalProtocolError` of all of them, also of what the server has sent.
     if not is_a(error, _H2, "ProtocolError"):

@@ -153,7 +153,10 @@ class Events:
         return None
 
     def stop(self) -> Dispatched:
-        """Records that the end event was dispatched; without effect after an error. Returns `STOP` in either case."""
+        """Records that the end event was dispatched: the stream is complete, unless an error came before.
+
+        Returns `STOP` in either case.
+        """
         # The SDK reads no further than an error.
         self.complete = self.error is None
         return Dispatched.STOP

@@ -73,7 +73,10 @@ class Told:
         self._counts: dict[str | None, tuple[int, ...]] = {}
 
     def tell(self, usages: tuple[Usage, ...]) -> None:
-        """Calls the sink for each usage (one per model) with what exceeds that told before, if anything does."""
+        """Calls the sink for each usage, which is one per model.
+
+        For a model's first usage it passes all of it, later only what exceeds the earlier ones, if anything does.
+        """
         for usage in usages:
             told = self._counts.get(usage.model)
             more = usage if told is None else usage.beyond(told)

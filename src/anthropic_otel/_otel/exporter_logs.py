@@ -34,7 +34,7 @@ class ExporterLogs(logging.Filter):
         self._thread: Final = threading.local()
 
     def attach(self) -> None:
-        """Adds this filter to every logger below `opentelemetry`. Nothing is dropped before."""
+        """Adds this filter to every logger below `opentelemetry` that exists. Nothing is dropped before."""
         # To each of them: a logger's filter does not see the records of the loggers below it.
         for name in list(logging.root.manager.loggerDict):
             if name.startswith("opentelemetry."):
