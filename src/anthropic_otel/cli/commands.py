@@ -177,7 +177,7 @@ def _by_option(text: str, options: Mapping[str, Any]) -> str:
 @click.option("--runbooks", metavar="URL", help="Where you serve docs/runbooks: alerts and panels lead there.")
 @click.option("--budget", type=Number(0), metavar="USD", help="What all calls may cost in 24 hours. 0: no budget.")
 @click.option("--prices", metavar="MODELS", help="Models whose prices to take from genai-prices, separated by commas.")
-@click.option("--histograms", metavar="FORM", help="How Prometheus has them: classic, or native for fewer series.")
+@click.option("--histograms", metavar="FORM", help="How your Prometheus stores histograms: classic or native.")
 @click.option(
     "--thresholds", type=FilePath(exists=True, dir_okay=False), metavar="FILE", help="Your own thresholds file."
 )

@@ -19,10 +19,12 @@ from anthropic_otel.cli.doctor.findings import Section, faults
 from anthropic_otel.cli.options import Path as FilePath
 
 
-@click.command(short_help="Check the way to API and collector.")
+@click.command(short_help="Check the connections to API and collector.")
 @click.option("--with-key", is_flag=True, help="Also ask the API for its list of models, with your key. It is free.")
 @click.option("--offline", is_flag=True, help="Send nothing: check only what is set and installed.")
-@click.option("--start", type=click.Choice(["code", "zero-code"]), help="How your app starts. Default: found out.")
+@click.option(
+    "--start", type=click.Choice(["code", "zero-code"]), help="How your app starts telemetry. Default: detected."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--report",
@@ -31,9 +33,9 @@ from anthropic_otel.cli.options import Path as FilePath
     help="Also write the findings to a file, for a ticket.",
 )
 def doctor(with_key: bool, offline: bool, start: str | None, as_json: bool, report: Path | None) -> None:
-    """Check the way to the API and to the collector.
+    """Check the connections to the API and to the collector.
 
-    It goes to the API step by step, with the SDK's own client and without your key. It sends an empty export to the
+    It connects to the API step by step, with the SDK's own client and without your key. It sends an empty export to the
     collector, and checks what is set and installed. It prints no key and no password, waits 5 seconds at most, and
     exits with 1 if there is a fault.
     """

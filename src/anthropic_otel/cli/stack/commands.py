@@ -49,7 +49,7 @@ def stack() -> None:
 )
 @_WORK
 def up(free_ports: bool, no_story: bool, files: Path | None, work: Path | None) -> None:
-    """Start everything, and say what to open."""
+    """Start the stack, and print what to open."""
     with _errors_reported():
         from anthropic_otel.cli.stack import layout
 
@@ -68,7 +68,7 @@ def down(work: Path | None) -> None:
 @stack.command()
 @_WORK
 def status(work: Path | None) -> None:
-    """Say what runs. Exits with 1 if nothing does."""
+    """Print what runs. Exits with 1 if nothing does."""
     with _errors_reported():
         sys.exit(0 if _stack(work).status() else 1)
 
@@ -89,7 +89,7 @@ def panels(work: Path | None) -> None:
     "--all", "everything", is_flag=True, help="Also build what only the tests need: a Prometheus 3 and its promtool."
 )
 def build(everything: bool) -> None:
-    """Build what is missing, and start nothing."""
+    """Build missing binaries, and start nothing."""
     with _errors_reported():
         from anthropic_otel.cli.stack import binaries
         from anthropic_otel.cli.stack.processes import interruptible

@@ -187,7 +187,10 @@ def _shown(printed: Printed) -> str:
 
 
 def _beneath(chain: Sequence[Printed]) -> str:
-    """Returns the innermost exception that has a message, as text; empty if there is no cause."""
+    """Returns the innermost exception below the first that has a message, as text of at most 160 characters.
+
+    It is empty for a chain of one.
+    """
     if len(chain) < 2:
         return ""
     inner = next((each for each in reversed(chain[1:]) if each.message), chain[-1])

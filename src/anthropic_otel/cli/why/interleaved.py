@@ -45,7 +45,10 @@ def _timeless(prefix: str) -> str:
 
 
 def _split(line: str, prefixes: set[str], lengths: list[int]) -> tuple[str | None, str]:
-    """Returns the prefix of a line, `None` if it has none of these, and the rest of the line."""
+    """Returns the prefix that a line begins with, `None` if it has none of these, and the rest of the line.
+
+    The digits of times in `prefixes` are zeros; `lengths` are the lengths of the prefixes, the longest first.
+    """
     for length in lengths:
         if len(line) >= length - 1 and (key := _timeless(line[:length].ljust(length))) in prefixes:
             return key, line[length:]
