@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class Tee:
-    """A `Recorder` that passes everything on to each recorder that has joined. Thread-safe."""
+    """A `Recorder` that passes everything on to each recorder that has joined. Thread-safe.
+
+    It starts with `recorders`. A call goes to those that are `enabled` when it starts, with all of its attempts.
+    """
 
     def __init__(self, *recorders: Recorder) -> None:
         self._changing = threading.Lock()

@@ -151,7 +151,7 @@ class Tokens:
 def provider_of(template: str | None) -> str:
     """Returns the `gen_ai.provider.name` of a request without the SDK, by its URL's template.
 
-    `anthropic` for a template that is neither of Bedrock nor of Vertex, and for `None`.
+    `aws.bedrock` or `gcp.vertex_ai` for a template of theirs, `anthropic` for any other and for `None`.
     """
     if template is None:
         return _ANTHROPIC
