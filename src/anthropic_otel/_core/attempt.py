@@ -227,7 +227,7 @@ class Attempt:
     def fail(self, error: BaseException, at: int | None = None) -> None:
         """Ends the attempt because the send, or the reading of the body, raised `error`, now or at the time `at`.
 
-        Ignored after the first end. Thread-safe.
+        It has failed then; it was cancelled if `error` is no `Exception`. Ignored after the first end. Thread-safe.
         """
         if self._claim.acquire(blocking=False):
             self._close(error, at)

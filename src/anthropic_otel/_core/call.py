@@ -299,7 +299,7 @@ class Call:
     def method_raised(self, error: BaseException) -> None:
         """Records that the SDK method has raised `error`. To be called once, in the app's context.
 
-        The call ends now if no body is open.
+        The call ends now if no body is open: as failed or exhausted, or as cancelled if `error` is no `Exception`.
         """
         self._raised = CallOutcome.FAILED if isinstance(error, Exception) else CallOutcome.CANCELLED
         try:
