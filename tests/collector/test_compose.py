@@ -15,6 +15,9 @@ import pytest
 import yaml
 
 from anthropic_otel.bundle import files, settings
+from anthropic_otel.cli.stack import binaries
+
+from .units import size
 
 CONFIGS = files.source("collector-config")
 COMPOSE = yaml.safe_load((CONFIGS / "compose.yaml").read_text())
@@ -60,6 +63,41 @@ def test_ports_are_published_on_this_machine_only(name: str) -> None:
         host, outside, within = port.split(":")
         assert host == "127.0.0.1"
         assert outside == within
+
+
+@each_service
+def test_memory_has_a_limit_that_go_knows_of_where_it_can(name: str) -> None:
+    """One service must not take what the others need. Prometheus 3 reads the limit itself."""
+    limit = size(SERVICES[name]["mem_limit"])
+    assert 128 * 2**20 <= limit <= 2**31
+    if name in ("otelcol", "jaeger"):
+        assert size(SERVICES[name]["environment"]["GOMEMLIMIT"]) == pytest.approx(0.8 * limit, rel=0.01)
+
+
+@each_service
+def test_a_service_says_whether_it_is_healthy_if_its_image_can_ask(name: str) -> None:
+    """By a program that is in its image, at a port that it listens at. The Collector's and Jaeger's have no other."""
+    check = SERVICES[name].get("healthcheck")
+    assert (check is None) == (name in ("otelcol", "jaeger"))
+    if check is not None:
+        kind, program, *arguments = check["test"]
+        assert (kind, program) in {("CMD", "promtool"), ("CMD", "amtool"), ("CMD", "curl")}
+        (port,) = SERVICES[name]["ports"]
+        assert f"http://localhost:{port.rpartition(':')[2]}" in arguments[-1]
+
+
+@pytest.mark.parametrize(("tool", "service"), [("promtool", "prometheus"), ("amtool", "alertmanager")])
+def test_a_health_check_is_a_command_that_the_tool_has(tool: str, service: str) -> None:
+    """It fails where nothing listens, and not because there is no such command."""
+    # Debian's promtool is older than the image's, and lacks the command.
+    path = binaries.present(binaries.PROMTOOL_3) if tool == "promtool" else shutil.which(tool)
+    if path is None:
+        pytest.skip(f"no {tool}")
+    _, _, *arguments = SERVICES[service]["healthcheck"]["test"]
+    nowhere = [re.sub(r"localhost:\d+", "127.0.0.1:9", argument) for argument in arguments]
+    done = subprocess.run([path, *nowhere], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "connection refused" in done.stdout + done.stderr
 
 
 @each_service

@@ -17,22 +17,16 @@ import yaml
 from anthropic_otel.bundle import files
 
 from .pod_security import pod, violations
+from .units import size
 
 FOLDER = files.source("collector-config") / "kubernetes"
 COLLECTORS = ("agent.yaml", "gateway.yaml")
-UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 10**3, "m": 2**20, "M": 10**6, "G": 10**9}
 
 
 def collector(name: str) -> dict[str, Any]:
     """A shipped Collector."""
     found: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text())
     return found
-
-
-def size(text: str) -> int:
-    """Bytes of a quantity as Kubernetes, Go and Compose write it."""
-    number, unit = re.fullmatch(r"(\d+)(\D+?)B?", text).groups()  # type: ignore[union-attr]
-    return int(number) * UNITS[unit]
 
 
 @pytest.mark.parametrize("name", COLLECTORS)
