@@ -164,8 +164,8 @@ def begin(
 def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
     """Returns the call that a request belongs to, or the runtime that records it without a call.
 
-    `None` if the request is not to be recorded: it is for another API, it fetches credentials within a call, or neither
-    its client nor the process is instrumented. The head of this module has the rules.
+    `None` if the request is not to be recorded: it may fetch credentials for a call, its client is excluded, or neither
+    its client nor the process is instrumented. In an instrumented process, requests to other APIs are not recorded.
     """
     running = current_call.get()
     sent = messages.names_of(request)

@@ -29,8 +29,8 @@ def is_recorded(request: Any) -> bool:
 class Sending:
     """A context manager around one recorded send. No method raises.
 
-    When it is made, it adds a `trace` function and trace context to the request, and becomes the current send. Its exit
-    restores the request's extensions, and ends the attempt if the send raised.
+    When it is made, it adds trace context to the request, and a `trace` function if phases are recorded, and becomes
+    the current send. Its exit restores the request's extensions, and ends the attempt if the send raised.
 
     - `send`: the facts of the send.
     - `request`: the request that is sent; `None` after the exit.

@@ -44,9 +44,9 @@ class Usage(NamedTuple):
         return self[:5]
 
     def beyond(self, told: tuple[int, ...]) -> Usage | None:
-        """Returns by how much each count exceeds that of `told`, at least 0; `None` if none does.
+        """Returns a usage with the amounts by which the counts exceed `told`, 0 for those that do not; with this model.
 
-        `told` has counts in the order of `counts`. The model is kept.
+        `None` if no count exceeds its one in `told`, which is in the order of `counts`.
         """
         more = [max(new - old, 0) for new, old in zip(self.counts, told, strict=True)]
         return Usage._make((*more, self.model)) if any(more) else None
@@ -150,7 +150,7 @@ def _of_fields(fields: Mapping[str, Any]) -> tuple[Usage, ...]:
 
 
 def _counts(fields: Mapping[str, Any]) -> _Counts:
-    """Returns the counts in the fields of the API's `usage` object; `None` for a missing or invalid one.
+    """Returns the counts in the fields of the API's `usage` object as a list like `_NAMES`, `None` for an invalid one.
 
     Missing cache writes are added up from the parts in `cache_creation`.
     """

@@ -139,14 +139,14 @@ class Captured:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls that have ended, in the order in which they started."""
+        """A new list of the calls that have ended, in the order in which they started."""
         drain()
         calls = (replace(call, attempts=tuple(self._with_usage(call.attempts))) for call in self.ended_calls)
         return sorted(calls, key=lambda call: call.id)
 
     @property
     def attempts(self) -> list[Attempt]:
-        """The attempts that have ended, in the order in which they started."""
+        """A new list of the attempts that have ended, those without a call too, in the order in which they started."""
         drain()
         return sorted(self._with_usage(self.ended_attempts), key=lambda attempt: attempt.id)
 
