@@ -28,7 +28,7 @@ class Output:
 
     @property
     def glyphs(self) -> Glyphs:
-        """The characters that the stream's encoding can show."""
+        """The characters to draw with: Unicode ones if the stream's encoding can show them, else ASCII."""
         encoding = getattr(self._stream, "encoding", None)
         return self._terminal.glyphs if self._terminal is not None else glyphs_of(encoding or "ascii")
 

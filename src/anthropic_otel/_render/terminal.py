@@ -24,7 +24,7 @@ _IN_ASCII: Final = str.maketrans({"…": "...", "×": "x", "→": "->", "·": ",
 class Terminal:
     """A terminal or pipe to print to; `sys.stdout` if `file` is `None`.
 
-    `glyphs` are the characters that it can show.
+    `glyphs` are the characters to draw with: Unicode ones if the encoding can show them, else ASCII.
     """
 
     def __init__(self, file: TextIO | None = None) -> None:

@@ -30,7 +30,7 @@ class Limits:
     unified: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Raises `TypeError` or `ValueError` for a value that is no whole number of at least 0, or no pair of them."""
+        """Raises `TypeError` or `ValueError` for a value that is neither `None` nor whole numbers of at least 0."""
         for name in ("requests", "input_tokens", "output_tokens"):
             if (value := getattr(self, name)) is not None:
                 checks.whole(name, value, 0)

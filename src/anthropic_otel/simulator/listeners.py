@@ -54,7 +54,7 @@ class Listener:
     """A listening socket and the connections that it has accepted; `len()` of it is how many are open.
 
     `serve` is called with each connection and its number, which `numbers` returns. The port is reserved at once, `port`
-    is its number, and it stays the same through `refuse` and `open`.
+    is its number, and it stays the same through `refuse` and `open`. Raises `OSError` if the port is taken.
     """
 
     def __init__(

@@ -82,7 +82,7 @@ def _imported(name: str, target: str) -> None:
 
 
 def _tell_missing(target: str) -> None:
-    """Tells the `run` at `target` that this Python has the SDK but not our library.
+    """Sends a message to the `run` at `target`: this Python has the SDK but not our library.
 
     Raises `OSError` or `ValueError`.
     """

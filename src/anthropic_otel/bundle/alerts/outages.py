@@ -34,8 +34,8 @@ def _dead(
 ) -> str:
     """Returns the condition that in one of the windows enough calls failed and none was answered, for each group `by`.
 
-    With `errors`, all of them must have failed with one of these. With `partial`, other calls of the service must have
-    been answered; otherwise the service as a whole fails.
+    `work` is a matcher for the calls that count. With `errors`, all of them must have failed with one of these. With
+    `partial`, other calls of the service must have been answered; otherwise the service as a whole fails.
     """
     only = (any_of(s.ERROR_TYPE, *errors),) if errors else ()
 

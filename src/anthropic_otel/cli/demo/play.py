@@ -28,7 +28,7 @@ _WITH_TEXT: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of the story: the calls to show, by their titles, and the numbers."""
+    """The result of the story: the calls to show, by their titles, and the summary of all calls."""
 
     featured: dict[str, Trace]
     summary: Summary

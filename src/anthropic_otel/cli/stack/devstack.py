@@ -123,7 +123,10 @@ class Stack:
         return bool(alive)
 
     def _start(self, where: Layout, story: bool, lock: int) -> BaseException | None:
-        """Starts every part; returns the exception that stopped it, or `None`."""
+        """Starts every part and waits until each is ready; returns the exception that stopped it, or `None`.
+
+        `story` adds the demo. `lock` is the descriptor of the held lock, which the parts inherit.
+        """
         try:
             self._state.layout, self._state.complete = where, False
             for service in self._services(self._binaries(lock), where, story):

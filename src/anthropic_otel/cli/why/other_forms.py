@@ -50,7 +50,10 @@ def _unboxed(lines: list[str]) -> Iterator[str]:
 
 
 def _qualified(name: str) -> str:
-    """Returns the class with the module of its library, if the name is one of a known library."""
+    """Returns the class with the module of its library: `anthropic` or `httpx`, guessed from the name.
+
+    Another name is returned as it is.
+    """
     if _SDK.fullmatch(name):
         return f"anthropic.{name}"
     return f"httpx.{name}" if _HTTP.fullmatch(name) else name
