@@ -52,7 +52,10 @@ def hide() -> None:
 
 
 class Console:
-    """Prints events to stderr in a thread of its own; one is started per process, also after a fork."""
+    """Prints the events of this process to stderr, in a daemon thread that starts at once.
+
+    In a forked child the first event starts a thread of its own.
+    """
 
     def __init__(self) -> None:
         self._drawing = _Drawing()

@@ -25,7 +25,7 @@ class Duration(str):
 
 @dataclass(frozen=True)
 class Floor:
-    """A window, and how many events must be in it."""
+    """A window, and the least number of events in it for a condition to hold."""
 
     window: Duration
     at_least: float
@@ -33,7 +33,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class Count:
-    """Holds if there are at least `at_least` events in the window."""
+    """Holds if there are at least `at_least` events in the window. The alert says what an event is."""
 
     window: Duration
     hold: Duration
@@ -43,7 +43,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Outage:
-    """Holds if in one of the windows no call was answered and at least that many failed."""
+    """Holds if in one of the windows no call was answered and at least its floor's `at_least` calls failed."""
 
     within: tuple[Floor, ...]
     hold: Duration
@@ -52,7 +52,10 @@ class Outage:
 
 @dataclass(frozen=True)
 class Refusals:
-    """Holds if in one of the windows a share `ratio` of the calls, and at least that many, failed for one reason."""
+    """Holds if in one of the windows more than a share `ratio` of the calls failed for one reason.
+
+    At least its floor's `at_least` calls must have failed for it.
+    """
 
     within: tuple[Floor, ...]
     hold: Duration
@@ -105,7 +108,7 @@ class Amplification:
 class Longer:
     """Holds if many events in the window took longer than `longer_than` seconds, which is a bucket's bound.
 
-    Many are more than `at_least - 1` calls can have.
+    Many are more than `at_least - 1` calls can have, if each call has as many events as it may have retries.
     """
 
     window: Duration

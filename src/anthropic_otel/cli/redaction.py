@@ -121,7 +121,7 @@ def _lower(text: str) -> str:
 
 
 def _replaced(rule: _Rule, text: str, lower: str) -> str:
-    """Returns the text with the rule applied near its words. `lower` is the text in lower case."""
+    """Returns the text with the rule applied to the lines that a match may be on. `lower` is the text in lower case."""
     pieces: list[str] = []
     at = 0
     for begin, end in _places(rule.words, lower):

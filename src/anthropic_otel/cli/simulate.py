@@ -50,7 +50,11 @@ def serve(port: int, settings: Settings) -> None:
 
 
 def mix_of(pairs: Iterable[str]) -> dict[str, float]:
-    """Returns the probabilities in `FAULT=PROBABILITY` pairs, by fault. Raises `click.BadParameter`."""
+    """Returns the probabilities in `FAULT=PROBABILITY` pairs, by fault.
+
+    Raises `click.BadParameter` for a fault that is unknown or needs its own address, and for a probability that is no
+    number or negative, or if they add up to more than 1.
+    """
     mix: dict[str, float] = {}
     for pair in pairs:
         name, _, number = pair.partition("=")

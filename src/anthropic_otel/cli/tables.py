@@ -121,5 +121,8 @@ def _quiet(text: str) -> Piece:
 
 
 def _bar(count: int, most: int, columns: int, glyphs: Glyphs) -> str:
-    """Returns a bar in proportion to `count / most`, of at least one column if there are any."""
+    """Returns a bar of `columns` at most, in proportion to `count / most`.
+
+    It has at least one column, unless `columns` is 0.
+    """
     return glyphs.bar * min(columns, max(1, round(count / most * columns)))

@@ -115,8 +115,8 @@ class Listener:
 class HttpConnection:
     """Serves HTTP/1.1 on a connection, one request after another, until an action breaks it or the client leaves.
 
-    `choose` returns the action for a request. `patience` is how many seconds a request may take to arrive after its
-    first bytes.
+    `choose` returns the action for a request, and `service` answers, records and delays it. `patience` is how many
+    seconds a request may take to arrive after its first bytes.
     """
 
     def __init__(self, choose: Callable[[Received], ExchangeAction], service: Service, patience: float) -> None:

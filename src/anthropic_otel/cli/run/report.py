@@ -40,7 +40,7 @@ class Options:
 
 
 class Report(threading.Thread):
-    """A thread that reports a listener's events until `close`."""
+    """A thread that prints a listener's events to stderr and saves them, as the options say, until `close`."""
 
     def __init__(self, listener: Listener, options: Options) -> None:
         super().__init__(name="anthropic-otel-run", daemon=True)

@@ -151,7 +151,10 @@ class Stack:
         return binaries.everything(self._say, binaries.STACK)
 
     def _services(self, found: dict[str, Path], where: Layout, story: bool) -> Iterator[Service]:
-        """Yields every part, in the order in which they start."""
+        """Yields every part, in the order in which they start; `story` adds the demo, if what it needs is installed.
+
+        `found` are the binaries. Raises `Refused` if the configs need a newer Prometheus.
+        """
         modern = binaries.major(found["Prometheus"]) >= 3
         if not modern and services.needs_prometheus_3(where):
             raise Refused(
