@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anthropic_otel._core import semconv
-from anthropic_otel._otel.attributes import AttributeSets, Capped, Names, last_part
+from anthropic_otel._otel.attributes import AttributeSets, CardinalityLimit, Names, last_part
 
 NAMES = (semconv.OPERATION_NAME, semconv.SERVER_ADDRESS, semconv.GEN_AI_REQUEST_MODEL, semconv.ATTEMPT_OUTCOME)
 NO_NAMES = ["x" * 129, "a\nb", "a\x00", "\x1b[2J", "\ud800"]
@@ -13,14 +13,14 @@ NO_NAMES = ["x" * 129, "a\nb", "a\x00", "\x1b[2J", "\ud800"]
 
 def test_the_first_values_pass_and_every_other_is_other() -> None:
     """A value that has passed once passes for ever."""
-    capped = Capped(2)
+    capped = CardinalityLimit(2)
     assert [capped(value) for value in ("a", "b", "c", "a", "d", "b")] == ["a", "b", "_OTHER", "a", "_OTHER", "b"]
 
 
 @pytest.mark.parametrize("value", NO_NAMES)
 def test_a_value_that_is_no_name_is_other_and_takes_no_place(value: str) -> None:
     """Too long, or not printable."""
-    capped, names = Capped(1), Names(2)
+    capped, names = CardinalityLimit(1), Names(2)
     assert [capped(value), names(value), names(value, answered=True)] == ["_OTHER"] * 3
     assert [capped("a"), names("a"), names("b", answered=True)] == ["a", "a", "b"]
 

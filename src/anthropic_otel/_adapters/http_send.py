@@ -27,7 +27,7 @@ from anthropic_otel._adapters import messages, models, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch, imported, patchable
-from anthropic_otel._adapters.sending import HandedOn, Origin, Sending, current_sending
+from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current_sending
 from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.request import RequestFacts
@@ -146,7 +146,7 @@ def _async_send(named: Named, original: Function, patch: Patch) -> Function:
 
 def begin(
     named: Named, http_client: Any, request: Any, options: Mapping[str, Any], *, asynchronous: bool
-) -> Sending | HandedOn | None:
+) -> Sending | InnerSend | None:
     """Begins to record a send. Returns the context manager to run it in, `None` for a request that is no attempt.
 
     `options` are the keyword arguments of `send`. Raises only what interrupts it; the attempt has ended then.
@@ -192,14 +192,14 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
 
 def _begin(
     origin: Origin, http_client: Any, request: Any, auth: Any, *, asynchronous: bool
-) -> Sending | HandedOn | None:
+) -> Sending | InnerSend | None:
     outer = current_sending.get()
     if outer is not None:
         if outer.request is request:
             # The `send` of a subclass has called that of its base. A transport's events tell whether it does so again.
-            return None if outer.send.attempt.request.emits_events else outer.hand_on(request)
-        if outer.is_handed_on_by(request, origin, asynchronous=asynchronous):
-            return outer.hand_on(request)
+            return None if outer.send.attempt.request.emits_events else outer.inner_send(request)
+        if outer.shares_its_attempt_with(request, origin, asynchronous=asynchronous):
+            return outer.inner_send(request)
     source: AttemptSource
     if isinstance(origin, RunningCall):
         source, invocation = origin.call, origin.call.invocation

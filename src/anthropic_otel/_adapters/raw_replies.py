@@ -22,10 +22,10 @@ from anthropic_otel._core.held_body import HeldBody
 _LEGACY: Final = "anthropic._legacy_response"
 """The module in which SDKs below 1.0 have the response class of `with_raw_response`."""
 
-_expected: Final[weakref.WeakKeyDictionary[Any, Attempt | usage.Told]] = weakref.WeakKeyDictionary()
+_expected: Final[weakref.WeakKeyDictionary[Any, Attempt | usage.UsageCounter]] = weakref.WeakKeyDictionary()
 """The SDK's response objects that the app may still parse.
 
-Each has its attempt, or the `Told` of an attempt that has ended. This keeps no attempt alive for longer than the
+Each has its attempt, or the counter of an attempt that has ended. This keeps no attempt alive for longer than the
 response, which has the body, which has the attempt.
 """
 
@@ -83,9 +83,9 @@ def expect(result: Any, source: Attempt | HeldBody | None) -> None:
 
 @guarded(None)
 def _expect(result: Any, source: Attempt) -> None:
-    told = source.told_usage() if source.ended else source
-    if told is not None:
-        _expected[result] = told
+    kept = source.usage_counter() if source.ended else source
+    if kept is not None:
+        _expected[result] = kept
 
 
 @guarded(None)
@@ -95,10 +95,10 @@ def _parsed(response: Any, reply: Any) -> None:
         running.parsed(getattr(response, "http_response", None), reply)
     source = _expected.get(response)
     if isinstance(source, Attempt):
-        source = source.told_usage() if source.ended else None
+        source = source.usage_counter() if source.ended else None
     if source is None:
         return
     tokens = usage.of_reply(reply)
     # Two threads may parse at once: the one that removes the entry counts the usage.
     if tokens and _expected.pop(response, None) is not None:
-        source.tell(tokens)
+        source.count(tokens)

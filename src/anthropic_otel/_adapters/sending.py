@@ -73,7 +73,7 @@ class Sending:
             request.extensions = {**request.extensions, "trace": self._trace}
         propagate(request, send.attempt.recorder.headers)
 
-    def is_handed_on_by(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
+    def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
         """Returns whether a send of `request` that begins within this one belongs to the same attempt.
 
         It does if it has the same origin, kind of client, method, host and path: a subclass's `send` may copy its
@@ -86,12 +86,12 @@ class Sending:
             own.method == request.method and own.url.host == request.url.host and own.url.path == request.url.path
         )
 
-    def hand_on(self, request: Any) -> HandedOn:
+    def inner_send(self, request: Any) -> InnerSend:
         """Returns the context manager for a send of `request` that belongs to this send's attempt."""
         send = None if self.send.attempt.request.emits_events else self.send
         if send is not None:
             send.begins_again()
-        return HandedOn(request, self._trace, self.send.attempt.recorder.headers, send)
+        return InnerSend(request, self._trace, self.send.attempt.recorder.headers, send)
 
     def __enter__(self) -> None:
         return None
@@ -158,7 +158,7 @@ class Sending:
                 request.extensions = self._extensions
 
 
-class HandedOn:
+class InnerSend:
     """A context manager around a send within a recorded send, if both belong to the same attempt.
 
     Within it the inner request has the `trace` function of the attempt, and the trace context in `headers`. The exit

@@ -59,7 +59,7 @@ class Attempt:
     __slots__ = (
         "_claim",
         "_on_end",
-        "_told_usage",
+        "_usage_counter",
         "after_failure",
         "answer",
         "api_error",
@@ -129,7 +129,7 @@ class Attempt:
         self.exception_type: str | None = None
         self.retry_stop: RetryStop | None = None
         self.duration = 0
-        self._told_usage: usage.Told | None = None
+        self._usage_counter: usage.UsageCounter | None = None
         self._on_end: Callable[[Attempt], None] | None = on_end
         # The first end acquires it; others do not wait for it. So one end wins, also without the GIL.
         self._claim: Final = Lock()
@@ -254,7 +254,7 @@ class Attempt:
                 try:
                     self.recorder.end(self)
                     if self.is_message and (self.reading is not None or self._has_bedrock_tokens):
-                        self._tell_usage()
+                        self._count_usage()
                 finally:
                     if on_end is not None:
                         on_end(self)
@@ -293,27 +293,27 @@ class Attempt:
     # -- the tokens that it used ---------------------------------------------------------------------------------------
 
     @guarded(None)
-    def _tell_usage(self) -> None:
+    def _count_usage(self) -> None:
         """Counts the tokens in a stream's events, or in Bedrock's headers of a reply that is no stream."""
         end = self.reading.end if self.reading is not None else None
         if end is None and not self._has_bedrock_tokens:
             return
-        told = self.told_usage()
-        if told is not None and end is not None:
-            told.tell(usage.of_stream(end))
-        elif told is not None and self.response is not None:
-            told.tell(usage.of_headers(self.response))
+        counter = self.usage_counter()
+        if counter is not None and end is not None:
+            counter.count(usage.of_stream(end))
+        elif counter is not None and self.response is not None:
+            counter.count(usage.of_headers(self.response))
 
     @property
     def _has_bedrock_tokens(self) -> bool:
         return self.response is not None and self.response.bedrock_tokens is not None
 
-    def told_usage(self) -> usage.Told | None:
+    def usage_counter(self) -> usage.UsageCounter | None:
         """Returns the counter of this attempt's usage, `None` if no recorder counts it. To be called after the end."""
-        if self._told_usage is None:
+        if self._usage_counter is None:
             sink = self.recorder.usage_sink(self)
-            self._told_usage = usage.Told(sink) if sink is not None else None
-        return self._told_usage
+            self._usage_counter = usage.UsageCounter(sink) if sink is not None else None
+        return self._usage_counter
 
     def take_reply(self, reply: object) -> None:
         """Counts the usage of the parsed reply of this attempt. May raise for a strange reply; the caller guards it."""
@@ -322,9 +322,9 @@ class Attempt:
 
     def take_usage(self, tokens: tuple[usage.Usage, ...]) -> None:
         """Counts the usage of a reply of this attempt. Does nothing before the attempt's end, or without `tokens`."""
-        told = self.told_usage() if tokens and self.ended else None
-        if told is not None:
-            told.tell(tokens)
+        counter = self.usage_counter() if tokens and self.ended else None
+        if counter is not None:
+            counter.count(tokens)
 
     # -- what recorders and the call ask -------------------------------------------------------------------------------
 

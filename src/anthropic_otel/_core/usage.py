@@ -59,7 +59,7 @@ Never raises, may be called in any thread, and keeps no attempt alive.
 """
 
 
-class Told:
+class UsageCounter:
     """Passes the usage of one attempt to `sink` and remembers it, so that no token is counted twice.
 
     The same usage may be reported several times: by Bedrock's headers, then by the parsed reply, which the app may
@@ -72,7 +72,7 @@ class Told:
         self._sink: Final = sink
         self._counts: dict[str | None, tuple[int, ...]] = {}
 
-    def tell(self, usages: tuple[Usage, ...]) -> None:
+    def count(self, usages: tuple[Usage, ...]) -> None:
         """Calls the sink for each usage, which is one per model.
 
         For a model's first usage it passes all of it, later only what exceeds the earlier ones, if anything does.

@@ -25,7 +25,7 @@ Attributes = dict[str, AttributeValue]
 Values = tuple[AttributeValue | None, ...]
 
 
-class Capped:
+class CardinalityLimit:
     """A cardinality limit. Called with a value, it returns one of the first `most` distinct values unchanged.
 
     Any other value, and one that is too long or not printable, is `_OTHER`.

@@ -31,7 +31,7 @@ from anthropic_otel._otel.attributes import (
     MAX_SETS,
     MAX_STATUSES,
     AttributeSets,
-    Capped,
+    CardinalityLimit,
     Names,
     Values,
     last_part,
@@ -59,9 +59,9 @@ class Metrics:
         self._address: Final = Names(MAX_ADDRESSES)
         self._targets: dict[tuple[str | None, str | None, str | None], tuple[str, str, str | None]] = {}
         """A cache: the first three attribute values by operation, address and model, for those that cannot change."""
-        self._status: Final = Capped(MAX_STATUSES)
+        self._status: Final = CardinalityLimit(MAX_STATUSES)
         self._statuses: dict[int | None, tuple[int | None, str | None]] = {}
-        self._code: Final = Capped(MAX_CODES)
+        self._code: Final = CardinalityLimit(MAX_CODES)
         self._first_chunk: Final = Histogram(meter, semconv.ATTEMPT_TIME_TO_FIRST_CHUNK)
         self._max_gap: Final = Histogram(meter, semconv.STREAM_MAX_GAP_METRIC)
         self._attempt: Final = Histogram(meter, semconv.ATTEMPT_DURATION)

@@ -28,7 +28,7 @@ from anthropic_otel._core import semconv
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RateLimitNames, RawHeaders, count, identifier, share, until_full
 from anthropic_otel._core.semconv import OTHER
-from anthropic_otel._otel.attributes import Capped, Values
+from anthropic_otel._otel.attributes import CardinalityLimit, Values
 from anthropic_otel._otel.forks import measuring
 
 MAX_ACCOUNTS: Final = 20
@@ -161,9 +161,9 @@ class RateLimits:
         self._unread: Final[deque[Unread]] = deque(maxlen=10 * _MOST_UNREAD)
         self._reading: Final = threading.Lock()
         self._number = 0
-        self._kind: Final = Capped(MAX_KINDS)
-        self._organization: Final = Capped(MAX_ACCOUNTS)
-        self._workspace: Final = Capped(MAX_ACCOUNTS)
+        self._kind: Final = CardinalityLimit(MAX_KINDS)
+        self._organization: Final = CardinalityLimit(MAX_ACCOUNTS)
+        self._workspace: Final = CardinalityLimit(MAX_ACCOUNTS)
         self._by_owner: dict[tuple[str, str | None, bytes | None, bytes | None], Limit] = {}
         """The limits by kind, model, organization and workspace; the last two are undecoded headers."""
         self._limits: dict[Values, Limit] = {}
@@ -236,9 +236,9 @@ class RateLimits:
             self._by_owner[kind, model, organization, workspace] = limit
         return limit
 
-    def _bounded(self, value: bytes | None, capped: Capped) -> str | None:
+    def _bounded(self, value: bytes | None, limit: CardinalityLimit) -> str | None:
         found = identifier(value)
-        return capped(found) if found is not None else None
+        return limit(found) if found is not None else None
 
     # -- at collection -------------------------------------------------------------------------------------------------
 

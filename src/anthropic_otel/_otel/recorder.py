@@ -68,10 +68,10 @@ class OpenTelemetryRecorder:
         self._warned_of_providers = False
 
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
-        return self._has_provider or self._reaches_somebody(sdk_tracer_provider)
+        return self._has_provider or self._has_receiver(sdk_tracer_provider)
 
     @guarded(False)
-    def _reaches_somebody(self, sdk_tracer_provider: object) -> bool:
+    def _has_receiver(self, sdk_tracer_provider: object) -> bool:
         """Returns whether a provider or a log handler receives what is recorded. Warns once if no provider is set.
 
         To be asked at each call until a provider is found, as an app may set one later.

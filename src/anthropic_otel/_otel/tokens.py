@@ -26,7 +26,7 @@ from anthropic_otel._otel.attributes import (
     MAX_SETS,
     AttributeSets,
     AttributeValue,
-    Capped,
+    CardinalityLimit,
     Names,
     Values,
 )
@@ -64,8 +64,8 @@ class Tokens:
     def __init__(self, meter: Meter, model: ModelLabel, address: Names) -> None:
         self._model: Final = model
         self._address: Final = address
-        self._port: Final = Capped(MAX_PORTS)
-        self._provider: Final = Capped(MAX_PROVIDERS)
+        self._port: Final = CardinalityLimit(MAX_PORTS)
+        self._provider: Final = CardinalityLimit(MAX_PROVIDERS)
         self._sets: Final = AttributeSets(semconv.USAGE_INPUT.attributes)
         self._unread: Final[deque[tuple[Key, Usage]]] = deque()
         self._reading = threading.Lock()
