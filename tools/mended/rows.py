@@ -82,6 +82,10 @@ ROWS: Final = (
         "A 3xx that is not followed",
         _named("http_", "300 301_nowhere 304 305 307_nowhere 302_unfollowed 307_unfollowed 308_unfollowed"),
     ),
+    Row(
+        "A stream that is compressed and does not say so",
+        _named("stream_", "gzip_unsaid binary cut_in_character"),
+    ),
     Row("An error whose body breaks off, and whose headers the SDK does not see", ("http_429_cut_retry_after",)),
     Row(
         "A redirect to a host that refuses",

@@ -103,7 +103,9 @@ def body_error_type(attempt: Attempt) -> str:
         plain = raised is not None and "." not in raised
         return _BY_CAUSE.get(cause, CLIENT_ERROR if plain else CONNECTION_ERROR)
     if attempt.error_type == INVALID_EVENT:
-        return CLIENT_ERROR
+        # The SDK's span ends with the body. What the SDK cannot decode then comes too late for it.
+        end = attempt.reading.end if attempt.reading is not None else None
+        return API_ERROR if end is not None and end.read_to_end else CLIENT_ERROR
     if attempt.error_type == UNEXPECTED_CONTENT and attempt.reading is not None and attempt.is_message:
         # The SDK takes it for a stream without its end event.
         return API_ERROR

@@ -10,6 +10,7 @@ which has one line of data, is recognized by operators: they take half the time 
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Final
 
@@ -87,10 +88,11 @@ class EventStreamReader:
         """Returns how the stream ended. To be called once, after the last chunk.
 
         `read_to_end` is whether the app has read the last byte. If not, the SDK may have closed the stream because of
-        an event that it could not decode: the events of the last chunk are parsed to find out.
+        an event that it could not decode: the events of the last chunk are parsed to find out. At the end of the body
+        the SDK decodes what is left too, though no blank line ends it.
         """
-        found = None if read_to_end else self._break()
-        return self._events.end(found, is_event_stream=self._is_event_stream())
+        found = self._break_at_end() if read_to_end else self._break()
+        return self._events.end(found, is_event_stream=self._is_event_stream(), read_to_end=read_to_end)
 
     def _break(self) -> Break | None:
         """Returns where the SDK met an event in the last chunk that it cannot decode, else `None`."""
@@ -99,6 +101,21 @@ class EventStreamReader:
         if ended is None:
             return None
         return _break_in(_with_newlines(self._last), self._by_names, ended=ended)
+
+    def _break_at_end(self) -> Break | None:
+        """Returns where the SDK raises for bytes behind the last event that are no text, else `None`.
+
+        So it is with a body that is compressed and does not say so, or in a way that the HTTP client does not know.
+        """
+        if self._events.error is not None:
+            return None
+        # Of an event that is too long to be kept the beginning of the body is known, if there was no event before.
+        left, whole = (self._rest, True) if self._long is None else (self._start if not self._last else b"", False)
+        try:
+            _UTF_8().decode(left, whole)
+        except UnicodeDecodeError:
+            return Break.AFTER_END if self._events.complete else Break.BEFORE_END
+        return None
 
     def _feed(self, chunk: bytes) -> Dispatched | None:
         if len(self._start) < _LONGEST_FIELD:
@@ -161,6 +178,9 @@ class EventStreamReader:
             return None
         line = start.splitlines()[0]
         return line.startswith(_FIELDS) or any(field.startswith(line) for field in _FIELDS)
+
+
+_UTF_8: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class _LongEvent:

@@ -76,6 +76,8 @@ class StreamEnd:
     """The `error.details.error_code` of the `error` event, at most 64 letters, digits and underscores."""
     invalid: bool = False
     """Whether the SDK closed the stream before its end, because it could not decode an event."""
+    read_to_end: bool = False
+    """Whether the body was read to its end."""
     is_event_stream: bool | None = None
     """Whether the body is an event stream by its first bytes, whatever its content type; `None` for an empty body."""
     first_event: bytes | None = None
@@ -175,7 +177,7 @@ class Events:
         ended = decided and self.complete
         return None if decided and not (ended and self.error) else ended
 
-    def end(self, found: Break | None, *, is_event_stream: bool | None) -> StreamEnd:
+    def end(self, found: Break | None, *, is_event_stream: bool | None, read_to_end: bool = False) -> StreamEnd:
         """Returns how the stream ended.
 
         `found` is where the SDK met an event that it cannot decode, `None` if it met none. After such an event an error
@@ -190,6 +192,7 @@ class Events:
             told_type=error.told if error is not None else None,
             error_code=error.code if error is not None else None,
             invalid=found is Break.BEFORE_END,
+            read_to_end=read_to_end,
             is_event_stream=is_event_stream,
             first_event=self.first,
             deltas=deltas,

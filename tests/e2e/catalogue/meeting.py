@@ -66,7 +66,7 @@ class Meeting:
             return self.fault.error_type
         if hands_its_error_on(self.fault):
             return self.fault.error_type
-        return "api_error" if ends_silently(self.fault) else self.seen.error_type
+        return "api_error" if ends_silently(self.fault) or is_no_text(self.fault) else self.seen.error_type
 
     @property
     def route(self) -> str:
@@ -142,6 +142,11 @@ def ends_silently(fault: Fault) -> bool:
     """Whether the app gets no exception, though the stream has no end event."""
     no_end = fault.cause is s.NetworkCause.INCOMPLETE_STREAM or fault.error_type == "unexpected_content"
     return bool(fault.stream) and no_end
+
+
+def is_no_text(fault: Fault) -> bool:
+    """Whether the SDK fails to decode what is left at the end of the body, when its span has ended."""
+    return fault.name in ("stream_gzip_unsaid", "stream_binary", "stream_cut_in_character")
 
 
 def hands_its_error_on(fault: Fault) -> bool:

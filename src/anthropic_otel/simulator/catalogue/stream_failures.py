@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Final
 
@@ -65,6 +66,22 @@ _INVALID: Final = (
         "The data of the end event are no JSON.",
         *UNENDED,
         event("message_stop", "!"),
+    ),
+    invalid(
+        "stream_gzip_unsaid",
+        "A gateway sends a stream gzip'd and does not say so.",
+        gzip.compress(b"".join(EVENTS), mtime=0),
+    ),
+    invalid(
+        "stream_binary",
+        "The body is 32 KB of bytes that are no text.",
+        b"\x1f\x8b\x08" + b"\xa7" * 32_768,
+    ),
+    invalid(
+        "stream_cut_in_character",
+        "The body ends in a character of more than one byte.",
+        *UNENDED,
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"\xc3',
     ),
     invalid("stream_not_utf8", "An event is not of UTF-8.", *BEGUN, b'event: ping2\ndata: "\xff\xfe"\n\n', *EVENTS[3:]),
 )
