@@ -41,6 +41,17 @@ def test_down_where_nothing_was_ever_up_changes_nothing(stand_ins: StandIns) -> 
     assert not stand_ins.work.exists()
 
 
+def test_a_grafana_without_its_home_directory_is_named(stand_ins: StandIns) -> None:
+    """With the variable that says where it is; what had been started is ended."""
+    stand_ins.install("grafana")
+    status, _, errors = stand_ins.up()
+    assert status == 1
+    assert errors == (
+        f"Error: {stand_ins.bin / 'grafana'}: Grafana's home directory was not found; set GF_PATHS_HOME to it\n"
+    )
+    assert stand_ins.alive() == []
+
+
 def test_down_ends_what_is_left_of_an_up_that_was_killed_in_the_middle(stand_ins: StandIns) -> None:
     """Two parts run, and the one that was just being started does, too; `up` refuses to start on top of them."""
     stand_ins.let("prometheus", "hang")

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from anthropic_otel.cli.stack.binaries import major
+from anthropic_otel.cli.stack.binaries import Missing, major
 from anthropic_otel.cli.stack.layout import HOST, Layout
 from anthropic_otel.cli.stack.service import Service
 
@@ -164,8 +164,7 @@ def story(layout: Layout) -> Service:
 def grafana(binary: Path, layout: Layout) -> Service:
     """Returns the service, not started, of a Grafana with data sources, dashboards and alerts.
 
-    Writes the files for these into the working directory. Raises `StopIteration` if Grafana's home directory is not
-    found.
+    Writes the files for these into the working directory. Raises `Missing` if Grafana's home directory is not found.
     """
     settings = {
         "GF_SERVER_HTTP_ADDR": HOST,
@@ -176,7 +175,9 @@ def grafana(binary: Path, layout: Layout) -> Service:
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin",
     }
     homes = (os.environ.get("GF_PATHS_HOME"), "/usr/share/grafana", str(binary.resolve().parent.parent))
-    home = next(path for path in homes if path and (Path(path) / "conf").is_dir())
+    home = next((path for path in homes if path and (Path(path) / "conf").is_dir()), None)
+    if home is None:
+        raise Missing(f"{binary}: Grafana's home directory was not found; set GF_PATHS_HOME to it")
     command = [str(binary), "server", f"--homepath={home}"]
     return Service("grafana", command, f"{layout.url('grafana')}/api/health", layout.work / "grafana.log", settings)
 
