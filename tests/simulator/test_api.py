@@ -169,3 +169,21 @@ def test_a_reply_of_ones_own(client: anthropic.Anthropic, sim: Simulator) -> Non
     assert raised.value.request_id == "req_mine"
     assert json.loads(raised.value.response.text)["error"]["message"] == "short and stout"
     assert raised.value.response.headers["x-mine"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("status", "error_type"), [(400, "invalid_request_error"), (503, "api_error"), (529, "overloaded_error")]
+)
+def test_a_reply_with_nothing_but_a_status(
+    client: anthropic.Anthropic, sim: Simulator, status: int, error_type: str
+) -> None:
+    """An error status has the API's error body for it, and another one has no body."""
+    sim.play(Reply(status))
+    with pytest.raises(anthropic.APIStatusError) as raised:
+        client.messages.create(**MESSAGE)
+    assert raised.value.status_code == status
+    assert raised.value.response.json()["error"]["type"] == error_type
+    sim.play(Reply(304))
+    with pytest.raises(anthropic.APIStatusError) as not_modified:
+        client.messages.create(**MESSAGE)
+    assert (not_modified.value.status_code, not_modified.value.response.content) == (304, b"")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 from anthropic_otel.simulator import checks
 
@@ -82,13 +82,33 @@ class Delivery:
     pings: int = 0
 
 
+_ERROR_TYPES: Final = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+"""The API's error types by status; the others are `invalid_request_error` below 500, and `api_error`."""
+
+
+def _error_type(status: int) -> str:
+    return _ERROR_TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole, well-formed HTTP response.
 
-    - `error_type`: sends the API's error body, with this type, `message` and `error_code`.
-    - `body`: sends these bytes instead, with `content_type` (`None`: no such header). With neither `error_type` nor
-      `body`, the response is what the simulated API answers, and `status` is not used.
+    - `status`: 200 without `error_type` and `body` is what the simulated API answers to the request.
+    - `error_type`: sends the API's error body, with this type, `message` and `error_code`. From status 400 on, without
+      `body`, the default is the type that the API has for the status.
+    - `body`: sends these bytes instead, with `content_type` (`None`: no such header). The default for the statuses 201
+      to 399 is no byte.
     - `headers`: replace headers of the same name that would be sent.
     - `request_id`: `False` leaves out the headers that only the API itself sends, the request id among them.
     - `interim`: 1xx statuses to send before the response.
@@ -112,6 +132,11 @@ class Reply:
             raise TypeError(f"error_type and message must be text, not {self.error_type!r} and {self.message!r}")
         if not isinstance(self.body, (bytes, type(None))):
             raise TypeError(f"body must be bytes, not {self.body!r}")
+        if self.status != 200 and self.error_type is None and self.body is None:
+            if self.status < 400:
+                object.__setattr__(self, "body", b"")
+            else:
+                object.__setattr__(self, "error_type", _error_type(self.status))
 
 
 @dataclass(frozen=True, slots=True)
