@@ -57,8 +57,10 @@ class Instrumentation:
         self.process: Runtime | None = None
         self._sends: Final = SendPatches(self)
         self._calls: list[Patch] = []
+        self._mocked = False
+        """Whether mocks were in the place of functions of the SDK when it was patched."""
         self._sdk: object = None
-        """The SDK module that was patched last, `None` before."""
+        """The SDK module that was patched last, `None` if none is."""
         self._marked: list[weakref.ref[Any]] = []
         self._joined: list[Recorder] = []
         """The recorders that have joined and not left. Every new runtime gets them beside its own."""
@@ -100,8 +102,7 @@ class Instrumentation:
             for runtime in self.runtimes():
                 runtime.recorders.join(recorder)
             self._joined.append(recorder)
-            if not importing or not self.is_instrumented:
-                self.patch_imported()
+            self.patch_imported()
             if found:
                 self._host()
 
@@ -266,10 +267,13 @@ class Instrumentation:
         if anthropic is None:
             # The app may use the Messages API without the SDK.
             return
-        if self._calls and self._sdk is anthropic:
-            return
+        if self._sdk is anthropic:
+            if not self._mocked and not any(patch.lost for patch in self._calls):
+                return
+            # Mocks were in the place of what was to be patched, or have taken the patches away.
+            self._unpatch_sdk()
         # A reloader may have imported the SDK anew. Clients of both copies may be in use.
-        self._sdk = anthropic
+        self._sdk, self._mocked = anthropic, sdk.has_mocks(anthropic)
         found = sdk.patch(anthropic, self)
         self._calls += found
         if not found and not another_copy_was_met():
@@ -277,8 +281,12 @@ class Instrumentation:
 
     def _unpatch(self) -> None:
         self._sends.undo()
+        self._unpatch_sdk()
+
+    def _unpatch_sdk(self) -> None:
         while self._calls:
             self._calls.pop().undo()
+        self._sdk = None
 
 
 def _import_libraries() -> bool:

@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import pytest
 
@@ -92,6 +93,31 @@ def test_a_patch_of_our_own_is_none_of_another_copy(cls: type[Any]) -> None:
     for patch in reversed(made):
         patch.undo()
     assert cls.__dict__["send"] is before
+
+
+def test_a_patch_is_lost_where_the_class_has_its_own_function_again(cls: type[Any]) -> None:
+    """Not where somebody has put a function on top of it, which may call it."""
+    cls.__module__ = Client.__module__
+    original = cls.__dict__["send"]
+
+    def ours(original: Any, patch: Patch) -> Any:
+        return functools.wraps(original)(lambda self: original(self) if patch.active else None)
+
+    earlier = Patch(cls, "send", ours)
+    undone = cls.__dict__["send"]
+    earlier.undo()
+    patch = Patch(cls, "send", ours)
+    replacement = cls.__dict__["send"]
+    assert not patch.lost
+    for current, lost in (
+        (functools.wraps(replacement)(lambda self: replacement(self)), False),
+        (mock.MagicMock(), False),
+        (original, True),
+        (undone, True),
+    ):
+        cls.send = current
+        assert patch.lost is lost
+    patch.undo()
 
 
 def test_a_library_that_breaks_at_its_import_is_a_warning(

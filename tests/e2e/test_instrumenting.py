@@ -22,6 +22,7 @@ import pytest
 import anthropic_otel
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Endpoint, Reply, Simulator
+from anthropic_otel.testing import capture
 from support import identities
 from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
@@ -46,6 +47,11 @@ def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
 
 def _definer(client: Any) -> type[Any]:
     return next(cls for cls in type(client).__mro__ if "request" in cls.__dict__)
+
+
+def _definer_of_send(http: Any) -> type[Any]:
+    """The class of the library, as the test's own client has a `send` too."""
+    return next(cls for cls in type(http).__mro__ if "send" in cls.__dict__ and cls.__module__.startswith("httpx"))
 
 
 def _outcomes(telemetry: Telemetry) -> list[str]:
@@ -187,6 +193,33 @@ def test_a_mock_in_place_of_an_http_client_is_left_alone(
         recorded.instrument()
     app.create()
     identities.check(recorded, calls=1)
+
+
+@pytest.mark.parametrize("mocked", ["send", "request"])
+@pytest.mark.parametrize("by", ["mock", "function"])
+@pytest.mark.parametrize("again", ["instrument", "capture"])
+def test_what_was_mocked_when_the_process_was_instrumented_is_recorded_later(
+    app: SdkApp, stack: Stack, sim: Simulator, recorded: Telemetry, mocked: str, by: str, again: str
+) -> None:
+    """A test has mocked the function, and the app instruments itself within. Once the mock is gone, the next
+    `instrument`, or the next capture, records all calls and attempts.
+    """
+    # Its class has no `send` of its own, which would be patched at the first call.
+    plain = http_client(stack, cls=stack.client_class)
+    own = SdkApp(stack, Endpoint(sim.base_url), app.driver, recorded, http=plain)
+    cls = _definer(own.client) if mocked == "request" else _definer_of_send(plain)
+    original, more = cls.__dict__[mocked], [lambda *args, **options: None] if by == "function" else []
+    with mock.patch.object(cls, mocked, *more):
+        recorded.instrument()
+    if again == "instrument":
+        recorded.instrument()
+    with capture() as telemetry:
+        own.create()
+    assert (len(telemetry.calls), len(telemetry.attempts)) == (1, 1)
+    identities.check(recorded, calls=1)
+    anthropic_otel.uninstrument()
+    assert cls.__dict__[mocked] is original
+    own.close()
 
 
 def test_one_client_is_instrumented_and_no_other(

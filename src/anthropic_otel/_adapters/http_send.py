@@ -26,7 +26,7 @@ from typing import Any, Final, Protocol
 from anthropic_otel._adapters import messages, models, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
-from anthropic_otel._adapters.patches import Function, Patch, imported, patchable
+from anthropic_otel._adapters.patches import Function, Patch, imported, is_mocked, patchable
 from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current_sending
 from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import report
@@ -61,7 +61,12 @@ class SendPatches:
         self._met: set[type[Any]] = set()
 
     def patch_libraries(self) -> None:
-        """Patches the client classes of every HTTP library that is imported, once each. Imports nothing."""
+        """Patches the client classes of every HTTP library that is imported, once each. Imports nothing.
+
+        A class that a mock has deprived of its patch is patched again.
+        """
+        if any(patch.lost for patch in self._patches):
+            self.undo()
         for library in LIBRARIES:
             try:
                 module = imported(library)
@@ -76,7 +81,10 @@ class SendPatches:
                     self.meet(cls)
 
     def meet(self, cls: type[Any]) -> None:
-        """Patches each class in the `__mro__` of a client's class that defines `send` itself, once."""
+        """Patches each class in the `__mro__` of a client's class that defines `send` itself, once.
+
+        One whose `send` is a mock is not, and has not been met: the mock may be there temporarily.
+        """
         with changing():
             if cls in self._met:
                 return
@@ -86,7 +94,8 @@ class SendPatches:
                     wrap = _async_send if asynchronous else _sync_send
                     self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
                     self._met.add(definer)
-            self._met.add(cls)
+            if not any(is_mocked(definer, "send") for definer in cls.__mro__):
+                self._met.add(cls)
 
     def meet_client(self, http_client: Any) -> None:
         """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2."""

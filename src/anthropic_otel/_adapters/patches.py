@@ -36,11 +36,31 @@ class Patch:
         _take_signature(self._ours, self._original)
         setattr(cls, name, self._ours)
 
+    @property
+    def lost(self) -> bool:
+        """Whether the class has its own function again, as after the end of a mock that was there before this patch.
+
+        Or the replacement of a patch that was undone, which a mock has put back. What another library has put on top of
+        the replacement may call that, so it is no loss.
+        """
+        current: Any = self._cls.__dict__.get(self._name)
+        if current is self._ours:
+            return False
+        earlier = _patch_of(current)
+        if isinstance(earlier, Patch):
+            return not earlier.active
+        its_own = type(current) is FunctionType and not hasattr(current, "__wrapped__")
+        return its_own and _package(current) == _package(self._cls)
+
     def undo(self) -> None:
         """Sets `active` to `False`, and restores the class unless another library has wrapped the replacement since."""
         self.active = False
         if self._cls.__dict__.get(self._name) is self._ours:
             setattr(self._cls, self._name, self._original)
+
+
+def _package(defined: Any) -> str:
+    return str(getattr(defined, "__module__", "")).partition(".")[0]
 
 
 def _take_signature(ours: Any, original: Any) -> None:
@@ -100,18 +120,24 @@ def import_if_installed(name: str) -> bool:
 def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
     """Returns whether another copy of this library has replaced `cls.name`, and that patch is active.
 
-    Another copy is a vendored one, or one from before a reloader imported the library anew. Its `Patch` is found in the
-    closure of the replacement.
+    Another copy is a vendored one, or one from before a reloader imported the library anew.
     """
-    function: Any = cls.__dict__.get(name)
-    code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
-    # Not `isinstance`: the `__code__` of an asynchronous mock is a mock that claims to be code.
-    variables = dict(zip(code.co_freevars, cells, strict=True)) if type(code) is CodeType else {}
-    patch = variables["patch"].cell_contents if "patch" in variables else None
+    patch = _patch_of(cls.__dict__.get(name))
     kind = type(patch)
     if kind is Patch or kind.__name__ != Patch.__name__ or not f".{kind.__module__}".endswith(f".{__name__}"):
         return False
     return bool(getattr(patch, "active", False))
+
+
+def _patch_of(function: Any) -> Any:
+    """Returns the `Patch` that `function` is the replacement of, also of another copy: it is found in its closure.
+
+    `None`, or whatever a foreign function has under that name, for another function.
+    """
+    code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
+    # Not `isinstance`: the `__code__` of an asynchronous mock is a mock that claims to be code.
+    variables = dict(zip(code.co_freevars, cells, strict=True)) if type(code) is CodeType else {}
+    return variables["patch"].cell_contents if "patch" in variables else None
 
 
 def patchable(cls: type[Any], name: str) -> bool:
@@ -124,6 +150,11 @@ def patchable(cls: type[Any], name: str) -> bool:
         _warn_of_another_copy()
         return False
     return hasattr(type(cls.__dict__.get(name)), "__get__")
+
+
+def is_mocked(cls: type[Any], name: str) -> bool:
+    """Returns whether a mock stands in the place of the function `name` that `cls` itself defines."""
+    return name in cls.__dict__ and not hasattr(type(cls.__dict__[name]), "__get__")
 
 
 @functools.lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from anthropic_otel._adapters import middleware_stream, models, raw_replies
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
-from anthropic_otel._adapters.patches import Function, Patch, patchable
+from anthropic_otel._adapters.patches import Function, Patch, is_mocked, patchable
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.finalizer import deferred, drain
@@ -40,13 +40,7 @@ def patch(sdk: Any, calls: Calls) -> list[Patch]:
     Returns the patches; empty, and nothing is patched, if no client has a `request` that can be patched.
     """
     invocations = Invocations(getattr(sdk, "__version__", ""))
-    clients = {
-        name: client
-        for name in dir(sdk)
-        if name.startswith(("Anthropic", "AsyncAnthropic"))
-        for client in (getattr(sdk, name, None),)
-        if isinstance(client, type)
-    }
+    clients = _clients(sdk)
     patches = []
     for cls, asynchronous in _definers(clients).items():
         wrap = _async_request if asynchronous else _sync_request
@@ -56,6 +50,18 @@ def patch(sdk: Any, calls: Calls) -> list[Patch]:
         patches.extend(Patch(cls, "_build_request", models.wrap_build_request) for cls in builders)
         patches.extend(raw_replies.patch(sdk))
     return patches
+
+
+def has_mocks(sdk: Any) -> bool:
+    """Returns whether a mock stands in the place of what `patch` patches of the clients, so that it is left out."""
+    classes = {cls for client in _clients(sdk).values() for cls in client.__mro__}
+    return any(is_mocked(cls, name) for cls in classes for name in ("request", "_build_request"))
+
+
+def _clients(sdk: Any) -> dict[str, type[Any]]:
+    """Returns the client classes of the SDK module `sdk` by their names."""
+    found = {name: getattr(sdk, name, None) for name in dir(sdk) if name.startswith(("Anthropic", "AsyncAnthropic"))}
+    return {name: client for name, client in found.items() if isinstance(client, type)}
 
 
 def _definers(clients: Mapping[str, type[Any]]) -> dict[type[Any], bool]:
