@@ -17,6 +17,7 @@ import pytest
 
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Reply, Simulator
+from anthropic_otel.testing import capture
 from support.apps import API_KEY, MODEL, request_of
 from support.marks import BREAKS_CONNECTIONS
 from support.streams import refusal
@@ -170,6 +171,35 @@ def test_a_call_within_a_call_has_a_span_of_its_own(
     assert [span.parent for span in recorded.attempts] == [first.context, second.context]
     assert second.parent == first.context
     assert outcomes(recorded) == [("succeeded", None), ("recovered", None)]
+
+
+def test_an_answer_that_a_middleware_turns_down_is_retried_by_the_sdk(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """It raises what has the SDK retry: a retry with its backoff, and neither a fallback nor a success at once."""
+    again = getattr(anthropic, "RetryableError", None)
+    if again is None:
+        pytest.skip("this SDK retries for no exception of a middleware")
+    verdicts = iter([False, True, False, False])
+
+    def strict(request: Any, call_next: Next) -> Any:
+        response = call_next(request)
+        if next(verdicts):
+            return response
+        raise again("not good enough")
+
+    client = client_with(strict, max_retries=1)
+    with capture() as telemetry:
+        client.messages.create(**request_of())
+        with pytest.raises(again):
+            client.messages.create(**request_of())
+    assert outcomes(recorded) == [("recovered", None), ("exhausted", "client_error")]
+    assert [(call.retries, call.outcome) for call in telemetry.calls] == [(1, "recovered"), (1, "exhausted")]
+    for call in telemetry.calls:
+        first, second = call.attempts
+        assert (first.outcome, second.outcome) == ("completed", "completed")
+        assert (second.retry_reason, second.retry_source, second.retry_delay) == ("app_exception", "backoff", 1.0)
+    assert sum(point.count for point in recorded.points(s.RETRY_DELAY_METRIC)) == 2
 
 
 def test_a_stale_answer_is_a_call_that_succeeded(

@@ -225,6 +225,7 @@ def _begin(
         type(auth).__module__.partition(".")[0] == "anthropic",
         emits_events and origin.phases,
         invocation is not None and invocation.by_names,
+        _retry_count_of(request, origin),
     )
     send = Send(source, facts)
     try:
@@ -233,3 +234,9 @@ def _begin(
         # Only an interrupt gets here. It ends the attempt too.
         send.failed(error)
         raise
+
+
+def _retry_count_of(request: Any, origin: Origin) -> int:
+    """Returns which retry of the SDK `request` is, where only that tells a retry from a fallback of a middleware."""
+    further = isinstance(origin, RunningCall) and origin.has_middleware and origin.call.attempt_count > 0
+    return messages.retry_count_of(request) if further else 0

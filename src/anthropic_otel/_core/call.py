@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from anthropic_otel._core import headers
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
-from anthropic_otel._core.errors import body_error_type, call_error_type, is_of_parsing
+from anthropic_otel._core.errors import asks_for_retry, body_error_type, call_error_type, is_of_parsing
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.invocation import Invocation
@@ -62,6 +62,7 @@ class Call:
 
     __slots__ = (
         "_answer",
+        "_asked_for_retry",
         "_claim",
         "_clock",
         "_completed",
@@ -70,6 +71,7 @@ class Call:
         "_method_done",
         "_open_bodies",
         "_raised",
+        "_retry_count",
         "_returned",
         "_sdk_attempts",
         "_undecided",
@@ -108,6 +110,10 @@ class Call:
         self.duration = 0
         self._sdk_attempts = 0
         self._failed_count = 0
+        self._retry_count = 0
+        """The highest number of a retry that the SDK has given to an attempt."""
+        self._asked_for_retry = False
+        """Whether the method has raised what a middleware raises to have the SDK retry."""
         self._completed: Attempt | None = None
         """The last attempt that completed. A parsed reply is from it, if there is one."""
         self._last_failed: Attempt | None = None
@@ -158,11 +164,12 @@ class Call:
             started=started,
             wall=self.wall + started - self.started,
             operation=invocation.operation,
-            retry=self._retry(started, by_transport) if self.attempt_count else None,
+            retry=self._retry(started, by_transport, request.retry_count) if self.attempt_count else None,
             after_failure=self._failed_count > 0 or (self.attempt_count > 0 and self._failing() is not None),
             retries_left=max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
         )
         attempt.provider = invocation.provider
+        self._retry_count = max(self._retry_count, request.retry_count)
         if self._undecided:
             self._decide(AfterFailure.RETRIED, started)
         self.attempt_count += 1
@@ -174,11 +181,13 @@ class Call:
             raise
         return attempt
 
-    def _retry(self, now: int, by_transport: bool) -> Retry:
+    def _retry(self, now: int, by_transport: bool, retry_count: int) -> Retry:
         """Returns the facts of the attempt that starts now and is not the call's first. Counts it if it is a retry."""
         failed = self._undecided[-1] if self._undecided else None
         if failed is None:
             failing = self._failing()
+            if failing is None and retry_count > self._retry_count:
+                return self._retry_of_answer(now)
             if failing is None:
                 # The attempt before has not ended, or did not fail: this is a fallback, not a retry after a backoff.
                 return Retry(self.attempt_count, None, FALLBACK)
@@ -189,6 +198,14 @@ class Call:
         delay = max(now - failed.started - failed.duration, 0)
         source = RetrySource.TRANSPORT if by_transport else self._source_of_backoff(failed)
         return Retry(self.attempt_count, delay, failed.error_type, source)
+
+    def _retry_of_answer(self, now: int) -> Retry:
+        """Returns the facts of a retry after an answer: a middleware has turned it down, and had the SDK retry."""
+        self.retries += 1
+        self._failed_count += 1
+        answered = self._completed
+        delay = max(now - answered.started - answered.duration, 0) if answered is not None else None
+        return Retry(self.attempt_count, delay, NetworkCause.APP_EXCEPTION.value, RetrySource.BACKOFF)
 
     def _failing(self) -> Attempt | None:
         """Returns an attempt with a failed status whose body is still open, `None` without one.
@@ -302,6 +319,7 @@ class Call:
         The call ends now if no body is open: as failed or exhausted, or as cancelled if `error` is no `Exception`.
         """
         self._raised = CallOutcome.FAILED if isinstance(error, Exception) else CallOutcome.CANCELLED
+        self._asked_for_retry = asks_for_retry(error)
         try:
             if self._unparsed:
                 self.parsed(End.UNPARSED if is_of_parsing(error) else End.READ)
@@ -381,7 +399,8 @@ class Call:
         """
         most, retries = self.invocation.max_retries, self._sdk_attempts - 1
         last = self._last_failed
-        if last is None or not (last.retryable or self.invocation.own_retry_rule):
+        retryable = last is not None and (last.retryable or self.invocation.own_retry_rule)
+        if not (retryable or self._asked_for_retry):
             return False
         return retries > 0 and (most is None or retries >= most)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from anthropic_otel._core.cause_chain import CLIENTS, frames, is_a
+from anthropic_otel._core.cause_chain import CLIENTS, chain, frames, is_a
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import (
     API_ERROR_TYPES,
@@ -46,6 +46,12 @@ def call_error_type(error: BaseException) -> str:
     if "APIStatusError" in names:
         return _status_error_type(error)
     return CLIENT_ERROR
+
+
+@guarded(False)
+def asks_for_retry(error: BaseException) -> bool:
+    """Returns whether `error`, or what caused it, is the exception by which a middleware has the SDK retry."""
+    return any(is_a(each, _SDK, "RetryableError") for each in chain(error))
 
 
 @guarded(False)

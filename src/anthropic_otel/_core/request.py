@@ -19,6 +19,7 @@ class RequestFacts(NamedTuple):
     - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
     - `emits_events`: whether the transport reports trace events.
     - `by_names`: whether the SDK decodes only stream events whose names it knows, as up to 1.15.
+    - `retry_count`: which retry of the SDK it is, of a further attempt in a call that has a middleware; else 0.
     """
 
     target: Target
@@ -29,6 +30,7 @@ class RequestFacts(NamedTuple):
     fetches_credentials: bool = False
     emits_events: bool = False
     by_names: bool = False
+    retry_count: int = 0
 
 
 class Retry:

@@ -61,7 +61,8 @@ ATTRIBUTES: Final = (
         "string",
         "attempt",
         _RETRY,
-        "The `error.type` of the attempt before; `fallback` if that had not failed.",
+        "The `error.type` of the attempt before; `app_exception` also if a middleware turned its answer down and had "
+        "the SDK retry; `fallback` if that had not failed.",
     ),
     Attribute(
         semconv.RETRY_SOURCE,

@@ -22,7 +22,7 @@ from anthropic_otel._core.recorder import (
     AttemptRecorder,
     CallRecorder,
 )
-from anthropic_otel._core.semconv import AttemptOutcome
+from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause
 from anthropic_otel._core.usage import Sink
 from anthropic_otel.testing._captured import Attempt, Call, Captured, Usage
 
@@ -76,6 +76,7 @@ class _CallCollector:
         self.id: Final = number
         self.attempts: Final[list[Attempt]] = []
         self.last_failure_at: float | None = None
+        self.last_end_at: float | None = None
         self._started: Final = collector.mark()
 
     @guarded(NO_ATTEMPT_RECORDER)
@@ -118,9 +119,8 @@ class _AttemptCollector:
         self._id: Final = next(collector.attempt_ids)
         collector.captured.started_ids.append(self._id)
         self._started: Final = collector.mark()
-        retried = attempt.retry is not None and attempt.retry.delay is not None
-        failed_at = call.last_failure_at if call is not None and retried else None
-        self._retry_delay: Final = self._started - failed_at if failed_at is not None else None
+        waited_since = _waited_since(attempt, call)
+        self._retry_delay: Final = self._started - waited_since if waited_since is not None else None
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         """Does nothing: the value of the attempt is made when the attempt ends."""
@@ -135,6 +135,7 @@ class _AttemptCollector:
         self._collector.captured.ended_attempts.append(value)
         if self._call is not None:
             self._call.attempts.append(value)
+            self._call.last_end_at = ended
             if attempt.outcome is AttemptOutcome.FAILED:
                 self._call.last_failure_at = ended
 
@@ -175,6 +176,15 @@ class _AttemptCollector:
             connection_reused=attempt.timeline.reused,
             stream_complete=end.complete if end is not None and attempt.is_message else None,
         )
+
+
+def _waited_since(attempt: core_attempt.Attempt, call: _CallCollector | None) -> float | None:
+    """Returns when the backoff before an attempt began, `None` if there was none."""
+    retry = attempt.retry
+    if call is None or retry is None or retry.delay is None:
+        return None
+    # After an answer that a middleware has turned down nothing had failed.
+    return call.last_end_at if retry.reason == NetworkCause.APP_EXCEPTION.value else call.last_failure_at
 
 
 def _active(attempts: list[Attempt]) -> float:
