@@ -105,3 +105,17 @@ def test_a_write_that_fails_is_the_networks() -> None:
 def test_an_exception_without_a_traceback_is_nobodys() -> None:
     """One that was built and never raised."""
     assert classify(TimeLimit()).word is Word.OTHER
+
+
+@pytest.mark.parametrize("error", [TimeLimit(), RuntimeError("x")], ids=repr)
+def test_a_hook_that_is_called_by_an_unknown_function_is_not_told_from_a_transport(error: Exception) -> None:
+    """Where a library has renamed its private functions nobody is blamed: neither the app nor the network."""
+    found = caught(function("httpx2._client", "_send_renamed", raising(error, "app.hooks")))
+    assert classify(found).word is Word.OTHER
+    assert classify(found, phase=Phase.SEND).word is Word.OTHER
+
+
+def test_an_error_of_the_network_in_a_renamed_hook_keeps_its_cause() -> None:
+    """Its type says what happened, though not to whom."""
+    found = caught(function("httpx2._client", "_send_renamed", raising(ConnectionRefusedError(111, "x"), "app.hooks")))
+    assert classify(found).word is Word.CONNECTION_REFUSED
