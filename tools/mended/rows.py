@@ -86,6 +86,14 @@ ROWS: Final = (
         "A stream that is compressed and does not say so",
         _named("stream_", "gzip_unsaid binary cut_in_character"),
     ),
+    Row(
+        "A wrapper that raises anew what the network did",
+        (),
+        _named(
+            f"{_E2E}test_raised_anew.py::test_a_",
+            "client_that_raises_anew_keeps_the_cause transport_that_raises_anew_keeps_the_cause",
+        ),
+    ),
     Row("An error whose body breaks off, and whose headers the SDK does not see", ("http_429_cut_retry_after",)),
     Row(
         "A redirect to a host that refuses",

@@ -235,6 +235,7 @@ class Attempt:
     def _close(self, how: End | BaseException, at: int | None) -> None:
         now = self.timeline.clock.now() if at is None else at
         self.duration = now - self.started
+        failure = self.timeline.failure
         self.timeline.finish(now)
         on_end, self._on_end = self._on_end, None
         try:
@@ -242,7 +243,10 @@ class Attempt:
                 self._recover_response()
             if self.reading is not None:
                 self._conclude_reading(self.reading, now, how)
-            self._take_ending(ending.of_end(self, how) if isinstance(how, End) else ending.of_exception(self, how))
+            if isinstance(how, End):
+                self._take_ending(ending.of_end(self, how))
+            else:
+                self._take_ending(ending.of_exception(self, how, failure))
         finally:
             if self.outcome is None:
                 self._take_ending(ending.UNKNOWN)

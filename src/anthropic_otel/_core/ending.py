@@ -94,8 +94,11 @@ def of_end(attempt: Attempt, how: End) -> Ending:
     return _COMPLETED if how is End.READ else _ABANDONED
 
 
-def of_exception(attempt: Attempt, error: BaseException) -> Ending:
+def of_exception(attempt: Attempt, error: BaseException, failure: BaseException | None = None) -> Ending:
     """Returns the ending of an attempt whose send raised `error`, or whose body raised it while it was read.
+
+    `failure` is what the transport told to have failed with, `None` if it told nothing. A wrapper may raise another
+    exception in its place.
 
     What is no `Exception`, such as a cancellation or an interrupt, is `CANCELLED`; anything else is `FAILED`.
     """
@@ -106,6 +109,8 @@ def of_exception(attempt: Attempt, error: BaseException) -> Ending:
     told = timeline.reused is not None or (request.fetches_credentials and request.emits_events)
     phase = timeline.phase if told else None
     cause = classify(error, phase=phase, through_proxy=request.proxy is not None)
+    if failure is not None and _says_nothing(cause):
+        cause = classify(failure, phase=phase, through_proxy=request.proxy is not None)
     known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
     # If the network failed after a redirect, the redirect was followed, and the status is that of an earlier hop.
     # But the redirect was not followed if the send has returned it.
@@ -124,6 +129,11 @@ def of_exception(attempt: Attempt, error: BaseException) -> Ending:
     answered = status is not None and not followed
     phase = phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT)
     return Ending(AttemptOutcome.FAILED, cause.word.value, cause, name, phase=phase, of_earlier_hop=followed)
+
+
+def _says_nothing(cause: Cause) -> bool:
+    """Returns whether a cause leaves open what happened: an unknown exception, or a connection error without errno."""
+    return cause.word is NetworkCause.OTHER or (cause.word is NetworkCause.CONNECTION_ERROR and cause.errno is None)
 
 
 _GONE: Final = frozenset(

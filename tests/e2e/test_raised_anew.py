@@ -1,0 +1,130 @@
+"""Wrappers of an app that catch what the network did and raise anew: the attempt keeps the network's cause."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import anthropic
+import pytest
+
+from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
+from anthropic_otel.testing import Attempt, capture
+from support.apps import SdkApp
+from support.driver import Driver
+from support.marks import BREAKS_CONNECTIONS
+from support.stacks import SDK_STACKS, Stack, each_of, http_client
+
+pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
+stack = each_of(SDK_STACKS)
+
+
+class GaveUp(Exception):
+    """An app's own."""
+
+
+def from_it(error: Exception) -> None:
+    raise GaveUp from error
+
+
+def from_nothing(error: Exception) -> None:
+    raise GaveUp from None
+
+
+def anew(error: Exception) -> None:
+    """A plain `raise` within the `except`."""
+    raise GaveUp
+
+
+def as_another(error: Exception) -> None:
+    """As an error of the HTTP library that says less than it was."""
+    library = importlib.import_module(type(error).__module__.partition(".")[0])
+    raise library.ConnectError("no connection")
+
+
+WAYS = (from_it, from_nothing, anew, as_another)
+
+
+def client_of(base: type[Any], way: Callable[[Exception], None]) -> type[Any]:
+    """A client that raises what `way` makes of the failure of a send."""
+    if hasattr(base, "aclose"):
+
+        class AsyncClient(base):  # type: ignore[misc]
+            async def send(self, request: Any, **options: Any) -> Any:
+                try:
+                    return await super().send(request, **options)
+                except Exception as error:
+                    way(error)
+
+        return AsyncClient
+
+    class Client(base):  # type: ignore[misc]
+        def send(self, request: Any, **options: Any) -> Any:
+            try:
+                return super().send(request, **options)
+            except Exception as error:
+                way(error)
+
+    return Client
+
+
+def transport_of(stack: Stack, way: Callable[[Exception], None]) -> Any:
+    """A transport that raises what `way` makes of the failure of the library's own."""
+    if stack.asynchronous:
+
+        class AsyncTransport(stack.module.AsyncHTTPTransport):  # type: ignore[misc, name-defined]
+            async def handle_async_request(self, request: Any) -> Any:
+                try:
+                    return await super().handle_async_request(request)
+                except Exception as error:
+                    way(error)
+
+        return AsyncTransport()
+
+    class Transport(stack.module.HTTPTransport):  # type: ignore[misc, name-defined]
+        def handle_request(self, request: Any) -> Any:
+            try:
+                return super().handle_request(request)
+            except Exception as error:
+                way(error)
+
+    return Transport()
+
+
+def attempt_of(stack: Stack, endpoint: Endpoint, driver: Driver, **options: Any) -> Attempt:
+    """The one attempt of an app whose HTTP client has these options."""
+    with capture() as told:
+        http = http_client(stack, endpoint, **options)
+        app = SdkApp(stack, endpoint, driver, http=http, max_retries=0)
+        with pytest.raises(anthropic.APIConnectionError):
+            app.create()
+        app.close()
+    [attempt] = told.attempts
+    return attempt
+
+
+@pytest.mark.parametrize("fault", ["connection_refused", "server_disconnected", "body_cut"])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_a_client_that_raises_anew_keeps_the_cause(
+    fault: str, way: Callable[[Exception], None], stack: Stack, sim: Simulator
+) -> None:
+    """Also on aiohttp, whose transport has no trace events: the inner send is seen."""
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        attempt = attempt_of(stack, sim.endpoint(fault), driver, cls=client_of(stack.client_class, way))
+    assert (attempt.outcome, attempt.cause) == ("failed", FAULTS[fault].cause_word)
+    assert (attempt.exception_type or "").endswith("ConnectError" if way is as_another else "GaveUp")
+
+
+@pytest.mark.parametrize("fault", ["connection_refused", "server_disconnected"])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_a_transport_that_raises_anew_keeps_the_cause(
+    fault: str, way: Callable[[Exception], None], stack: Stack, sim: Simulator
+) -> None:
+    """The trace events have the exception that the wrapper hides."""
+    if stack.aiohttp:
+        pytest.skip("aiohttp has no trace events")
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        attempt = attempt_of(stack, sim.endpoint(fault), driver, transport=transport_of(stack, way))
+    phase = FAULTS[fault].phase
+    assert (attempt.cause, attempt.phase) == (FAULTS[fault].cause_word, phase.value if phase is not None else None)
