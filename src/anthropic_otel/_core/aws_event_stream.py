@@ -143,7 +143,11 @@ class AwsEventStreamReader:
             self._long, self._rest = _LongFrame(self._rest), b""
 
     def _dispatch(self, frame: bytes, payload_at: int) -> Dispatched | None:
-        """Dispatches the event of a whole frame, whose payload begins at `payload_at`. Returns it if it decides."""
+        """Passes the event or error of a whole frame to `_events`. The payload begins at `payload_at` in the frame.
+
+        Returns the event or error if it decides how the stream ends, else `None`: also for a frame that the SDK cannot
+        decode, which `finish` reports.
+        """
         if len(frame) > MAX_KEPT:
             return self._dispatch_long(_LongFrame(frame))
         try:

@@ -361,10 +361,11 @@ class Call:
             self.retry_stop = attempt.retry_stop
 
     def _conclude(self) -> CallOutcome:
-        """Returns the outcome of the ended call. Sets `error_type` if the returned reply or body failed.
+        """Returns the outcome of the ended call. Sets `error_type` if it failed by a reply or body that was returned.
 
         If the method raised: cancelled, exhausted or failed. Else the outcome of the body that it returned; a completed
-        body, or a reply in memory, is recovered if an attempt had failed before, else succeeded.
+        body, or a reply in memory, is recovered if an attempt had failed before, else succeeded. A failed stream that
+        the SDK reopens (`Invocation.reopens`) is recovered, unless it could not decode an event.
         """
         if self._raised is CallOutcome.FAILED:
             return CallOutcome.EXHAUSTED if self._out_of_retries() else CallOutcome.FAILED
@@ -388,7 +389,11 @@ class Call:
         return answer if spoiled and self._completed is None else None
 
     def _has_recovered(self) -> bool:
-        """Returns whether an attempt failed before the answering one was sent; if none answered, whether any failed."""
+        """Returns whether an attempt had failed when the answering one was sent.
+
+        The answering one is the attempt whose body was returned, else the last that completed. Without one, returns
+        whether any attempt has failed.
+        """
         answered = self._returned if isinstance(self._returned, Attempt) else self._completed
         return answered.after_failure if answered is not None else self._failed_count > 0
 

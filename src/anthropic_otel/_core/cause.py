@@ -157,8 +157,9 @@ _NOT_REACHED: Final = _REFUSED | {
 def _blamed_on_a_proxy(failure: Failure, through_proxy: bool) -> frozenset[NetworkCause]:
     """Returns the causes that `classify` replaces by `proxy_error`: those that mean that the proxy was not reached.
 
-    Empty if no proxy was used. Causes of certificates and timeouts are never among them. Once a TLS handshake runs, the
-    API's host may have answered through the proxy, so that only a refused or failed connection is.
+    All of those if an exception names a proxy, whatever the phase, or if the connect phase of an attempt through a
+    proxy failed. In its TLS phase, the API's host may have answered through the proxy: only a refused or failed
+    connection. Empty in any other phase, and without a proxy. Causes of certificates and timeouts are never among them.
     """
     if cause_http.names_a_proxy(failure) or (through_proxy and failure.phase is Phase.CONNECT):
         return _NOT_REACHED

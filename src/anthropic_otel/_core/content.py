@@ -108,7 +108,11 @@ def is_message(body: bytes, *, whole: bool) -> bool:
 
 
 def is_error(start: bytes) -> bool:
-    """Returns whether a body with this beginning is an API's error: `{"type": "error"` or `{"error":` with a value."""
+    """Returns whether a body with this beginning is an API's error, by its first `MAX_START` bytes.
+
+    It is one if it begins with `{"type": "error"`, or with `{"error":` and an object or a string. White space does not
+    matter.
+    """
     return _ERROR.match(start, 0, MAX_START) is not None
 
 

@@ -258,9 +258,11 @@ def _last_events(text: bytes, end: int) -> bytes:
 
 
 def _break_in(text: bytes, by_names: bool, *, ended: bool) -> Break | None:
-    """Returns where the SDK meets the first event in `text` that it cannot decode, `None` if it meets none.
+    """Returns whether the first event in `text` that the SDK cannot decode is before or after the end event.
 
-    The search stops at an `error` event. `ended` is whether the end event came before `text`.
+    `None` if there is none before an `error` event. Lines of `text` end with a newline; what follows its last blank
+    line is not searched. `by_names` is whether the SDK decodes only events whose names it knows, as up to 1.15. `ended`
+    is whether the end event came before `text`.
     """
     for event in text.split(b"\n\n")[:-1]:
         name, data = _fields(event)

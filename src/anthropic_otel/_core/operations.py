@@ -65,7 +65,11 @@ def _with_prefix(prefix: list[str], template: str) -> str:
 
 
 def _match(method: str, segments: list[str]) -> Operation | None:
-    """Returns the operation with exactly this method and path, `None` without one."""
+    """Returns the operation whose route has this method and fits all segments of a path, `None` without one.
+
+    `method` is in upper case. A placeholder of a route fits any text. Of several routes, one with the fewest
+    placeholders is taken.
+    """
     candidates = _routes().get((method, len(segments)), [])
     return next((operation for route, operation in candidates if all(map(_fits, route, segments))), None)
 
