@@ -30,7 +30,10 @@ def names_of(message: Any) -> list[bytes]:
 
 
 def _listed(message: Any) -> list[tuple[bytes, bytes, bytes]]:
-    """Returns a triple for each header: the name as it was given, the name in lower case, the value."""
+    """Returns a triple for each header of a request or response: the name as given, in lower case, and the value.
+
+    Not to be changed: it may be the message's own list.
+    """
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(message.headers, "_list", None)
     return listed if listed is not None else [(name, name.lower(), value) for name, value in message.headers.raw]
 

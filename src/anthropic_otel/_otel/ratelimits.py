@@ -183,7 +183,8 @@ class RateLimits:
     def told(self, model: str | None, headers: RawHeaders, names: tuple[RateLimitNames, ...]) -> None:
         """Queues the headers of a response to a request for `model`. `names` are those of the rate limits in them.
 
-        Every twentieth call processes the queue.
+        If twenty or more are queued then, it processes the queue, unless another thread does that already. It never
+        waits. A collection processes the queue too.
         """
         self._unread.append((self._now(), model, headers, names))
         if len(self._unread) >= _MOST_UNREAD:

@@ -117,7 +117,8 @@ class Call:
 class Captured:
     """What happened since the capture began. Read `calls`, `attempts`, `started` and `in_flight`, at any time.
 
-    The fields are filled by the capture, in the order of the ends and not of the starts.
+    The fields are filled by the capture: ended calls and attempts in the order of their ends, `started_ids` in that of
+    the starts.
     """
 
     ended_calls: list[Call] = field(default_factory=list, repr=False)
