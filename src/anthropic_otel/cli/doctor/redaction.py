@@ -57,7 +57,11 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _of_headers(value: str) -> Iterator[str]:
-    """Yields the values of headers, in `name: value` lines (the SDK) or `name=value` pairs (OpenTelemetry)."""
+    """Yields what may be the value of a header in a variable of the SDK or of OpenTelemetry.
+
+    The SDK's has lines `name: value`, OpenTelemetry's has pairs `name=value`. Each line is read in both ways, so that a
+    text may be empty, or a part of a value. The value of a pair is yielded as it is and percent-decoded.
+    """
     for line in value.splitlines():
         yield line.partition(":")[2].strip()
         for pair in line.split(","):

@@ -98,9 +98,10 @@ class Rendering:
             yield (Piece(" " * _TEXT), Piece(f"more: anthropic-otel why {finding.cause}", Style.QUIET))
 
     def _wrapped(self, text: str, first: int) -> list[str]:
-        """Returns the text in lines.
+        """Returns the text in lines without indentation: at least one, which may be empty. No word is broken.
 
-        `first` is the column at which the first one begins; the others begin below all texts.
+        `first` is the column at which the caller prints the first line. All lines fit into what is left of the width
+        from there, or from the column of all texts if that is further right.
         """
         room = max(self._width - max(first, _TEXT), 10)
         return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]

@@ -37,7 +37,11 @@ def _short(path: Path) -> str:
 
 
 def what_to_open(where: Layout, alive: Collection[str]) -> str:
-    """Returns the text with the addresses of the parts, and the next commands. `alive` are the parts that run."""
+    """Returns the text with the addresses of the parts, and the next commands.
+
+    `alive` has the names of the parts that run. Only `grafana` and `story`, the demo's app, change the text: the other
+    parts are named in any case.
+    """
     grafana = (
         f"{where.url('grafana')}/dashboards"
         if "grafana" in alive

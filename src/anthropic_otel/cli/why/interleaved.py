@@ -45,9 +45,10 @@ def _timeless(prefix: str) -> str:
 
 
 def _split(line: str, prefixes: set[str], lengths: list[int]) -> tuple[str | None, str]:
-    """Returns the prefix that a line begins with, `None` if it has none of these, and the rest of the line.
+    """Returns the one of `prefixes` that a line begins with, `None` for none, and the rest of the line.
 
-    The digits of times in `prefixes` are zeros; `lengths` are the lengths of the prefixes, the longest first.
+    The digits of times in `prefixes` are zeros, and so they are in what is returned. `lengths` are the lengths of the
+    prefixes, the longest first. A space at the end of the prefix may be missing in a line that ends there.
     """
     for length in lengths:
         if len(line) >= length - 1 and (key := _timeless(line[:length].ljust(length))) in prefixes:

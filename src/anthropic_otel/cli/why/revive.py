@@ -154,15 +154,19 @@ _TEXTS: Final = {
 
 
 def _quoted(printed: Printed) -> BaseException | None:
-    """Returns the TLS, resolver or system error that a message quotes, or `None`."""
+    """Returns the TLS, resolver or system error that an exception's message quotes, or `None`.
+
+    An exception without a message may stand for one of anyio's: see `_of_anyio`.
+    """
     text = printed.message
     return _of_ssl(text) or _of_resolver(text) or _of_system(text) or _of_anyio(printed)
 
 
 def _of_anyio(printed: Printed) -> BaseException | None:
-    """Returns an anyio exception for an httpcore exception without a message, else `None`.
+    """Returns anyio's `BrokenResourceError` for a `ConnectError`, `ReadError` or `WriteError` that has no message.
 
-    anyio's exceptions have no message, so httpcore's over them have none either.
+    Only for those of httpcore; `None` for any other exception. anyio's exceptions have no message, so httpcore's over
+    them have none either.
     """
     silent = printed.root in HTTPCORE and not printed.message
     if silent and printed.name in ("ConnectError", "ReadError", "WriteError"):

@@ -112,9 +112,10 @@ def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
 
 
 def _in_short(label: str, section: str, width: int) -> Iterator[Line]:
-    """Yields the first two sentences of a section, or one and the command that it leads to.
+    """Yields the lines of a section in short: the first two sentences, and the command if they lead to one.
 
-    The command is not wrapped, so that it can be copied.
+    `section` is Markdown; the command is the first line of its first `sh` block. If the section begins with a command,
+    that is all. `label` is before the first line. The command is not wrapped, so that it can be copied.
     """
     paragraph, _, _ = section.partition("\n\n")
     command = re.search(r"^```sh\n(.*)$", section, re.MULTILINE)

@@ -72,7 +72,8 @@ def _only(encoded: bytes) -> ssl.SSLContext:
 def _handshake(url: str, context: ssl.SSLContext, deadline: Deadline, read: Any) -> object:
     """Connects to `url` as the client does, with `context` for TLS, and returns `read(connection)` after the handshake.
 
-    Returns `None` if the handshake failed or there was no time left.
+    `connection` is the `SSLSocket` or `SSLObject`, which has `getpeercert`. No request is sent. Returns `None` if the
+    handshake or `read` failed, or there was no time left.
     """
     import anthropic
 
