@@ -213,7 +213,8 @@ class Queries:
     def within(self, metric: Metric, bound: float, by: Iterable[str], window: str) -> str:
         """Returns an expression for how many events took no longer than a bucket's `bound`.
 
-        It counts the events of a window, summed by the labels `by`.
+        It counts the events of a window, summed by the labels `by`. `bound` is in the unit of the metric. Raises
+        `ValueError` for a bound that the metric does not have, if histograms are classic.
         """
 
         def grown(of: str, *matchers: str) -> str:
