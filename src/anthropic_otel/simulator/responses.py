@@ -31,9 +31,9 @@ class Service(Protocol):
         """Returns the API's answer to the request."""
 
     def issue(self, cost: Cost | None) -> tuple[str, Headers]:
-        """Returns a new request id, and the headers that only the API sends, with those of rate limits.
+        """Returns a new request id, and the headers that only the API sends: `request-id` and those of rate limits too.
 
-        Takes `cost` from the rate limits; `None` takes nothing.
+        Puts the id on record. Takes `cost` from the rate limits; `None` takes nothing.
         """
 
     def now(self) -> float:

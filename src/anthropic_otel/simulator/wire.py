@@ -25,7 +25,10 @@ def to_json(value: object) -> bytes:
 
 
 def error_body(error_type: str, message: str, request_id: str | None = None, code: str | None = None) -> Json:
-    """Returns the API's error object. `code` becomes its `error_code`; an error inside a stream has no `request_id`."""
+    """Returns the API's error object. An error inside a stream has no `request_id`.
+
+    `code` becomes `error_code` in the `details` of its `error`; without one it has no `details`.
+    """
     details: Json = {"details": {"error_code": code}} if code else {}
     body: Json = {"type": "error", "error": {"type": error_type, "message": message, **details}}
     return body | {"request_id": request_id} if request_id else body

@@ -30,7 +30,10 @@ _CRLF_ERROR: Final = error(newline="\r\n")
 
 
 def _at(data: bytes, *marks: bytes) -> tuple[bytes, ...]:
-    """Returns the data in pieces, cut before the first occurrence of each mark."""
+    """Returns the data in pieces, cut before each mark.
+
+    Each mark is searched from the cut before it on, and must be there: else all pieces that follow are empty.
+    """
     pieces = []
     for mark in marks:
         head, _, _ = data.partition(mark)
