@@ -31,7 +31,7 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
     `None` if `error` has no errno, if it is a resolver's error, or if its errno has no cause of its own (`EMFILE`).
     """
     name = _name(error)
-    if name is None or _is_resolver_error(error):
+    if name is None or is_resolver_error(error):
         return None
     if name in _TIMED_OUT:
         return timed_out(failure)
@@ -113,7 +113,7 @@ def _name(error: BaseException) -> str | None:
     """Returns the name of a system or resolver error, `None` for any other exception, as OpenSSL's `OSError`."""
     if not isinstance(error, OSError) or _is_of_openssl(error):
         return None
-    if _is_resolver_error(error):
+    if is_resolver_error(error):
         return _resolver_name(error.errno)
     return _windows_name(getattr(error, "winerror", None)) or _system_name(error.errno)
 
@@ -142,7 +142,8 @@ def _is_of_openssl(error: OSError) -> bool:
     return isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError) or "(_ssl.c:" in str(text)
 
 
-def _is_resolver_error(error: BaseException) -> bool:
+def is_resolver_error(error: BaseException) -> bool:
+    """Returns whether `error` is that of a failed look-up of a name, whose number, if any, is the resolver's."""
     import socket
 
     return isinstance(error, socket.gaierror) or is_a(error, AIOHTTP, "ClientConnectorDNSError")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPX, Failure, is_a, text_of
-from anthropic_otel._core.cause_errno import timed_out
+from anthropic_otel._core.cause_errno import is_resolver_error, timed_out
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
 _SOCKS: Final = frozenset({"socksio", "python_socks", "aiohttp_socks"})
@@ -43,7 +43,7 @@ def of_resolver(error: BaseException, failure: Failure) -> NetworkCause | None:
     # Not at the top of the module: its import takes longer than that of this whole package.
     import socket
 
-    resolver = isinstance(error, (socket.gaierror, socket.herror)) or is_a(error, AIOHTTP, "ClientConnectorDNSError")
+    resolver = isinstance(error, socket.herror) or is_resolver_error(error)
     return NetworkCause.NAME_RESOLUTION_ERROR if resolver else None
 
 
