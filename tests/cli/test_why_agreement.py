@@ -42,6 +42,10 @@ DIFFERENT: Final = {
     "stream_error_no_data": "4xx",
     "stream_error_text": "4xx",
     "stream_error_quoting_only": "429",
+    # The status was in the headers, and is not printed: only how the body broke that said more of it.
+    "http_529_cut": "incomplete_body",
+    "http_429_cut_retry_after": "incomplete_body",
+    "http_529_reset": "connection_reset",
     # The type says more than the status, under which it is unusual.
     "error_billing": "billing_error",
     "error_overloaded_500": "529",

@@ -2,8 +2,9 @@
 
 - `pages.py` finds the page of a word; the pages are `docs/why/*.md`.
 - `reading.py` finds every failure in a text; `show.py` prints pages and failures.
-- `clean.py` removes what loggers and containers add to a traceback; `interleaved.py` separates threads, and
-  `other_forms.py` converts rich's and structlog's tracebacks.
+- `clean.py` removes what loggers and containers add to a traceback; `json_records.py` reads JSON, `interleaved.py`
+  separates threads, `other_forms.py` converts rich's and structlog's tracebacks, and `with_source.py` those of pytest
+  and IPython.
 - `printed.py` parses tracebacks as Python prints them; `log_lines.py` parses single lines.
 - `chains.py` explains a printed chain of exceptions; `revive.py` constructs exceptions from it, so that `_core.cause`
   can classify them.

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from anthropic_otel.cli.redaction import redact
-from anthropic_otel.cli.why import interleaved, other_forms
+from anthropic_otel.cli.why import interleaved, json_records, other_forms
 
 _PREFIXES: Final = re.compile(
     r"^(?:"
@@ -23,16 +23,18 @@ _PREFIXES: Final = re.compile(
     r")"
 )
 _MARGIN: Final = re.compile(r"^\s*(?:[|+] ?)(?!\|)")
-_COLOURS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_COLOURS: Final = re.compile(r"\x1b(?:\[[0-9;:?]*[A-Za-z]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>])")
+"""What sets colours, and what makes links and sets titles and character sets."""
 _ESCAPED: Final = re.compile(r"(?:\\+r)?\\+n")
 _ON_ONE_LINE: Final = re.compile(r"Traceback \(most recent call last\):(?:\\+r)?\\+n")
 _ESCAPED_QUOTE: Final = re.compile(r"\\+\"")
-_MAX_DEPTH: Final = 8
 
 
 def lines(text: str) -> list[str]:
     """Returns the lines of a redacted text, without what loggers and containers added."""
     out: list[str] = []
+    # Chats and web pages have spaces that do not break.
+    text = text.replace("\N{NO-BREAK SPACE}", " ")
     for line in (_COLOURS.sub("", text) if "\x1b" in text else text).splitlines():
         if not line:
             out.append(line)
@@ -56,7 +58,7 @@ def _unpacked(line: str) -> Iterator[str]:
         else:
             if line[:begin].strip():
                 yield line[:begin]
-            text = "\n".join(_strings(record))
+            text = json_records.text(record)
             # Inside of a JSON string quotes were escaped, so the text is redacted again without the escapes.
             yield from (redact(text) if "\\" in line else text).splitlines()
             return
@@ -68,22 +70,6 @@ def _unfolded(line: str) -> str:
     if _ON_ONE_LINE.search(line) is None:
         return line
     return _ESCAPED_QUOTE.sub('"', _ESCAPED.sub("\n", line)).rstrip("\"'")
-
-
-def _strings(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yields every string in a JSON record, in its order, down to a depth of 8.
-
-    Of Docker's records it yields only the line itself; structlog's list of exceptions becomes one traceback.
-    """
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list) and (printed := other_forms.of_structlog(value)):
-        yield printed
-    elif isinstance(value, dict) and isinstance(value.get("log"), str) and "stream" in value:
-        yield value["log"].rstrip("\n")
-    elif isinstance(value, (dict, list)) and depth < _MAX_DEPTH:
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _strings(each, depth + 1)
 
 
 def _without_margin(line: str) -> str:

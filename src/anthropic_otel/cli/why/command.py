@@ -69,13 +69,14 @@ def _explain_stdin(terminal: Terminal) -> None:
 
 
 def _decoded(raw: bytes) -> str:
-    """Returns the bytes as text: UTF-16, in which PowerShell writes logs, if they look like it, else UTF-8.
-
-    Never raises.
-    """
-    high = {codecs.BOM_UTF16_LE: raw[3:_LOOK_AT:2], codecs.BOM_UTF16_BE: raw[2:_LOOK_AT:2]}.get(raw[:2], b"")
-    utf_16 = high.count(0) > len(high) / 2
-    return raw.decode("utf-16" if utf_16 else "utf-8-sig", "replace")
+    """Returns the text of UTF-8, or of the UTF-16 that PowerShell writes. Bytes that are no text are replaced."""
+    marked = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(raw[:2])
+    even, odd = raw[2:_LOOK_AT:2].count(0), raw[3:_LOOK_AT:2].count(0)
+    many = len(raw[2:_LOOK_AT]) / 4
+    encoding = "utf-16-le" if odd > many >= even else "utf-16-be" if even > many >= odd else "utf-8-sig"
+    if marked == encoding:
+        raw = raw[2:]
+    return raw.decode(encoding, "replace").replace("\0", "")
 
 
 _LOOK_AT: Final = 64

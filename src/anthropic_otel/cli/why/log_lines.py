@@ -20,8 +20,9 @@ OWN: Final = re.compile(
 )
 """Matches the library's own log line, as `_otel.logs` writes it."""
 _NAMED: Final = re.compile(
-    r"\b((?:(?:anthropic|litellm|httpx2?|httpcore2?|aiohttp|ssl|socket|botocore|requests|urllib3)\.(?:\w{1,64}\.){0,6})"
-    r"[A-Z]\w*|API(?:Connection|Timeout|Status)Error|RateLimitError|OverloadedError|InternalServerError"
+    r"\b((?:(?:anthropic|litellm|httpx2?|httpcore2?|aiohttp|ssl|socket|botocore|requests|urllib3)\."
+    r"(?:\w{1,64}\.){0,6})[A-Z]\w*(?:Error|Exception|Timeout|Expired|Redirects|Protocol|URL|Closed|Disconnected|Mismatch)"
+    r"|API(?:Connection|Timeout|Status)Error|RateLimitError|OverloadedError|InternalServerError"
     r"|AuthenticationError|PermissionDeniedError|NotFoundError|BadRequestError|Connection(?:Refused|Reset|Aborted)Error"
     r"|gaierror|SSLCertVerificationError|SSLError|RemoteProtocolError|ConnectError|ReadError|ConnectTimeout|ReadTimeout"
     r"|WriteTimeout|PoolTimeout|RequestTooLargeError)\b(?:: ?(.*)|\((.*)\))?"
@@ -33,6 +34,8 @@ _SENTENCES: Final = re.compile(r"(?<![\w.])(Connection error\.|Request timed out
 _QUOTED: Final = re.compile(r"(\[(?:Errno|WinError) -?\d+\] [^\n\"]*|\[SSL: \w+\][^\n\"]*|Event loop is closed)")
 _SOURCE: Final = re.compile(r"^[\s\d|❱>]{0,40}(?:raise|except) [\w.( ]")
 """Matches a line of source code that names an exception, which may never have been raised."""
+_CLASS: Final = re.compile(r"<class '[\w.]*'>")
+"""A class as a debugger shows it: it was not raised."""
 _NEXT_PAIR: Final = re.compile(r"[\"'],? +[\w.]{1,64}=")
 """Matches the end of a value in logfmt and the name of the next one."""
 WORDS: Final = (
@@ -54,7 +57,7 @@ def of_line(line: str) -> Iterator[Failure]:
     if NO_KEY in line or LONG_REQUEST in line:
         yield Failure(short(line.strip()), "", "request_not_sent" if NO_KEY in line else "client_error")
         return
-    named = _NAMED.search(line)
+    named = _NAMED.search(_CLASS.sub("", line))
     if named is not None:
         printed = _of_name(named)
         failure = of_chain((printed,))

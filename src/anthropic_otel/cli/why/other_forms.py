@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-_HEADER: Final = "Traceback (most recent call last):"
+from anthropic_otel.cli.why.with_source import HEADER as _HEADER
+from anthropic_otel.cli.why.with_source import of_ipython, of_pytest
+
 _DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _HANDLING: Final = "During handling of the above exception, another exception occurred:"
 _BOXED: Final = " Traceback (most recent call last) "
@@ -25,6 +27,7 @@ _HTTP: Final = re.compile(r"(?:Connect|Read|Write|RemoteProtocol|LocalProtocol|P
 
 def as_python_prints(lines: list[str]) -> list[str]:
     """Returns the lines with rich's boxes replaced by tracebacks as Python prints them."""
+    lines = of_ipython(of_pytest(lines), _qualified)
     if not any(_BOXED in line and _TOP.match(line) for line in lines):
         return lines
     return list(_unboxed(lines))

@@ -16,7 +16,8 @@ from anthropic_otel.cli.why.search import with_any
 _HEADER: Final = "Traceback (most recent call last):"
 _DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _HANDLING: Final = "During handling of the above exception, another exception occurred:"
-_FRAME: Final = re.compile(r'^\s*File "([^"]*)", line \d+(?:, in (.+))?')
+_FRAME: Final = re.compile(r'^(?:> |\s*)File "([^"]*)", line \d+(?:, in (.+))?')
+"""loguru has `> ` before the frame that caught the exception."""
 _EXCEPTION: Final = re.compile(r"^((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(?:: ?(.*))?$")
 
 
