@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import anthropic_otel
+from anthropic_otel._adapters.current import RunningCall, only_call_on
 from anthropic_otel._core import semconv
+from anthropic_otel._core.invocation import Invocation
+from anthropic_otel._core.runtime import Runtime
 from anthropic_otel.simulator import Endpoint, Simulator
 from anthropic_otel.testing import capture
 from support.apps import SdkApp, request_of
@@ -146,6 +150,27 @@ def test_a_client_with_a_new_base_url_calls_the_new_host(app: SdkApp, sim: Simul
     app.create()
     addresses = [(span.attributes or {}).get(semconv.SERVER_ADDRESS) for span in recorded.calls]
     assert addresses == ["127.0.0.1", "localhost"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_knows_nothing_of_its_parents_calls() -> None:
+    """A call that runs in the child on the same HTTP client is the only one there."""
+    client, runtime = object(), Runtime()
+    parents = RunningCall(runtime.begin_call(Invocation()), client, phases=False)
+    child = os.fork()
+    if not child:
+        wrong = 1
+        try:
+            own = RunningCall(runtime.begin_call(Invocation()), client, phases=False)
+            wrong = int(only_call_on(client) is not own)
+            own.leave()
+            parents.leave()
+        finally:
+            os._exit(wrong)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert only_call_on(client) is parents
+    parents.leave()
+    assert only_call_on(client) is None
 
 
 class _Model(str):

@@ -5,6 +5,7 @@ Rule: a call is current only in the context of its method, or while a stream of 
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar, Token
@@ -129,6 +130,11 @@ current_call: Final[ContextVar[RunningCall | None]] = ContextVar("anthropic_otel
 
 _running: Final[dict[int, list[RunningCall]]] = {}
 """The calls whose method is running, by the `id` of their HTTP client."""
+
+
+if hasattr(os, "register_at_fork"):
+    # The calls of a parent's other threads never finish in its child.
+    os.register_at_fork(after_in_child=_running.clear)
 
 
 def only_call_on(http_client: Any) -> RunningCall | None:
