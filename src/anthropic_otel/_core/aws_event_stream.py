@@ -253,9 +253,10 @@ def _last_frames(text: bytes, end: int) -> bytes:
 
 
 def _break_in(text: bytes, *, ended: bool) -> Break | None:
-    """Returns where the SDK meets the first frame in `text` that it cannot decode, `None` if it meets none.
+    """Returns whether the first frame in `text` that the SDK cannot decode is before or after the end event.
 
-    The search stops at an error. `ended` is whether the end event came before `text`.
+    `None` if there is none before an error. `text` begins with a frame. `ended` is whether the end event came before
+    `text`.
     """
     for frame in frames_of(text):
         try:

@@ -107,10 +107,11 @@ def identifier(value: bytes | None) -> str | None:
 
 
 def retry_after(headers: RawHeaders, now: float) -> float | None:
-    """Returns the seconds that the server asks to wait before a retry, at most 366 days; `None` without such a header.
+    """Returns the seconds that the server asks to wait before a retry, cut to 366 days; `None` without a valid header.
 
-    Like the SDK, takes `retry-after-ms`, else `retry-after` as seconds, else `retry-after` as a date. `now` is the
-    current time in seconds since the epoch, for the date. A value that is not positive counts as absent.
+    Like the SDK, takes `retry-after-ms` if it is a number, else `retry-after` as seconds, else `retry-after` as a date.
+    If the one taken is not positive, returns `None` and reads no further. `now` is the current time in seconds since
+    the epoch, for the date.
     """
     milliseconds = _number(headers.get(b"retry-after-ms"))
     if milliseconds is not None:

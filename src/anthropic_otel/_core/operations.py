@@ -75,7 +75,10 @@ def _match(method: str, segments: list[str]) -> Operation | None:
 
 
 def _fits(pattern: str, segment: str) -> bool:
-    """Returns whether a path's segment fits a template's: a placeholder fits any text, with the same end after it."""
+    """Returns whether a path's segment fits a template's.
+
+    A placeholder fits any text but an empty one. What follows it in the template must be the end of the segment too.
+    """
     if not pattern.startswith("{"):
         return pattern == segment
     return bool(segment) and segment.endswith(pattern.partition("}")[2])

@@ -78,5 +78,8 @@ def share(bad: str, every: str, ratio: float, at_least: float, join: str = "") -
 
 
 def either(expressions: Iterable[str]) -> str:
-    """Returns the condition that at least one of the conditions holds. Its value is that of the first that does."""
+    """Returns the condition that at least one of the conditions holds, for each set of labels.
+
+    Its value is that of the first condition that holds for those labels.
+    """
     return "\nor\n".join(expressions)
