@@ -232,7 +232,10 @@ class Exchange:
         await self.link.write(data, segment)
 
     async def begin(self, status: int, headers: Headers, segment: int = 0) -> None:
-        """Sends the status line and headers of the response; `headers` must say how the body is framed."""
+        """Sends the status line and headers of the response; `headers` must say how the body is framed.
+
+        `segment` is as in `Link.write`, here and in `send` and `end`.
+        """
         self.served.status, self.served.headers = status, headers
         await self._send(h11.Response(status_code=status, headers=list(headers), reason=_reason(status)), segment)
 
