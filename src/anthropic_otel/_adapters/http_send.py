@@ -158,7 +158,8 @@ def begin(
 ) -> Sending | InnerSend | None:
     """Begins to record a send. Returns the context manager to run it in, `None` for a request that is no attempt.
 
-    `options` are the keyword arguments of `send`. Raises only what interrupts it; the attempt has ended then.
+    `options` are the keyword arguments of `send`, `asynchronous` is whether the client is an `AsyncClient`. Raises only
+    what interrupts it; the attempt has ended then.
     """
     # Guarded in place: it runs at every request of an instrumented process.
     try:

@@ -76,8 +76,9 @@ class Sending:
     def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
         """Returns whether a send of `request` that begins within this one belongs to the same attempt.
 
-        It does if it has the same origin, kind of client, method, host and path: a subclass's `send` may copy its
-        request and send the copy. It does not once this send has ended, as in a task that outlives it.
+        It does if it has the same origin, kind of client (`asynchronous`: an `AsyncClient`), method, host and path: a
+        subclass's `send` may copy its request and send the copy. It does not once this send has ended, as in a task
+        that outlives it.
         """
         own = self.request
         if own is None or origin is not self._origin or asynchronous is not self._asynchronous:

@@ -197,7 +197,10 @@ class Attempt:
         return self.reading
 
     def _judge(self, answer: Answer, start: bytes | None, *, whole: bool) -> None:
-        """Judges whether a 2xx is an answer. With status 204 or 205 it may be empty, but a message never is."""
+        """Judges whether a 2xx is an answer. With status 204 or 205 it may be empty, but a message never is.
+
+        `start` and `whole` are those of `Answer.judge`. Takes `api_error` from a body that is no answer.
+        """
         empty = self.status in (204, 205) and not self.is_message
         answer.judge(start, of_message=self.is_message, may_be_empty=empty, whole=whole)
         if answer.is_unexpected:

@@ -182,7 +182,11 @@ class Call:
         return attempt
 
     def _retry(self, now: int, by_transport: bool, retry_count: int) -> Retry:
-        """Returns the facts of the attempt that starts now and is not the call's first. Counts it if it is a retry."""
+        """Returns the facts of the attempt that starts `now` and is not the call's first. Counts it if it is a retry.
+
+        `now` is a reading of the call's clock. `by_transport` is that of `AttemptSource.begin_attempt`, `retry_count`
+        that of the request.
+        """
         failed = self._undecided[-1] if self._undecided else None
         if failed is None:
             failing = self._failing()
@@ -200,7 +204,10 @@ class Call:
         return Retry(self.attempt_count, delay, failed.error_type, source)
 
     def _retry_of_answer(self, now: int) -> Retry:
-        """Returns the facts of a retry after an answer: a middleware has turned it down, and had the SDK retry."""
+        """Returns the facts of a retry, at `now`, of an answer that a middleware rejected, so that the SDK retries.
+
+        Counts it, and the answer as failed.
+        """
         self.retries += 1
         self._failed_count += 1
         answered = self._completed

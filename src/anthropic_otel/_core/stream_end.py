@@ -181,7 +181,8 @@ class Events:
         """Returns how the stream ended.
 
         `found` is where the SDK met an event that it cannot decode, `None` if it met none. After such an event an error
-        does not count, nor an end event if the SDK met it before the end. `is_event_stream` is copied into the result.
+        does not count, nor an end event if the SDK met it before the end. `is_event_stream` and `read_to_end` are
+        copied into the result.
         """
         error = self.error if found is None else None
         # The API sends `message_delta` last. The SDK has not read it if it stopped at an earlier event.

@@ -160,7 +160,10 @@ _leaving: Final[list[Leaving]] = []
 
 @guarded(None)
 def _leave() -> None:
-    """Shuts down every provider, all at the same time, and waits for them. Warns if something was not delivered."""
+    """Shuts down every provider, all at the same time, and waits for them, `MAX_WAIT` seconds at most.
+
+    Warns if something was not delivered.
+    """
     deadline = time.monotonic() + MAX_WAIT
     exporter_logs.attach()
     for each in _leaving:

@@ -40,7 +40,10 @@ def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) ->
 
 
 def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
-    """Returns the message of the record, in one line: operation, attempt number, duration, error, retry, host, ids."""
+    """Returns the message of the record, in one line: operation, attempt number, duration, error, retry, host, ids.
+
+    The arguments are those of `attempt_failed`.
+    """
     number = attempt.resend_count + 1
     of = f" of {number + attempt.retries_left}" if attempt.retries_left is not None else ""
     seconds = attempt.duration / _SECOND

@@ -167,13 +167,19 @@ class _Drawing:
         return round(seconds / self._total * self._columns.bars)
 
     def _cells(self, start: float, end: float) -> tuple[int, int]:
-        """Returns the first cell and the number of cells of a bar, which has at least one."""
+        """Returns the first cell and the number of cells of a bar, which has at least one.
+
+        `start` and `end` are seconds since the call began.
+        """
         first = min(max(self._cell(start), 0), self._columns.bars - 1)
         return first, max(1, min(self._cell(end), self._columns.bars) - first)
 
 
 def _step(total: float, columns: int) -> float:
-    """Returns the seconds between ticks: 1, 2 or 5 times a power of ten, with room for a label between two ticks."""
+    """Returns the seconds between ticks: 1, 2 or 5 times a power of ten, with room for a label between two ticks.
+
+    `total` is the seconds that the axis shows, `columns` its width. Both must be above 0.
+    """
     exponent = -3
     while True:
         for digit in (1, 2, 5):

@@ -29,7 +29,9 @@ def shared(window: str = RANGE) -> str:
 
 
 def failed_by_process(q: Queries) -> str:
-    """Returns an expression for the failed calls of each process, with its host, pod and node if they are known.
+    """Returns an expression for the failed calls of each process in the time shown.
+
+    It has the process's host, pod and node if they are known.
 
     Processes without a failure are included; the 20 highest are kept.
     """

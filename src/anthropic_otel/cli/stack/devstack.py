@@ -140,7 +140,8 @@ class Stack:
     def _binaries(self, lock: int) -> dict[str, Path]:
         """Returns the binaries' paths, and builds missing ones in a recorded process, so that `down` can end it.
 
-        Raises `Refused` if the build failed, and `Missing`.
+        `lock` is the file descriptor of the stack's lock, which the process inherits. Raises `Refused` if the build
+        failed, and `Missing`.
         """
         if shutil.which("go") and any(binaries.present(component) is None for component in binaries.STACK):
             command = [sys.executable, "-m", "anthropic_otel.cli", "stack", "build"]
