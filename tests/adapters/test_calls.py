@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anthropic
@@ -20,7 +20,7 @@ from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel.simulator import Endpoint, Simulator
 from anthropic_otel.testing import capture
-from support.apps import SdkApp, request_of
+from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import Telemetry
@@ -90,6 +90,61 @@ def test_a_request_of_the_app_to_another_host_is_no_attempt(app: SdkApp, sim: Si
     assert len(sim.requests) == 2
     assert [attempt.server_address for attempt in call.attempts] == ["127.0.0.1"]
     assert telemetry.started == 1
+
+
+@pytest.fixture
+def other_sim() -> Iterator[Simulator]:
+    """Another server on the same machine."""
+    with Simulator() as running:
+        yield running
+
+
+def _asks_in_a_hook(app: SdkApp, ask: Callable[[], Any]) -> None:
+    """Has the app ask somebody once, while it looks at the first response of a call."""
+    asked: list[bool] = []
+
+    def hook(response: Any) -> Any:
+        if not asked:
+            asked.append(True)
+            return ask()
+        return None
+
+    async def ahook(response: Any) -> None:
+        awaitable = hook(response)
+        if awaitable is not None:
+            await awaitable
+
+    app.http.event_hooks = {"response": [ahook if app.driver.asynchronous else hook]}
+
+
+def test_a_request_to_another_port_of_the_same_host_is_no_attempt(
+    app: SdkApp, sim: Simulator, other_sim: Simulator
+) -> None:
+    """Where the API is a gateway on this machine, the services beside it have the same host."""
+    _asks_in_a_hook(app, lambda: app.http.get(f"{other_sim.base_url}/v1/models"))
+    with capture() as telemetry:
+        app.create()
+    [call] = telemetry.calls
+    assert (len(sim.requests), len(other_sim.requests)) == (1, 1)
+    assert (len(call.attempts), telemetry.started) == (1, 1)
+
+
+@pytest.mark.parametrize("sdk_only", [False, True])
+def test_a_request_without_the_sdk_within_a_call_is_an_attempt_of_its_own(
+    app: SdkApp, sim: Simulator, recorded: Telemetry, *, sdk_only: bool
+) -> None:
+    """A hook asks the API by another library: that is not for credentials, and no attempt of the call either."""
+    other = type(app.http)()
+    headers = {"anthropic-version": "2023-06-01", "x-api-key": API_KEY}
+    _asks_in_a_hook(app, lambda: other.post(f"{sim.base_url}/v1/messages", json=request_of(), headers=headers))
+    recorded.instrument(sdk_only=sdk_only)
+    with capture() as telemetry:
+        app.create()
+    app.driver.close(other)
+    [call] = telemetry.calls
+    alone = [attempt.operation for attempt in telemetry.attempts if attempt.call is None]
+    assert (len(sim.requests), len(call.attempts)) == (2, 1)
+    assert alone == ([] if sdk_only else ["messages.create"])
 
 
 class _OtherSdk:

@@ -5,9 +5,9 @@ failure of ours is never seen by the SDK, which would take it for a failed attem
 
 Which request is an attempt:
 
-- Within a call: one of the SDK's, or one that the call's own HTTP client sends to the call's host. Any other request to
-  that host is no attempt until the call's method has finished, as it may be for credentials. After that, requests of a
-  task that outlives the call do not belong to the call.
+- Within a call: one of the SDK's, or one that the call's own HTTP client sends to the call's host and port. Any other
+  request to these is no attempt until the call's method has finished, as it may be for credentials, unless it has an
+  `anthropic-version` header. After that, requests of a task that outlives the call do not belong to the call.
 - By a client that was passed to `instrument` or `instrument_http_client`: every other request.
 - In an instrumented process: one of the SDK's, and without `sdk_only` one that has an `anthropic-version` header, which
   the Messages API requires.
@@ -182,11 +182,13 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
     versioned = API_VERSION in sent
     of_sdk = RETRY_COUNT in sent and (versioned or messages.has_platform_route(request))
     if running is not None:
-        to_the_api = request.url.host == running.call.invocation.address
-        if of_sdk or (to_the_api and running.sends_by(http_client)):
+        if of_sdk:
             return running
-        if to_the_api and not running.finished:
-            return None
+        if _goes_to_the_api(request, running):
+            if running.sends_by(http_client):
+                return running
+            if not versioned and not running.finished:
+                return None
     runtime = named.runtime_of(http_client)
     if runtime is None:
         runtime = named.process
@@ -198,6 +200,12 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
         return None
     # Sent by a middleware, in a thread of its own.
     return (only_call_on(http_client) if of_sdk else None) or runtime
+
+
+def _goes_to_the_api(request: Any, running: RunningCall) -> bool:
+    """Returns whether a request goes to the host and the port of a call: a machine may have other services."""
+    url, invocation = request.url, running.call.invocation
+    return bool(url.host == invocation.address and messages.port_of(url) == invocation.port)
 
 
 def _begin(

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from anthropic_otel._adapters.messages import port_of
 from anthropic_otel._adapters.models import model_in
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.invocation import ANTHROPIC, Invocation
@@ -48,7 +49,7 @@ class _ClientFacts:
         self.ref = weakref.ref(client, forget)
         self.base_url = getattr(client, "base_url", None)
         self.address = getattr(self.base_url, "host", None)
-        self.port = _port(self.base_url)
+        self.port = port_of(self.base_url) if self.base_url is not None else None
         self.provider = _provider_of(client)
         self.tracing = _tracing_of(client)
         self.runs_session = _runs_session(client)
@@ -170,13 +171,6 @@ def _has_own_retry_rule(client: Any) -> bool:
     """Returns whether the app has replaced the SDK's `_should_retry` methods, in a subclass or on the client."""
     rules = [getattr(client, name, None) for name in ("_should_retry", "_should_retry_exception")]
     return any(not str(rule.__module__).startswith("anthropic.") for rule in rules if rule is not None)
-
-
-def _port(base_url: Any) -> int | None:
-    if base_url is None:
-        return None
-    port: int | None = base_url.port
-    return port if port is not None else 80 if base_url.scheme == "http" else 443
 
 
 class _Tracing(NamedTuple):

@@ -105,3 +105,9 @@ def target_of_request(request: Any) -> Target:
     url = request.url
     path = url.raw_path.partition(b"?")[0].decode("ascii")
     return target_of(request.method, url.scheme, url.host, url.port, path)
+
+
+def port_of(url: Any) -> int:
+    """Returns the port of a URL, the default one of its scheme if it names none."""
+    port: int | None = url.port
+    return port if port is not None else 80 if url.scheme == "http" else 443
