@@ -65,6 +65,11 @@ class Instrumentation:
         self._joined: list[Recorder] = []
         """The recorders that have joined and not left. Every new runtime gets them beside its own."""
 
+    @property
+    def is_left_to_another_copy(self) -> bool:
+        """Whether another copy of this library records this process, so that nothing is recorded here."""
+        return self._sends.are_left_to_another_copy
+
     # -- what is instrumented ------------------------------------------------------------------------------------------
 
     @property

@@ -52,6 +52,33 @@ print(json.dumps(found))
 """
 
 
+CAPTURING = """
+import sys
+import anthropic_otel
+
+anthropic_otel.instrument(export="console")
+if sys.argv[1] == "undone":
+    anthropic_otel.uninstrument()
+for module in [each for each in sys.modules if each.partition(".")[0] == "anthropic_otel"]:
+    del sys.modules[module]
+from anthropic_otel.testing import capture
+try:
+    with capture() as captured:
+        print(captured.calls)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("state", ["recording", "undone"])
+def test_a_capture_that_would_see_nothing_says_so(state: str) -> None:
+    """Of the copy that was imported anew, while the first one records. After that is undone it captures."""
+    done = subprocess.run([sys.executable, "-c", CAPTURING, state], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    [told] = done.stdout.splitlines()
+    assert told.startswith("Another copy of anthropic_otel records" if state == "recording" else "[]")
+
+
 @pytest.mark.parametrize("module", ["anthropic", "anthropic_otel"])
 def test_a_module_that_is_imported_anew_is_recorded_once(module: str) -> None:
     """Two calls of two attempts are two and four, by the first copy of the library, with calls of either of the SDK."""

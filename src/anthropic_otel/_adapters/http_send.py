@@ -26,7 +26,7 @@ from typing import Any, Final, Protocol
 from anthropic_otel._adapters import messages, models, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
-from anthropic_otel._adapters.patches import Function, Patch, imported, is_mocked, patchable
+from anthropic_otel._adapters.patches import Function, Patch, imported, is_mocked, is_patched_by_another_copy, patchable
 from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current_sending
 from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import report
@@ -79,6 +79,16 @@ class SendPatches:
                 # Not a mock, which a test has put there temporarily.
                 if isinstance(cls, type):
                     self.meet(cls)
+
+    @property
+    def are_left_to_another_copy(self) -> bool:
+        """Whether another copy of this library has patched the clients, so that this one sees no send of theirs."""
+        libraries = filter(None, map(imported, LIBRARIES))
+        return any(
+            is_patched_by_another_copy(cls, "send")
+            for library in libraries
+            for cls in (library.Client, library.AsyncClient)
+        )
 
     def meet(self, cls: type[Any]) -> None:
         """Patches each class in the `__mro__` of a client's class that defines `send` itself, once.

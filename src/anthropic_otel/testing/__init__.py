@@ -33,11 +33,19 @@ def capture(*, real_time: bool = False) -> Iterator[Captured]:
     Each is added to it when it ends, also after the block. An app that is not instrumented is instrumented for the time
     of the block, and one that is exports as before. Captures may be nested and may overlap. Times are ticks of one
     second per start and end of a call or an attempt, or with `real_time` seconds of the machine's clock.
+
+    Raises `RuntimeError` if another copy of this library records the process: a vendored one, or one from before a
+    reloader has imported it anew. Nothing would be captured.
     """
     captured = Captured()
     collector = Collector(captured, machine_clock() if real_time else ticking_clock())
     INSTRUMENTATION.join(collector)
     try:
+        if INSTRUMENTATION.is_left_to_another_copy:
+            raise RuntimeError(
+                "Another copy of anthropic_otel records this process, so that this one captures nothing. "
+                "Use its capture(), or call its uninstrument() before a reloader imports the library anew"
+            )
         yield captured
     finally:
         INSTRUMENTATION.leave(collector)
