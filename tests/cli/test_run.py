@@ -298,6 +298,25 @@ def test_a_python_without_the_library_is_named(sim: Simulator, tmp_path: Path) -
     assert f"{sys.executable} has the Anthropic SDK, but not" in done.stderr
     assert f"{sys.executable} -m pip install anthropic-otel" in done.stderr
     assert "No call of the Messages API was seen." in done.stderr
+    assert "docs run" not in done.stderr
+
+
+@pytest.mark.interpreter
+@pytest.mark.parametrize(
+    ("command", "followed"),
+    [
+        pytest.param([sys.executable, "-I", "-c", "import anthropic"], False, id="ignores the environment"),
+        pytest.param(["true"], False, id="no Python"),
+        pytest.param([sys.executable, "-c", "import anthropic"], True, id="no call"),
+    ],
+)
+def test_a_program_of_which_nothing_was_seen_says_whether_it_was_followed(
+    sim: Simulator, command: list[str], followed: bool
+) -> None:
+    """Nobody should look for calls that cannot be shown."""
+    said = run(sim, *command).stderr
+    assert "No call of the Messages API was seen." in said
+    assert ("anthropic-otel docs run" in said) is not followed
 
 
 @pytest.mark.interpreter

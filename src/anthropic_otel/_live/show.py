@@ -21,14 +21,21 @@ WAITS: Final = (60.0, 300.0)
 _TROUBLE: Final = (CallOutcome.RECOVERED.value, CallOutcome.FAILED.value, CallOutcome.EXHAUSTED.value)
 _FAILED: Final = (CallOutcome.FAILED.value, CallOutcome.EXHAUSTED.value)
 _NOTHING: Final = "No call of the Messages API was seen."
+_NOBODY: Final = "No Python in it that imports the SDK was followed, either. Which are not: anthropic-otel docs run"
 
 
 class Show:
-    """Turns events into styled lines. `width` is in columns, `glyphs` are the characters that the output can show."""
+    """Turns events into styled lines.
 
-    def __init__(self, width: int = 80, glyphs: Glyphs = UNICODE) -> None:
+    - `width`: in columns.
+    - `glyphs`: the characters that the output can show.
+    - `followed`: whether some process sends events; set when one says so.
+    """
+
+    def __init__(self, width: int = 80, glyphs: Glyphs = UNICODE, *, followed: bool = True) -> None:
         self.width = width
         self.glyphs = glyphs
+        self.followed = followed
         self.story: Final = Story()
         self._after_blank = False
 
@@ -37,6 +44,7 @@ class Show:
 
         Raises `KeyError`, `TypeError` or `ValueError` for a malformed event.
         """
+        self.followed = True
         ended = self.story.take(event)
         if ended is None:
             return []
@@ -139,7 +147,9 @@ class Show:
             facts.append(f"{len(self.story.open)} under way at the end")
         if totals.lost:
             facts.append(f"{_many(totals.lost, 'event')} lost")
-        text = packed(facts or [_NOTHING], "; ", self.width)
+        text = packed(facts, "; ", self.width)
+        if not facts:
+            text = [_NOTHING, *(packed(_NOBODY.split(), " ", self.width) if not self.followed else ())]
         failed = sum(totals.calls[outcome] for outcome in _FAILED)
         style = Style.BAD if failed else Style.STRONG
         lines: list[Line] = [] if self._after_blank else [()]

@@ -48,7 +48,7 @@ class Report(threading.Thread):
         self._json: Final = options.json
         self._file = options.save
         self._screen: Output | None = Output(sys.stderr)
-        self._show: Final = Show(self._screen.width, self._screen.glyphs)
+        self._show: Final = Show(self._screen.width, self._screen.glyphs, followed=False)
         self._missing: Final[set[str]] = set()
         self._ending = False
 
@@ -95,6 +95,7 @@ class Report(threading.Thread):
 
     def _warn_of_missing(self, event: Event) -> None:
         executable = str(event["executable"])
+        self._show.followed = True  # what is said of it is more than that it was not followed
         if executable not in self._missing:
             self._missing.add(executable)
             self._print(
