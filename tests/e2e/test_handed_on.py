@@ -10,7 +10,7 @@ import pytest
 
 from anthropic_otel.simulator import Endpoint, Simulator
 from anthropic_otel.testing import Captured, capture
-from support.apps import SdkApp
+from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, Stack, each_of, http_client
@@ -179,6 +179,33 @@ def test_what_the_app_sends_in_a_hook_is_its_own(stack: Stack, sim: Simulator) -
         other.close()
     assert sorted(attempt.operation for attempt in telemetry.attempts) == ["messages.count_tokens", "messages.create"]
     assert len(telemetry.calls) == 2
+
+
+def test_a_gateway_in_the_same_process_has_attempts_of_its_own(stack: Stack, sim: Simulator) -> None:
+    """It forwards what it gets to the same path on another port of the same machine. Neither uses the SDK."""
+    headers = {"anthropic-version": "2023-06-01", "x-api-key": API_KEY}
+    upstream = http_client(stack, Endpoint(sim.base_url))
+
+    class Gateway(stack.module.BaseTransport, stack.module.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        def handle_request(self, request: Any) -> Any:
+            answer = upstream.post(f"{sim.base_url}{request.url.path}", content=request.read(), headers=headers)
+            return stack.module.Response(answer.status_code, content=answer.content)
+
+        async def handle_async_request(self, request: Any) -> Any:
+            content = await request.aread()
+            answer = await upstream.post(f"{sim.base_url}{request.url.path}", content=content, headers=headers)
+            return stack.module.Response(answer.status_code, content=answer.content)
+
+    cls = stack.module.AsyncClient if stack.asynchronous else stack.module.Client
+    with Driver(asynchronous=stack.asynchronous) as driver, recording() as telemetry:
+        telemetry.instrument()
+        client = cls(transport=Gateway())
+        answer = driver(client.post("http://127.0.0.1:9/v1/messages", json=request_of(), headers=headers))
+        driver.close(client)
+        driver.close(upstream)
+    assert answer.status_code == 200
+    ports = [(span.attributes or {})["server.port"] for span in telemetry.attempts]
+    assert ports == [9, int(sim.base_url.rpartition(":")[2])]
 
 
 def test_the_request_is_afterwards_as_it_was(stack: Stack, sim: Simulator) -> None:

@@ -76,16 +76,16 @@ class Sending:
     def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
         """Returns whether a send of `request` that begins within this one belongs to the same attempt.
 
-        It does if it has the same origin, kind of client (`asynchronous`: an `AsyncClient`), method, host and path: a
-        subclass's `send` may copy its request and send the copy. It does not once this send has ended, as in a task
-        that outlives it.
+        It does if it has the same origin, kind of client (`asynchronous`: an `AsyncClient`), method, host, port and
+        path: a subclass's `send` may copy its request and send the copy. It does not once this send has ended, as in a
+        task that outlives it.
         """
         own = self.request
         if own is None or origin is not self._origin or asynchronous is not self._asynchronous:
             return False
-        return bool(
-            own.method == request.method and own.url.host == request.url.host and own.url.path == request.url.path
-        )
+        one, other = own.url, request.url
+        same_place = one.host == other.host and messages.port_of(one) == messages.port_of(other)
+        return bool(same_place and own.method == request.method and one.path == other.path)
 
     def inner_send(self, request: Any) -> InnerSend:
         """Returns the context manager for a send of `request` that belongs to this send's attempt."""
