@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import anthropic_otel
+from anthropic_otel._core.options import check_options
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,15 @@ def test_a_switch_that_only_one_function_has_is_checked_too() -> None:
     for name in ("phases", "sdk_only", "suppress_http_instrumentation"):
         with pytest.raises(TypeError, match=f"{name} must be True or False, not 'false'"):
             anthropic_otel.instrument(**{name: "false"})  # type: ignore[arg-type]
+
+
+class Failing:
+    """A provider that fails at everything."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+def test_a_provider_that_fails_at_everything_is_none_of_the_apps_errors() -> None:
+    """As with a provider that fails later: there is a warning, and the app starts."""
+    check_options(tracer_provider=Failing(), meter_provider=Failing())

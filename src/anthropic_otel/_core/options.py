@@ -18,5 +18,13 @@ def check_options(**options: object) -> None:
         method = methods.get(name)
         if method is None and not isinstance(value, int):
             raise TypeError(f"{name} must be True or False, not {value!r}")
-        if method is not None and value is not None and not callable(getattr(value, method, None)):
+        if method is not None and value is not None and not _has(value, method):
             raise TypeError(f"{name} must be a provider of OpenTelemetry, which has {method}(), not {value!r}")
+
+
+def _has(provider: object, method: str) -> bool:
+    """Returns whether a provider has a method. One that fails even at this has it: its failures never reach the app."""
+    try:
+        return callable(getattr(provider, method, None))
+    except Exception:
+        return True
