@@ -28,8 +28,15 @@ _MODEL: Final = re.compile(rb'"model"\s{0,4}:\s{0,4}"([^"\\]{1,128})"')
 _STREAM: Final = re.compile(rb'(?<!\\)"stream"\s{0,4}:\s{0,4}true')
 """Finds `"stream": true`. Inside of a JSON string the quotes are escaped, so that no prompt matches."""
 
-_built: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
-"""The models of requests that the SDK has built, if they may differ from the call's."""
+_built: Final[dict[weakref.ref[Any], str]] = {}
+"""The models of requests that the SDK has built, if they may differ from the call's.
+
+It is no `WeakKeyDictionary`, which finds out in Python whether it is empty: 1,300 instructions, twice a call.
+"""
+
+
+def _forget(request: weakref.ref[Any]) -> None:
+    _built.pop(request, None)
 
 
 def bounded(model: object) -> str | None:
@@ -55,7 +62,8 @@ def model_in(body: object) -> str | None:
     # It is mostly `None` or a dictionary, for which `isinstance` would take longer.
     if body is None or not (type(body) is dict or isinstance(body, Mapping)):
         return None
-    return bounded(body.get("model"))
+    model = body.get("model")
+    return model if type(model) is str and len(model) <= _MAX_MODEL and model.isascii() else bounded(model)
 
 
 def wrap_build_request(original: Function, patch: Patch) -> Function:
@@ -86,7 +94,7 @@ def _model_of(options: Any) -> str | None:
 @guarded(None)
 def _note(request: Any, model: str) -> None:
     # If several classes build a request, the outermost notes last: an inner one may not see the model any more.
-    _built[request] = model
+    _built[weakref.ref(request, _forget)] = model
 
 
 @guarded(None)
@@ -109,7 +117,7 @@ def model_of(request: Any, invocation: Invocation | None) -> str | None:
     The model that was noted when the SDK built the request, else that of `invocation`, the one of the request's call.
     Without a call (`None`) it is looked for in the first 256 bytes of a body in memory.
     """
-    model = _built.get(request) if _built else None
+    model = _built.get(weakref.ref(request)) if _built else None
     if model is not None:
         return model
     if invocation is not None:

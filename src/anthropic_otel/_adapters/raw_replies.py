@@ -22,12 +22,17 @@ from anthropic_otel._core.held_body import HeldBody
 _LEGACY: Final = "anthropic._legacy_response"
 """The module in which SDKs below 1.0 have the response class of `with_raw_response`."""
 
-_expected: Final[weakref.WeakKeyDictionary[Any, Attempt | usage.UsageCounter]] = weakref.WeakKeyDictionary()
+_expected: Final[dict[weakref.ref[Any], Attempt | usage.UsageCounter]] = {}
 """The SDK's response objects that the app may still parse.
 
 Each has its attempt, or the counter of an attempt that has ended. This keeps no attempt alive for longer than the
-response, which has the body, which has the attempt.
+response, which has the body, which has the attempt. It is no `WeakKeyDictionary`, which finds out in Python whether it
+is empty: 1,300 instructions at every parse.
 """
+
+
+def _forget(response: weakref.ref[Any]) -> None:
+    _expected.pop(response, None)
 
 
 def patch(sdk: Any) -> list[Patch]:
@@ -85,7 +90,7 @@ def expect(result: Any, source: Attempt | HeldBody | None) -> None:
 def _expect(result: Any, source: Attempt) -> None:
     kept = source.usage_counter() if source.ended else source
     if kept is not None:
-        _expected[result] = kept
+        _expected[weakref.ref(result, _forget)] = kept
 
 
 @guarded(None)
@@ -93,12 +98,13 @@ def _parsed(response: Any, reply: Any) -> None:
     running = _in_middleware()
     if running is not None:
         running.parsed(getattr(response, "http_response", None), reply)
-    source = _expected.get(response)
+    known = weakref.ref(response)
+    source = _expected.get(known)
     if isinstance(source, Attempt):
         source = source.usage_counter() if source.ended else None
     if source is None:
         return
     tokens = usage.of_reply(reply)
     # Two threads may parse at once: the one that removes the entry counts the usage.
-    if tokens and _expected.pop(response, None) is not None:
+    if tokens and _expected.pop(known, None) is not None:
         source.count(tokens)
