@@ -10,7 +10,7 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
 from anthropic_otel._core.semconv import AttemptOutcome
@@ -42,13 +42,19 @@ class OtelAttemptRecorder(InTrace):
         self._token: Any = None
         self.headers: Mapping[str, str] = NO_HEADERS
         self._outer: Context | None = None
-        self._enter(attempt, call)
-        # Also if the above has failed: every attempt is counted at its end, so it must be counted at its start.
         self._measures: Final = recorder.metrics is not None and recorder.metrics.measures()
-        if self._measures and recorder.metrics is not None:
-            recorder.metrics.attempt_started(attempt, self.exemplar)
+        self._start(attempt, call)
 
     @guarded(None)
+    def _start(self, attempt: Attempt, call: OtelCallRecorder | None) -> None:
+        try:
+            self._enter(attempt, call)
+        except Exception as error:
+            report("OtelAttemptRecorder._enter", error)
+        # Also if the above has failed: every attempt is counted at its end, so it must be counted at its start.
+        if self._measures and self._recorder.metrics is not None:
+            self._recorder.metrics.attempt_started(attempt, self.exemplar)
+
     def _enter(self, attempt: Attempt, call: OtelCallRecorder | None) -> None:
         if call is not None:
             outer, makes_spans, tracer = call.outer(), call.makes_spans, call.tracer

@@ -13,7 +13,7 @@ from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.invocation import Invocation
-from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
+from anthropic_otel._core.recorder import AttemptRecorder
 from anthropic_otel._otel import context, providers, spans
 from anthropic_otel._otel.attempt_recorder import OtelAttemptRecorder
 from anthropic_otel._otel.context import NOTHING, InTrace
@@ -86,7 +86,6 @@ class OtelCallRecorder(InTrace):
         span = self._call_span = spans.start_call(self.tracer, self.invocation, self._wall, parent)
         self.span, self.span_context = span, span.get_span_context()
 
-    @guarded(NO_ATTEMPT_RECORDER)
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         return OtelAttemptRecorder(self._recorder, attempt, self)
 

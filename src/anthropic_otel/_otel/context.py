@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, report
 
 _SUPPRESS_HTTP: Final = getattr(otel_context, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
 _SUPPRESS_ALL: Final = (
@@ -99,15 +99,17 @@ class InTrace:
         """Returns `parent` with `span` as the current one; `parent` itself without a span."""
         return self.parent if self.span is None else with_span(self.span, self.parent, suppress_http=False)
 
-    @guarded(NO_EXEMPLAR)
     def exemplar(self) -> Context:
         """Returns a context for a measurement's exemplar, with nothing but the ids of `span`, else of the app's span.
 
         `NO_EXEMPLAR` if that span is not sampled.
         """
-        ids = self.span_context
-        if ids is None:
-            ids = trace.get_current_span(self.parent).get_span_context()
-        if not ids.trace_flags.sampled:
+        # Guarded in place, which takes 1,300 instructions less, twice a create.
+        try:
+            ids = self.span_context
+            if ids is None:
+                ids = trace.get_current_span(self.parent).get_span_context()
+            return Context({**NO_EXEMPLAR, _SPAN: NonRecordingSpan(ids)}) if ids.trace_flags.sampled else NO_EXEMPLAR
+        except Exception as error:
+            report("InTrace.exemplar", error)
             return NO_EXEMPLAR
-        return with_span(NonRecordingSpan(ids), NO_EXEMPLAR, suppress_http=False)

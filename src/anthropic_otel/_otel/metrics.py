@@ -81,7 +81,6 @@ class Metrics:
         # find it: OpenTelemetry ignores the callbacks of a second instrument with the same name.
         return self._started.observe(options)
 
-    @guarded(None)
     def attempt_started(self, attempt: Attempt, exemplar: Callable[[], Context]) -> None:
         """Counts an attempt that is about to be sent, and measures the backoff before it, if there was one.
 

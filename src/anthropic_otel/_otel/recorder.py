@@ -19,12 +19,7 @@ from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.guard import guarded, log
-from anthropic_otel._core.recorder import (
-    NO_ATTEMPT_RECORDER,
-    NO_CALL_RECORDER,
-    AttemptRecorder,
-    CallRecorder,
-)
+from anthropic_otel._core.recorder import AttemptRecorder, CallRecorder
 from anthropic_otel._otel import context, logs, providers
 from anthropic_otel._otel.attempt_recorder import OtelAttemptRecorder
 from anthropic_otel._otel.call_recorder import OtelCallRecorder
@@ -86,11 +81,9 @@ class OpenTelemetryRecorder:
             providers.warn_no_provider()
         return self.settings.logs and logs.has_handler()
 
-    @guarded(NO_CALL_RECORDER)
     def start_call(self, call: Call) -> CallRecorder:
         return OtelCallRecorder(self, call)
 
-    @guarded(NO_ATTEMPT_RECORDER)
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         return OtelAttemptRecorder(self, attempt)
 
