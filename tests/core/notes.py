@@ -16,7 +16,7 @@ from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.target import Target, target_of
-from anthropic_otel._core.usage import Sink, Usage
+from anthropic_otel._core.usage import Usage
 
 MESSAGES: Final[Target] = target_of("POST", "https", "api.anthropic.com", None, "/v1/messages")
 FACTS: Final = RequestFacts(MESSAGES)
@@ -136,10 +136,10 @@ class AttemptNotes:
         assert attempt.ended, "an attempt that ends has an outcome"
         self._notes.note("attempt_ended", attempt)
 
-    def usage_sink(self, attempt: Attempt) -> Sink | None:
+    def used(self, attempt: Attempt, usage: Usage) -> None:
         assert attempt is self._attempt
         assert attempt.ended, "what was used is known at the end"
-        return lambda usage: self._notes.used.append((attempt, usage))
+        self._notes.used.append((attempt, usage))
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         assert attempt is self._attempt

@@ -180,13 +180,14 @@ def test_the_headers_of_bedrock_tell_it() -> None:
 
 def test_what_was_told_is_not_told_again() -> None:
     """Headers and then the reply; a reply that is parsed twice; one that says less."""
-    told: list[Usage] = []
-    one = usage.UsageCounter(told.append)
-    one.count((Usage(8, 2, 3, 4),))
-    one.count((Usage(8, 2, 3, 4, 1), Usage(5, 5, model="advisor")))
-    one.count((Usage(8, 2, 3, 4, 1), Usage(5, 5, model="advisor")))
-    one.count((Usage(1, 1),))
-    assert told == [Usage(8, 2, 3, 4), Usage(0, 0, 0, 0, 1), Usage(5, 5, model="advisor")]
+    notes = Notes()
+    attempt = _answered(notes)
+    attempt.take_usage((Usage(8, 2, 3, 4),))
+    attempt.take_usage((Usage(8, 2, 3, 4, 1), Usage(5, 5, model="advisor")))
+    attempt.take_usage((Usage(8, 2, 3, 4, 1), Usage(5, 5, model="advisor")))
+    attempt.take_usage((Usage(1, 1),))
+    told = [Usage(8, 2, 3, 4), Usage(0, 0, 0, 0, 1), Usage(5, 5, model="advisor")]
+    assert notes.used == [(attempt, each) for each in told]
 
 
 def _answered(notes: Notes, path_is_known: bool = True) -> Attempt:

@@ -187,13 +187,12 @@ def test_no_token_is_lost_between_threads(scene: Scene, telemetry: Telemetry) ->
     """Many threads count, the queue is taken from by them and by a reader, at once."""
     assert isinstance(scene.recorder, OpenTelemetryRecorder)
     assert scene.recorder.metrics is not None
-    sink = scene.recorder.metrics.usage_sink(_ended(scene))
-    assert sink is not None
+    tokens, attempt = scene.recorder.metrics._tokens, _ended(scene)
     counted, done = 4 * 3_000, threading.Event()
 
     def count() -> None:
         for _ in range(counted // 4):
-            sink(Usage(1, 2))
+            tokens.add(attempt, Usage(1, 2))
 
     def collect() -> None:
         while not done.is_set():
@@ -235,8 +234,8 @@ def test_a_lock_that_an_interrupt_has_left_is_given_up(scene: Scene, telemetry: 
     assert scene.recorder.metrics is not None
     tokens = scene.recorder.metrics._tokens
     tokens._reading.acquire()
-    sink = tokens.sink(_ended(scene))
+    attempt = _ended(scene)
     for _ in range(10_101):
-        sink(Usage(1, 0))
+        tokens.add(attempt, Usage(1, 0))
     assert len(tokens._unread) < 200
     assert sum(p.sum for p in telemetry.points(s.USAGE_INPUT)) == 10_101

@@ -22,11 +22,10 @@ from anthropic_otel._core.held_body import HeldBody
 _LEGACY: Final = "anthropic._legacy_response"
 """The module in which SDKs below 1.0 have the response class of `with_raw_response`."""
 
-_expected: Final[dict[weakref.ref[Any], Attempt | usage.UsageCounter]] = {}
+_expected: Final[dict[weakref.ref[Any], Attempt]] = {}
 """The SDK's response objects that the app may still parse.
 
-Each has its attempt, or the counter of an attempt that has ended. This keeps no attempt alive for longer than the
-response, which has the body, which has the attempt. It is no `WeakKeyDictionary`, which finds out in Python whether it
+Each has its attempt. It is no `WeakKeyDictionary`, which finds out in Python whether it
 is empty: 1,300 instructions at every parse.
 """
 
@@ -88,9 +87,7 @@ def expect(result: Any, source: Attempt | HeldBody | None) -> None:
 
 @guarded(None)
 def _expect(result: Any, source: Attempt) -> None:
-    kept = source.usage_counter() if source.ended else source
-    if kept is not None:
-        _expected[weakref.ref(result, _forget)] = kept
+    _expected[weakref.ref(result, _forget)] = source
 
 
 @guarded(None)
@@ -100,11 +97,9 @@ def _parsed(response: Any, reply: Any) -> None:
         running.parsed(getattr(response, "http_response", None), reply)
     known = weakref.ref(response)
     source = _expected.get(known)
-    if isinstance(source, Attempt):
-        source = source.usage_counter() if source.ended else None
-    if source is None:
+    if source is None or not source.ended:
         return
     tokens = usage.of_reply(reply)
     # Two threads may parse at once: the one that removes the entry counts the usage.
     if tokens and _expected.pop(known, None) is not None:
-        source.count(tokens)
+        source.take_usage(tokens)

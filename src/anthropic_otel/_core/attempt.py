@@ -57,7 +57,7 @@ class Attempt:
 
     __slots__ = (
         "_on_end",
-        "_usage_counter",
+        "_used",
         "after_failure",
         "answer",
         "api_error",
@@ -127,7 +127,7 @@ class Attempt:
         self.exception_type: str | None = None
         self.retry_stop: RetryStop | None = None
         self.duration = 0
-        self._usage_counter: usage.UsageCounter | None = None
+        self._used = usage.NONE
         # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
         self._on_end: Final = [on_end]
 
@@ -261,7 +261,7 @@ class Attempt:
                 # Also after an interrupt above: an end that is not recorded is missing in every count.
                 try:
                     self.recorder.end(self)
-                    if self.is_message and (self.reading is not None or self._has_bedrock_tokens):
+                    if self.is_message:
                         self._count_usage()
                 finally:
                     on_end(self)
@@ -299,28 +299,13 @@ class Attempt:
 
     # -- the tokens that it used ---------------------------------------------------------------------------------------
 
-    @guarded(None)
     def _count_usage(self) -> None:
         """Counts the tokens in a stream's events, or in Bedrock's headers of a reply that is no stream."""
         end = self.reading.end if self.reading is not None else None
-        if end is None and not self._has_bedrock_tokens:
-            return
-        counter = self.usage_counter()
-        if counter is not None and end is not None:
-            counter.count(usage.of_stream(end))
-        elif counter is not None and self.response is not None:
-            counter.count(usage.of_headers(self.response))
-
-    @property
-    def _has_bedrock_tokens(self) -> bool:
-        return self.response is not None and self.response.bedrock_tokens is not None
-
-    def usage_counter(self) -> usage.UsageCounter | None:
-        """Returns the counter of this attempt's usage, `None` if no recorder counts it. To be called after the end."""
-        if self._usage_counter is None:
-            sink = self.recorder.usage_sink(self)
-            self._usage_counter = usage.UsageCounter(sink) if sink is not None else None
-        return self._usage_counter
+        if end is not None:
+            self.take_usage(usage.of_stream(end))
+        elif self.response is not None and self.response.bedrock_tokens is not None:
+            self.take_usage(usage.of_headers(self.response))
 
     def take_reply(self, reply: object) -> None:
         """Counts the usage of the parsed reply of this attempt. May raise for a strange reply; the caller guards it."""
@@ -328,10 +313,18 @@ class Attempt:
             self.take_usage(usage.of_reply(reply))
 
     def take_usage(self, tokens: tuple[usage.Usage, ...]) -> None:
-        """Counts the usage of a reply of this attempt. Does nothing before the attempt's end, or without `tokens`."""
-        counter = self.usage_counter() if tokens and self.ended else None
-        if counter is not None:
-            counter.count(tokens)
+        """Counts the usage of a reply of this attempt, one per model, without what has been counted before.
+
+        Does nothing before the attempt's end, or without `tokens`. Not for several threads at once.
+        """
+        if not tokens or not self.ended:
+            return
+        if self._used:
+            tokens, self._used = usage.compared(self._used, tokens)
+        else:
+            self._used = tokens
+        for used in tokens:
+            self.recorder.used(self, used)
 
     # -- what recorders and the call ask -------------------------------------------------------------------------------
 

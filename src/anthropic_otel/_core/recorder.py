@@ -11,10 +11,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from anthropic_otel._core import usage
     from anthropic_otel._core.attempt import Attempt
     from anthropic_otel._core.call import Call
     from anthropic_otel._core.headers import RawHeaders
+    from anthropic_otel._core.usage import Usage
 
 NO_HEADERS: Final[Mapping[str, str]] = {}
 
@@ -46,11 +46,10 @@ class AttemptRecorder(Protocol):
         """Called once, when the attempt has ended, in any thread and context. `attempt` has its outcome then."""
         ...
 
-    def usage_sink(self, attempt: Attempt) -> usage.Sink | None:
-        """Returns a function that records tokens which the attempt used, `None` if they are not to be recorded.
+    def used(self, attempt: Attempt, usage: Usage) -> None:
+        """Called after `end`, whenever more tokens that the attempt used become known. In any thread.
 
-        Called at most once, after `end`. The function is called whenever tokens become known: at the end of a stream,
-        when a reply is parsed, or never.
+        That is at the end of a stream, when a reply is parsed, or never. `usage` is without what was passed before.
         """
         ...
 
@@ -111,8 +110,8 @@ class NoAttemptRecorder:
     def end(self, attempt: Attempt) -> None:
         """Does nothing."""
 
-    def usage_sink(self, attempt: Attempt) -> usage.Sink | None:
-        return None
+    def used(self, attempt: Attempt, usage: Usage) -> None:
+        """Does nothing."""
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         """Does nothing."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from anthropic_otel._core.recorder import AfterFailure, AttemptRecorder, CallRecorder, Recorder
 
 if TYPE_CHECKING:
-    from anthropic_otel._core import usage
     from anthropic_otel._core.attempt import Attempt
     from anthropic_otel._core.call import Call
     from anthropic_otel._core.headers import RawHeaders
+    from anthropic_otel._core.usage import Usage
 
 
 class Tee:
@@ -107,16 +107,9 @@ class _AttemptTee:
         for recorder in self.recorders:
             recorder.end(attempt)
 
-    def usage_sink(self, attempt: Attempt) -> usage.Sink | None:
-        found = [sink for recorder in self.recorders for sink in (recorder.usage_sink(attempt),) if sink is not None]
-        if len(found) < 2:
-            return found[0] if found else None
-
-        def tell_each(tokens: usage.Usage) -> None:
-            for sink in found:
-                sink(tokens)
-
-        return tell_each
+    def used(self, attempt: Attempt, usage: Usage) -> None:
+        for recorder in self.recorders:
+            recorder.used(attempt, usage)
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         for recorder in self.recorders:

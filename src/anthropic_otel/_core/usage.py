@@ -10,7 +10,7 @@ whole number from 0 to `MAX_COUNT` is ignored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from anthropic_otel._core.stream_end import StreamEnd, parsed
@@ -52,40 +52,24 @@ class Usage(NamedTuple):
         return Usage._make((*more, self.model)) if any(more) else None
 
 
-Sink = Callable[[Usage], None]
-"""A function that records tokens which an attempt used beyond those of earlier calls.
-
-Never raises, may be called in any thread, and keeps no attempt alive.
-"""
-
-
-class UsageCounter:
-    """Passes the usage of one attempt to `sink` and remembers it, so that no token is counted twice.
-
-    The same usage may be reported several times: by Bedrock's headers, then by the parsed reply, which the app may
-    parse again. Not for several threads at once.
-    """
-
-    __slots__ = ("_counts", "_sink")
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink: Final = sink
-        self._counts: dict[str | None, tuple[int, ...]] = {}
-
-    def count(self, usages: tuple[Usage, ...]) -> None:
-        """Calls the sink for each usage, which is one per model.
-
-        For a model's first usage it passes all of it, later only what exceeds the earlier ones, if anything does.
-        """
-        for usage in usages:
-            told = self._counts.get(usage.model)
-            more = usage if told is None else usage.beyond(told)
-            if more is not None:
-                self._counts[usage.model] = usage.counts if told is None else tuple(map(max, usage.counts, told))
-                self._sink(more)
-
-
 NONE: Final[tuple[Usage, ...]] = ()
+
+
+def compared(told: tuple[Usage, ...], usages: tuple[Usage, ...]) -> tuple[tuple[Usage, ...], tuple[Usage, ...]]:
+    """Returns what is new in `usages`, beside what was `told` before, and all that has been told then.
+
+    Each has one usage per model. The same usage may be reported several times: by Bedrock's headers, then by the
+    parsed reply, which the app may parse again.
+    """
+    new, by_model = [], {usage.model: usage for usage in told}
+    for usage in usages:
+        before = by_model.get(usage.model)
+        more = usage if before is None else usage.beyond(before.counts)
+        if more is not None:
+            new.append(more)
+            most = usage.counts if before is None else map(max, usage.counts, before.counts)
+            by_model[usage.model] = Usage._make((*most, usage.model))
+    return tuple(new), tuple(by_model.values())
 
 
 def of_reply(reply: object) -> tuple[Usage, ...]:
@@ -156,14 +140,14 @@ def _counts(fields: Mapping[str, Any]) -> _Counts:
     """
     get = fields.get
     written = get(_WRITTEN)
-    if written is None:
+    if written is None and "cache_creation" in fields:
         by_ttl = _fields(get("cache_creation"))
         counts = [count for name in _WRITTEN_BY_TTL if (count := _count(by_ttl.get(name))) is not None]
         written = sum(counts) if counts else None
     details = get("output_tokens_details")
     thinking = _fields(details).get("thinking_tokens") if details is not None else None
     told = (get("input_tokens"), get("output_tokens"), get("cache_read_input_tokens"), written, thinking)
-    return [n if type(n) is int and 0 <= n <= MAX_COUNT else _count(n) for n in told]
+    return [n if n is None or (type(n) is int and 0 <= n <= MAX_COUNT) else _count(n) for n in told]
 
 
 def _count(value: object) -> int | None:

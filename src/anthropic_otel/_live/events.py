@@ -29,7 +29,7 @@ from anthropic_otel._core.recorder import (
     CallRecorder,
 )
 from anthropic_otel._core.semconv import OTHER, Phase
-from anthropic_otel._core.usage import Sink
+from anthropic_otel._core.usage import Usage
 
 MAX_TEXT: Final = 128
 MAX_LINE: Final = 8 * 1024
@@ -98,9 +98,8 @@ class _AttemptRecorder:
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         """Does nothing: the attempt's event is made at its end."""
 
-    def usage_sink(self, attempt: Attempt) -> Sink | None:
-        """Returns `None`, as no event has token counts."""
-        return None
+    def used(self, attempt: Attempt, usage: Usage) -> None:
+        """Does nothing, as no event has token counts."""
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         """Does nothing: the event of the next attempt, or of the call, shows it."""

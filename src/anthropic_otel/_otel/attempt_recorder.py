@@ -14,7 +14,7 @@ from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
 from anthropic_otel._core.semconv import AttemptOutcome
-from anthropic_otel._core.usage import Sink, Usage
+from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel import context, logs, spans
 from anthropic_otel._otel.context import NOTHING, InTrace
 
@@ -101,15 +101,17 @@ class OtelAttemptRecorder(InTrace):
         finally:
             if self._owns_span and self.span is not None:
                 spans.end_attempt(self.span, attempt)
+            if attempt.outcome is AttemptOutcome.COMPLETED:
+                # A reply that the app may still parse keeps the attempt alive, but nothing of the app's.
+                self.parent, self.span = NOTHING, None
         if attempt.is_message and attempt.outcome is not AttemptOutcome.COMPLETED:
             # By the conventions an operation without usage counts as 0. So its counters exist.
-            sink = self.usage_sink(attempt)
-            if sink is not None:
-                sink(Usage())
+            self.used(attempt, Usage())
 
-    def usage_sink(self, attempt: Attempt) -> Sink | None:
+    def used(self, attempt: Attempt, usage: Usage) -> None:
         metrics = self._recorder.metrics
-        return metrics.usage_sink(attempt) if self._counts_tokens and metrics is not None else None
+        if self._counts_tokens and metrics is not None:
+            metrics.tokens_used(attempt, usage)
 
     @guarded(None)
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:

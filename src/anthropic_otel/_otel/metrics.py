@@ -22,7 +22,7 @@ from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, rate_limit_names
 from anthropic_otel._core.semconv import Metric
-from anthropic_otel._core.usage import Sink
+from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel import providers
 from anthropic_otel._otel.attributes import (
     MAX_ADDRESSES,
@@ -138,10 +138,10 @@ class Metrics:
         if names:
             self._rate_limits.told(model, headers, names)
 
-    @guarded(None)
-    def usage_sink(self, attempt: Attempt) -> Sink | None:
-        """Returns a function that counts the tokens of an attempt which has ended; `None` without a meter provider."""
-        return self._tokens.sink(attempt) if self.measures() else None
+    def tokens_used(self, attempt: Attempt, usage: Usage) -> None:
+        """Counts tokens of an attempt that has ended, if there is a meter provider."""
+        if self.measures():
+            self._tokens.add(attempt, usage)
 
     def measures(self) -> bool:
         """Returns whether a meter provider has been set by now.

@@ -20,7 +20,7 @@ from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.finalizer import fork_generation
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.usage import Sink, Usage
+from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel.attributes import (
     MAX_LENGTH,
     MAX_SETS,
@@ -80,19 +80,15 @@ class Tokens:
             for index, metric in enumerate(semconv.USAGE)
         ]
 
-    def sink(self, attempt: Attempt) -> Sink:
-        """Returns a function that counts tokens of `attempt`, which has ended. It does not keep the attempt alive."""
-        target = attempt.request.target
+    def add(self, attempt: Attempt, usage: Usage) -> None:
+        """Counts tokens of `attempt`, which has ended. Does not keep it alive."""
+        target, unread = attempt.request.target, self._unread
         outcome = attempt.outcome.value if attempt.outcome is not None else semconv.OTHER
         provider = attempt.provider or provider_of(target.template)
-        model = attempt.model
+        model = usage.model or attempt.model
         if model is not None and len(model) > MAX_LENGTH:
             model = semconv.OTHER
-        return functools.partial(self._add, (provider, target.address, target.port, model, outcome))
-
-    def _add(self, key: Key, usage: Usage) -> None:
-        unread = self._unread
-        unread.append((key, usage))
+        unread.append(((provider, target.address, target.port, model, outcome), usage))
         if len(unread) >= _MOST_UNREAD:
             self._read(0)
 
@@ -123,8 +119,6 @@ class Tokens:
             measuring.pop(thread, None)
 
     def _take(self, key: Key, usage: Usage) -> None:
-        if usage.model is not None:
-            key = (*key[:3], usage.model, key[4])
         counts = self._by_key.get(key)
         if counts is None:
             counts = self._begin(key, usage)

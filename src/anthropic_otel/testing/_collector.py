@@ -23,7 +23,7 @@ from anthropic_otel._core.recorder import (
     CallRecorder,
 )
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause
-from anthropic_otel._core.usage import Sink
+from anthropic_otel._core.usage import Usage as CoreUsage
 from anthropic_otel.testing._captured import Attempt, Call, Captured, Usage
 
 Mark = Callable[[], float]
@@ -140,9 +140,8 @@ class _AttemptCollector:
                 self._call.last_failure_at = ended
 
     @guarded(None)
-    def usage_sink(self, attempt: core_attempt.Attempt) -> Sink | None:
-        used, number = self._collector.captured.used, self._id
-        return lambda usage: used.append((number, Usage(*usage.counts)))
+    def used(self, attempt: core_attempt.Attempt, usage: CoreUsage) -> None:
+        self._collector.captured.used.append((self._id, Usage(*usage.counts)))
 
     def _value(self, attempt: core_attempt.Attempt, duration: float) -> Attempt:
         cause, retry = attempt.cause, attempt.retry
