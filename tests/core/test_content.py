@@ -25,17 +25,17 @@ from anthropic_otel._core.operations import names
 )
 def test_what_an_operation_is_answered_with(operation: str, method: str, stream: bool, expected: Expected) -> None:
     """A file is anything, what is streamed is an event stream, and everything else of the API is JSON."""
-    assert expected_of(operation, method, known=True, stream=stream) is expected
+    assert expected_of(operation, method, stream) is expected
 
 
 def test_an_operation_that_is_not_the_apis_is_answered_with_anything() -> None:
     """Nobody knows what a path of another server returns, whatever was asked for."""
-    assert expected_of("_OTHER", "POST", known=False, stream=True) is Expected.ANYTHING
+    assert expected_of("_OTHER", "POST", True) is Expected.ANYTHING
 
 
 def test_each_operation_of_the_list_that_downloads_is_a_file() -> None:
     """Of the operations that the library knows, those that return a file are not taken for JSON."""
-    files = {name for name in names() if expected_of(name, "GET", known=True, stream=False) is Expected.ANYTHING}
+    files = {name for name in names() if expected_of(name, "GET", False) is Expected.ANYTHING}
     assert {"skills.versions.download", "files.download"} <= {name.removeprefix("beta.") for name in files}
 
 

@@ -113,7 +113,7 @@ class Hooks:
         source = self._runtime.lone_attempts(messages.retry_count_of(request))
         facts = RequestFacts(
             messages.target_of_request(request),
-            models.model_of(request, None),
+            models.model_of(request),
             models.stream_of(request),
             size=messages.size_of(request),
         )

@@ -230,20 +230,20 @@ def _begin(
             return outer.inner_send(request)
     source: AttemptSource
     if isinstance(origin, RunningCall):
-        source, invocation = origin.call, origin.call.invocation
+        source, model, stream = origin.call, models.noted_model_of(request), None
     else:
-        source, invocation = origin.lone_attempts(messages.retry_count_of(request)), None
+        source = origin.lone_attempts(messages.retry_count_of(request))
+        model, stream = models.model_of(request), models.stream_of(request)
     proxy, emits_events = transports.facts_of(http_client, request.url)
     facts = RequestFacts(
         messages.target_of_request(request),
-        models.model_of(request, invocation),
-        invocation.stream if invocation is not None else models.stream_of(request),
+        model,
+        stream,
         proxy,
         messages.size_of(request),
         # Only the auth flow of the SDK fetches credentials within the send.
-        type(auth).__module__.partition(".")[0] == "anthropic",
+        auth is not None and type(auth).__module__.partition(".")[0] == "anthropic",
         emits_events and origin.phases,
-        invocation is not None and invocation.by_names,
         _retry_count_of(request, origin),
     )
     send = Send(source, facts)

@@ -18,7 +18,6 @@ from typing import Any, Final
 from anthropic_otel._adapters.current import current_call
 from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._core.guard import guarded
-from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.semconv import OTHER
 
 _MAX_MODEL: Final = 128
@@ -111,17 +110,19 @@ def stream_of(request: Any) -> bool | None:
     return False if len(content) <= _BEGINNING else None
 
 
-def model_of(request: Any, invocation: Invocation | None) -> str | None:
-    """Returns the model that a request asks for, `None` if not known.
+def noted_model_of(request: Any) -> str | None:
+    """Returns the model that was noted when the SDK built a request, `None` if it is that of the request's call."""
+    return _built.get(weakref.ref(request)) if _built else None
 
-    The model that was noted when the SDK built the request, else that of `invocation`, the one of the request's call.
-    Without a call (`None`) it is looked for in the first 256 bytes of a body in memory.
+
+def model_of(request: Any) -> str | None:
+    """Returns the model that a request without a call asks for, `None` if not known.
+
+    The model that was noted when the SDK built the request, else that in the first 256 bytes of a body in memory.
     """
-    model = _built.get(weakref.ref(request)) if _built else None
+    model = noted_model_of(request)
     if model is not None:
         return model
-    if invocation is not None:
-        return invocation.model
     content = getattr(request, "_content", None)
     found = _MODEL.search(content[:_BEGINNING]) if isinstance(content, bytes) else None
     return bounded(found[1].decode("utf-8", "replace")) if found is not None else None

@@ -26,6 +26,7 @@ from anthropic_otel._core.timeline import Timeline
 if TYPE_CHECKING:
     from anthropic_otel._core.cause import Cause
     from anthropic_otel._core.clock import Clock
+    from anthropic_otel._core.invocation import Invocation
 
 _MAX_ERROR: Final = 16 * 1024
 """How many bytes of an error's body are kept until its type is parsed."""
@@ -44,7 +45,7 @@ class Attempt:
     - `is_message`: whether it asks for a message, so that its event stream must end with `message_stop`.
     - `model`: the model that was asked for, `None` if not known.
     - `retry`: `None` on a first attempt. `retries_left`: how often the SDK may retry after it, `None` if not known.
-    - `provider`: the `gen_ai.provider.name` of the platform, `None` if only the URL shows it.
+    - `invocation`: what the SDK method of its call was called with, `None` without a call.
     - `after_failure`: whether another attempt of its call had failed when it was sent.
     - `status`, `response`: of the response to this very request; `None` without one. `answer`: that of a 2xx.
     - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end.
@@ -67,12 +68,12 @@ class Attempt:
         "error_headers",
         "error_type",
         "exception_type",
+        "invocation",
         "is_message",
         "model",
         "operation",
         "outcome",
         "protocol_version",
-        "provider",
         "reading",
         "recorder",
         "request",
@@ -91,19 +92,19 @@ class Attempt:
         request: RequestFacts,
         clock: Clock,
         on_end: Callable[[Attempt], None],
-        *,
         started: int,
         wall: int,
-        operation: str | None = None,
+        invocation: Invocation | None = None,
         retry: Retry | None = None,
         retries_left: int | None = None,
         after_failure: bool = False,
     ) -> None:
         self.request = request
+        self.invocation: Final = invocation
+        operation, model = (invocation.operation, invocation.model) if invocation is not None else (None, None)
         self.operation: Final[str] = operation or request.target.operation
         self.is_message: Final = self.operation == "messages.create"
-        self.model = request.model
-        self.provider: str | None = None
+        self.model = request.model or model
         self.retry = retry
         self.retries_left = retries_left
         self.after_failure = after_failure
@@ -174,10 +175,8 @@ class Attempt:
             self.error_headers = response_headers
             self._take_error(body)
             return
-        request = self.request
-        expected = expected_of(
-            self.operation, request.target.method, known=self.operation != OTHER, stream=request.stream
-        )
+        stream = self.invocation.stream if self.invocation is not None else self.request.stream
+        expected = expected_of(self.operation, self.request.target.method, stream)
         self.answer = Answer(expected, content_of(response_headers))
         if body is not None:
             self._judge(self.answer, body, whole=True)
@@ -189,7 +188,8 @@ class Attempt:
     def begin_body(self) -> Reading:
         """Makes the reading for the response's body, to which the caller must pass each chunk. After `responded`."""
         answer = self.answer
-        reader = answer.body_reader(by_names=self.request.by_names) if answer is not None else StartOfBody(_MAX_ERROR)
+        by_names = self.invocation is not None and self.invocation.by_names
+        reader = answer.body_reader(by_names=by_names) if answer is not None else StartOfBody(_MAX_ERROR)
         self.reading = Reading(self.timeline.clock, reader)
         return self.reading
 

@@ -154,21 +154,17 @@ class Call:
         self._sdk_attempts += not by_transport
         # If the app decides on retries itself, it is not known how many are left.
         most = invocation.max_retries if not invocation.own_retry_rule else None
-        told = (request.model or invocation.model, invocation.stream, invocation.by_names)
-        if told != (request.model, request.stream, request.by_names):
-            request = request._replace(model=told[0], stream=told[1], by_names=told[2])
         attempt = Attempt(
             request,
             self._clock,
             self._attempt_ended,
-            started=started,
-            wall=self.wall + started - self.started,
-            operation=invocation.operation,
-            retry=self._retry(started, by_transport, request.retry_count) if self.attempt_count else None,
-            after_failure=self._failed_count > 0 or (self.attempt_count > 0 and self._failing() is not None),
-            retries_left=max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
+            started,
+            self.wall + started - self.started,
+            invocation,
+            self._retry(started, by_transport, request.retry_count) if self.attempt_count else None,
+            max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
+            self._failed_count > 0 or (self.attempt_count > 0 and self._failing() is not None),
         )
-        attempt.provider = invocation.provider
         self._retry_count = max(self._retry_count, request.retry_count)
         if self._undecided:
             self._decide(AfterFailure.RETRIED, started)

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final
 
 from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.semconv import OTHER
 
 
 class Expected(Enum):
@@ -51,14 +52,14 @@ _STREAMED: Final = ("create", "stream")
 
 
 @functools.lru_cache(maxsize=256)
-def expected_of(operation: str, method: str, *, known: bool, stream: bool | None) -> Expected:
+def expected_of(operation: str, method: str, stream: bool | None) -> Expected:
     """Returns what a 2xx response has to contain for `operation`, such as `messages.create`, and the HTTP `method`.
 
-    `ANYTHING` for `HEAD`, for files, and for an operation that is not `known`: not in the API's list. `stream` is
+    `ANYTHING` for `HEAD`, for files, and for the operation `_OTHER`, which is none of the API's list. `stream` is
     whether the app has asked for a stream, `None` if that is not known.
     """
     last = operation.rpartition(".")[2]
-    if not known or method == "HEAD" or last in _FILES:
+    if operation == OTHER or method == "HEAD" or last in _FILES:
         return Expected.ANYTHING
     if last == _LINES:
         return Expected.JSON

@@ -12,13 +12,12 @@ class RequestFacts(NamedTuple):
     """The facts of a request that are known when it is sent.
 
     - `target`: where the request goes.
-    - `model`: the model that it asks for, `None` if not known.
-    - `stream`: whether the app has asked for an event stream, `None` if not known.
+    - `model`: the model that it asks for, `None` if it is that of its call, or not known.
+    - `stream`: without a call, whether the app has asked for an event stream, `None` if not known.
     - `proxy`: `host:port` of the proxy that it goes through, `None` without one or if not known.
     - `size`: the size of its body in bytes, `None` if not known beforehand.
     - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
     - `emits_events`: whether the transport reports trace events.
-    - `by_names`: whether the SDK decodes only stream events whose names it knows, as up to 1.15.
     - `retry_count`: which retry of the SDK it is, of a further attempt in a call that has a middleware; else 0.
     """
 
@@ -29,7 +28,6 @@ class RequestFacts(NamedTuple):
     size: int | None = None
     fetches_credentials: bool = False
     emits_events: bool = False
-    by_names: bool = False
     retry_count: int = 0
 
 

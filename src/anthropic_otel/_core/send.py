@@ -170,8 +170,8 @@ class LoneAttempts:
             request,
             self._clock,
             self._attempt_ended,
-            started=started,
-            wall=self._clock.wall(),
+            started,
+            self._clock.wall(),
             retry=self._retry(failed, started),
         )
         if failed is not None:

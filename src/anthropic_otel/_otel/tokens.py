@@ -84,7 +84,7 @@ class Tokens:
         """Counts tokens of `attempt`, which has ended. Does not keep it alive."""
         target, unread = attempt.request.target, self._unread
         outcome = attempt.outcome.value if attempt.outcome is not None else semconv.OTHER
-        provider = attempt.provider or provider_of(target.template)
+        provider = attempt.invocation.provider if attempt.invocation is not None else provider_of(target.template)
         model = usage.model or attempt.model
         if model is not None and len(model) > MAX_LENGTH:
             model = semconv.OTHER
