@@ -36,7 +36,7 @@ class RunningCall:
         self._http_client_id: Final = id(http_client)
         self._opened: list[tuple[weakref.ref[Any], Attempt]] = []
         self._token: Token[RunningCall | None] | None = None
-        _running.setdefault(self._http_client_id, []).append(self)
+        _running.add(self)
         self._token = current_call.set(self)
 
     def leave(self) -> None:
@@ -49,11 +49,7 @@ class RunningCall:
                 # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
                 self._token = None
             self._token = None
-        calls = _running.get(self._http_client_id, [])
-        if self in calls:
-            calls.remove(self)
-            if not calls:
-                _running.pop(self._http_client_id, None)
+        _running.discard(self)
 
     def forget(self) -> None:
         """Forgets the responses that `opened` has noted. A background task may keep this object alive, but not them."""
@@ -69,11 +65,6 @@ class RunningCall:
     def sends_by(self, http_client: Any) -> bool:
         """Returns whether `http_client` is the one that the call's method sends by."""
         return self._http_client_id == id(http_client)
-
-    @property
-    def has_opened(self) -> bool:
-        """Whether a send of this call has returned a response whose body the app may read."""
-        return bool(self._opened)
 
     def opened(self, response: Any, attempt: Attempt) -> None:
         """Notes that `attempt` has returned `response`, with a body that the app may read: open, or a stream in memory.
@@ -128,8 +119,8 @@ def _reference_to(reply: Any) -> Callable[[], Any]:
 current_call: Final[ContextVar[RunningCall | None]] = ContextVar("anthropic_otel_call", default=None)
 """The call that is current in this thread or task, `None` without one. Its method may have finished."""
 
-_running: Final[dict[int, list[RunningCall]]] = {}
-"""The calls whose method is running, by the `id` of their HTTP client."""
+_running: Final[set[RunningCall]] = set()
+"""The calls whose method is running."""
 
 
 if hasattr(os, "register_at_fork"):
@@ -139,5 +130,5 @@ if hasattr(os, "register_at_fork"):
 
 def only_call_on(http_client: Any) -> RunningCall | None:
     """Returns the running call that sends by `http_client`, in any thread; `None` if there is none or more than one."""
-    calls = _running.get(id(http_client), [])
+    calls = [running for running in list(_running) if running.sends_by(http_client)]
     return calls[0] if len(calls) == 1 else None

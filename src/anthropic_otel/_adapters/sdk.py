@@ -16,9 +16,10 @@ from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.patches import Function, Patch, is_mocked, patchable
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import Call
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.finalizer import deferred, drain
-from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.runtime import Runtime
 
@@ -129,56 +130,56 @@ def _begin(
     try:
         cast_to = args[0] if args else kwargs.get("cast_to")
         has_middleware = bool(getattr(client, "middleware", None))
-        return _Running(RunningCall(call, http_client, phases=runtime.phases, has_middleware=has_middleware), cast_to)
+        return _Running(call, http_client, cast_to, phases=runtime.phases, has_middleware=has_middleware)
     except BaseException as interrupt:
         call.method_raised(interrupt)
         raise
 
 
-class _Running:
+class _Running(RunningCall):
     """A context manager around the run of a recorded SDK method: an exception ends the method. No method raises.
 
     `cast_to` is the type that the SDK is to parse the response into.
     """
 
-    __slots__ = ("_cast_to", "_running")
+    __slots__ = ("_cast_to",)
 
-    def __init__(self, running: RunningCall, cast_to: Any) -> None:
-        self._running: Final = running
+    def __init__(self, call: Call, http_client: Any, cast_to: Any, *, phases: bool, has_middleware: bool) -> None:
         self._cast_to: Final = cast_to
+        super().__init__(call, http_client, phases=phases, has_middleware=has_middleware)
 
     def __enter__(self) -> None:
         return None
 
     def returned(self, result: Any) -> Any:
         """Records that the method has returned `result`, and follows its body if that is open. Returns `result`."""
-        self._running.leave()
-        self._running.call.parsed(End.UNPARSED if self._is_text_in_place_of(result) else End.READ)
-        body = self._body_of(result)
-        counted, source = False, body if body is not None else self._running.call.answered_by
-        if self._running.has_middleware:
+        self.leave()
+        self.call.parsed(End.UNPARSED if self._is_text_in_place_of(result) else End.READ)
+        body = self._body_of(result) if self._opened or self.has_middleware else None
+        counted, source = False, body if body is not None else self.call.answered_by
+        if self.has_middleware:
             counted = self._count_parsed(result)
-            source = self._running.answer_in(getattr(result, "http_response", None)) or source
+            source = self.answer_in(getattr(result, "http_response", None)) or source
         raw_replies.expect(result, source)
-        self._running.call.method_returned(result, body, counted=counted)
-        self._running.forget()
+        self.call.method_returned(result, body, counted=counted)
+        self.forget()
         return result
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            self._running.leave()
-            self._running.call.method_raised(error)
-            if self._running.has_middleware:
+            self.leave()
+            self.call.method_raised(error)
+            if self.has_middleware:
                 self._count_parsed(None)
-            self._running.forget()
+            self.forget()
         if deferred:
             drain()
 
     @guarded(False)
     def _count_parsed(self, result: Any) -> bool:
-        return self._running.count_parsed(result)
+        return self.count_parsed(result)
 
     def _is_text_in_place_of(self, result: Any) -> bool:
         """Returns whether `result` is the body's text although another type was asked for.
@@ -188,20 +189,11 @@ class _Running:
         cast_to = self._cast_to
         return type(result) is str and isinstance(cast_to, type) and cast_to not in (str, object)
 
+    @guarded(None)
     def _body_of(self, result: Any) -> Attempt | HeldBody | None:
-        """Returns the attempt, or the held body, whose body the app reads by `result`; `None` if that has none open.
-
-        Never raises.
-        """
-        try:
-            has_middleware = self._running.has_middleware
-            if not has_middleware and not self._running.has_opened:
-                return None
-            response = getattr(result, "response", None) or getattr(result, "http_response", None)
-            attempt = self._running.attempt_of(response)
-            if attempt is not None or response is None or not has_middleware:
-                return attempt
-            return middleware_stream.follow(self._running, response)
-        except Exception as error:
-            report("_Running._body_of", error)
-            return None
+        """Returns the attempt, or the held body, whose body the app reads by `result`; `None` if that has none open."""
+        response = getattr(result, "response", None) or getattr(result, "http_response", None)
+        attempt = self.attempt_of(response)
+        if attempt is not None or response is None or not self.has_middleware:
+            return attempt
+        return middleware_stream.follow(self, response)
