@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import anthropic
+import httpx
 import pytest
 from opentelemetry.trace import StatusCode
 
+from anthropic_otel._adapters import messages
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import ErrorEvent, Simulator
 from support import identities, usage
@@ -148,6 +150,16 @@ def check_nothing_private_is_told(telemetry: Telemetry) -> None:
     told = "".join(span.to_json() for span in telemetry.spans if s.ATTEMPT_OUTCOME in attributes(span))
     told += "".join(str(record.__dict__) for record in telemetry.records)
     assert not [secret for secret in (SECRET, AWS["aws_access_key"], "Signature=", PROMPT) if secret in told]
+
+
+def test_a_request_of_the_sdk_is_told_from_those_of_other_sdks(app: App, sim: Simulator) -> None:
+    """By its retry count, and by the version header that the API asks for, or the route of a platform without one."""
+    app.create()
+    app.events()
+    for served in sim.requests:
+        assert served.header("x-stainless-retry-count") == "0"
+        request = httpx.Request(served.method, f"https://platform.test{served.target}")
+        assert served.header("anthropic-version") or messages.has_platform_route(request)
 
 
 def test_a_recovered_call(app: App, sim: Simulator, recorded: Telemetry) -> None:
