@@ -210,3 +210,28 @@ def test_no_header_raises(headers: dict[bytes, bytes], status: int) -> None:
         limit, share = h.count(headers.get(names.limit)), h.share(headers.get(names.remaining))
         assert limit is None or 0 <= limit < 2**63
         assert share is None or share >= 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({b"x-envoy-upstream-service-time": b"1200"}, 1.2),
+        ({b"x-envoy-upstream-service-time": b"12.5"}, 0.0125),
+        ({b"server-timing": b"cache;dur=1, x-originResponse;dur=25.5"}, 0.0255),
+        ({b"server-timing": b'total; DUR="7"'}, 0.007),
+        ({b"x-envoy-upstream-service-time": b"x", b"server-timing": b"a;dur=3"}, 0.003),
+        ({b"server-timing": b"a;dur=1e999"}, None),
+        ({b"server-timing": b"a;dur=1x"}, None),
+        ({b"server-timing": b"a;dur=-5"}, None),
+        ({b"server-timing": b"a;dur=nan, b;dur=4"}, 0.004),
+        ({b"x-envoy-upstream-service-time": b"9" * 30}, None),
+        ({b"x-envoy-upstream-service-time": b"0"}, None),
+        ({b"x-envoy-upstream-service-time": b"86400001"}, None),
+    ],
+)
+def test_the_time_that_the_server_took_is_a_plausible_number_or_none(
+    headers: h.RawHeaders, seconds: float | None
+) -> None:
+    """A number that is cut short, or beyond a day, would be a false time."""
+    found = h.facts_of(headers).server_duration
+    assert found == (pytest.approx(seconds) if seconds is not None else None)

@@ -49,15 +49,15 @@ class ResponseFacts(NamedTuple):
 
     @property
     def server_duration(self) -> float | None:
-        """The seconds that the server reports to have taken, at most 366 days; `None` if no header has a valid number.
+        """The seconds that the server reports to have taken, up to a day; `None` if no header has a valid number.
 
         From `envoy_time`, else the longest `dur` in `server_timing`.
         """
-        milliseconds = _number(self.envoy_time)
+        milliseconds = _duration(self.envoy_time)
         if milliseconds is None and self.server_timing is not None and len(self.server_timing) <= _MAX_ID:
-            durations = [_number(value) for value in _SERVER_TIMING.findall(self.server_timing)]
+            durations = [_duration(value) for value in _SERVER_TIMING.findall(self.server_timing)]
             milliseconds = max((value for value in durations if value is not None), default=None)
-        return _positive(milliseconds / 1000) if milliseconds is not None else None
+        return milliseconds / 1000 if milliseconds is not None else None
 
     @property
     def size(self) -> int | None:
@@ -69,7 +69,8 @@ _RESPONSE_IDS: Final = (b"cf-ray", b"x-amzn-requestid", b"x-request-id", b"apim-
 _BEDROCK_TOKENS: Final = tuple(
     b"x-amzn-bedrock-%b-token-count" % each for each in (b"input", b"output", b"cache-read-input", b"cache-write-input")
 )
-_SERVER_TIMING: Final = re.compile(rb";\s*dur=\"?([0-9.]+)")
+_SERVER_TIMING: Final = re.compile(rb";\s*dur\s*=\s*\"?([^\s\";,]+)", re.IGNORECASE)
+_MAX_DURATION: Final = 86_400_000.0
 
 
 def facts_of(headers: RawHeaders) -> ResponseFacts:
@@ -207,6 +208,12 @@ def _number(value: bytes | None) -> float | None:
         return float(value)
     except ValueError:
         return None
+
+
+def _duration(value: bytes | None) -> float | None:
+    """Parses milliseconds that a server took. `None` for what is no number, is not positive, or is more than a day."""
+    milliseconds = _number(value)
+    return milliseconds if milliseconds is not None and 0 < milliseconds <= _MAX_DURATION else None
 
 
 def count(value: bytes | None) -> int | None:
