@@ -75,7 +75,7 @@ def test_the_real_libraries_find_no_fault(tool: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "fault"),
     [
-        ("compose.yaml", "mem_limit", "memory_limit", "services.otelcol.memory_limit"),
+        ("compose.yaml", "mem_limit", "memory_limit", ".memory_limit"),
         ("compose.yaml", "128m", "128 much", "invalid suffix: 'much'"),
         ("kubernetes/network-policy.yaml", "podSelector", "podSelectr", 'unknown field "podSelectr"'),
         ("kubernetes/monitors.yaml", "selector", "selektor", 'unknown field "selektor"'),
