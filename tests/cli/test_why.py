@@ -362,12 +362,22 @@ SECRET = "swordfish-1234567890"
         json.dumps({"body": json.dumps({"messages": [{"content": f'{SECRET} "quoted" {SECRET}'}]})}),
         f"{{'system': 'be {SECRET}",
         f"{{'input': {{'city': '{SECRET}', 'more': ['{SECRET}']}}, 'name': 'x'}}",
+        f"Message(content=[TextBlock(citations=None, text='{SECRET}', type='text')], role='assistant')",
+        f"create(max_tokens=64, system='{SECRET}', messages=[{{'role': 'user'}}, '{SECRET}'])",
+        f"app --api-key {SECRET} --auth-token={SECRET} --no-color",
+        f"curl -u me:{SECRET} --user you:{SECRET} https://gateway.corp/",
+        f"x-goog-api-key: {SECRET}",
+        f"https://login.corp/#access_token={SECRET}",
+        f"passwd={SECRET} private_key: {SECRET} authToken='{SECRET}' token={SECRET}",
+        f"OPENAI_KEY is sk-proj-{SECRET}, GitHub's ghp_{'a1' * 10}{SECRET.replace('-', '')}",
+        f"-----BEGIN RSA PRIVATE KEY-----\nMII{SECRET.replace('-', '')}\nMII\n-----END RSA PRIVATE KEY-----",
     ],
 )  # fmt: skip
 def test_what_nobody_else_may_read_is_taken_out(text: str) -> None:
     """Keys, headers, variables, proxy passwords, query strings, prompts, replies and tools' input; once is enough."""
     redacted = redact(text)
     assert SECRET not in redacted
+    assert SECRET.replace("-", "") not in redacted
     assert redact(redacted) == redacted
 
 
@@ -386,6 +396,8 @@ def test_what_helps_to_find_the_cause_stays() -> None:
         "'request_id': 'req_011CS'}",
         "messages.create attempt 1 of 3 failed after 0.247 s: 529 (overloaded_error), retried after 1.000 s, "
         "api.anthropic.com:443, request id req_01jFHjfkWr8e7jMghfDqEXgE",
+        "usage: input_tokens=12, output_tokens=3, max_tokens: 64; the prompt is too long; content-type: text/plain",
+        "ValueError: Unexpected token at position 3; --token-file is missing; python -u app.py --verbose",
     )
     for text in kept:
         assert redact(text) == text

@@ -43,13 +43,17 @@ _IN_REQUEST: Final = "|".join(rf"(?<=\b{before} /)" for before in (*(f"[A-Z]{{{n
 """A regular expression for what is before a request's path: a method, or `url:`, which urllib3 writes."""
 
 _HEADERS: Final = (
-    r"authorization|proxy-authorization|x-api-key|api-key|anthropic-auth-token|x-amz-security-token|cookie|set-cookie"
+    r"authorization|proxy-authorization|(?:[a-z-]{1,32}-)?api-key|anthropic-auth-token|x-amz-security-token|cookie"
+    r"|set-cookie"
 )
-_VARIABLES: Final = r"(?:API_?KEY|AUTH_TOKEN|ACCESS_KEY(?:_ID)?|SECRET\w*|PASSWORD|SESSION_TOKEN)"
+_VARIABLES: Final = (
+    r"(?:API_?KEY|PRIVATE_KEY|ACCESS_KEY(?:_ID)?|SECRET\w*|PASSWORD|PASSWD|(?:(?<![A-Z0-9])|_)TOKEN|(?<=[a-z])Token)"
+)
 _QUOTE: Final = r"\\{0,16}[\"']"
 
 _IN_HEADERS: Final = ("authorization", "api-key", "auth-token", "security-token", "cookie")
-_IN_VARIABLES: Final = ("api_key", "apikey", "auth_token", "access_key", "secret", "password", "session_token")
+_IN_OPTIONS: Final = ("key", "token", "password", "secret")
+_IN_VARIABLES: Final = ("api_key", "apikey", "private_key", "access_key", "secret", "password", "passwd", "token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,15 @@ _RULES: Final = tuple(
             rf"\1{MASK}",
             _IN_VARIABLES,
         ),
+        # Of a command line: options, and curl's user with the password.
+        (r"(?i)(--?[a-z-]*(?:key|token|password|secret)(?:=| +))[^\s\"'*-][^\s\"']*", rf"\1{MASK}", _IN_OPTIONS),
+        (r"((?<!\S)(?:-u|--user)(?:=| *)[^\s:\"'/]{1,64}:)[^\s\"']+", rf"\1{MASK}", ("-u", "--user")),
+        # Keys of others, which a log of the same program may have: OpenAI's, GitHub's, Slack's and Google's.
+        (
+            r"\b(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|xox[a-z]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{30,})",
+            MASK,
+            ("sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "xox", "aiza"),
+        ),
         # httpx and h11 quote a header's value that they do not send, most often a key with its newline.
         (r"(Illegal header (?:value|name) )b?(?:'[^'\n]*'?|\"[^\"\n]*\"?)", rf"\1{MASK}", ("illegal header",)),
     )
@@ -96,6 +109,13 @@ _CONTENT: Final = (
 )
 _MEMBER: Final = re.compile(rf"({_QUOTE}){_CONTENT}\1\s*:\s*(?=({_QUOTE}|[\[{{]))")
 """A member of a JSON object or a Python dictionary that may hold a prompt or a reply."""
+_ARGUMENTS: Final = "|".join(
+    rf"(?<=\b{name}=)"
+    for name in ("messages", "content", "text", "system", "prompt", "completion", "thinking", "partial_json")
+)
+_ARGUMENT: Final = re.compile(rf"()=(?:{_ARGUMENTS})(?=([\"']|[\[{{]))")
+"""Finds the same as an argument, as Python shows objects and calls."""
+_PEM: Final = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?")
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _BRACKETS: Final = re.compile(r"[\[\]{}]|\\{0,16}[\"']")
 _REACH: Final = re.compile(r"(?:\s*[^\n]+){0,2}")
@@ -108,11 +128,15 @@ def redact(text: str) -> str:
     """Returns the text with keys, passwords, query strings and content masked. Applying it again changes nothing."""
     lower = _lower(text)
     for rule in _RULES:
-        if any(word in lower for word in rule.words):
-            replaced = _replaced(rule, text, lower)
-            if replaced != text:
-                text, lower = replaced, _lower(replaced)
-    return _without_content(text)
+        for word in rule.words:
+            if word in lower:
+                replaced = _replaced(rule, text, lower)
+                if replaced != text:
+                    text, lower = replaced, _lower(replaced)
+                break
+    if "private key-----" in lower:
+        text = _PEM.sub(rf"\1{MASK}", text)
+    return _without_content(_without_content(text, _MEMBER), _ARGUMENT)
 
 
 def _lower(text: str) -> str:
@@ -148,14 +172,14 @@ def _places(words: tuple[str, ...], lower: str) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
-def _without_content(text: str) -> str:
+def _without_content(text: str, member: re.Pattern[str]) -> str:
     """Returns the text with values masked that may be a prompt or a reply: those of JSON members such as `content`.
 
     A value that contains a traceback is kept, and masked only inside.
     """
     pieces: list[str] = []
     at = 0
-    while (found := _MEMBER.search(text, at)) is not None:
+    while (found := member.search(text, at)) is not None:
         start, opening = found.end(), found[2]
         end = _end_of_container(text, start) if opening in "[{" else _end_of_string(text, start, opening)
         if _TRACEBACK in text[start:end]:
