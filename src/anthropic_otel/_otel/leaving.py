@@ -149,10 +149,14 @@ class Leaving:
 
     @guarded(None)
     def _give_up(self) -> None:
-        # Ends the exporter's retries, which would print while the interpreter is torn down. gRPC's waits by default.
-        waits = "timeout_millis" in inspect.signature(self._exporter.shutdown).parameters
+        # Ends the retries. Exporters by gRPC wait for 30 s by default. In old ones only the base has the parameter.
         with exporter_logs.held_back():
-            self._exporter.shutdown(**({"timeout_millis": 0} if waits else {}))
+            for owner in type(self._exporter).__mro__:
+                shutdown = vars(owner).get("shutdown")
+                if shutdown is not None and "timeout_millis" in inspect.signature(shutdown).parameters:
+                    shutdown(self._exporter, timeout_millis=0)
+                    return
+            self._exporter.shutdown()
 
 
 _leaving: Final[list[Leaving]] = []
