@@ -5,12 +5,17 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from typing import Any
 
 import pytest
 from opentelemetry import context, trace
 from opentelemetry.context import attach, detach, set_value
-from opentelemetry.instrumentation.utils import suppress_http_instrumentation, suppress_instrumentation
+from opentelemetry.instrumentation.utils import (
+    is_http_instrumentation_enabled,
+    suppress_http_instrumentation,
+    suppress_instrumentation,
+)
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
@@ -18,7 +23,7 @@ import anthropic_otel
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
-from support.apps import SdkApp
+from support.apps import BareApp, SdkApp
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack, each_of
 from support.telemetry import Telemetry, recording
@@ -306,6 +311,42 @@ def test_the_http_instrumentation_goes_on_for_the_apps_own_requests(
         app.send()
         app.close()
     assert _of_another_scope(recorded) == ["POST"]
+
+
+def test_a_worker_that_begins_in_a_send_is_not_silenced_when_the_send_is_over(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """It keeps the context of the hook that started it. Its own requests within the send are silenced, later ones not.
+
+    An app may start a task there that renews a token every hour, or lets a queue of its own run empty.
+    """
+    if stack.aiohttp:
+        pytest.skip("the instrumentation of httpx does not see this transport")
+    workers: list[Context] = []
+    enabled: list[bool] = []
+
+    def hook(_: Any) -> None:
+        if not workers:
+            workers.append(copy_context())
+            enabled.append(workers[0].run(is_http_instrumentation_enabled))
+
+    async def async_hook(request: Any) -> None:
+        hook(request)
+
+    with _http_instrumentation(recorded):
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
+        own = BareApp(stack, Endpoint(sim.base_url), driver)
+        app.http.event_hooks = {"request": [async_hook if stack.asynchronous else hook]}
+        recorded.instrument(sdk_only=True)
+        sim.play("http_529")
+        app.create()
+        assert _of_another_scope(recorded) == []
+        workers[0].run(own.send)
+        own.close()
+        app.close()
+    assert enabled == [False]
+    assert _of_another_scope(recorded) == ["POST"]
+    assert len(recorded.attempts) == 2
 
 
 def _counts(telemetry: Telemetry) -> dict[str, float]:

@@ -95,13 +95,17 @@ def test_a_value_that_is_false_suppresses_nothing(key: str) -> None:
 
 
 def test_our_own_suppression_is_known_again() -> None:
-    """What the library suppresses is the instrumentation of the HTTP client, and not itself."""
-    inner = context.with_span(INVALID_SPAN, otel_context.get_current(), suppress_http=True)
+    """What the library suppresses is the instrumentation of the HTTP client, and not itself, until the send is over."""
+    suppression = context.Suppression()
+    inner = context.with_span(INVALID_SPAN, otel_context.get_current(), suppression)
     before = otel_context.get_current()
     token = otel_context.attach(inner)
     try:
         assert not context.suppressed(context.current())
         assert not is_http_instrumentation_enabled()
+        suppression.end()
+        assert not context.suppressed(context.current())
+        assert is_http_instrumentation_enabled()
     finally:
         context.detach(token, before)
 
@@ -109,7 +113,7 @@ def test_our_own_suppression_is_known_again() -> None:
 def test_a_span_is_current_with_or_without_suppression() -> None:
     """An option makes a span current and leaves the HTTP client's own spans on."""
     span = trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=False))
-    inner = context.with_span(span, otel_context.get_current(), suppress_http=False)
+    inner = context.with_span(span, otel_context.get_current())
     before = otel_context.get_current()
     token = otel_context.attach(inner)
     try:

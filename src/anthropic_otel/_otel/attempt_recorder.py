@@ -16,7 +16,7 @@ from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
 from anthropic_otel._core.semconv import AttemptOutcome
 from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel import context, logs, spans
-from anthropic_otel._otel.context import NOTHING, InTrace
+from anthropic_otel._otel.context import NOTHING, InTrace, Suppression
 
 if TYPE_CHECKING:
     from anthropic_otel._otel.call_recorder import OtelCallRecorder
@@ -30,7 +30,17 @@ class OtelAttemptRecorder(InTrace):
     sampler has dropped the call's span. `call` is the recorder of the attempt's call, `None` without a call.
     """
 
-    __slots__ = ("_counts_tokens", "_measures", "_model", "_outer", "_owns_span", "_recorder", "_token", "headers")
+    __slots__ = (
+        "_counts_tokens",
+        "_measures",
+        "_model",
+        "_outer",
+        "_owns_span",
+        "_recorder",
+        "_suppression",
+        "_token",
+        "headers",
+    )
 
     def __init__(self, recorder: OpenTelemetryRecorder, attempt: Attempt, call: OtelCallRecorder | None = None) -> None:
         self._recorder: Final = recorder
@@ -40,6 +50,7 @@ class OtelAttemptRecorder(InTrace):
         self.span = self.span_context = None
         self._owns_span = False
         self._token: Any = None
+        self._suppression: Suppression | None = None
         self.headers: Mapping[str, str] = NO_HEADERS
         self._outer: Context | None = None
         self._measures: Final = recorder.metrics is not None and recorder.metrics.measures()
@@ -73,8 +84,9 @@ class OtelAttemptRecorder(InTrace):
         self.span_context = span_context = span.get_span_context()
         if not span_context.is_valid:
             return
-        suppress_http = self._recorder.settings.suppress_http_instrumentation
-        inner = context.with_span(span, outer, suppress_http=suppress_http)
+        if self._recorder.settings.suppress_http_instrumentation:
+            self._suppression = Suppression()
+        inner = context.with_span(span, outer, self._suppression)
         self._outer, self._token = outer, otel_context.attach(inner)
         # With propagation off on the SDK client, the app's propagator is not called.
         if call is None or call.invocation.propagate_context:
@@ -85,6 +97,9 @@ class OtelAttemptRecorder(InTrace):
     @guarded(None)
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         self.headers = NO_HEADERS
+        if self._suppression is not None:
+            self._suppression.end()
+            self._suppression = None
         if self._token is not None:
             context.detach(self._token, self._outer or Context())
             # So that an open stream keeps neither alive.

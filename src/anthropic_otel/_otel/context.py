@@ -24,8 +24,25 @@ _SUPPRESS_ALL: Final = (
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 """The context key under which OpenTelemetry keeps the current span."""
 
-SUPPRESSED_BY_US: Final = "anthropic_otel"
-"""The context value by which we suppress instrumentation of the HTTP client, so that `suppressed` can recognize it."""
+
+class Suppression:
+    """The context value by which we suppress instrumentation of the HTTP client for one send. It is true until `end`.
+
+    A task or thread that the app starts within the send keeps the value in its context for its whole life. Other
+    instrumentations only look whether it is true, so they see the requests that such a worker makes after the send.
+    """
+
+    __slots__ = ("_over",)
+
+    def __init__(self) -> None:
+        self._over = False
+
+    def __bool__(self) -> bool:
+        return not self._over
+
+    def end(self) -> None:
+        """Ends the suppression wherever the context with it is still current. Has no effect a second time."""
+        self._over = True
 
 
 @guarded(Context())
@@ -42,16 +59,16 @@ def suppressed(current: Context) -> bool:
     if not current:
         return False
     value = current.get(_SUPPRESS_HTTP)
-    if value and value is not SUPPRESSED_BY_US:
+    if value and not isinstance(value, Suppression):
         return True
     return any(map(current.get, _SUPPRESS_ALL))
 
 
-def with_span(span: Span, parent: Context, *, suppress_http: bool) -> Context:
-    """Returns a copy of `parent` in which `span` is current; `suppress_http` also suppresses HTTP instrumentation."""
+def with_span(span: Span, parent: Context, suppression: Suppression | None = None) -> Context:
+    """Returns a copy of `parent` in which `span` is current, and HTTP instrumentation suppressed by `suppression`."""
     # OpenTelemetry's own functions would make four more calls and two more copies.
-    if suppress_http:
-        return Context({**parent, _SPAN: span, _SUPPRESS_HTTP: SUPPRESSED_BY_US})
+    if suppression is not None:
+        return Context({**parent, _SPAN: span, _SUPPRESS_HTTP: suppression})
     return Context({**parent, _SPAN: span})
 
 
@@ -97,7 +114,7 @@ class InTrace:
 
     def context(self) -> Context:
         """Returns `parent` with `span` as the current one; `parent` itself without a span."""
-        return self.parent if self.span is None else with_span(self.span, self.parent, suppress_http=False)
+        return self.parent if self.span is None else with_span(self.span, self.parent)
 
     def exemplar(self) -> Context:
         """Returns a context for a measurement's exemplar, with nothing but the ids of `span`, else of the app's span.
