@@ -19,7 +19,7 @@ def _valgrind() -> None:
         pytest.skip("valgrind is not installed")
 
 
-@pytest.mark.xfail(strict=True, reason="A create enters some 170 functions: twice the floor, 0.49 of the instrumentor")
+@pytest.mark.xfail(strict=True, reason="A create enters some 180 functions: twice the floor, 0.49 of the instrumentor")
 def test_a_create_takes_few_instructions_beyond_its_opentelemetry_calls() -> None:
     """Next to the bare OpenTelemetry calls, to the same telemetry written by hand, and to the HTTPX2 instrumentor."""
     (create,) = instructions.count(["create"])
@@ -29,9 +29,8 @@ def test_a_create_takes_few_instructions_beyond_its_opentelemetry_calls() -> Non
     assert create.ratio("httpx2") < 0.45, create.of
 
 
-@pytest.mark.xfail(strict=True, reason="45,000 instructions a create, of 960,000; the goal is 3 %")
 def test_counting_tokens_takes_little_of_what_a_create_takes() -> None:
-    """At most 3 % of what the library adds."""
+    """At most 3 % of what the library adds. Counts of two runs said 2.4 % and nothing: they differ by up to 2 %."""
     (counted,) = instructions.count([instructions.USAGE])
     assert counted.share_of_usage() <= 0.03, counted.of
 
