@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace import Span, SpanProcessor
 from anthropic_otel._core import semconv
 from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
-from support.apps import API_KEY, SdkApp, request_of
+from support.apps import API_KEY, BareApp, SdkApp, request_of
 from support.driver import Driver
-from support.stacks import SDK_STACKS, Stack
+from support.stacks import SDK_STACKS, Stack, http_client
 from support.telemetry import Telemetry
 from support.versions import RESPONSES_ARE_CYCLES
 
@@ -57,9 +57,15 @@ class _Left:
 
 
 @pytest.fixture(params=[stack for stack in SDK_STACKS if not stack.aiohttp], ids=lambda stack: stack.name)
-def left(request: pytest.FixtureRequest, sim: Simulator, recorded: Telemetry) -> Iterator[_Left]:
-    """An instrumented app on a stack that the SDK uses by itself."""
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """A stack that the SDK uses by itself."""
     stack: Stack = request.param
+    return stack
+
+
+@pytest.fixture
+def left(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[_Left]:
+    """An instrumented app."""
     recorded.instrument()
     with Driver(asynchronous=stack.asynchronous) as driver:
         app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
@@ -94,6 +100,22 @@ def test_what_a_task_sends_by_another_client_after_the_call_is_no_part_of_it(
     [duration] = recorded.points(semconv.CALL_DURATION)
     assert duration.count == 1
     left.app.driver.close(other)
+
+
+def test_event_hooks_record_what_a_task_sends_after_the_call(
+    left: _Left, stack: Stack, sim: Simulator, recorded: Telemetry
+) -> None:
+    """A worker that a hook has started has a client of its own with `event_hooks()`: each request is an attempt."""
+    left.app.create()
+    endpoint = Endpoint(sim.base_url)
+    client = http_client(stack, endpoint, event_hooks=recorded.event_hooks())
+    own = BareApp(stack, endpoint, left.app.driver, http=client)
+    sim.play("http_529")
+    assert [left.context.run(own.send).status_code for _ in range(2)] == [529, 200]
+    own.close()
+    statuses = [(span.attributes or {})[semconv.HTTP_RESPONSE_STATUS_CODE] for span in recorded.attempts]
+    assert statuses == [200, 529, 200]
+    identities.check_every_attempt_ended_once(recorded, 0)
 
 
 def test_a_late_attempt_is_not_kept_by_its_call(left: _Left, recorded: Telemetry) -> None:

@@ -22,8 +22,12 @@ Origin = RunningCall | Runtime
 
 
 def is_recorded(request: Any) -> bool:
-    """Returns whether a recorded send is running in this thread or task, whatever `request` is."""
-    return current_sending.get() is not None
+    """Returns whether a recorded send is running in this thread or task, whatever `request` is.
+
+    One that has ended is still the current one of a task that was started within it.
+    """
+    sending = current_sending.get()
+    return sending is not None and sending.request is not None
 
 
 class Sending:
@@ -205,7 +209,7 @@ class InnerSend:
 
 
 current_sending: Final[ContextVar[Sending | None]] = ContextVar("anthropic_otel_sending", default=None)
-"""The recorded send that is running in this thread or task, `None` without one."""
+"""The recorded send that is current in this thread or task, `None` without one. It may have ended."""
 
 
 def propagate(request: Any, trace_context: Mapping[str, str]) -> None:
