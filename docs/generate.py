@@ -141,7 +141,8 @@ panel, and the dashboard *Claude API: usage* what it cost: [an estimate](usage.m
 What is left of a rate limit is the lowest value that a response told since the reader looked last: a limit refills all
 the time, and would read full while requests are turned away. Where no response came in between it grows towards the
 limit, by the server's own clock. A reader is known by its thread; one with a new thread each time is told of the last
-minute. Nothing is reported ten minutes after the last response.
+minute. Nothing is reported ten minutes after the last response, nor the utilization of a subscription's window after
+its reset.
 """
 
 COMPATIBILITY = """\

@@ -114,6 +114,21 @@ def test_a_window_of_a_subscription_has_a_utilization(gauges: Gauges) -> None:
     assert gauges.read(s.RATELIMIT_LIMIT) == gauges.read(s.RATELIMIT_REMAINING) == {}
 
 
+def test_the_utilization_of_a_window_that_is_over_is_not_observed(gauges: Gauges) -> None:
+    """An app that waits for the reset sends nothing. What the next window has used is not known until a response."""
+    prefix = b"anthropic-ratelimit-unified-"
+    told = {b"5h-utilization": b"1.0", b"5h-reset": b"1700000030"}
+    told |= {b"7d-utilization": b"0.5", b"7d-reset": b"1699999999"}
+    gauges.told("a", {b"date": DATE, **{prefix + name: value for name, value in told.items()}})
+    gauges.now += 29
+    assert gauges.read(s.RATELIMIT_UTILIZATION) == {of("unified_5h"): 1.0, of("unified_7d"): 0.5}
+    gauges.now += 1
+    assert gauges.read(s.RATELIMIT_UTILIZATION) == {of("unified_7d"): 0.5}
+    told = {b"5h-utilization": b"0.01", b"5h-reset": b"1700018030"}
+    gauges.told("a", {b"date": DATE, **{prefix + name: value for name, value in told.items()}})
+    assert gauges.read(s.RATELIMIT_UTILIZATION) == {of("unified_5h"): 0.01, of("unified_7d"): 0.5}
+
+
 def test_two_accounts_and_two_workspaces_have_limits_of_their_own(gauges: Gauges) -> None:
     """Two API keys in one process do not overwrite each other."""
     for organization, workspace, limit in ((b"o1", b"w1", b"1"), (b"o1", b"w2", b"2"), (b"o2", None, b"3")):

@@ -5,7 +5,8 @@ would be misleading: a bucket refills all the time, and may be full at each coll
 
 OpenTelemetry does not say which reader collects, so readers are told apart by their threads. A new thread gets the
 lowest value of the last minute. If no response came since the last collection, the value grows as the API said: it is
-full after `reset` minus `Date`, which are both by the server's clock. Values older than ten minutes are not reported.
+full after `reset` minus `Date`, which are both by the server's clock. Values older than ten minutes are not reported,
+and the used share of a subscription's window no longer than until its reset: what is used of the next is not known.
 
 On the app's path the headers are queued. Every twentieth response processes the queue: it reads the remaining amounts
 of twenty responses, for each owner together. Everything else in the headers is read at collection. For four kinds that
@@ -83,23 +84,26 @@ class Limit:
     """One rate limit, with the `attributes` that its gauges have.
 
     - `at`: when the last response with it came, in seconds of the clock of `RateLimits`.
-    - `limit`, `utilization`: the undecoded headers of that response, `None` without one.
+    - `limit`, `utilization`, `reset`, `date`: the undecoded headers of that response, `None` without one.
     - `lows`: reports of what remained, oldest first. Each remainder is lower than those of all later reports.
     """
 
-    __slots__ = ("at", "attributes", "limit", "lows", "utilization")
+    __slots__ = ("at", "attributes", "date", "limit", "lows", "reset", "utilization")
 
     def __init__(self, attributes: dict[str, str]) -> None:
         self.attributes: Final = attributes
         self.at = 0.0
         self.limit: bytes | None = None
         self.utilization: bytes | None = None
+        self.reset: bytes | None = None
+        self.date: bytes | None = None
         self.lows: list[Report] = []
 
     def take(self, answers: list[_Answer], names: RateLimitNames) -> None:
         """Updates the limit from responses that have its headers, oldest first. `answers` is not empty."""
         _, self.at, last = answers[-1]
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
+        self.reset, self.date = last.get(names.reset), last.get(b"date")
         # Mostly the last response has the least. Then nothing that came before counts any more.
         if names.remaining in last and _ends_with_least(answers, names.remaining):
             answers = answers[-1:]
@@ -129,6 +133,15 @@ class Limit:
         if new is not None:
             return new.left
         return int(min(low.level(now) for low in lows)) if lows else None
+
+    def used(self, now: float) -> float | None:
+        """Returns the used share of the limit. `None` without one, or if the limit was reset between `at` and `now`.
+
+        A reset that was past already when the response came says nothing.
+        """
+        until = until_full(self.reset, self.date)
+        over = until is not None and 0 < until <= now - self.at
+        return None if over else share(self.utilization)
 
 
 def _ends_with_least(answers: list[_Answer], name: bytes) -> bool:
@@ -258,8 +271,9 @@ class RateLimits:
                 yield Observation(left, limit.attributes)
 
     def _observed_utilization(self) -> Iterator[Observation]:
-        for limit in self._fresh():
-            used = share(limit.utilization)
+        fresh, now = self._fresh(), self._now()
+        for limit in fresh:
+            used = limit.used(now)
             if used is not None:
                 yield Observation(used, limit.attributes)
 
