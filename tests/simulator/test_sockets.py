@@ -58,7 +58,8 @@ def test_an_exchange_ends_as_its_cut_says(fault: Fault, sim: Simulator) -> None:
         _post(sock, fault.stream)
         received, end = _read_to_the_end(sock)
     assert end == ending
-    assert received.startswith(b"HTTP/1.1 200 OK\r\n") == (fault.action.point is Point.BODY)
+    status = fault.action.reply.status if fault.action.reply is not None else 200
+    assert received.startswith(b"HTTP/1.1 %d " % status) == (fault.action.point is Point.BODY)
     assert received.endswith(b"0\r\n\r\n") == (fault.action.ending is Ending.CLEAN)
 
 
