@@ -19,23 +19,21 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final
 
-from anthropic_otel._core import headers
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import asks_for_retry, body_error_type, call_error_type, is_of_parsing
+from anthropic_otel._core.failures import Failures
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRecorder
-from anthropic_otel._core.request import RequestFacts, Retry
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.semconv import (
-    FALLBACK,
     INVALID_EVENT,
     UNEXPECTED_CONTENT,
     AttemptOutcome,
     CallOutcome,
     NetworkCause,
-    RetrySource,
     RetryStop,
 )
 from anthropic_otel._core.stream_end import ApiError
@@ -52,7 +50,7 @@ class Call:
     - `invocation`: what the method was called with.
     - `recorder`: records the call. Set by the runtime when the call begins.
     - `operation`, `address`: of the last attempt that ended, else of the invocation; `None` if neither has one.
-    - `attempt_count`: how many attempts have started. `retries`: how many of them followed a failed one.
+    - `attempt_count`: how many attempts have started.
     - `started`, `duration`: its start, and the time to its end.
     - `outcome`: how it ended, `None` until then.
     - `error_type`: the word of the SDK's own span for its failure, `None` if it did not fail.
@@ -64,15 +62,11 @@ class Call:
         "_asked_for_retry",
         "_clock",
         "_completed",
-        "_failed_count",
-        "_last_failed",
+        "_failures",
         "_method_done",
         "_open_bodies",
         "_raised",
-        "_retry_count",
         "_returned",
-        "_sdk_attempts",
-        "_undecided",
         "_unended",
         "_unparsed",
         "address",
@@ -85,7 +79,6 @@ class Call:
         "operation",
         "outcome",
         "recorder",
-        "retries",
         "retry_stop",
         "started",
         "wall",
@@ -100,26 +93,19 @@ class Call:
         self.operation: str | None = invocation.operation
         self.address: str | None = invocation.address
         self.attempt_count = 0
-        self.retries = 0
         self.outcome: CallOutcome | None = None
         self.error_type: str | None = None
         self.cause: NetworkCause | None = None
         self.api_error: ApiError | None = None
         self.retry_stop: RetryStop | None = None
         self.duration = 0
-        self._sdk_attempts = 0
-        self._failed_count = 0
-        self._retry_count = 0
-        """The highest number of a retry that the SDK has given to an attempt."""
+        self._failures: Final = Failures(invocation)
         self._asked_for_retry = False
         """Whether the method has raised what a middleware raises to have the SDK retry."""
         self._completed: Attempt | None = None
         """The last attempt that completed. A parsed reply is from it, if there is one."""
-        self._last_failed: Attempt | None = None
         self._answer: Attempt | None = None
         """The attempt that ended last, if its status is below 400. A parsed reply is from it if none completed."""
-        self._undecided: list[Attempt] = []
-        """Failed attempts that have not been logged yet, because the SDK may still retry. Bodies end in any thread."""
         self._unparsed: list[tuple[Attempt, int]] = []
         """The attempts whose response is in memory, and since when. The SDK is about to parse one of them."""
         self._open_bodies: list[Attempt | None] = []
@@ -129,6 +115,11 @@ class Call:
         self._returned: Attempt | HeldBody | None = None
         # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
         self._unended: Final = [self.started]
+
+    @property
+    def retries(self) -> int:
+        """How many attempts have followed a failed one."""
+        return self._failures.retries
 
     @property
     def answered_by(self) -> Attempt | None:
@@ -150,24 +141,22 @@ class Call:
         if self._unparsed:
             self.parsed()
         started = self._clock.now()
-        invocation = self.invocation
-        self._sdk_attempts += not by_transport
-        # If the app decides on retries itself, it is not known how many are left.
-        most = invocation.max_retries if not invocation.own_retry_rule else None
+        failures = self._failures
+        failing = self._failing() if self.attempt_count else None
+        retry = failures.retry(self.attempt_count, started, request.retry_count, by_transport, failing, self._completed)
         attempt = Attempt(
             request,
             self._clock,
             self._attempt_ended,
             started,
             self.wall + started - self.started,
-            invocation,
-            self._retry(started, by_transport, request.retry_count) if self.attempt_count else None,
-            max(most + 1 - self._sdk_attempts, 0) if most is not None else None,
-            self._failed_count > 0 or (self.attempt_count > 0 and self._failing() is not None),
+            self.invocation,
+            retry,
+            failures.retries_left,
+            failures.count > 0 or failing is not None,
         )
-        self._retry_count = max(self._retry_count, request.retry_count)
-        if self._undecided:
-            self._decide(AfterFailure.RETRIED, started)
+        if failures.undecided:
+            failures.decide(AfterFailure.RETRIED, started)
         self.attempt_count += 1
         self._open_bodies.append(attempt)
         try:
@@ -177,54 +166,12 @@ class Call:
             raise
         return attempt
 
-    def _retry(self, now: int, by_transport: bool, retry_count: int) -> Retry:
-        """Returns the facts of the attempt that starts `now` and is not the call's first. Counts it if it is a retry.
-
-        `now` is a reading of the call's clock. `by_transport` is that of `AttemptSource.begin_attempt`, `retry_count`
-        that of the request.
-        """
-        failed = self._undecided[-1] if self._undecided else None
-        if failed is None:
-            failing = self._failing()
-            if failing is None and retry_count > self._retry_count:
-                return self._retry_of_answer(now)
-            if failing is None:
-                # The attempt before has not ended, or did not fail: this is a fallback, not a retry after a backoff.
-                return Retry(self.attempt_count, None, FALLBACK)
-            self.retries += 1
-            return Retry(self.attempt_count, None, str(failing.status))
-        self.retries += 1
-        # A clock that two threads read may seem to run backwards.
-        delay = max(now - failed.started - failed.duration, 0)
-        source = RetrySource.TRANSPORT if by_transport else self._source_of_backoff(failed)
-        return Retry(self.attempt_count, delay, failed.error_type, source)
-
-    def _retry_of_answer(self, now: int) -> Retry:
-        """Returns the facts of a retry, at `now`, of an answer that a middleware rejected, so that the SDK retries.
-
-        Counts it, and the answer as failed.
-        """
-        self.retries += 1
-        self._failed_count += 1
-        answered = self._completed
-        delay = max(now - answered.started - answered.duration, 0) if answered is not None else None
-        return Retry(self.attempt_count, delay, NetworkCause.APP_EXCEPTION.value, RetrySource.BACKOFF)
-
     def _failing(self) -> Attempt | None:
         """Returns an attempt with a failed status whose body is still open, `None` without one.
 
         A middleware may send another attempt before it closes that body.
         """
         return next((one for one in self._open_bodies if one is not None and one.has_failed_status), None)
-
-    def _source_of_backoff(self, failed: Attempt) -> RetrySource:
-        """Returns what decided the backoff after `failed`: its `retry-after` if the SDK obeys that, else the SDK."""
-        told = failed.error_headers if not failed.hides_response else None
-        # A date is compared with the time at which the SDK begins to wait.
-        ended = (failed.wall + failed.duration) / 1e9
-        asked = headers.retry_after(told, ended) if told is not None else None
-        obeyed = asked is not None and asked <= self.invocation.max_retry_after
-        return RetrySource.RETRY_AFTER if obeyed else RetrySource.BACKOFF
 
     def send_finished(self) -> None:
         """Does nothing: the SDK may send again."""
@@ -257,32 +204,14 @@ class Call:
 
         May raise: it runs within the guard of `Attempt.end`.
         """
-        failed = attempt.outcome is AttemptOutcome.FAILED
-        if failed:
-            self._undecided.append(attempt)
+        if attempt.outcome is AttemptOutcome.FAILED:
+            self._failures.add(attempt, late=self.outcome is not None)
         if self.outcome is None:
             self.operation, self.address = attempt.operation, attempt.request.target.address
             self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
-            if failed:
-                self._failed_count += 1
-                self._last_failed = attempt
-            elif attempt.outcome is AttemptOutcome.COMPLETED:
+            if attempt.outcome is AttemptOutcome.COMPLETED:
                 self._completed = attempt
         self._body_ended(attempt)
-
-    def _decide(self, after: AfterFailure, next_started: int | None = None) -> None:
-        """Calls `failure_decided` for each failed attempt for which it was not called yet, with what followed: `after`.
-
-        `next_started` is when the next attempt started, `None` without one.
-        """
-        while self._undecided:
-            try:
-                failed = self._undecided.pop(0)
-            except IndexError:
-                # Another thread was faster.
-                return
-            waited = next_started - failed.started - failed.duration if next_started is not None else None
-            failed.recorder.failure_decided(failed, after, waited)
 
     # -- its bodies ----------------------------------------------------------------------------------------------------
 
@@ -295,7 +224,7 @@ class Call:
         self._open_bodies.remove(attempt)
         if self.outcome is not None:
             # A background task sent this attempt after its call had ended, so it will not be retried.
-            self._decide(AfterFailure.CALL_FAILED)
+            self._failures.decide(AfterFailure.CALL_FAILED)
         elif self._method_done and not self._open_bodies:
             self._end()
 
@@ -353,11 +282,11 @@ class Call:
             self.outcome = self.outcome or CallOutcome.FAILED
             failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
             if failed:
-                self._take_failure(self._returned if isinstance(self._returned, Attempt) else self._last_failed)
+                self._take_failure(self._returned if isinstance(self._returned, Attempt) else self._failures.last)
             # So that an object that keeps the call does not keep its attempts alive.
-            self._answer = self._returned = self._last_failed = self._completed = None
-            if self._undecided:
-                self._decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
+            self._answer = self._returned = self._failures.last = self._completed = None
+            if self._failures.undecided:
+                self._failures.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)
 
     def _take_failure(self, attempt: Attempt | None) -> None:
@@ -374,7 +303,7 @@ class Call:
         the SDK reopens (`Invocation.reopens`) is recovered, unless it could not decode an event.
         """
         if self._raised is CallOutcome.FAILED:
-            return CallOutcome.EXHAUSTED if self._out_of_retries() else CallOutcome.FAILED
+            return CallOutcome.EXHAUSTED if self._failures.exhausted(self._asked_for_retry) else CallOutcome.FAILED
         if self._raised is not None:
             return self._raised
         body = self._returned if self._returned is not None else self._spoiled_answer()
@@ -401,19 +330,7 @@ class Call:
         whether any attempt has failed.
         """
         answered = self._returned if isinstance(self._returned, Attempt) else self._completed
-        return answered.after_failure if answered is not None else self._failed_count > 0
-
-    def _out_of_retries(self) -> bool:
-        """Returns whether the SDK has retried and has no retry left, after a failure that may be retried.
-
-        With a retry rule of the app, every failure may be.
-        """
-        most, retries = self.invocation.max_retries, self._sdk_attempts - 1
-        last = self._last_failed
-        retryable = last is not None and (last.retryable or self.invocation.own_retry_rule)
-        if not (retryable or self._asked_for_retry):
-            return False
-        return retries > 0 and (most is None or retries >= most)
+        return answered.after_failure if answered is not None else self._failures.count > 0
 
 
 _OUTCOMES: Final = {
