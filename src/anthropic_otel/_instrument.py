@@ -61,7 +61,7 @@ class Instrumentation:
         """Whether mocks were in the place of functions of the SDK when it was patched."""
         self._sdk: object = None
         """The SDK module that was patched last, `None` if none is."""
-        self._marked: list[weakref.ref[Any]] = []
+        self.clients: list[weakref.ref[Any]] = []
         self._joined: list[Recorder] = []
         """The recorders that have joined and not left. Every new runtime gets them beside its own."""
 
@@ -181,14 +181,12 @@ class Instrumentation:
 
     def _mark(self, http_client: Any, mark: Mark) -> None:
         vars(http_client)[MARK] = mark
-        self._marked.append(weakref.ref(http_client))
+        self.clients.append(weakref.ref(http_client))
 
     # -- what the adapters ask -----------------------------------------------------------------------------------------
 
     def runtime_of(self, http_client: Any) -> Runtime | None:
         """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
-        if not self._marked:
-            return None
         mark = _mark_of(http_client)
         return mark.runtime if mark is not None and mark.runtime is not None and mark.runtime.active else None
 
@@ -223,7 +221,7 @@ class Instrumentation:
             self.process = None
             for http_client in self._named():
                 vars(http_client).pop(MARK, None)
-            self._marked = []
+            self.clients = []
             self._unpatch()
             if self._joined:
                 self.patch_imported()
@@ -262,7 +260,7 @@ class Instrumentation:
 
     def _named(self) -> list[Any]:
         """Returns the HTTP clients that have a mark and are alive, each once."""
-        alive = {id(found): found for ref in self._marked for found in (ref(),) if found is not None}
+        alive = {id(found): found for ref in self.clients for found in (ref(),) if found is not None}
         return [http_client for http_client in alive.values() if _mark_of(http_client) is not None]
 
     # -- the patches ---------------------------------------------------------------------------------------------------

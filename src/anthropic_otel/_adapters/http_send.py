@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -42,6 +43,8 @@ class Named(Protocol):
 
     process: Runtime | None
     """The runtime of the whole process, `None` if only single clients are recorded, or nothing."""
+    clients: list[weakref.ref[Any]]
+    """The HTTP clients that were instrumented by themselves or excluded, in the order of that."""
 
     def runtime_of(self, http_client: Any) -> Runtime | None:
         """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
@@ -199,7 +202,7 @@ def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
                 return running
             if not versioned and not running.finished:
                 return None
-    runtime = named.runtime_of(http_client)
+    runtime = named.runtime_of(http_client) if named.clients else None
     if runtime is None:
         runtime = named.process
         if runtime is None or not (of_sdk or (versioned and not runtime.sdk_only)):
