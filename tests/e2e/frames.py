@@ -31,7 +31,10 @@ def call_error_type(error: BaseException, stack: Stack) -> str:
 def _word_of_frame(frame: str) -> str:
     exception = _EXCEPTION.search(frame)
     named = exception or _CODE.search(frame)
-    assert named is not None, frame
+    if named is None:
+        # An exception without a name, as one that botocore does not know.
+        assert "':message-type': 'exception'" in frame, frame
+        return "client_error"
     told = named[1]
     if told in BEDROCK_EXCEPTIONS:
         return str(told)
