@@ -30,9 +30,8 @@ def test_a_create_takes_few_instructions_beyond_its_opentelemetry_calls() -> Non
 
 
 def test_counting_tokens_takes_little_of_what_a_create_takes() -> None:
-    """At most 3 % of what the library adds. Counts of two runs said 2.4 % and nothing: they differ by up to 2 %."""
-    (counted,) = instructions.count([instructions.USAGE])
-    assert counted.share_of_usage() <= 0.03, counted.of
+    """At most 3 % of what the library adds."""
+    assert instructions.share_of_usage() <= 0.03
 
 
 @pytest.mark.parametrize("case", foreign.installed())
