@@ -15,6 +15,7 @@ import gc
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -46,8 +47,8 @@ _CALLS, _LONG_CALLS, _SHORT_CALLS = 100, 20, 500
 Now and then something runs in one child and not in another, as a collection of young garbage does. In a hundred
 requests it was as much as a per cent of one.
 """
-_LAYOUTS: Final = 4
-"""In how many layouts of memory, each by a seed of its own for Python's hashes, the share of the tokens is counted."""
+LAYOUTS: Final = 4
+"""In how many layouts of memory the tokens' share is counted, which is as small as one count differs from another."""
 _WARM: Final = 60
 """Calls before any that count. CPython has specialized its byte code by then."""
 
@@ -70,6 +71,10 @@ class Counted:
     def ratio(self, variant: str) -> float:
         """What the library adds, in terms of what `variant` adds."""
         return self.added("ours") / self.added(variant)
+
+    def share_of_usage(self) -> float:
+        """The part of what the library adds that counting tokens takes. Of the case `USAGE`."""
+        return 1 - self.added(_NO_USAGE) / self.added("ours")
 
     def row(self) -> tuple[str, ...]:
         """The case, its own count, what is added by each variant, and our ratios; a dash for what was not counted."""
@@ -149,24 +154,23 @@ def _children(name: str) -> None:
 # -- what runs valgrind ------------------------------------------------------------------------------------------------
 
 
-def count(names: Sequence[str]) -> list[Counted]:
-    """Counts the cases, as many at once as there are processors. Raises `Unavailable`."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(_counted, names))
+def count(names: Sequence[str], layouts: int = 1) -> list[Counted]:
+    """Counts the cases, as many at once as there are processors. Raises `Unavailable`.
 
-
-def share_of_usage() -> float:
-    """Returns the part of what the library adds to a create that counting tokens takes. Raises `Unavailable`.
-
-    It is as small as what one count differs from another by where things lie in memory, so it is of several counts.
+    One count differs from another by where things lie in memory, so that a small share takes the mean of several
+    `layouts`, each with a seed of its own for Python's hashes.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        counted = list(pool.map(lambda seed: _counted(USAGE, seed), range(_LAYOUTS)))
-    without, ours = (sum(it.added(install) for it in counted) for install in (_NO_USAGE, "ours"))
-    return 1 - without / ours
+        each = list(pool.map(_counted, *zip(*product(names, range(layouts)), strict=True)))
+    return [_mean(each[start : start + layouts]) for start in range(0, len(each), layouts)]
 
 
-def _counted(name: str, seed: int = 0) -> Counted:
+def _mean(counted: Sequence[Counted]) -> Counted:
+    first = counted[0]
+    return Counted(first.case, {install: statistics.mean(it.of[install] for it in counted) for install in first.of})
+
+
+def _counted(name: str, seed: int) -> Counted:
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise Unavailable("valgrind is not installed")
@@ -215,12 +219,12 @@ def main(given: Sequence[str] | None = None) -> int:
         return 0
     try:
         counted = count(CREATES[:1] if arguments.quick else (*CREATES, *STREAMS))
-        usage = share_of_usage()
+        (usage,) = count([USAGE], LAYOUTS)
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 1
     print(f"Thousands of instructions per call\n\n{tables(counted)}")
-    print(f"\nCounting tokens takes {usage:.1%} of what the library adds to a create")
+    print(f"\nCounting tokens takes {usage.share_of_usage():.1%} of what the library adds to a create")
     return 0
 
 

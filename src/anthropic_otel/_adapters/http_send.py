@@ -176,7 +176,13 @@ def begin(
     """
     # Guarded in place: it runs at every request of an instrumented process.
     try:
-        origin = _origin_of(named, http_client, request)
+        sent = messages.names_of(request)
+        versioned = API_VERSION in sent
+        running = current_call.get()
+        if running is None and not versioned and RETRY_COUNT not in sent and not named.clients:
+            # A request to another service, as most are: it pays for no more than this.
+            return None
+        origin = _origin_of(named, http_client, request, running, versioned, RETRY_COUNT in sent)
         if origin is not None:
             return _begin(origin, http_client, request, options.get("auth"), asynchronous=asynchronous)
     except Exception as error:
@@ -184,16 +190,18 @@ def begin(
     return None
 
 
-def _origin_of(named: Named, http_client: Any, request: Any) -> Origin | None:
+def _origin_of(
+    named: Named, http_client: Any, request: Any, running: RunningCall | None, versioned: bool, counted: bool
+) -> Origin | None:
     """Returns the call that a request belongs to, or the runtime that records it without a call.
 
     `None` if the request is not to be recorded: it may fetch credentials for a call, its client is excluded, or neither
     its client nor the process is instrumented. In an instrumented process, requests to other APIs are not recorded.
+
+    `running` is the current call, `None` without one. `versioned` is whether the request has an `anthropic-version`
+    header, `counted` whether it has a retry count.
     """
-    running = current_call.get()
-    sent = messages.names_of(request)
-    versioned = API_VERSION in sent
-    of_sdk = RETRY_COUNT in sent and (versioned or messages.has_platform_route(request))
+    of_sdk = counted and (versioned or messages.has_platform_route(request))
     if running is not None:
         if of_sdk:
             return running
