@@ -33,12 +33,6 @@ def captured() -> Iterator[Captured]:
         yield found
 
 
-@pytest.fixture
-def driver(stack: Stack) -> Iterator[Driver]:
-    with Driver(asynchronous=stack.asynchronous) as made:
-        yield made
-
-
 def app_of(stack: Stack, sim: Simulator, driver: Driver, *replies: Reply, **options: Any) -> SdkApp:
     """An app that is answered so."""
     sim.play(*replies)

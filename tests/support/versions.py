@@ -42,6 +42,9 @@ CLOSES_FAILED_STREAMS: Final = SDK >= (0, 107)
 COPIES_EVERY_CLIENT: Final = SDK >= (0, 107)
 """Whether `with_options` works on each platform: before, Foundry's raises a `TypeError` of its own."""
 
+KEEPS_PARSED_REPLIES: Final = SDK >= (1, 0)
+"""Whether a raw response that a middleware has parsed returns the same reply again. Before, it is parsed anew."""
+
 RUNS_ON_TRIO: Final = SDK >= (0, 75)
 """Whether the SDK itself runs on trio: 0.40 asks asyncio for a thread."""
 
