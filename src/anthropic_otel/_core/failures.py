@@ -56,12 +56,14 @@ class Failures:
 
     @property
     def retries_left(self) -> int | None:
-        """How often the SDK may retry after the attempt that began last; `None` if that is not known.
+        """How often the SDK may retry after the attempt that began last.
 
-        It is not if the app decides on retries itself.
+        `None` if that is not known, also because the app decides on retries itself.
         """
         most = self._invocation.max_retries
-        return None if most is None or self._invocation.own_retry_rule else max(most + 1 - self._sdk_attempts, 0)
+        if most is None or self._invocation.own_retry_rule:
+            return None
+        return max(most + 1 - self._sdk_attempts, 0)
 
     def exhausted(self, asked_for_retry: bool) -> bool:
         """Returns whether the SDK has retried and has no retry left, after a failure that may be retried.
