@@ -147,6 +147,8 @@ def test_an_export_that_raises_at_exit_is_a_failed_one(
         logging.getLogger("opentelemetry.exporter").error("Transient error, [Errno 111] Connection refused, a=secret")
         raise ConnectionError
 
+    # Whatever level another test has left above it.
+    caplog.set_level(logging.ERROR, "opentelemetry.exporter")
     monkeypatch.setattr(exporter_logs, "reason", "")
     monkeypatch.setattr(provider.exporter, "export", export)
     logger = logging.getLogger("opentelemetry.exporter")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,10 +14,14 @@ from reliability.soak import OPEN
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The OpenTelemetry SDK logs each export that fails."""
-    monkeypatch.setattr(logging.getLogger("opentelemetry"), "disabled", True)
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+    logger = logging.getLogger("opentelemetry")
+    monkeypatch.setattr(logger, "disabled", True)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)
 
 
 def measure(work: Load, *, network: bool, exporter: str = "well", trace_memory: bool = False) -> dict[str, Any]:
