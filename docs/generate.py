@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from anthropic_otel._core import errors
+from anthropic_otel._core import errors, instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.schema import ATTRIBUTES, CAUSES
 from anthropic_otel._otel import attributes as bounds
@@ -203,17 +203,17 @@ def telemetry() -> str:
                 codes=bounds.MAX_CODES,
                 accounts=MAX_ACCOUNTS,
                 sets=f"{bounds.MAX_SETS:,}",
-                retries=s.CALL_RETRIES.name,
-                calls=s.CALL_DURATION.name,
+                retries=instruments.CALL_RETRIES.name,
+                calls=instruments.CALL_DURATION.name,
                 other=s.OTHER,
-                input=s.USAGE_INPUT.name,
-                output=s.USAGE_OUTPUT.name,
+                input=instruments.USAGE_INPUT.name,
+                output=instruments.USAGE_OUTPUT.name,
                 query=tokens_of(s.AttemptOutcome.FAILED.value, "12h"),
             ),
             *_table(("metric", "instrument, unit", "in Prometheus", "attributes", "what it measures"), _metrics()),
             "",
-            f"Bounds of the histograms in seconds: {_numbers(s.SECONDS_BUCKETS)}.",
-            f"Bounds of `{s.CALL_RETRIES.name}`: {_numbers(s.CALL_RETRIES.buckets)}.",
+            f"Bounds of the histograms in seconds: {_numbers(instruments.SECONDS_BUCKETS)}.",
+            f"Bounds of `{instruments.CALL_RETRIES.name}`: {_numbers(instruments.CALL_RETRIES.buckets)}.",
             "",
             LOGS,
             COMPATIBILITY,
@@ -227,7 +227,7 @@ def _attributes() -> Iterator[tuple[str, ...]]:
 
 
 def _metrics() -> Iterator[tuple[str, ...]]:
-    for m in s.METRICS:
+    for m in instruments.METRICS:
         instrument = m.instrument.value.replace("_", " ") + (f", `{m.unit}`" if m.unit else "")
         yield (f"`{m.name}`", instrument, f"`{m.prometheus_name}`", _words(m.attributes), m.description)
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import anthropic_otel
 from anthropic_otel._adapters.current import RunningCall, only_call_on
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel.simulator import Endpoint, Simulator
@@ -175,7 +175,7 @@ def test_requests_of_other_sdks_with_the_same_headers_are_no_attempts(
     assert len(sim.requests) == 1
     assert not sim.requests[0].header("traceparent")
     assert not recorded.attempts
-    assert not recorded.points(semconv.ATTEMPT_STARTED)
+    assert not recorded.points(instruments.ATTEMPT_STARTED)
 
 
 def test_a_request_of_another_sdk_within_a_call_is_none_of_the_call(app: SdkApp, sim: Simulator) -> None:

@@ -16,7 +16,7 @@ import pytest
 if tuple(sys.version_info) < (3, 11):
     pytest.skip("the generator of the bundle needs Python 3.11", allow_module_level=True)
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.bundle import write_bundle
 from anthropic_otel.cli.stack import layout, panels, services
 from anthropic_otel.cli.stack.layout import HOST, Layout
@@ -77,7 +77,7 @@ each_way = pytest.mark.parametrize(
 @each_way
 def test_what_an_app_has_counted_is_in_native_histograms(bases: Bases, way: str, app: str) -> None:
     """Every call of it, and in no classic series beside."""
-    name = s.CALL_DURATION.prometheus_name
+    name = instruments.CALL_DURATION.prometheus_name
     count = f'histogram_count({name}{{job="{app}"}})'
     eventually(lambda: counted(bases[way], count) == CALLS, 60, lambda: f"{count} is {counted(bases[way], count)}")
     assert counted(bases[way], f'{name}_count{{job="{app}"}}') is None
@@ -86,7 +86,7 @@ def test_what_an_app_has_counted_is_in_native_histograms(bases: Bases, way: str,
 
 def test_by_remote_write_fixed_buckets_stay_classic(bases: Bases) -> None:
     """Nothing on the way makes native ones of them: such an app has to send exponential histograms."""
-    name = s.CALL_DURATION.prometheus_name
+    name = instruments.CALL_DURATION.prometheus_name
     base = bases["remote-write"]
     eventually(lambda: counted(base, f'{name}_count{{job="{FIXED}"}}') == CALLS, 60, "the calls of the app")
     assert counted(base, f'histogram_count({name}{{job="{FIXED}"}})') is None
@@ -95,7 +95,7 @@ def test_by_remote_write_fixed_buckets_stay_classic(bases: Bases) -> None:
 @each_way
 def test_exemplars_lead_from_a_native_histogram_to_traces_but_by_remote_write(bases: Bases, way: str, app: str) -> None:
     """The Collector's exporter of remote write leaves out those of exponential histograms."""
-    name = s.CALL_DURATION.prometheus_name
+    name = instruments.CALL_DURATION.prometheus_name
     selector = f'{name}{{job="{app}"}}'
     eventually(lambda: counted(bases[way], f"histogram_count({selector})") == CALLS, 60, "the calls of the app")
     asked = urllib.parse.urlencode({"query": selector, "start": "0", "end": "9999999999"})

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import files
 from anthropic_otel.bundle.promql import label
@@ -137,7 +138,7 @@ def filled(app: App, stack: Stack) -> Stack:
 
     def absent() -> list[str]:
         """What no panel could show yet."""
-        counted = s.ATTEMPT_DURATION.prometheus_name + "_count"
+        counted = instruments.ATTEMPT_DURATION.prometheus_name + "_count"
         found = [
             f"{error} by {way}"
             for way, base in stack.ways.items()
@@ -182,7 +183,9 @@ def strangers(stack: Stack) -> Iterator[str]:
             for started in (1000 + number, number):
                 if ended.wait(0.35):  # not in step with a scrape a second, which would see one of them only
                     return
-                otlp.post(stack.otlp, "metrics", otlp.counted(s.ATTEMPT_STARTED.name, started, began, service))
+                otlp.post(
+                    stack.otlp, "metrics", otlp.counted(instruments.ATTEMPT_STARTED.name, started, began, service)
+                )
 
     exporting = threading.Thread(target=export)
     exporting.start()
@@ -234,7 +237,7 @@ def test_the_three_ways_give_the_same_series_under_the_same_names(filled: Stack)
             for one in found
         }
 
-    names = {"__name__", "job", "le", *(label(name) for metric in s.METRICS for name in metric.attributes)}
+    names = {"__name__", "job", "le", *(label(name) for metric in instruments.METRICS for name in metric.attributes)}
 
     def agree() -> bool:
         scraped, written, sent = (series(filled.ways[way]) for way in WAYS)
@@ -265,7 +268,7 @@ def test_the_queries_of_the_panels_find_exemplars(filled: Stack) -> None:
 def test_histograms_have_exemplars_that_lead_to_traces_in_jaeger(filled: Stack) -> None:
     """From a bucket to the trace of an attempt in it."""
     query = urllib.parse.urlencode(
-        {"query": f"{s.ATTEMPT_DURATION.prometheus_name}_bucket", "start": "0", "end": "9999999999"}
+        {"query": f"{instruments.ATTEMPT_DURATION.prometheus_name}_bucket", "start": "0", "end": "9999999999"}
     )
     for way in WAYS:
         found = fetch(f"{filled.ways[way]}/api/v1/query_exemplars?{query}")["data"]

@@ -17,13 +17,13 @@ if tuple(sys.version_info) < (3, 11):
 
 from click.testing import CliRunner
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.bundle import BundleError, files, pages, write_bundle
 from anthropic_otel.cli.commands import cli
 
 promql_parser = pytest.importorskip("promql_parser")
 
-HISTOGRAMS = "|".join(metric.prometheus_name for metric in s.METRICS if metric.buckets)
+HISTOGRAMS = "|".join(metric.prometheus_name for metric in instruments.METRICS if metric.buckets)
 CLASSIC = re.compile(rf"(?<![\w:])(?:{HISTOGRAMS})_(?:count|sum|bucket)\b")
 """A series of a classic histogram; not the name under which a rule records a count."""
 WHOLE = re.compile(rf"(?<![\w:])(?:{HISTOGRAMS})\b")

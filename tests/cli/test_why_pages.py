@@ -16,7 +16,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel._core import errors, schema
+from anthropic_otel._core import errors, instruments, schema
 from anthropic_otel._core import semconv as s
 from anthropic_otel._otel import logs
 from anthropic_otel.bundle import files
@@ -100,7 +100,7 @@ def test_a_page_names_only_words_that_exist(page: Page) -> None:
         prefix = name.removesuffix("*")
         assert name in ATTRIBUTES or (prefix != name and any(each.startswith(prefix) for each in ATTRIBUTES)), name
     for metric in re.findall(r"\banthropic_client_\w+", page.text):
-        assert metric.removesuffix("_count") in {each.prometheus_name for each in s.METRICS}, metric
+        assert metric.removesuffix("_count") in {each.prometheus_name for each in instruments.METRICS}, metric
     neighbours = re.findall(r"^- (`.+?):", page.section("Not to be confused with"), re.MULTILINE)
     for word in re.findall(r"`([^`]+)`", " ".join(neighbours)):
         assert find(word) is not None or word == "EMFILE", word

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.schema import ATTRIBUTES
 
 NAMES = {name: value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str)}
@@ -37,26 +37,26 @@ def test_every_row_says_something() -> None:
 
 def test_every_metric_is_listed_once() -> None:
     """What is defined is in the list that documents and dashboards are made from."""
-    assert {id(value) for value in vars(semconv).values() if isinstance(value, semconv.Metric)} == {
-        id(m) for m in semconv.METRICS
+    assert {id(value) for value in vars(instruments).values() if isinstance(value, instruments.Metric)} == {
+        id(m) for m in instruments.METRICS
     }
-    assert len({metric.name for metric in semconv.METRICS}) == len(semconv.METRICS)
-    assert not {metric.name for metric in semconv.METRICS} & {phase.attribute for phase in semconv.Phase}
+    assert len({metric.name for metric in instruments.METRICS}) == len(instruments.METRICS)
+    assert not {metric.name for metric in instruments.METRICS} & {phase.attribute for phase in semconv.Phase}
 
 
-@pytest.mark.parametrize("metric", semconv.METRICS, ids=lambda metric: metric.name)
-def test_a_metric_is_well_defined(metric: semconv.Metric) -> None:
+@pytest.mark.parametrize("metric", instruments.METRICS, ids=lambda metric: metric.name)
+def test_a_metric_is_well_defined(metric: instruments.Metric) -> None:
     """Documented attributes, a unit, and buckets for histograms and for nothing else."""
     assert set(metric.attributes) <= {attribute.name for attribute in ATTRIBUTES}
     assert len(set(metric.attributes)) == len(metric.attributes)
-    assert (metric.instrument is semconv.Instrument.HISTOGRAM) == bool(metric.buckets)
+    assert (metric.instrument is instruments.Instrument.HISTOGRAM) == bool(metric.buckets)
     assert list(metric.buckets) == sorted(set(metric.buckets))
     assert metric.description.endswith(".")
-    assert metric.name.startswith("gen_ai.client." if metric in semconv.USAGE else "anthropic.client.")
+    assert metric.name.startswith("gen_ai.client." if metric in instruments.USAGE else "anthropic.client.")
 
 
-@pytest.mark.parametrize("metric", semconv.METRICS, ids=lambda metric: metric.name)
-def test_no_metric_has_an_id(metric: semconv.Metric) -> None:
+@pytest.mark.parametrize("metric", instruments.METRICS, ids=lambda metric: metric.name)
+def test_no_metric_has_an_id(metric: instruments.Metric) -> None:
     """Only spans have what is different for every request; whose limits they are is told by the rate limits alone."""
     owner = {semconv.ORGANIZATION_ID, semconv.WORKSPACE_ID}
     assert owner & set(metric.attributes) == (owner if ".ratelimit." in metric.name else set())
@@ -71,7 +71,7 @@ def test_no_metric_has_an_id(metric: semconv.Metric) -> None:
 
 def test_the_prometheus_names() -> None:
     """By the rules of the OpenTelemetry specification; a unit in braces adds nothing."""
-    assert [metric.prometheus_name for metric in semconv.METRICS] == [
+    assert [metric.prometheus_name for metric in instruments.METRICS] == [
         "anthropic_client_attempt_started_total",
         "anthropic_client_attempt_duration_seconds",
         "anthropic_client_attempt_time_to_first_chunk_seconds",

@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics import Histogram
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.boards.failures import SPAN_CALLS
 from anthropic_otel.bundle.promql import label
@@ -176,7 +177,7 @@ def _series(data: Any, spans: Mapping[tuple[tuple[str, str], ...], int]) -> Iter
     """
     for pairs, number in spans.items():
         yield _named(SPAN_CALLS, dict(pairs)), str(number)
-    names = {metric.name: metric.prometheus_name for metric in s.METRICS}
+    names = {metric.name: metric.prometheus_name for metric in instruments.METRICS}
     for metric in (m for r in data.resource_metrics for scope in r.scope_metrics for m in scope.metrics):
         for point in metric.data.data_points:
             labels = {label(key): str(value) for key, value in (point.attributes or {}).items()}

@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, Metric, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel._otel.metrics import Metrics
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
@@ -36,7 +37,7 @@ Steps = Generator[float, None, None]
 
 EXPORT: Final = 60.0
 """Seconds between two exports of a process, as OpenTelemetry has them."""
-_METRICS: Final = {metric.name: metric for metric in s.METRICS}
+_METRICS: Final = {metric.name: metric for metric in instruments.METRICS}
 
 
 class SpanCounts(SpanProcessor):

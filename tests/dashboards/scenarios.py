@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle.promql import label
 
 STEP = 30
@@ -78,8 +79,8 @@ class Weather:
         return " ".join(found)
 
 
-_ATTEMPT = (s.ATTEMPT_DURATION, "_count")
-_CALL = (s.CALL_DURATION, "_count")
+_ATTEMPT = (instruments.ATTEMPT_DURATION, "_count")
+_CALL = (instruments.CALL_DURATION, "_count")
 _GOOD_ATTEMPT = name(*_ATTEMPT, http_response_status_code="200", attempt_outcome="completed")
 _GOOD_CALL = name(*_CALL, call_outcome="succeeded")
 _BAD_CALL = name(*_CALL, call_outcome="exhausted", error_type="overloaded_error")
@@ -150,9 +151,9 @@ def _histogram(metric: Metric, le: str, **labels: str) -> tuple[str, str]:
 def _longer(le: str) -> tuple[Weather, ...]:
     """The alerts on a bucket's bound, with the bound as one of the two ways writes it."""
     thirty = le.replace("10", "30")
-    gaps, steady = _histogram(s.STREAM_MAX_GAP_METRIC, thirty)
-    backoffs, short = _histogram(s.RETRY_DELAY_METRIC, le, retry_source="retry_after", retry_reason="429")
-    streams, prompt = _histogram(s.ATTEMPT_TIME_TO_FIRST_CHUNK, le)
+    gaps, steady = _histogram(instruments.STREAM_MAX_GAP, thirty)
+    backoffs, short = _histogram(instruments.RETRY_DELAY, le, retry_source="retry_after", retry_reason="429")
+    streams, prompt = _histogram(instruments.ATTEMPT_TIME_TO_FIRST_CHUNK, le)
     return (
         Weather(
             "AnthropicLongBackoff",
@@ -272,9 +273,9 @@ COUNTED = (
     Weather(
         "AnthropicRetryAmplification",
         _WORK,
-        healthy={name(s.CALL_DURATION, "_count"): 100, name(s.CALL_RETRIES, "_sum"): 10},
-        trouble={name(s.CALL_DURATION, "_count"): 2, name(s.CALL_RETRIES, "_sum"): 3},
-        few={name(s.CALL_DURATION, "_count"): 5, name(s.CALL_RETRIES, "_sum"): 10},
+        healthy={name(instruments.CALL_DURATION, "_count"): 100, name(instruments.CALL_RETRIES, "_sum"): 10},
+        trouble={name(instruments.CALL_DURATION, "_count"): 2, name(instruments.CALL_RETRIES, "_sum"): 3},
+        few={name(instruments.CALL_DURATION, "_count"): 5, name(instruments.CALL_RETRIES, "_sum"): 10},
     ),
     *_longer("10"),
     *_longer("10.0"),

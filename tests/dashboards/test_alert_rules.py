@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import files, settings
 from anthropic_otel.bundle.promql import label
@@ -194,7 +195,7 @@ def test_low_headroom(promtool: Promtool) -> None:
     A limit that is low for a moment, again and again, is.
     """
     kind = {"ratelimit_kind": "input_tokens"}
-    limit, left = name(s.RATELIMIT_LIMIT, **kind), name(s.RATELIMIT_REMAINING, **kind)
+    limit, left = name(instruments.RATELIMIT_LIMIT, **kind), name(instruments.RATELIMIT_REMAINING, **kind)
     labels = {label(s.RATELIMIT_KIND): "input_tokens", label(s.GEN_AI_REQUEST_MODEL): MODEL}
     alert = "AnthropicLowHeadroom"
     promtool(alert, {limit: "1000x40", left: "50x40"}, [(30, labels)], "ticket")
@@ -211,7 +212,7 @@ def test_low_headroom(promtool: Promtool) -> None:
 
 def test_telemetry_absent(promtool: Promtool) -> None:
     """Gone is told from idle; back again ends it."""
-    started = name(s.ATTEMPT_STARTED)
+    started = name(instruments.ATTEMPT_STARTED)
     alert: str = "AnthropicTelemetryAbsent"
     promtool(alert, {started: "5x20 stale _x60"}, [(15, QUIET), (45, {})], "ticket")
     promtool(alert, {started: "5x100"}, [(step, QUIET) for step in range(0, 100, 10)], "ticket")

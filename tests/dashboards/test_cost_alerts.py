@@ -15,6 +15,7 @@ import yaml
 if tuple(sys.version_info) < (3, 11):
     pytest.skip("the generator of the rules needs Python 3.11", allow_module_level=True)
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import files, rules, settings
 from anthropic_otel.bundle.promql import label
@@ -41,8 +42,8 @@ def spent(job: str, usd: Iterable[float | None], instance: str = "1", model: str
         values.append("_" if each is None else f"{total * USD:.0f}")
     labels = f'job="{job}",instance="{instance}",{label(s.GEN_AI_REQUEST_MODEL)}="{model}"'
     nothing = " ".join("_" if value == "_" else "0" for value in values)
-    found = {f"{metric.prometheus_name}{{{labels}}}": nothing for metric in s.USAGE}
-    return found | {f"{s.USAGE_OUTPUT.prometheus_name}{{{labels}}}": " ".join(values)}
+    found = {f"{metric.prometheus_name}{{{labels}}}": nothing for metric in instruments.USAGE}
+    return found | {f"{instruments.USAGE_OUTPUT.prometheus_name}{{{labels}}}": " ".join(values)}
 
 
 def hourly(*usd: float) -> list[float | None]:

@@ -20,8 +20,9 @@ import anthropic
 import pytest
 import yaml
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle import files, prices, settings, spend
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.simulator import Cut, Ending, ErrorEvent, Point, Simulator
@@ -109,7 +110,7 @@ def _ask(client: anthropic.Anthropic, model: str, **more: Any) -> None:
 
 def _series(recorded: Telemetry) -> dict[str, str]:
     found: dict[str, str] = {}
-    for metric in s.USAGE:
+    for metric in instruments.USAGE:
         for point in recorded.points(metric):
             labels = {"job": "shop", "instance": "1"} | {label(k): str(v) for k, v in point.attributes.items()}
             text = ",".join(f'{key}="{value}"' for key, value in labels.items())
@@ -190,17 +191,19 @@ def _tokens(sim: Simulator, model: str) -> int:
 def steady(minutely: Mapping[Metric, int], model: str = OPUS, outcome: str = "completed") -> dict[str, str]:
     """Counters that grow by so much every minute."""
     labels = f'job="shop",instance="1",{MODEL}="{model}",{OUTCOME}="{outcome}"'
-    return {f"{metric.prometheus_name}{{{labels}}}": f"0+{minutely.get(metric, 0)}x20" for metric in s.USAGE}
+    return {f"{metric.prometheus_name}{{{labels}}}": f"0+{minutely.get(metric, 0)}x20" for metric in instruments.USAGE}
 
 
 PRICE = next(price for price in SHIPPED.prices if price.model == OPUS)
-LIMIT = f'{s.RATELIMIT_LIMIT.prometheus_name}{{job="shop",instance="1",{MODEL}="{OPUS}",{KIND}="output_tokens"}}'
+LIMIT = (
+    f'{instruments.RATELIMIT_LIMIT.prometheus_name}{{job="shop",instance="1",{MODEL}="{OPUS}",{KIND}="output_tokens"}}'
+)
 THOUSAND = {
-    s.USAGE_INPUT: 3000,
-    s.USAGE_CACHE_READ: 1000,
-    s.USAGE_CACHE_WRITE: 1000,
-    s.USAGE_OUTPUT: 1000,
-    s.USAGE_REASONING: 1000,
+    instruments.USAGE_INPUT: 3000,
+    instruments.USAGE_CACHE_READ: 1000,
+    instruments.USAGE_CACHE_WRITE: 1000,
+    instruments.USAGE_OUTPUT: 1000,
+    instruments.USAGE_REASONING: 1000,
 }
 """A thousand tokens of each kind that has a price of its own; the reasoning is all of the output."""
 HOURLY = 60 * 1000 / 1_000_000
@@ -238,7 +241,7 @@ def test_what_attempts_cost_that_were_for_nothing_is_told_by_how_they_ended(hold
     series = {
         name: values
         for outcome, tokens in (("completed", 7000), ("failed", 10_000), ("abandoned", 5000))
-        for name, values in steady({s.USAGE_OUTPUT: tokens}, outcome=outcome).items()
+        for name, values in steady({instruments.USAGE_OUTPUT: tokens}, outcome=outcome).items()
     }
     query = expression("Cost of failures an hour")
     each = {f"sum({_only(query, OUTCOME, outcome)})": usd for outcome, usd in (("failed", 12.0), ("abandoned", 6.0))}

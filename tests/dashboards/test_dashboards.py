@@ -15,6 +15,7 @@ import promql_parser
 import pytest
 import yaml
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.schema import ATTRIBUTES
 from anthropic_otel.bundle import files, settings
@@ -33,8 +34,8 @@ BOARDS = render.boards(SETTINGS)
 NAMES = [board.name for board in BOARDS]
 KNOWN_METRICS = {
     metric.prometheus_name + suffix
-    for metric in s.METRICS
-    for suffix in (("_count", "_sum", "_bucket") if metric.instrument is s.Instrument.HISTOGRAM else ("",))
+    for metric in instruments.METRICS
+    for suffix in (("_count", "_sum", "_bucket") if metric.instrument is instruments.Instrument.HISTOGRAM else ("",))
 }
 OTHERS = {"ALERTS", "target_info", "traces_span_metrics_calls_total"}
 RECORDED = set(re.findall(r"record: (\S+)", files.source("dashboards/alerts/rules.yaml").read_text()))
@@ -213,7 +214,7 @@ def test_what_no_other_dashboard_shows_is_shown() -> None:
     text = "".join(
         target["expr"] for name in NAMES for panel in loaded(name)["panels"] for target in panel.get("targets", ())
     )
-    assert [metric.name for metric in s.METRICS if metric.prometheus_name not in text] == []
+    assert [metric.name for metric in instruments.METRICS if metric.prometheus_name not in text] == []
     for board in BOARDS:
         assert {panel.kind for panel in board.rows[0].panels} <= {Kind.STAT, Kind.BARS}
 
@@ -363,4 +364,4 @@ def test_the_kubernetes_and_grafana_forms_have_the_same_alerts() -> None:
 def test_a_bound_that_a_histogram_has_not_is_refused() -> None:
     """A matcher for it would find nothing, for ever."""
     with pytest.raises(ValueError, match="no bucket bound"):
-        le(s.CALL_DURATION, 11)
+        le(instruments.CALL_DURATION, 11)

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import settings
 
@@ -58,10 +59,12 @@ def provided(code: str, meter: str = s.SCOPE) -> dict[str, Any]:
     )
     provider: MeterProvider = made["provider"]
     ours = provider.get_meter(meter)
-    attempts = ours.create_histogram(s.ATTEMPT_DURATION.name, "s", explicit_bucket_boundaries_advisory=[1.0, 10.0])
+    attempts = ours.create_histogram(
+        instruments.ATTEMPT_DURATION.name, "s", explicit_bucket_boundaries_advisory=[1.0, 10.0]
+    )
     for model in ("one", "two"):
         attempts.record(2.0, {s.GEN_AI_REQUEST_MODEL: model, s.OPERATION_NAME: "messages.create"})
-    ours.create_gauge(s.RATELIMIT_LIMIT.name).set(1, {})
+    ours.create_gauge(instruments.RATELIMIT_LIMIT.name).set(1, {})
     data: Any = reader.get_metrics_data()
     provider.shutdown()
     return {
@@ -72,27 +75,28 @@ def provided(code: str, meter: str = s.SCOPE) -> dict[str, Any]:
 def test_the_view_of_the_page_makes_the_histograms_of_this_library_exponential() -> None:
     """In spite of the buckets that it advises, and no others."""
     exponential, _ = PYTHON
-    assert type(provided(exponential)[s.ATTEMPT_DURATION.name]).__name__ == "ExponentialHistogram"
-    assert type(provided(exponential, "another")[s.ATTEMPT_DURATION.name]).__name__ == "Histogram"
+    assert type(provided(exponential)[instruments.ATTEMPT_DURATION.name]).__name__ == "ExponentialHistogram"
+    assert type(provided(exponential, "another")[instruments.ATTEMPT_DURATION.name]).__name__ == "Histogram"
 
 
 def test_the_views_of_the_page_leave_out_attributes_and_metrics() -> None:
     """One series where there was one for each model, and no rate limits; the buckets stay."""
     _, less = PYTHON
     found = provided(less)
-    (point,) = found[s.ATTEMPT_DURATION.name].data_points
+    (point,) = found[instruments.ATTEMPT_DURATION.name].data_points
     assert dict(point.attributes) == {s.OPERATION_NAME: "messages.create"}
     assert point.explicit_bounds == (1.0, 10.0)
-    assert s.RATELIMIT_LIMIT.name not in found
+    assert instruments.RATELIMIT_LIMIT.name not in found
 
 
 def test_the_relabelling_of_the_page_drops_buckets_and_none_that_an_alert_needs() -> None:
     """As Prometheus reads it: the whole value must match, and a scrape writes whole bounds with `.0`."""
     (pattern,) = re.findall(r"regex: '(.*)'", PAGE)
     bounds = {
-        bound: (f"{bound:g}", f"{bound:.1f}" if bound.is_integer() else f"{bound:g}") for bound in s.SECONDS_BUCKETS
+        bound: (f"{bound:g}", f"{bound:.1f}" if bound.is_integer() else f"{bound:g}")
+        for bound in instruments.SECONDS_BUCKETS
     }
-    name = s.CALL_DURATION.prometheus_name
+    name = instruments.CALL_DURATION.prometheus_name
     dropped = {
         bound for bound, words in bounds.items() if any(re.fullmatch(pattern, f"{name}_bucket;{w}") for w in words)
     }
@@ -112,7 +116,7 @@ def test_exponential_histograms_beside_fixed_buckets_are_counted_and_have_no_qua
     """Two processes of one service: each call of both is counted."""
     *_, (fixed, exponential) = instance.exports(0, 2)
     now = storage.now()
-    name = s.CALL_DURATION.prometheus_name
+    name = instruments.CALL_DURATION.prometheus_name
     with storage.storage(prometheus_3_path, tmp_path, storage.FIXED) as prometheus:
         prometheus.take(fixed, now)
         alone = prometheus.value(f"sum(histogram_count({name}))", now)
@@ -133,13 +137,13 @@ def test_an_exponential_histogram_that_gets_coarser_is_not_taken_for_a_new_one(
 ) -> None:
     """The first value has the finest buckets, and each that lies further away makes them coarser: all are counted."""
     exports = [exponential for _, exponential in instance.exports(0, 20)]
-    name, now = s.ATTEMPT_DURATION.prometheus_name, storage.now()
+    name, now = instruments.ATTEMPT_DURATION.prometheus_name, storage.now()
     scales = set[int]()
     with storage.storage(prometheus_3_path, tmp_path, storage.NATIVE) as prometheus:
         for minute, export in enumerate(exports):
             prometheus.take(export, now - 60 * (len(exports) - 1 - minute))
             for metric in sent.metrics(export):
-                if metric.name == s.ATTEMPT_DURATION.name:
+                if metric.name == instruments.ATTEMPT_DURATION.name:
                     scales |= {point.scale for point in metric.exponential_histogram.data_points}
                     counted = sum(point.count for point in metric.exponential_histogram.data_points)
         assert len(scales) > 5

@@ -15,6 +15,7 @@ import yaml
 if tuple(sys.version_info) < (3, 11):
     pytest.skip("the generator of the dashboards needs Python 3.11", allow_module_level=True)
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import write_bundle
 from anthropic_otel.bundle.promql import label
@@ -27,10 +28,10 @@ pytestmark = pytest.mark.slow
 
 MINUTE = 60
 APPEARS = 40
-BACKOFFS = name(s.RETRY_DELAY_METRIC, retry_source="retry_after", retry_reason="429")
-OTHERS = name(s.RETRY_DELAY_METRIC, retry_source="retry_after", retry_reason="529")
-STREAMS = name(s.ATTEMPT_TIME_TO_FIRST_CHUNK)
-GAPS = name(s.STREAM_MAX_GAP_METRIC)
+BACKOFFS = name(instruments.RETRY_DELAY, retry_source="retry_after", retry_reason="429")
+OTHERS = name(instruments.RETRY_DELAY, retry_source="retry_after", retry_reason="529")
+STREAMS = name(instruments.ATTEMPT_TIME_TO_FIRST_CHUNK)
+GAPS = name(instruments.STREAM_MAX_GAP)
 Values = list[tuple[dict[str, str], float]]
 Ask = Callable[[Mapping[str, str], str], Values]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core import instruments
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel.cli.stack import panels
 
 from .scenarios import name
@@ -69,7 +69,7 @@ def quantiles(metric: Metric, **labels: str) -> dict[str, str]:
 @pytest.mark.parametrize("gap", [2, 3, 10, 40], ids="a gap of {} minutes".format)
 def test_a_rate_is_right_with_a_sample_a_minute_and_has_no_peak_after_a_gap(evaluate: Evaluate, gap: int) -> None:
     """One call a second is one call a second: never none, and never all that the counter ever counted."""
-    counted = name(s.CALL_DURATION, "_count", call_outcome="succeeded")
+    counted = name(instruments.CALL_DURATION, "_count", call_outcome="succeeded")
     before, after = 20, 30
     values = f"0+60x{before} _x{gap} {60 * (before + gap + 1)}+60x{after}"
     rate = expression("Calls by model")
@@ -82,7 +82,7 @@ def test_a_rate_is_right_with_a_sample_a_minute_and_has_no_peak_after_a_gap(eval
 
 def test_a_job_that_soon_ends_has_a_latency(evaluate: Evaluate) -> None:
     """All that Prometheus ever gets of it is one sample, in which every series is new: three calls of half a second."""
-    series = quantiles(s.CALL_DURATION, call_outcome="succeeded")
+    series = quantiles(instruments.CALL_DURATION, call_outcome="succeeded")
     values = {
         one: "_x9 " + ("0x4" if where.startswith("_bucket") and float(where.split()[1]) < 0.5 else "3x4") + " stale"
         for where, one in series.items()
@@ -94,7 +94,11 @@ def test_a_job_that_soon_ends_has_a_latency(evaluate: Evaluate) -> None:
 def test_the_first_failure_after_silence_is_seen_by_every_panel_on_failures(evaluate: Evaluate) -> None:
     """A series that appears with its first failure, and never grows again."""
     failed = name(
-        s.ATTEMPT_DURATION, "_count", error_type="529", attempt_outcome="failed", http_response_status_code="529"
+        instruments.ATTEMPT_DURATION,
+        "_count",
+        error_type="529",
+        attempt_outcome="failed",
+        http_response_status_code="529",
     )
     titles = {
         "Failed attempts by error": "A",
@@ -111,7 +115,7 @@ def test_the_table_names_a_service_as_its_spans_do(evaluate: Evaluate) -> None:
     """`namespace/name` is what Prometheus calls it; Jaeger and Tempo know `name`."""
     table = expression("Failing attempts: click an error to see its traces")
     for job, service in (("shop", "shop"), ("europe/shop", "shop")):
-        failed = name(s.ATTEMPT_DURATION, "_count", error_type="529", attempt_outcome="failed")
+        failed = name(instruments.ATTEMPT_DURATION, "_count", error_type="529", attempt_outcome="failed")
         found = f'({table}) and on (service) label_replace(vector(1), "service", "{service}", "", "")'
         series = {failed.replace('job="shop"', f'job="{job}"'): "0 1x5"}
         evaluate(series, {f"count({found})": 1}, range(3, 4))
@@ -135,7 +139,7 @@ BACKWARDS = "5 3 6 4 7 5 8 6 9 7"
 )
 def test_several_processes_in_one_series_are_seen(evaluate: Evaluate, instance: str, found: float | None) -> None:
     """A process without an id of its own has no instance, or that of the Collector. One with an id only restarts."""
-    started = of_instance(name(s.ATTEMPT_STARTED), instance)
+    started = of_instance(name(instruments.ATTEMPT_STARTED), instance)
     evaluate(
         {started: BACKWARDS, UP: "1x9"}, {f"sum({expression('Processes that share one series')})": found}, range(9, 10)
     )
@@ -144,7 +148,7 @@ def test_several_processes_in_one_series_are_seen(evaluate: Evaluate, instance: 
 def test_a_process_that_prometheus_scrapes_itself_has_an_id(evaluate: Evaluate) -> None:
     """Its address is its own, under its own job."""
     own = 'up{job="shop",instance="shop:9464"}'
-    started = of_instance(name(s.ATTEMPT_STARTED), "shop:9464")
+    started = of_instance(name(instruments.ATTEMPT_STARTED), "shop:9464")
     panel = f"sum({expression('Processes that share one series')})"
     evaluate({started: BACKWARDS, UP: "1x9", own: "1x9"}, {panel: None}, range(9, 10))
 
@@ -153,7 +157,7 @@ def test_the_failed_calls_of_a_process_stand_beside_its_machine(evaluate: Evalua
     """From `target_info`, also where one process has two of them or none, and where nothing has failed."""
 
     def calls(instance: str, outcome: str) -> str:
-        return of_instance(name(s.CALL_DURATION, "_count", call_outcome=outcome), instance)
+        return of_instance(name(instruments.CALL_DURATION, "_count", call_outcome=outcome), instance)
 
     series = {
         calls("one", "failed"): "_x4 3x5",

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle import files, write_bundle
 from anthropic_otel.cli.stack import panels
 from support import promtool
@@ -416,39 +417,39 @@ def told(made: Made, attribute: str, **wanted: str) -> list[float]:
 
 ALL = {"A": 0.5, "B": 0.95, "C": 0.99}
 QUANTILES: tuple[tuple[str, Metric, Callable[[Made], list[float]], Mapping[str, float]], ...] = (
-    ("Call duration, with retries", s.CALL_DURATION, lambda made: [took for _, took in made.took], ALL),
+    ("Call duration, with retries", instruments.CALL_DURATION, lambda made: [took for _, took in made.took], ALL),
     (
         "What retries cost: p95 with and without",
-        s.CALL_DURATION,
+        instruments.CALL_DURATION,
         lambda made: [took for _, took in made.took],
         {"A": 0.95},
     ),
     (
         "What retries cost: p95 with and without",
-        s.ATTEMPT_DURATION,
+        instruments.ATTEMPT_DURATION,
         lambda made: seconds(made, attempt_outcome="completed"),
         {"B": 0.95},
     ),
     (
         "How long failed attempts took",
-        s.ATTEMPT_DURATION,
+        instruments.ATTEMPT_DURATION,
         lambda made: seconds(made, attempt_outcome="failed"),
         ALL,
     ),
-    ("Length of a backoff", s.RETRY_DELAY_METRIC, lambda made: told(made, s.RETRY_DELAY), ALL),
+    ("Length of a backoff", instruments.RETRY_DELAY, lambda made: told(made, s.RETRY_DELAY), ALL),
     (
         "Backoffs that the server asked for",
-        s.RETRY_DELAY_METRIC,
+        instruments.RETRY_DELAY,
         lambda made: told(made, s.RETRY_DELAY, retry_source="retry_after"),
         ALL,
     ),
     (
         "Time to the first chunk of an attempt",
-        s.ATTEMPT_TIME_TO_FIRST_CHUNK,
+        instruments.ATTEMPT_TIME_TO_FIRST_CHUNK,
         lambda made: told(made, s.STREAM_TIME_TO_FIRST_CHUNK),
         ALL,
     ),
-    ("Longest silence in a stream", s.STREAM_MAX_GAP_METRIC, lambda made: told(made, s.STREAM_MAX_GAP), ALL),
+    ("Longest silence in a stream", instruments.STREAM_MAX_GAP, lambda made: told(made, s.STREAM_MAX_GAP), ALL),
 )
 """The panels of quantiles: the histogram, the measured values, and the quantile of each query."""
 
@@ -489,7 +490,9 @@ def test_the_quantile_of_each_model_is_of_its_own_calls(
     found = shown["p95 of calls by model", "A"]
     assert found.keys() == {(LARGE,), (SMALL,)}
     for model in (LARGE, SMALL):
-        low, high = buckets(way, s.CALL_DURATION, [took for step, took in made.took if step.model == model], 0.95)
+        low, high = buckets(
+            way, instruments.CALL_DURATION, [took for step, took in made.took if step.model == model], 0.95
+        )
         assert low <= found[(model,)] <= high
 
 

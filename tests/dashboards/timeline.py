@@ -9,8 +9,9 @@ import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle.promql import label
 
 SAMPLE = 10
@@ -86,18 +87,18 @@ class Timeline:
         for number in range(failure.attempts if failure else 1):
             if number:
                 moment += 1.0
-            self._grow(instance, moment, s.ATTEMPT_STARTED, "", target)
+            self._grow(instance, moment, instruments.ATTEMPT_STARTED, "", target)
             moment += failure.each if failure else took
-            self._grow(instance, moment, s.ATTEMPT_DURATION, "_count", target | self._attempt(failure))
-        self._grow(instance, moment, s.CALL_DURATION, "_count", target | self._outcome(failure))
+            self._grow(instance, moment, instruments.ATTEMPT_DURATION, "_count", target | self._attempt(failure))
+        self._grow(instance, moment, instruments.CALL_DURATION, "_count", target | self._outcome(failure))
         if failure and failure.attempts > 1:
-            self._grow(instance, moment, s.CALL_RETRIES, "_sum", target, failure.attempts - 1)
+            self._grow(instance, moment, instruments.CALL_RETRIES, "_sum", target, failure.attempts - 1)
 
     def hang(self, instance: Instance, at: float, **target: str) -> None:
         """A call that starts, and of which nothing more is seen."""
         defaults = {s.OPERATION_NAME: "messages.create", s.SERVER_ADDRESS: "api.anthropic.com"}
         model = {s.GEN_AI_REQUEST_MODEL: "claude-sonnet-4-5"}
-        self._grow(instance, at, s.ATTEMPT_STARTED, "", defaults | model | target)
+        self._grow(instance, at, instruments.ATTEMPT_STARTED, "", defaults | model | target)
 
     @staticmethod
     def _attempt(failure: Failure | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import spend
 from anthropic_otel.bundle.conditions import Duration
@@ -23,7 +24,7 @@ from dashboards.played import Sample
 WEEK: Final = 8 * 86_400
 """Seconds: a rise is measured against seven days, which end a day ago."""
 STEP: Final = 240
-_TOKENS: Final = {metric.prometheus_name for metric in s.USAGE}
+_TOKENS: Final = {metric.prometheus_name for metric in instruments.USAGE}
 _OUTCOMES: Final = (("succeeded", 0.985), ("recovered", 0.012), ("exhausted", 0.002), ("failed", 0.001))
 Timed = tuple[float, Sample]
 _Key = tuple[str, tuple[tuple[str, str], ...]]

@@ -11,6 +11,7 @@ import anthropic
 import pytest
 from opentelemetry.trace import StatusCode
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Simulator
 from support.telemetry import Telemetry
@@ -67,7 +68,7 @@ def example(sim: Simulator, recorded: Telemetry, monkeypatch: pytest.MonkeyPatch
 def outcomes(telemetry: Telemetry) -> dict[str, int]:
     """How many calls had each outcome."""
     counted: dict[str, int] = {}
-    for point in telemetry.points(s.CALL_DURATION):
+    for point in telemetry.points(instruments.CALL_DURATION):
         outcome = str(point.attributes[s.CALL_OUTCOME])
         counted[outcome] = counted.get(outcome, 0) + point.count
     return counted

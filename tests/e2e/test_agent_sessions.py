@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Chunks, Ending, Endpoint, Reply, Simulator
 from support.apps import SdkApp
@@ -47,7 +48,7 @@ def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
 
 
 def _outcomes(recorded: Telemetry) -> list[tuple[str, str | None]]:
-    points = recorded.points(s.CALL_DURATION)
+    points = recorded.points(instruments.CALL_DURATION)
     return sorted(
         (point.attributes[s.CALL_OUTCOME], point.attributes.get(s.NETWORK_CAUSE))
         for point in points

@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 import anthropic_otel
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
@@ -232,7 +233,7 @@ def test_a_call_that_is_dropped_has_no_spans_whatever_the_sampler(
         app.events()
         app.close()
         assert recorded.spans == []
-        assert sum(point.count for point in recorded.points(s.ATTEMPT_DURATION)) == 2
+        assert sum(point.count for point in recorded.points(instruments.ATTEMPT_DURATION)) == 2
     sent = {request.header("traceparent") for request in sim.requests}
     assert [int(traceparent.rpartition("-")[2], 16) & 1 for traceparent in sent] == [0]
 
@@ -352,9 +353,9 @@ def test_a_worker_that_begins_in_a_send_is_not_silenced_when_the_send_is_over(
 def _counts(telemetry: Telemetry) -> dict[str, float]:
     """How many attempts have started and ended, and how many calls have ended."""
     return {
-        "started": sum(point.sum for point in telemetry.points(s.ATTEMPT_STARTED)),
-        "attempts": sum(point.count for point in telemetry.points(s.ATTEMPT_DURATION)),
-        "calls": sum(point.count for point in telemetry.points(s.CALL_DURATION)),
+        "started": sum(point.sum for point in telemetry.points(instruments.ATTEMPT_STARTED)),
+        "attempts": sum(point.count for point in telemetry.points(instruments.ATTEMPT_DURATION)),
+        "calls": sum(point.count for point in telemetry.points(instruments.CALL_DURATION)),
     }
 
 

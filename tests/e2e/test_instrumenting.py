@@ -20,6 +20,7 @@ import anthropic
 import pytest
 
 import anthropic_otel
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Endpoint, Reply, Simulator
 from anthropic_otel.testing import capture
@@ -94,12 +95,14 @@ def test_the_story_of_a_recovered_call(app: SdkApp, sim: Simulator, recorded: Te
     assert sim.request_ids[0] != sim.request_ids[1]
     [call] = recorded.calls
     assert [span.parent for span in recorded.attempts] == [call.context] * 3
-    assert sum(point.sum for point in recorded.points(s.ATTEMPT_STARTED)) == 3
-    counted = {point.attributes.get(s.ERROR_TYPE): point.count for point in recorded.points(s.ATTEMPT_DURATION)}
+    assert sum(point.sum for point in recorded.points(instruments.ATTEMPT_STARTED)) == 3
+    counted = {
+        point.attributes.get(s.ERROR_TYPE): point.count for point in recorded.points(instruments.ATTEMPT_DURATION)
+    }
     assert counted == {"529": 1, "connection_reset": 1, None: 1}
-    [duration] = recorded.points(s.CALL_DURATION)
+    [duration] = recorded.points(instruments.CALL_DURATION)
     assert (duration.attributes[s.CALL_OUTCOME], duration.count) == ("recovered", 1)
-    [retries] = recorded.points(s.CALL_RETRIES)
+    [retries] = recorded.points(instruments.CALL_RETRIES)
     assert (retries.attributes[s.CALL_OUTCOME], retries.sum) == ("recovered", 2)
     assert [record.levelno for record in recorded.logs] == [logging.INFO, logging.INFO]
     identities.check(recorded, calls=1)
@@ -172,7 +175,7 @@ def test_a_retry_rule_of_the_apps_own_is_not_guessed_at(
         with pytest.raises(anthropic.APIStatusError):
             own.create()
     assert [(span.attributes or {}).get(s.RETRY_STOP_REASON) for span in recorded.attempts] == [None] * 5
-    outcomes = {point.attributes[s.CALL_OUTCOME] for point in recorded.points(s.CALL_DURATION)}
+    outcomes = {point.attributes[s.CALL_OUTCOME] for point in recorded.points(instruments.CALL_DURATION)}
     assert outcomes == {"recovered", "failed", "exhausted"}
     assert [record.levelname for record in recorded.logs] == ["INFO", "WARNING", "INFO", "WARNING"]
     own.close()
@@ -385,7 +388,7 @@ def test_an_http_client_of_the_sdks_has_attempts_without_calls(
     app.create()
     assert [(span.attributes or {}).get(s.HTTP_REQUEST_RESEND_COUNT) for span in recorded.attempts] == [None, 1]
     assert _definer(app.client).__dict__["request"] is original
-    assert not recorded.points(s.CALL_DURATION)
+    assert not recorded.points(instruments.CALL_DURATION)
     identities.check_every_attempt_ended_once(recorded, 0)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import Span, SpanProcessor
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
 from support.apps import API_KEY, BareApp, SdkApp, request_of
@@ -80,7 +80,7 @@ def test_a_late_failure_is_final_and_changes_no_call(left: _Left, sim: Simulator
     assert left.send().status_code == 529
     statuses = [(span.attributes or {})[semconv.HTTP_RESPONSE_STATUS_CODE] for span in recorded.attempts]
     assert statuses == [200, 529]
-    [duration] = recorded.points(semconv.CALL_DURATION)
+    [duration] = recorded.points(instruments.CALL_DURATION)
     assert (duration.count, duration.attributes[semconv.CALL_OUTCOME]) == (1, "succeeded")
     assert [record.levelno for record in recorded.logs] == [logging.WARNING]
 
@@ -97,7 +97,7 @@ def test_what_a_task_sends_by_another_client_after_the_call_is_no_part_of_it(
     left.context.run(lambda: left.app.driver(other.send(request)))
     assert len(sim.requests) == len(recorded.attempts) == 2
     identities.check_every_attempt_ended_once(recorded, 0)
-    [duration] = recorded.points(semconv.CALL_DURATION)
+    [duration] = recorded.points(instruments.CALL_DURATION)
     assert duration.count == 1
     left.app.driver.close(other)
 

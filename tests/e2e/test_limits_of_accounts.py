@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import anthropic
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Reply, Simulator
 from support.apps import MODEL, request_of
@@ -28,7 +29,7 @@ def create(sim: Simulator, *headers: tuple[str, str], model: str = MODEL, status
         client.messages.create(**{**request_of(), "model": model})
 
 
-def requests(telemetry: Telemetry, metric: s.Metric) -> list[Point]:
+def requests(telemetry: Telemetry, metric: instruments.Metric) -> list[Point]:
     return [point for point in telemetry.points(metric) if point.attributes[s.RATELIMIT_KIND] == "requests"]
 
 
@@ -38,8 +39,8 @@ def test_a_bucket_that_was_low_for_a_moment_is_seen(sim: Simulator, recorded: Te
     limit, past = (f"{PREFIX}-limit", "50"), (f"{PREFIX}-reset", "2020-01-01T00:00:00Z")
     for left in ("49", "0", "48"):
         create(sim, limit, (f"{PREFIX}-remaining", left), past)
-    assert [point.sum for point in requests(recorded, s.RATELIMIT_REMAINING)] == [0]
-    assert [point.sum for point in requests(recorded, s.RATELIMIT_LIMIT)] == [50]
+    assert [point.sum for point in requests(recorded, instruments.RATELIMIT_REMAINING)] == [0]
+    assert [point.sum for point in requests(recorded, instruments.RATELIMIT_LIMIT)] == [50]
 
 
 def test_two_accounts_in_one_process_are_two_series(sim: Simulator, recorded: Telemetry) -> None:
@@ -50,7 +51,7 @@ def test_two_accounts_in_one_process_are_two_series(sim: Simulator, recorded: Te
         create(sim, (f"{PREFIX}-limit", limit), *ids)
     found = {
         (point.attributes[s.ORGANIZATION_ID], point.attributes[s.WORKSPACE_ID]): point.sum
-        for point in requests(recorded, s.RATELIMIT_LIMIT)
+        for point in requests(recorded, instruments.RATELIMIT_LIMIT)
     }
     assert found == {("org-a", "ws-a"): 50, ("org-b", "ws-b"): 4000}
 
@@ -59,7 +60,7 @@ def test_a_window_of_a_subscription_is_told_as_utilization(sim: Simulator, recor
     """Beside whatever other limits there are."""
     recorded.instrument()
     create(sim, ("anthropic-ratelimit-unified-5h-utilization", "0.93"))
-    [point] = recorded.points(s.RATELIMIT_UTILIZATION)
+    [point] = recorded.points(instruments.RATELIMIT_UTILIZATION)
     assert (point.attributes[s.RATELIMIT_KIND], point.sum) == ("unified_5h", 0.93)
 
 
@@ -70,7 +71,7 @@ def test_limits_age_by_the_servers_clock(sim: Simulator, recorded: Telemetry) ->
     create(sim, (f"{PREFIX}-limit", "50"), (f"{PREFIX}-remaining", "10"), *dated)
     for _ in range(2):
         # Within an hour it has not grown by one in fifty seconds' time.
-        assert [point.sum for point in requests(recorded, s.RATELIMIT_REMAINING)] == [10]
+        assert [point.sum for point in requests(recorded, instruments.RATELIMIT_REMAINING)] == [10]
 
 
 def test_models_that_are_rejected_do_not_hide_one_that_answers(sim: Simulator, recorded: Telemetry) -> None:
@@ -79,6 +80,6 @@ def test_models_that_are_rejected_do_not_hide_one_that_answers(sim: Simulator, r
     for number in range(30):
         create(sim, model=f"mistyped-{number}", status=404)
     create(sim, model="arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/real")
-    models = {point.attributes[s.GEN_AI_REQUEST_MODEL] for point in recorded.points(s.CALL_DURATION)}
+    models = {point.attributes[s.GEN_AI_REQUEST_MODEL] for point in recorded.points(instruments.CALL_DURATION)}
     assert len(models) == 27
     assert {"real", "mistyped-0", "_OTHER"} <= models

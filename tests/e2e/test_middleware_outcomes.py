@@ -15,7 +15,7 @@ from typing import Any, Final
 import anthropic
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.testing import capture
 from support.apps import API_KEY, MODEL, request_of
@@ -63,12 +63,12 @@ def outcomes(telemetry: Telemetry) -> list[tuple[str, str | None]]:
     """The outcome of every call, with its error type."""
     return [
         (point.attributes["anthropic.client.call.outcome"], point.attributes.get("error.type"))
-        for point in telemetry.points(s.CALL_DURATION)
+        for point in telemetry.points(instruments.CALL_DURATION)
         for _ in range(int(point.count))
     ]
 
 
-def models(telemetry: Telemetry, metric: s.Metric) -> dict[str, int]:
+def models(telemetry: Telemetry, metric: instruments.Metric) -> dict[str, int]:
     """How many measurements of a metric each model has."""
     return {str(point.attributes.get("gen_ai.request.model")): point.count for point in telemetry.points(metric)}
 
@@ -113,12 +113,13 @@ def test_the_tokens_of_every_reply_that_a_middleware_parses_count(
     assert reply == parsed[kept]
     assert reply is parsed[kept] or (raw and not KEEPS_PARSED_REPLIES)
     counted = {
-        str(point.attributes.get("gen_ai.request.model")): point.sum for point in recorded.points(s.USAGE_OUTPUT)
+        str(point.attributes.get("gen_ai.request.model")): point.sum
+        for point in recorded.points(instruments.USAGE_OUTPUT)
     }
     assert counted == {
         model: reply.usage.output_tokens for model, reply in zip((MODEL, OTHER_MODEL), parsed, strict=True)
     }
-    assert sum(point.sum for point in recorded.points(s.USAGE_INPUT)) == sum(
+    assert sum(point.sum for point in recorded.points(instruments.USAGE_INPUT)) == sum(
         reply.usage.input_tokens for reply in parsed
     )
 
@@ -135,7 +136,7 @@ def test_a_reply_that_a_middleware_drops_counts(
 
     with pytest.raises(LookupError):
         client_with(dislikes).messages.create(**request_of())
-    assert [point.sum for point in recorded.points(s.USAGE_OUTPUT)] == [parsed[0].usage.output_tokens]
+    assert [point.sum for point in recorded.points(instruments.USAGE_OUTPUT)] == [parsed[0].usage.output_tokens]
 
 
 def test_each_attempt_of_a_fallback_has_its_own_model(
@@ -145,8 +146,8 @@ def test_each_attempt_of_a_fallback_has_its_own_model(
     sim.play("http_529", "ok")
     client_with(fallback).messages.create(**request_of())
     assert [json.loads(request.body)["model"] for request in sim.requests] == [MODEL, OTHER_MODEL]
-    assert models(recorded, s.CALL_DURATION) == {MODEL: 1}
-    assert models(recorded, s.ATTEMPT_DURATION) == {MODEL: 1, OTHER_MODEL: 1}
+    assert models(recorded, instruments.CALL_DURATION) == {MODEL: 1}
+    assert models(recorded, instruments.ATTEMPT_DURATION) == {MODEL: 1, OTHER_MODEL: 1}
 
 
 @pytest.mark.parametrize("traced", ["by_us", "by_the_sdk_around", "by_the_sdk_within"])
@@ -200,7 +201,7 @@ def test_an_answer_that_a_middleware_turns_down_is_retried_by_the_sdk(
         first, second = call.attempts
         assert (first.outcome, second.outcome) == ("completed", "completed")
         assert (second.retry_reason, second.retry_source, second.retry_delay) == ("app_exception", "backoff", 1.0)
-    assert sum(point.count for point in recorded.points(s.RETRY_DELAY_METRIC)) == 2
+    assert sum(point.count for point in recorded.points(instruments.RETRY_DELAY)) == 2
 
 
 def test_a_stale_answer_is_a_call_that_succeeded(
@@ -260,7 +261,7 @@ def test_a_middleware_that_sends_from_its_own_thread_has_its_attempt(
     client_with(elsewhere).messages.create(**request_of())
     assert len(sim.requests) == len(recorded.attempts) == 1
     assert outcomes(recorded) == [("succeeded", None)]
-    assert sum(point.sum for point in recorded.points(s.ATTEMPT_STARTED)) == 1
+    assert sum(point.sum for point in recorded.points(instruments.ATTEMPT_STARTED)) == 1
 
 
 def test_a_refusal_that_is_read_to_its_end_is_a_call_that_succeeded(
@@ -288,4 +289,4 @@ def test_a_fallback_after_a_refusal_is_no_retry(
         None,
         "fallback",
     ]
-    assert sum(point.sum for point in recorded.points(s.CALL_RETRIES)) == 0
+    assert sum(point.sum for point in recorded.points(instruments.CALL_RETRIES)) == 0

@@ -15,6 +15,7 @@ from typing import Any, Final
 import anthropic
 import pytest
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Simulator
 from support.apps import API_KEY, request_of
@@ -34,7 +35,7 @@ def client_of(sim: Simulator, telemetry: Telemetry, **options: Any) -> anthropic
     return anthropic.Anthropic(base_url=sim.base_url, api_key=API_KEY, max_retries=0, **options)
 
 
-def models(telemetry: Telemetry, metric: s.Metric) -> dict[str | None, float]:
+def models(telemetry: Telemetry, metric: instruments.Metric) -> dict[str | None, float]:
     """How much of a metric each model has."""
     return {point.attributes.get(MODEL): point.count for point in telemetry.points(metric)}
 
@@ -44,7 +45,7 @@ def test_a_model_in_extra_body_is_the_attempts_model(sim: Simulator, recorded: T
     with client_of(sim, recorded) as client:
         client.messages.create(**request_of(), extra_body={"model": "claude-of-the-body"})
     assert json.loads(sim.requests[0].body)["model"] == "claude-of-the-body"
-    assert list(models(recorded, s.ATTEMPT_DURATION)) == ["claude-of-the-body"]
+    assert list(models(recorded, instruments.ATTEMPT_DURATION)) == ["claude-of-the-body"]
 
 
 class Model(str, enum.Enum):
@@ -59,7 +60,7 @@ def test_a_model_of_an_enum_is_its_value(sim: Simulator, recorded: Telemetry) ->
         client.messages.create(**request_of() | {"model": Model.FAST})
         client.messages.create(**request_of(), extra_body={"model": Model.FAST})
     assert json.loads(sim.requests[0].body)["model"] == "claude-of-the-enum"
-    for metric in (s.ATTEMPT_STARTED, s.ATTEMPT_DURATION, s.CALL_DURATION):
+    for metric in (instruments.ATTEMPT_STARTED, instruments.ATTEMPT_DURATION, instruments.CALL_DURATION):
         for name in models(recorded, metric):
             assert type(name) is str, metric.name
             assert str(name) in ("claude-of-the-enum", request_of()["model"])
@@ -69,7 +70,7 @@ def test_a_model_that_cannot_be_encoded_is_told_all_the_same(sim: Simulator, rec
     """Half of a surrogate pair is no UTF-8: the app's call fails, and what is told of it can be exported."""
     with client_of(sim, recorded, **NO_SPAN_OF_THE_SDK) as client, suppress(UnicodeEncodeError, anthropic.APIError):
         client.messages.create(**request_of() | {"model": "claude-\ud800"})
-    for name in models(recorded, s.CALL_DURATION):
+    for name in models(recorded, instruments.CALL_DURATION):
         assert str(name).encode()
     for span in recorded.spans:
         assert str((span.attributes or {}).get(MODEL)).encode()
@@ -84,7 +85,7 @@ def test_models_that_do_not_exist_do_not_crowd_out_a_real_one(sim: Simulator, re
                 client.messages.create(**request_of() | {"model": f"claude-misspelt-{number}"})
         for _ in range(2):
             client.messages.create(**request_of() | {"model": "claude-that-exists"})
-    assert "claude-that-exists" in models(recorded, s.CALL_DURATION)
+    assert "claude-that-exists" in models(recorded, instruments.CALL_DURATION)
 
 
 def test_the_first_names_are_told_even_if_they_never_answered(sim: Simulator, recorded: Telemetry) -> None:
@@ -93,7 +94,7 @@ def test_the_first_names_are_told_even_if_they_never_answered(sim: Simulator, re
         sim.play("http_404")
         with pytest.raises(anthropic.NotFoundError):
             client.messages.create(**request_of() | {"model": "claude-misspelt"})
-    assert list(models(recorded, s.CALL_DURATION)) == ["claude-misspelt"]
+    assert list(models(recorded, instruments.CALL_DURATION)) == ["claude-misspelt"]
 
 
 def test_enormous_model_names_are_not_kept(sim: Simulator, recorded: Telemetry) -> None:
@@ -138,7 +139,7 @@ def test_an_arn_is_told_by_its_last_part(sim: Simulator, recorded: Telemetry) ->
         suppress(anthropic.APIStatusError),
     ):
         client.messages.create(**request_of() | {"model": arn})
-    for metric in (s.ATTEMPT_STARTED, s.ATTEMPT_DURATION, s.CALL_DURATION):
+    for metric in (instruments.ATTEMPT_STARTED, instruments.ATTEMPT_DURATION, instruments.CALL_DURATION):
         assert list(models(recorded, metric)) == ["a1b2c3d4e5f6"]
     # The URL is the one that was sent.
     told = [

@@ -17,6 +17,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from anthropic_otel._adapters import messages
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import ErrorEvent, Simulator
 from support import identities, usage
@@ -140,8 +141,12 @@ def check_one_call(telemetry: Telemetry, *, template: str, attempts: int) -> Non
     assert {span.name for span in telemetry.attempts} == {f"POST {template}"}
     assert {attributes(span)[s.URL_TEMPLATE] for span in telemetry.attempts} == {template}
     assert {attributes(span)[s.OPERATION_NAME] for span in telemetry.attempts} == {"messages.create"}
-    assert {point.attributes[s.GEN_AI_REQUEST_MODEL] for point in telemetry.points(s.ATTEMPT_DURATION)} == {MODEL}
-    assert {point.attributes[s.OPERATION_NAME] for point in telemetry.points(s.CALL_DURATION)} == {"messages.create"}
+    assert {point.attributes[s.GEN_AI_REQUEST_MODEL] for point in telemetry.points(instruments.ATTEMPT_DURATION)} == {
+        MODEL
+    }
+    assert {point.attributes[s.OPERATION_NAME] for point in telemetry.points(instruments.CALL_DURATION)} == {
+        "messages.create"
+    }
     identities.check(telemetry, calls=1)
 
 
@@ -169,7 +174,7 @@ def test_a_recovered_call(app: App, sim: Simulator, recorded: Telemetry) -> None
     assert message.content[0].text
     check_one_call(recorded, template=app.platform.whole, attempts=3)
     assert [attributes(span).get(s.ERROR_TYPE) for span in recorded.attempts] == ["529", "connection_reset", None]
-    [point] = recorded.points(s.CALL_RETRIES)
+    [point] = recorded.points(instruments.CALL_RETRIES)
     assert (point.sum, point.attributes[s.CALL_OUTCOME]) == (2, "recovered")
     check_nothing_private_is_told(recorded)
 
@@ -273,8 +278,8 @@ def test_the_tokens_are_those_that_the_platform_has_sent(
         app.create(system=cached)
         app.events(system=cached)
     assert usage.told(recorded) == +usage.sent(sim.served)
-    assert usage.told(recorded)[s.USAGE_CACHE_READ.name] > 0
-    [point] = recorded.points(s.USAGE_INPUT)
+    assert usage.told(recorded)[instruments.USAGE_CACHE_READ.name] > 0
+    [point] = recorded.points(instruments.USAGE_INPUT)
     provider = {"Bedrock": "aws.bedrock", "BedrockMantle": "aws.bedrock", "Vertex": "gcp.vertex_ai"}
     told = point.attributes[s.GEN_AI_PROVIDER_NAME]
     assert told == (provider.get(platform.name) or getattr(app.client, "_gen_ai_provider_name", "anthropic"))

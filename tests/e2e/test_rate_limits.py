@@ -12,7 +12,7 @@ from typing import Any, Final
 import anthropic
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.simulator import Endpoint, Limits, Reply, Simulator
 from support.apps import MODEL, SdkApp, request_of
 from support.driver import Driver
@@ -42,7 +42,7 @@ def app_at(stack: Stack, telemetry: Telemetry, limits: Limits | None = None) -> 
             app.close()
 
 
-def kinds(telemetry: Telemetry, metric: s.Metric) -> dict[str, Point]:
+def kinds(telemetry: Telemetry, metric: instruments.Metric) -> dict[str, Point]:
     """The points of a gauge by kind."""
     return {str(point.attributes[KIND]): point for point in telemetry.points(metric)}
 
@@ -51,11 +51,11 @@ def test_a_healthy_account_has_its_limits_on_gauges(stack: Stack, recorded: Tele
     """Resets that are now or in the past do not take the limits off: every kind is there, for the model."""
     with app_at(stack, recorded) as (app, _):
         app.create()
-        for metric in (s.RATELIMIT_LIMIT, s.RATELIMIT_REMAINING):
+        for metric in (instruments.RATELIMIT_LIMIT, instruments.RATELIMIT_REMAINING):
             points = kinds(recorded, metric)
             assert set(points) == SHARED
             assert {point.attributes["gen_ai.request.model"] for point in points.values()} == {MODEL}
-        assert kinds(recorded, s.RATELIMIT_LIMIT)["input_tokens"].sum == 400_000
+        assert kinds(recorded, instruments.RATELIMIT_LIMIT)["input_tokens"].sum == 400_000
 
 
 @pytest.mark.parametrize("name", ["http_400", "http_529", "stream_overloaded", "ok_gzip"])
@@ -65,7 +65,7 @@ def test_every_response_of_the_api_tells_of_limits(name: str, stack: Stack, reco
         sim.play(name)
         with suppress(anthropic.APIError):
             app.meet(stream=name.startswith("stream"))
-        assert set(kinds(recorded, s.RATELIMIT_LIMIT)) == SHARED
+        assert set(kinds(recorded, instruments.RATELIMIT_LIMIT)) == SHARED
 
 
 def test_limits_are_reported_without_one_on_requests(stack: Stack, recorded: Telemetry) -> None:
@@ -73,7 +73,7 @@ def test_limits_are_reported_without_one_on_requests(stack: Stack, recorded: Tel
     with app_at(stack, recorded, Limits(requests=None)) as (app, sim):
         sim.play(Reply(headers=(("anthropic-ratelimit-tokens-reset", FAR),)))
         app.create()
-        assert "tokens" in kinds(recorded, s.RATELIMIT_LIMIT)
+        assert "tokens" in kinds(recorded, instruments.RATELIMIT_LIMIT)
 
 
 def test_remaining_is_the_lowest_since_the_last_collection(stack: Stack, recorded: Telemetry) -> None:
@@ -83,7 +83,7 @@ def test_remaining_is_the_lowest_since_the_last_collection(stack: Stack, recorde
         for left in ("4000", "3", "3900"):
             sim.play(Reply(headers=((f"{name}-remaining", left), (f"{name}-reset", FAR))))
             app.create()
-        assert kinds(recorded, s.RATELIMIT_REMAINING)["requests"].sum == 3
+        assert kinds(recorded, instruments.RATELIMIT_REMAINING)["requests"].sum == 3
 
 
 def test_priority_and_fast_capacity_are_kinds(stack: Stack, recorded: Telemetry) -> None:
@@ -91,7 +91,7 @@ def test_priority_and_fast_capacity_are_kinds(stack: Stack, recorded: Telemetry)
     with app_at(stack, recorded, Limits(priority=(10_000, 8_000), fast=(2_000, 1_000))) as (app, _):
         app.create(extra_body={"speed": "fast"})
         own = {f"{tier}_{kind}_tokens" for tier in ("priority", "fast") for kind in ("input", "output")}
-        assert own <= set(kinds(recorded, s.RATELIMIT_LIMIT))
+        assert own <= set(kinds(recorded, instruments.RATELIMIT_LIMIT))
 
 
 def test_a_subscriptions_windows_are_told_as_utilization(stack: Stack, recorded: Telemetry) -> None:
@@ -110,7 +110,7 @@ def test_two_accounts_have_limits_of_their_own(sim: Simulator, recorded: Telemet
         sim.play(Reply(headers=headers))
         with anthropic.Anthropic(base_url=sim.base_url, api_key=f"key-of-{organization}") as client:
             client.messages.create(**request_of())
-    points = [point for point in recorded.points(s.RATELIMIT_LIMIT) if point.attributes[KIND] == "requests"]
+    points = [point for point in recorded.points(instruments.RATELIMIT_LIMIT) if point.attributes[KIND] == "requests"]
     found: dict[Any, float] = {point.attributes.get("anthropic.organization.id"): point.sum for point in points}
     assert found == {"org-a": 50, "org-b": 4000}
 
@@ -123,5 +123,7 @@ def test_limits_age_by_the_servers_clock(sim: Simulator, recorded: Telemetry) ->
     sim.play(Reply(headers=((f"{prefix}-limit", "50"), (f"{prefix}-remaining", "10"), *dated)))
     with anthropic.Anthropic(base_url=sim.base_url, api_key="none") as client:
         client.messages.create(**request_of())
-    [point] = [point for point in recorded.points(s.RATELIMIT_REMAINING) if point.attributes[KIND] == "requests"]
+    [point] = [
+        point for point in recorded.points(instruments.RATELIMIT_REMAINING) if point.attributes[KIND] == "requests"
+    ]
     assert 10 <= point.sum < 50

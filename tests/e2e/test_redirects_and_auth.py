@@ -8,6 +8,7 @@ from typing import Any
 import anthropic
 import pytest
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Redirect, Reply, Simulator
 from support import identities
@@ -199,7 +200,7 @@ def test_a_401_that_new_credentials_answer_is_retried(
         driver(client.messages.create(**request_of()))
     stops = [attributes(span).get(s.RETRY_STOP_REASON) for span in recorded.attempts]
     assert stops == [None, None, None, "not_retryable"]
-    outcomes = {point.attributes[s.CALL_OUTCOME] for point in recorded.points(s.CALL_DURATION)}
+    outcomes = {point.attributes[s.CALL_OUTCOME] for point in recorded.points(instruments.CALL_DURATION)}
     assert outcomes == {"recovered", "failed"}
     identities.check(recorded, calls=2)
     driver.close(client)

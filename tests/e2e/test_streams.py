@@ -11,6 +11,7 @@ import anthropic
 import pytest
 from opentelemetry.trace import StatusCode
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
@@ -109,7 +110,7 @@ def check_one(telemetry: Telemetry, outcome: str, call: str, error_type: str | N
     assert attributes[s.ATTEMPT_OUTCOME] == outcome
     assert attributes.get(s.ERROR_TYPE) == error_type
     assert span.status.status_code is (StatusCode.ERROR if error_type else StatusCode.UNSET)
-    [point] = telemetry.points(s.CALL_DURATION)
+    [point] = telemetry.points(instruments.CALL_DURATION)
     assert point.attributes[s.CALL_OUTCOME] == call
     identities.check(telemetry, calls=1)
     return attributes

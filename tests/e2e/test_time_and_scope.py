@@ -13,7 +13,7 @@ import anthropic
 import pytest
 
 import anthropic_otel
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.simulator import Simulator
 from anthropic_otel.testing import capture
 from support.apps import API_KEY, request_of
@@ -127,5 +127,5 @@ def test_a_call_that_is_stopped_in_its_backoff_is_not_told_as_retried(
     [record] = recorded.logs
     assert "retried" not in record.getMessage()
     assert record.levelno == logging.INFO
-    [point] = recorded.points(s.CALL_DURATION)
+    [point] = recorded.points(instruments.CALL_DURATION)
     assert point.attributes["anthropic.client.call.outcome"] == "cancelled"

@@ -8,6 +8,7 @@ import anthropic
 import pytest
 import trio
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
 from support import identities
@@ -86,7 +87,7 @@ def test_a_call_that_is_cancelled_on_trio_is_cancelled(sim: Simulator, recorded:
     assert trio.run(main)
     [span] = recorded.attempts
     assert (span.attributes or {})[s.ATTEMPT_OUTCOME] == "cancelled"
-    [point] = recorded.points(s.CALL_DURATION)
+    [point] = recorded.points(instruments.CALL_DURATION)
     assert point.attributes[s.CALL_OUTCOME] == "cancelled"
     assert not recorded.logs
     identities.check(recorded, calls=1)

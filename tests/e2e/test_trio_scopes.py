@@ -12,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from anthropic_otel._adapters.current import current_call
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import Delivery, Reply, Simulator
 from support import identities
@@ -63,7 +64,7 @@ def told(span: Any, *names: str) -> list[Any]:
 
 
 def call_outcome(telemetry: Telemetry) -> str:
-    [point] = telemetry.points(s.CALL_DURATION)
+    [point] = telemetry.points(instruments.CALL_DURATION)
     return str(point.attributes[s.CALL_OUTCOME])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.simulator import Chunks, Cut, Ending, Endpoint, ErrorEvent, Point, Reply, Simulator
 from anthropic_otel.testing import Usage, capture
 from support import usage
@@ -88,11 +88,13 @@ def test_what_is_counted_is_what_was_sent(way: str, app: SdkApp, sim: Simulator,
         for kind in (*KINDS, "cached"):
             WAYS[way](app, KINDS[kind])
     sent = usage.sent(sim.served)
-    assert all(sent[metric.name] for metric in s.USAGE)
+    assert all(sent[metric.name] for metric in instruments.USAGE)
     assert usage.told(recorded, gen_ai_request_model=MODEL) == sent
-    advised = Counter({s.USAGE_INPUT.name: ADVISED["input_tokens"], s.USAGE_OUTPUT.name: ADVISED["output_tokens"]})
+    advised = Counter(
+        {instruments.USAGE_INPUT.name: ADVISED["input_tokens"], instruments.USAGE_OUTPUT.name: ADVISED["output_tokens"]}
+    )
     assert usage.told(recorded, gen_ai_request_model="claude-advisor-1") == advised
-    assert Counter(dict(zip((m.name for m in s.USAGE), _all(captured.calls), strict=True))) == sent + advised
+    assert Counter(dict(zip((m.name for m in instruments.USAGE), _all(captured.calls), strict=True))) == sent + advised
 
 
 def _all(calls: list[Any]) -> tuple[int, ...]:
@@ -121,7 +123,7 @@ def test_a_reply_with_half_of_its_fields_is_counted_by_these(
     )
     app.meet(stream=stream)
     assert usage.told(recorded) == Counter(
-        {s.USAGE_INPUT.name: 240, s.USAGE_OUTPUT.name: 50, s.USAGE_CACHE_WRITE.name: 230}
+        {instruments.USAGE_INPUT.name: 240, instruments.USAGE_OUTPUT.name: 50, instruments.USAGE_CACHE_WRITE.name: 230}
     )
 
 
@@ -173,8 +175,8 @@ def test_a_stream_that_the_app_leaves_counts_what_was_told(app: SdkApp, sim: Sim
     app.driver.next(stream)
     app.driver(stream.close())
     told = usage.told(recorded, attempt_outcome="abandoned")
-    assert told[s.USAGE_OUTPUT.name] == 1
-    assert told[s.USAGE_INPUT.name] > told[s.USAGE_CACHE_WRITE.name] > 100
+    assert told[instruments.USAGE_OUTPUT.name] == 1
+    assert told[instruments.USAGE_INPUT.name] > told[instruments.USAGE_CACHE_WRITE.name] > 100
 
 
 def test_the_helper_of_streams_counts_once(sim: Simulator, recorded: Telemetry) -> None:
@@ -193,5 +195,5 @@ def test_usage_can_be_turned_off(sim: Simulator, recorded: Telemetry) -> None:
     recorded.instrument(usage=False)
     with anthropic.Anthropic(base_url=sim.base_url, api_key="none") as client:
         client.messages.create(**request_of())
-    assert not recorded.metric_names & {metric.name for metric in s.USAGE}
-    assert s.CALL_DURATION.name in recorded.metric_names
+    assert not recorded.metric_names & {metric.name for metric in instruments.USAGE}
+    assert instruments.CALL_DURATION.name in recorded.metric_names

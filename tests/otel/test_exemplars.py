@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments
 from anthropic_otel.simulator import Endpoint, Simulator
 from support.apps import SdkApp
 from support.driver import Driver
@@ -28,7 +28,7 @@ def app(request: pytest.FixtureRequest, sim: Simulator, recorded: Telemetry) -> 
         app.close()
 
 
-def _exemplars(telemetry: Telemetry, metric: semconv.Metric) -> list[int]:
+def _exemplars(telemetry: Telemetry, metric: instruments.Metric) -> list[int]:
     """The ids of the spans that the exemplars of a metric lead to."""
     data: Any = telemetry.reader.get_metrics_data()
     scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics]
@@ -43,4 +43,4 @@ def test_only_a_call_with_retries_is_an_exemplar_of_retries(app: SdkApp, sim: Si
     app.create()
     _, retried = recorded.calls
     assert retried.context is not None
-    assert _exemplars(recorded, semconv.CALL_RETRIES) == [retried.context.span_id]
+    assert _exemplars(recorded, instruments.CALL_RETRIES) == [retried.context.span_id]

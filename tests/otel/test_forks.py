@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments
 from anthropic_otel._core.ending import End
 from anthropic_otel._otel import forks
 from otel.scene import Scene
@@ -56,5 +56,5 @@ def test_each_measurement_says_so(scene: Scene, telemetry: Telemetry, monkeypatc
     scene.chunk(scene.stream(attempt), b"")
     attempt.end(End.READ)
     call.method_returned(None, attempt)
-    assert seen == [1] * len([metric for metric in semconv.METRICS if metric.buckets] + ["the second attempt"])
+    assert seen == [1] * len([metric for metric in instruments.METRICS if metric.buckets] + ["the second attempt"])
     assert not forks.measuring

@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from opentelemetry.sdk.metrics import ObservableCounter as OtelObservableCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.target import target_of
@@ -34,7 +34,7 @@ TARGET = {
 OK = {semconv.HTTP_RESPONSE_STATUS_CODE: 200, semconv.ATTEMPT_STATUS_CLASS: "2xx", semconv.ATTEMPT_OUTCOME: "completed"}
 
 
-def only(telemetry: Telemetry, metric: semconv.Metric) -> tuple[dict[str, Any], int, float]:
+def only(telemetry: Telemetry, metric: instruments.Metric) -> tuple[dict[str, Any], int, float]:
     [point] = telemetry.points(metric)
     return dict(point.attributes), point.count, point.sum
 
@@ -46,9 +46,9 @@ def test_a_call_that_recovers(scene: Scene, telemetry: Telemetry) -> None:
     scene.clock.pass_seconds(0.5)
     scene.answer(scene.attempt(call), 200, 3.0)
     call.method_returned(None, None)
-    [started] = telemetry.points(semconv.ATTEMPT_STARTED)
+    [started] = telemetry.points(instruments.ATTEMPT_STARTED)
     assert (dict(started.attributes), started.sum) == (TARGET, 2)
-    failed, completed = sorted(telemetry.points(semconv.ATTEMPT_DURATION), key=lambda point: point.sum)
+    failed, completed = sorted(telemetry.points(instruments.ATTEMPT_DURATION), key=lambda point: point.sum)
     assert dict(completed.attributes) == {**TARGET, **OK}
     assert completed.sum == 3.0
     assert dict(failed.attributes) == {
@@ -59,9 +59,9 @@ def test_a_call_that_recovers(scene: Scene, telemetry: Telemetry) -> None:
         semconv.ATTEMPT_OUTCOME: "failed",
     }
     assert failed.sum == 2.0
-    assert only(telemetry, semconv.CALL_DURATION) == ({**TARGET, semconv.CALL_OUTCOME: "recovered"}, 1, 5.5)
-    assert only(telemetry, semconv.CALL_RETRIES) == ({**TARGET, semconv.CALL_OUTCOME: "recovered"}, 1, 1)
-    assert only(telemetry, semconv.RETRY_DELAY_METRIC) == (
+    assert only(telemetry, instruments.CALL_DURATION) == ({**TARGET, semconv.CALL_OUTCOME: "recovered"}, 1, 5.5)
+    assert only(telemetry, instruments.CALL_RETRIES) == ({**TARGET, semconv.CALL_OUTCOME: "recovered"}, 1, 1)
+    assert only(telemetry, instruments.RETRY_DELAY) == (
         {
             semconv.OPERATION_NAME: "messages.create",
             semconv.SERVER_ADDRESS: "api.anthropic.com",
@@ -71,7 +71,7 @@ def test_a_call_that_recovers(scene: Scene, telemetry: Telemetry) -> None:
         1,
         0.5,
     )
-    assert telemetry.points(semconv.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
+    assert telemetry.points(instruments.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
 
 
 def test_what_a_response_tells_of_rate_limits_stays_until_the_next_one(scene: Scene, telemetry: Telemetry) -> None:
@@ -81,7 +81,7 @@ def test_what_a_response_tells_of_rate_limits_stays_until_the_next_one(scene: Sc
         call = scene.call()
         scene.answer(scene.attempt(call), status, headers=headers)
         call.method_returned(None, None)
-    [point] = telemetry.points(semconv.RATELIMIT_REMAINING)
+    [point] = telemetry.points(instruments.RATELIMIT_REMAINING)
     assert dict(point.attributes) == {
         semconv.RATELIMIT_KIND: "requests",
         semconv.GEN_AI_REQUEST_MODEL: "claude-opus-4-5",
@@ -98,7 +98,7 @@ def test_whoever_measures_into_one_provider_counts_together(clock: ManualClock, 
         call = scene.call(model=model)
         scene.answer(scene.attempt(call), headers=told)
         call.method_returned(None, None)
-    for metric, value in ((semconv.ATTEMPT_STARTED, 1), (semconv.RATELIMIT_LIMIT, 50)):
+    for metric, value in ((instruments.ATTEMPT_STARTED, 1), (instruments.RATELIMIT_LIMIT, 50)):
         values = {point.attributes[semconv.GEN_AI_REQUEST_MODEL]: point.sum for point in telemetry.points(metric)}
         assert values == {"a": value, "b": value}
 
@@ -127,7 +127,7 @@ def test_a_provider_without_a_hash_is_shared_too(telemetry: Telemetry, clock: Ma
     for _ in range(2):
         scene = Scene(OpenTelemetryRecorder(settings), clock)
         scene.answer(scene.attempt())
-    assert [point.sum for point in telemetry.points(semconv.ATTEMPT_STARTED)] == [2]
+    assert [point.sum for point in telemetry.points(instruments.ATTEMPT_STARTED)] == [2]
 
 
 def test_a_failure_of_the_network_has_its_cause(scene: Scene, telemetry: Telemetry) -> None:
@@ -137,14 +137,14 @@ def test_a_failure_of_the_network_has_its_cause(scene: Scene, telemetry: Telemet
     error.__cause__ = ConnectionRefusedError(111, "")
     scene.fail(scene.attempt(call), error)
     call.method_raised(error)
-    attributes, _, _ = only(telemetry, semconv.ATTEMPT_DURATION)
+    attributes, _, _ = only(telemetry, instruments.ATTEMPT_DURATION)
     assert attributes == {
         **TARGET,
         semconv.ERROR_TYPE: "connection_refused",
         semconv.NETWORK_CAUSE: "connection_refused",
         semconv.ATTEMPT_OUTCOME: "failed",
     }
-    assert only(telemetry, semconv.CALL_DURATION)[0] == {
+    assert only(telemetry, instruments.CALL_DURATION)[0] == {
         **TARGET,
         semconv.CALL_OUTCOME: "failed",
         semconv.ERROR_TYPE: "connection_error",
@@ -155,15 +155,15 @@ def test_a_failure_of_the_network_has_its_cause(scene: Scene, telemetry: Telemet
 def test_an_attempt_without_a_call_has_no_model(scene: Scene, telemetry: Telemetry) -> None:
     """Nobody has told it."""
     scene.answer(scene.attempt())
-    attributes, _, _ = only(telemetry, semconv.ATTEMPT_STARTED)
+    attributes, _, _ = only(telemetry, instruments.ATTEMPT_STARTED)
     assert attributes == {name: value for name, value in TARGET.items() if name != semconv.GEN_AI_REQUEST_MODEL}
-    assert telemetry.points(semconv.CALL_DURATION) == []
+    assert telemetry.points(instruments.CALL_DURATION) == []
 
 
 def test_a_call_without_an_attempt_is_measured(scene: Scene, telemetry: Telemetry) -> None:
     """Where nothing is known of it, under `_OTHER`."""
     scene.call(operation=None, model=None).method_raised(ValueError())
-    assert only(telemetry, semconv.CALL_DURATION)[0] == {
+    assert only(telemetry, instruments.CALL_DURATION)[0] == {
         semconv.OPERATION_NAME: "_OTHER",
         semconv.SERVER_ADDRESS: "_OTHER",
         semconv.CALL_OUTCOME: "failed",
@@ -181,9 +181,9 @@ def test_a_stream_has_the_time_to_its_first_chunk_and_its_longest_silence(scene:
     scene.chunk(reading, b"", 0.5)
     scene.chunk(reading, b"", 1.5)
     attempt.end(End.CLOSED)
-    assert only(telemetry, semconv.ATTEMPT_TIME_TO_FIRST_CHUNK) == (TARGET, 1, 2.5)
+    assert only(telemetry, instruments.ATTEMPT_TIME_TO_FIRST_CHUNK) == (TARGET, 1, 2.5)
     abandoned = {**TARGET, semconv.ATTEMPT_OUTCOME: "abandoned"}
-    assert only(telemetry, semconv.STREAM_MAX_GAP_METRIC) == (abandoned, 1, 1.5)
+    assert only(telemetry, instruments.STREAM_MAX_GAP) == (abandoned, 1, 1.5)
 
 
 def test_a_stall_before_the_first_chunk_is_a_silence(scene: Scene, telemetry: Telemetry) -> None:
@@ -195,8 +195,8 @@ def test_a_stall_before_the_first_chunk_is_a_silence(scene: Scene, telemetry: Te
     reading.asked_at = reading.clock_now()
     scene.clock.pass_seconds(60.0)
     attempt.fail(httpx.ReadTimeout(""))
-    assert only(telemetry, semconv.STREAM_MAX_GAP_METRIC)[1:] == (1, 60.0)
-    assert telemetry.points(semconv.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
+    assert only(telemetry, instruments.STREAM_MAX_GAP)[1:] == (1, 60.0)
+    assert telemetry.points(instruments.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
 
 
 @pytest.mark.parametrize(
@@ -211,9 +211,9 @@ def test_a_body_that_is_no_message_stream_has_neither(
     reading = scene.stream(attempt, 1.0, content_type)
     scene.chunk(reading, b"", 3.0)
     attempt.end(End.READ)
-    assert telemetry.points(semconv.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
-    assert telemetry.points(semconv.STREAM_MAX_GAP_METRIC) == []
-    assert len(telemetry.points(semconv.ATTEMPT_DURATION)) == 1
+    assert telemetry.points(instruments.ATTEMPT_TIME_TO_FIRST_CHUNK) == []
+    assert telemetry.points(instruments.STREAM_MAX_GAP) == []
+    assert len(telemetry.points(instruments.ATTEMPT_DURATION)) == 1
 
 
 def test_a_call_without_a_retry_is_not_among_the_retries(scene: Scene, telemetry: Telemetry) -> None:
@@ -221,8 +221,8 @@ def test_a_call_without_a_retry_is_not_among_the_retries(scene: Scene, telemetry
     call = scene.call()
     scene.answer(scene.attempt(call))
     call.method_returned(None, None)
-    assert telemetry.points(semconv.CALL_RETRIES) == []
-    assert only(telemetry, semconv.CALL_DURATION)[1] == 1
+    assert telemetry.points(instruments.CALL_RETRIES) == []
+    assert only(telemetry, instruments.CALL_DURATION)[1] == 1
 
 
 def test_an_attempt_has_the_model_of_its_own_request(scene: Scene, telemetry: Telemetry) -> None:
@@ -234,11 +234,13 @@ def test_an_attempt_has_the_model_of_its_own_request(scene: Scene, telemetry: Te
     fallback.responded(200, {})
     fallback.end(End.READ)
     call.method_returned(None, None)
-    models = {point.attributes[semconv.GEN_AI_REQUEST_MODEL] for point in telemetry.points(semconv.ATTEMPT_DURATION)}
+    models = {
+        point.attributes[semconv.GEN_AI_REQUEST_MODEL] for point in telemetry.points(instruments.ATTEMPT_DURATION)
+    }
     assert models == {"claude-opus-4-5", "claude-haiku-4-5"}
-    assert only(telemetry, semconv.CALL_DURATION)[0][semconv.GEN_AI_REQUEST_MODEL] == "claude-opus-4-5"
-    assert telemetry.points(semconv.CALL_RETRIES) == []
-    assert telemetry.points(semconv.RETRY_DELAY_METRIC) == []
+    assert only(telemetry, instruments.CALL_DURATION)[0][semconv.GEN_AI_REQUEST_MODEL] == "claude-opus-4-5"
+    assert telemetry.points(instruments.CALL_RETRIES) == []
+    assert telemetry.points(instruments.RETRY_DELAY) == []
 
 
 def test_what_the_api_said_is_on_the_call(scene: Scene, telemetry: Telemetry) -> None:
@@ -249,7 +251,7 @@ def test_what_the_api_said_is_on_the_call(scene: Scene, telemetry: Telemetry) ->
     attempt.responded(429, {}, body=body)
     attempt.end(End.READ)
     call.method_raised(_StatusError(429))
-    assert only(telemetry, semconv.CALL_DURATION)[0][semconv.API_ERROR_CODE] == "spend_limit_reached"
+    assert only(telemetry, instruments.CALL_DURATION)[0][semconv.API_ERROR_CODE] == "spend_limit_reached"
 
 
 def test_a_model_that_is_rejected_is_not_kept(scene: Scene, telemetry: Telemetry) -> None:
@@ -267,7 +269,7 @@ def test_a_model_that_is_rejected_is_not_kept(scene: Scene, telemetry: Telemetry
     finally:
         tracemalloc.stop()
     assert kept < 1_000_000
-    assert only(telemetry, semconv.ATTEMPT_STARTED)[0][semconv.GEN_AI_REQUEST_MODEL] == "_OTHER"
+    assert only(telemetry, instruments.ATTEMPT_STARTED)[0][semconv.GEN_AI_REQUEST_MODEL] == "_OTHER"
 
 
 def test_a_model_is_named_by_the_last_part_of_its_resource(scene: Scene, telemetry: Telemetry) -> None:
@@ -275,7 +277,12 @@ def test_a_model_is_named_by_the_last_part_of_its_resource(scene: Scene, telemet
     call = scene.call(model="arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc")
     scene.answer(scene.attempt(call), headers={b"anthropic-ratelimit-tokens-limit": b"9"})
     call.method_returned(None, None)
-    for metric in (semconv.ATTEMPT_STARTED, semconv.ATTEMPT_DURATION, semconv.CALL_DURATION, semconv.RATELIMIT_LIMIT):
+    for metric in (
+        instruments.ATTEMPT_STARTED,
+        instruments.ATTEMPT_DURATION,
+        instruments.CALL_DURATION,
+        instruments.RATELIMIT_LIMIT,
+    ):
         assert only(telemetry, metric)[0][semconv.GEN_AI_REQUEST_MODEL] == "abc"
 
 
@@ -289,7 +296,7 @@ def test_a_model_that_is_answered_is_named_whatever_was_mistyped(scene: Scene, t
         call = scene.call(model="real")
         scene.answer(scene.attempt(call))
         call.method_returned(None, None)
-    for metric in (semconv.ATTEMPT_DURATION, semconv.CALL_DURATION):
+    for metric in (instruments.ATTEMPT_DURATION, instruments.CALL_DURATION):
         counts = {point.attributes[semconv.GEN_AI_REQUEST_MODEL]: point.count for point in telemetry.points(metric)}
         assert counts.pop("real") == 2
         assert counts.pop("_OTHER") == 2 * MAX_MODELS - MAX_MODELS // 2
@@ -312,8 +319,8 @@ def test_each_reader_is_told_everything(clock: ManualClock) -> None:
         call.method_returned(None, None)
         for reader, values in zip(readers, found, strict=True):
             points = _by_name(reader)
-            values += (points[semconv.ATTEMPT_STARTED.name].value, points[semconv.ATTEMPT_DURATION.name].count)
-            assert points[semconv.RATELIMIT_REMAINING.name].value == 3
+            values += (points[instruments.ATTEMPT_STARTED.name].value, points[instruments.ATTEMPT_DURATION.name].count)
+            assert points[instruments.RATELIMIT_REMAINING.name].value == 3
     assert found == [[1, 1, 2, 2], [1, 1, 1, 1]]
 
 
@@ -362,7 +369,7 @@ def test_instruments_live_as_long_as_the_metrics(clock: ManualClock) -> None:
     recorder = OpenTelemetryRecorder(Settings(meter_provider=provider))
     gc.collect()
     [meter] = provider.meters
-    assert len(meter.made) == len(semconv.METRICS)
+    assert len(meter.made) == len(instruments.METRICS)
     assert recorder.metrics is not None
 
 
@@ -374,8 +381,8 @@ class _Proxy:
         self._real.record(*args)
 
 
-@pytest.mark.parametrize("metric", [m for m in semconv.METRICS if m.buckets], ids=lambda metric: metric.name)
-def test_the_advised_buckets_are_taken(metric: semconv.Metric, scene: Scene, telemetry: Telemetry) -> None:
+@pytest.mark.parametrize("metric", [m for m in instruments.METRICS if m.buckets], ids=lambda metric: metric.name)
+def test_the_advised_buckets_are_taken(metric: instruments.Metric, scene: Scene, telemetry: Telemetry) -> None:
     """The SDK's own end at ten seconds of milliseconds, which are of no use here."""
     call = scene.call(stream=True)
     scene.answer(scene.attempt(call), 529)
@@ -395,7 +402,9 @@ def test_the_exemplar_is_the_attempts_span(recorder: OpenTelemetryRecorder, scen
     scene.answer(scene.attempt(call))
     call.method_returned(None, None)
     data: Any = telemetry.reader.get_metrics_data()
-    [found] = [m for m in data.resource_metrics[0].scope_metrics[0].metrics if m.name == semconv.ATTEMPT_DURATION.name]
+    [found] = [
+        m for m in data.resource_metrics[0].scope_metrics[0].metrics if m.name == instruments.ATTEMPT_DURATION.name
+    ]
     [exemplar] = found.data.data_points[0].exemplars
     [span] = telemetry.attempts
     assert span.context is not None
@@ -412,7 +421,7 @@ def test_metrics_can_be_left_out(telemetry: Telemetry, clock: ManualClock) -> No
     scene.answer(scene.attempt(call))
     call.method_returned(None, None)
     assert len(telemetry.spans) == 2
-    assert all(telemetry.points(metric) == [] for metric in semconv.METRICS)
+    assert all(telemetry.points(metric) == [] for metric in instruments.METRICS)
 
 
 def test_whatever_an_app_and_a_server_do_the_sets_are_bounded(scene: Scene, telemetry: Telemetry) -> None:
@@ -424,15 +433,15 @@ def test_whatever_an_app_and_a_server_do_the_sets_are_bounded(scene: Scene, tele
         scene.answer(scene.attempt(call, RequestFacts(target)), 400 + number % 600, 0.0, headers)
         scene.answer(scene.attempt(call, RequestFacts(target)), 999 - number % 600, 0.0)
         call.method_raised(_StatusError(999 - number % 600))
-    for metric in semconv.METRICS:
+    for metric in instruments.METRICS:
         points = telemetry.points(metric)
         assert len(points) < 2_000, metric.name
         assert not any("otel.metric.overflow" in point.attributes for point in points)
     for metric, name in (
-        (semconv.ATTEMPT_DURATION, semconv.HTTP_RESPONSE_STATUS_CODE),
-        (semconv.ATTEMPT_DURATION, semconv.ERROR_TYPE),
-        (semconv.CALL_DURATION, semconv.ERROR_TYPE),
-        (semconv.RETRY_DELAY_METRIC, semconv.RETRY_REASON),
+        (instruments.ATTEMPT_DURATION, semconv.HTTP_RESPONSE_STATUS_CODE),
+        (instruments.ATTEMPT_DURATION, semconv.ERROR_TYPE),
+        (instruments.CALL_DURATION, semconv.ERROR_TYPE),
+        (instruments.RETRY_DELAY, semconv.RETRY_REASON),
     ):
         values = {point.attributes.get(name) for point in telemetry.points(metric)}
         assert len(values) == MAX_STATUSES + 1, (metric.name, name)

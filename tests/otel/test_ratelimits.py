@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.headers import rate_limit_names
 from anthropic_otel._otel.ratelimits import MAX_ACCOUNTS, MAX_KINDS, MAX_SETS, RateLimits
@@ -46,7 +47,9 @@ class Gauges:
     def told(self, model: str | None, told: dict[bytes, bytes]) -> None:
         self.limits.told(model, told, rate_limit_names(told))
 
-    def read(self, metric: s.Metric, reader: InMemoryMetricReader | None = None) -> dict[tuple[Any, ...], Any]:
+    def read(
+        self, metric: instruments.Metric, reader: InMemoryMetricReader | None = None
+    ) -> dict[tuple[Any, ...], Any]:
         data: Any = (reader or self.reader).get_metrics_data()
         found = data.resource_metrics[0].scope_metrics[0].metrics if data else []
         return {
@@ -58,7 +61,7 @@ class Gauges:
 
     def left(self, reader: InMemoryMetricReader | None = None) -> Any:
         """What is left of the only limit that there is."""
-        [value] = self.read(s.RATELIMIT_REMAINING, reader).values()
+        [value] = self.read(instruments.RATELIMIT_REMAINING, reader).values()
         return value
 
 
@@ -94,8 +97,8 @@ def test_kinds_are_taken_from_the_names(gauges: Gauges) -> None:
         "ratelimit-web-searches": "web_searches",
     }
     gauges.told("a", {name: value for kind in kinds for name, value in headers(kind, limit=b"9").items()})
-    assert gauges.read(s.RATELIMIT_LIMIT) == {of(kind): 9 for kind in kinds.values()}
-    assert gauges.read(s.RATELIMIT_REMAINING) == {}
+    assert gauges.read(instruments.RATELIMIT_LIMIT) == {of(kind): 9 for kind in kinds.values()}
+    assert gauges.read(instruments.RATELIMIT_REMAINING) == {}
 
 
 def test_a_window_of_a_subscription_has_a_utilization(gauges: Gauges) -> None:
@@ -106,12 +109,12 @@ def test_a_window_of_a_subscription_has_a_utilization(gauges: Gauges) -> None:
     # Those of one model's week have its name in theirs.
     told |= {b"7d_sonnet-utilization": b"0.75", b"7d_sonnet-reset": b"1700000000"}
     gauges.told("a", {prefix + name: value for name, value in told.items()})
-    assert gauges.read(s.RATELIMIT_UTILIZATION) == {
+    assert gauges.read(instruments.RATELIMIT_UTILIZATION) == {
         of("unified_5h"): 0.25,
         of("unified_7d"): 1.02,
         of("unified_7d_sonnet"): 0.75,
     }
-    assert gauges.read(s.RATELIMIT_LIMIT) == gauges.read(s.RATELIMIT_REMAINING) == {}
+    assert gauges.read(instruments.RATELIMIT_LIMIT) == gauges.read(instruments.RATELIMIT_REMAINING) == {}
 
 
 def test_the_utilization_of_a_window_that_is_over_is_not_observed(gauges: Gauges) -> None:
@@ -121,12 +124,12 @@ def test_the_utilization_of_a_window_that_is_over_is_not_observed(gauges: Gauges
     told |= {b"7d-utilization": b"0.5", b"7d-reset": b"1699999999"}
     gauges.told("a", {b"date": DATE, **{prefix + name: value for name, value in told.items()}})
     gauges.now += 29
-    assert gauges.read(s.RATELIMIT_UTILIZATION) == {of("unified_5h"): 1.0, of("unified_7d"): 0.5}
+    assert gauges.read(instruments.RATELIMIT_UTILIZATION) == {of("unified_5h"): 1.0, of("unified_7d"): 0.5}
     gauges.now += 1
-    assert gauges.read(s.RATELIMIT_UTILIZATION) == {of("unified_7d"): 0.5}
+    assert gauges.read(instruments.RATELIMIT_UTILIZATION) == {of("unified_7d"): 0.5}
     told = {b"5h-utilization": b"0.01", b"5h-reset": b"1700018030"}
     gauges.told("a", {b"date": DATE, **{prefix + name: value for name, value in told.items()}})
-    assert gauges.read(s.RATELIMIT_UTILIZATION) == {of("unified_5h"): 0.01, of("unified_7d"): 0.5}
+    assert gauges.read(instruments.RATELIMIT_UTILIZATION) == {of("unified_5h"): 0.01, of("unified_7d"): 0.5}
 
 
 def test_two_accounts_and_two_workspaces_have_limits_of_their_own(gauges: Gauges) -> None:
@@ -134,7 +137,7 @@ def test_two_accounts_and_two_workspaces_have_limits_of_their_own(gauges: Gauges
     for organization, workspace, limit in ((b"o1", b"w1", b"1"), (b"o1", b"w2", b"2"), (b"o2", None, b"3")):
         told = {**headers(limit=limit), b"anthropic-organization-id": organization}
         gauges.told("a", {**told, **({b"anthropic-workspace-id": workspace} if workspace else {})})
-    assert gauges.read(s.RATELIMIT_LIMIT) == {
+    assert gauges.read(instruments.RATELIMIT_LIMIT) == {
         of("requests", **{s.ORGANIZATION_ID: "o1", s.WORKSPACE_ID: "w1"}): 1,
         of("requests", **{s.ORGANIZATION_ID: "o1", s.WORKSPACE_ID: "w2"}): 2,
         of("requests", **{s.ORGANIZATION_ID: "o2"}): 3,
@@ -145,7 +148,7 @@ def test_another_model_has_limits_of_its_own(gauges: Gauges) -> None:
     """And so has a call without one."""
     for model, left in (("a", 8), ("b", 5), (None, 3)):
         gauges.saw(left, model)
-    assert gauges.read(s.RATELIMIT_REMAINING) == {
+    assert gauges.read(instruments.RATELIMIT_REMAINING) == {
         of("requests", "a"): 8,
         of("requests", "b"): 5,
         of("requests", None): 3,
@@ -167,7 +170,7 @@ def test_every_recorded_response_is_understood(gauges: Gauges) -> None:
             told[(prefix + "reset").encode()] = str(reset).encode()
         gauges.told(f"model-{number}", told)
         # What is left first: a collection later it may have grown.
-        for metric, part in ((s.RATELIMIT_REMAINING, "remaining"), (s.RATELIMIT_LIMIT, "limit")):
+        for metric, part in ((instruments.RATELIMIT_REMAINING, "remaining"), (instruments.RATELIMIT_LIMIT, "limit")):
             found = {key: value for key, value in gauges.read(metric).items() if f"model-{number}" in str(key)}
             expected = {(row["kind"].replace("-", "_")): int(row[part]) for row in rows if row[part]}
             assert found == {of(kind, f"model-{number}"): value for kind, value in expected.items()}
@@ -258,9 +261,9 @@ def test_nothing_is_known_after_ten_minutes(gauges: Gauges) -> None:
     """Until the next response."""
     gauges.saw(4)
     gauges.now += 599
-    assert set(gauges.read(s.RATELIMIT_LIMIT).values()) == {100}
+    assert set(gauges.read(instruments.RATELIMIT_LIMIT).values()) == {100}
     gauges.now += 1
-    assert gauges.read(s.RATELIMIT_LIMIT) == gauges.read(s.RATELIMIT_REMAINING) == {}
+    assert gauges.read(instruments.RATELIMIT_LIMIT) == gauges.read(instruments.RATELIMIT_REMAINING) == {}
     gauges.saw(50)
     assert gauges.left() == 50
 
@@ -297,7 +300,7 @@ def test_responses_that_tell_different_things_of_a_limit_hide_nothing(gauges: Ga
     gauges.told("a", headers(limit=b"9"))
     gauges.told("a", headers(remaining=b"5"))
     gauges.saw(8, "b")
-    assert gauges.read(s.RATELIMIT_REMAINING) == {of("requests", "a"): 5, of("requests", "b"): 8}
+    assert gauges.read(instruments.RATELIMIT_REMAINING) == {of("requests", "a"): 5, of("requests", "b"): 8}
 
 
 # -- what a server makes up --------------------------------------------------------------------------------------------
@@ -307,15 +310,15 @@ def test_responses_that_tell_different_things_of_a_limit_hide_nothing(gauges: Ga
 def test_a_malformed_number_is_not_observed(gauges: Gauges, value: bytes) -> None:
     """The other one of its kind is."""
     gauges.told("a", headers(limit=value, remaining=b"3", utilization=value))
-    assert gauges.read(s.RATELIMIT_LIMIT) == gauges.read(s.RATELIMIT_UTILIZATION) == {}
-    assert gauges.read(s.RATELIMIT_REMAINING) == {of("requests"): 3}
+    assert gauges.read(instruments.RATELIMIT_LIMIT) == gauges.read(instruments.RATELIMIT_UTILIZATION) == {}
+    assert gauges.read(instruments.RATELIMIT_REMAINING) == {of("requests"): 3}
 
 
 @pytest.mark.parametrize("name", ["a-b-c-d-e-limit", "x" * 60 + "-limit", "UPPER-limit", "é-limit", "-limit", "limit"])
 def test_a_name_that_is_no_kind_is_left_out(gauges: Gauges, name: str) -> None:
     """It is neither a label nor kept."""
     gauges.told("a", {f"anthropic-ratelimit-{name}".encode(): b"3"})
-    assert gauges.read(s.RATELIMIT_LIMIT) == {}
+    assert gauges.read(instruments.RATELIMIT_LIMIT) == {}
 
 
 def test_kinds_and_accounts_are_bounded(gauges: Gauges) -> None:
@@ -323,16 +326,16 @@ def test_kinds_and_accounts_are_bounded(gauges: Gauges) -> None:
     for number in range(300):
         told = {**headers(f"ratelimit-k{number}", limit=b"1"), b"anthropic-organization-id": f"o{number}".encode()}
         gauges.told("a", {**told, **headers(limit=b"2")})
-    points = [dict(key) for key in gauges.read(s.RATELIMIT_LIMIT)]
+    points = [dict(key) for key in gauges.read(instruments.RATELIMIT_LIMIT)]
     assert len({point[s.RATELIMIT_KIND] for point in points}) == MAX_KINDS
     assert len({point[s.ORGANIZATION_ID] for point in points}) == MAX_ACCOUNTS + 1
     for number in range(2 * MAX_SETS):
         gauges.saw(1, f"m{number}")
-    assert len(gauges.read(s.RATELIMIT_LIMIT)) <= MAX_SETS + MAX_KINDS
+    assert len(gauges.read(instruments.RATELIMIT_LIMIT)) <= MAX_SETS + MAX_KINDS
 
 
 def test_a_failure_while_collecting_is_held_back(gauges: Gauges, caplog: pytest.LogCaptureFixture) -> None:
     """An exception would reach the app's reader, and take other metrics with it."""
     gauges.told("a", {b"anthropic-ratelimit-requests-limit": 7})  # type: ignore[dict-item]
-    assert gauges.read(s.RATELIMIT_LIMIT) == {}
+    assert gauges.read(instruments.RATELIMIT_LIMIT) == {}
     assert {record.name for record in caplog.records} == {"anthropic_otel"}

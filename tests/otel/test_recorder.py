@@ -16,7 +16,7 @@ from opentelemetry.instrumentation.utils import suppress_http_instrumentation, s
 from opentelemetry.metrics import Meter, MeterProvider, NoOpMeter, NoOpMeterProvider
 from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.tee import Tee
 from anthropic_otel._otel import logs, providers, spans
@@ -42,11 +42,11 @@ def a_whole_call(scene: Scene) -> None:
 
 
 def call_outcomes(telemetry: Telemetry) -> list[str]:
-    return [str(point.attributes[semconv.CALL_OUTCOME]) for point in telemetry.points(semconv.CALL_DURATION)]
+    return [str(point.attributes[semconv.CALL_OUTCOME]) for point in telemetry.points(instruments.CALL_DURATION)]
 
 
 def attempts_measured(telemetry: Telemetry) -> int:
-    return sum(point.count for point in telemetry.points(semconv.ATTEMPT_DURATION))
+    return sum(point.count for point in telemetry.points(instruments.ATTEMPT_DURATION))
 
 
 # -- a tracer that fails -----------------------------------------------------------------------------------------------
@@ -106,8 +106,8 @@ def test_a_tracer_that_fails_costs_only_the_spans(
     with caplog.at_level(logging.INFO, "anthropic_otel.attempt"):
         a_whole_call(Scene(OpenTelemetryRecorder(settings), clock))
     assert attempts_measured(telemetry) == 2
-    assert sum(point.sum for point in telemetry.points(semconv.ATTEMPT_STARTED)) == 2
-    assert [point.attributes[semconv.CALL_OUTCOME] for point in telemetry.points(semconv.CALL_DURATION)] == [
+    assert sum(point.sum for point in telemetry.points(instruments.ATTEMPT_STARTED)) == 2
+    assert [point.attributes[semconv.CALL_OUTCOME] for point in telemetry.points(instruments.CALL_DURATION)] == [
         "recovered"
     ]
     assert [record.levelname for record in caplog.records if record.name == "anthropic_otel.attempt"] == ["INFO"]
@@ -227,9 +227,9 @@ def test_a_context_that_fails_costs_no_measurement(
     with monkeypatch.context() as patch:
         patch.setattr(where, fail)
         a_whole_call(scene)
-    assert sum(point.sum for point in telemetry.points(semconv.ATTEMPT_STARTED)) == 2
+    assert sum(point.sum for point in telemetry.points(instruments.ATTEMPT_STARTED)) == 2
     assert attempts_measured(telemetry) == 2
-    assert [point.attributes[semconv.CALL_OUTCOME] for point in telemetry.points(semconv.CALL_DURATION)] == [
+    assert [point.attributes[semconv.CALL_OUTCOME] for point in telemetry.points(instruments.CALL_DURATION)] == [
         "recovered"
     ]
 
@@ -241,7 +241,7 @@ def test_what_begins_is_counted_while_nothing_can_be_recorded(
     with monkeypatch.context() as patch:
         patch.setattr("opentelemetry.trace.get_current_span", fail)
         a_whole_call(scene)
-    assert sum(point.sum for point in telemetry.points(semconv.ATTEMPT_STARTED)) == 2
+    assert sum(point.sum for point in telemetry.points(instruments.ATTEMPT_STARTED)) == 2
 
 
 def test_a_recorder_that_cannot_check_is_not_enabled(

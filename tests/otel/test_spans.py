@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, Samp
 from opentelemetry.trace import Link, SpanKind, StatusCode
 from opentelemetry.trace.span import TraceState
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.request import RequestFacts
@@ -382,7 +382,7 @@ def test_a_span_that_is_not_sampled_costs_nothing_and_is_measured(
     call = scene.call()
     scene.fail(scene.attempt(call), httpx.ReadTimeout(""))
     call.method_raised(ValueError())
-    assert [point.count for point in telemetry.points(semconv.ATTEMPT_DURATION)] == [1]
+    assert [point.count for point in telemetry.points(instruments.ATTEMPT_DURATION)] == [1]
 
 
 def test_a_span_ends_though_its_attributes_cannot_be_set(

@@ -11,6 +11,7 @@ from opentelemetry.sdk.metrics import MeterProvider, ObservableCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.trace import SpanKind
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
@@ -44,14 +45,14 @@ def create(scene: Scene, **invocation: Any) -> None:
 
 def points(telemetry: Telemetry) -> dict[str, list[tuple[dict[str, Any], float]]]:
     """The points of each counter."""
-    return {m.name: [(dict(p.attributes), p.sum) for p in telemetry.points(m)] for m in s.USAGE}
+    return {m.name: [(dict(p.attributes), p.sum) for p in telemetry.points(m)] for m in instruments.USAGE}
 
 
 def test_a_reply_counts_under_the_names_of_the_conventions(scene: Scene, telemetry: Telemetry) -> None:
     """With the attributes that these require, and the attempt's outcome."""
     create(scene)
     values = (110, 5, 100, 0, 0)
-    assert points(telemetry) == {m.name: [(LABELS, value)] for m, value in zip(s.USAGE, values, strict=True)}
+    assert points(telemetry) == {m.name: [(LABELS, value)] for m, value in zip(instruments.USAGE, values, strict=True)}
 
 
 def test_what_failed_and_told_nothing_counts_0(scene: Scene, telemetry: Telemetry) -> None:
@@ -59,7 +60,7 @@ def test_what_failed_and_told_nothing_counts_0(scene: Scene, telemetry: Telemetr
     call = scene.call()
     scene.answer(scene.attempt(call), 529)
     call.method_raised(ValueError())
-    assert points(telemetry)[s.USAGE_INPUT.name] == [({**LABELS, s.ATTEMPT_OUTCOME: "failed"}, 0)]
+    assert points(telemetry)[instruments.USAGE_INPUT.name] == [({**LABELS, s.ATTEMPT_OUTCOME: "failed"}, 0)]
 
 
 def test_a_broken_stream_counts_what_it_told(scene: Scene, telemetry: Telemetry) -> None:
@@ -77,9 +78,9 @@ def test_a_broken_stream_counts_what_it_told(scene: Scene, telemetry: Telemetry)
         for event in chunks:
             scene.chunk(reading, sse(event["type"], event))
         attempt.end(how)
-        found = {p.attributes[s.ATTEMPT_OUTCOME]: p.sum for p in telemetry.points(s.USAGE_OUTPUT)}
+        found = {p.attributes[s.ATTEMPT_OUTCOME]: p.sum for p in telemetry.points(instruments.USAGE_OUTPUT)}
         assert found[outcome] == output
-    assert sum(p.sum for p in telemetry.points(s.USAGE_INPUT)) == 27
+    assert sum(p.sum for p in telemetry.points(instruments.USAGE_INPUT)) == 27
 
 
 def test_what_is_no_inference_has_no_tokens(scene: Scene, telemetry: Telemetry) -> None:
@@ -120,7 +121,7 @@ def test_a_span_of_the_sdks_own_counts_nothing(scene: Scene, telemetry: Telemetr
     tracer = telemetry.tracer_provider.get_tracer("com.anthropic.sdk.python")
     with tracer.start_as_current_span("anthropic.messages.create", attributes={"gen_ai.operation.name": "chat"}):
         create(scene, sdk_makes_span=True)
-    assert points(telemetry)[s.USAGE_INPUT.name] == [(LABELS, 110)]
+    assert points(telemetry)[instruments.USAGE_INPUT.name] == [(LABELS, 110)]
 
 
 def test_an_advisor_counts_under_its_own_model(scene: Scene, telemetry: Telemetry) -> None:
@@ -129,7 +130,7 @@ def test_an_advisor_counts_under_its_own_model(scene: Scene, telemetry: Telemetr
     call = scene.call()
     scene.answer(scene.attempt(call))
     call.method_returned({"usage": {**REPLY["usage"], "iterations": [advice]}}, None)
-    found = {p.attributes[s.GEN_AI_REQUEST_MODEL]: p.sum for p in telemetry.points(s.USAGE_INPUT)}
+    found = {p.attributes[s.GEN_AI_REQUEST_MODEL]: p.sum for p in telemetry.points(instruments.USAGE_INPUT)}
     assert found == {"claude-opus-4-5": 110, "claude-advisor": 4}
 
 
@@ -153,10 +154,10 @@ def test_attributes_are_bounded(scene: Scene, telemetry: Telemetry) -> None:
         attempt = scene.attempt(target=target_of("POST", "https", "host", 1_000 + port, "/v1/messages"))
         scene.answer(attempt)
         attempt.take_reply(REPLY)
-    ports = [p.attributes.get(s.SERVER_PORT) for p in telemetry.points(s.USAGE_INPUT)]
+    ports = [p.attributes.get(s.SERVER_PORT) for p in telemetry.points(instruments.USAGE_INPUT)]
     assert len(ports) == MAX_PORTS + 1
     assert ports.count(None) == 1
-    assert sum(p.sum for p in telemetry.points(s.USAGE_INPUT)) == 2 * MAX_PORTS * 110
+    assert sum(p.sum for p in telemetry.points(instruments.USAGE_INPUT)) == 2 * MAX_PORTS * 110
 
 
 def test_each_reader_gets_every_token_once(clock: ManualClock) -> None:
@@ -176,7 +177,7 @@ def test_each_reader_gets_every_token_once(clock: ManualClock) -> None:
 def _value(reader: InMemoryMetricReader) -> float:
     data: Any = reader.get_metrics_data()
     metrics = data.resource_metrics[0].scope_metrics[0].metrics
-    return next(float(m.data.data_points[0].value) for m in metrics if m.name == s.USAGE_INPUT.name)
+    return next(float(m.data.data_points[0].value) for m in metrics if m.name == instruments.USAGE_INPUT.name)
 
 
 def _ended(scene: Scene) -> Attempt:
@@ -196,7 +197,7 @@ def test_no_token_is_lost_between_threads(scene: Scene, telemetry: Telemetry) ->
 
     def collect() -> None:
         while not done.is_set():
-            telemetry.points(s.USAGE_INPUT)
+            telemetry.points(instruments.USAGE_INPUT)
 
     threads = [threading.Thread(target=count) for _ in range(4)]
     reader = threading.Thread(target=collect)
@@ -206,7 +207,7 @@ def test_no_token_is_lost_between_threads(scene: Scene, telemetry: Telemetry) ->
         thread.join()
     done.set()
     reader.join()
-    assert [sum(p.sum for p in telemetry.points(m)) for m in s.USAGE[:2]] == [counted, 2 * counted]
+    assert [sum(p.sum for p in telemetry.points(m)) for m in instruments.USAGE[:2]] == [counted, 2 * counted]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -222,7 +223,7 @@ def test_a_child_counts_on_though_a_thread_of_its_parent_was_reading(scene: Scen
             ended = 1
             try:
                 create(scene)
-                ended = int(sum(p.sum for p in telemetry.points(s.USAGE_INPUT)) != 220)
+                ended = int(sum(p.sum for p in telemetry.points(instruments.USAGE_INPUT)) != 220)
             finally:
                 os._exit(ended)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -238,4 +239,4 @@ def test_a_lock_that_an_interrupt_has_left_is_given_up(scene: Scene, telemetry: 
     for _ in range(10_101):
         tokens.add(attempt, Usage(1, 0))
     assert len(tokens._unread) < 200
-    assert sum(p.sum for p in telemetry.points(s.USAGE_INPUT)) == 10_101
+    assert sum(p.sum for p in telemetry.points(instruments.USAGE_INPUT)) == 10_101

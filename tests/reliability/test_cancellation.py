@@ -15,7 +15,8 @@ import pytest
 from opentelemetry import trace
 
 from anthropic_otel._adapters.current import current_call
-from anthropic_otel._core.semconv import ATTEMPT_DURATION, ATTEMPT_OUTCOME, ATTEMPT_STARTED, CALL_DURATION
+from anthropic_otel._core.instruments import ATTEMPT_DURATION, ATTEMPT_STARTED, CALL_DURATION
+from anthropic_otel._core.semconv import ATTEMPT_OUTCOME
 from reliability import interrupting
 from reliability.interrupting import ALONE, Interrupt, Lines, SoftTimeLimit, Transport, cancelled_at, interrupted_at
 from support import identities

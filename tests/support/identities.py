@@ -10,6 +10,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from support.telemetry import Telemetry
 
@@ -28,8 +29,8 @@ def check(telemetry: Telemetry, *, in_flight: int = 0, calls: int | None = None)
 
 def check_every_attempt_ended_once(telemetry: Telemetry, in_flight: int) -> None:
     """started = ended + in flight, and an attempt that has ended has one span."""
-    started = sum(point.sum for point in telemetry.points(s.ATTEMPT_STARTED))
-    ended = sum(point.count for point in telemetry.points(s.ATTEMPT_DURATION))
+    started = sum(point.sum for point in telemetry.points(instruments.ATTEMPT_STARTED))
+    ended = sum(point.count for point in telemetry.points(instruments.ATTEMPT_DURATION))
     assert started == ended + in_flight
     assert len(telemetry.attempts) == ended
 
@@ -37,10 +38,10 @@ def check_every_attempt_ended_once(telemetry: Telemetry, in_flight: int) -> None
 def check_spans_and_metrics_agree(telemetry: Telemetry) -> None:
     """A span's duration is its metric's value, and so is its backoff."""
     attempts = telemetry.attempts
-    measured = sum(point.sum for point in telemetry.points(s.ATTEMPT_DURATION))
+    measured = sum(point.sum for point in telemetry.points(instruments.ATTEMPT_DURATION))
     assert abs(measured - sum(map(duration, attempts)) / 1e9) <= _ROUNDING * max(len(attempts), 1)
     delays = [delay for span in attempts for delay in numbers(span, s.RETRY_DELAY)]
-    points = telemetry.points(s.RETRY_DELAY_METRIC)
+    points = telemetry.points(instruments.RETRY_DELAY)
     assert sum(point.count for point in points) == len(delays)
     assert abs(sum(point.sum for point in points) - sum(delays)) <= _ROUNDING * max(len(delays), 1)
 
@@ -69,8 +70,8 @@ def check_attempts_follow_each_other(attempts: Sequence[ReadableSpan]) -> None:
 
 def check_calls(telemetry: Telemetry, calls: int | None) -> None:
     """Attempts = calls + retries; a call lasts at least as long as its attempts and its backoff."""
-    ended = sum(point.count for point in telemetry.points(s.CALL_DURATION))
-    retries = telemetry.points(s.CALL_RETRIES)
+    ended = sum(point.count for point in telemetry.points(instruments.CALL_DURATION))
+    retries = telemetry.points(instruments.CALL_RETRIES)
     assert all(point.sum >= point.count for point in retries), "a call without a retry is not among the retries"
     if calls is not None:
         assert ended == calls
@@ -79,8 +80,8 @@ def check_calls(telemetry: Telemetry, calls: int | None) -> None:
     of_calls = [span for span in telemetry.attempts if span.parent is not None]
     assert len(of_calls) == sum(point.sum for point in retries) + ended
     active = sum(map(duration, of_calls)) / 1e9
-    backoff = sum(point.sum for point in telemetry.points(s.RETRY_DELAY_METRIC))
-    assert sum(point.sum for point in telemetry.points(s.CALL_DURATION)) >= active + backoff - _ROUNDING
+    backoff = sum(point.sum for point in telemetry.points(instruments.RETRY_DELAY))
+    assert sum(point.sum for point in telemetry.points(instruments.CALL_DURATION)) >= active + backoff - _ROUNDING
 
 
 def numbers(span: ReadableSpan, prefix: str) -> list[float]:

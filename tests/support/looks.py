@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle import files
 from anthropic_otel.simulator import FAULTS, Simulator
@@ -66,7 +67,7 @@ FAULT_OF: Final = {
 
 _SHOWN: Final = (s.ERROR_TYPE, s.HTTP_RESPONSE_STATUS_CODE, s.API_ERROR_TYPE, s.API_ERROR_CODE, s.NETWORK_PHASE,
                  s.NETWORK_ERRNO, s.STREAM_COMPLETE, s.RETRY_STOP_REASON)  # fmt: skip
-_METRIC: Final = f"{s.ATTEMPT_DURATION.prometheus_name}_count"
+_METRIC: Final = f"{instruments.ATTEMPT_DURATION.prometheus_name}_count"
 
 
 def look(page: str, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -10,11 +10,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 
-_SERIES = re.compile(
-    rf"({'|'.join(metric.prometheus_name for metric in s.METRICS if metric.buckets)})_(count|sum|bucket)\{{(.*)\}}"
-)
+_HISTOGRAMS = "|".join(metric.prometheus_name for metric in instruments.METRICS if metric.buckets)
+_SERIES = re.compile(rf"({_HISTOGRAMS})_(count|sum|bucket)\{{(.*)\}}")
 _BOUND = re.compile(r',?le="[^"]*"')
 _SAMPLE = re.compile(r"([\d.e+-]+?)(x\d+)?")
 _LONG, _THINNED = 1000, 4

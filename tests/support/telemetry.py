@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Sampler
 
 import anthropic_otel
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 
 LOGGER: Final = "anthropic_otel"
@@ -79,7 +80,7 @@ class Telemetry:
         """The spans of calls, ours or the SDK's."""
         return [span for span in self.spans if span.name.startswith("anthropic.")]
 
-    def points(self, metric: s.Metric) -> list[Point]:
+    def points(self, metric: instruments.Metric) -> list[Point]:
         """The points of one metric, since the beginning."""
         data = self.reader.get_metrics_data()
         scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator.exchange import Served
 from support.telemetry import Telemetry
@@ -26,11 +27,11 @@ def by_convention(usage: Mapping[str, Any] | None) -> Tokens:
     billed = [usage, *(each for each in usage.get("iterations") or () if each["type"] == "compaction")]
     for each in billed:
         read, written = each.get("cache_read_input_tokens") or 0, each.get("cache_creation_input_tokens") or 0
-        found[s.USAGE_INPUT.name] += each.get("input_tokens", 0) + read + written
-        found[s.USAGE_OUTPUT.name] += each.get("output_tokens", 0)
-        found[s.USAGE_CACHE_READ.name] += read
-        found[s.USAGE_CACHE_WRITE.name] += written
-    found[s.USAGE_REASONING.name] += (usage.get("output_tokens_details") or {}).get("thinking_tokens", 0)
+        found[instruments.USAGE_INPUT.name] += each.get("input_tokens", 0) + read + written
+        found[instruments.USAGE_OUTPUT.name] += each.get("output_tokens", 0)
+        found[instruments.USAGE_CACHE_READ.name] += read
+        found[instruments.USAGE_CACHE_WRITE.name] += written
+    found[instruments.USAGE_REASONING.name] += (usage.get("output_tokens_details") or {}).get("thinking_tokens", 0)
     return found
 
 
@@ -43,7 +44,7 @@ def told(telemetry: Telemetry, **attributes: str) -> Tokens:
     """The tokens that the counters have, where the attributes, named by their constants in semconv, are so."""
     wanted = {getattr(s, name.upper()): value for name, value in attributes.items()}
     found: Tokens = Counter()
-    for metric in s.USAGE:
+    for metric in instruments.USAGE:
         for point in telemetry.points(metric):
             if wanted.items() <= point.attributes.items():
                 found[metric.name] += int(point.sum)

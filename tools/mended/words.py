@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.simulator import FAULTS, Fault, Simulator
 from contract.test_tls_alerts import alerting
@@ -49,7 +50,7 @@ def test_the_words_are_those_of_the_entry(meeting: Meeting) -> None:
         wrong = [word for word in WORDS if told.get(word) != expected.get(word)]
         assert not wrong, "; ".join(f"{word} {told.get(word)}, not {expected.get(word)}" for word in wrong)
         check_errno(meeting, told.get(s.NETWORK_ERRNO))
-    [call] = meeting.telemetry.points(s.CALL_DURATION)
+    [call] = meeting.telemetry.points(instruments.CALL_DURATION)
     assert call.attributes[s.CALL_OUTCOME] == call_outcome(meeting)
 
 

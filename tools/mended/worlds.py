@@ -21,7 +21,8 @@ from xml.etree import ElementTree
 from tools.matrix import CONSTRAINTS, REQUIREMENTS, ROOT, SDKS
 
 _NOW: Final = "anthropic_otel_now"
-_OF_TODAY: Final = re.compile(r"\banthropic_otel(?=\.simulator\b|\._core\.semconv\b|\._core import semconv\b)")
+_NAMES: Final = r"(?:instruments|semconv)\b"
+_OF_TODAY: Final = re.compile(rf"\banthropic_otel(?=\.simulator\b|\._core\.{_NAMES}|\._core import {_NAMES})")
 _PARTS: Final = ("simulator", "_core")
 _SDK: Final = f"anthropic[aiohttp,bedrock,vertex]=={SDKS[-1]}"
 

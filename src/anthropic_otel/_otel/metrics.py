@@ -1,6 +1,6 @@
 """Measures attempts and calls.
 
-Rule: a measurement has the attributes that its definition in `semconv` lists, in that order, and no others. Spans
+Rule: a measurement has the attributes that its definition in `instruments` lists, in that order, and no others. Spans
 may be sampled, metrics never are: everything that ends is counted, with its span for the exemplar.
 """
 
@@ -15,13 +15,13 @@ from opentelemetry import metrics
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, rate_limit_names
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel import providers
 from anthropic_otel._otel.attributes import (
@@ -62,14 +62,14 @@ class Metrics:
         self._status: Final = CardinalityLimit(MAX_STATUSES)
         self._statuses: dict[int | None, tuple[int | None, str | None]] = {}
         self._code: Final = CardinalityLimit(MAX_CODES)
-        self._first_chunk: Final = Histogram(meter, semconv.ATTEMPT_TIME_TO_FIRST_CHUNK)
-        self._max_gap: Final = Histogram(meter, semconv.STREAM_MAX_GAP_METRIC)
-        self._attempt: Final = Histogram(meter, semconv.ATTEMPT_DURATION)
-        self._call: Final = Histogram(meter, semconv.CALL_DURATION)
-        self._retries: Final = Histogram(meter, semconv.CALL_RETRIES)
-        self._delay: Final = Histogram(meter, semconv.RETRY_DELAY_METRIC)
-        self._started: Final = Counts(AttributeSets(semconv.ATTEMPT_STARTED.attributes))
-        started = semconv.ATTEMPT_STARTED
+        self._first_chunk: Final = Histogram(meter, instruments.ATTEMPT_TIME_TO_FIRST_CHUNK)
+        self._max_gap: Final = Histogram(meter, instruments.STREAM_MAX_GAP)
+        self._attempt: Final = Histogram(meter, instruments.ATTEMPT_DURATION)
+        self._call: Final = Histogram(meter, instruments.CALL_DURATION)
+        self._retries: Final = Histogram(meter, instruments.CALL_RETRIES)
+        self._delay: Final = Histogram(meter, instruments.RETRY_DELAY)
+        self._started: Final = Counts(AttributeSets(instruments.ATTEMPT_STARTED.attributes))
+        started = instruments.ATTEMPT_STARTED
         self._counter: Final = meter.create_observable_counter(
             started.name, [self._observe_started], started.unit, started.description
         )

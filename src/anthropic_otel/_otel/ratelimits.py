@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RateLimitNames, RawHeaders, count, identifier, share, until_full
 from anthropic_otel._core.semconv import OTHER
@@ -43,7 +43,7 @@ _MOST_LOWS: Final = 16
 _MOST_READERS: Final = 8
 _MAX_LENGTH: Final = 128
 _LONGEST_NUMBER: Final = 18
-_NAMES: Final = semconv.RATELIMIT_LIMIT.attributes
+_NAMES: Final = instruments.RATELIMIT_LIMIT.attributes
 
 Unread = tuple[float, str | None, RawHeaders, tuple[RateLimitNames, ...]]
 """When a response came, the model of its request, its headers, and the names of the rate-limit headers among them."""
@@ -187,9 +187,9 @@ class RateLimits:
         self.instruments: Final = [
             meter.create_observable_gauge(metric.name, [_safe(observe)], metric.unit, metric.description)
             for metric, observe in (
-                (semconv.RATELIMIT_LIMIT, self._observed_limits),
-                (semconv.RATELIMIT_REMAINING, self._observed_remaining),
-                (semconv.RATELIMIT_UTILIZATION, self._observed_utilization),
+                (instruments.RATELIMIT_LIMIT, self._observed_limits),
+                (instruments.RATELIMIT_REMAINING, self._observed_remaining),
+                (instruments.RATELIMIT_UTILIZATION, self._observed_utilization),
             )
         ]
 

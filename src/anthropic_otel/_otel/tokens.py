@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.finalizer import fork_generation
 from anthropic_otel._core.guard import report
@@ -66,7 +66,7 @@ class Tokens:
         self._address: Final = address
         self._port: Final = CardinalityLimit(MAX_PORTS)
         self._provider: Final = CardinalityLimit(MAX_PROVIDERS)
-        self._sets: Final = AttributeSets(semconv.USAGE_INPUT.attributes)
+        self._sets: Final = AttributeSets(instruments.USAGE_INPUT.attributes)
         self._unread: Final[deque[tuple[Key, Usage]]] = deque()
         self._reading = threading.Lock()
         self._created_in = fork_generation()
@@ -77,7 +77,7 @@ class Tokens:
             meter.create_observable_counter(
                 metric.name, [functools.partial(self._observe, index)], metric.unit, metric.description
             )
-            for index, metric in enumerate(semconv.USAGE)
+            for index, metric in enumerate(instruments.USAGE)
         ]
 
     def add(self, attempt: Attempt, usage: Usage) -> None:
@@ -136,7 +136,7 @@ class Tokens:
             port if self._port(str(port)) != semconv.OTHER else None,
             outcome,
         )
-        counts = self._by_set.setdefault(tuple(self._sets.of(values).items()), [0] * len(semconv.USAGE))
+        counts = self._by_set.setdefault(tuple(self._sets.of(values).items()), [0] * len(instruments.USAGE))
         if len(self._by_key) < MAX_SETS and answered:
             self._by_key[key] = counts
         return counts

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date
 from urllib.parse import urlsplit
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments
 from anthropic_otel.bundle import re2
 from anthropic_otel.bundle.conditions import Duration
 from anthropic_otel.bundle.settings import Links, Settings, SettingsError
@@ -117,6 +117,6 @@ def _of_alert(where: str, alert: object) -> Iterator[str]:
         if not 0 <= getattr(alert, limit, 0) <= 1:
             yield f"{where}.{limit} must lie between 0 and 1"
     bound = getattr(alert, "longer_than", None)
-    if bound is not None and bound not in semconv.SECONDS_BUCKETS:
-        bounds = ", ".join(f"{b:g}" for b in semconv.SECONDS_BUCKETS)
+    if bound is not None and bound not in instruments.SECONDS_BUCKETS:
+        bounds = ", ".join(f"{b:g}" for b in instruments.SECONDS_BUCKETS)
         yield f"{where}.longer_than must be a bucket bound ({bounds}), not {bound:g}"

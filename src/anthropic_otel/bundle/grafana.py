@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.bundle import explore
 from anthropic_otel.bundle.growth import ERROR
 from anthropic_otel.bundle.panels import ALERT, INSTANCE, LIMIT, SEVERITY, VARIABLES, Board, Kind, Panel, Step
@@ -92,7 +92,7 @@ def render(board: Board, settings: Settings) -> str:
 
 def _variables(settings: Settings) -> Iterable[Any]:
     yield dashboard.DatasourceVariable("datasource").label("Metrics").type("prometheus")
-    started = s.ATTEMPT_STARTED.prometheus_name
+    started = instruments.ATTEMPT_STARTED.prometheus_name
     everything = series(started, f'{JOB}=~"{settings.job}"') if settings.job else started
     chosen = f'{started}{{{JOB}=~"$job"}}'
     yield _choice("job", "Service", f"label_values({everything}, {JOB})", settings.job or ".*")

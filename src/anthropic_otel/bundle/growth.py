@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import CallOutcome, Metric
+from anthropic_otel._core.instruments import Metric
+from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel.bundle.conditions import Duration
 from anthropic_otel.bundle.promql import (
     GAP,
@@ -86,15 +88,19 @@ class Growth:
 
 
 SLO_CALLS = Growth(
-    "job_outcome", s.CALL_DURATION, (JOB, OUTCOME), only=any_of(s.OPERATION_NAME, *INFERENCE), word="inference_"
+    "job_outcome",
+    instruments.CALL_DURATION,
+    (JOB, OUTCOME),
+    only=any_of(s.OPERATION_NAME, *INFERENCE),
+    word="inference_",
 )
 """The calls of the service level. It has few labels, because it is computed over days."""
-CALLS = Growth("job_call", s.CALL_DURATION, (JOB, WORK, OPERATION, HOST, MODEL, OUTCOME, ERROR, CODE))
-ATTEMPTS = Growth("job_error", s.ATTEMPT_DURATION, (JOB, WORK, MODEL, ERROR, STATUS, CAUSE))
-RETRIES = Growth("job_work", s.CALL_RETRIES, (JOB, WORK), of="_sum")
-BACKOFFS = Growth("job_source", s.RETRY_DELAY_METRIC, (JOB, SOURCE))
-STREAMS = Growth("job_model", s.ATTEMPT_TIME_TO_FIRST_CHUNK, (JOB, MODEL))
-GAPS = Growth("job_model", s.STREAM_MAX_GAP_METRIC, (JOB, MODEL))
+CALLS = Growth("job_call", instruments.CALL_DURATION, (JOB, WORK, OPERATION, HOST, MODEL, OUTCOME, ERROR, CODE))
+ATTEMPTS = Growth("job_error", instruments.ATTEMPT_DURATION, (JOB, WORK, MODEL, ERROR, STATUS, CAUSE))
+RETRIES = Growth("job_work", instruments.CALL_RETRIES, (JOB, WORK), of="_sum")
+BACKOFFS = Growth("job_source", instruments.RETRY_DELAY, (JOB, SOURCE))
+STREAMS = Growth("job_model", instruments.ATTEMPT_TIME_TO_FIRST_CHUNK, (JOB, MODEL))
+GAPS = Growth("job_model", instruments.STREAM_MAX_GAP, (JOB, MODEL))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from anthropic_otel._core.semconv import METRICS
+from anthropic_otel._core.instruments import METRICS
 from anthropic_otel.bundle import files
 
 _FOLDERS = ("docs/runbooks/", "docs/why/")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle.promql import GAP, JOB, Histograms, increase, label, series, total
 
 NOW = "$__rate_interval"

@@ -1,4 +1,4 @@
-"""Builds PromQL from the library's own definitions: names, labels and bucket bounds come from `semconv`.
+"""Builds PromQL from the library's own definitions: names, labels and bounds come from `instruments`.
 
 Rule: no increment is lost. `rate()` and `increase()` see only what happens between two samples, so the first 529 of the
 day, with which its series appears, is invisible to them. `increase` below adds the whole value of a series that is
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from enum import Enum
 
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.instruments import Metric
 
 JOB = "job"
 GAP = "1h"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core import instruments
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle.growth import MODEL, Growth, Ledger, Recording
 from anthropic_otel.bundle.promql import JOB, grouped, quote, series, total
 from anthropic_otel.bundle.settings import Settings
@@ -27,10 +27,10 @@ _MILLION = 1_000_000
 _DATE = re.compile("[-@][0-9]{8}$")
 
 KINDS: dict[str, tuple[Metric, ...]] = {
-    "input": (s.USAGE_INPUT, s.USAGE_CACHE_READ, s.USAGE_CACHE_WRITE),
-    "cache_read": (s.USAGE_CACHE_READ,),
-    "cache_write": (s.USAGE_CACHE_WRITE,),
-    "output": (s.USAGE_OUTPUT,),
+    "input": (instruments.USAGE_INPUT, instruments.USAGE_CACHE_READ, instruments.USAGE_CACHE_WRITE),
+    "cache_read": (instruments.USAGE_CACHE_READ,),
+    "cache_write": (instruments.USAGE_CACHE_WRITE,),
+    "output": (instruments.USAGE_OUTPUT,),
 }
 """The kinds of token that have prices: each is its first counter less the others."""
 
@@ -107,7 +107,7 @@ def recorded_cost(window: str) -> str:
 
 def seen(e: Ledger, half: str) -> str:
     """Returns an expression for the services' token counts of between `half` and twice `half` ago."""
-    return f"last_over_time({e.select(s.USAGE_INPUT)}[{half}] offset {half})"
+    return f"last_over_time({e.select(instruments.USAGE_INPUT)}[{half}] offset {half})"
 
 
 def _cost_of_jobs(e: Ledger, window: str, price: Callable[[str], str]) -> str:
@@ -119,8 +119,10 @@ def _growth(metric: Metric) -> Growth:
 
 
 def _used_now(e: Ledger) -> Callable[[str], str]:
-    return lambda matcher: f"group by ({MODEL}) ({e.select(s.USAGE_INPUT, matcher)})"
+    return lambda matcher: f"group by ({MODEL}) ({e.select(instruments.USAGE_INPUT, matcher)})"
 
 
 def _used_in(e: Ledger, window: str) -> Callable[[str], str]:
-    return lambda matcher: f"group by ({MODEL}) (last_over_time({e.select(s.USAGE_INPUT, matcher)}[{window}]))"
+    return lambda matcher: (
+        f"group by ({MODEL}) (last_over_time({e.select(instruments.USAGE_INPUT, matcher)}[{window}]))"
+    )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome
 from anthropic_otel._render.traces import Attempt, Trace
@@ -123,28 +124,28 @@ def summarize(traces: Sequence[Trace], measured: Sequence[Measured]) -> Summary:
         calls={outcome.value: _calls(measured, outcome) for outcome in CallOutcome},
         attempts=dict(Counter(_kind(each) for trace in traces for each in trace.attempts).most_common()),
         backoffs=_backoffs(measured),
-        call_seconds=sum(point.total for point in _of(measured, s.CALL_DURATION)),
+        call_seconds=sum(point.total for point in _of(measured, instruments.CALL_DURATION)),
         calls_took=_latency(trace.duration for trace in answered),
         final_attempts_took=_latency(trace.attempts[-1].end - trace.attempts[-1].start for trace in answered),
         tokens=[found for outcome in AttemptOutcome for found in (_tokens(measured, outcome),) if found.total],
     )
 
 
-def _of(measured: Iterable[Measured], metric: s.Metric) -> list[Measured]:
+def _of(measured: Iterable[Measured], metric: instruments.Metric) -> list[Measured]:
     return [point for point in measured if point.metric == metric.name]
 
 
 def _calls(measured: Sequence[Measured], outcome: CallOutcome) -> int:
-    points = _of(measured, s.CALL_DURATION)
+    points = _of(measured, instruments.CALL_DURATION)
     return sum(point.count for point in points if point.attributes.get(s.CALL_OUTCOME) == outcome.value)
 
 
 def _tokens(measured: Sequence[Measured], outcome: AttemptOutcome) -> Tokens:
-    def used(metric: s.Metric) -> int:
+    def used(metric: instruments.Metric) -> int:
         points = _of(measured, metric)
         return int(sum(point.total for point in points if point.attributes.get(s.ATTEMPT_OUTCOME) == outcome.value))
 
-    return Tokens(outcome.value, used(s.USAGE_INPUT), used(s.USAGE_OUTPUT))
+    return Tokens(outcome.value, used(instruments.USAGE_INPUT), used(instruments.USAGE_OUTPUT))
 
 
 def _kind(attempt: Attempt) -> AttemptKind:
@@ -153,7 +154,7 @@ def _kind(attempt: Attempt) -> AttemptKind:
 
 def _backoffs(measured: Sequence[Measured]) -> list[Backoff]:
     found: dict[str, Backoff] = {}
-    for point in _of(measured, s.RETRY_DELAY_METRIC):
+    for point in _of(measured, instruments.RETRY_DELAY):
         source = str(point.attributes.get(s.RETRY_SOURCE, s.OTHER))
         before = found.get(source, Backoff(source, 0, 0.0))
         found[source] = Backoff(source, before.count + point.count, before.seconds + point.total)

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments
 from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel.simulator import Endpoint, Fault, Served, Simulator
 from anthropic_otel.testing import capture
@@ -92,7 +92,7 @@ def observe(situation: Situation, fault: Fault, stack: Stack, sim: Simulator, dr
 def said(telemetry: Telemetry) -> dict[str, Any]:
     """What was exported."""
     return {
-        "started": int(sum(point.sum for point in telemetry.points(semconv.ATTEMPT_STARTED))),
+        "started": int(sum(point.sum for point in telemetry.points(instruments.ATTEMPT_STARTED))),
         "attempts": [observers.from_span(span) for span in telemetry.attempts],
         "measured": observers.measured_attempts(telemetry),
         "call_spans": observers.call_spans(telemetry),

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from anthropic_otel import testing
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome
 from anthropic_otel.simulator import Served
 from e2e.agreement.situations import Got
@@ -227,15 +227,15 @@ def measured_attempts(telemetry: Telemetry) -> Counter[Result]:
     """How often `attempt.duration` has each result."""
     names = [_ATTRIBUTES[field] for field in ("outcome", "error_type", "cause", "status")]
     found: Counter[Result] = Counter()
-    for point in telemetry.points(semconv.ATTEMPT_DURATION):
+    for point in telemetry.points(instruments.ATTEMPT_DURATION):
         found[tuple(point.attributes.get(name) for name in names)] += point.count
     return found
 
 
 def measured_calls(telemetry: Telemetry) -> list[Call]:
     """The calls that `call.duration` has counted, with as many attempts as `call.retries` leaves for all of them."""
-    points = telemetry.points(semconv.CALL_DURATION)
-    retries = int(sum(point.sum for point in telemetry.points(semconv.CALL_RETRIES)))
+    points = telemetry.points(instruments.CALL_DURATION)
+    retries = int(sum(point.sum for point in telemetry.points(instruments.CALL_RETRIES)))
     return [
         Call(CallOutcome(point.attributes[semconv.CALL_OUTCOME]), point.attributes.get(semconv.ERROR_TYPE), retries + 1)
         for point in points

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from e2e.catalogue.meeting import Meeting, call_outcome, source_of, status_class_of, status_of
 from support import usage
@@ -29,27 +30,27 @@ def check_metrics(meeting: Meeting) -> None:
     }
     has_first_chunk = _has_first_chunk(told)
     calls = 1 if meeting.stack.of_sdk else 0
-    check_points(told, s.ATTEMPT_STARTED, target, n)
-    check_points(told, s.ATTEMPT_DURATION, target | result, n)
-    check_points(told, s.ATTEMPT_TIME_TO_FIRST_CHUNK, target, int(has_first_chunk))
+    check_points(told, instruments.ATTEMPT_STARTED, target, n)
+    check_points(told, instruments.ATTEMPT_DURATION, target | result, n)
+    check_points(told, instruments.ATTEMPT_TIME_TO_FIRST_CHUNK, target, int(has_first_chunk))
     streams = sum(s.STREAM_MAX_GAP in (span.attributes or {}) for span in told.attempts)
-    check_points(told, s.STREAM_MAX_GAP_METRIC, target | {s.ATTEMPT_OUTCOME: fault.outcome.value}, streams)
+    check_points(told, instruments.STREAM_MAX_GAP, target | {s.ATTEMPT_OUTCOME: fault.outcome.value}, streams)
     call = target | {s.CALL_OUTCOME: call_outcome(meeting)}
     failed = {s.ERROR_TYPE: meeting.call_error_type}
     if meeting.call_error_type is not None:
         # The cause of the attempt that the call failed with, and the code that the API gave it.
         failed |= {name: _told_last(told, name) for name in (s.NETWORK_CAUSE, s.API_ERROR_CODE)}
-    check_points(told, s.CALL_DURATION, call | failed, calls)
-    check_points(told, s.CALL_RETRIES, call, calls if n > 1 else 0)
+    check_points(told, instruments.CALL_DURATION, call | failed, calls)
+    check_points(told, instruments.CALL_RETRIES, call, calls if n > 1 else 0)
     retry = {
         s.OPERATION_NAME: "messages.create",
         s.SERVER_ADDRESS: target[s.SERVER_ADDRESS],
         s.RETRY_REASON: fault.error_type,
         s.RETRY_SOURCE: source_of(fault),
     }
-    check_points(told, s.RETRY_DELAY_METRIC, retry, n - 1)
+    check_points(told, instruments.RETRY_DELAY, retry, n - 1)
     check_tokens(meeting)
-    assert told.metric_names <= {metric.name for metric in s.METRICS}
+    assert told.metric_names <= {metric.name for metric in instruments.METRICS}
 
 
 def check_tokens(meeting: Meeting) -> None:
@@ -74,7 +75,7 @@ def check_tokens(meeting: Meeting) -> None:
         seen = seen and _has_first_chunk(told) and fault.name != "stream_other_names"
     usages = [each.usage for each in meeting.served if each.usage is not None] if seen else []
     tokens = usage.sent(meeting.served) if seen else {}
-    for metric in s.USAGE:
+    for metric in instruments.USAGE:
         points = told.points(metric)
         if not usages and fault.outcome is s.AttemptOutcome.COMPLETED:
             assert points == [], metric.name
@@ -96,7 +97,7 @@ def metric_target(meeting: Meeting) -> dict[str, Any]:
     return target | {s.GEN_AI_REQUEST_MODEL: MODEL}
 
 
-def check_points(told: Telemetry, metric: s.Metric, attributes: dict[str, Any], count: int) -> None:
+def check_points(told: Telemetry, metric: instruments.Metric, attributes: dict[str, Any], count: int) -> None:
     """One point with those attributes, `None` left out, and so many measurements; or no point, for none."""
     points = told.points(metric)
     if not count:
@@ -104,6 +105,6 @@ def check_points(told: Telemetry, metric: s.Metric, attributes: dict[str, Any], 
         return
     [point] = points
     assert point.attributes == {name: value for name, value in attributes.items() if value is not None}
-    assert (point.sum if metric.instrument is s.Instrument.OBSERVABLE_COUNTER else point.count) == count
-    if metric is s.CALL_RETRIES:
+    assert (point.sum if metric.instrument is instruments.Instrument.OBSERVABLE_COUNTER else point.count) == count
+    if metric is instruments.CALL_RETRIES:
         assert point.sum == len(told.attempts) - 1

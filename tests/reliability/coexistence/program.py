@@ -28,7 +28,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import anthropic_otel
-from anthropic_otel._core import semconv
+from anthropic_otel._core import instruments
 from anthropic_otel.simulator import Simulator
 from reliability.coexistence.peers import PEERS
 from support import usage
@@ -92,7 +92,7 @@ def check(
     for metric, number in (("attempt.started", REQUESTS), ("attempt.duration", REQUESTS), ("call.duration", CALLS)):
         assert recorded.count(f"anthropic.client.{metric}") == number, metric
     tokens = usage.sent(() if peer_makes_calls else sim.served[-REQUESTS:])
-    for counter in semconv.USAGE:
+    for counter in instruments.USAGE:
         assert recorded.count(counter.name) == tokens[counter.name], counter.name
     by_id = {span.context.span_id: span for span in recorded.spans}
     [root] = [span for span in recorded.spans if span.name == "app"]

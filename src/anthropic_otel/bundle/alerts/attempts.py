@@ -5,6 +5,7 @@ Rule: they are tickets, because an attempt that fails may be retried, and no use
 
 from __future__ import annotations
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel.bundle.alerts.model import PER_JOB, About, Alert, Urgency, share
@@ -120,7 +121,8 @@ def connections(e: Ledger) -> Alert:
 def headroom(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicLowHeadroom
     # The lows: a limit refills all the time, and is low for a moment only.
-    left = f"min_over_time({e.select(s.RATELIMIT_REMAINING)}[{a.window}])\n/\n{e.select(s.RATELIMIT_LIMIT)}"
+    lows = f"min_over_time({e.select(instruments.RATELIMIT_REMAINING)}[{a.window}])"
+    left = f"{lows}\n/\n{e.select(instruments.RATELIMIT_LIMIT)}"
     return Alert(
         "AnthropicLowHeadroom",
         f"min by ({JOB}, {MODEL}, {KIND}) {grouped(left)} < {a.remaining:g}",

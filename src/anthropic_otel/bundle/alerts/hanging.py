@@ -6,7 +6,7 @@ them hang.
 
 from __future__ import annotations
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency
 from anthropic_otel.bundle.growth import HOST, MODEL, OPERATION, Ledger
 from anthropic_otel.bundle.promql import JOB, grouped, total
@@ -38,8 +38,8 @@ def hung(settings: Settings, started: str, ended: str) -> str:
 
 def hanging(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicHanging
-    started = e.select(s.ATTEMPT_STARTED, NO_EVENT_STREAMS)
-    ended = e.count(s.ATTEMPT_DURATION, NO_EVENT_STREAMS)
+    started = e.select(instruments.ATTEMPT_STARTED, NO_EVENT_STREAMS)
+    ended = e.count(instruments.ATTEMPT_DURATION, NO_EVENT_STREAMS)
     return Alert(
         "AnthropicHanging",
         f"{total((JOB,), grouped(hung(e.settings, started, ended)))} >= {a.at_least:g}",

@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either
 from anthropic_otel.bundle.growth import Ledger
 from anthropic_otel.bundle.promql import JOB, grouped, increase, quote, relabelled, series, total
@@ -23,7 +23,7 @@ SIGNALS = ("spans", "metric_points", "log_records")
 def absent(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicTelemetryAbsent
     short_lived = e.settings.short_lived
-    started = e.select(s.ATTEMPT_STARTED, f"{JOB}!~{quote(short_lived)}" if short_lived else "")
+    started = e.select(instruments.ATTEMPT_STARTED, f"{JOB}!~{quote(short_lived)}" if short_lived else "")
     gone = f"group by ({JOB}) (last_over_time({started}[{a.window}]))\nunless\ngroup by ({JOB}) ({started})"
     return Alert(
         "AnthropicTelemetryAbsent",
@@ -45,9 +45,9 @@ def _never(job: str) -> Iterator[str]:
     if it is empty.
     """
     for name in job.split("|") if _NAMES.fullmatch(job) else ():
-        yield f"absent({series(s.ATTEMPT_STARTED.prometheus_name, f'{JOB}={quote(name)}')})"
+        yield f"absent({series(instruments.ATTEMPT_STARTED.prometheus_name, f'{JOB}={quote(name)}')})"
     if job and not _NAMES.fullmatch(job):
-        nobody = f"absent({series(s.ATTEMPT_STARTED.prometheus_name, f'{JOB}=~{quote(job)}')})"
+        nobody = f"absent({series(instruments.ATTEMPT_STARTED.prometheus_name, f'{JOB}=~{quote(job)}')})"
         yield relabelled(nobody, JOB, job, "", "")
 
 

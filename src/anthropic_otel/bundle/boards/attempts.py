@@ -5,6 +5,7 @@ Rule: attempts are always compared with calls, so that the cost of retries is vi
 
 from __future__ import annotations
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.boards import failures
 from anthropic_otel.bundle.growth import SOURCE, STATUS
@@ -55,7 +56,8 @@ def board(settings: Settings) -> Board:
 
 def _per_call(q: Queries, window: str) -> str:
     # A call without a retry is not among the retries.
-    return f"1 + {ratio(q.grown(s.CALL_RETRIES, of='_sum', window=window), q.grown(s.CALL_DURATION, window=window))}"
+    retries = q.grown(instruments.CALL_RETRIES, of="_sum", window=window)
+    return f"1 + {ratio(retries, q.grown(instruments.CALL_DURATION, window=window))}"
 
 
 def _amplified(settings: Settings) -> tuple[Step, ...]:
@@ -68,8 +70,8 @@ def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             title, Kind.STAT, unit, description, (Query(query),), "overview", nothing, width=6, height=5, decimals=2
         )
 
-    exhausted = q.grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "exhausted"))
-    recovered = q.grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered"))
+    exhausted = q.grown(instruments.CALL_DURATION, equal(s.CALL_OUTCOME, "exhausted"))
+    recovered = q.grown(instruments.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered"))
     return (
         Panel(
             "Attempts per call",
@@ -87,14 +89,14 @@ def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
         stat(
             "Attempts that failed",
             "percentunit",
-            ratio(q.grown(s.ATTEMPT_DURATION, _FAILED), q.grown(s.ATTEMPT_DURATION)),
+            ratio(q.grown(instruments.ATTEMPT_DURATION, _FAILED), q.grown(instruments.ATTEMPT_DURATION)),
             "Share of the attempts that failed. Compare with the share of failed calls: the difference is what retries "
             "save.",
         ),
         stat(
             "Time lost in backoff",
             "s",
-            q.grown(s.RETRY_DELAY_METRIC, of="_sum"),
+            q.grown(instruments.RETRY_DELAY, of="_sum"),
             "Seconds that calls spent waiting between attempts in the time shown, all calls together.",
             _NO_RETRIES,
         ),
@@ -111,9 +113,9 @@ def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
 
 
 def _attempts(settings: Settings, q: Queries) -> tuple[Panel, ...]:
-    started = f"sum({filtered(s.ATTEMPT_STARTED)})"
-    ended = f"sum({q.count(s.ATTEMPT_DURATION)})"
-    by_status = q.per_second(s.ATTEMPT_DURATION, by=(STATUS,))
+    started = f"sum({filtered(instruments.ATTEMPT_STARTED)})"
+    ended = f"sum({q.count(instruments.ATTEMPT_DURATION)})"
+    by_status = q.per_second(instruments.ATTEMPT_DURATION, by=(STATUS,))
     return (
         Panel(
             "Attempts against calls",
@@ -121,8 +123,8 @@ def _attempts(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "reqps",
             "The lines lie on each other while nothing is retried. The gap is retries.",
             (
-                Query(q.per_second(s.ATTEMPT_DURATION), "attempts"),
-                Query(q.per_second(s.CALL_DURATION), "calls"),
+                Query(q.per_second(instruments.ATTEMPT_DURATION), "attempts"),
+                Query(q.per_second(instruments.CALL_DURATION), "calls"),
             ),
             "overview",
             colours=(("calls", "green"), ("attempts", "orange")),
@@ -153,7 +155,7 @@ def _attempts(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "reqps",
             "Calls that a retry saved, and calls that used up their retries.",
             tuple(
-                Query(q.per_second(s.CALL_DURATION, equal(s.CALL_OUTCOME, outcome)), outcome)
+                Query(q.per_second(instruments.CALL_DURATION, equal(s.CALL_OUTCOME, outcome)), outcome)
                 for outcome in ("recovered", "exhausted")
             ),
             "overview",
@@ -176,7 +178,7 @@ def _attempts(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "reqps",
             "4xx: something about the request, the key or the limit. 5xx: the API. A 2xx can still fail inside its "
             "stream.",
-            (Query(q.per_second(s.ATTEMPT_DURATION, f'{_CLASS}!=""', by=(_CLASS,)), f"{{{{{_CLASS}}}}}"),),
+            (Query(q.per_second(instruments.ATTEMPT_DURATION, f'{_CLASS}!=""', by=(_CLASS,)), f"{{{{{_CLASS}}}}}"),),
             "limits",
             stacked=True,
             colours=STATUSES,
@@ -185,7 +187,7 @@ def _attempts(settings: Settings, q: Queries) -> tuple[Panel, ...]:
 
 
 def _backoff(settings: Settings, q: Queries) -> tuple[Panel, ...]:
-    lost, bound = s.RETRY_DELAY_METRIC, settings.alerts.AnthropicLongBackoff
+    lost, bound = instruments.RETRY_DELAY, settings.alerts.AnthropicLongBackoff
     return (
         Panel(
             "Time lost in backoff, by its source",

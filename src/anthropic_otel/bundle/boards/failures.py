@@ -5,6 +5,7 @@ Rule: every cause that has its own remedy has its own line; nothing is summed up
 
 from __future__ import annotations
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.growth import (
     CAUSE,
@@ -54,7 +55,7 @@ _NO_SPAN_METRICS = "needs the Collector's span_metrics"
 
 def causes(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     a = settings.alerts
-    attempt = s.ATTEMPT_DURATION
+    attempt = instruments.ATTEMPT_DURATION
 
     def share(part: str) -> str:
         return f"{part} / on () group_left () ({q.grown(attempt, window=NOW)} > 0)"
@@ -132,8 +133,8 @@ def causes(settings: Settings, q: Queries) -> tuple[Panel, ...]:
 
 
 def streams(settings: Settings, q: Queries) -> tuple[Panel, ...]:
-    a, first = settings.alerts.AnthropicSlowFirstChunk, s.ATTEMPT_TIME_TO_FIRST_CHUNK
-    stall, gap = settings.alerts.AnthropicStreamStalls, s.STREAM_MAX_GAP_METRIC
+    a, first = settings.alerts.AnthropicSlowFirstChunk, instruments.ATTEMPT_TIME_TO_FIRST_CHUNK
+    stall, gap = settings.alerts.AnthropicStreamStalls, instruments.STREAM_MAX_GAP
     gaps = q.grown(gap, by=(MODEL,), window=stall.window)
     steady = q.within(gap, stall.longer_than, (MODEL,), stall.window)
     every = q.grown(first, by=(MODEL,), window=a.window)
@@ -197,7 +198,12 @@ def streams(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "reqps",
             "Attempts that failed after a good status. The SDK retries a body that it was reading itself, and no "
             "stream. incomplete_stream: the stream ended without its end event, and the app saw no error at all.",
-            (Query(q.per_second(s.ATTEMPT_DURATION, broken, f'{_CLASS}="2xx"', by=(ERROR,)), f"{{{{{ERROR}}}}}"),),
+            (
+                Query(
+                    q.per_second(instruments.ATTEMPT_DURATION, broken, f'{_CLASS}="2xx"', by=(ERROR,)),
+                    f"{{{{{ERROR}}}}}",
+                ),
+            ),
             "overview",
             nothing=NO_FAILURES,
             width=12,
@@ -245,7 +251,7 @@ def spans() -> tuple[Panel, ...]:
 
 def table(q: Queries) -> Panel:
     by = ("job", label(s.OPERATION_NAME), MODEL, ERROR, STATUS)
-    counted = q.grown(s.ATTEMPT_DURATION, _FAILED, by=by)
+    counted = q.grown(instruments.ATTEMPT_DURATION, _FAILED, by=by)
     # A job is `namespace/name` where there is a namespace. The back ends of traces know the service by its name.
     named = relabelled(counted, SERVICE, "$1", "job", "(?:.*/)?(.+)")
     return Panel(

@@ -6,6 +6,7 @@ missing.
 
 from __future__ import annotations
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause
 from anthropic_otel.bundle.growth import OVERLOADED, RATE_LIMITED
@@ -44,7 +45,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
 
 def panel(q: Queries) -> Panel:
     """Returns the panel "Whose fault?": failed attempts by who can do something about them."""
-    attempts = q.grown(s.ATTEMPT_DURATION)
+    attempts = q.grown(instruments.ATTEMPT_DURATION)
     failed = equal(s.ATTEMPT_OUTCOME, AttemptOutcome.FAILED.value)
     bars = {name: any_of(s.ERROR_TYPE, *patterns) for name, patterns in FAULTS.items()}
     bars[NOBODY] = none_of(s.ERROR_TYPE, *(one for patterns in FAULTS.values() for one in patterns))
@@ -56,7 +57,7 @@ def panel(q: Queries) -> Panel:
         "not yet a call that fails: most are retried. The longest bar is whom to ask first. None of these: an event "
         "that cannot be decoded, or an error that is not known here; its span has the exception.",
         tuple(
-            Query(f"{q.grown(s.ATTEMPT_DURATION, failed, matcher)} or 0 * {attempts}", name)
+            Query(f"{q.grown(instruments.ATTEMPT_DURATION, failed, matcher)} or 0 * {attempts}", name)
             for name, matcher in bars.items()
         ),
         "attempts",

@@ -5,6 +5,7 @@ Rule: an overload of the API is never shown as if a higher limit would help, nor
 
 from __future__ import annotations
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.boards import waiting
 from anthropic_otel.bundle.growth import KIND, MODEL, OVERLOADED, RATE_LIMITED
@@ -52,8 +53,8 @@ def _left(by: tuple[str, ...], window: str) -> str:
 
     A limit refills continuously, so it is low for a moment only.
     """
-    low = f"min_over_time({filtered(s.RATELIMIT_REMAINING)}[{window}])"
-    return f"min by ({', '.join(by)}) ({low} / {filtered(s.RATELIMIT_LIMIT)})"
+    low = f"min_over_time({filtered(instruments.RATELIMIT_REMAINING)}[{window}])"
+    return f"min by ({', '.join(by)}) ({low} / {filtered(instruments.RATELIMIT_LIMIT)})"
 
 
 def _headroom_steps(settings: Settings) -> tuple[Step, ...]:
@@ -65,7 +66,7 @@ def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     a = settings.alerts
 
     def refused(title: str, matcher: str, limit: float, alert: str, description: str) -> Panel:
-        query = Query(ratio(q.grown(s.ATTEMPT_DURATION, matcher), q.grown(s.ATTEMPT_DURATION)))
+        query = Query(ratio(q.grown(instruments.ATTEMPT_DURATION, matcher), q.grown(instruments.ATTEMPT_DURATION)))
         steps = (Step(limit, "red"),)
         return Panel(
             title,
@@ -139,7 +140,10 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
                 f"({of}_over_time({filtered(metric, any_of(s.RATELIMIT_KIND, kinds))}[{NOW}]))",
                 f"{word} {{{{{KIND}}}}} {{{{{MODEL}}}}}",
             )
-            for metric, word, of in ((s.RATELIMIT_LIMIT, LIMIT, "max"), (s.RATELIMIT_REMAINING, "left", "min"))
+            for metric, word, of in (
+                (instruments.RATELIMIT_LIMIT, LIMIT, "max"),
+                (instruments.RATELIMIT_REMAINING, "left", "min"),
+            )
         )
         return Panel(
             title,
@@ -184,7 +188,7 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
             "have limits by the minute instead.",
             (
                 Query(
-                    f"max by ({KIND}, {MODEL}) (max_over_time({filtered(s.RATELIMIT_UTILIZATION)}[{NOW}]))",
+                    f"max by ({KIND}, {MODEL}) (max_over_time({filtered(instruments.RATELIMIT_UTILIZATION)}[{NOW}]))",
                     f"{{{{{KIND}}}}} {{{{{MODEL}}}}}",
                 ),
             ),
@@ -202,8 +206,8 @@ def _refusals(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     operation = label(s.OPERATION_NAME)
 
     def by_model(title: str, matcher: str, limit: float, alert: str, description: str) -> Panel:
-        part = q.grown(s.ATTEMPT_DURATION, matcher, by=(MODEL,), window=NOW)
-        whole = q.grown(s.ATTEMPT_DURATION, by=(MODEL,), window=NOW)
+        part = q.grown(instruments.ATTEMPT_DURATION, matcher, by=(MODEL,), window=NOW)
+        whole = q.grown(instruments.ATTEMPT_DURATION, by=(MODEL,), window=NOW)
         query = Query(f"{part} / ({whole} > 0)", f"{{{{{MODEL}}}}}")
         steps = (Step(limit, "red"),)
         return Panel(
@@ -218,8 +222,8 @@ def _refusals(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "Refused attempts. Both rising together usually is one cause: retries of many clients against an API in "
             "trouble.",
             (
-                Query(q.per_second(s.ATTEMPT_DURATION, _429), "429: your limit"),
-                Query(q.per_second(s.ATTEMPT_DURATION, _529), "529: overloaded"),
+                Query(q.per_second(instruments.ATTEMPT_DURATION, _429), "429: your limit"),
+                Query(q.per_second(instruments.ATTEMPT_DURATION, _529), "529: overloaded"),
             ),
             "attempts",
             nothing=NO_FAILURES,
@@ -246,7 +250,7 @@ def _refusals(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "Refused attempts in the time shown, by service and SDK method: who to talk to about load.",
             (
                 Query(
-                    f"topk(10, {q.grown(s.ATTEMPT_DURATION, _429, by=('job', operation))})",
+                    f"topk(10, {q.grown(instruments.ATTEMPT_DURATION, _429, by=('job', operation))})",
                     f"{{{{job}}}} {{{{{operation}}}}}",
                 ),
             ),
@@ -262,7 +266,7 @@ def _refusals(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "Refused attempts in the time shown, by service and SDK method. Overload inside a stream is counted too.",
             (
                 Query(
-                    f"topk(10, {q.grown(s.ATTEMPT_DURATION, _529, by=('job', operation))})",
+                    f"topk(10, {q.grown(instruments.ATTEMPT_DURATION, _529, by=('job', operation))})",
                     f"{{{{job}}}} {{{{{operation}}}}}",
                 ),
             ),

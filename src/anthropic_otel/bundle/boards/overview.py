@@ -5,6 +5,7 @@ Rule: answers come first. The top row can be read by someone who has never seen 
 
 from __future__ import annotations
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.boards import faults, senders, services, tokens, usage
 from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS, OF_INFERENCE
@@ -67,8 +68,8 @@ def failed_share(q: Queries, window: str) -> str:
 
     Calls that poll or count are left out.
     """
-    failed = q.grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
-    return ratio(failed, q.grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))
+    failed = q.grown(instruments.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
+    return ratio(failed, q.grown(instruments.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))
 
 
 def budget_left(settings: Settings) -> str:
@@ -145,7 +146,8 @@ def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             (
                 Query(
                     ratio(
-                        q.grown(s.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered")), q.grown(s.CALL_DURATION, COUNTED)
+                        q.grown(instruments.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered")),
+                        q.grown(instruments.CALL_DURATION, COUNTED),
                     )
                 ),
             ),
@@ -159,7 +161,11 @@ def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             Kind.BARS,
             "short",
             "Failed calls in the time shown, by the error that the app was given. The same word is on the call's span.",
-            (Query(f"topk(8, {q.grown(s.CALL_DURATION, FAILED_CALLS, by=(_REASON,))})", f"{{{{{_REASON}}}}}"),),
+            (
+                Query(
+                    f"topk(8, {q.grown(instruments.CALL_DURATION, FAILED_CALLS, by=(_REASON,))})", f"{{{{{_REASON}}}}}"
+                ),
+            ),
             "attempts",
             nothing=NO_FAILURES,
             width=5,
@@ -209,8 +215,8 @@ def _service_level(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "its overload. All of them: look at the network and at the key.",
             (
                 Query(
-                    f"{q.grown(s.CALL_DURATION, FAILED_CALLS, by=(MODEL,), window=NOW)}"
-                    f" / ({q.grown(s.CALL_DURATION, COUNTED, by=(MODEL,), window=NOW)} > 0)",
+                    f"{q.grown(instruments.CALL_DURATION, FAILED_CALLS, by=(MODEL,), window=NOW)}"
+                    f" / ({q.grown(instruments.CALL_DURATION, COUNTED, by=(MODEL,), window=NOW)} > 0)",
                     f"{{{{{MODEL}}}}}",
                 ),
             ),
@@ -225,7 +231,7 @@ def _service_level(settings: Settings, q: Queries) -> tuple[Panel, ...]:
 
 def _calls(q: Queries) -> tuple[Panel, ...]:
     def by(name: str, title: str, description: str, colours: Colours = ()) -> Panel:
-        query = Query(q.per_second(s.CALL_DURATION, by=(name,)), f"{{{{{name}}}}}")
+        query = Query(q.per_second(instruments.CALL_DURATION, by=(name,)), f"{{{{{name}}}}}")
         return Panel(title, Kind.LINES, "reqps", description, (query,), "attempts", stacked=True, colours=colours)
 
     return (
@@ -252,7 +258,7 @@ def _latency(q: Queries) -> tuple[Panel, ...]:
             "s",
             "What users wait: every attempt, every backoff, and the reading of the body, so that a stream counts to "
             "its end.",
-            q.quantiles(s.CALL_DURATION),
+            q.quantiles(instruments.CALL_DURATION),
             "attempts",
             colours=QUANTILES,
         ),
@@ -263,8 +269,8 @@ def _latency(q: Queries) -> tuple[Panel, ...]:
             "With: p95 of calls. Without: p95 of the attempts that completed. The gap between the lines is time lost "
             "in failed attempts and in backoff.",
             (
-                Query(q.quantile(0.95, s.CALL_DURATION), "with retries", exemplars=True),
-                Query(q.quantile(0.95, s.ATTEMPT_DURATION, completed), "without", exemplars=True),
+                Query(q.quantile(0.95, instruments.CALL_DURATION), "with retries", exemplars=True),
+                Query(q.quantile(0.95, instruments.ATTEMPT_DURATION, completed), "without", exemplars=True),
             ),
             "attempts",
             colours=(("with retries", "orange"), ("without", "green")),
@@ -276,7 +282,7 @@ def _latency(q: Queries) -> tuple[Panel, ...]:
             "Larger models and longer replies take longer: compare a model with its own past, not with another.",
             (
                 Query(
-                    q.quantile(0.95, s.CALL_DURATION, by=(MODEL,)),
+                    q.quantile(0.95, instruments.CALL_DURATION, by=(MODEL,)),
                     f"{{{{{MODEL}}}}}",
                     exemplars=True,
                 ),

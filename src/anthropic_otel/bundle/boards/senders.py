@@ -6,7 +6,7 @@ scraped. No attribute has to be promoted for it, and no series gets another labe
 
 from __future__ import annotations
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments
 from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS
 from anthropic_otel.bundle.panels import INSTANCE, NO_TRAFFIC, RANGE, Kind, Panel, Queries, Query, filtered
 from anthropic_otel.bundle.promql import JOB, label, series
@@ -23,8 +23,9 @@ def shared(window: str = RANGE) -> str:
     is scraped itself has its own address.
     """
     nobody = f'{INSTANCE}=""'
-    without = f"resets({filtered(s.ATTEMPT_STARTED, nobody)}[{window}])"
-    others = f"resets({filtered(s.ATTEMPT_STARTED)}[{window}]) and on ({INSTANCE}) up unless on ({JOB}, {INSTANCE}) up"
+    started = instruments.ATTEMPT_STARTED
+    without = f"resets({filtered(started, nobody)}[{window}])"
+    others = f"resets({filtered(started)}[{window}]) and on ({INSTANCE}) up unless on ({JOB}, {INSTANCE}) up"
     return f"sum by ({JOB}) (\n  {without}\n  or\n  ({others})\n)"
 
 
@@ -36,11 +37,11 @@ def failed_by_process(q: Queries) -> str:
     Processes without a failure are included; the 20 highest are kept.
     """
     by = ", ".join(_PROCESS)
-    failed, every = (q.grown(s.CALL_DURATION, of, by=_PROCESS) for of in (FAILED_CALLS, COUNTED))
+    failed, every = (q.grown(instruments.CALL_DURATION, of, by=_PROCESS) for of in (FAILED_CALLS, COUNTED))
     found = f"({failed} or 0 * {every})"
     known = series("target_info", f'{JOB}=~"$job"', f'{INSTANCE}=~"$instance"')
     told = f"group by ({by}, {HOST}, {POD}, {NODE}) (last_over_time({known}[{RANGE}]))"
-    counted = f"group by ({by}) (last_over_time({q.seen(s.CALL_DURATION)}[{RANGE}]))"
+    counted = f"group by ({by}) (last_over_time({q.seen(instruments.CALL_DURATION)}[{RANGE}]))"
     return f"sort_desc(topk(20, ({told} or on ({by}) {counted}) * on ({by}) group_left () {found}))"
 
 

@@ -5,6 +5,7 @@ Rule: a sum over all services never stands alone, because a small service that i
 
 from __future__ import annotations
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.alerts.hanging import NO_EVENT_STREAMS, hung
 from anthropic_otel.bundle.growth import ANSWERED, FAILED, INFERENCE, SLO_CALLS, recorded
@@ -19,12 +20,12 @@ OF_INFERENCE = any_of(s.OPERATION_NAME, *INFERENCE)
 
 def started() -> str:
     """Returns a selector of the attempts that have started, without agents' event streams."""
-    return filtered(s.ATTEMPT_STARTED, NO_EVENT_STREAMS)
+    return filtered(instruments.ATTEMPT_STARTED, NO_EVENT_STREAMS)
 
 
 def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str:
     """Returns an expression for how many requests hang, counted as the alert counts them and summed by `by`."""
-    return total(by, hung(settings, started(), q.count(s.ATTEMPT_DURATION, NO_EVENT_STREAMS)))
+    return total(by, hung(settings, started(), q.count(instruments.ATTEMPT_DURATION, NO_EVENT_STREAMS)))
 
 
 def _firing(settings: Settings) -> str:
@@ -39,8 +40,8 @@ def _firing(settings: Settings) -> str:
 def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     """Returns the panels on each service by itself, on alerts that fire, and on requests that hang."""
     name = f"{{{{{JOB}}}}}"
-    ended = q.grown(s.CALL_DURATION, COUNTED, OF_INFERENCE, by=(JOB,))
-    failed = q.grown(s.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, by=(JOB,))
+    ended = q.grown(instruments.CALL_DURATION, COUNTED, OF_INFERENCE, by=(JOB,))
+    failed = q.grown(instruments.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, by=(JOB,))
     return (
         Panel(
             "Calls that failed, by service",

@@ -5,8 +5,9 @@ Rule: tokens only, no money. Their cost is an estimate, and is on the panels of 
 
 from __future__ import annotations
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle.growth import MODEL
 from anthropic_otel.bundle.panels import NO_FAILURES, Colours, Kind, Panel, Query, grown, per_second, ratio
 from anthropic_otel.bundle.promql import equal, increase, label, quote, series, total
@@ -25,7 +26,7 @@ KINDS: Colours = (
 
 def lost_tokens(by: tuple[str, ...] = ()) -> str:
     """Returns an expression for the input and output tokens of attempts that did not complete, in the time shown."""
-    return _sum(*(grown(metric, LOST, by=by) for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT)))
+    return _sum(*(grown(metric, LOST, by=by) for metric in (instruments.USAGE_INPUT, instruments.USAGE_OUTPUT)))
 
 
 def tokens_of(outcome: str, window: str) -> str:
@@ -35,7 +36,8 @@ def tokens_of(outcome: str, window: str) -> str:
     """
     outcomes = equal(s.ATTEMPT_OUTCOME, outcome)
     grown_by = (
-        increase(series(metric.prometheus_name, outcomes), window) for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT)
+        increase(series(metric.prometheus_name, outcomes), window)
+        for metric in (instruments.USAGE_INPUT, instruments.USAGE_OUTPUT)
     )
     return "\n+\n".join(total((MODEL,), growth) for growth in grown_by)
 
@@ -68,11 +70,11 @@ def lost() -> Panel:
 def panels() -> tuple[Panel, ...]:
     """Returns the panels on tokens by model and by kind, and on how many came from the cache."""
     by_kind = (
-        (per_second(s.USAGE_CACHE_READ), "from the cache"),
-        (per_second(s.USAGE_CACHE_WRITE), "into the cache"),
-        (_rest(s.USAGE_INPUT, s.USAGE_CACHE_READ, s.USAGE_CACHE_WRITE), "other input"),
-        (per_second(s.USAGE_REASONING), "reasoning"),
-        (_rest(s.USAGE_OUTPUT, s.USAGE_REASONING), "other output"),
+        (per_second(instruments.USAGE_CACHE_READ), "from the cache"),
+        (per_second(instruments.USAGE_CACHE_WRITE), "into the cache"),
+        (_rest(instruments.USAGE_INPUT, instruments.USAGE_CACHE_READ, instruments.USAGE_CACHE_WRITE), "other input"),
+        (per_second(instruments.USAGE_REASONING), "reasoning"),
+        (_rest(instruments.USAGE_OUTPUT, instruments.USAGE_REASONING), "other output"),
     )
     return (
         Panel(
@@ -82,7 +84,12 @@ def panels() -> tuple[Panel, ...]:
             "Input and output tokens of all attempts, retries among them, by the model that was asked for.",
             (
                 Query(
-                    _sum(*(per_second(metric, by=(MODEL,)) for metric in (s.USAGE_INPUT, s.USAGE_OUTPUT))),
+                    _sum(
+                        *(
+                            per_second(metric, by=(MODEL,))
+                            for metric in (instruments.USAGE_INPUT, instruments.USAGE_OUTPUT)
+                        )
+                    ),
                     f"{{{{{MODEL}}}}}",
                 ),
             ),
@@ -109,8 +116,8 @@ def panels() -> tuple[Panel, ...]:
             (
                 Query(
                     ratio(
-                        per_second(s.USAGE_CACHE_READ, by=(MODEL,)),
-                        per_second(s.USAGE_INPUT, by=(MODEL,)),
+                        per_second(instruments.USAGE_CACHE_READ, by=(MODEL,)),
+                        per_second(instruments.USAGE_INPUT, by=(MODEL,)),
                     ),
                     f"{{{{{MODEL}}}}}",
                 ),

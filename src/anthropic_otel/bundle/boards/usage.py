@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
-from anthropic_otel._core.semconv import Metric
+from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle import spend
 from anthropic_otel.bundle.boards import tokens
 from anthropic_otel.bundle.growth import MODEL
@@ -78,7 +79,7 @@ def not_priced() -> str:
         (MODEL,),
         "\nor\n".join(
             f'label_replace({grown(metric, by=(MODEL,), gap=spend.GAP)}, "kind", "{kind}", "", "")'
-            for kind, metric in (("input", s.USAGE_INPUT), ("output", s.USAGE_OUTPUT))
+            for kind, metric in (("input", instruments.USAGE_INPUT), ("output", instruments.USAGE_OUTPUT))
         ),
     )
     return f"{every} > 0\nunless on ({MODEL})\n{spend.recorded_price(RANGE)('input')}"
@@ -162,7 +163,7 @@ def _answers(settings: Settings) -> tuple[Panel, ...]:
         stat(
             "Input from the cache",
             "percentunit",
-            ratio(grown(s.USAGE_CACHE_READ), grown(s.USAGE_INPUT)),
+            ratio(grown(instruments.USAGE_CACHE_READ), grown(instruments.USAGE_INPUT)),
             "Share of the input tokens that were read from the prompt cache. They cost a tenth or less of others.",
             NO_TRAFFIC,
         ),
@@ -275,8 +276,8 @@ def _recorded(window: str) -> str:
 
 
 def _output() -> tuple[Panel, ...]:
-    output = per_second(s.USAGE_OUTPUT, by=(MODEL,))
-    limit = f"max by ({MODEL}) (max_over_time({filtered(s.RATELIMIT_LIMIT, _OUTPUT_LIMIT)}[{NOW}]))"
+    output = per_second(instruments.USAGE_OUTPUT, by=(MODEL,))
+    limit = f"max by ({MODEL}) (max_over_time({filtered(instruments.RATELIMIT_LIMIT, _OUTPUT_LIMIT)}[{NOW}]))"
     no_limit = "no rate-limit headers seen"
     return (
         Panel(

@@ -6,6 +6,7 @@ hours.
 
 from __future__ import annotations
 
+from anthropic_otel._core import instruments
 from anthropic_otel._core import semconv as s
 from anthropic_otel.bundle.growth import SOURCE
 from anthropic_otel.bundle.panels import QUANTILES, Kind, Panel, Queries, Query, Step
@@ -18,8 +19,8 @@ NO_RETRIES = "no retries"
 def long(settings: Settings, q: Queries, window: str, by: tuple[str, ...] = ()) -> str:
     """Returns an expression for how many backoffs in a window were longer than the alert's bound, summed by `by`."""
     bound = settings.alerts.AnthropicLongBackoff.longer_than
-    every = q.grown(s.RETRY_DELAY_METRIC, by=by, window=window)
-    return f"{every} - {q.within(s.RETRY_DELAY_METRIC, bound, by, window)}"
+    every = q.grown(instruments.RETRY_DELAY, by=by, window=window)
+    return f"{every} - {q.within(instruments.RETRY_DELAY, bound, by, window)}"
 
 
 def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
@@ -32,7 +33,7 @@ def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             Kind.LINES,
             "s",
             "Length of the backoffs that a retry-after header set. The SDK obeys it, also when it says hours.",
-            q.quantiles(s.RETRY_DELAY_METRIC, asked),
+            q.quantiles(instruments.RETRY_DELAY, asked),
             "attempts",
             nothing=NO_RETRIES,
             colours=QUANTILES,
@@ -44,7 +45,7 @@ def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             Kind.LINES,
             "short",
             "Backoffs per second, by what set their length: the server's retry-after, or the SDK's own formula.",
-            (Query(q.per_second(s.RETRY_DELAY_METRIC, by=(SOURCE,)), f"{{{{{SOURCE}}}}}"),),
+            (Query(q.per_second(instruments.RETRY_DELAY, by=(SOURCE,)), f"{{{{{SOURCE}}}}}"),),
             "attempts",
             nothing=NO_RETRIES,
             stacked=True,

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from anthropic_otel._core.cause import classify
+from anthropic_otel._core.instruments import METRICS
 from anthropic_otel._core.schema import ATTRIBUTES
-from anthropic_otel._core.semconv import METRICS, OTHER
+from anthropic_otel._core.semconv import OTHER
 from anthropic_otel.bundle import files
 
 FOLDER: Final = "docs/why"
