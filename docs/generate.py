@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from anthropic_otel._core import errors, instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import errors, instruments, semconv
 from anthropic_otel._core.schema import ATTRIBUTES, CAUSES
 from anthropic_otel._otel import attributes as bounds
 from anthropic_otel._otel.ratelimits import MAX_ACCOUNTS
@@ -85,7 +84,7 @@ _CALL_WORDS = {
     "a status": "The API, or a gateway, answered with that status and no type that the API documents.",
     f"`{errors.API_ERROR}`": "Also a stream that ended without its last event, or was none: the app got no "
     "exception. Treat the reply as cut.",
-    f"`{s.UNEXPECTED_CONTENT}`": "The reply was no answer, and the SDK raised nothing. Check the base URL.",
+    f"`{semconv.UNEXPECTED_CONTENT}`": "The reply was no answer, and the SDK raised nothing. Check the base URL.",
 }
 
 METRICS = """\
@@ -180,20 +179,22 @@ def telemetry() -> str:
     return "\n".join(
         (
             INTRODUCTION.format(
-                phases=_words(phase.value for phase in s.Phase),
-                attempt_outcomes=_words(outcome.value for outcome in s.AttemptOutcome),
-                call_outcomes=_words(outcome.value for outcome in s.CallOutcome),
+                phases=_words(phase.value for phase in semconv.Phase),
+                attempt_outcomes=_words(outcome.value for outcome in semconv.AttemptOutcome),
+                call_outcomes=_words(outcome.value for outcome in semconv.CallOutcome),
             ),
-            SPANS.format(scope=s.SCOPE),
+            SPANS.format(scope=semconv.SCOPE),
             *_table(("attribute", "type", "on", "when", "what it says"), _attributes()),
             "",
-            ERRORS.format(api=_words(s.API_ERROR_TYPES), other=s.OTHER),
+            ERRORS.format(api=_words(semconv.API_ERROR_TYPES), other=semconv.OTHER),
             *_table(
                 ("cause", "what happened, and what to do next"),
-                ((f"`{cause.value}`", CAUSES[cause]) for cause in s.NetworkCause),
+                ((f"`{cause.value}`", CAUSES[cause]) for cause in semconv.NetworkCause),
             ),
             "",
-            CALL_ERRORS.format(cause=s.NETWORK_CAUSE, code=s.API_ERROR_CODE, bedrock=_words(s.BEDROCK_EXCEPTIONS)),
+            CALL_ERRORS.format(
+                cause=semconv.NETWORK_CAUSE, code=semconv.API_ERROR_CODE, bedrock=_words(semconv.BEDROCK_EXCEPTIONS)
+            ),
             *_table(("word", "what the app got, and what to do next"), _CALL_WORDS.items()),
             "",
             METRICS.format(
@@ -205,10 +206,10 @@ def telemetry() -> str:
                 sets=f"{bounds.MAX_SETS:,}",
                 retries=instruments.CALL_RETRIES.name,
                 calls=instruments.CALL_DURATION.name,
-                other=s.OTHER,
+                other=semconv.OTHER,
                 input=instruments.USAGE_INPUT.name,
                 output=instruments.USAGE_OUTPUT.name,
-                query=tokens_of(s.AttemptOutcome.FAILED.value, "12h"),
+                query=tokens_of(semconv.AttemptOutcome.FAILED.value, "12h"),
             ),
             *_table(("metric", "instrument, unit", "in Prometheus", "attributes", "what it measures"), _metrics()),
             "",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.trace import StatusCode
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
 from support import identities
 from support.apps import API_KEY, PROMPT, BareApp, SdkApp, quietly, request_of
@@ -78,15 +78,15 @@ def test_hooks_report_what_send_reports(
     app = _app(stack, sim.endpoint(fault), driver, recorded)
     error = _error_of(app, PROMPT + "x" * fault.needs.request_bytes, stream=bool(fault.stream))
     quietly(app)
-    assert (error is not None) == (fault.cause not in (None, s.NetworkCause.INCOMPLETE_STREAM))
+    assert (error is not None) == (fault.cause not in (None, semconv.NetworkCause.INCOMPLETE_STREAM))
     [span] = recorded.attempts
     attributes = dict(span.attributes or {})
-    assert attributes[s.ATTEMPT_OUTCOME] == fault.outcome.value
-    assert attributes.get(s.ERROR_TYPE) == fault.error_type
-    assert attributes.get(s.NETWORK_CAUSE) == fault.cause_word
+    assert attributes[semconv.ATTEMPT_OUTCOME] == fault.outcome.value
+    assert attributes.get(semconv.ERROR_TYPE) == fault.error_type
+    assert attributes.get(semconv.NETWORK_CAUSE) == fault.cause_word
     if fault.phase is not None:
-        assert attributes[s.NETWORK_PHASE] == fault.phase.value
-    assert attributes.get(s.HTTP_RESPONSE_STATUS_CODE) == fault.status
+        assert attributes[semconv.NETWORK_PHASE] == fault.phase.value
+    assert attributes.get(semconv.HTTP_RESPONSE_STATUS_CODE) == fault.status
     assert (span.status.status_code is StatusCode.ERROR) == (fault.error_type is not None)
     assert len(recorded.logs) == (1 if fault.error_type else 0)
     identities.check(recorded, calls=0)
@@ -106,7 +106,7 @@ def test_a_pool_that_is_full_is_an_attempt_of_an_unknown_end(
     gc.collect()
     quietly(app)
     [span] = recorded.attempts
-    assert (span.attributes or {})[s.ERROR_TYPE] == "_OTHER"
+    assert (span.attributes or {})[semconv.ERROR_TYPE] == "_OTHER"
     identities.check_every_attempt_ended_once(recorded, 0)
 
 
@@ -120,7 +120,7 @@ def test_a_redirect_that_is_followed_is_one_attempt(
     quietly(app)
     [span] = recorded.attempts
     attributes = dict(span.attributes or {})
-    assert (attributes[s.HTTP_RESPONSE_STATUS_CODE], attributes[s.ATTEMPT_OUTCOME]) == (200, "completed")
+    assert (attributes[semconv.HTTP_RESPONSE_STATUS_CODE], attributes[semconv.ATTEMPT_OUTCOME]) == (200, "completed")
     identities.check_every_attempt_ended_once(recorded, 0)
 
 
@@ -138,7 +138,7 @@ def test_a_redirect_that_is_not_followed_has_failed(
     gc.collect()
     [span] = recorded.attempts
     attributes = dict(span.attributes or {})
-    assert (attributes[s.ERROR_TYPE], attributes[s.HTTP_RESPONSE_STATUS_CODE]) == ("307", 307)
+    assert (attributes[semconv.ERROR_TYPE], attributes[semconv.HTTP_RESPONSE_STATUS_CODE]) == ("307", 307)
     identities.check_every_attempt_ended_once(recorded, 0)
 
 
@@ -154,7 +154,7 @@ def test_a_request_that_the_app_sends_twice_is_two_attempts(
     for _ in range(2):
         driver(http.send(request))
     driver.close(http)
-    assert [(span.attributes or {})[s.ATTEMPT_OUTCOME] for span in recorded.attempts] == ["completed"] * 2
+    assert [(span.attributes or {})[semconv.ATTEMPT_OUTCOME] for span in recorded.attempts] == ["completed"] * 2
     identities.check_every_attempt_ended_once(recorded, 0)
 
 
@@ -168,8 +168,12 @@ def test_the_attempts_of_the_sdk_have_their_numbers(
     sim.play("http_529", "http_503")
     app.create()
     app.close()
-    assert [(span.attributes or {}).get(s.HTTP_REQUEST_RESEND_COUNT) for span in recorded.attempts] == [None, 1, 2]
-    assert [(span.attributes or {}).get(s.ERROR_TYPE) for span in recorded.attempts] == ["529", "503", None]
+    assert [(span.attributes or {}).get(semconv.HTTP_REQUEST_RESEND_COUNT) for span in recorded.attempts] == [
+        None,
+        1,
+        2,
+    ]
+    assert [(span.attributes or {}).get(semconv.ERROR_TYPE) for span in recorded.attempts] == ["529", "503", None]
 
 
 @_of(HTTPCORE_STACKS)
@@ -238,7 +242,7 @@ def test_a_stream_that_is_left_early_is_abandoned(
         next(response.iter_raw())
     driver.close(http)
     [span] = recorded.attempts
-    assert (span.attributes or {})[s.ATTEMPT_OUTCOME] == "abandoned"
+    assert (span.attributes or {})[semconv.ATTEMPT_OUTCOME] == "abandoned"
 
 
 @_of(_SYNC)
@@ -252,7 +256,7 @@ def test_a_body_that_cannot_be_decoded_has_failed(
     quietly(app)
     [span] = recorded.attempts
     attributes = dict(span.attributes or {})
-    assert (attributes[s.ATTEMPT_OUTCOME], attributes.get(s.ERROR_TYPE)) == ("failed", "decoding_error")
+    assert (attributes[semconv.ATTEMPT_OUTCOME], attributes.get(semconv.ERROR_TYPE)) == ("failed", "decoding_error")
 
 
 @_of(_SYNC)
@@ -266,7 +270,7 @@ def test_a_refusal_of_a_proxy_is_the_proxys(
     quietly(app)
     gc.collect()
     [span] = recorded.attempts
-    assert (span.attributes or {})[s.ERROR_TYPE] == "proxy_error"
+    assert (span.attributes or {})[semconv.ERROR_TYPE] == "proxy_error"
 
 
 @_of(_SYNC)
@@ -279,4 +283,4 @@ def test_a_loop_of_redirects_is_the_status_of_its_last_hop(
     quietly(app)
     gc.collect()
     [span] = recorded.attempts
-    assert (span.attributes or {}).get(s.ERROR_TYPE) in ("301", "302", "303", "307", "308")
+    assert (span.attributes or {}).get(semconv.ERROR_TYPE) in ("301", "302", "303", "307", "308")

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle import files
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.cli.stack import panels
@@ -67,23 +66,31 @@ def test_a_trace_in_jaeger_shows_the_call_its_attempts_their_causes_and_request_
     assert [span["operationName"].partition(" retry ")[2] for span in attempts] == ["", "1", "2"]
     assert [span["references"][0]["spanID"] for span in attempts] == [call["spanID"]] * 3
     first, second, third = map(tags, attempts)
-    assert (first[s.HTTP_RESPONSE_STATUS_CODE], first[s.ERROR_TYPE], first[s.REQUEST_ID]) == (
+    assert (first[semconv.HTTP_RESPONSE_STATUS_CODE], first[semconv.ERROR_TYPE], first[semconv.REQUEST_ID]) == (
         529,
         "529",
         told["requests"][0],
     )
-    assert (second[s.NETWORK_CAUSE], second[s.NETWORK_ERRNO], second[s.HTTP_REQUEST_RESEND_COUNT]) == (
+    assert (
+        second[semconv.NETWORK_CAUSE],
+        second[semconv.NETWORK_ERRNO],
+        second[semconv.HTTP_REQUEST_RESEND_COUNT],
+    ) == (
         "connection_reset",
         "ECONNRESET",
         1,
     )
-    assert s.REQUEST_ID not in second
-    assert (third[s.HTTP_RESPONSE_STATUS_CODE], third[s.RETRY_REASON], third[s.HTTP_REQUEST_RESEND_COUNT]) == (
+    assert semconv.REQUEST_ID not in second
+    assert (
+        third[semconv.HTTP_RESPONSE_STATUS_CODE],
+        third[semconv.RETRY_REASON],
+        third[semconv.HTTP_REQUEST_RESEND_COUNT],
+    ) == (
         200,
         "connection_reset",
         2,
     )
-    assert third[s.REQUEST_ID] == told["requests"][-1]
+    assert third[semconv.REQUEST_ID] == told["requests"][-1]
 
 
 def test_the_collector_takes_out_a_key_and_a_prompt_and_leaves_the_token_counts(app: App, stack: Stack) -> None:
@@ -102,7 +109,7 @@ def test_the_collector_takes_out_a_key_and_a_prompt_and_leaves_the_token_counts(
 @pytest.mark.parametrize(
     ("weather", "name", "labels"),
     [
-        ("overload", "AnthropicOverloaded", {label(s.GEN_AI_REQUEST_MODEL): "claude-haiku-4-5"}),
+        ("overload", "AnthropicOverloaded", {label(semconv.GEN_AI_REQUEST_MODEL): "claude-haiku-4-5"}),
         ("timeouts", "AnthropicTimeouts", {"timeout": "read"}),
     ],
 )
@@ -252,7 +259,11 @@ def test_the_search_behind_a_row_of_the_table_finds_traces_in_jaeger(filled: Sta
     rows = [one["metric"] for one in panels.ask(filled.ways["scrape"], table, WINDOW)]
     assert len(rows) > 5
     for row in rows:
-        search = {"service": row["service"], "tags": json.dumps({s.ERROR_TYPE: row[label(s.ERROR_TYPE)]}), "limit": 1}
+        search = {
+            "service": row["service"],
+            "tags": json.dumps({semconv.ERROR_TYPE: row[label(semconv.ERROR_TYPE)]}),
+            "limit": 1,
+        }
         assert fetch(f"{filled.jaeger}/api/traces?{urllib.parse.urlencode(search)}")["data"], row
 
 

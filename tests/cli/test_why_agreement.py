@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel.cli.redaction import redact
 from anthropic_otel.cli.why import reading
 from anthropic_otel.cli.why.pages import find
@@ -86,7 +86,7 @@ def test_a_printed_traceback_has_the_word_that_is_recorded(fault: Fault, stack: 
         finally:
             quietly(app)
         attributes = dict(telemetry.attempts[-1].attributes or {})
-    recorded = str(attributes.get(s.API_ERROR_CODE) or attributes.get(s.ERROR_TYPE))
+    recorded = str(attributes.get(semconv.API_ERROR_CODE) or attributes.get(semconv.ERROR_TYPE))
     page = find(recorded)
     kind = "aiohttp" if stack.aiohttp else "async" if stack.asynchronous else "sync"
     expected = DIFFERENT.get(fault.name) or DIFFERENT.get(f"{fault.name} {kind}") or (page.word if page else recorded)

@@ -16,8 +16,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel._core import errors, instruments, schema
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import errors, instruments, schema, semconv
 from anthropic_otel._otel import logs
 from anthropic_otel.bundle import files
 from anthropic_otel.cli.why.pages import CHECK, FIX, LIKELY, Page, find, pages
@@ -28,11 +27,11 @@ httpx2 = pytest.importorskip("httpx2")
 
 ALL = list(dict.fromkeys(pages().values()))
 SCHEMA = {
-    *(each.value for values in (s.NetworkCause, s.AttemptOutcome, s.CallOutcome) for each in values),
-    *(each.value for values in (s.RetryStop, s.RetrySource, s.Phase) for each in values),
-    *s.API_ERROR_TYPES,
-    *s.BEDROCK_EXCEPTIONS,
-    *(s.UNEXPECTED_CONTENT, s.INVALID_EVENT, s.FALLBACK),
+    *(each.value for values in (semconv.NetworkCause, semconv.AttemptOutcome, semconv.CallOutcome) for each in values),
+    *(each.value for values in (semconv.RetryStop, semconv.RetrySource, semconv.Phase) for each in values),
+    *semconv.API_ERROR_TYPES,
+    *semconv.BEDROCK_EXCEPTIONS,
+    *(semconv.UNEXPECTED_CONTENT, semconv.INVALID_EVENT, semconv.FALLBACK),
     *(errors.CLIENT_TIMEOUT_ERROR, errors.CONNECTION_ERROR, errors.CLIENT_ERROR),
 }
 ATTRIBUTES = {each.name for each in schema.ATTRIBUTES}

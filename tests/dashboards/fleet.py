@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel.cli.stack import binaries
 from dashboards import instance, sent
 from dashboards.storage import CLASSIC, FIXED, NATIVE, WAYS, Cost, measured
@@ -87,18 +87,18 @@ def totals(found: Iterable[Series]) -> dict[str, int]:
 
 
 _REASONS: Final = (
-    s.ERROR_TYPE,
-    s.HTTP_RESPONSE_STATUS_CODE,
-    s.ATTEMPT_STATUS_CLASS,
-    s.NETWORK_CAUSE,
-    s.API_ERROR_CODE,
-    s.RETRY_REASON,
+    semconv.ERROR_TYPE,
+    semconv.HTTP_RESPONSE_STATUS_CODE,
+    semconv.ATTEMPT_STATUS_CLASS,
+    semconv.NETWORK_CAUSE,
+    semconv.API_ERROR_CODE,
+    semconv.RETRY_REASON,
 )
 _NONE: Final = "(?!)"
 CHOICES: Final = (
-    (f"the model, `{s.GEN_AI_REQUEST_MODEL}`", (s.GEN_AI_REQUEST_MODEL,), _NONE),
+    (f"the model, `{semconv.GEN_AI_REQUEST_MODEL}`", (semconv.GEN_AI_REQUEST_MODEL,), _NONE),
     ("why attempts fail: " + ", ".join(f"`{name}`" for name in _REASONS), _REASONS, _NONE),
-    (f"the operation, `{s.OPERATION_NAME}`", (s.OPERATION_NAME,), _NONE),
+    (f"the operation, `{semconv.OPERATION_NAME}`", (semconv.OPERATION_NAME,), _NONE),
     ("the gauges of rate limits", (), r"\.ratelimit\."),
     ("the counters of tokens", (), r"\.usage\."),
 )

@@ -19,8 +19,7 @@ from opentelemetry.sdk.metrics import Histogram
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle.boards.failures import SPAN_CALLS
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.simulator import Limits, Simulator
@@ -198,7 +197,7 @@ def _counted(spans: list[Any]) -> Counter[tuple[tuple[str, str], ...]]:
     """The attempts by the attributes that the `span_metrics` connector is told to count them by."""
     found: Counter[tuple[tuple[str, str], ...]] = Counter()
     for span in spans:
-        values = {label(key): span.attributes.get(key) for key in (s.CONNECTION_REUSED, s.NETWORK_PHASE)}
+        values = {label(key): span.attributes.get(key) for key in (semconv.CONNECTION_REUSED, semconv.NETWORK_PHASE)}
         found[tuple((key, str(value).lower()) for key, value in values.items() if value is not None)] += 1
     return found
 

@@ -20,8 +20,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, Metric, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._otel.metrics import Metrics
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
 from anthropic_otel.bundle.boards.failures import SPAN_CALLS
@@ -50,7 +49,7 @@ class SpanCounts(SpanProcessor):
         """Counts a span."""
         found = {
             label(name): str(value).lower()
-            for name in (s.CONNECTION_REUSED, s.NETWORK_PHASE)
+            for name in (semconv.CONNECTION_REUSED, semconv.NETWORK_PHASE)
             if (value := (span.attributes or {}).get(name)) is not None
         }
         self.counts[tuple(found.items())] += 1

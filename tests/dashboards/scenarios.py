@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle.promql import label
 
@@ -21,8 +20,10 @@ MODEL = "claude-sonnet-4-5"
 
 def name(metric: Metric, suffix: str = "", /, le: str = "", **values: str) -> str:
     """A series of a metric. Keyword: the constant's name in semconv, in lower case."""
-    labels = {"job": "shop", "instance": "1"} | {label(getattr(s, key.upper())): value for key, value in values.items()}
-    for attribute, value in ((s.GEN_AI_REQUEST_MODEL, MODEL), (s.OPERATION_NAME, "messages.create")):
+    labels = {"job": "shop", "instance": "1"} | {
+        label(getattr(semconv, key.upper())): value for key, value in values.items()
+    }
+    for attribute, value in ((semconv.GEN_AI_REQUEST_MODEL, MODEL), (semconv.OPERATION_NAME, "messages.create")):
         if attribute in metric.attributes:
             labels.setdefault(label(attribute), value)
     if le:
@@ -141,7 +142,7 @@ _TIMEOUTS = (
 _GOOD_OLD = name(*_CALL, call_outcome="succeeded", gen_ai_request_model="claude-2.1")
 _UPLOADED = name(*_CALL, call_outcome="succeeded", operation_name="files.upload")
 _NOT_UPLOADED = _failed("api_error", operation_name="files.upload")
-_OF_MODEL = {label(s.GEN_AI_REQUEST_MODEL): MODEL}
+_OF_MODEL = {label(semconv.GEN_AI_REQUEST_MODEL): MODEL}
 
 
 def _histogram(metric: Metric, le: str, **labels: str) -> tuple[str, str]:
@@ -157,7 +158,7 @@ def _longer(le: str) -> tuple[Weather, ...]:
     return (
         Weather(
             "AnthropicLongBackoff",
-            {label(s.RETRY_SOURCE): "retry_after"},
+            {label(semconv.RETRY_SOURCE): "retry_after"},
             healthy={backoffs: 5, short: 5},
             trouble={backoffs: 1},
             few={backoffs: 2},
@@ -252,7 +253,7 @@ COUNTED = (
     ),
     Weather(
         "AnthropicOperationFailing",
-        {label(s.OPERATION_NAME): "files.upload"},
+        {label(semconv.OPERATION_NAME): "files.upload"},
         healthy={_UPLOADED: 1, _NOT_UPLOADED: 1},
         trouble={_NOT_UPLOADED: 1},
         few={_NOT_UPLOADED: 1},
@@ -267,7 +268,7 @@ COUNTED = (
     _attempts("AnthropicRateLimited", _OF_MODEL, _bad("429", "429"), _bad("rate_limit_error", "200")),
     _attempts(
         "AnthropicConnectionFailures",
-        {label(s.NETWORK_CAUSE): "connection_reset"},
+        {label(semconv.NETWORK_CAUSE): "connection_reset"},
         _bad("connection_reset", network_cause="connection_reset"),
     ),
     Weather(

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle import files, settings
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.bundle.rules import prometheus as rules_of
@@ -196,7 +195,7 @@ def test_low_headroom(promtool: Promtool) -> None:
     """
     kind = {"ratelimit_kind": "input_tokens"}
     limit, left = name(instruments.RATELIMIT_LIMIT, **kind), name(instruments.RATELIMIT_REMAINING, **kind)
-    labels = {label(s.RATELIMIT_KIND): "input_tokens", label(s.GEN_AI_REQUEST_MODEL): MODEL}
+    labels = {label(semconv.RATELIMIT_KIND): "input_tokens", label(semconv.GEN_AI_REQUEST_MODEL): MODEL}
     alert = "AnthropicLowHeadroom"
     promtool(alert, {limit: "1000x40", left: "50x40"}, [(30, labels)], "ticket")
     promtool(alert, {limit: "1000x40", left: "500x40"}, [(step, QUIET) for step in range(0, 40, 5)], "ticket")

@@ -15,8 +15,7 @@ import yaml
 if tuple(sys.version_info) < (3, 11):
     pytest.skip("the generator of the rules needs Python 3.11", allow_module_level=True)
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle import files, rules, settings
 from anthropic_otel.bundle.promql import label
 from support import promtool as tool
@@ -40,7 +39,7 @@ def spent(job: str, usd: Iterable[float | None], instance: str = "1", model: str
     for each in usd:
         total += each or 0
         values.append("_" if each is None else f"{total * USD:.0f}")
-    labels = f'job="{job}",instance="{instance}",{label(s.GEN_AI_REQUEST_MODEL)}="{model}"'
+    labels = f'job="{job}",instance="{instance}",{label(semconv.GEN_AI_REQUEST_MODEL)}="{model}"'
     nothing = " ".join("_" if value == "_" else "0" for value in values)
     found = {f"{metric.prometheus_name}{{{labels}}}": nothing for metric in instruments.USAGE}
     return found | {f"{instruments.USAGE_OUTPUT.prometheus_name}{{{labels}}}": " ".join(values)}

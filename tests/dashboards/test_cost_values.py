@@ -20,8 +20,7 @@ import anthropic
 import pytest
 import yaml
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle import files, prices, settings, spend
 from anthropic_otel.bundle.promql import label
@@ -36,7 +35,7 @@ genai_prices = pytest.importorskip("genai_prices", reason="genai-prices needs Py
 pytestmark = pytest.mark.slow
 
 MINUTE = 60
-MODEL, OUTCOME, KIND = map(label, (s.GEN_AI_REQUEST_MODEL, s.ATTEMPT_OUTCOME, s.RATELIMIT_KIND))
+MODEL, OUTCOME, KIND = map(label, (semconv.GEN_AI_REQUEST_MODEL, semconv.ATTEMPT_OUTCOME, semconv.RATELIMIT_KIND))
 OPUS, HAIKU, UNKNOWN, ADVISOR = "claude-opus-5-5", "claude-haiku-4-5-20251001", "our-own-model", "claude-advisor-1"
 CACHED: list[Any] = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control": {"type": "ephemeral"}}]
 THINKING = {"thinking": {"type": "enabled", "budget_tokens": 1024}}

@@ -15,8 +15,7 @@ import promql_parser
 import pytest
 import yaml
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.schema import ATTRIBUTES
 from anthropic_otel.bundle import files, settings
 from anthropic_otel.bundle.promql import label, le
@@ -191,7 +190,7 @@ def test_good_is_green_and_bad_is_not(panel: dict[str, Any]) -> None:
         assert some["color"] in ("red", "dark-red", "yellow")
     if "outcome" in panel["title"]:
         painted = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
-        assert painted == {outcome.value for outcome in s.CallOutcome}
+        assert painted == {outcome.value for outcome in semconv.CallOutcome}
 
 
 @pytest.mark.parametrize("panel", list(drawn()))

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.semconv import NetworkCause
 from anthropic_otel.bundle.boards.faults import FAULTS, NOBODY, panel
 from anthropic_otel.bundle.panels import Queries
@@ -16,13 +16,13 @@ STATUSES = [str(status) for status in range(300, 600)]
 ERRORS = [
     *STATUSES,
     *(cause.value for cause in NetworkCause),
-    *s.API_ERROR_TYPES,
-    *s.BEDROCK_EXCEPTIONS,
-    s.UNEXPECTED_CONTENT,
-    s.INVALID_EVENT,
+    *semconv.API_ERROR_TYPES,
+    *semconv.BEDROCK_EXCEPTIONS,
+    semconv.UNEXPECTED_CONTENT,
+    semconv.INVALID_EVENT,
 ]
 """Every `error.type` that an attempt can have."""
-UNKNOWN = {s.INVALID_EVENT, s.OTHER}
+UNKNOWN = {semconv.INVALID_EVENT, semconv.OTHER}
 """What no bar but the last one has."""
 
 

@@ -10,8 +10,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle import settings
 
 from . import fleet, instance, sent, storage
@@ -48,7 +47,7 @@ def test_a_prometheus_has_the_series_that_are_counted(prometheus_3_path: Path, t
         assert prometheus.series() == 2 * fleet.totals(fleet.counted(fixed))[way]
 
 
-def provided(code: str, meter: str = s.SCOPE) -> dict[str, Any]:
+def provided(code: str, meter: str = semconv.SCOPE) -> dict[str, Any]:
     """The metrics of a provider that is made as a page says, of a histogram of ours with its buckets and a gauge."""
     reader = InMemoryMetricReader()
     made: dict[str, Any] = {}
@@ -63,7 +62,7 @@ def provided(code: str, meter: str = s.SCOPE) -> dict[str, Any]:
         instruments.ATTEMPT_DURATION.name, "s", explicit_bucket_boundaries_advisory=[1.0, 10.0]
     )
     for model in ("one", "two"):
-        attempts.record(2.0, {s.GEN_AI_REQUEST_MODEL: model, s.OPERATION_NAME: "messages.create"})
+        attempts.record(2.0, {semconv.GEN_AI_REQUEST_MODEL: model, semconv.OPERATION_NAME: "messages.create"})
     ours.create_gauge(instruments.RATELIMIT_LIMIT.name).set(1, {})
     data: Any = reader.get_metrics_data()
     provider.shutdown()
@@ -84,7 +83,7 @@ def test_the_views_of_the_page_leave_out_attributes_and_metrics() -> None:
     _, less = PYTHON
     found = provided(less)
     (point,) = found[instruments.ATTEMPT_DURATION.name].data_points
-    assert dict(point.attributes) == {s.OPERATION_NAME: "messages.create"}
+    assert dict(point.attributes) == {semconv.OPERATION_NAME: "messages.create"}
     assert point.explicit_bounds == (1.0, 10.0)
     assert instruments.RATELIMIT_LIMIT.name not in found
 

@@ -15,8 +15,7 @@ import yaml
 if tuple(sys.version_info) < (3, 11):
     pytest.skip("the generator of the dashboards needs Python 3.11", allow_module_level=True)
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle import write_bundle
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.cli.stack import panels
@@ -83,7 +82,7 @@ def test_a_panel_shows_the_share_of_streams_that_begin_late(bundle: Path, ask: A
     """Of those that there were in its window; where there were none, nothing."""
     query = on_panel(bundle, "Streams that begin later than 10 s")
     ((labels, share),) = ask({STREAMS: appears(10, 6)}, query)
-    assert labels == {label(s.GEN_AI_REQUEST_MODEL): MODEL}
+    assert labels == {label(semconv.GEN_AI_REQUEST_MODEL): MODEL}
     assert share == pytest.approx(0.4)
     assert ask({STREAMS: idle(4)}, query) == []
 

@@ -14,8 +14,7 @@ import anthropic
 import anthropic.types
 import pytest
 
-from anthropic_otel._core import errors
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import errors, semconv
 from anthropic_otel._core.schema import ATTRIBUTES
 from anthropic_otel.bundle import files, settings
 from anthropic_otel.bundle.promql import label
@@ -32,15 +31,15 @@ def error_codes() -> set[str]:
     return set(re.findall(r'error_code: Literal\["(\w+)"\]', text))
 
 
-CAUSES = {cause.value for cause in s.NetworkCause}
-CALL_ERRORS = {*s.API_ERROR_TYPES, errors.CLIENT_TIMEOUT_ERROR, errors.CONNECTION_ERROR, errors.CLIENT_ERROR}
-ATTEMPT_ERRORS = {*s.API_ERROR_TYPES, *CAUSES, s.UNEXPECTED_CONTENT, s.INVALID_EVENT}
+CAUSES = {cause.value for cause in semconv.NetworkCause}
+CALL_ERRORS = {*semconv.API_ERROR_TYPES, errors.CLIENT_TIMEOUT_ERROR, errors.CONNECTION_ERROR, errors.CLIENT_ERROR}
+ATTEMPT_ERRORS = {*semconv.API_ERROR_TYPES, *CAUSES, semconv.UNEXPECTED_CONTENT, semconv.INVALID_EVENT}
 VALUES = {
-    label(s.NETWORK_CAUSE): CAUSES,
-    label(s.API_ERROR_CODE): error_codes(),
-    label(s.RETRY_REASON): ATTEMPT_ERRORS,
-    label(s.RETRY_SOURCE): {source.value for source in s.RetrySource},
-    label(s.CALL_OUTCOME): {outcome.value for outcome in s.CallOutcome},
+    label(semconv.NETWORK_CAUSE): CAUSES,
+    label(semconv.API_ERROR_CODE): error_codes(),
+    label(semconv.RETRY_REASON): ATTEMPT_ERRORS,
+    label(semconv.RETRY_SOURCE): {source.value for source in semconv.RetrySource},
+    label(semconv.CALL_OUTCOME): {outcome.value for outcome in semconv.CallOutcome},
 }
 """The values of the labels that mean the same on every metric. What an error is called differs."""
 EVERY_VALUE = set().union(CALL_ERRORS, ATTEMPT_ERRORS, *VALUES.values())

@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle import files, write_bundle
 from anthropic_otel.cli.stack import panels
@@ -375,14 +374,14 @@ def test_new_connections_are_those_that_the_server_has_seen(made: Made, shown: d
 
 def test_the_time_in_backoff_is_what_the_calls_have_waited(made: Made, shown: dict[tuple[str, str], Values]) -> None:
     """By its source and its reason, and in all. It is a part of the time that the calls took."""
-    waits = [(dict(span.attributes), span.attributes[s.RETRY_DELAY]) for span in retries(made)]
+    waits = [(dict(span.attributes), span.attributes[semconv.RETRY_DELAY]) for span in retries(made)]
     assert len(waits) == RETRIES
     whole = sum(wait for _, wait in waits)
     assert 0.5 * (RETRIES - LIMITED) * 0.5 < whole < sum(seconds for _, seconds in made.took)
     assert shown["Time lost in backoff", "A"] == pytest.approx(only(whole))
     for title, attribute in (
-        ("Time lost in backoff, by its source", s.RETRY_SOURCE),
-        ("Time lost in backoff, by its reason", s.RETRY_REASON),
+        ("Time lost in backoff, by its source", semconv.RETRY_SOURCE),
+        ("Time lost in backoff, by its reason", semconv.RETRY_REASON),
     ):
         found: dict[str, float] = defaultdict(float)
         for attributes, wait in waits:
@@ -392,22 +391,22 @@ def test_the_time_in_backoff_is_what_the_calls_have_waited(made: Made, shown: di
 
 def retries(made: Made) -> list[Any]:
     """The spans of the attempts that were retries."""
-    return [span for span in made.spans if s.RETRY_DELAY in span.attributes]
+    return [span for span in made.spans if semconv.RETRY_DELAY in span.attributes]
 
 
 def seconds(made: Made, **wanted: str) -> list[float]:
     """How long the attempts with these attributes took, named by their constants in semconv."""
-    attributes = {getattr(s, name.upper()): value for name, value in wanted.items()}
+    attributes = {getattr(semconv, name.upper()): value for name, value in wanted.items()}
     return [
         (span.end_time - span.start_time) / 1e9
         for span in made.spans
-        if s.ATTEMPT_OUTCOME in span.attributes and attributes.items() <= dict(span.attributes).items()
+        if semconv.ATTEMPT_OUTCOME in span.attributes and attributes.items() <= dict(span.attributes).items()
     ]
 
 
 def told(made: Made, attribute: str, **wanted: str) -> list[float]:
     """The values of an attribute of the attempts with some others."""
-    attributes = {getattr(s, name.upper()): value for name, value in wanted.items()}
+    attributes = {getattr(semconv, name.upper()): value for name, value in wanted.items()}
     return [
         span.attributes[attribute]
         for span in made.spans
@@ -436,20 +435,20 @@ QUANTILES: tuple[tuple[str, Metric, Callable[[Made], list[float]], Mapping[str, 
         lambda made: seconds(made, attempt_outcome="failed"),
         ALL,
     ),
-    ("Length of a backoff", instruments.RETRY_DELAY, lambda made: told(made, s.RETRY_DELAY), ALL),
+    ("Length of a backoff", instruments.RETRY_DELAY, lambda made: told(made, semconv.RETRY_DELAY), ALL),
     (
         "Backoffs that the server asked for",
         instruments.RETRY_DELAY,
-        lambda made: told(made, s.RETRY_DELAY, retry_source="retry_after"),
+        lambda made: told(made, semconv.RETRY_DELAY, retry_source="retry_after"),
         ALL,
     ),
     (
         "Time to the first chunk of an attempt",
         instruments.ATTEMPT_TIME_TO_FIRST_CHUNK,
-        lambda made: told(made, s.STREAM_TIME_TO_FIRST_CHUNK),
+        lambda made: told(made, semconv.STREAM_TIME_TO_FIRST_CHUNK),
         ALL,
     ),
-    ("Longest silence in a stream", instruments.STREAM_MAX_GAP, lambda made: told(made, s.STREAM_MAX_GAP), ALL),
+    ("Longest silence in a stream", instruments.STREAM_MAX_GAP, lambda made: told(made, semconv.STREAM_MAX_GAP), ALL),
 )
 """The panels of quantiles: the histogram, the measured values, and the quantile of each query."""
 

@@ -9,8 +9,7 @@ import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle.promql import label
 
@@ -82,7 +81,7 @@ class Timeline:
         took: float = 3.0,
     ) -> None:
         """One call, which starts `at` and takes so long. Without a failure it is answered at once."""
-        target = {s.OPERATION_NAME: operation, s.SERVER_ADDRESS: host, s.GEN_AI_REQUEST_MODEL: model}
+        target = {semconv.OPERATION_NAME: operation, semconv.SERVER_ADDRESS: host, semconv.GEN_AI_REQUEST_MODEL: model}
         moment = at
         for number in range(failure.attempts if failure else 1):
             if number:
@@ -96,25 +95,25 @@ class Timeline:
 
     def hang(self, instance: Instance, at: float, **target: str) -> None:
         """A call that starts, and of which nothing more is seen."""
-        defaults = {s.OPERATION_NAME: "messages.create", s.SERVER_ADDRESS: "api.anthropic.com"}
-        model = {s.GEN_AI_REQUEST_MODEL: "claude-sonnet-4-5"}
+        defaults = {semconv.OPERATION_NAME: "messages.create", semconv.SERVER_ADDRESS: "api.anthropic.com"}
+        model = {semconv.GEN_AI_REQUEST_MODEL: "claude-sonnet-4-5"}
         self._grow(instance, at, instruments.ATTEMPT_STARTED, "", defaults | model | target)
 
     @staticmethod
     def _attempt(failure: Failure | None) -> dict[str, str]:
         if failure is None:
-            return {s.ATTEMPT_OUTCOME: "completed", s.HTTP_RESPONSE_STATUS_CODE: "200"}
-        found = {s.ATTEMPT_OUTCOME: "failed", s.ERROR_TYPE: failure.attempt_error}
-        found |= {s.HTTP_RESPONSE_STATUS_CODE: failure.status} if failure.status else {}
-        return found | ({s.NETWORK_CAUSE: failure.cause} if failure.cause else {})
+            return {semconv.ATTEMPT_OUTCOME: "completed", semconv.HTTP_RESPONSE_STATUS_CODE: "200"}
+        found = {semconv.ATTEMPT_OUTCOME: "failed", semconv.ERROR_TYPE: failure.attempt_error}
+        found |= {semconv.HTTP_RESPONSE_STATUS_CODE: failure.status} if failure.status else {}
+        return found | ({semconv.NETWORK_CAUSE: failure.cause} if failure.cause else {})
 
     @staticmethod
     def _outcome(failure: Failure | None) -> dict[str, str]:
         if failure is None:
-            return {s.CALL_OUTCOME: "succeeded"}
+            return {semconv.CALL_OUTCOME: "succeeded"}
         outcome = "exhausted" if failure.attempts > 1 else "failed"
-        return {s.CALL_OUTCOME: outcome, s.ERROR_TYPE: failure.error} | (
-            {s.API_ERROR_CODE: failure.code} if failure.code else {}
+        return {semconv.CALL_OUTCOME: outcome, semconv.ERROR_TYPE: failure.error} | (
+            {semconv.API_ERROR_CODE: failure.code} if failure.code else {}
         )
 
     def _grow(

@@ -11,8 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle import spend
 from anthropic_otel.bundle.conditions import Duration
 from anthropic_otel.bundle.growth import MODEL, SLO_CALLS, recorded
@@ -62,7 +61,7 @@ class Week:
         for service in SERVICES:
             calls = 5 * service.a_minute * service.processes * self._random.uniform(0.8, 1.2)
             for outcome, share in _OUTCOMES:
-                yield at, (name, {"job": service.job, label(s.CALL_OUTCOME): outcome}, round(calls * share, 3))
+                yield at, (name, {"job": service.job, label(semconv.CALL_OUTCOME): outcome}, round(calls * share, 3))
         for model, kind, usd in self._prices():
             yield at, (spend.PRICE, {MODEL: model, spend.KIND: kind}, usd)
         for window in (spend.DAY, self._settings.alerts.AnthropicCostRise.window):

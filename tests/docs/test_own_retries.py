@@ -11,8 +11,7 @@ import anthropic
 import pytest
 from opentelemetry.trace import StatusCode
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Simulator
 from support.telemetry import Telemetry
 from support.versions import TRACES_ITSELF
@@ -69,7 +68,7 @@ def outcomes(telemetry: Telemetry) -> dict[str, int]:
     """How many calls had each outcome."""
     counted: dict[str, int] = {}
     for point in telemetry.points(instruments.CALL_DURATION):
-        outcome = str(point.attributes[s.CALL_OUTCOME])
+        outcome = str(point.attributes[semconv.CALL_OUTCOME])
         counted[outcome] = counted.get(outcome, 0) + point.count
     return counted
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Chunks, Ending, Endpoint, Reply, Simulator
 from support.apps import SdkApp
 from support.driver import Driver
@@ -50,9 +49,9 @@ def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
 def _outcomes(recorded: Telemetry) -> list[tuple[str, str | None]]:
     points = recorded.points(instruments.CALL_DURATION)
     return sorted(
-        (point.attributes[s.CALL_OUTCOME], point.attributes.get(s.NETWORK_CAUSE))
+        (point.attributes[semconv.CALL_OUTCOME], point.attributes.get(semconv.NETWORK_CAUSE))
         for point in points
-        if point.attributes[s.OPERATION_NAME] == "sessions.events.stream"
+        if point.attributes[semconv.OPERATION_NAME] == "sessions.events.stream"
         for _ in range(point.count)
     )
 
@@ -71,8 +70,8 @@ def test_a_cut_that_the_runner_mends_is_no_failed_call(
 
     app.driver(run())
     assert _outcomes(recorded) == [("abandoned", None), ("recovered", None)]
-    failed = [span for span in recorded.attempts if (span.attributes or {})[s.ATTEMPT_OUTCOME] == "failed"]
-    assert [(span.attributes or {})[s.ERROR_TYPE] for span in failed] == ["incomplete_body"]
+    failed = [span for span in recorded.attempts if (span.attributes or {})[semconv.ATTEMPT_OUTCOME] == "failed"]
+    assert [(span.attributes or {})[semconv.ERROR_TYPE] for span in failed] == ["incomplete_body"]
     assert [record.levelname for record in recorded.logs] == ["INFO"]
 
 
@@ -102,7 +101,7 @@ def test_what_is_no_event_stream_is_told(app: SdkApp, sim: Simulator, recorded: 
     events: Any = app.driver(app.client.beta.sessions.events.stream("session"))
     assert app.driver.read(events) == []
     [attempt] = recorded.attempts
-    assert (attempt.attributes or {})[s.ERROR_TYPE] == "unexpected_content"
+    assert (attempt.attributes or {})[semconv.ERROR_TYPE] == "unexpected_content"
     assert _outcomes(recorded) == [("failed", None)]
 
 

@@ -20,8 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 import anthropic_otel
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
 from support.apps import BareApp, SdkApp
@@ -133,7 +132,7 @@ def test_the_call_span_is_ours_where_the_sdks_is_switched_off(
         span.instrumentation_scope.name for span in spans if span.instrumentation_scope
     }
     told = dict(theirs.attributes or {})
-    same = {name: value for name, value in dict(ours.attributes or {}).items() if name != s.OPERATION_NAME}
+    same = {name: value for name, value in dict(ours.attributes or {}).items() if name != semconv.OPERATION_NAME}
     assert same == {name: told[name] for name in same}
     assert theirs.status.status_code == ours.status.status_code
 
@@ -368,7 +367,9 @@ def test_only_spans_are_left_out_where_somebody_upstream_suppresses_instrumentat
     with quiet():
         assert app.create().content
         assert app.events()
-    assert s.SCOPE not in {span.instrumentation_scope.name for span in recorded.spans if span.instrumentation_scope}
+    assert semconv.SCOPE not in {
+        span.instrumentation_scope.name for span in recorded.spans if span.instrumentation_scope
+    }
     assert _counts(recorded) == {"started": 3, "attempts": 3, "calls": 2}
     assert [record.getMessage().partition(" failed")[0] for record in recorded.logs] == [
         "messages.create attempt 1 of 3"

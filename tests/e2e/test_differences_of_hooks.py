@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.finalizer import drain
 from anthropic_otel.simulator import FAULTS, Fault, Simulator
 from anthropic_otel.simulator.actions import Redirect
@@ -45,7 +45,7 @@ def _told(fault: Fault, stack: Stack, sim: Simulator, driver: Driver, *, by_hook
         del app, client
         gc.collect()
         drain()
-        return [(span.attributes or {}).get(s.ERROR_TYPE) for span in telemetry.attempts]
+        return [(span.attributes or {}).get(semconv.ERROR_TYPE) for span in telemetry.attempts]
 
 
 def _documented() -> dict[str, tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from support import identities
 from support.apps import API_KEY, request_of
 from support.driver import Driver
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-PHASES = {phase: phase.attribute for phase in s.Phase if phase is not s.Phase.AUTH}
+PHASES = {phase: phase.attribute for phase in semconv.Phase if phase is not semconv.Phase.AUTH}
 """The attribute of each phase of a send that fetches no credentials."""
 
 
@@ -76,15 +76,15 @@ def test_an_attempt_has_every_phase_and_the_version(app: App, server: Http2Serve
     assert b"message_stop" in app.read()
     first, second = map(attributes, recorded.attempts)
     for each in (first, second):
-        assert each[s.NETWORK_PROTOCOL_VERSION] == "2"
-        assert each[s.ATTEMPT_OUTCOME] == "completed"
-        assert each[s.STREAM_COMPLETE] is True
-    assert [each[s.REQUEST_ID] for each in (first, second)] == ["req_1", "req_2"]
-    assert first[s.CONNECTION_REUSED] is False
-    assert {name for name in first if name.startswith(s.PHASE_PREFIX)} == set(PHASES.values())
-    assert first[s.NETWORK_PEER_ADDRESS] == "127.0.0.1"
-    assert second[s.CONNECTION_REUSED] is True
-    assert {PHASES[s.Phase.CONNECT], PHASES[s.Phase.TLS]}.isdisjoint(second)
+        assert each[semconv.NETWORK_PROTOCOL_VERSION] == "2"
+        assert each[semconv.ATTEMPT_OUTCOME] == "completed"
+        assert each[semconv.STREAM_COMPLETE] is True
+    assert [each[semconv.REQUEST_ID] for each in (first, second)] == ["req_1", "req_2"]
+    assert first[semconv.CONNECTION_REUSED] is False
+    assert {name for name in first if name.startswith(semconv.PHASE_PREFIX)} == set(PHASES.values())
+    assert first[semconv.NETWORK_PEER_ADDRESS] == "127.0.0.1"
+    assert second[semconv.CONNECTION_REUSED] is True
+    assert {PHASES[semconv.Phase.CONNECT], PHASES[semconv.Phase.TLS]}.isdisjoint(second)
     contexts = [f"{span.context.span_id:016x}" for span in recorded.attempts]
     assert [headers["traceparent"].split("-")[2] for headers in server.headers] == contexts
     identities.check(recorded)
@@ -106,10 +106,10 @@ def test_a_stream_that_the_server_ends_has_its_cause(
     with pytest.raises(stack.module.RemoteProtocolError):
         app.read()
     [attempt] = map(attributes, recorded.attempts)
-    assert attempt[s.ERROR_TYPE] == attempt[s.NETWORK_CAUSE] == cause
-    assert attempt[s.NETWORK_PHASE] == phase
-    assert attempt[s.ATTEMPT_OUTCOME] == "failed"
-    assert attempt.get(s.HTTP_RESPONSE_STATUS_CODE) == (200 if phase == "receive" else None)
+    assert attempt[semconv.ERROR_TYPE] == attempt[semconv.NETWORK_CAUSE] == cause
+    assert attempt[semconv.NETWORK_PHASE] == phase
+    assert attempt[semconv.ATTEMPT_OUTCOME] == "failed"
+    assert attempt.get(semconv.HTTP_RESPONSE_STATUS_CODE) == (200 if phase == "receive" else None)
     identities.check(recorded)
 
 
@@ -121,7 +121,7 @@ def test_a_refused_stream_leaves_the_connection_to_the_next_one(
     with pytest.raises(stack.module.RemoteProtocolError):
         app.read()
     app.read()
-    assert [attributes(span)[s.CONNECTION_REUSED] for span in recorded.attempts] == [False, True]
+    assert [attributes(span)[semconv.CONNECTION_REUSED] for span in recorded.attempts] == [False, True]
 
 
 @pytest.mark.usefixtures("waits")
@@ -138,7 +138,7 @@ def test_the_sdk_retries_a_refused_stream(
     client = cls(base_url=server.url, api_key=API_KEY, http_client=http, max_retries=1, **options)
     driver.read(driver(client.messages.create(stream=True, **request_of())))
     first, second = map(attributes, recorded.attempts)
-    assert (second[s.CONNECTION_REUSED], second[s.NETWORK_PROTOCOL_VERSION]) == (True, "2")
+    assert (second[semconv.CONNECTION_REUSED], second[semconv.NETWORK_PROTOCOL_VERSION]) == (True, "2")
     identities.check(recorded, calls=1)
     driver.close(http)
-    assert (first[s.ERROR_TYPE], second[s.RETRY_REASON]) == ("stream_reset", "stream_reset")
+    assert (first[semconv.ERROR_TYPE], second[semconv.RETRY_REASON]) == ("stream_reset", "stream_reset")

@@ -20,8 +20,7 @@ import anthropic
 import pytest
 
 import anthropic_otel
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Endpoint, Reply, Simulator
 from anthropic_otel.testing import capture
 from support import identities
@@ -56,7 +55,7 @@ def _definer_of_send(http: Any) -> type[Any]:
 
 
 def _outcomes(telemetry: Telemetry) -> list[str]:
-    return [str((span.attributes or {})[s.ATTEMPT_OUTCOME]) for span in telemetry.attempts]
+    return [str((span.attributes or {})[semconv.ATTEMPT_OUTCOME]) for span in telemetry.attempts]
 
 
 # -- what it reaches ---------------------------------------------------------------------------------------------------
@@ -77,33 +76,38 @@ def test_the_story_of_a_recovered_call(app: SdkApp, sim: Simulator, recorded: Te
     sim.play("http_529", "connection_reset", "ok")
     app.create()
     first, second, third = attempts = [dict(span.attributes or {}) for span in recorded.attempts]
-    assert (first[s.HTTP_RESPONSE_STATUS_CODE], first[s.ERROR_TYPE]) == (529, "529")
-    assert (second[s.ERROR_TYPE], second[s.NETWORK_CAUSE], second[s.NETWORK_ERRNO], second[s.NETWORK_PHASE]) == (
+    assert (first[semconv.HTTP_RESPONSE_STATUS_CODE], first[semconv.ERROR_TYPE]) == (529, "529")
+    assert (
+        second[semconv.ERROR_TYPE],
+        second[semconv.NETWORK_CAUSE],
+        second[semconv.NETWORK_ERRNO],
+        second[semconv.NETWORK_PHASE],
+    ) == (
         "connection_reset",
         "connection_reset",
         "ECONNRESET",
         "wait",
     )
-    assert third[s.HTTP_RESPONSE_STATUS_CODE] == 200
-    assert [each.get(s.HTTP_REQUEST_RESEND_COUNT) for each in attempts] == [None, 1, 2]
-    assert [each.get(s.RETRY_REASON) for each in attempts] == [None, "529", "connection_reset"]
-    assert [each.get(s.RETRY_SOURCE) for each in attempts] == [None, "backoff", "backoff"]
+    assert third[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert [each.get(semconv.HTTP_REQUEST_RESEND_COUNT) for each in attempts] == [None, 1, 2]
+    assert [each.get(semconv.RETRY_REASON) for each in attempts] == [None, "529", "connection_reset"]
+    assert [each.get(semconv.RETRY_SOURCE) for each in attempts] == [None, "backoff", "backoff"]
     times = [(span.start_time or 0, span.end_time or 0) for span in recorded.attempts]
     between = [(start - end) / 1e9 for (_, end), (start, _) in pairwise(times)]
-    assert [second[s.RETRY_DELAY], third[s.RETRY_DELAY]] == pytest.approx(between, abs=1e-3)
-    assert [each.get(s.REQUEST_ID) for each in attempts] == [sim.request_ids[0], None, sim.request_ids[1]]
+    assert [second[semconv.RETRY_DELAY], third[semconv.RETRY_DELAY]] == pytest.approx(between, abs=1e-3)
+    assert [each.get(semconv.REQUEST_ID) for each in attempts] == [sim.request_ids[0], None, sim.request_ids[1]]
     assert sim.request_ids[0] != sim.request_ids[1]
     [call] = recorded.calls
     assert [span.parent for span in recorded.attempts] == [call.context] * 3
     assert sum(point.sum for point in recorded.points(instruments.ATTEMPT_STARTED)) == 3
     counted = {
-        point.attributes.get(s.ERROR_TYPE): point.count for point in recorded.points(instruments.ATTEMPT_DURATION)
+        point.attributes.get(semconv.ERROR_TYPE): point.count for point in recorded.points(instruments.ATTEMPT_DURATION)
     }
     assert counted == {"529": 1, "connection_reset": 1, None: 1}
     [duration] = recorded.points(instruments.CALL_DURATION)
-    assert (duration.attributes[s.CALL_OUTCOME], duration.count) == ("recovered", 1)
+    assert (duration.attributes[semconv.CALL_OUTCOME], duration.count) == ("recovered", 1)
     [retries] = recorded.points(instruments.CALL_RETRIES)
-    assert (retries.attributes[s.CALL_OUTCOME], retries.sum) == ("recovered", 2)
+    assert (retries.attributes[semconv.CALL_OUTCOME], retries.sum) == ("recovered", 2)
     assert [record.levelno for record in recorded.logs] == [logging.INFO, logging.INFO]
     identities.check(recorded, calls=1)
 
@@ -174,8 +178,8 @@ def test_a_retry_rule_of_the_apps_own_is_not_guessed_at(
     for _ in range(2):
         with pytest.raises(anthropic.APIStatusError):
             own.create()
-    assert [(span.attributes or {}).get(s.RETRY_STOP_REASON) for span in recorded.attempts] == [None] * 5
-    outcomes = {point.attributes[s.CALL_OUTCOME] for point in recorded.points(instruments.CALL_DURATION)}
+    assert [(span.attributes or {}).get(semconv.RETRY_STOP_REASON) for span in recorded.attempts] == [None] * 5
+    outcomes = {point.attributes[semconv.CALL_OUTCOME] for point in recorded.points(instruments.CALL_DURATION)}
     assert outcomes == {"recovered", "failed", "exhausted"}
     assert [record.levelname for record in recorded.logs] == ["INFO", "WARNING", "INFO", "WARNING"]
     own.close()
@@ -386,7 +390,7 @@ def test_an_http_client_of_the_sdks_has_attempts_without_calls(
     recorded.instrument_http_client(app.http)
     sim.play("http_529")
     app.create()
-    assert [(span.attributes or {}).get(s.HTTP_REQUEST_RESEND_COUNT) for span in recorded.attempts] == [None, 1]
+    assert [(span.attributes or {}).get(semconv.HTTP_REQUEST_RESEND_COUNT) for span in recorded.attempts] == [None, 1]
     assert _definer(app.client).__dict__["request"] is original
     assert not recorded.points(instruments.CALL_DURATION)
     identities.check_every_attempt_ended_once(recorded, 0)

@@ -9,8 +9,7 @@ from contextlib import suppress
 
 import anthropic
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Reply, Simulator
 from support.apps import MODEL, request_of
 from support.telemetry import Point, Telemetry
@@ -30,7 +29,7 @@ def create(sim: Simulator, *headers: tuple[str, str], model: str = MODEL, status
 
 
 def requests(telemetry: Telemetry, metric: instruments.Metric) -> list[Point]:
-    return [point for point in telemetry.points(metric) if point.attributes[s.RATELIMIT_KIND] == "requests"]
+    return [point for point in telemetry.points(metric) if point.attributes[semconv.RATELIMIT_KIND] == "requests"]
 
 
 def test_a_bucket_that_was_low_for_a_moment_is_seen(sim: Simulator, recorded: Telemetry) -> None:
@@ -50,7 +49,7 @@ def test_two_accounts_in_one_process_are_two_series(sim: Simulator, recorded: Te
         ids = (("anthropic-organization-id", f"org-{name}"), ("anthropic-workspace-id", f"ws-{name}"))
         create(sim, (f"{PREFIX}-limit", limit), *ids)
     found = {
-        (point.attributes[s.ORGANIZATION_ID], point.attributes[s.WORKSPACE_ID]): point.sum
+        (point.attributes[semconv.ORGANIZATION_ID], point.attributes[semconv.WORKSPACE_ID]): point.sum
         for point in requests(recorded, instruments.RATELIMIT_LIMIT)
     }
     assert found == {("org-a", "ws-a"): 50, ("org-b", "ws-b"): 4000}
@@ -61,7 +60,7 @@ def test_a_window_of_a_subscription_is_told_as_utilization(sim: Simulator, recor
     recorded.instrument()
     create(sim, ("anthropic-ratelimit-unified-5h-utilization", "0.93"))
     [point] = recorded.points(instruments.RATELIMIT_UTILIZATION)
-    assert (point.attributes[s.RATELIMIT_KIND], point.sum) == ("unified_5h", 0.93)
+    assert (point.attributes[semconv.RATELIMIT_KIND], point.sum) == ("unified_5h", 0.93)
 
 
 def test_limits_age_by_the_servers_clock(sim: Simulator, recorded: Telemetry) -> None:
@@ -80,6 +79,6 @@ def test_models_that_are_rejected_do_not_hide_one_that_answers(sim: Simulator, r
     for number in range(30):
         create(sim, model=f"mistyped-{number}", status=404)
     create(sim, model="arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/real")
-    models = {point.attributes[s.GEN_AI_REQUEST_MODEL] for point in recorded.points(instruments.CALL_DURATION)}
+    models = {point.attributes[semconv.GEN_AI_REQUEST_MODEL] for point in recorded.points(instruments.CALL_DURATION)}
     assert len(models) == 27
     assert {"real", "mistyped-0", "_OTHER"} <= models

@@ -15,8 +15,7 @@ from typing import Any, Final
 import anthropic
 import pytest
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Simulator
 from support.apps import API_KEY, request_of
 from support.telemetry import Telemetry
@@ -143,7 +142,10 @@ def test_an_arn_is_told_by_its_last_part(sim: Simulator, recorded: Telemetry) ->
         assert list(models(recorded, metric)) == ["a1b2c3d4e5f6"]
     # The URL is the one that was sent.
     told = [
-        value for span in recorded.attempts for name, value in (span.attributes or {}).items() if name != s.URL_FULL
+        value
+        for span in recorded.attempts
+        for name, value in (span.attributes or {}).items()
+        if name != semconv.URL_FULL
     ]
     assert not any("123456789012" in str(value) for value in told)
 

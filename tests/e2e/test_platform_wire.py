@@ -17,8 +17,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from anthropic_otel._adapters import messages
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import ErrorEvent, Simulator
 from support import identities, usage
 from support.apps import MODEL, PROMPT, request_of
@@ -135,16 +134,16 @@ def check_one_call(telemetry: Telemetry, *, template: str, attempts: int) -> Non
     """Exactly one call span, which every attempt is a child of; every attempt is named by the platform's route."""
     [call] = telemetry.calls
     assert call.name == "anthropic.messages.create"
-    assert attributes(call)[s.GEN_AI_REQUEST_MODEL] == MODEL
+    assert attributes(call)[semconv.GEN_AI_REQUEST_MODEL] == MODEL
     assert len(telemetry.spans) == attempts + 1
     assert [span.parent for span in telemetry.attempts] == [call.context] * attempts
     assert {span.name for span in telemetry.attempts} == {f"POST {template}"}
-    assert {attributes(span)[s.URL_TEMPLATE] for span in telemetry.attempts} == {template}
-    assert {attributes(span)[s.OPERATION_NAME] for span in telemetry.attempts} == {"messages.create"}
-    assert {point.attributes[s.GEN_AI_REQUEST_MODEL] for point in telemetry.points(instruments.ATTEMPT_DURATION)} == {
-        MODEL
-    }
-    assert {point.attributes[s.OPERATION_NAME] for point in telemetry.points(instruments.CALL_DURATION)} == {
+    assert {attributes(span)[semconv.URL_TEMPLATE] for span in telemetry.attempts} == {template}
+    assert {attributes(span)[semconv.OPERATION_NAME] for span in telemetry.attempts} == {"messages.create"}
+    assert {
+        point.attributes[semconv.GEN_AI_REQUEST_MODEL] for point in telemetry.points(instruments.ATTEMPT_DURATION)
+    } == {MODEL}
+    assert {point.attributes[semconv.OPERATION_NAME] for point in telemetry.points(instruments.CALL_DURATION)} == {
         "messages.create"
     }
     identities.check(telemetry, calls=1)
@@ -152,7 +151,7 @@ def check_one_call(telemetry: Telemetry, *, template: str, attempts: int) -> Non
 
 def check_nothing_private_is_told(telemetry: Telemetry) -> None:
     """No key, no token, no signature and no prompt."""
-    told = "".join(span.to_json() for span in telemetry.spans if s.ATTEMPT_OUTCOME in attributes(span))
+    told = "".join(span.to_json() for span in telemetry.spans if semconv.ATTEMPT_OUTCOME in attributes(span))
     told += "".join(str(record.__dict__) for record in telemetry.records)
     assert not [secret for secret in (SECRET, AWS["aws_access_key"], "Signature=", PROMPT) if secret in told]
 
@@ -173,9 +172,9 @@ def test_a_recovered_call(app: App, sim: Simulator, recorded: Telemetry) -> None
     message = app.create()
     assert message.content[0].text
     check_one_call(recorded, template=app.platform.whole, attempts=3)
-    assert [attributes(span).get(s.ERROR_TYPE) for span in recorded.attempts] == ["529", "connection_reset", None]
+    assert [attributes(span).get(semconv.ERROR_TYPE) for span in recorded.attempts] == ["529", "connection_reset", None]
     [point] = recorded.points(instruments.CALL_RETRIES)
-    assert (point.sum, point.attributes[s.CALL_OUTCOME]) == (2, "recovered")
+    assert (point.sum, point.attributes[semconv.CALL_OUTCOME]) == (2, "recovered")
     check_nothing_private_is_told(recorded)
 
 
@@ -184,9 +183,9 @@ def test_a_stream(app: App, recorded: Telemetry) -> None:
     assert len(app.events()) > 10
     check_one_call(recorded, template=app.platform.stream or app.platform.whole, attempts=1)
     [attempt] = recorded.attempts
-    assert attributes(attempt)[s.ATTEMPT_OUTCOME] == "completed"
-    assert attributes(attempt)[s.STREAM_COMPLETE] is True
-    assert attributes(attempt)[s.STREAM_TIME_TO_FIRST_CHUNK] > 0
+    assert attributes(attempt)[semconv.ATTEMPT_OUTCOME] == "completed"
+    assert attributes(attempt)[semconv.STREAM_COMPLETE] is True
+    assert attributes(attempt)[semconv.STREAM_TIME_TO_FIRST_CHUNK] > 0
 
 
 ERRORS = ("overloaded_error", "rate_limit_error", "timeout_error", "api_error")
@@ -208,9 +207,9 @@ def test_an_error_in_a_stream(app: App, sim: Simulator, recorded: Telemetry, err
         # Nobody closes the stream that has failed: it ends when the app has forgotten it.
         gc.collect()
     [attempt] = recorded.attempts
-    assert attributes(attempt)[s.ERROR_TYPE] == error_type
-    assert attributes(attempt)[s.HTTP_RESPONSE_STATUS_CODE] == 200
-    assert attributes(attempt)[s.ATTEMPT_OUTCOME] == "failed"
+    assert attributes(attempt)[semconv.ERROR_TYPE] == error_type
+    assert attributes(attempt)[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attributes(attempt)[semconv.ATTEMPT_OUTCOME] == "failed"
     assert attempt.status.status_code is StatusCode.ERROR
 
 
@@ -281,7 +280,7 @@ def test_the_tokens_are_those_that_the_platform_has_sent(
     assert usage.told(recorded)[instruments.USAGE_CACHE_READ.name] > 0
     [point] = recorded.points(instruments.USAGE_INPUT)
     provider = {"Bedrock": "aws.bedrock", "BedrockMantle": "aws.bedrock", "Vertex": "gcp.vertex_ai"}
-    told = point.attributes[s.GEN_AI_PROVIDER_NAME]
+    told = point.attributes[semconv.GEN_AI_PROVIDER_NAME]
     assert told == (provider.get(platform.name) or getattr(app.client, "_gen_ai_provider_name", "anthropic"))
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Redirect, Reply, Simulator
 from support import identities
 from support.apps import SdkApp, request_of
@@ -49,9 +48,9 @@ def test_a_redirect_is_within_its_attempt(sim: Simulator, stack: Stack, driver: 
     [attempt] = recorded.attempts
     assert len(sim.requests) == 3
     assert len({request.target for request in sim.requests}) == 3
-    assert attributes(attempt)[s.URL_FULL] == f"{sim.base_url}/v1/messages"
-    assert attributes(attempt)[s.HTTP_RESPONSE_STATUS_CODE] == 200
-    assert attributes(attempt)[s.ATTEMPT_OUTCOME] == "completed"
+    assert attributes(attempt)[semconv.URL_FULL] == f"{sim.base_url}/v1/messages"
+    assert attributes(attempt)[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attributes(attempt)[semconv.ATTEMPT_OUTCOME] == "completed"
     identities.check(recorded, calls=1)
     app.close()
 
@@ -78,9 +77,9 @@ def test_a_failure_behind_a_redirect_is_the_attempts(
     sim.play(Reply(307, "api_error", headers=(("location", f"{target}/v1/messages"),)), "ok")
     app.create()
     first, second = map(attributes, recorded.attempts)
-    assert (first[s.ERROR_TYPE], first[s.NETWORK_PHASE]) == ("connection_reset", "wait")
-    assert first[s.URL_FULL] == second[s.URL_FULL] == f"{sim.base_url}/v1/messages"
-    assert second[s.RETRY_REASON] == "connection_reset"
+    assert (first[semconv.ERROR_TYPE], first[semconv.NETWORK_PHASE]) == ("connection_reset", "wait")
+    assert first[semconv.URL_FULL] == second[semconv.URL_FULL] == f"{sim.base_url}/v1/messages"
+    assert second[semconv.RETRY_REASON] == "connection_reset"
     identities.check(recorded, calls=1)
     app.close()
 
@@ -98,9 +97,9 @@ def test_a_redirect_behind_event_hooks_is_one_attempt(
     driver(client.send(request))
     [attempt] = map(attributes, recorded.attempts)
     assert len(sim.requests) == 2
-    assert attempt[s.URL_FULL] == f"{sim.base_url}/v1/messages"
-    assert attempt[s.HTTP_RESPONSE_STATUS_CODE] == 200
-    assert attempt[s.REQUEST_ID] == sim.request_ids[-1]
+    assert attempt[semconv.URL_FULL] == f"{sim.base_url}/v1/messages"
+    assert attempt[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attempt[semconv.REQUEST_ID] == sim.request_ids[-1]
     identities.check(recorded)
     driver.close(client)
 
@@ -131,9 +130,9 @@ def test_a_flow_of_authentication_is_within_its_attempt(
     app.meet(stream=stream)
     [attempt] = recorded.attempts
     assert [SECRET in request.header("authorization") for request in sim.requests] == [False, True]
-    assert attributes(attempt)[s.HTTP_RESPONSE_STATUS_CODE] == 200
-    assert attributes(attempt)[s.REQUEST_ID] == sim.request_ids[-1]
-    assert s.ERROR_TYPE not in attributes(attempt)
+    assert attributes(attempt)[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attributes(attempt)[semconv.REQUEST_ID] == sim.request_ids[-1]
+    assert semconv.ERROR_TYPE not in attributes(attempt)
     assert SECRET not in attempt.to_json()
     identities.check(recorded, calls=1)
     app.close()
@@ -173,7 +172,7 @@ def test_the_exchange_of_a_workloads_identity_is_within_its_attempt(
     driver(client.messages.create(**request_of()))
     paths = [request.target for request in sim.requests]
     assert paths == ["/v1/oauth/token", *["/v1/messages"] * 3]
-    assert [attributes(span).get(s.ERROR_TYPE) for span in recorded.attempts] == [None, "529", None]
+    assert [attributes(span).get(semconv.ERROR_TYPE) for span in recorded.attempts] == [None, "529", None]
     assert {span.name for span in recorded.attempts} == {"POST /v1/messages"}
     assert not [span for span in recorded.spans if SECRET in span.to_json()]
     identities.check(recorded, calls=2)
@@ -198,9 +197,9 @@ def test_a_401_that_new_credentials_answer_is_retried(
     driver(client.messages.create(**request_of()))
     with pytest.raises(anthropic.AuthenticationError):
         driver(client.messages.create(**request_of()))
-    stops = [attributes(span).get(s.RETRY_STOP_REASON) for span in recorded.attempts]
+    stops = [attributes(span).get(semconv.RETRY_STOP_REASON) for span in recorded.attempts]
     assert stops == [None, None, None, "not_retryable"]
-    outcomes = {point.attributes[s.CALL_OUTCOME] for point in recorded.points(instruments.CALL_DURATION)}
+    outcomes = {point.attributes[semconv.CALL_OUTCOME] for point in recorded.points(instruments.CALL_DURATION)}
     assert outcomes == {"recovered", "failed"}
     identities.check(recorded, calls=2)
     driver.close(client)
@@ -222,9 +221,9 @@ def test_an_exchange_that_fails_is_a_failed_attempt(
     with pytest.raises(anthropic.AnthropicError):
         driver(client.messages.create(**request_of()))
     [attempt] = recorded.attempts
-    assert attributes(attempt)[s.ATTEMPT_OUTCOME] == "failed"
-    assert attributes(attempt)[s.ERROR_TYPE] == "request_not_sent"
-    assert attributes(attempt)[s.NETWORK_PHASE] == "auth"
+    assert attributes(attempt)[semconv.ATTEMPT_OUTCOME] == "failed"
+    assert attributes(attempt)[semconv.ERROR_TYPE] == "request_not_sent"
+    assert attributes(attempt)[semconv.NETWORK_PHASE] == "auth"
     assert [request.target for request in sim.requests] == ["/v1/oauth/token"]
     identities.check(recorded, calls=1)
     driver.close(client)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import anthropic
 import pytest
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
 from support.apps import SdkApp
@@ -48,6 +48,6 @@ def test_a_refusal_by_each_of_them_is_one_refusal(stack: Stack, refusing: Endpoi
         app.close()
     [span] = recorded.attempts
     attributes = dict(span.attributes or {})
-    assert (attributes[s.ERROR_TYPE], attributes[s.NETWORK_ERRNO]) == ("connection_refused", "ECONNREFUSED")
-    assert attributes[s.SERVER_ADDRESS] == HOST
+    assert (attributes[semconv.ERROR_TYPE], attributes[semconv.NETWORK_ERRNO]) == ("connection_refused", "ECONNREFUSED")
+    assert attributes[semconv.SERVER_ADDRESS] == HOST
     identities.check(recorded, calls=1)

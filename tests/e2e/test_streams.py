@@ -11,8 +11,7 @@ import anthropic
 import pytest
 from opentelemetry.trace import StatusCode
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Endpoint, Simulator
 from support import identities
 from support.apps import SdkApp, request_of
@@ -107,11 +106,11 @@ def check_one(telemetry: Telemetry, outcome: str, call: str, error_type: str | N
     """One attempt and one call that ended like this, with all that must hold. The attempt's attributes."""
     [span] = telemetry.attempts
     attributes = dict(span.attributes or {})
-    assert attributes[s.ATTEMPT_OUTCOME] == outcome
-    assert attributes.get(s.ERROR_TYPE) == error_type
+    assert attributes[semconv.ATTEMPT_OUTCOME] == outcome
+    assert attributes.get(semconv.ERROR_TYPE) == error_type
     assert span.status.status_code is (StatusCode.ERROR if error_type else StatusCode.UNSET)
     [point] = telemetry.points(instruments.CALL_DURATION)
-    assert point.attributes[s.CALL_OUTCOME] == call
+    assert point.attributes[semconv.CALL_OUTCOME] == call
     identities.check(telemetry, calls=1)
     return attributes
 
@@ -122,9 +121,9 @@ def test_a_stream_that_is_read_is_completed(way: Way, app: SdkApp, recorded: Tel
     events = list(way(app))
     assert len(events) > 10
     attributes = check_one(recorded, "completed", "succeeded")
-    assert attributes[s.STREAM_COMPLETE] is True
+    assert attributes[semconv.STREAM_COMPLETE] is True
     [span] = recorded.attempts
-    first, gap = attributes[s.STREAM_TIME_TO_FIRST_CHUNK], attributes[s.STREAM_MAX_GAP]
+    first, gap = attributes[semconv.STREAM_TIME_TO_FIRST_CHUNK], attributes[semconv.STREAM_MAX_GAP]
     assert 0 < first <= identities.duration(span) / 1e9
     assert gap > 0
     assert not recorded.logs
@@ -138,7 +137,7 @@ def test_an_error_event_is_a_failed_attempt(way: Way, app: SdkApp, sim: Simulato
         list(way(app))
     gc.collect()
     attributes = check_one(recorded, "failed", "failed", "overloaded_error")
-    assert attributes[s.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attributes[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
     assert len(recorded.logs) == 1
 
 
@@ -152,7 +151,7 @@ def test_a_read_failure_is_the_apps_and_the_attempts(
         list(way(app))
     assert type(raised.value).__module__.partition(".")[0] in ("httpx", "httpx2", "aiohttp")
     attributes = check_one(recorded, "failed", "failed", "connection_reset")
-    assert attributes[s.NETWORK_PHASE] == "receive"
+    assert attributes[semconv.NETWORK_PHASE] == "receive"
     assert len(sim.requests) == 1
 
 
@@ -164,7 +163,7 @@ def test_a_stream_that_is_closed_early_is_abandoned(way: Way, app: SdkApp, sim: 
     next(events)
     events.close()
     attributes = check_one(recorded, "abandoned", "abandoned")
-    assert attributes[s.STREAM_COMPLETE] is False
+    assert attributes[semconv.STREAM_COMPLETE] is False
     assert not recorded.logs
 
 
@@ -187,7 +186,7 @@ def test_a_stream_that_is_never_read_ends_when_it_is_closed(app: SdkApp, recorde
     identities.check(recorded, in_flight=1, calls=0)
     app.driver(stream.close())
     attributes = check_one(recorded, "abandoned", "abandoned")
-    assert s.STREAM_TIME_TO_FIRST_CHUNK not in attributes
+    assert semconv.STREAM_TIME_TO_FIRST_CHUNK not in attributes
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["never read", "half read"])
@@ -235,9 +234,11 @@ def test_the_time_that_the_app_holds_the_stream_is_not_the_servers(
     time.sleep(0.1)
     list(events)
     attributes = check_one(recorded, "completed", "succeeded")
-    assert attributes[s.STREAM_CONSUMER_TIME] >= 0.1
+    assert attributes[semconv.STREAM_CONSUMER_TIME] >= 0.1
     [span] = recorded.attempts
-    assert attributes[s.STREAM_CONSUMER_TIME] + attributes[s.STREAM_MAX_GAP] <= identities.duration(span) / 1e9
+    assert (
+        attributes[semconv.STREAM_CONSUMER_TIME] + attributes[semconv.STREAM_MAX_GAP] <= identities.duration(span) / 1e9
+    )
 
 
 @pytest.mark.skipif(not HAS_TOOL_RUNNER, reason="this SDK has no tool runner")
@@ -261,7 +262,7 @@ def test_each_turn_of_the_tool_runner_is_a_call(stream: bool, app: SdkApp, recor
     for turn in _each(app.driver, runner):
         if stream:
             app.driver.read(turn)
-    outcomes = [(span.attributes or {})[s.ATTEMPT_OUTCOME] for span in recorded.attempts]
+    outcomes = [(span.attributes or {})[semconv.ATTEMPT_OUTCOME] for span in recorded.attempts]
     assert outcomes == ["completed", "completed"]
     assert len({span.parent.span_id for span in recorded.attempts if span.parent}) == 2
     identities.check(recorded, calls=2)

@@ -8,8 +8,7 @@ import anthropic
 import pytest
 import trio
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
 from support import identities
 from support.apps import API_KEY, request_of
@@ -67,9 +66,9 @@ def test_a_fault_has_the_same_words_on_trio(name: str, sim: Simulator, recorded:
     assert len(recorded.attempts) == (2 if fault.retried else 1)
     for span in recorded.attempts:
         attributes = dict(span.attributes or {})
-        assert attributes.get(s.ERROR_TYPE) == fault.error_type
-        assert attributes[s.ATTEMPT_OUTCOME] == fault.outcome.value
-        assert attributes.get(s.NETWORK_PHASE) == (fault.phase.value if fault.phase else None)
+        assert attributes.get(semconv.ERROR_TYPE) == fault.error_type
+        assert attributes[semconv.ATTEMPT_OUTCOME] == fault.outcome.value
+        assert attributes.get(semconv.NETWORK_PHASE) == (fault.phase.value if fault.phase else None)
     identities.check(recorded, calls=1)
 
 
@@ -86,8 +85,8 @@ def test_a_call_that_is_cancelled_on_trio_is_cancelled(sim: Simulator, recorded:
 
     assert trio.run(main)
     [span] = recorded.attempts
-    assert (span.attributes or {})[s.ATTEMPT_OUTCOME] == "cancelled"
+    assert (span.attributes or {})[semconv.ATTEMPT_OUTCOME] == "cancelled"
     [point] = recorded.points(instruments.CALL_DURATION)
-    assert point.attributes[s.CALL_OUTCOME] == "cancelled"
+    assert point.attributes[semconv.CALL_OUTCOME] == "cancelled"
     assert not recorded.logs
     identities.check(recorded, calls=1)

@@ -12,8 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from anthropic_otel._adapters.current import current_call
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Delivery, Reply, Simulator
 from support import identities
 from support.apps import API_KEY, request_of
@@ -65,7 +64,7 @@ def told(span: Any, *names: str) -> list[Any]:
 
 def call_outcome(telemetry: Telemetry) -> str:
     [point] = telemetry.points(instruments.CALL_DURATION)
-    return str(point.attributes[s.CALL_OUTCOME])
+    return str(point.attributes[semconv.CALL_OUTCOME])
 
 
 def test_a_call_is_cancelled_while_it_waits(sim: Simulator, recorded: Telemetry) -> None:
@@ -78,7 +77,7 @@ def test_a_call_is_cancelled_while_it_waits(sim: Simulator, recorded: Telemetry)
 
     assert run(app, sim.endpoint("read_timeout").base_url, recorded) is True
     [attempt] = recorded.attempts
-    assert told(attempt, s.ATTEMPT_OUTCOME, s.ERROR_TYPE) == ["cancelled", None]
+    assert told(attempt, semconv.ATTEMPT_OUTCOME, semconv.ERROR_TYPE) == ["cancelled", None]
     assert attempt.status.status_code is StatusCode.UNSET
     assert call_outcome(recorded) == "cancelled"
     identities.check(recorded, calls=1)
@@ -105,7 +104,7 @@ def test_a_call_is_cancelled_in_its_backoff(
 
     run(app, sim.base_url, recorded)
     [attempt] = recorded.attempts
-    assert told(attempt, s.ERROR_TYPE, s.ATTEMPT_OUTCOME) == ["529", "failed"]
+    assert told(attempt, semconv.ERROR_TYPE, semconv.ATTEMPT_OUTCOME) == ["529", "failed"]
     assert call_outcome(recorded) == "cancelled"
     identities.check(recorded, calls=1)
 
@@ -126,7 +125,11 @@ def test_a_stream_is_cancelled_midway(sim: Simulator, recorded: Telemetry) -> No
     assert run(app, sim.base_url, recorded) is True
     assert len(events) == 3
     [attempt] = recorded.attempts
-    assert told(attempt, s.ATTEMPT_OUTCOME, s.ERROR_TYPE, s.STREAM_COMPLETE) == ["cancelled", None, False]
+    assert told(attempt, semconv.ATTEMPT_OUTCOME, semconv.ERROR_TYPE, semconv.STREAM_COMPLETE) == [
+        "cancelled",
+        None,
+        False,
+    ]
     assert attempt.status.status_code is StatusCode.UNSET
     assert call_outcome(recorded) == "cancelled"
     identities.check(recorded, calls=1)
@@ -142,7 +145,7 @@ def test_a_stream_is_left_midway(sim: Simulator, recorded: Telemetry) -> None:
 
     run(app, sim.base_url, recorded)
     [attempt] = recorded.attempts
-    assert told(attempt, s.ATTEMPT_OUTCOME, s.ERROR_TYPE) == ["abandoned", None]
+    assert told(attempt, semconv.ATTEMPT_OUTCOME, semconv.ERROR_TYPE) == ["abandoned", None]
     assert call_outcome(recorded) == "abandoned"
     identities.check(recorded, calls=1)
 

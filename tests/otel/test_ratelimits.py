@@ -12,8 +12,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.headers import rate_limit_names
 from anthropic_otel._otel.ratelimits import MAX_ACCOUNTS, MAX_KINDS, MAX_SETS, RateLimits
 
@@ -71,7 +70,7 @@ def gauges() -> Gauges:
 
 
 def of(kind: str, model: str | None = "a", **others: str) -> tuple[Any, ...]:
-    attributes = {s.RATELIMIT_KIND: kind, **({s.GEN_AI_REQUEST_MODEL: model} if model else {})}
+    attributes = {semconv.RATELIMIT_KIND: kind, **({semconv.GEN_AI_REQUEST_MODEL: model} if model else {})}
     return tuple(sorted({**attributes, **others}.items()))
 
 
@@ -138,9 +137,9 @@ def test_two_accounts_and_two_workspaces_have_limits_of_their_own(gauges: Gauges
         told = {**headers(limit=limit), b"anthropic-organization-id": organization}
         gauges.told("a", {**told, **({b"anthropic-workspace-id": workspace} if workspace else {})})
     assert gauges.read(instruments.RATELIMIT_LIMIT) == {
-        of("requests", **{s.ORGANIZATION_ID: "o1", s.WORKSPACE_ID: "w1"}): 1,
-        of("requests", **{s.ORGANIZATION_ID: "o1", s.WORKSPACE_ID: "w2"}): 2,
-        of("requests", **{s.ORGANIZATION_ID: "o2"}): 3,
+        of("requests", **{semconv.ORGANIZATION_ID: "o1", semconv.WORKSPACE_ID: "w1"}): 1,
+        of("requests", **{semconv.ORGANIZATION_ID: "o1", semconv.WORKSPACE_ID: "w2"}): 2,
+        of("requests", **{semconv.ORGANIZATION_ID: "o2"}): 3,
     }
 
 
@@ -327,8 +326,8 @@ def test_kinds_and_accounts_are_bounded(gauges: Gauges) -> None:
         told = {**headers(f"ratelimit-k{number}", limit=b"1"), b"anthropic-organization-id": f"o{number}".encode()}
         gauges.told("a", {**told, **headers(limit=b"2")})
     points = [dict(key) for key in gauges.read(instruments.RATELIMIT_LIMIT)]
-    assert len({point[s.RATELIMIT_KIND] for point in points}) == MAX_KINDS
-    assert len({point[s.ORGANIZATION_ID] for point in points}) == MAX_ACCOUNTS + 1
+    assert len({point[semconv.RATELIMIT_KIND] for point in points}) == MAX_KINDS
+    assert len({point[semconv.ORGANIZATION_ID] for point in points}) == MAX_ACCOUNTS + 1
     for number in range(2 * MAX_SETS):
         gauges.saw(1, f"m{number}")
     assert len(gauges.read(instruments.RATELIMIT_LIMIT)) <= MAX_SETS + MAX_KINDS

@@ -11,8 +11,7 @@ from opentelemetry.sdk.metrics import MeterProvider, ObservableCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.trace import SpanKind
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.target import target_of
@@ -26,13 +25,13 @@ from support.telemetry import Telemetry
 
 REPLY = {"usage": {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 100}}
 LABELS = {
-    s.GEN_AI_OPERATION_NAME: "chat",
-    s.GEN_AI_PROVIDER_NAME: "anthropic",
-    s.GEN_AI_TOKEN_MODALITY: "unknown",
-    s.GEN_AI_REQUEST_MODEL: "claude-opus-4-5",
-    s.SERVER_ADDRESS: "api.anthropic.com",
-    s.SERVER_PORT: 443,
-    s.ATTEMPT_OUTCOME: "completed",
+    semconv.GEN_AI_OPERATION_NAME: "chat",
+    semconv.GEN_AI_PROVIDER_NAME: "anthropic",
+    semconv.GEN_AI_TOKEN_MODALITY: "unknown",
+    semconv.GEN_AI_REQUEST_MODEL: "claude-opus-4-5",
+    semconv.SERVER_ADDRESS: "api.anthropic.com",
+    semconv.SERVER_PORT: 443,
+    semconv.ATTEMPT_OUTCOME: "completed",
 }
 
 
@@ -60,7 +59,7 @@ def test_what_failed_and_told_nothing_counts_0(scene: Scene, telemetry: Telemetr
     call = scene.call()
     scene.answer(scene.attempt(call), 529)
     call.method_raised(ValueError())
-    assert points(telemetry)[instruments.USAGE_INPUT.name] == [({**LABELS, s.ATTEMPT_OUTCOME: "failed"}, 0)]
+    assert points(telemetry)[instruments.USAGE_INPUT.name] == [({**LABELS, semconv.ATTEMPT_OUTCOME: "failed"}, 0)]
 
 
 def test_a_broken_stream_counts_what_it_told(scene: Scene, telemetry: Telemetry) -> None:
@@ -78,7 +77,7 @@ def test_a_broken_stream_counts_what_it_told(scene: Scene, telemetry: Telemetry)
         for event in chunks:
             scene.chunk(reading, sse(event["type"], event))
         attempt.end(how)
-        found = {p.attributes[s.ATTEMPT_OUTCOME]: p.sum for p in telemetry.points(instruments.USAGE_OUTPUT)}
+        found = {p.attributes[semconv.ATTEMPT_OUTCOME]: p.sum for p in telemetry.points(instruments.USAGE_OUTPUT)}
         assert found[outcome] == output
     assert sum(p.sum for p in telemetry.points(instruments.USAGE_INPUT)) == 27
 
@@ -130,7 +129,7 @@ def test_an_advisor_counts_under_its_own_model(scene: Scene, telemetry: Telemetr
     call = scene.call()
     scene.answer(scene.attempt(call))
     call.method_returned({"usage": {**REPLY["usage"], "iterations": [advice]}}, None)
-    found = {p.attributes[s.GEN_AI_REQUEST_MODEL]: p.sum for p in telemetry.points(instruments.USAGE_INPUT)}
+    found = {p.attributes[semconv.GEN_AI_REQUEST_MODEL]: p.sum for p in telemetry.points(instruments.USAGE_INPUT)}
     assert found == {"claude-opus-4-5": 110, "claude-advisor": 4}
 
 
@@ -154,7 +153,7 @@ def test_attributes_are_bounded(scene: Scene, telemetry: Telemetry) -> None:
         attempt = scene.attempt(target=target_of("POST", "https", "host", 1_000 + port, "/v1/messages"))
         scene.answer(attempt)
         attempt.take_reply(REPLY)
-    ports = [p.attributes.get(s.SERVER_PORT) for p in telemetry.points(instruments.USAGE_INPUT)]
+    ports = [p.attributes.get(semconv.SERVER_PORT) for p in telemetry.points(instruments.USAGE_INPUT)]
     assert len(ports) == MAX_PORTS + 1
     assert ports.count(None) == 1
     assert sum(p.sum for p in telemetry.points(instruments.USAGE_INPUT)) == 2 * MAX_PORTS * 110

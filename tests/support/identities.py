@@ -10,8 +10,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from support.telemetry import Telemetry
 
 _ROUNDING: Final = 1e-9
@@ -40,7 +39,7 @@ def check_spans_and_metrics_agree(telemetry: Telemetry) -> None:
     attempts = telemetry.attempts
     measured = sum(point.sum for point in telemetry.points(instruments.ATTEMPT_DURATION))
     assert abs(measured - sum(map(duration, attempts)) / 1e9) <= _ROUNDING * max(len(attempts), 1)
-    delays = [delay for span in attempts for delay in numbers(span, s.RETRY_DELAY)]
+    delays = [delay for span in attempts for delay in numbers(span, semconv.RETRY_DELAY)]
     points = telemetry.points(instruments.RETRY_DELAY)
     assert sum(point.count for point in points) == len(delays)
     assert abs(sum(point.sum for point in points) - sum(delays)) <= _ROUNDING * max(len(delays), 1)
@@ -50,8 +49,8 @@ def check_the_phases_add_up(attempts: Sequence[ReadableSpan]) -> None:
     """The phases of an attempt are its duration, but where the transport has told of none."""
     for span in attempts:
         attributes = span.attributes or {}
-        phases = numbers(span, s.PHASE_PREFIX)
-        if s.CONNECTION_REUSED in attributes or s.Phase.POOL.attribute in attributes:
+        phases = numbers(span, semconv.PHASE_PREFIX)
+        if semconv.CONNECTION_REUSED in attributes or semconv.Phase.POOL.attribute in attributes:
             assert abs(sum(phases) - duration(span) / 1e9) <= _ROUNDING * len(phases)
         assert all(phase >= 0 for phase in phases)
 
@@ -59,7 +58,7 @@ def check_the_phases_add_up(attempts: Sequence[ReadableSpan]) -> None:
 def check_attempts_follow_each_other(attempts: Sequence[ReadableSpan]) -> None:
     """A retry starts exactly its delay after the end of the attempt before, of the same call."""
     for span in attempts:
-        delay = (span.attributes or {}).get(s.RETRY_DELAY)
+        delay = (span.attributes or {}).get(semconv.RETRY_DELAY)
         if delay is None:
             continue
         assert span.parent is not None

@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle import files
 from anthropic_otel.simulator import FAULTS, Simulator
 from support import backoff
@@ -65,8 +64,10 @@ FAULT_OF: Final = {
 }
 """By page, the fault of the catalogue that shows it."""
 
-_SHOWN: Final = (s.ERROR_TYPE, s.HTTP_RESPONSE_STATUS_CODE, s.API_ERROR_TYPE, s.API_ERROR_CODE, s.NETWORK_PHASE,
-                 s.NETWORK_ERRNO, s.STREAM_COMPLETE, s.RETRY_STOP_REASON)  # fmt: skip
+_SHOWN: Final = (
+    *(semconv.ERROR_TYPE, semconv.HTTP_RESPONSE_STATUS_CODE, semconv.API_ERROR_TYPE, semconv.API_ERROR_CODE),
+    *(semconv.NETWORK_PHASE, semconv.NETWORK_ERRNO, semconv.STREAM_COMPLETE, semconv.RETRY_STOP_REASON),
+)
 _METRIC: Final = f"{instruments.ATTEMPT_DURATION.prometheus_name}_count"
 
 
@@ -86,7 +87,7 @@ def look(page: str, monkeypatch: pytest.MonkeyPatch) -> str:
             quietly(app)
         attributes: dict[str, Any] = dict(telemetry.attempts[0].attributes or {})
         log = telemetry.logs[0].getMessage()
-    word = attributes[s.ERROR_TYPE]
+    word = attributes[semconv.ERROR_TYPE]
     span = ", ".join(f"`{name}={_plain(attributes[name])}`" for name in _SHOWN if name in attributes)
     return "\n".join(
         f"- {name}: {text}"

@@ -21,8 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Sampler
 
 import anthropic_otel
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 
 LOGGER: Final = "anthropic_otel"
 _RESOURCE: Final = Resource.create()
@@ -73,7 +72,7 @@ class Telemetry:
     @property
     def attempts(self) -> list[ReadableSpan]:
         """The attempts' spans, in the order in which they started."""
-        return [span for span in self.spans if s.ATTEMPT_OUTCOME in (span.attributes or {})]
+        return [span for span in self.spans if semconv.ATTEMPT_OUTCOME in (span.attributes or {})]
 
     @property
     def calls(self) -> list[ReadableSpan]:
@@ -84,7 +83,7 @@ class Telemetry:
         """The points of one metric, since the beginning."""
         data = self.reader.get_metrics_data()
         scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
-        ours = [each for scope in scopes if scope.scope.name == s.SCOPE for each in scope.metrics]
+        ours = [each for scope in scopes if scope.scope.name == semconv.SCOPE for each in scope.metrics]
         return [_point(point) for each in ours if each.name == metric.name for point in each.data.data_points]
 
     @property

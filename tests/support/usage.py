@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator.exchange import Served
 from support.telemetry import Telemetry
 
@@ -42,7 +41,7 @@ def sent(served: Iterable[Served]) -> Tokens:
 
 def told(telemetry: Telemetry, **attributes: str) -> Tokens:
     """The tokens that the counters have, where the attributes, named by their constants in semconv, are so."""
-    wanted = {getattr(s, name.upper()): value for name, value in attributes.items()}
+    wanted = {getattr(semconv, name.upper()): value for name, value in attributes.items()}
     found: Tokens = Counter()
     for metric in instruments.USAGE:
         for point in telemetry.points(metric):

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import FAULTS, Fault, Simulator
 from contract.test_tls_alerts import alerting
 from e2e.catalogue.meeting import Meeting, call_outcome, met
@@ -25,7 +24,13 @@ from support.stacks import SDK_STACKS, Stack, http_client
 from support.telemetry import Telemetry
 
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
-WORDS = (s.ATTEMPT_OUTCOME, s.ERROR_TYPE, s.NETWORK_CAUSE, s.HTTP_RESPONSE_STATUS_CODE, s.RETRY_SOURCE)
+WORDS = (
+    semconv.ATTEMPT_OUTCOME,
+    semconv.ERROR_TYPE,
+    semconv.NETWORK_CAUSE,
+    semconv.HTTP_RESPONSE_STATUS_CODE,
+    semconv.RETRY_SOURCE,
+)
 CASES = [
     pytest.param(fault, stack, id=f"{fault.name}-{stack.name}")
     for fault in FAULTS.values()
@@ -49,9 +54,9 @@ def test_the_words_are_those_of_the_entry(meeting: Meeting) -> None:
         told, expected = dict(span.attributes or {}), expected_attributes(meeting, number)
         wrong = [word for word in WORDS if told.get(word) != expected.get(word)]
         assert not wrong, "; ".join(f"{word} {told.get(word)}, not {expected.get(word)}" for word in wrong)
-        check_errno(meeting, told.get(s.NETWORK_ERRNO))
+        check_errno(meeting, told.get(semconv.NETWORK_ERRNO))
     [call] = meeting.telemetry.points(instruments.CALL_DURATION)
-    assert call.attributes[s.CALL_OUTCOME] == call_outcome(meeting)
+    assert call.attributes[semconv.CALL_OUTCOME] == call_outcome(meeting)
 
 
 def test_an_alert_after_the_handshake_has_no_errno(recorded: Telemetry) -> None:
@@ -66,4 +71,4 @@ def test_an_alert_after_the_handshake_has_no_errno(recorded: Telemetry) -> None:
             driver(client.post(url, content=b"{}"))
         driver.close(client)
     [span] = recorded.attempts
-    assert (span.attributes or {}).get(s.NETWORK_ERRNO) is None
+    assert (span.attributes or {}).get(semconv.NETWORK_ERRNO) is None

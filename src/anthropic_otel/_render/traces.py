@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Phase
 
 _RETRYABLE: Final = frozenset({408, 409, 429})
@@ -69,7 +69,7 @@ class Attempt:
         return (
             *((f"phase {self.phase}",) if self.phase else ()),
             *((self.errno,) if self.errno else ()),
-            *(("no message_stop",) if self.error_type == s.NetworkCause.INCOMPLETE_STREAM.value else ()),
+            *(("no message_stop",) if self.error_type == semconv.NetworkCause.INCOMPLETE_STREAM.value else ()),
             *((self.request_id,) if self.request_id else ()),
             *((f"status {self.status}",) if told and self.status else ()),
             *((f"first chunk after {self.first_chunk:.2f} s",) if self.first_chunk is not None else ()),
@@ -138,7 +138,7 @@ def traces_of(spans: Iterable[Span]) -> list[Trace]:
     calls: dict[tuple[int, int], Span] = {}
     attempts: dict[tuple[int, int], list[Span]] = defaultdict(list)
     for span in spans:
-        if s.ATTEMPT_OUTCOME not in (span.attributes or {}):
+        if semconv.ATTEMPT_OUTCOME not in (span.attributes or {}):
             calls[span.context.trace_id, span.context.span_id] = span
         elif span.parent is not None:
             attempts[span.context.trace_id, span.parent.span_id].append(span)
@@ -152,7 +152,7 @@ def _trace(call: Span, children: Sequence[Span]) -> Trace:
         name=call.name,
         duration=((call.end_time or began) - began) / _NANOSECONDS,
         attempts=tuple(_attempt(child, began) for child in sorted(children, key=lambda span: span.start_time or 0)),
-        model=str((call.attributes or {}).get(s.GEN_AI_REQUEST_MODEL, "")),
+        model=str((call.attributes or {}).get(semconv.GEN_AI_REQUEST_MODEL, "")),
         trace_id=f"{call.context.trace_id:032x}",
     )
 
@@ -160,21 +160,21 @@ def _trace(call: Span, children: Sequence[Span]) -> Trace:
 def _attempt(span: Span, began: int) -> Attempt:
     of = (span.attributes or {}).get
     start = ((span.start_time or began) - began) / _NANOSECONDS
-    status = of(s.HTTP_RESPONSE_STATUS_CODE)
+    status = of(semconv.HTTP_RESPONSE_STATUS_CODE)
     waited = sum(of(phase.attribute) or 0.0 for phase in _BEFORE_BODY)
     return Attempt(
         start=start,
         end=((span.end_time or began) - began) / _NANOSECONDS,
-        outcome=str(of(s.ATTEMPT_OUTCOME)),
+        outcome=str(of(semconv.ATTEMPT_OUTCOME)),
         status=status,
-        error_type=of(s.ERROR_TYPE),
-        request_id=of(s.REQUEST_ID),
-        phase=of(s.NETWORK_PHASE),
-        errno=of(s.NETWORK_ERRNO),
+        error_type=of(semconv.ERROR_TYPE),
+        request_id=of(semconv.REQUEST_ID),
+        phase=of(semconv.NETWORK_PHASE),
+        errno=of(semconv.NETWORK_ERRNO),
         headers_at=start + waited if status is not None and waited else None,
-        first_chunk=of(s.STREAM_TIME_TO_FIRST_CHUNK),
-        complete=of(s.STREAM_COMPLETE),
-        backoff=of(s.RETRY_DELAY),
-        reason=of(s.RETRY_REASON),
-        source=of(s.RETRY_SOURCE),
+        first_chunk=of(semconv.STREAM_TIME_TO_FIRST_CHUNK),
+        complete=of(semconv.STREAM_COMPLETE),
+        backoff=of(semconv.RETRY_DELAY),
+        reason=of(semconv.RETRY_REASON),
+        source=of(semconv.RETRY_SOURCE),
     )

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.instruments import Metric
 from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel.bundle.conditions import Duration
@@ -27,16 +26,16 @@ from anthropic_otel.bundle.promql import (
 )
 from anthropic_otel.bundle.settings import Settings
 
-MODEL = label(s.GEN_AI_REQUEST_MODEL)
-OPERATION = label(s.OPERATION_NAME)
-HOST = label(s.SERVER_ADDRESS)
-CODE = label(s.API_ERROR_CODE)
-CAUSE = label(s.NETWORK_CAUSE)
-KIND = label(s.RATELIMIT_KIND)
-SOURCE = label(s.RETRY_SOURCE)
-ERROR = label(s.ERROR_TYPE)
-STATUS = label(s.HTTP_RESPONSE_STATUS_CODE)
-OUTCOME = label(s.CALL_OUTCOME)
+MODEL = label(semconv.GEN_AI_REQUEST_MODEL)
+OPERATION = label(semconv.OPERATION_NAME)
+HOST = label(semconv.SERVER_ADDRESS)
+CODE = label(semconv.API_ERROR_CODE)
+CAUSE = label(semconv.NETWORK_CAUSE)
+KIND = label(semconv.RATELIMIT_KIND)
+SOURCE = label(semconv.RETRY_SOURCE)
+ERROR = label(semconv.ERROR_TYPE)
+STATUS = label(semconv.HTTP_RESPONSE_STATUS_CODE)
+OUTCOME = label(semconv.CALL_OUTCOME)
 
 FAILED = (CallOutcome.FAILED.value, CallOutcome.EXHAUSTED.value)
 """The outcomes of a call that gave no answer."""
@@ -54,8 +53,8 @@ WORK = "work"
 """The label that is `inference` or `other`, so that many successful polls do not hide failing messages."""
 IS_INFERENCE, IS_OTHER = f'{WORK}="inference"', f'{WORK}="other"'
 _OF_OPERATIONS = {
-    IS_INFERENCE: any_of(s.OPERATION_NAME, *INFERENCE),
-    IS_OTHER: none_of(s.OPERATION_NAME, *INFERENCE),
+    IS_INFERENCE: any_of(semconv.OPERATION_NAME, *INFERENCE),
+    IS_OTHER: none_of(semconv.OPERATION_NAME, *INFERENCE),
 }
 """The matchers that stand for those on `WORK` in series that do not have that label yet."""
 
@@ -91,7 +90,7 @@ SLO_CALLS = Growth(
     "job_outcome",
     instruments.CALL_DURATION,
     (JOB, OUTCOME),
-    only=any_of(s.OPERATION_NAME, *INFERENCE),
+    only=any_of(semconv.OPERATION_NAME, *INFERENCE),
     word="inference_",
 )
 """The calls of the service level. It has few labels, because it is computed over days."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle.promql import GAP, JOB, Histograms, increase, label, series, total
 
@@ -25,7 +25,7 @@ INSTANCE = "instance"
 LIMIT = "limit"
 """The first word of the name of a line that is the limit of other lines. Such a line is dashed."""
 
-VARIABLES = {s.OPERATION_NAME: "operation", s.GEN_AI_REQUEST_MODEL: "model"}
+VARIABLES = {semconv.OPERATION_NAME: "operation", semconv.GEN_AI_REQUEST_MODEL: "model"}
 """The attributes that a dashboard's user can filter by, and the names of the variables."""
 
 

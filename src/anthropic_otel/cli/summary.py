@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome
 from anthropic_otel._render.traces import Attempt, Trace
 
@@ -137,13 +136,15 @@ def _of(measured: Iterable[Measured], metric: instruments.Metric) -> list[Measur
 
 def _calls(measured: Sequence[Measured], outcome: CallOutcome) -> int:
     points = _of(measured, instruments.CALL_DURATION)
-    return sum(point.count for point in points if point.attributes.get(s.CALL_OUTCOME) == outcome.value)
+    return sum(point.count for point in points if point.attributes.get(semconv.CALL_OUTCOME) == outcome.value)
 
 
 def _tokens(measured: Sequence[Measured], outcome: AttemptOutcome) -> Tokens:
     def used(metric: instruments.Metric) -> int:
         points = _of(measured, metric)
-        return int(sum(point.total for point in points if point.attributes.get(s.ATTEMPT_OUTCOME) == outcome.value))
+        return int(
+            sum(point.total for point in points if point.attributes.get(semconv.ATTEMPT_OUTCOME) == outcome.value)
+        )
 
     return Tokens(outcome.value, used(instruments.USAGE_INPUT), used(instruments.USAGE_OUTPUT))
 
@@ -155,7 +156,7 @@ def _kind(attempt: Attempt) -> AttemptKind:
 def _backoffs(measured: Sequence[Measured]) -> list[Backoff]:
     found: dict[str, Backoff] = {}
     for point in _of(measured, instruments.RETRY_DELAY):
-        source = str(point.attributes.get(s.RETRY_SOURCE, s.OTHER))
+        source = str(point.attributes.get(semconv.RETRY_SOURCE, semconv.OTHER))
         before = found.get(source, Backoff(source, 0, 0.0))
         found[source] = Backoff(source, before.count + point.count, before.seconds + point.total)
     return sorted(found.values(), key=lambda each: -each.seconds)

@@ -6,7 +6,7 @@ import logging
 
 from opentelemetry.trace import StatusCode
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from e2e.catalogue.meeting import Meeting
 from support.apps import API_KEY, PROMPT
 
@@ -26,13 +26,15 @@ def check_logs(meeting: Meeting) -> None:
     for record, span in zip(records, attempts, strict=True):
         attributes = dict(span.attributes or {})
         fields = {name: value for name, value in vars(record).items() if "." in name}
-        assert fields == {s.HTTP_REQUEST_RESEND_COUNT: 0, **attributes}
-        assert str(attributes.get(s.REQUEST_ID, "request id none")) in record.getMessage()
-        assert str(attributes[s.ERROR_TYPE]) in record.getMessage()
+        assert fields == {semconv.HTTP_REQUEST_RESEND_COUNT: 0, **attributes}
+        assert str(attributes.get(semconv.REQUEST_ID, "request id none")) in record.getMessage()
+        assert str(attributes[semconv.ERROR_TYPE]) in record.getMessage()
 
 
 def check_nothing_private_is_told(meeting: Meeting) -> None:
     """No prompt, no reply and no key in any span or record."""
-    told = "".join(span.to_json() for span in meeting.telemetry.spans if s.ATTEMPT_OUTCOME in (span.attributes or {}))
+    told = "".join(
+        span.to_json() for span in meeting.telemetry.spans if semconv.ATTEMPT_OUTCOME in (span.attributes or {})
+    )
     told += "".join(str(record.__dict__) for record in meeting.telemetry.records)
     assert not [secret for secret in (PROMPT, API_KEY, "the quick brown fox") if secret in told]

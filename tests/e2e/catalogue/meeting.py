@@ -11,7 +11,7 @@ from typing import Any
 
 import anthropic
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel.simulator import Endpoint, Fault, Simulator, Where
 from anthropic_otel.simulator.exchange import Served
 from e2e.frames import call_error_type
@@ -59,7 +59,7 @@ class Meeting:
     @property
     def call_error_type(self) -> str | None:
         """The `error.type` of the call."""
-        if self.fault.outcome is s.AttemptOutcome.COMPLETED:
+        if self.fault.outcome is semconv.AttemptOutcome.COMPLETED:
             return None
         if self.fault.error_type == "unexpected_content" and not self.fault.stream and self.seen.error is None:
             # The SDK has no word for it, as it raises nothing.
@@ -140,7 +140,7 @@ def _facts_of_error(error: BaseException | None) -> tuple[Any, ...]:
 
 def ends_silently(fault: Fault) -> bool:
     """Whether the app gets no exception, though the stream has no end event."""
-    no_end = fault.cause is s.NetworkCause.INCOMPLETE_STREAM or fault.error_type == "unexpected_content"
+    no_end = fault.cause is semconv.NetworkCause.INCOMPLETE_STREAM or fault.error_type == "unexpected_content"
     return bool(fault.stream) and no_end
 
 
@@ -177,6 +177,6 @@ def source_of(fault: Fault) -> str:
 
 def call_outcome(meeting: Meeting) -> str:
     """How a call ends that met the fault in each of its attempts."""
-    if meeting.fault.outcome is s.AttemptOutcome.COMPLETED:
+    if meeting.fault.outcome is semconv.AttemptOutcome.COMPLETED:
         return "succeeded"
     return "exhausted" if meeting.fault.retried else "failed"

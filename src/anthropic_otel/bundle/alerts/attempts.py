@@ -5,8 +5,7 @@ Rule: they are tickets, because an attempt that fails may be retried, and no use
 
 from __future__ import annotations
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel.bundle.alerts.model import PER_JOB, About, Alert, Urgency, share
 from anthropic_otel.bundle.conditions import Share
@@ -40,7 +39,7 @@ def _floored(e: Ledger, condition: Share, bad: str, every: str, join: str = "") 
     to it.
     """
     attempts = condition.at_least * (e.settings.max_retries + 1)
-    touched = any_of(s.CALL_OUTCOME, CallOutcome.RECOVERED.value, *FAILED)
+    touched = any_of(semconv.CALL_OUTCOME, CallOutcome.RECOVERED.value, *FAILED)
     calls = total(JOB_WORK, e.grown(CALLS, condition.window, touched))
     few = f"{calls} < {condition.at_least:g}"
     return f"{share(bad, every, condition.ratio, attempts, join)}\nunless on ({', '.join(JOB_WORK)})\n{few}"
@@ -48,7 +47,7 @@ def _floored(e: Ledger, condition: Share, bad: str, every: str, join: str = "") 
 
 def timeouts(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicTimeouts
-    found = placed(e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *TIMEOUTS)))
+    found = placed(e.grown(ATTEMPTS, a.window, any_of(semconv.ERROR_TYPE, *TIMEOUTS)))
     return Alert(
         "AnthropicTimeouts",
         _floored(e, a, total((*JOB_WORK, TIMEOUT), found), total(JOB_WORK, e.grown(ATTEMPTS, a.window)), join=PER_JOB),
@@ -67,7 +66,7 @@ def timeouts(e: Ledger) -> Alert:
 def overloaded(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicOverloaded
     by = (*JOB_WORK, MODEL)
-    bad = total(by, e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *OVERLOADED)))
+    bad = total(by, e.grown(ATTEMPTS, a.window, any_of(semconv.ERROR_TYPE, *OVERLOADED)))
     return Alert(
         "AnthropicOverloaded",
         _floored(e, a, bad, total(by, e.grown(ATTEMPTS, a.window))),
@@ -86,7 +85,7 @@ def overloaded(e: Ledger) -> Alert:
 def rate_limited(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicRateLimited
     by = (*JOB_WORK, MODEL)
-    bad = total(by, e.grown(ATTEMPTS, a.window, any_of(s.ERROR_TYPE, *RATE_LIMITED)))
+    bad = total(by, e.grown(ATTEMPTS, a.window, any_of(semconv.ERROR_TYPE, *RATE_LIMITED)))
     return Alert(
         "AnthropicRateLimited",
         _floored(e, a, bad, total(by, e.grown(ATTEMPTS, a.window))),
@@ -103,7 +102,7 @@ def rate_limited(e: Ledger) -> Alert:
 
 def connections(e: Ledger) -> Alert:
     a = e.settings.alerts.AnthropicConnectionFailures
-    bad = total((*JOB_WORK, CAUSE), e.grown(ATTEMPTS, a.window, none_of(s.NETWORK_CAUSE, ".*_timeout")))
+    bad = total((*JOB_WORK, CAUSE), e.grown(ATTEMPTS, a.window, none_of(semconv.NETWORK_CAUSE, ".*_timeout")))
     return Alert(
         "AnthropicConnectionFailures",
         _floored(e, a, bad, total(JOB_WORK, e.grown(ATTEMPTS, a.window)), join=PER_JOB),

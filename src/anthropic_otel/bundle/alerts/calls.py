@@ -6,7 +6,7 @@ change it.
 
 from __future__ import annotations
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either
 from anthropic_otel.bundle.growth import ANSWERED, BACKOFFS, CALLS, FAILED, RETRIES, SLO_CALLS, SOURCE, WORK, Ledger
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, total
@@ -22,10 +22,10 @@ def _burn(e: Ledger, pair: BurnWindow) -> str:
     limit = round(pair.burn_rate * slo.budget, 6)
 
     def failed(window: str) -> str:
-        return total((JOB,), e.grown(SLO_CALLS, window, any_of(s.CALL_OUTCOME, *FAILED)))
+        return total((JOB,), e.grown(SLO_CALLS, window, any_of(semconv.CALL_OUTCOME, *FAILED)))
 
     def burns(window: str) -> str:
-        every = total((JOB,), e.grown(SLO_CALLS, window, any_of(s.CALL_OUTCOME, *ANSWERED, *FAILED)))
+        every = total((JOB,), e.grown(SLO_CALLS, window, any_of(semconv.CALL_OUTCOME, *ANSWERED, *FAILED)))
         return f"{failed(window)}\n/\n{every}\n> {limit:g}"
 
     conditions = (

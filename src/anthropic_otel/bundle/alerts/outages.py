@@ -5,7 +5,7 @@ Rule: an alert's value is the longest of its windows, in seconds, in which no ca
 
 from __future__ import annotations
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either
 from anthropic_otel.bundle.conditions import Floor, Outage
 from anthropic_otel.bundle.growth import (
@@ -24,8 +24,8 @@ from anthropic_otel.bundle.promql import JOB, any_of, grouped, none_of, relabell
 KIND, TARGET = "kind", "target"
 """The labels that say what fails: `kind` is `model`, `operation` or `host`; `target` is its name."""
 _KINDS = {"model": MODEL, "operation": OPERATION, "host": HOST}
-_FAILED = any_of(s.CALL_OUTCOME, *FAILED)
-_ANSWERED = any_of(s.CALL_OUTCOME, *ANSWERED)
+_FAILED = any_of(semconv.CALL_OUTCOME, *FAILED)
+_ANSWERED = any_of(semconv.CALL_OUTCOME, *ANSWERED)
 _FOR_SO_LONG = "{{ $value | humanizeDuration }}"
 
 
@@ -37,14 +37,14 @@ def _dead(
     `work` is a matcher for the calls that count. With `errors`, all of them must have failed with one of these. With
     `partial`, other calls of the service must have been answered; otherwise the service as a whole fails.
     """
-    only = (any_of(s.ERROR_TYPE, *errors),) if errors else ()
+    only = (any_of(semconv.ERROR_TYPE, *errors),) if errors else ()
 
     def one(floor: Floor) -> str:
         failed = total(by, e.grown(CALLS, floor.window, _FAILED, work, *only))
         answered = e.grown(CALLS, floor.window, _ANSWERED, work)
         found = f"{failed} >= {floor.at_least:g}\nunless\n{total(by, answered)} > 0"
         if errors:
-            otherwise = e.grown(CALLS, floor.window, _FAILED, work, none_of(s.ERROR_TYPE, *errors))
+            otherwise = e.grown(CALLS, floor.window, _FAILED, work, none_of(semconv.ERROR_TYPE, *errors))
             found += f"\nunless\n{total(by, otherwise)} > 0"
         if partial:
             found += f"\nand on ({JOB})\n{total((JOB,), answered)} > 0"

@@ -5,7 +5,7 @@ Rule: waiting and retrying do not help, so these are separate alerts that say wh
 
 from __future__ import annotations
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either, share
 from anthropic_otel.bundle.conditions import Refusals
 from anthropic_otel.bundle.growth import ANSWERED, CALLS, CODE, ERROR, FAILED, IS_INFERENCE, Ledger
@@ -27,12 +27,12 @@ def _refused(e: Ledger, a: Refusals, types: tuple[str, ...], codes: tuple[str, .
     """
 
     def one(window: str, at_least: float) -> str:
-        failed = any_of(s.CALL_OUTCOME, *FAILED)
-        coded = e.grown(CALLS, window, failed, IS_INFERENCE, any_of(s.API_ERROR_CODE, *codes))
-        typed = e.grown(CALLS, window, failed, IS_INFERENCE, any_of(s.ERROR_TYPE, *types))
+        failed = any_of(semconv.CALL_OUTCOME, *FAILED)
+        coded = e.grown(CALLS, window, failed, IS_INFERENCE, any_of(semconv.API_ERROR_CODE, *codes))
+        typed = e.grown(CALLS, window, failed, IS_INFERENCE, any_of(semconv.ERROR_TYPE, *types))
         found = grouped(f"{coded}\nor\n{typed}")
         reason = relabelled(relabelled(found, REASON, "$1", ERROR, "(.*)"), REASON, "$1", CODE, "(.+)")
-        every = e.grown(CALLS, window, any_of(s.CALL_OUTCOME, *ANSWERED, *FAILED), IS_INFERENCE)
+        every = e.grown(CALLS, window, any_of(semconv.CALL_OUTCOME, *ANSWERED, *FAILED), IS_INFERENCE)
         join = f"on ({JOB}) group_left ()"
         return grouped(share(total((JOB, REASON), reason), total((JOB,), every), a.ratio, at_least, join))
 

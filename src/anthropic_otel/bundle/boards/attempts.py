@@ -5,8 +5,7 @@ Rule: attempts are always compared with calls, so that the cost of retries is vi
 
 from __future__ import annotations
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle.boards import failures
 from anthropic_otel.bundle.growth import SOURCE, STATUS
 from anthropic_otel.bundle.panels import (
@@ -29,9 +28,9 @@ from anthropic_otel.bundle.panels import (
 from anthropic_otel.bundle.promql import equal, label, relabelled
 from anthropic_otel.bundle.settings import Settings
 
-_REASON = label(s.RETRY_REASON)
-_CLASS = label(s.ATTEMPT_STATUS_CLASS)
-_FAILED = equal(s.ATTEMPT_OUTCOME, "failed")
+_REASON = label(semconv.RETRY_REASON)
+_CLASS = label(semconv.ATTEMPT_STATUS_CLASS)
+_FAILED = equal(semconv.ATTEMPT_OUTCOME, "failed")
 _NO_RETRIES = "no retries"
 
 
@@ -70,8 +69,8 @@ def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             title, Kind.STAT, unit, description, (Query(query),), "overview", nothing, width=6, height=5, decimals=2
         )
 
-    exhausted = q.grown(instruments.CALL_DURATION, equal(s.CALL_OUTCOME, "exhausted"))
-    recovered = q.grown(instruments.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered"))
+    exhausted = q.grown(instruments.CALL_DURATION, equal(semconv.CALL_OUTCOME, "exhausted"))
+    recovered = q.grown(instruments.CALL_DURATION, equal(semconv.CALL_OUTCOME, "recovered"))
     return (
         Panel(
             "Attempts per call",
@@ -155,7 +154,7 @@ def _attempts(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "reqps",
             "Calls that a retry saved, and calls that used up their retries.",
             tuple(
-                Query(q.per_second(instruments.CALL_DURATION, equal(s.CALL_OUTCOME, outcome)), outcome)
+                Query(q.per_second(instruments.CALL_DURATION, equal(semconv.CALL_OUTCOME, outcome)), outcome)
                 for outcome in ("recovered", "exhausted")
             ),
             "overview",

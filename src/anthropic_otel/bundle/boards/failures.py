@@ -5,8 +5,7 @@ Rule: every cause that has its own remedy has its own line; nothing is summed up
 
 from __future__ import annotations
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle.growth import (
     CAUSE,
     ERROR,
@@ -39,8 +38,8 @@ SPAN_CALLS = "traces_span_metrics_calls_total"
 SERVICE = "service"
 """The column of the table with the service's name, as it is on spans."""
 
-_CLASS = label(s.ATTEMPT_STATUS_CLASS)
-_FAILED = equal(s.ATTEMPT_OUTCOME, "failed")
+_CLASS = label(semconv.ATTEMPT_STATUS_CLASS)
+_FAILED = equal(semconv.ATTEMPT_OUTCOME, "failed")
 _BROKEN = ("incomplete_stream", "incomplete_body", "server_disconnected", "protocol_error", "decoding_error")
 _CURES: Colours = (
     ("429: your limit", "yellow"),
@@ -60,8 +59,8 @@ def causes(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     def share(part: str) -> str:
         return f"{part} / on () group_left () ({q.grown(attempt, window=NOW)} > 0)"
 
-    connection = none_of(s.NETWORK_CAUSE, ".*_timeout")
-    timed_out = q.grown(attempt, any_of(s.ERROR_TYPE, *TIMEOUTS), by=(ERROR, STATUS), window=NOW)
+    connection = none_of(semconv.NETWORK_CAUSE, ".*_timeout")
+    timed_out = q.grown(attempt, any_of(semconv.ERROR_TYPE, *TIMEOUTS), by=(ERROR, STATUS), window=NOW)
     return (
         Panel(
             "429, 529, timeouts, broken streams, connections apart",
@@ -69,9 +68,9 @@ def causes(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "reqps",
             "Failed attempts by the five causes that have five different cures.",
             (
-                Query(q.per_second(attempt, any_of(s.ERROR_TYPE, *RATE_LIMITED)), "429: your limit"),
-                Query(q.per_second(attempt, any_of(s.ERROR_TYPE, *OVERLOADED)), "529: overloaded"),
-                Query(q.per_second(attempt, any_of(s.ERROR_TYPE, *TIMEOUTS)), "timeouts"),
+                Query(q.per_second(attempt, any_of(semconv.ERROR_TYPE, *RATE_LIMITED)), "429: your limit"),
+                Query(q.per_second(attempt, any_of(semconv.ERROR_TYPE, *OVERLOADED)), "529: overloaded"),
+                Query(q.per_second(attempt, any_of(semconv.ERROR_TYPE, *TIMEOUTS)), "timeouts"),
                 Query(q.per_second(attempt, connection, f'{_CLASS}="2xx"'), "broken streams and bodies"),
                 Query(q.per_second(attempt, connection, f'{_CLASS}=""'), "connections"),
             ),
@@ -139,7 +138,7 @@ def streams(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     steady = q.within(gap, stall.longer_than, (MODEL,), stall.window)
     every = q.grown(first, by=(MODEL,), window=a.window)
     prompt = q.within(first, a.longer_than, (MODEL,), a.window)
-    broken = any_of(s.ERROR_TYPE, *_BROKEN, ".*_error", "connection_reset", "read_timeout")
+    broken = any_of(semconv.ERROR_TYPE, *_BROKEN, ".*_error", "connection_reset", "read_timeout")
     return (
         Panel(
             "Time to the first chunk of an attempt",
@@ -212,7 +211,7 @@ def streams(settings: Settings, q: Queries) -> tuple[Panel, ...]:
 
 
 def spans() -> tuple[Panel, ...]:
-    reused, phase = label(s.CONNECTION_REUSED), label(s.NETWORK_PHASE)
+    reused, phase = label(semconv.CONNECTION_REUSED), label(semconv.NETWORK_PHASE)
 
     def panel(title: str, by: str, description: str, legend: str = "", colours: Colours = ()) -> Panel:
         selector = series(SPAN_CALLS, 'job=~"$job"', 'instance=~"$instance"', f"{by}!={quote('')}")
@@ -250,7 +249,7 @@ def spans() -> tuple[Panel, ...]:
 
 
 def table(q: Queries) -> Panel:
-    by = ("job", label(s.OPERATION_NAME), MODEL, ERROR, STATUS)
+    by = ("job", label(semconv.OPERATION_NAME), MODEL, ERROR, STATUS)
     counted = q.grown(instruments.ATTEMPT_DURATION, _FAILED, by=by)
     # A job is `namespace/name` where there is a namespace. The back ends of traces know the service by its name.
     named = relabelled(counted, SERVICE, "$1", "job", "(?:.*/)?(.+)")
@@ -267,7 +266,7 @@ def table(q: Queries) -> Panel:
         height=10,
         columns=(
             (SERVICE, "service"),
-            (label(s.OPERATION_NAME), "operation"),
+            (label(semconv.OPERATION_NAME), "operation"),
             (MODEL, "model"),
             (STATUS, "status"),
             (ERROR, "error"),

@@ -6,8 +6,7 @@ missing.
 
 from __future__ import annotations
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause
 from anthropic_otel.bundle.growth import OVERLOADED, RATE_LIMITED
 from anthropic_otel.bundle.panels import NO_FAILURES, Kind, Panel, Queries, Query
@@ -38,7 +37,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     ),
     "the network": tuple(cause.value for cause in NetworkCause if cause not in {*_APP, *_BETWEEN, *_UNKNOWN}),
     "your app: not sent": tuple(cause.value for cause in _APP),
-    "a base URL or a gateway": ("3..", s.UNEXPECTED_CONTENT, *(cause.value for cause in _BETWEEN)),
+    "a base URL or a gateway": ("3..", semconv.UNEXPECTED_CONTENT, *(cause.value for cause in _BETWEEN)),
 }
 """The regular expressions of `error.type`, by who can do something about it."""
 
@@ -46,9 +45,9 @@ FAULTS: dict[str, tuple[str, ...]] = {
 def panel(q: Queries) -> Panel:
     """Returns the panel "Whose fault?": failed attempts by who can do something about them."""
     attempts = q.grown(instruments.ATTEMPT_DURATION)
-    failed = equal(s.ATTEMPT_OUTCOME, AttemptOutcome.FAILED.value)
-    bars = {name: any_of(s.ERROR_TYPE, *patterns) for name, patterns in FAULTS.items()}
-    bars[NOBODY] = none_of(s.ERROR_TYPE, *(one for patterns in FAULTS.values() for one in patterns))
+    failed = equal(semconv.ATTEMPT_OUTCOME, AttemptOutcome.FAILED.value)
+    bars = {name: any_of(semconv.ERROR_TYPE, *patterns) for name, patterns in FAULTS.items()}
+    bars[NOBODY] = none_of(semconv.ERROR_TYPE, *(one for patterns in FAULTS.values() for one in patterns))
     return Panel(
         "Whose fault? Failed attempts",
         Kind.BARS,

@@ -5,8 +5,7 @@ Rule: an overload of the API is never shown as if a higher limit would help, nor
 
 from __future__ import annotations
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle.boards import waiting
 from anthropic_otel.bundle.growth import KIND, MODEL, OVERLOADED, RATE_LIMITED
 from anthropic_otel.bundle.panels import (
@@ -26,8 +25,8 @@ from anthropic_otel.bundle.panels import (
 from anthropic_otel.bundle.promql import any_of, label
 from anthropic_otel.bundle.settings import Settings
 
-_429 = any_of(s.ERROR_TYPE, *RATE_LIMITED)
-_529 = any_of(s.ERROR_TYPE, *OVERLOADED)
+_429 = any_of(semconv.ERROR_TYPE, *RATE_LIMITED)
+_529 = any_of(semconv.ERROR_TYPE, *OVERLOADED)
 _NO_HEADERS = "no rate-limit headers seen"
 
 
@@ -137,7 +136,7 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
         queries = tuple(
             Query(
                 f"{of} by ({KIND}, {MODEL}) "
-                f"({of}_over_time({filtered(metric, any_of(s.RATELIMIT_KIND, kinds))}[{NOW}]))",
+                f"({of}_over_time({filtered(metric, any_of(semconv.RATELIMIT_KIND, kinds))}[{NOW}]))",
                 f"{word} {{{{{KIND}}}}} {{{{{MODEL}}}}}",
             )
             for metric, word, of in (
@@ -203,7 +202,7 @@ def _headroom(settings: Settings) -> tuple[Panel, ...]:
 
 def _refusals(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     a = settings.alerts
-    operation = label(s.OPERATION_NAME)
+    operation = label(semconv.OPERATION_NAME)
 
     def by_model(title: str, matcher: str, limit: float, alert: str, description: str) -> Panel:
         part = q.grown(instruments.ATTEMPT_DURATION, matcher, by=(MODEL,), window=NOW)

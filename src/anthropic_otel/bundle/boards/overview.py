@@ -5,8 +5,7 @@ Rule: answers come first. The top row can be read by someone who has never seen 
 
 from __future__ import annotations
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle.boards import faults, senders, services, tokens, usage
 from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS, OF_INFERENCE
 from anthropic_otel.bundle.growth import (
@@ -36,8 +35,8 @@ from anthropic_otel.bundle.panels import (
 from anthropic_otel.bundle.promql import JOB, any_of, equal, label, series
 from anthropic_otel.bundle.settings import Settings
 
-_OPERATION = label(s.OPERATION_NAME)
-_REASON = label(s.ERROR_TYPE)
+_OPERATION = label(semconv.OPERATION_NAME)
+_REASON = label(semconv.ERROR_TYPE)
 
 
 _WINDOWS = ("light-blue", "blue", "light-purple", "purple", "dark-purple")
@@ -82,7 +81,7 @@ def budget_left(settings: Settings) -> str:
     name = recorded(SLO_CALLS, slo.windows[0])
 
     def counted(*outcomes: str) -> str:
-        selector = series(name, f'{JOB}=~"$job"', any_of(s.CALL_OUTCOME, *outcomes))
+        selector = series(name, f'{JOB}=~"$job"', any_of(semconv.CALL_OUTCOME, *outcomes))
         return f"sum(sum_over_time({selector}[{slo.window}:1m]))"
 
     return f"1 - ({ratio(counted(*FAILED), counted(*ANSWERED, *FAILED))}) / {slo.budget:g}"
@@ -146,7 +145,7 @@ def _answers(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             (
                 Query(
                     ratio(
-                        q.grown(instruments.CALL_DURATION, equal(s.CALL_OUTCOME, "recovered")),
+                        q.grown(instruments.CALL_DURATION, equal(semconv.CALL_OUTCOME, "recovered")),
                         q.grown(instruments.CALL_DURATION, COUNTED),
                     )
                 ),
@@ -250,7 +249,7 @@ def _calls(q: Queries) -> tuple[Panel, ...]:
 
 
 def _latency(q: Queries) -> tuple[Panel, ...]:
-    completed = equal(s.ATTEMPT_OUTCOME, "completed")
+    completed = equal(semconv.ATTEMPT_OUTCOME, "completed")
     return (
         Panel(
             "Call duration, with retries",

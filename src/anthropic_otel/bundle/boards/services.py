@@ -5,17 +5,16 @@ Rule: a sum over all services never stands alone, because a small service that i
 
 from __future__ import annotations
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle.alerts.hanging import NO_EVENT_STREAMS, hung
 from anthropic_otel.bundle.growth import ANSWERED, FAILED, INFERENCE, SLO_CALLS, recorded
 from anthropic_otel.bundle.panels import ALERT, NO_FAILURES, SEVERITY, Kind, Panel, Queries, Query, filtered
 from anthropic_otel.bundle.promql import JOB, any_of, relabelled, series, total
 from anthropic_otel.bundle.settings import Settings
 
-FAILED_CALLS = any_of(s.CALL_OUTCOME, *FAILED)
-COUNTED = any_of(s.CALL_OUTCOME, *ANSWERED, *FAILED)
-OF_INFERENCE = any_of(s.OPERATION_NAME, *INFERENCE)
+FAILED_CALLS = any_of(semconv.CALL_OUTCOME, *FAILED)
+COUNTED = any_of(semconv.CALL_OUTCOME, *ANSWERED, *FAILED)
+OF_INFERENCE = any_of(semconv.OPERATION_NAME, *INFERENCE)
 
 
 def started() -> str:

@@ -5,14 +5,13 @@ Rule: tokens only, no money. Their cost is an estimate, and is on the panels of 
 
 from __future__ import annotations
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle.growth import MODEL
 from anthropic_otel.bundle.panels import NO_FAILURES, Colours, Kind, Panel, Query, grown, per_second, ratio
 from anthropic_otel.bundle.promql import equal, increase, label, quote, series, total
 
-LOST = f"{label(s.ATTEMPT_OUTCOME)}!={quote('completed')}"
+LOST = f"{label(semconv.ATTEMPT_OUTCOME)}!={quote('completed')}"
 """A matcher for attempts that did not complete."""
 KINDS: Colours = (
     ("from the cache", "light-blue"),
@@ -34,7 +33,7 @@ def tokens_of(outcome: str, window: str) -> str:
 
     It uses no variable of a dashboard, so any Prometheus can evaluate it.
     """
-    outcomes = equal(s.ATTEMPT_OUTCOME, outcome)
+    outcomes = equal(semconv.ATTEMPT_OUTCOME, outcome)
     grown_by = (
         increase(series(metric.prometheus_name, outcomes), window)
         for metric in (instruments.USAGE_INPUT, instruments.USAGE_OUTPUT)

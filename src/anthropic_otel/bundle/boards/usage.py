@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.instruments import Metric
 from anthropic_otel.bundle import spend
 from anthropic_otel.bundle.boards import tokens
@@ -36,8 +35,8 @@ from anthropic_otel.bundle.panels import (
 from anthropic_otel.bundle.promql import JOB, equal, label, series, total
 from anthropic_otel.bundle.settings import Settings
 
-_OUTCOME = label(s.ATTEMPT_OUTCOME)
-_OUTPUT_LIMIT = equal(s.RATELIMIT_KIND, "output_tokens")
+_OUTCOME = label(semconv.ATTEMPT_OUTCOME)
+_OUTPUT_LIMIT = equal(semconv.RATELIMIT_KIND, "output_tokens")
 _NO_PRICES = "nothing priced: are the rules in Prometheus?"
 _USD = "currencyUSD"
 _HOUR = 3600

@@ -6,8 +6,7 @@ hours.
 
 from __future__ import annotations
 
-from anthropic_otel._core import instruments
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.bundle.growth import SOURCE
 from anthropic_otel.bundle.panels import QUANTILES, Kind, Panel, Queries, Query, Step
 from anthropic_otel.bundle.promql import equal
@@ -25,7 +24,7 @@ def long(settings: Settings, q: Queries, window: str, by: tuple[str, ...] = ()) 
 
 def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
     """Returns the panels on backoffs that the server asked for, and on long ones."""
-    asked = equal(s.RETRY_SOURCE, "retry_after")
+    asked = equal(semconv.RETRY_SOURCE, "retry_after")
     bound = settings.alerts.AnthropicLongBackoff
     return (
         Panel(

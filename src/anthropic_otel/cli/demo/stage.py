@@ -15,7 +15,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from anthropic_otel._core import semconv as s
+from anthropic_otel._core import semconv
 from anthropic_otel.cli.collect import Watcher
 from anthropic_otel.cli.demo.app import HelpDesk
 from anthropic_otel.simulator import Reply, Simulator
@@ -138,7 +138,11 @@ class Stage:
 
         def cue(span: ReadableSpan) -> None:
             attributes = span.attributes or {}
-            if waiting and s.ATTEMPT_OUTCOME in attributes and attributes.get(s.ERROR_TYPE) == waiting[0][0]:
+            if (
+                waiting
+                and semconv.ATTEMPT_OUTCOME in attributes
+                and attributes.get(semconv.ERROR_TYPE) == waiting[0][0]
+            ):
                 waiting.pop(0)[1]()
 
         self._watcher.cue = cue
