@@ -304,10 +304,16 @@ def test_a_target_in_absolute_form_is_its_path(wire: Wire) -> None:
     assert wire.send(post(body, target=b"http://api.example/v1/messages?a=b")).answer().status == 200
 
 
-@pytest.mark.parametrize("method", [b"GET", b"PUT", b"DELETE", b"OPTIONS", b"BREW"])
-def test_a_method_that_a_path_does_not_have_is_refused(method: bytes, wire: Wire) -> None:
-    """It gets a 405."""
-    wire.send(b"%s /v1/messages HTTP/1.1\r\n%s\r\n" % (method, HEAD))
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *((method, b"/v1/messages") for method in (b"GET", b"PUT", b"DELETE", b"OPTIONS", b"BREW")),
+        (b"DELETE", b"/v1/messages/batches"),
+    ],
+)
+def test_a_method_that_a_path_does_not_have_is_refused(method: bytes, path: bytes, wire: Wire) -> None:
+    """A request with a method that its path does not have gets a 405."""
+    wire.send(b"%s %s HTTP/1.1\r\n%s\r\n" % (method, path, HEAD))
     assert wire.answer().error == (405, "invalid_request_error")
 
 

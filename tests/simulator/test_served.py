@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import time
 
 import pytest
 
-from anthropic_otel.simulator import Delivery, Reply, Served, Simulator, fault
+from anthropic_otel.simulator import Cut, Delivery, Ending, ErrorEvent, Point, Reply, Served, Simulator, fault
 
 _BODY = b'{"model":"m","max_tokens":5,"messages":[]}'
 _STREAM = b'{"model":"m","max_tokens":5,"messages":[],"stream":true}'
@@ -95,3 +96,49 @@ def test_a_client_that_waits_no_longer_is_seen_to_leave(sim: Simulator) -> None:
     connection.close()
     served = _served(sim)
     assert (served.status, served.client_left) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        ErrorEvent("overloaded_error", "Overloaded", after=6, delivery=Delivery(pings=2)),
+        Cut(Point.BODY, Ending.CLEAN, after=6, reply=Reply(delivery=Delivery(pings=2))),
+    ],
+)
+def test_pings_come_before_a_delta_of_a_stream_that_fails(action: ErrorEvent | Cut, sim: Simulator) -> None:
+    """A stream that is to end early has the pings of its delivery, which count as events before its end."""
+    sim.play(action)
+    connection = _connection(sim)
+    connection.request("POST", "/v1/messages", _STREAM, _KEY)
+    names = [line for line in connection.getresponse().read().decode().split("\n") if line.startswith("event: ")]
+    connection.close()
+    started = ["message_start", "content_block_start", "ping", "ping", "ping", "content_block_delta"]
+    assert names[:6] == [f"event: {name}" for name in started]
+
+
+def test_an_interim_response_comes_before_a_response_that_breaks(sim: Simulator) -> None:
+    """The interim statuses of a reply are sent also if its body is to break."""
+    reply = Reply(529, interim=(103,))
+    sim.play(Cut(Point.BODY, Ending.CLOSE, after=1, reply=reply))
+    with socket.create_connection(("127.0.0.1", int(sim.base_url.rpartition(":")[2])), timeout=5) as sock:
+        sock.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
+        received = b""
+        while data := sock.recv(4096):
+            received += data
+    interim, _, final = received.partition(b"\r\n\r\n")
+    assert interim.startswith(b"HTTP/1.1 103 ")
+    assert final.startswith(b"HTTP/1.1 529 ")
+
+
+def test_a_plain_reply_that_is_to_break_is_what_the_api_answers(sim: Simulator) -> None:
+    """Half of an ordinary reply is sent, whether the reply that breaks is left out or is `Reply()`."""
+    bodies = []
+    for reply in (None, Reply()):
+        sim.play(Cut(Point.BODY, Ending.CLOSE, after=1, reply=reply))
+        connection = _connection(sim)
+        connection.request("POST", "/v1/messages", _BODY, _KEY)
+        with pytest.raises(http.client.IncompleteRead) as raised:
+            connection.getresponse().read()
+        connection.close()
+        bodies.append(raised.value.partial)
+    assert all(body.startswith(b'{"id":"msg_') for body in bodies)

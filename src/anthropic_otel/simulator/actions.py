@@ -3,8 +3,8 @@
 Rule: an action says what the server does, never how; it is a frozen value that can be compared, hashed and changed with
 `dataclasses.replace`.
 
-`Action` is a closed union. `perform.py` carries out `ExchangeAction`, which any HTTP listener can do; `endpoints.py`
-carries out `AddressAction`, which needs a listener or an address of its own.
+`Action` is a closed union of two. `perform.py` carries out each `ExchangeAction`, which any HTTP listener can do.
+`endpoints.py` carries out each `AddressAction`, which needs a listener or an address of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Encoding(str, Enum):
     """The content encoding of a response body.
 
     GZIP and DEFLATE are used only if the request accepts them, else IDENTITY. BROKEN_GZIP always declares gzip and
-    sends bytes that are not gzip.
+    sends bytes that are not gzip, whatever the request accepts.
     """
 
     IDENTITY = "identity"
@@ -66,13 +66,14 @@ class Ending(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How a body is sent; nothing here changes its decoded content.
+    """How a body is sent.
 
     - `encoding`: the content encoding.
-    - `newline`: the line ending of server-sent events.
-    - `pace`: seconds of pause before each event of a stream, or before another body.
-    - `segment`: the size of the TCP segments in bytes; 0 sends each event as a whole.
-    - `pings`: how many `ping` events are sent before each delta of a stream.
+    - `newline`: the line ending of the API's server-sent events; not used for Bedrock's frames and given bytes.
+    - `pace`: seconds of pause before each piece of a body. A piece is an event or a chunk of a stream, or a whole body,
+      or each half of a whole body that is to break between them.
+    - `segment`: the size of the TCP segments in bytes; 0 sends each piece as a whole.
+    - `pings`: how many `ping` events are sent before each delta of the simulated API's streams.
     """
 
     encoding: Encoding = Encoding.IDENTITY
@@ -93,7 +94,7 @@ _ERROR_TYPES: Final = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-"""The API's error types by status; the others are `invalid_request_error` below 500, and `api_error`."""
+"""The API's error type by status. A status that is missing has `invalid_request_error` below 500, else `api_error`."""
 
 
 def _error_type(status: int) -> str:
@@ -104,14 +105,19 @@ def _error_type(status: int) -> str:
 class Reply:
     """A whole, well-formed HTTP response.
 
-    - `status`: 200 without `error_type` and `body` is what the simulated API answers to the request.
-    - `error_type`: sends the API's error body, with this type, `message` and `error_code`. From status 400 on, without
-      `body`, the default is the type that the API has for the status.
-    - `body`: sends these bytes instead, with `content_type` (`None`: no such header). The default for the statuses 201
-      to 399 is no byte.
-    - `headers`: replace headers of the same name that would be sent.
-    - `request_id`: `False` leaves out the headers that only the API itself sends, the request id among them.
-    - `interim`: 1xx statuses to send before the response.
+    With `status` 200 and neither `error_type` nor `body`, the default, it is the simulated API's answer to the request,
+    which may be a refusal such as a 401. Otherwise it has `status` and a body that does not depend on the request:
+
+    - `error_type`: the body is the API's error object with this type, `message` and `error_code`. From status 400 on,
+      the default without `body` is the type that the API has for the status.
+    - `body`: the body is exactly these bytes, also if there is an `error_type`. For a status from 201 to 399, the
+      default without `error_type` is no byte.
+    - `content_type`: that of a body that is not a stream; `None` sends no such header.
+    - `headers`: sent too, in place of any headers of the same name.
+    - `request_id`: `False` leaves out the headers that only the API itself sends (request id, organization, its edge,
+      rate limits), and takes nothing from the rate limits.
+    - `delivery`: how the body is sent.
+    - `interim`: 1xx statuses of responses without headers that are sent before this one, in that order.
     """
 
     status: int = 200
@@ -126,7 +132,10 @@ class Reply:
     interim: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises `TypeError` or `ValueError` if `status`, `error_type`, `message` or `body` is not valid."""
+        """Checks `status`, `error_type`, `message` and `body`, and sets the defaults of `error_type` and `body`.
+
+        Raises `TypeError` for a wrong type, and `ValueError` for a status that is not from 200 to 999.
+        """
         checks.whole("status", self.status, 200, 999)
         if not isinstance(self.error_type, (str, type(None))) or not isinstance(self.message, str):
             raise TypeError(f"error_type and message must be text, not {self.error_type!r} and {self.message!r}")
@@ -141,10 +150,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """A 200 response with exactly these bytes as its body, whatever was requested; each item is one HTTP chunk.
+    """A 200 response with exactly these bytes as its decoded body, whatever was requested; each item is one HTTP chunk.
 
-    `content_type` `None` sends no such header. `ending` is how the body ends: CLEAN sends the last chunk, as HTTP
-    requires.
+    - `content_type`: `None` sends no such header.
+    - `ending`: how the body ends after the items. CLEAN sends the last chunk, as HTTP requires; others break the
+      connection without it.
+    - `delivery`: how the items are sent; `newline` and `pings` are not used.
+    - `request_id`: as in `Reply`. The response takes nothing from the rate limits in either case.
     """
 
     chunks: tuple[bytes, ...]
@@ -156,7 +168,7 @@ class Chunks:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Writes `data` to the connection in place of a response, then ends the connection as `ending` says."""
+    """Reads the request, writes `data` to the connection in place of a response, then ends it as `ending` says."""
 
     data: bytes
     ending: Ending = Ending.CLOSE
@@ -166,9 +178,14 @@ class Raw:
 class Cut:
     """Breaks an exchange at `point`, in the manner of `ending`.
 
-    For `Point.BODY`, `after` counts the pieces of the body that are sent first: events of a stream, or halves of any
-    other body. `framing` is that of a body that is no stream; streams are always chunked. `reply` is the response whose
-    body breaks, such as an error; `None` is what the API answers.
+    The other fields are for `Point.BODY` only:
+
+    - `after`: how many pieces of the body are sent first: events of a stream, or halves of any other body.
+    - `framing`: how the response tells the end of a body that is no stream; streams are always chunked.
+    - `reply`: the response whose body breaks, such as an error; `None` is what the API answers.
+
+    CLEAN ends a chunked body in a well-formed way, and must not be used with a `content-length`. At the other points it
+    is the same as CLOSE.
     """
 
     point: Point
@@ -180,9 +197,10 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """A stream with status 200 that ends in the API's `error` event, sent after `after` events of an ordinary reply.
+    """A stream with status 200 that ends with the API's `error` event, after the first `after` events of a reply.
 
-    A request without `"stream": true` gets an ordinary reply, because the API has error events in streams only.
+    The reply's other events are not sent. A request that does not ask for a stream, or that the API refuses, gets the
+    API's ordinary answer, because the API has error events in streams only.
     """
 
     error_type: str
@@ -193,9 +211,9 @@ class ErrorEvent:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Redirects (307) to the same server `hops` times, then gives an ordinary reply.
+    """Redirects (307) to other paths of the same server, `hops` times in a row, then gives an ordinary reply.
 
-    `hops` `None` redirects for ever.
+    `hops` is at least 1; `None` redirects for ever. A redirect has none of the headers that only the API sends.
     """
 
     hops: int | None = 1
@@ -221,17 +239,17 @@ class Certificate(Enum):
     """The certificate that a TLS listener presents."""
 
     TRUSTED = "signed by the CA of `Endpoint.ca_file`"
-    UNTRUSTED = "signed by a CA that the client does not know"
-    WRONG_HOST = "signed by that CA, but for another host name"
-    EXPIRED = "signed by that CA, but expired"
-    NOT_YET = "signed by that CA, but valid from tomorrow on"
+    UNTRUSTED = "signed by another CA, which the client does not know"
+    WRONG_HOST = "as TRUSTED, but for another host name"
+    EXPIRED = "as TRUSTED, but expired yesterday"
+    NOT_YET = "as TRUSTED, but valid from tomorrow on"
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
     """An https listener with that certificate; `then` is the action for each request after its handshake.
 
-    With `client_certificate` it demands a certificate from the client during the handshake.
+    With `client_certificate` the handshake fails unless the client shows a certificate of the CA of `Endpoint.ca_file`.
     """
 
     certificate: Certificate
@@ -241,10 +259,10 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """An https address that breaks the TLS handshake in the manner of `ending`, after the ClientHello.
+    """An https address that breaks the TLS handshake in the manner of `ending`, after it has read the ClientHello.
 
-    GARBAGE answers as a plain HTTP server would. `alert`, if given, is the number (RFC 8446) of a fatal TLS alert that
-    is sent first.
+    GARBAGE answers as a plain HTTP server would, with a 400. `alert` is the number (RFC 8446) of a fatal TLS alert that
+    is sent first; `None` sends none.
     """
 
     ending: Ending
@@ -266,9 +284,10 @@ class ProxyAnswer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that never connects the client to its target.
+    """A proxy that never connects the client to its target, and gives it `answer` instead.
 
-    `scheme` is that of the proxy's URL; `target` is that of the base URL that the client asks the proxy for.
+    `scheme` is the scheme of the proxy's URL; `target` is the scheme of the base URL that the client asks the proxy
+    for.
     """
 
     answer: ProxyAnswer
@@ -283,7 +302,7 @@ ExchangeAction: TypeAlias = Reply | Chunks | Raw | Cut | ErrorEvent | Redirect
 class Detour:
     """A redirect with `status` to another host or port, and what the client meets there (`to`).
 
-    The redirect's own response has the API's request id.
+    The response with the redirect has the API's request id, also where `to` is a place without a server.
     """
 
     to: Place | ExchangeAction

@@ -48,14 +48,17 @@ _MODELS: Final = {
 _CREATED: Final = "2026-10-01T00:00:00Z"
 _BEDROCK: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>invoke|invoke-with-response-stream)")
 _MANAGED: Final = "/anthropic"
-"""The path prefix that Mantle and Foundry put before the API's own paths."""
+"""The path prefix that Amazon Bedrock's Mantle endpoint and Microsoft Foundry put before the API's own paths."""
 _VERTEX: Final = re.compile(
     r"(?:/v1)?/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>\w+)"
 )
 
 
 class Api:
-    """Answers requests as the Messages API does. `words` is the length of a reply; a stream has one event per word."""
+    """Answers requests as the Messages API does.
+
+    `words` is the length of a text reply, which `max_tokens` may cut. A stream has one delta event for each word of it.
+    """
 
     def __init__(self, ids: Ids, words: int) -> None:
         self._ids = ids
@@ -63,7 +66,12 @@ class Api:
         self._cache = usage.PromptCache()
 
     def answer(self, request: Received) -> Answer:
-        """Returns the API's answer to the request; for a request that the API would refuse, a `Refused`."""
+        """Returns the API's answer to the request: a `Refused` for a request that the API would refuse, else the reply.
+
+        A `Refused` has status 400 for a wrong URL or body, 401 without `x-api-key` and `authorization`, 404 for a path
+        or a model's page that does not exist, and 405 for a wrong method. Bedrock's and Vertex's paths need no key, and
+        take the model and whether to stream from the path. Any name of a model gets a reply.
+        """
         try:
             path = unquote(urlsplit(request.target).path)
         except ValueError:
@@ -120,11 +128,18 @@ class Api:
         return Streamed(events, wire, cost)
 
     def _batches(self, request: Received, rest: str) -> Answer:
-        """Answers the paths of message batches, which are not stored: any id is that of a batch that has ended."""
+        """Answers a path of message batches; `rest` is what follows `/v1/messages/batches/`.
+
+        Nothing is stored. POST without `rest` returns a batch with a new id, and GET an empty list. `ID` and
+        `ID/cancel` return a batch that has ended and has that id, whatever it is. Everything else is refused (404 or
+        405).
+        """
         if request.method == "POST" and not rest:
             return Whole(_batch(self._ids.new("msgbatch")))
         if request.method == "GET" and not rest:
             return Whole({"data": [], "has_more": False, "first_id": None, "last_id": None})
+        if not rest:
+            return Refused(405, "invalid_request_error", "Method Not Allowed")
         name, _, verb = rest.partition("/")
         if verb not in ("", "cancel"):
             return Refused(404, "not_found_error", "Not found")

@@ -1,7 +1,7 @@
 """Carries out an `ExchangeAction` on a request.
 
-Rule: one function per action, closed by `assert_never`. A connection that was broken raises `Disconnected`, and nothing
-more is sent on it.
+Rule: one function per action, closed by `assert_never`. After a connection was broken, `Disconnected` is raised, and
+nothing more is sent on it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from anthropic_otel.simulator.actions import (
     Reply,
     assert_never,
 )
-from anthropic_otel.simulator.answers import Refused, Streamed
+from anthropic_otel.simulator.answers import Answer, Refused, Streamed
 from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link
 from anthropic_otel.simulator.responses import Response, Service
 from anthropic_otel.simulator.wire import Json, error_body
@@ -38,7 +38,7 @@ _REDIRECTED: Final = re.compile(r"/redirected/(?P<hops>[0-9]{1,9}|for-ever)(?P<t
 def redirected(target: str) -> tuple[Redirect | Reply | None, str]:
     """Returns the action for a target that a `Redirect` led to, and the target before all redirects.
 
-    The action is `None` for any other target.
+    For any other target, returns `None` and that target itself. After the last hop the action is an ordinary reply.
     """
     match = _REDIRECTED.fullmatch(target)
     if match is None:
@@ -52,8 +52,8 @@ def redirected(target: str) -> tuple[Redirect | Reply | None, str]:
 async def perform(exchange: Exchange, action: ExchangeAction, service: Service) -> None:
     """Carries out the action on the exchange, and enters the request into the record.
 
-    Raises `Disconnected` if nothing more can be done on the connection, `TurnedDown` for a request that is too large or
-    late.
+    Reads the request's body first, except for a `Cut` at `Point.REQUEST`. Raises `Disconnected` if nothing more can be
+    done on the connection, and `TurnedDown` for a request that is too large or late.
     """
     if isinstance(action, Cut) and action.point is Point.REQUEST:
         service.received(exchange.served)
@@ -73,7 +73,7 @@ async def perform(exchange: Exchange, action: ExchangeAction, service: Service) 
         case ErrorEvent():
             await _send_all(exchange, _with_error(exchange, action, service), service)
         case Redirect():
-            await _send_all(exchange, _to_another(exchange, action, service), service)
+            await _send_all(exchange, _redirect_response(exchange, action, service), service)
         case _:
             assert_never(action)
 
@@ -94,15 +94,17 @@ async def _send_chunks(exchange: Exchange, action: Chunks, service: Service) -> 
 
 
 def _ordinary(exchange: Exchange, reply: Reply, service: Service) -> Response:
-    """Returns the response of a `Reply`: the one that it describes, or else the API's answer to the request."""
-    if reply.error_type is not None or reply.body is not None:
-        refused = Refused(reply.status, reply.error_type or "", reply.message)
-        return responses.of_whole(refused, reply, exchange.request, service)
-    answer = service.answer(exchange.request)
+    answer = _answer(exchange, reply, service)
     if isinstance(answer, Streamed):
         events = answer.events(reply.delivery.pings)
         return responses.of_stream(answer, events, reply, exchange.request, service)
     return responses.of_whole(answer, reply, exchange.request, service)
+
+
+def _answer(exchange: Exchange, reply: Reply, service: Service) -> Answer:
+    if reply.error_type is None and reply.body is None:
+        return service.answer(exchange.request)
+    return Refused(reply.status, reply.error_type or "", reply.message)
 
 
 def _with_error(exchange: Exchange, action: ErrorEvent, service: Service) -> Response:
@@ -110,7 +112,8 @@ def _with_error(exchange: Exchange, action: ErrorEvent, service: Service) -> Res
     answer = service.answer(exchange.request)
     if not isinstance(answer, Streamed):
         return responses.of_whole(answer, reply, exchange.request, service)
-    events = _then(islice(answer.events(0), action.after), error_body(action.error_type, action.message))
+    begun = islice(answer.events(reply.delivery.pings), action.after)
+    events = _then(begun, error_body(action.error_type, action.message))
     return responses.of_stream(answer, events, reply, exchange.request, service)
 
 
@@ -119,7 +122,7 @@ def _then(events: Iterator[Json], last: Json) -> Iterator[Json]:
     yield last
 
 
-def _to_another(exchange: Exchange, action: Redirect, service: Service) -> Response:
+def _redirect_response(exchange: Exchange, action: Redirect, service: Service) -> Response:
     target = redirected(exchange.request.target)[1]
     hops = "for-ever" if action.hops is None else str(action.hops - 1)
     reply = Reply(307, body=b"", headers=(("location", f"/redirected/{hops}{target}"),), request_id=False)
@@ -141,20 +144,17 @@ async def _cut(exchange: Exchange, action: Cut, service: Service) -> None:
 
 def _breakable(exchange: Exchange, action: Cut, service: Service) -> Response:
     reply = action.reply or Reply()
-    if action.reply is not None:
-        refused = Refused(reply.status, reply.error_type or "", reply.message)
-        return responses.of_halves(refused, reply, action.framing, exchange.request, service)
-    answer = service.answer(exchange.request)
+    answer = _answer(exchange, reply, service)
     if isinstance(answer, Streamed):
-        return responses.of_stream(answer, answer.events(0), reply, exchange.request, service)
+        return responses.of_stream(answer, answer.events(reply.delivery.pings), reply, exchange.request, service)
     return responses.of_halves(answer, reply, action.framing, exchange.request, service)
 
 
 async def end(link: Link, ending: Ending) -> None:
     """Ends the connection in the manner of `ending`. Always raises `Disconnected`.
 
-    RESET and GARBAGE act here; STALL returns only when the client closes. CLOSE and CLEAN leave the FIN to the
-    listener.
+    RESET sends an RST, STALL waits until the client closes, and GARBAGE sends bytes that are not of the protocol. CLOSE
+    and CLEAN do nothing more; the listener, which catches the exception, sends the FIN.
     """
     match ending:
         case Ending.RESET:
@@ -172,7 +172,9 @@ async def end(link: Link, ending: Ending) -> None:
 
 
 async def _end_unread(link: Link, ending: Ending) -> None:
-    """Ends the connection while the client still sends its request. Always raises `Disconnected`.
+    """Ends the connection in the manner of `ending` while the client still sends its request.
+
+    Always raises `Disconnected`.
 
     A server that does not read cannot notice that the client leaves, so STALL resets the connection after a second.
     """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
@@ -22,13 +22,13 @@ from anthropic_otel.simulator.wire import Json, accepted, encoded, error_body, t
 
 
 class Service(Protocol):
-    """The part of the server that exchanges use."""
+    """What an exchange needs of the server: the record, the API's answers, rate limits, the time and the latency."""
 
     def received(self, served: Served) -> None:
-        """Adds a request to the record. The exchange goes on to update `served`."""
+        """Adds a request to the record. The record keeps `served` itself, which the exchange goes on to update."""
 
     def answer(self, request: Received) -> Answer:
-        """Returns the API's answer to the request."""
+        """Returns the API's answer to the request; a 429 if a rate limit has no room for it."""
 
     def issue(self, cost: Cost | None) -> tuple[str, Headers]:
         """Returns a new request id, and the headers that only the API sends: `request-id` and those of rate limits too.
@@ -50,10 +50,11 @@ class Service(Protocol):
 class Response:
     """A response that is ready to be sent with `begin`, `send` and `end`.
 
+    - `headers`: all but `date`, which `begin` adds.
     - `pieces`: the encoded pieces of the body, which can be iterated once.
     - `is_stream`: whether the simulated latency between events applies.
     - `interim`: 1xx statuses to send first.
-    - `told(sent)`: the token usage that a client knows after so many pieces, or `None`.
+    - `usage_after(sent)`: the token usage that a client knows after the first `sent` pieces; `None` if it knows none.
     """
 
     status: int
@@ -62,10 +63,13 @@ class Response:
     delivery: Delivery
     is_stream: bool
     interim: tuple[int, ...] = ()
-    told: Callable[[int], Json | None] = lambda sent: None
+    usage_after: Callable[[int], Json | None] = lambda sent: None
 
     async def begin(self, exchange: Exchange, service: Service) -> None:
-        """Waits the simulated latency, then sends the interim responses, the status and the headers."""
+        """Waits the simulated latency, then sends the interim responses, the status and the headers.
+
+        A `date` of the server's time is added, if the response has no other.
+        """
         await service.before_headers()
         for status in self.interim:
             await exchange.inform(status)
@@ -73,14 +77,18 @@ class Response:
         await exchange.begin(self.status, headers, self.delivery.segment)
 
     async def send(self, exchange: Exchange, service: Service, most: int | None = None) -> None:
-        """Sends the next pieces of the body, `most` at most; `None` sends all that are left."""
+        """Sends the pieces of the body, the first `most` of them; `None` sends all. Call it once.
+
+        Before each piece it waits the simulated latency between events (streams only) and the delivery's `pace`, and
+        sets `exchange.served.usage`.
+        """
         for sent, piece in enumerate(islice(self.pieces, most), 1):
             if self.is_stream:
                 await service.between_events()
             if self.delivery.pace:
                 await asyncio.sleep(self.delivery.pace)
             # Before the piece is sent, so that a client that has received it finds its usage in the record.
-            exchange.served.usage = self.told(sent)
+            exchange.served.usage = self.usage_after(sent)
             await exchange.send(piece, self.delivery.segment)
 
     async def end(self, exchange: Exchange) -> None:
@@ -91,7 +99,9 @@ class Response:
 def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: Service) -> Response:
     """Returns a response with its body in one piece and a `content-length`.
 
-    The body is the answer's, or `reply.body`; headers, encoding and interim statuses are those of `reply`.
+    The status is the answer's. The body is `reply.body`, or else the answer's JSON. Headers, encoding and interim
+    statuses are those of `reply`, whose headers replace the answer's. Takes the answer's cost from the rate limits, if
+    `reply` has a request id.
     """
     headers, request_id = _heads(service, answer.cost, reply.request_id)
     plain = to_json(_value(answer, request_id, reply.error_code)) if reply.body is None else reply.body
@@ -99,14 +109,14 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
     body = b"".join(encoded(iter((plain,)), encoding))
     headers += (*_content(reply.content_type, encoding), ("content-length", str(len(body))))
     headers = api_headers.merge(api_headers.merge(headers, answer.headers), reply.headers)
-    told = usage.told_by_message(plain, request.body) if encoding is not Encoding.BROKEN_GZIP else None
-    return Response(answer.status, headers, iter((body,)), reply.delivery, False, reply.interim, lambda _: told)
+    used = usage.in_message(plain, request.body) if encoding is not Encoding.BROKEN_GZIP else None
+    return Response(answer.status, headers, iter((body,)), reply.delivery, False, reply.interim, lambda _: used)
 
 
 def of_halves(answer: Whole | Refused, reply: Reply, framing: Framing, request: Received, service: Service) -> Response:
-    """Returns a response like `of_whole` with its body in two pieces, for an exchange that breaks between them.
+    """Returns a response like `of_whole`, but with its body in two pieces, for an exchange that breaks between them.
 
-    `framing` is how the response tells the body's end.
+    CHUNKED `framing` replaces the `content-length` by a chunked transfer encoding.
     """
     whole = of_whole(answer, reply, request, service)
     body = next(whole.pieces)
@@ -116,13 +126,17 @@ def of_halves(answer: Whole | Refused, reply: Reply, framing: Framing, request: 
         headers = tuple(header for header in headers if header[0] != "content-length")
         headers += (("transfer-encoding", "chunked"),)
     halves = iter((body[:middle], body[middle:]))
-    return Response(
-        whole.status, headers, halves, whole.delivery, False, told=lambda sent: whole.told(1) if sent == 2 else None
+    return replace(
+        whole, headers=headers, pieces=halves, usage_after=lambda sent: whole.usage_after(1) if sent == 2 else None
     )
 
 
 def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: Received, service: Service) -> Response:
-    """Returns a chunked response with one chunk for each of the events."""
+    """Returns a chunked response with status 200 and one chunk for each of the events, encoded by the answer's `wire`.
+
+    Takes the answer's cost from the rate limits, if `reply` has a request id. With a compressed encoding a last chunk,
+    without an event, ends the compressed data.
+    """
     headers, _ = _heads(service, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
     taken: list[Json] = []
@@ -143,12 +157,17 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
         reply.delivery,
         True,
         reply.interim,
-        lambda _: usage.told_by(taken) if encoding is not Encoding.BROKEN_GZIP else None,
+        lambda _: usage.in_events(taken) if encoding is not Encoding.BROKEN_GZIP else None,
     )
 
 
 def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
-    """Returns a chunked response with exactly the chunks of the action."""
+    """Returns a chunked response with status 200 and exactly the chunks of the action.
+
+    Takes nothing from the rate limits.
+
+    With a compressed encoding a last chunk, with no more bytes in it once decoded, ends the compressed data.
+    """
     headers, _ = _heads(service, None, action.request_id)
     encoding = accepted(action.delivery, request.header("accept-encoding"))
     headers += (*_content(action.content_type, encoding), ("transfer-encoding", "chunked"))
@@ -158,12 +177,15 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
         encoded(iter(action.chunks), encoding),
         action.delivery,
         is_stream=True,
-        told=lambda sent: usage.told_in(b"".join(action.chunks[:sent])),
+        usage_after=lambda sent: usage.in_stream(b"".join(action.chunks[:sent])),
     )
 
 
 def _heads(service: Service, cost: Cost | None, from_the_api: bool) -> tuple[Headers, str | None]:
-    """Returns the headers that the API itself sends and the request id; none and `None` if `from_the_api` is false."""
+    """Returns the headers that only the API sends, and a new request id; takes `cost` from the rate limits.
+
+    If `from_the_api` is false, returns no headers and `None`, and takes nothing.
+    """
     if not from_the_api:
         return (), None
     request_id, headers = service.issue(cost)

@@ -1,7 +1,7 @@
 """The token usage of a message in the API's fields, and how much of it a client has been sent so far.
 
-Rule: as in the API, `input_tokens` excludes cached tokens, and the usage in `message_delta` is cumulative. Cached
-tokens, and those of thinking, server tools, compaction and an advisor, depend only on this request and earlier ones.
+Rule: as in the API, `input_tokens` excludes cached tokens, and the usage in `message_delta` is cumulative. Usage
+depends only on this request, on the length of its reply, and on which prompts earlier requests have cached.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from anthropic_otel.simulator.wire import Json, events_in, to_json
 
 THINKING_TOKENS: Final = 7
-"""The output tokens of thinking, if the request has it turned on."""
+"""The output tokens that are added for thinking, if the request has it turned on."""
 _SEARCH_TOKENS: Final = 90
 _ADVISOR_TOKENS: Final = (400, 150)
 _COMPACTION_TOKENS: Final = (1_200, 80)
@@ -29,7 +29,7 @@ _BEDROCK: Final = {
 
 
 class PromptCache:
-    """Remembers which prompts were written to the prompt cache: the latest 1,000, which do not expire."""
+    """Remembers the 1,000 prompts that were written to the prompt cache last. They do not expire."""
 
     def __init__(self) -> None:
         self._written: dict[bytes, None] = {}
@@ -37,8 +37,9 @@ class PromptCache:
     def usage(self, request: Json) -> Json:
         """Returns the input tokens of the request's `usage`, in the API's fields.
 
-        Remembers the part of the prompt that `cache_control` marks: it counts as written the first time, and as read
-        afterwards.
+        The prompt up to its last `cache_control` counts as written to the cache the first time, and as read afterwards;
+        the rest, at least 1 token, is `input_tokens`. If any `cache_control` has a `ttl` of `1h`, all that was written
+        counts as of one hour, else of five minutes.
         """
         parts = list(_parts(request))
         marked = [at for at, part in enumerate(parts) if "cache_control" in part]
@@ -65,13 +66,19 @@ class PromptCache:
 
 
 def count_tokens(request: Json) -> int:
-    """Returns an estimate of the tokens in the request's prompt: a quarter of its bytes of JSON, at least 1."""
+    """Returns an estimate of the tokens in the request's prompt: a quarter of the bytes of its JSON, at least 1.
+
+    The prompt is `system`, `messages` and `tools`.
+    """
     counted = {key: request[key] for key in ("system", "messages", "tools") if key in request}
     return max(1, len(to_json(counted)) // 4)
 
 
 def _parts(request: Json) -> Iterator[Json]:
-    """Yields the parts of a prompt in the order in which the API caches them: tools, system, messages."""
+    """Yields the parts of a prompt in the order in which the API caches them: tools, system, messages.
+
+    A string becomes `{"text": ...}`. What is neither a string nor an object is left out.
+    """
     yield from (tool for tool in request.get("tools") or () if isinstance(tool, dict))
     for content in (request.get("system"), *(each.get("content") for each in request.get("messages") or ())):
         if isinstance(content, str):
@@ -81,7 +88,11 @@ def _parts(request: Json) -> Iterator[Json]:
 
 
 def usage_of(request: Json, prompt: Json, output_tokens: int) -> Json:
-    """Returns the `usage` of the whole message. `prompt` is its part that `PromptCache.usage` returned."""
+    """Returns the `usage` of the whole message; `output_tokens` are those of its reply.
+
+    `prompt` is the part of it that `PromptCache.usage` returned. Adds thinking tokens, the input tokens and count of a
+    web search, and `iterations`, each if the request has any.
+    """
     thinking = THINKING_TOKENS if thinks(request) else 0
     usage = {**prompt, "output_tokens": output_tokens + thinking, "service_tier": "standard"}
     if thinking:
@@ -96,23 +107,26 @@ def usage_of(request: Json, prompt: Json, output_tokens: int) -> Json:
 
 
 def at_start(usage: Json, prompt: Json) -> Json:
-    """Returns the `usage` in `message_start`: that of the prompt, and one output token."""
+    """Returns the `usage` in `message_start`: that of the prompt, the service tier, and one output token.
+
+    The message's number of output tokens is taken if that is 0.
+    """
     return {**prompt, "output_tokens": min(1, usage["output_tokens"]), "service_tier": usage["service_tier"]}
 
 
 def at_end(usage: Json) -> Json:
-    """Returns the `usage` in `message_delta`: that of the whole message but `service_tier` and `cache_creation`."""
+    """Returns the `usage` in `message_delta`: that of the whole message without `service_tier` and `cache_creation`."""
     return {name: value for name, value in usage.items() if name not in ("service_tier", "cache_creation")}
 
 
 def thinks(request: Json) -> bool:
-    """Returns whether the request has thinking turned on."""
+    """Returns whether the request has thinking turned on, of type `enabled` or `adaptive`."""
     thinking = request.get("thinking")
     return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
 
 
 def searches(request: Json) -> bool:
-    """Returns whether the request offers the web search server tool, which every such reply uses."""
+    """Returns whether the request offers the server tool for web search. The simulator's reply then uses it."""
     return _tool(request, "web_search_") is not None
 
 
@@ -122,7 +136,7 @@ def _tool(request: Json, prefix: str) -> Json | None:
 
 
 def compacts(request: Json) -> bool:
-    """Returns whether the request asks for compaction, which every such reply does."""
+    """Returns whether the request asks for compaction in its `context_management`; the simulator then does it."""
     management = request.get("context_management")
     edits = management.get("edits") if isinstance(management, dict) else None
     kinds = [edit.get("type") for edit in edits or () if isinstance(edit, dict)]
@@ -130,7 +144,10 @@ def compacts(request: Json) -> bool:
 
 
 def _beside(request: Json) -> Iterator[Json]:
-    """Yields the iterations whose tokens the message's own `usage` does not include: compaction and advisor."""
+    """Yields the iterations whose tokens the message's own `usage` does not include.
+
+    They are one of compaction and one of an advisor, each if the request asks for it.
+    """
     if compacts(request):
         tokens = dict(zip(("input_tokens", "output_tokens"), _COMPACTION_TOKENS, strict=True))
         yield _iteration("compaction", tokens)
@@ -149,47 +166,54 @@ def _iteration(kind: str, usage: Json) -> Json:
 
 
 def bedrock_headers(usage: Json) -> tuple[tuple[str, str], ...]:
-    """Returns the headers in which Bedrock reports the usage of a whole message."""
-    told = [(f"x-amzn-bedrock-{part}-token-count", str(usage[name])) for part, (_, name) in _BEDROCK.items()]
-    return (*told, ("x-amzn-bedrock-invocation-latency", "400"))
+    """Returns the headers in which Bedrock reports the usage of a whole message, and a latency of 400 ms."""
+    counts = [(f"x-amzn-bedrock-{part}-token-count", str(usage[name])) for part, (_, name) in _BEDROCK.items()]
+    return (*counts, ("x-amzn-bedrock-invocation-latency", "400"))
 
 
 def with_metrics(events: Iterable[Json], usage: Json) -> Iterator[Json]:
-    """Yields the events, with Bedrock's invocation metrics added to `message_stop`."""
+    """Yields the events, with Bedrock's metrics (of `usage`, and fixed latencies) added to `message_stop`."""
     metrics = {key: usage[name] for key, name in _BEDROCK.values()}
     for event in events:
         more = {METRICS: {**metrics, "invocationLatency": 400, "firstByteLatency": 120}}
         yield event | more if event["type"] == "message_stop" else event
 
 
-# -- what was told -----------------------------------------------------------------------------------------------------
+# -- what a client has been sent ---------------------------------------------------------------------------------------
 
 
-def told_by(events: Iterable[Json]) -> Json | None:
-    """Returns the usage that a client knows after these events of a stream, or `None` if they contain none."""
-    told: Json = {}
+def in_events(events: Iterable[Json]) -> Json | None:
+    """Returns the usage that a client knows after these events of a stream, or `None` if they contain none.
+
+    Later values replace earlier ones, except by `null`. Events after an `error`, or after a `message_stop` without
+    Bedrock's metrics, do not count.
+    """
+    known: Json = {}
     for event in events:
         message, usage, metrics = event.get("message"), event.get("usage"), event.get(METRICS)
         if event.get("type") == "message_start" and isinstance(message, dict):
-            told |= message.get("usage") or {}
+            known |= message.get("usage") or {}
         elif event.get("type") == "message_delta":
-            told |= {name: value for name, value in (usage or {}).items() if value is not None}
+            known |= {name: value for name, value in (usage or {}).items() if value is not None}
         elif event.get("type") == "message_stop" and isinstance(metrics, dict):
-            told |= {name: metrics[key] for key, name in _BEDROCK.values() if key in metrics}
+            known |= {name: metrics[key] for key, name in _BEDROCK.values() if key in metrics}
         elif event.get("type") in ("error", "message_stop"):
             break
-    return told or None
+    return known or None
 
 
-def told_in(body: bytes) -> Json | None:
-    """Returns the usage that a client knows after these bytes of a stream, or `None` if they contain none."""
-    return told_by(events_in(body))
+def in_stream(body: bytes) -> Json | None:
+    """Returns the usage that a client knows after these bytes of a stream, or `None` if they contain none.
+
+    The bytes are decoded server-sent events or AWS event-stream frames; see `wire.events_in` and `in_events`.
+    """
+    return in_events(events_in(body))
 
 
-def told_by_message(body: bytes, request: bytes) -> Json | None:
-    """Returns the `usage` in the bytes of a whole message, or `None` if there is none.
+def in_message(body: bytes, request: bytes) -> Json | None:
+    """Returns the `usage` in `body`, the bytes of a whole message, or `None` if it has none.
 
-    Also `None` if the request asked for a stream.
+    Also `None` if either body is not a JSON object, or if `request`, the request's body, asks for a stream.
     """
     try:
         asked, value = json.loads(request), json.loads(body)
