@@ -14,13 +14,13 @@ certificate, a full backlog. `FAULTS` is the catalogue by name: each `Fault` say
 must be set up to meet it, and what anthropic-otel reports of it.
 
 Faults that strike after a request has arrived can be made on `base_url`, in a given order (`play`) or at random
-(`mix`). Faults that strike before (a name that does not exist, a refused connection, TLS, proxies) need an address of
-their own:
+(`mix`). Faults that strike before (a name that does not exist, a refused connection, TLS, proxies), and redirects to
+another address, need an address of their own:
 
     endpoint = sim.endpoint("tls_expired")                       # Endpoint(base_url, proxy, ca_file, needs)
 
-An endpoint makes its fault for every request, and every fault of the catalogue has one. In the block of
-`with sim.refusing():` the server at `base_url` refuses connections.
+An endpoint makes its fault for every request, and every fault of the catalogue can have one. In the block of `with
+sim.refusing():` connections to `base_url` are refused.
 
 The simulator implements Messages (JSON and streams, tools, structured outputs), token counting, models and the outline
 of message batches, also on Bedrock's and Vertex's paths. Replies and ids depend only on the requests and a seed.
@@ -29,7 +29,8 @@ Responses have the API's rate-limit headers. With `limits`, requests beyond a li
 server's clock:
 
     now = [1_800_000_000.0]
-    sim = Simulator(limits=Limits(requests=5, input_tokens=10_000), clock=lambda: now[0])   # 6th at once: 429, in 12 s
+    sim = Simulator(limits=Limits(requests=5, input_tokens=10_000), clock=lambda: now[0])
+    # The sixth request at the same time gets a 429 with `retry-after: 12`.
 
 From a shell: `python -m anthropic_otel.simulator --mix ok=0.9 --mix http_529=0.1`.
 """

@@ -1,6 +1,6 @@
 """Runs the simulator until it is interrupted: `python -m anthropic_otel.simulator`.
 
-Rule: its first line on standard output is the base URL and nothing else, so that scripts can read it.
+Rule: a simulator that serves writes its base URL as the only line on standard output, so that scripts can read it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=_whole(None, None), default=0, help="random seed of ids and of the mix (default: 0)"
     )
-    parser.add_argument("--words", type=_whole(1, checks.LARGEST), default=12, help="words per reply (default: 12)")
+    parser.add_argument("--words", type=_whole(1, checks.MAX_WORDS), default=12, help="words per reply (default: 12)")
     parser.add_argument("--latency", type=_seconds, default=0.0, metavar="S", help="seconds before headers")
     parser.add_argument("--pace", type=_seconds, default=0.0, metavar="S", help="seconds before each event of a stream")
     parser.add_argument("--list", action="store_true", help="list the catalogue and exit")
@@ -73,10 +73,11 @@ def _list() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves a simulated API until SIGINT or SIGTERM, and returns the process's exit code, which is 0.
+    """Serves a simulated API until SIGINT or SIGTERM, then returns the exit code 0.
 
-    Writes the base URL to standard output as its only line; with `--list`, writes the catalogue and returns at once.
-    Raises `OSError` if the port cannot be bound, and `SystemExit` for wrong arguments.
+    Writes the base URL to standard output as its only line. With `--list` it writes the catalogue instead, and returns
+    0 at once. `arguments` `None`: those of the process. Raises `OSError` if the port cannot be bound, and `SystemExit`
+    for `--help` and for wrong arguments.
     """
     options = _parser().parse_args(arguments)
     if options.list:

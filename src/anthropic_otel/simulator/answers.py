@@ -16,7 +16,10 @@ from anthropic_otel.simulator.wire import Json, Wire
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer that is one JSON object. `cost` is what the request takes from the rate limits."""
+    """An answer that is the JSON object `value`.
+
+    `cost` is what the request takes from the rate limits. `headers` are sent in place of any of the same name.
+    """
 
     value: Json
     status: int = 200
@@ -41,7 +44,8 @@ class Streamed:
 class Refused:
     """An answer that is an error of the API.
 
-    `cost` is what the request takes from the rate limits; `None` takes nothing, not even a request.
+    `headers` are sent in place of any of the same name. `cost` is what the request takes from the rate limits; `None`
+    takes nothing, not even a request.
     """
 
     status: int

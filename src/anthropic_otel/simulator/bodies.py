@@ -18,7 +18,11 @@ _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def body_of(body: bytes) -> Json | Refused:
-    """Returns the JSON object in a request's body, or the API's refusal if the bytes are not one."""
+    """Returns the JSON object in a request's body, or a refusal with status 400 if there is none.
+
+    Also refused are NaN and Infinity, objects and arrays that are nested more than 100 deep, and half of a surrogate
+    pair.
+    """
     try:
         value = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -56,7 +60,10 @@ def _inside(value: object) -> Iterator[Any]:
 
 
 def _is_text(value: Json) -> bool:
-    """Returns whether all strings in `value` can be encoded: JSON can spell half of a surrogate pair, UTF-8 cannot."""
+    """Returns whether all strings in `value` can be encoded as UTF-8.
+
+    Half of a surrogate pair cannot, although JSON can spell it.
+    """
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -125,7 +132,11 @@ _OPTIONAL: Final[dict[str, tuple[Check, str]]] = {
 
 
 def refusal_of(body: Json) -> Refused | None:
-    """Returns the API's refusal of a Messages body with missing or wrongly typed fields, or `None` if it is valid."""
+    """Returns the API's refusal (400) of the first wrong field of a Messages body, or `None` if there is none.
+
+    A field is wrong if it is required and missing, or has a wrong type. An optional field that is `None` counts as
+    missing, and fields that the simulator does not use are not checked.
+    """
     for name, (is_valid, words) in _REQUIRED.items():
         if name not in body:
             return invalid(f"{name}: Field required")

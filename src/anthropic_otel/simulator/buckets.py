@@ -7,8 +7,9 @@ The headers follow recorded responses of the API:
 - `reset` is when a bucket is *full* again, rounded down to a second, as seen when the request arrives. `Date` is taken
   when the response leaves, so in a healthy service `reset` is now or in the past.
 - `remaining` of tokens is rounded to thousands, so a request may be refused although some are left.
-- The kind `tokens` has the sums of the limits and remainders of both kinds, and the earlier `reset`.
-- An account without a limit on requests gets no headers of that kind.
+- `anthropic-ratelimit-tokens-*` has the sums of the limits and remainders of input and output tokens, and the earlier
+  `reset`. It is sent only if both are limited.
+- An account without one of the limits gets no headers about it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Bucket:
         self._at = now
 
     def level(self, now: float) -> float:
-        """Returns what the bucket holds at `now`. A clock that is set back adds nothing."""
+        """Returns what the bucket holds at `now`, and remembers `now`. A clock that is set back adds nothing."""
         self._level = min(self.limit, self._level + max(0.0, now - self._at) * self.limit / _MINUTE)
         self._at = now
         return self._level
@@ -42,24 +43,31 @@ class Bucket:
         self._level = max(0.0, self.level(now) - amount)
 
     def lacks(self, amount: int, now: float) -> bool:
-        """Returns whether the bucket holds less than `amount`. A millionth less is ignored, as levels are floats."""
+        """Returns whether the bucket holds less than `amount`.
+
+        A lack of up to 0.000001 is ignored, as levels are floats.
+        """
         return self.level(now) < amount - 1e-6
 
     def seconds_to(self, amount: float, now: float) -> float:
-        """Returns the seconds until the bucket holds `amount`; if it never can, the seconds until it is full.
+        """Returns the seconds until the bucket holds `amount`; 0 if it does.
 
-        A bucket with limit 0 always returns 60.
+        If it never can, returns the seconds until it is full. A bucket with limit 0 always returns 60.
         """
         missing = min(amount, self.limit) - self.level(now)
         return max(0.0, missing) * _MINUTE / self.limit if self.limit else _MINUTE
 
     def full_at(self, now: float) -> int:
-        """Returns the epoch second in which the bucket is full again, rounded down; `now` for a limit of 0."""
+        """Returns the epoch second, rounded down, in which the bucket is full again.
+
+        That is `now` if it is full, or if its limit is 0.
+        """
         return int(now + self.seconds_to(self.limit, now)) if self.limit else int(now)
 
 
-_Told = tuple[int, int, int]
-"""The values of the headers of one limit: the limit, what remains of it, and the epoch second in which it is full."""
+_HeaderValues = tuple[int, int, int]
+"""The values of the headers about one limit: the limit, what remains of it, and the epoch second in which it is full.
+"""
 
 
 class Buckets:
@@ -72,7 +80,13 @@ class Buckets:
         self._fast = _pair(limits.fast, now)
 
     def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
-        """Returns the exceeded limit that takes longest to have room, or `None` if the request fits. Takes nothing."""
+        """Returns the limit that has no room for the request and takes longest to have it; `None` if all have.
+
+        Takes nothing.
+
+        Checks the limit on requests and the shared limits on tokens. A fast request is checked against fast capacity
+        instead of the latter, if the account has any. Priority capacity is not checked.
+        """
         wanted = [(self._requests, 1, "requests")]
         wanted += zip(self._tokens(cost), (cost.input, cost.output), ("input tokens", "output tokens"), strict=True)
         lacking = [
@@ -85,8 +99,8 @@ class Buckets:
     def take(self, cost: Cost, now: float) -> None:
         """Takes one request, and the tokens of `cost` from the capacity that they count against.
 
-        Fast requests use fast capacity, if the account has any, instead of the shared one. Priority requests use both
-        the priority and the shared capacity.
+        Fast requests use fast capacity instead of the shared one, if the account has any, and never priority capacity.
+        Other priority requests use both the priority and the shared capacity.
         """
         amounts = (cost.input, cost.output)
         for pair in (self._tokens(cost), self._priority if cost.priority and not cost.fast else (None, None)):
@@ -100,9 +114,10 @@ class Buckets:
         return self._fast if cost.fast and self._fast != (None, None) else self._shared
 
     def headers(self, cost: Cost, now: float) -> Headers:
-        """Returns the `limit`, `remaining` and `reset` headers of each kind of limit that the account has.
+        """Returns the `limit`, `remaining` and `reset` headers about each limit that the account has. Takes nothing.
 
-        Headers of priority and of fast capacity are included only if `cost` is of that kind.
+        Headers about priority capacity are left out unless `cost.priority`, and those about fast capacity unless
+        `cost.fast`.
         """
         shared = [_thousands(bucket, now) for bucket in self._shared if bucket is not None]
         headers: Headers = ()
@@ -135,7 +150,7 @@ def _words(bucket: Bucket, kind: str) -> str:
     )
 
 
-def _thousands(bucket: Bucket, now: float) -> _Told:
+def _thousands(bucket: Bucket, now: float) -> _HeaderValues:
     return bucket.limit, min(bucket.limit, round(bucket.level(now) / 1000) * 1000), bucket.full_at(now)
 
 
@@ -147,8 +162,8 @@ def _both(prefix: str, buckets: tuple[Bucket | None, Bucket | None], now: float)
     return headers
 
 
-def _three(kind: str, told: _Told) -> Headers:
-    limit, left, at = told
+def _three(kind: str, values: _HeaderValues) -> Headers:
+    limit, left, at = values
     reset = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
     prefix = f"anthropic-{kind}"
     return ((f"{prefix}-limit", str(limit)), (f"{prefix}-remaining", str(left)), (f"{prefix}-reset", reset))

@@ -1,7 +1,7 @@
 """The certificates of TLS endpoints, issued by a CA of the simulator's own or by a CA that no client trusts.
 
-Rule: keys are made when they are first needed and stay in memory; the CA's certificate is a file for as long as the
-simulator runs.
+Rule: keys are made when they are first needed and stay in memory. The CA's certificate, once needed, is a file for as
+long as the simulator runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HOST = "127.0.0.1"
 
 
 class Authority:
-    """Issues the certificates of TLS listeners. `close` removes the CA file that it may have written."""
+    """Issues the certificates of TLS listeners. `close` removes the CA file, if there is one."""
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -38,7 +38,11 @@ class Authority:
         return str(path)
 
     def context(self, tls: Tls) -> ssl.SSLContext:
-        """Returns a server-side TLS context with the certificate that `tls` asks for, and its demand of a client's."""
+        """Returns a server-side TLS context with a new certificate of the kind that `tls` asks for.
+
+        With `tls.client_certificate` the context demands a certificate of the simulator's CA from the client, and TLS
+        is 1.2 at most.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._issue(tls.certificate).configure_cert(context)
         if tls.client_certificate:

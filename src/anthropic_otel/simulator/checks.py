@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-LARGEST: Final = 1_000_000
+MAX_WORDS: Final = 1_000_000
 """The most words that a reply can have; each takes about ten bytes of memory."""
 
 
 def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
     """Returns `value` if it is an `int` from `least` to `most`; a bound of `None` is not checked.
 
-    Raises `TypeError` for another type (also `bool`), and `ValueError` for an `int` outside of the bounds. Both name
-    the argument by `name`.
+    Raises `TypeError` for another type (also `bool`), and `ValueError` for an `int` outside of the bounds. Both call
+    the argument `name` in their message.
     """
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be a whole number, not {value!r}")
@@ -30,8 +30,8 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
 def number(name: str, value: Any) -> float:
     """Returns `value` if it is a finite `int` or `float` of at least 0.
 
-    Raises `TypeError` for another type (also `bool`), and `ValueError` for a negative, infinite or NaN value. Both name
-    the argument by `name`.
+    Raises `TypeError` for another type (also `bool`), and `ValueError` for a negative, infinite or NaN value. Both call
+    the argument `name` in their message.
     """
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, not {value!r}")

@@ -1,4 +1,4 @@
-"""Opens the listeners and addresses of faults that cannot be made on the simulator's plain listener.
+"""Opens the listeners and addresses of faults that are met at an address of their own.
 
 Rule: an endpoint makes its fault for every client and every request, and lives as long as its simulator.
 """
@@ -44,8 +44,8 @@ class Endpoint:
     """Where a fault can be met, and how a client must be set up to meet it.
 
     - `base_url`: the base URL for the client.
-    - `proxy`: the URL of the proxy that it must use; `None` if none.
-    - `ca_file`: the path of a PEM file with the CA that it must trust; `None` if none.
+    - `proxy`: the URL of the proxy that the client must use; `None` if none.
+    - `ca_file`: the path of a PEM file with the CA that the client must trust; `None` if none.
     - `needs`: timeouts and everything else that the client must be set to.
     """
 
@@ -56,25 +56,32 @@ class Endpoint:
 
 
 class Host(Protocol):
-    """The part of the server that endpoints use."""
+    """What an endpoint needs of the server: listeners, HTTP and certificates."""
 
     authority: Authority
 
-    async def listen(self, serve: Serve, certificate: Tls | None = None) -> Listener:
-        """Opens a listener that lives as long as the server; with TLS if a certificate is given.
+    async def listen(self, serve: Serve, tls: Tls | None = None) -> Listener:
+        """Opens a listener on a free port that lives as long as the server; with TLS if `tls` is given.
 
-        `serve` is called with each connection.
+        `serve` is called with each connection and its number.
         """
 
     def http(self, action: ExchangeAction) -> Serve:
-        """Returns a function that serves HTTP on a connection and does `action` with each request."""
+        """Returns a function that serves HTTP on a connection and does `action` with each request.
+
+        A request that a `Redirect` led here gets the rest of that redirect instead.
+        """
 
     def keep(self, sock: socket.socket) -> None:
-        """Takes ownership of a socket, which is closed when the server closes."""
+        """Takes ownership of `sock`, which is closed when the server closes."""
 
 
 async def endpoint_for(fault: Fault, host: Host) -> Endpoint:
-    """Opens the listeners that the fault needs, and returns their address and what a client needs to meet the fault."""
+    """Opens the listeners and sockets that the fault needs, and returns where to meet it.
+
+    An `AddressAction` gets what its class describes, and an `ExchangeAction` a plain HTTP listener of its own.
+    `ca_file` is set only if the fault needs the CA.
+    """
     action = fault.action
     match action:
         case Address():
@@ -102,7 +109,7 @@ def _url(scheme: str, port: int, host: str = LOOPBACK) -> str:
 
 
 async def _detour(action: Detour, host: Host) -> Reply:
-    """Opens what the redirect leads to, and returns the redirect with its address in `location`."""
+    """Opens what the redirect leads to, and returns the redirect with the new address in `location`."""
     if isinstance(action.to, Place):
         url = await _address(action.to, host)
     else:
@@ -126,14 +133,14 @@ async def _address(place: Place, host: Host) -> str:
 
 
 def _refused_port(host: Host) -> int:
-    """Returns a port that is reserved and that nothing listens on."""
+    """Returns a port that refuses connections: it is bound, so that no other program gets it, and does not listen."""
     sock = bound()
     host.keep(sock)
     return port_of(sock)
 
 
 async def _full_port(host: Host) -> int:
-    """Returns the port of a listener that never accepts and whose backlog is full."""
+    """Returns the port of a listener that never accepts, once its backlog should be full (after 50 ms)."""
     listener = bound()
     host.keep(listener)
     listener.listen(0)
@@ -148,7 +155,7 @@ async def _full_port(host: Host) -> int:
 
 
 class _HandshakeServer:
-    """Serves a connection by breaking its TLS handshake.
+    """Serves a connection by breaking its TLS handshake as the `Handshake` says.
 
     It first reads the ClientHello, because closing with unread data would send an RST in place of a FIN.
     """
@@ -176,7 +183,7 @@ async def _proxy(action: Proxy, host: Host) -> str:
 
 
 class _ProxyServer:
-    """Serves each connection as a proxy that gives the same answer, then closes it."""
+    """Serves each connection as a proxy: reads the request, gives `answer`, then closes the connection."""
 
     def __init__(self, answer: ProxyAnswer) -> None:
         self._answer = answer

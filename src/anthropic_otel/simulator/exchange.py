@@ -1,6 +1,7 @@
 """A connection to the server (`Link`), and one request on it with its response (`Exchange`).
 
-Rule: sockets and HTTP framing only, no faults. h11 does the HTTP, except for bytes that are to break it.
+Rule: sockets and HTTP framing only, no faults. h11 does the HTTP; bytes that are to break it go to `Link.write`
+instead.
 """
 
 from __future__ import annotations
@@ -36,12 +37,13 @@ class Disconnected(Exception):
 class Served:
     """What the server has seen of one request and sent back, up to now.
 
+    - `request`: the request. Its body is empty until it has come to its end.
     - `whole_request`: the request's body has come to its end.
     - `status`, `headers`: of the response whose head was sent; `None` and empty if none was.
     - `whole_response`: the response was sent to its end.
-    - `raw`: bytes were sent that are no part of a well-formed response.
-    - `client_left`: the client closed or broke the connection before the server was done.
-    - `usage`: the token usage in the bytes that were sent, in the API's fields; `None` if there was none.
+    - `raw`: bytes were sent that are no part of a well-formed response. Set when the server is done.
+    - `client_left`: the client closed or broke the connection before the server was done. Set when the server is done.
+    - `usage`: the token usage in the parts of the body that were sent, in the API's fields; `None` if there was none.
     - `over`: the server is done with the request; no field changes any more.
     """
 
@@ -59,7 +61,8 @@ class Served:
 class TurnedDown(Exception):
     """Raised for a request that never reaches the API: it is answered with this error, and its connection is closed.
 
-    Reasons are a body that is too large, a request that takes too long to arrive, or bytes that are not HTTP.
+    Reasons are a body that is too large, a request that takes too long to arrive, the method CONNECT, or bytes that are
+    not HTTP.
     """
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
@@ -81,7 +84,7 @@ class Link:
     """The server's side of a connection, which can be written to, held open, closed (FIN) and reset (RST).
 
     - `written`: how many bytes were passed to `write`.
-    - `client_left`: whether the client has closed or broken the connection.
+    - `client_left`: whether the last `read`, or a `write`, has found that the client closed or broke the connection.
     - `patience`: how many seconds a request may take to arrive; infinite by default.
     """
 
@@ -94,9 +97,10 @@ class Link:
         self.patience = math.inf
 
     def expect_the_rest(self) -> None:
-        """Starts the deadline for the rest of a request, `patience` seconds from now, unless it is running already.
+        """Starts the deadline for the rest of a request, `patience` seconds from now.
 
-        When it expires, reads raise `TurnedDown` (408).
+        When it expires, reads raise `TurnedDown` (408). Does nothing if a deadline is running or if `patience` is
+        infinite.
         """
         if self._deadline is None and self.patience < math.inf:
             loop = asyncio.get_running_loop()
@@ -109,9 +113,9 @@ class Link:
             self._deadline = None
 
     async def read(self) -> bytes:
-        """Returns the next bytes; empty once the client has closed or broken the connection (see `client_left`).
+        """Returns the next bytes, 64 KB at most; none once the client has closed or broken the connection.
 
-        Raises `TurnedDown` if the request's deadline has passed.
+        Sets `client_left` to whether there were none. Raises `TurnedDown` if the request's deadline has passed.
         """
         data = b""
         with contextlib.suppress(OSError):
@@ -120,9 +124,9 @@ class Link:
         return data
 
     async def write(self, data: bytes, segment: int = 0) -> None:
-        """Sends the bytes, in TCP segments of `segment` bytes if that is not 0.
+        """Sends the bytes; if `segment` is not 0, in TCP segments of that many bytes with 0.5 ms after each.
 
-        Raises `Disconnected` if the client has broken the connection.
+        Raises `Disconnected` and sets `client_left` if the client has broken the connection.
         """
         self.written += len(data)
         try:
@@ -136,14 +140,18 @@ class Link:
             raise Disconnected from None
 
     async def hold(self) -> None:
-        """Reads and discards until the client closes the connection; sends nothing."""
+        """Reads and discards until the client closes or breaks the connection; sends nothing.
+
+        Raises what `read` raises.
+        """
         while await self.read():
             pass
 
     async def linger(self) -> None:
         """Sends a FIN, then discards what the client still sends until it closes, for 5 seconds at most.
 
-        Closing while unread bytes are left would send an RST, and the client might lose the response. Never raises.
+        Closing while unread bytes are left would send an RST, and the client might lose the response. Cancels the
+        request's deadline. Errors of the connection are ignored.
         """
         self.expect_nothing()
         with contextlib.suppress(OSError, asyncio.TimeoutError, TurnedDown):
@@ -156,14 +164,17 @@ class Link:
         await asyncio.sleep(0.02)
 
     async def close(self) -> None:
-        """Closes the connection after everything written was sent: a FIN. Never raises."""
+        """Closes the connection with a FIN once everything written was sent. Errors of the connection are ignored.
+
+        Cancels the request's deadline.
+        """
         self.expect_nothing()
         with contextlib.suppress(OSError):
             self._writer.close()
             await self._writer.wait_closed()
 
     async def reset(self) -> None:
-        """Closes the connection with an RST, after a pause in which the client can read what was written."""
+        """Closes the connection with an RST, after a pause of 20 ms in which the client can read what was written."""
         await self.settle()
         raw: socket.socket | None = self._writer.get_extra_info("socket")
         if raw is not None:
@@ -172,15 +183,15 @@ class Link:
         self._writer.transport.abort()
 
     def abort(self) -> None:
-        """Closes the connection at once, without sending what is still buffered. Never raises."""
+        """Closes the connection at once, and drops what this process has not passed to the kernel yet."""
         self._writer.transport.abort()
 
 
 class Exchange:
     """A request that has arrived on a connection, and the response to it.
 
+    - `link`: the connection; `number`: its number, counted from 1.
     - `request`: the request; its body is empty until `read_body`.
-    - `number`: the number of the connection, counted from 1.
     - `served`: what has been received and sent so far.
     """
 
@@ -200,10 +211,11 @@ class Exchange:
         return Received(head.method.decode(), head.target.decode("latin-1"), headers, body, self.number)
 
     async def read_body(self) -> None:
-        """Reads the request's body, and replaces `request` by one that has it.
+        """Reads the request's body, and replaces `request` and `served.request` by a request that has it.
 
-        Raises `TurnedDown` if the body is larger than 32 MB or does not arrive in time, `Disconnected` if it ends too
-        early.
+        Sends a `100 Continue` first if the client waits for one. Ends the request's deadline, and sets
+        `served.whole_request`. Raises `TurnedDown` if the body is larger than 32 MB or does not arrive in time,
+        `Disconnected` if it ends too early.
         """
         if int(self.request.header("content-length") or 0) > MAX_BODY:
             raise _too_large()
@@ -221,7 +233,7 @@ class Exchange:
         self.served.whole_request = True
 
     def over(self) -> None:
-        """Sets the last fields of `served` and marks it as over."""
+        """Sets `raw`, `client_left` and `over` of `served`, whose fields do not change any more."""
         self.served.raw = self.link.written > self._raw_from
         self.served.client_left = self.link.client_left
         self.served.over = True
@@ -232,19 +244,19 @@ class Exchange:
         await self.link.write(data, segment)
 
     async def begin(self, status: int, headers: Headers, segment: int = 0) -> None:
-        """Sends the status line and headers of the response; `headers` must say how the body is framed.
+        """Sends the status line and headers of the response, and puts both on record in `served`.
 
-        `segment` is as in `Link.write`, here and in `send` and `end`.
+        `headers` must say how the body is framed. `segment` is as in `Link.write`, here and in `send` and `end`.
         """
         self.served.status, self.served.headers = status, headers
         await self._send(h11.Response(status_code=status, headers=list(headers), reason=_reason(status)), segment)
 
     async def inform(self, status: int) -> None:
-        """Sends an interim response; `status` is a 1xx. The final response follows."""
+        """Sends an interim response without headers; `status` is a 1xx. The final response follows."""
         await self._send(h11.InformationalResponse(status_code=status, headers=[], reason=_reason(status)))
 
     async def send(self, data: bytes, segment: int = 0) -> None:
-        """Sends a part of the response's body. Does nothing in the response to a HEAD."""
+        """Sends a part of the response's body. Does nothing in the response to a HEAD request."""
         if self._head.method == b"HEAD":
             return
         await self._send(h11.Data(data=data), segment)
@@ -258,8 +270,8 @@ class Exchange:
 async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.PAUSED]:
     """Returns h11's next event, reading from the connection as often as that takes.
 
-    Starts the request's deadline with the first bytes. Raises `h11.RemoteProtocolError` for bytes that are not HTTP,
-    and `TurnedDown` if the deadline has passed.
+    Each read starts the request's deadline, if none is running. Raises `h11.RemoteProtocolError` for bytes that are not
+    HTTP, and `TurnedDown` if the deadline has passed.
     """
     while (event := http.next_event()) is h11.NEED_DATA:
         data = await link.read()
@@ -269,7 +281,7 @@ async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.P
 
 
 def server_side() -> h11.Connection:
-    """Returns a new h11 connection in the role of the server."""
+    """Returns a new h11 connection in the role of the server. It rejects a request head of more than 64 KB."""
     return h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
 
 

@@ -1,7 +1,6 @@
 """Faults: an action of the server, what the client has to be set to, and what the library must report of it.
 
-Rule: a fault is a plain value. A user makes another with `dataclasses.replace` or anew, and the simulator takes it as
-it takes one of the catalogue.
+Rule: a fault is a plain value. A user can make others, and the simulator treats them as those of the catalogue.
 """
 
 from __future__ import annotations
@@ -41,8 +40,9 @@ class Needs:
     - `busy_connections`: how many requests to the same endpoint must be under way already.
     - `request_bytes`: how large the request's body must be.
     - `ca`: whether the client must trust `Endpoint.ca_file`.
-    - `proxy`: the URL scheme of the proxy that it must use.
-    - `follow_redirects`: whether it must follow redirects, as the SDK's clients do by default.
+    - `proxy`: the URL scheme of the proxy that the client must use.
+    - `follow_redirects`: whether the client must follow redirects. `True` is the default of the SDK's clients; `False`
+      means that it must not follow them.
     - `sdk`: the SDK class that the client must be of, such as `AnthropicBedrock`, if only a client that decodes events
       can meet the fault.
     """
@@ -75,12 +75,14 @@ class Fault:
     - `retried`: whether the SDK retries the attempt, if it has retries left.
     - `request_id`: whether a response with a request id of the API reaches the client.
     - `complete`: for a stream that fails, whether its end event arrived; `None`: not stated.
-    - `retry_after`: whether the server decides the backoff; `None`: the response's headers say so by themselves.
-    - `response_id`: the id that a gateway or platform gave a response that has no request id.
-    - `api_error`: the `type` and the `error_code` in an error body that the app reads.
-    - `server_duration`: the seconds that the API took, by a response header.
+    - `retry_after`: whether the server's headers decide the backoff (else the SDK does). `None`: they do if the
+      response has `retry-after` or `retry-after-ms`.
+    - `response_id`: the id that a gateway or platform gave a response that has no request id; `None`: it has no such
+      id.
+    - `api_error`: the `type` and the `error_code` in an error body that the app reads; `None`: not stated.
+    - `server_duration`: the seconds that the API took, by a response header; `None`: no header says it.
     - `stream`: `True`: only requests with `stream=True` can meet it; `False`: only others; `None`: both.
-    - `applies_to`: the HTTP stacks on which it can be met and told from other faults.
+    - `applies_to`: the HTTP libraries (of `STACKS`) on which it can be met and told from other faults.
     - `needs`: what the client must be set to.
     """
 
@@ -112,7 +114,7 @@ class Fault:
 
     @property
     def own_address(self) -> bool:
-        """Whether the fault needs `Simulator.endpoint`, because it strikes before the plain listener has a request."""
+        """Whether the fault cannot be made on `base_url`: it needs an address of its own, of `Simulator.endpoint`."""
         return isinstance(self.action, Address | Tls | Handshake | Proxy | Detour)
 
 
@@ -133,8 +135,8 @@ def network(
 ) -> Fault:
     """Returns a network fault: a failed attempt whose cause is also its error type.
 
-    `status` is that of the response whose headers arrived before the failure; `None` if none did. A response has a
-    request id.
+    `status` is that of the response whose headers arrived before the failure; such a response has a request id. `None`
+    is for no response, which has none.
     """
     return Fault(
         name=name,
@@ -173,7 +175,7 @@ def answered(
 ) -> Fault:
     """Returns a fault that is a whole response, so that it has no cause and no phase.
 
-    `error_type` `None` makes an attempt that completes.
+    `error_type` `None` makes an attempt that completes; its `where` is `NOWHERE`, whatever is passed.
     """
     return Fault(
         name=name,
@@ -196,7 +198,11 @@ def answered(
 
 
 def refused(name: str, description: str, reply: Reply, *, retried: bool, needs: Needs = NO_NEEDS) -> Fault:
-    """Returns a fault that is a whole response with a status that the SDK raises for; the status is its error type."""
+    """Returns a fault that is a whole response with a status that the SDK raises for; the status is its error type.
+
+    If `reply` has no request id, the fault's `response_id` is the value of the header `cf-ray` in `reply.headers`, or
+    `None`.
+    """
     return answered(
         name,
         description,

@@ -18,7 +18,7 @@ _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 class Ids:
     """Generates ids of the API's form, such as `req_011CSHoEeqs5C35K2UUqR7Fy`; the same seed gives the same sequence.
 
-    `organization` is the account's organization id.
+    `organization` is the id of the account's organization, which depends on the seed too.
     """
 
     def __init__(self, seed: int) -> None:
@@ -26,7 +26,7 @@ class Ids:
         self.organization: Final = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def new(self, prefix: str) -> str:
-        """Returns a new id with that prefix."""
+        """Returns the next id, with that prefix before `_01`."""
         return f"{prefix}_01" + "".join(self._random.choices(_ALPHABET, k=22))
 
 
@@ -39,7 +39,7 @@ def common(now: float) -> Headers:
 
 
 def of_the_api(request_id: str, organization: str) -> Headers:
-    """Returns the headers of responses that the API itself sends, with those that its edge adds."""
+    """Returns the headers that only the API itself and its edge send, but not those about rate limits."""
     return (
         ("request-id", request_id),
         ("anthropic-organization-id", organization),

@@ -25,5 +25,5 @@ def interruptible() -> Iterator[None]:
 
 
 def wait() -> None:
-    """Blocks until a signal ends the block of `interruptible`."""
+    """Blocks for ever: a signal ends it, and with it the block of `interruptible`, by a `KeyboardInterrupt`."""
     threading.Event().wait()

@@ -18,8 +18,8 @@ class Limits:
     - `requests`, `input_tokens`, `output_tokens`: the shared limits.
     - `priority`, `fast`: input and output tokens of separate capacity, for the Priority Tier and for requests with
       `speed: "fast"`.
-    - `unified`: the tokens of a subscription in five hours and in seven days. If given, only these are enforced and
-      reported.
+    - `unified`: not per minute, but the tokens of a subscription in five hours and in seven days. If given, only these
+      two are enforced and reported.
     """
 
     requests: int | None = 4_000
@@ -30,7 +30,10 @@ class Limits:
     unified: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Raises `TypeError` or `ValueError` for a value that is neither `None` nor whole numbers of at least 0."""
+        """Checks the fields. Raises `TypeError` for a wrong type, also for a pair that is no tuple of two.
+
+        Raises `ValueError` for a negative number.
+        """
         for name in ("requests", "input_tokens", "output_tokens"):
             if (value := getattr(self, name)) is not None:
                 checks.whole(name, value, 0)
@@ -46,7 +49,7 @@ class Limits:
 class Cost:
     """What a request takes from the rate limits: one request, and its input and output tokens.
 
-    `fast` and `priority` say which capacity the tokens count against.
+    `fast` and `priority` say which separate capacity the tokens may count against.
     """
 
     input: int = 0

@@ -1,6 +1,6 @@
 """Listeners: sockets on loopback, and what serves the connections that they accept.
 
-Rule: a connection belongs to its listener and is closed with it.
+Rule: a connection belongs to its listener and is closed with the listener.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ def port_of(sock: socket.socket) -> int:
 class Listener:
     """A listening socket and the connections that it has accepted; `len()` of it is how many are open.
 
-    `serve` is called with each connection and its number, which `numbers` returns. The port is reserved at once, `port`
-    is its number, and it stays the same through `refuse` and `open`. Raises `OSError` if the port is taken.
+    `serve` is called with each connection and its number, which `numbers` returns. The port is bound at once (0: a free
+    one), but does not listen before `open`. `port` is its number, which `refuse` and `open` do not change. Raises
+    `OSError` if the port is taken.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Listener:
         self._server = await asyncio.start_server(self._accepted, sock=sock, ssl=self._tls, backlog=_BACKLOG)
 
     async def refuse(self) -> None:
-        """Stops listening and drops every connection; the port stays reserved, so that `open` gets it again."""
+        """Stops listening and drops every connection; the port stays bound, so that `open` can listen on it again."""
         await self.close()
         self._reserved = bound(self.port)
 
@@ -115,8 +116,8 @@ class Listener:
 class HttpConnection:
     """Serves HTTP/1.1 on a connection, one request after another, until an action breaks it or the client leaves.
 
-    `choose` returns the action for a request, and `service` answers, records and delays it. `patience` is how many
-    seconds a request may take to arrive after its first bytes.
+    `choose` returns the action for a request. `service` answers, records and delays it. `patience` is how many seconds
+    a request may take to arrive after its first bytes.
     """
 
     def __init__(self, choose: Callable[[Received], ExchangeAction], service: Service, patience: float) -> None:
@@ -127,7 +128,7 @@ class HttpConnection:
     async def __call__(self, link: Link, number: int) -> None:
         """Serves the connection; returns or raises `Disconnected` when nothing more can be done on it.
 
-        A request that is late, too large or not HTTP gets an error response, and no further request is read.
+        A request that is late, too large, not HTTP or a CONNECT gets an error response, and no further request is read.
         """
         http = server_side()
         link.patience = self._patience
@@ -156,9 +157,10 @@ def _not_http(status: int) -> TurnedDown:
 
 
 async def _turn_down(link: Link, reason: TurnedDown) -> None:
-    """Sends the error response to a request that was not read to its end, then a FIN, and discards what still comes.
+    """Sends the error response to a request that was not read to its end, and a FIN.
 
-    Raises `Disconnected` if the client has left.
+    Then discards what still comes, for 5 seconds at most. Raises `Disconnected` if the client has left before the
+    response.
     """
     body = to_json(error_body(reason.error_type, reason.message))
     head = (

@@ -1,7 +1,7 @@
 """Makes the model's reply to a Messages request, as a whole message and as the events of a stream.
 
-Rule: a message depends only on the request and on the number of words, so that a run can be repeated. A request with
-tools gets a use of one of them; a request that ends in a tool's result gets words.
+Rule: a message depends only on its arguments, so that a run can be repeated. A request with tools gets a use of one of
+them; a request that ends in a tool's result gets words.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Json) -> Json:
     """Returns the whole message that answers the request.
 
-    `words` is the length of a text reply; `prompt` is the part of `usage` that `PromptCache.usage` returned.
+    `words` is the length of a text reply, which `max_tokens` may cut. `message_id` and `tool_id` are the ids of the
+    message and of its tool use. `prompt` is the part of `usage` that `PromptCache.usage` returned.
     """
     content, stop_reason, output_tokens = _content(request, words, tool_id)
     return {
@@ -38,9 +39,10 @@ def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Js
 
 
 def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
-    """Yields the events of a stream of the message `whole`, with `pings` additional `ping` events before each delta.
+    """Yields the events of a stream of the message `whole`. A `ping` follows the start of the first block.
 
-    `prompt` is the part of `usage` that `PromptCache.usage` returned.
+    `pings` is how many more `ping` events come before each delta. `prompt` is the part of `usage` that
+    `PromptCache.usage` returned.
     """
     begun: Json = {"content": [], "stop_reason": None, "usage": usage.at_start(whole["usage"], prompt)}
     yield {"type": "message_start", "message": whole | begun}
@@ -61,7 +63,7 @@ def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
 
 
 def _before(request: Json, tool_id: str) -> Iterator[Json]:
-    """Yields the content blocks before the reply: compaction, thinking and web search, as the request asks."""
+    """Yields the content blocks that come before the reply: compaction, thinking and web search, each if requested."""
     if usage.compacts(request):
         yield {"type": "compaction", "content": "What was said before.", "encrypted_content": None}
     if usage.thinks(request):
@@ -73,7 +75,12 @@ def _before(request: Json, tool_id: str) -> Iterator[Json]:
 
 
 def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
-    """Returns the reply's content block, the stop reason, and the output tokens. A word counts as a token."""
+    """Returns the reply's content block, the stop reason, and the output tokens.
+
+    The block is a tool use if a tool is wanted, else a structured output if a schema is wanted, else text of `words`
+    words, or `max_tokens` words with that stop reason if that is fewer. A word counts as a token; a tool use counts as
+    1 and a quarter of the bytes of its input.
+    """
     if tool := _wanted_tool(request):
         block = {"type": "tool_use", "id": tool_id, "name": tool["name"], "input": sample(tool["input_schema"])}
         return block, "tool_use", 1 + len(to_json(block["input"])) // 4
@@ -86,9 +93,10 @@ def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
 
 
 def _wanted_tool(request: Json) -> Json | None:
-    """Returns the tool that the reply uses: the one that `tool_choice` names, else the first one with a schema.
+    """Returns the tool that the reply uses: the one that `tool_choice` names, else the first one.
 
-    `None` if the request has no such tool, forbids tools, or ends in a tool's result.
+    Tools without an `input_schema` do not count. `None` if no tool counts, if `tool_choice` is `none`, or if the
+    request's last message has a tool's result.
     """
     choice: Json = request.get("tool_choice") or {}
     tools = [tool for tool in request.get("tools") or () if "input_schema" in tool]
@@ -104,7 +112,10 @@ def _has_result(request: Json) -> bool:
 
 
 def _wanted_schema(request: Json) -> Json | None:
-    """Returns the schema of a structured output, from `output_config` or the older `output_format`, or `None`."""
+    """Returns the schema of a structured output, from `output_config` or else the older `output_format`.
+
+    `None` if neither has a schema.
+    """
     wanted: Json = (request.get("output_config") or {}).get("format") or request.get("output_format") or {}
     return wanted.get("schema")
 
@@ -116,7 +127,7 @@ _EMPTY: Final[dict[str, Json]] = {
     "tool_use": {"input": {}},
     "server_tool_use": {"input": {}},
 }
-"""The fields of a block that are empty in `content_block_start`, by its type; others are sent as a whole."""
+"""By a block's type, what replaces its fields in `content_block_start`. Blocks of other types are sent as they are."""
 
 
 def _opened(block: Json) -> Json:

@@ -12,9 +12,9 @@ from anthropic_otel.simulator.limits import Cost, TurnedAway
 
 
 class Plan:
-    """The limits of a subscription: tokens in five hours and in seven days.
+    """The limits of a subscription: tokens in a window of five hours and in one of seven days.
 
-    A window begins with the first request after the last one ended.
+    A window begins with the first request after the last one has ended, with no tokens used.
     """
 
     _WINDOWS: Final = (("5h", "five_hour", 5 * 3600), ("7d", "seven_day", 7 * 86_400))
@@ -25,9 +25,9 @@ class Plan:
         self._resets = [now, now]
 
     def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
-        """Returns the used-up window that ends last, or `None` if there is none. Takes nothing.
+        """Returns the used-up window that ends last, or `None` if neither is used up. `cost` is not used.
 
-        A request is admitted while any tokens are left, even if it then exceeds the window.
+        A request is admitted while any tokens are left, even if it then exceeds the window. Takes nothing.
         """
         self._renew(now)
         spent = [reset for used, limit, reset in self._rows() if used >= limit]
@@ -37,12 +37,15 @@ class Plan:
         return TurnedAway(words, max(spent) - now)
 
     def take(self, cost: Cost, now: float) -> None:
-        """Adds the tokens of `cost` to both windows."""
+        """Adds the input and output tokens of `cost` to both windows."""
         self._renew(now)
         self._used = [used + cost.input + cost.output for used in self._used]
 
     def headers(self, cost: Cost, now: float) -> Headers:
-        """Returns headers with the state of each window, and which window is used most. `cost` is not used."""
+        """Returns headers with the state of each window, and which window is used most. `cost` is not used.
+
+        A window is `rejected` when it is used up, `allowed_warning` from 80% on, else `allowed`.
+        """
         self._renew(now)
         shares = [used / max(1, limit) for used, limit, _ in self._rows()]
         worst = shares.index(max(shares))

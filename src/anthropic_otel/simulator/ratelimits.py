@@ -16,23 +16,23 @@ from anthropic_otel.simulator.plan import Plan
 
 
 class Allowance(Protocol):
-    """A scheme of limits: buckets by the minute, or the windows of a subscription."""
+    """A scheme of limits: `Buckets`, which refill by the minute, or a `Plan`, the windows of a subscription."""
 
     def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
-        """Returns the limit that the request would exceed, or `None` if it fits. Takes nothing."""
+        """Returns the limit that refuses the request, or `None` if it is admitted. Takes nothing."""
 
     def take(self, cost: Cost, now: float) -> None:
-        """Takes what the request costs, or what is left if that is less."""
+        """Takes what a request costs, even if less is left."""
 
     def headers(self, cost: Cost, now: float) -> Headers:
-        """Returns the rate-limit headers of a response to a request of that cost."""
+        """Returns the rate-limit headers of a response to a request of that cost. Takes nothing."""
 
 
 class RateLimits:
     """The limits of the simulated account.
 
-    `limits` are enforced; `None` reports default limits in headers and enforces nothing. `clock` returns seconds since
-    the epoch.
+    `limits` are enforced and reported. `None` reports the limits of `Limits()` in headers and enforces none, so that no
+    request is refused. `clock` returns seconds since the epoch.
     """
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> None:
@@ -43,11 +43,17 @@ class RateLimits:
         self._allowance: Allowance = Plan(limits.unified, now) if limits.unified else Buckets(limits, now)
 
     def turned_away(self, cost: Cost) -> TurnedAway | None:
-        """Returns the limit that the request would exceed, or `None` if it is admitted. Takes nothing."""
+        """Returns the limit that refuses the request now, or `None` if it is admitted or no limits are enforced.
+
+        Takes nothing.
+        """
         return self._allowance.turned_away(cost, self.clock()) if self._enforced else None
 
     def spend(self, cost: Cost | None) -> Headers:
-        """Takes what a request costs, and returns the rate-limit headers of its response. `None` takes nothing."""
+        """Takes what a request costs, also if no limits are enforced, and returns the rate-limit headers after that.
+
+        `cost` `None` takes nothing, and returns the headers for an ordinary request.
+        """
         now = self.clock()
         if cost is not None:
             self._allowance.take(cost, now)

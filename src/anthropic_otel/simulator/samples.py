@@ -1,4 +1,4 @@
-"""Makes a value that fits a JSON schema, for the input of a tool and for structured outputs.
+"""Makes a value for a JSON schema, for the input of a tool and for structured outputs.
 
 Rule: a schema comes from a client and may be wrong, recursive or huge. A value is bounded in size, and nothing here
 raises.
@@ -16,10 +16,15 @@ _WORD: Final = "simulated"
 
 
 def sample(schema: Json) -> Any:
-    """Returns a small value that fits the schema: only required properties, or all if `required` is missing.
+    """Returns a small value for the schema, by these rules:
 
-    Of several choices it takes the first. Where the schema is nested more than 32 deep or has more than 10,000 values,
-    the value is `None`.
+    - Of the choices of `anyOf`, `oneOf`, `allOf`, `enum` and a list of types, the first one is taken. `$ref` is looked
+      up in `$defs` by its last part, and `const` is taken as it is.
+    - An object has its `required` properties, or all if `required` is missing.
+    - An array is empty, or has one item if `minItems` is above 0. A number is `minimum`, or 1. A boolean is true. Null
+      is `None`. Everything else is the string `simulated`.
+    - Other keywords, such as `pattern`, are ignored.
+    - Where the schema is nested more than 32 deep or the value has more than 10,000 parts, the rest is `None`.
     """
     return _Sampler(schema).value(schema, 0)
 
@@ -30,7 +35,11 @@ class _Sampler:
         self._left = _MAX_VALUES
 
     def value(self, schema: Any, depth: int) -> Any:
-        """Returns a value for the subschema, or `None` beyond the bounds of depth and number."""
+        """Returns a value for a subschema that is nested `depth` deep, by the rules of `sample`.
+
+        Every call counts as one value. `None` beyond the bounds of depth and number. A subschema that is no dictionary
+        gives a string.
+        """
         self._left -= 1
         if self._left < 0 or depth > _MAX_DEPTH:
             return None

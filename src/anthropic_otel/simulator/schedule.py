@@ -25,8 +25,8 @@ _OK = Reply()
 def playable(item: Playable) -> ExchangeAction:
     """Returns the action that `item` stands for: a fault's name, a fault, or an action.
 
-    Raises `KeyError` for an unknown name, `ValueError` for a fault that needs its own address, and `TypeError` for
-    anything else.
+    Raises `KeyError` for a name that is not in the catalogue, `ValueError` for a fault that needs an address of its
+    own, and `TypeError` for anything else, such as an `AddressAction`.
     """
     if isinstance(item, str):
         item = fault(item)
@@ -40,7 +40,10 @@ def playable(item: Playable) -> ExchangeAction:
 
 
 class Schedule:
-    """A queue of actions, and a weighted random choice for when the queue is empty. Thread-safe."""
+    """A queue of actions, and a weighted random choice for when the queue is empty. Thread-safe.
+
+    At first the queue is empty and the choice is always an ordinary reply.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,8 +61,11 @@ class Schedule:
     def mix(self, weights: Mapping[str | Fault, float], seed: int) -> None:
         """Replaces the weighted choice. The weights are relative and need not add up to 1.
 
-        Raises `ValueError` for a weight that is negative or infinite, or if all are 0, `TypeError` for a weight that is
-        no number, and what `playable` raises.
+        `seed` starts its random numbers.
+
+        Raises `ValueError` for a weight that is negative or not finite, or if none is above 0; `TypeError` for weights
+        that are no mapping, a weight that is no number or a seed that is no `int`; and what `playable` raises. After an
+        error the choice stays as it was.
         """
         if not isinstance(weights, Mapping):
             raise TypeError(f"a mix must be weights by fault, such as {{'http_529': 0.1}}, not {weights!r}")
@@ -71,13 +77,13 @@ class Schedule:
             self._random = random.Random(checks.whole("seed", seed))
 
     def clear(self) -> None:
-        """Empties the queue and the choice: from now on every request gets an ordinary reply."""
+        """Empties the queue, and makes the choice an ordinary reply for every request."""
         with self._lock:
             self._queue.clear()
             self._choices, self._weights = (_OK,), (1.0,)
 
     def next(self) -> ExchangeAction:
-        """Removes and returns the next action of the queue; if that is empty, returns one of the choice."""
+        """Removes and returns the first action of the queue; if there is none, chooses an action by the weights."""
         with self._lock:
             if self._queue:
                 return self._queue.popleft()

@@ -37,7 +37,7 @@ _RECORDED_BYTES: Final = 256 * 1024 * 1024
 class Latency:
     """How long the API takes before its headers and before each event of a stream, in seconds.
 
-    `jitter` is the largest share by which chance makes a delay longer: 0.5 is up to half as long again.
+    `jitter` is the largest share by which chance makes each of these delays longer: 0.5 is up to half as long again.
     """
 
     before_headers: float = 0.0
@@ -48,7 +48,7 @@ class Latency:
 class Record:
     """The latest requests and issued request ids, `most` of each, and no more than 256 MB of request bodies.
 
-    Thread-safe.
+    Older ones are dropped. Thread-safe.
     """
 
     def __init__(self, most: int) -> None:
@@ -59,7 +59,7 @@ class Record:
         self._request_ids: deque[str] = deque(maxlen=most)
 
     def received(self, served: Served) -> None:
-        """Adds a request, and drops the oldest ones beyond the bounds."""
+        """Adds a request, and drops the oldest ones beyond the bounds. Keeps `served` itself, not a copy."""
         with self._lock:
             self._served.append(served)
             self._bytes += len(served.request.body)
@@ -67,22 +67,22 @@ class Record:
                 self._bytes -= len(self._served.popleft().request.body)
 
     def issued(self, request_id: str) -> None:
-        """Adds a request id."""
+        """Adds a request id; drops the oldest one beyond the bound."""
         with self._lock:
             self._request_ids.append(request_id)
 
     def requests(self) -> list[Received]:
-        """Returns the requests in the order in which they came."""
+        """Returns the requests that are on record, in the order in which they came."""
         with self._lock:
             return [served.request for served in self._served]
 
     def served(self) -> list[Served]:
-        """Returns what was received and sent for each request, in the order in which they came: copies."""
+        """Returns what was received and sent for each request on record, in the order in which they came: copies."""
         with self._lock:
             return [replace(served) for served in self._served]
 
     def request_ids(self) -> list[str]:
-        """Returns the request ids in the order in which they were issued."""
+        """Returns the request ids on record, in the order in which they were issued."""
         with self._lock:
             return list(self._request_ids)
 
@@ -95,7 +95,12 @@ class Record:
 
 
 class Server:
-    """The simulator's server. It must be made, used and closed within one event loop."""
+    """Serves the simulated API on the plain listener and on endpoints, and records the requests.
+
+    It must be made, used and closed within one event loop. `schedule` decides what requests to the plain listener get.
+    `seed` is that of ids, `words` the length of a text reply, `port` the plain listener's (0: a free one), and
+    `patience` how many seconds a request may take to arrive.
+    """
 
     def __init__(
         self,
@@ -128,7 +133,7 @@ class Server:
         return sum(len(listener) for listener in self._listeners)
 
     def set_latency(self, latency: Latency, seed: int) -> None:
-        """Sets how long the API takes from now on; `seed` is that of its random part."""
+        """Sets how long the API takes from now on, at every address; `seed` starts the random numbers of the jitter."""
         self._latency, self._random = latency, random.Random(seed)
 
     async def endpoint(self, fault: Fault) -> Endpoint:
@@ -148,9 +153,9 @@ class Server:
     # -- what endpoints need: `endpoints.Host` -------------------------------------------------------------------------
 
     async def listen(self, serve: Serve, tls: Tls | None = None) -> Listener:
-        """Opens a listener that lives as long as the server; with TLS if `tls` is given.
+        """Opens a listener on a free port that lives as long as the server; with TLS if `tls` is given.
 
-        `serve` is called with each connection.
+        `serve` is called with each connection and its number.
         """
         context = self.authority.context(tls) if tls else None
         listener = Listener(serve, self._number, context)
@@ -159,21 +164,30 @@ class Server:
         return listener
 
     def http(self, action: ExchangeAction) -> Serve:
-        """Returns a function that serves HTTP on a connection and does `action` with each request."""
+        """Returns a function that serves HTTP on a connection and does `action` with each request.
+
+        A request that a `Redirect` led here gets the rest of that redirect instead.
+        """
         return HttpConnection(lambda request: redirected(request.target)[0] or action, self, self._patience)
 
     def keep(self, sock: socket.socket) -> None:
-        """Takes ownership of a socket, which is closed when the server closes."""
+        """Takes ownership of `sock`, which is closed when the server closes."""
         self._kept.append(sock)
 
     # -- what exchanges need: `responses.Service` ----------------------------------------------------------------------
 
     def received(self, served: Served) -> None:
-        """Adds a request to the record."""
+        """Adds a request to the record. The record keeps `served` itself, which the exchange goes on to update."""
         self._record.received(served)
 
     def answer(self, request: Received) -> Answer:
-        """Returns the API's answer to the request, which is a 429 if a given rate limit has no room for it."""
+        """Returns the API's answer to the request, as to its first target if redirects led here.
+
+        Takes nothing from the limits.
+
+        An answer that is no refusal becomes a 429 if an enforced rate limit has no room for it. `retry-after` has the
+        seconds until there is room, rounded up, at least 1. The 429 costs nothing.
+        """
         answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
         if isinstance(answer, Refused) or not (reason := self._limits.turned_away(answer.cost)):
             return answer
@@ -181,7 +195,7 @@ class Server:
         return Refused(429, "rate_limit_error", reason.message, (("retry-after", str(seconds)),), cost=None)
 
     def now(self) -> float:
-        """Returns the given clock's time, in seconds since the epoch."""
+        """Returns the time of the clock that the simulator was given, in seconds since the epoch."""
         return self._limits.clock()
 
     def issue(self, cost: Cost | None) -> tuple[str, Headers]:

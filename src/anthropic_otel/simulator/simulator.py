@@ -30,7 +30,10 @@ _RECORDED = 10_000
 
 
 def _ignore_connection_errors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Ignores `OSError`s, which faults cause on purpose; leaves all else to asyncio's default handler."""
+    """Ignores errors of an event loop that are `OSError`s, as faults cause them on purpose.
+
+    All others go to asyncio's default handler.
+    """
     if not isinstance(context.get("exception"), OSError):
         loop.default_exception_handler(context)
 
@@ -38,7 +41,7 @@ def _ignore_connection_errors(loop: asyncio.AbstractEventLoop, context: dict[str
 class Simulator:
     """A Messages API on loopback that fails on request. Use it as a context manager, or call `start` and `stop`.
 
-    - `seed`: of ids and latency. `words`: the length of a text reply.
+    - `seed`: the random seed of ids. `words`: the length of a text reply.
     - `record`: how many of the latest requests are kept: a number, `True` for 10,000, `False` for none.
     - `port`: the port on 127.0.0.1; 0 takes a free one at each start.
     - `limits`: rate limits to enforce: a request that exceeds one gets a 429 with `retry-after`. `None`: headers report
@@ -61,7 +64,7 @@ class Simulator:
         patience: float = 60.0,
     ) -> None:
         self._seed = checks.whole("seed", seed)
-        self._words = checks.whole("words", words, 1, checks.LARGEST)
+        self._words = checks.whole("words", words, 1, checks.MAX_WORDS)
         self._port = checks.whole("port", port, 0, 65535)
         self._record = Record(_RECORDED if record is True else checks.whole("record", record or 0, 0))
         if not isinstance(limits, (Limits, type(None))):
@@ -78,9 +81,10 @@ class Simulator:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def start(self) -> Simulator:
-        """Starts the server and returns `self` once it listens.
+        """Starts the server in a new thread and returns `self` once it listens.
 
-        Raises `OSError` if the port is taken, and `RuntimeError` if the simulator is running already.
+        The queue, the mix and the record of an earlier start stay; ids, rate limits and latency start anew. Raises
+        `OSError` if the port is taken, and `RuntimeError` if the simulator is running already.
         """
         if self._thread is not None:
             raise RuntimeError("the simulator runs already")
@@ -95,7 +99,7 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Drops every connection, closes every socket and ends the thread.
+        """Drops every connection, closes every socket, removes the CA file and waits for the thread to end.
 
         Does nothing if the simulator is not running.
         """
@@ -160,7 +164,7 @@ class Simulator:
 
         Requests after those get the mix, which is `ok` by default. Raises `KeyError` for a name that is not in the
         catalogue, `ValueError` for a fault that needs `endpoint`, and `TypeError` for anything that is no name, fault
-        or action.
+        or `ExchangeAction`; nothing is queued then.
         """
         self._schedule.play(items)
 
@@ -168,8 +172,8 @@ class Simulator:
         """Sets what requests to `base_url` get at random while nothing is queued by `play`; replaces the mix before.
 
         The weights are relative and need not add up to 1; the same seed gives the same sequence. Raises the errors of
-        `play`, `ValueError` for a weight that is negative or infinite or if all are 0, and `TypeError` for a weight
-        that is no number.
+        `play`, `ValueError` for a weight that is negative or not finite or if none is above 0, and `TypeError` for
+        weights that are no mapping, a weight that is no number or a seed that is no `int`.
         """
         self._schedule.mix(weights, seed)
 
@@ -178,8 +182,9 @@ class Simulator:
     ) -> None:
         """Sets the seconds that the API takes before headers and before each event of a stream.
 
-        With `jitter` 0.5 a delay is up to half as long again, at random by `seed`. Raises `RuntimeError` if the
-        simulator is not running, `TypeError` or `ValueError` for wrong values.
+        Holds at every address, from now on until the next call, `reset` or `stop`. With `jitter` 0.5 each delay is up
+        to half as long again, at random by `seed`. Raises `RuntimeError` if the simulator is not running, `TypeError`
+        or `ValueError` for wrong values.
         """
         told = {"before_headers": before_headers, "between_events": between_events, "jitter": jitter}
         latency = Latency(*(checks.number(name, value) for name, value in told.items()))
@@ -188,8 +193,9 @@ class Simulator:
     def endpoint(self, fault: Fault | str) -> Endpoint:
         """Returns an address at which every request meets the fault, and what a client needs to get there.
 
-        Raises `RuntimeError` if the simulator is not running, `KeyError` for a name that is not in the catalogue, and
-        `TypeError` for anything that is neither a name nor a fault.
+        Equal faults have the same address, which lasts until `stop`. Raises `RuntimeError` if the simulator is not
+        running, `KeyError` for a name that is not in the catalogue, and `TypeError` for anything that is neither a name
+        nor a fault.
         """
         server = self._running()
         found = fault_named(fault) if isinstance(fault, str) else fault
@@ -213,7 +219,8 @@ class Simulator:
     def reset(self) -> None:
         """Drops the queue, the mix, the latency and the record.
 
-        Connections, endpoints and rate limits stay as they are.
+        Every request to `base_url` then gets an ordinary reply without delay. Connections, endpoints and rate limits
+        stay as they are.
         """
         self._schedule.clear()
         self._record.clear()
@@ -226,23 +233,26 @@ class Simulator:
     def base_url(self) -> str:
         """The URL of the plain listener, such as `http://127.0.0.1:40613`.
 
-        Raises `RuntimeError` if it is not running.
+        Raises `RuntimeError` if the simulator is not running.
         """
         return f"http://127.0.0.1:{self._running().plain.port}"
 
     @property
     def requests(self) -> list[Received]:
-        """The requests that were received, at every address, in their order: a copy. Also available after `stop`."""
+        """The requests on record, at every address, in the order in which they came: a copy.
+
+        Also available after `stop`.
+        """
         return self._record.requests()
 
     @property
     def served(self) -> list[Served]:
-        """What was received and sent for each of `requests`, up to now: copies. Also available after `stop`."""
+        """What was received and sent for each request on record, up to now: copies. Also available after `stop`."""
         return self._record.served()
 
     @property
     def request_ids(self) -> list[str]:
-        """The request ids that were issued for responses, in their order: a copy. Also available after `stop`."""
+        """The request ids on record, in the order in which they were issued: a copy. Also available after `stop`."""
         return self._record.request_ids()
 
     @property

@@ -25,9 +25,9 @@ def to_json(value: object) -> bytes:
 
 
 def error_body(error_type: str, message: str, request_id: str | None = None, code: str | None = None) -> Json:
-    """Returns the API's error object. An error inside a stream has no `request_id`.
+    """Returns the API's error object. An error inside a stream has no `request_id`, which `None` leaves out.
 
-    `code` becomes `error_code` in the `details` of its `error`; without one it has no `details`.
+    `code` becomes `error_code` in the `details` of its `error`; without `code` there are no `details`.
     """
     details: Json = {"details": {"error_code": code}} if code else {}
     body: Json = {"type": "error", "error": {"type": error_type, "message": message, **details}}
@@ -47,7 +47,7 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvents:
-    """The format of the API's own streams and of Vertex's: server-sent events."""
+    """Encodes streams as the API's own and Vertex's are: as server-sent events."""
 
     content_type: str = "text/event-stream; charset=utf-8"
 
@@ -58,14 +58,14 @@ class ServerSentEvents:
 
 @dataclass(frozen=True, slots=True)
 class AwsEventStream:
-    """The format of Bedrock's streams: AWS event-stream frames that contain base64 in JSON."""
+    """Encodes streams as Bedrock's are: as AWS event-stream frames that contain base64 in JSON."""
 
     content_type: str = "application/vnd.amazon.eventstream"
 
     def encode(self, event: Json, newline: str) -> bytes:
         """Returns a `chunk` frame; for an `error` event, the exception frame that Bedrock sends.
 
-        `newline` is ignored.
+        Types of errors that Bedrock has no exception for become an `internalServerException`. `newline` is ignored.
         """
         del newline
         if event["type"] == "error":
@@ -88,12 +88,12 @@ def chunk_frame(event: bytes) -> bytes:
 
 
 def exception_frame(name: str, message: str) -> bytes:
-    """Returns the frame of a Bedrock exception, such as `throttlingException`."""
+    """Returns the frame of the Bedrock exception `name`, such as `throttlingException`, with `message` in its JSON."""
     return exception_frame_of(name, to_json({"message": message}))
 
 
 def exception_frame_of(name: str, payload: bytes) -> bytes:
-    """Returns the frame of a Bedrock exception with any payload, which should be JSON."""
+    """Returns the frame of the Bedrock exception `name` with exactly that payload, which is declared as JSON."""
     headers = {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"}
     return frame(headers, payload)
 
@@ -103,7 +103,10 @@ def _exception(error_type: str, message: str) -> bytes:
 
 
 def frame(headers: dict[str, str], payload: bytes) -> bytes:
-    """Returns one `application/vnd.amazon.eventstream` message: prelude, its CRC, headers, payload, final CRC."""
+    """Returns one `application/vnd.amazon.eventstream` message: prelude, its CRC, headers, payload, CRC of all that.
+
+    The values of the headers are sent as strings.
+    """
     packed = b"".join(_header(name.encode(), value.encode()) for name, value in headers.items())
     prelude = struct.pack("!II", 16 + len(packed) + len(payload), len(packed))
     message = prelude + struct.pack("!I", zlib.crc32(prelude)) + packed + payload
@@ -118,7 +121,8 @@ def _header(name: bytes, value: bytes) -> bytes:
 def events_in(body: bytes) -> Iterator[Json]:
     """Yields the JSON objects of the events in the bytes of a stream of either format.
 
-    Stops at the first event that is cut or no JSON. A stream whose first byte is 0 is AWS event-stream, any other is
+    Stops at the first event that is cut or no JSON, and at the first frame that is no `chunk`. Leaves out JSON that is
+    no object, and server-sent events without a name. A stream whose first byte is 0 is AWS event-stream, any other is
     server-sent events.
     """
     for data in _frames_data(body) if body[:1] == b"\0" else _events_data(body):
@@ -131,7 +135,7 @@ def events_in(body: bytes) -> Iterator[Json]:
 
 
 def _events_data(body: bytes) -> Iterator[bytes]:
-    """Yields the data of the server-sent events that have a name; the SDK ignores the others."""
+    """Yields the data of each complete server-sent event that has a name; the SDK ignores the others."""
     text = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     for event in text.split(b"\n\n")[:-1]:
         lines = event.split(b"\n")
@@ -156,7 +160,10 @@ def _frames_data(body: bytes) -> Iterator[bytes]:
 
 
 def encoded(pieces: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
-    """Yields the pieces of a body in the content encoding, each flushed so that it can be decoded at once."""
+    """Yields the pieces of a body in the content encoding, each flushed so that it can be decoded at once.
+
+    GZIP and DEFLATE yield one more piece, which ends the compressed data. BROKEN_GZIP puts a text before each piece.
+    """
     if encoding is Encoding.IDENTITY:
         yield from pieces
     elif encoding is Encoding.BROKEN_GZIP:
@@ -169,7 +176,7 @@ def encoded(pieces: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
 
 
 def accepted(delivery: Delivery, accept_encoding: str) -> Encoding:
-    """Returns the delivery's encoding; IDENTITY if that is gzip or deflate and `accept_encoding` lacks it."""
+    """Returns the delivery's encoding, but IDENTITY if that is GZIP or DEFLATE and not named in `accept_encoding`."""
     wanted = delivery.encoding
     if wanted in (Encoding.GZIP, Encoding.DEFLATE) and wanted.value not in accept_encoding:
         return Encoding.IDENTITY

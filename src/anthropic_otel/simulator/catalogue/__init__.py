@@ -1,6 +1,6 @@
 """The catalogue: every fault that the simulator knows by name.
 
-Rule: everything about a fault is in its entry; no other module has a list of names.
+Rule: everything about a fault is in its entry; no other module lists the faults' names.
 
 The entries are grouped by where they strike:
 
@@ -9,7 +9,7 @@ The entries are grouped by where they strike:
 - `redirects`: redirects, and what is met where they lead.
 - `contents`: a 2xx whose body is not the answer that was asked for.
 - `connections`, `tls`, `raw`, `proxies`: before the response's headers.
-- `bodies`: in a body or a stream, after a 200.
+- `bodies`: in a body or a stream, after a response has begun.
 - `stream_errors`, `stream_failures`: error events and undecodable or missing events of a stream; `frames`: the same of
   Bedrock's streams.
 """
@@ -57,7 +57,7 @@ _ALL: Final = (
 )
 
 FAULTS: Final = MappingProxyType({each.name: each for each in _ALL})
-"""Every fault by its name, successes first, in the order in which documents list them."""
+"""Every fault by its name, successes first, in the order in which documents list them. It cannot be changed."""
 
 if len(FAULTS) != len(_ALL):
     raise AssertionError("two faults of the catalogue have the same name")

@@ -1,7 +1,7 @@
-"""Faults in a body or a stream, after a response with status 200 and a request id has begun.
+"""Faults in a body or a stream, after a response with a request id has begun: with status 200, but for a few errors.
 
-The SDK reads a body within the attempt and retries what fails in it. The app reads a stream, so what fails in it is not
-retried.
+The SDK reads a body within the attempt and retries what fails in it. The app reads a stream, so what fails in a stream
+is not retried.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from anthropic_otel.simulator.faults import HTTPX, HTTPX2, NO_NEEDS, STACKS, Fau
 _SOON: Final = Needs(read_timeout=0.3)
 _BROKEN_GZIP: Final = Reply(delivery=Delivery(encoding=Encoding.BROKEN_GZIP))
 _HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
-"""Without aiohttp: if the framing breaks in the middle of a body, it waits for ever, despite its timeouts."""
+"""Without aiohttp: if the framing breaks in the middle of a body, aiohttp waits for ever, despite its timeouts."""
 
 
 def _broken(
@@ -41,7 +41,10 @@ def _broken(
     needs: Needs = NO_NEEDS,
     applies_to: frozenset[str] = STACKS,
 ) -> Fault:
-    """Returns a network fault in a body or, for `Where.STREAM`, in a stream, which the SDK does not retry."""
+    """Returns a network fault in a body or, for `Where.STREAM`, in a stream, which the SDK does not retry.
+
+    Its response has status 200 and a request id. Only requests of that kind, with or without a stream, can meet it.
+    """
     stream = where is Where.STREAM
     return network(
         name,
@@ -64,7 +67,10 @@ _stream = partial(_broken, Where.STREAM)
 
 
 def _event(name: str, description: str, action: ErrorEvent, *, error_type: str = "") -> Fault:
-    """Returns a fault that is an `error` event in a stream; `error_type` replaces the event's as what is reported."""
+    """Returns a fault that is an `error` event in a stream.
+
+    `error_type` is what the library reports; if it is empty, that is the event's own type.
+    """
     return answered(name, description, action, error_type or action.error_type, where=Where.STREAM, stream=True)
 
 
@@ -109,9 +115,9 @@ _BODIES: Final = (
 
 
 def _refusal(name: str, description: str, action: Cut, *, retry_after: bool | None = None) -> Fault:
-    """Returns a fault: an error response whose body breaks. The SDK retries it, and does not read its headers.
+    """Returns a fault: an error response, of `action.reply`, whose body breaks. Its status is its error type.
 
-    `action` has the response in `reply`.
+    The SDK retries it. `retry_after` is that of `Fault`: whether its headers decide the backoff.
     """
     status = action.reply.status if action.reply is not None else 200
     fault = answered(name, description, action, str(status), where=Where.BODY, status=status, stream=False)

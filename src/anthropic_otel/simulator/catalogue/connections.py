@@ -1,4 +1,4 @@
-"""Network faults before the response's headers: look-up of the name, connect, pool, sending, waiting.
+"""Network faults before the response's headers: name look-up, connecting, the pool, sending, waiting.
 
 Rule: each one really happens on loopback: a failing look-up, an RST, a refused handshake. Timeouts are short, so that
 the whole catalogue runs in seconds.
@@ -15,9 +15,9 @@ from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Needs, Where, network
 
 _SOON: Final = 0.3
 _LARGE: Final = 16 * 1024 * 1024
-"""Bytes of a request that exceed both sides' socket buffers, so that a server that does not read blocks the client."""
+"""Bytes of a request that do not fit into both sides' socket buffers: a server that does not read blocks the client."""
 _HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
-"""Without aiohttp: it has no write timeout, and a single timeout for pool, connect and TLS handshake."""
+"""Without aiohttp, which has no write timeout, and a single timeout for pool, connect and TLS handshake."""
 
 _CONNECT: Final = (
     network(

@@ -1,7 +1,7 @@
 """Responses with status 200 or 204 whose body is not what was asked for: a page, text, nothing, another answer.
 
 Captive portals, gateways and wrong base URLs answer like this. A stream is judged by its bytes and not by its content
-type, as the SDK reads any of them as events.
+type, as the SDK reads a stream of any content type as events.
 """
 
 from __future__ import annotations
@@ -133,13 +133,13 @@ _WHOLE: Final = (
 )
 
 _BY_SDK: Final = Needs(sdk="Anthropic")
-"""Whether the bytes in between are JSON is known to a client that parses them."""
+"""For bodies that only a client that parses them can tell from JSON."""
 
 
 def _unparsable(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
-    """Returns a fault: a body that begins and ends as a message does, but that the SDK cannot parse.
+    """Returns a fault: a 200 whose body begins and ends as a message does, but that the SDK cannot parse.
 
-    It is reported as `unexpected_content`.
+    It is reported as `unexpected_content`. Only requests without a stream can meet it.
     """
     reply = Reply(body=body, content_type=content_type, request_id=True)
     return answered(name, description, reply, "unexpected_content", stream=False, needs=_BY_SDK)
@@ -169,7 +169,10 @@ _OTHER_JSON: Final = "application/vnd.example+json; charset=utf-8"
 
 
 def _json(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
-    """Returns a success: a JSON object, whose content the library does not judge."""
+    """Returns a success: a 200 with a JSON object, whose content the library does not judge.
+
+    Only requests without a stream can meet it.
+    """
     return answered(name, description, Reply(body=body, content_type=content_type), stream=False)
 
 

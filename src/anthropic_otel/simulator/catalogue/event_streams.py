@@ -1,7 +1,7 @@
 """Helpers for the entries about event streams: the bytes of events, and a function for each way that a stream ends.
 
 Rule: an entry says what an app that uses the SDK gets. An event counts once its blank line has arrived, which is when
-the SDK dispatches it; an event cut before that counts as not sent.
+the SDK dispatches it; an event that is cut before its blank line counts as not sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, answe
 from anthropic_otel.simulator.wire import error_body
 
 SDK: Final = Needs(sdk="Anthropic")
-"""The needs of faults that only a client meets that decodes the events."""
+"""The needs of faults that only a client can meet that decodes the events."""
 PLAIN: Final = Delivery()
 GZIP: Final = Delivery(encoding=Encoding.GZIP)
 DEFLATE: Final = Delivery(encoding=Encoding.DEFLATE)
@@ -26,7 +26,10 @@ DEFLATE: Final = Delivery(encoding=Encoding.DEFLATE)
 
 
 def event(name: str, data: str | dict[str, object] | None = None, newline: str = "\n") -> bytes:
-    """Returns the bytes of an event as the API writes it. `data` `None` is `{"type": name}`."""
+    """Returns the bytes of an event with that name, as the API writes it; `newline` ends its lines.
+
+    `data` is what its `data:` line has: text as it is, a dictionary as JSON, and for `None` the JSON `{"type": name}`.
+    """
     value = {"type": name} if data is None else data
     text = value if isinstance(value, str) else json.dumps(value)
     return f"event: {name}{newline}data: {text}{newline}{newline}".encode()
@@ -57,11 +60,11 @@ DATA: Final[tuple[dict[str, object], ...]] = (
     {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
     {"type": "message_stop"},
 )
-"""The data of the events of a short, complete stream."""
+"""The data of the six events of a short, complete stream, in their order."""
 
 
 def stream(newline: str = "\n") -> tuple[bytes, ...]:
-    """Returns the events of a short, complete stream as bytes; `newline` ends their lines."""
+    """Returns the six events of a short, complete stream as bytes, one item for each; `newline` ends their lines."""
     return tuple(event(str(data["type"]), data, newline) for data in DATA)
 
 
@@ -78,7 +81,7 @@ def bytewise(data: bytes) -> tuple[bytes, ...]:
 
 
 def error(message: str = "Overloaded", error_type: str = "overloaded_error", newline: str = "\n") -> bytes:
-    """Returns the bytes of the API's `error` event."""
+    """Returns the bytes of the API's `error` event with that message and type; `newline` ends its lines."""
     return event("error", error_body(error_type, message), newline)
 
 
@@ -96,10 +99,10 @@ def entry(
     needs: Needs = NO_NEEDS,
     complete: bool | None = None,
 ) -> Fault:
-    """Returns an entry for a stream of status 200 with exactly these chunks in its body.
+    """Returns an entry for a stream of status 200 with exactly these chunks in its body, which ends as HTTP requires.
 
-    `error_type` is what the library reports: that of an `error` event, or `None` for an attempt that completes.
-    `complete` is whether its end event arrived although it fails.
+    `error_type` is what the library reports, or `None` for an attempt that completes. `complete` is whether the end
+    event of a stream that fails arrived; `None`: not stated.
     """
     return answered(
         name,
@@ -120,7 +123,7 @@ def whole(
     content_type: str | None = "text/event-stream; charset=utf-8",
     delivery: Delivery = PLAIN,
 ) -> Fault:
-    """Returns a success: a stream that is complete, whatever its form."""
+    """Returns a success: a stream with exactly these chunks, which is complete, whatever its form."""
     return entry(name, description, chunks, None, content_type=content_type, delivery=delivery)
 
 
@@ -136,7 +139,10 @@ def cut(
     complete: bool | None = None,
     needs: Needs = NO_NEEDS,
 ) -> Fault:
-    """Returns a network fault: a stream whose body ends before its end event, or does not end as HTTP requires."""
+    """Returns a network fault: a stream whose body ends before its end event, or does not end as HTTP requires.
+
+    `ending` is how the body ends after the chunks. `complete` is whether the end event arrived; `None`: not stated.
+    """
     made = network(
         name,
         description,
@@ -156,7 +162,10 @@ def cut(
 def overloaded(
     name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN, complete: bool | None = None
 ) -> Fault:
-    """Returns a fault: a stream with an `overloaded_error` event among its chunks."""
+    """Returns a fault: a stream with an `overloaded_error` event among its chunks, which is its error type.
+
+    `complete` is whether the end event arrived; `None`: not stated.
+    """
     return entry(name, description, chunks, "overloaded_error", delivery=delivery, complete=complete)
 
 

@@ -44,7 +44,7 @@ def _error_frame(code: str, message: str = "no") -> bytes:
 
 
 def _broken(data: bytes, at: int) -> bytes:
-    """Returns the frame with the byte at that index changed; a negative index counts from the end."""
+    """Returns `data` with the bits of the byte at that index inverted; a negative index counts from the end."""
     at %= len(data)
     return data[:at] + bytes((data[at] ^ 0xFF,)) + data[at + 1 :]
 

@@ -1,6 +1,6 @@
 """Proxies that do not connect the client to the API, and endless redirects.
 
-The SDK's aiohttp client takes no proxy of these kinds, so they are for httpx and httpx2.
+The SDK's aiohttp client takes no proxy of these kinds, so the faults of proxies are for httpx and httpx2.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def _refusing(
 ) -> Fault:
     """Returns a network fault: a proxy that does not connect the client to the API, for httpx and httpx2.
 
-    `errno` are names of system errors, one of which is in the exception chain. `scheme` is the proxy's.
+    `errno` are names of system errors, one of which is in the exception chain; none: there is no such error. `scheme`
+    is that of the proxy's URL.
     """
     return network(
         name,

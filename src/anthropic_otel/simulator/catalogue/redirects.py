@@ -1,4 +1,4 @@
-"""Redirects that the client does not follow, for which the SDK raises, and those that lead to another host or port."""
+"""Redirects that the client does not follow, so that the SDK raises, and those that lead to another host or port."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def _refused(name: str, description: str, to: ExchangeAction, status: int, *, re
 _OVERLOADED: Final = Reply(529, "overloaded_error", "Overloaded")
 _GET: Final = Reply(405, "invalid_request_error", "Method Not Allowed")
 _ANSWER: Final = Reply(body=to_json(MESSAGE | {"stop_reason": "end_turn"}))
-"""A fixed message: the simulated API would refuse, as httpx2 sends no API key to another host or port."""
+"""A fixed message. The simulated API would refuse a redirected request of httpx2, which sends no key to another port.
+"""
 _GATEWAY: Final = Reply(503, body=b"unavailable", content_type="text/plain", request_id=False)
 
 _FOLLOWED: Final = (

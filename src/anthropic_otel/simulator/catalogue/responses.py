@@ -33,7 +33,10 @@ def _api(
     retried: bool = False,
     headers: Headers = (),
 ) -> Fault:
-    """Returns a fault: a refusal by the API itself, with its JSON error body and a request id."""
+    """Returns a fault: a refusal by the API itself, with its JSON error body and a request id.
+
+    Its name is `http_` and the status, unless `name` is given.
+    """
     reply = Reply(status, error_type, message, headers=headers)
     return refused(name or f"http_{status}", description, reply, retried=retried)
 
@@ -41,7 +44,10 @@ def _api(
 def _front(
     status: int, body: str, content_type: str, description: str, *, retried: bool = True, headers: Headers = ()
 ) -> Fault:
-    """Returns a fault: a refusal by something in front of the API, with another body and no request id."""
+    """Returns a fault: a refusal by something in front of the API, with that body and no request id.
+
+    Its name is `http_` and the status.
+    """
     reply = Reply(status, body=body.encode(), content_type=content_type, headers=headers, request_id=False)
     return refused(f"http_{status}", description, reply, retried=retried)
 

@@ -13,13 +13,19 @@ from anthropic_otel.simulator.faults import Fault, refused
 
 
 def _paced(name: str, description: str, *headers: tuple[str, str], obeyed: bool) -> Fault:
-    """Returns a fault: a 429 whose headers say when to retry; `obeyed` is whether the SDK waits as they say."""
+    """Returns a fault: a 429 whose headers say when to retry; `obeyed` is whether the SDK waits as they say.
+
+    In both cases the SDK retries it.
+    """
     reply = Reply(429, "rate_limit_error", "Slow down.", headers=headers)
     return replace(refused(name, description, reply, retried=True), retry_after=obeyed)
 
 
 def _asked(name: str, description: str, status: int, header: str, *, retried: bool) -> Fault:
-    """Returns a fault: a refusal whose `x-should-retry` is `header`."""
+    """Returns a fault: a refusal with `header` as the value of `x-should-retry`.
+
+    `retried` is whether the SDK then retries it.
+    """
     reply = Reply(status, "api_error", "No.", headers=(("x-should-retry", header),))
     return refused(name, description, reply, retried=retried)
 

@@ -20,7 +20,10 @@ def _front(
     headers: Headers = (),
     retried: bool = True,
 ) -> Fault:
-    """Returns a fault: a refusal by something in front of the API, without a request id."""
+    """Returns a fault: a refusal by something in front of the API, with that body and without a request id.
+
+    `content_type` `None` sends no such header.
+    """
     reply = Reply(status, body=body, content_type=content_type, headers=headers, request_id=False)
     return refused(name, description, reply, retried=retried)
 
@@ -35,7 +38,10 @@ def _told(
     headers: Headers = (),
     retried: bool = False,
 ) -> Fault:
-    """Returns a fault: a refusal by the API whose error type and `error_code` the attempt has to report."""
+    """Returns a fault: a refusal by the API whose error type and `error_code` the attempt has to report.
+
+    `code` `None` sends no `error_code`.
+    """
     reply = Reply(status, error_type, "No.", headers=headers, error_code=code)
     return replace(refused(name, description, reply, retried=retried), api_error=(error_type, code))
 
@@ -137,7 +143,7 @@ _TYPES: Final = (
 def _identified(name: str, header: str, value: str, whose: str) -> Fault:
     """Returns a fault: a 503 without a request id, whose `header` has the id `value` of something in front of the API.
 
-    `whose` names that in the description.
+    `value` has to be reported as the response's id. `whose` is what the description calls its owner.
     """
     made = _front(
         name, f"A 503 has no request id but that of {whose}.", 503, b"unavailable", headers=((header, value),)
@@ -146,7 +152,7 @@ def _identified(name: str, header: str, value: str, whose: str) -> Fault:
 
 
 def _timed(name: str, description: str, header: str, value: str) -> Fault:
-    """Returns a fault: a 529 whose `header` says that the API took 120 ms."""
+    """Returns a fault: a 529 with that header; `value` is a way to write that the API took 120 ms."""
     reply = Reply(529, "overloaded_error", "Overloaded", headers=((header, value),))
     return replace(refused(name, description, reply, retried=True), server_duration=0.12)
 

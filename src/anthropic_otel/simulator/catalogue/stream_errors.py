@@ -32,7 +32,8 @@ _CRLF_ERROR: Final = error(newline="\r\n")
 def _at(data: bytes, *marks: bytes) -> tuple[bytes, ...]:
     """Returns the data in pieces, cut before each mark.
 
-    Each mark is searched from the cut before it on, and must be there: else all pieces that follow are empty.
+    Each mark is searched from the cut before it on. Where one is missing, all that is left is one piece, and the pieces
+    after that are empty.
     """
     pieces = []
     for mark in marks:

@@ -44,7 +44,11 @@ def _cut_in_line_ends(data: bytes) -> tuple[bytes, ...]:
 
 
 def _with_lines(*, name_first: bool = True, space: str = " ", prefix: str = "") -> tuple[bytes, ...]:
-    """Returns the events of the short stream with their two lines written in that order and form, after `prefix`."""
+    """Returns the six events of the short stream as chunks, with their lines in another order or form.
+
+    The name's line comes first unless `name_first` is false. `space` follows the colon of each line, and `prefix` comes
+    before each event.
+    """
     made = []
     for data in DATA:
         lines = [f"event:{space}{data['type']}\n", f"data:{space}{json.dumps(data)}\n"]
@@ -53,7 +57,7 @@ def _with_lines(*, name_first: bool = True, space: str = " ", prefix: str = "") 
 
 
 def _in_many_lines() -> tuple[bytes, ...]:
-    """Returns the events of the short stream with the JSON of each spread over several `data:` lines."""
+    """Returns the six events of the short stream as chunks, with the JSON of each over several `data:` lines."""
     made = []
     for data in DATA:
         lines = "".join(f"data: {line}\n" for line in json.dumps(data, indent=1).splitlines())

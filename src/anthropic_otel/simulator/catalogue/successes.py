@@ -1,4 +1,4 @@
-"""Responses that succeed, in forms that a client must not take for faults."""
+"""Attempts that succeed, in forms that a client must not take for faults."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Fault, Needs, Where, 
 _SOON: Final = 0.3
 _CA: Final = Needs(ca=True)
 _HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
-"""Without aiohttp: it has a single timeout for pool, connect and TLS handshake."""
+"""Without aiohttp, which has a single timeout for pool, connect and TLS handshake."""
 
 
 _HANDSHAKE: Final = (
