@@ -4,8 +4,8 @@
 
     write_bundle("monitoring", job="shop", slo=99.9)
 
-Rule: a file that the user has changed is overwritten only with `force`. Importing this needs only the standard library;
-thresholds other than the shipped ones need the extra `bundle`.
+Rule: a file that the user has changed is overwritten only with `force`. Importing this needs only the standard library.
+Writing with the shipped thresholds does too; other thresholds need the extra `bundle`.
 """
 
 from anthropic_otel.bundle.write import BundleError, Changed, Written, write_bundle

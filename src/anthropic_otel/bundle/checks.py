@@ -1,4 +1,4 @@
-"""Checks a thresholds file for values that are of the right type and still cannot work.
+"""Checks settings for values that are of the right type and still cannot work.
 
 Rule: a rule that could never fire, or a panel that would always be blank, is refused before it is written.
 """
@@ -20,7 +20,7 @@ LOOKBACK = 300.0
 
 
 def check(settings: Settings) -> None:
-    """Raises `SettingsError` for the first value that cannot work; the message says where and why."""
+    """Raises `SettingsError` for the first value that cannot work, if any; the message says where it is and why."""
     for problem in _problems(settings):
         raise SettingsError(problem)
 

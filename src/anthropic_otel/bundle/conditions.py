@@ -1,7 +1,8 @@
 """The kinds of condition that an alert can have, and the values in them.
 
 Rule: each field is a value of the thresholds file with the same name; `settings` says which alert has which kind. In
-all of them `hold` is how long the condition must hold before the alert fires, and `keep` how long it fires afterwards.
+all of them `hold` is how long the condition must hold before the alert fires, and `keep` how long the alert goes on
+firing after the condition has ended.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 60
 
 
 class Duration(str):
-    """A Prometheus duration, such as `5m`."""
+    """A Prometheus duration as text, such as `5m` or `1h30m`."""
 
     __slots__ = ()
 
@@ -54,7 +55,7 @@ class Outage:
 class Refusals:
     """Holds if in one of the windows more than a share `ratio` of the calls failed for one reason.
 
-    At least its floor's `at_least` calls must have failed for it.
+    At least `at_least` calls, of the window's floor, must have failed for that reason.
     """
 
     within: tuple[Floor, ...]
@@ -108,7 +109,7 @@ class Amplification:
 class Longer:
     """Holds if many events in the window took longer than `longer_than` seconds, which is a bucket's bound.
 
-    Many are more than `at_least - 1` calls can have, if each call has as many events as it may have retries.
+    Many are more than `at_least - 1` calls can have, if each call has as many events as retries.
     """
 
     window: Duration
@@ -122,7 +123,7 @@ class Longer:
 class SlowShare:
     """Holds if more than a share `ratio` of the events in the window took longer than `longer_than` seconds.
 
-    `longer_than` is a bucket's bound. `at_least` is the floor: how many of them there must be.
+    `longer_than` is a bucket's bound. `at_least` is the floor: how many such events there must be.
     """
 
     window: Duration
@@ -135,7 +136,7 @@ class SlowShare:
 
 @dataclass(frozen=True)
 class Headroom:
-    """Holds if less than a share `remaining` of a rate limit was left at the lowest point of the window."""
+    """Holds if less than a share `remaining` of a rate limit was left at any time of the window."""
 
     window: Duration
     hold: Duration
@@ -145,7 +146,7 @@ class Headroom:
 
 @dataclass(frozen=True)
 class Silence:
-    """Holds if something that reported in the last `window` has been silent for `hold`."""
+    """Holds if something that reported in the last `window` does not report any more."""
 
     window: Duration
     hold: Duration
@@ -154,7 +155,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class Limit:
-    """A condition whose limit is elsewhere in the settings."""
+    """Has no values of its own: the limit of the condition is elsewhere in the settings."""
 
     hold: Duration
     keep: Duration
@@ -162,9 +163,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Rise:
-    """Holds if the cost in the window is more than `rise` times the highest of any such window in the time `before`.
+    """Holds if a service's cost in the last `window` is more than `rise` times its highest in any such window before.
 
-    The cost must also be at least `at_least` USD.
+    The time `before`, which ended a day ago, is searched for the highest. The cost must also be at least `at_least`
+    USD, and the service must have counted tokens in the older half of `before`.
     """
 
     window: Duration

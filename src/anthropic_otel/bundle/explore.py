@@ -1,6 +1,7 @@
 """Links from a row of a table to its traces, in Grafana's Explore.
 
-Rule: the links contain variables, which Grafana replaces by the row's fields and the time shown.
+Rule: the links contain variables, which Grafana replaces by the row's fields `service` and `error` and by the time
+shown.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ def to_tempo() -> dict[str, Any]:
 
 
 def _explore(kind: str, query: dict[str, str]) -> str:
-    """Returns the URL of Explore with the query. Grafana's variables are left unescaped, so that it replaces them."""
+    """Returns the URL of Explore with the query in a data source of the kind `jaeger` or `tempo`.
+
+    Grafana's variables are left unescaped, so that Grafana replaces them.
+    """
     source = {"type": kind, "uid": f"${{{kind}}}"}
     pane = {
         "datasource": source["uid"],

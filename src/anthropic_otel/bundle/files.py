@@ -34,7 +34,10 @@ def source(path: str) -> Path:
 
 
 def shipped() -> dict[str, Path]:
-    """Returns the path of every shipped file, by its path relative to `root`, sorted."""
+    """Returns the path of every shipped file, by its path relative to `root`, sorted.
+
+    Left out are what Python has cached and the programs named `generate.py`.
+    """
     base = root()
     found = (path for folder in FOLDERS for path in (base / folder).rglob("*") if path.is_file())
     return {

@@ -65,7 +65,7 @@ _HERE = "${__url_time_range}&${__all_variables}"
 
 
 def render(board: Board, settings: Settings) -> str:
-    """Returns a board as the JSON text of a Grafana dashboard."""
+    """Returns a board as the JSON text of a Grafana dashboard, which ends in a line break."""
     made = (
         dashboard.Dashboard(board.title)
         .uid(PREFIX + board.name)

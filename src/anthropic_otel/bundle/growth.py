@@ -40,23 +40,23 @@ OUTCOME = label(semconv.CALL_OUTCOME)
 FAILED = (CallOutcome.FAILED.value, CallOutcome.EXHAUSTED.value)
 """The outcomes of a call that gave no answer."""
 ANSWERED = (CallOutcome.SUCCEEDED.value, CallOutcome.RECOVERED.value)
-"""The outcomes of a call that gave an answer. Cancelled and abandoned calls are in neither."""
+"""The outcomes of a call that gave an answer. Cancelled and abandoned calls are in neither of the two."""
 OVERLOADED = ("529", "overloaded_error")
 RATE_LIMITED = ("429", "rate_limit_error")
 TIMEOUTS = (".*_timeout", "timeout_error", "408", "504")
 TIMEOUT = "timeout"
-"""The label that says where a timeout happened. The query computes it."""
+"""The label that says where a timeout happened; `with_timeout` adds it."""
 
 INFERENCE = ("messages.create", "completions.create")
 """The operations that ask a model for an answer, on every platform. All others manage, count, list or poll."""
 WORK = "work"
-"""The label that is `inference` or `other`, so that many successful polls do not hide failing messages."""
+"""The label that is `inference` or `other`; `with_work` adds it. So many successful polls hide no failing messages."""
 IS_INFERENCE, IS_OTHER = f'{WORK}="inference"', f'{WORK}="other"'
 _OF_OPERATIONS = {
     IS_INFERENCE: any_of(semconv.OPERATION_NAME, *INFERENCE),
     IS_OTHER: none_of(semconv.OPERATION_NAME, *INFERENCE),
 }
-"""The matchers that stand for those on `WORK` in series that do not have that label yet."""
+"""What stands for a matcher on `WORK` in series that do not have that label yet: a matcher on the operation."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Growth:
     """A count over a window: the growth of a metric's series, summed by labels.
 
     - `level`: the first part of the recorded name, as Prometheus recommends.
-    - `by`: the labels that it is summed by.
+    - `by`: the labels that remain in the sum.
     - `of`: the part of a histogram, `_count` or `_sum`; empty for a metric that is no histogram.
     - `gap`: how long a series may be missing without counting as new.
     """
@@ -74,7 +74,7 @@ class Growth:
     by: tuple[str, ...]
     of: str = "_count"
     only: str = ""
-    """A matcher that restricts the count. `word` stands for it in the recorded name."""
+    """A matcher that restricts the count; empty for all series. `word` stands for it in the recorded name."""
     word: str = ""
     gap: str = GAP
     slow: bool = False
@@ -93,7 +93,7 @@ SLO_CALLS = Growth(
     only=any_of(semconv.OPERATION_NAME, *INFERENCE),
     word="inference_",
 )
-"""The calls of the service level. It has few labels, because it is computed over days."""
+"""The calls that ask a model for an answer, by job and outcome. Few labels, because it is computed over days."""
 CALLS = Growth("job_call", instruments.CALL_DURATION, (JOB, WORK, OPERATION, HOST, MODEL, OUTCOME, ERROR, CODE))
 ATTEMPTS = Growth("job_error", instruments.ATTEMPT_DURATION, (JOB, WORK, MODEL, ERROR, STATUS, CAUSE))
 RETRIES = Growth("job_work", instruments.CALL_RETRIES, (JOB, WORK), of="_sum")
@@ -104,9 +104,9 @@ GAPS = Growth("job_model", instruments.STREAM_MAX_GAP, (JOB, MODEL))
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording rule: an expression that Prometheus computes regularly and stores under `name`.
+    """A recording rule: an expression that Prometheus computes regularly and stores under `name`, with `labels` added.
 
-    `window` is the range that the expression looks back. A `slow` one is computed less often.
+    `window` is the range that the expression looks back. A `slow` one is computed as rarely as those over long windows.
     """
 
     name: str
@@ -117,19 +117,20 @@ class Recording:
 
 
 def recorded(growth: Growth, window: str, suffix: str = "") -> str:
-    """Returns the name under which the growth in a window is recorded."""
+    """Returns the name under which the growth in a window is recorded. `suffix` follows the metric's name in it."""
     return f"{growth.level}:{growth.counted}{suffix}:{growth.word}increase{window}"
 
 
-def worked(expression: str) -> str:
-    """Returns the expression with the label `work` added, which is `inference` or `other`, by the operation."""
+def with_work(expression: str) -> str:
+    """Returns the expression with the label `work` added, by the label of the operation: `inference` or `other`."""
     other = relabelled(expression, WORK, "other", "", "")
     return relabelled(other, WORK, "inference", OPERATION, "|".join(INFERENCE))
 
 
-def placed(timeouts: str) -> str:
+def with_timeout(timeouts: str) -> str:
     """Returns the expression with the label `timeout` added, which says where a timeout happened.
 
+    It is `server` for the status 408 or 504, `in_stream` for a 2xx, else what precedes `_timeout` in the error type.
     The expression's series must have the labels of the error type and of the status.
     """
     found = relabelled(timeouts, TIMEOUT, "$1", ERROR, "(.*)_timeout")
@@ -138,11 +139,11 @@ def placed(timeouts: str) -> str:
     return relabelled(found, TIMEOUT, "server", STATUS, "408|504")
 
 
-class Ledger:
-    """Makes the expressions of counts under some settings, and collects the recording rules that they need.
+class RuleQueries:
+    """Makes the expressions that alert rules read, and collects the recording rules that the expressions need.
 
-    `recordings` are the collected rules, in the order in which they were added. With `record` false there are none, and
-    expressions are written out.
+    `settings` decide them. `recordings` are the collected rules, in the order in which they were added. With `record`
+    false there are none, and expressions are written out in place of a recorded name.
     """
 
     def __init__(self, settings: Settings, *, record: bool = True) -> None:
@@ -153,24 +154,30 @@ class Ledger:
         self._job = f"{JOB}=~{quote(settings.job)}" if settings.job else ""
 
     def select(self, metric: Metric, *matchers: str) -> str:
-        """Returns a selector of a metric that is no histogram, for the jobs of the settings."""
+        """Returns a selector of a metric that is no histogram, for the jobs of the settings and series that match."""
         return self._histograms.selector(metric, "", self._job, *matchers)
 
     def count(self, metric: Metric, *matchers: str) -> str:
-        """Returns the total count of a histogram up to now, series by series, for the jobs of the settings."""
+        """Returns an expression for the total count of a histogram up to now, series by series.
+
+        It covers the jobs of the settings and series that match.
+        """
         selector = self._histograms.selector(metric, "_count", self._job, *matchers)
         return self._histograms.part("_count", selector)
 
     def grown(self, growth: Growth, window: str, *matchers: str) -> str:
-        """Returns an expression for the growth in the window, for series that match. Adds its recording rule."""
+        """Returns an expression for the growth in the window, of series that match.
+
+        Adds its recording rule, if rules record.
+        """
         if not self.records:
             return self._written(growth, window, *matchers)
         return series(self._entered(growth, window), *matchers)
 
     def longer(self, growth: Growth, window: str, bound: float, by: tuple[str, ...]) -> str:
-        """Returns an expression for how many events in the window took longer than `bound`, summed by labels.
+        """Returns an expression for how many events in the window took longer than `bound`, summed by the labels `by`.
 
-        `bound` is in seconds and must be a bucket's bound of the histogram. Adds the recording rules.
+        `bound` is in seconds and must be a bucket's bound of the histogram. Adds the recording rules, if rules record.
         """
 
         def grown(of: str, *at: str) -> str:
@@ -182,7 +189,7 @@ class Ledger:
         return f"{total(by, self.grown(growth, window))} - {total(by, shorter)}"
 
     def seen_before(self, growth: Growth, window: str) -> str:
-        """Returns a condition that holds for jobs that had samples in the older half of the window.
+        """Returns a condition that holds for each job that had samples of the count in the older half of the window.
 
         A service that is younger than that has no past to compare with.
         """
@@ -197,7 +204,10 @@ class Ledger:
         return self.enter(Recording(name, self._written(growth, window, *matchers), window, slow=growth.slow))
 
     def enter(self, recording: Recording) -> str:
-        """Adds a recording rule, to be computed after those that were added before, and returns its name."""
+        """Adds a recording rule, to be computed after those that were added before, and returns its name.
+
+        A rule with the name and label values of an earlier one takes the earlier one's place.
+        """
         self.recordings[recording.name + "".join(recording.labels.values())] = recording
         return recording.name
 
@@ -205,4 +215,4 @@ class Ledger:
         chosen = (_OF_OPERATIONS.get(matcher, matcher) for matcher in matchers)
         matchers = (self._job, growth.only, *chosen)
         found = self._histograms.grown(growth.metric, growth.of, matchers, window, growth.gap)
-        return total(growth.by, worked(found) if WORK in growth.by else found)
+        return total(growth.by, with_work(found) if WORK in growth.by else found)

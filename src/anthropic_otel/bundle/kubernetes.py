@@ -37,7 +37,8 @@ ADDRESSES = {
 def generated(made: dict[str, str]) -> dict[str, str]:
     """Returns the text of the generated Kubernetes files, by their paths.
 
-    `made` has the text of the generated dashboards and rules, by their paths.
+    `made` has the text of the generated dashboards and rules, by their paths; both kinds of path are relative to
+    `files.root`.
     """
     boards = {path: text for path, text in made.items() if path.endswith(".json")}
     return {
@@ -50,7 +51,10 @@ def generated(made: dict[str, str]) -> dict[str, str]:
 
 
 def _config(*names: str) -> dict[str, Any]:
-    """Returns the shipped configs, merged as the Collector merges them: maps by key, everything else replaced."""
+    """Returns the shipped configs of these names, merged as the Collector merges them: maps by key, all else replaced.
+
+    Variables of `ADDRESSES` are replaced by their values; other variables stay.
+    """
     import yaml
 
     merged: dict[str, Any] = {}
@@ -105,8 +109,8 @@ def _collector(name: str, mode: str, config: dict[str, Any], variables: dict[str
 def _agent() -> dict[str, Any]:
     """Returns the agent: a Collector on every node, whose queue is in an `emptyDir` of its pod.
 
-    The queue survives a restart of the container, and not a replacement of the pod. A directory of the node would
-    survive that too, but the restricted profile forbids it; `kubernetes-node-disk` uses one.
+    The queue survives a restart of the container, but not a replacement of the pod. A directory of the node would
+    survive that too, but the restricted profile forbids it; `collector-config/kubernetes-node-disk` uses one.
     """
     return _collector(
         "anthropic-otel-agent",
@@ -146,7 +150,8 @@ def _gateway() -> dict[str, Any]:
 def _dashboard(path: str, text: str) -> dict[str, Any]:
     """Returns a ConfigMap with one dashboard and the label that Grafana's sidecar looks for.
 
-    The JSON is compact, because `kubectl apply` copies it into an annotation, which is limited to 256 KiB.
+    `path` is the path of the dashboard's file, and `text` its JSON. The JSON is compacted, because `kubectl apply`
+    copies it into an annotation, which is limited to 256 KiB.
     """
     file = f"anthropic-otel-{path.rsplit('/', 1)[-1]}"
     return {

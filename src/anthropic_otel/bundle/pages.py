@@ -1,7 +1,7 @@
 """Rewrites the documents and Prometheus configs of a bundle for a Prometheus with native histograms.
 
-Rule: documents are written once, with queries on classic histograms. Only their PromQL blocks, and series that they
-name, are rewritten, by the rules of `promql.Histograms`.
+Rule: documents are written once, with queries on classic histograms. Only their PromQL blocks and the series that they
+name are rewritten, as `promql.Histograms` writes them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ _SCRAPE, _SCRAPE_NATIVE = (
 
 
 def native() -> dict[str, str]:
-    """Returns the files whose text differs if histograms are native, by their paths."""
+    """Returns the new text of the files that native histograms need changed, by their paths relative to `files.root`.
+
+    They are the documents with such queries, and two Prometheus configs. Raises `ValueError` if a config is not as
+    expected.
+    """
     made: dict[str, str] = {}
     for path, source in files.shipped().items():
         if path.startswith(_FOLDERS):
@@ -50,17 +54,24 @@ def native() -> dict[str, str]:
 
 
 def has_query(classic: str) -> bool:
-    """Returns whether a document, in Markdown, has a PromQL block that is another one for native histograms."""
+    """Returns whether a document, in Markdown, has a PromQL block that `query` changes."""
     return any(query(block[0]) != block[0] for block in _BLOCK.finditer(classic))
 
 
 def document(classic: str) -> str:
-    """Returns a document, in Markdown, with its queries and series rewritten for native histograms."""
+    """Returns a document, in Markdown, rewritten for native histograms.
+
+    Its PromQL blocks are rewritten, and series of the library between backquotes, as `query` does it.
+    """
     return _SERIES.sub(lambda series: query(series[0]), _BLOCK.sub(lambda block: query(block[0]), classic))
 
 
 def query(classic: str) -> str:
-    """Returns a PromQL query on classic histograms, rewritten for native ones."""
+    """Returns a PromQL query on the library's classic histograms, rewritten for native ones.
+
+    `_count` and `_sum` become the functions `histogram_count` and `histogram_sum`, `_bucket` becomes the metric itself,
+    and `le` is taken out of `by`.
+    """
     found = _OVER_TIME.sub(r"histogram_\3(\1(\2\4))", classic)
     found = _NOW.sub(r"histogram_\2(\1\3)", found)
     found = _BUCKETS.sub(r"\1", found)

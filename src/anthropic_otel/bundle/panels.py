@@ -23,7 +23,7 @@ ALERT, SEVERITY = "alertname", "severity"
 INSTANCE = "instance"
 
 LIMIT = "limit"
-"""The first word of the name of a line that is the limit of other lines. Such a line is dashed."""
+"""The first word of the name of a line that is the limit of other lines. Grafana draws such a line dashed."""
 
 VARIABLES = {semconv.OPERATION_NAME: "operation", semconv.GEN_AI_REQUEST_MODEL: "model"}
 """The attributes that a dashboard's user can filter by, and the names of the variables."""
@@ -40,7 +40,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Query:
-    """One query. `legend` is a template of the series' name; empty if the value needs no name.
+    """One query of a panel. `legend` is a template of the series' name; empty if the value needs no name.
 
     `exemplars` is whether exemplars are shown with it.
     """
@@ -59,7 +59,7 @@ class Step:
 
 
 Colours = tuple[tuple[str, str], ...]
-"""The colours of a panel's series: each with the name in the legend, or a regular expression between slashes."""
+"""The colours of a panel's series: pairs of a name in the legend, or a regular expression in slashes, and a colour."""
 
 STATUSES: Colours = (
     ("/2../", "green"),
@@ -87,17 +87,20 @@ QUANTILES: Colours = (("/^median/", "green"), ("/^p95/", "orange"), ("/^p99/", "
 class Panel:
     """One panel of a dashboard.
 
-    - `unit`: of the values, by Grafana's name.
+    - `unit`: that of the values, by Grafana's name.
     - `drill`: the name of the board that explains more; the panel links to it.
     - `nothing`: what the panel displays when there is no data.
-    - `steps`: thresholds; `shows`: the alert whose threshold they are, if any.
+    - `steps`: thresholds; `shows`: the alert whose threshold they are, or `None`.
+    - `width`, `height`: in Grafana's grid, which is 24 wide.
+    - `stacked`: whether the lines are drawn one upon the other.
+    - `maximum`: the end of the scale; `decimals`: how many digits; `None` leaves either to Grafana.
     - `colours`: of series whose meaning is known: good is green, bad is red. Other series get a colour by their name,
       so that it is the same on every panel.
-    - `ink`: the only colour of a panel whose series are all of one kind.
+    - `ink`: the only colour of a panel whose series are all of one kind; empty if they are not.
     - `crowded`: whether there may be a dozen series; their names are then at the right.
     - `extreme`: the value beside each name: `max` or `min`.
-    - `columns`: of a table: a label of the query, or `Value`, and the heading. The column of the error links to the
-      traces.
+    - `columns`: of a table, in their order: a label of the query, or `Value`, and the heading. The column of the error
+      links to the traces.
     """
 
     title: str
@@ -140,27 +143,30 @@ class Board:
 
 
 def chosen(metric: Metric, *matchers: str) -> tuple[str, ...]:
-    """Returns the matchers for the dashboard's variables that apply to the metric, followed by `matchers`."""
+    """Returns matchers for the job and the instance that the dashboard's user chose, followed by `matchers`.
+
+    If the metric has the attribute, the chosen operation and model are among them too.
+    """
     variables = (f'{label(name)}=~"${variable}"' for name, variable in VARIABLES.items() if name in metric.attributes)
     return (f'{JOB}=~"$job"', 'instance=~"$instance"', *variables, *matchers)
 
 
 def filtered(metric: Metric, *matchers: str) -> str:
-    """Returns a selector of a metric that is no histogram, with the matchers for the dashboard's variables."""
+    """Returns a selector of a metric that is no histogram, with the matchers of `chosen`."""
     return series(metric.prometheus_name, *chosen(metric, *matchers))
 
 
 def grown(metric: Metric, *matchers: str, by: Iterable[str] = (), window: str = RANGE, gap: str = GAP) -> str:
     """Returns an expression for the growth of a counter in a window, summed by the labels `by`.
 
-    `window` is by default the time that the dashboard shows. `gap` is how long a series may have no samples before it
-    counts as new.
+    It covers series that fit `chosen(metric, *matchers)`. `window` is by default the time that the dashboard shows.
+    `gap` is how long a series may have no samples before it counts as new.
     """
     return total(by, increase(filtered(metric, *matchers), window, gap))
 
 
 def per_second(metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
-    """Returns an expression for the rate of a counter per second, summed by the labels `by`.
+    """Returns an expression for the rate of a counter per second in the window `NOW`, summed by the labels `by`.
 
     The first increments of new series count.
     """
@@ -168,26 +174,26 @@ def per_second(metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
 
 
 def rate(growth: str) -> str:
-    """Returns an expression for the rate per second of a growth in the window `NOW`."""
+    """Returns an expression for the rate per second of `growth`, an expression for the growth in the window `NOW`."""
     return f"{growth} * 1000 / $__rate_interval_ms"
 
 
 def ratio(part: str, whole: str) -> str:
-    """Returns an expression for a share.
+    """Returns an expression for the share of `part` in `whole`.
 
-    It is 0 if the part has no series, and absent if the whole has none or is 0.
+    It is 0 if `part` has no series, and absent if `whole` has none or is 0.
     """
     return f"({part} or 0 * {whole}) / ({whole} > 0)"
 
 
 @dataclass(frozen=True)
 class Queries:
-    """Makes the expressions on histograms, with the dashboard's variables, for classic or native histograms."""
+    """Makes the expressions on histograms, with the matchers of `chosen`, for classic or native histograms."""
 
     histograms: Histograms
 
     def seen(self, metric: Metric) -> str:
-        """Returns a selector of the series of a histogram that have counted an event."""
+        """Returns a selector of the series that have the count of a histogram."""
         return self.histograms.selector(metric, "_count", *chosen(metric))
 
     def count(self, metric: Metric, *matchers: str) -> str:
@@ -197,24 +203,25 @@ class Queries:
     def grown(
         self, metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count", window: str = RANGE
     ) -> str:
-        """Returns an expression for the growth of a part of a histogram in a window, summed by labels.
+        """Returns an expression for the growth of a part of a histogram in a window, summed by the labels `by`.
 
-        `of` is the part, `_count` or `_sum`; `window` is by default the time that the dashboard shows.
+        `of` is the part, `_count` or `_sum`; `window` is by default the time that the dashboard shows. It covers series
+        that fit `chosen(metric, *matchers)`.
         """
         return total(by, self.histograms.grown(metric, of, chosen(metric, *matchers), window))
 
     def per_second(self, metric: Metric, *matchers: str, by: Iterable[str] = (), of: str = "_count") -> str:
-        """Returns an expression for the growth of a part of a histogram per second.
+        """Returns an expression for the growth of a part of a histogram (`of`) per second in the window `NOW`.
 
-        First observations of new series count.
+        It is summed by the labels `by`. First observations of new series count.
         """
         return rate(self.grown(metric, *matchers, by=by, of=of, window=NOW))
 
     def within(self, metric: Metric, bound: float, by: Iterable[str], window: str) -> str:
-        """Returns an expression for how many events took no longer than a bucket's `bound`.
+        """Returns an expression for how many events in a window took no longer than a bucket's `bound`, summed by `by`.
 
-        It counts the events of a window, summed by the labels `by`. `bound` is in the unit of the metric. Raises
-        `ValueError` for a bound that the metric does not have, if histograms are classic.
+        `bound` is in the unit of the metric. Raises `ValueError` for a bound that the metric does not have, if
+        histograms are classic.
         """
 
         def grown(of: str, *matchers: str) -> str:
@@ -223,11 +230,14 @@ class Queries:
         return self.histograms.within(metric, bound, grown)
 
     def quantile(self, q: float, metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
-        """Returns an expression for the quantile `q` (0 to 1) of a histogram over time, by the labels `by`."""
+        """Returns an expression for the quantile `q` (0 to 1) of a histogram in the window `NOW`, by the labels `by`.
+
+        It covers series that fit `chosen(metric, *matchers)`.
+        """
         return self.histograms.quantile(q, metric, chosen(metric, *matchers), NOW, by)
 
     def quantiles(self, metric: Metric, *matchers: str) -> tuple[Query, ...]:
-        """Returns three queries of a histogram, with exemplars: its median, p95 and p99 over time."""
+        """Returns three queries of a histogram, with exemplars: `median`, `p95` and `p99` in the window `NOW`."""
         return tuple(
             Query(self.quantile(q, metric, *matchers), name, exemplars=True)
             for q, name in ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))

@@ -18,10 +18,11 @@ _MANY = 1_000_000
 
 
 def of_day(models: Iterable[str], day: datetime) -> tuple[str, list[str]]:
-    """Returns the name of the price source, and the lines with the models' prices on a day.
+    """Returns the name and version of the price source, and the lines with the models' prices on a day.
 
-    For a model whose price depends on the prompt's length it is the lowest, and a comment says so. Raises
-    `SettingsError` for a model without a price or if no model is given, and `ImportError` without the package.
+    A model that is named twice has one line. For a model whose price depends on the prompt's length it is the lowest
+    price, and a comment before the line says so. Raises `SettingsError` for a model without a price or if no model is
+    given, and `ImportError` without the package.
     """
     import genai_prices
 
@@ -58,13 +59,14 @@ _USED = {
     "cache_write_5m": {"cache_write_tokens": 1},
     "cache_write_1h": {"cache_write_tokens": 1, "cache_write_1h_tokens": 1},
 }
-"""Which fields of `genai_prices.Usage` have the input tokens of each kind."""
+"""Which fields of `genai_prices.Usage`, beside `input_tokens`, count the input tokens of each kind."""
 
 
 def _price(model: str, kind: str, tokens: int, day: datetime) -> str:
-    """Returns the price in USD of a million tokens of that kind, in a request with `tokens` input and output tokens.
+    """Returns the price in USD of a million tokens of that kind, as a decimal number without an exponent.
 
-    Raises `LookupError` for a model without a price.
+    It is the price in a request with `tokens` input and `tokens` output tokens. Raises `LookupError` for a model
+    without a price.
     """
     import genai_prices
 
@@ -80,7 +82,10 @@ def _price(model: str, kind: str, tokens: int, day: datetime) -> str:
 
 
 def _provider(model: str) -> str:
-    """Returns whose price list has a model name of this form: `aws`, `google` or `anthropic`."""
+    """Returns whose price list has a model name of this form.
+
+    It is `aws` for a name with `anthropic.`, `google` for one with `@`, else `anthropic`.
+    """
     if "anthropic." in model:
         return "aws"
     return "google" if "@" in model else "anthropic"

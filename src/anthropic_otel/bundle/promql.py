@@ -18,7 +18,7 @@ GAP = "1h"
 
 
 def label(attribute: str) -> str:
-    """Returns the Prometheus label of an attribute."""
+    """Returns the Prometheus label of an attribute: its dots become underscores."""
     return attribute.replace(".", "_")
 
 
@@ -28,25 +28,25 @@ def equal(attribute: str, value: str) -> str:
 
 
 def any_of(attribute: str, *values: str) -> str:
-    """Returns a PromQL matcher for any of the values of an attribute. A value may be a regular expression."""
+    """Returns a PromQL matcher for any of the values of an attribute. Each value is a regular expression."""
     return f"{label(attribute)}=~{quote('|'.join(values))}"
 
 
 def none_of(attribute: str, *values: str) -> str:
     """Returns PromQL matchers for series that have the attribute, with none of these values.
 
-    A value may be a regular expression.
+    Each value is a regular expression.
     """
     return f"{label(attribute)}!~{quote('|'.join(values))},{label(attribute)}!={quote('')}"
 
 
 def quote(text: str) -> str:
-    """Returns the text as a PromQL string."""
+    """Returns the text as a PromQL string, in double quotes."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def le(metric: Metric, bound: float) -> str:
-    """Returns a matcher for one bucket of a histogram.
+    """Returns a matcher for the bucket of a classic histogram with that upper bound.
 
     OTLP and remote write spell a whole bound `1`, a scrape `1.0`; it matches both. Raises `ValueError` for a bound that
     the metric does not have.
@@ -65,8 +65,8 @@ def series(name: str, *matchers: str) -> str:
 def increase(selector: str, window: str, gap: str = GAP) -> str:
     """Returns an expression for how much each counter has grown in `window`, with the first increment of a new series.
 
-    A series is new if it had no sample in the time `gap` before the window. Only looking at the window's start would
-    take every counter for new, with all that it ever counted, after each short outage.
+    A series is new if it had no sample in the time `gap` before the window. If only the window's start were looked at,
+    every counter would be new after each short outage, with all that it ever counted.
     """
     return (
         f"(\n  last_over_time({selector}[{window}])\n  unless\n  last_over_time({selector}[{gap}] offset {window})\n)\n"
@@ -75,17 +75,20 @@ def increase(selector: str, window: str, gap: str = GAP) -> str:
 
 
 def relabelled(expression: str, target: str, value: str, source: str, pattern: str) -> str:
-    """Returns an expression that sets the label `target` to `value` where the label `source` fits the pattern."""
+    """Returns an expression that sets the label `target` to `value` where all of the label `source` fits the pattern.
+
+    `value` may have the pattern's groups, such as `$1`. With `source` and `pattern` empty the label is always set.
+    """
     return f"label_replace({expression}, {', '.join(map(quote, (target, value, source, pattern)))})"
 
 
 def total(by: Iterable[str], expression: str) -> str:
-    """Returns an expression for the sum of `expression` by the labels `by`."""
+    """Returns an expression for the sum of `expression` by the labels `by`; by no labels, for one sum of all."""
     return f"sum by ({', '.join(by)}) {grouped(expression)}"
 
 
 def grouped(expression: str) -> str:
-    """Returns the expression in parentheses, indented if it has several lines."""
+    """Returns the expression in parentheses. If it has several lines, they are indented between the parentheses."""
     return f"(\n{indented(expression)}\n)" if "\n" in expression else f"({expression})"
 
 
@@ -111,15 +114,21 @@ class Histograms(str, Enum):
         return series(metric.prometheus_name + (of if self is Histograms.CLASSIC else ""), *matchers)
 
     def part(self, of: str, expression: str) -> str:
-        """Returns an expression for the numbers of that part, from an expression over the series that have it."""
+        """Returns an expression for the numbers of that part; `expression` is one over the series that have the part.
+
+        For classic histograms, and for a metric that is no histogram, it is `expression` itself.
+        """
         return expression if self is Histograms.CLASSIC or not of else f"histogram{of}{grouped(expression)}"
 
     def grown(self, metric: Metric, of: str, matchers: Iterable[str], window: str, gap: str = GAP) -> str:
-        """Returns an expression for the growth of that part of a metric in a window, series by series."""
+        """Returns an expression for the growth of that part of a metric in a window, series by series.
+
+        `gap` is as in `increase`.
+        """
         return self.part(of, increase(self.selector(metric, of, *matchers), window, gap))
 
     def quantile(self, q: float, metric: Metric, matchers: Iterable[str], window: str, by: Iterable[str] = ()) -> str:
-        """Returns an expression for the quantile `q` (0 to 1) of a histogram over a window, summed by labels.
+        """Returns an expression for the quantile `q` (0 to 1) of a histogram over a window, by the labels `by`.
 
         First observations of new series count. With `rate()` a job that runs for a minute and ends would have no
         latency at all, as all its observations are first ones.
@@ -131,9 +140,10 @@ class Histograms(str, Enum):
     def within(self, metric: Metric, bound: float, grown: Callable[..., str]) -> str:
         """Returns an expression for how many events of a histogram took no longer than `bound`.
 
-        `grown(of, *matchers)` must return the summed growth of the series with that part. In a native histogram the
-        bound is inside of a bucket, in which Prometheus interpolates. Raises `ValueError` for a bound that the metric
-        does not have, if histograms are classic.
+        `grown(of, *matchers)` must return the summed growth of the series with that part of the histogram. For a
+        classic histogram it is asked for one bucket; raises `ValueError` for a bound that the metric does not have. For
+        a native one it is asked for the whole (`of` is empty); the bound is inside of a bucket there, in which
+        Prometheus interpolates, and the number is rounded to a thousandth.
         """
         if self is Histograms.CLASSIC:
             return grown("_bucket", le(metric, bound))

@@ -24,7 +24,10 @@ _MOST = 1000
 
 
 def problem(pattern: str) -> str | None:
-    """Returns why RE2 refuses the pattern, or `None` if it accepts it."""
+    """Returns why Prometheus refuses the pattern, or might read it otherwise than Python; `None` if it does neither.
+
+    A pattern that Python refuses is refused too.
+    """
     try:
         with warnings.catch_warnings():
             # Of `[[:alpha:]]`, which Python may come to read as Prometheus does.
@@ -50,7 +53,11 @@ def problem(pattern: str) -> str | None:
 
 
 def _most_repeated(plain: str) -> int:
-    """Returns how often a part of the pattern is repeated at most, by the repetitions around it multiplied."""
+    """Returns the largest number of times that a part of the pattern can be repeated.
+
+    The repetitions of a group count for each part in it, multiplied. `plain` is the pattern without escapes and
+    classes.
+    """
     groups, last = [1], 1
     for token in _TOKEN.finditer(plain):
         if token[0] == "(":

@@ -1,4 +1,4 @@
-"""Generates every generated file, as path and text: dashboards, rules, and the Kubernetes files that contain them.
+"""Generates every generated file, as path and text: dashboards, rules, and the files that contain or follow them.
 
 Rule: `generated` is the only list of generated paths, so that the committed files, the bundle and the check in CI
 cannot disagree.
@@ -14,12 +14,15 @@ from anthropic_otel.bundle.settings import Settings
 
 
 def boards(settings: Settings) -> tuple[Board, ...]:
-    """Returns every dashboard."""
+    """Returns the four dashboards, for these settings."""
     return overview.board(settings), attempts.board(settings), limits.board(settings), usage.board(settings)
 
 
 def generated(settings: Settings) -> dict[str, str]:
-    """Returns the text of every generated file, by its path relative to `files.root`."""
+    """Returns the text of every generated file, by its path relative to `files.root`.
+
+    For native histograms, the documents and configs that have to differ are among them.
+    """
     made = {f"dashboards/{board.name}.json": grafana.render(board, settings) for board in boards(settings)}
     made["dashboards/alerts/rules.yaml"] = rules.prometheus(settings)
     made["dashboards/alerts/prometheus-rule.yaml"] = rules.operator(settings)

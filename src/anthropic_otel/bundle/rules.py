@@ -1,7 +1,7 @@
 """Renders the alert rules in three formats: for Prometheus, for the Prometheus operator, and for Grafana's alerting.
 
-Rule: all formats have the same alerts. They differ in their structure and, for Grafana, in how a text refers to the
-value.
+Rule: all formats have the same alerts. They differ in their structure; Grafana's has no recording rules, and its texts
+refer to the value in another way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from anthropic_otel.bundle.alerts import alerts
 from anthropic_otel.bundle.alerts.model import Alert, Urgency
 from anthropic_otel.bundle.conditions import Duration
-from anthropic_otel.bundle.growth import Ledger, Recording
+from anthropic_otel.bundle.growth import Recording, RuleQueries
 from anthropic_otel.bundle.promql import JOB
 from anthropic_otel.bundle.settings import Settings
 
@@ -46,7 +46,7 @@ def grafana(settings: Settings) -> str:
 
     It uses no recording rules: expressions are written out.
     """
-    rules = [_grafana_rule(settings, alert) for alert in alerts(Ledger(settings, record=False))]
+    rules = [_grafana_rule(settings, alert) for alert in alerts(RuleQueries(settings, record=False))]
     group = {
         "orgId": 1,
         "name": "anthropic-client",
@@ -64,7 +64,10 @@ def labels(settings: Settings, alert: Alert) -> dict[str, str]:
 
 
 def texts(settings: Settings, alert: Alert) -> dict[str, str]:
-    """Returns the annotations of an alert: summary, description, and the URLs of its runbook and dashboard."""
+    """Returns the annotations of an alert: summary, description, and the URLs of its runbook and dashboard.
+
+    The dashboard's URL chooses the alert's service, if the alert is about one.
+    """
     return {
         "summary": alert.summary,
         "description": alert.description,
@@ -80,11 +83,14 @@ def _header(settings: Settings) -> str:
 
 
 def _groups(settings: Settings) -> list[dict[str, Any]]:
-    """Returns two rule groups: the counts over long windows; all other counts and the alerts that read them."""
-    ledger = Ledger(settings)
-    rules = [_rule(settings, alert) for alert in alerts(ledger)]
-    slow = _recorded(each for each in ledger.recordings.values() if _is_slow(each))
-    fast = _recorded(each for each in ledger.recordings.values() if not _is_slow(each))
+    """Returns two rule groups: the counts over long windows; all other counts, and after them the alerts.
+
+    A group without a rule is left out.
+    """
+    queries = RuleQueries(settings)
+    rules = [_rule(settings, alert) for alert in alerts(queries)]
+    slow = _recorded(each for each in queries.recordings.values() if _is_slow(each))
+    fast = _recorded(each for each in queries.recordings.values() if not _is_slow(each))
     groups = [
         ("anthropic-client-long-windows", settings.evaluation.slow_interval, slow),
         ("anthropic-client", settings.evaluation.interval, fast + rules),
@@ -117,7 +123,7 @@ def _rule(settings: Settings, alert: Alert) -> dict[str, Any]:
 def _grafana_rule(settings: Settings, alert: Alert) -> dict[str, Any]:
     """Returns one rule of Grafana's: a query, whether it returned a number, and a threshold on that.
 
-    A Prometheus condition filters series, so any series that is returned must fire.
+    It fires for any series that is returned, as a Prometheus condition already leaves out the others.
     """
     return {
         "uid": "anthropic-" + hashlib.sha256(alert.name.encode()).hexdigest()[:20],
@@ -156,7 +162,7 @@ def _grafana_text(text: str) -> str:
 
 
 def dump(value: Any) -> str:
-    """Returns the value as readable YAML: keys in the given order, texts of several lines as blocks."""
+    """Returns the value as readable YAML: keys in the given order, texts of several lines as blocks, no aliases."""
     import yaml
 
     class Dumper(yaml.SafeDumper):

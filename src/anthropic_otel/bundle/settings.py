@@ -50,7 +50,10 @@ class Links:
 
 @dataclass(frozen=True)
 class Severity:
-    """The values of the label `severity`: of alerts that wake somebody, and of those that wait until morning."""
+    """The values of the label `severity`:
+
+    `page` for alerts that wake somebody, `ticket` for those that wait until morning.
+    """
 
     page: str
     ticket: str
@@ -71,7 +74,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class BurnWindow:
-    """A pair of windows: an alert fires if the error budget burns faster than `burn_rate` in both of them."""
+    """A pair of windows: an alert fires if the error budget burns faster than `burn_rate` in both of them.
+
+    A rate of 1 uses up the budget in exactly the service level's `window`.
+    """
 
     long: Duration
     short: Duration
@@ -84,7 +90,8 @@ class Slo:
 
     - `objective`: the percentage of calls that must not fail, over `window`.
     - `at_least`, `at_least_short`: how many failed calls a long and a short window must have before an alert fires.
-    - `page`, `ticket`: the pairs of windows of each alert.
+    - `page`, `ticket`: the pairs of windows of the alert that pages and of the one that is a ticket.
+    - `hold`, `keep`: those of both alerts, as in `conditions`.
     """
 
     objective: float
@@ -103,7 +110,7 @@ class Slo:
 
     @property
     def windows(self) -> tuple[Duration, ...]:
-        """Every window of a burn rate, shortest first."""
+        """Every window of the alerts' pairs, shortest first, each once."""
         found = {window for pair in (*self.page, *self.ticket) for window in (pair.long, pair.short)}
         return tuple(sorted(found, key=lambda window: window.seconds))
 
@@ -112,8 +119,9 @@ class Slo:
 class Price:
     """What a million tokens of a model cost, in USD, by kind.
 
-    `input` is for tokens that are neither read from nor written to a cache. `model` is the name in requests. It also
-    stands for the same name followed by the date of a version.
+    `input` is for tokens that are neither read from nor written to a cache. `model` is the name in requests. A request
+    for that name followed by `-` or `@` and the eight digits of a version's date costs the same, unless it has a price
+    of its own.
     """
 
     model: str
@@ -126,10 +134,12 @@ class Price:
 
 @dataclass(frozen=True)
 class Spend:
-    """What tokens cost, and what calls may cost in a day, in USD; a budget of 0 is none.
+    """What tokens cost, and what calls may cost in a day.
 
+    - `budget_per_day`: in USD, for all calls; 0 is no budget.
     - `cache_writes`: which price is taken for tokens written to a cache: `5m` or `1h`.
     - `prices_from`, `prices_of`: the source of the prices, and their day as an ISO date.
+    - `prices`: the price of each model.
     """
 
     budget_per_day: float
@@ -192,15 +202,18 @@ class Settings:
 
 
 def load(path: Path | None = None) -> Settings:
-    """Reads the settings from a thresholds file; `None` reads the shipped one. Raises `SettingsError` or `OSError`."""
+    """Reads the settings from a thresholds file; `None` reads the shipped one.
+
+    Raises what `parse` raises, and `OSError` or `UnicodeDecodeError` if the file cannot be read.
+    """
     return parse((path or files.source("dashboards/thresholds.yaml")).read_text(encoding="utf-8"))
 
 
 def parse(text: str) -> Settings:
     """Returns the settings in the text of a thresholds file.
 
-    Raises `SettingsError` if it is not YAML, has an unknown or missing name, or a value that cannot work; `ImportError`
-    without PyYAML.
+    Raises `SettingsError` if the text is not YAML, has an unknown or missing name, or a value that cannot work;
+    `ImportError` without PyYAML.
     """
     import yaml  # not at the top, because writing the shipped files needs no YAML
 
@@ -219,8 +232,8 @@ def parse(text: str) -> Settings:
 def edited(text: str, **values: str | float) -> str:
     """Returns the text of a thresholds file with the values of some keys replaced and its comments kept.
 
-    The first line with a key is changed. Raises `SettingsError` if a key has no line of its own, or a value has a line
-    break or a control character.
+    Of each key the first line that begins with it is changed, at any depth; a comment on that line is lost. Raises
+    `SettingsError` if there is no such line, or if a value has a line break or a control character.
     """
     for key, value in values.items():
         if not str(value).isprintable():
@@ -235,9 +248,9 @@ def edited(text: str, **values: str | float) -> str:
 
 
 def with_prices(text: str, lines: Iterable[str]) -> str:
-    """Returns the text of a thresholds file with its list of prices replaced by `lines`.
+    """Returns the text of a thresholds file with its list of prices replaced by `lines`, such as `- {model: ...}`.
 
-    Raises `SettingsError` if the text has no such list.
+    Raises `SettingsError` if the text has no list `prices` with a line for each.
     """
     rows = _PRICES.search(text)
     if rows is None:
@@ -250,7 +263,8 @@ def with_prices(text: str, lines: Iterable[str]) -> str:
 def _build(kind: type[T], value: Any, where: str) -> T:
     """Returns `value` as an instance of the dataclass `kind`; `where` is its place in the file, for messages.
 
-    Raises `SettingsError` for a name that is unknown or missing, and for a value of the wrong type.
+    Raises `SettingsError` if `value` is no mapping, for a name that is unknown or missing, and for a value of the wrong
+    type.
     """
     if not isinstance(value, Mapping):
         raise SettingsError(f"{where or 'the file'} must be a mapping")

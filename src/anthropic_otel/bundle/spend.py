@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from anthropic_otel._core import instruments
 from anthropic_otel._core.instruments import Metric
-from anthropic_otel.bundle.growth import MODEL, Growth, Ledger, Recording
+from anthropic_otel.bundle.growth import MODEL, Growth, Recording, RuleQueries
 from anthropic_otel.bundle.promql import JOB, grouped, quote, series, total
 from anthropic_otel.bundle.settings import Settings
 
@@ -32,29 +32,33 @@ KINDS: dict[str, tuple[Metric, ...]] = {
     "cache_write": (instruments.USAGE_CACHE_WRITE,),
     "output": (instruments.USAGE_OUTPUT,),
 }
-"""The kinds of token that have prices: each is its first counter less the others."""
+"""The kinds of token that have prices, with the counters that count them: the first less the others."""
 
 
 def kind_cost(kind: str, by: tuple[str, ...], tokens: Callable[[Metric], str], price: Callable[[str], str]) -> str:
-    """Returns an expression for the cost of the tokens of one kind, in USD, summed by labels.
+    """Returns an expression for the cost of the tokens of one kind of `KINDS`, in USD, summed by the labels `by`.
 
-    `tokens` returns the expression of a token counter, by these labels and the model. `price` returns that of the price
-    of a million tokens, by model.
+    The tokens are the kind's first counter less its others. `tokens` returns the expression of a token counter, by
+    these labels and the model. `price` returns, for a kind, the expression of the price of a million tokens, by model.
+    Models without a price are left out.
     """
     counted = "\n-\n".join(tokens(metric) for metric in KINDS[kind])
     return total(by, f"{grouped(counted)}\n* on ({MODEL}) group_left ()\n{price(kind)} / {_MILLION}")
 
 
 def cost(by: tuple[str, ...], tokens: Callable[[Metric], str], price: Callable[[str], str]) -> str:
-    """Returns an expression for the cost of the tokens of all kinds, in USD. The arguments are those of `kind_cost`."""
+    """Returns an expression for the cost of the tokens of all kinds, in USD. Arguments are as in `kind_cost`.
+
+    It is absent where one of the kinds is absent.
+    """
     return grouped("\n+\n".join(kind_cost(kind, by, tokens, price) for kind in KINDS))
 
 
 def recorded_price(window: str = "") -> Callable[[str], str]:
-    """Returns a function from a kind to the expression of its recorded prices.
+    """Returns a function from a kind to the expression of its recorded prices, by model.
 
-    With a window, it is the latest price of each model used in the window; without one, the price of each model in use
-    now.
+    With a window, that is the latest price of each model used in the window; without one, the price of each model in
+    use now.
     """
 
     def of(kind: str) -> str:
@@ -65,9 +69,10 @@ def recorded_price(window: str = "") -> Callable[[str], str]:
 
 
 def priced(settings: Settings, kind: str, used: Callable[[str], str]) -> str:
-    """Returns an expression for the price of a kind of token, for each model that is used.
+    """Returns an expression for the price of a million tokens of a kind, for each model that is used.
 
-    `used` returns the expression that is 1 for each model that is used and fits a matcher.
+    `used` returns, for a matcher, the expression that is 1 for each model that is used and fits it. A model without a
+    price is absent.
     """
     field = f"cache_write_{settings.spend.cache_writes}" if kind == "cache_write" else kind
     plain = {price.model for price in settings.spend.prices}
@@ -87,16 +92,17 @@ def _names(models: list[str]) -> str:
     return f"({'|'.join(re.sub('[.]', '[.]', model) for model in models)})([-@][0-9]{{8}})?"
 
 
-def used(e: Ledger, window: str) -> str:
+def cost_by_job(e: RuleQueries, window: str) -> str:
     """Returns an expression for the cost of each service in a window, in USD.
 
-    It is the name of a recording rule, which is added to the ledger with those that it needs, or else is written out.
+    If rules record, it is the name of a recording rule, which is added with those that it needs; else it is written
+    out.
     """
     if not e.records:
-        return _cost_of_jobs(e, window, lambda kind: grouped(priced(e.settings, kind, _used_in(e, window))))
+        return _written_cost(e, window, lambda kind: grouped(priced(e.settings, kind, _used_in(e, window))))
     for kind in KINDS:
         e.enter(Recording(PRICE, priced(e.settings, kind, _used_now(e)), window, {KIND: kind}, slow=True))
-    found = _cost_of_jobs(e, window, recorded_price(window))
+    found = _written_cost(e, window, recorded_price(window))
     return e.enter(Recording(recorded_cost(window), found, window, slow=True))
 
 
@@ -105,12 +111,15 @@ def recorded_cost(window: str) -> str:
     return f"job:claude_cost_usd:increase{window}"
 
 
-def seen(e: Ledger, half: str) -> str:
-    """Returns an expression for the services' token counts of between `half` and twice `half` ago."""
+def seen(e: RuleQueries, half: str) -> str:
+    """Returns an expression for the input tokens that services had counted at `half` before now.
+
+    It is absent for a series without a sample between `half` and twice `half` ago.
+    """
     return f"last_over_time({e.select(instruments.USAGE_INPUT)}[{half}] offset {half})"
 
 
-def _cost_of_jobs(e: Ledger, window: str, price: Callable[[str], str]) -> str:
+def _written_cost(e: RuleQueries, window: str, price: Callable[[str], str]) -> str:
     return cost((JOB,), lambda metric: e.grown(_growth(metric), window), price)
 
 
@@ -118,11 +127,11 @@ def _growth(metric: Metric) -> Growth:
     return Growth("job_model", metric, (JOB, MODEL), of="", gap=GAP, slow=True)
 
 
-def _used_now(e: Ledger) -> Callable[[str], str]:
+def _used_now(e: RuleQueries) -> Callable[[str], str]:
     return lambda matcher: f"group by ({MODEL}) ({e.select(instruments.USAGE_INPUT, matcher)})"
 
 
-def _used_in(e: Ledger, window: str) -> Callable[[str], str]:
+def _used_in(e: RuleQueries, window: str) -> Callable[[str], str]:
     return lambda matcher: (
         f"group by ({MODEL}) (last_over_time({e.select(instruments.USAGE_INPUT, matcher)}[{window}]))"
     )

@@ -1,7 +1,7 @@
 """Writes the bundle into a directory.
 
-Rule: all files are made and compared before the first one is written. An existing file is overwritten only if it is as
-an earlier bundle wrote it, which a small file in the directory remembers.
+Rule: all files are made and compared before the first one is written. Without `force`, an existing file is overwritten
+only if it is as an earlier bundle wrote it, which a small file in the directory remembers.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from anthropic_otel.bundle import files, settings
 
 _THRESHOLDS = "dashboards/thresholds.yaml"
 MEMORY = ".anthropic-otel-bundle.json"
-"""The name of a file in the directory, which has the SHA-256 of each file that was written, and the options."""
+"""The name of the file in the directory that has the SHA-256 of each file that was written, and the options."""
 PARTS = {
     "dashboards": ("dashboards/",),
     "rules": ("dashboards/alerts/", "docs/", "collector-config/alertmanager/", _THRESHOLDS),
     "collector": ("collector-config/",),
 }
-"""The parts that `only` may name, with the paths of their files. `dashboards` does not include the alerts."""
+"""The parts that `only` may name, with how their files' paths begin. `dashboards` does not include the alerts."""
 _TOO_OLD = (
     "other values than the shipped ones need Python 3.11 or newer, as Grafana's own generator of dashboards does, and "
     "pip install 'anthropic-otel[bundle]'. It need not be the Python that your app runs on"
@@ -35,7 +35,7 @@ class BundleError(Exception):
 
 
 class Changed(BundleError):
-    """Existing files are not as a bundle wrote them, so nothing was written. `paths` are relative to the directory."""
+    """Existing files are not as a bundle wrote them, so nothing was written. `paths` are theirs, in the directory."""
 
     def __init__(self, paths: tuple[str, ...]) -> None:
         super().__init__(f"changed since they were written, so not overwritten: {', '.join(paths)}")
@@ -146,7 +146,8 @@ def _is_of(part: str, path: str) -> bool:
 def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
     """Returns the content of every file of the bundle, by its path, with the options in `changes` applied.
 
-    Files are generated only if the thresholds differ from the shipped ones. Removes `thresholds` and `prices` from
+    The options are applied to the shipped thresholds, or to those in the file that the option `thresholds` names. Files
+    are generated only if the result differs from the shipped thresholds. Removes `thresholds` and `prices` from
     `changes`. Raises `BundleError` or `OSError`.
     """
     own, prices = changes.pop("thresholds", None), changes.pop("prices", None)
@@ -169,7 +170,10 @@ def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
 
 
 def _prices_of_today(models: Iterable[str]) -> dict[str, str]:
-    """Returns the options with today's prices of the models, their source and their date. Raises `BundleError`."""
+    """Returns the options with today's prices of the models, their source and their date.
+
+    Raises `BundleError` if a model has no price, none is named, or a package is missing.
+    """
     try:
         from anthropic_otel.bundle import prices
 
@@ -189,7 +193,7 @@ def _missing(error: ImportError) -> BundleError:
 def _generated(text: str) -> dict[str, str]:
     """Returns the files that are generated from the text of a thresholds file, by their paths.
 
-    Raises `BundleError` if a package is missing, and `SettingsError`.
+    Raises `BundleError` if a package is missing, and `SettingsError` if the thresholds cannot be used.
     """
     try:
         parsed = settings.parse(text)
@@ -200,9 +204,9 @@ def _generated(text: str) -> dict[str, str]:
 
 
 def _remembered(target: Path) -> tuple[dict[str, str], dict[str, str | float]]:
-    """Returns what was written to the directory the last time: SHA-256 by path, and the options.
+    """Returns what was written to the directory before: the SHA-256 of each file by its path, and the options.
 
-    Both empty if unknown.
+    Both are empty if the file that remembers them is missing or cannot be understood.
     """
     try:
         found = json.loads((target / MEMORY).read_text(encoding="utf-8"))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 from anthropic_otel.bundle.alerts import attempts, calls, hanging, outages, refusals, spend, telemetry
 from anthropic_otel.bundle.alerts.model import Alert
-from anthropic_otel.bundle.growth import Ledger
+from anthropic_otel.bundle.growth import RuleQueries
 
-_RULES: tuple[Callable[[Ledger], Alert | None], ...] = (
+_RULES: tuple[Callable[[RuleQueries], Alert | None], ...] = (
     outages.all_failing,
     outages.target_failing,
     hanging.hanging,
@@ -41,6 +41,9 @@ _RULES: tuple[Callable[[Ledger], Alert | None], ...] = (
 )
 
 
-def alerts(ledger: Ledger) -> Iterator[Alert]:
-    """Yields every alert that the settings turn on, the pages first. Adds the counts that they read to `ledger`."""
-    yield from (alert for rule in _RULES if (alert := rule(ledger)) is not None)
+def alerts(queries: RuleQueries) -> Iterator[Alert]:
+    """Yields every alert: the pages first, and the alert on the daily budget only if the settings have a budget.
+
+    Adds the recording rules that the alerts read to `queries`.
+    """
+    yield from (alert for rule in _RULES if (alert := rule(queries)) is not None)

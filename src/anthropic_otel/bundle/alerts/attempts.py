@@ -1,4 +1,4 @@
-"""The alerts on attempts, one for each cause that has its own remedy.
+"""The alerts on attempts: one for each cause that has its own remedy, and those on headroom and slow streams.
 
 Rule: they are tickets, because an attempt that fails may be retried, and no user has noticed yet.
 """
@@ -23,20 +23,21 @@ from anthropic_otel.bundle.growth import (
     TIMEOUT,
     TIMEOUTS,
     WORK,
-    Ledger,
-    placed,
+    RuleQueries,
+    with_timeout,
 )
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, none_of, total
 
 JOB_WORK = (JOB, WORK)
 
 
-def _floored(e: Ledger, condition: Share, bad: str, every: str, join: str = "") -> str:
-    """Returns the condition that `bad` is a large enough share of `every`, with a floor of calls.
+def _floored(e: RuleQueries, condition: Share, bad: str, every: str, join: str = "") -> str:
+    """Returns the condition that `bad` is a large enough share of `every`, both counts of attempts, with a floor.
 
-    The floor keeps one call with all its retries from firing. It counts the attempts of so many calls, and the calls
-    that failed or recovered. An HTTP client without the SDK has attempts and no calls, so only the first part applies
-    to it.
+    The floor keeps one call with all its retries from firing. There must be as many bad attempts as
+    `condition.at_least` calls can have with all their retries, and as many calls of the same job and work that
+    recovered or failed. An HTTP client without the SDK has attempts and no calls, so only the first part applies to it.
+    `join` is as in `share`.
     """
     attempts = condition.at_least * (e.settings.max_retries + 1)
     touched = any_of(semconv.CALL_OUTCOME, CallOutcome.RECOVERED.value, *FAILED)
@@ -45,9 +46,9 @@ def _floored(e: Ledger, condition: Share, bad: str, every: str, join: str = "") 
     return f"{share(bad, every, condition.ratio, attempts, join)}\nunless on ({', '.join(JOB_WORK)})\n{few}"
 
 
-def timeouts(e: Ledger) -> Alert:
+def timeouts(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicTimeouts
-    found = placed(e.grown(ATTEMPTS, a.window, any_of(semconv.ERROR_TYPE, *TIMEOUTS)))
+    found = with_timeout(e.grown(ATTEMPTS, a.window, any_of(semconv.ERROR_TYPE, *TIMEOUTS)))
     return Alert(
         "AnthropicTimeouts",
         _floored(e, a, total((*JOB_WORK, TIMEOUT), found), total(JOB_WORK, e.grown(ATTEMPTS, a.window)), join=PER_JOB),
@@ -63,7 +64,7 @@ def timeouts(e: Ledger) -> Alert:
     )
 
 
-def overloaded(e: Ledger) -> Alert:
+def overloaded(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicOverloaded
     by = (*JOB_WORK, MODEL)
     bad = total(by, e.grown(ATTEMPTS, a.window, any_of(semconv.ERROR_TYPE, *OVERLOADED)))
@@ -82,7 +83,7 @@ def overloaded(e: Ledger) -> Alert:
     )
 
 
-def rate_limited(e: Ledger) -> Alert:
+def rate_limited(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicRateLimited
     by = (*JOB_WORK, MODEL)
     bad = total(by, e.grown(ATTEMPTS, a.window, any_of(semconv.ERROR_TYPE, *RATE_LIMITED)))
@@ -100,7 +101,7 @@ def rate_limited(e: Ledger) -> Alert:
     )
 
 
-def connections(e: Ledger) -> Alert:
+def connections(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicConnectionFailures
     bad = total((*JOB_WORK, CAUSE), e.grown(ATTEMPTS, a.window, none_of(semconv.NETWORK_CAUSE, ".*_timeout")))
     return Alert(
@@ -117,7 +118,7 @@ def connections(e: Ledger) -> Alert:
     )
 
 
-def headroom(e: Ledger) -> Alert:
+def headroom(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicLowHeadroom
     # The lows: a limit refills all the time, and is low for a moment only.
     lows = f"min_over_time({e.select(instruments.RATELIMIT_REMAINING)}[{a.window}])"
@@ -135,7 +136,7 @@ def headroom(e: Ledger) -> Alert:
     )
 
 
-def first_chunk(e: Ledger) -> Alert:
+def first_chunk(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicSlowFirstChunk
     slow = grouped(e.longer(STREAMS, a.window, a.longer_than, (JOB, MODEL)))
     return Alert(
@@ -152,7 +153,7 @@ def first_chunk(e: Ledger) -> Alert:
     )
 
 
-def stalls(e: Ledger) -> Alert:
+def stalls(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicStreamStalls
     silent = grouped(e.longer(GAPS, a.window, a.longer_than, (JOB, MODEL)))
     return Alert(

@@ -1,22 +1,33 @@
 """The alerts on the service level: how many calls get no answer, and what retries cost the others.
 
 Rule: the service level counts calls that ask a model for an answer. Calls that manage, count, list or poll do not
-change it.
+change it. The alerts on retries and backoff count all calls.
 """
 
 from __future__ import annotations
 
 from anthropic_otel._core import semconv
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either
-from anthropic_otel.bundle.growth import ANSWERED, BACKOFFS, CALLS, FAILED, RETRIES, SLO_CALLS, SOURCE, WORK, Ledger
+from anthropic_otel.bundle.growth import (
+    ANSWERED,
+    BACKOFFS,
+    CALLS,
+    FAILED,
+    RETRIES,
+    SLO_CALLS,
+    SOURCE,
+    WORK,
+    RuleQueries,
+)
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, total
 from anthropic_otel.bundle.settings import BurnWindow
 
 
-def _burn(e: Ledger, pair: BurnWindow) -> str:
-    """Returns the condition that the error budget burns too fast in both windows of a pair.
+def _burn(e: RuleQueries, pair: BurnWindow) -> str:
+    """Returns the condition, by job, that the error budget burns faster than the pair's rate in both of its windows.
 
-    Its value is the share of failed calls in the short window, which is what a reader takes for the present.
+    Both windows must also have their floor of failed calls, and the job must have had calls in the older half of the
+    long window. The value is the share of failed calls in the short window, which a reader takes for the present.
     """
     slo = e.settings.slo
     limit = round(pair.burn_rate * slo.budget, 6)
@@ -43,7 +54,7 @@ def _windows(pairs: tuple[BurnWindow, ...]) -> str:
     return f"in the last {first}" + "".join(f" (or {window}, where trouble is lighter but lasts)" for window in others)
 
 
-def burn_fast(e: Ledger) -> Alert:
+def burn_fast(e: RuleQueries) -> Alert:
     slo = e.settings.slo
     return Alert(
         "AnthropicErrorBudgetBurnFast",
@@ -59,7 +70,7 @@ def burn_fast(e: Ledger) -> Alert:
     )
 
 
-def burn_slow(e: Ledger) -> Alert:
+def burn_slow(e: RuleQueries) -> Alert:
     slo = e.settings.slo
     return Alert(
         "AnthropicErrorBudgetBurnSlow",
@@ -76,7 +87,7 @@ def burn_slow(e: Ledger) -> Alert:
     )
 
 
-def amplification(e: Ledger) -> Alert:
+def amplification(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicRetryAmplification
     retries = total((JOB, WORK), e.grown(RETRIES, a.window))
     calls = total((JOB, WORK), e.grown(CALLS, a.window))
@@ -94,7 +105,7 @@ def amplification(e: Ledger) -> Alert:
     )
 
 
-def backoff(e: Ledger) -> Alert:
+def backoff(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicLongBackoff
     long = e.longer(BACKOFFS, a.window, a.longer_than, (JOB, SOURCE))
     return Alert(

@@ -1,14 +1,14 @@
 """The alert on attempts that hang: they have started and not ended.
 
-Rule: it does not need an attempt to end. Every other alert counts calls that have ended, and is silent while all of
-them hang.
+Rule: it does not need an attempt to end. The other alerts on calls and attempts count what has ended, and are silent
+while everything hangs.
 """
 
 from __future__ import annotations
 
 from anthropic_otel._core import instruments
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency
-from anthropic_otel.bundle.growth import HOST, MODEL, OPERATION, Ledger
+from anthropic_otel.bundle.growth import HOST, MODEL, OPERATION, RuleQueries
 from anthropic_otel.bundle.promql import JOB, grouped, total
 from anthropic_otel.bundle.settings import Settings
 
@@ -18,12 +18,12 @@ _SERIES = (JOB, "instance", OPERATION, HOST, MODEL)
 
 
 def hung(settings: Settings, started: str, ended: str) -> str:
-    """Returns a query for how many attempts are older than the alert's bound, per process, operation, host and model.
+    """Returns a query for how many attempts are older than the alert's bound, by process, operation, host and model.
 
-    It subtracts all attempts that have ended from those that had started some time ago. Attempts that started later and
-    have ended are subtracted too, so the result is a lower bound, and negative in a busy service without trouble. An
-    attempt appears with the next export, so the query looks back one export interval less than the age. Processes that
-    are gone or have restarted are left out, as their attempts ended with them.
+    It subtracts all attempts that have ended (`ended`) from those that had started (`started`) some time ago, and
+    leaves out what is not above 0. Attempts that started later and have ended are subtracted too, so the result is a
+    lower bound. An attempt appears with the next export, so the query looks back one export interval less than the
+    bound. Processes that are gone or have restarted are left out, as their attempts ended with them.
     """
     a = settings.alerts.AnthropicHanging
     export = settings.evaluation.export_interval.seconds
@@ -36,7 +36,7 @@ def hung(settings: Settings, started: str, ended: str) -> str:
     return f"(\n  {before}\n  -\n  ({now} or 0 * {total(_SERIES, started)})\n) > 0\nand\n{fresh}\nunless\n{restarted}"
 
 
-def hanging(e: Ledger) -> Alert:
+def hanging(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicHanging
     started = e.select(instruments.ATTEMPT_STARTED, NO_EVENT_STREAMS)
     ended = e.count(instruments.ATTEMPT_DURATION, NO_EVENT_STREAMS)

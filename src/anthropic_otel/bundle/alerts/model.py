@@ -1,6 +1,6 @@
-"""The form of an alert rule, as data, and the forms of conditions.
+"""The form of an alert rule, as data, and two forms of conditions.
 
-Rule: a share of bad events never fires alone. It has a floor, and the floor counts calls.
+Rule: a share of bad events never fires alone. It has a floor, which counts events or calls.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class About(str, Enum):
 
 
 PER_JOB = f"on ({JOB}, {WORK}) group_left ()"
-"""The vector matching that divides a count by cause by a count by job."""
+"""The vector matching that divides a count that has more labels by the count of its job and work."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,10 @@ class Alert:
     """One alert rule.
 
     - `expression`: a PromQL query; the alert fires for each series that it returns.
-    - `hold`: how long that must last before the alert fires.
+    - `hold`: how long a series must be returned before the alert fires.
     - `keep`: how long it goes on firing afterwards, so that trouble that comes and goes is notified once.
-    - `dashboard`: the dashboard that shows its cause, by the last word of its uid.
+    - `urgency`, `cause`: from which its labels `severity` and `cause` are made.
+    - `dashboard`: the name of the dashboard that shows its cause, which is the last word of that dashboard's uid.
     - `summary`, `description`: the texts of the notification, as Prometheus templates.
     """
 
@@ -69,9 +70,9 @@ class Alert:
 
 
 def share(bad: str, every: str, ratio: float, at_least: float, join: str = "") -> str:
-    """Returns the condition that `bad` is more than a share `ratio` of `every`, and at least `at_least`.
+    """Returns the condition that `bad` is more than a share `ratio` of `every`, and at least `at_least` itself.
 
-    Its value is the share. `join` is the vector matching of the division.
+    Its value is the share. `join` is the vector matching of the division; empty for series with the same labels.
     """
     divide = f"/ {join}" if join else "/"
     return f"(\n{indented(bad)}\n  {divide}\n{indented(every)}\n  > {ratio:g}\n)\nand\n{bad} >= {at_least:g}"

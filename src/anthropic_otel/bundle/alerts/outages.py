@@ -1,6 +1,6 @@
 """The alerts on total failure: every call of a service, or of one of its models, operations or hosts.
 
-Rule: an alert's value is the longest of its windows, in seconds, in which no call was answered.
+Rule: an alert's value is the longest of its windows, in seconds, in which calls failed and none was answered.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from anthropic_otel.bundle.growth import (
     IS_OTHER,
     MODEL,
     OPERATION,
-    Ledger,
+    RuleQueries,
 )
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, none_of, relabelled, total
 
@@ -30,12 +30,13 @@ _FOR_SO_LONG = "{{ $value | humanizeDuration }}"
 
 
 def _dead(
-    e: Ledger, a: Outage, by: tuple[str, ...], work: str, errors: tuple[str, ...] = (), partial: bool = False
+    e: RuleQueries, a: Outage, by: tuple[str, ...], work: str, errors: tuple[str, ...] = (), partial: bool = False
 ) -> str:
     """Returns the condition that in one of the windows enough calls failed and none was answered, for each group `by`.
 
-    `work` is a matcher for the calls that count. With `errors`, all of them must have failed with one of these. With
-    `partial`, other calls of the service must have been answered; otherwise the service as a whole fails.
+    `work` is a matcher for the calls that count. With `errors`, every failed call must have failed with one of these.
+    With `partial`, another call of the same job must have been answered in the window; otherwise the service as a whole
+    fails. The value is the longest such window, in seconds.
     """
     only = (any_of(semconv.ERROR_TYPE, *errors),) if errors else ()
 
@@ -54,7 +55,7 @@ def _dead(
     return either(one(floor) for floor in longest_first)
 
 
-def all_failing(e: Ledger) -> Alert:
+def all_failing(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicAllCallsFailing
     return Alert(
         "AnthropicAllCallsFailing",
@@ -69,7 +70,7 @@ def all_failing(e: Ledger) -> Alert:
     )
 
 
-def all_invalid(e: Ledger) -> Alert:
+def all_invalid(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicAllCallsInvalid
     found = _dead(e, a, (JOB,), IS_INFERENCE, ("invalid_request_error", "400"))
     return Alert(
@@ -86,7 +87,7 @@ def all_invalid(e: Ledger) -> Alert:
     )
 
 
-def target_failing(e: Ledger) -> Alert:
+def target_failing(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicTargetFailing
 
     def one(kind: str, source: str) -> str:
@@ -108,7 +109,7 @@ def target_failing(e: Ledger) -> Alert:
     )
 
 
-def model_gone(e: Ledger) -> Alert:
+def model_gone(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicModelGone
     return Alert(
         "AnthropicModelGone",
@@ -124,7 +125,7 @@ def model_gone(e: Ledger) -> Alert:
     )
 
 
-def operation_failing(e: Ledger) -> Alert:
+def operation_failing(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicOperationFailing
     return Alert(
         "AnthropicOperationFailing",

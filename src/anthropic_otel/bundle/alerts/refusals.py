@@ -8,11 +8,11 @@ from __future__ import annotations
 from anthropic_otel._core import semconv
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either, share
 from anthropic_otel.bundle.conditions import Refusals
-from anthropic_otel.bundle.growth import ANSWERED, CALLS, CODE, ERROR, FAILED, IS_INFERENCE, Ledger
+from anthropic_otel.bundle.growth import ANSWERED, CALLS, CODE, ERROR, FAILED, IS_INFERENCE, RuleQueries
 from anthropic_otel.bundle.promql import JOB, any_of, grouped, relabelled, total
 
 SPEND_CODES = (".*spend_limit_reached", "linked_organization_billing_unavailable", "user_profile_not_billable")
-"""The API's error codes, as regular expressions, for refusals until somebody pays. Some have the status 429."""
+"""Regular expressions for the API's error codes that mean: no answer until somebody pays. Some have the status 429."""
 SPEND_TYPES = ("billing_error", "402")
 ACCESS_CODES = ("organization_on_hold", "api_key_scope_missing")
 ACCESS_TYPES = ("authentication_error", "permission_error", "401", "403")
@@ -20,10 +20,11 @@ REASON = "reason"
 """The label with the API's error code, or with the error type if there is no code."""
 
 
-def _refused(e: Ledger, a: Refusals, types: tuple[str, ...], codes: tuple[str, ...]) -> str:
-    """Returns the condition that a large enough share of calls fails with one of the types or codes.
+def _refused(e: RuleQueries, a: Refusals, types: tuple[str, ...], codes: tuple[str, ...]) -> str:
+    """Returns the condition that a large enough share of the calls for an answer fails for one of these types or codes.
 
-    It has a series for each job and each of these reasons.
+    Each window of `a` has its own floor of such failures, and one window is enough. There is a series for each job and
+    each reason; its value is the share in the shortest window in which the condition holds.
     """
 
     def one(window: str, at_least: float) -> str:
@@ -45,7 +46,7 @@ def _in_window(a: Refusals) -> str:
     return f"in the last {first}" + "".join(f" (or {window}, at low traffic)" for window in others)
 
 
-def spend_limit(e: Ledger) -> Alert:
+def spend_limit(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicSpendLimit
     return Alert(
         "AnthropicSpendLimit",
@@ -61,7 +62,7 @@ def spend_limit(e: Ledger) -> Alert:
     )
 
 
-def access_refused(e: Ledger) -> Alert:
+def access_refused(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicAccessRefused
     return Alert(
         "AnthropicAccessRefused",

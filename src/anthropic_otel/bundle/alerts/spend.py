@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from anthropic_otel.bundle import spend
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency
-from anthropic_otel.bundle.growth import Ledger
+from anthropic_otel.bundle.growth import RuleQueries
 from anthropic_otel.bundle.promql import JOB, grouped
 
 _COST = '{{ $value | printf "%.2f" }} USD'
 
 
-def daily_budget(e: Ledger) -> Alert | None:
+def daily_budget(e: RuleQueries) -> Alert | None:
     a, budget = e.settings.alerts.AnthropicDailyBudget, e.settings.spend.budget_per_day
     # Recorded without a budget too, because the dashboard shows the cost.
-    found = spend.used(e, spend.DAY)
+    found = spend.cost_by_job(e, spend.DAY)
     if not budget:
         return None
     return Alert(
@@ -35,9 +35,9 @@ def daily_budget(e: Ledger) -> Alert | None:
     )
 
 
-def rise(e: Ledger) -> Alert:
+def rise(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicCostRise
-    now = spend.used(e, a.window)
+    now = spend.cost_by_job(e, a.window)
     half = f"{a.before.seconds / 2:.0f}s"
     # Without the last day: a rise that lasts would soon be compared with itself, and no longer fire.
     # Without recording rules there is no series of the past, so it is computed in steps of the window.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from anthropic_otel._core import instruments
 from anthropic_otel.bundle.alerts.model import About, Alert, Urgency, either
-from anthropic_otel.bundle.growth import Ledger
+from anthropic_otel.bundle.growth import RuleQueries
 from anthropic_otel.bundle.promql import JOB, grouped, increase, quote, relabelled, series, total
 
 _NAMES = re.compile(r"[\w/-]+(\|[\w/-]+)*")
@@ -20,7 +20,7 @@ SIGNALS = ("spans", "metric_points", "log_records")
 """The signals of a Collector, as its own metrics name them."""
 
 
-def absent(e: Ledger) -> Alert:
+def absent(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicTelemetryAbsent
     short_lived = e.settings.short_lived
     started = e.select(instruments.ATTEMPT_STARTED, f"{JOB}!~{quote(short_lived)}" if short_lived else "")
@@ -39,10 +39,10 @@ def absent(e: Ledger) -> Alert:
 
 
 def _never(job: str) -> Iterator[str]:
-    """Yields queries for services that should report and never have.
+    """Yields queries that return a series for each service that should report and has no telemetry now.
 
-    It is one per service if `job` is a list of names, one for the whole if it is another regular expression, and none
-    if it is empty.
+    It is one per service if `job` is a list of names, one for the whole if `job` is another regular expression, and
+    none if it is empty.
     """
     for name in job.split("|") if _NAMES.fullmatch(job) else ():
         yield f"absent({series(instruments.ATTEMPT_STARTED.prometheus_name, f'{JOB}={quote(name)}')})"
@@ -51,16 +51,20 @@ def _never(job: str) -> Iterator[str]:
         yield relabelled(nobody, JOB, job, "", "")
 
 
-def _grown_by_name(e: Ledger, name: str, window: str, by: tuple[str, ...]) -> str:
-    """Returns a query for the growth of a Collector's own counter, whose name may or may not end in `_total`."""
+def _grown_by_name(e: RuleQueries, name: str, window: str, by: tuple[str, ...]) -> str:
+    """Returns a query for the growth of a Collector's own counter in a window, summed by the labels `by`.
+
+    The counter's name may or may not end in `_total`.
+    """
     matchers = (f"__name__=~{quote(f'{name}(_total)?')}", f"{JOB}=~{quote(e.settings.collectors)}")
     return total(by, increase(series("", *matchers), window))
 
 
-def _lost(e: Ledger, window: str, by: tuple[str, ...], names: tuple[str, ...]) -> str:
-    """Returns a query for how many spans, metric points and log records the Collector has counted by these counters.
+def _lost(e: RuleQueries, window: str, by: tuple[str, ...], names: tuple[str, ...]) -> str:
+    """Returns a query for how many spans, metric points and log records a Collector has counted with these counters.
 
-    `names` are the counters without the signal's name at their end.
+    It counts those of a window, summed by the labels `by`. `names` are the counters' names without `otelcol_` at the
+    beginning and the signal at the end.
     """
     found = []
     for name, signal in itertools.product(names, SIGNALS):
@@ -69,7 +73,7 @@ def _lost(e: Ledger, window: str, by: tuple[str, ...], names: tuple[str, ...]) -
     return total(by, either(found))
 
 
-def lost(e: Ledger) -> Alert:
+def lost(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicTelemetryLost
     found = _lost(e, a.window, (JOB, "exporter"), ("exporter_send_failed", "exporter_enqueue_failed"))
     return Alert(
@@ -87,7 +91,7 @@ def lost(e: Ledger) -> Alert:
     )
 
 
-def refused(e: Ledger) -> Alert:
+def refused(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicTelemetryRefused
     found = _lost(e, a.window, (JOB, "receiver"), ("receiver_refused", "receiver_failed"))
     return Alert(
@@ -105,7 +109,7 @@ def refused(e: Ledger) -> Alert:
     )
 
 
-def collector_down(e: Ledger) -> Alert:
+def collector_down(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicCollectorDown
     up = series("up", f"{JOB}=~{quote(e.settings.collectors)}")
     gone = f"0 * max by ({JOB}) (last_over_time({up}[{a.window}]))\nunless\nmax by ({JOB}) ({up})"
@@ -122,7 +126,7 @@ def collector_down(e: Ledger) -> Alert:
     )
 
 
-def queue_full(e: Ledger) -> Alert:
+def queue_full(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicTelemetryQueue
     jobs = f"{JOB}=~{quote(e.settings.collectors)}"
     size, capacity = (series(f"otelcol_exporter_queue_{word}", jobs) for word in ("size", "capacity"))

@@ -1,1 +1,4 @@
-"""The dashboards, as data: one module each. Rule: none of them depends on Grafana."""
+"""The dashboards, as data: a module for each, or for rows and panels of them.
+
+Rule: none of them depends on Grafana.
+"""

@@ -15,7 +15,7 @@ from anthropic_otel.bundle.growth import (
     STATUS,
     TIMEOUT,
     TIMEOUTS,
-    placed,
+    with_timeout,
 )
 from anthropic_otel.bundle.panels import (
     NO_FAILURES,
@@ -100,7 +100,7 @@ def causes(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "Share of the attempts. connect, tls: no connection. write: sending. read: no response in time. in_stream: "
             "the body stopped. pool: no free connection in the app itself. server: the API gave up. The alert has the "
             "same word as its label, and needs some timeouts beside the share.",
-            (Query(share(total((TIMEOUT,), placed(timed_out))), f"{{{{{TIMEOUT}}}}}"),),
+            (Query(share(total((TIMEOUT,), with_timeout(timed_out))), f"{{{{{TIMEOUT}}}}}"),),
             "overview",
             nothing=NO_FAILURES,
             steps=(Step(a.AnthropicTimeouts.ratio, "red"),),

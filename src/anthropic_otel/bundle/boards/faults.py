@@ -1,6 +1,6 @@
 """The panel "Whose fault?": every failed attempt, grouped by who can do something about it.
 
-Rule: each error of an attempt is in exactly one bar. An error that fits no other bar is in a bar of its own, so none is
+Rule: each failed attempt is in exactly one bar. Errors that fit no other bar are in a bar of their own, so none is
 missing.
 """
 
@@ -39,11 +39,14 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "your app: not sent": tuple(cause.value for cause in _APP),
     "a base URL or a gateway": ("3..", semconv.UNEXPECTED_CONTENT, *(cause.value for cause in _BETWEEN)),
 }
-"""The regular expressions of `error.type`, by who can do something about it."""
+"""Regular expressions of `error.type`, by who can do something about such errors."""
 
 
 def panel(q: Queries) -> Panel:
-    """Returns the panel "Whose fault?": failed attempts by who can do something about them."""
+    """Returns the panel "Whose fault?": failed attempts in the time shown, in a bar for each entry of `FAULTS`.
+
+    One more bar has those that fit no entry.
+    """
     attempts = q.grown(instruments.ATTEMPT_DURATION)
     failed = equal(semconv.ATTEMPT_OUTCOME, AttemptOutcome.FAILED.value)
     bars = {name: any_of(semconv.ERROR_TYPE, *patterns) for name, patterns in FAULTS.items()}

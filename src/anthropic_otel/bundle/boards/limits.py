@@ -1,6 +1,6 @@
 """The dashboard "Claude API: limits": how near the rate limits are, with 429 (your limit) apart from 529 (overload).
 
-Rule: an overload of the API is never shown as if a higher limit would help, nor the reverse.
+Rule: an overload of the API is never shown as if a higher limit would help, nor a used-up limit as an overload.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def board(settings: Settings) -> Board:
 
 
 def _left(by: tuple[str, ...], window: str) -> str:
-    """Returns an expression for the lowest share of a limit that was left in a window.
+    """Returns an expression for the lowest share of a limit that was left in a window, by the labels `by`.
 
     A limit refills continuously, so it is low for a moment only.
     """

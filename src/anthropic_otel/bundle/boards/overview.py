@@ -40,7 +40,7 @@ _REASON = label(semconv.ERROR_TYPE)
 
 
 _WINDOWS = ("light-blue", "blue", "light-purple", "purple", "dark-purple")
-"""The colours of the burn rate's windows, shortest first. They differ from those of its thresholds."""
+"""The colours of the burn rate's windows, shortest first. They differ from the colours of its thresholds."""
 
 
 def board(settings: Settings) -> Board:
@@ -63,18 +63,19 @@ def board(settings: Settings) -> Board:
 
 
 def failed_share(q: Queries, window: str) -> str:
-    """Returns an expression for the share of calls that asked a model for an answer and failed.
+    """Returns an expression for the share of calls in a window that asked a model for an answer and failed.
 
-    Calls that poll or count are left out.
+    Calls that poll or count are left out, and so are cancelled and abandoned calls.
     """
     failed = q.grown(instruments.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
     return ratio(failed, q.grown(instruments.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))
 
 
 def budget_left(settings: Settings) -> str:
-    """Returns an expression for the share of the error budget that is left, from the recorded counts of each job.
+    """Returns an expression for the share of the error budget that is left, of all chosen jobs together.
 
-    Computing it from the counters would load every sample of a month at each view. A call is counted once a minute as
+    It is below 0 if more failed than the objective allows. It sums the counts that a rule records for each job:
+    computing it from the counters would load every sample of a month at each view. A call is counted once a minute as
     long as it is in the recorded window, which the ratio cancels.
     """
     slo = settings.slo

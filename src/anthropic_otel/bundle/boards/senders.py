@@ -1,7 +1,7 @@
 """The row of the overview that says which processes the numbers come from, and on which machines they run.
 
 Rule: a process is identified by `target_info`, which Prometheus has of every resource, whether metrics were pushed or
-scraped. No attribute has to be promoted for it, and no series gets another label.
+scraped. So no attribute has to be promoted, and no series gets another label.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _PROCESS = (JOB, INSTANCE)
 
 
 def shared(window: str = RANGE) -> str:
-    """Returns an expression for how often counters that several processes share went backwards, by service.
+    """Returns an expression for how often counters that several processes share went backwards in a window, by service.
 
-    Processes share them if they have no id of their own. With OTLP and remote write such series have no `instance`. If
-    the Collector is scraped, they have the Collector's address, which Prometheus scrapes as another job; a process that
-    is scraped itself has its own address.
+    Processes share counters if they have no id of their own. With OTLP and remote write such series have no `instance`.
+    If the Collector is scraped, they have the Collector's address, which Prometheus scrapes as another job; a process
+    that is scraped itself has its own address.
     """
     nobody = f'{INSTANCE}=""'
     started = instruments.ATTEMPT_STARTED
@@ -30,11 +30,9 @@ def shared(window: str = RANGE) -> str:
 
 
 def failed_by_process(q: Queries) -> str:
-    """Returns an expression for the failed calls of each process in the time shown.
+    """Returns an expression for the failed calls of each process in the time shown, the 20 highest, most first.
 
-    It has the process's host, pod and node if they are known.
-
-    Processes without a failure are included; the 20 highest are kept.
+    Each has the process's host, pod and node if they are known. Processes without a failure are included.
     """
     by = ", ".join(_PROCESS)
     failed, every = (q.grown(instruments.CALL_DURATION, of, by=_PROCESS) for of in (FAILED_CALLS, COUNTED))
@@ -46,7 +44,7 @@ def failed_by_process(q: Queries) -> str:
 
 
 def panels(q: Queries) -> tuple[Panel, ...]:
-    """Returns the panels on which processes the numbers come from."""
+    """Returns two panels: on processes that share one series, and on failed calls by process."""
     return (
         Panel(
             "Processes that share one series",

@@ -28,7 +28,10 @@ def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str
 
 
 def _firing(settings: Settings) -> str:
-    """Returns an expression for the alerts that fire; for a hint in their place if Prometheus lacks the rules."""
+    """Returns an expression for the alerts of this bundle that fire, of the chosen services and the Collectors.
+
+    If Prometheus lacks the recording rules, there is a row that asks for them.
+    """
     jobs = f"$job|{settings.collectors}".replace("\\", "\\\\")
     firing = series("ALERTS", 'component="anthropic-client"', 'alertstate="firing"', f'{JOB}=~"{jobs}"')
     nothing = f"absent({recorded(SLO_CALLS, settings.slo.windows[0])})"
@@ -37,7 +40,7 @@ def _firing(settings: Settings) -> str:
 
 
 def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
-    """Returns the panels on each service by itself, on alerts that fire, and on requests that hang."""
+    """Returns three panels: on failed calls by service, on requests that hang by service, and on alerts that fire."""
     name = f"{{{{{JOB}}}}}"
     ended = q.grown(instruments.CALL_DURATION, COUNTED, OF_INFERENCE, by=(JOB,))
     failed = q.grown(instruments.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, by=(JOB,))

@@ -1,6 +1,6 @@
 """The panels on tokens: how many were used, by model and by kind, and how many were wasted.
 
-Rule: tokens only, no money. Their cost is an estimate, and is on the panels of `usage` only.
+Rule: tokens only, no money. Their cost is an estimate, which only the panels of `usage` show.
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ KINDS: Colours = (
     ("reasoning", "light-orange"),
     ("other output", "orange"),
 )
-"""The colours of the kinds of token: the more expensive, the warmer."""
+"""The colours of the kinds of token: the more expensive the kind, the warmer."""
 
 
 def lost_tokens(by: tuple[str, ...] = ()) -> str:
-    """Returns an expression for the input and output tokens of attempts that did not complete, in the time shown."""
+    """Returns an expression for the tokens of attempts that did not complete, in the time shown, by the labels `by`.
+
+    Input and output tokens are added up.
+    """
     return _sum(*(grown(metric, LOST, by=by) for metric in (instruments.USAGE_INPUT, instruments.USAGE_OUTPUT)))
 
 
 def tokens_of(outcome: str, window: str) -> str:
-    """Returns an expression for the input and output tokens, by model, of attempts with that outcome in a window.
+    """Returns an expression for the tokens, by model, of attempts with that outcome in a window.
 
-    It uses no variable of a dashboard, so any Prometheus can evaluate it.
+    Input and output tokens are added up. It uses no variable of a dashboard, so any Prometheus can evaluate it.
     """
     outcomes = equal(semconv.ATTEMPT_OUTCOME, outcome)
     grown_by = (
@@ -51,7 +54,7 @@ def _rest(whole: Metric, *parts: Metric) -> str:
 
 
 def lost() -> Panel:
-    """Returns the panel on tokens of attempts that did not complete."""
+    """Returns the panel on the tokens, by model, of attempts that did not complete."""
     return Panel(
         "What failures cost: tokens for nothing",
         Kind.BARS,
@@ -67,7 +70,7 @@ def lost() -> Panel:
 
 
 def panels() -> tuple[Panel, ...]:
-    """Returns the panels on tokens by model and by kind, and on how many came from the cache."""
+    """Returns three panels: on tokens by model, on tokens by kind, and on the share of input from the cache."""
     by_kind = (
         (per_second(instruments.USAGE_CACHE_READ), "from the cache"),
         (per_second(instruments.USAGE_CACHE_WRITE), "into the cache"),

@@ -62,18 +62,21 @@ def board(settings: Settings) -> Board:
 def cost(*matchers: str, by: tuple[str, ...] = (), window: str = RANGE) -> str:
     """Returns an expression for the cost of tokens in a window, in USD, at the latest price of each model.
 
-    It covers series that fit the matchers, and is summed by the labels `by`.
+    It covers series that fit the dashboard's variables and the matchers, and is summed by the labels `by`.
     """
     return spend.cost(by, _tokens(matchers, by, window), spend.recorded_price("" if window == NOW else window))
 
 
 def cost_per_hour(*matchers: str, by: tuple[str, ...] = ()) -> str:
-    """Returns an expression for the cost over time, in USD per hour. The arguments are those of `cost`."""
+    """Returns an expression for the cost in the window `NOW`, in USD per hour. Arguments are as in `cost`."""
     return f"{rate(cost(*matchers, by=by, window=NOW))} * {_HOUR}"
 
 
 def not_priced() -> str:
-    """Returns an expression for the tokens, by model, of models that had no price in the time shown."""
+    """Returns an expression for the tokens in the time shown, by model, of models that had no price in that time.
+
+    Input and output tokens are added up. Only models with tokens are in it.
+    """
     every = total(
         (MODEL,),
         "\nor\n".join(

@@ -16,14 +16,17 @@ NO_RETRIES = "no retries"
 
 
 def long(settings: Settings, q: Queries, window: str, by: tuple[str, ...] = ()) -> str:
-    """Returns an expression for how many backoffs in a window were longer than the alert's bound, summed by `by`."""
+    """Returns an expression for how many backoffs in a window were longer than the bound of the alert on long backoffs.
+
+    They are summed by the labels `by`.
+    """
     bound = settings.alerts.AnthropicLongBackoff.longer_than
     every = q.grown(instruments.RETRY_DELAY, by=by, window=window)
     return f"{every} - {q.within(instruments.RETRY_DELAY, bound, by, window)}"
 
 
 def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
-    """Returns the panels on backoffs that the server asked for, and on long ones."""
+    """Returns three panels: on backoffs that the server asked for, on what sets backoffs, and on long ones."""
     asked = equal(semconv.RETRY_SOURCE, "retry_after")
     bound = settings.alerts.AnthropicLongBackoff
     return (
