@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from typing import Any
+
 import httpx
 import httpx2
 import pytest
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.cause import Cause
-from anthropic_otel._core.errors import body_error_type, call_error_type
+from anthropic_otel._core.errors import body_error_type, call_error_type, is_of_an_event
 from anthropic_otel._core.semconv import API_ERROR_TYPES, NetworkCause
 
 
@@ -113,3 +117,39 @@ def test_an_error_event_has_its_type(attempt: Attempt) -> None:
     assert body_error_type(attempt) == "overloaded_error"
     attempt.error_type = None
     assert body_error_type(attempt) == "_OTHER"
+
+
+def raised(raising: Callable[[], Any]) -> BaseException | None:
+    """What `raising` raised, with its traceback; `None` for nothing."""
+    try:
+        raising()
+    except BaseException as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize(
+    ("module", "data", "expected"),
+    [
+        ("anthropic._streaming", b"{", True),
+        ("anthropic._streaming", b"\xff", True),
+        ("anthropic.lib.bedrock._stream_decoder", b"{", True),
+        ("anthropic._base_client", b"{", False),
+        ("anthropic.lib.streaming._messages", b"{", False),
+        ("app", b"{", False),
+        ("anthropic._streaming", b"{}", False),
+    ],
+)
+def test_an_exception_of_the_sdks_decoder_of_streams_is_of_an_event(module: str, data: bytes, expected: bool) -> None:
+    """What Python's decoders raise is told by the code that called them: the SDK's for streams, or any other."""
+    names: dict[str, Any] = {"__name__": module, "json": json}
+    exec("def decode(data): return json.loads(data.decode())", names)
+    assert is_of_an_event(raised(lambda: names["decode"](data))) is expected
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), OSError(5, ""), status_error()])
+def test_what_a_decoder_does_not_raise_is_not_of_an_event(error: BaseException) -> None:
+    """An interrupt, an error of the system or the SDK's own exception in its code for streams is no invalid event."""
+    names: dict[str, Any] = {"__name__": "anthropic._streaming", "error": error}
+    exec("def stop(): raise error", names)
+    assert not is_of_an_event(raised(names["stop"]))

@@ -57,6 +57,12 @@ def test_anything_may_come_after_the_end_event(after: bytes, read_to_end: bool) 
     assert facts(end_of([BEGIN, END + after], read_to_end=read_to_end)) == (True, None, False)
 
 
+def test_an_error_after_the_end_event_and_a_further_end_event_change_nothing() -> None:
+    """A stream that is complete stays so if a gateway sends an error after it, and then an end event of its own."""
+    assert end_of([BEGIN, END, FAILURE, END], read_to_end=False).complete
+    assert facts(end_of([BEGIN, END + NO_JSON + FAILURE + END], read_to_end=False)) == (True, None, False)
+
+
 def test_an_end_event_without_data_ends_nothing() -> None:
     """The SDK skips an event without data, so that the app gets no end."""
     assert facts(end_of([BEGIN, b"event: message_stop\n\n"])) == (False, None, False)
@@ -144,6 +150,22 @@ def test_a_stream_that_is_closed_at_an_event_without_json_is_invalid(bad: bytes,
 def test_a_stream_that_the_app_closes_is_not_invalid(last: bytes) -> None:
     """An app that stops reading after an event that the SDK takes has abandoned the stream."""
     assert facts(end_of([BEGIN, last], read_to_end=False)) == (False, None, False)
+
+
+@pytest.mark.parametrize("before", [b"", DELTA])
+@pytest.mark.parametrize("cut", range(1, 4))
+def test_a_body_that_ends_in_a_character_of_a_long_event_is_invalid(before: bytes, cut: int) -> None:
+    """The SDK decodes what is left at the end of the body, also of an event that is too long to be kept."""
+    begun = before + b"event: content_block_delta\ndata: " + "\N{GRINNING FACE}".encode() * MAX_KEPT
+    assert facts(end_of(pieces(begun, [], 1_460))) == (False, None, False)
+    assert facts(end_of(pieces(begun[:-cut], [], 1_460))) == (False, None, True)
+
+
+def test_an_invalid_event_before_the_end_is_found_in_a_chunk_that_is_too_long_to_be_kept() -> None:
+    """The events of a long chunk with the end event are decoded at once, as the chunk is not kept."""
+    much = DELTA * (MAX_LAST // len(DELTA) + 1)
+    assert facts(end_of([BEGIN + NO_JSON + much + END], read_to_end=False)) == (False, None, True)
+    assert facts(end_of([BEGIN + much + END + NO_JSON], read_to_end=False)) == (True, None, False)
 
 
 def test_an_app_that_takes_any_event_reads_on() -> None:

@@ -100,6 +100,16 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
     )
 
 
+def test_an_end_is_unchecked_after_an_event_of_its_chunk_that_is_too_long() -> None:
+    """An end event that comes in one chunk with a long event is told apart, as the SDK may not have got to it."""
+    for long, unchecked in ((True, True), (False, False)):
+        events = Events()
+        if long:
+            events.dispatch_long(b"content_block_delta", JsonTypes())
+        events.stop()
+        assert events.end(None, is_event_stream=True).unchecked is unchecked
+
+
 def test_an_end_event_is_kept_where_it_says_more() -> None:
     """The end event of Amazon Bedrock has the usage in it. Others say nothing but their type, and are not kept."""
     for data, kept in ((b'{"type": "message_stop"}', False), (b'{"type": "message_stop", "metrics": {"a": 1}}', True)):

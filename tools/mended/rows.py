@@ -75,7 +75,9 @@ ROWS: Final = (
     Row(
         "An event that the SDK cannot decode",
         _named(
-            "stream_", "invalid_json invalid_json_long invalid_json_first invalid_json_gzip invalid_json_cut not_utf8"
+            "stream_",
+            "invalid_json invalid_json_long invalid_json_first invalid_json_gzip invalid_json_cut not_utf8 "
+            "invalid_json_64k_in_packets invalid_json_and_much invalid_json_and_all",
         ),
     ),
     Row(

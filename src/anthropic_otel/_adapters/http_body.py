@@ -10,6 +10,7 @@ content decoder, and nothing is decoded twice.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final
@@ -17,6 +18,7 @@ from typing import Any, Final
 from anthropic_otel._adapters import messages
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
+from anthropic_otel._core.errors import is_of_an_event
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders
@@ -110,9 +112,13 @@ class _Observed:
     def _closed(self) -> None:
         """Ends the attempt when the body is closed: as read after its last chunk, else as closed before its end.
 
-        Does nothing after the last chunk if the content decoder still holds bytes.
+        If the SDK closes it while an exception of its own passes, the SDK could not take an event. Does nothing after
+        the last chunk if the content decoder still holds bytes.
         """
-        if self._how is End.CLOSED or not self._reading.decoding:
+        if self._how is End.CLOSED:
+            undecoded = is_of_an_event(sys.exc_info()[1])
+            self._attempt.end(End.UNDECODED if undecoded else End.CLOSED)
+        elif not self._reading.decoding:
             self._attempt.end(self._how)
 
     def __del__(self) -> None:

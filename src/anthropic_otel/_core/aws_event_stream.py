@@ -69,6 +69,7 @@ class AwsEventStreamReader:
         if self._broken:
             return None
         if self._long is None:
+            self._events.long = False
             return self._take(self._rest + chunk if self._rest else chunk)
         end = self._long.feed(chunk)
         if self._long.missing:

@@ -184,6 +184,14 @@ def frames(error: BaseException) -> Iterator[Frame]:
         step = step.tb_next
 
 
+def modules_of(error: BaseException) -> Iterator[str]:
+    """Yields the names of the modules of these frames, in the same order."""
+    step = error.__traceback__
+    while step is not None:
+        yield str(step.tb_frame.f_globals.get("__name__", ""))
+        step = step.tb_next
+
+
 def root(cls: type[BaseException]) -> str:
     """Returns the top-level package that defines `cls`, such as `httpx`."""
     return str(cls.__module__).partition(".")[0]

@@ -40,6 +40,7 @@ class End(Enum):
     READ = "its body was read to the end, or there was none to read"
     UNPARSED = "its body was read to the end, and the SDK could not make a reply of it"
     CLOSED = "the body was closed or dropped before its end"
+    UNDECODED = "the body was closed because the SDK could not take an event of it"
     LOST = "the request was garbage-collected and no end was observed (event hooks only)"
 
 
@@ -160,6 +161,9 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
     read to its end without an end event are `FAILED`. Else a stream is `COMPLETED`, or `ABANDONED` if it was not read
     to its end and has no end event.
     """
+    if how is End.UNDECODED and (end.unchecked or not end.complete):
+        # Where the event was too long to be kept, only the exception of the SDK tells.
+        return _failed(INVALID_EVENT)
     if end.error_type is not None:
         told = ApiError(end.error_type, end.error_code, end.told_type)
         return Ending(AttemptOutcome.FAILED, end.error_type, api_error=told)

@@ -9,9 +9,10 @@ the status.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from anthropic_otel._core.cause_chain import CLIENTS, chain, frames, is_a
+from anthropic_otel._core.cause_chain import CLIENTS, chain, frames, is_a, modules_of, root
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import (
     API_ERROR_TYPES,
@@ -67,6 +68,24 @@ def is_of_parsing(error: BaseException) -> bool:
     return any(package in CLIENTS and function == "json" for package, function in came_through)
 
 
+@guarded(False)
+def is_of_an_event(error: BaseException | None) -> bool:
+    """Returns whether `error` says that the SDK could not decode an event of a stream.
+
+    That is an exception of Python or botocore that the SDK's decoder of streams raised, or a decoder that it called.
+    Never raises.
+    """
+    if not isinstance(error, Exception) or isinstance(error, (MemoryError, OSError)):
+        return False
+    if root(type(error)) not in sys.stdlib_module_names and not is_a(error, _BOTOCORE, "ParserError"):
+        return False
+    modules = [module for module in modules_of(error) if module.partition(".")[0] not in sys.stdlib_module_names]
+    return bool(modules) and modules[-1].startswith(_STREAMING)
+
+
+_STREAMING: Final = ("anthropic._streaming", "anthropic.lib.bedrock", "botocore.eventstream")
+"""The beginnings of the names of the modules that decode the events of streams."""
+_BOTOCORE: Final = frozenset({"botocore"})
 _SDK: Final = frozenset({"anthropic"})
 _UNPARSED: Final = (ValueError, RecursionError)
 """What parsing of JSON raises: for invalid JSON, invalid UTF-8 or a number with too many digits; for deep nesting."""

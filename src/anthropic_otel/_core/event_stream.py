@@ -51,7 +51,7 @@ class EventStreamReader:
     decodes only events whose names it knows, as up to 1.15.
     """
 
-    __slots__ = ("_after_cr", "_by_names", "_decided_in", "_events", "_last", "_long", "_rest", "_start")
+    __slots__ = ("_after_cr", "_by_names", "_decided_in", "_events", "_found", "_last", "_long", "_rest", "_start")
 
     def __init__(self, *, by_names: bool = False) -> None:
         self._by_names: Final = by_names
@@ -63,6 +63,8 @@ class EventStreamReader:
         """The text whose events were dispatched last, all by one chunk."""
         self._decided_in: bytes | None = None
         """The `_last` at the first event that decided how the stream ends: the same object until a later dispatch."""
+        self._found: Break | None = None
+        """Where the SDK met an event that it cannot decode, in a `_last` that decided and was too long to be kept."""
         self._start = b""
         self._after_cr = False
 
@@ -96,6 +98,8 @@ class EventStreamReader:
 
     def _break(self) -> Break | None:
         """Returns where the SDK met an event in the last chunk that it cannot decode, else `None`."""
+        if self._found is not None:
+            return self._found
         decided = self._decided_in is not None and self._decided_in is not self._last
         ended = self._events.ended_before(decided=decided)
         if ended is None:
@@ -109,10 +113,13 @@ class EventStreamReader:
         """
         if self._events.error is not None:
             return None
-        # Of an event that is too long to be kept the beginning of the body is known, if there was no event before.
-        left, whole = (self._rest, True) if self._long is None else (self._start if not self._last else b"", False)
         try:
-            _UTF_8().decode(left, whole)
+            if self._long is None:
+                _UTF_8().decode(self._rest, True)
+            else:
+                # Of an event that is too long to be kept its end is known, and of a body that begins with it the start.
+                _UTF_8().decode(self._start if not self._last else b"")
+                _UTF_8().decode(self._long.tail, True)
         except UnicodeDecodeError:
             return Break.AFTER_END if self._events.complete else Break.BEFORE_END
         return None
@@ -129,6 +136,8 @@ class EventStreamReader:
             if decided is not None:
                 self._decided_in = _NOT_KEPT
             text, self._rest, self._long = text[end:], b"", None
+        else:
+            self._events.long = False
         return weightier(decided, self._take(self._rest + text, len(self._rest)))
 
     def _without_cut(self, chunk: bytes) -> bytes:
@@ -153,6 +162,7 @@ class EventStreamReader:
             self._last = text if whole else _last_events(text, end)
             if decided is not None and self._decided_in is None:
                 self._decided_in = self._last if whole else _NOT_KEPT
+                self._found = None if whole else _break_in(text[:end], self._by_names, ended=False)
             # A blank line before an event dispatches nothing.
             text = text[end:].lstrip(b"\n")
         self._rest = text
@@ -194,6 +204,11 @@ class _LongEvent:
         self._before = b"\n"
         self.feed(begun)
 
+    @property
+    def tail(self) -> bytes:
+        """The last bytes of what was fed, from the first one on that begins a character."""
+        return self._before.lstrip(_CONTINUATIONS)
+
     def feed(self, text: bytes) -> int | None:
         """Takes the next text of the event. Returns the index in `text` after the event's end, `None` if it goes on."""
         known = len(self._before)
@@ -207,6 +222,8 @@ class _LongEvent:
         return None if end < 0 else end + 2 - known
 
 
+_CONTINUATIONS: Final = bytes(range(0x80, 0xC0))
+"""The bytes of UTF-8 that begin no character."""
 _NAME_LINE: Final = re.compile(rb"\nevent(?:: ?([^\n]{0,64}))?(?=\n)")
 _LONGEST_NAME_LINE: Final = len(b"\nevent: \n") + 64
 

@@ -76,6 +76,8 @@ class StreamEnd:
     """The `error.details.error_code` of the `error` event, at most 64 letters, digits and underscores."""
     invalid: bool = False
     """Whether the SDK closed the stream before its end, because it could not decode an event."""
+    unchecked: bool = False
+    """Whether the end event came in one chunk with an event before it that was too long to be decoded here."""
     read_to_end: bool = False
     """Whether the body was read to its end."""
     is_event_stream: bool | None = None
@@ -111,9 +113,11 @@ class Events:
     - `complete`: whether `message_stop` came, and no error before it.
     - `error`: the first error, `None` without one.
     - `first`, `deltas`, `stop_event`: as `first_event`, `deltas` and `stop_event` of `StreamEnd`.
+    - `long`: whether the chunk has had an event that was too long to be kept. The reader clears it at the next one.
+    - `unchecked`: as in `StreamEnd`.
     """
 
-    __slots__ = ("_by_names", "complete", "deltas", "error", "first", "stop_event")
+    __slots__ = ("_by_names", "complete", "deltas", "error", "first", "long", "stop_event", "unchecked")
 
     def __init__(self, *, by_names: bool = False) -> None:
         self._by_names: Final = by_names
@@ -122,6 +126,8 @@ class Events:
         self.first: bytes | None = None
         self.deltas: tuple[bytes, ...] = ()
         self.stop_event: bytes | None = None
+        self.long = False
+        self.unchecked = False
 
     def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
         """Takes a dispatched event: its name, `None` without one, and its JSON.
@@ -146,6 +152,7 @@ class Events:
 
         Returns the same as `dispatch`.
         """
+        self.long = True
         if name == ERROR:
             return self.fail(ApiError(types.error or OTHER, types.code, types.error))
         if name is not None and name not in NAMES and not self._by_names:
@@ -160,7 +167,8 @@ class Events:
         Returns `STOP` in either case.
         """
         # The SDK reads no further than an error.
-        self.complete = self.error is None
+        if not self.complete and self.error is None:
+            self.complete, self.unchecked = True, self.long
         return Dispatched.STOP
 
     def fail(self, error: ApiError) -> Dispatched:
@@ -193,6 +201,7 @@ class Events:
             told_type=error.told if error is not None else None,
             error_code=error.code if error is not None else None,
             invalid=found is Break.BEFORE_END,
+            unchecked=self.unchecked,
             read_to_end=read_to_end,
             is_event_stream=is_event_stream,
             first_event=self.first,

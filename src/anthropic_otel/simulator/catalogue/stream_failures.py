@@ -25,6 +25,7 @@ from anthropic_otel.simulator.catalogue.event_streams import (
 from anthropic_otel.simulator.faults import Needs
 
 _LONG: Final = "upstream said: " + "x" * 1500
+_TRUNCATED: Final = event("content_block_delta", json.dumps(delta("x" * 66_000))[:65_536])
 _ERROR: Final = error()
 
 _INVALID: Final = (
@@ -82,6 +83,29 @@ _INVALID: Final = (
         "The body ends in a character of more than one byte.",
         *UNENDED,
         b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"\xc3',
+    ),
+    invalid(
+        "stream_invalid_json_64k_in_packets",
+        "The data of an event of more than 64 KB are no JSON, and come in chunks of 1,460 bytes.",
+        *BEGUN,
+        *(_TRUNCATED[at : at + 1460] for at in range(0, len(_TRUNCATED), 1460)),
+        *EVENTS[3:],
+    ),
+    invalid(
+        "stream_invalid_json_and_much",
+        "An event whose data are no JSON, and more than 32 KB after it in the same chunk.",
+        *BEGUN,
+        b"".join(
+            (event("content_block_delta", "{not json"), event("content_block_delta", delta("x")) * 400, *UNENDED[3:])
+        ),
+        STOP,
+    ),
+    invalid(
+        "stream_invalid_json_and_all",
+        "An event whose data are no JSON, and more than 32 KB and the end event after it in the same chunk.",
+        b"".join(
+            (*BEGUN, event("content_block_delta", "{not json"), event("content_block_delta", delta("x")) * 400, STOP)
+        ),
     ),
     invalid("stream_not_utf8", "An event is not of UTF-8.", *BEGUN, b'event: ping2\ndata: "\xff\xfe"\n\n', *EVENTS[3:]),
 )
