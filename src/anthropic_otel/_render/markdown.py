@@ -1,6 +1,6 @@
-"""Lays out Markdown for a terminal with rich: headings, lists and code, in the styles of `theme`.
+"""Lays out Markdown for a terminal with rich, in the styles of the module `theme`.
 
-Rule: no background is set, so that it can be read on a light and on a dark terminal.
+Rule: no background colour is set, so that the text can be read on a light and on a dark terminal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from rich.text import Text
 
 
 class _Heading(Heading):
-    """A heading at the left margin, without a box."""
+    """A heading of any level, printed at the left margin and without rich's box."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self.text.justify = "left"
@@ -19,9 +19,9 @@ class _Heading(Heading):
 
 
 class _Code(CodeBlock):
-    """A block of code, indented by two, in one colour.
+    """A block of code, indented by two columns, in the one style `markdown.code_block`.
 
-    Lines are not wrapped, so that they can be copied from the terminal.
+    Lines are neither wrapped nor cut, so that they can be copied from the terminal.
     """
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -30,6 +30,9 @@ class _Code(CodeBlock):
 
 
 class Page(Markdown):
-    """Markdown that rich prints with these headings and blocks of code. The console must have a theme of `theme`."""
+    """rich's Markdown, with headings at the left margin and indented, unwrapped code.
+
+    The console that prints it must have one of the themes in the module `theme`.
+    """
 
     elements = {**Markdown.elements, "heading_open": _Heading, "fence": _Code, "code_block": _Code}  # noqa: RUF012

@@ -1,7 +1,7 @@
-"""Writes to a stream that may be a terminal, with or without rich, and without taking the stream's lock.
+"""Writes styled lines to a stream, without taking the stream's lock. Works without rich too.
 
-Rule: a thread that holds a stream's lock when the interpreter exits aborts the process. So text is written to the
-stream's file descriptor, if it has one.
+Rule: a daemon thread that holds a stream's lock when the interpreter exits aborts the process. So text is written to
+the stream's file descriptor, and by the stream's own `write` only if it has no descriptor.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from anthropic_otel._render.styled import Glyphs, Line, glyphs_of, plain
 
 
 class Output:
-    """A stream to write styled lines to: in colour if it is a terminal and rich is installed, else as plain text."""
+    """Writes styled lines to `stream`: as `Terminal` draws them, or as plain text if rich is not installed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream: Final = stream
@@ -23,21 +23,28 @@ class Output:
 
     @property
     def width(self) -> int:
-        """The width of the terminal in columns; if it is not a terminal, a default."""
+        """How many columns to use: `Terminal.width`, or that of `shutil.get_terminal_size` if rich is not installed."""
         return self._terminal.width if self._terminal is not None else shutil.get_terminal_size().columns
 
     @property
     def glyphs(self) -> Glyphs:
-        """The characters to draw with: Unicode ones if the stream's encoding can show them, else ASCII."""
+        """The characters to draw with: `UNICODE` if the stream's encoding is known and has all of it, else `ASCII`."""
         encoding = getattr(self._stream, "encoding", None)
         return self._terminal.glyphs if self._terminal is not None else glyphs_of(encoding or "ascii")
 
     def lines(self, lines: Iterable[Line]) -> None:
-        """Writes styled lines, each with a newline. Raises `OSError`."""
-        self.text(self._terminal.drawn(lines) if self._terminal is not None else plain(lines) + "\n")
+        """Writes each styled line, without trailing blanks, and a newline after it. Raises what `text` raises."""
+        if self._terminal is not None:
+            self.text(self._terminal.drawn(lines))
+        else:
+            self.text("".join(plain([line]) + "\n" for line in lines))
 
     def text(self, text: str) -> None:
-        """Writes all of the text, with nothing added. Raises `OSError`."""
+        """Writes all of `text` and adds nothing. A stream without a file descriptor gets it by its own `write`.
+
+        Writes `?` to a descriptor for a character that the stream's encoding does not have. Raises `OSError` if writing
+        fails, `ValueError` if the stream is closed.
+        """
         try:
             descriptor = self._stream.fileno()
         except (OSError, ValueError, AttributeError):

@@ -1,6 +1,6 @@
-"""Lines of styled text, and their parts: pieces, glyphs, durations.
+"""Defines lines of styled text, and what they are made of: styles, pieces, characters to draw with, durations.
 
-Rule: these are plain values. `terminal` decides what a style looks like.
+Rule: these are plain values, and nothing is printed here. The module `theme` decides what a style looks like.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 
 class Style(Enum):
-    """The meaning of a piece of text. Values are the names of styles in a theme."""
+    """What a piece of text stands for, such as a failure. A member's value is the style's name in rich's themes."""
 
     PLAIN = "plain"
     QUIET = "quiet"
@@ -25,7 +25,7 @@ class Style(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of text in one style. A `Line` is a tuple of pieces."""
+    """A part of a line of text, in one style. A `Line` is a tuple of such parts, without a newline."""
 
     text: str
     style: Style = Style.PLAIN
@@ -36,7 +36,10 @@ Line = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """The characters to draw with. Each is one column wide, except `separator`, `arrow` and `cut`."""
+    """A set of characters to draw with; `UNICODE` and `ASCII` are the two that exist.
+
+    Each is one column wide, except `separator`, `arrow` and `cut`, which may be wider.
+    """
 
     tick: str
     call: str
@@ -86,7 +89,7 @@ ASCII: Final = Glyphs(
 
 
 def glyphs_of(encoding: str) -> Glyphs:
-    """Returns `UNICODE`, or `ASCII` if the encoding is unknown or cannot show all of it."""
+    """Returns `UNICODE`, or `ASCII` if Python does not know the encoding or it lacks a character of `UNICODE`."""
     try:
         "".join(astuple(UNICODE)).encode(encoding)
     except (UnicodeEncodeError, LookupError):
@@ -95,9 +98,10 @@ def glyphs_of(encoding: str) -> Glyphs:
 
 
 def packed(words: Iterable[str], separator: str, width: int, used: int = 0) -> list[str]:
-    """Joins words with the separator into as few lines of `width` columns as they need, in their order.
+    """Returns lines of at most `width` columns: the words in their order, those of one line joined by the separator.
 
-    `used` columns of the first line are taken already. A longer word gets a line of its own.
+    `used` columns of the first line are taken already, so it stays empty if the first word does not fit beside them.
+    A word longer than `width` is not cut and gets a line of its own. Without words, there is one empty line.
     """
     lines, room = [""], width - used
     for word in words:
@@ -111,7 +115,9 @@ def packed(words: Iterable[str], separator: str, width: int, used: int = 0) -> l
 
 
 def duration(seconds: float) -> str:
-    """Formats seconds as `ms` or `s` in at most seven columns, such as `9.3 ms`, `1.20 s` or `85.1 s`."""
+    """Formats seconds: below 10 ms like `9.3 ms`, below 1 s like `12 ms`, below 10 s like `1.20 s`, below 1000 s like
+    `85.1 s`, else like `1200 s`. From 0 to a day that is at most seven characters.
+    """
     if seconds < 0.9995:
         return f"{seconds * 1e3:.1f} ms" if seconds < 0.00995 else f"{seconds * 1e3:.0f} ms"
     if seconds < 9.995:
@@ -120,5 +126,5 @@ def duration(seconds: float) -> str:
 
 
 def plain(lines: Iterable[Line]) -> str:
-    """Returns the lines as text without styles and trailing blanks; no newline after the last one."""
+    """Returns the lines, joined by newlines, without styles and without trailing blanks in each line."""
     return "\n".join("".join(piece.text for piece in line).rstrip() for line in lines)

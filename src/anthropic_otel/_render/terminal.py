@@ -1,7 +1,7 @@
 """Prints to a terminal or a pipe with rich.
 
-Rule: this module alone decides whether there is colour and which characters there are. Colour is used only on a
-terminal without `NO_COLOR`, characters beyond ASCII only if the output's encoding has them.
+Rule: colour is used only on a terminal, and only if the environment variable `NO_COLOR` is unset or empty. A character
+that the output's encoding does not have is printed as an ASCII one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _IN_ASCII: Final = str.maketrans({"…": "...", "×": "x", "→": "->", "·": ",
 
 
 class Terminal:
-    """A terminal or pipe to print to; `sys.stdout` if `file` is `None`.
+    """Prints to the stream `file`, a terminal or not; to `sys.stdout` if `file` is `None`.
 
-    `glyphs` are the characters to draw with: Unicode ones if the encoding can show them, else ASCII.
+    `glyphs` is the set of characters to draw with: `UNICODE` if the stream's encoding has all of it, else `ASCII`.
     """
 
     def __init__(self, file: TextIO | None = None) -> None:
@@ -40,25 +40,31 @@ class Terminal:
 
     @property
     def is_screen(self) -> bool:
-        """Whether the output is a terminal, and not a pipe or a file."""
+        """Whether rich takes the output for a terminal: a pipe or a file only if `FORCE_COLOR` is set."""
         return self._console.is_terminal
 
     @property
     def width(self) -> int:
-        """How many columns to use: those of the terminal, but at most 132."""
+        """How many columns to use: the terminal's width as rich finds it (80 for a pipe), but at most 132."""
         return min(self._console.width, _MOST)
 
     def text(self, text: str = "", style: Style = Style.PLAIN, *, end: str = "\n") -> None:
-        """Prints text in one style and flushes."""
+        """Prints `text` in one style and then `end`, without wrapping, and flushes.
+
+        With the default `end`, white space at the end of `text` is not printed.
+        """
         self.lines([(Piece(text, style),)], end=end)
 
     def lines(self, lines: Iterable[Line], *, end: str = "\n") -> None:
-        """Prints styled lines, without wrapping them and without trailing blanks, and flushes."""
+        """Prints each styled line and then `end`, without wrapping, and flushes.
+
+        With the default `end`, white space at the end of a line is not printed.
+        """
         self._print(lines, end)
         self._console.file.flush()
 
     def drawn(self, lines: Iterable[Line]) -> str:
-        """Returns what `lines` would print, colour codes included, and prints nothing."""
+        """Returns the text, with its colour codes, that the method `lines` would print. Prints nothing."""
         with self._console.capture() as capture:
             self._print(lines, "\n")
         return capture.get()
@@ -71,7 +77,10 @@ class Terminal:
             self._console.print(text, end=end, soft_wrap=True)
 
     def markdown(self, text: str) -> None:
-        """Prints Markdown: laid out on a terminal, as its source in a pipe or on an ASCII-only output."""
+        """Prints Markdown: on a terminal laid out, at most 100 columns wide.
+
+        Prints the Markdown source, unwrapped, if the output is no terminal or `glyphs` is `ASCII`.
+        """
         if not self._console.is_terminal or self.glyphs is ASCII:
             self.text(text.rstrip())
             return
@@ -81,7 +90,10 @@ class Terminal:
         self._console.print(Page(text, hyperlinks=False), width=min(self.width, _MOST_OF_PROSE), crop=False)
 
     def _shown(self, text: str) -> str:
-        """Returns the text with each character that the encoding does not have replaced by an ASCII one."""
+        """Returns the text with `?` for each character that the output's encoding does not have.
+
+        If `glyphs` is `ASCII`, first replaces `…`, `×`, `→`, `·`, `✓` and `✗` by similar ASCII characters.
+        """
         if self.glyphs is ASCII:
             text = text.translate(_IN_ASCII)
         return text.encode(self._console.encoding, "replace").decode(self._console.encoding)

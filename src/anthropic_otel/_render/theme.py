@@ -1,8 +1,8 @@
-"""The styles' looks, on light and dark terminals.
+"""Defines the colour and weight of each `Style`, as rich themes that can be read on light and dark terminals.
 
-Rule: no colour of the terminal's own palette, because its green and yellow cannot be read on white: xterm's have a
-contrast of 2.1 and 1.7. The colours here are fixed, and have a contrast of 4.5 or more on white and on black, or of 4
-in bold. A terminal of 16 colours has none of them, so it gets none.
+Rule: no colour comes from the terminal's own palette of 16, because its green and yellow cannot be read on white: those
+of xterm have a contrast of 2.1 and 1.7. The colours here are of the fixed 256, and have a contrast of 4.5 or more on
+white and on black, or of 4 in bold. A terminal with 16 colours or fewer gets no colour.
 """
 
 from __future__ import annotations
@@ -51,9 +51,12 @@ def _theme(good: str, call: str, bad: str, backoff: str, quiet: str) -> Theme:
 COLOURED: Final = _theme(_GREEN, _BLUE, _RED, _AMBER, _GREY)
 """The theme with colours, for a terminal that has at least 256 of them."""
 UNCOLOURED: Final = _theme("", "", "bold", "bold", "dim")
-"""The theme without colours, for a terminal that has 16 or fewer of them."""
+"""The theme without colours, only bold, dim and underlined, for a terminal that has 16 colours or fewer."""
 
 
 def theme_for(color_system: str | None) -> Theme:
-    """Returns the theme for rich's `Console.color_system`: `COLOURED` for 256 colours or more, else `UNCOLOURED`."""
+    """Returns `COLOURED` if a console has 256 colours or more, else `UNCOLOURED`.
+
+    `color_system` is rich's `Console.color_system`; `None` means no colours.
+    """
     return COLOURED if color_system in ("256", "truecolor") else UNCOLOURED

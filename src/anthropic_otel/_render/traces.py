@@ -1,7 +1,7 @@
-"""Traces as plain values, made of finished spans: a call and its attempts, in seconds from the call's start.
+"""Defines a call and its attempts as plain values for drawing, and makes them of finished spans.
 
-Rule: only what was emitted is shown. Everything is read from the attributes and times of finished spans: those of
-attempts, and the call's, which may come from another instrumentation.
+Rule: `traces_of` reads only the attributes and times of finished spans: those of the attempts, and the call's, which
+another instrumentation may have made. So what is shown is what was emitted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _NANOSECONDS: Final = 1e9
 
 
 class Span(Protocol):
-    """What is read of a finished span, such as the OpenTelemetry SDK's `ReadableSpan`. Times are in nanoseconds."""
+    """The part that is read of a finished span, such as the OpenTelemetry SDK's `ReadableSpan`.
+
+    Times are in nanoseconds since the epoch. `context` and `parent` are span contexts; `parent` is `None` for a root.
+    """
 
     @property
     def name(self) -> str: ...
@@ -38,13 +41,16 @@ class Span(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One HTTP attempt. Times are seconds from the call's start; `None`: does not apply or is not known.
+    """One HTTP attempt. A field is `None` if it does not apply or is not known.
 
-    - `start`, `end`, `headers_at`: when it began, ended, and had received the response's headers.
-    - `first_chunk`: seconds from its start to the first chunk of a stream.
-    - `backoff`, `reason`, `source`: of the backoff before it: its seconds, the failure behind it, and what decided its
-      length.
+    - `start`, `end`, `headers_at`: when the attempt began, ended, and had received the response's headers, in seconds
+      from the call's start.
+    - `outcome`: a value of `AttemptOutcome`; `error_type`: `None` if the attempt did not fail.
+    - `status`: of the response; `phase`, `errno`: of a failure of the network.
+    - `first_chunk`: seconds from the attempt's start to the first chunk of a stream.
     - `complete`: whether a stream had its end event.
+    - `backoff`: seconds of the backoff before the attempt; `reason`: the failure that led to it; `source`: what decided
+      its length, a value of `RetrySource`.
     """
 
     start: float
@@ -64,26 +70,30 @@ class Attempt:
 
     @property
     def details(self) -> tuple[str, ...]:
-        """Further facts about the attempt, most important first, each a few words, such as `phase wait`."""
-        told = self.error_type is not None and self.error_type != str(self.status)
+        """What is known beyond outcome and times, as texts such as `phase wait`, most important first.
+
+        These are the phase, the errno, a stream's missing end event, the request id, a failure's status if its error
+        type is not that status, and the time of the first chunk.
+        """
+        other_than_status = self.error_type is not None and self.error_type != str(self.status)
         return (
             *((f"phase {self.phase}",) if self.phase else ()),
             *((self.errno,) if self.errno else ()),
             *(("no message_stop",) if self.error_type == semconv.NetworkCause.INCOMPLETE_STREAM.value else ()),
             *((self.request_id,) if self.request_id else ()),
-            *((f"status {self.status}",) if told and self.status else ()),
+            *((f"status {self.status}",) if other_than_status and self.status else ()),
             *((f"first chunk after {self.first_chunk:.2f} s",) if self.first_chunk is not None else ()),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One call and its attempts.
+    """One call and its attempts, ordered by their start. An empty text means unknown.
 
-    - `duration`: in seconds.
-    - `trace_id`: as hexadecimal digits; empty if unknown.
-    - `seen`: the failure as the app saw it; may be empty.
-    - `stated`: the call's outcome if it is known; empty if it has to be derived from the attempts.
+    - `name`: of the call's span or operation; `duration`: in seconds; `trace_id`: 32 hexadecimal digits.
+    - `seen`: the failure as the app saw it, such as an exception's text.
+    - `stated`: the call's outcome, a value of `CallOutcome`, or of `AttemptOutcome` for an attempt without a call; if
+      empty, `outcome` is derived from the attempts.
     """
 
     name: str
@@ -96,7 +106,12 @@ class Trace:
 
     @property
     def outcome(self) -> str:
-        """The call's outcome: `stated`, else derived from the attempts, because a call span does not have it."""
+        """The call's outcome: `stated`; if that is empty, derived from the attempts, of which there must be one.
+
+        If the last attempt completed: `recovered` if an earlier one failed, else `succeeded`. If it neither completed
+        nor failed: its own outcome. If it failed: `exhausted` if it was not the first and is retryable (without a
+        status, or with 408, 409, 429 or one from 500 on), else `failed`.
+        """
         if self.stated:
             return self.stated
         last = self.attempts[-1]
@@ -111,17 +126,17 @@ class Trace:
 
     @property
     def answered(self) -> bool:
-        """Whether the call succeeded, at once or after retries."""
+        """Whether `outcome` is `succeeded` or `recovered`."""
         return self.outcome in (CallOutcome.SUCCEEDED.value, CallOutcome.RECOVERED.value)
 
     @property
     def backoff(self) -> float:
-        """The seconds of all backoffs."""
+        """The sum of the backoffs before all attempts, in seconds; 0 without any."""
         return sum(each.backoff or 0.0 for each in self.attempts)
 
     @property
     def error_types(self) -> tuple[str | None, ...]:
-        """The error type of each attempt; `None` for one that did not fail."""
+        """The error type of each attempt, in order; `None` for one that did not fail."""
         return tuple(each.error_type for each in self.attempts)
 
     def seen_as(self, text: str) -> Trace:
@@ -130,10 +145,10 @@ class Trace:
 
 
 def traces_of(spans: Iterable[Span]) -> list[Trace]:
-    """Returns the calls among finished spans, in the order in which they began.
+    """Returns a trace for each call with an attempt among finished spans, in the order in which the calls began.
 
-    Attempts are grouped by their parent span. Calls without an attempt, and attempts whose parent is missing, are left
-    out.
+    A span with the attribute of an attempt's outcome is an attempt, and its parent is its call. An attempt whose parent
+    is not among `spans` is left out.
     """
     calls: dict[tuple[int, int], Span] = {}
     attempts: dict[tuple[int, int], list[Span]] = defaultdict(list)

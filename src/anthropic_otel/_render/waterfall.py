@@ -1,4 +1,4 @@
-"""Draws a trace as a waterfall on a time axis: from plain values to lines of styled text.
+"""Draws a `Trace` as a waterfall, one bar per attempt on a common time axis, in lines of styled text.
 
 Rule: pure functions. The same trace, width and glyphs give the same lines, and nothing here knows of a terminal, of
 spans or of colours.
@@ -30,9 +30,10 @@ _WIDE_TEXT: Final = 54
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The widths of a waterfall's columns: label, bars and text.
+    """The widths of a waterfall's columns `label`, `bars` and `text`, in characters.
 
-    `beside` is whether an attempt's details are in the text column; if not, they are below its bar.
+    Between bars and text is a column for durations, of a fixed width. `beside` says whether an attempt's details are in
+    the text column; if not, they are below its bar.
     """
 
     label: int
@@ -42,22 +43,25 @@ class Layout:
 
     @property
     def left(self) -> int:
-        """The column at which the bars begin, counted from 0."""
+        """The screen column at which the bars begin, counted from 0."""
         return _INDENT + self.label + _GAP
 
     @property
     def right(self) -> int:
-        """The column at which the text begins, counted from 0."""
+        """The screen column at which the text begins, counted from 0."""
         return self.left + self.bars + _GAP + _DURATION + _GAP
 
     @property
     def width(self) -> int:
-        """The number of columns in total."""
+        """The width of all columns together, with indent and gaps, in characters."""
         return self.right + self.text
 
 
 def layout(width: int, attempts: int) -> Layout:
-    """Returns the columns for a screen of that width, and a trace with that many attempts."""
+    """Returns the layout for a screen of `width` columns, of which at most 132 are used, and that many attempts.
+
+    The bars get what the other columns leave, but at least 10. Details are beside the bars from `WIDE` columns on.
+    """
     beside = width >= WIDE
     text = _WIDE_TEXT if beside else _TEXT
     label = len(f"attempt {attempts}")
@@ -66,9 +70,10 @@ def layout(width: int, attempts: int) -> Layout:
 
 
 def waterfall(trace: Trace, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
-    """Returns the lines of a trace: time axis, call, each attempt with its details, the backoffs, and what the app saw.
+    """Returns the lines of a trace: time axis, call, each attempt with its details, and at last `seen` if there is one.
 
-    No line is longer than `width`, provided that is at least 60, except for a single longer word.
+    A backoff has a line before its attempt. No line is longer than `width`, provided that is at least 60, except for a
+    word that is too long for it. At most 132 columns are used.
     """
     return list(_Drawing(trace, layout(width, len(trace.attempts)), glyphs).lines())
 
@@ -148,9 +153,10 @@ class _Drawing:
         return (Piece(f"{mark} {word}", style),)
 
     def _placed(self, word: Line, details: Sequence[str]) -> Iterator[Line]:
-        """Yields an attempt's texts: first the one beside its bar, then the lines below it.
+        """Yields the texts of an attempt: first the one beside its bar, then the lines below the bar, if any.
 
-        `word` is always beside the bar. Details follow it there if the layout has room, and are below it otherwise.
+        `word` is always beside the bar. With `Layout.beside`, `details` follow it there as far as there is room. All
+        others are below the bar.
         """
         dot = self._glyphs.separator
         if not self._columns.beside:
@@ -167,7 +173,7 @@ class _Drawing:
         return round(seconds / self._total * self._columns.bars)
 
     def _cells(self, start: float, end: float) -> tuple[int, int]:
-        """Returns the first cell and the number of cells of a bar, which has at least one.
+        """Returns the first cell of a bar, from 0, and its number of cells, at least one. No bar leaves the axis.
 
         `start` and `end` are seconds since the call began.
         """
@@ -176,9 +182,10 @@ class _Drawing:
 
 
 def _step(total: float, columns: int) -> float:
-    """Returns the seconds between ticks: 1, 2 or 5 times a power of ten, with room for a label between two ticks.
+    """Returns the seconds between two ticks of an axis that shows `total` seconds in `columns` characters.
 
-    `total` is the seconds that the axis shows, `columns` its width. Both must be above 0.
+    That is the least 1, 2 or 5 times a power of ten, from a millisecond on, for which ticks are at least nine
+    characters apart, so that a label fits between. Both arguments must be above 0.
     """
     exponent = -3
     while True:
