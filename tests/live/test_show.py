@@ -10,7 +10,7 @@ import pytest
 
 from anthropic_otel._live.events import Event
 from anthropic_otel._live.show import Show
-from anthropic_otel._live.story import MAX_ATTEMPTS
+from anthropic_otel._live.tracker import MAX_ATTEMPTS
 from anthropic_otel._render.styled import ASCII, UNICODE, Glyphs, plain
 
 NOON = time.mktime((2026, 11, 29, 12, 0, 0, 0, 0, -1))
@@ -112,6 +112,15 @@ def test_a_call_that_goes_on_is_spoken_of_meanwhile() -> None:
     assert plain(show.tick(NOON + 61)) == "  12:00:00 messages.create  under way for 61.0 s"
     assert show.tick(NOON + 62) == []
     assert plain(show.summary()).endswith("1 attempt; 1 under way at the end\n" + _why("529"))
+
+
+def test_an_attempt_beyond_the_limit_is_spoken_of_meanwhile() -> None:
+    """Each failed attempt of a call that goes on is mentioned, also when earlier ones are not kept any more."""
+    show = Show()
+    show.take(event("started", 0))
+    for number in range(1, MAX_ATTEMPTS + 2):
+        show.take(attempt(0, number, status=529, error_type="529"))
+        assert f"attempt {number}: 529" in plain(show.tick(NOON + 10))
 
 
 def _why(word: str) -> str:

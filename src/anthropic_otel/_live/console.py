@@ -1,7 +1,7 @@
-"""`instrument(export="console")`: prints an app's calls to its stderr as they end, and a summary at exit.
+"""Implements `instrument(export="console")`: prints an app's calls to its stderr as they end, and a summary at exit.
 
-Rule: the app's threads only put events into a bounded queue; a thread of ours draws and writes. With the package rich
-the output has colour, without it plain text. Each process of an app prints its own calls.
+Rule: the app's threads only put events into a bounded queue; a thread of ours draws and writes. The output has colour
+if the package rich is installed, and is plain text if not. Each process of an app prints its own calls.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from anthropic_otel._render.output import Output
 from anthropic_otel._render.styled import Line
 
 MAX_KEPT: Final = 10_000
-"""The most events that are queued to be printed. Further ones are only counted as lost."""
+"""The most events that are queued to be printed. Further ones are not printed, only counted as lost."""
 _TICK: Final = 0.5
 _LAST_CHANCE: Final = 1.0
 """The most seconds that the interpreter's exit waits for queued events to be printed."""
@@ -32,9 +32,9 @@ _shown: Final[list[EventRecorder]] = []
 
 
 def show() -> None:
-    """Starts to print the calls of this process to stderr, and a summary at exit.
+    """Prints to stderr each call of this process that starts from now on, when it ends, and a summary at exit.
 
-    Does nothing if it is printing already.
+    Attempts outside of any call are printed too. Does nothing if `show` was called before, and not `hide` since.
     """
     if _shown:
         return
@@ -46,15 +46,18 @@ def show() -> None:
 
 
 def hide() -> None:
-    """Stops printing calls. The summary at exit is printed all the same."""
+    """Stops what `show` started, if anything: calls that start from now on are not printed.
+
+    Calls that have started before are still printed when they end, and so is the summary at exit.
+    """
     while _shown:
         INSTRUMENTATION.leave(_shown.pop())
 
 
 class Console:
-    """Prints the events of this process to stderr, in a daemon thread that starts at once.
+    """Prints this process's events to stderr as lines for a person, in a daemon thread that the constructor starts.
 
-    In a forked child the first event starts a thread of its own.
+    In a forked child, the first call of `emit` starts a new thread with an empty queue.
     """
 
     def __init__(self) -> None:
@@ -62,9 +65,9 @@ class Console:
 
     @guarded(None)
     def emit(self, event: Event) -> None:
-        """Queues an event to be printed.
+        """Queues an event to be printed; if `MAX_KEPT` are queued already, only counts this one as lost.
 
-        Never raises or waits; beyond `MAX_KEPT` queued events, only counts it as lost.
+        Never raises or waits.
         """
         if self._drawing.pid != os.getpid():
             # A forked child does not have its parent's thread, and prints its own calls only.
@@ -73,13 +76,21 @@ class Console:
 
     @guarded(None)
     def close(self) -> None:
-        """Prints the queued events and the summary; waits for at most one second. Never raises."""
+        """Prints the queued events and the summary, and waits for that for at most one second. Never raises.
+
+        Does nothing in a forked child that has not called `emit`.
+        """
         if self._drawing.pid == os.getpid():
             self._drawing.close()
 
 
 class _Drawing:
-    """The queue and the thread of one process; the thread starts at once."""
+    """One process's queue of events, and the thread that prints them. The constructor starts the thread.
+
+    - `pid`: the process that has the thread.
+    - `put`: queues an event, or counts it as lost.
+    - `close`: has the thread print the rest and a summary and end, and waits for that for at most one second.
+    """
 
     def __init__(self) -> None:
         self.pid: Final = os.getpid()
@@ -102,15 +113,15 @@ class _Drawing:
 
     @guarded(None)
     def _draw(self) -> None:
-        story = self._show.story
+        tracker = self._show.tracker
         while True:
             try:
-                event = self._events.get(timeout=_TICK if story.open else None)
+                event = self._events.get(timeout=_TICK if tracker.open else None)
             except Empty:
                 self._write(self._show.tick(time.time()))
                 continue
             if event is None:
-                story.totals.lost += self._lost
+                tracker.totals.lost += self._lost
                 self._write(self._show.summary())
                 return
             self._write(self._show.take(event))

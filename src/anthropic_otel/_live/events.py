@@ -47,7 +47,7 @@ _BEFORE_BODY: Final = (Phase.AUTH, Phase.POOL, Phase.CONNECT, Phase.TLS, Phase.S
 
 
 class EventRecorder:
-    """A `Recorder` that passes an event to `emit` when a call starts, an attempt ends or a call ends."""
+    """A `Recorder` that calls `emit` with an event whenever a call starts, an attempt ends or a call ends."""
 
     def __init__(self, emit: Emit) -> None:
         self.emit: Final = emit
@@ -68,7 +68,7 @@ class EventRecorder:
 
 
 class _CallRecorder:
-    """Records one call. `id` numbers the calls of this process from 1."""
+    """Makes the events of one call. `id` is the call's number in its `EventRecorder`, counted from 1."""
 
     def __init__(self, recorder: EventRecorder, number: int) -> None:
         self._recorder: Final = recorder
@@ -79,7 +79,7 @@ class _CallRecorder:
         return _AttemptRecorder(self._recorder, self.id)
 
     def method_finished(self, result: object, error: BaseException | None) -> None:
-        """Does nothing: the call's event is made at its end."""
+        """Does nothing: `end` makes the call's event."""
 
     @guarded(None)
     def end(self, call: Call) -> None:
@@ -87,7 +87,7 @@ class _CallRecorder:
 
 
 class _AttemptRecorder:
-    """Records one attempt. `call` is the id of its call, or `None` for an attempt outside of any call."""
+    """Makes the event of one attempt. `call` is its call's id, `None` for an attempt outside of any call."""
 
     headers: Final[Mapping[str, str]] = NO_HEADERS
 
@@ -96,13 +96,13 @@ class _AttemptRecorder:
         self._call: Final = call
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """Does nothing: the attempt's event is made at its end."""
+        """Does nothing: `end` makes the attempt's event."""
 
     def used(self, attempt: Attempt, usage: Usage) -> None:
         """Does nothing, as no event has token counts."""
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-        """Does nothing: the event of the next attempt, or of the call, shows it."""
+        """Does nothing: the event of the next attempt, or of the call's end, shows what followed."""
 
     @guarded(None)
     def end(self, attempt: Attempt) -> None:
@@ -176,7 +176,10 @@ def _attempt_event(attempt: Attempt, call: int | None) -> Event:
 
 
 def _headers_after(attempt: Attempt) -> float | None:
-    """Returns the seconds from the attempt's start to the response's headers; `None` if they are unknown."""
+    """Returns the seconds from the attempt's start to the response's headers.
+
+    `None` if there was no response, or if no phase before the body was measured.
+    """
     if attempt.status is None:
         return None
     durations = attempt.timeline.phase_durations()
@@ -188,9 +191,9 @@ def _seconds(nanoseconds: int | None) -> float | None:
 
 
 def text(value: str | None) -> str | None:
-    """Returns a name from the app or a server with unprintable characters as `?`, cut to `MAX_TEXT` characters.
+    """Returns `value` cut to its first `MAX_TEXT` characters, with `?` for each unprintable one; `None` for `None`.
 
-    `None` stays `None`.
+    `value` is a name that comes from the app or a server.
     """
     if value is None or (len(value) <= MAX_TEXT and value.isprintable()):
         return value

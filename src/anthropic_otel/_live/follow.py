@@ -23,11 +23,12 @@ _joined: Final[list[EventRecorder]] = []
 
 @guarded(None)
 def follow(target: str | None = None, executed: str = "") -> None:
-    """Starts to send this process's events to the `run` at `target`, and never raises.
+    """Starts to send this process's events to the `anthropic-otel run` at `target`, `127.0.0.1:PORT:TOKEN`.
 
-    `target` `None` is the address in the environment variable `VARIABLE`. Does nothing if the address is missing or
-    malformed. Called again, it only patches libraries that were imported since. `executed` is the name of a module
-    whose code has just run, and which may be patched although its import has not returned yet.
+    `target` `None` stands for the value of the environment variable `VARIABLE`. Sends nothing if the address is
+    missing, malformed, or on another host. `executed` is the name of a module whose code has just run, so that it may
+    be patched although its import has not returned yet. If sending has started, only patches the libraries that were
+    imported since. Never raises.
     """
     patches.executed.add(executed)
     if _joined:

@@ -1,8 +1,9 @@
 """Sends events over a socket to the `anthropic-otel run` that started this process or a parent of it.
 
-Rule: sending never waits and never raises. Events that cannot be sent at once are queued, up to `MAX_KEPT`; beyond that
-they are only counted. If the connection fails, all are dropped. It connects to 127.0.0.1 only. It uses no thread and
-waits for no lock, so it works in a finalizer, after a fork, and in a process that is about to be killed.
+Rule: sending never raises, and waits only at exit, for half a second. Events that cannot be sent at once are queued, up
+to `MAX_KEPT`; further ones are dropped and counted. After a failure of the connection, all events are dropped. It is to
+127.0.0.1 only. There is no thread and no wait for a lock, so sending works in a finalizer, after a fork, and in a
+process that is about to be killed.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ _LATER: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALRE
 
 
 class Sender:
-    """Sends events to a `run` on that port of 127.0.0.1, which recognises its own processes by the token.
+    """Sends each event that it is called with to the `run` on that port of 127.0.0.1. A call never raises or waits.
 
-    Call it with an event: it never raises or waits. A forked child gets a connection of its own. At exit, queued events
-    are sent, for at most half a second.
+    The `run` accepts only connections that begin with its `token`. A forked child gets a connection of its own. When
+    the interpreter exits, queued events are sent, for at most half a second.
     """
 
     def __init__(self, port: int, token: str) -> None:
@@ -60,7 +61,8 @@ class Sender:
     def _flush(self) -> None:
         """Sends queued events, for half a second at most, and closes the connection. Runs at the interpreter's exit.
 
-        Python would warn of a socket that is left open. Does nothing in a forked child without a connection of its own.
+        It closes because Python warns of a socket that is left open. Does nothing in a forked child that has sent no
+        event.
         """
         deadline = time.monotonic() + _LAST_CHANCE
         connection = self._connection
@@ -74,10 +76,10 @@ class Sender:
 
 
 class _Connection:
-    """The connection of one process, opened at its first event.
+    """The connection of one process to a `run`, with a queue of events. The first call of `put` or `drain` opens it.
 
-    - `pid`: the process that may use it.
-    - `pending`: whether it has unsent data and has not failed.
+    The first line that is sent is an event of type `process`, with the token. `pid` is the process that may use the
+    connection.
     """
 
     def __init__(self, port: int, token: str) -> None:
@@ -94,13 +96,14 @@ class _Connection:
 
     @property
     def pending(self) -> bool:
-        """Whether there is unsent data and the connection has not failed."""
+        """Whether there is unsent data, and the connection has neither failed nor been closed."""
         return bool(self._kept or self._rest) and not self._dead
 
     def put(self, event: Event) -> None:
-        """Queues an event and sends what can be sent at once; if the queue is full, only counts the event as lost.
+        """Queues an event, and sends what the socket takes at once.
 
-        The next event that is sent has the count in `lost`.
+        If the queue is still full after that, drops the event and counts it; the next event that is queued has the
+        count in the field `lost`. Does nothing once the connection has failed or been closed. Never raises.
         """
         if self._dead:
             return
@@ -115,9 +118,9 @@ class _Connection:
         self.drain()
 
     def drain(self) -> None:
-        """Sends queued events as far as the socket takes them at once. Closes the connection if that fails.
+        """Sends queued events as far as the socket takes them at once; if sending fails, calls `close`. Never raises.
 
-        Does nothing if another thread is sending: that thread sends them too.
+        Does nothing if another thread is sending, because that thread sends these events too.
         """
         while self.pending and self._sending.acquire(blocking=False):
             try:
@@ -129,10 +132,11 @@ class _Connection:
                 self._sending.release()
 
     def _send(self) -> bool:
-        """Sends queued events without waiting; returns whether all of them were sent. Raises `OSError`."""
+        """Sends queued events without waiting, and returns whether all of them were sent.
+
+        Connects first if there is no socket. Raises `OSError` if that or the sending fails.
+        """
         connection = self._socket if self._socket is not None else self._connect()
-        if connection is None:
-            return False
         while self._rest or self._kept:
             if not self._is_ours(connection):
                 return False
@@ -146,7 +150,7 @@ class _Connection:
                 raise
         return True
 
-    def _connect(self) -> _socket.socket | None:
+    def _connect(self) -> _socket.socket:
         # The C class, so that libraries which replace `socket.socket` do not see it.
         made = self._socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         made.setblocking(False)
@@ -158,10 +162,10 @@ class _Connection:
         return made
 
     def _is_ours(self, connection: _socket.socket) -> bool:
-        """Returns whether the descriptor is still our socket; if it is not, drops the connection.
+        """Returns whether the socket's descriptor still is our connection; if it is not, calls `forget`.
 
-        A socket that is still connecting counts as ours. A process that becomes a daemon closes all descriptors, and a
-        file opened later may get the same number.
+        A process that becomes a daemon closes all descriptors, and a file that it opens later may get the same number.
+        A socket that is still connecting is taken for ours.
         """
         try:
             peer = connection.getpeername()
@@ -176,14 +180,17 @@ class _Connection:
         return bool(peer == self._address)
 
     def close(self) -> None:
-        """Closes the socket, if the descriptor is still ours, and drops what is queued. Nothing is sent afterwards."""
+        """Closes the socket, if its descriptor still is our connection, and drops what is queued.
+
+        Nothing is sent afterwards. Never raises.
+        """
         if self._socket is not None and (not self._connected or self._is_ours(self._socket)):
             with suppress(OSError):
                 self._socket.close()
         self.forget()
 
     def forget(self) -> None:
-        """Drops the socket and what is queued, without closing the descriptor, which may belong to another file by now.
+        """Drops the socket and what is queued, but does not close the descriptor: it may be another file's by now.
 
         Nothing is sent afterwards.
         """

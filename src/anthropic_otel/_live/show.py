@@ -1,7 +1,7 @@
-"""Turns events into lines for a person: a line per call, a waterfall for a call with trouble, and a summary.
+"""Turns events into lines for a person: a line per call, a waterfall for a call with retries or failure, a summary.
 
-Rule: a call is shown once, when it ends. Before that, only slow ones are mentioned: a failed attempt whose call goes on
-for another `PATIENCE` seconds, and a call that has been running for as long as `WAITS` say.
+Rule: a call is shown once, when it ends. Before that, two things are mentioned: a failed attempt whose call goes on for
+another `PATIENCE` seconds, and a call that has been running for as many seconds as a number in `WAITS`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel._live.events import Event
-from anthropic_otel._live.story import Ended, OpenCall, Story
+from anthropic_otel._live.tracker import CallTracker, Ended, OpenCall
 from anthropic_otel._render.styled import UNICODE, Glyphs, Line, Piece, Style, duration, packed
 from anthropic_otel._render.waterfall import waterfall
 
@@ -25,27 +25,29 @@ _NOBODY: Final = "No Python in it that imports the SDK was followed, either. Whi
 
 
 class Show:
-    """Turns events into styled lines.
+    """Turns events into styled lines. Returns them and prints nothing.
 
-    - `width`: in columns.
-    - `glyphs`: the characters that the output can show.
-    - `followed`: whether some process sends events; set when one says so.
+    - `width`: of the screen, in columns.
+    - `glyphs`: the characters to draw with.
+    - `followed`: whether any process has sent an event; `take` sets it. Only `summary` reads it.
+    - `tracker`: the calls and totals of the events so far.
     """
 
     def __init__(self, width: int = 80, glyphs: Glyphs = UNICODE, *, followed: bool = True) -> None:
         self.width = width
         self.glyphs = glyphs
         self.followed = followed
-        self.story: Final = Story()
+        self.tracker: Final = CallTracker()
         self._after_blank = False
 
     def take(self, event: Event) -> list[Line]:
-        """Returns the lines to show for an event: none unless it ends a call or an attempt outside of any call.
+        """Adds an event, and returns the lines to show for it.
 
-        Raises `KeyError`, `TypeError` or `ValueError` for a malformed event.
+        There are none unless it ends a call, or an attempt outside of any call. Sets `followed`. Raises `KeyError`,
+        `TypeError` or `ValueError` for a malformed event.
         """
         self.followed = True
-        ended = self.story.take(event)
+        ended = self.tracker.take(event)
         if ended is None:
             return []
         lines = list(self._ended(ended))
@@ -73,7 +75,7 @@ class Show:
         yield ()
 
     def _line(self, ended: Ended) -> Line:
-        """Returns the one line of a call without retries or failure."""
+        """Returns the only line of a call, or of an attempt outside of any call, without retries or failure."""
         trace = ended.trace
         head = "  " + self._head(ended.time, ended.pid)
         end = f"{duration(trace.duration).rjust(7)}  "
@@ -89,35 +91,39 @@ class Show:
         )
 
     def _head(self, time: float, pid: int) -> str:
-        """Returns the local time at which a call began, with its process id if there are several processes."""
-        told = clock.strftime("%H:%M:%S ", clock.localtime(time))
-        return f"{told}[{pid}] " if len(self.story.pids) > 1 else told
+        """Returns the local time and a blank, then the process id if several processes have sent events so far.
+
+        `time` is when the call began, in seconds since the epoch.
+        """
+        began = clock.strftime("%H:%M:%S ", clock.localtime(time))
+        return f"{began}[{pid}] " if len(self.tracker.pids) > 1 else began
 
     # -- what is under way ---------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Line]:
-        """Returns the lines that are due at `now`, in epoch seconds, about calls that have not ended.
+        """Returns the new lines, at `now` in seconds since the epoch, about calls that have not ended.
 
-        They are about failed attempts and about long calls; each is returned once.
+        There is one for each failed attempt that ended `PATIENCE` seconds ago or earlier, and one when a call has been
+        running for as many seconds as a number in `WAITS`. No line is returned twice.
         """
         lines: list[Line] = []
-        for call in self.story.open.values():
+        for call in self.tracker.open.values():
             lines += self._under_way(call, now)
         self._after_blank = self._after_blank and not lines
         return lines
 
     def _under_way(self, call: OpenCall, now: float) -> Iterator[Line]:
-        for attempt in call.attempts[call.told_attempts :]:
+        for attempt in call.attempts[call.shown_attempts :]:
             if attempt["time"] + attempt["duration"] + PATIENCE > now:
                 break
-            call.told_attempts += 1
+            call.shown_attempts += 1
             if attempt.get("error_type"):
                 took = duration(attempt["duration"]).strip()
                 word = f"{self.glyphs.bad} attempt {attempt['number']}: {attempt['error_type']} after {took}"
                 yield self._meanwhile(call, word, Style.BAD)
         waits = sum(now - call.started["time"] >= wait for wait in WAITS)
-        if waits > call.told_waits:
-            call.told_waits = waits
+        if waits > call.shown_waits:
+            call.shown_waits = waits
             yield self._meanwhile(call, f"under way for {duration(now - call.started['time']).strip()}", Style.BACKOFF)
 
     def _meanwhile(self, call: OpenCall, text: str, style: Style) -> Line:
@@ -130,11 +136,11 @@ class Show:
     # -- what it adds up to --------------------------------------------------------------------------------------------
 
     def summary(self) -> list[Line]:
-        """Returns the totals as lines, with the command that explains the most frequent failure.
+        """Returns the totals as lines and, after a failure, the command that explains the most frequent one.
 
-        Without any call or request they say that none was seen.
+        If nothing was counted, they say that no call was seen and, unless `followed`, that no process was followed.
         """
-        totals = self.story.totals
+        totals = self.tracker.totals
         calls = sum(totals.calls.values())
         facts = [*self._calls(calls)] if calls else []
         if totals.lone:
@@ -143,8 +149,8 @@ class Show:
             facts.append(_many(totals.attempts, "attempt"))
         if totals.backoff:
             facts.append(f"{duration(totals.backoff).strip()} in backoff")
-        if self.story.open:
-            facts.append(f"{len(self.story.open)} under way at the end")
+        if self.tracker.open:
+            facts.append(f"{len(self.tracker.open)} under way at the end")
         if totals.lost:
             facts.append(f"{_many(totals.lost, 'event')} lost")
         text = packed(facts, "; ", self.width)
@@ -155,13 +161,13 @@ class Show:
         lines: list[Line] = [] if self._after_blank else [()]
         lines += [(Piece(line, style),) for line in text]
         for word, count in totals.failures.most_common(1):
-            told = f"Most frequent failure: {word}, {count} of {_many(totals.failures.total(), 'failed attempt')}"
+            most = f"Most frequent failure: {word}, {count} of {_many(totals.failures.total(), 'failed attempt')}"
             more = f"{self.glyphs.arrow} anthropic-otel why {word}"
-            lines += [(Piece(line),) for line in packed((told, more), " ", self.width)]
+            lines += [(Piece(line),) for line in packed((most, more), " ", self.width)]
         return lines
 
     def _calls(self, calls: int) -> Iterator[str]:
-        counts = self.story.totals.calls
+        counts = self.tracker.totals.calls
         failed = sum(counts[outcome] for outcome in _FAILED)
         words = {
             "ok": counts[CallOutcome.SUCCEEDED.value],

@@ -1,7 +1,8 @@
-"""Runs at the start of every Python that `anthropic-otel run` starts, as its folder is on PYTHONPATH.
+"""Runs at the start of every Python that `anthropic-otel run` starts, because its folder is first on PYTHONPATH.
 
-Rule: it must run on any Python 3, also without the library installed, and imports next to nothing. It waits until the
-app imports the SDK or an HTTP client, and then runs the app's own `sitecustomize`, if there is one.
+It installs an import hook, which starts `follow` once the app imports the SDK or an HTTP client. Then it imports the
+app's own `sitecustomize`, if there is one. Rule: it must run on any Python 3, also without our library installed, and
+imports next to nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ _LIBRARIES = ("anthropic", "httpx", "httpx2")
 
 
 class _Finder:
-    """A `sys.meta_path` finder for the SDK and the HTTP clients, which wraps the loader that the other finders return.
+    """A `sys.meta_path` finder for the modules in `_LIBRARIES`: the SDK and the HTTP clients. Ignores all others.
 
-    The wrapped loader starts `follow` once the module's code has run. Other modules are not touched.
+    It asks the other finders, and wraps the loader that they return in a `_Loader`, which starts `follow` once the
+    module's code has run.
     """
 
     def __init__(self, target: str) -> None:
@@ -41,9 +43,10 @@ class _Finder:
 
 
 class _Loader:
-    """Wraps a module's loader to call `_imported` after the module's code has run.
+    """Wraps a module's loader, and calls `_imported` after the module's code has run.
 
-    It puts the original loader back into the module before that code runs, so the module never sees this one.
+    `exec_module` puts the original loader back into the module before it runs that code, so the code never sees this
+    wrapper.
     """
 
     def __init__(self, loader: Any, target: str) -> None:
@@ -64,9 +67,9 @@ class _Loader:
 
 
 def _imported(name: str, target: str) -> None:
-    """Starts to send events, now that the module `name` was imported. Never raises.
+    """Calls `follow` for the module `name`, whose code has just run, so that this process sends events. Never raises.
 
-    If this Python has the SDK but not our library, it tells the `run` so.
+    If our library is not installed here and `name` is the SDK, sends the `run` at `target` a message that says so.
     """
     try:
         try:
@@ -82,9 +85,10 @@ def _imported(name: str, target: str) -> None:
 
 
 def _tell_missing(target: str) -> None:
-    """Sends a message to the `run` at `target`: this Python has the SDK but not our library.
+    """Sends the `run` at `target`, `127.0.0.1:PORT:TOKEN`, a message that this Python has the SDK but not our library.
 
-    Raises `OSError` or `ValueError`.
+    Does nothing if the host is another one. Raises `OSError`, after half a second too, or `ValueError` for a malformed
+    `target`.
     """
     import _socket
     import json
@@ -93,18 +97,21 @@ def _tell_missing(target: str) -> None:
     if host != "127.0.0.1":
         return
     python = ".".join(str(part) for part in sys.version_info[:3])
-    told = {"type": "missing", "token": token, "pid": os.getpid(), "python": python, "executable": sys.executable}
+    message = {"type": "missing", "token": token, "pid": os.getpid(), "python": python, "executable": sys.executable}
     connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     try:
         connection.settimeout(0.5)
         connection.connect((host, int(port)))
-        connection.sendall((json.dumps(told) + "\n").encode("ascii"), getattr(_socket, "MSG_NOSIGNAL", 0))
+        connection.sendall((json.dumps(message) + "\n").encode("ascii"), getattr(_socket, "MSG_NOSIGNAL", 0))
     finally:
         connection.close()
 
 
 def _give_way() -> None:
-    """Removes this folder from `sys.path`, and imports the `sitecustomize` that Python would have imported."""
+    """Removes this folder from `sys.path`, and imports the `sitecustomize` that Python would have imported without it.
+
+    Does no more if there is none. Raises what that module's code raises.
+    """
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
     ours = sys.modules.pop("sitecustomize", None)

@@ -1,8 +1,8 @@
 """Starts a program, passes signals on to it, and returns its exit status.
 
 Rule: the program shares the terminal's foreground and the standard streams with this process. A signal that the
-terminal sends to the whole foreground, as for Ctrl-C, has reached the program and is not sent again. A signal that was
-sent to this process alone, by `kill` or a supervisor, is passed on.
+terminal sends to the whole foreground, such as that of Ctrl-C, reaches the program by itself and is not sent again. A
+signal that `kill` or a supervisor sends to this process alone is passed on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOT_EXECUTABLE: Final = 126
 
 
 class NotStarted(Exception):
-    """The program could not be started. `status` is the one that a shell would exit with: 127 or 126."""
+    """The program could not be started. `status` is what a shell would exit with: 127 if it was not found, else 126."""
 
     def __init__(self, reason: str, status: int) -> None:
         super().__init__(reason)
@@ -36,9 +36,10 @@ class NotStarted(Exception):
 
 
 def variables(target: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns a copy of the environment with which Python programs send their events to `target`.
+    """Returns a copy of `environment` in which Python programs send their events to the listener at `target`.
 
-    It has the address in a variable, and the folder of our `sitecustomize` first in `PYTHONPATH`.
+    It has `target` in the variable `ANTHROPIC_OTEL_RUN`, and the folder of our `sitecustomize` as the first entry of
+    `PYTHONPATH`, before the other ones.
     """
     from anthropic_otel import _live
 
@@ -48,9 +49,10 @@ def variables(target: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class Child:
-    """A running program. Construct it in the main thread, because it sets signal handlers.
+    """A running program, which the constructor starts with `command` and `environment`.
 
-    Raises `NotStarted` if the program cannot be started.
+    From then on this process handles the signals to be passed on, so construct it in the main thread. Raises
+    `NotStarted`, with the handlers restored, if the program cannot be started.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -77,9 +79,10 @@ class Child:
         self._early.append(number)
 
     def wait(self) -> int:
-        """Waits until the program ends and returns its status, which is 128 + N if signal N ended it.
+        """Waits until the program ends, and returns its exit status, which is 128 + N if signal N ended it.
 
-        Signals are passed on meanwhile. Call it once, in the main thread.
+        Passes on signals meanwhile; afterwards they have their default actions again, where `sigwaitinfo` exists. Call
+        it once, in the main thread.
         """
         if hasattr(signal, "sigwaitinfo"):
             self._wait_for_signals()
@@ -95,10 +98,10 @@ class Child:
         waited = {*self._signals, signal.SIGCHLD}
         self._pass_on_early()
         while self._process.poll() is None:
-            told = signal.sigwaitinfo(waited)
-            by_terminal = told.si_code == _KERNEL
-            if told.si_signo != signal.SIGCHLD and not by_terminal:
-                self._pass_on(told.si_signo, told.si_pid)
+            received = signal.sigwaitinfo(waited)
+            by_terminal = received.si_code == _KERNEL
+            if received.si_signo != signal.SIGCHLD and not by_terminal:
+                self._pass_on(received.si_signo, received.si_pid)
         # The program got all signals until now. From here on an interrupt ends the summary.
         while signal.sigtimedwait(waited, 0) is not None:
             pass
@@ -107,9 +110,10 @@ class Child:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, waited)
 
     def _poll(self) -> None:
-        """Waits for the program's end on systems that do not report a signal's sender.
+        """Waits for the program's end, and passes on signals, on systems that do not report a signal's sender.
 
-        There, a signal that a terminal can send is taken to be from the terminal, if this process is in its foreground.
+        There, SIGINT and SIGQUIT are taken to be from the terminal if this process is in its foreground, and are not
+        passed on.
         """
         while True:
             try:
@@ -120,7 +124,10 @@ class Child:
             self._pass_on_early()
 
     def _pass_on_early(self) -> None:
-        """Passes on the signals that a handler has received, whose senders are unknown."""
+        """Passes on the signals that our handlers have received so far, whose senders are unknown.
+
+        Leaves out SIGINT and SIGQUIT if this process is in the terminal's foreground: the program has got them too.
+        """
         while self._early:
             number = self._early.pop(0)
             typed = number in (signal.SIGINT, getattr(signal, "SIGQUIT", None)) and _in_foreground()
@@ -136,13 +143,16 @@ class Child:
 
 
 def _caught() -> list[int]:
-    """Returns the signals to pass on: those that exist here and are not ignored already."""
+    """Returns the numbers of the signals to pass on: those of `_PASSED_ON` that exist here and are not ignored."""
     numbers = [int(getattr(signal, name)) for name in _PASSED_ON if hasattr(signal, name)]
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _in_foreground() -> bool:
-    """Returns whether this process is in the terminal's foreground, so that a typed Ctrl-C reaches it."""
+    """Returns whether this process is in the foreground of the terminal at stdin, so that a typed Ctrl-C reaches it.
+
+    `False` without a terminal, always `True` on Windows.
+    """
     if sys.platform == "win32":
         return True
     try:

@@ -1,7 +1,7 @@
 """Receives the events of the processes that a `run` has started, over TCP on 127.0.0.1.
 
-Rule: a connection that does not begin with the token of this run is closed. A line that is too long or not an event is
-skipped and counted.
+Rule: a connection whose first line does not have the token of this run is closed. A line that is too long or not an
+event is skipped and counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ _CHUNK: Final = 256 * 1024
 
 @dataclass
 class _Peer:
-    """A connection. `rest` is an incomplete line; `known` is whether the token was received."""
+    """A connection of a process.
+
+    - `rest`: what was received of a line that is not complete yet.
+    - `known`: whether the token was received.
+    - `skipping`: whether the line that is being received is too long, so that its rest is skipped.
+    """
 
     connection: socket.socket
     rest: bytes = b""
@@ -32,10 +37,10 @@ class _Peer:
 
 
 class Listener:
-    """A server that the processes connect to. Raises `OSError` if it cannot listen.
+    """A server on a free port of 127.0.0.1, to which processes send events. Raises `OSError` if it cannot listen.
 
-    - `target`: its address and token, for the processes' environment.
-    - `bad_lines`: how many lines were skipped.
+    - `target`: its address and token, `127.0.0.1:PORT:TOKEN`, for the processes' environment.
+    - `bad_lines`: how many lines were skipped because they were too long or not a JSON object.
     """
 
     def __init__(self) -> None:
@@ -52,18 +57,18 @@ class Listener:
 
     @property
     def connections(self) -> int:
-        """How many processes are connected."""
+        """How many connections are open."""
         return len(self._selector.get_map()) - 2
 
     def wake(self) -> None:
-        """Makes a waiting `receive` return. May be called from any thread."""
+        """Makes a waiting `receive`, or else the next one, stop waiting. May be called from any thread."""
         self._wake_out.send(b".")
 
     def receive(self, timeout: float | None) -> Iterator[Event]:
-        """Yields the events that have arrived; if there are none, waits for them first.
+        """Yields the events that have arrived, without their token. If nothing has, waits first.
 
-        It waits for `timeout` seconds at most, or without a limit if that is `None`. An event is a JSON object whose
-        fields have not been checked.
+        It waits for `timeout` seconds at most, without a limit if that is `None`. The result may be empty. An event is
+        a JSON object whose fields have not been checked.
         """
         for key, _ in self._selector.select(timeout):
             if key.fileobj is self._socket:
@@ -130,7 +135,10 @@ class Listener:
             peer.connection.close()
 
     def close(self) -> None:
-        """Closes all connections; processes that still run stop sending. Does nothing the second time."""
+        """Stops listening and closes all connections, so that processes which still run stop sending.
+
+        Does nothing the second time.
+        """
         for key in [*(self._selector.get_map() or {}).values()]:
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()

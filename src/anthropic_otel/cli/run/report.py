@@ -29,10 +29,10 @@ _SILENCE: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where events are written besides the screen.
+    """Where and how events are written.
 
-    - `save`: a text file to which each event is written as a line of JSON; `None` for none.
-    - `json`: whether stderr gets these lines in place of pictures.
+    - `save`: a text file to which each event is also written as a line of JSON; `None` for none.
+    - `json`: whether stderr gets such lines of JSON, in place of lines for a person.
     """
 
     save: TextIO | None = None
@@ -40,7 +40,10 @@ class Options:
 
 
 class Report(threading.Thread):
-    """A thread that prints a listener's events to stderr and saves them, as the options say, until `close`."""
+    """A daemon thread that prints a listener's events to stderr and saves them, as `options` say, until `close`.
+
+    `start` begins it. Each `started` event is only counted, not saved or printed as JSON.
+    """
 
     def __init__(self, listener: Listener, options: Options) -> None:
         super().__init__(name="anthropic-otel-run", daemon=True)
@@ -53,7 +56,7 @@ class Report(threading.Thread):
         self._ending = False
 
     def close(self) -> None:
-        """Reports the events that have still been sent, prints the summary, and ends the thread.
+        """Has the thread report the events that were still sent, print the summary and end. Waits for that.
 
         Call it after the program's end.
         """
@@ -73,7 +76,10 @@ class Report(threading.Thread):
         self._sum_up()
 
     def _receive(self, timeout: float) -> int:
-        """Reports the events that arrive within `timeout` seconds, and returns how many there were."""
+        """Prints and saves the events that have arrived, and returns how many there were.
+
+        If none has, waits for at most `timeout` seconds.
+        """
         count = 0
         if self._screen is not None:
             self._show.width = self._screen.width
@@ -107,9 +113,9 @@ class Report(threading.Thread):
             )
 
     def _sum_up(self) -> None:
-        self._show.story.totals.lost += self._listener.bad_lines
+        self._show.tracker.totals.lost += self._listener.bad_lines
         self._print(self._show.summary())
-        self._record({**self._show.story.summary, "time": round(time.time(), 6)})
+        self._record({**self._show.tracker.summary, "time": round(time.time(), 6)})
 
     # -- where it goes -------------------------------------------------------------------------------------------------
 

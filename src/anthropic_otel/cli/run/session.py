@@ -1,6 +1,6 @@
-"""Runs one program, from its start to its end.
+"""Runs one program with a listener for its events, from the program's start to its end.
 
-Rule: if events cannot be received, the program runs all the same, and one line on stderr says so.
+Rule: if no listener can be opened, the program runs all the same, and one line on stderr says that nothing is shown.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from anthropic_otel.cli.run.report import Options, Report
 
 
 def run(command: Sequence[str], options: Options) -> int:
-    """Runs a program, prints its calls to stderr, and returns the status to exit with.
+    """Runs a program to its end, reports its calls as `options` say, and returns the status to exit with.
 
-    Waits until the program has ended. Raises `NotStarted`.
+    If no listener can be opened, only prints that nothing is shown. Raises `NotStarted`.
     """
     try:
         listener = Listener()

@@ -1,7 +1,7 @@
-"""Joins events into calls, and adds them up.
+"""Joins the events of calls and attempts into whole calls, and counts them.
 
-Rule: events come from other processes and may be lost, repeated or cut. Missing ones are left out, everything kept is
-bounded, and nothing here knows of a screen.
+Rule: events come from other processes and may be lost or malformed. A call is made of the events that have come, all
+that is kept has a limit, and nothing here prints.
 """
 
 from __future__ import annotations
@@ -15,45 +15,49 @@ from anthropic_otel._live.events import ATTEMPT, CALL, STARTED, Event
 from anthropic_otel._render.traces import Attempt, Trace
 
 MAX_OPEN: Final = 10_000
-"""The most calls that are kept while they have not ended. Beyond that the oldest one is dropped."""
+"""The most calls that are kept while they have not ended. One more drops the one that started first."""
 MAX_ATTEMPTS: Final = 40
-"""The most attempts of a call that are kept: the first one and the last ones."""
+"""The most attempts of a call that are kept: the first one, and the last 39."""
 MAX_KINDS: Final = 200
-"""The most error types that are counted separately; others are counted as `other`."""
+"""The most error types that are counted separately; further ones are counted together as `other`."""
 _OTHER: Final = "other"
 
 
 @dataclass(slots=True)
 class OpenCall:
-    """A call that has not ended: its `started` event, and the events of its attempts that have ended.
+    """A call that has not ended: its `started` event, and the `attempt` events of its attempts that have ended.
 
-    `told_attempts` is how many of the attempts were mentioned on the screen; `told_waits` is how many waiting times
-    were.
+    `Show.tick` counts what it has shown of the call: `shown_attempts` is how many of `attempts`, from the first, it is
+    done with, and `shown_waits` is how many of `show.WAITS` it has mentioned.
     """
 
     started: Event
     attempts: list[Event] = field(default_factory=list)
-    told_attempts: int = 0
-    told_waits: int = 0
+    shown_attempts: int = 0
+    shown_waits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A call that has ended, or an attempt outside of any call. `time` is its start in epoch seconds."""
+    """A call that has ended in the process `pid`, or an attempt outside of any call, which is a trace of its own.
+
+    `time` is the start in seconds since the epoch.
+    """
 
     trace: Trace
     time: float
     pid: int
-    stream: bool
 
 
 @dataclass(slots=True)
 class Totals:
-    """The totals of all events so far.
+    """What all events so far add up to.
 
-    - `calls`: calls by outcome; `failures`: failed attempts by error type.
-    - `attempts`: all attempts; `lone`: those outside of any call.
-    - `backoff`: seconds of backoff; `lost`: events that the senders could not send.
+    - `calls`: how many calls have ended, by outcome.
+    - `failures`: how many attempts failed, by error type.
+    - `attempts`: how many attempts have ended; `lone`: how many of these were outside of any call.
+    - `backoff`: the seconds of all backoffs.
+    - `lost`: how many events were lost, as the processes reported it.
     """
 
     calls: Counter[str] = field(default_factory=Counter)
@@ -64,12 +68,12 @@ class Totals:
     lost: int = 0
 
 
-class Story:
-    """Joins events of any processes into calls.
+class CallTracker:
+    """Joins the events of one or more processes into calls.
 
-    - `totals`: the totals so far.
-    - `pids`: the processes that sent events.
-    - `open`: the calls that have not ended, by process id and call id.
+    - `totals`: what the events so far add up to.
+    - `pids`: the ids of the processes whose events of calls or attempts were added.
+    - `open`: the calls that have not ended, by process id and call id, in the order of their `started` events.
     """
 
     def __init__(self) -> None:
@@ -78,9 +82,10 @@ class Story:
         self.open: Final[dict[tuple[int, int], OpenCall]] = {}
 
     def take(self, event: Event) -> Ended | None:
-        """Adds an event; returns the call, or the attempt outside of any call, that it ends, else `None`.
+        """Adds an event. If it ends a call, or an attempt outside of any call, returns that, else `None`.
 
-        Ignores an event of another type. Raises `KeyError`, `TypeError` or `ValueError` for a malformed event.
+        Of an event of another type than `started`, `attempt` or `call`, only the field `lost` is added. Raises
+        `KeyError`, `TypeError` or `ValueError` for a malformed event.
         """
         self.totals.lost += int(event.get("lost", 0))
         kind, pid, time = event["type"], int(event["pid"]), float(event["time"])
@@ -99,7 +104,7 @@ class Story:
             return None
         attempts = self.open.pop(key, OpenCall(event)).attempts
         self.totals.calls[str(event["outcome"])] += 1
-        return Ended(_trace(event, attempts), time, pid, bool(event.get("stream")))
+        return Ended(_trace(event, attempts), time, pid)
 
     def _attempt(self, event: Event, key: tuple[int, int] | None, pid: int, time: float) -> Ended | None:
         totals = self.totals
@@ -110,11 +115,12 @@ class Story:
             totals.failures[word if word in totals.failures or len(totals.failures) < MAX_KINDS else _OTHER] += 1
         if key is None:
             totals.lone += 1
-            return Ended(_trace(event, [event]), time, pid, bool(event.get("stream_complete") is not None))
+            return Ended(_trace(event, [event]), time, pid)
         call = self.open.get(key)
         if call is not None:
             if len(call.attempts) >= MAX_ATTEMPTS:
                 del call.attempts[1]
+                call.shown_attempts -= call.shown_attempts > 1
             call.attempts.append(event)
         return None
 
@@ -124,7 +130,7 @@ class Story:
 
     @property
     def summary(self) -> Event:
-        """The totals as an event of type `summary`."""
+        """The totals so far as an event of type `summary`, with the open calls counted as `under_way`."""
         totals = self.totals
         return {
             "type": "summary",
