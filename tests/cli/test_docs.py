@@ -73,6 +73,12 @@ def test_a_document_is_found_as_it_is_called(name: str) -> None:
     assert invoke(name).output.startswith("# Using it")
 
 
+def test_a_folder_is_its_readme() -> None:
+    """A folder without one is no name of a document."""
+    assert invoke("docs/runbooks/").output == invoke("runbooks").output
+    assert invoke("docs").exit_code == 1
+
+
 def test_an_unknown_name_gets_a_suggestion_and_a_failure() -> None:
     """In one line."""
     result = invoke("usge")

@@ -96,14 +96,14 @@ class _Connection:
 
     @property
     def pending(self) -> bool:
-        """Whether there is unsent data, and the connection has neither failed nor been closed."""
+        """Whether there is unsent data, and neither `close` nor `forget` was called."""
         return bool(self._kept or self._rest) and not self._dead
 
     def put(self, event: Event) -> None:
-        """Queues an event, and sends what the socket takes at once.
+        """Queues an event, and sends as many queued events as the socket takes at once.
 
-        If the queue is still full after that, drops the event and counts it; the next event that is queued has the
-        count in the field `lost`. Does nothing once the connection has failed or been closed. Never raises.
+        If the queue is full, sends first; if that does not help, drops the event and counts it. The next event that is
+        queued has the count in the field `lost`. Does nothing after `close` or `forget`, which a failure calls too.
         """
         if self._dead:
             return

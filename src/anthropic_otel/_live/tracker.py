@@ -54,10 +54,10 @@ class Totals:
     """What all events so far add up to.
 
     - `calls`: how many calls have ended, by outcome.
-    - `failures`: how many attempts failed, by error type.
+    - `failures`: how many attempts failed, by error type; beyond `MAX_KINDS` types and without one, under `other`.
     - `attempts`: how many attempts have ended; `lone`: how many of these were outside of any call.
     - `backoff`: the seconds of all backoffs.
-    - `lost`: how many events were lost, as the processes reported it.
+    - `lost`: how many events the processes say were lost. The reader of the events may add its own.
     """
 
     calls: Counter[str] = field(default_factory=Counter)
@@ -84,8 +84,9 @@ class CallTracker:
     def take(self, event: Event) -> Ended | None:
         """Adds an event. If it ends a call, or an attempt outside of any call, returns that, else `None`.
 
-        Of an event of another type than `started`, `attempt` or `call`, only the field `lost` is added. Raises
-        `KeyError`, `TypeError` or `ValueError` for a malformed event.
+        An attempt of a call that is not in `open` is only counted. Of an event of another type than `started`,
+        `attempt` or `call`, only the field `lost` is added. Raises `KeyError`, `TypeError` or `ValueError` for a
+        malformed event.
         """
         self.totals.lost += int(event.get("lost", 0))
         kind, pid, time = event["type"], int(event["pid"]), float(event["time"])

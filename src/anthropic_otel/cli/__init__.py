@@ -1,6 +1,6 @@
 """The command line, `anthropic-otel`.
 
-Rule: importing this package needs no extra, so that a missing one gives a message and no traceback.
+Rule: importing this package needs no optional package, so that a missing one gives a message and no traceback.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ _EXTRA = ("click", "rich")
 
 
 def main() -> None:
-    """Runs the command in `sys.argv`; always ends the process with its exit status, by `SystemExit`."""
+    """Runs the command in `sys.argv`, and ends the process with its exit status, by `SystemExit`.
+
+    If click or rich is missing, or standard output cannot be written, exits with a message on stderr and status 1; with
+    no message if the output's reader has left. Any other exception of the command is raised.
+    """
     _open_what_is_closed()
     try:
         from anthropic_otel.cli.commands import cli
@@ -32,9 +36,10 @@ def main() -> None:
 
 
 def _give_up_output(error: OSError) -> NoReturn:
-    """Exits with status 1, because standard output cannot be written, and prints why to stderr.
+    """Exits with status 1 because writing standard output raised `error`, and prints why to stderr.
 
-    Prints nothing if the output's reader has left, as `head` does. An `OSError` of a named file is raised again.
+    Prints nothing if the output's reader has left, as `head` does. Raises `error` again if it names a file, because
+    then it is not of standard output.
     """
     if error.filename is not None:
         raise error
@@ -44,7 +49,7 @@ def _give_up_output(error: OSError) -> NoReturn:
 
 
 def _open_what_is_closed() -> None:
-    """Replaces standard streams that were closed at the start, as `cron` and `<&-` do, by the null device."""
+    """Opens the null device for each standard stream that was closed when the process started, as by `<&-`."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

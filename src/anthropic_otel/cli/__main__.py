@@ -1,4 +1,4 @@
-"""`python -m anthropic_otel.cli`: the same as the command `anthropic-otel`."""
+"""Runs the command line for `python -m anthropic_otel.cli`, as the command `anthropic-otel` does."""
 
 from anthropic_otel.cli import main
 

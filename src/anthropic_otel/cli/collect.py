@@ -1,7 +1,7 @@
-"""Collects a command's own telemetry in memory, and sends it by OTLP if the user has asked for that.
+"""Collects in memory the telemetry that a command's own calls cause, and also sends it by OTLP if the user wants that.
 
-Rule: everything that is shown later comes from the OpenTelemetry SDK's own exporters. OTLP is used if
-`OTEL_EXPORTER_OTLP_ENDPOINT`, or the variable of one signal, is set; the other standard variables apply too.
+Rule: everything that is shown later comes from the OpenTelemetry SDK's own in-memory exporter and reader. OTLP is used
+if `OTEL_EXPORTER_OTLP_ENDPOINT`, or the variable of one signal, is set; the other standard variables apply too.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 class Watcher(SpanProcessor):
-    """A span processor that remembers the trace id of the last span that each thread ended.
+    """A span processor that keeps, for each thread, the trace id of the last span that the thread ended.
 
-    If `cue` is set, it is called with each span that ends, in the thread that ended it.
+    `cue`, if it is not `None`, is called with each span that ends, in the thread that ended the span.
     """
 
     def __init__(self) -> None:
@@ -52,12 +52,15 @@ class Watcher(SpanProcessor):
             self.cue(span)
 
     def ended(self) -> str:
-        """Returns the trace id of the last span that the current thread ended; empty if there was none."""
+        """Returns the trace id, as 32 hexadecimal digits, of the last span that the current thread ended.
+
+        Empty if the thread has ended none.
+        """
         return getattr(self._ended, "trace_id", "")
 
 
 class Delivered(SpanExporter):
-    """Wraps a span exporter and counts its spans: `spans` were delivered, `lost` were not."""
+    """Passes spans on to `exporter`, and counts them: `spans` were exported successfully, `lost` were not."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -77,10 +80,12 @@ class Delivered(SpanExporter):
 
 
 class Collection:
-    """Sets the process's OpenTelemetry providers, and keeps what they collect in memory.
+    """Sets the process's global tracer and meter provider, and keeps spans and measurements in memory.
 
-    `export` also sends it by OTLP, if a variable asks for that. `delivered` then counts the spans; it is `None`
-    otherwise.
+    With `export`, each signal is also sent by OTLP if its `endpoint` is set.
+
+    - `watcher`: the span processor that sees each span end.
+    - `delivered`: counts the spans that are sent by OTLP; `None` if spans are not sent.
     """
 
     def __init__(self, *, export: bool = True) -> None:
@@ -99,11 +104,14 @@ class Collection:
         metrics.set_meter_provider(self._meters)
 
     def traces(self) -> list[Trace]:
-        """Returns the calls that have ended, and have an attempt, in the order in which they began."""
+        """Returns the calls that have ended and have an attempt, in the order in which they began.
+
+        Leaves out spans from before the last `forget`.
+        """
         return traces_of(self._spans.get_finished_spans())
 
     def measured(self) -> list[Measured]:
-        """Returns the current data points of every histogram, counter and gauge."""
+        """Returns the data points of every histogram, counter and gauge, as they are at the moment of the call."""
         data = self._reader.get_metrics_data()
         found = []
         for resource in data.resource_metrics if data is not None else ():
@@ -116,11 +124,11 @@ class Collection:
         return found
 
     def forget(self) -> None:
-        """Drops the collected spans. Does not affect what is exported."""
+        """Drops the spans that are kept in memory. Metrics, and what is sent by OTLP, stay as they are."""
         self._spans.clear()
 
     def close(self) -> None:
-        """Sends what has not been sent yet, and shuts the providers down. Never raises."""
+        """Shuts the providers down, which first sends by OTLP what has not been sent. Ignores failures of metrics."""
         self._tracers.shutdown()
         try:
             self._meters.shutdown()
@@ -129,27 +137,31 @@ class Collection:
 
 
 def service_name() -> str:
-    """Returns the `service.name` of the telemetry: `OTEL_SERVICE_NAME`, or that of the demo."""
+    """Returns the `service.name` of the telemetry: `OTEL_SERVICE_NAME`, or `SERVICE` if that is unset or empty."""
     return os.environ.get("OTEL_SERVICE_NAME") or SERVICE
 
 
-def asked_for(signal: str) -> str | None:
-    """Returns the OTLP endpoint that is set for a signal (`TRACES` or `METRICS`); `None` if it is not to be sent."""
+def endpoint(signal: str) -> str | None:
+    """Returns the OTLP endpoint in the environment for a signal, `TRACES` or `METRICS`.
+
+    The signal's own variable takes precedence over the one for all signals. If both are unset or empty, returns `None`,
+    which means that the signal is not sent.
+    """
     return os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or os.environ.get(_ENDPOINT)
 
 
 def destination() -> str | None:
-    """Returns host and port of the spans' OTLP endpoint; `None` if no endpoint is set.
+    """Returns host and port of the spans' OTLP endpoint, or `the OTLP endpoint` if the URL has no host.
 
-    The rest of the URL is left out, as it may be secret.
+    `None` if no endpoint is set. The rest of the URL is left out, because it may be secret.
     """
-    url = asked_for("TRACES")
+    url = endpoint("TRACES")
     return urlsplit(url).netloc.rpartition("@")[2] or "the OTLP endpoint" if url else None
 
 
 def _otlp_spans() -> Delivered | None:
-    return Delivered(providers.otlp_exporter("traces")) if asked_for("TRACES") else None
+    return Delivered(providers.otlp_exporter("traces")) if endpoint("TRACES") else None
 
 
 def _otlp_metrics() -> list[MetricReader]:
-    return [PeriodicExportingMetricReader(providers.otlp_exporter("metrics"))] if asked_for("METRICS") else []
+    return [PeriodicExportingMetricReader(providers.otlp_exporter("metrics"))] if endpoint("METRICS") else []

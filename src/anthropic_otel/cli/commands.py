@@ -1,7 +1,7 @@
-"""The commands of `anthropic-otel` and their options.
+"""Defines the commands of `anthropic-otel` and their options.
 
-Rule: a command is its options and one call. What it needs is imported when it runs, and a missing package is reported
-with the extra to install.
+Rule: a command here checks its options, calls what does the work, and prints. What a command needs is imported when it
+runs, and a missing package is reported with the extra to install.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ from anthropic_otel.cli.why.command import why
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Raises `click.ClickException`, which names the extra to install, for a missing package in its block.
+    """Raises `click.ClickException` if its block fails because a package is not installed.
 
-    It converts `ModuleNotFoundError` and `MissingExporter`.
+    For a `ModuleNotFoundError`, the message names the module, and `extra` as the one to install. A `MissingExporter`
+    keeps its own message.
     """
     try:
         yield
@@ -56,12 +57,12 @@ cli.add_command(why)
 
 
 @cli.command(short_help="Show an overload and an outage.")
-@click.option("--pace", type=Number(0.05, 1), default=1.0, hidden=True, help="Shortens the story's waits.")
+@click.option("--pace", type=Number(0.05, 1), default=1.0, hidden=True, help="Scales the demo's waits: 1 is real time.")
 @click.option("--loop", is_flag=True, help="Play it again and again, until Ctrl+C, so that dashboards have live data.")
 def demo(pace: float, loop: bool) -> None:
     """Show an overload and an outage, attempt by attempt.
 
-    Plays a story against a simulator, and shows what is recorded of it.
+    An app calls a simulated API while that fails, and you see what the library records.
     Takes about 20 seconds and needs neither a key nor a network. Set OTEL_EXPORTER_OTLP_ENDPOINT to export it as well.
     """
     terminal = Terminal()
@@ -81,7 +82,10 @@ def demo(pace: float, loop: bool) -> None:
 
 
 def introduce(terminal: Terminal) -> None:
-    """Prints what the demo is about to show, before imports that take a second or two."""
+    """Prints what the demo will show. Call it before the slow imports.
+
+    Raises `ModuleNotFoundError` if the Anthropic SDK is not installed.
+    """
     terminal.text(f"A small app asks Claude through the Anthropic SDK {version('anthropic')}", Style.STRONG)
     terminal.text("The API is a simulator. One line was added to the app:")
     terminal.lines([(), (Piece("    anthropic_otel.instrument()", Style.GOOD),), ()])
@@ -146,7 +150,7 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
 
 
 def _names(text: str | None) -> list[str]:
-    """Returns the comma-separated names, without blanks and empty ones."""
+    """Returns the comma-separated names in `text`, stripped, without empty ones; an empty list for `None`."""
     return [name.strip() for name in text.split(",") if name.strip()] if text else []
 
 
@@ -157,11 +161,14 @@ _OPTIONS = {
     "runbooks": ("links.runbooks", "--runbooks"),
     "budget": ("spend.budget_per_day", "--budget"),
 }
-"""The key in the thresholds and the name on the command line, by an option's parameter."""
+"""For each parameter of `bundle` that sets a threshold: the threshold's key in the file, and the option's name."""
 
 
 def _by_option(text: str, options: Mapping[str, Any]) -> str:
-    """Returns the error message `text` with the name of a threshold replaced by the option that set it, if one did."""
+    """Returns the error message `text`, with the option's name if it is about a threshold that an option has set.
+
+    That is, if it begins with `the thresholds:` and the key of one of the `options` that are not `None`.
+    """
     for name, (key, option) in _OPTIONS.items():
         for each in (key, key.rpartition(".")[2]):
             if options.get(name) is not None and text.startswith(f"the thresholds: {each} "):

@@ -1,7 +1,7 @@
-"""Removes environment variables that must not affect a command's calls to the simulator.
+"""Prepares the process's environment for a command's calls to the simulator.
 
-Rule: such a call never carries a key, never goes to a proxy or to the real API, logs nothing to the screen, and never
-fails because of settings for the real API.
+Rule: such a call never carries a real key, never goes to a proxy or to the real API, and never fails because of
+settings that are meant for the real API. OpenTelemetry logs nothing to the screen meanwhile.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ _NOT_OURS: Final = ("OTEL_SDK_DISABLED", "OTEL_PROPAGATORS", "SSL_CERT_FILE", "S
 
 
 def isolate() -> None:
-    """Changes this process's environment so that settings for the API, proxies and OpenTelemetry do not affect it.
+    """Changes this process's environment for calls to the simulator, and does not restore it.
 
-    Deletes variables, excepts loopback from proxies, shortens timeouts of name look-ups and OTLP, and silences
-    OpenTelemetry's logger.
+    Deletes every `ANTHROPIC_*` variable, the variables in `_NOT_OURS`, and proxy variables that the SDK cannot read.
+    Adds loopback and `.invalid` to `NO_PROXY`, without its unreadable entries. Limits a name look-up to one second and,
+    unless it is set, the OTLP timeout to three. Silences OpenTelemetry's logger below CRITICAL.
     """
     for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
         del os.environ[name]

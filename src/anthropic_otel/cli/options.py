@@ -1,6 +1,6 @@
-"""Types of option values, as strict as the code that uses the values.
+"""Defines click types for the values of options, which accept only what the code that uses the values can handle.
 
-Rule: a wrong value is reported in one line, in the option's words and not in those of Python's types.
+Rule: a wrong value is a usage error whose message is one line and speaks of a number or a path, not of Python's types.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import click
 
 
 class Number(click.FloatRange):
-    """A finite number: `nan` and `inf`, which Python accepts, are usage errors."""
+    """The type of a finite number in a range. `nan` and `inf`, which click accepts, are usage errors."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns the number. Raises a usage error if it is none or out of range."""
+        """Returns the number as a `float`. Raises `click.BadParameter` if it is not finite or out of the range."""
         try:
             finite = math.isfinite(float(value))
         except (ValueError, OverflowError):
@@ -28,12 +28,12 @@ class Number(click.FloatRange):
 
 
 class Whole(click.IntRange):
-    """A whole number."""
+    """The type of a whole number in a range. Differs from `click.IntRange` only in its message."""
 
     name = "integer"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns the number. Raises a usage error if it is none or out of range."""
+        """Returns the number as an `int`. Raises `click.BadParameter` if it is not whole or out of the range."""
         try:
             int(value)
         except (ValueError, OverflowError):
@@ -42,10 +42,16 @@ class Whole(click.IntRange):
 
 
 class Path(click.Path):
-    """A path that is not empty. An empty one, as from an unset shell variable, would be the current directory."""
+    """The type of a path that is not empty.
+
+    click takes an empty one, as from an unset shell variable, for the current directory.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns the path. Raises a usage error if it is empty or not a file name."""
+        """Returns the path, if `click.Path` accepts it.
+
+        Raises `click.BadParameter` if not, and if it is empty or blank or contains a null character.
+        """
         if not str(value).strip() or "\0" in str(value):
             self.fail("it is empty." if not str(value).strip() else "it is not a file name.", param, ctx)
         return super().convert(value, param, ctx)

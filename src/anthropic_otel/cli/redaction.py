@@ -1,7 +1,7 @@
-"""Masks what nobody else may read: keys, passwords, query strings, prompts and replies.
+"""Masks what is secret in a text: keys, passwords, query strings, prompts and replies.
 
-Rule: text that a person pasted passes `redact` before anything else reads it. Every command has the same rules; the
-Collector configs mask keys by the first patterns of `KEYS` as well.
+Rule: text that a person pasted passes `redact` before anything else reads it. Every command masks by the same rules,
+and the Collector configs mask keys by the first patterns of `KEYS` too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MASK: Final = "****"
-"""The text that replaces what is masked. The Collector configs use the same one."""
+"""The text that replaces what is masked. The Collector configs use it too."""
 
 KEYS: Final = (
     r"sk-ant-[A-Za-z0-9_-]{8,}",
@@ -37,7 +37,7 @@ _IN_KEYS: Final = (
     ("akia", "asia"),
     ("eyj",),
 )
-"""For each pattern of `KEYS`: texts of which every match has one, in lower case."""
+"""For each pattern of `KEYS`, in the same order: texts in lower case, one of which is in every match in lower case."""
 
 _IN_REQUEST: Final = "|".join(rf"(?<=\b{before} /)" for before in (*(f"[A-Z]{{{n}}}" for n in range(3, 8)), "url:"))
 """A regular expression for what is before a request's path: a method, or `url:`, which urllib3 writes."""
@@ -58,10 +58,11 @@ _IN_VARIABLES: Final = ("api_key", "apikey", "private_key", "access_key", "secre
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Replaces each match of `pattern` by `replacement`.
+    """A rule of masking: each match of `pattern` is replaced by `replacement`.
 
-    `words` makes that fast in a long log: each match contains one of them, in lower case. None of them is empty. A
-    match begins on the line of the word, and ends on that line or on one of the next two lines that are not blank.
+    Only the lines around `words` are searched, which is fast in a long log. So each match must contain one of the
+    words, in any case, begin on the line of that word, and end on that line or one of the next two that are not blank.
+    The words are in lower case, and none is empty.
     """
 
     pattern: re.Pattern[str]
@@ -125,7 +126,10 @@ _STRING_ENDS: Final = {quote: re.compile(rf"(?<!\\){re.escape(quote)}|$", re.MUL
 
 
 def redact(text: str) -> str:
-    """Returns the text with keys, passwords, query strings and content masked. Applying it again changes nothing."""
+    """Returns the text with `MASK` in place of keys, passwords, query strings, prompts and replies.
+
+    Redacting the result again changes nothing.
+    """
     lower = _lower(text)
     for rule in _RULES:
         for word in rule.words:
@@ -140,12 +144,15 @@ def redact(text: str) -> str:
 
 
 def _lower(text: str) -> str:
-    """Returns the text in lower case with each character at the same index: `lower()` turns one character into two."""
+    """Returns the text in lower case, with each character at the index that it has in `text`.
+
+    `str.lower` alone turns one character, `İ`, into two.
+    """
     return text.replace("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i").lower()
 
 
 def _replaced(rule: _Rule, text: str, lower: str) -> str:
-    """Returns the text with the rule applied to the lines that a match may be on. `lower` is the text in lower case."""
+    """Returns `text` with the rule applied to the lines where a match may be. `lower` is `text` in lower case."""
     pieces: list[str] = []
     at = 0
     for begin, end in _places(rule.words, lower):
@@ -155,7 +162,11 @@ def _replaced(rule: _Rule, text: str, lower: str) -> str:
 
 
 def _places(words: tuple[str, ...], lower: str) -> Iterator[tuple[int, int]]:
-    """Yields ranges of whole lines, in their order, that contain the words and the lines that a match may extend to."""
+    """Yields the ranges of `lower` to search, in order, each as the indexes of its begin and its end.
+
+    A range is whole lines: one that contains a word, and the next two that are not blank, as far as a match may extend.
+    Ranges that are at most `_GAP` characters apart become one.
+    """
     begin = end = behind = 0
     for found in re.finditer("|".join(map(re.escape, words)), lower):
         if found.start() < behind:
@@ -173,9 +184,10 @@ def _places(words: tuple[str, ...], lower: str) -> Iterator[tuple[int, int]]:
 
 
 def _without_content(text: str, member: re.Pattern[str]) -> str:
-    """Returns the text with values masked that may be a prompt or a reply: those of JSON members such as `content`.
+    """Returns the text with each value masked that may be a prompt or a reply.
 
-    A value that contains a traceback is kept, and masked only inside.
+    Such a value follows a match of `member`: `_MEMBER` or `_ARGUMENT`, which look for names such as `content`. A value
+    that contains a traceback is not masked as a whole: such values inside it are.
     """
     pieces: list[str] = []
     at = 0
@@ -194,14 +206,20 @@ def _without_content(text: str, member: re.Pattern[str]) -> str:
 
 
 def _end_of_string(text: str, start: int, quote: str) -> int:
-    """Returns the index after the closing quote of the string that begins at `start`, or that of the line's end."""
+    """Returns the index after the closing `quote` of the string whose opening `quote` is at the index `start`.
+
+    If the line has no closing one, returns the index of the line's end.
+    """
     ends = _STRING_ENDS.get(quote) or re.compile(rf"(?<!\\){re.escape(quote)}|$", re.MULTILINE)
     found = ends.search(text, start + len(quote))
     return found.end() if found is not None else len(text)
 
 
 def _end_of_container(text: str, start: int) -> int:
-    """Returns the index after the bracket that closes the one at `start`, or that of the line's end."""
+    """Returns the index after the bracket that closes the one at the index `start`. Brackets in strings do not count.
+
+    If the line has no closing one, returns the index of the line's end.
+    """
     depth, at = 0, start
     line = text.find("\n", start)
     limit = len(text) if line < 0 else line

@@ -19,9 +19,10 @@ from anthropic_otel.simulator.interrupts import interruptible, wait
 class Settings:
     """The settings of the simulated API.
 
-    - `mix`: the probability of each fault; the other requests succeed.
-    - `words`: the length of a reply.
-    - `latency`, `pace`: seconds before the headers, and before each event of a stream.
+    - `mix`: for each fault, the probability that a request meets it. A request that meets none succeeds.
+    - `seed`: of all random choices.
+    - `words`: the length of a reply, in words.
+    - `latency`, `pace`: the mean seconds before a response's headers, and before each event of a stream.
     """
 
     mix: Mapping[str, float]
@@ -32,9 +33,9 @@ class Settings:
 
 
 def serve(port: int, settings: Settings) -> None:
-    """Serves on that port of 127.0.0.1 (0: any free one) until interrupted. Raises `OSError` if the port is taken.
+    """Serves on `port` of 127.0.0.1 until SIGINT or SIGTERM, then returns. 0 takes any free port.
 
-    Prints the base URL to standard output, and how to use it to stderr.
+    Prints the base URL to standard output, and how to use it to stderr. Raises `OSError` if the port cannot be opened.
     """
     weights: dict[str | Fault, float] = {"ok": max(0.0, 1 - sum(settings.mix.values()))}
     for name, weight in settings.mix.items():
@@ -50,10 +51,10 @@ def serve(port: int, settings: Settings) -> None:
 
 
 def mix_of(pairs: Iterable[str]) -> dict[str, float]:
-    """Returns the probabilities in `FAULT=PROBABILITY` pairs, by fault.
+    """Returns the probabilities in texts such as `http_529=0.1`, by the fault's name. The last one of a fault counts.
 
-    Raises `click.BadParameter` for a fault that is unknown or needs its own address, and for a probability that is no
-    number or negative, or if they add up to more than 1.
+    Raises `click.BadParameter` for a fault that is unknown or needs an address of its own, for a probability that is
+    not a number or is negative, and if the probabilities add up to more than 1.
     """
     mix: dict[str, float] = {}
     for pair in pairs:
@@ -77,9 +78,9 @@ def _wrong(text: str) -> click.BadParameter:
 
 
 def catalogue(width: int | None = None) -> str:
-    """Returns a list of the faults that can be mixed in, with their descriptions.
+    """Returns the names and descriptions of the faults that `--mix` accepts, as lines of text.
 
-    Each fault is one line, or several lines of at most `width` columns.
+    Lines are wrapped at `width` columns; with `None`, each fault is one line.
     """
     lines = [f"{each.name:<28} {each.description}" for each in FAULTS.values() if not each.own_address]
     if width is None:

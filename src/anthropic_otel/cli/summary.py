@@ -1,7 +1,7 @@
-"""Computes the numbers that a person asks for after an incident, from traces and metrics.
+"""Computes what a person asks for after an incident, from collected spans and metrics.
 
-Rule: calls and backoff are counted from the metrics, as a dashboard does; attempts and latencies come from the spans,
-which have the error number and exact times. Nothing is estimated.
+Rule: counts of calls, backoff and tokens come from the metrics, as on a dashboard; attempts and latencies come from the
+spans, which have the errno and exact times. Nothing is estimated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from anthropic_otel._render.traces import Attempt, Trace
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One data point. `count` and `total` are the number and the sum of measurements; 1 and the value for a counter."""
+    """One data point of a metric.
+
+    `count` and `total` are the number and the sum of a histogram's measurements. For a counter or gauge, `count` is 1
+    and `total` its value.
+    """
 
     metric: str
     attributes: Mapping[str, Any]
@@ -29,7 +33,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class AttemptKind:
-    """The properties by which attempts are counted together. `None`: the attempts do not have it."""
+    """A kind of attempts, which are counted together. A field is `None` if attempts of that kind do not have it."""
 
     status: int | None
     error_type: str | None
@@ -39,7 +43,7 @@ class AttemptKind:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The backoffs of one source: their number, and their total in seconds."""
+    """The backoffs of one source, which is what decided their length: how many, and their seconds in total."""
 
     source: str
     count: int
@@ -48,7 +52,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The input and output tokens of attempts with one outcome."""
+    """How many input and output tokens the attempts with one outcome have used."""
 
     outcome: str
     input: int
@@ -56,13 +60,13 @@ class Tokens:
 
     @property
     def total(self) -> int:
-        """Input and output tokens together."""
+        """The sum of input and output tokens."""
         return self.input + self.output
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """The median and the 95th percentile, in seconds."""
+    """The median (`p50`) and the 95th percentile of durations, in seconds."""
 
     p50: float
     p95: float
@@ -70,15 +74,15 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The numbers of some calls.
+    """What some calls and their attempts add up to.
 
-    - `calls`: the count of each outcome, also of those with 0.
-    - `attempts`: the count of each kind, the most frequent first.
-    - `backoffs`: by source, the longest first.
+    - `calls`: how many calls had each outcome, 0 included.
+    - `attempts`: how many attempts were of each kind, the most frequent first.
+    - `backoffs`: one per source, the longest in total first.
     - `call_seconds`: the total duration of all calls.
-    - `calls_took`, `final_attempts_took`: the latencies of the calls that succeeded, and of their last attempts; `None`
-      if there are none.
-    - `tokens`: by outcome, for those that used any.
+    - `calls_took`, `final_attempts_took`: the latencies of the calls that succeeded, at once or after retries, and of
+      their last attempts; `None` if no call succeeded.
+    - `tokens`: one per outcome of attempts, only for outcomes that used tokens.
     """
 
     calls: Mapping[str, int]
@@ -91,33 +95,33 @@ class Summary:
 
     @property
     def tokens_for_nothing(self) -> int:
-        """The tokens of attempts that did not complete; a lower bound."""
+        """The known tokens of attempts that did not complete. They may have used more than is known."""
         return sum(each.total for each in self.tokens if each.outcome != AttemptOutcome.COMPLETED.value)
 
     @property
     def share_for_nothing(self) -> float:
-        """The share of `tokens_for_nothing` in all tokens: 0 to 1."""
+        """The share of `tokens_for_nothing` in all tokens, from 0 to 1; 0 without tokens."""
         return self.tokens_for_nothing / max(1, sum(each.total for each in self.tokens))
 
     @property
     def backoff_seconds(self) -> float:
-        """The seconds of all backoffs."""
+        """The sum of all backoffs, in seconds."""
         return sum(each.seconds for each in self.backoffs)
 
     @property
     def backoff_share(self) -> float:
-        """The share of backoff in the calls' total duration: 0 to 1."""
+        """The ratio of `backoff_seconds` to `call_seconds`; 0 if that is 0."""
         return self.backoff_seconds / self.call_seconds if self.call_seconds else 0.0
 
     @property
     def attempts_per_call(self) -> float:
-        """The mean number of attempts per call: 1 if nothing was retried; 0 without calls."""
+        """The number of attempts divided by that of calls; 0 without calls."""
         calls = sum(self.calls.values())
         return sum(self.attempts.values()) / calls if calls else 0.0
 
 
 def summarize(traces: Sequence[Trace], measured: Sequence[Measured]) -> Summary:
-    """Returns the summary of these traces, and of the data points that were collected with them."""
+    """Returns the summary of calls: of their traces, and of the data points that were collected meanwhile."""
     answered = [trace for trace in traces if trace.answered]
     return Summary(
         calls={outcome.value: _calls(measured, outcome) for outcome in CallOutcome},
@@ -172,5 +176,8 @@ def _latency(seconds: Iterable[float]) -> Latency | None:
 
 
 def percentile(ordered: Sequence[float], part: float) -> float:
-    """Returns the value at the fraction `part` (0 to 1) of sorted values, by the nearest-rank method."""
+    """Returns the value at the fraction `part`, from 0 to 1, of sorted values, by the nearest-rank method.
+
+    `ordered` must not be empty.
+    """
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)]

@@ -1,7 +1,7 @@
-"""Renders a summary as tables: from numbers to lines of styled text, by pure functions.
+"""Renders a `Summary` as tables, in lines of styled text, by pure functions.
 
-Rule: every section has a title with its most important number, and no line is longer than the screen, if that is at
-least 60 columns wide.
+Rule: every table has a title, which has the table's most important numbers beside it. No line is longer than the
+screen, if that is at least 60 columns wide.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ _MEANINGS: Final = {
 
 
 def tables(summary: Summary, width: int, glyphs: Glyphs) -> list[Line]:
-    """Returns the lines of the summary: calls, attempts, backoff, tokens if there are any, latency."""
+    """Returns the summary's tables as lines, with an empty line between two tables.
+
+    They are calls, attempts, backoff, tokens if any are known, and latency.
+    """
     bar = max(0, min(_BAR, width - _BESIDE_A_BAR))
     sections = [_calls(summary, glyphs), _attempts(summary, bar, glyphs), _backoff(summary), _latency(summary)]
     if summary.tokens:
@@ -64,8 +67,8 @@ def _calls(summary: Summary, glyphs: Glyphs) -> Iterator[Line]:
 
 
 def _attempts(summary: Summary, bar: int, glyphs: Glyphs) -> Iterator[Line]:
-    told = f"  {sum(summary.attempts.values())} attempts, {summary.attempts_per_call:.2f} per call"
-    yield (*_title("Attempts by status and cause"), Piece(told, Style.QUIET))
+    counted = f"  {sum(summary.attempts.values())} attempts, {summary.attempts_per_call:.2f} per call"
+    yield (*_title("Attempts by status and cause"), Piece(counted, Style.QUIET))
     yield (Piece(f"  {'status':<6}  {'error.type':<21}  {'phase':<7}  {'errno':<12}", Style.QUIET),)
     most = max(summary.attempts.values(), default=1)
     for kind, count in sorted(summary.attempts.items(), key=_good_first):
@@ -79,7 +82,11 @@ def _attempts(summary: Summary, bar: int, glyphs: Glyphs) -> Iterator[Line]:
 
 
 def _good_first(item: tuple[AttemptKind, int]) -> tuple[bool, bool, int, str]:
-    """Returns a sort key: completed, refused by the API, failed by the network; the most frequent first."""
+    """Returns the sort key of a kind of attempt and its count.
+
+    Attempts without an error type come first, then failures without a phase, then those with one, which are the
+    network's. Among these, the more frequent come first.
+    """
     kind, count = item
     return kind.error_type is not None, kind.phase is not None, -count, kind.error_type or ""
 
@@ -121,8 +128,8 @@ def _quiet(text: str) -> Piece:
 
 
 def _bar(count: int, most: int, columns: int, glyphs: Glyphs) -> str:
-    """Returns a bar of `columns` at most, in proportion to `count / most`.
+    """Returns a bar of characters whose length is to `columns` as `count` is to `most`, rounded.
 
-    It has at least one column, unless `columns` is 0.
+    It has at least one character, unless `columns` is 0, and at most `columns`.
     """
     return glyphs.bar * min(columns, max(1, round(count / most * columns)))

@@ -1,8 +1,8 @@
 """Runs at the start of every Python that `anthropic-otel run` starts, because its folder is first on PYTHONPATH.
 
-It installs an import hook, which starts `follow` once the app imports the SDK or an HTTP client. Then it imports the
-app's own `sitecustomize`, if there is one. Rule: it must run on any Python 3, also without our library installed, and
-imports next to nothing.
+If the environment variable `ANTHROPIC_OTEL_RUN` is set, it installs an import hook, which starts `follow` once the app
+imports the SDK or an HTTP client. In any case it then imports the app's own `sitecustomize`, if there is one. Rule: it
+must run on any Python 3, also without our library installed, and imports next to nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _LIBRARIES = ("anthropic", "httpx", "httpx2")
 class _Finder:
     """A `sys.meta_path` finder for the modules in `_LIBRARIES`: the SDK and the HTTP clients. Ignores all others.
 
-    It asks the other finders, and wraps the loader that they return in a `_Loader`, which starts `follow` once the
-    module's code has run.
+    It asks the other finders, and wraps the loader that they return, if it has `exec_module`, in a `_Loader`, which
+    starts `follow` once the module's code has run.
     """
 
     def __init__(self, target: str) -> None:
@@ -87,8 +87,8 @@ def _imported(name: str, target: str) -> None:
 def _tell_missing(target: str) -> None:
     """Sends the `run` at `target`, `127.0.0.1:PORT:TOKEN`, a message that this Python has the SDK but not our library.
 
-    Does nothing if the host is another one. Raises `OSError`, after half a second too, or `ValueError` for a malformed
-    `target`.
+    Does nothing if the host is another one. Raises `OSError` if that fails or takes more than half a second, and
+    `ValueError` for a malformed `target`.
     """
     import _socket
     import json

@@ -1,1 +1,1 @@
-"""The demo: plays a day with an outage on loopback (`play`), and prints what the library recorded of it (`show`)."""
+"""The demo: an app meets an overload and an outage of a simulated API (`play`), and what was recorded is printed."""

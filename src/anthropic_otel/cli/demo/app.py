@@ -11,20 +11,23 @@ MODEL = "claude-sonnet-5-5"
 
 
 class HelpDesk:
-    """Answers questions with the model. The options are those of `anthropic.Anthropic`."""
+    """Answers questions by calling the Messages API with the model `MODEL`.
+
+    The options are those of `anthropic.Anthropic`, of which `client` is the instance that sends the calls.
+    """
 
     def __init__(self, **options: Any) -> None:
         self.client = anthropic.Anthropic(**options)
 
     def answer(self, question: str) -> str:
-        """Returns the whole answer. Raises what the SDK raises."""
+        """Returns the text of the answer, which is not streamed. Raises what the SDK raises."""
         message = self.client.messages.create(
             model=MODEL, max_tokens=300, messages=[{"role": "user", "content": question}]
         )
         return "".join(block.text for block in message.content if block.type == "text")
 
     def speak(self, question: str) -> Iterator[str]:
-        """Yields the text of the answer as it is streamed. Raises what the SDK raises."""
+        """Streams the answer, and yields its text part by part as it arrives. Raises what the SDK raises."""
         with self.client.messages.stream(
             model=MODEL, max_tokens=300, messages=[{"role": "user", "content": question}]
         ) as stream:

@@ -1,4 +1,4 @@
-"""Plays the demo's story in this process, and collects what the library emits.
+"""Plays the demo's acts against a simulator, in this process, and collects what the library emits.
 
 Rule: the app is instrumented as a user would do it, by one line, and only what was collected is shown.
 """
@@ -16,8 +16,8 @@ from anthropic_otel._render.styled import Style
 from anthropic_otel._render.terminal import Terminal
 from anthropic_otel._render.traces import Trace
 from anthropic_otel.cli.collect import Collection
+from anthropic_otel.cli.demo.acts import ACTS, CALM, WORDS, Act, Featured
 from anthropic_otel.cli.demo.stage import Seen, Stage
-from anthropic_otel.cli.demo.story import ACTS, CALM, WORDS, Act, Featured
 from anthropic_otel.cli.summary import Summary, summarize
 from anthropic_otel.simulator import Simulator
 from anthropic_otel.simulator.interrupts import interruptible
@@ -28,17 +28,21 @@ _WITH_TEXT: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of the story: the calls to show, by their titles, and the summary of all calls."""
+    """What was collected while the acts were played.
+
+    - `featured`: the calls that the acts chose to be shown in detail, by title. A call that failed has its `seen`.
+    - `summary`: of all calls.
+    """
 
     featured: dict[str, Trace]
     summary: Summary
 
 
 def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result:
-    """Plays the story once, prints a line for each act, and returns the result.
+    """Plays each act of `ACTS` once, prints a line for each, and returns the result.
 
-    `pace` scales its waits: 1 is real time. Instruments the process, sets the API's address and key in its environment,
-    and closes `collection`.
+    `pace` scales the simulator's waits and the app's timeouts: 1 is real time, 0.1 ten times as fast. Instruments the
+    process, sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and closes `collection`.
     """
     anthropic_otel.instrument()
     result = _play(terminal, collection, pace)
@@ -47,9 +51,9 @@ def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result
 
 
 def run_again_and_again(terminal: Terminal, collection: Collection, pace: float = 1.0) -> None:
-    """Plays the story, each time followed by a quiet period, until SIGINT or SIGTERM: live data for dashboards.
+    """Plays `ACTS` and then `CALM`, again and again, until SIGINT or SIGTERM; then closes `collection` and returns.
 
-    Has the effects of `run`.
+    This gives dashboards live data. Has the other effects of `run` too, and replaces the handlers of both signals.
     """
     anthropic_otel.instrument()
     with interruptible():
@@ -62,7 +66,10 @@ def run_again_and_again(terminal: Terminal, collection: Collection, pace: float 
 
 
 def _play(terminal: Terminal, collection: Collection, pace: float, acts: Sequence[Act] = ACTS) -> Result:
-    """Plays the acts, prints a line for each, and returns what was collected."""
+    """Plays the acts against a new simulator, prints a line for each, and returns what `collection` has then.
+
+    Sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY`.
+    """
     with Simulator(words=WORDS) as simulator:
         os.environ["ANTHROPIC_BASE_URL"] = simulator.base_url
         os.environ["ANTHROPIC_API_KEY"] = "sk-ant-not-a-key"

@@ -1,6 +1,6 @@
 """Prints the result of the demo: waterfalls, tables, and what to do next.
 
-Rule: everything printed is a trace or a number of the result. Nothing here depends on the story.
+Rule: each call and each number that is printed is from the result.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OWN_APP: Final = 'anthropic_otel.instrument(export="otlp")'
 
 
 def show(terminal: Terminal, result: Result) -> None:
-    """Prints the waterfalls of the featured calls, and the tables of the summary."""
+    """Prints a heading with the legend, the waterfall of each call in `featured`, and the tables of the summary."""
     terminal.lines([(), *_introduction(terminal.width, terminal.glyphs)])
     for title, trace in result.featured.items():
         terminal.lines([(), *_headline(trace, title, terminal.width, terminal.glyphs)])
@@ -63,7 +63,11 @@ def _headline(trace: Trace, title: str, width: int, glyphs: Glyphs) -> list[Line
 
 
 def tell_more(terminal: Terminal, collection: Collection) -> None:
-    """Prints how much telemetry was delivered by OTLP, if any was, and the commands to see it in Jaeger and Grafana."""
+    """Prints how to see the same calls in Jaeger and Grafana, and the line that instruments an app.
+
+    Before that, if spans are sent by OTLP (`collection.delivered`), prints how many were delivered, or how many were
+    lost. The commands are those of `make` if `make` runs this process.
+    """
     terminal.text()
     target, delivered = destination(), collection.delivered
     if delivered is not None and delivered.lost:

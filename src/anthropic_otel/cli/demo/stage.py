@@ -1,7 +1,7 @@
-"""The environment of the demo's acts: the simulator, instances of the app, and their users.
+"""Provides what the demo's acts need: the simulator, instances of the app, and threads that act as users.
 
-Rule: only the environment changes, never the app. Faults come from the simulator and its addresses, and from callbacks
-after a finished attempt.
+Rule: an act changes only what is around the app, never the app. Faults come from the simulator and its addresses, and
+from callbacks that run when an attempt has failed.
 """
 
 from __future__ import annotations
@@ -46,18 +46,23 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The result of one call as the app saw it: its trace id, and the exception or the number of words."""
+    """The result of one call as the app saw it.
+
+    - `trace_id`: of the call, as hexadecimal digits.
+    - `text`: the exception's type and first line, or `no error` with the number of words in the answer.
+    """
 
     trace_id: str
     text: str
 
 
 class Stage:
-    """The simulator, an instance of the app, and threads that act as its users.
+    """A running simulator, instances of the app, and 16 threads that act as users. Sets the simulator's latency.
 
-    - `pace`: scales waits and timeouts: 1 is real time, 0.1 ten times as fast. The SDK's own backoff is not scaled.
-    - `seen`: the results of all calls.
-    - `desk`: the app that calls the simulator's `base_url`.
+    - `pace`: scales the simulator's waits and the apps' timeouts: 1 is real time, 0.1 ten times as fast. The SDK's own
+      backoff is not scaled, and no timeout is below 0.3 seconds.
+    - `seen`: the results of all questions so far.
+    - `desk`: an instance of the app for the API at `ANTHROPIC_BASE_URL`.
     """
 
     def __init__(self, simulator: Simulator, watcher: Watcher, pace: float) -> None:
@@ -72,9 +77,10 @@ class Stage:
         simulator.latency(_HEADERS_AFTER * pace, _BETWEEN_EVENTS * pace, jitter=_JITTER)
 
     def open_desk(self, fault: str | None = None, *, at: str | None = None) -> HelpDesk:
-        """Returns another instance of the app, which `close` closes.
+        """Returns a new instance of the app, which `close` closes.
 
-        With `fault`, its connection to the API has that fault. With `at`, it calls the API at that URL.
+        With `fault`, the name of one in the simulator's catalogue, it calls an address where every request meets that
+        fault. Without, it calls the API at the URL `at`, or at `ANTHROPIC_BASE_URL` if that is `None`.
         """
         address = at if fault is None else self.simulator.endpoint(fault).base_url
         desk = HelpDesk(timeout=self._timeout, **({} if address is None else {"base_url": address}))
@@ -82,14 +88,14 @@ class Stage:
         return desk
 
     def close(self) -> None:
-        """Waits for the users' threads, and closes the apps' clients."""
+        """Waits until the users' threads have ended, and closes the client of each instance of the app."""
         self._users.shutdown()
         self._exit.close()
 
     # -- users ---------------------------------------------------------------------------------------------------------
 
     def ask(self, desk: HelpDesk, question: Question) -> Seen:
-        """Asks a question and returns the result, an exception included. Also adds it to `seen`."""
+        """Asks a question, adds the result to `seen` and returns it. Any `Exception` of the app is a result too."""
         try:
             words = len(list(desk.speak(question.text)) if question.stream else desk.answer(question.text).split())
             text = f"no error, {words} words"
@@ -100,13 +106,13 @@ class Stage:
         return seen
 
     def asks(self, desk: HelpDesk, question: Question) -> Future[Seen]:
-        """Asks a question in another thread, as `ask` does, and returns at once."""
+        """Has a user's thread call `ask`, and returns the future of its result at once."""
         return self._users.submit(self.ask, desk, question)
 
     def crowd(self, questions: Iterable[Question], *, at_once: int = _USERS, desk: HelpDesk | None = None) -> None:
-        """Asks many questions, `at_once` of them at a time, and waits for all.
+        """Has users' threads ask all questions, at most `at_once` at a time, and returns when all have a result.
 
-        `desk` is the default app if not given.
+        `desk` `None` stands for `self.desk`. The results are in `seen`.
         """
         turns = threading.Semaphore(at_once)
 
@@ -120,9 +126,9 @@ class Stage:
     # -- the world -----------------------------------------------------------------------------------------------------
 
     def refusal(self, status: int, error_type: str, message: str, *, retry_after: float) -> Reply:
-        """Returns the reply with that status and error, and a header that asks for a retry after `retry_after` seconds.
+        """Returns a reply with that status and error, which asks for a retry after `retry_after` seconds times `pace`.
 
-        The seconds are scaled by `pace`.
+        It does so in the header `retry-after`, or, if `pace` is not 1, `retry-after-ms`.
         """
         seconds = ("retry-after", f"{retry_after:g}")
         milliseconds = ("retry-after-ms", f"{retry_after * self.pace * 1e3:.0f}")
@@ -130,9 +136,10 @@ class Stage:
 
     @contextmanager
     def on_attempt(self, *cues: tuple[str, Callable[[], None]]) -> Iterator[None]:
-        """Calls the function of each cue once, in the block, when an attempt has failed with the cue's `error.type`.
+        """While its block runs, calls the function of each cue once, in order, when its time has come.
 
-        A cue waits until the one before it was called.
+        A cue is an `error.type` and a function. Its function is called, in the thread of the attempt, when an attempt
+        has ended with that `error.type` and the functions of the cues before it have been called.
         """
         waiting = list(cues)
 
@@ -153,7 +160,10 @@ class Stage:
 
 
 def questions(count: int, *, streams_every: int = 2) -> list[Question]:
-    """Returns `count` questions, of which the first and every `streams_every`th after it are streamed."""
+    """Returns `count` questions; the answers to the first and to every `streams_every`th after it are streamed.
+
+    Their texts are those of `QUESTIONS`, repeated.
+    """
     return [Question(QUESTIONS[n % len(QUESTIONS)], n % streams_every == 0) for n in range(count)]
 
 

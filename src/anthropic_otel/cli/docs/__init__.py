@@ -2,5 +2,5 @@
 
 command.py   the command
 pages.py     finds the documents and their names
-links.py     rewrites their links, which lead to files of the repository
+links.py     rewrites the documents' links to files of the repository
 """

@@ -1,4 +1,4 @@
-"""The command `docs`."""
+"""The command `docs`: prints one document, or the list of guides."""
 
 from __future__ import annotations
 

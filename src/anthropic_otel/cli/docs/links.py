@@ -1,9 +1,9 @@
-"""Rewrites a document's links for a place where only the package is installed.
+"""Rewrites a document's links for a machine that has the package but not its repository.
 
-A link to a file of the repository becomes the command that prints that document, or a note that `bundle` writes the
-file, or the file's address in the repository, if the package has one.
+A link to a file of the repository becomes the command that prints that document. If there is none, it becomes a note
+that `bundle` writes the file, or else the file's address in the repository.
 
-Rule: code is left as it is, and no link remains that leads nowhere.
+Rule: blocks of code are left as they are, and no link to a missing file remains.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _HEADING: Final = "#"
 
 
 def resolved(text: str, path: str, repository: str | None = None) -> str:
-    """Returns the Markdown with its relative links rewritten and its pictures removed.
+    """Returns the Markdown `text` with relative links replaced by text, and images by their alternative texts.
 
-    `path` is the document's path in the repository. `repository` is the repository's address; `None` takes it from the
-    package's metadata.
+    Blocks of code and absolute links are kept; `<picture>` elements are removed. `path` is the document's path in the
+    repository, `repository` the repository's address; `None` takes that from the package's metadata.
     """
     address = _repository() if repository is None else repository
     parts = _FENCE.split(text)
@@ -48,9 +48,10 @@ def _here(link: re.Match[str], folder: str, repository: str) -> str:
 
 
 def _where(path: str, repository: str) -> str:
-    """Returns where the file or folder at `path` can be read, as text: a command of ours, or an address.
+    """Returns, as Markdown text, where a reader finds the file or folder at `path` of the repository.
 
-    The address begins with `repository`; if that is empty, it is the path in the repository.
+    That is a command that prints it, or a note that `bundle` writes it, or its address below the URL `repository`. If
+    that is empty, it is a note that the path is in the repository.
     """
     document = documents().get(path) or documents().get(f"{path}/README.md")
     if document is not None and posixpath.dirname(document.path) == WHY:
@@ -65,7 +66,7 @@ def _where(path: str, repository: str) -> str:
 
 
 def _repository() -> str:
-    """Returns the source address in the package's metadata; empty if there is none."""
+    """Returns the URL `Source` in the metadata of the installed package; empty if there is none."""
     try:
         urls = metadata("anthropic-otel").get_all("Project-URL") or []
     except PackageNotFoundError:

@@ -1,6 +1,6 @@
 """Finds the documents of the package: README, guides, documents beside the configs, runbooks, and pages of causes.
 
-Rule: a document has one name, and the same path as in the repository.
+Rule: a document has one name, which `docs` takes as its argument, and the path that it has in the repository.
 """
 
 from __future__ import annotations
@@ -33,31 +33,35 @@ _COMMENT: Final = re.compile(r"\A<!--.*?-->\n+", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document. `path` is relative to the repository; `name` is the command's argument for it."""
+    """A document of the package.
+
+    - `name`: the argument by which `anthropic-otel docs` prints it, such as `usage`.
+    - `path`: its path in the repository, such as `docs/usage.md`.
+    """
 
     name: str
     path: str
 
     @property
     def text(self) -> str:
-        """The document's Markdown, without a comment at its beginning."""
+        """The document's Markdown, read from its file, without an HTML comment at the beginning."""
         return _COMMENT.sub("", files.source(self.path).read_text(encoding="utf-8"))
 
     @property
     def title(self) -> str:
-        """The document's first heading, or its name if there is none."""
+        """The document's first heading of level one, without backticks; its name if there is none."""
         found = _TITLE.search(self.text)
         return found[1].replace("`", "") if found is not None else self.name
 
     @property
     def is_guide(self) -> bool:
-        """Whether it is neither a runbook nor the page of a cause; the overview of the runbooks is a guide."""
+        """Whether the document is neither a runbook nor the page of a cause. The overview of runbooks is a guide."""
         return str(PurePosixPath(self.path).parent) not in (RUNBOOKS, WHY) or self.name == "runbooks"
 
 
 @functools.cache
 def documents() -> dict[str, Document]:
-    """Returns every document by its path in the repository."""
+    """Returns every document, by its path in the repository. Looks for them once per process."""
     return {each.path: each for each in _found()}
 
 
@@ -76,17 +80,18 @@ def _name(path: PurePosixPath) -> str:
 
 
 def find(wanted: str) -> Document | None:
-    """Returns the document with that name or path, or with that folder if it is a README; `None` if there is none.
+    """Returns the document that `wanted` names, `None` if there is none.
 
-    Case is ignored.
+    That is by its name, with or without `.md`, by its path in the repository, or, for a README, by its folder. Case,
+    blanks around it, `./` before and `/` after it are ignored.
     """
     word = wanted.strip().removeprefix("./").rstrip("/").lower()
     for each in documents().values():
         if word in (each.name.lower(), each.path.lower(), f"{each.name.lower()}.md"):
             return each
-    return next((each for each in documents().values() if str(PurePosixPath(each.path).parent).lower() == word), None)
+    return next((each for each in documents().values() if each.path.lower() == f"{word}/readme.md"), None)
 
 
 def nearest(wanted: str) -> list[str]:
-    """Returns at most three document names that are similar to `wanted`."""
+    """Returns the document names that are similar to `wanted`: at most three, the most similar first."""
     return difflib.get_close_matches(wanted.lower(), [each.name for each in documents().values()], n=3)

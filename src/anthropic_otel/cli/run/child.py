@@ -135,6 +135,10 @@ class Child:
                 self._pass_on(number, 0)
 
     def _pass_on(self, number: int, sender: int) -> None:
+        """Sends signal `number` to the program, unless the same process sent the same one in the last 0.2 seconds.
+
+        `sender` is that process's id, 0 if it is unknown.
+        """
         now = time.monotonic()
         last = self._sent.get((number, sender))
         self._sent[number, sender] = now

@@ -31,7 +31,7 @@ _SILENCE: Final = 0.3
 class Options:
     """Where and how events are written.
 
-    - `save`: a text file to which each event is also written as a line of JSON; `None` for none.
+    - `save`: a text file to which each event, apart from `started`, is also written as a line of JSON; `None` for none.
     - `json`: whether stderr gets such lines of JSON, in place of lines for a person.
     """
 
@@ -76,9 +76,10 @@ class Report(threading.Thread):
         self._sum_up()
 
     def _receive(self, timeout: float) -> int:
-        """Prints and saves the events that have arrived, and returns how many there were.
+        """Prints and saves the events that have arrived, and returns how many there were, malformed ones included.
 
-        If none has, waits for at most `timeout` seconds.
+        If none has, waits for at most `timeout` seconds, or until `Listener.wake`. Fits the lines to the screen's
+        present width.
         """
         count = 0
         if self._screen is not None:

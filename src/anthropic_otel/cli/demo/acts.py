@@ -1,6 +1,7 @@
-"""The acts of the demo's story: a healthy API, an overload, an outage, broken streams, and a healthy API again.
+"""Defines the acts of the demo: a healthy API, an overload, an outage, broken streams, and a healthy API again.
 
-Rule: an act says what happens to the environment and who asks meanwhile; it returns the calls to show.
+Rule: an act's function sets the faults that the app meets, asks the app questions meanwhile, and returns the calls to
+show.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ OUTAGE: Final = "An outage: three causes behind one 'Connection error.'"
 BROKEN: Final = "A stream that ends too early: the app sees no error"
 
 Featured = Mapping[str, str]
-"""The trace ids of the calls to show, by title."""
+"""The trace ids of the calls to show in detail, by the title to show them under. May be empty."""
 
 _OK: Final = Reply()
 _MIDWAY: Final = 14
@@ -35,7 +36,10 @@ _PATIENCE: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act: its name, what happens in it, and the function that plays it."""
+    """One act of the demo: its name, in a few words what happens (`text`), and the function that plays it.
+
+    The function returns the calls to show in detail.
+    """
 
     name: str
     text: str
@@ -71,9 +75,9 @@ def _outage(stage: Stage) -> Featured:
 
 
 def _gone(stage: Stage) -> str:
-    """Makes the API fail in the middle of a call: a reset, then a closed port, then an unknown name.
+    """Makes the attempts of one call fail in three ways: a reset, then a closed port, then an unknown host name.
 
-    Returns its trace id.
+    Other users ask three questions meanwhile, while the port is closed. Returns the trace id of the call.
     """
     desk, gone = stage.open_desk(), threading.Event()
     with ExitStack() as outage:
@@ -109,7 +113,7 @@ def _recovery(stage: Stage) -> Featured:
 
 
 def _subscription(stage: Stage) -> Featured:
-    """Plays calls to an API whose headers report the limits of a subscription instead of those of a key."""
+    """Asks twelve questions of a second simulator, whose headers report the limits of a subscription, not of a key."""
     with Simulator(words=WORDS, limits=_SUBSCRIPTION) as api:
         stage.crowd(questions(_CALM), at_once=6, desk=stage.open_desk(at=api.base_url))
     return {}
@@ -126,4 +130,4 @@ CALM: Final = (
     Act("subscription", "the API answers a subscription", _subscription),
     *(Act("calm", "nothing happens", _healthy),) * _CALM_ROUNDS,
 )
-"""The acts between two runs of the story, if it is repeated."""
+"""The quiet acts between two runs of `ACTS`, if the demo is repeated."""
