@@ -16,7 +16,7 @@ from typing import IO
 
 import pytest
 
-from anthropic_otel.cli.stack.launch import start_mark
+from anthropic_otel.cli.stack.launch import start_id
 
 _PROGRAM = """#!{python} -I
 import http.server, os, pathlib, sys, time
@@ -125,7 +125,7 @@ class StandIns:
 
     def alive(self) -> list[str]:
         """The names of the programs that run, found without the state of the stack."""
-        return [path.name for path in self._pids.iterdir() if start_mark(int(path.read_text()))]
+        return [path.name for path in self._pids.iterdir() if start_id(int(path.read_text()))]
 
 
 def until(condition: Callable[[], bool]) -> None:

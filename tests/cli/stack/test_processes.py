@@ -30,7 +30,7 @@ def child(program: str = "print(flush=True); input()") -> Iterator[tuple[subproc
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as popen:
         assert popen.stdout is not None
         popen.stdout.readline()
-        mark = launch.start_mark(popen.pid)
+        mark = launch.start_id(popen.pid)
         assert mark is not None
         try:
             yield popen, Process(popen.pid, mark)
@@ -77,8 +77,8 @@ def test_a_group_ends_with_what_the_process_has_started() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as popen:
         assert popen.stdout is not None
         grandchild = int(popen.stdout.readline())
-        processes.end_group(Process(popen.pid, launch.start_mark(popen.pid) or ""), "part", grace=60)
-        until(lambda: launch.start_mark(grandchild) is None)
+        processes.end_group(Process(popen.pid, launch.start_id(popen.pid) or ""), "part", grace=60)
+        until(lambda: launch.start_id(grandchild) is None)
 
 
 def test_a_process_that_does_not_end_when_asked_is_killed() -> None:

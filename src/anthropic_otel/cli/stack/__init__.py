@@ -6,9 +6,9 @@ Rule: `down` ends what `up` started, and nothing else. It needs Linux or macOS, 
     devstack.py   up, down and status
     state.py      the files about a running stack, and the lock on it
     processes.py  a recorded process: whether it runs, and how it is ended
-    launch.py     the script that starts every part, so that a part is recorded before it runs
-    services.py   each part's command, and when it is ready; service.py starts and stops one
-    binaries.py   finds the parts' binaries; go.py builds them
+    launch.py     the script that starts each program, so that its process is recorded before it runs
+    services.py   each program's command, and when it is ready; service.py starts and stops one
+    binaries.py   finds the programs' binaries; go.py builds them
     layout.py     directories, ports and addresses; guide.py the text that says what to open
     panels.py     the values that the dashboards' panels would show
 """

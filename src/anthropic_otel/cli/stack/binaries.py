@@ -1,4 +1,4 @@
-"""Finds the parts' binaries: on the PATH, else in a cache, else built with Go into that cache.
+"""Finds the binaries of the stack's programs: on the PATH, else in a cache. Builds missing ones with Go into the cache.
 
 Rule: an error names every binary that is missing, and how to get it.
 """
@@ -28,18 +28,18 @@ REPORT_INTERVAL: Final = 30.0
 
 
 class Missing(Exception):
-    """A binary is not there and could not be built. The message says how to get it."""
+    """A binary was not found, and could not be built. The message says how to get it, or why the build failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A program that the stack needs.
+    """A program that the stack or its tests need.
 
-    - `on_path`: its names on the PATH.
+    - `on_path`: the names that its binary may have on the PATH, the preferred one first.
     - `get`: where to get it, for an error message.
-    - `recipe`: how to build it; `None` if it cannot be built.
-    - `expect`: how long a build takes.
-    - `cached_as`: the name in the cache, if another component shares the binary.
+    - `recipe`: how to build it; `None` if this command cannot.
+    - `expect`: a text that says how long a build takes.
+    - `cached_as`: the binary's name in the cache, which another component may share; if empty, made of `name`.
     """
 
     name: str
@@ -60,9 +60,9 @@ def cache() -> Path:
 
 
 def find(component: Component, say: Say = print) -> Path:
-    """Returns the path of a component's binary: on the PATH, in the cache, or built with Go into the cache.
+    """Returns the path of a component's binary: on the PATH, else in the cache, where it is built with Go if missing.
 
-    A build takes minutes and reports to `say`. Raises `Missing`.
+    Calls `say` with lines about a build, which takes minutes. Raises `Missing` if it cannot be built or that fails.
     """
     there = present(component)
     if there:
@@ -77,7 +77,7 @@ def find(component: Component, say: Say = print) -> Path:
 
 
 def present(component: Component) -> Path | None:
-    """Returns the path of a component's binary if it is on the PATH or has been built, else `None`."""
+    """Returns the path of a component's binary, on the PATH or else in the cache; `None` if it is in neither."""
     for name in component.on_path:
         path = shutil.which(name)
         if path:
@@ -87,9 +87,9 @@ def present(component: Component) -> Path | None:
 
 
 def everything(say: Say, components: tuple[Component, ...]) -> dict[str, Path]:
-    """Returns the paths of the components' binaries, by name, and builds missing ones.
+    """Returns the path of each component's binary, by the component's name. Builds missing ones, as `find` does.
 
-    Raises a single `Missing` for all that cannot be had.
+    Raises one `Missing`, after the last component, for all that could not be found or built.
     """
     found, missing = {}, []
     for component in components:
@@ -109,16 +109,19 @@ def _how_to_get(component: Component) -> str:
 
 
 def _cached(component: Component, recipe: go.Recipe) -> Path:
-    """Returns the path of a built binary. It has a hash of the recipe, so that another version is another file."""
+    """Returns the path in the cache for a component's binary, which may not exist.
+
+    The name has a hash of the recipe's key, so that another version is another file.
+    """
     digest = hashlib.sha256(recipe.key.encode()).hexdigest()[:12]
     name = component.cached_as or component.name.lower().replace(" ", "-")
     return cache() / "bin" / f"{name}-{digest}"
 
 
 def _build(component: Component, recipe: go.Recipe, target: Path, say: Say) -> None:
-    """Builds a binary beside `target` and then moves it there, so that a killed build leaves no partial file.
+    """Builds a binary in a directory of its own, and then moves it to `target`, so that this is never a partial file.
 
-    Raises `Missing`.
+    Calls `say` before, every 30 seconds, and after. Raises `Missing` if the build fails.
     """
     work = cache() / "build" / target.name
     shutil.rmtree(work, ignore_errors=True)
@@ -138,9 +141,9 @@ def _build(component: Component, recipe: go.Recipe, target: Path, say: Say) -> N
 
 @contextmanager
 def _locked(target: Path, name: str, say: Say) -> Iterator[None]:
-    """Holds a lock on `target` in its block, so that one process at a time builds it. Waits for another holder.
+    """Holds the lock of `target` in its block, so that only one process at a time builds it.
 
-    `say` is told of that.
+    If another process holds it, calls `say` with a line that says so, and waits.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_suffix(".lock").open("w") as lock:
@@ -154,7 +157,7 @@ def _locked(target: Path, name: str, say: Say) -> Iterator[None]:
 
 @contextmanager
 def _reported(name: str, say: Say) -> Iterator[None]:
-    """Calls `say` every 30 seconds in its block, with the time that the build of `name` has taken so far."""
+    """While its block runs, calls `say` every 30 seconds, in a thread, with the time that building `name` has taken."""
     ended, began = threading.Event(), time.monotonic()
 
     def report() -> None:
@@ -221,7 +224,7 @@ STACK: Final = (PROMETHEUS, ALERTMANAGER, COLLECTOR, JAEGER)
 
 
 def major(prometheus: Path) -> int:
-    """Returns the major version of a Prometheus binary, by running it; 3 if it does not say."""
+    """Runs a Prometheus binary with `--version`, and returns its major version; 3 if the output has no number."""
     said = subprocess.run([str(prometheus), "--version"], capture_output=True, text=True)
     words = (said.stdout + said.stderr).split()
     version = words[words.index("version") + 1] if "version" in words else ""

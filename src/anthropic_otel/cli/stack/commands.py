@@ -1,6 +1,6 @@
-"""The commands of `anthropic-otel stack` and their options.
+"""Defines the commands of `anthropic-otel stack` and their options.
 
-Rule: a command is its options and one call. An error is one sentence that says what to do.
+Rule: a command here only passes its options on and prints. An error is one sentence that says what to do.
 """
 
 from __future__ import annotations
@@ -108,7 +108,10 @@ def _stack(work: Path | None) -> Stack:
 
 
 def _bundle(files: Path | None) -> tuple[Path, ...]:
-    """Returns the chosen directory as a tuple, or an empty one. Raises `click.BadParameter` if it has no bundle."""
+    """Returns a tuple of the directory `files` as an absolute path; an empty tuple if `files` is `None`.
+
+    Raises `click.BadParameter` if the directory has no file `collector-config/all-in-one.yaml`.
+    """
     if files is None:
         return ()
     if not (files / "collector-config" / "all-in-one.yaml").is_file():
@@ -119,14 +122,17 @@ def _bundle(files: Path | None) -> tuple[Path, ...]:
 
 
 def _say(text: str) -> None:
-    """Prints a line and flushes, so that a pipe shows progress too."""
+    """Prints `text` and a newline, and flushes, so that a pipe shows progress too."""
     click.echo(text)
     sys.stdout.flush()
 
 
 @contextmanager
 def _errors_reported() -> Iterator[None]:
-    """Converts expected exceptions in its block into an error message of the command."""
+    """Turns the exceptions that the stack's modules raise, and any `OSError`, in its block into `ClickException`.
+
+    The message stays the same. A `KeyboardInterrupt` becomes one with the message `interrupted`.
+    """
     from anthropic_otel.cli.stack.binaries import Missing
     from anthropic_otel.cli.stack.devstack import Refused
     from anthropic_otel.cli.stack.processes import StillRuns

@@ -1,7 +1,7 @@
 """Starts the stack, ends it, and reports what runs.
 
-Rule: `up` starts everything or nothing. A start that fails or is interrupted ends what it had started; if it was
-killed, `down` does.
+Rule: `up` starts every program or none. A start that fails or is interrupted ends what it had started; if the start was
+killed, `down` ends that.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from anthropic_otel.cli.stack.service import Recording, Service, start
 from anthropic_otel.cli.stack.state import Busy, State
 
 _GRACE: Final = 10.0
-"""Seconds that a part has to end before it is killed."""
+"""Seconds that a program has to end before it is killed."""
 _ROLLBACK: Final = 30.0
 """Seconds that an interrupted `up` has to end what it had started, before it is killed."""
 _PATIENCE: Final = 90.0
 """Seconds that `down` waits for another command to end."""
 _LAUNCH: Final = 5.0
-"""Seconds in which the last part of an `up` that was killed has recorded itself."""
+"""Seconds to wait for the lock, because the last program that a killed `up` started holds it until it is recorded."""
 _BUILD: Final = "build"
 
 
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 class Stack:
-    """The stack of one working directory. `say` is called with each line for the user."""
+    """The stack with the working directory `work`. Each line for the user is passed to `say`."""
 
     def __init__(self, work: Path, say: Callable[[str], None]) -> None:
         self._state: Final = State(work)
@@ -44,10 +44,11 @@ class Stack:
         self._say: Final = say
 
     def up(self, where: Layout, *, story: bool = True) -> None:
-        """Starts every part, unless the stack is up already, and waits until they are ready.
+        """Starts every program of the stack, waits until all are ready, and says what to open.
 
-        `story` also starts the demo app, if what it needs is installed. Raises `Refused`, `Missing` or `NotReady`,
-        after ending what had been started.
+        With `story`, also starts the demo's app, if the packages that it needs are installed. If the stack is up
+        already, only reports its status. If the start fails or is interrupted, ends what was started, and raises
+        `Refused`, `Missing`, `NotReady` or the failure.
         """
         processes.interruptible()
         with self._locked("up") as lock:
@@ -68,10 +69,10 @@ class Stack:
         self._say(self._guide())
 
     def down(self, *, quiet: bool = False) -> None:
-        """Ends what `up` has started, and an `up` that still runs.
+        """Ends an `up` that still runs, then every program of the stack in the reverse order of their start.
 
-        Parts that send telemetry end first, so that their data still arrives. `quiet` reports nothing. Raises `Refused`
-        or `StillRuns`.
+        So a program that sends telemetry ends before the one that receives it. Says what was ended, unless `quiet`.
+        Raises `Refused` if another command holds the lock for 90 seconds, `StillRuns` if a program does not end.
         """
         ended: list[str] = []
         deadline = time.monotonic() + _PATIENCE
@@ -88,7 +89,10 @@ class Stack:
             self._say(f"ended: {', '.join(ended)}" if ended else "nothing is up")
 
     def status(self) -> bool:
-        """Reports which parts run and what to open; returns whether any part runs."""
+        """Says which programs run, which have ended by themselves, and what to open; returns whether any runs.
+
+        If none runs, says only that.
+        """
         parts = self._state.parts
         if not any(process.alive for process in parts.values()):
             self._say("nothing is up")
@@ -102,7 +106,7 @@ class Stack:
         return True
 
     def where(self) -> Layout:
-        """Returns the directories and ports of the running stack. Raises `Refused` if none runs."""
+        """Returns the directories and ports of the running stack. Raises `Refused` if no program of it runs."""
         found = self._state.layout
         if found is None or not any(process.alive for process in self._state.parts.values()):
             raise Refused(f"nothing is up. Start it: {guide.command('up', self.work)}")
@@ -111,7 +115,10 @@ class Stack:
     # -- starting ------------------------------------------------------------------------------------------------------
 
     def _is_up(self) -> bool:
-        """Returns whether every part runs. Deletes the records if none does; raises `Refused` if only some do."""
+        """Returns whether every program runs that was started.
+
+        If none runs, deletes their records. Raises `Refused` if only some run, or all do but the start was killed.
+        """
         parts = self._state.parts
         alive = [name for name, process in parts.items() if process.alive]
         ended = [name for name in parts if name not in alive]
@@ -123,9 +130,10 @@ class Stack:
         return bool(alive)
 
     def _start(self, where: Layout, story: bool, lock: int) -> BaseException | None:
-        """Starts every part and waits until each is ready; returns the exception that stopped it, or `None`.
+        """Starts one program after the other, each when the one before is ready, and records the layout `where`.
 
-        `story` adds the demo. `lock` is the descriptor of the held lock, which the parts inherit.
+        Returns the exception that stopped this, `None` if there was none. `story` adds the demo's app. `lock` is the
+        descriptor of the held lock, which the processes inherit.
         """
         try:
             self._state.layout, self._state.complete = where, False
@@ -138,10 +146,10 @@ class Stack:
         return None
 
     def _binaries(self, lock: int) -> dict[str, Path]:
-        """Returns the binaries' paths, and builds missing ones in a recorded process, so that `down` can end it.
+        """Returns the paths of the stack's binaries, by the components' names.
 
-        `lock` is the file descriptor of the stack's lock, which the process inherits. Raises `Refused` if the build
-        failed, and `Missing`.
+        If Go is installed, missing ones are built in a recorded process, so that `down` can end it; it inherits `lock`,
+        the descriptor of the stack's lock. Raises `Refused` if the build fails, `Missing` if there is no Go.
         """
         if shutil.which("go") and any(binaries.present(component) is None for component in binaries.STACK):
             command = [sys.executable, "-m", "anthropic_otel.cli", "stack", "build"]
@@ -152,9 +160,10 @@ class Stack:
         return binaries.everything(self._say, binaries.STACK)
 
     def _services(self, found: dict[str, Path], where: Layout, story: bool) -> Iterator[Service]:
-        """Yields every part, in the order in which they start; `story` adds the demo, if what it needs is installed.
+        """Yields the service of each program, in the order in which to start them. `found` has the binaries by name.
 
-        `found` are the binaries. Raises `Refused` if the configs need a newer Prometheus.
+        Grafana is among them if it is on the PATH; with `story`, also the demo's app, if the packages that it needs are
+        installed. Raises `Refused` if the configs need Prometheus 3 and the binary is older.
         """
         modern = binaries.major(found["Prometheus"]) >= 3
         if not modern and services.needs_prometheus_3(where):
@@ -175,8 +184,8 @@ class Stack:
         grafana = shutil.which("grafana")
         if grafana:
             yield services.grafana(Path(grafana), where)
-        if story and services.can_tell_story():
-            yield services.story(where)
+        if story and services.can_run_demo():
+            yield services.demo(where)
 
     @contextmanager
     def _locked(self, command: str) -> Iterator[int]:
@@ -202,9 +211,9 @@ class Stack:
     # -- ending --------------------------------------------------------------------------------------------------------
 
     def _end_starter(self) -> list[str]:
-        """Ends an `up` that still runs, after giving it time to end what it started.
+        """Ends an `up` that holds the lock: by SIGTERM, so that it ends what it started; after 30 seconds by SIGKILL.
 
-        Returns what was ended, for the user.
+        Returns a list with a text for the user that says so; an empty list if no `up` holds the lock.
         """
         holder = self._state.holder
         if holder is None or holder.command != "up":
@@ -215,7 +224,10 @@ class Stack:
         return ["a start that was not through"]
 
     def _end_parts(self) -> list[str]:
-        """Ends every part, the last one first. Returns the names of those that ran."""
+        """Ends every recorded process, the last one first, deletes its record, and returns the names of those that ran.
+
+        Raises `StillRuns` at the first one that does not end.
+        """
         ended = []
         for name, process in reversed(self._state.parts.items()):
             if process.alive:

@@ -1,4 +1,4 @@
-"""Builds programs with Go from the module proxy.
+"""Builds the stack's programs with Go, from modules that Go downloads.
 
 Rule: only Go modules are downloaded, by Go itself, which verifies their checksums.
 """
@@ -17,7 +17,7 @@ from anthropic_otel.bundle import files
 
 
 class BuildFailed(Exception):
-    """A command of a build failed. The message has the end of its output."""
+    """A command of a build failed. The message has the command and the last lines of its output."""
 
 
 class Recipe(Protocol):
@@ -25,10 +25,10 @@ class Recipe(Protocol):
 
     @property
     def key(self) -> str:
-        """Identifies what is built; another version has another key."""
+        """A text that identifies what is built. Another version of it has another key."""
 
     def build(self, target: Path, work: Path) -> None:
-        """Builds the program into the file `target`, with `work` as a directory for other files.
+        """Builds the program into the file `target`. `work` is an existing directory for other files.
 
         Raises `BuildFailed`.
         """
@@ -36,10 +36,13 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A program in a Go module. `key` is the module with its version, `package` the program's path in it.
+    """The recipe of a program in a Go module.
 
-    It is built in the module's own directory, where its go.mod and go.sum apply: `go install` refuses a module that has
-    `replace` lines.
+    - `key`: the module and its version, as `MODULE@VERSION`; `package`: the program's path in the module.
+    - `flags`: further arguments of `go build`.
+
+    The program is built in the module's own directory, where the module's go.mod and go.sum apply, because `go install`
+    refuses a module that has `replace` lines.
     """
 
     key: str
@@ -47,7 +50,10 @@ class Module:
     flags: tuple[str, ...] = ()
 
     def build(self, target: Path, work: Path) -> None:
-        """Builds the program into the file `target`. Raises `BuildFailed`."""
+        """Downloads the module and builds the program into the file `target`. Raises `BuildFailed`.
+
+        `work` is an existing directory for other files.
+        """
         (work / "go.mod").write_text("module anthropic-otel/stack\n")
         source = json.loads(_run(["go", "mod", "download", "-json", self.key], cwd=work))["Dir"]
         _run(["go", "build", *self.flags, "-o", str(target), self.package], cwd=Path(source), GOWORK="off")
@@ -55,9 +61,9 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """A Collector with the components of a manifest, built by OpenTelemetry's own builder.
+    """The recipe of a Collector that has the components in a manifest. OpenTelemetry's own builder builds it.
 
-    `builder` is the builder's package with its version; `manifest` is a shipped file.
+    `builder` is the builder's Go package, as `PACKAGE@VERSION`; `manifest` is the path of a file of this package.
     """
 
     builder: str
@@ -65,12 +71,15 @@ class Collector:
 
     @property
     def key(self) -> str:
-        """The builder, and the manifest without comments and empty lines."""
+        """The builder, and the manifest's lines without comments and empty ones. It changes when either does."""
         lines = self._manifest().splitlines()
         return "\n".join([self.builder, *(line for line in lines if line.strip() and not line.startswith("#"))])
 
     def build(self, target: Path, work: Path) -> None:
-        """Builds the Collector into the file `target`. Raises `BuildFailed`."""
+        """Builds the builder and then, with it, the Collector into the file `target`. Raises `BuildFailed`.
+
+        `work` is an existing directory for other files.
+        """
         manifest = work / "builder.yaml"
         manifest.write_text(self._manifest().replace("dist:\n", f"dist:\n  output_path: {work}/made\n", 1))
         _run(["go", "install", self.builder], GOBIN=str(work))
@@ -82,7 +91,10 @@ class Collector:
 
 
 def _run(command: list[str], cwd: Path | None = None, **environment: str) -> str:
-    """Runs a command with low priority and returns its standard output. Raises `BuildFailed`."""
+    """Runs a command and returns its standard output; with low priority, if the command `nice` exists.
+
+    `environment` is added to that of this process. Raises `BuildFailed` if the exit status is not 0.
+    """
     polite = ["nice", *command] if shutil.which("nice") else command
     made = subprocess.run(
         polite, cwd=cwd, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True

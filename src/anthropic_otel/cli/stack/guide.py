@@ -1,4 +1,4 @@
-"""The text that is printed once the stack is up: addresses, and the next commands."""
+"""Makes the text that is printed once the stack is up: addresses, and the next commands."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from anthropic_otel.cli.stack.layout import Layout
 
 
 def default_work() -> Path:
-    """Returns the default working directory."""
+    """Returns the stack's working directory if none is given: `stack` in the cache of `binaries`."""
     return binaries.cache() / "stack"
 
 
 def command(word: str, work: Path) -> str:
-    """Returns the command line of a `stack` command for that working directory, as it can be typed."""
+    """Returns the line to type for the subcommand `word` of `stack`; with `--work`, if `work` is not the default."""
     elsewhere = "" if work == default_work().resolve() else f" --work {work}"
     return f"{_program()} stack {word}{elsewhere}"
 
 
 def _program() -> str:
-    """Returns the command by which this program was started."""
+    """Returns what to type to run this program as it was started: its name or path, or Python with `-m`."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
         return f"{_short(Path(sys.executable))} -m anthropic_otel.cli"
@@ -37,10 +37,10 @@ def _short(path: Path) -> str:
 
 
 def what_to_open(where: Layout, alive: Collection[str]) -> str:
-    """Returns the text with the addresses of the parts, and the next commands.
+    """Returns the text with the addresses of the stack's programs, and the next commands.
 
-    `alive` has the names of the parts that run. Only `grafana` and `story`, the demo's app, change the text: the other
-    parts are named in any case.
+    `alive` has the names of the programs that run. Of these only `grafana` and `story`, the demo's app, make a
+    difference: the text has the addresses of all others in any case.
     """
     grafana = (
         f"{where.url('grafana')}/dashboards"
@@ -63,7 +63,7 @@ A Jaeger or Prometheus that was built here, and Debian's Prometheus and Alertman
 
 
 def _live_data(where: Layout, alive: Collection[str]) -> str:
-    """Returns the lines that name the app that sends data; if none runs, those that say how to send some."""
+    """Returns the lines about the demo's app, which sends data; if it does not run, a line that says how to run it."""
     endpoint = f"OTEL_EXPORTER_OTLP_ENDPOINT={where.url('otlp_http')}"
     if "story" in alive:
         return f"""Live data       service anthropic-otel-demo, in trouble once a minute; yours too:

@@ -1,9 +1,9 @@
-"""Records the process that runs it, then becomes another program: `launch.py RECORD LOCK PROGRAM [ARGUMENT ...]`.
+"""Records its own process in a file, then becomes another program: `launch.py RECORD LOCK PROGRAM [ARGUMENT ...]`.
 
-If the starter wrote the record, a starter that is killed right after starting a process would leave none. So the
-process writes the file RECORD itself. Until then it keeps the stack's lock, whose descriptor LOCK it inherits.
+The process that starts a program could be killed before it has recorded that. So the new process writes the file RECORD
+itself. Until then it holds the stack's lock by the descriptor LOCK, which it inherits.
 
-Rule: it uses the standard library only and nothing of this package, because it runs as a script before every part.
+Rule: it uses the standard library only and nothing of this package, because it runs as a script before each program.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from pathlib import Path
 _PROC = Path("/proc")
 
 
-def start_mark(pid: int) -> str | None:
-    """Returns a text that identifies when a process started; `None` if the process has ended.
+def start_id(pid: int) -> str | None:
+    """Returns a text that identifies the start of the process with that number; `None` if it has ended.
 
-    No two processes with the same number have the same text.
+    A later process with the same number has another text.
     """
     if (_PROC / "self" / "stat").exists():
-        return _linux_start_mark(pid)
+        return _linux_start_id(pid)
     asked = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
-    told = subprocess.run(asked, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}).stdout.split()
-    return " ".join(told[1:]) if told and not told[0].startswith("Z") else None
+    words = subprocess.run(asked, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}).stdout.split()
+    return " ".join(words[1:]) if words and not words[0].startswith("Z") else None
 
 
-def _linux_start_mark(pid: int) -> str | None:
-    """Returns the id of the boot, and the process's start in clock ticks since then; `None` if it has ended.
+def _linux_start_id(pid: int) -> str | None:
+    """Returns the id of the boot, a blank, and the process's start in clock ticks since the boot.
 
-    The wall clock may be set, and a container may have no `ps`.
+    `None` if the process has ended. Uses no wall clock, which may be set, and no `ps`, which a container may not have.
     """
     try:
         stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
@@ -46,18 +46,18 @@ def _linux_start_mark(pid: int) -> str | None:
 
 
 def write(path: Path, value: object) -> None:
-    """Writes a value as JSON atomically: a reader finds the whole file, or none."""
+    """Writes `value` as JSON to `path` atomically: a reader never finds a part of it."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(json.dumps(value))
     os.replace(part, path)
 
 
 def main(record: str, lock: str, *command: str) -> None:
-    """Writes the record, releases the lock and replaces this process by the command.
+    """Writes this process's number and start id to the file `record`, and replaces this process by `command`.
 
-    Exits with a message if that fails.
+    That closes the descriptor `lock`, and so releases the lock. Exits with a message if the command cannot be run.
     """
-    write(Path(record), {"pid": os.getpid(), "started": start_mark(os.getpid())})
+    write(Path(record), {"pid": os.getpid(), "started": start_id(os.getpid())})
     os.set_inheritable(int(lock), False)
     try:
         os.execvp(command[0], command)

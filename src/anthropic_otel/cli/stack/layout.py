@@ -1,4 +1,4 @@
-"""The directories, ports and addresses of a stack, and the configs and dashboards that it uses."""
+"""Defines the directories, ports and addresses of a stack, and finds free ports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PORTS: Final[Mapping[str, int]] = {
     "jaeger_otlp": 14318,
     "grafana": 3000,
 }
-"""The documented ports, by name."""
+"""The ports that the documents name, by what listens on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Layout:
 
     - `work`: the directory for data and logs.
     - `ports`: TCP ports, by the names in `PORTS`.
-    - `files`: the directory with the folders that `anthropic-otel bundle` writes.
+    - `files`: the directory that `anthropic-otel bundle` wrote; by default the files of the package.
     """
 
     work: Path
@@ -43,7 +43,7 @@ class Layout:
 
     @property
     def configs(self) -> Path:
-        """The folder with the configs of the parts."""
+        """The folder with the configs of the stack's programs."""
         return self.files / "collector-config"
 
     @property
@@ -57,19 +57,19 @@ class Layout:
         return self.dashboards / "alerts" / "rules.yaml"
 
     def url(self, port: str) -> str:
-        """Returns the HTTP URL of a port, given by its name in `PORTS`."""
+        """Returns the HTTP URL, on 127.0.0.1 and without a path, of the port with that name in `PORTS`."""
         return f"http://{HOST}:{self.ports[port]}"
 
 
 def free_port() -> int:
-    """Returns a TCP port that is free now."""
+    """Returns a TCP port of 127.0.0.1 that is free now. It is not reserved."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def free_ports(names: Iterable[str] = PORTS) -> dict[str, int]:
-    """Returns a different free port for each name."""
+    """Returns a free TCP port for each name, by name; no two are the same."""
     wanted, found = tuple(names), set[int]()
     while len(found) < len(wanted):
         found.add(free_port())
@@ -77,7 +77,7 @@ def free_ports(names: Iterable[str] = PORTS) -> dict[str, int]:
 
 
 def taken(ports: Mapping[str, int]) -> list[str]:
-    """Returns the ports that something listens on, as texts such as `9090 (prometheus)`."""
+    """Returns those of the ports on which something listens on 127.0.0.1, as texts such as `9090 (prometheus)`."""
 
     def listens(port: int) -> bool:
         with socket.socket() as probe:

@@ -1,6 +1,6 @@
-"""Asks a Prometheus the query of every panel, to see without Grafana what a person would see.
+"""Asks a Prometheus the queries of all panels of the dashboards, and shows as text what they would show.
 
-Rule: the queries come from the dashboards' JSON; only Grafana's variables are replaced.
+Rule: the queries come from the dashboards' JSON; only Grafana's variables in them are replaced.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from anthropic_otel.bundle import files
 class Asked:
     """One query of one panel.
 
-    `lines` is whether it is evaluated over time; `least_step` is the panel's least step in seconds, 0 if it has none.
+    - `dashboard`, `panel`: their titles; `ref`: the query's id in the panel; `expression`: its PromQL.
+    - `lines`: whether the query is evaluated over a range of time, not at one moment.
+    - `least_step`: the least seconds between two points; 0 if the panel sets none.
     """
 
     dashboard: str
@@ -36,30 +38,33 @@ class Asked:
 
 @dataclass(frozen=True)
 class Window:
-    """The time that the panels show: its length in seconds, and the number of points."""
+    """The range of time, up to now, that the panels show: its length in seconds, and the number of points in it."""
 
     seconds: int = 900
     points: int = 200
 
     def step(self, asked: Asked) -> int:
-        """Returns the seconds between two points, as Grafana chooses them.
+        """Returns the seconds between two points of the query, as Grafana chooses them.
 
-        They fill the window with `points`, but are at least the query's least step, and at least 1.
+        That is `seconds` divided by `points`, rounded down, but at least the query's least step, and at least 1.
         """
         return max(1, self.seconds // self.points, asked.least_step)
 
     def rate(self, asked: Asked) -> int:
-        """Returns the seconds of Grafana's $__rate_interval, so that one late sample does no harm.
+        """Returns the seconds of Grafana's variable `$__rate_interval`, as Grafana computes it.
 
-        It is the step plus one interval between samples, and at least four of these. The interval is the query's least
-        step, or 15 s.
+        That is the step plus the interval between samples, but at least four times this interval. The interval is the
+        query's least step, or 15 s if it has none.
         """
         sample = asked.least_step or 15
         return max(self.step(asked) + sample, 4 * sample)
 
 
 def queries(folder: Path | None = None) -> Iterator[Asked]:
-    """Yields every query of every dashboard in a folder; `None` is the folder of the shipped dashboards."""
+    """Yields each query of each panel of each dashboard (`*.json`) in a folder, sorted by the dashboards' files.
+
+    `None` stands for the package's own dashboards.
+    """
     for path in sorted((folder or files.source("dashboards")).glob("*.json")):
         board = json.loads(path.read_text())
         for panel in board["panels"]:
@@ -70,13 +75,16 @@ def queries(folder: Path | None = None) -> Iterator[Asked]:
 
 
 def seconds(duration: str) -> int:
-    """Returns the seconds of a duration such as `60s` or `1m30s`."""
+    """Returns the seconds of a duration such as `60s` or `1m30s`. Only the units s, m and h count; 0 without any."""
     units = {"s": 1, "m": 60, "h": 3600}
     return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smh])", duration))
 
 
 def resolved(asked: Asked, window: Window = Window()) -> str:
-    """Returns the query's PromQL with Grafana's variables replaced, with everything selected."""
+    """Returns the query's PromQL with Grafana's variables replaced, as if everything were selected in all filters.
+
+    Raises `KeyError` for an unknown variable.
+    """
     known = {
         "__rate_interval_ms": str(window.rate(asked) * 1000),
         "__rate_interval": f"{window.rate(asked)}s",
@@ -87,9 +95,9 @@ def resolved(asked: Asked, window: Window = Window()) -> str:
 
 
 def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, Any]]:
-    """Returns the series of a panel's query now. Raises `ValueError` with Prometheus' message if it refuses the query.
+    """Returns the series that the Prometheus at the URL `base` has for a panel's query, as its API returns them.
 
-    `base` is the URL of the Prometheus. Raises `OSError` if it cannot be reached.
+    Raises `ValueError` with Prometheus' message if it refuses the query, and `OSError` if it cannot be reached.
     """
     parameters: dict[str, Any] = {"query": resolved(asked, window)}
     if asked.lines:
@@ -99,7 +107,10 @@ def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, An
 
 
 def query(base: str, kind: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the series of a query; `kind` is `query` or `query_range`. Raises as `ask` does."""
+    """Returns the series of a request to Prometheus' API, whose kind is `query` or `query_range`.
+
+    Raises what `ask` raises.
+    """
     data = urllib.parse.urlencode(parameters).encode()
     try:
         with urllib.request.urlopen(f"{base}/api/v1/{kind}", data=data, timeout=30) as response:
@@ -110,9 +121,9 @@ def query(base: str, kind: str, parameters: dict[str, Any]) -> list[dict[str, An
 
 
 def table(base: str, folder: Path | None = None, window: Window = Window()) -> str:
-    """Returns a line for each query: its panel, how many series it gives, and the last value of the first.
+    """Returns a text with a line for each query: its panel, how many series it has, and the first one's last value.
 
-    Raises as `ask` does.
+    The value is `-` if there are no series. Before each dashboard's lines is its title. Raises what `ask` raises.
     """
     rows, board = [], ""
     for asked in queries(folder):

@@ -1,6 +1,6 @@
-"""A recorded process: whether it still runs, and how it is ended.
+"""Finds out whether a recorded process still runs, and ends it.
 
-Rule: a process is signalled only while its start mark is the recorded one, so that another process that got the same
+Rule: a process is signalled only if its start id is the recorded one, so that another process that has got the same
 number is left alone.
 """
 
@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from anthropic_otel.cli.stack.launch import start_mark
+from anthropic_otel.cli.stack.launch import start_id
 
 _POLL: Final = 0.05
 _KILL_WAIT: Final = 10.0
@@ -27,43 +27,47 @@ class StillRuns(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process: its number, and the mark of its start (see `start_mark`)."""
+    """A process: its number `pid`, and `started`, the id of its start, which `launch.start_id` returns."""
 
     pid: int
     started: str
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs."""
-        return start_mark(self.pid) == self.started
+        """Whether the process still runs. It does not if its number belongs to another process by now."""
+        return start_id(self.pid) == self.started
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal to the process. Does nothing if it has ended."""
+        """Sends a signal to the process. Does nothing if it has ended. Raises `PermissionError`."""
         if self.alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     def send_to_group(self, number: signal.Signals) -> None:
-        """Sends a signal to the process's group, which it leads: to it and what it has started.
+        """Sends a signal to the group that the process leads: to it and to what it has started.
 
-        Does nothing if it has ended.
+        Does nothing if the process has ended. Raises `PermissionError`.
         """
         if self.alive:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
     def ends_within(self, seconds: float) -> bool:
-        """Waits until the process has ended, for `seconds` at most; returns whether it has."""
+        """Waits until the process has ended, for `seconds` at most, and returns whether it has."""
         return eventually(lambda: not self.alive, seconds)
 
 
 def this_process() -> Process:
     """Returns the current process."""
-    return Process(os.getpid(), start_mark(os.getpid()) or "")
+    return Process(os.getpid(), start_id(os.getpid()) or "")
 
 
 def end_group(process: Process, name: str, grace: float) -> None:
-    """Ends a process and its group: by SIGTERM, and after `grace` seconds by SIGKILL. Raises `StillRuns`."""
+    """Ends the group of `process` by SIGTERM and, if `process` still runs after `grace` seconds, by SIGKILL.
+
+    Waits until `process` has ended. Raises `StillRuns` if it does not end within ten seconds of SIGKILL, or belongs to
+    another user. `name` is for the message.
+    """
     try:
         process.send_to_group(signal.SIGTERM)
         if process.ends_within(grace):
@@ -76,7 +80,7 @@ def end_group(process: Process, name: str, grace: float) -> None:
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    """Waits until the condition holds, for `seconds` at most; returns whether it did."""
+    """Calls `condition` again and again until it returns `True`, for `seconds` at most; returns whether it did."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -89,9 +93,9 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def interruptible() -> None:
-    """Makes SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt`, so that a command can clean up.
+    """Makes SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt` from now on, so that a command can clean up.
 
-    Ignored ones stay ignored.
+    A signal that is ignored stays ignored.
     """
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as SIGHUP is under nohup

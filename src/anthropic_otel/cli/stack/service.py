@@ -1,4 +1,4 @@
-"""One part of the stack as a process: starts it, waits until it is ready, ends it."""
+"""Starts one program of the stack as a process, waits until it is ready, and ends it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from typing import Final
 from anthropic_otel.cli.stack import launch
 
 _UP_AFTER: Final = 1.0
-"""Seconds after which a process without an address to ask counts as ready."""
+"""Seconds after which a process without a URL to ask counts as ready."""
 
 
 class NotReady(Exception):
-    """A part ended, or did not answer in time. The message has the end of its log."""
+    """A program of the stack has ended, or did not answer in time. The message has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The file in which a process is recorded, and the descriptor of the lock that it holds until then."""
+    """How a new process is recorded.
+
+    - `record`: the file in which the process records itself.
+    - `lock`: the descriptor of the stack's lock, which it holds until then.
+    """
 
     record: Path
     lock: int
@@ -38,10 +42,10 @@ def start(
     environment: dict[str, str] | None = None,
     log: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts a process in a session of its own, so that it outlives this one. Its input is the null device.
+    """Starts `command` as a process in a session of its own, so that it outlives this one, and returns it.
 
-    `environment` is added to this process's. `log` is a file that its output is appended to; `None` shares this
-    process's output.
+    With `recording`, it first records itself. Its input is the null device. `environment` is added to that of this
+    process. Its output is appended to the file `log`; `None` shares this process's output.
     """
     launcher = [sys.executable, "-I", launch.__file__, str(recording.record), str(recording.lock)] if recording else []
     output = log.open("ab") if log else None
@@ -62,11 +66,12 @@ def start(
 
 @dataclass
 class Service:
-    """One part of the stack.
+    """One program of the stack, and its process.
 
-    - `ready`: a URL that answers with a 2xx once the part can be used; empty if it has none.
-    - `environment`: variables to add.
-    - `grace`: how many seconds it has to end before it is killed.
+    - `ready`: a URL that answers with a 2xx once the program can be used; empty if there is none.
+    - `log`: the file to which its output is appended.
+    - `environment`: variables to add to those of this process.
+    - `grace`: how many seconds `stop` waits before it kills the process.
     - `process`: the process, `None` before `start`.
     """
 
@@ -79,9 +84,10 @@ class Service:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, wait: float = 60.0, recording: Recording | None = None) -> Service:
-        """Starts the process and waits until it is ready, for `wait` seconds at most.
+        """Starts the process, waits until it is ready, and returns `self`.
 
-        Returns `self`; raises `NotReady`.
+        It is ready once `ready` answers; without a URL, once it has run for a second. Raises `NotReady` if it ends
+        before, or is not ready after `wait` seconds; then it is stopped.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.process = start(self.command, recording, environment=self.environment, log=self.log)
@@ -96,7 +102,10 @@ class Service:
         raise NotReady(f"{self.name} did not answer at {self.ready} in {wait:.0f} s:\n{self.tail()}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ends the process and waits for its end; kills it after `grace` seconds. Does nothing if it does not run."""
+        """Sends the process the signal `number` and waits for its end; after `grace` seconds, kills it.
+
+        Does nothing if it does not run.
+        """
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(number)
@@ -107,12 +116,12 @@ class Service:
             self.process.wait()
 
     def tail(self, lines: int = 15) -> str:
-        """Returns the last lines of the log."""
+        """Returns the last `lines` lines of the log, joined by newlines."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def answers(url: str) -> bool:
-    """Returns whether the URL answers with a status below 300."""
+    """Returns whether the URL answers within two seconds, after redirects, with a status below 300. Never raises."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
             return bool(response.status < 300)

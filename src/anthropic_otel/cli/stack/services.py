@@ -1,6 +1,7 @@
-"""The parts of the stack: each one's command and environment, and how to see that it is ready.
+"""Makes the `Service` of each program of the stack: its command, its environment, and the URL that says it is ready.
 
-Rule: the configs are used as they are; only addresses are replaced, and intervals where a test needs short ones.
+Rule: the configs are those of `anthropic-otel bundle`. Only this is changed in them: addresses are replaced, and so are
+intervals where a test needs short ones; a section that an old Prometheus does not know is removed.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from anthropic_otel.cli.stack.layout import HOST, Layout
 from anthropic_otel.cli.stack.service import Service
 
 JAEGER_GRACE: Final = 1.0
-"""The seconds that Jaeger has to end. Its traces are in memory only, and it would wait for idle connections."""
+"""The seconds that Jaeger has to end before it is killed.
+
+They are few, because its traces are in memory only, and it would wait for idle connections.
+"""
 
 
 def collector(binary: Path, configs: Iterable[str], layout: Layout, name: str = "collector", **env: str) -> Service:
-    """Returns the service, not started, of a Collector that reads these configs, in order.
+    """Returns the service, not started, of a Collector that merges these configs of `layout.configs`, in order.
 
-    `env` sets the variables in the configs.
+    `name` is the service's, and that of its files. `env` sets variables in the configs, beside those of ports and
+    directories.
     """
     files = [f"--config={layout.configs / config}" for config in configs]
     environment = {
@@ -63,8 +68,8 @@ def prometheus(
 ) -> Service:
     """Returns the service, not started, of a Prometheus, and writes its config into the working directory.
 
-    `scrape` is whether it fetches the metrics from the Collector, or receives them. `interval` replaces the scrape and
-    evaluation intervals; `rules` replaces the shipped file of rules.
+    `scrape`, `interval` and `rules` are as in `prometheus_config`. `name` is the service's, and that of its files. Runs
+    `binary` to learn its version, which the config and the options are for.
     """
     modern = major(binary) >= 3
     layout.work.mkdir(parents=True, exist_ok=True)
@@ -82,7 +87,7 @@ def prometheus(
 
 
 def needs_prometheus_3(layout: Layout) -> bool:
-    """Returns whether the files are of a bundle for native histograms, whose config Prometheus 2 does not accept."""
+    """Returns whether the bundle is for native histograms, so that Prometheus 2 does not accept its config."""
     return "scrape_native_histograms" in (layout.configs / "prometheus" / "prometheus-scrape.yaml").read_text()
 
 
@@ -91,8 +96,12 @@ def prometheus_config(
 ) -> str:
     """Returns the text of the Prometheus config with the addresses of this stack.
 
-    `scrape` chooses the config that fetches metrics, not the one that receives them. `modern` is whether it is for
-    Prometheus 3. Raises `ValueError` if an address is not in the config.
+    - `scrape`: whether Prometheus fetches the metrics from the Collector; if not, it receives them.
+    - `interval`: replaces the scrape and evaluation intervals; `None` keeps them.
+    - `rules`: the file of alert rules; `None` is that of the layout.
+    - `modern`: whether it is for Prometheus 3. If not, the section `otlp` is removed, which Prometheus 2 does not know.
+
+    Raises `ValueError` if the config lacks an address that is to be replaced.
     """
     name = "prometheus-scrape.yaml" if scrape else "prometheus.yaml"
     text = (layout.configs / "prometheus" / name).read_text()
@@ -114,9 +123,9 @@ def prometheus_config(
 
 
 def alertmanager(binary: Path, layout: Layout, *, webhook: str | None = None, wait: str | None = None) -> Service:
-    """Returns the service, not started, of an Alertmanager, and writes the example config into the working directory.
+    """Returns the service, not started, of an Alertmanager, and writes its config into the working directory.
 
-    `webhook` replaces the receivers' address, `wait` the group intervals.
+    `webhook` replaces the receivers' URL, `wait` the durations `group_wait` and `group_interval`; `None` keeps them.
     """
     layout.work.mkdir(parents=True, exist_ok=True)
     text = (layout.configs / "alertmanager" / "alertmanager.yaml").read_text()
@@ -136,21 +145,21 @@ def alertmanager(binary: Path, layout: Layout, *, webhook: str | None = None, wa
     return Service("alertmanager", command, f"{layout.url('alertmanager')}/-/ready", layout.work / "alertmanager.log")
 
 
-_STORY_NEEDS: Final = ("anthropic", "h11", "trustme", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+_DEMO_NEEDS: Final = ("anthropic", "h11", "trustme", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
-def can_tell_story() -> bool:
-    """Returns whether the packages that the demo needs are installed."""
+def can_run_demo() -> bool:
+    """Returns whether the packages that the demo needs, with its export by OTLP, are installed."""
     try:
-        return all(importlib.util.find_spec(name) for name in _STORY_NEEDS)
+        return all(importlib.util.find_spec(name) for name in _DEMO_NEEDS)
     except ModuleNotFoundError:  # of a package above the name
         return False
 
 
-def story(layout: Layout) -> Service:
-    """Returns the service, not started, that repeats the demo: an instrumented app, and a simulated API with an outage.
+def demo(layout: Layout) -> Service:
+    """Returns the service, not started and named `story`, of `anthropic-otel demo --loop`, which exports to this stack.
 
-    Without it every panel is empty until an app sends something.
+    Without it every panel is empty until an app of the user's sends something.
     """
     environment = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": layout.url("otlp_http"),
@@ -162,9 +171,10 @@ def story(layout: Layout) -> Service:
 
 
 def grafana(binary: Path, layout: Layout) -> Service:
-    """Returns the service, not started, of a Grafana with data sources, dashboards and alerts.
+    """Returns the service, not started, of a Grafana with the stack's data sources and dashboards.
 
-    Writes the files for these into the working directory. Raises `Missing` if Grafana's home directory is not found.
+    Writes the files that define them into the working directory. Anybody on this machine may use it as an admin. Raises
+    `Missing` if Grafana's home directory is not found.
     """
     settings = {
         "GF_SERVER_HTTP_ADDR": HOST,
@@ -183,7 +193,7 @@ def grafana(binary: Path, layout: Layout) -> Service:
 
 
 def _grafana_provisioning(layout: Layout) -> Path:
-    """Writes the provisioning files with the addresses of this stack, and returns their folder."""
+    """Writes Grafana's provisioning files, with the addresses of this stack, and returns their folder."""
     folder = layout.work / "grafana-provisioning"
     for name in ("datasources", "dashboards", "alerting"):
         (folder / name).mkdir(parents=True, exist_ok=True)

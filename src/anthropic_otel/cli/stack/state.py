@@ -1,7 +1,7 @@
-"""The files about a running stack: its parts, its addresses, and the lock of the command that changes it.
+"""Reads and writes the files about a running stack: its processes, its addresses, and the lock that changes need.
 
-Rule: only the holder of the lock starts or ends a part. A part that is starting holds the lock as well, so that the
-next holder finds every part recorded, even if the starter was killed.
+Rule: only the command that holds the lock starts or ends a process of the stack. A process that is starting holds the
+lock too until it is recorded, so that the next holder finds every process recorded, even if the starter was killed.
 """
 
 from __future__ import annotations
@@ -21,23 +21,26 @@ from anthropic_otel.cli.stack.processes import Process, eventually, this_process
 
 
 class Busy(Exception):
-    """Another command holds the lock."""
+    """The lock is held by another command, or by a process that is starting."""
 
 
 class Unreadable(Exception):
-    """A file of the state does not have the content that this command writes."""
+    """A file of the state has another content than `anthropic-otel stack` writes. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The command that holds the lock, or that held it last."""
+    """The command (`up` or `down`) that holds the lock or was the last to hold it, and its process."""
 
     command: str
     process: Process
 
 
 class State:
-    """The state of the stack with one working directory. Reading it raises `Unreadable` if a file is damaged."""
+    """The files about the stack with the working directory `work`. They are in its subdirectory `folder`.
+
+    A property that reads a file raises `Unreadable` if the file is damaged.
+    """
 
     def __init__(self, work: Path) -> None:
         self.work: Final = work
@@ -48,14 +51,15 @@ class State:
 
     @property
     def exists(self) -> bool:
-        """Whether a stack was ever started in this working directory."""
+        """Whether a start was ever tried in this working directory."""
         return self.folder.is_dir()
 
     @contextmanager
     def locked(self, command: str, wait: float = 0.0) -> Iterator[int]:
-        """Holds the lock in its block, and gives the lock's file descriptor.
+        """Holds the lock in its block, which gets the lock's file descriptor, and records `command` as the holder.
 
-        Waits for `wait` seconds at most. Raises `Busy` if another command holds the lock.
+        If the lock is held, waits for `wait` seconds at most, and then raises `Busy`. A process that has inherited the
+        descriptor keeps the lock after the block.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -71,7 +75,7 @@ class State:
 
     @property
     def holder(self) -> Holder | None:
-        """The command that holds the lock, or `None` if the last one to hold it has ended."""
+        """The last command to hold the lock, if its process still runs; `None` if not, or if there was none."""
         found = _read(self._holder)
         if found is None:
             return None
@@ -80,7 +84,7 @@ class State:
 
     @property
     def layout(self) -> Layout | None:
-        """The directories and ports of the stack that was started; `None` if none was."""
+        """The directories and ports of the stack that was started last; `None` if none was. Setting it writes them."""
         found = _read(self._layout)
         if found is None:
             return None
@@ -93,7 +97,7 @@ class State:
 
     @property
     def complete(self) -> bool:
-        """Whether the last start was completed."""
+        """Whether every program was ready in the last start. Setting it creates or deletes a file."""
         return self._complete.exists()
 
     @complete.setter
@@ -104,18 +108,21 @@ class State:
             self._complete.unlink(missing_ok=True)
 
     def record_of(self, name: str) -> Path:
-        """Returns the path of the record that the next part to be started has to write."""
+        """Returns the path of the file in which the next process to be started, called `name`, must record itself.
+
+        Its name has the number of the records that exist, which orders them.
+        """
         return self.folder / f"part-{len(self._records()):02}-{name}.json"
 
     @property
     def parts(self) -> dict[str, Process]:
-        """The parts that were started, whether they still run or not, by name and in the order of their start."""
+        """The recorded processes of the stack, by name, in the order of their start. Some may have ended."""
         found = {name: (path, _read(path)) for name, path in self._records().items()}
         # A record is None if another command has just deleted it.
         return {name: _process(record, path) for name, (path, record) in found.items() if record is not None}
 
     def forget(self, name: str) -> None:
-        """Deletes the record of a part."""
+        """Deletes the record of the process with that name. Raises `KeyError` if there is none."""
         self._records()[name].unlink()
 
     def _records(self) -> dict[str, Path]:
@@ -131,7 +138,7 @@ def _taken(lock: int) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Returns the JSON object in a file; `None` if there is no file. Raises `Unreadable`."""
+    """Returns the JSON object in a file; `None` if there is no file. Raises `Unreadable` for any other content."""
     try:
         found = json.loads(path.read_text())
     except FileNotFoundError:
