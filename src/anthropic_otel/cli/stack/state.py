@@ -110,7 +110,7 @@ class State:
     def record_of(self, name: str) -> Path:
         """Returns the path of the file in which the next process to be started, called `name`, must record itself.
 
-        Its name has the number of the records that exist, which orders them.
+        The file's name has the number of records that exist, so that names are in the order of the starts.
         """
         return self.folder / f"part-{len(self._records()):02}-{name}.json"
 
