@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import anthropic_otel
 from anthropic_otel._adapters.current import RunningCall, only_call_on
+from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.runtime import Runtime
@@ -245,3 +247,13 @@ def test_what_is_kept_of_the_calls_of_one_client_is_bounded(app: SdkApp) -> None
     gc.collect()
     assert len([name for name in alive if name() is not None]) <= 100
     unsampled.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("version", "longest"),
+    [("0.40.0", 60.0), ("1.5.9", 60.0), ("1.6.0", math.inf), ("2.0.0", math.inf), ("", math.inf)],
+)
+def test_the_sdks_version_says_how_long_a_retry_after_may_be(version: str, longest: float) -> None:
+    """An SDK up to 1.5 obeys a `retry-after` of 60 s at most. A newer one obeys any, and so an unknown one counts."""
+    with anthropic.Anthropic(api_key=API_KEY) as client:
+        assert Invocations(version).of(client, object(), False).max_retry_after == longest

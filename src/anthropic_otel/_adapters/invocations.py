@@ -148,7 +148,10 @@ def _operation(options: Any) -> str | None:
 
 
 def _provider_of(client: Any) -> str:
-    """Returns the `gen_ai.provider.name` of a client as on the SDK's own spans; before 1.14 by the client's class."""
+    """Returns the `gen_ai.provider.name` of a client, as it is on the SDK's own spans.
+
+    Before 1.14 the SDK has none, and it goes by the name of the client's class.
+    """
     told = getattr(client, "_gen_ai_provider_name", None)
     if isinstance(told, str):
         return told
@@ -206,5 +209,8 @@ def _has_tracer(client: Any) -> bool:
 
 
 def _max_retry_after(numbers: tuple[int, ...]) -> float:
-    """Returns the longest `retry-after` in seconds that an SDK of this version obeys: 60 up to 1.5, else infinity."""
-    return float("inf") if numbers >= _UNCAPPED_RETRY_AFTER else _CAPPED_RETRY_AFTER_SECONDS
+    """Returns the longest `retry-after` in seconds that an SDK of this version obeys: 60 up to 1.5, else infinity.
+
+    It is infinity too for a version without numbers.
+    """
+    return _CAPPED_RETRY_AFTER_SECONDS if numbers and numbers < _UNCAPPED_RETRY_AFTER else float("inf")
