@@ -111,7 +111,8 @@ def uninstrument(client: Any = None) -> None:
 
     In a process that is instrumented as a whole, `uninstrument(client)` excludes that client. Has no effect on what is
     not instrumented, and never raises for it. Attempts that are under way are recorded to their end. Providers that
-    `export="otlp"` has set stay. Wrappers that other libraries added later stay; ours below becomes a pass-through.
+    `export="otlp"` has set stay; `export="console"` ends with `uninstrument()`. Wrappers that other libraries added
+    later stay; ours below becomes a pass-through.
 
     Args:
         client: An SDK client or an HTTP client. Without one, everything is undone.
@@ -201,7 +202,7 @@ _exporting = threading.Lock()
 
 
 def _follow() -> None:
-    """Sends the calls of this process to `anthropic-otel run`, if that command has started it."""
+    """Has the calls of this process sent to `anthropic-otel run`, if that command has started it; else does nothing."""
     if "ANTHROPIC_OTEL_RUN" in os.environ:
         from anthropic_otel._live.follow import follow
 

@@ -1,8 +1,8 @@
 """Wires the layers together: decides which clients are recorded and by which runtime, patches, and undoes both.
 
 Rule: everything is patched on classes, once, for the process and for single clients alike. What differs is only the
-runtime that is looked up for a client. Everything here is idempotent and can be undone. One thread at a time makes a
-change: two that instrument at once would patch everything twice.
+runtime that is looked up for a client. Every change can be made twice without harm, and undone. One thread at a time
+makes a change: two that instrument at once would patch everything twice.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
 
 RuntimeFactory = Callable[[], Runtime]
-"""Makes a runtime. Called only if what is to be instrumented has none yet."""
+"""Makes a runtime. It is called only if what is to be instrumented has no runtime yet."""
 
 MARK: Final = "_anthropic_otel"
-"""The key of the `Mark` in the `__dict__` of an HTTP client that was instrumented by itself. Its copies share it."""
+"""The key in an HTTP client's `__dict__` of the `Mark` that says how that client is recorded. Copies share the mark."""
 
 
 class Mark:
-    """Says which runtime records one HTTP client. With `None`, the client is excluded from an instrumented process.
+    """Says which `runtime` records one HTTP client; `None` excludes the client from an instrumented process.
 
-    `calls` is whether calls of the SDK are recorded too: an SDK client was passed, and not only its HTTP client. A deep
-    copy is the same mark. A pickled one excludes its client, as another process has no such runtime.
+    `calls` is whether calls of the SDK are recorded too: an SDK client was instrumented, and not only its HTTP client.
+    A deep copy is the same mark. A pickled one excludes its client, as another process has no such runtime.
     """
 
     __slots__ = ("calls", "runtime")
@@ -50,7 +50,7 @@ class Instrumentation:
     """Instruments the process or single clients, and knows the runtime of each. Thread-safe.
 
     There is one instance, `INSTRUMENTATION`. `process` is the runtime that records the whole process, `None` if none
-    does.
+    does. `clients` are weak references to the HTTP clients that were given a mark.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,8 @@ class Instrumentation:
     def instrument_process(self, runtime_factory: RuntimeFactory) -> None:
         """Instruments all clients, existing and future, for the runtime that `runtime_factory` makes.
 
-        Does nothing if the process is instrumented already, or, with a warning, if no HTTP library can be imported.
+        Imports the installed HTTP libraries and the SDK. Does nothing if the process is instrumented already, or, with
+        a warning, if no HTTP library can be imported.
         """
         if not self.is_instrumented and _import_libraries():
             self._record_process(runtime_factory())
@@ -99,8 +100,9 @@ class Instrumentation:
     def join(self, recorder: Recorder, *, importing: bool = True) -> None:
         """Has `recorder` record all calls and attempts of the process that start from now on, until `leave`.
 
-        The app need not have instrumented anything. Without `importing`, libraries that it has not imported yet are not
-        recorded until the caller calls `patch_imported`.
+        The app need not have instrumented anything. Imports the installed libraries first, and warns if there is no
+        HTTP library. Without `importing` it does not: then libraries that the app imports later are not recorded until
+        the caller calls `patch_imported`.
         """
         found = not importing or self.is_instrumented or _import_libraries()
         with changing():
@@ -112,7 +114,10 @@ class Instrumentation:
                 self._host()
 
     def _host(self) -> None:
-        """Makes a provisional runtime of the process for the recorders that have joined, if the process has none."""
+        """Gives the process a runtime with the recorders that have joined, if it has none and there are any.
+
+        Such a runtime is provisional: the process does not count as instrumented by the app.
+        """
         if self.process is None and self._joined:
             self.process = self._hosting(Runtime(provisional=True))
 
@@ -123,7 +128,7 @@ class Instrumentation:
         return runtime
 
     def patch_again(self) -> None:
-        """Patches the copies of the libraries that a reloader has imported since, if any."""
+        """Imports the installed libraries, and patches the copies that a reloader has imported since, if any."""
         _import_libraries()
         self.patch_imported()
 
@@ -134,7 +139,10 @@ class Instrumentation:
             self._patch_sdk()
 
     def leave(self, recorder: Recorder) -> None:
-        """Undoes `join`: `recorder` records nothing that starts from now on, but to its end what has started."""
+        """Undoes `join`: `recorder` records nothing that starts from now on, but to its end what has started.
+
+        If the process was recorded for such recorders alone, the last one undoes the patches.
+        """
         with changing():
             self._joined = [other for other in self._joined if other is not recorder]
             for runtime in self.runtimes():
@@ -143,26 +151,30 @@ class Instrumentation:
                 self.uninstrument_process()
 
     def instrument_client(self, client: Any, runtime_factory: RuntimeFactory) -> None:
-        """Instruments one SDK client and its copies by `with_options`, which share its HTTP client.
+        """Instruments one SDK client, with its calls, and its copies by `with_options`, which share its HTTP client.
 
-        Does nothing for one that is instrumented by itself already. Raises `TypeError` if `client` is no SDK client.
+        Does nothing if that is so already. If only its HTTP client was instrumented, that one's runtime records the
+        calls too. Raises `TypeError` if `client` is no SDK client.
         """
         http_client = sdk.http_client_of(client)
         if http_client is None:
             raise TypeError(f"Expected a client of the Anthropic SDK, got {type(client).__name__}")
-        self._name(http_client, runtime_factory, calls=True)
+        self._instrument_one(http_client, runtime_factory, calls=True)
 
     def instrument_http_client(self, http_client: Any, runtime_factory: RuntimeFactory) -> None:
-        """Records every request of one HTTP client as an attempt. Does nothing for one that is instrumented already.
+        """Records every request of one HTTP client as an attempt.
+
+        Does nothing for one that is instrumented by itself already.
 
         Raises `TypeError` if `http_client` is no client of httpx or httpx2.
         """
-        self._name(http_client, runtime_factory, calls=False)
+        self._instrument_one(http_client, runtime_factory, calls=False)
 
-    def _name(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool) -> None:
+    def _instrument_one(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool) -> None:
         """Instruments one HTTP client. With `calls`, the SDK calls that are sent by it are recorded too.
 
-        Raises `TypeError` if `http_client` is no client of httpx or httpx2.
+        A client that is instrumented by itself already keeps its runtime. Raises `TypeError` if `http_client` is no
+        client of httpx or httpx2.
         """
         if not http_send.is_client(http_client):
             raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")
@@ -198,7 +210,9 @@ class Instrumentation:
     def runtime_of_calls(self, http_client: Any) -> Runtime | None:
         """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
 
-        Patches the client's class if that has a `send` of its own and was not met before.
+        That is the client's own if it was instrumented with calls, or by itself in a process that is recorded too;
+        `None` if it is excluded; else that of the process. Patches the client's class if that has a `send` of its own
+        and was not met before, unless the result is `None`.
         """
         mark = _mark_of(http_client)
         runtime = self.process
@@ -219,7 +233,7 @@ class Instrumentation:
             for runtime in self.runtimes():
                 runtime.active = False
             self.process = None
-            for http_client in self._named():
+            for http_client in self._marked_clients():
                 vars(http_client).pop(MARK, None)
             self.clients = []
             self._unpatch()
@@ -228,17 +242,20 @@ class Instrumentation:
                 self._host()
 
     def uninstrument_process(self) -> None:
-        """Undoes the instrumentation of the process. Clients that were instrumented by themselves stay instrumented."""
+        """Undoes the instrumentation of the process, if any.
+
+        Clients that were instrumented by themselves stay instrumented.
+        """
         with changing():
             if self.process is None:
                 return
             self.process.active = False
             self.process = None
-            if not self._named():
+            if not self._marked_clients():
                 self._unpatch()
 
     def uninstrument_client(self, client: Any) -> None:
-        """Undoes the instrumentation of one SDK client or HTTP client, or excludes it from an instrumented process.
+        """Undoes the instrumentation of one SDK client or HTTP client, and excludes it if the process is instrumented.
 
         Does nothing for any other object.
         """
@@ -249,16 +266,16 @@ class Instrumentation:
             vars(http_client).pop(MARK, None)
             if self.is_instrumented:
                 self._mark(http_client, Mark())
-            elif self.process is None and not self._named():
+            elif self.process is None and not self._marked_clients():
                 self._unpatch()
 
     def runtimes(self) -> list[Runtime]:
         """Returns every runtime that records something now, each once."""
-        of_clients = (self.runtime_of(http_client) for http_client in self._named())
+        of_clients = (self.runtime_of(http_client) for http_client in self._marked_clients())
         found = {id(runtime): runtime for runtime in (self.process, *of_clients) if runtime is not None}
         return list(found.values())
 
-    def _named(self) -> list[Any]:
+    def _marked_clients(self) -> list[Any]:
         """Returns the HTTP clients that have a mark and are alive, each once."""
         alive = {id(found): found for ref in self.clients for found in (ref(),) if found is not None}
         return [http_client for http_client in alive.values() if _mark_of(http_client) is not None]

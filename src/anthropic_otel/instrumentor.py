@@ -28,10 +28,10 @@ _WORDS: Final = {"true": True, "false": False}
 
 
 class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Calls `anthropic_otel.instrument()` and `uninstrument()` from OpenTelemetry's `instrument` and `uninstrument`.
+    """Calls `anthropic_otel.instrument()` and `uninstrument()` for OpenTelemetry's methods of these names.
 
-    Takes the options of `anthropic_otel.instrument()` as keyword arguments, except `client` and `export`. One that
-    cannot be used is logged as a warning and left out. Neither method raises.
+    Takes the options of `anthropic_otel.instrument()` as keyword arguments, except `client` and `export`. An option
+    that is unknown or has a wrong value is logged as a warning and left out. Neither method raises.
     """
 
     # No `configuration`, the dataclass by which OpenTelemetry checks the options of a configuration file: that drops
@@ -56,9 +56,9 @@ def _start(options: Mapping[str, Any]) -> None:
 
 
 def _switches(options: Mapping[str, Any]) -> dict[str, bool]:
-    """Returns the options that are booleans. A variable in the file gives "true" or "false", which count as booleans.
+    """Returns the options that are switches and have a boolean value, `"true"` or `"false"` in any case among them.
 
-    Warns of any other option that is not a provider. Leaves out those with the value `None`.
+    Warns of every other option, unless it is a provider or its value is `None`.
     """
     switches: dict[str, bool] = {}
     for name, value in options.items():

@@ -41,10 +41,10 @@ class Gauges:
 
     def saw(self, left: int, model: str | None = "a", limit: int = 100, seconds: int | None = 30) -> None:
         told = headers(seconds=seconds, limit=str(limit).encode(), remaining=str(left).encode())
-        self.told(model, told)
+        self.received(model, told)
 
-    def told(self, model: str | None, told: dict[bytes, bytes]) -> None:
-        self.limits.told(model, told, rate_limit_names(told))
+    def received(self, model: str | None, told: dict[bytes, bytes]) -> None:
+        self.limits.received(model, told, rate_limit_names(told))
 
     def read(
         self, metric: instruments.Metric, reader: InMemoryMetricReader | None = None
@@ -95,7 +95,7 @@ def test_kinds_are_taken_from_the_names(gauges: Gauges) -> None:
         "fast-output-tokens": "fast_output_tokens",
         "ratelimit-web-searches": "web_searches",
     }
-    gauges.told("a", {name: value for kind in kinds for name, value in headers(kind, limit=b"9").items()})
+    gauges.received("a", {name: value for kind in kinds for name, value in headers(kind, limit=b"9").items()})
     assert gauges.read(instruments.RATELIMIT_LIMIT) == {of(kind): 9 for kind in kinds.values()}
     assert gauges.read(instruments.RATELIMIT_REMAINING) == {}
 
@@ -107,7 +107,7 @@ def test_a_window_of_a_subscription_has_a_utilization(gauges: Gauges) -> None:
     told |= {b"5h-utilization": b"0.25", b"7d-utilization": b"1.02", b"fallback-percentage": b"0.5"}
     # Those of one model's week have its name in theirs.
     told |= {b"7d_sonnet-utilization": b"0.75", b"7d_sonnet-reset": b"1700000000"}
-    gauges.told("a", {prefix + name: value for name, value in told.items()})
+    gauges.received("a", {prefix + name: value for name, value in told.items()})
     assert gauges.read(instruments.RATELIMIT_UTILIZATION) == {
         of("unified_5h"): 0.25,
         of("unified_7d"): 1.02,
@@ -121,13 +121,13 @@ def test_the_utilization_of_a_window_that_is_over_is_not_observed(gauges: Gauges
     prefix = b"anthropic-ratelimit-unified-"
     told = {b"5h-utilization": b"1.0", b"5h-reset": b"1700000030"}
     told |= {b"7d-utilization": b"0.5", b"7d-reset": b"1699999999"}
-    gauges.told("a", {b"date": DATE, **{prefix + name: value for name, value in told.items()}})
+    gauges.received("a", {b"date": DATE, **{prefix + name: value for name, value in told.items()}})
     gauges.now += 29
     assert gauges.read(instruments.RATELIMIT_UTILIZATION) == {of("unified_5h"): 1.0, of("unified_7d"): 0.5}
     gauges.now += 1
     assert gauges.read(instruments.RATELIMIT_UTILIZATION) == {of("unified_7d"): 0.5}
     told = {b"5h-utilization": b"0.01", b"5h-reset": b"1700018030"}
-    gauges.told("a", {b"date": DATE, **{prefix + name: value for name, value in told.items()}})
+    gauges.received("a", {b"date": DATE, **{prefix + name: value for name, value in told.items()}})
     assert gauges.read(instruments.RATELIMIT_UTILIZATION) == {of("unified_5h"): 0.01, of("unified_7d"): 0.5}
 
 
@@ -135,7 +135,7 @@ def test_two_accounts_and_two_workspaces_have_limits_of_their_own(gauges: Gauges
     """Two API keys in one process do not overwrite each other."""
     for organization, workspace, limit in ((b"o1", b"w1", b"1"), (b"o1", b"w2", b"2"), (b"o2", None, b"3")):
         told = {**headers(limit=limit), b"anthropic-organization-id": organization}
-        gauges.told("a", {**told, **({b"anthropic-workspace-id": workspace} if workspace else {})})
+        gauges.received("a", {**told, **({b"anthropic-workspace-id": workspace} if workspace else {})})
     assert gauges.read(instruments.RATELIMIT_LIMIT) == {
         of("requests", **{semconv.ORGANIZATION_ID: "o1", semconv.WORKSPACE_ID: "w1"}): 1,
         of("requests", **{semconv.ORGANIZATION_ID: "o1", semconv.WORKSPACE_ID: "w2"}): 2,
@@ -167,7 +167,7 @@ def test_every_recorded_response_is_understood(gauges: Gauges) -> None:
             told |= {(prefix + part).encode(): row[part].encode() for part in ("limit", "remaining") if row[part]}
             reset = 1_700_000_000 + int(row["reset_minus_date_s"] or 0)
             told[(prefix + "reset").encode()] = str(reset).encode()
-        gauges.told(f"model-{number}", told)
+        gauges.received(f"model-{number}", told)
         # What is left first: a collection later it may have grown.
         for metric, part in ((instruments.RATELIMIT_REMAINING, "remaining"), (instruments.RATELIMIT_LIMIT, "limit")):
             found = {key: value for key, value in gauges.read(metric).items() if f"model-{number}" in str(key)}
@@ -250,7 +250,7 @@ def test_what_was_low_when_another_reader_looked_is_low_still(gauges: Gauges) ->
 def test_without_a_time_nothing_grows(gauges: Gauges, reset: bytes) -> None:
     """A malformed reset counts as absent, and does not hide the limit."""
     told = headers(seconds=None, limit=b"10", remaining=b"4")
-    gauges.told("a", {**told, b"anthropic-ratelimit-requests-reset": reset, b"date": DATE})
+    gauges.received("a", {**told, b"anthropic-ratelimit-requests-reset": reset, b"date": DATE})
     assert gauges.left() == 4
     gauges.now += 599
     assert gauges.left() == 4
@@ -296,8 +296,8 @@ def test_no_low_is_lost_between_threads(gauges: Gauges) -> None:
 def test_responses_that_tell_different_things_of_a_limit_hide_nothing(gauges: Gauges) -> None:
     """One says the limit alone, the next what is left of it: both are read, and those that came with them."""
     gauges.saw(7)
-    gauges.told("a", headers(limit=b"9"))
-    gauges.told("a", headers(remaining=b"5"))
+    gauges.received("a", headers(limit=b"9"))
+    gauges.received("a", headers(remaining=b"5"))
     gauges.saw(8, "b")
     assert gauges.read(instruments.RATELIMIT_REMAINING) == {of("requests", "a"): 5, of("requests", "b"): 8}
 
@@ -308,7 +308,7 @@ def test_responses_that_tell_different_things_of_a_limit_hide_nothing(gauges: Ga
 @pytest.mark.parametrize("value", [b"-1", b"many", b"nan", b"9" * 19, b"\xff"])
 def test_a_malformed_number_is_not_observed(gauges: Gauges, value: bytes) -> None:
     """The other one of its kind is."""
-    gauges.told("a", headers(limit=value, remaining=b"3", utilization=value))
+    gauges.received("a", headers(limit=value, remaining=b"3", utilization=value))
     assert gauges.read(instruments.RATELIMIT_LIMIT) == gauges.read(instruments.RATELIMIT_UTILIZATION) == {}
     assert gauges.read(instruments.RATELIMIT_REMAINING) == {of("requests"): 3}
 
@@ -316,7 +316,7 @@ def test_a_malformed_number_is_not_observed(gauges: Gauges, value: bytes) -> Non
 @pytest.mark.parametrize("name", ["a-b-c-d-e-limit", "x" * 60 + "-limit", "UPPER-limit", "é-limit", "-limit", "limit"])
 def test_a_name_that_is_no_kind_is_left_out(gauges: Gauges, name: str) -> None:
     """It is neither a label nor kept."""
-    gauges.told("a", {f"anthropic-ratelimit-{name}".encode(): b"3"})
+    gauges.received("a", {f"anthropic-ratelimit-{name}".encode(): b"3"})
     assert gauges.read(instruments.RATELIMIT_LIMIT) == {}
 
 
@@ -324,7 +324,7 @@ def test_kinds_and_accounts_are_bounded(gauges: Gauges) -> None:
     """A server may make up as many as it likes."""
     for number in range(300):
         told = {**headers(f"ratelimit-k{number}", limit=b"1"), b"anthropic-organization-id": f"o{number}".encode()}
-        gauges.told("a", {**told, **headers(limit=b"2")})
+        gauges.received("a", {**told, **headers(limit=b"2")})
     points = [dict(key) for key in gauges.read(instruments.RATELIMIT_LIMIT)]
     assert len({point[semconv.RATELIMIT_KIND] for point in points}) == MAX_KINDS
     assert len({point[semconv.ORGANIZATION_ID] for point in points}) == MAX_ACCOUNTS + 1
@@ -335,6 +335,6 @@ def test_kinds_and_accounts_are_bounded(gauges: Gauges) -> None:
 
 def test_a_failure_while_collecting_is_held_back(gauges: Gauges, caplog: pytest.LogCaptureFixture) -> None:
     """An exception would reach the app's reader, and take other metrics with it."""
-    gauges.told("a", {b"anthropic-ratelimit-requests-limit": 7})  # type: ignore[dict-item]
+    gauges.received("a", {b"anthropic-ratelimit-requests-limit": 7})  # type: ignore[dict-item]
     assert gauges.read(instruments.RATELIMIT_LIMIT) == {}
     assert {record.name for record in caplog.records} == {"anthropic_otel"}

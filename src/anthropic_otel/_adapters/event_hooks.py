@@ -28,7 +28,7 @@ HOOKED: Final = "anthropic_otel.hooked"
 
 
 class Awaitable0:
-    """The value that a hook returns. To await it calls `awaited`, if given, and returns `None` without suspending."""
+    """The value that a hook returns. To await it calls `awaited`, if that is not `None`; it returns `None` at once."""
 
     __slots__ = ("_awaited",)
 
@@ -44,8 +44,8 @@ class Awaitable0:
 class HookedAttempt:
     """An attempt between its request hook and the end of its body, kept by its request.
 
-    If it is dropped with its request, it ends the attempt: as lost if no response came, as read after a redirect that
-    was not followed. `app_trace` is the app's own `trace` function, `None` without one.
+    If it is dropped with its request before its end, it ends the attempt: as read after a redirect that was not
+    followed, as lost if no response came. `app_trace` is the app's own `trace` function, `None` without one.
     """
 
     __slots__ = ("_created_in", "app_trace", "redirected_at", "send")
@@ -59,7 +59,11 @@ class HookedAttempt:
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes a trace event of the transport. One that reports a failure ends the attempt. Never raises."""
+        """Takes a trace event of the transport. One that reports a failure ends the attempt. Never raises.
+
+        Two failures do not: of a stream that the app leaves early, and of a write after which the transport still waits
+        for a response.
+        """
         attempt = self.send.attempt
         attempt.trace(name, info)
         error = info.get("exception") if name.endswith(".failed") else None
@@ -81,7 +85,7 @@ class HookedAttempt:
 
 
 def _is_kept(event: str, error: BaseException) -> bool:
-    """Returns whether the transport goes on after this failure: after a write error it still waits for a response."""
+    """Returns whether the transport goes on after this failure: after a `WriteError` it still waits for a response."""
     return "send_request_" in event and type(error).__name__ == "WriteError"
 
 
@@ -95,7 +99,8 @@ class Hooks:
         """Begins an attempt, or the next hop of one after a redirect. For the `request` list of `event_hooks`.
 
         The attempt and a `trace` function are added to the request's extensions, and trace context to its headers. Does
-        nothing if a patched `send` records the request already. Await the returned value in an async client.
+        nothing if a patched `send` records the request already, or if nothing is to be recorded. Await the returned
+        value in an async client.
         """
         return Awaitable0(self._begin(request))
 

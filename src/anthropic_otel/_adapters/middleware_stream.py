@@ -57,7 +57,7 @@ class _Stream:
 class _Producing:
     """A context manager around the production of one chunk: within it the call is current.
 
-    An exception ends the held body: as read for `StopIteration` and `StopAsyncIteration`, else as failed.
+    An exception ends the held body, and goes on: as read for `StopIteration` and `StopAsyncIteration`, else as failed.
     """
 
     __slots__ = ("_stream", "_token")

@@ -39,7 +39,7 @@ def _forget(request: weakref.ref[Any]) -> None:
 
 
 def bounded(model: object) -> str | None:
-    """Returns a model's name as it may be recorded: a plain string that can be encoded as UTF-8.
+    """Returns a model's name as it may be recorded: a plain string; what cannot be encoded as UTF-8 becomes `?`.
 
     `_OTHER` for a name of more than 128 characters, `None` for any object but a string. A member of a string `Enum` is
     recorded by its value, which the SDK sends.
@@ -111,7 +111,10 @@ def stream_of(request: Any) -> bool | None:
 
 
 def noted_model_of(request: Any) -> str | None:
-    """Returns the model that was noted when the SDK built a request, `None` if it is that of the request's call."""
+    """Returns the model that was noted when the SDK built a request, `None` if none was.
+
+    None is noted if the model is that of the request's call.
+    """
     return _built.get(weakref.ref(request)) if _built else None
 
 

@@ -38,10 +38,11 @@ class Patch:
 
     @property
     def lost(self) -> bool:
-        """Whether the class has its own function again, as after the end of a mock that was there before this patch.
+        """Whether the class no longer has the replacement, and what it has instead does not call the replacement.
 
-        Or the replacement of a patch that was undone, which a mock has put back. What another library has put on top of
-        the replacement may call that, so it is no loss.
+        That is the class's own plain function, as after the end of a mock that was there before this patch, or the
+        replacement of a patch that was undone. Anything else that another library has put there may call ours, so
+        nothing is lost.
         """
         current: Any = self._cls.__dict__.get(self._name)
         if current is self._ours:
@@ -53,7 +54,7 @@ class Patch:
         return its_own and _package(current) == _package(self._cls)
 
     def undo(self) -> None:
-        """Sets `active` to `False`, and restores the class unless another library has wrapped the replacement since."""
+        """Sets `active` to `False`, and restores the class unless it has something else than the replacement by now."""
         self.active = False
         if self._cls.__dict__.get(self._name) is self._ours:
             setattr(self._cls, self._name, self._original)
@@ -95,7 +96,10 @@ executed: Final[set[str]] = set()
 
 
 def imported(name: str) -> Any:
-    """Returns the module `name` if it is imported completely, else `None`. Imports nothing."""
+    """Returns the module `name` if it is imported completely, else `None`. Imports nothing.
+
+    A module in `executed` counts as completely imported.
+    """
     module = sys.modules.get(name)
     if name in executed:
         return module
@@ -130,9 +134,9 @@ def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
 
 
 def _patch_of(function: Any) -> Any:
-    """Returns the `Patch` that `function` is the replacement of, also of another copy: it is found in its closure.
+    """Returns the `Patch` that made `function`, also of another copy of this library: it is found in its closure.
 
-    `None`, or whatever a foreign function has under that name, for another function.
+    For another function: `None`, or whatever that has under the name `patch` in its closure.
     """
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
     # Not `isinstance`: the `__code__` of an asynchronous mock is a mock that claims to be code.
@@ -153,7 +157,7 @@ def patchable(cls: type[Any], name: str) -> bool:
 
 
 def is_mocked(cls: type[Any], name: str) -> bool:
-    """Returns whether a mock stands in the place of the function `name` that `cls` itself defines."""
+    """Returns whether `cls` itself has a mock, or another value that is no descriptor, as `name`."""
     return name in cls.__dict__ and not hasattr(type(cls.__dict__[name]), "__get__")
 
 

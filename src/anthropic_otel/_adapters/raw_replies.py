@@ -1,5 +1,6 @@
-"""Records the usage of replies that are parsed outside the SDK method: by the app, of `with_raw_response` and
-`with_streaming_response`, and by a middleware of the SDK, which may parse several in one call.
+"""Records the usage of replies that are parsed outside the SDK method, by the app or by a middleware of the SDK.
+
+The app parses those of `with_raw_response` and `with_streaming_response`. A middleware may parse several in one call.
 
 Rule: `parse` returns and raises exactly what it did before. A reply counts once, at the first parse that has a usage.
 """
@@ -23,10 +24,9 @@ _LEGACY: Final = "anthropic._legacy_response"
 """The module in which SDKs below 1.0 have the response class of `with_raw_response`."""
 
 _expected: Final[dict[weakref.ref[Any], Attempt]] = {}
-"""The SDK's response objects that the app may still parse.
+"""The SDK's response objects that the app may still parse, each with its attempt.
 
-Each has its attempt. It is no `WeakKeyDictionary`, which finds out in Python whether it
-is empty: 1,300 instructions at every parse.
+It is no `WeakKeyDictionary`, which finds out in Python whether it is empty: 1,300 instructions at every parse.
 """
 
 

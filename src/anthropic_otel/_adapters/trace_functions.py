@@ -16,7 +16,7 @@ from anthropic_otel._core.send import Send
 def app_trace_of(request: Any) -> Function | None:
     """Returns the app's own `trace` function of a request, `None` without one.
 
-    Also if another send of the same request has put ours in its place.
+    If another send of the same request has put ours in its place, the app's is taken out of ours.
     """
     trace = request.extensions.get("trace")
     if isinstance(trace, _Chained):

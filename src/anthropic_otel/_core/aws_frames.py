@@ -56,7 +56,7 @@ def is_possible(total: int, header_length: int) -> bool:
 def begins(text: bytes) -> bool:
     """Returns whether `text` begins with a frame, by the checksum of the prelude.
 
-    Shorter than a prelude, `text` is taken for one if it is empty or begins with a zero byte.
+    A `text` that is shorter than a prelude counts as one if it is empty or begins with a zero byte.
     """
     if len(text) < PRELUDE:
         return text.startswith(b"\0"[: len(text)])

@@ -23,8 +23,8 @@ Where two words fit, this order decides. The first that applies is the cause:
 
 Then, if a proxy was used, the failure to reach it becomes `proxy_error`.
 
-Two errors of the system have no cause of their own. Out of file descriptors is `connection_error` with the errno
-`EMFILE` or `ENFILE`. A connection that a local firewall or sandbox forbids (`EACCES`, `EPERM`) is
+Some errors of the system do not have the cause that one might expect. Out of file descriptors is `connection_error`
+with the errno `EMFILE` or `ENFILE`. A connection that a local firewall or sandbox forbids (`EACCES`, `EPERM`) is
 `network_unreachable`, as the address has not refused it. A CA file, key or token that cannot be read is
 `request_not_sent`. A CA file of the client itself is read when the client is made, so that there is no attempt at all.
 """
@@ -104,7 +104,7 @@ _BY_INNER_TYPE: Final[tuple[_Rule, ...]] = (
 
 
 def _word(failure: Failure) -> NetworkCause:
-    """Returns the cause by the order at the head of this module, without regard to proxies."""
+    """Returns the cause by the order at the head of this module, up to the step about a proxy that was used."""
     if cause_app.is_of_app(failure):
         return NetworkCause.APP_EXCEPTION
     if cause_app.is_of_request_body(failure):
@@ -134,7 +134,11 @@ def _first(words: Iterator[NetworkCause | None]) -> NetworkCause | None:
 
 
 def _phase(failure: Failure, word: NetworkCause) -> Phase | None:
-    """Returns the phase that the exceptions show for a failure with the cause `word`, `None` if they show none."""
+    """Returns the phase that the exceptions show for a failure with the cause `word`, `None` if they show none.
+
+    While credentials were fetched it is `AUTH`. For a request that was not sent, and for a client that was closed
+    before, it is `SEND` if the exceptions show no other.
+    """
     if failure.phase is Phase.AUTH:
         # Credentials are fetched by other requests, whose phases are not the phases of this attempt.
         return Phase.AUTH

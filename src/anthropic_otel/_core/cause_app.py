@@ -47,7 +47,8 @@ def is_of_request_body(failure: Failure) -> bool:
 def is_of_argument(failure: Failure) -> bool:
     """Returns whether a library or Python raised the innermost exception for a wrong argument, as a timeout of NaN.
 
-    That is a `TypeError`, `ValueError` or `OverflowError`. Always `False` once the request is known to have been sent.
+    That is a plain `TypeError`, `ValueError` or `OverflowError`. Always `False` once the request is known to have been
+    sent.
     """
     error = failure.errors[-1]
     steps = list(frames(error))
@@ -56,10 +57,9 @@ def is_of_argument(failure: Failure) -> bool:
 
 
 def was_set_from_outside(failure: Failure) -> bool:
-    """Returns whether the innermost exception was raised in a library, which cannot raise exceptions of its class.
+    """Returns whether the innermost exception was raised in a library or Python, but neither defines its class.
 
-    No HTTP library and no module of Python defines the class: another thread has set the exception, by
-    `PyThreadState_SetAsyncExc`.
+    No HTTP library could have raised it: another thread has set it, by `PyThreadState_SetAsyncExc`.
     """
     error = failure.errors[-1]
     steps = list(frames(error))
@@ -117,5 +117,5 @@ _AUTHENTICATING: Final = ("_send_handling_auth", "sync_auth_flow", "async_auth_f
 
 
 def _is_known(package: str) -> bool:
-    """Returns whether a package is an HTTP library, this one, or a part of Python, and so not the app."""
+    """Returns whether a package is an HTTP library, this library, or a part of Python, and so not the app."""
     return package in _LIBRARIES or package in sys.stdlib_module_names

@@ -9,8 +9,8 @@ fetch credentials:
 - the members of an exception group, which anyio raises when several addresses were tried; asyncio raises an `OSError`
   that quotes the number of each.
 
-Rule: `__context__` is never followed. It leads into exceptions that the app has handled, and into the cancellation by
-which a timeout is implemented.
+Rule: `__context__` is never followed. It leads to exceptions that the app has handled, and to the cancellation by which
+a timeout is implemented.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ class Failure:
 
     @property
     def own_phase(self) -> Phase | None:
-        """The phase that the classes of `errors` show, `None` if they show none. Ignores `phase`."""
+        """The phase that the classes of `errors` show, `None` if they show none. Ignores `phase`.
+
+        With an exception of aiohttp among them it is `CONNECT` or `None`.
+        """
         if any(root(type(error)) in AIOHTTP for error in self.errors):
             # The aiohttp transport raises httpx's exceptions of connecting for later failures too.
             return Phase.CONNECT if self.has(AIOHTTP, *_CONNECTING) else None
@@ -116,7 +119,10 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _below(error: BaseException) -> Iterator[BaseException]:
-    """Yields the exceptions that directly caused `error`."""
+    """Yields the exceptions that directly caused `error`: the members of a group, then its `__cause__`.
+
+    Without a `__cause__`, the origins that its library keeps elsewhere are yielded.
+    """
     # Errors of addresses without a route come last: on a host without IPv6 there are many, and they say little.
     yield from sorted(_members(error), key=lambda member: _attribute(member, "errno") not in _NO_ROUTE)
     if error.__cause__ is not None:

@@ -22,7 +22,8 @@ _LOOPS: Final = ANYIO | {"sniffio"}
 def of_event_loop(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns `EVENT_LOOP_CLOSED` if `error` says that an event loop is closed, missing or another one, else `None`.
 
-    An async client works only in the event loop in which it was first used.
+    An async client works only in the event loop in which it was first used. The threads that belong to a loop or to the
+    interpreter may be gone too.
     """
     if is_a(error, _LOOPS, "NoEventLoopError", "RunFinishedError", "AsyncLibraryNotFoundError"):
         return NetworkCause.EVENT_LOOP_CLOSED
@@ -74,10 +75,10 @@ _AIOHTTP_CLOSED_STARTS: Final = ("Connector is closed", "Connection closed")
 
 
 def of_unsendable_request(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns `REQUEST_NOT_SENT` if `error` says that the request's URL, header or body is not valid, else `None`.
+    """Returns `REQUEST_NOT_SENT` if `error` says that the URL, a header or the body cannot be sent, else `None`.
 
     Once the request was sent, an invalid URL is `PROTOCOL_ERROR`, as the server sent it in a redirect, and an invalid
-    header is no longer looked for.
+    header is no longer looked for. A body that cannot be read twice is `REQUEST_NOT_SENT` also then.
     """
     if is_a(error, HTTPX, "StreamConsumed", "RequestNotRead"):
         # A body that can only be read once was to be sent again.

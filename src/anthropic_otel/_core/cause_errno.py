@@ -76,7 +76,11 @@ _LOCAL_FILE: Final = frozenset({"ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR"
 
 
 def _of_denied(name: str, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an error in `_LOCAL_FILE` by the phase, `None` once the request was sent."""
+    """Returns the cause of an error in `_LOCAL_FILE` by the phase, `None` once the request was sent.
+
+    `EACCES` and `EPERM` from the connect phase on are `NETWORK_UNREACHABLE`. Any other while connecting is
+    `CONNECTION_REFUSED`, and all else is `REQUEST_NOT_SENT`.
+    """
     phase = failure.network_phase
     if failure.answered:
         return None
@@ -88,10 +92,10 @@ def _of_denied(name: str, failure: Failure) -> NetworkCause | None:
 
 
 def timed_out(failure: Failure) -> NetworkCause:
-    """Returns the cause of a timeout whose exception does not say what timed out, by the phase of `failure`.
+    """Returns the cause of a timeout whose exception does not say what timed out, by `failure.network_phase`.
 
-    Connecting: `CONNECT_TIMEOUT`. TLS: `TLS_TIMEOUT`. Sending: `WRITE_TIMEOUT`. Later: `READ_TIMEOUT`. Unknown phase:
-    `READ_TIMEOUT` if httpx raised `ReadError`, else `CONNECT_TIMEOUT`.
+    Pool or connecting: `CONNECT_TIMEOUT`. TLS: `TLS_TIMEOUT`. Sending: `WRITE_TIMEOUT`. Later: `READ_TIMEOUT`. Unknown
+    phase: `CONNECT_TIMEOUT`. Without trace events, httpx's `ReadError` makes it `READ_TIMEOUT`.
     """
     if failure.phase is None and failure.has(HTTPX, "ReadError"):
         return NetworkCause.READ_TIMEOUT
@@ -151,7 +155,7 @@ def is_resolver_error(error: BaseException) -> bool:
 
 @functools.cache
 def _resolver_errors() -> dict[int, str]:
-    """Returns the names (`EAI_…`) of the resolver's errors by number; of two for one number the first by alphabet."""
+    """Returns the names (`EAI_…`) of the resolver's errors by number; of two with one number, the first by alphabet."""
     import socket
 
     return {getattr(socket, name): name for name in sorted(dir(socket), reverse=True) if name.startswith("EAI_")}

@@ -69,7 +69,11 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
-    """Returns the cause of an `ssl.SSLError` that is not about the server's certificate."""
+    """Returns the cause of an `ssl.SSLError` that is not about the server's certificate.
+
+    An end of the connection has the cause of `_of_tls_end`, and a wait for more data that of `timed_out`. An error in
+    the client's own certificate files is `REQUEST_NOT_SENT`, unless in the TLS phase. All else is `TLS_ERROR`.
+    """
     import ssl
 
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
@@ -125,7 +129,8 @@ def names_a_proxy(failure: Failure) -> bool:
 def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of aiohttp by its class, `None` for any other exception.
 
-    Applied before `of_httpx`, as the aiohttp transport wraps all of them into few classes of httpx.
+    A payload error whose text has a `ConnectionResetError` is `CONNECTION_RESET`. Applied before `of_httpx`, as the
+    aiohttp transport wraps all of them into few classes of httpx.
     """
     if is_a(error, AIOHTTP, "ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # For a reset in the body, aiohttp keeps the original exception only in the text of its own.

@@ -1,7 +1,8 @@
 """Rules for the exceptions of credential libraries and of Python's standard library.
 
-Credentials may be fetched within a send. Amazon's and Google's libraries do that by urllib3, requests or urllib. The
-rules of other modules apply first to the exceptions that caused theirs. The rules here go by their own classes.
+Credentials may be fetched within a send. Amazon's and Google's libraries do that by urllib3, requests or urllib. What
+caused an exception of these libraries is judged before, by the rules of other modules. The rules here go by the
+exception's own class, and where that says nothing, by its message.
 """
 
 from __future__ import annotations

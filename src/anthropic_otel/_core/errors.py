@@ -36,8 +36,11 @@ _LIBRARIES: Final = frozenset({"anthropic", "httpx", "httpx2"})
 def call_error_type(error: BaseException) -> str:
     """Returns the `error.type` of a call whose SDK method or whose body raised `error`. Never raises.
 
-    One of `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS`, a status of 400 or more, `client_timeout_error`,
-    `connection_error`, `client_error`, or `_OTHER`.
+    - `client_timeout_error` for a timeout and `connection_error` for any other failed connection, by the SDK's or the
+      HTTP library's class.
+    - For a status error: one of `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS`, else the status from 400 on, else `_OTHER`
+      for an undocumented type.
+    - `client_error` for everything else.
     """
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in _LIBRARIES}
     if names & {"APITimeoutError", "TimeoutException"}:
@@ -51,7 +54,10 @@ def call_error_type(error: BaseException) -> str:
 
 @guarded(False)
 def asks_for_retry(error: BaseException) -> bool:
-    """Returns whether `error`, or what caused it, is the exception by which a middleware has the SDK retry."""
+    """Returns whether `error`, or what caused it, is a `RetryableError`, by which a middleware has the SDK retry.
+
+    Never raises.
+    """
     return any(is_a(each, _SDK, "RetryableError") for each in chain(error))
 
 
@@ -114,8 +120,13 @@ def _type_in(body: object) -> object:
 def body_error_type(attempt: Attempt) -> str:
     """Returns the `error.type` of a call whose SDK method returned, but whose reply or body failed.
 
-    `attempt` is the failed attempt that the reply or body belongs to. Where the SDK's span would have no word, as for
-    a reply that is no answer, it is the attempt's own.
+    `attempt` is the failed attempt that the reply or body belongs to. The first of these that applies decides:
+
+    - The network failed it: the word of the SDK's span for the exception or its cause.
+    - The SDK could not decode an event: `api_error` if the body had been read to its end, else `client_error`.
+    - A message stream is no answer: `api_error`, as the SDK takes it for one without its end event.
+    - An `error` event came: its type if that is documented, else `_OTHER`; `client_error` if it has no type.
+    - Anything else, for which the SDK's span has no word: the attempt's own `error.type`, or `_OTHER` without one.
     """
     cause = attempt.cause.word if attempt.cause else None
     if cause is not None:

@@ -34,7 +34,10 @@ class Failures:
         """The highest number of a retry that the SDK has given to an attempt."""
 
     def add(self, attempt: Attempt, *, late: bool) -> None:
-        """Takes an attempt that has failed. `late` is whether its call had ended before."""
+        """Adds an attempt that has failed to `undecided`.
+
+        If its call had not ended before (`late`), it counts as the last.
+        """
         self.undecided.append(attempt)
         if not late:
             self.count += 1
@@ -69,7 +72,7 @@ class Failures:
         """Returns whether the SDK has retried and has no retry left, after a failure that may be retried.
 
         `asked_for_retry` is whether a middleware raised what has the SDK retry. With a retry rule of the app, every
-        failure may be retried.
+        failure may be retried. If it is not known how many retries the call may have, any retry counts as the last.
         """
         retryable = self.last is not None and (self.last.retryable or self._invocation.own_retry_rule)
         if not (retryable or asked_for_retry):
@@ -88,12 +91,15 @@ class Failures:
         failing: Attempt | None,
         answer: Attempt | None,
     ) -> Retry | None:
-        """Counts the attempt that begins `now`; returns what it is a retry of, `None` if it is the call's first.
+        """Counts the attempt that begins `now`; returns its `Retry`, or `None` if it is the call's first attempt.
 
         - `number`: how many attempts of the call began before it. `now`: a reading of the call's clock.
         - `retry_count`: the number that the SDK has given to it. `by_transport`: whether a transport sends it again.
         - `failing`: an attempt with a failed status whose body is still open, `None` without one.
         - `answer`: the last attempt that completed, `None` without one.
+
+        It retries the last undecided failed attempt, else `failing`, else an answer that a middleware rejected, which
+        shows in a higher `retry_count`. Only in these cases `retries` grows. Otherwise it is a fallback.
         """
         self._sdk_attempts += not by_transport
         highest, self._retry_count = self._retry_count, max(self._retry_count, retry_count)

@@ -32,10 +32,10 @@ def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
 class ResponseFacts(NamedTuple):
     """The recorded headers of one response. Values are the undecoded bytes of the response; `None` is an absent header.
 
-    `response_id` is the id that an edge or a platform gave the response, only set if `request_id` is not.
-    `envoy_time` and `server_timing` are two headers that say how long the server took; see `server_duration`.
-    `bedrock_tokens` are the counts of input, output, cache reads and cache writes, in this order; `None` for a response
-    that is not from Bedrock.
+    - `response_id`: the id that an edge or a platform gave the response; only set if `request_id` is not.
+    - `envoy_time`, `server_timing`: two headers that say how long the server took; see `server_duration`.
+    - `bedrock_tokens`: the counts of input, output, cache reads and cache writes, in this order. `None` for a response
+      without Bedrock's count of output tokens.
     """
 
     request_id: bytes | None
@@ -49,9 +49,9 @@ class ResponseFacts(NamedTuple):
 
     @property
     def server_duration(self) -> float | None:
-        """The seconds that the server reports to have taken, up to a day; `None` if no header has a valid number.
+        """The seconds that the server reports to have taken; `None` if no header has a number above 0 and up to a day.
 
-        From `envoy_time`, else the longest `dur` in `server_timing`.
+        From `envoy_time`, else the longest such `dur` in `server_timing`.
         """
         milliseconds = _duration(self.envoy_time)
         if milliseconds is None and self.server_timing is not None and len(self.server_timing) <= _MAX_ID:
@@ -160,7 +160,8 @@ _known_names: dict[tuple[bytes, ...], tuple[RateLimitNames, ...]] = {}
 def rate_limit_names(headers: RawHeaders) -> tuple[RateLimitNames, ...]:
     """Returns one entry per kind of rate limit that the response has headers of, in their order; empty without any.
 
-    The server chooses the kinds: each is at most 64 bytes long, but there may be as many as there are headers.
+    The server chooses the kinds, and there may be as many as there are headers. Header names of more than 64 bytes are
+    ignored.
     """
     names = tuple(headers)
     found = _known_names.get(names)
@@ -217,7 +218,10 @@ def _duration(value: bytes | None) -> float | None:
 
 
 def count(value: bytes | None) -> int | None:
-    """Parses a whole number of 1 to 18 digits, which fits an OpenTelemetry integer. `None` for any other value."""
+    """Parses a whole number of 1 to 18 digits, which fits an OpenTelemetry integer.
+
+    `None` for any other value, or `None`.
+    """
     if not value or len(value) > 18 or not value.isdigit():
         return None
     return int(value)

@@ -36,7 +36,8 @@ UNKNOWN: Final = Operation(OTHER, None)
 def operation_of(method: str, path: str) -> Operation:
     """Returns the operation of a request by its HTTP method and its URL's path, `UNKNOWN` if it has none. Never raises.
 
-    If only the end of the path is known, as behind a gateway, `{base_path}` stands for the rest in the template.
+    Of a path only the last 16 segments are looked at. If only the end of the path is known, as behind a gateway,
+    `{base_path}` stands for the rest in the template; the prefix `/anthropic` is kept.
     """
     return _kept(method, path) if len(method) + len(path) <= MAX_KEPT else _find(method, path)
 
@@ -67,17 +68,18 @@ def _with_prefix(prefix: list[str], template: str) -> str:
 def _match(method: str, segments: list[str]) -> Operation | None:
     """Returns the operation whose route has this method and fits all segments of a path, `None` without one.
 
-    `method` is in upper case. A placeholder of a route fits any text. Of several routes, one with the fewest
-    placeholders is taken.
+    `method` is in upper case. `_fits` says what a segment fits. Of several routes, one with the fewest placeholders is
+    taken.
     """
     candidates = _routes().get((method, len(segments)), [])
     return next((operation for route, operation in candidates if all(map(_fits, route, segments))), None)
 
 
 def _fits(pattern: str, segment: str) -> bool:
-    """Returns whether a path's segment fits a template's.
+    """Returns whether a segment of a path fits the segment `pattern` of a template.
 
-    A placeholder fits any text but an empty one. What follows it in the template must be the end of the segment too.
+    A placeholder fits any text but an empty one. If something follows the placeholder, the path's segment must end with
+    it.
     """
     if not pattern.startswith("{"):
         return pattern == segment

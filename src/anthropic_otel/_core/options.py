@@ -11,7 +11,7 @@ def check_options(**options: object) -> None:
     """Raises `TypeError`, which names the option, for the first option whose value is of a wrong kind.
 
     `tracer_provider` must be `None` or have a method `get_tracer`, `meter_provider` `None` or have `get_meter`. Any
-    other option must be a `bool`.
+    other option must be a `bool` or an `int`.
     """
     methods = dict(_PROVIDERS)
     for name, value in options.items():

@@ -75,7 +75,12 @@ OTHER: Final = "_OTHER"
 
 
 class ClosedValue(Enum):
-    """The base of enumerations of recorded values. `value` is the recorded string, `index` its place, from 0."""
+    """The base of enumerations of recorded values.
+
+    `value` is the recorded string, `index` its place in the enumeration.
+
+    `index` counts from 0.
+    """
 
     index: int
 

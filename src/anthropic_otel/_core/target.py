@@ -1,7 +1,7 @@
 """Makes the target of a request: the facts of its URL that may be recorded.
 
-Rule: a URL enters here in parts, so that user information, query and fragment cannot leave. Nor can a part of the path
-that no operation has: a gateway's base URL may have a key in it.
+Rule: a URL enters here in parts, so that user information, query and fragment cannot leave. A part of the path that no
+operation has cannot leave either: a gateway's base URL may have a key in it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 class Target:
     """The destination of a request, shared by all attempts with the same one.
 
-    `operation` is the operation's name. `template` is its path, `None` for a path that no operation has. `address` is
-    the host. `attributes` are the span attributes made of these: not to be changed, as they are shared too.
+    - `method`: as it was sent.
+    - `operation`: the operation's name. `template`: its path, `None` for a path that no operation has.
+    - `address`: the host. `port`: also where it is the scheme's default.
+    - `span_name`: the name of the attempt's span.
+    - `attributes`: the span attributes made of all these. Not to be changed, as they are shared too.
     """
 
     method: str
@@ -70,8 +73,8 @@ def _make(method: str, scheme: str, host: str, port: int | None, path: str) -> T
 def _shown(path: str, operation: Operation, host: str) -> str:
     """Returns the path as it may be recorded, with `REDACTED` for what may hold a key.
 
-    That is the part that a gateway has in front of a known path, and all of a path that is not known, unless `host` is
-    the API's own.
+    That is what a gateway has in front of a known path. A path that no operation has is replaced as a whole, unless it
+    is empty or `/`, or `host` is the API's own.
     """
     template = operation.template
     if template is None:

@@ -28,7 +28,7 @@ Values = tuple[AttributeValue | None, ...]
 class CardinalityLimit:
     """A cardinality limit. Called with a value, it returns one of the first `most` distinct values unchanged.
 
-    Any other value, and one that is too long or not printable, is `_OTHER`.
+    For any other value, and for one of more than 128 characters or that is not printable, it returns `_OTHER`.
     """
 
     __slots__ = ("_most", "_values")
@@ -51,10 +51,10 @@ class CardinalityLimit:
 
 
 class Names:
-    """A cardinality limit for names of models or hosts: returns `most` distinct names unchanged, else `_OTHER`.
+    """A cardinality limit for names of models or hosts: returns `most` distinct names unchanged, for others `_OTHER`.
 
-    At most half of them are names without a 2xx. So names that an app has mistyped cannot use up the limit, and some of
-    them are still recorded.
+    At most half of them are names that no request with a 2xx had. So names that an app has mistyped cannot use up the
+    limit, and some of them are still recorded.
     """
 
     __slots__ = ("_answered", "_most", "_unanswered")
@@ -67,7 +67,7 @@ class Names:
     def __call__(self, name: str, *, answered: bool = False) -> str:
         """Returns `name` or `_OTHER`. `answered` is whether the request with it got a 2xx, `False` if not known yet.
 
-        A name that is too long or not printable is `_OTHER`.
+        A name of more than 128 characters or that is not printable is `_OTHER`.
         """
         if len(name) > MAX_LENGTH:
             return OTHER

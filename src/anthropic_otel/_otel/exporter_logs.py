@@ -51,7 +51,10 @@ class ExporterLogs(logging.Filter):
             self._thread.ours = before
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Returns whether the record is to be logged. One that is not, within `held_back`, is passed to `note`."""
+        """Returns whether the record is to be logged: always outside of `held_back`, and never within it.
+
+        The message of a record within it is passed to `note`.
+        """
         if not getattr(self._thread, "ours", False):
             return True
         self.note(record.getMessage())

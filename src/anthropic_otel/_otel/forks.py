@@ -1,4 +1,4 @@
-"""Delays a fork until no other thread is measuring, as the child could hang for ever otherwise.
+"""Delays a fork until no other thread is measuring, for 0.1 s at most, as the child could hang for ever otherwise.
 
 Rule: a thread that measures has an entry in a dictionary, which takes no lock; a fork waits until there is none.
 

@@ -42,8 +42,8 @@ def flush_at_exit(provider: Any, exporter: Any, signal: Signal) -> None:
 def patience_of(signal: Signal) -> float:
     """Returns the seconds without a successful export after which the exit gives up on a signal.
 
-    From the signal's own variable, else from `OTEL_EXPORTER_OTLP_TIMEOUT`. `PATIENCE` without either, or for a value
-    that is no number.
+    From `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` or `…_METRICS_TIMEOUT`, else from `OTEL_EXPORTER_OTLP_TIMEOUT`. `PATIENCE`
+    without either, or for a value that is no number.
     """
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_TIMEOUT")
     try:
@@ -54,7 +54,7 @@ def patience_of(signal: Signal) -> float:
 
 
 class Leaving:
-    """Shuts one provider down at exit, in a thread of its own: it is started early, as an exiting interpreter cannot.
+    """Shuts one provider down at exit, in a thread that is started early: an exiting interpreter cannot start one.
 
     Replaces `provider.shutdown` and `exporter.export` when it is made. `patience` is in seconds.
     """
@@ -73,7 +73,10 @@ class Leaving:
         exporter.export = self._export_noted
 
     def register(self) -> None:
-        """Starts the thread, and has `begin` and `finish` called when the interpreter exits."""
+        """Starts the thread, and has `begin` and `finish` called when the interpreter exits.
+
+        All that are registered begin before the first one is waited for.
+        """
         self._thread.start()
         if not _leaving:
             atexit.register(_leave)
@@ -164,9 +167,9 @@ _leaving: Final[list[Leaving]] = []
 
 @guarded(None)
 def _leave() -> None:
-    """Shuts down every provider, all at the same time, and waits for them, `MAX_WAIT` seconds at most.
+    """Shuts down every registered provider, all at the same time, and waits for them, `MAX_WAIT` seconds at most.
 
-    Warns if something was not delivered.
+    Drops what their exporters log meanwhile, and warns if something was not delivered. Never raises.
     """
     deadline = time.monotonic() + MAX_WAIT
     exporter_logs.attach()

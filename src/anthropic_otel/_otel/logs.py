@@ -32,7 +32,7 @@ def has_handler() -> bool:
 def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
     """Logs a failed attempt: as WARNING if the call failed with it, else as INFO. The fields are in `extra`.
 
-    `waited` is the backoff before the next attempt in nanoseconds, `None` if none followed.
+    `waited` is the backoff before the next attempt in nanoseconds, `None` if no attempt followed.
     """
     level = logging.WARNING if after is AfterFailure.CALL_FAILED else logging.INFO
     if log.isEnabledFor(level):
@@ -68,7 +68,11 @@ def _word(attempt: Attempt) -> str | None:
 
 
 def _error(attempt: Attempt) -> str:
-    """Returns the error type, with the errno and phase, or the API's error type and code, in parentheses."""
+    """Returns the error type, followed in parentheses by what is known beside it.
+
+    That is the errno and the phase if the network failed the attempt, else the API's error type and code, if they say
+    more.
+    """
     beside: list[str] = []
     if attempt.cause is not None:
         beside += [word for word in (attempt.cause.errno, f"phase {attempt.timeline.phase.value}") if word]

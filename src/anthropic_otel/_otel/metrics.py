@@ -136,7 +136,7 @@ class Metrics:
         """Queues the rate limits in a response's headers, if there are any. `model` is that of its request."""
         names = rate_limit_names(headers)
         if names:
-            self._rate_limits.told(model, headers, names)
+            self._rate_limits.received(model, headers, names)
 
     def tokens_used(self, attempt: Attempt, usage: Usage) -> None:
         """Counts tokens of an attempt that has ended, if there is a meter provider."""

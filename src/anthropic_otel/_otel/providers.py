@@ -1,6 +1,6 @@
 """Sets OpenTelemetry SDK providers for an app that has none: `instrument(export=...)`.
 
-Rule: a provider that the app has set stays. A provider is made only for a signal that has none yet. It consists of the
+Rule: a provider that the app has set stays. A provider is made only for a signal that has none yet. It is made of the
 OpenTelemetry SDK's own classes, which the standard `OTEL_*` variables configure, and is flushed at exit.
 """
 
@@ -38,9 +38,9 @@ class MissingExporter(ImportError):
 def set_up(export: str) -> None:
     """Sets a global tracer and a global meter provider that export by OTLP, each only if none is set.
 
-    They are flushed at exit. One whose variable `OTEL_…_EXPORTER` is `none` exports nothing. Raises `ValueError` if
-    `export` is not `"otlp"`, and `ImportError`, which says what to install, if the OpenTelemetry SDK or an exporter is
-    missing.
+    They are flushed at exit. If `OTEL_TRACES_EXPORTER` or `OTEL_METRICS_EXPORTER` is `none`, that provider exports
+    nothing. Raises `ValueError` if `export` is not `"otlp"`, and `ImportError`, which says what to install, if the
+    OpenTelemetry SDK or an exporter is missing.
     """
     if export != "otlp":
         raise ValueError(f"export must be 'otlp' or 'console', not {export!r}")
@@ -76,7 +76,7 @@ def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
 def reference_to(provider: Provider) -> Callable[[], Provider | None]:
     """Returns a function that returns `provider`, or `None` once it was garbage-collected.
 
-    The reference is weak, unless the class of `provider` allows no weak references.
+    If the class of `provider` allows no weak references, the function keeps it alive.
     """
     try:
         return weakref.ref(provider)
@@ -99,10 +99,13 @@ def _is(provider: object, names: frozenset[str]) -> bool:
 
 
 def _resource() -> Any:
-    """Returns the resource of this process: the SDK's, with a `service.instance.id` and `host.name` if it has none.
+    """Returns the resource of this process:
+
+    OpenTelemetry's, with a `service.instance.id` and `host.name` if it has none.
 
     Without the id, several workers would share each series in Prometheus. The host is how a person finds the process;
-    in a Kubernetes pod it is the pod's name. The SDK sets no id before 1.43, and no host without a detector.
+    in a Kubernetes pod it is the pod's name. The OpenTelemetry SDK sets no id before 1.43, and no host without a
+    detector.
     """
     # Not at the top of the module: an app with providers of its own needs none.
     import socket
@@ -144,9 +147,9 @@ def _wanted(variable: str) -> bool:
 
 
 def otlp_exporter(signal: Literal["traces", "metrics"]) -> Any:
-    """Makes an OTLP exporter of `signal`, for the protocol in `OTEL_EXPORTER_OTLP_PROTOCOL` or the signal's variable.
+    """Makes an OTLP exporter of `signal`, for the protocol in the signal's variable or `OTEL_EXPORTER_OTLP_PROTOCOL`.
 
-    HTTP by default. Raises `MissingExporter` if it is not installed.
+    Any value but `grpc`, and no value, is HTTP. Raises `MissingExporter` if the exporter is not installed.
     """
     # Not at the top of the module: the import takes 4 ms.
     from importlib.metadata import entry_points

@@ -100,7 +100,10 @@ class Limit:
         self.lows: list[Report] = []
 
     def take(self, answers: list[_Answer], names: RateLimitNames) -> None:
-        """Updates the limit from responses that have its headers, oldest first. `answers` is not empty."""
+        """Updates the limit from responses that have its headers, oldest first. `answers` is not empty.
+
+        Keeps 16 reports at most: the oldest two are merged into one.
+        """
         _, self.at, last = answers[-1]
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
         self.reset, self.date = last.get(names.reset), last.get(b"date")
@@ -125,8 +128,8 @@ class Limit:
     def left(self, is_new: Callable[[Report], bool], now: float) -> int | None:
         """Returns what remains of the limit for one reader: the lowest value of the reports that are new to it.
 
-        If no report is new, an estimate of what remains at the time `now`. `None` without a report in the last ten
-        minutes. `is_new` returns whether the reader has not collected a report yet.
+        If no report is new, it is an estimate of what remains at the time `now`, rounded down. `None` without a report
+        in the last ten minutes. `is_new` returns whether the reader has not collected a report yet.
         """
         lows = [low for low in self.lows if now - low.at < _FRESH]
         new = next(filter(is_new, lows), None)
@@ -145,7 +148,7 @@ class Limit:
 
 
 def _ends_with_least(answers: list[_Answer], name: bytes) -> bool:
-    """Returns whether every response has a number in the header `name`, and the last one has the least."""
+    """Returns whether every response has a number in the header `name`, and no number is less than the last one."""
     try:
         values = [*map(itemgetter(name), [*map(_HEADERS, answers)])]
     except KeyError:
@@ -163,7 +166,7 @@ class RateLimits:
     """The gauges of the API's rate limits, by kind, model, organization and workspace. Kept alive by its instruments.
 
     `model` returns the attribute value of a model within its cardinality limit. `now` returns monotonic seconds. Any
-    thread may call `told`.
+    thread may call `received`.
     """
 
     def __init__(
@@ -193,11 +196,11 @@ class RateLimits:
             )
         ]
 
-    def told(self, model: str | None, headers: RawHeaders, names: tuple[RateLimitNames, ...]) -> None:
+    def received(self, model: str | None, headers: RawHeaders, names: tuple[RateLimitNames, ...]) -> None:
         """Queues the headers of a response to a request for `model`. `names` are those of the rate limits in them.
 
         If twenty or more are queued then, it processes the queue, unless another thread does that already. It never
-        waits. A collection processes the queue too.
+        waits. A collection processes the queue too. Of more than 200 in the queue the oldest are dropped.
         """
         self._unread.append((self._now(), model, headers, names))
         if len(self._unread) >= _MOST_UNREAD:
@@ -231,7 +234,10 @@ class RateLimits:
                     limit.take(answers, each)
 
     def _limit(self, kind: str, model: str | None, organization: bytes | None, workspace: bytes | None) -> Limit | None:
-        """Returns the limit of a kind, model and owner, made if needed; `None` if the limit of kinds is exceeded."""
+        """Returns the limit of a kind, model and owner, made if needed; `None` if there are too many kinds.
+
+        Beyond 500 limits, a kind has one more for all models and owners.
+        """
         if self._kind(kind) == OTHER:
             return None
         label = self._model(model)
@@ -285,7 +291,8 @@ class RateLimits:
     def _new_to_reader(self, now: float) -> Callable[[Report], bool]:
         """Returns a function for `Limit.left`: whether this thread has not collected a report yet.
 
-        Marks all reports so far as collected by this thread.
+        For a thread that has never collected, that is a report of the last minute. Marks all reports so far as
+        collected by this thread.
         """
         reader = threading.get_ident()
         seen = self._readers.get(reader)

@@ -47,9 +47,9 @@ Key = tuple[str, str, int, str | None, str]
 
 
 class ModelLabel(Protocol):
-    """Returns the value of the model attribute on metrics: within the cardinality limit, `None` for no model.
+    """A function that returns the value of the model attribute on metrics, within the cardinality limit.
 
-    `answered` is whether a request for the model got a 2xx.
+    It returns `None` for no model. `answered` is whether a request for the model got a 2xx.
     """
 
     def __call__(self, model: str | None, *, answered: bool = False) -> str | None: ...
@@ -81,7 +81,10 @@ class Tokens:
         ]
 
     def add(self, attempt: Attempt, usage: Usage) -> None:
-        """Counts tokens of `attempt`, which has ended. Does not keep it alive."""
+        """Counts tokens of `attempt`, which has ended, under the model of the reply or else of the request.
+
+        Does not keep `attempt` alive. Processes the queue if it is 100 long, unless another thread does that already.
+        """
         target, unread = attempt.request.target, self._unread
         outcome = attempt.outcome.value if attempt.outcome is not None else semconv.OTHER
         provider = attempt.invocation.provider if attempt.invocation is not None else provider_of(target.template)
@@ -102,7 +105,11 @@ class Tokens:
             report("Tokens", error)
 
     def _read(self, patience: float) -> None:
-        """Processes the queue. If another thread does that already, waits for it up to `patience` seconds instead."""
+        """Processes the queue. If another thread does that already, waits for it up to `patience` seconds instead.
+
+        A lock that nobody will release is replaced first: that of a parent process, or of a thread that was
+        interrupted.
+        """
         if self._created_in != fork_generation() or len(self._unread) > _LOST:
             # The lock will not be released: its holder was a thread of the parent process, or was interrupted.
             self._reading, self._created_in = threading.Lock(), fork_generation()

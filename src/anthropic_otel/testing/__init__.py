@@ -31,11 +31,11 @@ def capture(*, real_time: bool = False) -> Iterator[Captured]:
     """Captures the calls and attempts that begin while a `with` block runs, in any thread. Yields the `Captured`.
 
     Each is added to it when it ends, also after the block. An app that is not instrumented is instrumented for the time
-    of the block, and one that is exports as before. Captures may be nested and may overlap. Times are ticks of one
-    second per start and end of a call or an attempt, or with `real_time` seconds of the machine's clock.
+    of the block, and one that is exports as before. Captures may be nested and may overlap. Times go by the capture's
+    own clock, or with `real_time` by the machine's.
 
-    Raises `RuntimeError` if another copy of this library records the process: a vendored one, or one from before a
-    reloader has imported it anew. Nothing would be captured.
+    Raises `RuntimeError` if another copy of this library records the process, so that nothing would be captured: a
+    vendored copy, or one from before a reloader has imported the library anew.
     """
     captured = Captured()
     collector = Collector(captured, machine_clock() if real_time else ticking_clock())

@@ -40,13 +40,12 @@ class Attempt:
     """One HTTP attempt that has ended. Times are in seconds; `started` counts from the beginning of the capture.
 
     - `id`: counts from 1 in the order of the starts. `call`: the id of its call, `None` without one.
-    - `outcome`, `error_type`, `cause`, `phase`, `errno`, `retry_…`, `api_error_…` and the like: the value of the span
-      attribute of that name (`docs/telemetry.md`), `None` where the span has none.
-    - `phase`: in which the network failed the attempt, `None` if it did not.
     - `resend_count`: 0 on a first attempt.
     - `retry_delay`: the backoff before it, by the clock of the capture; `None` if it was not a retry after a backoff.
+    - `phase`: in which phase the network failed the attempt, `None` if it did not.
     - `stream_complete`: whether the end event of a message stream came; `None` if it was no such stream.
     - `usage`: `None` if the API reported no tokens, or the SDK has not parsed the reply.
+    - All others: the value of the span attribute of that name (`docs/telemetry.md`), `None` where the span has none.
     """
 
     id: int
@@ -85,9 +84,11 @@ class Call:
 
     - `id`: counts from 1 in the order of the starts. `started`: in seconds since the beginning of the capture.
     - `operation`: such as `messages.create`; `None` if neither the SDK nor an attempt names it.
+    - `model`: the model that was asked for, `None` without one. `stream`: whether the method returned an event stream.
     - `duration`: in seconds, to the end of the body that the method returned.
     - `backoff`: the seconds of `duration` in which no attempt was under way, also before the first and after the last.
     - `outcome`, `error_type`: the words of the call metrics; `error_type` is `None` if the call did not fail.
+    - `attempts`: those that had ended when the call ended.
     - `retries`: how many attempts followed a failed one. A fallback or a hedge does not count.
     - `cause`, `api_error_code`: those of the attempt that the call failed with, else `None`.
     """
@@ -117,8 +118,8 @@ class Call:
 class Captured:
     """What happened since the capture began. Read `calls`, `attempts`, `started` and `in_flight`, at any time.
 
-    The fields are filled by the capture: ended calls and attempts in the order of their ends, `started_ids` in that of
-    the starts.
+    A read of all but `started` first ends what the app dropped unread, if that was put off. The fields are filled by
+    the capture: ended calls and attempts in the order of their ends, `started_ids` in that of the starts.
     """
 
     ended_calls: list[Call] = field(default_factory=list, repr=False)

@@ -27,9 +27,9 @@ from anthropic_otel._core.usage import Usage as CoreUsage
 from anthropic_otel.testing._captured import Attempt, Call, Captured, Usage
 
 Mark = Callable[[], float]
-"""A function that is called at each start and end of a call or an attempt, and returns its time.
+"""A function that is called at each start and end of a call or an attempt, and returns the time of that.
 
-In seconds since the capture began.
+It is in seconds since the capture began.
 """
 
 
@@ -45,7 +45,10 @@ def machine_clock() -> Mark:
 
 
 class Collector:
-    """The `Recorder` of one capture: adds each call and attempt that has ended to `captured`, with times by `mark`."""
+    """The `Recorder` of one capture: adds each call and attempt that has ended to `captured`, with times by `mark`.
+
+    Attempts without a call are added too.
+    """
 
     def __init__(self, captured: Captured, mark: Mark) -> None:
         self.captured: Final = captured
@@ -68,7 +71,8 @@ class Collector:
 class _CallCollector:
     """Records one call. `attempts` are the values of its attempts that have ended.
 
-    `last_failure_at` is when the last failed attempt ended, `None` before one has.
+    `last_failure_at` is when the last failed attempt ended, `last_end_at` when the last attempt ended; `None` before
+    one has.
     """
 
     def __init__(self, collector: Collector, number: int) -> None:
@@ -109,7 +113,7 @@ class _CallCollector:
 
 
 class _AttemptCollector:
-    """Records one attempt of `call`, or one without a call for `None`. Sends no trace context."""
+    """Records one attempt of `call`, or for `None` one without a call. Adds no trace context to its request."""
 
     headers: Final = NO_HEADERS
 
@@ -178,7 +182,11 @@ class _AttemptCollector:
 
 
 def _waited_since(attempt: core_attempt.Attempt, call: _CallCollector | None) -> float | None:
-    """Returns when the backoff before an attempt began, `None` if there was none."""
+    """Returns when the backoff before an attempt began, `None` if there was none.
+
+    That is the end of the last failed attempt, or of the last attempt if the SDK retries because a middleware rejected
+    an answer.
+    """
     retry = attempt.retry
     if call is None or retry is None or retry.delay is None:
         return None
@@ -187,7 +195,7 @@ def _waited_since(attempt: core_attempt.Attempt, call: _CallCollector | None) ->
 
 
 def _active(attempts: list[Attempt]) -> float:
-    """Returns the seconds in which at least one of the attempts was under way."""
+    """Returns the seconds in which at least one of the attempts was under way. None need be in order."""
     active, until = 0.0, float("-inf")
     for attempt in sorted(attempts, key=lambda attempt: attempt.started):
         ended = attempt.started + attempt.duration
