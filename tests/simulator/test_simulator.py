@@ -84,6 +84,16 @@ def test_orders_that_cannot_be_carried_out_are_refused(sim: Simulator) -> None:
     assert _statuses(sim, 1) == [200]
 
 
+def test_a_mix_that_is_refused_changes_nothing(sim: Simulator) -> None:
+    """Requests get the mix that was set before one whose weights or whose seed cannot be used."""
+    sim.mix({"http_529": 1})
+    with pytest.raises(TypeError):
+        sim.mix({"ok": 1}, seed="x")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="weight"):
+        sim.mix({"ok": -1})
+    assert _statuses(sim, 3) == [529, 529, 529]
+
+
 def test_a_connection_serves_many_requests(sim: Simulator) -> None:
     """Keep-alive: all requests of one client come on one connection, and are recorded as they came."""
     _statuses(sim, 3)
