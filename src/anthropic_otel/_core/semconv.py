@@ -77,9 +77,7 @@ OTHER: Final = "_OTHER"
 class ClosedValue(Enum):
     """The base of enumerations of recorded values.
 
-    `value` is the recorded string, `index` its place in the enumeration.
-
-    `index` counts from 0.
+    `value` is the recorded string, `index` the place in the enumeration, counted from 0.
     """
 
     index: int

@@ -99,9 +99,7 @@ def _is(provider: object, names: frozenset[str]) -> bool:
 
 
 def _resource() -> Any:
-    """Returns the resource of this process:
-
-    OpenTelemetry's, with a `service.instance.id` and `host.name` if it has none.
+    """Returns the resource of this process, with a `service.instance.id` and a `host.name` if OpenTelemetry's has none.
 
     Without the id, several workers would share each series in Prometheus. The host is how a person finds the process;
     in a Kubernetes pod it is the pod's name. The OpenTelemetry SDK sets no id before 1.43, and no host without a

@@ -50,9 +50,9 @@ class Links:
 
 @dataclass(frozen=True)
 class Severity:
-    """The values of the label `severity`:
+    """The values of the label `severity`.
 
-    `page` for alerts that wake somebody, `ticket` for those that wait until morning.
+    `page` is that of alerts that wake somebody, `ticket` that of alerts that wait until morning.
     """
 
     page: str

@@ -72,7 +72,8 @@ def write_bundle(
 ) -> Written:
     """Writes dashboards, alert rules, runbooks and Collector configs into `directory`, which it creates if missing.
 
-    An option that is not given keeps the value that it had the last time in this directory.
+    An option that is not given keeps the value that it had the last time in this directory; with `thresholds`, all
+    earlier values are dropped. A small file there, `.anthropic-otel-bundle.json`, remembers them.
 
     Args:
         directory: Where to write. Other files in it are left alone.
@@ -90,8 +91,8 @@ def write_bundle(
 
     Raises:
         Changed: Some files are no longer as they were written. Nothing has been written.
-        BundleError: The thresholds cannot be used, a model has no price, or what is needed to make files is not
-            installed.
+        BundleError: The thresholds or an option cannot be used, a model has no price, or what is needed to make files
+            is not installed.
         OSError: Reading or writing failed.
     """
     target = Path(directory)

@@ -82,10 +82,8 @@ class Buckets:
     def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
         """Returns the limit that has no room for the request and takes longest to have it; `None` if all have.
 
-        Takes nothing.
-
-        Checks the limit on requests and the shared limits on tokens. A fast request is checked against fast capacity
-        instead of the latter, if the account has any. Priority capacity is not checked.
+        Takes nothing. Checks the limit on requests and the shared limits on tokens. A fast request is checked against
+        fast capacity instead of the latter, if the account has any. Priority capacity is not checked.
         """
         wanted = [(self._requests, 1, "requests")]
         wanted += zip(self._tokens(cost), (cost.input, cost.output), ("input tokens", "output tokens"), strict=True)

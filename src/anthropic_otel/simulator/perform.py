@@ -174,9 +174,8 @@ async def end(link: Link, ending: Ending) -> None:
 async def _end_unread(link: Link, ending: Ending) -> None:
     """Ends the connection in the manner of `ending` while the client still sends its request.
 
-    Always raises `Disconnected`.
-
-    A server that does not read cannot notice that the client leaves, so STALL resets the connection after a second.
+    Always raises `Disconnected`. A server that does not read cannot notice that the client leaves, so STALL resets the
+    connection after a second.
     """
     if ending is Ending.STALL:
         await asyncio.sleep(_UNREAD_SECONDS)

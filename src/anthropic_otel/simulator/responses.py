@@ -164,9 +164,8 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
 def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
     """Returns a chunked response with status 200 and exactly the chunks of the action.
 
-    Takes nothing from the rate limits.
-
-    With a compressed encoding a last chunk, with no more bytes in it once decoded, ends the compressed data.
+    Takes nothing from the rate limits. With a compressed encoding a last chunk, with no more bytes in it once decoded,
+    ends the compressed data.
     """
     headers, _ = _heads(service, None, action.request_id)
     encoding = accepted(action.delivery, request.header("accept-encoding"))

@@ -183,10 +183,8 @@ class Server:
     def answer(self, request: Received) -> Answer:
         """Returns the API's answer to the request, as to its first target if redirects led here.
 
-        Takes nothing from the limits.
-
-        An answer that is no refusal becomes a 429 if an enforced rate limit has no room for it. `retry-after` has the
-        seconds until there is room, rounded up, at least 1. The 429 costs nothing.
+        Takes nothing from the limits. An answer that is no refusal becomes a 429 if an enforced rate limit has no room
+        for it. `retry-after` has the seconds until there is room, rounded up, at least 1. The 429 costs nothing.
         """
         answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
         if isinstance(answer, Refused) or not (reason := self._limits.turned_away(answer.cost)):
