@@ -8,11 +8,10 @@ Where two words fit, this order decides. The first that applies is the cause:
 0. Any exception that a signal handler, a hook or a trace function of the app has raised is `app_exception`. Any that
    the request's body has raised is `request_not_sent`.
 1. An exception of the chain with an exact meaning, the innermost first. For one exception:
-   a. the event loop is closed, or is another one (`event_loop_closed`);
-   b. the app has closed the client (`client_closed`);
-   c. the request cannot be sent: URL, header or body (`request_not_sent`);
-   d. h2 says that the HTTP/2 stream or connection is gone;
-   e. the name does not resolve; f. certificate or TLS; g. a proxy refused; h. the number of a system error.
+   a. the event loop is closed, or is another one (`event_loop_closed`), the app has closed the client
+      (`client_closed`), or the request cannot be sent: URL, header or body (`request_not_sent`);
+   b. h2 says that the HTTP/2 stream or connection is gone;
+   c. the name does not resolve; d. certificate or TLS; e. a proxy refused; f. the number of a system error.
 2. The type of an exception of aiohttp, then of httpx or httpcore, the outermost first.
 3. The type of any other exception, the innermost first: of a library for credentials, of anyio or trio, of Python
    itself, or an error of the system without a cause of its own (`connection_error`).
@@ -83,9 +82,7 @@ _Rule = Callable[[BaseException, Failure], NetworkCause | None]
 """A rule returns the cause that one exception of the failure's chain stands for, `None` if the rule does not apply."""
 
 _EXACT: Final[tuple[_Rule, ...]] = (
-    cause_client.of_event_loop,
-    cause_client.of_closed_client,
-    cause_client.of_unsendable_request,
+    cause_client.of_client,
     cause_http.of_h2,
     cause_http.of_resolver,
     cause_http.of_tls,

@@ -18,11 +18,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, CLIENTS, HTTPCORE, HTTPX, Failure, Frame, frames, root
+from anthropic_otel._core.cause_chain import CLIENTS, HTTPCORE, Failure, Frame, frames, root
 from anthropic_otel._core.guard import is_of_the_app
 
 _OURS: Final = __name__.partition(".")[0]
-_LIBRARIES: Final = HTTPX | AIOHTTP | ANYIO | {"httpx_aiohttp", "h11", "h2", "socksio", "sniffio", _OURS}
+_LIBRARIES: Final = (
+    CLIENTS | HTTPCORE | {"aiohttp", "httpx_aiohttp", "anyio", "trio", "sniffio", "h11", "h2", "socksio", _OURS}
+)
 
 
 def is_of_app(failure: Failure) -> bool:
@@ -110,7 +112,7 @@ def _reads_body(caller: Frame, called: Frame) -> bool:
     by_client = called[0] in CLIENTS
     # Anything else that a transport calls is its own code, or makes the bytes of the protocol.
     by_httpcore = package in HTTPCORE and function == "_send_request_body" and (by_client or not _is_known(called[0]))
-    return by_httpcore or (package in AIOHTTP and by_client)
+    return by_httpcore or (package == "aiohttp" and by_client)
 
 
 _AUTHENTICATING: Final = ("_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")

@@ -17,17 +17,23 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from anthropic_otel._core.semconv import Phase
 
+Value = TypeVar("Value")
+
 HTTPCORE: Final = frozenset({"httpcore", "httpcore2"})
-HTTPX: Final = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
-CLIENTS: Final = HTTPX - HTTPCORE
-AIOHTTP: Final = frozenset({"aiohttp"})
-ANYIO: Final = frozenset({"anyio", "trio"})
+CLIENTS: Final = frozenset({"httpx", "httpx2"})
+_FAMILIES: Final = {
+    **dict.fromkeys(CLIENTS | HTTPCORE, "httpx"),
+    **dict.fromkeys(("anyio", "trio"), "anyio"),
+    **dict.fromkeys(("socksio", "python_socks", "aiohttp_socks"), "socks"),
+    **dict.fromkeys(("urllib3", "requests", "botocore", "google"), "platform"),
+}
+"""The name that packages have in common in the rules. `platform` are those by which cloud platforms are reached."""
 
 _MAX_DEPTH: Final = 16
 _ORIGIN_IN_ARGS: Final = HTTPCORE | {"urllib3", "requests"}
@@ -46,11 +52,9 @@ class Failure:
     errors: tuple[BaseException, ...]
     phase: Phase | None
 
-    def has(self, libraries: frozenset[str], *names: str) -> bool:
-        """Returns whether one of `errors` is an instance of a class with one of `names` that a package of `libraries`
-        defines.
-        """
-        return any(is_a(error, libraries, *names) for error in self.errors)
+    def has(self, *names: str) -> bool:
+        """Returns whether one of `errors` is an instance of one of the named classes, as for `is_a`."""
+        return any(is_a(error, *names) for error in self.errors)
 
     @property
     def answered(self) -> bool:
@@ -72,32 +76,28 @@ class Failure:
 
         With an exception of aiohttp among them it is `CONNECT` or `None`.
         """
-        if any(root(type(error)) in AIOHTTP for error in self.errors):
+        if any(root(type(error)) == "aiohttp" for error in self.errors):
             # The aiohttp transport raises httpx's exceptions of connecting for later failures too.
-            return Phase.CONNECT if self.has(AIOHTTP, *_CONNECTING) else None
-        return next(
-            (phase for error in self.errors for name, phase in _PHASE_BY_TYPE if is_a(error, _TELLS_PHASE, name)), None
-        )
+            return Phase.CONNECT if self.has(*_AIOHTTP_CONNECTING) else None
+        return next(filter(None, (by_class(error, _PHASES) for error in self.errors)), None)
 
 
-_TELLS_PHASE: Final = HTTPX | {"urllib3", "botocore"}
-_PHASE_BY_TYPE: Final = (
-    ("PoolTimeout", Phase.POOL),
-    ("ConnectTimeout", Phase.CONNECT),
-    ("ConnectError", Phase.CONNECT),
-    ("ProxyError", Phase.CONNECT),
-    ("NewConnectionError", Phase.CONNECT),
-    ("ConnectTimeoutError", Phase.CONNECT),
-    ("EndpointConnectionError", Phase.CONNECT),
-    ("WriteTimeout", Phase.SEND),
-    ("WriteError", Phase.SEND),
-)
+_PHASES: Final = {
+    "httpx": {
+        Phase.POOL: "PoolTimeout",
+        Phase.CONNECT: "ConnectTimeout ConnectError ProxyError",
+        Phase.SEND: "WriteTimeout WriteError",
+    },
+    "platform": {
+        Phase.CONNECT: "ProxyError NewConnectionError ConnectTimeout ConnectTimeoutError EndpointConnectionError",
+    },
+}
 
-_CONNECTING: Final = (
-    "ClientConnectorError",
-    "ClientHttpProxyError",
-    "ConnectionTimeoutError",
-    "ServerFingerprintMismatch",
+_AIOHTTP_CONNECTING: Final = (
+    "aiohttp.ClientConnectorError",
+    "aiohttp.ClientHttpProxyError",
+    "aiohttp.ConnectionTimeoutError",
+    "aiohttp.ServerFingerprintMismatch",
 )
 """The exceptions that aiohttp raises before it has a connection."""
 
@@ -203,10 +203,28 @@ def root(cls: type[BaseException]) -> str:
     return str(cls.__module__).partition(".")[0]
 
 
-def is_a(error: BaseException, libraries: frozenset[str], *names: str) -> bool:
-    """Returns whether `error` is an instance of a class with one of `names` that a package of `libraries` defines.
+def is_a(error: BaseException, *names: str) -> bool:
+    """Returns whether `error` is an instance of one of the named classes, or of a subclass of one.
 
-    Base classes count. Classes are compared by name, as the libraries are not dependencies and two generations of them
+    A name is that of the package that defines the class, or the one in `_FAMILIES`, and that of the class:
+    `httpx.ReadError`. Classes are compared by name, as the libraries are not dependencies and two generations of them
     may be loaded at once.
     """
-    return any(cls.__name__ in names and root(cls) in libraries for cls in type(error).__mro__)
+    return any(f"{_library(cls)}.{cls.__name__}" in names for cls in type(error).__mro__)
+
+
+def by_class(error: BaseException, table: Mapping[str, Mapping[Value, str]]) -> Value | None:
+    """Returns the value in `table` for the class of `error`, or for the nearest base class that has one, else `None`.
+
+    `table` has by library, named as for `is_a`, and by value the names of classes, separated by spaces.
+    """
+    for cls in type(error).__mro__:
+        for value, names in table.get(_library(cls), {}).items():
+            if cls.__name__ in names.split():
+                return value
+    return None
+
+
+def _library(cls: type[BaseException]) -> str:
+    package = root(cls)
+    return _FAMILIES.get(package, package)

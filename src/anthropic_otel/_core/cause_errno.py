@@ -13,7 +13,7 @@ import errno
 import functools
 from typing import Final
 
-from anthropic_otel._core.cause_chain import AIOHTTP, HTTPX, Failure, is_a
+from anthropic_otel._core.cause_chain import Failure, is_a
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
 
@@ -37,7 +37,7 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
         return timed_out(failure)
     if name in _LOCAL_FILE:
         return _of_denied(name, failure)
-    return _BY_NAME.get(name)
+    return next((word for word, names in _CAUSES.items() if name in names.split()), None)
 
 
 def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
@@ -48,24 +48,12 @@ def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | Non
     return NetworkCause.CONNECTION_ERROR if isinstance(error, OSError) and _name(error) is not None else None
 
 
-_BY_NAME: Final = {
-    "ECONNREFUSED": NetworkCause.CONNECTION_REFUSED,
-    "ECONNRESET": NetworkCause.CONNECTION_RESET,
-    "ECONNABORTED": NetworkCause.CONNECTION_RESET,
-    "EPIPE": NetworkCause.CONNECTION_RESET,
-    "ENETRESET": NetworkCause.CONNECTION_RESET,
-    "ENOTCONN": NetworkCause.CONNECTION_RESET,
-    "ESHUTDOWN": NetworkCause.CONNECTION_RESET,
-    "ENETUNREACH": NetworkCause.NETWORK_UNREACHABLE,
-    "EHOSTUNREACH": NetworkCause.NETWORK_UNREACHABLE,
-    "EHOSTDOWN": NetworkCause.NETWORK_UNREACHABLE,
-    "ENETDOWN": NetworkCause.NETWORK_UNREACHABLE,
-    "ENONET": NetworkCause.NETWORK_UNREACHABLE,
-    "EADDRNOTAVAIL": NetworkCause.NETWORK_UNREACHABLE,
+_CAUSES: Final = {
+    NetworkCause.CONNECTION_REFUSED: "ECONNREFUSED",
+    NetworkCause.CONNECTION_RESET: "ECONNRESET ECONNABORTED EPIPE ENETRESET ENOTCONN ESHUTDOWN",
+    NetworkCause.NETWORK_UNREACHABLE: "ENETUNREACH EHOSTUNREACH EHOSTDOWN ENETDOWN ENONET EADDRNOTAVAIL",
     # This process has closed the socket while it was in use: the app has closed its client.
-    "EBADF": NetworkCause.CLIENT_CLOSED,
-    "ENOTSOCK": NetworkCause.CLIENT_CLOSED,
-    "ECANCELED": NetworkCause.CLIENT_CLOSED,
+    NetworkCause.CLIENT_CLOSED: "EBADF ENOTSOCK ECANCELED",
 }
 
 _TIMED_OUT: Final = frozenset({"ETIMEDOUT", "EINPROGRESS", "EAGAIN", "EWOULDBLOCK"})
@@ -97,7 +85,7 @@ def timed_out(failure: Failure) -> NetworkCause:
     Pool or connecting: `CONNECT_TIMEOUT`. TLS: `TLS_TIMEOUT`. Sending: `WRITE_TIMEOUT`. Later: `READ_TIMEOUT`. Unknown
     phase: `CONNECT_TIMEOUT`. Without trace events, httpx's `ReadError` makes it `READ_TIMEOUT`.
     """
-    if failure.phase is None and failure.has(HTTPX, "ReadError"):
+    if failure.phase is None and failure.has("httpx.ReadError"):
         return NetworkCause.READ_TIMEOUT
     return _TIMEOUTS.get(failure.network_phase or Phase.CONNECT, NetworkCause.READ_TIMEOUT)
 
@@ -150,7 +138,7 @@ def is_resolver_error(error: BaseException) -> bool:
     """Returns whether `error` is that of a failed look-up of a name, whose number, if any, is the resolver's."""
     import socket
 
-    return isinstance(error, socket.gaierror) or is_a(error, AIOHTTP, "ClientConnectorDNSError")
+    return isinstance(error, socket.gaierror) or is_a(error, "aiohttp.ClientConnectorDNSError")
 
 
 @functools.cache

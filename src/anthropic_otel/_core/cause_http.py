@@ -7,14 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import AIOHTTP, ANYIO, HTTPX, Failure, is_a, text_of
+from anthropic_otel._core.cause_chain import Failure, by_class, is_a, text_of
 from anthropic_otel._core.cause_errno import is_resolver_error, timed_out
 from anthropic_otel._core.semconv import NetworkCause, Phase
-
-_SOCKS: Final = frozenset({"socksio", "python_socks", "aiohttp_socks"})
-_H2: Final = frozenset({"h2"})
-_WITH_PROXIES: Final = HTTPX | {"urllib3", "requests"}
-
 
 # -- HTTP/2, names, TLS and proxies: exact, whatever was raised around them --------------------------------------------
 
@@ -26,12 +21,12 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
     else is `PROTOCOL_ERROR`, but while sending what h2 refuses, as an invalid header, is `REQUEST_NOT_SENT`.
     """
     # httpcore makes `LocalProtocolError` of all of them, also of what the server has sent.
-    if not is_a(error, _H2, "ProtocolError"):
+    if not is_a(error, "h2.ProtocolError"):
         return None
     message = text_of(error)
     if message.startswith("Invalid input ConnectionInputs.SEND") and message.endswith("ConnectionState.CLOSED"):
         return NetworkCause.SERVER_DISCONNECTED
-    if is_a(error, _H2, "StreamClosedError") or message.startswith("Invalid input StreamInputs.SEND"):
+    if is_a(error, "h2.StreamClosedError") or message.startswith("Invalid input StreamInputs.SEND"):
         return NetworkCause.STREAM_RESET
     sending = failure.phase is Phase.SEND and not message.startswith("Invalid input")
     return NetworkCause.REQUEST_NOT_SENT if sending else NetworkCause.PROTOCOL_ERROR
@@ -56,13 +51,13 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
     # Before the rule for `errno`: `SSLError` is an `OSError` whose number is OpenSSL's.
     import ssl
 
-    if isinstance(error, ssl.SSLCertVerificationError) or is_a(error, AIOHTTP, "ClientConnectorCertificateError"):
+    if isinstance(error, ssl.SSLCertVerificationError) or is_a(error, "aiohttp.ClientConnectorCertificateError"):
         return NetworkCause.TLS_CERTIFICATE_ERROR
     if isinstance(error, ssl.SSLError):
         return _of_ssl(error, failure)
-    if is_a(error, AIOHTTP, "ClientConnectorSSLError", "ServerFingerprintMismatch"):
+    if is_a(error, "aiohttp.ClientConnectorSSLError", "aiohttp.ServerFingerprintMismatch"):
         return NetworkCause.TLS_ERROR
-    if type(error) is ConnectionResetError and error.errno is None and failure.has(AIOHTTP, "ClientConnectorError"):
+    if type(error) is ConnectionResetError and error.errno is None and failure.has("aiohttp.ClientConnectorError"):
         # asyncio raises it for a connection that is closed in the handshake. A real reset has an errno.
         return NetworkCause.TLS_ERROR
     return None
@@ -92,7 +87,7 @@ def _of_tls_end(failure: Failure) -> NetworkCause:
     unknown: `TLS_ERROR`, as the other side speaks no TLS.
     """
     phase = failure.network_phase
-    if phase is None and failure.has(HTTPX, "ReadError"):
+    if phase is None and failure.has("httpx.ReadError"):
         phase = Phase.WAIT
     return _TLS_ENDS.get(phase, NetworkCause.TLS_ERROR)
 
@@ -106,21 +101,16 @@ _TLS_ENDS: Final[dict[Phase | None, NetworkCause]] = {
 
 def of_proxy(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns `PROXY_ERROR` for a SOCKS library's error, or aiohttp's error of a proxy, else `None`."""
-    if is_a(error, _SOCKS, "SOCKSError", "ProxyError", "ProxyConnectionError", "ProxyTimeoutError"):
-        return NetworkCause.PROXY_ERROR
-    return NetworkCause.PROXY_ERROR if is_a(error, AIOHTTP, *_AIOHTTP_PROXY) else None
+    return NetworkCause.PROXY_ERROR if is_a(error, *_SOCKS, *_AIOHTTP_PROXY) else None
 
 
-_AIOHTTP_PROXY: Final = ("ClientProxyConnectionError", "ClientHttpProxyError")
+_SOCKS: Final = ("socks.SOCKSError", "socks.ProxyError", "socks.ProxyConnectionError", "socks.ProxyTimeoutError")
+_AIOHTTP_PROXY: Final = ("aiohttp.ClientProxyConnectionError", "aiohttp.ClientHttpProxyError")
 
 
 def names_a_proxy(failure: Failure) -> bool:
     """Returns whether the chain has an exception by which httpx, aiohttp or another HTTP library blames a proxy."""
-    return (
-        failure.has(_WITH_PROXIES, "ProxyError")
-        or failure.has(AIOHTTP, *_AIOHTTP_PROXY)
-        or failure.has(frozenset({"botocore"}), "ProxyConnectionError")
-    )
+    return failure.has("httpx.ProxyError", "platform.ProxyError", "platform.ProxyConnectionError", *_AIOHTTP_PROXY)
 
 
 # -- what the types say, where nothing was exact -----------------------------------------------------------------------
@@ -132,31 +122,25 @@ def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
     A payload error whose text has a `ConnectionResetError` is `CONNECTION_RESET`. Applied before `of_httpx`, as the
     aiohttp transport wraps all of them into few classes of httpx.
     """
-    if is_a(error, AIOHTTP, "ClientPayloadError") and "ConnectionResetError(" in text_of(error):
+    if is_a(error, "aiohttp.ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # For a reset in the body, aiohttp keeps the original exception only in the text of its own.
         return NetworkCause.CONNECTION_RESET
-    return _first(_AIOHTTP_TYPES, error, AIOHTTP)
+    return by_class(error, _AIOHTTP_TYPES)
 
 
-_AIOHTTP_TYPES: Final = (
-    ("ServerDisconnectedError", NetworkCause.SERVER_DISCONNECTED),
-    ("ConnectionTimeoutError", NetworkCause.CONNECT_TIMEOUT),
-    ("SocketTimeoutError", NetworkCause.READ_TIMEOUT),
-    ("ServerTimeoutError", NetworkCause.READ_TIMEOUT),
-    ("ContentEncodingError", NetworkCause.DECODING_ERROR),
-    ("ClientPayloadError", NetworkCause.INCOMPLETE_BODY),
-    ("TransferEncodingError", NetworkCause.INCOMPLETE_BODY),
-    ("ContentLengthError", NetworkCause.INCOMPLETE_BODY),
-    ("BadStatusLine", NetworkCause.PROTOCOL_ERROR),
-    ("BadHttpMessage", NetworkCause.PROTOCOL_ERROR),
-    ("TooManyRedirects", NetworkCause.TOO_MANY_REDIRECTS),
-    ("ClientResponseError", NetworkCause.PROTOCOL_ERROR),
-    ("ClientConnectionResetError", NetworkCause.CONNECTION_RESET),
-    ("ClientConnectionError", NetworkCause.CONNECTION_ERROR),
-    ("HttpProcessingError", NetworkCause.PROTOCOL_ERROR),
-    ("ClientError", NetworkCause.CONNECTION_ERROR),
-)
-"""The cause by the class of aiohttp's exceptions, subclasses before their base classes."""
+_AIOHTTP_TYPES: Final = {
+    "aiohttp": {
+        NetworkCause.SERVER_DISCONNECTED: "ServerDisconnectedError",
+        NetworkCause.CONNECT_TIMEOUT: "ConnectionTimeoutError",
+        NetworkCause.READ_TIMEOUT: "ServerTimeoutError",
+        NetworkCause.DECODING_ERROR: "ContentEncodingError",
+        NetworkCause.INCOMPLETE_BODY: "ClientPayloadError TransferEncodingError ContentLengthError",
+        NetworkCause.PROTOCOL_ERROR: "HttpProcessingError ClientResponseError",
+        NetworkCause.TOO_MANY_REDIRECTS: "TooManyRedirects",
+        NetworkCause.CONNECTION_RESET: "ClientConnectionResetError",
+        NetworkCause.CONNECTION_ERROR: "ClientError",
+    }
+}
 
 
 def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
@@ -165,37 +149,29 @@ def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
     By its class. Where one class stands for several causes, its message, the phase or other exceptions of `failure`
     decide.
     """
-    if is_a(error, HTTPX, "ConnectTimeout"):
+    if is_a(error, "httpx.ConnectTimeout"):
         return NetworkCause.TLS_TIMEOUT if failure.phase is Phase.TLS else NetworkCause.CONNECT_TIMEOUT
-    if is_a(error, HTTPX, "RemoteProtocolError"):
+    if is_a(error, "httpx.RemoteProtocolError"):
         return _of_protocol_message(text_of(error), failure)
-    if is_a(error, HTTPX, "LocalProtocolError"):
+    if is_a(error, "httpx.LocalProtocolError"):
         return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
-    if is_a(error, HTTPX, "ConnectError", "ReadError", "WriteError", "CloseError", "NetworkError"):
+    if is_a(error, "httpx.NetworkError"):
         return _of_broken_connection(error, failure)
-    return _first(_HTTPX_TYPES, error, HTTPX)
+    return by_class(error, _HTTPX_TYPES)
 
 
-_HTTPX_TYPES: Final = (
-    ("ReadTimeout", NetworkCause.READ_TIMEOUT),
-    ("WriteTimeout", NetworkCause.WRITE_TIMEOUT),
-    ("PoolTimeout", NetworkCause.POOL_TIMEOUT),
-    ("TimeoutException", NetworkCause.READ_TIMEOUT),
-    ("ProxyError", NetworkCause.PROXY_ERROR),
-    ("DecodingError", NetworkCause.DECODING_ERROR),
-    ("TooManyRedirects", NetworkCause.TOO_MANY_REDIRECTS),
-    ("ProtocolError", NetworkCause.PROTOCOL_ERROR),
-    ("ConnectionNotAvailable", NetworkCause.CONNECTION_ERROR),
-    ("TransportError", NetworkCause.CONNECTION_ERROR),
-    # Raised by transports of other libraries.
-    ("RequestError", NetworkCause.CONNECTION_ERROR),
-)
-
-
-def _first(
-    types: tuple[tuple[str, NetworkCause], ...], error: BaseException, libraries: frozenset[str]
-) -> NetworkCause | None:
-    return next((word for name, word in types if is_a(error, libraries, name)), None)
+_HTTPX_TYPES: Final = {
+    "httpx": {
+        NetworkCause.WRITE_TIMEOUT: "WriteTimeout",
+        NetworkCause.POOL_TIMEOUT: "PoolTimeout",
+        NetworkCause.READ_TIMEOUT: "TimeoutException",
+        NetworkCause.PROXY_ERROR: "ProxyError",
+        NetworkCause.DECODING_ERROR: "DecodingError",
+        NetworkCause.TOO_MANY_REDIRECTS: "TooManyRedirects",
+        NetworkCause.PROTOCOL_ERROR: "ProtocolError",
+        NetworkCause.CONNECTION_ERROR: "ConnectionNotAvailable RequestError",
+    }
+}
 
 
 def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
@@ -225,8 +201,8 @@ def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCaus
 
     An end of the connection in a TLS handshake is `TLS_ERROR`. Without an exception of theirs: `CONNECTION_ERROR`.
     """
-    handshake = failure.phase is Phase.TLS or is_a(error, HTTPX, "ConnectError")
-    if handshake and failure.has(ANYIO, "EndOfStream", "BrokenResourceError"):
+    handshake = failure.phase is Phase.TLS or is_a(error, "httpx.ConnectError")
+    if handshake and failure.has("anyio.EndOfStream", "anyio.BrokenResourceError"):
         return NetworkCause.TLS_ERROR
     return next(filter(None, (of_anyio(inner, failure) for inner in failure.errors)), NetworkCause.CONNECTION_ERROR)
 
@@ -237,8 +213,8 @@ def of_anyio(error: BaseException, failure: Failure) -> NetworkCause | None:
     `EndOfStream` is a connection that the server closed, `TooSlowError` the timeout of the phase, and
     `BrokenResourceError` is `CONNECTION_RESET`.
     """
-    if is_a(error, ANYIO, "EndOfStream"):
+    if is_a(error, "anyio.EndOfStream"):
         return _server_gone(failure)
-    if is_a(error, ANYIO, "TooSlowError"):
+    if is_a(error, "anyio.TooSlowError"):
         return timed_out(failure)
-    return NetworkCause.CONNECTION_RESET if is_a(error, ANYIO, "BrokenResourceError") else None
+    return NetworkCause.CONNECTION_RESET if is_a(error, "anyio.BrokenResourceError") else None

@@ -58,7 +58,7 @@ def asks_for_retry(error: BaseException) -> bool:
 
     Never raises.
     """
-    return any(is_a(each, _SDK, "RetryableError") for each in chain(error))
+    return any(is_a(each, "anthropic.RetryableError") for each in chain(error))
 
 
 @guarded(False)
@@ -68,7 +68,7 @@ def is_of_parsing(error: BaseException) -> bool:
     That is an exception of the HTTP library's `Response.json` for invalid JSON, or `APIResponseValidationError` of a
     client that validates strictly, for JSON of another form. Never raises.
     """
-    if is_a(error, _SDK, "APIResponseValidationError"):
+    if is_a(error, "anthropic.APIResponseValidationError"):
         return True
     came_through = frames(error) if isinstance(error, _UNPARSED) else ()
     return any(package in CLIENTS and function == "json" for package, function in came_through)
@@ -83,7 +83,7 @@ def is_of_an_event(error: BaseException | None) -> bool:
     """
     if not isinstance(error, Exception) or isinstance(error, (MemoryError, OSError)):
         return False
-    if root(type(error)) not in sys.stdlib_module_names and not is_a(error, _BOTOCORE, "ParserError"):
+    if root(type(error)) not in sys.stdlib_module_names and not is_a(error, "platform.ParserError"):
         return False
     modules = [module for module in modules_of(error) if module.partition(".")[0] not in sys.stdlib_module_names]
     return bool(modules) and modules[-1].startswith(_STREAMING)
@@ -91,8 +91,6 @@ def is_of_an_event(error: BaseException | None) -> bool:
 
 _STREAMING: Final = ("anthropic._streaming", "anthropic.lib.bedrock", "botocore.eventstream")
 """The beginnings of the names of the modules that decode the events of streams."""
-_BOTOCORE: Final = frozenset({"botocore"})
-_SDK: Final = frozenset({"anthropic"})
 _UNPARSED: Final = (ValueError, RecursionError)
 """What parsing of JSON raises: for invalid JSON, invalid UTF-8 or a number with too many digits; for deep nesting."""
 
