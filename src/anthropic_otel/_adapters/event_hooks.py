@@ -85,7 +85,10 @@ class HookedAttempt:
 
 
 def _is_kept(event: str, error: BaseException) -> bool:
-    """Returns whether the transport goes on after this failure: after a `WriteError` it still waits for a response."""
+    """Returns whether the transport goes on after this failure.
+
+    It does after a `WriteError` while it sends the request: it still waits for a response.
+    """
     return "send_request_" in event and type(error).__name__ == "WriteError"
 
 

@@ -164,7 +164,7 @@ _PROVIDERS: Final = (("Bedrock", "aws.bedrock"), ("Mantle", "aws.bedrock"), ("Ve
 
 @guarded(False)
 def _runs_session(client: Any) -> bool:
-    """Returns whether `client` is one that the SDK's runner of an agent's session has made for itself."""
+    """Returns whether the SDK's runner of an agent's session has made `client`, by a header that it adds."""
     helpers = getattr(client, "_custom_headers", {}).get("x-stainless-helper")
     return isinstance(helpers, str) and _SESSION_RUNNER in helpers
 

@@ -54,7 +54,7 @@ def bounded(model: object) -> str | None:
 
 
 def model_in(body: object) -> str | None:
-    """Returns the `model` in a request's body before that is encoded as JSON.
+    """Returns the `model` in a request's body before that is encoded as JSON, as `bounded` returns it.
 
     `None` if `body` is no mapping, or its model is no string.
     """

@@ -151,7 +151,8 @@ def body_error_type(attempt: Attempt) -> str:
 def _of_app_exception(raised: str) -> str:
     """Returns the `error.type` for an exception of the app's own code. `raised` is the class name that the app got.
 
-    `client_error`, or for an exception of the HTTP library that wraps it a timeout or connection error, by its class.
+    It is `client_error`, unless that class is of the SDK or the HTTP library, which wraps the exception: then
+    `client_timeout_error` for a name that ends in `Timeout`, else `connection_error`.
     """
     if raised.partition(".")[0] not in _LIBRARIES:
         return CLIENT_ERROR
@@ -159,7 +160,10 @@ def _of_app_exception(raised: str) -> str:
 
 
 def _of_error_event(told: str | None) -> str:
-    """Returns the `error.type` for an `error` event. `told` is the type that the server sent, `None` without one."""
+    """Returns the `error.type` for an `error` event. `told` is the type that the server sent, `None` without one.
+
+    It is that type if it is documented, else `_OTHER`; `client_error` without a type.
+    """
     if told is None:
         return CLIENT_ERROR
     return told if told in API_ERROR_TYPES or told in BEDROCK_EXCEPTIONS else OTHER

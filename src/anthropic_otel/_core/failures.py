@@ -133,5 +133,8 @@ class Failures:
 
 
 def _since(attempt: Attempt, now: int) -> int:
-    """Returns the time from the end of `attempt` to `now`. A clock that two threads read may seem to run backwards."""
+    """Returns the time from the end of `attempt` to `now`.
+
+    It is 0 if a clock that two threads read seems to run backwards.
+    """
     return max(now - attempt.started - attempt.duration, 0)

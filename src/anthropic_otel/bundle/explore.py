@@ -18,13 +18,13 @@ def _field(name: str) -> str:
 
 
 def to_jaeger() -> dict[str, Any]:
-    """Returns a link to a Jaeger search for the service and the error of a row."""
+    """Returns a link of Grafana, its title and URL, to a Jaeger search for the service and the error of a row."""
     query = {"queryType": "search", "service": _field("service"), "tags": f"{semconv.ERROR_TYPE}={_field('error')}"}
     return {"title": "Traces in Jaeger", "url": _explore("jaeger", query)}
 
 
 def to_tempo() -> dict[str, Any]:
-    """Returns a link to a Tempo search (TraceQL) for the service and the error of a row."""
+    """Returns a link of Grafana, its title and URL, to a Tempo search for the service and the error of a row."""
     text = f'{{ resource.service.name = "{_field("service")}" && span.{semconv.ERROR_TYPE} = "{_field("error")}" }}'
     return {"title": "Traces in Tempo", "url": _explore("tempo", {"queryType": "traceql", "query": text})}
 

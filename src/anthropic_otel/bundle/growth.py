@@ -117,7 +117,10 @@ class Recording:
 
 
 def recorded(growth: Growth, window: str, suffix: str = "") -> str:
-    """Returns the name under which the growth in a window is recorded. `suffix` follows the metric's name in it."""
+    """Returns the name under which the growth in a window is recorded, such as `job_call:NAME_count:increase5m`.
+
+    `NAME_count` is the counted series, which `suffix` follows; `growth.word` is before `increase`.
+    """
     return f"{growth.level}:{growth.counted}{suffix}:{growth.word}increase{window}"
 
 

@@ -20,9 +20,10 @@ _MANY = 1_000_000
 def of_day(models: Iterable[str], day: datetime) -> tuple[str, list[str]]:
     """Returns the name and version of the price source, and the lines with the models' prices on a day.
 
-    A model that is named twice has one line. For a model whose price depends on the prompt's length it is the lowest
-    price, and a comment before the line says so. Raises `SettingsError` for a model without a price or if no model is
-    given, and `ImportError` without the package.
+    A line is an item of a thresholds file's list, such as `- {model: ...}`. A model that is named twice has one line.
+    For a model whose price depends on the prompt's length it is the lowest price, and a comment before the line says
+    so. Raises `SettingsError` for a model without a price or if no model is given, and `ImportError` without the
+    package.
     """
     import genai_prices
 

@@ -1,4 +1,4 @@
-"""Checks whether Prometheus' regular expressions (RE2) accept a pattern that Python's accept.
+"""Finds regular expressions that Prometheus (RE2) refuses or may read otherwise than Python.
 
 Rule: a pattern that is accepted here is accepted by Prometheus; the tests ask promtool.
 """

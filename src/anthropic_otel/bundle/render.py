@@ -14,7 +14,7 @@ from anthropic_otel.bundle.settings import Settings
 
 
 def boards(settings: Settings) -> tuple[Board, ...]:
-    """Returns the four dashboards, for these settings."""
+    """Returns the four dashboards for these settings: overview, attempts, limits, usage."""
     return overview.board(settings), attempts.board(settings), limits.board(settings), usage.board(settings)
 
 

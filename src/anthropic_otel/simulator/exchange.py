@@ -215,7 +215,7 @@ class Exchange:
 
         Sends a `100 Continue` first if the client waits for one. Ends the request's deadline, and sets
         `served.whole_request`. Raises `TurnedDown` if the body is larger than 32 MB or does not arrive in time,
-        `Disconnected` if it ends too early.
+        `h11.RemoteProtocolError` if it is not HTTP or ends too early.
         """
         if int(self.request.header("content-length") or 0) > MAX_BODY:
             raise _too_large()

@@ -20,7 +20,7 @@ STACKS: Final = frozenset({HTTPX, HTTPX2, AIOHTTP})
 
 
 class Where(str, Enum):
-    """Where in an attempt a fault strikes. Documents print the value."""
+    """Where in an attempt a fault strikes; `NOWHERE` if the attempt completes. Documents print the value."""
 
     NOWHERE = "nowhere"
     CONNECT = "connect"

@@ -26,7 +26,7 @@ class Ids:
         self.organization: Final = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def new(self, prefix: str) -> str:
-        """Returns the next id, with that prefix before `_01`."""
+        """Returns a new id: `prefix`, `_01` and 22 random characters."""
         return f"{prefix}_01" + "".join(self._random.choices(_ALPHABET, k=22))
 
 

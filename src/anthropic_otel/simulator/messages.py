@@ -20,7 +20,7 @@ DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 
 
 def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Json) -> Json:
-    """Returns the whole message that answers the request.
+    """Returns the whole message that answers the request, of the model that it asks for or else of a default one.
 
     `words` is the length of a text reply, which `max_tokens` may cut. `message_id` and `tool_id` are the ids of the
     message and of its tool use. `prompt` is the part of `usage` that `PromptCache.usage` returned.
@@ -112,9 +112,9 @@ def _has_result(request: Json) -> bool:
 
 
 def _wanted_schema(request: Json) -> Json | None:
-    """Returns the schema of a structured output, from `output_config` or else the older `output_format`.
+    """Returns the schema of a structured output: that in `output_config`, or else in the older `output_format`.
 
-    `None` if neither has a schema.
+    `None` if neither asks for a structured output, or if the one that is taken has no schema.
     """
     wanted: Json = (request.get("output_config") or {}).get("format") or request.get("output_format") or {}
     return wanted.get("schema")

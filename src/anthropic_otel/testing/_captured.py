@@ -118,8 +118,8 @@ class Call:
 class Captured:
     """What happened since the capture began. Read `calls`, `attempts`, `started` and `in_flight`, at any time.
 
-    A read of all but `started` first ends what the app dropped unread, if that was put off. The fields are filled by
-    the capture: ended calls and attempts in the order of their ends, `started_ids` in that of the starts.
+    The fields are filled by the capture: ended calls and attempts in the order of their ends, `started_ids` in that of
+    the starts.
     """
 
     ended_calls: list[Call] = field(default_factory=list, repr=False)
@@ -135,20 +135,29 @@ class Captured:
 
     @property
     def in_flight(self) -> int:
-        """How many attempts have started and not ended."""
+        """How many attempts have started and not ended.
+
+        First ends what the app has dropped unread, if that was put off.
+        """
         drain()
         return self.started - len(self.ended_attempts)
 
     @property
     def calls(self) -> list[Call]:
-        """A new list of the calls that have ended, in the order in which they started."""
+        """A new list of the calls that have ended, in the order in which they started.
+
+        First ends what the app has dropped unread, if that was put off.
+        """
         drain()
         calls = (replace(call, attempts=tuple(self._with_usage(call.attempts))) for call in self.ended_calls)
         return sorted(calls, key=lambda call: call.id)
 
     @property
     def attempts(self) -> list[Attempt]:
-        """A new list of the attempts that have ended, those without a call too, in the order in which they started."""
+        """A new list of the attempts that have ended, those without a call too, in the order in which they started.
+
+        First ends what the app has dropped unread, if that was put off.
+        """
         drain()
         return sorted(self._with_usage(self.ended_attempts), key=lambda attempt: attempt.id)
 

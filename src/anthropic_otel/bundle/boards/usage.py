@@ -88,9 +88,9 @@ def not_priced() -> str:
 
 
 def hourly_by_service(width: int, drill: str = "usage") -> Panel:
-    """Returns the panel on the cost per hour of each service; the overview has it too.
+    """Returns the panel, of that width, on the cost per hour of each service; the overview has it too.
 
-    `drill` is the board it links to.
+    `drill` is the board that it links to.
     """
     return Panel(
         "Cost an hour, by service",

@@ -67,7 +67,7 @@ _stream = partial(_broken, Where.STREAM)
 
 
 def _event(name: str, description: str, action: ErrorEvent, *, error_type: str = "") -> Fault:
-    """Returns a fault that is an `error` event in a stream.
+    """Returns a fault that is an `error` event in a stream, which only requests with a stream can meet.
 
     `error_type` is what the library reports; if it is empty, that is the event's own type.
     """
@@ -117,7 +117,8 @@ _BODIES: Final = (
 def _refusal(name: str, description: str, action: Cut, *, retry_after: bool | None = None) -> Fault:
     """Returns a fault: an error response, of `action.reply`, whose body breaks. Its status is its error type.
 
-    The SDK retries it. `retry_after` is that of `Fault`: whether its headers decide the backoff.
+    The SDK retries it. Only requests without a stream can meet it. `retry_after` is that of `Fault`: whether the
+    response's headers decide the backoff.
     """
     status = action.reply.status if action.reply is not None else 200
     fault = answered(name, description, action, str(status), where=Where.BODY, status=status, stream=False)
