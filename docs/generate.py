@@ -2,7 +2,7 @@
 
     python docs/generate.py            # --check compares only
 
-Rule: no name is written here. Whatever a page says of one comes from `anthropic_otel._core.semconv` and `schema`,
+Rule: no name is written here. Whatever a page says of one comes from `semconv`, `instruments` and `schema`,
 and of a fault from the simulator's catalogue.
 """
 
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from anthropic_otel._core import errors, instruments, semconv
-from anthropic_otel._core.schema import ATTRIBUTES, CAUSES
 from anthropic_otel._otel import attributes as bounds
 from anthropic_otel._otel.ratelimits import MAX_ACCOUNTS
 from anthropic_otel.bundle.boards.tokens import tokens_of
+from anthropic_otel.cli.why.schema import ATTRIBUTES, CAUSES
 from anthropic_otel.simulator import FAULTS
 
 DOCS = Path(__file__).parent

@@ -16,9 +16,10 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel._core import errors, instruments, schema, semconv
+from anthropic_otel._core import errors, instruments, semconv
 from anthropic_otel._otel import logs
 from anthropic_otel.bundle import files
+from anthropic_otel.cli.why import schema
 from anthropic_otel.cli.why.pages import CHECK, FIX, LIKELY, Page, find, pages
 from anthropic_otel.simulator import FAULTS, Simulator
 from support import backoff, looks

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel._core.schema import ATTRIBUTES
+from anthropic_otel.cli.why.schema import ATTRIBUTES
 
 NAMES = {name: value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str)}
 NO_ATTRIBUTES = {"SCOPE", "OTHER", "PHASE_PREFIX", "UNEXPECTED_CONTENT", "INVALID_EVENT", "FALLBACK"}

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel._core.schema import ATTRIBUTES
 from anthropic_otel.bundle import files, settings
 from anthropic_otel.bundle.promql import label, le
+from anthropic_otel.cli.why.schema import ATTRIBUTES
 
 # As a plain tuple: a type checker takes the oldest Python for granted, and would skip the rest.
 if tuple(sys.version_info) < (3, 11):

@@ -15,9 +15,9 @@ import anthropic.types
 import pytest
 
 from anthropic_otel._core import errors, semconv
-from anthropic_otel._core.schema import ATTRIBUTES
 from anthropic_otel.bundle import files, settings
 from anthropic_otel.bundle.promql import label
+from anthropic_otel.cli.why.schema import ATTRIBUTES
 
 from .test_dashboards import BOARDS, KNOWN_METRICS, PAGES, possible_alerts
 

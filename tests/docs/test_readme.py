@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import anthropic_otel
-from anthropic_otel._core.schema import ATTRIBUTES
+from anthropic_otel.cli.why.schema import ATTRIBUTES
 from anthropic_otel.simulator import Simulator
 
 if sys.version_info >= (3, 11):

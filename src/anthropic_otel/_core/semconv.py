@@ -167,7 +167,7 @@ class RetrySource(ClosedValue):
 class NetworkCause(ClosedValue):
     """Why the network failed an attempt: the value of its `network.cause`, and of its `error.type` too.
 
-    `schema.CAUSES` says what each means.
+    `cli.why.schema` says what each means.
     """
 
     NAME_RESOLUTION_ERROR = "name_resolution_error"

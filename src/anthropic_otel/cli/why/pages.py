@@ -17,9 +17,9 @@ from typing import Final
 
 from anthropic_otel._core.cause import classify
 from anthropic_otel._core.instruments import METRICS
-from anthropic_otel._core.schema import ATTRIBUTES
 from anthropic_otel._core.semconv import OTHER
 from anthropic_otel.bundle import files
+from anthropic_otel.cli.why.schema import ATTRIBUTES
 
 FOLDER: Final = "docs/why"
 _RUNBOOKS: Final = "docs/runbooks"
