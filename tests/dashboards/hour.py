@@ -205,7 +205,7 @@ class Hour:
         uncached, cached, output = (int(tokens * spread) for tokens in service.tokens)
         limits = self._subscription if service.job == "reviewer" else self._limits[service.model]
         cost = Cost(input=uncached, output=output, priority=False)
-        away = limits.turned_away(cost)
+        away = limits.exceeded(cost)
         told = [(name.encode(), value.encode()) for name, value in limits.spend(None if away else cost)]
         told.append((b"date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(self._wall())).encode()))
         if away:

@@ -207,7 +207,7 @@ def test_limits_that_are_not_given_turn_nobody_away(clock: Clock) -> None:
     for _ in range(4_100):
         headers = dict(account.spend(Cost()))
     assert headers["anthropic-ratelimit-requests-remaining"] == "0"
-    assert account.turned_away(Cost()) is None
+    assert account.exceeded(Cost()) is None
 
 
 def test_an_empty_bucket_turns_away_until_there_is_room(
@@ -246,20 +246,20 @@ def test_retry_after_is_enough(clock: Clock) -> None:
     """Whoever waits for as long as the limit that has room last asks for, passes."""
     account = RateLimits(Limits(requests=7, input_tokens=9_000, output_tokens=3_000), clock)
     for cost in (Cost(3_000, 100), Cost(1_000, 1_900), Cost(2_500, 900), Cost(4_000, 10)) * 5:
-        while (reason := account.turned_away(cost)) is not None:
+        while (reason := account.exceeded(cost)) is not None:
             clock.now += math.ceil(reason.retry_after)
-            assert account.turned_away(cost) is None
+            assert account.exceeded(cost) is None
         account.spend(cost)
 
 
 def test_a_request_that_no_bucket_can_hold_never_passes(clock: Clock) -> None:
     """It is told to wait until the bucket is full, and is turned away again."""
     account = RateLimits(Limits(input_tokens=1_000, fast=(0, 0)), clock)
-    assert account.turned_away(Cost(input=2_000)) is not None
+    assert account.exceeded(Cost(input=2_000)) is not None
     clock.now += 3_600
-    assert account.turned_away(Cost(input=2_000)) is not None
-    assert account.turned_away(Cost(input=1, fast=True)) is not None
-    assert account.turned_away(Cost(input=1)) is None
+    assert account.exceeded(Cost(input=2_000)) is not None
+    assert account.exceeded(Cost(input=1, fast=True)) is not None
+    assert account.exceeded(Cost(input=1)) is None
 
 
 def test_a_subscription_that_is_used_up_is_turned_away_to_the_windows_end(
@@ -295,9 +295,9 @@ def test_a_clock_that_is_set_back_gives_nothing(clock: Clock) -> None:
     account = RateLimits(Limits(requests=1), clock)
     account.spend(Cost())
     clock.now -= 3_600
-    assert account.turned_away(Cost()) is not None
+    assert account.exceeded(Cost()) is not None
     clock.now += 60
-    assert account.turned_away(Cost()) is None
+    assert account.exceeded(Cost()) is None
 
 
 def test_a_success_may_have_a_retry_after(sim: Simulator) -> None:

@@ -155,8 +155,10 @@ class Hooks:
             http_body.received(hooked.send, response)
 
 
-def _listen(request: Any, ours: Callable[..., Any], theirs: Callable[..., Any] | None, *, asynchronous: bool) -> None:
-    trace = ours if theirs is None else chained(ours, theirs, asynchronous=asynchronous)
+def _listen(
+    request: Any, our_trace: Callable[..., Any], app_trace: Callable[..., Any] | None, *, asynchronous: bool
+) -> None:
+    trace = our_trace if app_trace is None else chained(our_trace, app_trace, asynchronous=asynchronous)
     request.extensions = {**request.extensions, "trace": trace}
 
 

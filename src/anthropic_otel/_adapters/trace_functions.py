@@ -20,33 +20,33 @@ def app_trace_of(request: Any) -> Function | None:
     """
     trace = request.extensions.get("trace")
     if isinstance(trace, _Chained):
-        return trace.theirs
+        return trace.app_trace
     return None if isinstance(getattr(trace, "__self__", None), Send) else trace
 
 
-def chained(ours: Function, theirs: Function, *, asynchronous: bool) -> Function:
-    """Returns a trace function that calls `ours` and then `theirs`; a coroutine function if `asynchronous`.
+def chained(our_trace: Function, app_trace: Function, *, asynchronous: bool) -> Function:
+    """Returns a trace function that calls `our_trace` and then `app_trace`; a coroutine function if `asynchronous`.
 
     Both must be of that kind too. What either raises is raised.
     """
-    return _AsyncChained(ours, theirs) if asynchronous else _Chained(ours, theirs)
+    return _AsyncChained(our_trace, app_trace) if asynchronous else _Chained(our_trace, app_trace)
 
 
 class _Chained:
-    __slots__ = ("ours", "theirs")
+    __slots__ = ("app_trace", "our_trace")
 
-    def __init__(self, ours: Function, theirs: Function) -> None:
-        self.ours: Final = ours
-        self.theirs: Final = theirs
+    def __init__(self, our_trace: Function, app_trace: Function) -> None:
+        self.our_trace: Final = our_trace
+        self.app_trace: Final = app_trace
 
     def __call__(self, name: str, info: Mapping[str, Any]) -> Any:
-        self.ours(name, info)
-        return self.theirs(name, info)
+        self.our_trace(name, info)
+        return self.app_trace(name, info)
 
 
 class _AsyncChained(_Chained):
     __slots__ = ()
 
     async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
-        await self.ours(name, info)
-        await self.theirs(name, info)
+        await self.our_trace(name, info)
+        await self.app_trace(name, info)

@@ -30,7 +30,7 @@ def problem(pattern: str) -> str | None:
     """
     try:
         with warnings.catch_warnings():
-            # Of `[[:alpha:]]`, which Python may come to read as Prometheus does.
+            # Python warns of `[[:alpha:]]`, which a later version may read as Prometheus does.
             warnings.simplefilter("ignore", FutureWarning)
             re.compile(pattern)
     except (re.error, OverflowError) as error:

@@ -19,7 +19,7 @@ import time
 from typing import Final
 
 from anthropic_otel.simulator.actions import Headers
-from anthropic_otel.simulator.limits import Cost, Limits, TurnedAway
+from anthropic_otel.simulator.limits import Cost, ExceededLimit, Limits
 
 _MINUTE: Final = 60.0
 
@@ -79,7 +79,7 @@ class Buckets:
         self._priority = _pair(limits.priority, now)
         self._fast = _pair(limits.fast, now)
 
-    def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
+    def exceeded(self, cost: Cost, now: float) -> ExceededLimit | None:
         """Returns the limit that has no room for the request and takes longest to have it; `None` if all have.
 
         Takes nothing. Checks the limit on requests and the shared limits on tokens. A fast request is checked against
@@ -88,7 +88,7 @@ class Buckets:
         wanted = [(self._requests, 1, "requests")]
         wanted += zip(self._tokens(cost), (cost.input, cost.output), ("input tokens", "output tokens"), strict=True)
         lacking = [
-            TurnedAway(_words(bucket, kind), bucket.seconds_to(amount, now))
+            ExceededLimit(_words(bucket, kind), bucket.seconds_to(amount, now))
             for bucket, amount, kind in wanted
             if bucket is not None and bucket.lacks(amount, now)
         ]

@@ -48,7 +48,7 @@ class Authority:
         if tls.client_certificate:
             context.verify_mode = ssl.CERT_REQUIRED
             self._ca.configure_trust(context)
-            context.maximum_version = ssl.TLSVersion.TLSv1_2  # with 1.3 the client's handshake is over before
+            context.maximum_version = ssl.TLSVersion.TLSv1_2  # 1.3 checks it after the client's handshake
         return context
 
     def _issue(self, certificate: Certificate) -> trustme.LeafCert:

@@ -58,7 +58,7 @@ class Served:
     over: bool = False
 
 
-class TurnedDown(Exception):
+class RejectedRequest(Exception):
     """Raised for a request that never reaches the API: it is answered with this error, and its connection is closed.
 
     Reasons are a body that is too large, a request that takes too long to arrive, the method CONNECT, or bytes that are
@@ -72,12 +72,12 @@ class TurnedDown(Exception):
         self.message = message
 
 
-def _too_large() -> TurnedDown:
-    return TurnedDown(413, "request_too_large", "Request exceeds the maximum size")
+def _too_large() -> RejectedRequest:
+    return RejectedRequest(413, "request_too_large", "Request exceeds the maximum size")
 
 
-def _too_late() -> TurnedDown:
-    return TurnedDown(408, "timeout_error", "The request did not arrive in time")
+def _too_late() -> RejectedRequest:
+    return RejectedRequest(408, "timeout_error", "The request did not arrive in time")
 
 
 class Link:
@@ -99,7 +99,7 @@ class Link:
     def expect_the_rest(self) -> None:
         """Starts the deadline for the rest of a request, `patience` seconds from now.
 
-        When it expires, reads raise `TurnedDown` (408). Does nothing if a deadline is running or if `patience` is
+        When it expires, reads raise `RejectedRequest` (408). Does nothing if a deadline is running or if `patience` is
         infinite.
         """
         if self._deadline is None and self.patience < math.inf:
@@ -115,7 +115,7 @@ class Link:
     async def read(self) -> bytes:
         """Returns the next bytes, 64 KB at most; none once the client has closed or broken the connection.
 
-        Sets `client_left` to whether there were none. Raises `TurnedDown` if the request's deadline has passed.
+        Sets `client_left` to whether there were none. Raises `RejectedRequest` if the request's deadline has passed.
         """
         data = b""
         with contextlib.suppress(OSError):
@@ -134,7 +134,7 @@ class Link:
                 self._writer.write(data[start : start + segment] if segment else data)
                 await self._writer.drain()
                 if segment:
-                    await asyncio.sleep(0.0005)  # a pause of its own, or the kernel joins segments into one read
+                    await asyncio.sleep(0.0005)  # without a pause the kernel joins segments
         except OSError:
             self.client_left = True
             raise Disconnected from None
@@ -154,7 +154,7 @@ class Link:
         request's deadline. Errors of the connection are ignored.
         """
         self.expect_nothing()
-        with contextlib.suppress(OSError, asyncio.TimeoutError, TurnedDown):
+        with contextlib.suppress(OSError, asyncio.TimeoutError, RejectedRequest):
             if self._writer.can_write_eof():
                 self._writer.write_eof()
             await asyncio.wait_for(self.hold(), _LINGER)
@@ -214,7 +214,7 @@ class Exchange:
         """Reads the request's body, and replaces `request` and `served.request` by a request that has it.
 
         Sends a `100 Continue` first if the client waits for one. Ends the request's deadline, and sets
-        `served.whole_request`. Raises `TurnedDown` if the body is larger than 32 MB or does not arrive in time,
+        `served.whole_request`. Raises `RejectedRequest` if the body is larger than 32 MB or does not arrive in time,
         `h11.RemoteProtocolError` if it is not HTTP or ends too early.
         """
         if int(self.request.header("content-length") or 0) > MAX_BODY:
@@ -271,7 +271,7 @@ async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.P
     """Returns h11's next event, reading from the connection as often as that takes.
 
     Each read starts the request's deadline, if none is running. Raises `h11.RemoteProtocolError` for bytes that are not
-    HTTP, and `TurnedDown` if the deadline has passed.
+    HTTP, and `RejectedRequest` if the deadline has passed.
     """
     while (event := http.next_event()) is h11.NEED_DATA:
         data = await link.read()

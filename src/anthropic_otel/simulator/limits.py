@@ -62,8 +62,11 @@ ONE_REQUEST: Final = Cost()
 
 
 @dataclass(frozen=True, slots=True)
-class TurnedAway:
-    """Why a request is refused: the API's message, and in `retry_after` the seconds until there is room for it."""
+class ExceededLimit:
+    """A limit that has no room for a request, with the API's message about it.
+
+    `retry_after` is how many seconds it takes until the limit has room.
+    """
 
     message: str
     retry_after: float

@@ -16,7 +16,7 @@ import h11
 
 from anthropic_otel.simulator.actions import ExchangeAction
 from anthropic_otel.simulator.api import Received
-from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link, TurnedDown, next_event, server_side
+from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link, RejectedRequest, next_event, server_side
 from anthropic_otel.simulator.perform import perform
 from anthropic_otel.simulator.responses import Service
 from anthropic_otel.simulator.wire import error_body, to_json
@@ -33,7 +33,7 @@ def bound(port: int = 0) -> socket.socket:
 
     Clients that connect to it are refused. Raises `OSError` if the port is taken.
     """
-    # With its protocol named, as asyncio turns Nagle's delay off for such sockets only (40 ms a response).
+    # The protocol is named, because asyncio turns Nagle's delay (40 ms a response) off only for such sockets.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -135,7 +135,7 @@ class HttpConnection:
         try:
             while isinstance(head := await next_event(http, link), h11.Request):
                 if head.method == b"CONNECT":
-                    raise TurnedDown(405, "invalid_request_error", "Method Not Allowed")
+                    raise RejectedRequest(405, "invalid_request_error", "Method Not Allowed")
                 exchange = Exchange(link, http, head, number)
                 try:
                     await perform(exchange, self._choose(exchange.request), self._service)
@@ -144,19 +144,19 @@ class HttpConnection:
                 if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
                     return
                 http.start_next_cycle()
-        except TurnedDown as reason:
-            await _turn_down(link, reason)
+        except RejectedRequest as reason:
+            await _reject(link, reason)
         except h11.RemoteProtocolError as error:
-            await _turn_down(link, _not_http(error.error_status_hint))
+            await _reject(link, _not_http(error.error_status_hint))
 
 
-def _not_http(status: int) -> TurnedDown:
+def _not_http(status: int) -> RejectedRequest:
     if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-        return TurnedDown(status, "invalid_request_error", "The head of the request is too large")
-    return TurnedDown(HTTPStatus.BAD_REQUEST, "invalid_request_error", "The request is not valid HTTP")
+        return RejectedRequest(status, "invalid_request_error", "The head of the request is too large")
+    return RejectedRequest(HTTPStatus.BAD_REQUEST, "invalid_request_error", "The request is not valid HTTP")
 
 
-async def _turn_down(link: Link, reason: TurnedDown) -> None:
+async def _reject(link: Link, reason: RejectedRequest) -> None:
     """Sends the error response to a request that was not read to its end, and a FIN.
 
     Then discards what still comes, for 5 seconds at most. Raises `Disconnected` if the client has left before the

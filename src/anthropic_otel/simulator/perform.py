@@ -53,7 +53,7 @@ async def perform(exchange: Exchange, action: ExchangeAction, service: Service) 
     """Carries out the action on the exchange, and enters the request into the record.
 
     Reads the request's body first, except for a `Cut` at `Point.REQUEST`. Raises `Disconnected` if nothing more can be
-    done on the connection. Raises `TurnedDown` for a request that is too large or late, which is not recorded.
+    done on the connection. Raises `RejectedRequest` for a request that is too large or late, which is not recorded.
     """
     if isinstance(action, Cut) and action.point is Point.REQUEST:
         service.received(exchange.served)

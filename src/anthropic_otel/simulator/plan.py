@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from anthropic_otel.simulator.actions import Headers
-from anthropic_otel.simulator.limits import Cost, TurnedAway
+from anthropic_otel.simulator.limits import Cost, ExceededLimit
 
 
 class Plan:
@@ -24,7 +24,7 @@ class Plan:
         self._used = [0, 0]
         self._resets = [now, now]
 
-    def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
+    def exceeded(self, cost: Cost, now: float) -> ExceededLimit | None:
         """Returns the used-up window that ends last, or `None` if neither is used up. `cost` is not used.
 
         A request is admitted while any tokens are left, even if it then exceeds the window. Takes nothing.
@@ -34,7 +34,7 @@ class Plan:
         if not spent:
             return None
         words = "This request would exceed your account's rate limit. Please try again later."
-        return TurnedAway(words, max(spent) - now)
+        return ExceededLimit(words, max(spent) - now)
 
     def take(self, cost: Cost, now: float) -> None:
         """Adds the input and output tokens of `cost` to both windows."""

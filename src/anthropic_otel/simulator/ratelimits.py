@@ -11,15 +11,15 @@ from typing import Final, Protocol
 
 from anthropic_otel.simulator.actions import Headers
 from anthropic_otel.simulator.buckets import Buckets
-from anthropic_otel.simulator.limits import ONE_REQUEST, Cost, Limits, TurnedAway
+from anthropic_otel.simulator.limits import ONE_REQUEST, Cost, ExceededLimit, Limits
 from anthropic_otel.simulator.plan import Plan
 
 
 class Allowance(Protocol):
     """A scheme of limits: `Buckets`, which refill by the minute, or a `Plan`, the windows of a subscription."""
 
-    def turned_away(self, cost: Cost, now: float) -> TurnedAway | None:
-        """Returns the limit that refuses the request, or `None` if it is admitted. Takes nothing."""
+    def exceeded(self, cost: Cost, now: float) -> ExceededLimit | None:
+        """Returns the limit that has no room for a request of that cost, or `None` if it is admitted. Takes nothing."""
 
     def take(self, cost: Cost, now: float) -> None:
         """Takes what a request costs, even if less is left."""
@@ -42,12 +42,12 @@ class RateLimits:
         now = clock()
         self._allowance: Allowance = Plan(limits.unified, now) if limits.unified else Buckets(limits, now)
 
-    def turned_away(self, cost: Cost) -> TurnedAway | None:
-        """Returns the limit that refuses the request now, or `None` if it is admitted or no limits are enforced.
+    def exceeded(self, cost: Cost) -> ExceededLimit | None:
+        """Returns the limit that has no room for the request now, or `None` if it is admitted. Takes nothing.
 
-        Takes nothing.
+        Always `None` if no limits are enforced.
         """
-        return self._allowance.turned_away(cost, self.clock()) if self._enforced else None
+        return self._allowance.exceeded(cost, self.clock()) if self._enforced else None
 
     def spend(self, cost: Cost | None) -> Headers:
         """Takes what a request costs, also if no limits are enforced, and returns the rate-limit headers after that.

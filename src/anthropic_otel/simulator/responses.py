@@ -103,7 +103,7 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
     statuses are those of `reply`, whose headers replace the answer's. Takes the answer's cost from the rate limits, if
     `reply` has a request id.
     """
-    headers, request_id = _heads(service, answer.cost, reply.request_id)
+    headers, request_id = _api_headers(service, answer.cost, reply.request_id)
     plain = to_json(_value(answer, request_id, reply.error_code)) if reply.body is None else reply.body
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
     body = b"".join(encoded(iter((plain,)), encoding))
@@ -137,7 +137,7 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
     Takes the answer's cost from the rate limits, if `reply` has a request id. With a compressed encoding a last chunk,
     without an event, ends the compressed data.
     """
-    headers, _ = _heads(service, answer.cost, reply.request_id)
+    headers, _ = _api_headers(service, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
     taken: list[Json] = []
 
@@ -167,7 +167,7 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
     Takes nothing from the rate limits. With a compressed encoding a last chunk, with no more bytes in it once decoded,
     ends the compressed data.
     """
-    headers, _ = _heads(service, None, action.request_id)
+    headers, _ = _api_headers(service, None, action.request_id)
     encoding = accepted(action.delivery, request.header("accept-encoding"))
     headers += (*_content(action.content_type, encoding), ("transfer-encoding", "chunked"))
     return Response(
@@ -180,7 +180,7 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
     )
 
 
-def _heads(service: Service, cost: Cost | None, from_the_api: bool) -> tuple[Headers, str | None]:
+def _api_headers(service: Service, cost: Cost | None, from_the_api: bool) -> tuple[Headers, str | None]:
     """Returns the headers that only the API sends, and a new request id; takes `cost` from the rate limits.
 
     If `from_the_api` is false, returns no headers and `None`, and takes nothing.

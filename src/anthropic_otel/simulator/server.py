@@ -187,7 +187,7 @@ class Server:
         for it. `retry-after` has the seconds until there is room, rounded up, at least 1. The 429 costs nothing.
         """
         answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
-        if isinstance(answer, Refused) or not (reason := self._limits.turned_away(answer.cost)):
+        if isinstance(answer, Refused) or not (reason := self._limits.exceeded(answer.cost)):
             return answer
         seconds = max(1, math.ceil(reason.retry_after - 1e-6))
         return Refused(429, "rate_limit_error", reason.message, (("retry-after", str(seconds)),), cost=None)

@@ -190,7 +190,7 @@ def _waited_since(attempt: core_attempt.Attempt, call: _CallCollector | None) ->
     retry = attempt.retry
     if call is None or retry is None or retry.delay is None:
         return None
-    # After an answer that a middleware has turned down nothing had failed.
+    # Before a retry after an answer that a middleware has rejected, no attempt has failed.
     return call.last_end_at if retry.reason == NetworkCause.APP_EXCEPTION.value else call.last_failure_at
 
 

@@ -120,7 +120,7 @@ def connections(e: RuleQueries) -> Alert:
 
 def headroom(e: RuleQueries) -> Alert:
     a = e.settings.alerts.AnthropicLowHeadroom
-    # The lows: a limit refills all the time, and is low for a moment only.
+    # The lowest values, as a limit refills all the time and is low for a moment only.
     lows = f"min_over_time({e.select(instruments.RATELIMIT_REMAINING)}[{a.window}])"
     left = f"{lows}\n/\n{e.select(instruments.RATELIMIT_LIMIT)}"
     return Alert(

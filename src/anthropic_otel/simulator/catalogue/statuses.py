@@ -28,7 +28,7 @@ def _front(
     return refused(name, description, reply, retried=retried)
 
 
-def _told(
+def _with_code(
     name: str,
     description: str,
     status: int,
@@ -100,9 +100,9 @@ _EDGE: Final = (
 )
 
 _TYPES: Final = (
-    _told("error_too_large", "The API itself finds the request too large.", 413, "request_too_large"),
-    _told("error_billing", "The API says that billing fails, under 400.", 400, "billing_error"),
-    _told(
+    _with_code("error_too_large", "The API itself finds the request too large.", 413, "request_too_large"),
+    _with_code("error_billing", "The API says that billing fails, under 400.", 400, "billing_error"),
+    _with_code(
         "error_spend_limit",
         "The organization's spend limit is reached.",
         429,
@@ -110,7 +110,7 @@ _TYPES: Final = (
         "enforced_spend_limit_reached",
         retried=True,
     ),
-    _told(
+    _with_code(
         "error_contract_limit",
         "The spend limit of the contract is reached; no retry helps.",
         429,
@@ -118,7 +118,7 @@ _TYPES: Final = (
         "contract_spend_limit_reached",
         headers=(("x-should-retry", "false"),),
     ),
-    _told(
+    _with_code(
         "error_ramp_limit",
         "The usage grows faster than it may.",
         429,
@@ -126,15 +126,15 @@ _TYPES: Final = (
         "ramp_limit_exceeded",
         retried=True,
     ),
-    _told("error_on_hold", "The organization is on hold.", 400, "invalid_request_error", "organization_on_hold"),
-    _told(
+    _with_code("error_on_hold", "The organization is on hold.", 400, "invalid_request_error", "organization_on_hold"),
+    _with_code(
         "error_linked_limit",
         "A linked organization's spend limit is reached, under 400.",
         400,
         "invalid_request_error",
         "linked_organization_spend_limit_reached",
     ),
-    _told(
+    _with_code(
         "error_overloaded_500", "The API says under 500 that it is overloaded.", 500, "overloaded_error", retried=True
     ),
 )
