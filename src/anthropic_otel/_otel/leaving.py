@@ -152,7 +152,7 @@ class Leaving:
 
     @guarded(None)
     def _give_up(self) -> None:
-        # Ends the retries. By default a gRPC exporter waits for 30 s. In old ones only the base class has the parameter.
+        # Ends the retries. A gRPC exporter waits for 30 s by default. In old ones only the base has the parameter.
         with exporter_logs.held_back():
             for owner in type(self._exporter).__mro__:
                 shutdown = vars(owner).get("shutdown")
