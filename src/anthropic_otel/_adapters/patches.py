@@ -65,7 +65,10 @@ def _package(defined: Any) -> str:
 
 
 def _take_signature(ours: Any, original: Any) -> None:
-    """Gives `ours` the signature and keyword defaults of `original`, for code that does not follow `__wrapped__`."""
+    """Gives `ours` the signature and keyword defaults of `original`, for code that does not follow `__wrapped__`.
+
+    Leaves `ours` as it is if the signature of `original` cannot be read.
+    """
     try:
         ours.__signature__ = inspect.signature(original)
         ours.__kwdefaults__ = getattr(original, "__kwdefaults__", None)

@@ -120,7 +120,10 @@ def body_error_type(attempt: Attempt) -> str:
 
     `attempt` is the failed attempt that the reply or body belongs to. The first of these that applies decides:
 
-    - The network failed it: the word of the SDK's span for the exception or its cause.
+    - The network failed it: `client_timeout_error` for a timeout of reading or writing, `api_error` for an incomplete
+      stream, `client_error` for a body that cannot be decoded, an unknown cause or a builtin exception, else
+      `connection_error`. An exception of httpx for broken reading or writing is always `connection_error`, and one of
+      the app's own code has the word of `_of_app_exception`.
     - The SDK could not decode an event: `api_error` if the body had been read to its end, else `client_error`.
     - A message stream is no answer: `api_error`, as the SDK takes it for one without its end event.
     - An `error` event came: its type if that is documented, else `_OTHER`; `client_error` if it has no type.

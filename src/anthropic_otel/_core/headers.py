@@ -74,7 +74,10 @@ _MAX_DURATION: Final = 86_400_000.0
 
 
 def facts_of(headers: RawHeaders) -> ResponseFacts:
-    """Returns those of a response's headers that are recorded: ids, size, the server's time, Bedrock's token counts."""
+    """Returns those of a response's headers that are recorded: ids, size, the server's time, Bedrock's token counts.
+
+    The id that an edge or a platform gave it is only taken if the response has no request id.
+    """
     get = headers.get
     request_id = get(b"request-id")
     other = None if request_id else next(filter(None, map(get, _RESPONSE_IDS)), None)

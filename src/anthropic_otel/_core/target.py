@@ -29,7 +29,8 @@ class Target:
     - `operation`: the operation's name. `template`: its path, `None` for a path that no operation has.
     - `address`: the host. `port`: also where it is the scheme's default.
     - `span_name`: the name of the attempt's span.
-    - `attributes`: the span attributes made of all these. Not to be changed, as they are shared too.
+    - `attributes`: the span attributes of the method, the URL and the operation. Not to be changed, as they are shared
+      too.
     """
 
     method: str

@@ -64,9 +64,11 @@ class Growth:
     """A count over a window: the growth of a metric's series, summed by labels.
 
     - `level`: the first part of the recorded name, as Prometheus recommends.
+    - `metric`: the metric; `of`: the part of a histogram, `_count` or `_sum`; empty for a metric that is no histogram.
     - `by`: the labels that remain in the sum.
-    - `of`: the part of a histogram, `_count` or `_sum`; empty for a metric that is no histogram.
+    - `only`: a matcher that restricts the count; empty for all series. `word` stands for it in the recorded name.
     - `gap`: how long a series may be missing without counting as new.
+    - `slow`: whether it is computed as rarely as counts over long windows, even if its window is short.
     """
 
     level: str
@@ -74,11 +76,9 @@ class Growth:
     by: tuple[str, ...]
     of: str = "_count"
     only: str = ""
-    """A matcher that restricts the count; empty for all series. `word` stands for it in the recorded name."""
     word: str = ""
     gap: str = GAP
     slow: bool = False
-    """Whether the count is computed as rarely as those over long windows, even if its window is short."""
 
     @property
     def counted(self) -> str:

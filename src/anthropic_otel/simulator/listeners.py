@@ -53,9 +53,9 @@ def port_of(sock: socket.socket) -> int:
 class Listener:
     """A listening socket and the connections that it has accepted; `len()` of it is how many are open.
 
-    `serve` is called with each connection and its number, which `numbers` returns. The port is bound at once (0: a free
-    one), but does not listen before `open`. `port` is its number, which `refuse` and `open` do not change. Raises
-    `OSError` if the port is taken.
+    `serve` is called with each connection and its number, which `numbers` returns. `tls` `None` accepts them without
+    TLS. The port is bound at once (0: a free one), but does not listen before `open`. `port` is its number, which
+    `refuse` and `open` do not change. Raises `OSError` if the port is taken.
     """
 
     def __init__(

@@ -119,14 +119,13 @@ class Captured:
     """What happened since the capture began. Read `calls`, `attempts`, `started` and `in_flight`, at any time.
 
     The fields are filled by the capture: ended calls and attempts in the order of their ends, `started_ids` in that of
-    the starts.
+    the starts. `used` has pairs of an attempt's id and tokens that it used, in the order in which they became known.
     """
 
     ended_calls: list[Call] = field(default_factory=list, repr=False)
     ended_attempts: list[Attempt] = field(default_factory=list, repr=False)
     started_ids: list[int] = field(default_factory=list, repr=False)
     used: list[tuple[int, Usage]] = field(default_factory=list, repr=False)
-    """Pairs of an attempt's id and tokens that it used, in the order in which they became known."""
 
     @property
     def started(self) -> int:

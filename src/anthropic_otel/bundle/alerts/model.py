@@ -54,6 +54,7 @@ class Alert:
     - `urgency`, `cause`: from which its labels `severity` and `cause` are made.
     - `dashboard`: the name of the dashboard that shows its cause, which is the last word of that dashboard's uid.
     - `summary`, `description`: the texts of the notification, as Prometheus templates.
+    - `per_job`: whether the alert is about one service, which its label `job` names.
     """
 
     name: str
@@ -66,7 +67,6 @@ class Alert:
     summary: str
     description: str
     per_job: bool = True
-    """Whether the alert is about one service, which its label `job` names."""
 
 
 def share(bad: str, every: str, ratio: float, at_least: float, join: str = "") -> str:
