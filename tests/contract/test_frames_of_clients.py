@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from anthropic_otel._core.cause import classify
-from anthropic_otel._core.cause_chain import CLIENTS, HTTPCORE, frames
+from anthropic_otel._core.cause_chain import BY_PROXY, CLIENTS, HTTPCORE, chain, frames
 from anthropic_otel._core.semconv import NetworkCause, Phase
 from anthropic_otel.simulator import Simulator
 from support.driver import Driver
@@ -120,3 +120,22 @@ def test_a_trace_function_is_called_by_a_function_of_that_name(
     error = raised(driver, stack, sim, {}, extensions={"trace": atrace if stack.asynchronous else trace})
     assert name in callers(error, HTTPCORE)
     assert classify(error).word is NetworkCause.APP_EXCEPTION
+
+
+@pytest.mark.parametrize("name", ["proxy_unknown_name", "proxy_refused", "proxy_silent"])
+def test_aiohttp_connects_by_a_proxy_in_functions_of_its_own(
+    name: str, stack: Stack, driver: Driver, sim: Simulator
+) -> None:
+    """So a proxy that is not reached is told from a server: the exceptions are those of a server."""
+    if not stack.aiohttp:
+        pytest.skip("httpcore tells what it connects to")
+    endpoint = sim.endpoint(name)
+    made = stack.client_class(proxy=endpoint.proxy)
+    with pytest.raises(stack.module.TransportError) as caught:
+        driver(made.post(f"{endpoint.base_url}/v1/messages", json={}))
+    driver.close(made)
+    functions = [function for error in chain(caught.value) for function in callers(error, frozenset({"aiohttp"}))]
+    connecting = functions[functions.index("_create_proxy_connection") + 1 :]
+    assert connecting[0] in BY_PROXY["_create_proxy_connection"]
+    found = classify(caught.value)
+    assert (found.word, found.phase) == (NetworkCause.PROXY_ERROR, Phase.CONNECT)

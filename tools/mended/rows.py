@@ -132,6 +132,14 @@ ROWS: Final = (
         (),
         _named(f"{_NOT_SENT}test_", "a_client_of_a_closed_event_loop_is_named a_client_that_is_closed_is_named"),
     ),
+    Row(
+        "A proxy that is not found, or closes, below the aiohttp transport",
+        (),
+        tuple(
+            f"tests/test_words.py::test_the_words_are_those_of_the_entry[proxy_{name}-httpx2-aiohttp]"
+            for name in ("unknown_name", "silent")
+        ),
+    ),
     Row("A SOCKS proxy that is none", _named("proxy_socks_", "none http silent refused")),
     Row(
         "A TLS alert after the handshake, on aiohttp",

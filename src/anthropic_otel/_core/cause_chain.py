@@ -16,6 +16,7 @@ a timeout is implemented.
 from __future__ import annotations
 
 import errno
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -71,6 +72,15 @@ class Failure:
         return self.own_phase if self.phase in (None, Phase.AUTH) else self.phase
 
     @property
+    def is_before_proxy(self) -> bool:
+        """Whether aiohttp raised one of `errors` before a proxy had connected it. Only the traceback tells."""
+        return any(
+            step == called == "aiohttp" and inner in BY_PROXY.get(function, ())
+            for error in self.errors
+            for (step, function), (called, inner) in itertools.pairwise(frames(error))
+        )
+
+    @property
     def own_phase(self) -> Phase | None:
         """The phase that the classes of `errors` show, `None` if they show none. Ignores `phase`.
 
@@ -78,7 +88,7 @@ class Failure:
         """
         if any(root(type(error)) == "aiohttp" for error in self.errors):
             # The aiohttp transport raises httpx's exceptions of connecting for later failures too.
-            return Phase.CONNECT if self.has(*_AIOHTTP_CONNECTING) else None
+            return Phase.CONNECT if self.has(*_AIOHTTP_CONNECTING) or self.is_before_proxy else None
         return next(filter(None, (by_class(error, _PHASES) for error in self.errors)), None)
 
 
@@ -100,6 +110,9 @@ _AIOHTTP_CONNECTING: Final = (
     "aiohttp.ServerFingerprintMismatch",
 )
 """The exceptions that aiohttp raises before it has a connection."""
+
+BY_PROXY: Final = {"_create_proxy_connection": ("_create_direct_connection", "send", "start")}
+"""aiohttp's function for a connection through a proxy: those that it calls to connect to the proxy and to ask it."""
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -109,8 +109,9 @@ _AIOHTTP_PROXY: Final = ("aiohttp.ClientProxyConnectionError", "aiohttp.ClientHt
 
 
 def names_a_proxy(failure: Failure) -> bool:
-    """Returns whether the chain has an exception by which httpx, aiohttp or another HTTP library blames a proxy."""
-    return failure.has("httpx.ProxyError", "platform.ProxyError", "platform.ProxyConnectionError", *_AIOHTTP_PROXY)
+    """Returns whether a library blames a proxy by the class of an exception, or aiohttp was not connected by one."""
+    named = ("httpx.ProxyError", "platform.ProxyError", "platform.ProxyConnectionError", *_AIOHTTP_PROXY)
+    return failure.has(*named) or failure.is_before_proxy
 
 
 # -- what the types say, where nothing was exact -----------------------------------------------------------------------

@@ -142,6 +142,8 @@ TABLE: Final = (
         why="After `message_stop` a stream is complete, also where the SDK fails to decode what a gateway adds to it."),
     Row(App.UNREADABLE, (Server.UNREACHED,), _A.FAILED, _NET, _OVER, _ERROR, _WARNING, only=("proxy_error",),
         why="httpx passes on what socksio raises for a proxy that does not speak SOCKS, as it is."),
+    Row(App.UNREADABLE, (Server.UNREACHED,), _A.FAILED, _NET, _OVER, _ERROR, _WARNING, only=("protocol_error",),
+        why="The aiohttp transport passes on what aiohttp raises for a proxy that does not speak HTTP, as it is."),
     Row(App.UNANSWERED, (Server.REFUSED,), _A.FAILED, _NET, _OVER, _ERROR, _WARNING,
         why="A redirect was followed, and the network failed after it: to a host that is no server of the table."),
     *(() if ROUTES_FRAMES else (

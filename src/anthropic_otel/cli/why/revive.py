@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import errno
+import itertools
 import re
 import socket
 import ssl
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from anthropic_otel._core.cause import Cause, classify
-from anthropic_otel._core.cause_chain import HTTPCORE
+from anthropic_otel._core.cause_chain import BY_PROXY, HTTPCORE
 from anthropic_otel._core.semconv import Phase
 from anthropic_otel.cli.why.printed import Printed
 
@@ -62,14 +63,24 @@ _PHASES: Final = {
 
 
 def phase(chain: Sequence[Printed]) -> Phase | None:
-    """Returns the phase that httpcore's frames in the chain show, or `None` without such frames."""
+    """Returns the phase that the frames of httpcore or aiohttp in the chain show, or `None` without such frames."""
+    if _before_proxy(chain):
+        return Phase.CONNECT
     functions = (frame.function for each in chain for frame in each.frames if "httpcore" in frame.file)
     return next((_PHASES[name.rpartition(".")[2]] for name in functions if name.rpartition(".")[2] in _PHASES), None)
 
 
 def through_proxy(chain: Sequence[Printed]) -> bool:
-    """Returns whether a frame of the chain is in one of httpcore's proxy modules."""
-    return any(frame.file.endswith(("http_proxy.py", "socks_proxy.py")) for each in chain for frame in each.frames)
+    """Returns whether a frame of the chain is in httpcore's modules or aiohttp's functions for proxies."""
+    return _before_proxy(chain) or any(
+        frame.file.endswith(("http_proxy.py", "socks_proxy.py")) for each in chain for frame in each.frames
+    )
+
+
+def _before_proxy(chain: Sequence[Printed]) -> bool:
+    """Returns whether aiohttp's frames show that it connected to a proxy or asked it, as for `Failure`."""
+    steps = ([frame.function.rpartition(".")[2] for frame in each.frames if "aiohttp" in frame.file] for each in chain)
+    return any(inner in BY_PROXY.get(function, ()) for each in steps for function, inner in itertools.pairwise(each))
 
 
 # -- what it was -------------------------------------------------------------------------------------------------------

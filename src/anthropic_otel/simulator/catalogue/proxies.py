@@ -1,6 +1,6 @@
 """Proxies that do not connect the client to the API, and endless redirects.
 
-The SDK's aiohttp client takes no proxy of these kinds, so the faults of proxies are for httpx and httpx2.
+The aiohttp transport takes HTTP proxies only, so the faults of SOCKS proxies are for httpx and httpx2.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Final
 from anthropic_otel._core.semconv import NetworkCause as Cause
 from anthropic_otel._core.semconv import Phase
 from anthropic_otel.simulator.actions import Proxy, ProxyAnswer, Redirect
-from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Fault, Needs, Where, answered, network
+from anthropic_otel.simulator.faults import HTTPX, HTTPX2, STACKS, Fault, Needs, Where, answered, network
 
-_STACKS: Final = frozenset({HTTPX, HTTPX2})
+_WITH_SOCKS: Final = frozenset({HTTPX, HTTPX2})
 
 
 def _refusing(
@@ -23,7 +23,7 @@ def _refusing(
     scheme: str = "http",
     cause: Cause = Cause.PROXY_ERROR,
 ) -> Fault:
-    """Returns a network fault: a proxy that does not connect the client to the API, for httpx and httpx2.
+    """Returns a network fault: a proxy that does not connect the client to the API.
 
     `errno` are names of system errors, one of which is in the exception chain; none: there is no such error. `scheme`
     is that of the proxy's URL.
@@ -36,7 +36,7 @@ def _refusing(
         cause,
         Phase.CONNECT,
         errno=errno,
-        applies_to=_STACKS,
+        applies_to=STACKS if scheme == "http" else _WITH_SOCKS,
         needs=Needs(proxy=scheme),
     )
 
@@ -80,7 +80,6 @@ FAULTS: Final = (
         "407",
         status=407,
         request_id=False,
-        applies_to=_STACKS,
         needs=Needs(proxy="http"),
     ),
     network(
