@@ -15,12 +15,12 @@ import pytest
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.ending import End
+from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, NetworkCause, RetrySource, RetryStop
-from anthropic_otel._core.stream_end import ApiError
 from anthropic_otel._core.target import target_of
 from core.notes import FACTS, OVERLOADED, SSE, STOP, ManualClock, Notes
 

@@ -13,13 +13,13 @@ from anthropic_otel._core import ending, headers, usage
 from anthropic_otel._core.answer import Answer
 from anthropic_otel._core.content import content_of, expected_of
 from anthropic_otel._core.ending import End, Ending, is_success
+from anthropic_otel._core.event_json import ApiError, api_error
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import RawHeaders, ResponseFacts
 from anthropic_otel._core.reading import Reading, StartOfBody
 from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
 from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import OTHER, AttemptOutcome, NetworkCause, Phase, RetryStop
-from anthropic_otel._core.stream_end import ApiError, api_error
 from anthropic_otel._core.target import Target
 from anthropic_otel._core.timeline import Timeline
 

@@ -23,18 +23,8 @@ from anthropic_otel._core.aws_frames import (
     headers_of,
     is_possible,
 )
-from anthropic_otel._core.stream_end import (
-    ERROR,
-    MAX_KEPT,
-    MAX_LAST,
-    MESSAGE_STOP,
-    Break,
-    Dispatched,
-    Events,
-    JsonTypes,
-    StreamEnd,
-    weightier,
-)
+from anthropic_otel._core.event_json import ERROR, MESSAGE_STOP, JsonTypes
+from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Break, Dispatched, Events, StreamEnd, weightier
 
 _BYTES: Final = b'"bytes":"'
 _DELTA: Final = b"{" + _BYTES + binascii.b2a_base64(b'{"type":"content_block_delt', newline=False)

@@ -15,8 +15,8 @@ from struct import unpack_from
 from typing import Any, Final
 from zlib import crc32
 
+from anthropic_otel._core.event_json import ERROR, ApiError, known_type, parsed
 from anthropic_otel._core.semconv import BEDROCK_EXCEPTIONS
-from anthropic_otel._core.stream_end import ERROR, ApiError, known_type, parsed
 
 PRELUDE: Final = 12
 CRC: Final = 4

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import asks_for_retry, body_error_type, call_error_type, is_of_parsing
+from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.failures import Failures
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.held_body import HeldBody
@@ -36,7 +37,6 @@ from anthropic_otel._core.semconv import (
     NetworkCause,
     RetryStop,
 )
-from anthropic_otel._core.stream_end import ApiError
 
 if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock

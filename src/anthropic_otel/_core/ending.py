@@ -20,6 +20,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anthropic_otel._core.cause import Cause, classify, type_name
+from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.semconv import (
     INVALID_EVENT,
     UNEXPECTED_CONTENT,
@@ -28,7 +29,7 @@ from anthropic_otel._core.semconv import (
     Phase,
     RetryStop,
 )
-from anthropic_otel._core.stream_end import ApiError, StreamEnd
+from anthropic_otel._core.stream_end import StreamEnd
 
 if TYPE_CHECKING:
     from anthropic_otel._core.attempt import Attempt

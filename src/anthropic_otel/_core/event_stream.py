@@ -14,20 +14,16 @@ import codecs
 import re
 from typing import Final
 
+from anthropic_otel._core.event_json import ERROR, MESSAGE_STOP, PING, JsonTypes, parsed
 from anthropic_otel._core.stream_end import (
-    ERROR,
     MAX_KEPT,
     MAX_LAST,
-    MESSAGE_STOP,
-    PING,
     Break,
     Dispatched,
     Events,
-    JsonTypes,
     StreamEnd,
     is_known,
     meaning_of,
-    parsed,
     weightier,
 )
 

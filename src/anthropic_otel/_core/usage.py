@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from anthropic_otel._core.stream_end import StreamEnd, parsed
+from anthropic_otel._core.event_json import parsed
+from anthropic_otel._core.stream_end import StreamEnd
 
 if TYPE_CHECKING:
     from anthropic_otel._core.headers import ResponseFacts

@@ -14,11 +14,12 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
+from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.headers import ResponseFacts, identifier
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.request import Retry
-from anthropic_otel._core.stream_end import ApiError, StreamEnd
+from anthropic_otel._core.stream_end import StreamEnd
 
 AttributeValue = str | bool | int | float
 _ERROR: Final = StatusCode.ERROR

@@ -1,0 +1,114 @@
+"""Reads the JSON of an event or of an error: which event it is, and which of the API's errors.
+
+Rule: nothing here is trusted. An error's type is one of a closed list, its code a short word, and whatever else the
+JSON has in it is not passed on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
+
+MESSAGE_START: Final = b"message_start"
+MESSAGE_DELTA: Final = b"message_delta"
+MESSAGE_STOP: Final = b"message_stop"
+ERROR: Final = b"error"
+PING: Final = b"ping"
+BLOCKS: Final = (b"content_block_start", b"content_block_delta", b"content_block_stop")
+NAMES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERROR, PING, *BLOCKS, b"completion"})
+"""The names of the events of the API's message and completion streams."""
+
+_MAX_TOLD: Final = 64
+_CODE: Final = re.compile(r"\w{1,64}", re.ASCII).fullmatch
+
+
+@dataclass(frozen=True)
+class ApiError:
+    """An error that the API reported in an `error` event or, on Bedrock, in a frame of its own."""
+
+    type: str
+    """One of `API_ERROR_TYPES`, or `_OTHER`."""
+    code: str | None = None
+    """The `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one."""
+    told: str | None = None
+    """The type as the server sent it, which the SDK raises unchanged; `None` without one."""
+
+
+def parsed(data: bytes) -> Any:
+    """Parses JSON. Raises `ValueError` as the SDK does: for invalid UTF-8, invalid JSON, or JSON nested too deeply."""
+    # Not at the top of the module: most streams never need it.
+    import json
+
+    try:
+        return json.loads(data.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def api_error(data: bytes) -> ApiError:
+    """Parses the JSON of an `error` event: `{"type": "error", "error": {"type": …, "details": {"error_code": …}}}`.
+
+    Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code.
+    """
+    try:
+        error = member(parsed(data), "error")
+    except ValueError:
+        return ApiError(OTHER)
+    code = member(member(error, "details"), "error_code")
+    name = member(error, "type")
+    return ApiError(
+        known_type(name),
+        code if isinstance(code, str) and _CODE(code) else None,
+        name[:_MAX_TOLD] if isinstance(name, str) else None,
+    )
+
+
+def known_type(name: object) -> str:
+    """Returns `name` if it is one of `API_ERROR_TYPES`, else `_OTHER`."""
+    return name if isinstance(name, str) and name in API_ERROR_TYPES else OTHER
+
+
+def member(value: object, key: str) -> object:
+    """Returns `value[key]` if `value` is a dictionary that has `key`, else `None`."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
+_TYPES: Final = re.compile(rb'"(type|error_code)"\s{0,8}:\s{0,8}"(\w{1,64})"')
+_OVERLAP: Final = 128
+"""More than the longest match of `_TYPES`, so that a match which is cut between two pieces is found with the second."""
+
+_EVENT_TYPES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERROR})
+
+
+class JsonTypes:
+    """Finds the values of `type` and `error_code` in a JSON text that is fed in pieces and not kept.
+
+    Inside of a JSON string the quotes are escaped, so that what a model writes is not taken for a type.
+    """
+
+    __slots__ = ("_before", "code", "error", "event")
+
+    def __init__(self) -> None:
+        self._before = b""
+        self.event: bytes | None = None
+        """The first `type` that is `message_start`, `message_delta`, `message_stop` or `error`."""
+        self.error: str | None = None
+        """The first `type` that is one of `API_ERROR_TYPES`."""
+        self.code: str | None = None
+        """The first `error_code`."""
+
+    def feed(self, piece: bytes) -> None:
+        """Searches the next piece of the text. Sets each attribute at its first match only."""
+        text = self._before + piece
+        for key, value in _TYPES.findall(text):
+            word = value.decode("ascii", "replace")
+            if key == b"error_code":
+                self.code = self.code or word
+            elif value in _EVENT_TYPES:
+                self.event = self.event or value
+            elif word in API_ERROR_TYPES:
+                self.error = self.error or word
+        self._before = text[-_OVERLAP:]
