@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from anthropic_otel._adapters import http_send, sdk
 from anthropic_otel._adapters.http_send import LIBRARIES, SendPatches
-from anthropic_otel._adapters.patches import Patch, another_copy_was_met, import_if_installed, imported
+from anthropic_otel._adapters.marks import MARK, Mark, mark_of
+from anthropic_otel._adapters.patches import import_if_installed
 from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import log
 from anthropic_otel._core.recorder import Recorder
@@ -21,29 +22,6 @@ from anthropic_otel._core.runtime import Runtime
 
 RuntimeFactory = Callable[[], Runtime]
 """Makes a runtime. It is called only if what is to be instrumented has no runtime yet."""
-
-MARK: Final = "_anthropic_otel"
-"""The key in an HTTP client's `__dict__` of the `Mark` that says how that client is recorded. Copies share the mark."""
-
-
-class Mark:
-    """Says which `runtime` records one HTTP client; `None` excludes the client from an instrumented process.
-
-    `calls` is whether calls of the SDK are recorded too: an SDK client was instrumented, and not only its HTTP client.
-    A deep copy is the same mark. A pickled one excludes its client, as another process has no such runtime.
-    """
-
-    __slots__ = ("calls", "runtime")
-
-    def __init__(self, runtime: Runtime | None = None, *, calls: bool = False) -> None:
-        self.runtime: Final = runtime
-        self.calls: Final = calls
-
-    def __deepcopy__(self, memo: object) -> Mark:
-        return self
-
-    def __reduce__(self) -> tuple[type[Mark], tuple[()]]:
-        return (Mark, ())
 
 
 class Instrumentation:
@@ -56,11 +34,7 @@ class Instrumentation:
     def __init__(self) -> None:
         self.process: Runtime | None = None
         self._sends: Final = SendPatches(self)
-        self._calls: list[Patch] = []
-        self._mocked = False
-        """Whether mocks were in the place of functions of the SDK when it was patched."""
-        self._sdk: object = None
-        """The SDK module that was patched last, `None` if none is."""
+        self._calls: Final = sdk.CallPatches(self)
         self.clients: list[weakref.ref[Any]] = []
         self._joined: list[Recorder] = []
         """The recorders that have joined and not left. Every new runtime gets them beside its own."""
@@ -136,7 +110,7 @@ class Instrumentation:
         """Patches the HTTP libraries and the SDK as far as they are imported and not patched yet. Imports nothing."""
         with changing():
             self._sends.patch_libraries()
-            self._patch_sdk()
+            self._calls.patch_library()
 
     def leave(self, recorder: Recorder) -> None:
         """Undoes `join`: `recorder` records nothing that starts from now on, but to its end what has started.
@@ -183,8 +157,8 @@ class Instrumentation:
             self._sends.patch_libraries()
             self._sends.meet(type(http_client))
             if calls:
-                self._patch_sdk()
-            known, mark = self.runtime_of(http_client), _mark_of(http_client)
+                self._calls.patch_library()
+            known, mark = self.runtime_of(http_client), mark_of(http_client)
             if known is None:
                 self._mark(http_client, Mark(self._hosting(runtime), calls=calls))
             elif calls and mark is not None and not mark.calls:
@@ -198,12 +172,12 @@ class Instrumentation:
 
     def runtime_of(self, http_client: Any) -> Runtime | None:
         """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
-        mark = _mark_of(http_client)
+        mark = mark_of(http_client)
         return mark.runtime if mark is not None and mark.runtime is not None and mark.runtime.active else None
 
     def excludes(self, http_client: Any) -> bool:
         """Returns whether an HTTP client was excluded from an instrumented process."""
-        mark = _mark_of(http_client)
+        mark = mark_of(http_client)
         return mark is not None and mark.runtime is None
 
     def runtime_of_calls(self, http_client: Any) -> Runtime | None:
@@ -213,7 +187,7 @@ class Instrumentation:
         `None` if it is excluded; else that of the process. Patches the client's class if that has a `send` of its own
         and was not met before, unless the result is `None`.
         """
-        mark = _mark_of(http_client)
+        mark = mark_of(http_client)
         runtime = self.process
         if mark is not None and (mark.calls or mark.runtime is None or runtime is not None):
             runtime = mark.runtime
@@ -239,6 +213,10 @@ class Instrumentation:
             if self._joined:
                 self.patch_imported()
                 self._host()
+
+    def _unpatch(self) -> None:
+        self._sends.undo()
+        self._calls.undo()
 
     def uninstrument_process(self) -> None:
         """Undoes the instrumentation of the process, if any.
@@ -277,35 +255,7 @@ class Instrumentation:
     def _marked_clients(self) -> list[Any]:
         """Returns the HTTP clients that have a mark and are alive, each once."""
         alive = {id(found): found for ref in self.clients for found in (ref(),) if found is not None}
-        return [http_client for http_client in alive.values() if _mark_of(http_client) is not None]
-
-    # -- the patches ---------------------------------------------------------------------------------------------------
-
-    def _patch_sdk(self) -> None:
-        anthropic = imported("anthropic")
-        if anthropic is None:
-            # The app may use the Messages API without the SDK.
-            return
-        if self._sdk is anthropic:
-            if not self._mocked and not any(patch.lost for patch in self._calls):
-                return
-            # Mocks were in the place of what was to be patched, or have taken the patches away.
-            self._unpatch_sdk()
-        # A reloader may have imported the SDK anew. Clients of both copies may be in use.
-        self._sdk, self._mocked = anthropic, sdk.has_mocks(anthropic)
-        found = sdk.patch(anthropic, self)
-        self._calls += found
-        if not found and not another_copy_was_met():
-            log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
-
-    def _unpatch(self) -> None:
-        self._sends.undo()
-        self._unpatch_sdk()
-
-    def _unpatch_sdk(self) -> None:
-        while self._calls:
-            self._calls.pop().undo()
-        self._sdk = None
+        return [http_client for http_client in alive.values() if mark_of(http_client) is not None]
 
 
 def _import_libraries() -> bool:
@@ -319,14 +269,6 @@ def _import_libraries() -> bool:
         return False
     import_if_installed("anthropic")
     return True
-
-
-def _mark_of(http_client: Any) -> Mark | None:
-    try:
-        mark = http_client.__dict__.get(MARK)
-    except AttributeError:
-        return None
-    return mark if isinstance(mark, Mark) else None
 
 
 INSTRUMENTATION: Final = Instrumentation()

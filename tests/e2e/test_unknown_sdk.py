@@ -48,7 +48,7 @@ def test_without_the_call_boundary_attempts_of_a_client_are_recorded(
     client: anthropic.Anthropic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No class defines `request` any more: one warning, and a client that is named has its attempts."""
-    monkeypatch.setattr(sdk, "patch", lambda *_: [])
+    monkeypatch.setattr(sdk, "_definers", lambda *_: {})
     with caplog.at_level(logging.WARNING, "anthropic_otel"):
         anthropic_otel.instrument(client)
     with capture() as telemetry:

@@ -14,12 +14,12 @@ from typing import Any, Final, Protocol
 from anthropic_otel._adapters import middleware_stream, models, raw_replies
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
-from anthropic_otel._adapters.patches import Function, Patch, is_mocked, patchable
+from anthropic_otel._adapters.patches import Function, Patch, another_copy_was_met, imported, is_mocked, patchable
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.finalizer import deferred, drain
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, log
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.runtime import Runtime
 
@@ -35,26 +35,68 @@ class Calls(Protocol):
         ...
 
 
-def patch(sdk: Any, calls: Calls) -> list[Patch]:
-    """Patches the clients of the SDK module `sdk`: `request`, `_build_request`, and `parse` of their raw responses.
+class CallPatches:
+    """The patches of the SDK's clients: `request`, `_build_request`, and `parse` of their raw responses.
 
-    Returns the patches; empty, and nothing is patched, if no client has a `request` that can be patched.
+    `calls` chooses the runtime of a call.
     """
-    invocations = Invocations(getattr(sdk, "__version__", ""))
-    clients = _clients(sdk)
-    patches = []
-    for cls, asynchronous in _definers(clients).items():
-        wrap = _async_request if asynchronous else _sync_request
-        patches.append(Patch(cls, "request", functools.partial(wrap, calls, invocations)))
-    if patches:
-        builders = {cls for client in clients.values() for cls in client.__mro__ if patchable(cls, "_build_request")}
-        patches.extend(Patch(cls, "_build_request", models.wrap_build_request) for cls in builders)
-        patches.extend(raw_replies.patch(sdk))
-    return patches
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls: Final = calls
+        self._patches: list[Patch] = []
+        self._sdk: object = None
+        """The SDK module that was patched last, `None` if none is."""
+        self._mocked = False
+        """Whether mocks were in the place of functions of the SDK when it was patched."""
+
+    def patch_library(self) -> None:
+        """Patches the SDK if it is imported, once. Imports nothing. Warns if no client of it can be patched.
+
+        It is patched again if a mock was in the place of what is patched, or has taken a patch away.
+        """
+        sdk = imported("anthropic")
+        if sdk is None:
+            # The app may use the Messages API without the SDK.
+            return
+        if self._sdk is sdk:
+            if not self._mocked and not any(patch.lost for patch in self._patches):
+                return
+            self.undo()
+        # A reloader may have imported the SDK anew. Clients of both copies may be in use.
+        self._sdk, self._mocked = sdk, _has_mocks(sdk)
+        found = self._patch(sdk)
+        self._patches += found
+        if not found and not another_copy_was_met():
+            log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
+
+    def _patch(self, sdk: Any) -> list[Patch]:
+        """Patches the clients of the SDK module `sdk`. Returns the patches.
+
+        Empty, and nothing is patched, if no client has a `request` that can be patched.
+        """
+        invocations = Invocations(getattr(sdk, "__version__", ""))
+        clients = _clients(sdk)
+        patches = []
+        for cls, asynchronous in _definers(clients).items():
+            wrap = _async_request if asynchronous else _sync_request
+            patches.append(Patch(cls, "request", functools.partial(wrap, self._calls, invocations)))
+        if patches:
+            builders = {
+                cls for client in clients.values() for cls in client.__mro__ if patchable(cls, "_build_request")
+            }
+            patches.extend(Patch(cls, "_build_request", models.wrap_build_request) for cls in builders)
+            patches.extend(raw_replies.patch(sdk))
+        return patches
+
+    def undo(self) -> None:
+        """Undoes every patch, and forgets which module was patched."""
+        while self._patches:
+            self._patches.pop().undo()
+        self._sdk = None
 
 
-def has_mocks(sdk: Any) -> bool:
-    """Returns whether a mock stands in the place of what `patch` patches of the clients, so that it is left out."""
+def _has_mocks(sdk: Any) -> bool:
+    """Returns whether a mock stands in the place of what is patched of the clients, so that it is left out."""
     classes = {cls for client in _clients(sdk).values() for cls in client.__mro__}
     return any(is_mocked(cls, name) for cls in classes for name in ("request", "_build_request"))
 

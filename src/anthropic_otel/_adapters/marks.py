@@ -1,0 +1,42 @@
+"""Defines the mark on an HTTP client that was instrumented by itself, or excluded from an instrumented process.
+
+Rule: it is in the client's `__dict__`, so that a copy of the client has it too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from anthropic_otel._core.runtime import Runtime
+
+MARK: Final = "_anthropic_otel"
+"""The key in an HTTP client's `__dict__` of the `Mark` that says how that client is recorded. Copies share the mark."""
+
+
+class Mark:
+    """Says which `runtime` records one HTTP client; `None` excludes the client from an instrumented process.
+
+    `calls` is whether calls of the SDK are recorded too: an SDK client was instrumented, and not only its HTTP client.
+    A deep copy is the same mark. A pickled one excludes its client, as another process has no such runtime.
+    """
+
+    __slots__ = ("calls", "runtime")
+
+    def __init__(self, runtime: Runtime | None = None, *, calls: bool = False) -> None:
+        self.runtime: Final = runtime
+        self.calls: Final = calls
+
+    def __deepcopy__(self, memo: object) -> Mark:
+        return self
+
+    def __reduce__(self) -> tuple[type[Mark], tuple[()]]:
+        return (Mark, ())
+
+
+def mark_of(http_client: Any) -> Mark | None:
+    """Returns the mark of an HTTP client, `None` for one without a mark."""
+    try:
+        mark = http_client.__dict__.get(MARK)
+    except AttributeError:
+        return None
+    return mark if isinstance(mark, Mark) else None
