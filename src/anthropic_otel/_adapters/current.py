@@ -52,7 +52,10 @@ class RunningCall:
         _running.discard(self)
 
     def forget(self) -> None:
-        """Forgets the responses that `opened` has noted. A background task may keep this object alive, but not them."""
+        """Forgets all responses and replies that were noted.
+
+        A background task may keep this object alive, but not them.
+        """
         self._opened.clear()
         self._answered.clear()
         self._parsed.clear()

@@ -42,7 +42,7 @@ class Awaitable0:
 
 
 class HookedAttempt:
-    """An attempt between its request hook and the end of its body, kept by its request.
+    """An attempt between its request hook and the end of its body, kept by its request. `send` has the attempt.
 
     If it is dropped with its request before its end, it ends the attempt: as read after a redirect that was not
     followed, as lost if no response came. `app_trace` is the app's own `trace` function, `None` without one.

@@ -22,7 +22,7 @@ from anthropic_otel._core.semconv import AttemptOutcome
 def follow(running: RunningCall, response: Any) -> HeldBody | None:
     """Wraps the body of `response`, so that the call stays open until the app has read, closed or dropped that body.
 
-    Returns the held body; `None`, and does nothing, if `response` is closed.
+    `running` is the call. Returns the held body; `None`, and does nothing, if `response` is closed.
     """
     if response.is_closed:
         return None
@@ -34,7 +34,10 @@ def follow(running: RunningCall, response: Any) -> HeldBody | None:
 
 
 class _Stream:
-    """The base of the wrappers of sync and async bodies. Ends `held` as abandoned if the app drops the body."""
+    """The base of the wrappers of sync and async bodies. Ends `held` as abandoned if the app drops the body.
+
+    `running` is the call that is current while a chunk is produced.
+    """
 
     def __init__(self, body: Any, running: RunningCall, held: HeldBody) -> None:
         self._body: Final = body

@@ -66,7 +66,11 @@ def model_in(body: object) -> str | None:
 
 
 def wrap_build_request(original: Function, patch: Patch) -> Function:
-    """Returns the replacement for `_build_request` of the SDK's clients, which notes the model of the built request."""
+    """Returns the replacement for `_build_request` of the SDK's clients, which notes the model of the built request.
+
+    It notes nothing if the model is that of the call that is current, and no other request is noted, or once `patch` is
+    inactive.
+    """
 
     @functools.wraps(original)
     def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:

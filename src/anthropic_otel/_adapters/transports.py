@@ -34,7 +34,7 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
     """Returns the facts of the transport by which an HTTP client sends a request to `url`. Never raises.
 
     `UNKNOWN` if the client's class chooses transports by code of its own. If the transport has no connection pool of
-    httpcore, the transports that it wraps are searched for a proxy.
+    httpcore, the transports that it wraps are searched for a proxy, which is only taken if they agree on one.
     """
     transport_for_url: Any = getattr(http_client, "_transport_for_url", None)
     if str(getattr(transport_for_url, "__module__", "")).partition(".")[0] not in _LIBRARIES:

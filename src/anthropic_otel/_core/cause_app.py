@@ -90,7 +90,10 @@ def _is_wrapped(called: Sequence[Frame]) -> bool:
 
 
 def _calls_a_hook(caller: Frame, called: Frame) -> bool:
-    """Returns whether a library calls an event hook or a trace function of the app."""
+    """Returns whether a library calls an event hook or a trace function of the app.
+
+    `caller` is a frame of the library, and `called` the frame that it called.
+    """
     package, function = caller
     return not _is_known(called[0]) and (
         (package in CLIENTS and function == "_send_handling_redirects")
@@ -101,13 +104,19 @@ def _calls_a_hook(caller: Frame, called: Frame) -> bool:
 
 
 def _calls_authentication(caller: Frame, called: Frame) -> bool:
-    """Returns whether httpx calls an `httpx.Auth` of the app."""
+    """Returns whether httpx calls an `httpx.Auth` of the app.
+
+    `caller` is a frame, and `called` the frame that it called.
+    """
     package, function = caller
     return not _is_known(called[0]) and package in CLIENTS and function in _AUTHENTICATING
 
 
 def _reads_body(caller: Frame, called: Frame) -> bool:
-    """Returns whether a transport reads the next chunk of the request's body."""
+    """Returns whether a transport reads the next chunk of the request's body.
+
+    `caller` is a frame, and `called` the frame that it called.
+    """
     package, function = caller
     by_client = called[0] in CLIENTS
     # Anything else that a transport calls is its own code, or makes the bytes of the protocol.

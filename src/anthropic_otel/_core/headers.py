@@ -32,6 +32,7 @@ def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
 class ResponseFacts(NamedTuple):
     """The recorded headers of one response. Values are the undecoded bytes of the response; `None` is an absent header.
 
+    - `request_id`, `organization_id`, `workspace_id`: the API's ids. `content_length`: the size of the body.
     - `response_id`: the id that an edge or a platform gave the response; only set if `request_id` is not.
     - `envoy_time`, `server_timing`: two headers that say how long the server took; see `server_duration`.
     - `bedrock_tokens`: the counts of input, output, cache reads and cache writes, in this order. `None` for a response
@@ -141,7 +142,8 @@ def should_retry(status: int, headers: RawHeaders) -> bool:
 class RateLimitNames(NamedTuple):
     """The full lowercase names that the headers of one kind of rate limit have. A response need not have all of them.
 
-    `kind` is the name of the limit as it is recorded, such as `input_tokens` or `unified_5h`.
+    `limit`, `remaining`, `utilization` and `reset` are these names. `kind` is the name of the limit as it is recorded,
+    such as `input_tokens` or `unified_5h`.
     """
 
     kind: str

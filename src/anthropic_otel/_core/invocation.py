@@ -25,7 +25,7 @@ class Invocation:
     - `reopens`: whether the SDK reconnects a stream that breaks off, so that the app sees no failure, as its runner of
       an agent's session does.
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
-    - `own_retry_rule`: whether the app's own subclass of the client decides what is retried.
+    - `own_retry_rule`: whether code of the app decides what is retried, in a subclass of the client or on the client.
     """
 
     operation: str | None = None

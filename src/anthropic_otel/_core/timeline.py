@@ -114,7 +114,7 @@ class Timeline:
         self.failure = None
 
     def _add(self, now: int) -> None:
-        """Adds the time since the last change of phase to the current phase."""
+        """Adds the time from the last change of phase to `now` to the current phase."""
         index = self.phase.index
         self.phase_ns[index] = (self.phase_ns[index] or 0) + now - self._since
         self._since = now
@@ -180,7 +180,11 @@ class Timeline:
         self.answered(info.get("return_value"))
 
     def answered(self, raw_response: Any) -> None:
-        """Records a response as httpcore returns it: a tuple of HTTP version, status, text and headers."""
+        """Records a response as httpcore returns it: a tuple of HTTP version, status, text and headers.
+
+        A status from 400 on sets `failed_at` to now, except 401 and 407, which an auth flow answers with a further
+        request.
+        """
         self.raw_response = raw_response
         parsed = self.parsed_response
         if parsed is not None and parsed[1] >= 400 and parsed[1] not in _CREDENTIALS_WANTED:
@@ -196,7 +200,7 @@ class Timeline:
             self.broke(error)
 
     def broke(self, error: Exception) -> None:
-        """Records the exception with which the last request failed."""
+        """Records the exception with which the last request failed, and sets `failed_at` to now."""
         self.failure, self.failed_at = error, self.clock.now()
 
     def _connect_retried(self, info: Mapping[str, Any]) -> None:

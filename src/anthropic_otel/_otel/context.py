@@ -117,9 +117,9 @@ class InTrace:
         return self.parent if self.span is None else with_span(self.span, self.parent)
 
     def exemplar(self) -> Context:
-        """Returns a context for a measurement's exemplar, with nothing but the ids of `span`, else of the app's span.
+        """Returns a context for a measurement's exemplar, with nothing but the ids of a span.
 
-        `NO_EXEMPLAR` if that span is not sampled.
+        It is `span`, or without one the app's span; `NO_EXEMPLAR` if that span is not sampled. Never raises.
         """
         # Guarded in place, which takes 1,300 instructions less, twice a create.
         try:

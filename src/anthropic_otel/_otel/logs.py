@@ -30,7 +30,7 @@ def has_handler() -> bool:
 
 
 def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-    """Logs a failed attempt: as WARNING if the call failed with it, else as INFO. The fields are in `extra`.
+    """Logs a failed attempt: as WARNING if the call failed with it (`after`), else as INFO. The fields are in `extra`.
 
     `waited` is the backoff before the next attempt in nanoseconds, `None` if no attempt followed.
     """

@@ -102,7 +102,7 @@ class Limit:
     def take(self, answers: list[_Answer], names: RateLimitNames) -> None:
         """Updates the limit from responses that have its headers, oldest first. `answers` is not empty.
 
-        Keeps 16 reports at most: the oldest two are merged into one.
+        `names` are the names of its headers. Keeps 16 reports at most: the oldest two are merged into one.
         """
         _, self.at, last = answers[-1]
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)

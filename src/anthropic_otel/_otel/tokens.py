@@ -81,7 +81,7 @@ class Tokens:
         ]
 
     def add(self, attempt: Attempt, usage: Usage) -> None:
-        """Counts tokens of `attempt`, which has ended, under the model of the reply or else of the request.
+        """Counts `usage`, tokens of `attempt`, which has ended, under the model of the reply or else of the request.
 
         Does not keep `attempt` alive. Processes the queue if it is 100 long, unless another thread does that already.
         """

@@ -1,8 +1,6 @@
 """The kinds of condition that an alert can have, and the values in them.
 
-Rule: each field is a value of the thresholds file with the same name; `settings` says which alert has which kind. In
-all of them `hold` is how long the condition must hold before the alert fires, and `keep` how long the alert goes on
-firing after the condition has ended.
+Rule: each field is a value of the thresholds file with the same name; `settings` says which alert has which kind.
 """
 
 from __future__ import annotations
@@ -26,143 +24,133 @@ class Duration(str):
 
 @dataclass(frozen=True)
 class Floor:
-    """A window, and the least number of events in it for a condition to hold."""
+    """A window, and `at_least`, the least number of events in it for a condition to hold."""
 
     window: Duration
     at_least: float
 
 
 @dataclass(frozen=True)
-class Count:
+class Condition:
+    """What all conditions have.
+
+    - `hold`: how long the condition must hold before the alert fires.
+    - `keep`: how long the alert goes on firing after the condition has ended.
+    """
+
+    hold: Duration
+    keep: Duration
+
+
+@dataclass(frozen=True)
+class Count(Condition):
     """Holds if there are at least `at_least` events in the window. The alert says what an event is."""
 
     window: Duration
-    hold: Duration
-    keep: Duration
     at_least: float
 
 
 @dataclass(frozen=True)
-class Outage:
-    """Holds if in one of the windows no call was answered and at least its floor's `at_least` calls failed."""
+class Outage(Condition):
+    """Holds if in one of the windows no call was answered and at least its floor's `at_least` calls failed.
 
-    within: tuple[Floor, ...]
-    hold: Duration
-    keep: Duration
-
-
-@dataclass(frozen=True)
-class Refusals:
-    """Holds if in one of the windows more than a share `ratio` of the calls failed for one reason.
-
-    At least `at_least` calls, of the window's floor, must have failed for that reason.
+    `within` has the windows with their floors.
     """
 
     within: tuple[Floor, ...]
-    hold: Duration
-    keep: Duration
+
+
+@dataclass(frozen=True)
+class Refusals(Condition):
+    """Holds if in one of the windows more than a share `ratio` of the calls failed for one reason.
+
+    At least `at_least` calls, of the window's floor, must have failed for that reason. `within` has the windows.
+    """
+
+    within: tuple[Floor, ...]
     ratio: float
 
 
 @dataclass(frozen=True)
-class Hang:
+class Hang(Condition):
     """Holds if at least `at_least` attempts started longer than `older_than` ago and have not ended."""
 
     older_than: Duration
-    hold: Duration
-    keep: Duration
     at_least: float
 
 
 @dataclass(frozen=True)
-class Full:
+class Full(Condition):
     """Holds if more than a share `ratio` of a queue is used."""
 
-    hold: Duration
-    keep: Duration
     ratio: float
 
 
 @dataclass(frozen=True)
-class Share:
+class Share(Condition):
     """Holds if more than a share `ratio` of the attempts in the window is bad, with a floor of `at_least` calls."""
 
     window: Duration
-    hold: Duration
-    keep: Duration
     ratio: float
     at_least: float
 
 
 @dataclass(frozen=True)
-class Amplification:
+class Amplification(Condition):
     """Holds if there are more than `attempts_per_call` attempts per call in the window, given `at_least` calls."""
 
     window: Duration
-    hold: Duration
-    keep: Duration
     attempts_per_call: float
     at_least: float
 
 
 @dataclass(frozen=True)
-class Longer:
+class Longer(Condition):
     """Holds if many events in the window took longer than `longer_than` seconds, which is a bucket's bound.
 
     Many are more than `at_least - 1` calls can have, if each call has as many events as retries.
     """
 
     window: Duration
-    hold: Duration
-    keep: Duration
     longer_than: float
     at_least: float
 
 
 @dataclass(frozen=True)
-class SlowShare:
+class SlowShare(Condition):
     """Holds if more than a share `ratio` of the events in the window took longer than `longer_than` seconds.
 
     `longer_than` is a bucket's bound. `at_least` is the floor: how many such events there must be.
     """
 
     window: Duration
-    hold: Duration
-    keep: Duration
     longer_than: float
     ratio: float
     at_least: float
 
 
 @dataclass(frozen=True)
-class Headroom:
+class Headroom(Condition):
     """Holds if less than a share `remaining` of a rate limit was left at any time of the window."""
 
     window: Duration
-    hold: Duration
-    keep: Duration
     remaining: float
 
 
 @dataclass(frozen=True)
-class Silence:
+class Silence(Condition):
     """Holds if something that reported in the last `window` does not report any more."""
 
     window: Duration
-    hold: Duration
-    keep: Duration
 
 
 @dataclass(frozen=True)
-class Limit:
+class Limit(Condition):
     """Has no values of its own: the limit of the condition is elsewhere in the settings."""
 
-    hold: Duration
-    keep: Duration
-
 
 @dataclass(frozen=True)
-class Rise:
+class Rise(Condition):
     """Holds if a service's cost in the last `window` is more than `rise` times its highest in any such window before.
 
     The time `before`, which ended a day ago, is searched for the highest. The cost must also be at least `at_least`
@@ -171,7 +159,5 @@ class Rise:
 
     window: Duration
     before: Duration
-    hold: Duration
-    keep: Duration
     rise: float
     at_least: float

@@ -178,9 +178,10 @@ class RuleQueries:
         return series(self._entered(growth, window), *matchers)
 
     def longer(self, growth: Growth, window: str, bound: float, by: tuple[str, ...]) -> str:
-        """Returns an expression for how many events in the window took longer than `bound`, summed by the labels `by`.
+        """Returns an expression for how many events of `growth` in the window took longer than `bound`.
 
-        `bound` is in seconds and must be a bucket's bound of the histogram. Adds the recording rules, if rules record.
+        They are summed by the labels `by`. `bound` is in seconds and must be a bucket's bound of the histogram. Adds
+        the recording rules, if rules record.
         """
 
         def grown(of: str, *at: str) -> str:
@@ -192,9 +193,9 @@ class RuleQueries:
         return f"{total(by, self.grown(growth, window))} - {total(by, shorter)}"
 
     def seen_before(self, growth: Growth, window: str) -> str:
-        """Returns a condition that holds for each job that had samples of the count in the older half of the window.
+        """Returns a condition that holds for each job that had samples of `growth` in the older half of the window.
 
-        A service that is younger than that has no past to compare with.
+        A service that is younger than that has no past to compare with. Adds the recording rule, if rules record.
         """
         half = f"{Duration(window).seconds / 2:.0f}s"
         shortest = self.settings.slo.windows[0]

@@ -40,7 +40,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Query:
-    """One query of a panel. `legend` is a template of the series' name; empty if the value needs no name.
+    """One query of a panel: a PromQL `expression`. `legend` is a template of the series' name; empty for no name.
 
     `exemplars` is whether exemplars are shown with it.
     """
@@ -134,7 +134,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """One dashboard. `name` is the last word of its uid and the stem of its file's name."""
+    """One dashboard, of rows of panels. `name` is the last word of its uid and the stem of its file's name."""
 
     name: str
     title: str

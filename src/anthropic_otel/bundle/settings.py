@@ -74,7 +74,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class BurnWindow:
-    """A pair of windows: an alert fires if the error budget burns faster than `burn_rate` in both of them.
+    """A long and a short window: an alert fires if the error budget burns faster than `burn_rate` in both of them.
 
     A rate of 1 uses up the budget in exactly the service level's `window`.
     """
@@ -119,9 +119,9 @@ class Slo:
 class Price:
     """What a million tokens of a model cost, in USD, by kind.
 
-    `input` is for tokens that are neither read from nor written to a cache. `model` is the name in requests. A request
-    for that name followed by `-` or `@` and the eight digits of a version's date costs the same, unless it has a price
-    of its own.
+    `input` is for tokens that are neither read from nor written to a cache, `cache_write_5m` and `cache_write_1h` for
+    tokens that are written for so long. `model` is the name in requests. A request for that name followed by `-` or `@`
+    and the eight digits of a version's date costs the same, unless it has a price of its own.
     """
 
     model: str
@@ -186,6 +186,8 @@ class Settings:
     - `job`, `short_lived`, `collectors`: regular expressions on the label `job`: the services, those that run only
       briefly, the Collectors.
     - `max_retries`: how many retries a call may have.
+    - `histograms`: how Prometheus stores histograms.
+    - The others are described by their classes.
     """
 
     job: str

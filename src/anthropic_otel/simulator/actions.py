@@ -199,8 +199,9 @@ class Cut:
 class ErrorEvent:
     """A stream with status 200 that ends with the API's `error` event, after the first `after` events of a reply.
 
-    The reply's other events are not sent. A request that does not ask for a stream, or that the API refuses, gets the
-    API's ordinary answer, because the API has error events in streams only.
+    `error_type` and `message` are those of the event, and `delivery` says how the stream is sent. The reply's other
+    events are not sent. A request that does not ask for a stream, or that the API refuses, gets the API's ordinary
+    answer, because the API has error events in streams only.
     """
 
     error_type: str

@@ -16,7 +16,7 @@ from anthropic_otel.simulator.wire import Json, Wire
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer that is the JSON object `value`.
+    """An answer that is the JSON object `value`, with that status.
 
     `cost` is what the request takes from the rate limits. `headers` are sent in place of any of the same name.
     """
@@ -42,7 +42,7 @@ class Streamed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An answer that is an error of the API.
+    """An answer that is an error of the API, with that status, error type and message.
 
     `headers` are sent in place of any of the same name. `cost` is what the request takes from the rate limits; `None`
     takes nothing, not even a request.

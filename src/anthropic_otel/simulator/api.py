@@ -55,7 +55,7 @@ _VERTEX: Final = re.compile(
 
 
 class Api:
-    """Answers requests as the Messages API does.
+    """Answers requests as the Messages API does. `ids` makes the ids in its answers.
 
     `words` is the length of a text reply, which `max_tokens` may cut. A stream has one delta event for each word of it.
     """

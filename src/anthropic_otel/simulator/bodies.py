@@ -37,7 +37,7 @@ def body_of(body: bytes) -> Json | Refused:
 
 
 def invalid(message: str) -> Refused:
-    """Returns a refusal with status 400 and type `invalid_request_error`."""
+    """Returns a refusal with that message, status 400 and type `invalid_request_error`."""
     return Refused(400, "invalid_request_error", message)
 
 

@@ -62,7 +62,7 @@ class RejectedRequest(Exception):
     """Raised for a request that never reaches the API: it is answered with this error, and its connection is closed.
 
     Reasons are a body that is too large, a request that takes too long to arrive, the method CONNECT, or bytes that are
-    not HTTP.
+    not HTTP. `status`, `error_type` and `message` are those of the response.
     """
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
@@ -82,6 +82,8 @@ def _too_late() -> RejectedRequest:
 
 class Link:
     """The server's side of a connection, which can be written to, held open, closed (FIN) and reset (RST).
+
+    It is made of asyncio's two streams of a connection.
 
     - `written`: how many bytes were passed to `write`.
     - `client_left`: whether the last `read`, or a `write`, has found that the client closed or broke the connection.
@@ -190,6 +192,8 @@ class Link:
 class Exchange:
     """A request that has arrived on a connection, and the response to it.
 
+    `http` has read its `head` from `link`, and frames the response.
+
     - `link`: the connection; `number`: its number, counted from 1.
     - `request`: the request; its body is empty until `read_body`.
     - `served`: what has been received and sent so far.
@@ -256,13 +260,16 @@ class Exchange:
         await self._send(h11.InformationalResponse(status_code=status, headers=[], reason=_reason(status)))
 
     async def send(self, data: bytes, segment: int = 0) -> None:
-        """Sends a part of the response's body. Does nothing in the response to a HEAD request."""
+        """Sends a part of the response's body. Does nothing in the response to a HEAD request.
+
+        `segment` is as in `Link.write`.
+        """
         if self._head.method == b"HEAD":
             return
         await self._send(h11.Data(data=data), segment)
 
     async def end(self, segment: int = 0) -> None:
-        """Sends the end of the response's body, and marks the response as whole."""
+        """Sends the end of the response's body, and marks the response as whole. `segment` is as in `Link.write`."""
         await self._send(h11.EndOfMessage(), segment)
         self.served.whole_response = True
 

@@ -136,7 +136,7 @@ def network(
     """Returns a network fault: a failed attempt whose cause is also its error type.
 
     `status` is that of the response whose headers arrived before the failure; such a response has a request id. `None`
-    is for no response, which has none.
+    is for no response, which has none. The other arguments are fields of `Fault`.
     """
     return Fault(
         name=name,
@@ -175,7 +175,8 @@ def answered(
 ) -> Fault:
     """Returns a fault that is a whole response, so that it has no cause and no phase.
 
-    `error_type` `None` makes an attempt that completes; its `where` is `NOWHERE`, whatever is passed.
+    `error_type` `None` makes an attempt that completes; its `where` is `NOWHERE`, whatever is passed. The arguments are
+    fields of `Fault`.
     """
     return Fault(
         name=name,
@@ -201,7 +202,7 @@ def refused(name: str, description: str, reply: Reply, *, retried: bool, needs: 
     """Returns a fault that is a whole response with a status that the SDK raises for; the status is its error type.
 
     If `reply` has no request id, the fault's `response_id` is the value of the header `cf-ray` in `reply.headers`, or
-    `None`.
+    `None`. `retried` is whether the SDK retries it; `needs` is that of `Fault`.
     """
     return answered(
         name,

@@ -52,6 +52,7 @@ class Response:
 
     - `headers`: all but `date`, which `begin` adds.
     - `pieces`: the encoded pieces of the body, which can be iterated once.
+    - `delivery`: the pauses between pieces, and the size of TCP segments. Its encoding is applied already.
     - `is_stream`: whether the simulated latency between events applies.
     - `interim`: 1xx statuses to send first.
     - `usage_after(sent)`: the token usage that a client knows after the first `sent` pieces; `None` if it knows none.

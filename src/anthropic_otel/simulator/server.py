@@ -97,9 +97,10 @@ class Record:
 class Server:
     """Serves the simulated API on the plain listener and on endpoints, and records the requests.
 
-    It must be made, used and closed within one event loop. `schedule` decides what requests to the plain listener get.
-    `seed` is that of ids, `words` the length of a text reply, `port` the plain listener's (0: a free one), and
-    `patience` how many seconds a request may take to arrive.
+    It must be made, used and closed within one event loop. `schedule` decides what requests to the plain listener get,
+    `limits` are the account's rate limits, and `record` keeps the requests. `seed` is that of ids, `words` the length
+    of a text reply, `port` the plain listener's (0: a free one), and `patience` how many seconds a request may take to
+    arrive.
     """
 
     def __init__(

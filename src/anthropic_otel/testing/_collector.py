@@ -69,7 +69,7 @@ class Collector:
 
 
 class _CallCollector:
-    """Records one call. `attempts` are the values of its attempts that have ended.
+    """Records one call for `collector`; `number` is its id. `attempts` are the values of its attempts that have ended.
 
     `last_failure_at` is when the last failed attempt ended, `last_end_at` when the last attempt ended; `None` before
     one has.

@@ -43,7 +43,8 @@ def _broken(
 ) -> Fault:
     """Returns a network fault in a body or, for `Where.STREAM`, in a stream, which the SDK does not retry.
 
-    Its response has status 200 and a request id. Only requests of that kind, with or without a stream, can meet it.
+    Its response has status 200 and a request id. Only requests of that kind, with or without a stream, can meet it. The
+    other arguments are fields of `Fault`.
     """
     stream = where is Where.STREAM
     return network(

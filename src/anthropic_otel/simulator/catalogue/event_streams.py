@@ -102,7 +102,7 @@ def entry(
     """Returns an entry for a stream of status 200 with exactly these chunks in its body, which ends as HTTP requires.
 
     `error_type` is what the library reports, or `None` for an attempt that completes. `complete` is whether the end
-    event of a stream that fails arrived; `None`: not stated.
+    event of a stream that fails arrived; `None`: not stated. `content_type` and `delivery` are those of `Chunks`.
     """
     return answered(
         name,
@@ -123,7 +123,10 @@ def whole(
     content_type: str | None = "text/event-stream; charset=utf-8",
     delivery: Delivery = PLAIN,
 ) -> Fault:
-    """Returns a success: a stream with exactly these chunks, which is complete, whatever its form."""
+    """Returns a success: a stream with exactly these chunks, which is complete, whatever its form.
+
+    `content_type` and `delivery` are those of `Chunks`.
+    """
     return entry(name, description, chunks, None, content_type=content_type, delivery=delivery)
 
 
@@ -141,7 +144,8 @@ def cut(
 ) -> Fault:
     """Returns a network fault: a stream whose body ends before its end event, or does not end as HTTP requires.
 
-    `ending` is how the body ends after the chunks. `complete` is whether the end event arrived; `None`: not stated.
+    `ending` is how the body ends after the chunks; `content_type` and `delivery` are those of `Chunks`. `complete` is
+    whether the end event arrived; `None`: not stated. The other arguments are fields of `Fault`.
     """
     made = network(
         name,
@@ -164,7 +168,7 @@ def overloaded(
 ) -> Fault:
     """Returns a fault: a stream with an `overloaded_error` event among its chunks, which is its error type.
 
-    `complete` is whether the end event arrived; `None`: not stated.
+    `complete` is whether the end event arrived; `None`: not stated. `delivery` is that of `Chunks`.
     """
     return entry(name, description, chunks, "overloaded_error", delivery=delivery, complete=complete)
 

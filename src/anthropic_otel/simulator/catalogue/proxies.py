@@ -23,10 +23,10 @@ def _refusing(
     scheme: str = "http",
     cause: Cause = Cause.PROXY_ERROR,
 ) -> Fault:
-    """Returns a network fault: a proxy that does not connect the client to the API.
+    """Returns a network fault: a proxy that gives `answer` in place of a connection to the API.
 
     `errno` are names of system errors, one of which is in the exception chain; none: there is no such error. `scheme`
-    is that of the proxy's URL.
+    is that of the proxy's URL. `cause` is what the library reports.
     """
     return network(
         name,

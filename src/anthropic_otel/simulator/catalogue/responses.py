@@ -35,7 +35,7 @@ def _api(
 ) -> Fault:
     """Returns a fault: a refusal by the API itself, with its JSON error body and a request id.
 
-    Its name is `http_` and the status, unless `name` is given.
+    Its name is `http_` and the status, unless `name` is given. `retried` is whether the SDK retries it.
     """
     reply = Reply(status, error_type, message, headers=headers)
     return refused(name or f"http_{status}", description, reply, retried=retried)
@@ -46,7 +46,7 @@ def _front(
 ) -> Fault:
     """Returns a fault: a refusal by something in front of the API, with that body and no request id.
 
-    Its name is `http_` and the status.
+    Its name is `http_` and the status. `retried` is whether the SDK retries it.
     """
     reply = Reply(status, body=body.encode(), content_type=content_type, headers=headers, request_id=False)
     return refused(f"http_{status}", description, reply, retried=retried)

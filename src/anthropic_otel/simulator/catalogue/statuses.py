@@ -22,7 +22,7 @@ def _front(
 ) -> Fault:
     """Returns a fault: a refusal by something in front of the API, with that body and without a request id.
 
-    `content_type` `None` sends no such header.
+    `content_type` `None` sends no such header. `retried` is whether the SDK retries it.
     """
     reply = Reply(status, body=body, content_type=content_type, headers=headers, request_id=False)
     return refused(name, description, reply, retried=retried)
@@ -40,7 +40,7 @@ def _with_code(
 ) -> Fault:
     """Returns a fault: a refusal by the API whose error type and `error_code` the attempt has to report.
 
-    `code` `None` sends no `error_code`.
+    `code` `None` sends no `error_code`. `retried` is whether the SDK retries it.
     """
     reply = Reply(status, error_type, "No.", headers=headers, error_code=code)
     return replace(refused(name, description, reply, retried=retried), api_error=(error_type, code))
