@@ -26,7 +26,7 @@ def _refusing(
     """Returns a network fault: a proxy that gives `answer` in place of a connection to the API.
 
     `errno` are names of system errors, one of which is in the exception chain; none: there is no such error. `scheme`
-    is that of the proxy's URL. `cause` is what the library reports.
+    is that of the proxy's URL; a fault of SOCKS is for httpx and httpx2 only. `cause` is what the library reports.
     """
     return network(
         name,
