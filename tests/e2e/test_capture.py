@@ -10,7 +10,7 @@ import pytest
 
 import anthropic_otel
 from anthropic_otel._instrument import INSTRUMENTATION
-from anthropic_otel.simulator import Simulator
+from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.testing import Attempt, Call, Usage, capture
 
 PARAMS: dict[str, Any] = {
@@ -160,3 +160,14 @@ def test_real_time_is_to_be_had(client: anthropic.Anthropic) -> None:
     [call] = telemetry.calls
     assert 0 < call.attempts[0].duration < call.duration
     assert call.duration == pytest.approx(call.attempts[0].duration + call.backoff)
+
+
+def test_a_type_that_the_api_does_not_document_is_not_captured(
+    simulator: Simulator, client: anthropic.Anthropic
+) -> None:
+    """As on the span, `api_error_type` is `None` for such a type, and the code that came with it is there."""
+    simulator.play(Reply(400, error_type="quota_error", error_code="quota_used_up"))
+    with capture() as telemetry, pytest.raises(anthropic.BadRequestError):
+        client.messages.create(**PARAMS)
+    [attempt] = telemetry.attempts
+    assert (attempt.error_type, attempt.api_error_type, attempt.api_error_code) == ("400", None, "quota_used_up")

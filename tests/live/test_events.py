@@ -12,6 +12,7 @@ from typing import Any
 import anthropic
 import pytest
 
+from anthropic_otel._core.facts import attempt_facts, call_facts
 from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel._live import events as events_module
 from anthropic_otel._live.events import MAX_LINE, Event, EventRecorder, text
@@ -101,7 +102,10 @@ def test_an_attempt_without_a_call_has_no_call(sim: Simulator, events: list[Even
 
 @pytest.mark.parametrize(
     ("kind", "functions"),
-    [("attempt", (events_module._attempt_event,)), ("call", (events_module._call_event, events_module._names_of))],
+    [
+        ("attempt", (events_module._attempt_event, attempt_facts)),
+        ("call", (events_module._call_event, events_module._names_of, call_facts)),
+    ],
 )
 def test_the_documents_list_every_field(kind: str, functions: tuple[Any, ...]) -> None:
     """What reads the lines of `--save` relies on them."""

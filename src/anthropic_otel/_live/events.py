@@ -13,23 +13,22 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
+from anthropic_otel._core.facts import Facts, api_error_type, attempt_facts, call_facts
 from anthropic_otel._core.guard import guarded
-from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.recorder import (
     NO_ATTEMPT_RECORDER,
     NO_CALL_RECORDER,
-    NO_HEADERS,
-    AfterFailure,
     AttemptRecorder,
     CallRecorder,
+    NoAttemptRecorder,
+    NoCallRecorder,
 )
-from anthropic_otel._core.semconv import OTHER, Phase
-from anthropic_otel._core.usage import Usage
+from anthropic_otel._core.semconv import Phase
 
 MAX_TEXT: Final = 128
 MAX_LINE: Final = 8 * 1024
@@ -67,7 +66,7 @@ class EventRecorder:
         return _AttemptRecorder(self, None)
 
 
-class _CallRecorder:
+class _CallRecorder(NoCallRecorder):
     """Makes the events of one call. `id` is the call's number in its `EventRecorder`, counted from 1."""
 
     def __init__(self, recorder: EventRecorder, number: int) -> None:
@@ -78,31 +77,17 @@ class _CallRecorder:
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         return _AttemptRecorder(self._recorder, self.id)
 
-    def method_finished(self, result: object, error: BaseException | None) -> None:
-        """Does nothing: `end` makes the call's event."""
-
     @guarded(None)
     def end(self, call: Call) -> None:
         self._recorder.emit(_call_event(call, self.id))
 
 
-class _AttemptRecorder:
+class _AttemptRecorder(NoAttemptRecorder):
     """Makes the event of one attempt. `call` is its call's id, `None` for an attempt outside of any call."""
-
-    headers: Final[Mapping[str, str]] = NO_HEADERS
 
     def __init__(self, recorder: EventRecorder, call: int | None) -> None:
         self._recorder: Final = recorder
         self._call: Final = call
-
-    def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """Does nothing: `end` makes the attempt's event."""
-
-    def used(self, attempt: Attempt, usage: Usage) -> None:
-        """Does nothing, as no event has token counts."""
-
-    def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-        """Does nothing: the event of the next attempt, or of the call's end, shows what followed."""
 
     @guarded(None)
     def end(self, attempt: Attempt) -> None:
@@ -119,60 +104,42 @@ def _names_of(call: Call) -> Event:
 
 
 def _call_event(call: Call, number: int) -> Event:
-    error = call.api_error
     return _compact(
         {
             **_head(CALL, call.wall),
             "call": number,
-            **_names_of(call),
+            **_texts(call_facts(call)),
+            "stream": call.invocation.stream or None,
             "address": text(call.address),
             "duration": _seconds(call.duration),
-            "outcome": call.outcome.value if call.outcome is not None else None,
-            "error_type": text(call.error_type),
-            "cause": call.cause.value if call.cause is not None else None,
-            "api_error_type": text(error.type) if error is not None and error.type != OTHER else None,
-            "api_error_code": text(error.code) if error is not None else None,
+            "api_error_type": text(api_error_type(call.api_error)),
             "retry_stop_reason": call.retry_stop.value if call.retry_stop is not None else None,
             "attempts": call.attempt_count,
-            "retries": call.retries,
         }
     )
 
 
 def _attempt_event(attempt: Attempt, call: int | None) -> Event:
-    cause, retry, error, reading = attempt.cause, attempt.retry, attempt.api_error, attempt.reading
+    retry, reading = attempt.retry, attempt.reading
     first_chunk = reading.first_chunk if reading is not None and reading.end is not None else None
-    end = reading.end if reading is not None else None
     return _compact(
         {
             **_head(ATTEMPT, attempt.wall),
             "call": call,
             "number": attempt.resend_count + 1,
-            "operation": text(attempt.operation),
-            "model": text(attempt.model),
             "address": f"{text(attempt.target.address)}:{attempt.target.port}",
             "proxy": text(attempt.request.proxy),
             "duration": _seconds(attempt.duration),
-            "outcome": attempt.outcome.value if attempt.outcome is not None else None,
-            "status": attempt.status,
-            "request_id": attempt.request_id,
-            "error_type": text(attempt.error_type),
-            "cause": cause.word.value if cause is not None else None,
-            "phase": attempt.timeline.phase.value if cause is not None else None,
-            "errno": text(cause.errno) if cause is not None else None,
-            "exception_type": text(attempt.exception_type),
-            "api_error_type": text(error.type) if error is not None and error.type != OTHER else None,
-            "api_error_code": text(error.code) if error is not None else None,
+            **_texts(attempt_facts(attempt)),
             "retry_delay": _seconds(retry.delay) if retry is not None else None,
-            "retry_reason": text(retry.reason) if retry is not None else None,
-            "retry_source": retry.source.value if retry is not None and retry.source is not None else None,
-            "retry_stop_reason": attempt.retry_stop.value if attempt.retry_stop is not None else None,
             "headers_after": _headers_after(attempt),
             "first_chunk_after": _seconds(first_chunk - attempt.started) if first_chunk is not None else None,
-            "stream_complete": end.complete if end is not None and attempt.is_message else None,
-            "connection_reused": attempt.timeline.reused,
         }
     )
+
+
+def _texts(facts: Facts) -> Event:
+    return {name: text(value) if isinstance(value, str) else value for name, value in facts.items()}
 
 
 def _headers_after(attempt: Attempt) -> float | None:

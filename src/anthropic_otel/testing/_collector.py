@@ -12,15 +12,15 @@ from typing import Final
 
 from anthropic_otel._core import attempt as core_attempt
 from anthropic_otel._core import call as core_call
+from anthropic_otel._core.facts import attempt_facts, call_facts
 from anthropic_otel._core.guard import guarded
-from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.recorder import (
     NO_ATTEMPT_RECORDER,
     NO_CALL_RECORDER,
-    NO_HEADERS,
-    AfterFailure,
     AttemptRecorder,
     CallRecorder,
+    NoAttemptRecorder,
+    NoCallRecorder,
 )
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause
 from anthropic_otel._core.usage import Usage as CoreUsage
@@ -68,7 +68,7 @@ class Collector:
         return _AttemptCollector(self, attempt, None)
 
 
-class _CallCollector:
+class _CallCollector(NoCallRecorder):
     """Records one call for `collector`; `number` is its id. `attempts` are the values of its attempts that have ended.
 
     `last_failure_at` is when the last failed attempt ended, `last_end_at` when the last attempt ended; `None` before
@@ -87,35 +87,24 @@ class _CallCollector:
     def start_attempt(self, attempt: core_attempt.Attempt) -> AttemptRecorder:
         return _AttemptCollector(self._collector, attempt, self)
 
-    def method_finished(self, result: object, error: BaseException | None) -> None:
-        """Does nothing: the value of the call is made when the call ends."""
-
     @guarded(None)
     def end(self, call: core_call.Call) -> None:
         duration = self._collector.mark() - self._started
         attempts = sorted(self.attempts, key=lambda attempt: attempt.id)
         value = Call(
             id=self.id,
-            operation=call.operation,
-            model=call.invocation.model,
             stream=call.invocation.stream,
             started=self._started,
             duration=duration,
             backoff=duration - _active(attempts),
-            outcome=call.outcome.value if call.outcome is not None else "",
-            error_type=call.error_type,
-            cause=call.cause.value if call.cause is not None else None,
-            api_error_code=call.api_error.code if call.api_error is not None else None,
-            retries=call.retries,
             attempts=tuple(attempts),
+            **call_facts(call),
         )
         self._collector.captured.ended_calls.append(value)
 
 
-class _AttemptCollector:
+class _AttemptCollector(NoAttemptRecorder):
     """Records one attempt of `call`, or for `None` one without a call. Adds no trace context to its request."""
-
-    headers: Final = NO_HEADERS
 
     def __init__(self, collector: Collector, attempt: core_attempt.Attempt, call: _CallCollector | None) -> None:
         self._collector: Final = collector
@@ -125,12 +114,6 @@ class _AttemptCollector:
         self._started: Final = collector.mark()
         waited_since = _waited_since(attempt, call)
         self._retry_delay: Final = self._started - waited_since if waited_since is not None else None
-
-    def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """Does nothing: the value of the attempt is made when the attempt ends."""
-
-    def failure_decided(self, attempt: core_attempt.Attempt, after: AfterFailure, waited: int | None) -> None:
-        """Does nothing: the attempts in the value of the call show what followed."""
 
     @guarded(None)
     def end(self, attempt: core_attempt.Attempt) -> None:
@@ -148,36 +131,18 @@ class _AttemptCollector:
         self._collector.captured.used.append((self._id, Usage(*usage.counts)))
 
     def _value(self, attempt: core_attempt.Attempt, duration: float) -> Attempt:
-        cause, retry = attempt.cause, attempt.retry
-        end = attempt.reading.end if attempt.reading is not None else None
         return Attempt(
             id=self._id,
             call=self._call.id if self._call is not None else None,
-            operation=attempt.operation,
-            model=attempt.model,
             method=attempt.target.method,
             url_template=attempt.target.template,
             server_address=attempt.target.address,
             resend_count=attempt.resend_count,
             started=self._started,
             duration=duration,
-            outcome=attempt.outcome.value if attempt.outcome is not None else "",
-            status=attempt.status,
-            request_id=attempt.request_id,
-            error_type=attempt.error_type,
-            cause=cause.word.value if cause is not None else None,
-            phase=attempt.timeline.phase.value if cause is not None else None,
-            errno=cause.errno if cause is not None else None,
-            exception_type=attempt.exception_type,
-            api_error_type=attempt.api_error.type if attempt.api_error is not None else None,
-            api_error_code=attempt.api_error.code if attempt.api_error is not None else None,
-            proxy_address=attempt.request.proxy,
-            retry_stop_reason=attempt.retry_stop.value if attempt.retry_stop is not None else None,
             retry_delay=self._retry_delay,
-            retry_reason=retry.reason if retry is not None else None,
-            retry_source=retry.source.value if retry is not None and retry.source is not None else None,
-            connection_reused=attempt.timeline.reused,
-            stream_complete=end.complete if end is not None and attempt.is_message else None,
+            proxy_address=attempt.request.proxy,
+            **attempt_facts(attempt),
         )
 
 
