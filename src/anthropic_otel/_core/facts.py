@@ -12,7 +12,7 @@ from anthropic_otel._core.semconv import OTHER
 if TYPE_CHECKING:
     from anthropic_otel._core.attempt import Attempt
     from anthropic_otel._core.call import Call
-    from anthropic_otel._core.stream_end import ApiError
+    from anthropic_otel._core.event_json import ApiError
 
 Facts = dict[str, Any]
 
