@@ -71,9 +71,11 @@ class Invocations:
         self._clients: Final[dict[int, _ClientFacts]] = {}
 
     def of(self, client: Any, options: Any, stream: bool) -> Invocation:
-        """Returns the invocation for a call of `client`.
+        """Returns the invocation for a call of `client`. Calls with the same facts get the same object, from a cache.
 
-        `options` are the SDK's `FinalRequestOptions`. `stream` is whether the method returns an event stream.
+        `options` are the SDK's `FinalRequestOptions`. The operation is that of the SDK's own span for the method, or
+        else found by method and URL. The retries are those of the options, or else of the client. `stream` is whether
+        the method returns an event stream.
         """
         facts = self._clients.get(id(client))
         if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):

@@ -116,7 +116,7 @@ BY_PROXY: Final = {"_create_proxy_connection": ("_create_direct_connection", "se
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yields `error` and the exceptions that caused it, outermost first, each once, at most `_MAX_DEPTH`. Never raises.
+    """Yields `error` and the exceptions that caused it, outermost first, each once, 16 at most. Never raises.
 
     Follows `__cause__`, the members of groups, and the attributes in which libraries keep an origin.
     """
@@ -204,7 +204,7 @@ def frames(error: BaseException) -> Iterator[Frame]:
 
 
 def modules_of(error: BaseException) -> Iterator[str]:
-    """Yields the names of the modules of these frames, in the same order."""
+    """Yields the names of the modules of the frames in the traceback of `error`, in the order of `frames`."""
     step = error.__traceback__
     while step is not None:
         yield str(step.tb_frame.f_globals.get("__name__", ""))

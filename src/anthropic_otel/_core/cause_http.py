@@ -81,10 +81,10 @@ def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
 
 
 def _of_tls_end(failure: Failure) -> NetworkCause:
-    """Returns the cause for a TLS connection that the other side closed, by the phase of `failure`.
+    """Returns the cause for a TLS connection that the other side closed, by `failure.network_phase`.
 
     Sending: `CONNECTION_RESET`. Waiting for headers: `SERVER_DISCONNECTED`. In the body: `INCOMPLETE_BODY`. Earlier or
-    unknown: `TLS_ERROR`, as the other side speaks no TLS.
+    unknown: `TLS_ERROR`, as the other side speaks no TLS. With httpx's `ReadError` an unknown phase counts as waiting.
     """
     phase = failure.network_phase
     if phase is None and failure.has("httpx.ReadError"):

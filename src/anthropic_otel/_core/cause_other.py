@@ -50,7 +50,9 @@ _CREDENTIALS: Final = {
 def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception without an errno of the standard library, uvloop, h11, brotli or zstandard.
 
-    `None` for any other exception. Goes by its class, and for a plain `RuntimeError` or `ValueError` by its message.
+    `None` for any other exception. Goes by its class, and for a `RuntimeError` or `ValueError` by its message. A
+    timeout has the cause of its phase, `READ_TIMEOUT` for a `TimeoutError` of an unknown phase. `EOFError` is
+    `INCOMPLETE_BODY` in the body, else `SERVER_DISCONNECTED`.
     """
     if is_a(error, *_TIMEOUTS):
         return NetworkCause.READ_TIMEOUT if failure.network_phase is None else timed_out(failure)

@@ -1,8 +1,9 @@
 """Limits the cardinality of the metrics' attributes, and builds each attribute set once.
 
 Rule: whatever models, hosts, paths and statuses a process meets, one metric never has more than `MAX_SETS` + the number
-of closed-list combinations of attribute sets, which is below the OpenTelemetry SDK's limit of 2,000. A value beyond a
-limit is `_OTHER`. No text of the app or of a server is kept that is longer than `MAX_LENGTH`.
+of closed-list combinations of attribute sets, which is below the OpenTelemetry SDK's limit of 2,000. A text beyond a
+limit is `_OTHER`; a number beyond one is left out. No text of the app or of a server is kept that is longer than
+`MAX_LENGTH`.
 """
 
 from __future__ import annotations
@@ -65,9 +66,10 @@ class Names:
         self._unanswered: set[str] = set()
 
     def __call__(self, name: str, *, answered: bool = False) -> str:
-        """Returns `name` or `_OTHER`. `answered` is whether the request with it got a 2xx, `False` if not known yet.
+        """Returns `name`, or beyond the limit `_OTHER`.
 
-        A name of more than 128 characters or that is not printable is `_OTHER`.
+        `answered` is whether the request with it got a 2xx, `False` if not known yet. A name of more than 128
+        characters or that is not printable is `_OTHER`.
         """
         if len(name) > MAX_LENGTH:
             return OTHER

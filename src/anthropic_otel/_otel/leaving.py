@@ -139,8 +139,8 @@ class Leaving:
     def finish(self, deadline: float) -> bool:
         """Waits until the provider is shut down, and returns whether its last export succeeded; or gives up.
 
-        It gives up after `patience` seconds without a successful export, or at `deadline`, a time of `time.monotonic`,
-        and returns `False`.
+        It gives up after `patience` seconds without a successful export, or at `deadline`, a time of `time.monotonic`.
+        Then it shuts the exporter down, which ends its retries, and returns `False`.
         """
         while not self._left.is_set():
             rest = min(self._progressed + self._patience, deadline) - time.monotonic()

@@ -71,7 +71,7 @@ class Report(NamedTuple):
     def level(self, now: float) -> float:
         """Returns what remains at the time `now` if nothing was used since: it grows evenly to the limit until `reset`.
 
-        Without a valid limit, reset and date it is `left`.
+        It is `left` without a valid limit, reset and date, or if the limit is not above `left`.
         """
         limit, until = count(self.limit), until_full(self.reset, self.date)
         if limit is None or until is None or limit <= self.left:

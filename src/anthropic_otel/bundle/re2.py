@@ -53,7 +53,7 @@ def problem(pattern: str) -> str | None:
 
 
 def _most_repeated(plain: str) -> int:
-    """Returns the largest number of times that a part of the pattern can be repeated.
+    """Returns the largest number of times that a part of the pattern is repeated by counts, such as `{3}` and `{2,5}`.
 
     The repetitions of a group count for each part in it, multiplied. `plain` is the pattern without escapes and
     classes.
