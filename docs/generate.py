@@ -169,8 +169,10 @@ LOGS = """\
 ## Logs
 
 One record of the standard library's `logging` per failed attempt, on the logger `anthropic_otel.attempt`: INFO when
-another attempt follows, WARNING when the call fails with it. A WARNING ends with the command that explains the error:
-`anthropic-otel why WORD`. The attributes above are its `extra` fields, under the same names.
+another attempt follows, WARNING when the call fails with it. A call that fails although no attempt failed with it has a
+WARNING of its own on that logger: nothing could be sent, or the app could not use an answer. A WARNING ends with the
+command that explains the error: `anthropic-otel why WORD`. The attributes above are its `extra` fields, under the same
+names.
 """
 
 

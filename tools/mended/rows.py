@@ -282,6 +282,15 @@ ROWS: Final = (
         ("json_error", "json_error_of_gateway", "json_null", "json_list", "json_as_html", "json_as_events"),
     ),
     Row(
+        "A call that fails although no attempt failed",
+        (),
+        _named(
+            f"{_E2E}test_calls_that_fail_alone.py::test_a_",
+            "call_that_sends_nothing_is_a_warning middleware_that_rejects_an_answer_is_a_warning "
+            "reply_that_does_not_fit_the_apps_model_is_a_warning",
+        ),
+    ),
+    Row(
         "A redirect that leads through another proxy, or a proxy below a transport that wraps another",
         (),
         _named(

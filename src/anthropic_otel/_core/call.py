@@ -17,9 +17,10 @@ Its outcome is what the SDK method gave the app, not what happened to the attemp
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.cause import type_name
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import asks_for_retry, body_error_type, call_error_type, is_of_parsing
 from anthropic_otel._core.event_json import ApiError
@@ -42,6 +43,17 @@ if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock
 
 
+class OwnFailure(NamedTuple):
+    """How a call failed although no attempt failed with it: the app could not use an answer, or nothing was sent.
+
+    - `exception_type`: the class of the exception that the app got, `None` if it got none.
+    - `request_id`: that of the last attempt that completed, `None` without one.
+    """
+
+    exception_type: str | None
+    request_id: str | None
+
+
 class Call:
     """The facts of one call. Times are in nanoseconds of `clock`; `wall` is its start since the epoch.
 
@@ -55,6 +67,7 @@ class Call:
     - `outcome`: how it ended, `None` until then.
     - `error_type`: the word of the SDK's own span for its failure, `None` if it did not fail.
     - `cause`, `api_error`, `retry_stop`: those of the attempt that the call failed with, else `None`.
+    - `own_failure`: how the call failed although no attempt failed with it, `None` for any other call.
     """
 
     __slots__ = (
@@ -62,6 +75,7 @@ class Call:
         "_asked_for_retry",
         "_clock",
         "_completed",
+        "_exception_type",
         "_failures",
         "_method_done",
         "_open_bodies",
@@ -78,6 +92,7 @@ class Call:
         "invocation",
         "operation",
         "outcome",
+        "own_failure",
         "recorder",
         "retry_stop",
         "started",
@@ -98,6 +113,7 @@ class Call:
         self.cause: NetworkCause | None = None
         self.api_error: ApiError | None = None
         self.retry_stop: RetryStop | None = None
+        self.own_failure: OwnFailure | None = None
         self.duration = 0
         self._failures: Final = Failures(invocation)
         self._asked_for_retry = False
@@ -112,6 +128,7 @@ class Call:
         """The attempts that have not ended, and `None` for each held body. Its `append` and `remove` are atomic."""
         self._method_done = False
         self._raised: CallOutcome | None = None
+        self._exception_type: str | None = None
         self._returned: Attempt | HeldBody | None = None
         # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
         self._unended: Final = [self.started]
@@ -256,6 +273,7 @@ class Call:
             if self._unparsed:
                 self.parsed(End.UNPARSED if is_of_parsing(error) else End.READ)
             if self._raised is CallOutcome.FAILED:
+                self._exception_type = type_name(error)
                 self.error_type = call_error_type(error)
         finally:
             self._method_finished(None, error)
@@ -282,12 +300,23 @@ class Call:
             self.outcome = self.outcome or CallOutcome.FAILED
             failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
             if failed:
-                self._take_failure(self._returned if isinstance(self._returned, Attempt) else self._failures.last)
+                if isinstance(self._returned, Attempt):
+                    self._take_failure(self._returned)
+                elif self._failures.undecided:
+                    self._take_failure(self._failures.last)
+                else:
+                    # An earlier failure was retried, and so is not the call's.
+                    self.own_failure = self._failure_of_its_own()
             # So that an object that keeps the call does not keep its attempts alive.
             self._answer = self._returned = self._failures.last = self._completed = None
             if self._failures.undecided:
                 self._failures.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)
+
+    def _failure_of_its_own(self) -> OwnFailure:
+        body = self._returned
+        raised = body.exception_type if isinstance(body, HeldBody) else self._exception_type
+        return OwnFailure(raised, self._completed.request_id if self._completed is not None else None)
 
     def _take_failure(self, attempt: Attempt | None) -> None:
         if attempt is not None:

@@ -74,7 +74,9 @@ class Failures:
         `asked_for_retry` is whether a middleware raised what has the SDK retry. With a retry rule of the app, every
         failure may be retried. If it is not known how many retries the call may have, any retry counts as the last.
         """
-        retryable = self.last is not None and (self.last.retryable or self._invocation.own_retry_rule)
+        # An earlier failure that was retried is not what the call failed with.
+        last = self.last if self.undecided else None
+        retryable = last is not None and (last.retryable or self._invocation.own_retry_rule)
         if not (retryable or asked_for_retry):
             return False
         most, retries = self._invocation.max_retries, self._sdk_attempts - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
+from anthropic_otel._core.cause import type_name
 from anthropic_otel._core.errors import call_error_type
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import AttemptOutcome
@@ -16,16 +17,18 @@ class HeldBody:
     `on_end` is called at the first `end` or `fail`; later ones are ignored. Thread-safe. Neither raises.
 
     - `outcome`: how the body ended, `None` before.
-    - `error_type`: the call's `error.type` if reading raised an `Exception`, else `None`.
+    - `error_type`, `exception_type`: the call's `error.type` and the class of the exception if reading raised an
+      `Exception`, else `None`.
     """
 
-    __slots__ = ("_claim", "_on_end", "error_type", "outcome")
+    __slots__ = ("_claim", "_on_end", "error_type", "exception_type", "outcome")
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
         self._claim = Lock()
         self.outcome: AttemptOutcome | None = None
         self.error_type: str | None = None
+        self.exception_type: str | None = None
 
     @guarded(None)
     def end(self, outcome: AttemptOutcome) -> None:
@@ -40,5 +43,6 @@ class HeldBody:
         if self._claim.acquire(blocking=False):
             failed = isinstance(error, Exception)
             self.outcome = AttemptOutcome.FAILED if failed else AttemptOutcome.CANCELLED
-            self.error_type = call_error_type(error) if isinstance(error, Exception) else None
+            if failed:
+                self.error_type, self.exception_type = call_error_type(error), type_name(error)
             self._on_end()

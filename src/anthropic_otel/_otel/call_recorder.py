@@ -10,11 +10,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import Call
+from anthropic_otel._core.call import Call, OwnFailure
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import AttemptRecorder
-from anthropic_otel._otel import context, providers, spans
+from anthropic_otel._otel import context, logs, providers, spans
 from anthropic_otel._otel.attempt_recorder import OtelAttemptRecorder
 from anthropic_otel._otel.context import NOTHING, InTrace
 
@@ -160,3 +160,14 @@ class OtelCallRecorder(InTrace):
         finally:
             if self._call_span is not None:
                 spans.end_call(self._call_span, call)
+            if call.own_failure is not None and self._recorder.settings.logs:
+                self._log(call, call.own_failure)
+
+    def _log(self, call: Call, failure: OwnFailure) -> None:
+        # So that a handler which exports to OpenTelemetry ties the record to the call's span.
+        before = context.current()
+        token = otel_context.attach(self.context())
+        try:
+            logs.call_failed(call, failure)
+        finally:
+            context.detach(token, before)

@@ -1,7 +1,8 @@
-"""Logs one record per failed attempt.
+"""Logs one record per failed attempt, and one per call that failed although no attempt failed with it.
 
 Rule: a record has no more facts than the attempt's span, under the same names. Its message has only fixed words of the
-schema, ids, and the operation, host, port, proxy and times. The library installs no handler but a `NullHandler`.
+schema, ids, the class of an exception, and the operation, host, port, proxy and times. The library installs no handler
+but a `NullHandler`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.call import Call, OwnFailure
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._otel import spans
 
@@ -37,6 +39,37 @@ def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) ->
     level = logging.WARNING if after is AfterFailure.CALL_FAILED else logging.INFO
     if log.isEnabledFor(level):
         log.log(level, "%s", _sentence(attempt, after, waited), extra=_fields(attempt))
+
+
+def call_failed(call: Call, failure: OwnFailure) -> None:
+    """Logs as WARNING a call that failed although no attempt failed with it. The fields are in `extra`."""
+    if not log.isEnabledFor(logging.WARNING):
+        return
+    operation, port = call.operation or "request", call.invocation.port
+    error = f"{call.error_type} ({failure.exception_type})" if failure.exception_type else str(call.error_type)
+    attempts = "though its last attempt did not fail" if call.attempt_count else "before any attempt"
+    parts = (
+        f"{operation} failed after {call.duration / _SECOND:.3f} s: {error}",
+        attempts,
+        f"{call.address}:{port}",
+        f"request id {failure.request_id or 'none'}",
+        f"see: anthropic-otel why {call.error_type}",
+    )
+    log.warning("%s", ", ".join(parts), extra=_fields_of_call(call, failure))
+
+
+def _fields_of_call(call: Call, failure: OwnFailure) -> dict[str, Any]:
+    fields = {
+        semconv.OPERATION_NAME: call.operation,
+        semconv.GEN_AI_REQUEST_MODEL: call.invocation.model,
+        semconv.SERVER_ADDRESS: call.address,
+        semconv.SERVER_PORT: call.invocation.port,
+        semconv.CALL_OUTCOME: call.outcome.value if call.outcome is not None else None,
+        semconv.ERROR_TYPE: call.error_type,
+        semconv.EXCEPTION_TYPE: failure.exception_type,
+        semconv.REQUEST_ID: failure.request_id,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:

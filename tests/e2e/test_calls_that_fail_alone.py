@@ -1,0 +1,146 @@
+"""Calls that fail although no attempt has failed: each has a warning of its own, or nobody would be told.
+
+Rule: for every call that failed there is at least one warning, and never two for the same thing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import anthropic
+import pydantic
+import pytest
+
+from anthropic_otel._core import semconv as s
+from anthropic_otel.simulator import Endpoint, Reply, Simulator
+from anthropic_otel.testing import capture
+from support.apps import SdkApp, quietly, request_of
+from support.driver import Driver
+from support.stacks import SDK_STACKS, Stack, each_of
+from support.streams import MESSAGE
+from support.telemetry import recording
+from support.versions import HAS_MIDDLEWARE
+
+pytestmark = pytest.mark.usefixtures("waits")
+stack = each_of(each for each in SDK_STACKS if not each.aiohttp)
+
+
+class CannotUse(Exception):
+    """What an app raises for an answer that it does not like."""
+
+
+class Wanted(pydantic.BaseModel):
+    """What the app has the SDK parse the text of a reply into."""
+
+    number: int
+
+
+def not_json() -> Reply:
+    """A reply whose text is no JSON."""
+    text = {"type": "text", "text": "not JSON", "citations": None}
+    return Reply(body=json.dumps({**MESSAGE, "content": [text], "stop_reason": "end_turn"}).encode())
+
+
+def warned(records: list[logging.LogRecord]) -> list[str]:
+    return [record.getMessage() for record in records if record.levelno >= logging.WARNING]
+
+
+def test_a_call_that_sends_nothing_is_a_warning(stack: Stack, sim: Simulator, driver: Driver) -> None:
+    """As where the SDK finds no key: the exception's class is told, its text is not."""
+    with recording() as telemetry:
+        telemetry.instrument()
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, api_key=None)
+        app.client.api_key = None
+        with pytest.raises(TypeError):
+            app.create()
+        [record] = telemetry.logs
+        assert record.levelname == "WARNING"
+        told = record.getMessage()
+        assert told.startswith("messages.create failed after ")
+        assert ": client_error (TypeError), before any attempt, 127.0.0.1:" in told
+        assert told.endswith("request id none, see: anthropic-otel why client_error")
+        assert vars(record)[s.CALL_OUTCOME] == "failed"
+        app.close()
+
+
+@pytest.mark.skipif(not HAS_MIDDLEWARE, reason="this SDK has no middlewares")
+def test_a_middleware_that_rejects_an_answer_is_a_warning(stack: Stack, sim: Simulator, driver: Driver) -> None:
+    """The attempt has completed and the call has failed: the request id is that of the answer."""
+
+    def rejecting(request: Any, call_next: Any) -> Any:
+        call_next(request)
+        raise CannotUse("a secret")
+
+    async def async_rejecting(request: Any, call_next: Any) -> Any:
+        await call_next(request)
+        raise CannotUse("a secret")
+
+    with recording() as telemetry:
+        telemetry.instrument()
+        middleware = async_rejecting if stack.asynchronous else rejecting
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, telemetry, max_retries=0, middleware=[middleware])
+        with pytest.raises(CannotUse):
+            app.create()
+        [told] = warned(telemetry.logs)
+        assert f"client_error ({__name__}.CannotUse), though its last attempt did not fail" in told
+        assert "request id req_" in told
+        app.close()
+
+
+@pytest.mark.skipif(not hasattr(anthropic.Anthropic(api_key="none").messages, "parse"), reason="no such method")
+def test_an_earlier_failure_that_was_retried_is_not_the_calls(stack: Stack, sim: Simulator, driver: Driver) -> None:
+    """A reset was retried, the answer came, and the app cannot use it: the call has not failed by the reset."""
+    with capture() as captured:
+        sim.play("connection_reset", not_json())
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, max_retries=1)
+        with pytest.raises(pydantic.ValidationError):
+            driver(app.client.messages.parse(**request_of(), output_format=Wanted))
+        [call] = captured.calls
+        assert [attempt.cause for attempt in call.attempts] == ["connection_reset", None]
+        assert (call.outcome, call.error_type, call.cause) == ("failed", "client_error", None)
+        quietly(app)
+
+
+@pytest.mark.skipif(not hasattr(anthropic.Anthropic(api_key="none").messages, "parse"), reason="no such method")
+def test_a_reply_that_does_not_fit_the_apps_model_is_a_warning(stack: Stack, sim: Simulator, driver: Driver) -> None:
+    """The SDK parses the text of a reply into a model of the app's, and raises where it does not fit."""
+
+    with recording() as telemetry:
+        telemetry.instrument()
+        sim.play(not_json())
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, telemetry)
+        with pytest.raises(pydantic.ValidationError):
+            driver(app.client.messages.parse(**request_of(), output_format=Wanted))
+        [told] = warned(telemetry.logs)
+        assert (
+            "client_error (pydantic_core._pydantic_core.ValidationError), though its last attempt did not fail" in told
+        )
+        assert "request id req_" in told
+        app.close()
+
+
+def test_a_call_that_fails_with_its_attempt_has_one_warning(stack: Stack, sim: Simulator, driver: Driver) -> None:
+    """That of the attempt, and none beside it."""
+    with recording() as telemetry:
+        telemetry.instrument()
+        sim.play("http_400")
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, telemetry)
+        with pytest.raises(anthropic.BadRequestError):
+            app.create()
+        [told] = warned(telemetry.logs)
+        assert told.startswith("messages.create attempt 1 of ")
+        app.close()
+
+
+def test_without_logs_there_is_none(stack: Stack, sim: Simulator, driver: Driver) -> None:
+    """`logs=False` turns these off too."""
+    with recording() as telemetry:
+        telemetry.instrument(logs=False)
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, api_key=None)
+        app.client.api_key = None
+        with pytest.raises(TypeError):
+            app.create()
+        assert not telemetry.logs
+        app.close()
