@@ -60,9 +60,10 @@ A closed list. If several words fit, the first one in this list is recorded:
 2. the network cause, from the table below, if an exception ended the attempt;
 3. the API's error type of an `error` event in a stream ({api}; `{other}` for another one);
 4. `invalid_event`: the SDK could not decode an event of a stream. Look for a proxy or gateway that changes events;
-5. `unexpected_content`: a 2xx that is no answer, such as a page of HTML, or JSON that the SDK cannot parse. Check the
-   base URL, and look for a captive portal or a gateway's own page. A raw response is parsed by the app, after the call:
-   its attempt is completed if it begins and ends as an answer does;
+5. `unexpected_content`: a 2xx that is no answer, such as a page of HTML, JSON that the SDK cannot parse, or an object
+   with nothing of what the operation returns, such as a gateway's `{{"code": 401}}`. Check the base URL, and look for a
+   captive portal or a gateway's own page. A response of `with_raw_response` is parsed by the app, after the call: its
+   attempt is completed if it begins and ends as an answer does, and so is one whose body the app reads by itself;
 6. `incomplete_stream`, from the table below.
 
 """

@@ -246,16 +246,20 @@ AWS = {b"content-type": b"application/vnd.amazon.eventstream"}
 @pytest.mark.parametrize(
     ("headers", "body", "is_answer"),
     [
-        (JSON, b'{"type": "message"}', True),
+        (JSON, b'{"type": "message", "content": []}', True),
+        (JSON, b'{"type": "message"}', False),
         (JSON, b'{"type": "message"', False),
         (JSON, b'{"type":"error","error":{"type":"api_error"}}', False),
         (JSON, b'{"error": {"message": "no channel"}}', False),
-        (JSON, b'{"error": null, "type": "message"}', True),
-        ({}, b" \n{}", True),
+        (JSON, b'{"error": null, "content": []}', True),
+        (JSON, b'{"Output": {"__type": "a#B", "content": []}}', False),
+        (JSON, b'{"__type": "a#B", "content": []}', False),
+        ({}, b' \n{"content": []}', True),
+        (JSON, b"{}", False),
         ({}, b" \n[]", False),
         (JSON, b"", False),
         (JSON, b"<html>", False),
-        (PAGE, b"{}", True),
+        (PAGE, b'{"content": []}', True),
         (PAGE, b"<html>", False),
         (PAGE, None, True),
         (SSE, STOP, True),
@@ -265,7 +269,7 @@ AWS = {b"content-type": b"application/vnd.amazon.eventstream"}
 def test_a_body_in_memory_is_an_answer_if_it_may_be_json(
     attempt: Attempt, headers: dict[bytes, bytes], body: bytes | None, is_answer: bool
 ) -> None:
-    """A 2xx whose body is in memory is no answer if it is no JSON object, or an error; an unseen one is not judged."""
+    """A 2xx in memory is no answer if it is no JSON object, an error, or without content; one unseen is not judged."""
     attempt.responded(200, headers, body=body)
     attempt.end(End.READ)
     assert attempt.error_type == (None if is_answer else "unexpected_content")
@@ -330,11 +334,12 @@ def test_an_event_stream_is_no_answer_where_json_was_asked_for(
 @pytest.mark.parametrize(
     ("headers", "chunks", "how", "error_type"),
     [
-        (JSON, [b"", b' {"type"', b": 1}", b" \n"], End.READ, None),
+        (JSON, [b"", b' {"cont', b'ent": 1}', b" \n"], End.READ, None),
+        (JSON, [b"", b' {"type"', b": 1}", b" \n"], End.READ, "unexpected_content"),
         (JSON, [b"", b' {"type"'], End.READ, "unexpected_content"),
         (JSON, [b"", b' {"type"'], End.CLOSED, None),
         (JSON, [b'{"type":"error",', b'"error":{}}'], End.READ, "unexpected_content"),
-        (PAGE, [b"{}"], End.READ, None),
+        (PAGE, [b'{"content":1}'], End.READ, None),
         (JSON, [b"<html>"], End.CLOSED, "unexpected_content"),
         (JSON, [], End.READ, "unexpected_content"),
         (JSON, [], End.CLOSED, None),

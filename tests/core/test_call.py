@@ -24,6 +24,8 @@ from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, NetworkCau
 from anthropic_otel._core.target import target_of
 from core.notes import FACTS, OVERLOADED, SSE, STOP, ManualClock, Notes
 
+ANSWER = b'{"content": []}'
+
 
 def answered(call: Call, clock: ManualClock, status: int, **headers: bytes) -> Attempt:
     """An attempt that the server answers after ten nanoseconds."""
@@ -816,7 +818,7 @@ def unparsed(body: bytes) -> Exception:
     return caught.value
 
 
-def in_memory(call: Call, clock: ManualClock, body: bytes = b'{"a":}') -> Attempt:
+def in_memory(call: Call, clock: ManualClock, body: bytes = b'{"content":}') -> Attempt:
     """An attempt whose whole response is in memory after ten nanoseconds, for the SDK to parse."""
     attempt = call.begin_attempt(FACTS)
     clock.pass_(10)
@@ -871,7 +873,7 @@ def test_of_two_bodies_in_memory_it_is_not_known_which_was_parsed(call: Call, cl
     """Of two attempts side by side whose bodies are there, none is blamed."""
     hedge = call.begin_attempt(FACTS)
     first = in_memory(call, clock)
-    hedge.responded(200, {b"content-type": b"application/json"}, body=b"{}")
+    hedge.responded(200, {b"content-type": b"application/json"}, body=ANSWER)
     call.received_whole(hedge)
     call.method_raised(unparsed(b"{"))
     assert (first.outcome, hedge.outcome) == (AttemptOutcome.COMPLETED, AttemptOutcome.COMPLETED)
@@ -882,7 +884,7 @@ def test_a_body_that_comes_after_the_method_ends_its_attempt_at_once(call: Call,
     late = call.begin_attempt(FACTS)
     call.method_returned("reply", None)
     assert not ended(call)
-    late.responded(200, {b"content-type": b"application/json"}, body=b"{}")
+    late.responded(200, {b"content-type": b"application/json"}, body=ANSWER)
     call.received_whole(late)
     assert late.outcome is AttemptOutcome.COMPLETED
     assert ended(call)

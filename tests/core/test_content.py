@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from anthropic_otel._core.content import Content, Expected, content_of, expected_of, is_json
+from anthropic_otel._core.content import CONTENT, Content, Expected, content_of, expected_of, is_json, is_message
 from anthropic_otel._core.operations import names
 
 
@@ -95,3 +97,26 @@ def test_another_body_is_no_json(content: Content, start: bytes) -> None:
 def test_the_content_type_is_asked_first(content: Content, start: bytes | None, answer: bool) -> None:
     """A page is no JSON by its type alone, an event stream none by its bytes, and what nobody saw is not judged."""
     assert is_json(content, start) is answer
+
+
+_ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+
+
+@pytest.mark.parametrize("encoding", _ENCODINGS)
+@pytest.mark.parametrize("whole", [True, False])
+def test_json_is_recognized_in_each_encoding_that_parsers_detect(encoding: str, whole: bool) -> None:
+    """A message and an error are what they are in UTF-16 and UTF-32 too, with and without a byte order mark."""
+    message = ' {"content": []}\n'.encode(encoding)
+    assert json.loads(message) == {"content": []}
+    assert is_message(message, whole=whole, has_content=CONTENT in message)
+    assert is_json(Content.JSON, message)
+    error = '{"error": {}, "content": []}'.encode(encoding)
+    assert not is_message(error, whole=whole, has_content=True)
+    assert not is_json(Content.JSON, "<html>".encode(encoding))
+
+
+def test_a_body_that_is_no_text_at_all_is_no_message() -> None:
+    """Zeros and marks without anything that can be decoded raise nothing."""
+    for body in (b"\0", b"\0\0\0\0", b"\xff\xfe", b"\xfe\xff\xd8", b"\xff\xfe\0\0\xff"):
+        assert not is_message(body, whole=True, has_content=True)
+        assert not is_json(Content.JSON, body)

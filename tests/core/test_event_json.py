@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_otel._core.event_json import ApiError, JsonTypes, api_error, known_type, parsed
+from anthropic_otel._core.event_json import ApiError, JsonTypes, api_error, error_of_body, known_type, parsed
 from anthropic_otel._core.semconv import API_ERROR_TYPES
 
 
@@ -75,3 +78,28 @@ def test_what_a_model_writes_is_not_taken_for_a_type() -> None:
     types = JsonTypes()
     types.feed(rb'{"type": "content_block_delta", "delta": {"text": "{\"type\": \"error\"}"}}')
     assert (types.event, types.error, types.code) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding"),
+    [
+        (b"application/json", "utf-8"),
+        (b"application/json", "latin-1"),
+        (b"application/json; charset=iso-8859-1", "latin-1"),
+        (b"application/json;charset='UTF-16'", "utf-16"),
+        (b"application/json; charset=no-such-one", "utf-8"),
+        (b"", "utf-8"),
+    ],
+)
+def test_an_error_is_read_in_the_charset_of_its_response(content_type: bytes, encoding: str) -> None:
+    """As the SDK reads it: by the charset, and a byte that is not valid in it does not hide the type."""
+    body = '{"error": {"type": "overloaded_error", "message": "überlastet"}}'.encode(encoding)
+    response = httpx.Response(529, headers={"content-type": content_type.decode()}, content=body)
+    assert json.loads(response.text)["error"]["type"] == "overloaded_error"
+    assert error_of_body(body, content_type).type == "overloaded_error"
+
+
+def test_an_error_in_an_undeclared_encoding_has_no_type() -> None:
+    """The SDK cannot read UTF-16 that no charset declares either."""
+    body = '{"error": {"type": "overloaded_error"}}'.encode("utf-16")
+    assert error_of_body(body, b"application/json").type == "_OTHER"

@@ -201,3 +201,16 @@ def test_a_compressed_stream_that_the_app_decodes_itself_has_an_unknown_end(
     reading.on_chunk(None)
     reading.conclude(clock.time, read_to_end=True)
     assert reading.end == UNSEEN
+
+
+@pytest.mark.parametrize("size", [1, 4, 9, 100])
+def test_what_is_sought_in_a_body_is_found_wherever_it_is_cut(size: int) -> None:
+    """And nothing of the body is kept for it but what fits into a name."""
+    body = b'{"id": "m", ' + b" " * 200 + b'"content": []}' + b" " * 200
+    found = StartOfBody(8, b'"content"')
+    for begin in range(0, len(body), size):
+        assert found.feed(body[begin : begin + size]) is None
+    assert (found.has_sought, found.last) == (True, b"}")
+    missed = StartOfBody(8, b'"content"')
+    missed.feed(b'{"conten": []}')
+    assert not missed.has_sought

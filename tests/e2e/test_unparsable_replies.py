@@ -144,3 +144,99 @@ def test_results_of_a_batch_are_lines_of_json(
     assert [attempt.error_type for attempt in last.attempts] == [error_type]
     assert last.outcome == ("failed" if error_type else "succeeded")
     app.close()
+
+
+FOREIGN = (
+    b'{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}',
+    b'{"base_resp": {"status_code": 1004, "status_msg": "login fail"}}',
+    b'{"id": "m", "type": "message", "role": "assistant", "content": null}',
+    b"{}",
+)
+
+
+@pytest.mark.parametrize("body", FOREIGN, ids=["amazon", "gateway", "null", "empty"])
+@pytest.mark.parametrize("raw", [False, True])
+def test_an_object_that_is_no_message_is_no_answer(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured, body: bytes, raw: bool
+) -> None:
+    """The SDK makes a message without content of any object: the app has got nothing, and nothing is retried."""
+    app = app_of(stack, sim, driver, Reply(body=body))
+    if raw:
+        with suppress(AttributeError):
+            with_streaming = app.client.messages.with_streaming_response
+            response = driver.enter(manager := with_streaming.create(**_request()))
+            reply = driver(response.parse())
+            driver.leave(manager)
+    else:
+        reply = app.create()
+    assert reply.content is None
+    [call] = captured.calls
+    assert [(each.outcome, each.error_type) for each in call.attempts] == [("failed", "unexpected_content")]
+    assert (call.outcome, call.error_type) == ("failed", "unexpected_content")
+    app.close()
+
+
+def test_an_object_without_any_field_of_its_operation_is_no_answer(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """Of other operations too: nothing of what a count of tokens returns is in a gateway's error."""
+    app = app_of(stack, sim, driver, Reply(body=b'{"detail": "no"}'), Reply(body=b'{"input_tokens": 5}'))
+    request = {name: value for name, value in _request().items() if name != "max_tokens"}
+    messages = app.client.messages
+    count = messages.count_tokens if hasattr(messages, "count_tokens") else app.client.beta.messages.count_tokens
+    for _ in range(2):
+        driver(count(**request))
+    outcomes = [(call.outcome, call.attempts[0].error_type) for call in captured.calls]
+    assert outcomes == [("failed", "unexpected_content"), ("succeeded", None)]
+    app.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "strict"),
+    [(BROKEN, "application/json", False), (b'{"content": 5}', "application/json", True)],
+    ids=["broken", "strict"],
+)
+def test_a_streaming_response_that_cannot_be_parsed_fails_its_attempt(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured, body: bytes, content_type: str, strict: bool
+) -> None:
+    """The app reads and parses it in one step: whether that worked is how the attempt and the call have ended."""
+    app = app_of(stack, sim, driver, Reply(body=body, content_type=content_type), _strict_response_validation=strict)
+    manager = app.client.messages.with_streaming_response.create(**_request())
+    response = driver.enter(manager)
+    with pytest.raises((json.JSONDecodeError, anthropic.APIResponseValidationError)) as caught:
+        driver(response.parse())
+    driver.leave(manager, caught.value)
+    [call] = captured.calls
+    assert [(each.outcome, each.error_type) for each in call.attempts] == [("failed", "unexpected_content")]
+    assert (call.outcome, call.error_type) == ("failed", "unexpected_content")
+    app.close()
+
+
+def test_a_page_in_a_streaming_response_is_named_so(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """It was asked for as JSON, so the call's word is not that of a stream without an end."""
+    app = app_of(stack, sim, driver, Reply(body=b"<html>Sign in</html>", content_type="text/html"))
+    manager = app.client.messages.with_streaming_response.create(**_request())
+    driver(driver.enter(manager).parse())
+    driver.leave(manager)
+    [call] = captured.calls
+    assert (call.outcome, call.error_type) == ("failed", "unexpected_content")
+    app.close()
+
+
+def test_what_the_app_reads_of_a_streaming_response_by_itself_ends_when_it_is_read(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """Without `parse` the end of the body is the end of the attempt, whether it is read before or left."""
+    app = app_of(stack, sim, driver, Reply(), Reply())
+    for read in (True, False):
+        manager = app.client.messages.with_streaming_response.create(**_request())
+        response = driver.enter(manager)
+        if read:
+            driver(response.read())
+            assert [each.outcome for each in captured.calls] == ["succeeded"]
+            assert driver(response.parse()).content
+        driver.leave(manager)
+    assert [each.outcome for each in captured.calls] == ["succeeded", "abandoned"]
+    app.close()

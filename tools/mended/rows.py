@@ -282,6 +282,20 @@ ROWS: Final = (
         ("json_error", "json_error_of_gateway", "json_null", "json_list", "json_as_html", "json_as_events"),
     ),
     Row(
+        "A JSON object with status 200 that is no message",
+        ("json_error_of_amazon", "json_code_of_gateway", "json_of_another_api", "json_other_shape"),
+        _named(f"{_E2E}test_unparsable_replies.py::test_an_object_", "that_is_no_message_is_no_answer"),
+    ),
+    Row("A message in UTF-16 or UTF-32", ("json_in_utf_16", "json_in_utf_32")),
+    Row(
+        "A streaming response that the app cannot parse",
+        (),
+        _named(
+            f"{_E2E}test_unparsable_replies.py::test_a_",
+            "streaming_response_that_cannot_be_parsed_fails_its_attempt page_in_a_streaming_response_is_named_so",
+        ),
+    ),
+    Row(
         "A call that fails although no attempt failed",
         (),
         _named(

@@ -1,8 +1,11 @@
-"""Records the usage of replies that are parsed outside the SDK method, by the app or by a middleware of the SDK.
+"""Records replies that are parsed outside the SDK method, by the app or by a middleware of the SDK.
 
 The app parses those of `with_raw_response` and `with_streaming_response`. A middleware may parse several in one call.
 
 Rule: `parse` returns and raises exactly what it did before. A reply counts once, at the first parse that has a usage.
+
+Whether the body could be parsed decides how an attempt of `with_streaming_response` ends, if `parse` reads that body.
+One of `with_raw_response` has ended before: the app may never parse its body.
 """
 
 from __future__ import annotations
@@ -16,7 +19,10 @@ from typing import Any, Final
 from anthropic_otel._adapters.current import RunningCall, current_call
 from anthropic_otel._adapters.patches import Function, Patch, patchable
 from anthropic_otel._core import usage
+from anthropic_otel._core.answer import says_nothing
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.ending import End
+from anthropic_otel._core.errors import is_of_parsing
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.held_body import HeldBody
 
@@ -49,9 +55,15 @@ def _wrap(original: Function, patch: Patch) -> Function:
 def _sync_parse(original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     def parse(self: Any, *args: Any, **kwargs: Any) -> Any:
-        reply = original(self, *args, **kwargs)
-        if patch.active and (_expected or _in_middleware() is not None):
-            _parsed(self, reply)
+        source = _begin(self) if _expected and patch.active else None
+        try:
+            reply = original(self, *args, **kwargs)
+        except BaseException as error:
+            if source is not None:
+                _failed(source, error)
+            raise
+        if patch.active and (source is not None or _in_middleware() is not None):
+            _parsed(self, source, reply)
         return reply
 
     return parse
@@ -60,9 +72,15 @@ def _sync_parse(original: Function, patch: Patch) -> Function:
 def _async_parse(original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     async def parse(self: Any, *args: Any, **kwargs: Any) -> Any:
-        reply = await original(self, *args, **kwargs)
-        if patch.active and (_expected or _in_middleware() is not None):
-            _parsed(self, reply)
+        source = _begin(self) if _expected and patch.active else None
+        try:
+            reply = await original(self, *args, **kwargs)
+        except BaseException as error:
+            if source is not None:
+                _failed(source, error)
+            raise
+        if patch.active and (source is not None or _in_middleware() is not None):
+            _parsed(self, source, reply)
         return reply
 
     return parse
@@ -75,13 +93,12 @@ def _in_middleware() -> RunningCall | None:
 
 
 def expect(result: Any, source: Attempt | HeldBody | None) -> None:
-    """Remembers `result`, which an SDK method returned, if it is a raw response, so that its usage counts when parsed.
+    """Remembers `result`, which an SDK method returned, if it is a raw response that the app may still parse.
 
-    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt for a message.
-    Never raises.
+    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt. Never raises.
     """
     # The guard is in `_expect`: this runs for every call, and few of them return such a response.
-    if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt) and source.is_message:
+    if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt):
         _expect(result, source)
 
 
@@ -91,15 +108,30 @@ def _expect(result: Any, source: Attempt) -> None:
 
 
 @guarded(None)
-def _parsed(response: Any, reply: Any) -> None:
+def _begin(response: Any) -> Attempt | None:
+    """Begins to record that the app parses `response`. Returns the attempt that it is from, `None` if not expected."""
+    source = _expected.get(weakref.ref(response))
+    if source is not None:
+        source.begin_parsing()
+    return source
+
+
+@guarded(None)
+def _failed(source: Attempt, error: BaseException) -> None:
+    source.parsed(End.UNPARSED if is_of_parsing(error) else End.READ)
+
+
+@guarded(None)
+def _parsed(response: Any, source: Attempt | None, reply: Any) -> None:
     running = _in_middleware()
     if running is not None:
         running.parsed(getattr(response, "http_response", None), reply)
-    known = weakref.ref(response)
-    source = _expected.get(known)
-    if source is None or not source.ended:
+    if source is None:
+        return
+    source.parsed(End.UNPARSED if says_nothing(reply, of_message=source.is_message) else End.READ)
+    if not source.ended or not source.is_message:
         return
     tokens = usage.of_reply(reply)
     # Two threads may parse at once: the one that removes the entry counts the usage.
-    if tokens and _expected.pop(known, None) is not None:
+    if tokens and _expected.pop(weakref.ref(response), None) is not None:
         source.take_usage(tokens)

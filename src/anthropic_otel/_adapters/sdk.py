@@ -17,7 +17,6 @@ from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.patches import Function, Patch, another_copy_was_met, imported, is_mocked, patchable
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.ending import End
 from anthropic_otel._core.finalizer import deferred, drain
 from anthropic_otel._core.guard import guarded, log
 from anthropic_otel._core.held_body import HeldBody
@@ -196,7 +195,7 @@ class _Running(RunningCall):
     def returned(self, result: Any) -> Any:
         """Records that the method has returned `result`, and follows its body if that is open. Returns `result`."""
         self.leave()
-        self.call.parsed(End.UNPARSED if self._is_text_in_place_of(result) else End.READ)
+        self.call.replied(result, is_text=self._is_text_in_place_of(result))
         body = self._body_of(result) if self._opened or self.has_middleware else None
         counted, source = False, body if body is not None else self.call.answered_by
         if self.has_middleware:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
-from anthropic_otel._core.content import MAX_START, Content, Expected, is_error, is_json, is_message
+from anthropic_otel._core.content import CONTENT, MAX_START, Content, Expected, in_utf8, is_error, is_json, is_message
 from anthropic_otel._core.event_stream import EventStreamReader
+from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.reading import BodyReader, StartOfBody
 from anthropic_otel._core.stream_end import StreamEnd
 
@@ -49,29 +50,31 @@ class Answer:
         events whose names it knows, as up to 1.15.
         """
         if self._expected is Expected.JSON:
-            return StartOfBody(MAX_START)
+            return StartOfBody(MAX_START, CONTENT)
         if self._content is Content.AWS_EVENT_STREAM:
             return AwsEventStreamReader()
         if self._content is Content.SSE or self._expected is Expected.EVENT_STREAM:
             return EventStreamReader(by_names=by_names)
-        return StartOfBody(MAX_START) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
+        return StartOfBody(MAX_START, CONTENT) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
-    def judge(self, start: bytes | None, *, of_message: bool, may_be_empty: bool, whole: bool) -> None:
+    def judge(
+        self, start: bytes | None, *, of_message: bool, may_be_empty: bool, whole: bool, has_content: bool
+    ) -> None:
         """Sets `is_unexpected` to whether the body is not the JSON that it has to be. Else leaves it as it is.
 
         - `start`: the body, or its beginning, as for `is_json`.
         - `of_message`: whether the operation returns a message, which `is_message` judges if `start` is not `None`.
         - `may_be_empty`: whether the status allows an empty body. Then nothing but a message is judged.
-        - `whole`: whether `start` has the body's end too.
+        - `whole`: whether `start` has the body's end too. `has_content`: whether `CONTENT` is anywhere in the body.
         """
         is_stream = self._content in _STREAMS
         if self._expected is Expected.JSON_OR_EVENT_STREAM and is_stream:
             return
         if self._expected in _JSON and of_message and start is not None:
-            self.is_unexpected = not is_message(start, whole=whole)
+            self.is_unexpected = not is_message(start, whole=whole, has_content=has_content)
         elif self._expected in _JSON and not may_be_empty:
             no_json = is_stream or not is_json(self._content, start)
-            self.is_unexpected = no_json or (start is not None and is_error(start))
+            self.is_unexpected = no_json or (start is not None and is_error(in_utf8(start)))
 
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
         """Returns whether the app asked for an event stream, and neither content type nor first bytes are those of one.
@@ -84,3 +87,18 @@ class Answer:
         if end.is_event_stream is None:
             return self.is_page or (read_to_end and end.complete is not None)
         return not end.is_event_stream
+
+
+@guarded(False)
+def says_nothing(reply: Any, *, of_message: bool) -> bool:
+    """Returns whether `reply`, which the SDK has made of a JSON object, has nothing of what its operation returns.
+
+    The SDK makes a reply of every object, such as a gateway's `{"code": 401}` with status 200. A message
+    (`of_message`) says nothing without a `content`. Any other reply says nothing without one of its fields, if one is
+    required. Never raises; `False` for what is no reply of the SDK's.
+    """
+    if of_message:
+        return getattr(reply, "__dict__", {}).get("content", reply) is None
+    if getattr(reply, "__pydantic_fields_set__", None) != set():
+        return False
+    return any(field.is_required() for field in type(reply).model_fields.values())

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from anthropic_otel._core import ending, headers, usage
 from anthropic_otel._core.answer import Answer
-from anthropic_otel._core.content import content_of, expected_of
+from anthropic_otel._core.content import CONTENT, content_of, expected_of
 from anthropic_otel._core.ending import End, Ending, is_success
-from anthropic_otel._core.event_json import ApiError, api_error
+from anthropic_otel._core.event_json import ApiError, api_error, error_of_body
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import RawHeaders, ResponseFacts
 from anthropic_otel._core.reading import Reading, StartOfBody
@@ -58,6 +58,8 @@ class Attempt:
 
     __slots__ = (
         "_on_end",
+        "_parsing",
+        "_read_at",
         "_used",
         "after_failure",
         "answer",
@@ -129,6 +131,8 @@ class Attempt:
         self.retry_stop: RetryStop | None = None
         self.duration = 0
         self._used = usage.NONE
+        self._parsing = False
+        self._read_at: int | None = None
         # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
         self._on_end: Final = [on_end]
 
@@ -179,7 +183,7 @@ class Attempt:
         expected = expected_of(self.operation, self.request.target.method, stream)
         self.answer = Answer(expected, content_of(response_headers))
         if body is not None:
-            self._judge(self.answer, body, whole=True)
+            self._judge(self.answer, body, whole=True, has_content=CONTENT in body)
 
     def begin_hop(self) -> None:
         """Forgets the response, a redirect that is followed: the next hop's response counts."""
@@ -193,20 +197,21 @@ class Attempt:
         self.reading = Reading(self.timeline.clock, reader)
         return self.reading
 
-    def _judge(self, answer: Answer, start: bytes | None, *, whole: bool) -> None:
+    def _judge(self, answer: Answer, start: bytes | None, *, whole: bool, has_content: bool) -> None:
         """Judges whether a 2xx is an answer. With status 204 or 205 it may be empty, but a message never is.
 
-        `start` and `whole` are those of `Answer.judge`. Takes `api_error` from a body that is no answer.
+        The arguments are those of `Answer.judge`. Takes `api_error` from a body that is no answer.
         """
         empty = self.status in (204, 205) and not self.is_message
-        answer.judge(start, of_message=self.is_message, may_be_empty=empty, whole=whole)
+        answer.judge(start, of_message=self.is_message, may_be_empty=empty, whole=whole, has_content=has_content)
         if answer.is_unexpected:
             self._take_error(start)
 
     def _take_error(self, body: bytes | None) -> None:
         """Sets `api_error` if `body` is an API's error of at most `_MAX_ERROR` bytes."""
         if body and len(body) <= _MAX_ERROR:
-            error = api_error(body)
+            told = self.error_headers
+            error = error_of_body(body, told.get(b"content-type", b"")) if told is not None else api_error(body)
             if error.type != OTHER or error.code is not None:
                 self.api_error = error
 
@@ -219,8 +224,13 @@ class Attempt:
 
     @guarded(None)
     def end(self, how: End, at: int | None = None) -> None:
-        """Ends the attempt without an exception, now or at the time `at`. Ignored after the first end. Thread-safe."""
-        if self._on_end:
+        """Ends the attempt without an exception, now or at the time `at`. Ignored after the first end. Thread-safe.
+
+        While the app parses the body, `End.READ` takes effect only in `parsed`.
+        """
+        if self._parsing and how is End.READ:
+            self._read_at = self.timeline.clock.now() if at is None else at
+        elif self._on_end:
             self._close(how, at)
 
     @guarded(None)
@@ -231,6 +241,19 @@ class Attempt:
         """
         if self._on_end:
             self._close(error, at)
+
+    def begin_parsing(self) -> None:
+        """Records that the app begins to read and parse the body in one step. `parsed` must be called after it."""
+        self._parsing = self.answer is not None and self.answer.is_to_be_parsed and not self.ended
+
+    def parsed(self, how: End) -> None:
+        """Ends the attempt, if the body was read since `begin_parsing`, at the time when that was. Else does nothing.
+
+        `how` is `End.READ`, or `End.UNPARSED` if the body could not be parsed.
+        """
+        self._parsing = False
+        if self._read_at is not None:
+            self.end(how, self._read_at)
 
     def _close(self, how: End | BaseException, at: int | None) -> None:
         try:
@@ -283,7 +306,12 @@ class Attempt:
             self._take_error(reading.start)
         elif reading.start is not None or self.answer.is_page:
             start, last = reading.start, reading.last
-            self._judge(self.answer, start + last if start is not None else None, whole=bool(last))
+            self._judge(
+                self.answer,
+                start + last if start is not None else None,
+                whole=bool(last),
+                has_content=reading.has_sought,
+            )
 
     def _take_ending(self, end: Ending) -> None:
         self.cause, self.exception_type = end.cause, end.exception_type

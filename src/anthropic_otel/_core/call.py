@@ -19,6 +19,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from anthropic_otel._core.answer import says_nothing
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.cause import type_name
 from anthropic_otel._core.ending import End
@@ -215,6 +216,15 @@ class Call:
                 # Another thread was faster.
                 return
             attempt.end(how, received)
+
+    def replied(self, reply: object, *, is_text: bool) -> None:
+        """Ends the attempts that wait for the SDK to parse their body, of which it has made `reply`.
+
+        `is_text` is whether that is the body's text although another type was asked for.
+        """
+        for attempt, _ in self._unparsed[-1:]:
+            unparsed = is_text or says_nothing(reply, of_message=attempt.is_message)
+            self.parsed(End.UNPARSED if unparsed else End.READ)
 
     def _attempt_ended(self, attempt: Attempt) -> None:
         """Takes the outcome of an attempt that has ended, in any thread. Ends the call if nothing else is open.

@@ -7,6 +7,7 @@ memory. A body that the SDK can parse into a message is one, whatever its conten
 
 from __future__ import annotations
 
+import codecs
 import functools
 import re
 from enum import Enum
@@ -94,29 +95,56 @@ def is_json(content: Content, start: bytes | None) -> bool:
         return False
     if start is None:
         return True
-    first = start.lstrip(_BLANK)[:1]
+    first = in_utf8(start).lstrip(_BLANK)[:1]
     return bool(first) and first[0] in _JSON_STARTS
 
 
-def is_message(body: bytes, *, whole: bool) -> bool:
+def is_message(body: bytes, *, whole: bool, has_content: bool) -> bool:
     """Returns whether a body may be a message: it looks like a JSON object and not like an API's error.
 
-    `whole` is whether `body` has the body's end too, whose last byte then counts. The content type does not count, as a
-    gateway may send a message under another one.
+    `whole` is whether `body` has the body's end too, whose last byte then counts. `has_content` is whether `CONTENT`
+    is anywhere in the body, which then counts too: it is in every message, and not in a gateway's `{"code": 401}`. The
+    content type does not count, as a gateway may send a message under another one.
     """
-    text = body.strip(_BLANK + b"\0")
-    return text[:1] == b"{" and (not whole or text[-1:] == b"}") and not is_error(text)
+    if whole and body.rstrip(_BLANK + b"\0")[-1:] != b"}":
+        return False
+    utf8 = in_utf8(body)
+    if whole and not has_content and utf8 is body:
+        return False
+    start = utf8.lstrip(_BLANK)
+    return start[:1] == b"{" and not is_error(start)
 
 
 def is_error(start: bytes) -> bool:
     """Returns whether a body with this beginning is an API's error, by its first `MAX_START` bytes.
 
-    It is one if it begins with `{"type": "error"`, or with `{"error":` and an object or a string. White space does not
-    matter.
+    It is one if it begins with `{"type": "error"`, or with `{"error":` and an object or a string, or is an exception of
+    Amazon's: `{"__type":`, or `{"Output": {"__type":`. White space does not matter.
     """
     return _ERROR.match(start, 0, MAX_START) is not None
 
 
+CONTENT: Final = b'"content"'
+"""The name of the member that every message has."""
 MAX_START: Final = 64
 """How many bytes of a body are enough to recognize what it is."""
-_ERROR: Final = re.compile(rb'\s*\{\s*"(?:type"\s*:\s*"error"|error"\s*:\s*[{"])')
+_ERROR: Final = re.compile(rb'\s*\{\s*"(?:type"\s*:\s*"error"|error"\s*:\s*[{"]|(?:Output"\s*:\s*\{\s*")?__type"\s*:)')
+
+
+def in_utf8(body: bytes) -> bytes:
+    """Returns a body of JSON, or the beginning of a long one, in UTF-8 if it is in UTF-16 or UTF-32.
+
+    These are told as the parsers do that the SDK uses: by a byte order mark, or by zeros among the first bytes.
+    """
+    if b"\0" not in body[:4] and not body.startswith(_MARKS):
+        return body
+    # Not at the top of the module: nearly no body needs it.
+    import json
+
+    return body[:_MAX_WIDE].decode(json.detect_encoding(body), "replace").encode("utf-8", "replace")
+
+
+_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""The byte order marks of UTF-16 and UTF-32 that have no zero among their first two bytes."""
+_MAX_WIDE: Final = 16 * 1024
+"""How many bytes of a body are decoded at most. A multiple of 4, so that no character is cut."""

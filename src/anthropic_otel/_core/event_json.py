@@ -66,6 +66,23 @@ def api_error(data: bytes) -> ApiError:
     )
 
 
+def error_of_body(body: bytes, content_type: bytes) -> ApiError:
+    """Parses the body of an error response as the SDK does: by the charset of `content_type`, else as UTF-8.
+
+    Returns the same as `api_error`. A byte that is not valid in the encoding does not matter.
+    """
+    charset = _CHARSET(content_type)
+    try:
+        text = body.decode(charset[1].decode("ascii", "replace") if charset else "utf-8", "replace")
+    except (LookupError, ValueError):
+        # As in httpx, a charset that Python does not know is none.
+        text = body.decode("utf-8", "replace")
+    return api_error(text.encode("utf-8", "replace"))
+
+
+_CHARSET: Final = re.compile(rb"""charset\s{0,8}=\s{0,8}["']?([\w.:-]{1,40})""", re.IGNORECASE).search
+
+
 def known_type(name: object) -> str:
     """Returns `name` if it is one of `API_ERROR_TYPES`, else `_OTHER`."""
     return name if isinstance(name, str) and name in API_ERROR_TYPES else OTHER

@@ -30,25 +30,38 @@ class BodyReader(Protocol):
 
 _BLANKS: Final = 256
 """How many blanks at the end of a chunk are skipped to find the last byte that is none."""
+_BLANK: Final = b" \t\r\n\0"
+"""The bytes of blanks. In UTF-16 and UTF-32, zeros are a part of each character of JSON."""
 
 
 class StartOfBody:
     """Keeps the beginning of a body that is no event stream, and its last byte that is not blank.
 
     `start` is up to `most` bytes long and begins with no blank. `last` is that one byte. Both are empty before a chunk.
+    `has_sought` is whether `sought` has come.
     """
 
-    __slots__ = ("_most", "last", "start")
+    __slots__ = ("_before", "_most", "_sought", "has_sought", "last", "start")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, sought: bytes = b"") -> None:
         self._most = most
+        self._sought = sought
+        self._before = b""
+        self.has_sought = not sought
         self.start = b""
         self.last = b""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        self.last = chunk[-_BLANKS:].rstrip()[-1:] or self.last
+        self.last = chunk[-_BLANKS:].rstrip(_BLANK)[-1:] or self.last
         if len(self.start) < self._most:
-            self.start = (self.start + chunk).lstrip()[: self._most]
+            start = self.start + chunk
+            # Blanks of UTF-16 and UTF-32 have zeros, and are skipped once the start is decoded.
+            self.start = (start if b"\0" in start[:4] else start.lstrip())[: self._most]
+        if not self.has_sought:
+            text = self._before + chunk
+            self.has_sought = self._sought in text
+            # It may be cut between two chunks.
+            self._before = text[1 - len(self._sought) :]
         return None
 
 
@@ -65,6 +78,7 @@ class Reading:
     - `seen`: whether `on_decoded` has given the reader bytes.
     - `end`: how an event stream ended, set by `conclude`; `None` for a body of another kind.
     - `start`: the beginning of a body that is no event stream, set by `conclude`; `None` if it could not be seen.
+    - `has_sought`: whether what the reader of such a body sought has come, set by `conclude`.
     - `last`: the last byte of such a body that is not blank, if it was read to the end; else empty.
     """
 
@@ -78,6 +92,7 @@ class Reading:
         "decoding",
         "end",
         "first_chunk",
+        "has_sought",
         "last",
         "max_gap",
         "seen",
@@ -95,6 +110,7 @@ class Reading:
         self.end: StreamEnd | None = None
         self.start: bytes | None = None
         self.last = b""
+        self.has_sought = False
         self.first_chunk: int | None = None
         self.max_gap = 0
         self.consumer_time = 0
@@ -157,5 +173,6 @@ class Reading:
             came = self.seen or self.first_chunk is not None
             self.start = reader.start if (came or read_to_end) and not hidden else None
             self.last = reader.last if read_to_end else b""
+            self.has_sought = reader.has_sought
         elif reader is not None:
             self.end = UNSEEN if hidden else reader.finish(read_to_end=read_to_end)

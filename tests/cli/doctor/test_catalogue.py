@@ -21,7 +21,8 @@ from .conftest import Examine, bad, seconds_for, variables_for
 _STEPS = ("DNS", "TCP", "TLS to proxy", "CONNECT", "SOCKS", "TLS", "HTTP")
 _RIGHT = ("http_401", "http_400", "http_400_should_retry")
 _ACCEPTED = (
-    *("ok_308", "json_blank_first", "json_other_type", "json_other_shape"),
+    *("ok_308", "json_blank_first", "json_other_type", "json_with_mark"),
+    *("json_in_utf_16", "json_in_utf_16_le", "json_in_utf_32"),
     *("json_as_text", "json_as_html", "json_as_events"),
 )
 """A 200 to an empty request."""

@@ -38,8 +38,8 @@ class Got:
 
     def value(self, value: Any) -> None:
         """Takes what a method has returned as the answer."""
-        # Of an error in JSON the SDK makes a message too, with nothing of one.
-        self.complete = isinstance(value, anthropic.types.Message) and getattr(value, "error", None) is None
+        # Of every object, such as an error, the SDK makes a message too, with nothing of one.
+        self.complete = isinstance(value, anthropic.types.Message) and getattr(value, "content", None) is not None
         self.request_id = getattr(value, "_request_id", None)
 
     def event(self, event: Any) -> bool:
@@ -158,13 +158,13 @@ def _within(app: SdkApp, manager: Any, use: Callable[[Any], None]) -> None:
 def _response(app: BareApp, got: Got, prompt: str) -> None:
     response = app.send(prompt)
     got.reading, got.status = True, response.status_code
-    got.complete = _is_object(response)
+    got.complete = _is_message(response)
 
 
-def _is_object(response: Any) -> bool:
+def _is_message(response: Any) -> bool:
     try:
         found = response.json()
-        return isinstance(found, dict) and "error" not in found
+        return isinstance(found, dict) and "content" in found
     except ValueError:
         return False
 

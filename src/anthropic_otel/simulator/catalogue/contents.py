@@ -125,6 +125,25 @@ _WHOLE: Final = (
         b'{"error": {"message": "no channel", "type": "new_api_error"}}',
         "application/json",
     ),
+    _whole(
+        "json_error_of_amazon",
+        "An exception of Amazon's front end comes with status 200.",
+        b'{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}',
+        "application/json",
+    ),
+    _whole(
+        "json_code_of_gateway",
+        "A gateway tells of its failure by a code of its own, with status 200.",
+        b'{"code": 401, "msg": "no balance", "data": null}',
+        "application/json",
+    ),
+    _whole(
+        "json_of_another_api",
+        "A gateway answers in the form of another vendor's API.",
+        b'{"id": "chatcmpl-1", "object": "chat.completion", "choices": []}',
+        "application/json",
+    ),
+    _whole("json_other_shape", "The JSON is an object that is no message.", b'{"status":"ok"}', "application/json"),
     _whole("json_null", "A null comes where a message was asked for.", b"null", "application/json"),
     _whole("json_list", "A list comes where a message was asked for.", b"[]", "application/json"),
     _whole("json_cut", "Half of a message comes, and says that it is whole.", _MESSAGE[:-2], "application/json"),
@@ -169,10 +188,7 @@ _OTHER_JSON: Final = "application/vnd.example+json; charset=utf-8"
 
 
 def _json(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
-    """Returns a success: a 200 with a JSON object, whose content the library does not judge.
-
-    Only requests without a stream can meet it.
-    """
+    """Returns a success: a 200 with a message as JSON. Only requests without a stream can meet it."""
     return answered(name, description, Reply(body=body, content_type=content_type), stream=False)
 
 
@@ -186,7 +202,10 @@ _JSON: Final = (
     _json("json_as_html", "A gateway says of each message that it is a page.", _MESSAGE, "text/html; charset=utf-8"),
     _json("json_as_text", "A gateway says of each message that it is text.", _MESSAGE, "text/plain"),
     _json("json_as_events", "A message says that it is a stream of events.", _MESSAGE, "text/event-stream"),
-    _json("json_other_shape", "The JSON is an object that is no message.", b'{"status":"ok"}'),
+    _json("json_in_utf_16", "The JSON is in UTF-16, with its byte order mark.", _MESSAGE.decode().encode("utf-16")),
+    _json("json_in_utf_16_le", "The JSON is in UTF-16, without a mark.", _MESSAGE.decode().encode("utf-16-le")),
+    _json("json_in_utf_32", "The JSON is in UTF-32, with its byte order mark.", _MESSAGE.decode().encode("utf-32")),
+    _json("json_with_mark", "The JSON is in UTF-8, and begins with a byte order mark.", b"\xef\xbb\xbf" + _MESSAGE),
 )
 
 FAULTS: Final = (*_STREAMS, *_WRONG_TYPES, *_WHOLE, *_UNPARSABLE, *_JSON)
