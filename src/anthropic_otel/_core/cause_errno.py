@@ -26,9 +26,10 @@ def errno_name(failure: Failure) -> str | None:
 
 
 def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause that the errno of `error` stands for.
+    """Returns the cause that the errno of `error` stands for: of a timeout or of a local file by the phase.
 
-    `None` if `error` has no errno, if it is a resolver's error, or if its errno has no cause of its own (`EMFILE`).
+    `None` if `error` has no errno, if it is a resolver's error, or if its errno has no cause of its own, such as
+    `EMFILE`, or one of a local file once the request was sent.
     """
     name = _name(error)
     if name is None or is_resolver_error(error):

@@ -36,7 +36,8 @@ class Retry:
 
     - `number`: 1 for the first attempt that follows another.
     - `delay`: the backoff that has just ended, in nanoseconds; `None` if there was none or it is not known.
-    - `reason`: the `error.type` of the attempt before, `fallback` if that has not failed, `None` if not known.
+    - `reason`: the `error.type` of the attempt before; `app_exception` if a middleware has rejected its answer, else
+      `fallback` if it has not failed; `None` if not known.
     - `source`: what decided the backoff, `None` without a `delay`.
     """
 
