@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from anthropic_otel._core.cause import Cause, classify
@@ -119,3 +120,36 @@ def test_an_error_of_the_network_in_a_renamed_hook_keeps_its_cause() -> None:
     """Its type says what happened, though not to whom."""
     found = caught(function("httpx2._client", "_send_renamed", raising(ConnectionRefusedError(111, "x"), "app.hooks")))
     assert classify(found).word is Word.CONNECTION_REFUSED
+
+
+@pytest.mark.parametrize("package", ["gevent._gevent_c_hub_primitives", "eventlet.hubs.hub"])
+def test_what_is_thrown_into_a_waiting_greenlet_is_the_apps(package: str) -> None:
+    """A limit of gevent's or eventlet's with an exception of the app's own, or one that a greenlet is killed with."""
+    switch: dict[str, Any] = {"__name__": package}
+    exec("def switch(error): raise error", switch)
+    with pytest.raises(LookupError) as limit:
+        switch["switch"](type("SoftTimeLimit", (LookupError,), {"__module__": "tasks"})())
+    assert classify(limit.value).word is Word.APP_EXCEPTION
+    with pytest.raises(LookupError) as own:
+        switch["switch"](LookupError())
+    assert classify(own.value).word is Word.OTHER
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "base"),
+    [
+        ("vcr.errors", "CannotOverwriteExistingCassetteException", Exception),
+        ("respx.models", "AllMockedAssertionError", AssertionError),
+        ("pytest_socket", "SocketBlockedError", RuntimeError),
+    ],
+)
+def test_what_a_test_double_raises_is_the_apps(module: str, name: str, base: type[Exception]) -> None:
+    """A cassette without the request, a route that is not mocked and a forbidden socket are no network's failures.
+
+    What a test has it raise in the network's place is one.
+    """
+    error = type(name, (base,), {"__module__": module})("a secret")
+    assert classify(error).word is Word.APP_EXCEPTION
+    raised = httpx.ConnectError("as a test wants it")
+    raised.__cause__ = error
+    assert classify(raised).word is Word.CONNECTION_ERROR

@@ -314,6 +314,11 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "A wrapper of aiohttp's transport that raises anew",
+        (),
+        (f"{_E2E}test_raised_anew.py::test_a_transport_that_raises_anew_keeps_the_cause",),
+    ),
+    Row(
         "A time limit that a signal sets, a bug in a hook, or an authentication that cannot reach its server",
         (),
         _named(

@@ -6,7 +6,9 @@ The SDK takes every exception of its HTTP client for a failed connection, so it 
 - a signal handler of the app, such as the soft time limit of a task, or `TimeoutError` after an alarm;
 - a hook, a trace function or an authentication of the app, or a function that it called;
 - the body of the request, a file or a generator: then the request was not sent;
-- another thread, which has set it in the middle of a library that cannot raise it (`PyThreadState_SetAsyncExc`).
+- a library of test doubles, such as respx or vcr, that has no answer for the request;
+- another thread or greenlet, which has thrown it into the middle of a library that cannot raise it: by
+  `PyThreadState_SetAsyncExc`, `gevent.Timeout(1, MyError)` or `greenlet.kill(MyError)`.
 
 An exception of a transport counts as a failure of the network, also if the app wrote the transport.
 """
@@ -27,13 +29,21 @@ _LIBRARIES: Final = (
 )
 
 
+_DOUBLES: Final = ("vcr", "respx", "pytest_httpx", "pytest_socket", "pytest_recording", "pook", "mocket", "httpretty")
+"""The packages with exceptions for a request that a test did not expect."""
+_SWITCHERS: Final = ("gevent", "eventlet")
+"""The packages whose functions a greenlet waits in."""
+
+
 def is_of_app(failure: Failure) -> bool:
     """Returns whether code of the app raised the exception.
 
-    That is an event hook or a trace function that raised the outermost exception, or a signal handler that raised any
-    exception of the chain.
+    That is an event hook or a trace function that raised the outermost exception, a signal handler that raised any
+    exception of the chain, or a library of test doubles, in whose place of the network nothing was sent.
     """
-    return any(map(is_of_the_app, failure.errors)) or _passes(failure.errors[0], _calls_a_hook)
+    # A test may have such a library raise an exception of the network, which names that of the library as its cause.
+    doubled = root(type(failure.errors[0])) in _DOUBLES
+    return doubled or any(map(is_of_the_app, failure.errors)) or _passes(failure.errors[0], _calls_a_hook)
 
 
 def is_of_authentication(error: BaseException) -> bool:
@@ -61,11 +71,14 @@ def is_of_argument(failure: Failure) -> bool:
 def was_set_from_outside(failure: Failure) -> bool:
     """Returns whether the innermost exception was raised in a library or Python, but neither defines its class.
 
-    No HTTP library could have raised it: another thread has set it, by `PyThreadState_SetAsyncExc`.
+    No HTTP library could have raised it: another thread has set it, by `PyThreadState_SetAsyncExc`, or another greenlet
+    has thrown it into this one, which was waiting for the network.
     """
     error = failure.errors[-1]
     steps = list(frames(error))
-    return bool(steps) and _is_known(steps[-1][0]) and not _is_known(root(type(error)))
+    if not steps or _is_known(root(type(error))):
+        return False
+    return _is_known(steps[-1][0]) or steps[-1][0] in _SWITCHERS
 
 
 def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool:

@@ -9,8 +9,8 @@ fetch credentials:
 - the members of an exception group, which anyio raises when several addresses were tried; asyncio raises an `OSError`
   that quotes the number of each.
 
-Rule: `__context__` is never followed. It leads to exceptions that the app has handled, and to the cancellation by which
-a timeout is implemented.
+Rule: `chain` never follows `__context__`. It leads to exceptions that the app has handled, and to the cancellation by
+which a timeout is implemented. `replaced` does, only to what was caught within the failed send itself.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import FrameType
 from typing import Final, TypeVar
 
 from anthropic_otel._core.semconv import Phase
@@ -190,25 +191,42 @@ def text_of(error: BaseException) -> str:
         return ""
 
 
+def replaced(error: BaseException) -> Exception | None:
+    """Returns the exception that `error`, which a send raised, has replaced without naming it, `None` without one.
+
+    A wrapper of the app's catches what its transport raises, and raises another in the `except` block. What the app was
+    handling already when it sent is none: it was caught in a function that had called the send, which is not in the
+    traceback of `error`.
+    """
+    for raised in chain(error):
+        context = raised.__context__
+        caught = context.__traceback__ if isinstance(context, Exception) else None
+        if caught is not None and raised.__cause__ is None and any(caught.tb_frame is each for each in _stack(raised)):
+            return context if isinstance(context, Exception) else None
+    return None
+
+
+def _stack(error: BaseException) -> Iterator[FrameType]:
+    step = error.__traceback__
+    while step is not None:
+        yield step.tb_frame
+        step = step.tb_next
+
+
 Frame = tuple[str, str]
 """The package and the function of one frame of a traceback."""
 
 
 def frames(error: BaseException) -> Iterator[Frame]:
     """Yields the frames of the traceback of `error`: the frame that caught it first, the one that raised it last."""
-    step = error.__traceback__
-    while step is not None:
-        frame = step.tb_frame
+    for frame in _stack(error):
         yield str(frame.f_globals.get("__name__", "")).partition(".")[0], frame.f_code.co_name
-        step = step.tb_next
 
 
 def modules_of(error: BaseException) -> Iterator[str]:
     """Yields the names of the modules of the frames in the traceback of `error`, in the order of `frames`."""
-    step = error.__traceback__
-    while step is not None:
-        yield str(step.tb_frame.f_globals.get("__name__", ""))
-        step = step.tb_next
+    for frame in _stack(error):
+        yield str(frame.f_globals.get("__name__", ""))
 
 
 def root(cls: type[BaseException]) -> str:

@@ -20,6 +20,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anthropic_otel._core.cause import Cause, classify, type_name
+from anthropic_otel._core.cause_chain import replaced
 from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.semconv import (
     INVALID_EVENT,
@@ -100,7 +101,7 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     """Returns the ending of an attempt whose send raised `error`, or whose body raised it while it was read.
 
     `failure` is what the transport told to have failed with, `None` if it told nothing. A wrapper may raise another
-    exception in its place.
+    exception in its place. Of a transport that tells nothing, that place is looked for in the exception itself.
 
     What is no `Exception`, such as a cancellation or an interrupt, is `CANCELLED`; anything else is `FAILED`.
     """
@@ -111,8 +112,13 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     told = timeline.reused is not None or (request.fetches_credentials and request.emits_events)
     phase = timeline.phase if told else None
     cause = classify(error, phase=phase, through_proxy=request.proxy is not None)
-    if failure is not None and _says_nothing(cause):
-        cause = classify(failure, phase=phase, through_proxy=request.proxy is not None)
+    if _says_nothing(cause):
+        beneath = [
+            classify(each, phase=phase, through_proxy=request.proxy is not None)
+            for each in (failure, replaced(error))
+            if each is not None
+        ]
+        cause = next((each for each in beneath if _says_more(each, cause)), cause)
     known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
     # If the network failed after a redirect, the redirect was followed, and the status is that of an earlier hop.
     # But the redirect was not followed if the send has returned it.
@@ -131,6 +137,15 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     answered = status is not None and not followed
     phase = phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT)
     return Ending(AttemptOutcome.FAILED, cause.word.value, cause, name, phase=phase, of_earlier_hop=followed)
+
+
+def _says_more(beneath: Cause, cause: Cause) -> bool:
+    """Returns whether `beneath` is to be told in place of `cause`, which says nothing.
+
+    A connection error that a test double has made of an exception of its own stays one.
+    """
+    made = beneath.word is NetworkCause.APP_EXCEPTION and cause.word is NetworkCause.CONNECTION_ERROR
+    return not (made or _says_nothing(beneath))
 
 
 def _says_nothing(cause: Cause) -> bool:
