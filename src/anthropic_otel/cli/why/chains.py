@@ -1,4 +1,4 @@
-"""Explains a printed chain of exceptions: what the app saw, what caused it, and the word with a page about it.
+"""Explains an exception chain that was printed: what the app saw, what caused it, and the word whose page explains it.
 
 Rule: an exception that has nothing to do with the API or the network is ignored. One of the SDK that says only
 "Connection error." is kept, without a word.
@@ -22,10 +22,10 @@ class Failure:
     """One failure that was found in a text.
 
     - `shown`: the exception as the app saw it, or what the library logged.
-    - `beneath`: the exception that caused it, empty if none was printed.
-    - `word`: the word whose page explains it, `None` if the text does not say.
-    - `errno`: the name of the system's error, if there is one.
-    - `bare`: whether the text has only the SDK's sentence, and not its cause.
+    - `beneath`: the exception that caused it; empty if none was printed.
+    - `word`: the word whose page explains the failure; `None` if the text does not say why it failed.
+    - `errno`: the name of the system's error, such as `ECONNREFUSED`; `None` if there is none.
+    - `bare`: whether the text has only the SDK's "Connection error." or "Request timed out.", and not its cause.
     """
 
     shown: str
@@ -56,23 +56,24 @@ _STATUS: Final = re.compile(r"\b(?:[Ee]rror code: |HTTP/[\d.]+ )([1-5]\d\d)\b")
 _TYPE: Final = re.compile(r"['\"]type['\"]: ?['\"](\w+)['\"]")
 _CODE: Final = re.compile(r"['\"]error_code['\"]: ?['\"](\w+)['\"]")
 _UNDER_ANY_STATUS: Final = ("billing_error", "overloaded_error")
-"""The error types that say more than the status, because the API sends them with other statuses than their own."""
+"""The error types that say more than the status, because the API sends them with more than one status."""
 _LOW_CREDIT: Final = "credit balance is too low"
 NO_KEY: Final = "Could not resolve authentication method"
 LONG_REQUEST: Final = "Streaming is required for operations that may take longer than 10 minutes"
 
 
 def of_chain(chain: Sequence[Printed]) -> Failure | None:
-    """Returns the failure of a printed chain, outermost exception first, from its first SDK exception on.
+    """Returns the failure of an exception chain, outermost exception first; it must not be empty.
 
-    Returns `None` if it is not a failure of the SDK or the network.
+    Ignores what is before the first exception of the SDK, if there is one. Returns `None` if the failure is neither the
+    SDK's nor one of the network.
     """
     top = next((at for at, each in enumerate(chain) if each.root in _SDK), None)
     if top is not None:
         chain = chain[top:]
-    told = _of_api(chain[0])
-    if told is not None:
-        return told
+    by_api = _of_api(chain[0])
+    if by_api is not None:
+        return by_api
     by_sdk = top is not None or any("/anthropic/" in frame.file for each in chain for frame in each.frames)
     if by_sdk and chain[0].name == "JSONDecodeError":
         return Failure(_shown(chain[0]), "", "invalid_event" if _in_stream(chain[0]) else "unexpected_content")
@@ -92,7 +93,7 @@ def of_chain(chain: Sequence[Printed]) -> Failure | None:
 
 
 def _in_stream(printed: Printed) -> bool:
-    """Returns whether the SDK was reading a stream, and not a whole response."""
+    """Returns whether the exception's frames show that the SDK was reading a stream, not a whole response."""
     return any(frame.file.endswith("_streaming.py") for frame in printed.frames)
 
 
@@ -108,9 +109,9 @@ _NETWORK_NAMES: Final = frozenset(
 
 
 def _of_api(printed: Printed) -> Failure | None:
-    """Returns the failure of an error that the API returned, or that the SDK raises before it sends anything.
+    """Returns the failure of an exception for an error response, or of one that the SDK raises before it sends.
 
-    Returns `None` for any other exception.
+    Returns `None` for any other exception, and for one of the SDK whose text and class do not say what failed.
     """
     text = printed.message
     if NO_KEY in text:
@@ -119,7 +120,7 @@ def _of_api(printed: Printed) -> Failure | None:
         return Failure(_shown(printed), "", "client_error")
     if printed.root not in _SDK and printed.type.partition(".")[0] not in _SDK:
         return None
-    word = told(text) or _by_name(printed)
+    word = word_of(text) or _by_name(printed)
     if word is None:
         return None
     page = pages().get(word)
@@ -127,9 +128,10 @@ def _of_api(printed: Printed) -> Failure | None:
 
 
 def _by_name(printed: Printed) -> str | None:
-    """Returns the word for an exception's class, or `None`.
+    """Returns the word for an SDK exception by its class, for an error response whose text says nothing known.
 
-    It is for a response that was not the API's, whose text may be anything.
+    That is `5xx` for `InternalServerError`; for `APIStatusError` `OTHER` if its text has a `{`, else `4xx`. For other
+    classes it is their name, if that has a page; if not, and for a connection error or a timeout, `None`.
     """
     if printed.name in ("APIConnectionError", "APITimeoutError"):
         return None
@@ -140,8 +142,12 @@ def _by_name(printed: Printed) -> str | None:
     return printed.name if printed.name in pages() else None
 
 
-def told(text: str) -> str | None:
-    """Returns the most specific word with a page in the text of an API error: its code, type or status; else `None`."""
+def word_of(text: str) -> str | None:
+    """Returns the most specific word in the text of an API error that has a page: its code, else status or type.
+
+    A type that the API sends with several statuses comes before the status. Without such a word, returns `3xx`, `4xx`
+    or `5xx` by the status, or `None` if there is none.
+    """
     code = _CODE.search(text)
     types = [each for each in _TYPE.findall(text) if each != "error"]
     status = _STATUS.search(text)
@@ -155,9 +161,9 @@ def told(text: str) -> str | None:
 
 
 def in_brief(text: str) -> str:
-    """Returns `: ` with the status, type and code in the text of an API error, and no message, which may quote the app.
+    """Returns `: ` and the status, type and code that are in the text of an API error, separated by blanks.
 
-    Returns an empty string if there are none.
+    Leaves out the message, which may quote the app. Empty if the text has none of the three.
     """
     status, code = _STATUS.search(text), _CODE.search(text)
     types = [each for each in _TYPE.findall(text) if each != "error"]
@@ -166,7 +172,11 @@ def in_brief(text: str) -> str:
 
 
 def bare(printed: Printed) -> Failure | None:
-    """Returns the failure of an SDK exception without a printed cause; `None` for any other exception."""
+    """Returns the failure of an exception whose cause was not printed; `None` if it is not one of the SDK.
+
+    A connection error gets no word, a timeout `client_timeout_error`; both are marked as `bare`. Any other gets the
+    word for its class.
+    """
     if printed.root in _SDK and printed.name in ("APIConnectionError", "APITimeoutError"):
         word = "client_timeout_error" if printed.name == "APITimeoutError" else None
         return Failure(_shown(printed), "", word, bare=True)
@@ -178,7 +188,10 @@ def bare(printed: Printed) -> Failure | None:
 
 
 def _shown(printed: Printed) -> str:
-    """Returns the class without its module, and its message if a library wrote it and not an app."""
+    """Returns the class without its module, and the message, at most 160 characters in all.
+
+    Of an SDK exception, only "Connection error." and "Request timed out." are kept: another message may quote the app.
+    """
     fixed = printed.message.startswith(("Connection error", "Request timed out"))
     if printed.root in _SDK and not fixed:
         return printed.name
@@ -187,9 +200,10 @@ def _shown(printed: Printed) -> str:
 
 
 def _beneath(chain: Sequence[Printed]) -> str:
-    """Returns the innermost exception below the first that has a message, as text of at most 160 characters.
+    """Returns the innermost exception below the first one that has a message, as text of at most 160 characters.
 
-    It is empty for a chain of one.
+    That is its class and message, or its message alone if it begins with `[`. If none has a message, it is the class of
+    the innermost one. Empty for a chain of one.
     """
     if len(chain) < 2:
         return ""
@@ -198,5 +212,5 @@ def _beneath(chain: Sequence[Printed]) -> str:
 
 
 def short(text: str) -> str:
-    """Returns the text, cut to 160 characters."""
+    """Returns the text; if it has more than 160 characters, its beginning and `...`, which are 160 together."""
     return text if len(text) <= _SHORTEST else text[: _SHORTEST - 3] + "..."

@@ -1,7 +1,7 @@
 """Removes what loggers and containers add to a traceback, so that it reads as Python printed it.
 
-Rule: a line stays a line, except that JSON becomes the lines in its strings. Lines keep their order, except for those
-of several threads or processes that were written between each other, which `interleaved` separates.
+Rule: a line stays one line, but a line of JSON becomes the lines in its strings, and a traceback with escaped newlines
+becomes several. Lines keep their order, except that `interleaved` separates those of several threads or processes.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ _PREFIXES: Final = re.compile(
 )
 _MARGIN: Final = re.compile(r"^\s*(?:[|+] ?)(?!\|)")
 _COLOURS: Final = re.compile(r"\x1b(?:\[[0-9;:?]*[A-Za-z]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>])")
-"""What sets colours, and what makes links and sets titles and character sets."""
+"""A terminal's escape sequence, such as one that sets a colour or makes a link."""
 _ESCAPED: Final = re.compile(r"(?:\\+r)?\\+n")
 _ON_ONE_LINE: Final = re.compile(r"Traceback \(most recent call last\):(?:\\+r)?\\+n")
 _ESCAPED_QUOTE: Final = re.compile(r"\\+\"")
 
 
 def lines(text: str) -> list[str]:
-    """Returns the lines of a redacted text, without what loggers and containers added."""
+    """Returns the lines of a redacted text, without what loggers and containers added, for `printed` to parse.
+
+    Strings in JSON are redacted again, without their escapes.
+    """
     out: list[str] = []
     # Chats and web pages have spaces that do not break.
     text = text.replace("\N{NO-BREAK SPACE}", " ")
@@ -66,12 +69,15 @@ def _unpacked(line: str) -> Iterator[str]:
 
 
 def _unfolded(line: str) -> str:
-    """Returns a line with a traceback whose line ends and quotes are escaped, as in logfmt, as several lines."""
+    """Returns a line that has a traceback with escaped newlines and quotes, as in logfmt, without those escapes.
+
+    So the result has several lines. Any other line is returned as it is.
+    """
     if _ON_ONE_LINE.search(line) is None:
         return line
     return _ESCAPED_QUOTE.sub('"', _ESCAPED.sub("\n", line)).rstrip("\"'")
 
 
 def _without_margin(line: str) -> str:
-    """Returns the line without the margin that Python prints for an exception group."""
+    """Returns the line without the `| ` or `+ ` at its beginning, which Python prints for an exception group."""
     return _MARGIN.sub("", line, count=1) if line.lstrip().startswith(("| ", "+ ")) else line

@@ -1,4 +1,4 @@
-"""The command `why` and its options."""
+"""Defines the command `why` and its options, and reads the text that it explains."""
 
 from __future__ import annotations
 
@@ -61,15 +61,19 @@ def _explain(terminal: Terminal, word: str, native: bool) -> None:
 def _explain_stdin(terminal: Terminal) -> None:
     if sys.stdin.isatty():
         click.echo("Paste the traceback or the log, then press Ctrl+D.", err=True)
-    raw = sys.stdin.buffer.read(reading.MOST + 1)
-    found = reading.failures(redact(_decoded(raw[: reading.MOST])))
-    show.show_failures(terminal, found, cut=len(raw) > reading.MOST)
+    raw = sys.stdin.buffer.read(reading.MAX_BYTES + 1)
+    found = reading.failures(redact(_decoded(raw[: reading.MAX_BYTES])))
+    show.show_failures(terminal, found, cut=len(raw) > reading.MAX_BYTES)
     if not found:
         sys.exit(1)
 
 
 def _decoded(raw: bytes) -> str:
-    """Returns the text of UTF-8, or of the UTF-16 that PowerShell writes. Bytes that are no text are replaced."""
+    """Returns `raw` decoded as UTF-8, or as UTF-16, which PowerShell writes, if its first bytes look like that.
+
+    They do if many of those at the even, or at the odd, places are null. The byte order mark and null characters are
+    removed; bytes that cannot be decoded become U+FFFD.
+    """
     marked = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(raw[:2])
     even, odd = raw[2:_LOOK_AT:2].count(0), raw[3:_LOOK_AT:2].count(0)
     many = len(raw[2:_LOOK_AT]) / 4

@@ -1,9 +1,9 @@
-"""Removes the prefixes of log lines, and separates the lines of several threads.
+"""Removes the prefixes of log lines, and separates the lines of several threads or processes.
 
-A logger that writes a traceback line by line puts the same prefix before each: a time, a name, a thread. The text
+A logger that writes a traceback line by line puts the same prefix before each line: a time, a name, a thread. The text
 before "Traceback" is that prefix, and all lines that begin with it belong together.
 
-Rule: times in a prefix are ignored, as they differ from line to line. Any other difference means another thread or
+Rule: times in a prefix are ignored, because they differ from line to line. Any other difference means another thread or
 process.
 """
 
@@ -21,9 +21,10 @@ _TIME: Final = re.compile(r"(?<!\w)(?:\d{1,4}(?:[-:.,/T]\d{1,9}){2,8}|\d{10}(?:\
 
 
 def apart(lines: list[str]) -> list[str]:
-    """Returns the lines without the prefixes that stand before their tracebacks.
+    """Returns the lines, with the prefix removed from each line that begins with the prefix of a traceback.
 
-    Within consecutive lines that have a prefix, those with the same one are put together.
+    In each run of consecutive lines with a prefix, those with the same one are put together. If no traceback has a
+    prefix, the lines stay as they are.
     """
     prefixes = _prefixes(lines)
     if not prefixes:
@@ -35,7 +36,10 @@ def apart(lines: list[str]) -> list[str]:
 
 
 def _prefixes(lines: list[str]) -> set[str]:
-    """Returns the texts before "Traceback", with the digits of every time in them as zeros."""
+    """Returns the texts before the first lines of tracebacks, with the digits of every time in them as zeros.
+
+    Leaves out a blank text, one of more than 200 characters, and one that contains `{`.
+    """
     before = (line.partition(_HEADER)[0] for line in lines if _HEADER in line)
     return {_timeless(each) for each in before if each.strip() and len(each) <= _MOST and "{" not in each}
 
@@ -45,10 +49,10 @@ def _timeless(prefix: str) -> str:
 
 
 def _split(line: str, prefixes: set[str], lengths: list[int]) -> tuple[str | None, str]:
-    """Returns the one of `prefixes` that a line begins with, `None` for none, and the rest of the line.
+    """Returns the longest of `prefixes` that a line begins with, and the rest of the line; else `None` and the line.
 
-    The digits of times in `prefixes` are zeros, and so they are in what is returned. `lengths` are the lengths of the
-    prefixes, the longest first. A space at the end of the prefix may be missing in a line that ends there.
+    The digits of times in `prefixes` are zeros, and are compared as such. `lengths` are the prefixes' lengths, the
+    longest first. A line that is only the prefix may lack its last character if that is a space.
     """
     for length in lengths:
         if len(line) >= length - 1 and (key := _timeless(line[:length].ljust(length))) in prefixes:
@@ -57,7 +61,10 @@ def _split(line: str, prefixes: set[str], lengths: list[int]) -> tuple[str | Non
 
 
 def _sorted(run: Iterator[tuple[str | None, str]]) -> Iterator[str]:
-    """Returns the lines of a run, grouped by prefix."""
+    """Returns the texts of a run of pairs of prefix and text: those with the same prefix together, in their order.
+
+    The prefix that occurs first comes first.
+    """
     by_prefix: dict[str | None, list[str]] = {}
     for prefix, text in run:
         by_prefix.setdefault(prefix, []).append(text)

@@ -1,7 +1,7 @@
-"""What a record of a JSON log says: the strings in it that may tell of a failure.
+"""Takes from a record of a JSON log the strings that may be about a failure.
 
-Rule: nothing is told twice. A record with a traceback often has its exception's name and message beside it, and one
-that carries a single line of a traceback has the host's name, a priority, and so on.
+Rule: no failure is taken twice. A record with a traceback often has the exception's name and message beside it, and a
+record that holds a single line of a traceback also has the host's name, a priority, and so on.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from anthropic_otel.cli.why import other_forms
 _MAX_DEPTH: Final = 8
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _OWN: Final = " failed after "
-"""Is in the library's own log line, which is worth more than the traceback beside it."""
+"""A text in the library's own log line, which is kept even beside a traceback."""
 _LINES: Final = ("MESSAGE", "message", "msg", "log", "textPayload", "line")
-"""Where a shipper of logs puts the line of text that it has read."""
-_PIECE: Final = re.compile(
+"""The fields in which a log shipper puts the line of text that it has read."""
+_TRACEBACK_LINE: Final = re.compile(
     r"Traceback \(most recent call last\):$|\s*File \"|\s{2,}\S|The above exception was the direct|During handling of"
     r"|(?:[A-Za-z_]\w*\.)+\w*(?:Error|Exception|Timeout)(?::|$)"
 )
-"""A line of a traceback."""
+"""Matches a line of a traceback."""
 
 
 def text(record: Any) -> str:
-    """Returns the lines of a record, which `json.loads` has read."""
+    """Returns the different strings in a record that `json.loads` has returned, joined by newlines.
+
+    If one has a traceback of several lines, only those with one are returned, and the library's own log lines first.
+    """
     strings = list(dict.fromkeys(_strings(record)))
     whole = [each for each in strings if _TRACEBACK in each and "\n" in each.strip()]
     if whole:
@@ -36,9 +39,10 @@ def text(record: Any) -> str:
 
 
 def _strings(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yields every string in a JSON value, in its order, down to a depth of 8.
+    """Yields every string in a JSON value, in order, down to 8 levels. A string that is a JSON object counts as that.
 
-    Of a record that carries a line it yields only that. Structlog's list of exceptions becomes one traceback.
+    Of an object in which a log shipper put a line of text (`_line`), yields only that line. A list of exceptions of
+    structlog becomes one traceback.
     """
     if isinstance(value, str):
         inner = _parsed(value) if depth < _MAX_DEPTH else None
@@ -56,7 +60,7 @@ def _strings(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _parsed(value: str) -> Any:
-    """Returns the object of which a string is the JSON text, `None` for other strings."""
+    """Returns the object whose JSON text the string is, `None` for any other string."""
     if not (value.startswith("{") and value.rstrip().endswith("}")):
         return None
     try:
@@ -66,11 +70,15 @@ def _parsed(value: str) -> Any:
 
 
 def _line(record: dict[str, Any]) -> str | None:
-    """Returns the line that a record carries, `None` if it is a record of its own."""
+    """Returns the line of text that a log shipper put into a record; `None` if the record is the app's own.
+
+    Docker's records, with `log` and `stream`, have one. Any other has one if a field of `_LINES` is a single line of a
+    traceback, and no other string in the record contains `Err`.
+    """
     if isinstance(record.get("log"), str) and "stream" in record:
         return str(record["log"]).rstrip("\n")
     name = next((name for name in _LINES if isinstance(record.get(name), str)), None)
-    if name is None or not _PIECE.match(line := record[name].rstrip("\n")) or "\n" in line:
+    if name is None or not _TRACEBACK_LINE.match(line := record[name].rstrip("\n")) or "\n" in line:
         return None
     others = (value for key, value in record.items() if key != name and isinstance(value, str))
     return line if not any("Err" in other for other in others) else None

@@ -1,4 +1,4 @@
-"""Finds the failure in a single log line: an exception's name, a quoted system error, or the library's own log line.
+"""Finds the failure in a single log line, by an exception's name, a quoted system error, or the library's own wording.
 
 Rule: a line of source code, as a traceback quotes it, is ignored.
 """
@@ -11,14 +11,14 @@ from typing import Final
 
 from anthropic_otel._core.semconv import OTHER
 from anthropic_otel.cli.why import revive
-from anthropic_otel.cli.why.chains import LONG_REQUEST, NO_KEY, Failure, bare, in_brief, of_chain, short, told
+from anthropic_otel.cli.why.chains import LONG_REQUEST, NO_KEY, Failure, bare, in_brief, of_chain, short, word_of
 from anthropic_otel.cli.why.pages import pages
 from anthropic_otel.cli.why.printed import Printed
 
 OWN: Final = re.compile(
     r"(?:^|[\s\"'])([\w.]+) attempt \d+(?: of \d+)? failed after [\d.]+ s: (\w+)(?: \(([^()]*)\))?(, not retried)?"
 )
-"""Matches the library's own log line, as `_otel.logs` writes it."""
+"""Matches the line that the library logs for a failed attempt, as `_otel.logs` writes it."""
 _NAMED: Final = re.compile(
     r"\b((?:(?:anthropic|litellm|httpx2?|httpcore2?|aiohttp|ssl|socket|botocore|requests|urllib3)\."
     r"(?:\w{1,64}\.){0,6})[A-Z]\w*(?:Error|Exception|Timeout|Expired|Redirects|Protocol|URL|Closed|Disconnected|Mismatch)"
@@ -43,11 +43,11 @@ WORDS: Final = (
     *("requests.", "urllib3.", " attempt ", "error.", "Request timed out", NO_KEY, LONG_REQUEST),
     *("[Errno ", "[WinError ", "[SSL: ", "Event loop is closed"),
 )
-"""Texts of which every line has one that `of_line` finds a failure in."""
+"""Texts of which at least one is in every line in which `of_line` finds a failure."""
 
 
 def of_line(line: str) -> Iterator[Failure]:
-    """Yields the failure that a log line outside of any traceback names; nothing if it names none."""
+    """Yields the one failure that a log line outside of any traceback names; nothing if it names none."""
     if _SOURCE.match(line):
         return
     own = OWN.search(line)
@@ -72,9 +72,10 @@ def of_line(line: str) -> Iterator[Failure]:
 
 
 def _of_own(found: re.Match[str]) -> Failure:
-    """Returns the failure of the library's own log line.
+    """Returns the failure of a match of `OWN`, the line that the library logs for a failed attempt.
 
-    Its word is the API's error code if that has a page, else the error type.
+    Its word is the error type, if that is not a status and has a page; else the last word in the parentheses that has a
+    page, such as the API's error code; else the error type. A status without a page becomes `4xx` or `5xx`.
     """
     beside = [word.strip() for word in (found[3] or "").split(",")]
     word = next((each for each in reversed(beside) if each in pages() and not each.startswith("phase")), found[2])
@@ -98,9 +99,10 @@ def _of_name(found: re.Match[str]) -> Printed:
 
 
 def _of_quoted(line: str, above: Failure | None = None) -> Failure | None:
-    """Returns the failure of a system or TLS error that a line quotes without its class, or `None`.
+    """Returns the failure of a system or TLS error that a line quotes by its text, such as `[Errno 111] ...`.
 
-    `above` is the failure of the exception that the line names, if any.
+    `above` is the failure of the exception that the line names, if any: it is shown then, and the quoted error as its
+    cause. Returns `None` if the line quotes none, or its cause is unknown.
     """
     found = _QUOTED.search(line)
     if found is None:
@@ -114,8 +116,11 @@ def _of_quoted(line: str, above: Failure | None = None) -> Failure | None:
 
 
 def _of_status(line: str) -> Failure | None:
-    """Returns the failure of a line that has the text of a status error without its class, or `None`."""
-    word = told(line) if "Error code: " in line else None
+    """Returns the failure of a line that has the SDK's text of a status error, `Error code: ...`, without its class.
+
+    Returns `None` for any other line, and if no page explains the error.
+    """
+    word = word_of(line) if "Error code: " in line else None
     return Failure(f"Error code{in_brief(line)}", "", pages()[word].word) if word is not None else None
 
 

@@ -1,6 +1,7 @@
-"""Converts tracebacks that rich draws in boxes, or that structlog has in records, to the form that Python prints.
+"""Converts tracebacks in other forms to the form that Python prints: those of rich, structlog, pytest and IPython.
 
-Rule: both forms name a class without its module, so classes of the SDK and of HTTP libraries get theirs back.
+Rule: rich, structlog and IPython name a class without its module, so classes of the SDK and of HTTP libraries get
+theirs back.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _HTTP: Final = re.compile(r"(?:Connect|Read|Write|RemoteProtocol|LocalProtocol|P
 
 
 def as_python_prints(lines: list[str]) -> list[str]:
-    """Returns the lines with rich's boxes replaced by tracebacks as Python prints them."""
+    """Returns the lines with the tracebacks of rich, pytest and IPython replaced by tracebacks as Python prints them.
+
+    Lines outside of these stay as they are.
+    """
     lines = of_ipython(of_pytest(lines), _qualified)
     if not any(_BOXED in line and _TOP.match(line) for line in lines):
         return lines
@@ -53,9 +57,9 @@ def _unboxed(lines: list[str]) -> Iterator[str]:
 
 
 def _qualified(name: str) -> str:
-    """Returns the class with the module of its library: `anthropic` or `httpx`, guessed from the name.
+    """Returns the name of a class with `anthropic.` or `httpx.` before it, if it looks like a class of that library.
 
-    Another name is returned as it is.
+    Any other name is returned as it is.
     """
     if _SDK.fullmatch(name):
         return f"anthropic.{name}"
@@ -63,10 +67,10 @@ def _qualified(name: str) -> str:
 
 
 def of_structlog(value: list[Any]) -> str | None:
-    """Returns the traceback in a list of structlog's `dict_tracebacks`, as Python prints it, or `None` if it is none.
+    """Returns a list of structlog's `dict_tracebacks` as the text of a traceback, as Python prints it.
 
-    The outermost exception is the first of the list. Each member has `exc_type`, `exc_value`, `frames` and, for a
-    cause, `is_cause`.
+    The list has the outermost exception first. Returns `None` for an empty list, and unless each member is a dictionary
+    with `exc_type` and `exc_value`.
     """
     if not value or not all(isinstance(each, dict) and "exc_type" in each and "exc_value" in each for each in value):
         return None

@@ -1,7 +1,8 @@
-"""Finds the pages that explain the words of the telemetry, by file name and by the further words of a page.
+"""Finds the page that explains a word of the telemetry, by the page's file name or by its further words.
 
-Rule: a page is Markdown that is readable as source: a title, what the word means, and sections with fixed headings. A
-first line `<!-- words: … -->` lists further words. The tests check that every word of the schema has one page.
+Rule: a page is Markdown that is readable as source: a title, what the word means, and sections with fixed headings. Its
+first line may be `<!-- words: … -->`, which lists further words. The tests check that every word of the schema has one
+page.
 """
 
 from __future__ import annotations
@@ -28,12 +29,16 @@ _HEADING: Final = re.compile(r"^## (.+)\n", re.MULTILINE)
 _STATUS: Final = re.compile(r"[3-5]\d\d")
 
 LIKELY, CHECK, FIX = "Likely", "Check", "Fix"
-"""The headings of the sections that the digest of a page shows."""
+"""The headings of the sections that a page in short has."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its word, all words that lead to it, and its Markdown without the line that lists them."""
+    """A page that explains a word.
+
+    - `word`: the word, which is the name of its file; `words`: all words by which `find` finds the page.
+    - `text`: its Markdown, without the line that lists the words.
+    """
 
     word: str
     words: tuple[str, ...]
@@ -41,25 +46,25 @@ class Page:
 
     @property
     def meaning(self) -> str:
-        """The first sentence below the title, on one line."""
+        """The first sentence below the title, without line breaks."""
         _, _, rest = self.text.partition("\n\n")
         paragraph = rest.partition("\n\n")[0].replace("\n", " ").strip()
         return re.split(r"(?<=[.?!]) ", paragraph, maxsplit=1)[0]
 
     def section(self, heading: str) -> str:
-        """Returns the text of the section with that heading, empty if there is none."""
+        """Returns the text below the heading `## {heading}`, up to the next such one; empty if there is none."""
         parts = _HEADING.split(self.text)
         return dict(zip(parts[1::2], parts[2::2], strict=True)).get(heading, "").strip()
 
     @property
     def likely(self) -> list[str]:
-        """The likely reasons in few words each, the most likely first."""
+        """The likely reasons, in a few words each, the most likely first: the bold beginnings of the list `Likely`."""
         return re.findall(r"^\d+\. \*\*(.+?)\.?\*\*", self.section(LIKELY), re.MULTILINE)
 
 
 @functools.cache
 def pages() -> dict[str, Page]:
-    """Returns every page, by each of its words."""
+    """Returns the page of each word of each page, by word. Reads the files once per process."""
     return {word: page for page in _read() for word in page.words}
 
 
@@ -77,10 +82,10 @@ def _page(path: Path) -> Page:
 
 
 def find(word: str) -> Page | None:
-    """Returns the page of a word, or `None`.
+    """Returns the page of a word, `None` if there is none. Quotes, brackets and punctuation around it are ignored.
 
-    A word may be one of a page in any case, an exception or system error, an HTTP status, an attribute, a metric, or an
-    alert.
+    It may be a word of a page in any case, an exception's class with or without its module, an HTTP status from 300 on,
+    the name of a system error, an attribute, a metric or an alert.
     """
     name = word.strip().strip("`'\".,:;()")
     known = pages()
@@ -101,7 +106,10 @@ def _of_status(name: str) -> Page | None:
 
 
 def _of_errno(name: str) -> Page | None:
-    """Returns the page of a system error, by the cause that a connect failing with it has."""
+    """Returns the page of the cause that a failed connect has, if it failed with the system error of that name.
+
+    The name is one of `errno` or begins with `EAI_`, in any case. Returns `None` for another name and without a cause.
+    """
     import socket
 
     number = getattr(errno, name.upper(), None)
@@ -115,9 +123,9 @@ def _of_errno(name: str) -> Page | None:
 
 
 def _of_schema(name: str) -> Page | None:
-    """Returns a page with the schema's description of an attribute or a metric, or `None`.
+    """Returns a new page with the schema's description of the attribute or metric `name`, `None` if there is none.
 
-    Its own name and its name in Prometheus are accepted.
+    `name` may be the name in Prometheus, of a histogram's series too.
     """
     for each in ATTRIBUTES:
         if name in (each.name, each.name.replace(".", "_")):
@@ -133,13 +141,16 @@ def _of_schema(name: str) -> Page | None:
 
 
 def _runbook(name: str) -> Page | None:
-    """Returns the runbook of an alert as a page, or `None` if `name` is not an alert."""
+    """Returns the runbook of the alert `name` as a page, `None` if there is none. Case counts."""
     path = {each.stem: each for each in files.source(_RUNBOOKS).glob("Anthropic*.md")}.get(name)
     return Page(name, (name,), path.read_text(encoding="utf-8")) if path is not None else None
 
 
 def nearest(word: str) -> list[str]:
-    """Returns at most five words with pages that are similar to `word` or contain it, the nearest first."""
+    """Returns at most five words with pages: first those similar to `word`, the most similar first.
+
+    Then come those that contain it, if it has at least three characters. Case is ignored.
+    """
     known = sorted(pages())
     wanted = word.lower()
     by_lower = {each.lower(): each for each in known}

@@ -1,7 +1,7 @@
 """Parses tracebacks as Python prints them: the exceptions, their order, and where they were raised.
 
-Rule: as in `_core.cause_chain`, only a direct cause is a cause. An exception raised "during handling" of another begins
-a new chain.
+Rule: as in `_core.cause_chain`, only a direct cause (`raise ... from`) is a cause. An exception that was raised "during
+handling" of another begins a new chain.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _HEADER: Final = "Traceback (most recent call last):"
 _DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _HANDLING: Final = "During handling of the above exception, another exception occurred:"
 _FRAME: Final = re.compile(r'^(?:> |\s*)File "([^"]*)", line \d+(?:, in (.+))?')
-"""loguru has `> ` before the frame that caught the exception."""
+"""Matches the line of a frame. loguru prints `> ` before the frame that caught the exception."""
 _EXCEPTION: Final = re.compile(r"^((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(?:: ?(.*))?$")
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One line `File "…", line …, in …` of a traceback."""
+    """One line `File "…", line …, in …` of a traceback. `function` is empty if the line has none."""
 
     file: str
     function: str
@@ -31,7 +31,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """An exception as it was printed: its qualified class, the first line of its message, and the frames above it."""
+    """An exception as a traceback shows it.
+
+    - `type`: the class, with its module if that is printed.
+    - `message`: the first line of its message; empty if there is none.
+    - `frames`: the frames printed above it, in that order.
+    """
 
     type: str
     message: str
@@ -39,23 +44,27 @@ class Printed:
 
     @property
     def name(self) -> str:
-        """The class without its module."""
+        """The name of the class, without its module."""
         return self.type.rpartition(".")[2]
 
     @property
     def is_group(self) -> bool:
-        """Whether it is an exception group. Its members are printed below it, each with its own traceback."""
+        """Whether the class is that of an exception group, whose members are printed below with their tracebacks."""
         return self.name in ("ExceptionGroup", "BaseExceptionGroup")
 
     @property
     def root(self) -> str:
-        """The package that defines the class; `builtins` for a class that is printed without a module."""
+        """The top-level package in the class's name; `builtins` for a class that is printed without a module."""
         return self.type.partition(".")[0] if "." in self.type else "builtins"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A chain of exceptions, outermost first, and its lines in the text: from `begin` up to, without, `end`."""
+    """A printed exception chain, and where it is in the text.
+
+    - `chain`: the exceptions, outermost first: each was raised from the next one.
+    - `begin`, `end`: the indexes of its first line, and of the first line after it.
+    """
 
     chain: tuple[Printed, ...]
     begin: int
@@ -63,7 +72,11 @@ class Block:
 
 
 def blocks(lines: list[str]) -> Iterator[Block]:
-    """Yields every chain of exceptions that was printed with a traceback, in the order of the text."""
+    """Yields every exception chain that is printed in the lines as tracebacks, in the order of the text.
+
+    Exceptions belong to one chain if Python's sentence about a direct cause is between them. A traceback that is cut or
+    malformed is left out.
+    """
     chain: list[Printed] = []
     begin = end = behind = 0
     linked = False
@@ -91,7 +104,7 @@ def blocks(lines: list[str]) -> Iterator[Block]:
 
 
 def _one(lines: list[str], header: int) -> tuple[Printed | None, int]:
-    """Returns the exception of the traceback whose header is at that line, and the index of the line after it.
+    """Returns the exception of the traceback whose first line has the index `header`, and the index of the line after.
 
     The exception is `None` if the traceback is cut or malformed.
     """

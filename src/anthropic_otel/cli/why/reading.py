@@ -13,14 +13,18 @@ from anthropic_otel.cli.why.chains import Failure
 from anthropic_otel.cli.why.printed import Printed, blocks
 from anthropic_otel.cli.why.search import with_any
 
-MOST: Final = 8 * 1024 * 1024
+MAX_BYTES: Final = 8 * 1024 * 1024
 """The most bytes that are read of a text."""
 _HEADLINES: Final = 2
 """How many lines above a traceback may be a logger's message about the same failure."""
 
 
 def failures(text: str) -> Counter[Failure]:
-    """Returns every failure in a redacted text, with how often it occurs."""
+    """Returns the failures in a redacted text, each with how often it occurs; empty if there are none.
+
+    They are those of printed exception chains, and those of single lines outside of these. The two lines above a chain
+    that is a failure are skipped, because a logger's message about it is there, unless the library itself wrote them.
+    """
     lines = clean.lines(text)
     found: Counter[Failure] = Counter()
     taken: set[int] = set()

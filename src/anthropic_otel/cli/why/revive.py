@@ -1,4 +1,4 @@
-"""Constructs exceptions from printed ones, so that `_core.cause.classify` decides as it does for real ones.
+"""Constructs exceptions from printed ones, so that `_core.cause.classify` finds the cause as for real ones.
 
 Rule: no rule about causes is here. This module only knows a printed exception's class and base classes, the system
 error that its message quotes, and the phase that its frames show.
@@ -28,14 +28,17 @@ _PARENTS: Final = {
     "idna": (("", "IDNAError"),),
     "socksio": (("", "SOCKSError"),),
 }
-"""The base class that the rules look for, by library and by the beginning of a class's name."""
+"""The base class that the rules of `classify` look for, by library and by the beginning of a class's name."""
 
 _SYSTEM_ERRORS: Final = frozenset({"ClientOSError", "ClientConnectorError", "ClientConnectionResetError"})
 """aiohttp's classes that are subclasses of `OSError`."""
 
 
 def cause(chain: Sequence[Printed]) -> Cause:
-    """Returns the cause of a printed chain, outermost exception first. The chain must not be empty."""
+    """Returns the cause that `classify` finds for a printed exception chain, outermost exception first.
+
+    The chain must not be empty.
+    """
     error: BaseException | None = None
     for each in reversed(chain):
         made = _made(each)
@@ -59,11 +62,15 @@ _PHASES: Final = {
     "_receive_response": Phase.WAIT,
     "_receive_response_body": Phase.RECEIVE,
 }
-"""The phases, by functions of httpcore and httpcore2."""
+"""The phase of an attempt in which each of these functions of httpcore and httpcore2 runs."""
 
 
 def phase(chain: Sequence[Printed]) -> Phase | None:
-    """Returns the phase that the frames of httpcore or aiohttp in the chain show, or `None` without such frames."""
+    """Returns the phase that the frames in the chain show, `None` if they show none.
+
+    That is `CONNECT` if aiohttp's show a connect to a proxy, else the phase of the first frame of httpcore whose
+    function is in `_PHASES`.
+    """
     if _before_proxy(chain):
         return Phase.CONNECT
     functions = (frame.function for each in chain for frame in each.frames if "httpcore" in frame.file)
@@ -107,7 +114,11 @@ def _is_system_error(printed: Printed) -> bool:
 
 
 def _imitation(printed: Printed) -> BaseException:
-    """Returns an exception of a new class with that module and name, below the class that the rules look for."""
+    """Returns an exception of a new class with the printed module and name, and with the printed message.
+
+    Its base class has the name that the rules of `classify` look for. It is an `OSError`, with the errno that the
+    message quotes, if the real class is one.
+    """
     parents = _PARENTS.get(printed.root, ())
     parent = next((above for begin, above in parents if printed.name.startswith(begin)), None)
     base: type[BaseException] = OSError if {printed.name, parent} & _SYSTEM_ERRORS else Exception
@@ -133,12 +144,12 @@ _RESOLVER: Final = {
     "Non-recoverable failure in name resolution": "EAI_FAIL",
     "Domain name not found": "EAI_NONAME",
 }
-"""The resolver's errors, by the messages of Linux (glibc, musl), macOS, Windows and aiodns."""
+"""The names of the resolver's errors, by the messages of Linux (glibc, musl), macOS, Windows and aiodns."""
 _ELSEWHERE: Final = {
     51: "ENETUNREACH", 54: "ECONNRESET", 57: "ENOTCONN", 60: "ETIMEDOUT", 61: "ECONNREFUSED", 64: "EHOSTDOWN",
     65: "EHOSTUNREACH",
 }  # fmt: skip
-"""The names of macOS's error numbers, which on Linux stand for errors that are not of a network."""
+"""The names of macOS's numbers of network errors. On Linux, these numbers stand for errors of other kinds."""
 _NUMBER: Final = re.compile(r"\[(Errno|WinError) (-?\d{1,6})\] ?([^\[\]()'\"]*)|\berrno=(\d{1,6})()")
 _TEXTS: Final = {
     text: name
@@ -161,23 +172,22 @@ _TEXTS: Final = {
         ("ENOENT", "No such file or directory"),
     )
 }
-"""The names of system errors, by the systems' messages, because their numbers differ."""
+"""The names of system errors, by their messages on the various systems, whose numbers for them differ."""
 
 
 def _quoted(printed: Printed) -> BaseException | None:
-    """Returns the TLS, resolver or system error that an exception's message quotes, or `None`.
+    """Returns the TLS, resolver or system error that an exception's message quotes, as a new exception; else `None`.
 
-    An exception without a message may stand for one of anyio's: see `_of_anyio`.
+    For an exception without a message, see `_of_anyio`.
     """
     text = printed.message
     return _of_ssl(text) or _of_resolver(text) or _of_system(text) or _of_anyio(printed)
 
 
 def _of_anyio(printed: Printed) -> BaseException | None:
-    """Returns anyio's `BrokenResourceError` for a `ConnectError`, `ReadError` or `WriteError` that has no message.
+    """Returns anyio's `BrokenResourceError` if `printed` is one that httpcore raises from it: without a message.
 
-    Only for those of httpcore; `None` for any other exception. anyio's exceptions have no message, so httpcore's over
-    them have none either.
+    These are httpcore's `ConnectError`, `ReadError` and `WriteError`. Returns `None` for any other exception.
     """
     silent = printed.root in HTTPCORE and not printed.message
     if silent and printed.name in ("ConnectError", "ReadError", "WriteError"):

@@ -1,4 +1,4 @@
-"""Finds the lines of a long text that contain one of some words.
+"""Finds the lines of a long text that contain one of several texts.
 
 Rule: lines are not examined one by one, because a log has millions of them and few that matter.
 """
@@ -9,7 +9,10 @@ from collections.abc import Iterable, Sequence
 
 
 def with_any(lines: Sequence[str], words: Iterable[str]) -> list[int]:
-    """Returns the indexes of the lines that contain one of the words, ascending. The words must not be empty."""
+    """Returns the indexes, ascending, of the lines that contain at least one of the words, in the same case.
+
+    No word may be empty, and no line may contain a newline.
+    """
     text = "\n".join(lines)
     found: set[int] = set()
     for word in words:

@@ -1,4 +1,4 @@
-"""Prints a page, and the failures that were found in a text.
+"""Prints the page of a word, and the failures that were found in a text.
 
 Rule: a terminal gets the page laid out; a pipe gets its Markdown, which is readable as source.
 """
@@ -33,7 +33,10 @@ _LONGEST: Final = 60
 
 
 def show_page(terminal: Terminal, page: Page, native: bool) -> None:
-    """Prints the page, its links rewritten for an installed package, its queries for `native` or classic histograms."""
+    """Prints the page. Its links are rewritten for a machine without the repository.
+
+    Queries in it are written for native histograms if `native`, else for classic ones, with a hint at the other form.
+    """
     folder = RUNBOOKS if f"{RUNBOOKS}/{page.word}.md" in documents() else WHY
     text = bundle_pages.document(page.text) if native else page.text
     if not native and bundle_pages.has_query(page.text):
@@ -42,7 +45,7 @@ def show_page(terminal: Terminal, page: Page, native: bool) -> None:
 
 
 def show_words(terminal: Terminal, pages: Iterable[Page]) -> None:
-    """Prints a line for each page with all of its words; on a terminal the line is wrapped to the width."""
+    """Prints a line for each page with all of its words. On a terminal, lines are wrapped to the width."""
     for page in pages:
         words = " ".join(page.words)
         lines = _wrapped(words, terminal.width, "", "    ") if terminal.is_screen else [words]
@@ -50,9 +53,10 @@ def show_words(terminal: Terminal, pages: Iterable[Page]) -> None:
 
 
 def show_failures(terminal: Terminal, found: Counter[Failure], cut: bool) -> None:
-    """Prints the failures, grouped by word and the most frequent first, each group with the digest of its page.
+    """Prints the failures with their counts, grouped by their word, and after each group its word's page in short.
 
-    `cut` is whether the text was longer than what was read, which is then said.
+    The most frequent group, and failure of a group, comes first. If nothing was found, prints what the command can
+    read. `cut` is whether the text was longer than what was read; then a line at the end says so.
     """
     width = min(terminal.width, _MOST)
     if not found:
@@ -88,9 +92,9 @@ def _headline(failure: Failure, count: int, width: int) -> list[Line]:
 
 
 def _digest(word: str | None, width: int) -> list[Line]:
-    """Returns the lines with the word, its meaning, and the shortest form of what to do.
+    """Returns a word's page in short: the word and its meaning, likely reasons, what to check and how to fix it.
 
-    `None`, or a word without a page, gives a hint how to log the cause.
+    For `None`, and for a word without a page, returns a hint how to log the cause.
     """
     page = pages().get(word) if word is not None else None
     if page is None:
@@ -112,10 +116,10 @@ def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
 
 
 def _in_short(label: str, section: str, width: int) -> Iterator[Line]:
-    """Yields the lines of a section in short: the first two sentences, and the command if they lead to one.
+    """Yields the lines of a Markdown section in short, with `label` before the first line.
 
-    `section` is Markdown; the command is the first line of its first `sh` block. If the section begins with a command,
-    that is all. `label` is before the first line. The command is not wrapped, so that it can be copied.
+    They are the first two sentences of its first paragraph. If these end with a colon, or the section begins with a
+    block of code, the command follows: the first line of its first `sh` block, not wrapped, so that it can be copied.
     """
     paragraph, _, _ = section.partition("\n\n")
     command = re.search(r"^```sh\n(.*)$", section, re.MULTILINE)
@@ -134,7 +138,7 @@ def _sentences(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Returns Markdown as plain text, without emphasis, code marks and link targets."""
+    """Returns Markdown without `**`, without backticks, and with the label in place of each link."""
     return re.sub(r"\*\*|`", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text))
 
 
@@ -145,7 +149,10 @@ def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
 
 
 def unknown(word: str, nearest: Iterable[str]) -> str:
-    """Returns the error message for a word that has no page, with the words in `nearest` as suggestions."""
+    """Returns the error message for a word without a page: the word, cut to 60 characters, and suggestions.
+
+    These are the words in `nearest`; if there are none, the option that lists every word.
+    """
     close = ", ".join(nearest)
     return f"no page for {_cut(word)!r}" + (f". Did you mean: {close}" if close else "; --list has every word")
 

@@ -1,6 +1,6 @@
-"""Tracebacks as pytest and IPython print them, which show source between the frames.
+"""Converts tracebacks as pytest and IPython print them, with source code between the frames.
 
-Rule: source says nothing. It names exceptions that were never raised.
+Rule: source code is dropped, because it names exceptions that were never raised.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _SUMMARY: Final = re.compile(r"^(?:FAILED|ERROR) \S+(?: - .*)?$")
 
 
 def of_pytest(lines: list[str]) -> list[str]:
-    """Returns the lines, with the failures that pytest reports as Python prints tracebacks."""
+    """Returns the lines with each failure in a report of pytest replaced by a traceback as Python prints it.
+
+    The report's other lines are dropped, except for captured output. Lines without such a report stay as they are.
+    """
     return list(_reported(lines)) if any(_is_failures(line) for line in lines) else lines
 
 
@@ -63,15 +66,15 @@ _FRAME: Final = re.compile(r"^(?:File )?(\S.*?):(\d+),? in (?:[\w.]+\.)?(\w+)\(.
 
 
 def of_ipython(lines: list[str], qualified: Callable[[str], str]) -> list[str]:
-    """Returns the lines, with the tracebacks of notebooks as Python prints them.
+    """Returns the lines with each traceback of IPython, as in a notebook, replaced by one as Python prints it.
 
-    They name classes without their modules; `qualified(name)` must return what to write for one.
+    IPython names a class without its module; `qualified` is called with that name, and must return the name to write.
     """
     return list(_unframed(lines, qualified)) if any(_titled(line) for line in lines) else lines
 
 
 def _titled(line: str) -> str | None:
-    """Returns the exception that the first line of a traceback names, `None` for another line."""
+    """Returns the name of the exception if the line is the first one of IPython's traceback, else `None`."""
     if not line.endswith(" Traceback (most recent call last)"):
         return None
     found = _TITLE.match(line)
