@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 import pytest
 
-from anthropic_otel.cli.doctor.api import way
+from anthropic_otel.cli.doctor.api import connection
 from anthropic_otel.cli.doctor.deadline import Deadline
 from anthropic_otel.cli.doctor.findings import Finding, State
 from anthropic_otel.simulator import Endpoint, Simulator
@@ -53,7 +53,7 @@ def examine(monkeypatch: pytest.MonkeyPatch) -> Examine:
         for name, value in (variables or {}).items():
             monkeypatch.setenv(name, value)
         chosen = {"with_key": False, "offline": False, **options}
-        return list(way.section(dict(os.environ), Deadline(seconds), **chosen).findings)
+        return list(connection.section(dict(os.environ), Deadline(seconds), **chosen).findings)
 
     return look
 

@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from anthropic_otel.cli.doctor.collector import way
+from anthropic_otel.cli.doctor.collector import connection
 from anthropic_otel.cli.doctor.collector.start import Start
 from anthropic_otel.cli.doctor.deadline import Deadline
 from anthropic_otel.cli.doctor.findings import Finding, State
@@ -38,7 +38,7 @@ def export(monkeypatch: pytest.MonkeyPatch) -> Any:
     def go(variables: Mapping[str, str], start: Start = CODE, seconds: float = LONG, offline: bool = False) -> Any:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        return list(way.section(dict(os.environ), start, None, Deadline(seconds), offline=offline).findings)
+        return list(connection.section(dict(os.environ), start, None, Deadline(seconds), offline=offline).findings)
 
     return go
 

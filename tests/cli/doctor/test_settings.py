@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk import resources
 
-from anthropic_otel.cli.doctor.collector import config_file, identity, samplers, settings, start, variables, way
+from anthropic_otel.cli.doctor.collector import config_file, connection, identity, samplers, settings, start, variables
 from anthropic_otel.cli.doctor.collector.start import Signal, Start
 from anthropic_otel.cli.doctor.deadline import Deadline
 from anthropic_otel.cli.doctor.findings import Finding, State
@@ -305,7 +305,7 @@ def test_the_exporters_of_a_file_are_tried(tmp_path: Path) -> None:
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x.invalid"
         }
         configured = config_file.examine(environment)
-        found = way.section(environment, Start.ZERO_CODE, configured, Deadline(LONG), offline=False).findings
+        found = connection.section(environment, Start.ZERO_CODE, configured, Deadline(LONG), offline=False).findings
     assert [(each.state, each.text) for each in found] == [
         (State.GOOD, f"{sink.url}/v1/traces answers 200"),
         (State.GOOD, f"{sink.url}/v1/metrics answers 200"),

@@ -7,7 +7,9 @@
     collector/       the connection to the collector: OpenTelemetry's variables, and an empty export by its own exporter
     render.py        findings as lines of a screen; document.py as JSON and as a report for a ticket
 
+A finding is the result of one check: a state such as good or bad, a text, and what to do.
+
 Rules: what was not tried is never shown as good. A malformed setting gives a finding and never a traceback. A finding
 consists of our own words, names and addresses. The message of an exception may quote a key, so it is never part of a
-finding; `redaction` checks all of them again.
+finding; `redaction` masks secrets in all of them again.
 """

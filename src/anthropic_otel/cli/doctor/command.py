@@ -1,4 +1,4 @@
-"""The command `doctor`, and its options."""
+"""Defines the command `doctor` and its options, and prints or writes what it found."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _write(path: Path, text: str, *, to_stderr: bool) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences logging, warnings and unraisable exceptions in its block, so that only findings are printed."""
+    """Silences logging, warnings and unraisable exceptions while its block runs, so that only findings are printed."""
     before, unraisable = logging.root.manager.disable, sys.unraisablehook
     logging.disable(logging.CRITICAL)
     sys.unraisablehook = lambda _: None  # the SDK's half-made client has a `__del__` that fails

@@ -1,7 +1,7 @@
-"""Limits the time of `doctor`, and runs work that may block.
+"""Limits the time of `doctor`, and runs functions that may block.
 
-Rule: what may block runs in a daemon thread. A name look-up cannot be interrupted, so nobody waits for it after the
-deadline.
+Rule: what may block runs in a daemon thread, because a name look-up cannot be interrupted. After the deadline the
+command goes on without it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ T = TypeVar("T")
 _LIMIT: Final = 4.8
 _STARTED: Final = time.monotonic()
 NETWORK: Final = 2.0
-"""The least seconds for the network. With less, a machine that was slow to import would make every check late."""
+"""The least seconds for the network. With fewer, every check would be late on a machine that was slow to import."""
 
 
 def seconds_left() -> float:
-    """Returns how much is left of the command's five seconds, which began when this module was imported."""
+    """Returns the seconds that are left of the command's 4.8, which began when this module was imported; at least 0."""
     return max(0.0, _LIMIT - (time.monotonic() - _STARTED))
 
 
 class Deadline:
-    """A point in time, `seconds` after its construction."""
+    """A point in time: `seconds` after the construction of this object."""
 
     def __init__(self, seconds: float) -> None:
         self._at: Final = time.monotonic() + seconds
@@ -36,16 +36,16 @@ class Deadline:
         return max(0.0, self._at - time.monotonic())
 
     def before(self, seconds: float) -> Deadline:
-        """Returns the deadline that is `seconds` earlier, but not in the past."""
+        """Returns a new deadline `seconds` before this one, but not before now."""
         return Deadline(max(0.0, self.remaining - seconds))
 
     def at_least(self, seconds: float) -> Deadline:
-        """Returns this deadline, or the one `seconds` from now if that is later."""
+        """Returns a new deadline: at the time of this one, or `seconds` from now if that is later."""
         return Deadline(max(self.remaining, seconds))
 
 
 class Work(Generic[T]):
-    """Runs a function in a daemon thread, which starts at once."""
+    """Runs `function` in a daemon thread, which the constructor starts."""
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function: Final = function
@@ -61,9 +61,9 @@ class Work(Generic[T]):
             self._errors.append(error)
 
     def result(self, deadline: Deadline, otherwise: Callable[[], T]) -> T:
-        """Waits until the deadline and returns what the function returned, or `otherwise()` if it has not ended.
+        """Waits for the function's end, and returns what it returned, or raises what it raised.
 
-        Raises what the function raised.
+        If the function has not ended at the deadline, returns `otherwise()`; the thread runs on.
         """
         self._thread.join(deadline.remaining)
         for error in self._errors:

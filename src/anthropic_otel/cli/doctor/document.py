@@ -1,6 +1,6 @@
-"""Renders the findings as JSON, and as a report for a ticket.
+"""Renders the sections of `doctor` as JSON, and as a report for a ticket.
 
-Rule: both are made of the same redacted sections as the screen. Of environment variables a report has only names.
+Rule: both are made of the same redacted sections as the screen. Of environment variables a report has only the names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _NAMES: Final = re.compile(
 
 
 def as_json(sections: Sequence[Section]) -> str:
-    """Returns all sections as one JSON object, which `docs/doctor.md` describes."""
+    """Returns the sections as the text of one JSON object, which also says whether there is no fault (`healthy`).
+
+    `docs/doctor.md` describes its fields.
+    """
     found: dict[str, Any] = {
         "anthropic_otel": __version__,
         "healthy": not faults(finding for section in sections for finding in section.findings),
@@ -40,7 +43,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def report(sections: Sequence[Section], environment: Mapping[str, str]) -> str:
-    """Returns the report: plain text of at most 80 columns, with the names of the variables that are set."""
+    """Returns the report: the sections as plain text of 80 columns, this system, and the names of variables.
+
+    These are the variables for the SDK, OpenTelemetry, proxies and CAs that are set and not empty in `environment`.
+    """
     rendering = Rendering(NARROW, UNICODE)
     parts = [plain(rendering.section(section)) for section in sections]
     names = sorted(name for name in environment if _NAMES.fullmatch(name) and environment[name])

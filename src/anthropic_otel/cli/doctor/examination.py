@@ -1,7 +1,7 @@
-"""Runs every check of `doctor`, and returns the sections in the order in which they are shown, within one deadline.
+"""Runs every check of `doctor` within one deadline, and yields their sections in the order in which they are shown.
 
 Rule: both connections are checked at the same time, each in a thread, and the self-test comes last. If a section fails
-by a bug of our own, it says so, and the others are shown all the same.
+by a bug of our own, a finding in it says so, and the other sections are shown all the same.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from importlib import import_module
 from typing import Final
 
 from anthropic_otel.cli.doctor import installed, self_test
-from anthropic_otel.cli.doctor.api import way as api
+from anthropic_otel.cli.doctor.api import connection as api
+from anthropic_otel.cli.doctor.collector import connection as collector
 from anthropic_otel.cli.doctor.collector import settings
-from anthropic_otel.cli.doctor.collector import way as collector
 from anthropic_otel.cli.doctor.collector.start import Start, detect
 from anthropic_otel.cli.doctor.deadline import NETWORK, Deadline, Work, seconds_left
 from anthropic_otel.cli.doctor.findings import Section, bad, untried
@@ -28,7 +28,12 @@ themselves keep to their deadlines."""
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The command's options. `start` is the kind of start to check, `None` to detect it."""
+    """The command's options.
+
+    - `with_key`: whether the user's key is sent to the API.
+    - `offline`: whether nothing is sent.
+    - `start`: how the app starts telemetry; `None` to detect it.
+    """
 
     with_key: bool = False
     offline: bool = False
@@ -36,7 +41,10 @@ class Options:
 
 
 def examine(environment: Mapping[str, str], options: Options) -> Iterator[Section]:
-    """Yields the sections, each as soon as it is complete, with every secret of the environment removed."""
+    """Runs the checks, and yields each section as soon as it is complete, with the environment's secrets masked.
+
+    Changes the process's environment and its OpenTelemetry providers, for the self-test at the end.
+    """
     redaction = Redaction(environment)
     for section in _sections(environment, options):
         yield redaction.section(section)
@@ -60,7 +68,7 @@ def _sections(environment: Mapping[str, str], options: Options) -> Iterator[Sect
 
 
 def _load() -> None:
-    """Imports large packages first, if installed, so that a slow disk does not use up the network's deadline."""
+    """Imports large packages, if installed, before the deadline begins, so that a slow disk does not use it up."""
     for name in ("anthropic", "requests", "opentelemetry.sdk.resources", "opentelemetry.sdk.trace.export"):
         with suppress(ImportError):
             import_module(name)

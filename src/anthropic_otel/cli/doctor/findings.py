@@ -1,6 +1,6 @@
-"""The results of `doctor`: findings, in sections.
+"""Defines the results of `doctor`: findings, which are the results of single checks, in sections.
 
-Rule: these are plain values. How they look on a screen, in JSON or in a report is decided elsewhere.
+Rule: these are plain values. `render` decides how they look on a screen, `document` how in JSON and in a report.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from enum import Enum
 
 
 class State(Enum):
-    """How good a finding is. Only `BAD` makes the exit status 1. Values are those in JSON."""
+    """What kind of finding it is; the functions of this module say what each stands for.
+
+    Only `BAD` makes the exit status 1. The values are those in JSON.
+    """
 
     GOOD = "good"
     INFO = "info"
@@ -26,10 +29,10 @@ class Finding:
 
     - `subject`: what was checked, in one or two words.
     - `text`: the result.
-    - `remedy`: what to do about it, empty if nothing.
-    - `cause`: the value of `error.type` in telemetry for the same failure, which `anthropic-otel why` explains; `None`
-      if there is none.
-    - `seconds`: how long the check waited, `None` if it did not.
+    - `remedy`: what to do about it; empty if nothing.
+    - `cause`: the value that `error.type` has in telemetry for the same failure, which `anthropic-otel why` explains;
+      `None` if there is none.
+    - `seconds`: how long the check waited; `None` if it did not.
     """
 
     state: State
@@ -42,7 +45,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The findings about one subject. `key` is the section's name in JSON, `title` that on the screen."""
+    """The findings about one area, such as the connection to the API.
+
+    `key` is the section's name in JSON, `title` its heading on the screen.
+    """
 
     key: str
     title: str
@@ -60,17 +66,17 @@ def info(subject: str, text: str) -> Finding:
 
 
 def note(subject: str, text: str, remedy: str = "") -> Finding:
-    """Returns a finding about something that may be wrong or may be intended."""
+    """Returns a finding about something that may be a fault or may be intended."""
     return Finding(State.NOTE, subject, text, remedy)
 
 
 def bad(subject: str, text: str, remedy: str, cause: str | None = None, seconds: float | None = None) -> Finding:
-    """Returns a finding about a fault. A fault always has a remedy."""
+    """Returns a finding about a fault, with what to do about it."""
     return Finding(State.BAD, subject, text, remedy, cause, seconds)
 
 
 def untried(subject: str, text: str, remedy: str = "") -> Finding:
-    """Returns a finding about something that was not tried, or whose result is not known."""
+    """Returns a finding about something that was not tried, or whose result did not come in time."""
     return Finding(State.UNTRIED, subject, text, remedy)
 
 
@@ -80,7 +86,10 @@ def faults(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Returns the findings in their order, with those that say the same about several subjects joined into one."""
+    """Returns the findings in order, with those that have the same state, text, remedy and cause joined into one.
+
+    The joined one is in the place of the first, and has all their subjects, separated by commas.
+    """
     found: dict[tuple[object, ...], Finding] = {}
     for finding in findings:
         same = (finding.state, finding.text, finding.remedy, finding.cause)

@@ -1,4 +1,4 @@
-"""Checks which versions are installed, and how to install what is missing."""
+"""Checks which packages are installed in which versions, and says how to install what is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ NEWEST: Final = (2,)
 
 
 def section() -> Section:
-    """Checks which packages are installed, in which versions, and returns the findings as a section."""
+    """Returns the section with the versions of Python, this package, the SDK, the HTTP libraries and OpenTelemetry.
+
+    An SDK or HTTP library that is missing is a fault.
+    """
     return Section("installed", TITLE, tuple(_findings()))
 
 
@@ -32,7 +35,7 @@ def _findings() -> Iterator[Finding]:
 
 
 def installed(distribution: str) -> str | None:
-    """Returns the version of a distribution, or `None` if it is not installed."""
+    """Returns the version of the distribution with that name, `None` if it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -40,7 +43,11 @@ def installed(distribution: str) -> str | None:
 
 
 def sdk() -> Finding:
-    """Returns the finding about the Anthropic SDK: a fault if it is missing or too old, a note if it is too new."""
+    """Returns the finding with the version of the Anthropic SDK.
+
+    It is a fault if the SDK is missing or older than `OLDEST`, a note if its major version is above `NEWEST`, else
+    information.
+    """
     found = installed("anthropic")
     if found is None:
         return bad("SDK", "anthropic is not installed", "pip install anthropic")
@@ -65,7 +72,7 @@ def _opentelemetry() -> Iterator[Finding]:
 
 
 def missing_for_a_call() -> list[str]:
-    """Returns the modules that the self-test needs and that are not installed."""
+    """Returns the names of the modules that the self-test needs and that are not installed."""
     return [name for name in ("anthropic", "opentelemetry.sdk", "h11", "trustme") if not _found(name)]
 
 

@@ -1,7 +1,7 @@
-"""Removes every secret of the environment from the findings, as a second line of defence.
+"""Masks every secret of the environment in the findings, as a second line of defence.
 
-The first is that no finding is made of a secret. This one also covers a host name, a file name or a library's message
-that happens to repeat one.
+The first one is that no finding is made of a secret. This one also covers a host name or a file name that happens to
+repeat one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ _HEADERS: Final = "_HEADERS"
 
 
 class Redaction:
-    """Removes the secrets of an environment from texts. Secrets of fewer than six characters are ignored."""
+    """Masks the secrets of an environment in texts.
+
+    These are the values of variables with a name such as `..._KEY` or `..._TOKEN`, the values of headers in variables,
+    and the user information, query and fragment of URLs in others. Secrets of fewer than six characters are ignored.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         secrets = {secret for secret in _secrets(environment) if len(secret) >= _SHORTEST}
@@ -32,13 +36,13 @@ class Redaction:
         self._secrets: Final = sorted(secrets, key=len, reverse=True)
 
     def text(self, text: str) -> str:
-        """Returns the text with the secrets, and anything that looks like a key, replaced by a mask."""
+        """Returns the text with `MASK` in place of each secret, and of whatever looks like a key (`KEYS`)."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return _KEYS.sub(MASK, text)
 
     def section(self, section: Section) -> Section:
-        """Returns the section with the secrets masked in the texts and remedies of its findings."""
+        """Returns a copy of the section in which the texts and remedies of the findings have passed `text`."""
         return replace(section, findings=tuple(self._finding(each) for each in section.findings))
 
     def _finding(self, finding: Finding) -> Finding:
@@ -57,10 +61,11 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _of_headers(value: str) -> Iterator[str]:
-    """Yields what may be the value of a header in a variable of the SDK or of OpenTelemetry.
+    """Yields what may be the value of a header, if `value` is that of a variable with headers.
 
-    The SDK's has lines `name: value`, OpenTelemetry's has pairs `name=value`. Each line is read in both ways, so that a
-    text may be empty, or a part of a value. The value of a pair is yielded as it is and percent-decoded.
+    The SDK's variable has lines `name: value`, OpenTelemetry's have pairs `name=value`, separated by commas. Each line
+    is read in both forms, so that a yielded text may be empty, or only a part of a header's value. The value of a pair
+    is yielded twice: as it is, and percent-decoded.
     """
     for line in value.splitlines():
         yield line.partition(":")[2].strip()
@@ -69,9 +74,10 @@ def _of_headers(value: str) -> Iterator[str]:
 
 
 def _of_url(value: str) -> Iterator[str]:
-    """Yields the user information, query and fragment of a URL, whole and in parts.
+    """Yields the user information, and the query with the fragment, of a URL: each whole, and its parts.
 
-    A password may contain an `@` or a `/` that should have been escaped.
+    Some are yielded percent-decoded too, and some may be empty. A password may contain an `@` or a `/` that should have
+    been escaped.
     """
     user_information = value.rpartition("://")[2].rpartition("@")[0]
     for part in (user_information, *user_information.split(":", 1)):

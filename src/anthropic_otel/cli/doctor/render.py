@@ -1,7 +1,7 @@
-"""Renders sections as lines of styled text.
+"""Renders the sections of `doctor` as lines of styled text.
 
-Rule: pure functions. A line is at most as long as the screen, except for what must be copied whole. A fault is followed
-by its remedy, and by the command that explains its cause, once for each cause.
+Rule: nothing is printed here. A line is at most as long as the screen is wide, except for a longer word. A finding is
+followed by its remedy, and by the command that explains its cause, once for each cause.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ NARROW: Final = 80
 
 
 class Rendering:
-    """Renders sections one after the other, and remembers which causes were explained. `width` is in columns."""
+    """Renders sections, one after the other, for a screen of `width` columns, but at least 40.
+
+    Remembers for which causes the command that explains them was shown, so that it is shown once.
+    """
 
     def __init__(self, width: int, glyphs: Glyphs) -> None:
         self._width: Final = max(width, _NARROWEST)
@@ -47,7 +50,10 @@ class Rendering:
         self._explained: Final[set[str]] = set()
 
     def section(self, section: Section) -> Iterator[Line]:
-        """Yields the lines of the section: its title and its findings."""
+        """Yields the lines of the section: its title, then each finding with its subject, text, remedy and cause.
+
+        A finding with the subject of an `INFO` finding right before it does not repeat the subject.
+        """
         yield (Piece(section.title, Style.STRONG),)
         fact = ""
         for finding in section.findings:
@@ -70,7 +76,10 @@ class Rendering:
         yield from self._advice(finding)
 
     def _with_facts(self, line: list[Piece], last: int, finding: Finding) -> Iterator[Line]:
-        """Yields the last line of a text with its duration and cause beside it, or below if there is no room."""
+        """Yields `line`, the last one of a finding's text, with the finding's duration and cause beside it.
+
+        They are on a line of their own if there is no room. `last` is the column at which `line` ends.
+        """
         facts = [f"{duration(finding.seconds):>7}"] if finding.seconds is not None else []
         # A cause that is a status is in the text already.
         facts += [finding.cause] if finding.cause and finding.cause not in finding.text else []
@@ -108,7 +117,10 @@ class Rendering:
 
 
 def summary(sections: Sequence[Section]) -> Line:
-    """Returns one line with the number of faults, their subjects, and the numbers of notes and of untried checks."""
+    """Returns one line with the number of faults and their subjects, and the numbers of notes and untried findings.
+
+    Without a fault, the line says so.
+    """
     findings = [finding for section in sections for finding in section.findings]
     bad = [finding for finding in findings if finding.state is State.BAD]
     notes = sum(finding.state is State.NOTE for finding in findings)

@@ -1,6 +1,6 @@
 """The self-test: makes one call against the simulator, and checks that `instrument()` records both of its attempts.
 
-Rule: it comes last, because it changes this process: its environment, its providers, its SDK.
+Rule: it comes last, because it changes this process: its environment and its OpenTelemetry providers, for good.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ _REPORT: Final = "this is a bug of anthropic-otel: report it, with what --report
 
 
 def section(deadline: Deadline) -> Section:
-    """Makes a call against the simulator in this process, and returns whether it was recorded, as a section.
+    """Makes a call against the simulator in this process, and returns a section with one finding: was it recorded?
 
-    It is skipped if a package is missing. It takes until the deadline at most, but has two seconds in any case. Deletes
-    variables from the environment and sets OpenTelemetry's providers.
+    If a package is missing, makes no call, and the finding says which. Waits until the deadline, or for two seconds if
+    that is later. Changes the process's environment (`isolate`), deletes its `OTEL_*` variables, and sets
+    OpenTelemetry's providers.
     """
     return Section("self_test", TITLE, (_finding(deadline),))
 

@@ -1,4 +1,4 @@
-"""Makes one call against the simulator, to see that `instrument()` records it: the self-test of `doctor`.
+"""Makes the one call of the self-test against the simulator, to see whether `instrument()` records it.
 
 Rule: it connects to loopback only, with an invalid key, and keeps its telemetry in memory; nothing is exported.
 """
@@ -19,9 +19,9 @@ _MODEL: Final = "claude-sonnet-5-5"
 
 
 def one_call() -> Trace | None:
-    """Returns the trace of a call that gets a 529 and then a reply; `None` if nothing of it was recorded.
+    """Makes a call that gets a 529 and then a reply, and returns its trace; `None` if nothing was recorded of it.
 
-    Sets the process's OpenTelemetry providers, instruments it, and undoes the latter. Raises what the SDK raises.
+    Sets the process's OpenTelemetry providers, for good. Instruments the process meanwhile. Raises what the SDK raises.
     """
     collection = Collection(export=False)
     anthropic_otel.instrument()

@@ -23,10 +23,9 @@ _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _PROXY_WANTS, _TOO_MANY = 401, 403, 404, 
 
 
 def judge(attempt: Attempt, answer: Answer, target: Target, seconds: float, *, with_key: bool) -> list[Finding]:
-    """Returns the findings about a complete response: on the connection, and with `with_key` on the key.
+    """Returns the findings about a response: about the connection, and, if it tells, about the key.
 
-    `seconds` is how long the response took; `with_key` is whether the request was sent with the user's key. Sends
-    nothing.
+    `seconds` is how long the response took; `with_key` is whether the request was sent with the user's key.
     """
     if attempt.error_type == UNEXPECTED_CONTENT:
         return [_portal(answer, seconds)]
@@ -40,7 +39,7 @@ def judge(attempt: Attempt, answer: Answer, target: Target, seconds: float, *, w
 
 
 def host_of(location: str) -> str:
-    """Returns the host of a URL, with its port if it has one; empty if the URL has no host or cannot be parsed."""
+    """Returns the host of a URL, with the port if the URL has one; empty if it has no host or cannot be parsed."""
     try:
         parts = urlsplit(location)
         return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
@@ -82,7 +81,7 @@ def _type(attempt: Attempt) -> str:
 
 
 def _refused(attempt: Attempt, answer: Answer, seconds: float) -> Finding:
-    """Returns the fault of a response that the API itself sent and that is not the expected one.
+    """Returns the fault for a response that the API itself sent, but that is not the expected one.
 
     `seconds` is how long the response took.
     """
@@ -105,9 +104,10 @@ def _remedy_of(status: int) -> str:
 
 
 def _not_the_api(attempt: Attempt, answer: Answer, target: Target, seconds: float) -> Finding:
-    """Returns the finding about a response without the API's request id.
+    """Returns the finding about a response without the API's request id, which took `seconds`.
 
-    It is a fault, or a note if a gateway may have sent it. `seconds` is how long the response took.
+    It is a note if a gateway may have refused the request, for a target other than Anthropic's API: a 4xx, but neither
+    403 nor 404, and no page. Any other one is a fault.
     """
     who = _who(answer)
     page = "html" in answer.headers.get("content-type", "")
@@ -123,7 +123,7 @@ def _not_the_api(attempt: Attempt, answer: Answer, target: Target, seconds: floa
 
 
 def _who(answer: Answer) -> str:
-    """Returns the server's name from the header `server` or `via`, in brackets; empty if it is not a plain word."""
+    """Returns the text ` (server: NAME)`, by the header `server`, or else `via`; empty if that is not a plain word."""
     server = answer.headers.get("server") or answer.headers.get("via", "")
     word = server.split("/")[0].split(" ")[0]
     return f" (server: {word})" if word.isascii() and word.replace("-", "").isalnum() and len(word) <= 24 else ""

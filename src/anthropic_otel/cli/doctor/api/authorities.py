@@ -3,7 +3,7 @@
 The HTTP libraries read `SSL_CERT_FILE`, else `SSL_CERT_DIR`, else a default list: the system's for httpx2, that of
 `certifi` for httpx. They read no other variable, so variables for `curl` or `requests` do not affect the SDK.
 
-Rule: a file is judged by what `ssl`, which the client uses, says of it.
+Rule: a file is judged by loading it with the module `ssl`, as the client does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _REMEDY: Final = f"correct the path, or unset {FILE}"
 def examine(environment: Mapping[str, str], default: ssl.SSLContext | None) -> list[Finding]:
     """Reads the CA file or folder that the environment names, and returns the findings about it.
 
-    Without one, the findings are about `default`, a TLS context as the client makes it (`None` if it cannot make one).
+    If it names none, the findings are about `default`, a TLS context as the client makes it (`None` if it cannot), and
+    about CA variables that are set but that the SDK does not read.
     """
     findings = list(_named(environment, default))
     named = [name for name in _UNREAD if environment.get(name)]
@@ -51,9 +52,9 @@ def _named(environment: Mapping[str, str], default: ssl.SSLContext | None) -> It
 
 
 def _of_file(path: str) -> Finding:
-    """Returns the finding about the CA file `path`.
+    """Returns the finding about the CA file `path`: how many CAs it has, or what is wrong with it.
 
-    If the file cannot be read, no client can be constructed, and every call of the app raises that error.
+    If the file cannot be read, no client can be constructed: every call of the app raises that error.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
@@ -83,9 +84,9 @@ def _why(path: str, error: OSError) -> str:
 
 
 def _of_folder(path: str) -> Finding:
-    """Returns the finding about the folders of CAs in `path`.
+    """Returns the finding about the CA folders in `path`, a list of folders; a fault if none has a CA under its hash.
 
-    `ssl` accepts any path without an error. If no CA is there, it refuses every certificate.
+    `ssl` accepts such a list without an error, and then refuses every certificate.
     """
     hint = f"c_rehash {path}, or {FILE} with a file"
     missing = []

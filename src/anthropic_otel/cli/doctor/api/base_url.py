@@ -28,7 +28,7 @@ _LOOPBACK: Final = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The API's address. `url` is what the SDK is given and must not be shown; `shown` may be."""
+    """The API's address, taken apart. `url` is what the SDK uses and may contain secrets; `shown` does not."""
 
     url: str
     scheme: str
@@ -37,21 +37,22 @@ class Target:
 
     @property
     def shown(self) -> str:
-        """The scheme and host, and the port if it is not the scheme's default."""
+        """The URL of scheme and host, with the port if it is not the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}"
 
     @property
     def is_default(self) -> bool:
-        """Whether this is Anthropic's own API, and not a gateway or a test server."""
+        """Whether scheme, host and port are those of Anthropic's own API, not of a gateway or a test server."""
         return self.shown == DEFAULT
 
 
 def examine(environment: Mapping[str, str], profile_url: str | None = None) -> tuple[Target | None, list[Finding]]:
-    """Returns the address that the SDK uses, `None` if it cannot use it, and the findings about it.
+    """Returns the address that the SDK uses, or `None` if it can send nothing there, and the findings about it.
 
-    `profile_url` is the base URL of the SDK's profile, `None` if it has none. The variable takes precedence over it.
+    It is from `ANTHROPIC_BASE_URL`; if that is not set, it is `profile_url`, the base URL of the SDK's profile; if that
+    is `None`, it is the SDK's default.
     """
     url, source = environment.get(NAME), NAME
     if url is None:
@@ -73,7 +74,7 @@ def _target(url: str) -> Target | None:
 
 
 def _split(url: str) -> SplitResult | None:
-    """Returns the parts of the URL, or `None` if its port is not valid or its brackets do not match."""
+    """Returns the parts of the URL; `None` if its port is not valid, or its brackets do not match."""
     try:
         parts = urlsplit(url)
         return parts if parts.port is None or parts.port else None
@@ -107,7 +108,7 @@ def _wrong(url: str) -> Iterator[Finding]:
 
 
 def _doubtful(url: str, target: Target) -> Iterator[Finding]:
-    """Yields findings about a URL that can be used, but probably not as intended."""
+    """Yields findings about a URL to which the SDK can send, but probably not as intended."""
     parts = urlsplit(url)
     if _PATHS.search(parts.path):
         yield bad(_SUBJECT, f"{NAME} ends in /v1: the SDK adds /v1/messages to it", "take /v1 off its end")
@@ -120,5 +121,5 @@ def _doubtful(url: str, target: Target) -> Iterator[Finding]:
 
 
 def faulty(findings: list[Finding]) -> bool:
-    """Returns whether a finding is a fault that keeps a request from being sent."""
+    """Returns whether one of the findings is a fault that keeps every request from being sent."""
     return any(finding.cause == _NOT_SENT for finding in faults(findings))

@@ -23,11 +23,11 @@ _IGNORE_DATES: Final = 0x200000
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The contents of a certificate.
+    """What a certificate says.
 
-    - `issuer`: who signed it; `self_signed`: whether that is itself.
-    - `names`: the host names and addresses that it is for.
-    - `begins`, `ends`: between which times it is valid, in epoch seconds.
+    - `issuer`: who signed it; `self_signed`: whether its subject did.
+    - `names`: the host names and IP addresses that it is for.
+    - `begins`, `ends`: from when to when it is valid, in seconds since the epoch.
     """
 
     issuer: str
@@ -38,14 +38,14 @@ class Certificate:
 
 
 class _Seen(BaseException):
-    """Raised to end a connection after its handshake.
-
-    It is no `Exception`, so that no library handles it as an error.
-    """
+    """Raised by us to end a connection after its handshake. No `Exception`, so that no library handles it as one."""
 
 
 def fetch(url: str, deadline: Deadline) -> Certificate | None:
-    """Returns the certificate that the server at `url` presents, or `None` if it cannot be read. Never raises."""
+    """Connects to the server at `url`, twice, and returns the certificate that it presents.
+
+    Returns `None` if that cannot be read before the deadline.
+    """
     encoded = _handshake(url, _any(), deadline, lambda connection: connection.getpeercert(True))
     if not isinstance(encoded, bytes):
         return None
@@ -70,10 +70,10 @@ def _only(encoded: bytes) -> ssl.SSLContext:
 
 
 def _handshake(url: str, context: ssl.SSLContext, deadline: Deadline, read: Any) -> object:
-    """Connects to `url` as the client does, with `context` for TLS, and returns `read(connection)` after the handshake.
+    """Connects to `url` as the SDK's client does, with `context` for TLS, and returns `read(connection)`.
 
-    `connection` is the `SSLSocket` or `SSLObject`, which has `getpeercert`. No request is sent. Returns `None` if the
-    handshake or `read` failed, or there was no time left.
+    `read` is called after the handshake, with the `SSLSocket` or `SSLObject`, which has `getpeercert`. Then the
+    connection is closed, and no request is sent. Returns `None` if the handshake fails, or `deadline` has passed.
     """
     import anthropic
 

@@ -20,9 +20,9 @@ _FAULT: Final = 300.0
 
 
 def examine(answer: Answer) -> Iterator[Finding]:
-    """Yields a finding if the clock is off by a minute or more; it is a fault from five minutes on.
+    """Yields a finding if this machine's clock and the response's `Date` differ by a minute or more.
 
-    Yields nothing if the response has no valid `Date`.
+    From five minutes on it is a fault, below a note. Yields nothing if the response has no valid `Date`.
     """
     try:
         skew = answer.at - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()

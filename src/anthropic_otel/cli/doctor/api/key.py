@@ -31,9 +31,9 @@ _SHORT: Final = 40
 
 
 def examine(environment: Mapping[str, str], *, to_the_api: bool) -> list[Finding]:
-    """Returns the findings about key, token and headers.
+    """Returns the findings about the variables with the key, the token and the custom headers.
 
-    `to_the_api` is whether they are sent to Anthropic's own API and not to a gateway.
+    `to_the_api` is whether they are sent to Anthropic's own API, not to a gateway whose keys may look different.
     """
     findings = list(_key_and_token(environment, to_the_api))
     findings += _headers(environment.get(HEADERS))
@@ -90,9 +90,9 @@ def _wrong(name: str, value: str, to_the_api: bool) -> Iterator[Finding]:
 
 
 def _headers(value: str | None) -> Iterator[Finding]:
-    """Yields findings about `ANTHROPIC_CUSTOM_HEADERS`, one header per line.
+    """Yields how many headers `value` has, and a fault for each that cannot be sent or that the SDK skips.
 
-    The SDK silently skips a line without a colon.
+    `value` is that of `ANTHROPIC_CUSTOM_HEADERS`, which has one per line. Yields nothing if it is blank or `None`.
     """
     if not value or not value.strip():
         return

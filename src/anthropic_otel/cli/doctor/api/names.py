@@ -25,10 +25,10 @@ _NO_ANSWER: Final = "no answer"
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """The result of a look-up.
+    """The result of looking up the name `host`.
 
-    - `addresses`: pairs of address family and address, as `socket` has them.
-    - `seconds`: how long it took.
+    - `addresses`: pairs of address family and address, as the module `socket` has them.
+    - `seconds`: how long the look-up took.
     - `cause`: why there are no addresses; `None` if there are some.
     - `late`: whether the resolver had not answered by the deadline.
     """
@@ -41,7 +41,7 @@ class LookUp:
 
     @property
     def texts(self) -> list[str]:
-        """The addresses as text, without ports."""
+        """The IP addresses as text, without ports."""
         return [str(address[0]) for _, address in self.addresses]
 
     @property
@@ -52,9 +52,10 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """The result of a connect to an address.
+    """The result of connecting to one IP address.
 
-    `error` says how it failed, such as `ECONNREFUSED`; `None` if it worked.
+    - `seconds`: from the start of all these connects to the end of this one.
+    - `error`: how it failed, such as `ECONNREFUSED` or `no answer`; `None` if it worked.
     """
 
     address: str
@@ -63,7 +64,7 @@ class Reached:
 
 
 def is_address(host: str) -> bool:
-    """Returns whether the host is an IP address, so that nothing has to be looked up."""
+    """Returns whether `host` is an IP address, so that nothing has to be looked up."""
     try:
         ip_address(host)
     except ValueError:
@@ -72,9 +73,9 @@ def is_address(host: str) -> bool:
 
 
 def look_up(host: str, port: int, deadline: Deadline) -> LookUp:
-    """Returns the addresses of `host`, in the order in which a client tries them, or why there are none.
+    """Looks up the addresses of `host`, and returns them in the order in which a client tries them, or why it has none.
 
-    Never raises.
+    Waits for the resolver until the deadline at most. Never raises.
     """
     started = time.perf_counter()
 
@@ -91,9 +92,10 @@ def look_up(host: str, port: int, deadline: Deadline) -> LookUp:
 
 
 def reach_each(found: LookUp, deadline: Deadline) -> list[Reached]:
-    """Connects to each address in parallel, six at most, and returns the results. Never raises.
+    """Connects to the first six addresses in parallel, until the deadline at most, and returns a result for each.
 
-    Returns an empty list for fewer than two addresses, as the request itself tests a single one.
+    Does nothing and returns an empty list if there are fewer than two, because the request tests a single one. Never
+    raises.
     """
     if len(found.addresses) < 2:
         return []

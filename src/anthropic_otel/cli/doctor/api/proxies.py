@@ -2,7 +2,7 @@
 
 The HTTP libraries use `HTTPS_PROXY` for https, `HTTP_PROXY` for http, and `ALL_PROXY` for a scheme without a variable
 of its own. Lower-case names take precedence over upper-case ones. `NO_PROXY` lists exceptions. All of them are read
-when a client is constructed, so a malformed one breaks every client, even if another one would be used.
+when a client is constructed, so a malformed one breaks every client, even if the client would use another one.
 
 Rule: the proxy is the one that the client itself would use. User name and password are not shown.
 """
@@ -32,24 +32,24 @@ _PLAIN: Final = re.compile(r"\*|(?:\*?\.)?[A-Za-z0-9_.-]+(?::\d+)?")
 
 
 def wrong(environment: Mapping[str, str]) -> list[Finding]:
-    """Returns the faults in proxy variables that keep a client from being constructed."""
+    """Returns a fault for each proxy variable that keeps a client of the SDK from being constructed."""
     return [finding for name, value in _variables(environment) for finding in _wrong(name, value)]
 
 
 def unusable(environment: Mapping[str, str]) -> list[str]:
-    """Returns the names of the proxy variables that keep a client from being constructed."""
+    """Returns the names of the proxy variables that keep a client of the SDK from being constructed."""
     return [name for name, value in _variables(environment) if any(_wrong(name, value))]
 
 
 def readable_exceptions(value: str) -> list[str]:
-    """Returns the entries of a `NO_PROXY` that every version of the SDK can read."""
+    """Returns the entries of `value`, a `NO_PROXY`, that every version of the SDK can read, without blanks around."""
     return [entry for entry in _entries(value) if _is_readable(entry)]
 
 
 def unreadable_exceptions(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yields faults for the entries of `NO_PROXY` that some versions of the SDK cannot read.
+    """Yields a fault for each entry of `NO_PROXY` that some versions of the SDK cannot read.
 
-    Other versions can, so call it only after a client could not be constructed.
+    Other versions can, so call this only if a client could not be constructed.
     """
     for name in EXCEPTIONS:
         for entry in _entries(environment.get(name, "")):
@@ -78,23 +78,26 @@ def _is_readable(entry: str) -> bool:
 
 
 def examine(environment: Mapping[str, str], target: Target, used: str | None) -> list[Finding]:
-    """Returns the findings about the proxy. `used` is the one that the client uses, as `host:port`; `None` for none."""
+    """Returns a finding with the proxy that is used, or why none is, and notes about doubtful variables.
+
+    `used` is the proxy that the client uses, as `host:port`; `None` for none.
+    """
     return [_used(environment, target, used), *_doubtful(environment, used)]
 
 
 def name_of(environment: Mapping[str, str], target: Target, used: str | None) -> str:
-    """Returns the name of the variable that sets the proxy `used`; if several do, the one that the client reads.
+    """Returns the name of the variable that sets the proxy `used`; if several do, the one that the client reads first.
 
-    Returns `HTTPS_PROXY` if none of them does.
+    Returns `HTTPS_PROXY` if no variable does, or `used` is `None`.
     """
     variables = _variables(environment, target.scheme)
     return next((name for name, value in variables if used and _parsed(value)[1] == used), "HTTPS_PROXY")
 
 
 def _variables(environment: Mapping[str, str], first: str = "http") -> Iterator[tuple[str, str]]:
-    """Yields the proxy variables that are set, in the order in which a client reads them.
+    """Yields name and value of each proxy variable that is set and not empty, in the order in which a client reads it.
 
-    `first` is the scheme of the URL that it sends to.
+    `first` is the scheme of the URL to which the client sends.
     """
     for scheme in sorted(_SCHEMES, key=lambda each: (each != first, each != "all")):
         for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()):
@@ -103,7 +106,11 @@ def _variables(environment: Mapping[str, str], first: str = "http") -> Iterator[
 
 
 def _parsed(value: str) -> tuple[str, str | None]:
-    """Returns the scheme, and `host:port` or `None` if the value is not the URL of a proxy."""
+    """Returns a proxy's scheme and its `host:port`; instead of the latter `None` if `value` is not the URL of a proxy.
+
+    Without a scheme, `http` is assumed, and without a port the scheme's default. The scheme is empty for a value that
+    cannot be parsed.
+    """
     url = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(url)

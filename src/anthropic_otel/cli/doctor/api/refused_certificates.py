@@ -1,6 +1,6 @@
 """Explains why a certificate was refused, and what to do about it.
 
-Rule: the reason is OpenSSL's error number. Facts from the certificate are added if it could be read.
+Rule: the reason comes from OpenSSL's error number. Facts from the certificate are added if it could be read.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _MOST_NAMES: Final = 2
 def advice_on_certificate(
     code: int | None, certificate: Certificate | None, target: Target, now: float
 ) -> tuple[str, str]:
-    """Returns what is wrong with the certificate, and what to do about it.
+    """Returns two texts: what is wrong with a refused certificate, and what to do about it.
 
     `code` is OpenSSL's X509_V_ERR_… number, `None` if unknown; `certificate` is `None` if it could not be read; `now`
-    is this machine's time in epoch seconds.
+    is this machine's time in seconds since the epoch.
     """
     signed = f', signed by "{certificate.issuer}"' if certificate is not None and certificate.issuer else ""
     if code in (_NOT_YET, _EXPIRED):
@@ -44,9 +44,9 @@ def advice_on_certificate(
 
 
 def _file_name(certificate: Certificate | None) -> str:
-    """Returns a name for the CA's file in an example: `corp-ca` if the certificate could be read, else `the-ca`.
+    """Returns the CA's file name in an example: `corp-ca` if the certificate could be read, else `the-ca`.
 
-    Most refused certificates are those of a company's TLS inspection.
+    Most certificates that are refused come from a company's TLS inspection.
     """
     return "corp-ca" if certificate is not None else "the-ca"
 

@@ -1,7 +1,7 @@
-"""Explains a failed step by its cause, and says what to do about it.
+"""Explains a failed step of the request by its cause, and says what to do about it.
 
-Rule: every cause that a request can have before a response has an entry, and its reader knows what to do next.
-`anthropic-otel why` has the longer explanation.
+Rule: every cause that a request can have before a response has an entry, which says what to do next. `anthropic-otel
+why` has the longer explanation.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from anthropic_otel.cli.doctor.api.steps import Kind, Step
 class Failure:
     """A step that failed.
 
-    - `where`: `host:port` of what the step connected to: the proxy or the API.
-    - `waited`: how many seconds the step took.
+    - `where`: `host:port` of what the step was with: the proxy, the API, or the target of a redirect.
+    - `target`: the API's address; `waited`: how many seconds the step took.
     - `proxy`: the proxy that the client uses, `None` without one; `proxy_name`: the variable that sets it.
     - `errno`: the name of the system's error, `None` without one; `tls_reason`: OpenSSL's reason, empty without one.
-    - `only_ipv6`: whether the host has IPv6 addresses only.
+    - `only_ipv6`: whether the host name has IPv6 addresses only.
     """
 
     step: Step
@@ -37,12 +37,12 @@ class Failure:
 
     @property
     def system(self) -> str:
-        """The name of the system's error in brackets, or an empty string."""
+        """A blank and the name of the system's error in parentheses; empty if there is none."""
         return f" ({self.errno})" if self.errno else ""
 
 
 Advice = tuple[str, str]
-"""What happened, and what to do about it."""
+"""Two texts: what happened, and what to do about it."""
 
 
 def advice(cause: str, failure: Failure) -> Advice:

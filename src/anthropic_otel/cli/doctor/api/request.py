@@ -1,4 +1,4 @@
-"""Sends one request with the SDK's own client, with its rules for proxies, CAs and addresses, and records the result.
+"""Sends one request with the SDK's own client, by its rules for proxies, CAs and addresses, and records the result.
 
 Without a key it is `POST /v1/messages` with an empty object: the API answers 401, and nothing can be billed. With the
 key it is `GET /v1/models`, which is free.
@@ -31,7 +31,10 @@ _KEPT: Final = ("content-type", "date", "server", "via", "location", "www-authen
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The head of a response: status, the headers in `_KEPT`, and when it arrived, in epoch seconds."""
+    """The head of a response: its status, those of its headers that are in `_KEPT`, and when it arrived (`at`).
+
+    `at` is in seconds since the epoch.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -40,16 +43,16 @@ class Answer:
 
 @dataclass
 class Exchange:
-    """The result of the request. It is filled in step by step, so that it can be read while a request hangs.
+    """The result of the request. `send` fills it in bit by bit, so that it can be read while the request hangs.
 
     - `steps`: the steps that the transport has reported.
     - `answers`: the responses so far, those of redirects too.
-    - `attempt`: what the library records of the request, `None` until it has ended.
-    - `made`: whether a client could be constructed.
+    - `attempt`: what the library has recorded of the last attempt; `None` if there was none or it has not ended.
+    - `made`: whether a client was constructed.
+    - `proxy`: the proxy that is used, as `host:port`; `None` for none.
     - `cause`: why no request was sent, as a value of `network.cause`; `None` if one was.
     - `error`: the type of the exception that the SDK raised; empty without one.
-    - `proxy`: the proxy that is used, as `host:port`.
-    - `verify_code`, `tls_reason`: OpenSSL's codes for a refused certificate and for a failed handshake.
+    - `verify_code`, `tls_reason`: OpenSSL's number for a refused certificate, and its name for a failed handshake.
     """
 
     steps: Steps = field(default_factory=Steps)
@@ -65,9 +68,9 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The base URL and proxy of the SDK's client in this environment, or the exception that its constructor raised.
+    """The base URL and proxy (`host:port`) of the SDK's client, or `error`, the exception that its constructor raised.
 
-    `error` is `None` if the client could be constructed.
+    `proxy` is `None` if the client uses none. `error` is `None` if the client could be constructed.
     """
 
     base_url: str | None = None
@@ -76,14 +79,14 @@ class Made:
 
     @property
     def cause(self) -> str | None:
-        """The cause of the exception, as a value of `network.cause`; `None` without one."""
+        """The cause of `error`, as a value of `network.cause`; `None` if there is no `error`."""
         return unmade_cause(self.error) if self.error is not None else None
 
 
 def make(url: str | None) -> Made:
-    """Constructs a client as an app would, and returns its base URL and proxy. Sends nothing and never raises.
+    """Constructs a client in this process's environment, as an app would, and returns its base URL and proxy.
 
-    `url` `None` leaves the base URL to the SDK's profile.
+    `url` `None` leaves the base URL to the SDK. Sends nothing. Raises only if the SDK is not installed.
     """
     import anthropic
 
@@ -98,16 +101,19 @@ def make(url: str | None) -> Made:
 
 
 def unmade_cause(error: Exception) -> str:
-    """Returns the cause for what a constructor raised; `request_not_sent` if it is not a known one."""
+    """Returns the cause of `error`, which kept a request from being sent, as a value of `network.cause`.
+
+    That is `request_not_sent` if no other one is known.
+    """
     word = classify(error).word
     return str((NetworkCause.REQUEST_NOT_SENT if word is NetworkCause.OTHER else word).value)
 
 
 def send(exchange: Exchange, url: str, environment: Mapping[str, str], deadline: Deadline, *, with_key: bool) -> None:
-    """Sends the request and fills in `exchange`. Never raises.
+    """Sends the request to the base URL `url`, with the user's key if `with_key`, and fills in `exchange`.
 
-    `deadline` limits each step separately, so a request of several slow steps may take longer; the caller must not wait
-    for it then.
+    Returns when the request has ended. `deadline` limits each step separately, so a request with several slow steps may
+    take longer. Raises only if the SDK is not installed.
     """
     import anthropic
 
@@ -151,9 +157,10 @@ def _read_tls(exchange: Exchange, error: Exception) -> None:
 
 
 class _Outgoing:
-    """Called with each request before it is sent; adds the `trace` function.
+    """A request hook of the HTTP client: called with each request before it is sent, adds the `trace` function to it.
 
-    Unless `with_key`, it also removes every header that may contain a key.
+    Unless `with_key`, it also removes every header that may contain a key: the SDK's, and those that the variable
+    `ANTHROPIC_CUSTOM_HEADERS` sets.
     """
 
     def __init__(self, exchange: Exchange, environment: Mapping[str, str], with_key: bool) -> None:
@@ -169,7 +176,7 @@ class _Outgoing:
 
 
 class _Incoming:
-    """Called with the head of each response, which it records in the exchange."""
+    """A response hook of the HTTP client: called with each response, adds its head to the exchange's `answers`."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange: Final = exchange

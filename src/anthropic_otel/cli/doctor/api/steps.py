@@ -2,7 +2,7 @@
 
 httpx passes the `trace` extension of a request to httpcore, which calls it at the start and at the end of each step.
 
-Rule: `info["request"]` contains the key. Nothing of it is kept but whether its method is CONNECT.
+Rule: the request that httpcore passes to it contains the key. Only whether its method is CONNECT is kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from anthropic_otel._core.timeline import peer_of
 
 
 class Kind(Enum):
-    """The kinds of step. The value is the name on the screen."""
+    """The kinds of step of a request. The value is the name on the screen."""
 
     TCP = "TCP"
     PROXY_TLS = "TLS to proxy"
@@ -33,9 +33,9 @@ class Step:
     """One step of a request.
 
     - `hop`: how many redirects came before it.
-    - `started`: by `time.perf_counter`; `seconds`: how long it took, `None` while it runs.
-    - `host`, `port`: what was connected to; `peer`: the address that it resolved to.
-    - `status`: the status that the proxy or the API answered.
+    - `started`: by `time.perf_counter`; `seconds`: how long it took, `None` while it runs; `failed`: whether it failed.
+    - `host`, `port`: what a TCP step connects to; `peer`: the IP address and port of the connection.
+    - `status`: of the response of the proxy (CONNECT) or of the API (HTTP).
     - `version`, `issuer`: of a TLS handshake: the protocol's version, and who signed the certificate.
     """
 
@@ -57,16 +57,18 @@ class Step:
         return self.seconds is not None and not self.failed
 
     def end(self, *, failed: bool = False) -> None:
-        """Ends the step now."""
+        """Records that the step ended now, and whether it failed."""
         self.seconds, self.failed = time.perf_counter() - self.started, failed
 
 
 @dataclass
 class Steps:
-    """The steps of one request, redirects included; a function for the `trace` extension.
+    """The steps of one request, redirects included. It is callable, for the `trace` extension, and records by that.
 
-    `proxied` is whether the client uses a proxy. `on_tls` is called with httpcore's stream after a TLS handshake with
-    the API's host. `found` has the steps in their order.
+    - `proxied`: whether the client uses a proxy.
+    - `on_tls`: called with httpcore's stream after a TLS handshake that is not with the proxy; `None` for no call.
+    - `found`: the steps in order.
+    - `hop`: how many redirects came before the current request; -1 before the first request.
     """
 
     proxied: bool = False
@@ -75,7 +77,10 @@ class Steps:
     hop: int = -1
 
     def listen_to(self, request: Any) -> None:
-        """Adds itself to the request's `trace` extension. Call it with each request, also those of redirects."""
+        """Adds this object to the request's `trace` extension, beside the one that is there, and counts the request.
+
+        Call it with each request before it is sent, also with those of redirects.
+        """
         self.hop += 1
         before = request.extensions.get("trace")
         # The request of a redirect has the extensions of the request before it.
@@ -84,7 +89,7 @@ class Steps:
 
     @property
     def last(self) -> Step | None:
-        """The step that began last; `None` before the first."""
+        """The step that began last; `None` if none has begun."""
         return self.found[-1] if self.found else None
 
     @guarded(None)
@@ -146,7 +151,7 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class _Both:
-    """A `trace` function that calls two: `library`, which was there before (may be `None`), and `steps`."""
+    """A `trace` function that calls two others: `library`, which was there before, unless it is `None`, and `steps`."""
 
     library: Callable[[str, Mapping[str, Any]], None] | None
     steps: Steps
@@ -166,13 +171,13 @@ _EVENTS: Final[dict[str, tuple[_Begin | None, _End | None]]] = {
     "send_request_headers": (Steps._request_begins, None),
     "receive_response_headers": (None, Steps._answered),
 }
-"""What to do at a step's start and end, by the middle of an event's name, such as `connection.connect_tcp.started`."""
+"""What to do at a step's start and end, by the middle part of an event's name like `connection.connect_tcp.started`."""
 
 
 def issuer_of(certificate: Mapping[str, Any] | None) -> str:
-    """Returns who signed a certificate, which is as `getpeercert()` returns it.
+    """Returns who signed a certificate that `getpeercert()` returned: common name and organization of the issuer.
 
-    It is the common name and the organization, in at most 60 printable characters; empty if unknown.
+    That is at most 60 characters, unprintable ones as `?`; empty if unknown, and for `None`.
     """
     names = dict(pair for group in (certificate or {}).get("issuer", ()) for pair in group)
     common = names.get("commonName") or names.get("organizationalUnitName") or ""

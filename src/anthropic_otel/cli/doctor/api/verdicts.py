@@ -34,12 +34,14 @@ _LATE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
+class RequestFacts:
     """What is known about the request besides its steps.
 
-    - `found`: the look-up of the host; `reached`: the connects to its addresses.
+    - `target`: the API's address.
+    - `found`: the look-up of the host name of the API or of the proxy; `reached`: the connects to its addresses.
     - `proxy_name`: the variable that sets the proxy.
-    - `certificate`: the one that was refused, if it could be read.
+    - `with_key`: whether the request had the user's key.
+    - `certificate`: the one that was refused; `None` if none was, or it could not be read.
     """
 
     target: Target
@@ -50,29 +52,33 @@ class Trip:
     certificate: Certificate | None = None
 
 
-def of_request(exchange: Exchange, trip: Trip) -> Iterator[Finding]:
-    """Yields the findings of a request that was sent, step by step."""
+def of_request(exchange: Exchange, facts: RequestFacts) -> Iterator[Finding]:
+    """Yields a finding for each step of a request that was sent, in order.
+
+    After a failed step, one says which steps were not tried. If no step failed, the last ones are about the response.
+    Notes about a redirect, and about addresses that do not answer, are between them.
+    """
     steps = exchange.steps.found
     failed = _failed(exchange, steps)
     for step in steps:
         if step is failed:
-            yield _failure(exchange, step, trip)
+            yield _failure(exchange, step, facts)
         elif step.worked and step.kind is not Kind.HTTP:
             yield _worked(step, exchange)
         elif step.worked and not step.hop and exchange.steps.hop > 0:
             yield _redirect(exchange, step)
         if step.kind is Kind.TCP and step.worked and step.hop == 0:
-            yield from _lost(trip.reached)
+            yield from _lost(facts.reached)
     if failed is None:
-        yield from _answered(exchange, trip)
-    elif left := _left(exchange, trip.target, failed):
+        yield from _answered(exchange, facts)
+    elif left := _left(exchange, facts.target, failed):
         yield untried(", ".join(left), "not tried")
 
 
 def cause_of(exchange: Exchange) -> str | None:
-    """Returns why the request failed, as a value of `network.cause`; `None` if it was answered.
+    """Returns why the request failed, as a value of `network.cause`; `None` if it was answered or has not begun.
 
-    If it has not ended, that is the timeout of its current step.
+    If the request has not ended, that is the timeout of its current step.
     """
     if exchange.attempt is not None:
         return exchange.attempt.cause
@@ -83,7 +89,7 @@ def cause_of(exchange: Exchange) -> str | None:
 
 
 def _failed(exchange: Exchange, steps: Sequence[Step]) -> Step | None:
-    """Returns the step in which the request failed, which is always the last one; `None` if it did not fail."""
+    """Returns the step in which the request failed, which is the last of `steps`; `None` if it did not fail."""
     return steps[-1] if steps and cause_of(exchange) is not None else None
 
 
@@ -116,29 +122,29 @@ def _peer(step: Step) -> str:
 
 
 def _lost(reached: Sequence[Reached]) -> Iterator[Finding]:
-    """Yields a finding about addresses that do not answer although another one does: a client may try those first."""
+    """Yields a note about the addresses that were not reached, if another one was: a client may try those first."""
     dead = [each for each in reached if each.error is not None]
     if dead and len(dead) < len(reached):
         text = ", ".join(f"{each.address} ({each.error})" for each in dead)
         yield note("TCP", f"not reached: {text}", "a client that tries these first loses time at each new connection")
 
 
-def _failure(exchange: Exchange, step: Step, trip: Trip) -> Finding:
+def _failure(exchange: Exchange, step: Step, facts: RequestFacts) -> Finding:
     cause = cause_of(exchange) or Cause.OTHER.value
     seconds = step.seconds if step.seconds is not None else time.perf_counter() - step.started
     failure = Failure(
         step,
-        _where(exchange, step, trip.target),
-        trip.target,
+        _where(exchange, step, facts.target),
+        facts.target,
         seconds,
         exchange.proxy,
-        trip.proxy_name,
+        facts.proxy_name,
         exchange.attempt.errno if exchange.attempt is not None else None,
         exchange.tls_reason,
-        trip.found is not None and trip.found.only_ipv6,
+        facts.found is not None and facts.found.only_ipv6,
     )
     if cause == Cause.TLS_CERTIFICATE_ERROR.value and step.kind is Kind.TLS:
-        text, remedy = advice_on_certificate(exchange.verify_code, trip.certificate, trip.target, time.time())
+        text, remedy = advice_on_certificate(exchange.verify_code, facts.certificate, facts.target, time.time())
     else:
         text, remedy = advice(cause, failure)
     redirected = "after a redirect: " if step.hop else ""
@@ -146,7 +152,7 @@ def _failure(exchange: Exchange, step: Step, trip: Trip) -> Finding:
 
 
 def _where(exchange: Exchange, step: Step, target: Target) -> str:
-    """Returns `host:port` of what the step connects to: the target of a redirect, the proxy, or the API."""
+    """Returns `host:port` of what the step is with: the target of a redirect, the proxy, or the API."""
     connects = [each for each in exchange.steps.found if each.kind is Kind.TCP and each.hop == step.hop]
     if step.hop and connects:
         return f"{connects[-1].host}:{connects[-1].port}"
@@ -157,21 +163,24 @@ def _where(exchange: Exchange, step: Step, target: Target) -> str:
 
 
 def _left(exchange: Exchange, target: Target, failed: Step) -> list[str]:
-    """Returns the names of the steps that would have followed the failed one."""
+    """Returns the names of the steps that would have followed the failed one; empty if no step has begun."""
     return [kind.value for kind in after(failed.kind, target)] if exchange.steps.found else []
 
 
 def after(kind: Kind, target: Target) -> list[Kind]:
-    """Returns the steps to the target that follow a step of this kind, without those to a proxy."""
+    """Returns the kinds of step that follow a step of this kind, without those that only a proxy needs.
+
+    That is TLS, if the target is https, and HTTP, as far as they come after `kind`.
+    """
     order = [Kind.TCP, Kind.PROXY_TLS, Kind.CONNECT, Kind.SOCKS, Kind.TLS, Kind.HTTP]
     later = order[order.index(kind) + 1 :]
     wanted = {Kind.HTTP} | ({Kind.TLS} if target.scheme == "https" else set())
     return [each for each in later if each in wanted]
 
 
-def _answered(exchange: Exchange, trip: Trip) -> Iterator[Finding]:
+def _answered(exchange: Exchange, facts: RequestFacts) -> Iterator[Finding]:
     if exchange.attempt is None or not exchange.answers:
         yield untried("HTTP", "not tried")
         return
     took = next((step.seconds for step in reversed(exchange.steps.found) if step.kind is Kind.HTTP), None)
-    yield from answers.judge(exchange.attempt, exchange.answers[-1], trip.target, took or 0.0, with_key=trip.with_key)
+    yield from answers.judge(exchange.attempt, exchange.answers[-1], facts.target, took or 0.0, with_key=facts.with_key)

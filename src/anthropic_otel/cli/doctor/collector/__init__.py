@@ -4,5 +4,5 @@ start.py        how an app starts telemetry here, and so which exporter and prot
 endpoint.py     where a signal is sent, and what is wrong with that URL
 over_http.py, over_grpc.py   an empty export by the exporter itself; outcome.py judges its result
 samplers.py, identity.py, variables.py, config_file.py   values of variables and of a configuration file
-settings.py, way.py          the two sections
+settings.py, connection.py   the two sections
 """

@@ -1,7 +1,7 @@
-"""Checks OpenTelemetry's declarative configuration file, which the zero-code start reads instead of variables.
+"""Checks OpenTelemetry's configuration file, which `opentelemetry-instrument` reads instead of variables.
 
-Rule: it is read by OpenTelemetry's own loader. The loader's message about a mistake may quote a value, so only the
-place in the file is shown.
+Rule: OpenTelemetry's own loader reads it. The loader's message about a mistake may quote a value, so only the place in
+the file is shown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _EXAMPLE: Final = "docs/usage.md shows a whole file"
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """An OTLP exporter: where it sends, and the options for its constructor."""
+    """An OTLP exporter: where it sends, and the options for its constructor; these are empty without a file."""
 
     endpoint: Endpoint
     options: dict[str, Any]
@@ -30,14 +30,17 @@ class Exporter:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The findings about a configuration file, and its OTLP exporters."""
+    """What was read of a configuration file: the findings about it, and the OTLP exporters in it."""
 
     findings: tuple[Finding, ...]
     exporters: tuple[Exporter, ...] = ()
 
 
 def examine(environment: Mapping[str, str]) -> Configured | None:
-    """Reads and checks the configuration file; returns `None` if no variable names one."""
+    """Reads and checks the file that one of the variables in `CONFIG_FILES` names; returns `None` if none does.
+
+    A file that cannot be read gives a fault and no exporters.
+    """
     for name in CONFIG_FILES:
         if path := environment.get(name):
             return _read(name, path, environment)
@@ -74,7 +77,10 @@ def _unreadable(name: str, path: str) -> Finding | None:
 
 
 def _place(error: Exception) -> str:
-    """Returns where the mistake in the file is: a path of keys, or a line."""
+    """Returns a text that says what `error`, which the loader raised, is about, and the place: keys, or a line.
+
+    Without a known place, it says only that the file cannot be read.
+    """
     cause = error.__cause__
     place = getattr(cause, "absolute_path", None)
     if place is not None:

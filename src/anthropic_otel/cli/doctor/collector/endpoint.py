@@ -27,11 +27,11 @@ _QUOTES: Final = "\"'"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a signal is sent.
+    """Where a signal is sent by OTLP.
 
     - `protocol`: `grpc` or `http/protobuf`.
-    - `url`: the value as it is; may contain secrets.
-    - `source`: the variable or file that sets it, or `default`.
+    - `url`: the value that is set, as it is; it may contain secrets.
+    - `source`: the name of the variable that sets it, or that names the configuration file that does; or `default`.
     - `exact`: whether the HTTP exporter posts to the URL as it is; if not, it appends OTLP's path.
     """
 
@@ -43,7 +43,7 @@ class Endpoint:
 
     @property
     def is_default(self) -> bool:
-        """Whether nothing sets an endpoint."""
+        """Whether neither a variable nor a file sets the endpoint."""
         return self.source == "default"
 
     @property
@@ -53,7 +53,7 @@ class Endpoint:
 
     @property
     def parts(self) -> SplitResult | None:
-        """The parts of the URL; `None` if it has no host or no valid port."""
+        """The parts of the URL; `None` if it cannot be parsed, or has no host or an invalid port."""
         try:
             parts = urlsplit(self.url)
             return parts if parts.hostname and (parts.port is None or parts.port) else None
@@ -62,7 +62,7 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """The URL as `host:port`, or `the endpoint` if it cannot be parsed."""
+        """The URL's `host:port`, with a default for the port; `the endpoint` if `parts` is `None`."""
         parts = self.parts
         if parts is None:
             return "the endpoint"
@@ -71,7 +71,10 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """The URL that the exporter posts to, without parts that may be secret; `source` if it cannot be parsed."""
+        """The URL that the exporter posts to, with `...` for a path that may be secret; `source` if `parts` is `None`.
+
+        Leaves out user information and query, and for gRPC the path.
+        """
         parts = self.parts
         if parts is None:
             return self.source
@@ -85,7 +88,7 @@ class Endpoint:
 
 
 def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
-    """Returns the endpoint of a signal: by its own variable, the general variable, or the protocol's default."""
+    """Returns a signal's endpoint: by its own variable, else by that for all signals, else the protocol's default."""
     found = variable(environment, signal, "ENDPOINT")
     name, url = found if found is not None else ("default", _DEFAULTS[protocol == GRPC])
     return Endpoint(signal, protocol, url, name, exact=name.endswith(f"_{signal.value.upper()}_ENDPOINT"))
@@ -110,7 +113,7 @@ def wrong(endpoint: Endpoint) -> Iterator[Finding]:
 
 
 def doubtful(endpoint: Endpoint) -> Iterator[Finding]:
-    """Yields findings about an endpoint that can be used, but probably not as intended."""
+    """Yields notes about an endpoint that can be used, but probably not as intended, or that contains a secret."""
     parts = endpoint.parts
     if parts is None:
         return

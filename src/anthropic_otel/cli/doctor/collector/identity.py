@@ -1,4 +1,4 @@
-"""Checks which service and instance the telemetry is from: `service.name` and `service.instance.id`.
+"""Checks how the telemetry names its service and its process: `service.name` and `service.instance.id`.
 
 Without an id for each instance, the counters of several workers become one series that goes up and down.
 OpenTelemetry's SDK makes such an id from 1.43 on.
@@ -23,9 +23,9 @@ _AT_LEAST: Final = 0.5
 
 
 def examine(environment: Mapping[str, str], deadline: Deadline) -> Iterator[Finding]:
-    """Yields findings about `OTEL_RESOURCE_ATTRIBUTES`, and the service's name and instance.
+    """Yields findings about `OTEL_RESOURCE_ATTRIBUTES`, `service.name` and `service.instance.id`.
 
-    Waits for resource detectors for a second at most.
+    Waits for OpenTelemetry's resource detectors until the deadline, but between half a second and a second.
     """
     pairs = [pair for pair in environment.get(ATTRIBUTES, "").split(",") if pair.strip()]
     if any("=" not in pair for pair in pairs):

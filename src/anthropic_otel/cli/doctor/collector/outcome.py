@@ -23,12 +23,12 @@ _OTHER_PROTOCOL: Final = frozenset({Cause.PROTOCOL_ERROR.value, Cause.SERVER_DIS
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of an empty export. One of these is set:
+    """The result of an empty export, which took `seconds`. Exactly one of these is not `None`:
 
-    - `status`: the HTTP status, with its `content_type`.
-    - `code`: the name of the gRPC status.
-    - `cause`: why there was no answer, as a value of `network.cause`, with its `errno` if there is one.
-    - `unmade`: the type of the exception that the exporter's constructor raised.
+    - `status`: the HTTP status of the answer, which has the `content_type`.
+    - `code`: the name of the answer's gRPC status.
+    - `cause`: why there was no answer, as a value of `network.cause`, with the `errno` if there is one.
+    - `unmade`: why no request was made: the type of the exception that the exporter's constructor raised, or a text.
     """
 
     seconds: float
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def judge(endpoint: Endpoint, outcome: Outcome) -> Finding:
-    """Returns the finding about the result of an empty export: good only if a collector accepted it."""
+    """Returns the finding about the result of an empty export to `endpoint`: good only if a collector accepted it."""
     subject = endpoint.signal.subject
     if outcome.unmade is not None:
         text = f"the exporter cannot be made: {outcome.unmade}"

@@ -1,6 +1,6 @@
 """Makes an empty export over the channel of the OTLP gRPC exporter, with its endpoint, headers and credentials.
 
-Rule: it is one request, without the exporter's retries. Of gRPC's message about a failure only the cause is kept.
+Rule: it is one request, without the exporter's retries. gRPC's message about a failure only serves to find the cause.
 """
 
 from __future__ import annotations
@@ -36,14 +36,18 @@ _WORDS: Final = (
     ("failed parsing http/2", Cause.PROTOCOL_ERROR, None),
     ("settings frame", Cause.PROTOCOL_ERROR, None),
 )
-"""The cause by a part of gRPC's message, for requests without an answer. The first match counts."""
+"""The cause, and the errno, by a part of gRPC's message in lower case, for requests without an answer.
+
+The first match counts.
+"""
 
 
 def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Outcome:
-    """Sends an empty export to the exporter's endpoint, and returns the result. Never raises.
+    """Constructs the signal's gRPC exporter, sends an empty export by it, and returns the result.
 
-    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout. `endpoint` decides the
-    signal only.
+    The exporter has the endpoint that the environment or `options` set; of `endpoint` only the signal is used.
+    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout. Raises only if the
+    package `grpc` is not installed.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc
@@ -81,7 +85,7 @@ def _failed(error: Any, seconds: float) -> Outcome:
 
 
 def _exporter(signal: Signal, options: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Returns a new exporter for the signal, and OTLP's message for an empty export."""
+    """Returns a new gRPC exporter for the signal, and the OTLP message of an empty export."""
     if signal is Signal.TRACES:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest

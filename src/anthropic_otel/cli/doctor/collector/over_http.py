@@ -19,14 +19,15 @@ PROVIDERS: Final = "CREDENTIAL_PROVIDER"
 
 
 class _Answered(Exception):
-    """Raised to end an export once its result is known."""
+    """Raised by us to end an export once its result is known."""
 
 
 def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Outcome:
-    """Sends an empty export to the exporter's endpoint, and returns the result. Never raises.
+    """Constructs the signal's HTTP exporter, sends an empty export by it, and returns the result.
 
-    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout. `endpoint` decides the
-    signal only.
+    The exporter has the endpoint that the environment or `options` set; of `endpoint` only the signal is used.
+    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout. Raises only if the
+    package `requests` is not installed.
     """
     import requests
 
@@ -34,7 +35,7 @@ def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Ou
     found: list[Outcome] = []
 
     class Session(requests.Session):
-        """Records the result of its only request."""
+        """Adds the result of a request to `found`, and raises `_Answered`, so that the exporter makes no other one."""
 
         def request(self, *arguments: Any, **keywords: Any) -> Any:
             try:
@@ -59,7 +60,7 @@ def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Ou
 
 
 def _exporter(signal: Signal, session: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Returns a new exporter for the signal, and the argument of `export` for an empty export."""
+    """Returns a new HTTP exporter for the signal, and the argument that its `export` takes for an empty export."""
     if signal is Signal.TRACES:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 

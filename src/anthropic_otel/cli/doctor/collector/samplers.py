@@ -1,7 +1,7 @@
 """Checks the sampler that the variables set: whether it exists, and whether it keeps any trace.
 
-Rule: it is judged by what the OpenTelemetry SDK does with the value. It replaces an unknown sampler by the default,
-silently or with a log line.
+Rule: the value is judged by what the OpenTelemetry SDK does with it. The SDK replaces an unknown sampler by the
+default, silently or with a log line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _METRICS: Final = "metrics count every call all the same"
 
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yields the finding about the sampler; nothing if no variable sets one."""
+    """Yields one finding about the sampler in `OTEL_TRACES_SAMPLER`; nothing if that is unset or blank."""
     value = environment.get(NAME, "")
     name = value.strip().lower()
     if not name:

@@ -1,4 +1,4 @@
-"""Checks what is set about telemetry: start, sampler, identity, switches.
+"""Checks what is set about telemetry: its start, the sampler, the service's identity, and switches.
 
 Rule: nothing here sends anything, so all of it is checked with `--offline` too.
 """
@@ -19,9 +19,10 @@ TITLE: Final = "What is set about telemetry"
 
 
 def section(environment: Mapping[str, str], taken: Start, configured: Configured | None, deadline: Deadline) -> Section:
-    """Checks start, sampler, identity and other settings of telemetry, and returns the findings as a section.
+    """Checks start, sampler, identity and other settings of telemetry, and returns the section with the findings.
 
-    `configured` is a configuration file that was read, `None` without one. Sends nothing.
+    `taken` is how the app starts telemetry. `configured` is what was read of a configuration file, `None` without one;
+    with one, the file and only some variables are checked. Sends nothing.
     """
     return Section("settings", TITLE, tuple(merged(_findings(environment, taken, configured, deadline))))
 
@@ -50,5 +51,8 @@ def _findings(
 
 
 def read_file(environment: Mapping[str, str]) -> Configured | None:
-    """Reads the configuration file; returns `None` if no variable names one, or without the OpenTelemetry SDK."""
+    """Reads and checks OpenTelemetry's configuration file.
+
+    Returns `None` if no variable names one, or the OpenTelemetry SDK is not installed.
+    """
     return config_file.examine(environment) if find_spec("opentelemetry.sdk") is not None else None

@@ -28,7 +28,7 @@ _ENTRY_POINTS: Final = {GRPC: "otlp_proto_grpc", HTTP: "otlp_proto_http"}
 
 
 class Signal(Enum):
-    """A signal that is exported. The value is its name in variables, entry points and paths."""
+    """A kind of telemetry that is exported. The value is its name in variables, entry points and URL paths."""
 
     TRACES = "traces"
     METRICS = "metrics"
@@ -40,21 +40,22 @@ class Signal(Enum):
 
 
 class Start(Enum):
-    """How an app starts telemetry. The value is an argument of `--start`."""
+    """How an app starts telemetry: by code, or without (`opentelemetry-instrument`). The value is that of `--start`."""
 
     CODE = "code"
     ZERO_CODE = "zero-code"
 
     @property
     def text(self) -> str:
-        """The code or command of that start."""
+        """The code or the command that starts telemetry in this way."""
         return 'instrument(export="otlp")' if self is Start.CODE else "opentelemetry-instrument"
 
 
 def detect(environment: Mapping[str, str]) -> Start:
-    """Returns how this process started telemetry, or how an app with this environment would.
+    """Returns how an app with this environment would start telemetry.
 
-    It is zero-code if a tracer provider is set already, or a variable names a configuration file.
+    That is without code if a tracer provider is set in this process already, as `opentelemetry-instrument` does, or if
+    a variable names a configuration file; else by code.
     """
     started = not is_noop_tracer_provider(trace.get_tracer_provider())
     configured = any(environment.get(name) for name in CONFIG_FILES)
@@ -62,9 +63,9 @@ def detect(environment: Mapping[str, str]) -> Start:
 
 
 def variable(environment: Mapping[str, str], signal: Signal, rest: str) -> tuple[str, str] | None:
-    """Returns name and value of the variable `OTEL_EXPORTER_OTLP_<SIGNAL>_<rest>`, or `None`.
+    """Returns name and value of the variable `OTEL_EXPORTER_OTLP_<SIGNAL>_<rest>`.
 
-    If it is not set, `OTEL_EXPORTER_OTLP_<rest>` takes its place.
+    If that is not set or empty, `OTEL_EXPORTER_OTLP_<rest>` takes its place; if that is not either, returns `None`.
     """
     for name in (f"OTEL_EXPORTER_OTLP_{signal.value.upper()}_{rest}", f"OTEL_EXPORTER_OTLP_{rest}"):
         if environment.get(name):
@@ -73,9 +74,10 @@ def variable(environment: Mapping[str, str], signal: Signal, rest: str) -> tuple
 
 
 def protocol(environment: Mapping[str, str], signal: Signal, start: Start) -> str:
-    """Returns the protocol that the signal's exporter speaks: `grpc` or `http/protobuf`.
+    """Returns the protocol that the signal's exporter speaks after that start: `grpc` or `http/protobuf`.
 
-    If no variable decides, it is gRPC for the zero-code start and HTTP for the other one.
+    The start without code takes it from the name of the exporter, if that has it. Both take it from the variable with
+    the protocol; any value but `grpc` is HTTP. Without one, it is gRPC for the start without code, else HTTP.
     """
     exporters = {name.strip() for name in environment.get(exporter_variable(signal), "").split(",")}
     if start is Start.ZERO_CODE:
@@ -90,12 +92,16 @@ def protocol(environment: Mapping[str, str], signal: Signal, start: Start) -> st
 
 
 def exporter_variable(signal: Signal) -> str:
-    """Returns the name of the variable that sets the signal's exporters."""
+    """Returns the name of the variable that names the signal's exporters, such as `OTEL_TRACES_EXPORTER`."""
     return f"OTEL_{signal.value.upper()}_EXPORTER"
 
 
 def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> bool:
-    """Returns whether that start exports the signal by OTLP, by the variable with the signal's exporters."""
+    """Returns whether the signal is exported by OTLP after that start, by the variable that names its exporters.
+
+    By code it is unless the value is `none`; without code it is if one of the names begins with `otlp`. An unset or
+    empty variable means `otlp`.
+    """
     value = environment.get(exporter_variable(signal), "otlp").strip().lower() or "otlp"
     if start is Start.CODE:
         return value != "none"
@@ -103,7 +109,7 @@ def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> boo
 
 
 def examine(environment: Mapping[str, str], signal: Signal, start: Start) -> Iterator[Finding]:
-    """Yields findings about the exporters and the protocol of a signal: wrong values, and exporters not installed."""
+    """Yields findings about a signal's exporters and protocol: wrong values, and an exporter that is not installed."""
     yield from _exporters(environment, signal, start)
     if exports(environment, signal, start):
         yield from _protocol(environment, signal, start)
@@ -143,7 +149,7 @@ def _unknown_protocol(name: str, value: str, start: Start, used: str) -> Finding
 
 
 def described(environment: Mapping[str, str], start: Start) -> Finding:
-    """Returns the finding that says which start is checked, and how to check the other one."""
+    """Returns the finding that says which start is checked, with its protocols, and how to check the other start."""
     other = Start.ZERO_CODE if start is Start.CODE else Start.CODE
     words = {protocol(environment, signal, start) for signal in Signal if exports(environment, signal, start)}
     by = f", {' and '.join(sorted(words))}" if words else ""

@@ -1,4 +1,4 @@
-"""Checks OpenTelemetry's other variables that decide whether and how telemetry leaves the process.
+"""Checks those of OpenTelemetry's variables that no other module here checks: switches, propagators, numbers, headers.
 
 Rule: values are judged by what OpenTelemetry does with them: for some it raises at the app's start, others it replaces
 by a default.
@@ -36,13 +36,13 @@ _OTLP_HEADERS: Final = tuple(f"OTEL_EXPORTER_OTLP_{signal}HEADERS" for signal in
 _LIMITS: Final = ("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT")
 _ENDLESS: Final = 1e9
 _ATTRIBUTES: Final = 48
-"""A limit from which no attribute of an attempt is cut off."""
+"""The least limit with which no attribute of an attempt is cut off."""
 
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yields findings about variables with wrong or unusual values, and files in them that cannot be read.
+    """Yields a finding for each variable whose value is wrong, unusual, or a file that cannot be read.
 
-    Yields nothing if there are none.
+    Yields nothing if there is none.
     """
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         yield bad("Switch", "OTEL_SDK_DISABLED=true: nothing is recorded", "unset OTEL_SDK_DISABLED")

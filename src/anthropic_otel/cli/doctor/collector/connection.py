@@ -1,6 +1,6 @@
 """Checks the connection to the collector with an empty export of each signal that is exported.
 
-Rule: an answer is judged by its content. An open port is not a collector.
+Rule: only a collector's answer to the export is good. An open port is not enough.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _MODULES: Final = {
 def section(
     environment: Mapping[str, str], taken: Start, configured: Configured | None, deadline: Deadline, *, offline: bool
 ) -> Section:
-    """Checks the connection to the collector by empty exports, and returns the findings as a section.
+    """Checks the connection to the collector by empty exports, and returns the section with the findings.
 
-    `configured` is a configuration file that was read, `None` without one; `offline` sends nothing. Takes until the
-    deadline at most, but has two seconds in any case.
+    `taken` is how the app starts telemetry. `configured` is what was read of a configuration file, `None` without one.
+    `offline` sends nothing. The exports have until the deadline, or two seconds if that is later.
     """
     exporters = list(configured.exporters if configured is not None else _exporters(environment, taken))
     findings = merged(_findings(environment, exporters, deadline, offline))

@@ -1,6 +1,6 @@
-"""Checks the connection to the API, from the variables to the response.
+"""Checks the connection to the API, from the environment variables to the response.
 
-Rule: a step is tried only if those before it can work, and a step that is not tried is reported as such.
+Rule: a step is tried only if those before it can work, and a finding says so if a step was not tried.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _SHARE: Final = 0.8
 
 
 def section(environment: Mapping[str, str], deadline: Deadline, *, with_key: bool, offline: bool) -> Section:
-    """Checks the connection to the API, and returns the findings as a section.
+    """Checks the connection to the API, and returns the section with the findings.
 
-    `with_key` sends the user's key; `offline` sends nothing and checks only what is set. Takes until the deadline at
-    most, but has two seconds in any case.
+    `with_key` sends the user's key; `offline` sends nothing and checks only what is set. The network has until the
+    deadline, or two seconds if that is later.
     """
     return Section("api", TITLE, tuple(_findings(environment, deadline, with_key, offline)))
 
@@ -68,7 +68,10 @@ def _findings(environment: Mapping[str, str], deadline: Deadline, with_key: bool
 
 
 def _profile_url(environment: Mapping[str, str]) -> str | None:
-    """Returns the base URL of the SDK's profile, which it uses if no variable sets a URL, key or token; else `None`."""
+    """Returns the base URL of the SDK's profile, `None` if it has none or the default one.
+
+    Also `None` if a variable sets a base URL, a key or a token, because the SDK does not use the profile then.
+    """
     if any(environment.get(name) for name in (base_url.NAME, key.KEY, key.TOKEN)):
         return None
     url = request.make(None).base_url
@@ -76,7 +79,7 @@ def _profile_url(environment: Mapping[str, str]) -> str | None:
 
 
 def _default_context() -> ssl.SSLContext | None:
-    """Returns a TLS context as the SDK's HTTP library makes it, or `None` if it cannot."""
+    """Returns a TLS context as the SDK's HTTP library makes it; `None` if the library cannot make one."""
     try:
         import httpx2 as library
     except ImportError:
@@ -119,30 +122,30 @@ def _go(
         return
     if not names.is_address(host):
         yield good("DNS", f"{host} is {', '.join(found.texts) or 'known at the second try'}", found.seconds)
-    trip = verdicts.Trip(target, found, reached, proxies.name_of(environment, target, proxy), with_key)
+    facts = verdicts.RequestFacts(target, found, reached, proxies.name_of(environment, target, proxy), with_key)
     if _refused_certificate(exchange):
-        trip = replace(trip, certificate=certificates.fetch(target.url, deadline))
-    yield from _of_exchange(exchange, trip)
+        facts = replace(facts, certificate=certificates.fetch(target.url, deadline))
+    yield from _of_exchange(exchange, facts)
 
 
-def _of_exchange(exchange: request.Exchange, trip: verdicts.Trip) -> Iterator[Finding]:
+def _of_exchange(exchange: request.Exchange, facts: verdicts.RequestFacts) -> Iterator[Finding]:
     if not exchange.steps.found and exchange.attempt is None and not exchange.error:
-        yield untried(_rest(trip.target), "not known: there was no time left")
+        yield untried(_rest(facts.target), "not known: there was no time left")
         return
     if not exchange.steps.found:
         text = "the SDK could not send a request" + (f" ({exchange.error})" if exchange.error else "")
-        yield bad("HTTP", text, _unsent_remedy(trip), exchange.cause or verdicts.cause_of(exchange))
+        yield bad("HTTP", text, _unsent_remedy(facts), exchange.cause or verdicts.cause_of(exchange))
         return
-    findings = list(verdicts.of_request(exchange, trip))
+    findings = list(verdicts.of_request(exchange, facts))
     yield from findings
     if exchange.answers:
         yield from clock.examine(exchange.answers[-1])
-    if not trip.with_key and findings[-1].state is State.GOOD:
+    if not facts.with_key and findings[-1].state is State.GOOD:
         yield info("Key", "not sent, and so not tested: --with-key asks the API whether it takes it")
 
 
-def _unsent_remedy(trip: verdicts.Trip) -> str:
-    return "set ANTHROPIC_API_KEY: --with-key needs one" if trip.with_key else "fix what is marked above"
+def _unsent_remedy(facts: verdicts.RequestFacts) -> str:
+    return "set ANTHROPIC_API_KEY: --with-key needs one" if facts.with_key else "fix what is marked above"
 
 
 def _refused_certificate(exchange: request.Exchange) -> bool:
