@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -300,6 +301,17 @@ def test_a_malformed_key_is_met_as_an_app_meets_it(sim: Simulator, examine: Exam
         ("HTTP", "request_not_sent"),
     ]
     assert "CANARY" not in texts(findings)
+
+
+def test_without_the_sdk_the_variables_are_checked_all_the_same(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing SDK is no bug of the command: the finding says what to install."""
+    monkeypatch.setitem(sys.modules, "anthropic", None)
+    findings = examine({"ANTHROPIC_BASE_URL": "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY": "your-key"})
+    assert [each.subject for each in bad(findings)] == ["Target", "Key"]
+    [network] = of(findings, "Network")
+    assert (network.state, network.remedy) == (State.UNTRIED, "pip install anthropic")
 
 
 def test_offline_sends_nothing(examine: Examine) -> None:

@@ -73,10 +73,11 @@ def _opentelemetry() -> Iterator[Finding]:
 
 def missing_for_a_call() -> list[str]:
     """Returns the names of the modules that the self-test needs and that are not installed."""
-    return [name for name in ("anthropic", "opentelemetry.sdk", "h11", "trustme") if not _found(name)]
+    return [name for name in ("anthropic", "opentelemetry.sdk", "h11", "trustme") if not importable(name)]
 
 
-def _found(module: str) -> bool:
+def importable(module: str) -> bool:
+    """Returns whether a module with that qualified name is installed. Imports the packages above it, but not it."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:

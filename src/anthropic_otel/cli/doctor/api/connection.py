@@ -27,6 +27,7 @@ from anthropic_otel.cli.doctor.api.base_url import Target
 from anthropic_otel.cli.doctor.api.steps import Kind
 from anthropic_otel.cli.doctor.deadline import NETWORK, Deadline, Work
 from anthropic_otel.cli.doctor.findings import Finding, Section, State, bad, good, info, untried
+from anthropic_otel.cli.doctor.installed import importable
 
 TITLE: Final = "The way to the API"
 _SHARE: Final = 0.8
@@ -36,13 +37,16 @@ _SHARE: Final = 0.8
 def section(environment: Mapping[str, str], deadline: Deadline, *, with_key: bool, offline: bool) -> Section:
     """Checks the connection to the API, and returns the section with the findings.
 
-    `with_key` sends the user's key; `offline` sends nothing and checks only what is set. The network has until the
-    deadline, or two seconds if that is later.
+    `with_key` sends the user's key; `offline` sends nothing and checks only what is set, as does a missing SDK. The
+    network has until the deadline, or two seconds if that is later.
     """
     return Section("api", TITLE, tuple(_findings(environment, deadline, with_key, offline)))
 
 
 def _findings(environment: Mapping[str, str], deadline: Deadline, with_key: bool, offline: bool) -> Iterator[Finding]:
+    if not importable("anthropic"):
+        yield from _without_sdk(environment)
+        return
     of_proxies = proxies.wrong(environment)
     of_authorities = authorities.examine(environment, _default_context())
     broken = [*of_proxies, *(each for each in of_authorities if each.cause == NetworkCause.REQUEST_NOT_SENT.value)]
@@ -65,6 +69,15 @@ def _findings(environment: Mapping[str, str], deadline: Deadline, with_key: bool
         yield untried("Network", "not tried: the SDK cannot send anything as it is set")
     else:
         yield from _go(environment, target, made.proxy, deadline, with_key)
+
+
+def _without_sdk(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yields the findings about variables that need no SDK to be checked, and one that says that it is missing."""
+    target, of_target = base_url.examine(environment)
+    yield from of_target
+    yield from proxies.wrong(environment)
+    yield from key.examine(environment, to_the_api=target is not None and target.is_default)
+    yield untried("Network", "not tried: the Anthropic SDK is not installed", "pip install anthropic")
 
 
 def _profile_url(environment: Mapping[str, str]) -> str | None:

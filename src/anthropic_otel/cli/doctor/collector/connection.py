@@ -6,7 +6,6 @@ Rule: only a collector's answer to the export is good. An open port is not enoug
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from typing import Final
 
 from anthropic_otel.cli.doctor.collector import endpoint as endpoints
@@ -16,6 +15,7 @@ from anthropic_otel.cli.doctor.collector.outcome import Outcome, judge
 from anthropic_otel.cli.doctor.collector.start import Signal, Start, exports, protocol
 from anthropic_otel.cli.doctor.deadline import NETWORK, Deadline, Work
 from anthropic_otel.cli.doctor.findings import Finding, Section, merged, untried
+from anthropic_otel.cli.doctor.installed import importable
 
 TITLE: Final = "The way to the collector"
 _SHARE: Final = 0.8
@@ -65,18 +65,11 @@ def _findings(
 def _why_not(environment: Mapping[str, str], exporter: Exporter, offline: bool) -> str:
     if offline:
         return " (--offline)"
-    if not _found(_MODULES[exporter.endpoint.over_grpc]):
+    if not importable(_MODULES[exporter.endpoint.over_grpc]):
         return ": its exporter is not installed"
     if any(name.endswith(over_http.PROVIDERS) and value for name, value in environment.items()):
         return ": its credentials come from a package (OTEL_PYTHON_EXPORTER_OTLP_*_CREDENTIAL_PROVIDER)"
     return ""
-
-
-def _found(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def _try(exporter: Exporter, deadline: Deadline) -> Finding:
