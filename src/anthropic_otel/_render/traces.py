@@ -92,8 +92,7 @@ class Trace:
 
     - `name`: of the call's span or operation; `duration`: in seconds; `trace_id`: 32 hexadecimal digits.
     - `seen`: the failure as the app saw it, such as an exception's text.
-    - `stated`: the call's outcome, a value of `CallOutcome`, or of `AttemptOutcome` for an attempt without a call; if
-      empty, `outcome` is derived from the attempts.
+    - `stated`: the call's outcome, a value of `CallOutcome`; if empty, `outcome` is derived from the attempts.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 httpx passes the `trace` extension of a request to httpcore, which calls it at the start and at the end of each step.
 
-Rule: the request that httpcore passes to it contains the key. Only whether its method is CONNECT is kept.
+Rule: each call also gets the request, which contains the key. Of that, only whether its method is CONNECT is kept.
 """
 
 from __future__ import annotations
