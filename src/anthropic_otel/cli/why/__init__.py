@@ -6,7 +6,7 @@
   separates threads, `other_forms.py` converts rich's and structlog's tracebacks, and `with_source.py` those of pytest
   and IPython.
 - `printed.py` parses tracebacks as Python prints them; `log_lines.py` parses single lines.
-- `chains.py` explains a printed exception chain; `revive.py` constructs exceptions from it, so that `_core.cause` can
-  classify them.
+- `chains.py` explains a printed exception chain; `revive.py` constructs exceptions from it, with the base classes in
+  `bases.py`, so that `_core.cause` can classify them.
 - `search.py` finds the lines of a long text that contain some words.
 """

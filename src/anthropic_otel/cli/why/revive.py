@@ -18,20 +18,11 @@ from typing import Final
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.cause_chain import BY_PROXY, HTTPCORE
 from anthropic_otel._core.semconv import Phase
+from anthropic_otel.cli.why.bases import bases_of
 from anthropic_otel.cli.why.printed import Printed
 
-_PARENTS: Final = {
-    "aiohttp": (("ClientConnector", "ClientConnectorError"), ("ServerFingerprintMismatch", "ClientConnectorError")),
-    "botocore": (("", "BotoCoreError"),),
-    "google": (("", "GoogleAuthError"),),
-    "h2": (("StreamClosed", "StreamClosedError"), ("", "ProtocolError")),
-    "idna": (("", "IDNAError"),),
-    "socksio": (("", "SOCKSError"),),
-}
-"""The base class that the rules of `classify` look for, by library and by the beginning of a class's name."""
-
-_SYSTEM_ERRORS: Final = frozenset({"ClientOSError", "ClientConnectorError", "ClientConnectionResetError"})
-"""aiohttp's classes that are subclasses of `OSError`."""
+_SYSTEM_ERROR: Final = "ClientOSError"
+"""aiohttp's class that is a subclass of `OSError`."""
 
 
 def cause(chain: Sequence[Printed]) -> Cause:
@@ -85,7 +76,10 @@ def through_proxy(chain: Sequence[Printed]) -> bool:
 
 
 def _before_proxy(chain: Sequence[Printed]) -> bool:
-    """Returns whether aiohttp's frames show that it connected to a proxy or asked it, as for `Failure`."""
+    """Returns whether aiohttp's frames show that it was still connecting to a proxy, or asking it for a connection.
+
+    `_core.cause_chain` has the same rule for real exceptions.
+    """
     steps = ([frame.function.rpartition(".")[2] for frame in each.frames if "aiohttp" in frame.file] for each in chain)
     return any(inner in BY_PROXY.get(function, ()) for each in steps for function, inner in itertools.pairwise(each))
 
@@ -116,16 +110,14 @@ def _is_system_error(printed: Printed) -> bool:
 def _imitation(printed: Printed) -> BaseException:
     """Returns an exception of a new class with the printed module and name, and with the printed message.
 
-    Its base class has the name that the rules of `classify` look for. It is an `OSError`, with the errno that the
-    message quotes, if the real class is one.
+    Its base classes are new too, and have the names of the real ones (`bases_of`). It is an `OSError`, with the errno
+    that the message quotes, if the real class is one.
     """
-    parents = _PARENTS.get(printed.root, ())
-    parent = next((above for begin, above in parents if printed.name.startswith(begin)), None)
-    base: type[BaseException] = OSError if {printed.name, parent} & _SYSTEM_ERRORS else Exception
-    module = {"__module__": printed.type.rpartition(".")[0]}
-    if parent is not None and parent != printed.name:
-        base = type(parent, (base,), module)
-    made: BaseException = type(printed.name, (base,), module)(printed.message)
+    names = [printed.name, *bases_of(printed.root, printed.name)]
+    cls: type[BaseException] = OSError if _SYSTEM_ERROR in names else Exception
+    for name in reversed(names):
+        cls = type(name, (cls,), {"__module__": printed.type.rpartition(".")[0]})
+    made = cls(printed.message)
     quoted = _quoted(printed)
     if isinstance(made, OSError) and isinstance(quoted, OSError) and not isinstance(quoted, ssl.SSLError):
         made.errno = quoted.errno
