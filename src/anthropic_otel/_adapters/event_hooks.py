@@ -118,15 +118,16 @@ class Hooks:
         app_trace = _forget_last_attempt(request)
         if sending.is_recorded(request) or not self._runtime.enabled():
             return None
-        source = self._runtime.lone_attempts(messages.retry_count_of(request))
+        names = messages.names_of(request)
+        source = self._runtime.lone_attempts(messages.retry_count_of(request, names))
         facts = RequestFacts(
             messages.target_of_request(request),
             models.model_of(request),
             models.stream_of(request),
-            size=messages.size_of(request),
+            size=messages.size_of(request, names),
         )
         send = Send(source, facts)
-        sending.propagate(request, send.attempt.recorder.headers)
+        messages.set_headers(request, names, send.attempt.recorder.headers)
         # The hook returns before the send, so the attempt's context must not stay attached.
         send.attempt.recorder.send_finished(None)
         hooked = HookedAttempt(send, app_trace)

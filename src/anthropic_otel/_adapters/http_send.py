@@ -184,7 +184,7 @@ def begin(
             return None
         origin = _origin_of(named, http_client, request, running, versioned, RETRY_COUNT in sent)
         if origin is not None:
-            return _begin(origin, http_client, request, options.get("auth"), asynchronous=asynchronous)
+            return _begin(origin, http_client, request, sent, options.get("auth"), asynchronous=asynchronous)
     except Exception as error:
         report("begin", error)
     return None
@@ -230,20 +230,20 @@ def _goes_to_the_api(request: Any, running: RunningCall) -> bool:
 
 
 def _begin(
-    origin: Origin, http_client: Any, request: Any, auth: Any, *, asynchronous: bool
+    origin: Origin, http_client: Any, request: Any, names: list[bytes], auth: Any, *, asynchronous: bool
 ) -> Sending | InnerSend | None:
     outer = current_sending.get()
     if outer is not None:
         if outer.request is request:
             # The `send` of a subclass has called that of its base. A transport's events tell whether it does so again.
-            return None if outer.send.attempt.request.emits_events else outer.inner_send(request)
+            return None if outer.send.attempt.request.emits_events else outer.inner_send(request, names)
         if outer.shares_its_attempt_with(request, origin, asynchronous=asynchronous):
-            return outer.inner_send(request)
+            return outer.inner_send(request, names)
     source: AttemptSource
     if isinstance(origin, RunningCall):
         source, model, stream = origin.call, models.noted_model_of(request), None
     else:
-        source = origin.lone_attempts(messages.retry_count_of(request))
+        source = origin.lone_attempts(messages.retry_count_of(request, names))
         model, stream = models.model_of(request), models.stream_of(request)
     proxy, emits_events = transports.facts_of(http_client, request.url)
     facts = RequestFacts(
@@ -251,22 +251,22 @@ def _begin(
         model,
         stream,
         proxy,
-        messages.size_of(request),
+        messages.size_of(request, names),
         # Only the auth flow of the SDK fetches credentials within the send.
         auth is not None and type(auth).__module__.partition(".")[0] == "anthropic",
         emits_events and origin.phases,
-        _retry_count_of(request, origin),
+        _retry_count_of(request, names, origin),
     )
     send = Send(source, facts)
     try:
-        return Sending(send, request, origin, http_client, asynchronous=asynchronous)
+        return Sending(send, request, names, origin, http_client, asynchronous=asynchronous)
     except BaseException as error:
         # Only an interrupt gets here. It ends the attempt too.
         send.failed(error)
         raise
 
 
-def _retry_count_of(request: Any, origin: Origin) -> int:
+def _retry_count_of(request: Any, names: list[bytes], origin: Origin) -> int:
     """Returns which retry of the SDK `request` is, where only that tells a retry from a fallback of a middleware."""
     further = isinstance(origin, RunningCall) and origin.has_middleware and origin.call.attempt_count > 0
-    return messages.retry_count_of(request) if further else 0
+    return messages.retry_count_of(request, names) if further else 0

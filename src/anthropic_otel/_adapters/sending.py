@@ -5,7 +5,6 @@ Rule: what the app gets back and what is raised are the same objects, and after 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Final
@@ -34,7 +33,8 @@ class Sending:
     """A context manager around one recorded send. No method raises.
 
     When it is made, it adds trace context to the request, and a `trace` function if phases are recorded, and becomes
-    the current send. Its exit restores the request's extensions, and ends the attempt if the send raised.
+    the current send. Its exit restores the request's extensions, and ends the attempt if the send raised. `names` are
+    the names of the request's headers, as of `messages.names_of`.
 
     - `send`: the facts of the send.
     - `request`: the request that is sent; `None` after the exit.
@@ -53,7 +53,9 @@ class Sending:
         "send",
     )
 
-    def __init__(self, send: Send, request: Any, origin: Origin, http_client: Any, *, asynchronous: bool) -> None:
+    def __init__(
+        self, send: Send, request: Any, names: list[bytes], origin: Origin, http_client: Any, *, asynchronous: bool
+    ) -> None:
         self.send: Final = send
         self._origin: Final = origin
         self.request: Any = request
@@ -63,11 +65,11 @@ class Sending:
         self._extensions: Any = None
         self._trace: Any = None
         self._token: Token[Sending | None] | None = None
-        self._prepare(request, asynchronous)
+        self._prepare(request, names, asynchronous)
         self._token = current_sending.set(self)
 
     @guarded(None)
-    def _prepare(self, request: Any, asynchronous: bool) -> None:
+    def _prepare(self, request: Any, names: list[bytes], asynchronous: bool) -> None:
         send = self.send
         if self._origin.phases:
             ours, theirs = send.atrace if asynchronous else send.trace, trace_functions.app_trace_of(request)
@@ -75,7 +77,8 @@ class Sending:
             self._extensions = request.extensions
             # A new mapping, as the app may use its own for more than one request.
             request.extensions = {**request.extensions, "trace": self._trace}
-        propagate(request, send.attempt.recorder.headers)
+        # The SDK has signed the request before, so that no signature covers these headers.
+        messages.set_headers(request, names, send.attempt.recorder.headers)
 
     def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
         """Returns whether a send of `request` that begins within this one belongs to the same attempt.
@@ -91,12 +94,16 @@ class Sending:
         same_place = one.host == other.host and messages.port_of(one) == messages.port_of(other)
         return bool(same_place and own.method == request.method and one.path == other.path)
 
-    def inner_send(self, request: Any) -> InnerSend:
-        """Returns the context manager for a send of `request` that belongs to this send's attempt."""
+    def inner_send(self, request: Any, names: list[bytes]) -> InnerSend:
+        """Returns the context manager for a send of `request` that belongs to this send's attempt.
+
+        `names` are the names of the request's headers, as of `messages.names_of`.
+        """
         send = None if self.send.attempt.request.emits_events else self.send
         if send is not None:
             send.begins_again()
-        return InnerSend(request, self._trace, self.send.attempt.recorder.headers, send)
+        messages.set_headers(request, names, self.send.attempt.recorder.headers)
+        return InnerSend(request, self._trace, send)
 
     def __enter__(self) -> None:
         return None
@@ -166,21 +173,19 @@ class Sending:
 class InnerSend:
     """A context manager around a send within a recorded send, if both belong to the same attempt.
 
-    Within it the inner request has the `trace` function of the attempt, and the trace context in `headers`. The exit
-    restores the request's extensions. `send` is the recorded send if its transport has no trace events: then it is told
-    here how the inner one ended.
+    Within it the inner request has the attempt's `trace` function, `None` for none. The exit restores the request's
+    extensions. `send` is the recorded send if its transport has no trace events: then it is told here how the inner one
+    ended.
     """
 
     __slots__ = ("_extensions", "_request", "_send")
 
-    def __init__(self, request: Any, trace: Function | None, headers: Mapping[str, str], send: Send | None) -> None:
+    def __init__(self, request: Any, trace: Function | None, send: Send | None) -> None:
         self._request: Final = request
         self._send: Final = send
         self._extensions: Final = request.extensions
         if trace is not None and request.extensions.get("trace") is not trace:
             request.extensions = {**request.extensions, "trace": trace}
-        for name, value in headers.items():
-            messages.set_header(request, name, value)
 
     def received(self, response: Any) -> Any:
         """Returns `response`. The outer send records it."""
@@ -210,9 +215,3 @@ class InnerSend:
 
 current_sending: Final[ContextVar[Sending | None]] = ContextVar("anthropic_otel_sending", default=None)
 """The recorded send that is current in this thread or task, `None` without one. It may have ended."""
-
-
-def propagate(request: Any, trace_context: Mapping[str, str]) -> None:
-    """Sets the headers of `trace_context` on the request. The SDK has signed it before, so no signature covers them."""
-    for name, value in trace_context.items():
-        messages.set_header(request, name, value)
