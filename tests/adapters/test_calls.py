@@ -213,12 +213,12 @@ def test_a_client_with_a_new_base_url_calls_the_new_host(app: SdkApp, sim: Simul
 def test_a_forked_child_knows_nothing_of_its_parents_calls() -> None:
     """A call that runs in the child on the same HTTP client is the only one there."""
     client, runtime = object(), Runtime()
-    parents = RunningCall(runtime.begin_call(Invocation()), client, phases=False)
+    parents = RunningCall(runtime.begin_call(Invocation()), client, False)
     child = os.fork()
     if not child:
         wrong = 1
         try:
-            own = RunningCall(runtime.begin_call(Invocation()), client, phases=False)
+            own = RunningCall(runtime.begin_call(Invocation()), client, False)
             wrong = int(only_call_on(client) is not own)
             own.leave()
             parents.leave()

@@ -17,6 +17,7 @@ from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.request import RequestFacts
+from anthropic_otel._core.retrying import is_retryable
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase, RetryStop
 from anthropic_otel._core.target import target_of
@@ -50,7 +51,7 @@ def test_an_answer_is_completed(attempt: Attempt, clock: ManualClock, notes: Not
     assert (attempt.duration, attempt.status, attempt.request_id) == (77, 200, "req_1")
     assert attempt.timeline.phase_durations() == {Phase.RECEIVE: 7}
     assert notes.events == ["attempt_started", "attempt_ended"]
-    assert not attempt.retryable
+    assert not is_retryable(attempt)
 
 
 @pytest.mark.parametrize("how", [End.READ, End.CLOSED, End.LOST])
@@ -65,14 +66,14 @@ def test_a_status_that_is_not_2xx_is_a_failure(attempt: Attempt, status: int, re
     assert attempt.outcome is AttemptOutcome.FAILED
     assert (attempt.error_type, attempt.status) == (str(status), status)
     assert attempt.cause is None
-    assert attempt.retryable is retryable
+    assert is_retryable(attempt) is retryable
 
 
 def test_a_server_may_ask_for_no_retry(attempt: Attempt) -> None:
     """A response with `x-should-retry: false` is not retryable, whatever its status."""
     attempt.responded(529, {b"x-should-retry": b"false"})
     attempt.end(End.READ)
-    assert not attempt.retryable
+    assert not is_retryable(attempt)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,8 @@ def test_a_server_may_ask_for_no_retry(attempt: Attempt) -> None:
 def test_only_the_headers_of_an_error_are_kept(attempt: Attempt, status: int, kept: dict[bytes, bytes] | None) -> None:
     """An open stream holds no headers; those of an error say whether and when the SDK retries."""
     attempt.responded(status, RESPONSE)
-    assert attempt.error_headers == kept
+    assert attempt.response is not None
+    assert attempt.response.error_headers == kept
     assert attempt.request_id == "req_1"
 
 
@@ -99,7 +101,7 @@ def test_an_error_event_is_a_failure(attempt: Attempt) -> None:
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "overloaded_error"
     assert attempt.cause is None
-    assert not attempt.retryable
+    assert not is_retryable(attempt)
 
 
 def test_a_stream_that_ends_too_early_is_a_failure(attempt: Attempt) -> None:
@@ -109,7 +111,7 @@ def test_a_stream_that_ends_too_early_is_a_failure(attempt: Attempt) -> None:
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "incomplete_stream"
     assert attempt.cause == Cause(NetworkCause.INCOMPLETE_STREAM, None, None)
-    assert not attempt.retryable
+    assert not is_retryable(attempt)
 
 
 def test_a_stream_of_another_kind_needs_no_end_event(runtime: Runtime) -> None:
@@ -142,7 +144,7 @@ def test_a_request_of_an_unknown_end_is_other(attempt: Attempt) -> None:
     attempt.end(End.LOST)
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.error_type == "_OTHER"
-    assert not attempt.retryable
+    assert not is_retryable(attempt)
 
 
 def test_an_exception_has_a_cause(attempt: Attempt, notes: Notes) -> None:
@@ -152,7 +154,7 @@ def test_an_exception_has_a_cause(attempt: Attempt, notes: Notes) -> None:
     assert attempt.error_type == "read_timeout"
     assert attempt.exception_type == "httpx.ReadTimeout"
     assert attempt.cause == Cause(NetworkCause.READ_TIMEOUT, None, None)
-    assert attempt.retryable
+    assert is_retryable(attempt)
     assert notes.events == ["attempt_started", "attempt_ended"]
 
 
@@ -161,7 +163,7 @@ def test_an_exception_while_the_app_reads_is_not_retryable(attempt: Attempt) -> 
     stream(attempt, PING)
     attempt.fail(httpx.ReadError("x"))
     assert attempt.error_type == "connection_error"
-    assert not attempt.retryable
+    assert not is_retryable(attempt)
 
 
 @pytest.mark.parametrize("error", [httpx.ReadTimeout(""), ValueError()])
@@ -178,7 +180,7 @@ def test_a_redirect_before_the_network_failed_says_nothing(attempt: Attempt) -> 
     """A redirect was followed if the network failed after it, so its status and ids are not of the hop that failed."""
     attempt.responded(307, RESPONSE, "1.1")
     attempt.fail(httpx.ConnectTimeout(""))
-    assert (attempt.status, attempt.response, attempt.protocol_version) == (None, None, None)
+    assert (attempt.status, attempt.response) == (None, None)
     assert attempt.error_type == "connect_timeout"
     assert attempt.request_id is None
 
@@ -210,7 +212,7 @@ def test_the_next_hop_has_an_answer_of_its_own(attempt: Attempt) -> None:
     """What an earlier hop was answered is forgotten when the next one is sent."""
     attempt.responded(307, RESPONSE, "1.1")
     attempt.begin_hop()
-    assert (attempt.status, attempt.response, attempt.error_headers, attempt.protocol_version) == (None,) * 4
+    assert (attempt.status, attempt.response) == (None, None)
     attempt.responded(200, {})
     attempt.end(End.READ)
     assert (attempt.status, attempt.outcome, attempt.request_id) == (200, AttemptOutcome.COMPLETED, None)
@@ -222,7 +224,7 @@ def test_what_the_app_stops_is_cancelled(attempt: Attempt, error: BaseException)
     attempt.fail(error)
     assert attempt.outcome is AttemptOutcome.CANCELLED
     assert (attempt.error_type, attempt.cause, attempt.exception_type) == (None, None, None)
-    assert not attempt.retryable
+    assert not is_retryable(attempt)
 
 
 def test_an_attempt_ends_at_the_time_that_is_given(attempt: Attempt, clock: ManualClock) -> None:
@@ -274,7 +276,7 @@ def test_a_body_in_memory_is_an_answer_if_it_may_be_json(
     attempt.end(End.READ)
     assert attempt.error_type == (None if is_answer else "unexpected_content")
     assert attempt.outcome is (AttemptOutcome.COMPLETED if is_answer else AttemptOutcome.FAILED)
-    assert (attempt.cause, attempt.retryable) == (None, False)
+    assert (attempt.cause, is_retryable(attempt)) == (None, False)
 
 
 @pytest.mark.parametrize("status", [204, 205])
@@ -306,6 +308,22 @@ def test_an_error_is_no_answer_to_another_operation(
     attempt.end(End.READ)
     assert attempt.error_type == error_type
     assert (attempt.api_error.type if attempt.api_error is not None else None) == api_error
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_short_error_in_place_of_an_answer_is_the_apis(runtime: Runtime, in_memory: bool) -> None:
+    """The API's error in the body of a 2xx is known whether the body is in memory or the app reads it."""
+    target, body = (
+        target_of("GET", "https", "api.anthropic.com", None, "/v1/models"),
+        b'{"error": {"type": "api_error"}}',
+    )
+    attempt = runtime.lone_attempts(0).begin_attempt(RequestFacts(target, stream=False))
+    attempt.responded(200, JSON, body=body if in_memory else None)
+    if not in_memory:
+        attempt.begin_body().on_chunk(body)
+    attempt.end(End.READ)
+    assert attempt.error_type == "unexpected_content"
+    assert attempt.api_error == ApiError("api_error", raw_type="api_error")
 
 
 @pytest.mark.parametrize("status", [204, 205])
@@ -424,7 +442,7 @@ def test_an_error_event_is_the_apis_error_too(attempt: Attempt) -> None:
     """An `error` event has a type as the body of an error response has."""
     stream(attempt, OVERLOADED)
     attempt.end(End.CLOSED)
-    assert attempt.api_error == ApiError("overloaded_error", told="overloaded_error")
+    assert attempt.api_error == ApiError("overloaded_error", raw_type="overloaded_error")
 
 
 def test_an_event_that_cannot_be_decoded_is_invalid(attempt: Attempt) -> None:
@@ -483,7 +501,8 @@ def test_what_a_response_says_is_at_hand(attempt: Attempt) -> None:
     attempt.responded(200, {**RESPONSE, b"content-length": b"7", b"x-envoy-upstream-service-time": b"250"})
     attempt.end(End.READ)
     assert attempt.response is not None
-    assert (attempt.response.request_id, attempt.response.size, attempt.response.server_duration) == (b"req_1", 7, 0.25)
+    facts = attempt.response.facts
+    assert (facts.request_id, facts.content_length, facts.server_duration) == (b"req_1", b"7", 0.25)
 
 
 # -- in which phase it failed ------------------------------------------------------------------------------------------
@@ -511,8 +530,8 @@ def test_an_untraced_failure_has_the_phase_of_its_type(
 
 def test_a_traced_failure_has_the_phase_of_the_transport(attempt: Attempt) -> None:
     """Trace events tell a TLS handshake from a TCP connect, for which there is one exception."""
-    attempt.trace("connection.connect_tcp.started", {"host": "api.anthropic.com"})
-    attempt.trace("connection.start_tls.started", {})
+    attempt.timeline.trace("connection.connect_tcp.started", {"host": "api.anthropic.com"})
+    attempt.timeline.trace("connection.start_tls.started", {})
     attempt.fail(httpx.ConnectTimeout(""))
     assert attempt.timeline.phase is Phase.TLS
     assert attempt.error_type == "tls_timeout"
@@ -520,10 +539,10 @@ def test_a_traced_failure_has_the_phase_of_the_transport(attempt: Attempt) -> No
 
 def test_a_reset_while_sending_is_recorded_though_the_server_is_gone(attempt: Attempt) -> None:
     """A failed send is the cause, though the transport reads on and raises for a missing response."""
-    attempt.trace("http11.send_request_headers.started", {})
+    attempt.timeline.trace("http11.send_request_headers.started", {})
     reset = httpx.WriteError("")
     reset.__cause__ = ConnectionResetError(104, "")
-    attempt.trace("http11.send_request_body.failed", {"exception": reset})
+    attempt.timeline.trace("http11.send_request_body.failed", {"exception": reset})
     attempt.fail(httpx.RemoteProtocolError("Server disconnected without sending a response."))
     assert attempt.error_type == "connection_reset"
     assert attempt.cause is not None
@@ -534,7 +553,7 @@ def test_a_reset_while_sending_is_recorded_though_the_server_is_gone(attempt: At
 def test_a_refusal_on_the_way_to_a_proxy_is_the_proxys(runtime: Runtime, proxy: str | None, word: str) -> None:
     """A refused connection is a proxy error if the transport uses a proxy, whatever host it connects to."""
     attempt = runtime.lone_attempts(0).begin_attempt(FACTS._replace(proxy=proxy))
-    attempt.trace("connection.connect_tcp.started", {"host": "elsewhere.test"})
+    attempt.timeline.trace("connection.connect_tcp.started", {"host": "elsewhere.test"})
     error = httpx.ConnectError("")
     error.__cause__ = ConnectionRefusedError(111, "")
     attempt.fail(error)
@@ -553,7 +572,7 @@ REFUSED_TUNNEL: tuple[tuple[str, dict[str, Any]], ...] = (
 def test_a_request_that_is_lost_after_a_refused_tunnel_is_the_proxys(attempt: Attempt) -> None:
     """Event hooks hear of no exception, but the proxy's refusal of `CONNECT` is seen by the transport."""
     for event in REFUSED_TUNNEL:
-        attempt.trace(*event)
+        attempt.timeline.trace(*event)
     attempt.end(End.LOST)
     assert attempt.cause == Cause(NetworkCause.PROXY_ERROR, None, Phase.CONNECT)
     assert (attempt.error_type, attempt.status) == ("proxy_error", None)
@@ -573,9 +592,10 @@ def test_credentials_that_cannot_be_fetched_fail_in_the_auth_phase(
 def test_a_body_that_fails_inside_the_send_has_a_response(attempt: Attempt) -> None:
     """Status and headers of a body that fails inside the send are taken from the transport's events."""
     answer = (b"HTTP/1.1", 200, b"OK", [(b"Request-Id", b"req_2")])
-    attempt.trace("http11.receive_response_headers.complete", {"return_value": answer})
+    attempt.timeline.trace("http11.receive_response_headers.complete", {"return_value": answer})
     attempt.fail(httpx.ReadTimeout(""))
-    assert (attempt.status, attempt.protocol_version, attempt.request_id) == (200, "1.1", "req_2")
+    assert attempt.response is not None
+    assert (attempt.status, attempt.response.protocol_version, attempt.request_id) == (200, "1.1", "req_2")
     assert attempt.timeline.phase is Phase.RECEIVE
     assert attempt.timeline.raw_response is None
 
@@ -631,7 +651,7 @@ def test_it_does_not_change_after_its_end(attempt: Attempt, clock: ManualClock, 
     attempt.end(End.READ)
     clock.pass_(5)
     attempt.responded(500, RESPONSE, "2", ("192.0.2.1", 1))
-    attempt.trace("connection.connect_tcp.started", {})
+    attempt.timeline.trace("connection.connect_tcp.started", {})
     attempt.fail(httpx.ReadTimeout(""))
     attempt.end(End.LOST)
     assert (attempt.status, attempt.outcome, attempt.duration) == (None, AttemptOutcome.COMPLETED, 0)

@@ -75,7 +75,7 @@ def test_a_call_with_one_answer_succeeded(call: Call, clock: ManualClock, notes:
     answered(call, clock, 200)
     call.method_returned("reply", None)
     assert call.outcome is CallOutcome.SUCCEEDED
-    assert (call.error_type, call.retries, call.attempt_count, call.duration) == (None, 0, 1, 10)
+    assert (call.error_type, call.attempts.retries, call.attempts.count, call.duration) == (None, 0, 1, 10)
     assert notes.events == ["call_started", "attempt_started", "attempt_ended", "method_finished", "call_ended"]
     assert notes.results == [("reply", None)]
 
@@ -87,7 +87,7 @@ def test_a_call_that_was_retried_recovered(call: Call, clock: ManualClock, notes
     retried = answered(call, clock, 200)
     call.method_returned(None, None)
     assert call.outcome is CallOutcome.RECOVERED
-    assert (call.error_type, call.retries, call.attempt_count, call.duration) == (None, 1, 2, 520)
+    assert (call.error_type, call.attempts.retries, call.attempts.count, call.duration) == (None, 1, 2, 520)
     assert notes.after == {failed: AfterFailure.RETRIED}
     assert retried.retry is not None
     assert (retried.retry.number, retried.retry.delay, retried.retry.reason) == (1, 500, "529")
@@ -143,7 +143,7 @@ def test_a_call_without_an_attempt_has_an_outcome(call: Call, notes: Notes) -> N
     call.method_raised(ValueError())
     assert call.outcome is CallOutcome.FAILED
     assert call.error_type == "client_error"
-    assert call.retries == call.attempt_count == 0
+    assert call.attempts.retries == call.attempts.count == 0
     assert call.address == "api.anthropic.com"
     assert notes.count("call_ended") == 1
 
@@ -198,7 +198,6 @@ def test_a_call_lasts_as_long_as_its_body(streaming: Call, clock: ManualClock, n
     attempt = streaming.begin_attempt(FACTS)
     attempt.responded(200, SSE)
     reading = attempt.begin_body()
-    assert streaming.has_open_bodies
     streaming.method_returned("stream", attempt)
     assert not ended(streaming)
     assert notes.count("method_finished") == 1
@@ -260,7 +259,7 @@ def test_a_stream_that_recovered_after_a_retry(streaming: Call, clock: ManualClo
     attempt = opened(streaming, STOP)
     streaming.method_returned("stream", attempt)
     attempt.end(End.READ)
-    assert (streaming.outcome, streaming.retries) == (CallOutcome.RECOVERED, 1)
+    assert (streaming.outcome, streaming.attempts.retries) == (CallOutcome.RECOVERED, 1)
 
 
 def test_a_stream_that_the_app_leaves_after_a_retry_is_abandoned(streaming: Call, clock: ManualClock) -> None:
@@ -290,7 +289,7 @@ def test_a_fallback_after_a_failure_recovered(call: Call, clock: ManualClock, la
     fallback.end(End.READ)
     refused.end(End.CLOSED)
     call.method_returned("reply", None)
-    assert (call.outcome, call.error_type, call.retries) == (CallOutcome.RECOVERED, None, 1)
+    assert (call.outcome, call.error_type, call.attempts.retries) == (CallOutcome.RECOVERED, None, 1)
     assert fallback.retry is not None
     assert fallback.retry.reason == "529"
     assert (refused.model, fallback.model) == ("claude-opus-4-5", "claude-haiku-4-5")
@@ -435,7 +434,6 @@ def test_a_held_body_decides_the_call(
 ) -> None:
     """A stream that a middleware makes is the body that the app got, and how it ends is how the call ends."""
     body = call.hold_body()
-    assert call.has_open_bodies
     call.method_returned("stream", body)
     assert not ended(call)
     if isinstance(how, AttemptOutcome):
@@ -655,7 +653,7 @@ def test_an_attempt_beside_another_has_no_backoff(call: Call) -> None:
     assert second.retry is not None
     assert (second.retry.number, second.retry.delay) == (1, None)
     assert (second.retry.reason, second.retry.source) == ("fallback", None)
-    assert (second.resend_count, call.attempt_count, call.retries) == (1, 2, 0)
+    assert (second.resend_count, call.attempts.count, call.attempts.retries) == (1, 2, 0)
 
 
 def test_an_attempt_after_an_answer_has_no_backoff(call: Call, clock: ManualClock) -> None:
@@ -665,7 +663,7 @@ def test_an_attempt_after_an_answer_has_no_backoff(call: Call, clock: ManualCloc
     retry = call.begin_attempt(FACTS).retry
     assert retry is not None
     assert (retry.number, retry.delay, retry.reason, retry.source) == (1, None, "fallback", None)
-    assert (call.attempt_count, call.retries) == (2, 0)
+    assert (call.attempts.count, call.attempts.retries) == (2, 0)
 
 
 def test_each_failure_beside_another_is_decided(call: Call, notes: Notes) -> None:

@@ -16,10 +16,10 @@ from anthropic_otel._core.semconv import API_ERROR_TYPES
 @pytest.mark.parametrize("kind", API_ERROR_TYPES)
 def test_an_error_has_the_apis_type(kind: str) -> None:
     """Every type that the API documents is passed on."""
-    assert api_error(b'{"type": "error", "error": {"type": "%s"}}' % kind.encode()) == ApiError(kind, told=kind)
+    assert api_error(b'{"type": "error", "error": {"type": "%s"}}' % kind.encode()) == ApiError(kind, raw_type=kind)
 
 
-API_ERROR = ApiError("api_error", told="api_error")
+API_ERROR = ApiError("api_error", raw_type="api_error")
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ API_ERROR = ApiError("api_error", told="api_error")
         (b'{"error": {"type": "api_error", "details": {"error_code": "%s"}}}' % (b"x" * 65), API_ERROR),
         (b'{"error": {"type": "api_error", "details": {"error_code": 7}}}', API_ERROR),
         (b'{"error": {"type": "api_error", "details": "x"}}', API_ERROR),
-        (b'{"error": {"type": "secret"}}', ApiError("_OTHER", told="secret")),
-        (b'{"error": {"type": "%s"}}' % (b"x" * 65), ApiError("_OTHER", told="x" * 64)),
+        (b'{"error": {"type": "secret"}}', ApiError("_OTHER", raw_type="secret")),
+        (b'{"error": {"type": "%s"}}' % (b"x" * 65), ApiError("_OTHER", raw_type="x" * 64)),
         (b'{"error": {"type": ["api_error"]}}', ApiError("_OTHER")),
         (b'{"error": "api_error"}', ApiError("_OTHER")),
         (b"[]", ApiError("_OTHER")),

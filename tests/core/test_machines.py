@@ -293,7 +293,8 @@ class Machine(RuleBasedStateMachine):
             if attempt.ended:
                 facts = (
                     *(attempt.outcome, attempt.error_type, attempt.cause, attempt.status, attempt.duration),
-                    *(attempt.response, attempt.api_error, attempt.retry_stop),
+                    *(attempt.response, attempt.response is not None and attempt.response.is_unexpected),
+                    *(attempt.api_error, attempt.retry_stop),
                     *(attempt.timeline.phase, tuple(attempt.timeline.phase_durations().items())),
                 )
                 assert self.facts.setdefault(attempt, facts) == facts
@@ -311,7 +312,9 @@ class Machine(RuleBasedStateMachine):
         if self._call_ended():
             assert self.method_finished
         elif self.method_finished:
-            assert self.call.has_open_bodies, "nothing holds it open and it has not ended"
+            held = self.held is not None and self.held.outcome is None
+            unended = [attempt for attempt in self.attempts_of_the_call if not attempt.ended]
+            assert held or unended, "nothing holds it open and it has not ended"
 
     @invariant()
     def the_calls_outcome_says_whether_there_is_an_error_type(self) -> None:
@@ -325,9 +328,9 @@ class Machine(RuleBasedStateMachine):
     def a_call_counts_its_attempts(self) -> None:
         if hasattr(self, "call"):
             mine = self.attempts_of_the_call
-            assert self.call.attempt_count == len(mine)
+            assert self.call.attempts.count == len(mine)
             followed = [attempt for attempt in mine if attempt.retry is not None and attempt.retry.reason != FALLBACK]
-            assert self.call.retries == len(followed) <= max(len(mine) - 1, 0)
+            assert self.call.attempts.retries == len(followed) <= max(len(mine) - 1, 0)
             assert [attempt.resend_count for attempt in mine] == list(range(len(mine)))
 
     @invariant()

@@ -17,6 +17,7 @@ from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Phase, RetrySource
 from anthropic_otel._core.send import Send
+from anthropic_otel._core.timeline import Timeline
 from core.notes import FACTS, ManualClock, Notes
 
 Event = tuple[str, dict[str, Any]]
@@ -67,7 +68,8 @@ def test_a_send_that_is_answered_has_one_attempt(lone: Send, clock: ManualClock,
     attempt = lone.responded(200, {b"request-id": b"req_1"}, "1.1", ("192.0.2.1", 443))
     assert attempt is lone.attempt
     assert attempt is not None
-    assert (attempt.status, attempt.protocol_version, attempt.request_id) == (200, "1.1", "req_1")
+    assert attempt.response is not None
+    assert (attempt.status, attempt.response.protocol_version, attempt.request_id) == (200, "1.1", "req_1")
     assert attempt.timeline.peer == ("192.0.2.1", 443)
     assert notes.response_headers == [{b"request-id": b"req_1"}]
     attempt.end(End.READ)
@@ -315,7 +317,7 @@ def test_a_call_counts_what_its_transport_sends(call: Call, clock: ManualClock, 
     assert attempt is not None
     attempt.end(End.READ)
     call.method_returned(None, None)
-    assert (call.attempt_count, call.retries, call.outcome) == (2, 1, CallOutcome.RECOVERED)
+    assert (call.attempts.count, call.attempts.retries, call.outcome) == (2, 1, CallOutcome.RECOVERED)
 
 
 @pytest.mark.parametrize(("sdk_attempts", "outcome"), [(1, CallOutcome.FAILED), (3, CallOutcome.EXHAUSTED)])
@@ -330,7 +332,7 @@ def test_the_transports_retries_do_not_use_up_the_sdks(
         assert attempt is not None
         attempt.end(End.READ)
     call.method_raised(ValueError())
-    assert (call.attempt_count, call.outcome) == (3 * sdk_attempts, outcome)
+    assert (call.attempts.count, call.outcome) == (3 * sdk_attempts, outcome)
 
 
 def test_the_sdks_next_send_is_no_retry_of_the_transport(call: Call, clock: ManualClock) -> None:
@@ -366,7 +368,7 @@ def test_an_interrupt_while_an_attempt_of_a_call_starts_ends_it(call: Call, note
     [attempt] = started
     assert attempt.outcome is AttemptOutcome.CANCELLED
     call.method_raised(caught.value)
-    assert (call.outcome, call.attempt_count) == (CallOutcome.CANCELLED, 1)
+    assert (call.outcome, call.attempts.count) == (CallOutcome.CANCELLED, 1)
     assert notes.count("call_ended") == 1
 
 
@@ -431,6 +433,6 @@ def test_a_failure_of_the_library_reaches_no_transport(
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(Attempt, "trace", broken)
+    monkeypatch.setattr(Timeline, "trace", broken)
     tell(send, clock, *REQUEST)
     assert [record.levelname for record in caplog.records] == ["WARNING"]

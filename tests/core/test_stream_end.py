@@ -30,7 +30,7 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
     assert events.end(None, is_event_stream=True) == StreamEnd(
         complete=True,
         error_type="api_error",
-        told_type="api_error",
+        raw_error_type="api_error",
         is_event_stream=True,
         first_event=b"1",
         deltas=(b"3", b"4"),

@@ -80,11 +80,11 @@ def test_each_recorder_is_told_of_an_attempt_without_a_call(clock: ManualClock) 
 def test_one_recorder_is_told_directly(notes: Notes) -> None:
     """With one recorder nothing is in between, also once another one has joined and left."""
     tee, other = Tee(notes), Notes()
-    told: list[object] = [tee.told]
+    told: list[object] = [tee.recorder]
     tee.join(other)
-    told.append(tee.told)
+    told.append(tee.recorder)
     tee.leave(other)
-    assert [*told, tee.told] == [notes, tee, notes]
+    assert [*told, tee.recorder] == [notes, tee, notes]
 
 
 def test_without_a_recorder_nothing_is_recorded(clock: ManualClock) -> None:

@@ -203,5 +203,5 @@ def test_a_reply_is_taken_at_any_time_after_the_attempt() -> None:
     notes = Notes()
     attempt = _answered(notes)
     for _ in range(2):
-        attempt.take_reply({"usage": FULL})
+        attempt.take_usage(usage.of_reply({"usage": FULL}))
     assert notes.used == [(attempt, TOLD)]

@@ -15,7 +15,7 @@ from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.target import target_of
-from anthropic_otel._core.usage import Usage
+from anthropic_otel._core.usage import Usage, of_reply
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
 from anthropic_otel._otel.tokens import MAX_PORTS, provider_of
 from core.notes import ManualClock
@@ -152,7 +152,7 @@ def test_attributes_are_bounded(scene: Scene, telemetry: Telemetry) -> None:
     for port in range(2 * MAX_PORTS):
         attempt = scene.attempt(target=target_of("POST", "https", "host", 1_000 + port, "/v1/messages"))
         scene.answer(attempt)
-        attempt.take_reply(REPLY)
+        attempt.take_usage(of_reply(REPLY))
     ports = [p.attributes.get(semconv.SERVER_PORT) for p in telemetry.points(instruments.USAGE_INPUT)]
     assert len(ports) == MAX_PORTS + 1
     assert ports.count(None) == 1

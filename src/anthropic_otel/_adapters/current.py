@@ -23,14 +23,28 @@ class RunningCall:
     - `http_client`: the client that the method sends by. Only its `id` is kept, as the method keeps it alive.
     - `phases`: whether to read the transport's trace events in the call's sends.
     - `has_middleware`: whether a middleware of the SDK may send and parse as often as it likes.
+    - `cast_to`: what the SDK is to parse the response into.
     """
 
-    __slots__ = ("_answered", "_http_client_id", "_opened", "_parsed", "_token", "call", "has_middleware", "phases")
+    __slots__ = (
+        "_answered",
+        "_http_client_id",
+        "_opened",
+        "_parsed",
+        "_token",
+        "call",
+        "cast_to",
+        "has_middleware",
+        "phases",
+    )
 
-    def __init__(self, call: Call, http_client: Any, *, phases: bool, has_middleware: bool = False) -> None:
+    def __init__(
+        self, call: Call, http_client: Any, phases: bool, has_middleware: bool = False, cast_to: Any = None
+    ) -> None:
         self.call: Final = call
         self.phases: Final = phases
         self.has_middleware: Final = has_middleware
+        self.cast_to: Final = cast_to
         self._answered: list[tuple[weakref.ref[Any], Attempt]] = []
         self._parsed: list[tuple[Callable[[], Any], Attempt, tuple[Usage, ...]]] = []
         self._http_client_id: Final = id(http_client)

@@ -65,7 +65,7 @@ class HookedAttempt:
         for a response.
         """
         attempt = self.send.attempt
-        attempt.trace(name, info)
+        attempt.timeline.trace(name, info)
         error = info.get("exception") if name.endswith(".failed") else None
         # If the app leaves a stream early, the closing of the body ends the attempt.
         if isinstance(error, BaseException) and not isinstance(error, GeneratorExit) and not _is_kept(name, error):

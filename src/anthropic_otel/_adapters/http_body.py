@@ -48,8 +48,8 @@ def received(send: Send, response: Any) -> bool:
             content if isinstance(content, bytes) else None,
         )
         observed = not closed and _observe(response, attempt, headers)
-        answer = attempt.answer
-        in_memory = isinstance(content, bytes) and answer is not None and answer.is_asked_for_as_stream
+        known = attempt.response
+        in_memory = isinstance(content, bytes) and known is not None and known.is_asked_for_as_stream
         if in_memory:
             attempt.begin_body().on_chunk(content)
     except Exception as error:

@@ -240,8 +240,12 @@ def _begin(
         if outer.shares_its_attempt_with(request, origin, asynchronous=asynchronous):
             return outer.inner_send(request, names)
     source: AttemptSource
+    retry_count = 0
     if isinstance(origin, RunningCall):
         source, model, stream = origin.call, models.noted_model_of(request), None
+        if origin.has_middleware and origin.call.attempts.count:
+            # Only the SDK's number tells a retry from a fallback of a middleware.
+            retry_count = messages.retry_count_of(request, names)
     else:
         source = origin.lone_attempts(messages.retry_count_of(request, names))
         model, stream = models.model_of(request), models.stream_of(request)
@@ -255,7 +259,7 @@ def _begin(
         # Only the auth flow of the SDK fetches credentials within the send.
         auth is not None and type(auth).__module__.partition(".")[0] == "anthropic",
         emits_events and origin.phases,
-        _retry_count_of(request, names, origin),
+        retry_count,
     )
     send = Send(source, facts)
     try:
@@ -264,9 +268,3 @@ def _begin(
         # Only an interrupt gets here. It ends the attempt too.
         send.failed(error)
         raise
-
-
-def _retry_count_of(request: Any, names: list[bytes], origin: Origin) -> int:
-    """Returns which retry of the SDK `request` is, where only that tells a retry from a fallback of a middleware."""
-    further = isinstance(origin, RunningCall) and origin.has_middleware and origin.call.attempt_count > 0
-    return messages.retry_count_of(request, names) if further else 0

@@ -41,7 +41,10 @@ def header_of(message: Any, names: list[bytes], name: bytes) -> bytes | None:
 
     `names` are those that `names_of` returns for `message`.
     """
-    return _listed(message)[names.index(name)][2] if name in names else None
+    if name not in names:
+        return None
+    value: bytes = _listed(message)[names.index(name)][2]
+    return value
 
 
 def set_headers(request: Any, names: list[bytes], added: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from anthropic_otel._adapters.current import current_call
 from anthropic_otel._adapters.patches import Function, Patch
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.semconv import OTHER
 
 _MAX_MODEL: Final = 128
@@ -87,11 +87,15 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
     return _build_request
 
 
-@guarded(None)
 def _model_of(options: Any) -> str | None:
     """Returns the model in the SDK's request options: that of `extra_body`, as in the SDK, else that of the body."""
-    extra = getattr(options, "extra_json", None)
-    return (model_in(extra) if extra else None) or model_in(getattr(options, "json_data", None))
+    # Guarded in place, as it runs for every request of the SDK.
+    try:
+        extra = getattr(options, "extra_json", None)
+        return (model_in(extra) if extra else None) or model_in(getattr(options, "json_data", None))
+    except Exception as error:
+        report("_model_of", error)
+        return None
 
 
 @guarded(None)

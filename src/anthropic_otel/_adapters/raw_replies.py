@@ -19,12 +19,12 @@ from typing import Any, Final
 from anthropic_otel._adapters.current import RunningCall, current_call
 from anthropic_otel._adapters.patches import Function, Patch, patchable
 from anthropic_otel._core import usage
-from anthropic_otel._core.answer import says_nothing
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import is_of_parsing
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.held_body import HeldBody
+from anthropic_otel._core.response import says_nothing
 
 _LEGACY: Final = "anthropic._legacy_response"
 """The module in which SDKs below 1.0 have the response class of `with_raw_response`."""

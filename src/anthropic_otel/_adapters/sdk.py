@@ -16,9 +16,8 @@ from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.patches import Function, Patch, another_copy_was_met, imported, is_mocked, patchable
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import Call
 from anthropic_otel._core.finalizer import deferred, drain
-from anthropic_otel._core.guard import guarded, log
+from anthropic_otel._core.guard import guarded, log, report
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.runtime import Runtime
 
@@ -151,7 +150,6 @@ def _async_request(calls: Calls, invocations: Invocations, original: Function, p
     return request
 
 
-@guarded(None)
 def _begin(
     calls: Calls, invocations: Invocations, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> _Running | None:
@@ -159,35 +157,33 @@ def _begin(
 
     `None` if the call is not to be recorded. Raises only what interrupts it; the call has ended then.
     """
-    http_client = getattr(client, "_client", None)
-    runtime = calls.runtime_of_calls(http_client)
-    if runtime is None:
-        return None
-    options = args[1] if len(args) > 1 else kwargs.get("options")
-    invocation = invocations.of(client, options, bool(kwargs.get("stream", False)))
-    if not runtime.enabled(invocation.sdk_tracer_provider):
-        return None
-    call = runtime.begin_call(invocation)
+    # Guarded in place, as it runs at every call.
     try:
-        cast_to = args[0] if args else kwargs.get("cast_to")
-        has_middleware = bool(getattr(client, "middleware", None))
-        return _Running(call, http_client, cast_to, phases=runtime.phases, has_middleware=has_middleware)
-    except BaseException as interrupt:
-        call.method_raised(interrupt)
-        raise
+        http_client = getattr(client, "_client", None)
+        runtime = calls.runtime_of_calls(http_client)
+        if runtime is None:
+            return None
+        options = args[1] if len(args) > 1 else kwargs.get("options")
+        invocation = invocations.of(client, options, bool(kwargs.get("stream", False)))
+        if not runtime.enabled(invocation.sdk_tracer_provider):
+            return None
+        call = runtime.begin_call(invocation)
+        try:
+            cast_to = args[0] if args else kwargs.get("cast_to")
+            has_middleware = bool(getattr(client, "middleware", None))
+            return _Running(call, http_client, runtime.phases, has_middleware, cast_to)
+        except BaseException as interrupt:
+            call.method_raised(interrupt)
+            raise
+    except Exception as error:
+        report("_begin", error)
+        return None
 
 
 class _Running(RunningCall):
-    """A context manager around the run of a recorded SDK method: an exception ends the method. No method raises.
+    """A context manager around the run of a recorded SDK method: an exception ends the method. No method raises."""
 
-    `cast_to` is the type that the SDK is to parse the response into.
-    """
-
-    __slots__ = ("_cast_to",)
-
-    def __init__(self, call: Call, http_client: Any, cast_to: Any, *, phases: bool, has_middleware: bool) -> None:
-        self._cast_to: Final = cast_to
-        super().__init__(call, http_client, phases=phases, has_middleware=has_middleware)
+    __slots__ = ()
 
     def __enter__(self) -> None:
         return None
@@ -195,15 +191,17 @@ class _Running(RunningCall):
     def returned(self, result: Any) -> Any:
         """Records that the method has returned `result`, and follows its body if that is open. Returns `result`."""
         self.leave()
-        self.call.replied(result, is_text=self._is_text_in_place_of(result))
-        body = self._body_of(result) if self._opened or self.has_middleware else None
-        counted, source = False, body if body is not None else self.call.answered_by
+        call, has_notes = self.call, self._opened or self.has_middleware
+        call.replied(result, is_text=type(result) is str and self._asked_for_no_text())
+        body = self._body_of(result) if has_notes else None
+        counted, source = False, body if body is not None else call.attempts.completed
         if self.has_middleware:
             counted = self._count_parsed(result)
             source = self.answer_in(getattr(result, "http_response", None)) or source
         raw_replies.expect(result, source)
-        self.call.method_returned(result, body, counted=counted)
-        self.forget()
+        call.method_returned(result, body, counted=counted)
+        if has_notes:
+            self.forget()
         return result
 
     def __exit__(
@@ -222,13 +220,12 @@ class _Running(RunningCall):
     def _count_parsed(self, result: Any) -> bool:
         return self.count_parsed(result)
 
-    def _is_text_in_place_of(self, result: Any) -> bool:
-        """Returns whether `result` is the body's text although another type was asked for.
+    def _asked_for_no_text(self) -> bool:
+        """Returns whether the SDK was to parse the response into another type than text.
 
-        The SDK returns the text if the content type does not say JSON and the text is no JSON.
+        It returns the text all the same if the content type does not say JSON and the text is no JSON.
         """
-        cast_to = self._cast_to
-        return type(result) is str and isinstance(cast_to, type) and cast_to not in (str, object)
+        return isinstance(self.cast_to, type) and self.cast_to not in (str, object)
 
     @guarded(None)
     def _body_of(self, result: Any) -> Attempt | HeldBody | None:

@@ -9,10 +9,11 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_body, messages, trace_functions, transports
+from anthropic_otel._adapters import http_body, messages, transports
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.patches import Function
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._adapters.trace_functions import app_trace_of, chained
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
 
@@ -65,20 +66,23 @@ class Sending:
         self._extensions: Any = None
         self._trace: Any = None
         self._token: Token[Sending | None] | None = None
-        self._prepare(request, names, asynchronous)
+        # Guarded in place, as it runs at every send.
+        try:
+            if origin.phases:
+                self._listen(request)
+            # The SDK has signed the request before, so that no signature covers these headers.
+            messages.set_headers(request, names, send.attempt.recorder.headers)
+        except Exception as error:
+            report("Sending", error)
         self._token = current_sending.set(self)
 
-    @guarded(None)
-    def _prepare(self, request: Any, names: list[bytes], asynchronous: bool) -> None:
-        send = self.send
-        if self._origin.phases:
-            ours, theirs = send.atrace if asynchronous else send.trace, trace_functions.app_trace_of(request)
-            self._trace = trace_functions.chained(ours, theirs, asynchronous=asynchronous) if theirs else ours
-            self._extensions = request.extensions
-            # A new mapping, as the app may use its own for more than one request.
-            request.extensions = {**request.extensions, "trace": self._trace}
-        # The SDK has signed the request before, so that no signature covers these headers.
-        messages.set_headers(request, names, send.attempt.recorder.headers)
+    def _listen(self, request: Any) -> None:
+        """Puts a `trace` function on the request: ours, and after it the app's own if there is one."""
+        ours, theirs = self.send.atrace if self._asynchronous else self.send.trace, app_trace_of(request)
+        self._trace = chained(ours, theirs, asynchronous=self._asynchronous) if theirs else ours
+        self._extensions = request.extensions
+        # A new mapping, as the app may use its own for more than one request.
+        request.extensions = {**request.extensions, "trace": self._trace}
 
     def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
         """Returns whether a send of `request` that begins within this one belongs to the same attempt.
@@ -131,7 +135,11 @@ class Sending:
                 # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
                 self._token = None
         if self._trace is not None:
-            self._restore()
+            # Guarded in place, as it runs at every send.
+            try:
+                self._restore()
+            except Exception as failure:
+                report("Sending._restore", failure)
         if error is not None:
             self._look_at_failure(error)
         self.request = self._http_client = self._response = self._extensions = self._trace = None
@@ -159,15 +167,15 @@ class Sending:
         if request is not None and request is not self.request:
             self.send.went_through(transports.facts_of(self._http_client, request.url).proxy)
 
-    @guarded(None)
     def _restore(self) -> None:
         """Restores the `trace` extension of the request that was sent, and of those that redirects made of it."""
-        requests, response = [self.request], self._response
+        request, response = self.request, self._response
+        if request.extensions.get("trace") is self._trace:
+            request.extensions = self._extensions
         if response is not None and response.history:
-            requests += [response.request, *(hop.request for hop in response.history)]
-        for request in requests:
-            if request.extensions.get("trace") is self._trace:
-                request.extensions = self._extensions
+            for hop in (response, *response.history):
+                if hop.request.extensions.get("trace") is self._trace:
+                    hop.request.extensions = self._extensions
 
 
 class InnerSend:

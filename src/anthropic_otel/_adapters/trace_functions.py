@@ -19,6 +19,8 @@ def app_trace_of(request: Any) -> Function | None:
     If another send of the same request has put ours in its place, the app's is taken out of ours.
     """
     trace = request.extensions.get("trace")
+    if trace is None:
+        return None
     if isinstance(trace, _Chained):
         return trace.app_trace
     return None if isinstance(getattr(trace, "__self__", None), Send) else trace

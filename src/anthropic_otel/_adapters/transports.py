@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import report
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
@@ -29,23 +29,27 @@ class TransportFacts(NamedTuple):
 UNKNOWN: Final = TransportFacts()
 
 
-@guarded(UNKNOWN)
 def facts_of(http_client: Any, url: Any) -> TransportFacts:
     """Returns the facts of the transport by which an HTTP client sends a request to `url`. Never raises.
 
     `UNKNOWN` if the client's class chooses transports by code of its own. If the transport has no connection pool of
     httpcore, the transports that it wraps are searched for a proxy, which is only taken if they agree on one.
     """
-    transport_for_url: Any = getattr(http_client, "_transport_for_url", None)
-    if str(getattr(transport_for_url, "__module__", "")).partition(".")[0] not in _LIBRARIES:
+    # Guarded in place, as it runs at every send.
+    try:
+        transport_for_url: Any = getattr(http_client, "_transport_for_url", None)
+        if str(getattr(transport_for_url, "__module__", "")).partition(".")[0] not in _LIBRARIES:
+            return UNKNOWN
+        transport = transport_for_url(url)
+        pool = getattr(transport, "__dict__", {}).get("_pool")
+        if pool is not None:
+            return TransportFacts(_address(getattr(pool, "_proxy_url", None)), emits_events=True)
+        # The aiohttp transport has a `proxy` of httpx. A transport of the app may wrap another, to retry or to cache.
+        proxies = {*_proxies_of(transport, _MAX_DEPTH)}
+        return TransportFacts(proxies.pop()) if len(proxies) == 1 and None not in proxies else UNKNOWN
+    except Exception as error:
+        report("facts_of", error)
         return UNKNOWN
-    transport = transport_for_url(url)
-    pool = getattr(transport, "__dict__", {}).get("_pool")
-    if pool is not None:
-        return TransportFacts(_address(getattr(pool, "_proxy_url", None)), emits_events=True)
-    # The aiohttp transport has a `proxy` of httpx. A transport of the app may wrap another, to retry or to cache.
-    proxies = {*_proxies_of(transport, _MAX_DEPTH)}
-    return TransportFacts(proxies.pop() if len(proxies) == 1 else None)
 
 
 _LIBRARIES: Final = ("httpx", "httpx2")

@@ -135,7 +135,7 @@ def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError 
             _content_of(payload)
         except ValueError:
             raised = None
-    return ApiError(_ERROR_TYPES.get(name) or known_type(name), told=raised)
+    return ApiError(_ERROR_TYPES.get(name) or known_type(name), raw_type=raised)
 
 
 def event_of(headers: dict[str, str], payload: bytes) -> Event:

@@ -19,26 +19,27 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from anthropic_otel._core.answer import says_nothing
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.attempts import Attempts
 from anthropic_otel._core.cause import type_name
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import asks_for_retry, body_error_type, call_error_type, is_of_parsing
 from anthropic_otel._core.event_json import ApiError
-from anthropic_otel._core.failures import Failures
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRecorder
 from anthropic_otel._core.request import RequestFacts
+from anthropic_otel._core.response import says_nothing
+from anthropic_otel._core.retrying import headers_for_sdk
 from anthropic_otel._core.semconv import (
     INVALID_EVENT,
-    UNEXPECTED_CONTENT,
     AttemptOutcome,
     CallOutcome,
     NetworkCause,
     RetryStop,
 )
+from anthropic_otel._core.usage import of_reply
 
 if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock
@@ -63,7 +64,7 @@ class Call:
     - `invocation`: what the method was called with.
     - `recorder`: records the call. Set by the runtime when the call begins.
     - `operation`, `address`: of the last attempt that ended, else of the invocation; `None` if neither has one.
-    - `attempt_count`: how many attempts have started.
+    - `attempts`: its attempts, and which of them answered. A parsed reply is from `attempts.completed`.
     - `started`, `duration`: its start, and the time to its end.
     - `outcome`: how it ended, `None` until then.
     - `error_type`: the word of the SDK's own span for its failure, `None` if it did not fail.
@@ -72,12 +73,9 @@ class Call:
     """
 
     __slots__ = (
-        "_answer",
         "_asked_for_retry",
         "_clock",
-        "_completed",
         "_exception_type",
-        "_failures",
         "_method_done",
         "_open_bodies",
         "_raised",
@@ -86,7 +84,7 @@ class Call:
         "_unparsed",
         "address",
         "api_error",
-        "attempt_count",
+        "attempts",
         "cause",
         "duration",
         "error_type",
@@ -106,9 +104,8 @@ class Call:
         self.started: Final = clock.now()
         self.wall: Final = clock.wall()
         self.recorder: CallRecorder = NO_CALL_RECORDER
-        self.operation: str | None = invocation.operation
-        self.address: str | None = invocation.address
-        self.attempt_count = 0
+        self.operation, self.address = invocation.operation, invocation.address
+        self.attempts: Final = Attempts(invocation)
         self.outcome: CallOutcome | None = None
         self.error_type: str | None = None
         self.cause: NetworkCause | None = None
@@ -116,13 +113,8 @@ class Call:
         self.retry_stop: RetryStop | None = None
         self.own_failure: OwnFailure | None = None
         self.duration = 0
-        self._failures: Final = Failures(invocation)
         self._asked_for_retry = False
         """Whether the method has raised what a middleware raises to have the SDK retry."""
-        self._completed: Attempt | None = None
-        """The last attempt that completed. A parsed reply is from it, if there is one."""
-        self._answer: Attempt | None = None
-        """The attempt that ended last, if its status is below 400. A parsed reply is from it if none completed."""
         self._unparsed: list[tuple[Attempt, int]] = []
         """The attempts whose response is in memory, and since when. The SDK is about to parse one of them."""
         self._open_bodies: list[Attempt | None] = []
@@ -134,21 +126,6 @@ class Call:
         # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
         self._unended: Final = [self.started]
 
-    @property
-    def retries(self) -> int:
-        """How many attempts have followed a failed one."""
-        return self._failures.retries
-
-    @property
-    def answered_by(self) -> Attempt | None:
-        """The last attempt that has completed, which a parsed reply is from; `None` if none has, or after the end."""
-        return self._completed
-
-    @property
-    def has_open_bodies(self) -> bool:
-        """Whether an attempt has not ended, or a body is held open by `hold_body`."""
-        return bool(self._open_bodies)
-
     # -- its attempts --------------------------------------------------------------------------------------------------
 
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
@@ -158,10 +135,9 @@ class Call:
         """
         if self._unparsed:
             self.parsed()
-        started = self._clock.now()
-        failures = self._failures
-        failing = self._failing() if self.attempt_count else None
-        retry = failures.retry(self.attempt_count, started, request.retry_count, by_transport, failing, self._completed)
+        started, attempts = self._clock.now(), self.attempts
+        failing = self._failing() if attempts.count else None
+        retry = attempts.begin(started, request.retry_count, by_transport, failing)
         attempt = Attempt(
             request,
             self._clock,
@@ -170,12 +146,11 @@ class Call:
             self.wall + started - self.started,
             self.invocation,
             retry,
-            failures.retries_left,
-            failures.count > 0 or failing is not None,
+            attempts.retries_left,
+            attempts.failed_count > 0 or failing is not None,
         )
-        if failures.undecided:
-            failures.decide(AfterFailure.RETRIED, started)
-        self.attempt_count += 1
+        if attempts.undecided:
+            attempts.decide(AfterFailure.RETRIED, started)
         self._open_bodies.append(attempt)
         try:
             attempt.recorder = self.recorder.start_attempt(attempt)
@@ -189,14 +164,15 @@ class Call:
 
         A middleware may send another attempt before it closes that body.
         """
-        return next((one for one in self._open_bodies if one is not None and one.has_failed_status), None)
+        attempts = filter(None, self._open_bodies)
+        return next((one for one in attempts if headers_for_sdk(one) is not None), None)
 
     def send_finished(self) -> None:
         """Does nothing: the SDK may send again."""
 
     def received_whole(self, attempt: Attempt) -> None:
         """Ends the attempt with its end time now: at once, or in `parsed` if the SDK still has to parse the body."""
-        if attempt.answer is None or not attempt.answer.is_to_be_parsed or self._method_done:
+        if attempt.response is None or not attempt.response.is_to_be_parsed or self._method_done:
             attempt.end(End.READ)
         else:
             self._unparsed.append((attempt, self._clock.now()))
@@ -231,13 +207,10 @@ class Call:
 
         May raise: it runs within the guard of `Attempt.end`.
         """
-        if attempt.outcome is AttemptOutcome.FAILED:
-            self._failures.add(attempt, late=self.outcome is not None)
-        if self.outcome is None:
+        late = self.outcome is not None
+        self.attempts.ended(attempt, late=late)
+        if not late:
             self.operation, self.address = attempt.operation, attempt.request.target.address
-            self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
-            if attempt.outcome is AttemptOutcome.COMPLETED:
-                self._completed = attempt
         self._body_ended(attempt)
 
     # -- its bodies ----------------------------------------------------------------------------------------------------
@@ -251,7 +224,7 @@ class Call:
         self._open_bodies.remove(attempt)
         if self.outcome is not None:
             # A background task sent this attempt after its call had ended, so it will not be retried.
-            self._failures.decide(AfterFailure.CALL_FAILED)
+            self.attempts.decide(AfterFailure.CALL_FAILED)
         elif self._method_done and not self._open_bodies:
             self._end()
 
@@ -266,8 +239,9 @@ class Call:
         """
         self._returned = body
         try:
-            if body is None and self._completed is not None and not counted:
-                self._completed.take_reply(result)
+            answering = self.attempts.completed
+            if body is None and answering is not None and answering.is_message and not counted:
+                answering.take_usage(of_reply(result))
         finally:
             self._method_finished(result, None)
 
@@ -309,30 +283,26 @@ class Call:
         finally:
             self.outcome = self.outcome or CallOutcome.FAILED
             failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
-            if failed:
-                if isinstance(self._returned, Attempt):
-                    self._take_failure(self._returned)
-                elif self._failures.undecided:
-                    self._take_failure(self._failures.last)
-                else:
-                    # An earlier failure was retried, and so is not the call's.
-                    self.own_failure = self._failure_of_its_own()
-            # So that an object that keeps the call does not keep its attempts alive.
-            self._answer = self._returned = self._failures.last = self._completed = None
-            if self._failures.undecided:
-                self._failures.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
+            if isinstance(self._returned, Attempt):
+                by: Attempt | None = self._returned
+            else:
+                # An earlier failure that was retried is not the call's.
+                by = self.attempts.last_failed if self.attempts.undecided else None
+            if failed and by is not None:
+                self.cause = by.cause.word if by.cause is not None else None
+                self.api_error, self.retry_stop = by.api_error, by.retry_stop
+            elif failed:
+                self.own_failure = self._failure_of_its_own()
+            self._returned = None
+            self.attempts.forget()
+            if self.attempts.undecided:
+                self.attempts.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)
 
     def _failure_of_its_own(self) -> OwnFailure:
-        body = self._returned
+        body, answering = self._returned, self.attempts.completed
         raised = body.exception_type if isinstance(body, HeldBody) else self._exception_type
-        return OwnFailure(raised, self._completed.request_id if self._completed is not None else None)
-
-    def _take_failure(self, attempt: Attempt | None) -> None:
-        if attempt is not None:
-            self.cause = attempt.cause.word if attempt.cause is not None else None
-            self.api_error = attempt.api_error
-            self.retry_stop = attempt.retry_stop
+        return OwnFailure(raised, answering.request_id if answering is not None else None)
 
     def _conclude(self) -> CallOutcome:
         """Returns the outcome of the ended call. Sets `error_type` if it failed by a reply or body that was returned.
@@ -342,34 +312,19 @@ class Call:
         the SDK reopens (`Invocation.reopens`) is recovered, unless it could not decode an event.
         """
         if self._raised is CallOutcome.FAILED:
-            return CallOutcome.EXHAUSTED if self._failures.exhausted(self._asked_for_retry) else CallOutcome.FAILED
+            return CallOutcome.EXHAUSTED if self.attempts.exhausted(self._asked_for_retry) else CallOutcome.FAILED
         if self._raised is not None:
             return self._raised
-        body = self._returned if self._returned is not None else self._spoiled_answer()
+        body = self._returned if self._returned is not None else self.attempts.spoiled_answer()
         outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
         if body is not None and outcome is AttemptOutcome.FAILED:
             if self.invocation.reopens and isinstance(body, Attempt) and body.error_type != INVALID_EVENT:
                 return CallOutcome.RECOVERED
             self.error_type = body_error_type(body) if isinstance(body, Attempt) else body.error_type
-        if outcome is AttemptOutcome.COMPLETED and self._has_recovered():
+        answering = self._returned if isinstance(self._returned, Attempt) else None
+        if outcome is AttemptOutcome.COMPLETED and self.attempts.had_failed_before(answering):
             return CallOutcome.RECOVERED
         return _OUTCOMES.get(outcome, CallOutcome.FAILED) if outcome is not None else CallOutcome.FAILED
-
-    def _spoiled_answer(self) -> Attempt | None:
-        """Returns the attempt of a parsed reply if its 2xx was no answer to the operation, else `None`."""
-        answer = self._answer
-        # Not if another attempt completed, which the reply may be from. Not a stream either, as none was returned.
-        spoiled = answer is not None and answer.error_type == UNEXPECTED_CONTENT and answer.reading is None
-        return answer if spoiled and self._completed is None else None
-
-    def _has_recovered(self) -> bool:
-        """Returns whether an attempt had failed when the answering one was sent.
-
-        The answering one is the attempt whose body was returned, else the last that completed. Without one, returns
-        whether any attempt has failed.
-        """
-        answered = self._returned if isinstance(self._returned, Attempt) else self._completed
-        return answered.after_failure if answered is not None else self._failures.count > 0
 
 
 _OUTCOMES: Final = {

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from anthropic_otel._core.cause import Cause, classify, type_name
 from anthropic_otel._core.cause_chain import replaced
 from anthropic_otel._core.event_json import ApiError
+from anthropic_otel._core.response import is_success
 from anthropic_otel._core.semconv import (
     INVALID_EVENT,
     UNEXPECTED_CONTENT,
     AttemptOutcome,
     NetworkCause,
     Phase,
-    RetryStop,
 )
 from anthropic_otel._core.stream_end import StreamEnd
 
@@ -73,11 +73,6 @@ UNKNOWN: Final = Ending(AttemptOutcome.FAILED, NetworkCause.OTHER.value)
 """The ending of an attempt of whose end nothing is known, or whose ending could not be decided."""
 
 
-def is_success(status: int) -> bool:
-    """Returns whether `status` is a 2xx. The SDK raises for any other, also for a redirect that was not followed."""
-    return 200 <= status < 300
-
-
 def of_end(attempt: Attempt, how: End) -> Ending:
     """Returns the ending of an attempt that no exception ended: `FAILED` if anything in the module's list applies.
 
@@ -92,7 +87,7 @@ def of_end(attempt: Attempt, how: End) -> Ending:
     end = attempt.reading.end if attempt.reading is not None else None
     if end is not None:
         return _of_stream(attempt, how, end)
-    if how is End.UNPARSED or (attempt.answer is not None and attempt.answer.is_unexpected):
+    if how is End.UNPARSED or (attempt.response is not None and attempt.response.is_unexpected):
         return _failed(UNEXPECTED_CONTENT)
     return _COMPLETED if how is End.READ else _ABANDONED
 
@@ -181,13 +176,13 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
         # Where the event was too long to be kept, only the exception of the SDK tells.
         return _failed(INVALID_EVENT)
     if end.error_type is not None:
-        told = ApiError(end.error_type, end.error_code, end.told_type)
-        return Ending(AttemptOutcome.FAILED, end.error_type, api_error=told)
+        error = ApiError(end.error_type, end.error_code, end.raw_error_type)
+        return Ending(AttemptOutcome.FAILED, end.error_type, api_error=error)
     if end.invalid:
         return _failed(INVALID_EVENT)
     if end.complete:
         return _COMPLETED
-    if attempt.answer is not None and attempt.answer.is_no_stream(end, read_to_end=how is End.READ):
+    if attempt.response is not None and attempt.response.is_no_stream(end, read_to_end=how is End.READ):
         return _failed(UNEXPECTED_CONTENT)
     if how is not End.READ:
         return _ABANDONED
@@ -199,19 +194,3 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
 
 def _failed(error_type: str, *, cause: Cause | None = None, exception_type: str | None = None) -> Ending:
     return Ending(AttemptOutcome.FAILED, error_type, cause, exception_type)
-
-
-def retry_stop(attempt: Attempt) -> RetryStop | None:
-    """Returns why the SDK does not retry after a failed attempt.
-
-    `None` if it does retry, without a call, or if the number of its retries is not known.
-    """
-    # Without a call there is no retry.
-    if attempt.retries_left is None:
-        return None
-    if attempt.retryable:
-        return RetryStop.EXHAUSTED if attempt.retries_left == 0 else None
-    if attempt.status is not None and is_success(attempt.status):
-        return RetryStop.STREAM_STARTED if attempt.reading is not None else RetryStop.NOT_RETRYABLE
-    forbidden = attempt.error_headers is not None and attempt.error_headers.get(b"x-should-retry") == b"false"
-    return RetryStop.X_SHOULD_RETRY if forbidden else RetryStop.NOT_RETRYABLE

@@ -143,13 +143,13 @@ def body_error_type(attempt: Attempt) -> str:
         # The SDK's span ends with the body. What the SDK cannot decode then comes too late for it.
         end = attempt.reading.end if attempt.reading is not None else None
         return API_ERROR if end is not None and end.read_to_end else CLIENT_ERROR
-    answer = attempt.answer
-    streamed = answer is not None and answer.is_asked_for_as_stream
+    response = attempt.response
+    streamed = response is not None and response.is_asked_for_as_stream
     if attempt.error_type == UNEXPECTED_CONTENT and streamed and attempt.is_message:
         # The SDK takes it for a stream without its end event.
         return API_ERROR
     if attempt.api_error is not None and attempt.api_error.type == attempt.error_type:
-        return _of_error_event(attempt.api_error.told)
+        return _of_error_event(attempt.api_error.raw_type)
     return attempt.error_type or OTHER
 
 

@@ -33,7 +33,7 @@ class ApiError:
     """One of `API_ERROR_TYPES`, or `_OTHER`."""
     code: str | None = None
     """The `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one."""
-    told: str | None = None
+    raw_type: str | None = None
     """The type as the server sent it, which the SDK raises unchanged; `None` without one."""
 
 

@@ -51,7 +51,7 @@ def call_facts(call: Call) -> Facts:
         "error_type": call.error_type,
         "cause": call.cause.value if call.cause is not None else None,
         "api_error_code": call.api_error.code if call.api_error is not None else None,
-        "retries": call.retries,
+        "retries": call.attempts.retries,
     }
 
 

@@ -60,11 +60,6 @@ class ResponseFacts(NamedTuple):
             milliseconds = max((value for value in durations if value is not None), default=None)
         return milliseconds / 1000 if milliseconds is not None else None
 
-    @property
-    def size(self) -> int | None:
-        """The size of the body in bytes by `content_length`, `None` if that is absent or not valid."""
-        return count(self.content_length)
-
 
 _RESPONSE_IDS: Final = (b"cf-ray", b"x-amzn-requestid", b"x-request-id", b"apim-request-id")
 _BEDROCK_TOKENS: Final = tuple(

@@ -56,7 +56,7 @@ class Runtime:
         """
         if deferred:
             drain()
-        return self.active and self.recorders.told.enabled(sdk_tracer_provider)
+        return self.active and self.recorders.recorder.enabled(sdk_tracer_provider)
 
     def begin_call(self, invocation: Invocation) -> Call:
         """Begins a call, whose SDK method is about to run, and returns it. To be called in the app's context.
@@ -65,7 +65,7 @@ class Runtime:
         """
         call = Call(invocation, self.clock)
         try:
-            call.recorder = self.recorders.told.start_call(call)
+            call.recorder = self.recorders.recorder.start_call(call)
         except BaseException as interrupt:
             call.method_raised(interrupt)
             raise
@@ -76,4 +76,4 @@ class Runtime:
 
         `resend_count` is the retry number in the header of its first request, 0 for no retry.
         """
-        return LoneAttempts(self.recorders.told, self.clock, resend_count)
+        return LoneAttempts(self.recorders.recorder, self.clock, resend_count)

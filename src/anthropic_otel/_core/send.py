@@ -61,7 +61,7 @@ class Send:
         try:
             if self.attempt.timeline.failed_at is not None and starts_request(name):
                 self._send_again()
-            self.attempt.trace(name, info)
+            self.attempt.timeline.trace(name, info)
         except Exception as error:
             report("Send.trace", error)
 

@@ -74,7 +74,7 @@ class StreamEnd:
     """Whether `message_stop` was dispatched; `None` if the events could not be seen."""
     error_type: str | None = None
     """The type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event."""
-    told_type: str | None = None
+    raw_error_type: str | None = None
     """The type in the `error` event as the server sent it, up to 64 characters; `None` without one."""
     error_code: str | None = None
     """The `error.details.error_code` of the `error` event, at most 64 letters, digits and underscores."""
@@ -190,7 +190,7 @@ class Events:
         return StreamEnd(
             complete=self.complete and found is not Break.BEFORE_END,
             error_type=error.type if error is not None else None,
-            told_type=error.told if error is not None else None,
+            raw_error_type=error.raw_type if error is not None else None,
             error_code=error.code if error is not None else None,
             invalid=found is Break.BEFORE_END,
             unchecked=self.unchecked,

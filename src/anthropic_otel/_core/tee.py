@@ -31,7 +31,7 @@ class Tee:
 
     def _set(self, recorders: tuple[Recorder, ...]) -> None:
         self._recorders = recorders
-        self.told: Recorder = recorders[0] if len(recorders) == 1 else self
+        self.recorder: Recorder = recorders[0] if len(recorders) == 1 else self
         """The recorder to call: the only one that has joined, or else this tee."""
 
     def join(self, recorder: Recorder) -> None:

@@ -18,6 +18,8 @@ from anthropic_otel._core.stream_end import StreamEnd
 
 if TYPE_CHECKING:
     from anthropic_otel._core.headers import ResponseFacts
+    from anthropic_otel._core.reading import Reading
+    from anthropic_otel._core.response import Response
 
 MAX_COUNT: Final = 2**40
 """The greatest count that is accepted. No request can use so many tokens."""
@@ -82,6 +84,17 @@ def of_reply(reply: object) -> tuple[Usage, ...]:
     return _of_fields(_fields(usage)) if usage is not None else NONE
 
 
+def of_ended(reading: Reading | None, response: Response | None) -> tuple[Usage, ...]:
+    """Returns the usage that is known when an attempt has ended, one per model; empty if none is.
+
+    That is the usage in the events of a stream, by its `reading`, or in the headers of Bedrock's `response` for a reply
+    that is no stream. Both are `None` for an attempt without them.
+    """
+    if reading is not None and reading.end is not None:
+        return of_stream(reading.end)
+    return of_headers(response.facts) if response is not None and response.facts.bedrock_tokens is not None else NONE
+
+
 def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
     """Returns the usage that a stream reported until its end, one per model; for a broken stream a lower bound.
 
@@ -141,8 +154,8 @@ def _counts(fields: Mapping[str, Any]) -> _Counts:
     """
     get = fields.get
     written = get(_WRITTEN)
-    if written is None and "cache_creation" in fields:
-        by_ttl = _fields(get("cache_creation"))
+    if written is None and (cache_creation := get("cache_creation")) is not None:
+        by_ttl = _fields(cache_creation)
         counts = [count for name in _WRITTEN_BY_TTL if (count := _count(by_ttl.get(name))) is not None]
         written = sum(counts) if counts else None
     details = get("output_tokens_details")
@@ -162,8 +175,9 @@ def _usages(counts: _Counts, iterations: object) -> tuple[Usage, ...]:
     """Returns the usage of these counts and the `iterations` of the API's `usage` object; empty without any count."""
     if counts == _NO_COUNTS:
         return NONE
-    uncached, output, read, written, thinking = [count or 0 for count in counts]
-    usage = Usage(uncached + read + written, output, read, written, thinking)
+    uncached, output, read, written, thinking = counts
+    read, written = read or 0, written or 0
+    usage = Usage((uncached or 0) + read + written, output or 0, read, written, thinking or 0)
     return _with_iterations(usage, iterations) if iterations and isinstance(iterations, list) else (usage,)
 
 

@@ -114,7 +114,7 @@ def _call_event(call: Call, number: int) -> Event:
             "duration": _seconds(call.duration),
             "api_error_type": text(api_error_type(call.api_error)),
             "retry_stop_reason": call.retry_stop.value if call.retry_stop is not None else None,
-            "attempts": call.attempt_count,
+            "attempts": call.attempts.count,
         }
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
-from opentelemetry import propagate, trace
+from opentelemetry import propagate
 from opentelemetry.context import Context
 
 from anthropic_otel._core.attempt import Attempt
@@ -54,17 +54,17 @@ class OtelAttemptRecorder(InTrace):
         self.headers: Mapping[str, str] = NO_HEADERS
         self._outer: Context | None = None
         self._measures: Final = recorder.metrics is not None and recorder.metrics.measures()
-        self._start(attempt, call)
-
-    @guarded(None)
-    def _start(self, attempt: Attempt, call: OtelCallRecorder | None) -> None:
+        # Guarded in place, here and below, as it runs at every attempt.
         try:
             self._enter(attempt, call)
         except Exception as error:
             report("OtelAttemptRecorder._enter", error)
         # Also if the above has failed: every attempt is counted at its end, so it must be counted at its start.
-        if self._measures and self._recorder.metrics is not None:
-            self._recorder.metrics.attempt_started(attempt, self.exemplar)
+        try:
+            if self._measures and recorder.metrics is not None:
+                recorder.metrics.attempt_started(attempt, self.exemplar)
+        except Exception as error:
+            report("Metrics.attempt_started", error)
 
     def _enter(self, attempt: Attempt, call: OtelCallRecorder | None) -> None:
         if call is not None:
@@ -74,7 +74,7 @@ class OtelAttemptRecorder(InTrace):
         else:
             self.parent = outer = otel_context.get_current()
             makes_spans, tracer = self._recorder.makes_spans(outer), self._recorder.tracer
-            self._counts_tokens = self._counts_tokens and not spans.foreign_call_span(trace.get_current_span(outer))
+            self._counts_tokens = self._counts_tokens and not spans.foreign_call_span(context.span_in(outer))
         if not makes_spans:
             return
         span = call.dropped_span if call is not None else None
@@ -94,34 +94,39 @@ class OtelAttemptRecorder(InTrace):
             propagate.inject(headers, inner)
             self.headers = headers
 
-    @guarded(None)
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         self.headers = NO_HEADERS
-        if self._suppression is not None:
-            self._suppression.end()
-            self._suppression = None
-        if self._token is not None:
-            context.detach(self._token, self._outer or Context())
-            # So that an open stream keeps neither alive.
-            self._outer = self._token = None
-        metrics = self._recorder.metrics
-        if metrics is not None and response_headers is not None:
-            metrics.response_received(self._model, response_headers)
-
-    @guarded(None)
-    def end(self, attempt: Attempt) -> None:
         try:
-            if self._measures and self._recorder.metrics is not None:
-                self._recorder.metrics.attempt_ended(attempt, self.exemplar())
-        finally:
-            if self._owns_span and self.span is not None:
-                spans.end_attempt(self.span, attempt)
-            if attempt.outcome is AttemptOutcome.COMPLETED:
-                # A reply that the app may still parse keeps the attempt alive, but nothing of the app's.
-                self.parent, self.span = NOTHING, None
-        if attempt.is_message and attempt.outcome is not AttemptOutcome.COMPLETED:
-            # By the conventions an operation without usage counts as 0. So its counters exist.
-            self.used(attempt, Usage())
+            if self._suppression is not None:
+                self._suppression.end()
+                self._suppression = None
+            if self._token is not None:
+                context.detach(self._token, self._outer or Context())
+                # So that an open stream keeps neither alive.
+                self._outer = self._token = None
+            metrics = self._recorder.metrics
+            if metrics is not None and response_headers is not None:
+                metrics.response_received(self._model, response_headers)
+        except Exception as error:
+            report("OtelAttemptRecorder.send_finished", error)
+
+    def end(self, attempt: Attempt) -> None:
+        completed = attempt.outcome is AttemptOutcome.COMPLETED
+        try:
+            try:
+                if self._measures and self._recorder.metrics is not None:
+                    self._recorder.metrics.attempt_ended(attempt, self.exemplar())
+            finally:
+                if self._owns_span and self.span is not None:
+                    spans.end_attempt(self.span, attempt)
+                if completed:
+                    # A reply that the app may still parse keeps the attempt alive, but nothing of the app's.
+                    self.parent, self.span = NOTHING, None
+            if attempt.is_message and not completed:
+                # By the conventions an operation without usage counts as 0. So its counters exist.
+                self.used(attempt, Usage())
+        except Exception as error:
+            report("OtelAttemptRecorder.end", error)
 
     def used(self, attempt: Attempt, usage: Usage) -> None:
         metrics = self._recorder.metrics

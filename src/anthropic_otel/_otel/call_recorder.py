@@ -11,7 +11,7 @@ from opentelemetry.trace import Span, Tracer
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call, OwnFailure
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import AttemptRecorder
 from anthropic_otel._otel import context, logs, providers, spans
@@ -63,16 +63,18 @@ class OtelCallRecorder(InTrace):
         self.makes_spans = True
         self.counts_tokens = recorder.counts_tokens
         self.tracer: Tracer = recorder.tracer
-        self._enter()
+        # Guarded in place, here and below, as it runs at every call.
+        try:
+            self._enter()
+        except Exception as error:
+            report("OtelCallRecorder._enter", error)
 
-    @guarded(None)
     def _enter(self) -> None:
         if self.invocation.sdk_tracer_provider is not None:
             self.tracer = self._recorder.tracer_of(self.invocation.sdk_tracer_provider)
         self.parent = parent = otel_context.get_current()
         self.makes_spans = self._recorder.makes_spans(parent)
-        around = trace.get_current_span(parent)
-        foreign = spans.foreign_call_span(around)
+        foreign = spans.foreign_call_span(context.span_in(parent))
         self.counts_tokens = self.counts_tokens and not foreign
         if self.makes_spans and not (self.invocation.sdk_makes_span or foreign):
             self._start_span(parent)
@@ -129,10 +131,10 @@ class OtelCallRecorder(InTrace):
         dropped its span, and the context does not have that span's ids, `makes_spans` becomes `False`. Spans are
         compared by their ids, as a no-op tracer makes a new span object with the parent's ids.
         """
-        found = trace.get_current_span(current)
+        found = context.span_in(current)
         span_context = found.get_span_context()
         invocation = self.invocation
-        around = trace.get_current_span(self.parent).get_span_context()
+        around = context.span_in(self.parent).get_span_context()
         if not invocation.sdk_makes_span or span_context != around:
             self.span, self.span_context = found, span_context
             self.counts_tokens = self.counts_tokens and not spans.foreign_call_span(found)
@@ -144,24 +146,28 @@ class OtelCallRecorder(InTrace):
             # The app's sampler has dropped it. A span of ours would ask the sampler again.
             self.makes_spans = False
 
-    @guarded(None)
     def method_finished(self, result: object, error: BaseException | None) -> None:
         self._method_done = True
         # In this order: after an interrupt in between it is detached twice, which is harmless, and not never.
-        if self._token is not None:
-            context.detach(self._token, self.parent)
-            self._token = None
+        try:
+            if self._token is not None:
+                context.detach(self._token, self.parent)
+                self._token = None
+        except Exception as failure:
+            report("OtelCallRecorder.method_finished", failure)
 
-    @guarded(None)
     def end(self, call: Call) -> None:
         try:
-            if self._measures and self._recorder.metrics is not None:
-                self._recorder.metrics.call_ended(call, self.exemplar())
-        finally:
-            if self._call_span is not None:
-                spans.end_call(self._call_span, call)
-            if call.own_failure is not None and self._recorder.settings.logs:
-                self._log(call, call.own_failure)
+            try:
+                if self._measures and self._recorder.metrics is not None:
+                    self._recorder.metrics.call_ended(call, self.exemplar())
+            finally:
+                if self._call_span is not None:
+                    spans.end_call(self._call_span, call)
+                if call.own_failure is not None and self._recorder.settings.logs:
+                    self._log(call, call.own_failure)
+        except Exception as failure:
+            report("OtelCallRecorder.end", failure)
 
     def _log(self, call: Call, failure: OwnFailure) -> None:
         # So that a handler which exports to OpenTelemetry ties the record to the call's span.

@@ -91,6 +91,13 @@ def detach(token: Any, before: Context) -> None:
         return
 
 
+def span_in(found: Context) -> Span:
+    """Returns the span that is current in a context, `INVALID_SPAN` if none is."""
+    # Five functions fewer than OpenTelemetry's `get_current_span`, which also checks the type.
+    span: Span = found.get(_SPAN, trace.INVALID_SPAN)  # type: ignore[assignment]
+    return span
+
+
 NOTHING: Final = Context()
 NO_EXEMPLAR: Final = Context({"anthropic_otel": True})
 """A context without a span. It is not empty, as OpenTelemetry takes the current context in place of an empty one."""
@@ -125,8 +132,8 @@ class InTrace:
         try:
             ids = self.span_context
             if ids is None:
-                ids = trace.get_current_span(self.parent).get_span_context()
-            return Context({**NO_EXEMPLAR, _SPAN: NonRecordingSpan(ids)}) if ids.trace_flags.sampled else NO_EXEMPLAR
+                ids = span_in(self.parent).get_span_context()
+            return Context({_SPAN: NonRecordingSpan(ids)}) if ids.trace_flags.sampled else NO_EXEMPLAR
         except Exception as error:
             report("InTrace.exemplar", error)
             return NO_EXEMPLAR

@@ -47,7 +47,7 @@ def call_failed(call: Call, failure: OwnFailure) -> None:
         return
     operation, port = call.operation or "request", call.invocation.port
     error = f"{call.error_type} ({failure.exception_type})" if failure.exception_type else str(call.error_type)
-    attempts = "though its last attempt did not fail" if call.attempt_count else "before any attempt"
+    attempts = "though its last attempt did not fail" if call.attempts.count else "before any attempt"
     parts = (
         f"{operation} failed after {call.duration / _SECOND:.3f} s: {error}",
         attempts,

@@ -129,8 +129,8 @@ class Metrics:
             self._code(error.code) if error is not None and error.code is not None else None,
         )
         self._call.record(call.duration / _SECOND, values, exemplar)
-        if call.retries:
-            self._retries.record(call.retries, values[:4], exemplar)
+        if call.attempts.retries:
+            self._retries.record(call.attempts.retries, values[:4], exemplar)
 
     def response_received(self, model: str | None, headers: RawHeaders) -> None:
         """Queues the rate limits in a response's headers, if there are any. `model` is that of its request."""

@@ -15,10 +15,11 @@ from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.event_json import ApiError
-from anthropic_otel._core.headers import ResponseFacts, identifier
+from anthropic_otel._core.headers import count, identifier
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.request import Retry
+from anthropic_otel._core.response import Response
 from anthropic_otel._core.stream_end import StreamEnd
 
 AttributeValue = str | bool | int | float
@@ -80,8 +81,6 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     if status is not None:
         attributes[semconv.HTTP_RESPONSE_STATUS_CODE] = status
         attributes[semconv.ATTEMPT_STATUS_CLASS] = f"{status // 100}xx"
-        if attempt.protocol_version is not None:
-            attributes[semconv.NETWORK_PROTOCOL_VERSION] = attempt.protocol_version
         if attempt.response is not None:
             _add_response(attributes, attempt.response)
     if attempt.error_type is not None:
@@ -101,15 +100,19 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     return attributes
 
 
-def _add_response(attributes: dict[str, AttributeValue], response: ResponseFacts) -> None:
-    for name, value in zip(_IDS, response[:4], strict=True):
+def _add_response(attributes: dict[str, AttributeValue], response: Response) -> None:
+    if response.protocol_version is not None:
+        attributes[semconv.NETWORK_PROTOCOL_VERSION] = response.protocol_version
+    facts = response.facts
+    for name, value in zip(_IDS, facts[:4], strict=True):
         if value is not None and (text := identifier(value)) is not None:
             attributes[name] = text
-    if response.content_length is not None and (size := response.size) is not None:
+    if facts.content_length is not None and (size := count(facts.content_length)) is not None:
         attributes[semconv.HTTP_RESPONSE_BODY_SIZE] = size
-    told = response.envoy_time is not None or response.server_timing is not None
-    if told and (server_duration := response.server_duration) is not None:
-        attributes[semconv.SERVER_DURATION] = server_duration
+    if facts.envoy_time is not None or facts.server_timing is not None:
+        server_duration = facts.server_duration
+        if server_duration is not None:
+            attributes[semconv.SERVER_DURATION] = server_duration
 
 
 _IDS: Final = (semconv.REQUEST_ID, semconv.ORGANIZATION_ID, semconv.WORKSPACE_ID, semconv.RESPONSE_ID)
@@ -201,8 +204,8 @@ def _conclude_call(span: Span, call: Call) -> None:
         span.set_status(Status(_ERROR))
     elif call.outcome in (semconv.CallOutcome.SUCCEEDED, semconv.CallOutcome.RECOVERED):
         span.set_status(Status(StatusCode.OK))
-    if call.retries:
-        span.set_attribute(semconv.HTTP_REQUEST_RESEND_COUNT, call.retries)
+    if call.attempts.retries:
+        span.set_attribute(semconv.HTTP_REQUEST_RESEND_COUNT, call.attempts.retries)
 
 
 def _failure_of(call: Call, error_type: str) -> dict[str, AttributeValue]:

@@ -1,4 +1,4 @@
-"""Follows the failed attempts of one call: what came after each of them, and which retry of the SDK an attempt is."""
+"""Follows the attempts of one call: which one answered, what came after each that failed, and which retry one is."""
 
 from __future__ import annotations
 
@@ -9,39 +9,78 @@ from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.request import Retry
-from anthropic_otel._core.semconv import FALLBACK, NetworkCause, RetrySource
+from anthropic_otel._core.retrying import headers_for_sdk, is_retryable
+from anthropic_otel._core.semconv import FALLBACK, UNEXPECTED_CONTENT, AttemptOutcome, NetworkCause, RetrySource
 
 
-class Failures:
-    """The failed attempts of one call, and its retries. Attempts may end in any thread.
+class Attempts:
+    """The attempts of one call. They may end in any thread.
 
-    - `count`: how many attempts have failed before the end of the call. An answer that a middleware rejected counts.
-    - `retries`: how many attempts followed a failed one.
-    - `last`: the attempt that failed last before the end of the call, `None` without one. The call clears it.
+    - `count`: how many have started. `retries`: how many of them followed a failed one.
+    - `failed_count`: how many have failed before the end of the call. An answer that a middleware rejected counts.
+    - `last_failed`: the one that failed last, `completed`: the one that completed last, before the end of the call.
+      `None` without one, and after `forget`.
     - `undecided`: the failed attempts of which it is not known yet whether the SDK retries.
     """
 
-    __slots__ = ("_invocation", "_retry_count", "_sdk_attempts", "count", "last", "retries", "undecided")
+    __slots__ = (
+        "_answer",
+        "_invocation",
+        "_retry_count",
+        "_sdk_attempts",
+        "completed",
+        "count",
+        "failed_count",
+        "last_failed",
+        "retries",
+        "undecided",
+    )
 
     def __init__(self, invocation: Invocation) -> None:
         self._invocation: Final = invocation
-        self.count = 0
-        self.retries = 0
-        self.last: Attempt | None = None
+        self.count = self.retries = self.failed_count = 0
+        self.last_failed: Attempt | None = None
+        self.completed: Attempt | None = None
+        self._answer: Attempt | None = None
+        """The attempt that ended last, if its status is below 400. A parsed reply is from it if none completed."""
         self.undecided: Final[list[Attempt]] = []
         self._sdk_attempts = 0
         self._retry_count = 0
         """The highest number of a retry that the SDK has given to an attempt."""
 
-    def add(self, attempt: Attempt, *, late: bool) -> None:
-        """Adds an attempt that has failed to `undecided`.
+    def ended(self, attempt: Attempt, *, late: bool) -> None:
+        """Takes an attempt that has ended. `late` is whether its call had ended before."""
+        failed = attempt.outcome is AttemptOutcome.FAILED
+        if failed:
+            self.undecided.append(attempt)
+        if late:
+            return
+        if failed:
+            self.failed_count += 1
+            self.last_failed = attempt
+        elif attempt.outcome is AttemptOutcome.COMPLETED:
+            self.completed = attempt
+        self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
 
-        If its call had not ended before (`late`), it counts as the last.
+    def forget(self) -> None:
+        """Forgets the attempts, but not the undecided ones: an object that keeps the call does not keep them alive."""
+        self._answer = self.last_failed = self.completed = None
+
+    def spoiled_answer(self) -> Attempt | None:
+        """Returns the attempt of a parsed reply if its 2xx was no answer to the operation, else `None`."""
+        answer = self._answer
+        # Not if another attempt completed, which the reply may be from. Not a stream either, as none was returned.
+        if answer is None or self.completed is not None or answer.error_type != UNEXPECTED_CONTENT:
+            return None
+        return answer if answer.reading is None else None
+
+    def had_failed_before(self, answering: Attempt | None) -> bool:
+        """Returns whether an attempt had failed when `answering` was sent, the one whose body the method returned.
+
+        With `None` it is the one that completed last. Without one, returns whether any attempt has failed.
         """
-        self.undecided.append(attempt)
-        if not late:
-            self.count += 1
-            self.last = attempt
+        answering = answering or self.completed
+        return answering.after_failure if answering is not None else self.failed_count > 0
 
     def decide(self, after: AfterFailure, next_started: int | None = None) -> None:
         """Calls `failure_decided` for each undecided attempt with what followed it: `after`.
@@ -75,8 +114,8 @@ class Failures:
         failure may be retried. If it is not known how many retries the call may have, any retry counts as the last.
         """
         # An earlier failure that was retried is not what the call failed with.
-        last = self.last if self.undecided else None
-        retryable = last is not None and (last.retryable or self._invocation.own_retry_rule)
+        last = self.last_failed if self.undecided else None
+        retryable = last is not None and (is_retryable(last) or self._invocation.own_retry_rule)
         if not (retryable or asked_for_retry):
             return False
         most, retries = self._invocation.max_retries, self._sdk_attempts - 1
@@ -84,29 +123,23 @@ class Failures:
 
     # -- the next attempt ----------------------------------------------------------------------------------------------
 
-    def retry(
-        self,
-        number: int,
-        now: int,
-        retry_count: int,
-        by_transport: bool,
-        failing: Attempt | None,
-        answer: Attempt | None,
-    ) -> Retry | None:
+    def begin(self, now: int, retry_count: int, by_transport: bool, failing: Attempt | None) -> Retry | None:
         """Counts the attempt that begins `now`; returns its `Retry`, or `None` if it is the call's first attempt.
 
-        - `number`: how many attempts of the call began before it. `now`: a reading of the call's clock.
+        - `now`: a reading of the call's clock.
         - `retry_count`: the number that the SDK has given to it. `by_transport`: whether a transport sends it again.
         - `failing`: an attempt with a failed status whose body is still open, `None` without one.
-        - `answer`: the last attempt that completed, `None` without one.
 
         It retries the last undecided failed attempt, else `failing`, else an answer that a middleware rejected, which
         shows in a higher `retry_count`. Only in these cases `retries` grows. Otherwise it is a fallback.
         """
+        number = self.count
+        self.count += 1
         self._sdk_attempts += not by_transport
-        highest, self._retry_count = self._retry_count, max(self._retry_count, retry_count)
         if not number:
+            self._retry_count = retry_count
             return None
+        highest, self._retry_count = self._retry_count, max(self._retry_count, retry_count)
         failed = self.undecided[-1] if self.undecided else None
         if failed is not None:
             self.retries += 1
@@ -118,15 +151,15 @@ class Failures:
         if retry_count > highest:
             # A middleware has rejected the answer, so that the SDK retries. The answer counts as failed.
             self.retries += 1
-            self.count += 1
-            delay = _since(answer, now) if answer is not None else None
+            self.failed_count += 1
+            delay = _since(self.completed, now) if self.completed is not None else None
             return Retry(number, delay, NetworkCause.APP_EXCEPTION.value, RetrySource.BACKOFF)
         # The attempt before has not ended, or did not fail: this is a fallback, not a retry after a backoff.
         return Retry(number, None, FALLBACK)
 
     def _source_of_backoff(self, failed: Attempt) -> RetrySource:
         """Returns what decided the backoff after `failed`: its `retry-after` if the SDK obeys that, else the SDK."""
-        told = failed.error_headers if not failed.hides_response else None
+        told = headers_for_sdk(failed)
         # A date is compared with the time at which the SDK begins to wait.
         ended = (failed.wall + failed.duration) / 1e9
         asked = headers.retry_after(told, ended) if told is not None else None

@@ -1,0 +1,153 @@
+"""Holds what is recorded of a response, chooses the reader of its body, and finds out whether a 2xx is an answer."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from anthropic_otel._core import headers
+from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
+from anthropic_otel._core.content import (
+    CONTENT,
+    MAX_START,
+    Content,
+    Expected,
+    content_of,
+    in_utf8,
+    is_error,
+    is_json,
+    is_message,
+)
+from anthropic_otel._core.event_json import ApiError, api_error, error_of_body
+from anthropic_otel._core.event_stream import EventStreamReader
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.reading import BodyReader, StartOfBody
+from anthropic_otel._core.semconv import OTHER
+from anthropic_otel._core.stream_end import StreamEnd
+
+_STREAMS: Final = (Content.SSE, Content.AWS_EVENT_STREAM)
+_JSON: Final = (Expected.JSON, Expected.JSON_OR_EVENT_STREAM)
+_EMPTY: Final = (204, 205)
+"""The statuses with which a body may be empty."""
+_MAX_ERROR: Final = 16 * 1024
+"""How many bytes of an error's body are kept until its type is parsed."""
+
+
+def is_success(status: int) -> bool:
+    """Returns whether `status` is a 2xx. The SDK raises for any other, also for a redirect that was not followed."""
+    return 200 <= status < 300
+
+
+class Response:
+    """A response to a request that asked for `expected`; `of_message` is whether that is a message.
+
+    - `facts`: the recorded headers. `protocol_version`: the HTTP version, `None` if not known.
+    - `error_headers`: all headers if the status is no 2xx, by which the SDK decides on a retry; `None` for a 2xx.
+    - `is_unexpected`: whether it is a 2xx and no answer to its request. `judge` sets it; it is `False` before.
+    """
+
+    __slots__ = (
+        "_content",
+        "_expected",
+        "_may_be_empty",
+        "_of_message",
+        "error_headers",
+        "facts",
+        "is_unexpected",
+        "protocol_version",
+    )
+
+    def __init__(
+        self, status: int, received: RawHeaders, version: str | None, expected: Expected, *, of_message: bool
+    ) -> None:
+        self.facts: Final = headers.facts_of(received)
+        self.protocol_version: Final = version
+        self.error_headers: Final = None if is_success(status) else received
+        self.is_unexpected = False
+        self._content: Final = content_of(received)
+        self._expected: Final = expected
+        self._of_message: Final = of_message
+        self._may_be_empty: Final = status in _EMPTY and not of_message
+
+    @property
+    def is_to_be_parsed(self) -> bool:
+        """Whether it is a 2xx whose body the SDK has to parse as JSON, and `judge` has not found it to be no answer."""
+        return self.error_headers is None and self._expected in _JSON and not self.is_unexpected
+
+    @property
+    def is_asked_for_as_stream(self) -> bool:
+        """Whether it is a 2xx, and the app has asked for an event stream."""
+        return self.error_headers is None and self._expected is Expected.EVENT_STREAM
+
+    def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
+        """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
+
+        It reads an event stream, or keeps the body's beginning. `by_names` is whether the SDK decodes only stream
+        events whose names it knows, as up to 1.15.
+        """
+        if self.error_headers is not None:
+            return StartOfBody(_MAX_ERROR)
+        if self._expected is Expected.JSON:
+            return StartOfBody(MAX_START, CONTENT)
+        if self._content is Content.AWS_EVENT_STREAM:
+            return AwsEventStreamReader()
+        if self._content is Content.SSE or self._expected is Expected.EVENT_STREAM:
+            return EventStreamReader(by_names=by_names)
+        return StartOfBody(MAX_START, CONTENT) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
+
+    def judge(self, start: bytes | None, last: bytes = b"", *, whole: bool, has_content: bool) -> ApiError | None:
+        """Sets `is_unexpected` if a 2xx has to be JSON, and its body shows whether it is. Else leaves it as it is.
+
+        Returns the API's error in the body of a response of another status, or of an unexpected one. `None` without
+        one, and if the body is longer than 16 KiB or only its beginning is known.
+
+        - `start`: the body, or its beginning; `None` if it could not be seen. Then only HTML is known to be unexpected.
+          An empty body is unexpected too, but of a message only with status 204 or 205 it is not.
+        - `last`: the body's last byte that is not blank, if `start` is only a beginning and the last byte was read.
+        - `whole`: whether `start` or `last` has the body's end. `has_content`: whether `CONTENT` is in the body.
+        """
+        if self.error_headers is None and self._expected in _JSON:
+            self._compare(start, last, whole, has_content)
+        if not start or len(start) > _MAX_ERROR or not (self.is_unexpected or self.error_headers is not None):
+            return None
+        told = self.error_headers
+        error = error_of_body(start, told.get(b"content-type", b"")) if told is not None else api_error(start)
+        return error if error.type != OTHER or error.code is not None else None
+
+    def _compare(self, start: bytes | None, last: bytes, whole: bool, has_content: bool) -> None:
+        is_stream = self._content in _STREAMS
+        if is_stream and self._expected is Expected.JSON_OR_EVENT_STREAM:
+            return
+        if start is None:
+            self.is_unexpected = self.is_unexpected or (self._content is Content.PAGE and not self._may_be_empty)
+        elif self._of_message:
+            self.is_unexpected = not is_message(start + last, whole=whole, has_content=has_content)
+        elif not self._may_be_empty:
+            self.is_unexpected = is_stream or not is_json(self._content, start) or is_error(in_utf8(start))
+
+    def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
+        """Returns whether the app asked for an event stream, and neither content type nor first bytes are those of one.
+
+        `end` is how the body ended by its reader, `read_to_end` whether the app has read the last byte. An empty body
+        is no event stream if it was read to its end, or its content type is HTML.
+        """
+        if self._expected is not Expected.EVENT_STREAM or self._content in _STREAMS:
+            return False
+        if end.is_event_stream is None:
+            return self._content is Content.PAGE or (read_to_end and end.complete is not None)
+        return not end.is_event_stream
+
+
+@guarded(False)
+def says_nothing(reply: Any, *, of_message: bool) -> bool:
+    """Returns whether `reply`, which the SDK has made of a JSON object, has nothing of what its operation returns.
+
+    The SDK makes a reply of every object, such as a gateway's `{"code": 401}` with status 200. A message
+    (`of_message`) says nothing without a `content`. Any other reply says nothing without one of its fields, if one is
+    required. Never raises; `False` for what is no reply of the SDK's.
+    """
+    if of_message:
+        return getattr(reply, "__dict__", {}).get("content", reply) is None
+    if getattr(reply, "__pydantic_fields_set__", None) != set():
+        return False
+    return any(field.is_required() for field in type(reply).model_fields.values())

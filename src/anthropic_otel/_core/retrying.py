@@ -1,0 +1,56 @@
+"""Decides whether the SDK retries after a failed attempt, and why not.
+
+Rule: the functions here read an attempt and change nothing of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anthropic_otel._core.headers import RawHeaders, should_retry
+from anthropic_otel._core.semconv import AttemptOutcome, RetryStop
+
+if TYPE_CHECKING:
+    from anthropic_otel._core.attempt import Attempt
+
+
+def headers_for_sdk(attempt: Attempt) -> RawHeaders | None:
+    """Returns the headers of an error response, by which the SDK decides on a retry; `None` for any other attempt.
+
+    Also `None` if the send raised: the SDK knows nothing of a response then, even if its headers had come.
+    """
+    raised = attempt.exception_type is not None and attempt.reading is None
+    return attempt.response.error_headers if attempt.response is not None and not raised else None
+
+
+def is_retryable(attempt: Attempt) -> bool:
+    """Returns whether the attempt has ended with a failure for which the SDK retries, if it has a retry left.
+
+    Every failure of the send is one. So is a 401 of a call's first attempt for which the SDK fetched credentials: it
+    fetches new ones, once for each call. A failure while the body is read is none.
+    """
+    if attempt.outcome is not AttemptOutcome.FAILED:
+        return False
+    if attempt.exception_type is not None and attempt.reading is None:
+        return True
+    if attempt.status == 401 and attempt.retry is None and attempt.request.fetches_credentials:
+        return True
+    told = headers_for_sdk(attempt)
+    return attempt.status is not None and told is not None and should_retry(attempt.status, told)
+
+
+def stop_reason(attempt: Attempt) -> RetryStop | None:
+    """Returns why the SDK does not retry after a failed attempt.
+
+    `None` if it does retry, without a call, or if the number of its retries is not known.
+    """
+    # Without a call there is no retry.
+    if attempt.retries_left is None:
+        return None
+    if is_retryable(attempt):
+        return RetryStop.EXHAUSTED if attempt.retries_left == 0 else None
+    told = attempt.response.error_headers if attempt.response is not None else None
+    if attempt.response is not None and told is None:
+        return RetryStop.STREAM_STARTED if attempt.reading is not None else RetryStop.NOT_RETRYABLE
+    forbidden = told is not None and told.get(b"x-should-retry") == b"false"
+    return RetryStop.X_SHOULD_RETRY if forbidden else RetryStop.NOT_RETRYABLE
