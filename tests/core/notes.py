@@ -41,6 +41,9 @@ class ManualClock:
     def now(self) -> int:
         return self.time
 
+    def seconds(self) -> float:
+        return self.time / 1e9
+
     def wall(self) -> int:
         return self._wall + self.time
 

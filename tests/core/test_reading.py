@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from anthropic_otel._core.event_stream import EventStreamReader
+from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
+from anthropic_otel._core.event_stream import EventStreamReader, is_delta
 from anthropic_otel._core.reading import Reading, StartOfBody
 from anthropic_otel._core.stream_end import UNSEEN
 from core.notes import OVERLOADED, STOP, ManualClock
@@ -21,7 +26,7 @@ def chunk(reading: Reading, clock: ManualClock, wait: int, data: bytes = b"x") -
     """The app asks, the server takes `wait` to answer."""
     reading.asked_at = reading.clock_now()
     clock.pass_(wait)
-    reading.on_chunk()
+    reading.on_chunk(b"compressed", encoded=True)
     reading.on_decoded(data)
 
 
@@ -179,14 +184,14 @@ def test_a_start_that_nobody_saw_is_unknown(
     """A body that was read to its end without a chunk is empty; one that was not read, or not decoded, is unknown."""
     reading = Reading(clock, StartOfBody(1))
     for _ in range(compressed):
-        reading.on_chunk(None)
+        reading.on_chunk(b"compressed", encoded=True)
     reading.conclude(clock.time, read_to_end=read_to_end)
     assert reading.start == start
 
 
 def test_a_compressed_stream_whose_events_are_decoded_is_read_by_them(reading: Reading, clock: ManualClock) -> None:
     """A chunk whose content encoding hides its events has a time, and its events are seen once they are decoded."""
-    assert reading.on_chunk(None) is False
+    assert reading.on_chunk(b"compressed", encoded=True) is False
     assert reading.on_decoded(STOP) is False
     reading.conclude(clock.time, read_to_end=True)
     assert reading.first_chunk == clock.time
@@ -198,7 +203,7 @@ def test_a_compressed_stream_that_the_app_decodes_itself_has_an_unknown_end(
     reading: Reading, clock: ManualClock
 ) -> None:
     """Where chunks came and none was seen decoded, nobody can say whether the stream was complete."""
-    reading.on_chunk(None)
+    reading.on_chunk(b"compressed", encoded=True)
     reading.conclude(clock.time, read_to_end=True)
     assert reading.end == UNSEEN
 
@@ -214,3 +219,167 @@ def test_what_is_sought_in_a_body_is_found_wherever_it_is_cut(size: int) -> None
     missed = StartOfBody(8, b'"content"')
     missed.feed(b'{"conten": []}')
     assert not missed.has_sought
+
+
+# -- a body that is watched --------------------------------------------------------------------------------------------
+
+
+DELTA = b'event: content_block_delta\ndata: {"type": "content_block_delta"}\n\n'
+CHUNKS: tuple[Any, ...] = (
+    *(
+        DELTA,
+        DELTA * 3,
+        DELTA.replace(b"\n", b"\r\n"),
+        DELTA[:40],
+        DELTA[40:],
+        DELTA[:-1],
+        b"\n",
+        b"",
+        b"\r",
+        OVERLOADED,
+    ),
+    *(
+        DELTA + OVERLOADED,
+        STOP,
+        DELTA + STOP,
+        b"event: content_block_delta\ndata: {}\nevent: error\n\n",
+        b"\0",
+        b"{",
+        7,
+    ),
+)
+Step = tuple[Any, int, int]
+"""A chunk, how long the app waits for it, and how long it has it until it asks for the next."""
+
+
+class Ends(contextlib.AbstractContextManager[object]):
+    """What a watched body has told: its end, its exception, and at how many chunks it had an `error` event."""
+
+    def __init__(self) -> None:
+        self.errors = 0
+        self.left: list[type[BaseException] | None] = []
+
+    def error(self) -> None:
+        self.errors += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.left.append(kind)
+
+
+def watched(reading: Reading, clock: ManualClock, steps: Sequence[Step], ends: Ends, encoded: bool) -> list[Any]:
+    """The chunks that an app gets."""
+
+    def body() -> Iterator[Any]:
+        for chunk, wait, _ in steps:
+            clock.pass_(wait)
+            yield chunk
+
+    got: list[Any] = []
+    for chunk in reading.watch(body(), ends, ends.error, encoded):
+        clock.pass_(steps[len(got)][2])
+        got.append(chunk)
+    return got
+
+
+def watched_async(reading: Reading, clock: ManualClock, steps: Sequence[Step], ends: Ends, encoded: bool) -> list[Any]:
+    """The chunks that an async app gets."""
+
+    class Body:
+        async def __aiter__(self) -> AsyncIterator[Any]:
+            for chunk, wait, _ in steps:
+                clock.pass_(wait)
+                yield chunk
+
+    async def read() -> list[Any]:
+        got: list[Any] = []
+        async for chunk in reading.watch_async(Body(), ends, ends.error, encoded):
+            clock.pass_(steps[len(got)][2])
+            got.append(chunk)
+        return got
+
+    coroutine = read()
+    with pytest.raises(StopIteration) as end:
+        coroutine.send(None)
+    found: list[Any] = end.value.value
+    return found
+
+
+def recorded(reading: Reading, clock: ManualClock, steps: Sequence[Step], ends: Ends, encoded: bool) -> list[Any]:
+    """The chunks, each recorded in the plain way."""
+    reading.asked_at = reading.clock_now()
+    for chunk, wait, held in steps:
+        clock.pass_(wait)
+        if reading.on_chunk(chunk, encoded=encoded):
+            ends.error()
+        clock.pass_(held)
+        reading.asked_at = reading.clock_now()
+    ends.__exit__(None)
+    return [chunk for chunk, _, _ in steps]
+
+
+READERS: tuple[Callable[[], Any], ...] = (EventStreamReader, AwsEventStreamReader, lambda: StartOfBody(9), lambda: None)
+
+
+@given(
+    st.sampled_from(READERS),
+    st.lists(st.tuples(st.sampled_from(CHUNKS), st.integers(0, 10**12), st.integers(0, 10**12)), max_size=8),
+    st.booleans(),
+    st.integers(0, 10**12),
+)
+def test_a_body_is_recorded_alike_in_each_way(
+    make: Callable[[], Any], steps: list[Step], encoded: bool, after: int
+) -> None:
+    """Whatever its chunks and its reader are: its times, its end, and that the app gets what came."""
+    facts = []
+    for read in (watched, watched_async, recorded):
+        clock, ends = ManualClock(), Ends()
+        reading = Reading(clock, make())
+        assert read(reading, clock, steps, ends, encoded) == [chunk for chunk, _, _ in steps]
+        clock.pass_(after)
+        reading.conclude(clock.time, read_to_end=True)
+        times = reading.first_chunk, reading.max_gap, reading.consumer_time
+        facts.append((times, reading.end, reading.start, reading.last, ends.errors, ends.left))
+    assert facts == [facts[0]] * 3
+    waits, holds = [wait for _, wait, _ in steps], [held for _, _, held in steps]
+    first = 1_000 + waits[0] if waits else None
+    assert facts[0][0] == (first, max([*waits, after]), sum(holds))
+
+
+@given(
+    st.lists(st.sampled_from((*CHUNKS[:-1], b"event: content_block_delta\nd", b" ", b"x")), max_size=4).map(b"".join)
+)
+def test_a_delta_is_one_event_of_two_lines(chunk: bytes) -> None:
+    """No other chunk is taken for one, whichever line endings it has."""
+    name, *rest = chunk.replace(b"\r", b"\n").split(b"\n")
+    expected = (
+        name == b"event: content_block_delta" and len(rest) == 3 and rest[0][:1] == b"d" and rest[1:] == [b""] * 2
+    )
+    assert is_delta(chunk) is (expected and b"\r" not in chunk)
+
+
+def test_an_app_that_stops_reading_leaves_the_body_open(reading: Reading, clock: ManualClock) -> None:
+    """A generator that is closed tells so, and an exception of the body passes."""
+    ends = Ends()
+    chunks = reading.watch(iter([DELTA, DELTA]), ends, ends.error, False)
+    next(chunks)
+    del chunks
+
+    def broken() -> Iterator[bytes]:
+        yield DELTA
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011
+        list(reading.watch(broken(), ends, ends.error, False))
+    assert ends.left == [GeneratorExit, OSError]
+
+
+def test_what_is_watched_after_the_end_is_not_kept(reading: Reading, clock: ManualClock) -> None:
+    """An app may read on after an `error` event: its chunks are passed on, and the end stays what it was."""
+    ends = Ends()
+    chunks = reading.watch(iter([DELTA, OVERLOADED, DELTA, STOP]), ends, ends.error, False)
+    assert [next(chunks), next(chunks)] == [DELTA, OVERLOADED]
+    reading.conclude(clock.time, read_to_end=False)
+    end = reading.end
+    assert list(chunks) == [DELTA, STOP]
+    assert reading.end is end
+    assert (reading._reader, reading._events, ends.errors) == (None, None, 1)

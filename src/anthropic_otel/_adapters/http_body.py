@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final
 
@@ -49,8 +49,8 @@ def received(send: Send, response: Any) -> bool:
         )
         observed = not closed and _observe(response, attempt, headers)
         known = attempt.response
-        in_memory = isinstance(content, bytes) and known is not None and known.is_asked_for_as_stream
-        if in_memory:
+        if isinstance(content, bytes) and known is not None and known.is_asked_for_as_stream:
+            in_memory = True
             attempt.begin_body().on_chunk(content)
     except Exception as error:
         report("received", error)
@@ -103,6 +103,10 @@ class _Observed:
     def __dir__(self) -> Iterable[str]:
         return dir(self._body)
 
+    def _failed(self) -> None:
+        """Ends the attempt at an `error` event in the body."""
+        self._attempt.end(End.CLOSED)
+
     def _exhausted(self) -> None:
         """Ends the attempt as read, unless the content decoder still holds bytes: then the decoder's last step does."""
         self._how = End.READ
@@ -139,7 +143,7 @@ class _Iteration:
         self._body = body
 
     def __enter__(self) -> None:
-        self._body._reading.asked_at = self._body._reading.clock_now()
+        return None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -154,13 +158,7 @@ class _SyncBody(_Observed):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[bytes]:
-        reading, encoded, now = self._reading, self._encoded, self._reading.clock_now
-        with _Iteration(self):
-            for chunk in self._body:
-                if reading.on_chunk(None if encoded and chunk else chunk):
-                    self._attempt.end(End.CLOSED)
-                yield chunk
-                reading.asked_at = now()
+        return self._reading.watch(self._body, _Iteration(self), self._failed, self._encoded)
 
     def close(self) -> None:
         try:
@@ -172,20 +170,8 @@ class _SyncBody(_Observed):
 class _AsyncBody(_Observed):
     __slots__ = ()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        reading, encoded, now = self._reading, self._encoded, self._reading.clock_now
-        chunks = self._body.__aiter__()
-        with _Iteration(self):
-            try:
-                async for chunk in chunks:
-                    if reading.on_chunk(None if encoded and chunk else chunk):
-                        self._attempt.end(End.CLOSED)
-                    yield chunk
-                    reading.asked_at = now()
-            finally:
-                # Closes the generator in the task that read it. Else the event loop closes it later, in another task.
-                if isinstance(chunks, AsyncGenerator):
-                    await chunks.aclose()
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._reading.watch_async(self._body, _Iteration(self), self._failed, self._encoded)
 
     async def aclose(self) -> None:
         try:

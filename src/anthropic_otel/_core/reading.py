@@ -6,12 +6,16 @@ event stream ends, the type of an error, the first byte of anything else.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from anthropic_otel._core.clock import Clock
+from anthropic_otel._core.event_stream import AFTER_DELTA, BLANK_LINE, CR, DATA, DELTA, END, NEWLINE, EventStreamReader
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.stream_end import UNSEEN, Dispatched, StreamEnd
 
+_SECOND: Final = 1e9
 _ERROR: Final = Dispatched.ERROR
 """A name for speed: before 3.12 a look-up of an enumeration's member runs Python code."""
 
@@ -66,13 +70,13 @@ class StartOfBody:
 
 
 class Reading:
-    """How the app reads one body. Times are nanoseconds of the clock. No method raises. One thread at a time uses it.
+    """How the app reads one body. No method raises. One thread at a time uses it.
 
-    - `asked_at`: when the app asked for the next chunk; `None` while it processes one. The body wrappers write it
-      directly, which saves a call per chunk.
-    - `first_chunk`: when the first chunk came, `None` before.
-    - `max_gap`: the longest time that the app waited for a chunk.
-    - `consumer_time`: the time that the app spent between receiving a chunk and asking for the next one, in total.
+    - `asked_at`: the `clock_now` when the app asked for the next chunk; `None` while it processes one.
+    - `first_chunk`: when the first chunk came, in nanoseconds of the clock; `None` before.
+    - `max_gap`: the longest time that the app waited for a chunk, in nanoseconds. Set by `conclude`, 0 before.
+    - `consumer_time`: the time that the app spent between receiving a chunk and asking for the next one, in total, in
+      nanoseconds. Set by `conclude`, 0 before.
     - `decoding`: whether the HTTP library decodes the body's content encoding. Bytes may come of it after the last
       chunk. The body wrappers set it.
     - `seen`: whether `on_decoded` has given the reader bytes.
@@ -84,8 +88,11 @@ class Reading:
 
     __slots__ = (
         "_encoded",
+        "_events",
         "_got",
+        "_longest",
         "_reader",
+        "_waited",
         "asked_at",
         "clock_now",
         "consumer_time",
@@ -100,10 +107,17 @@ class Reading:
     )
 
     def __init__(self, clock: Clock, reader: BodyReader | StartOfBody | None) -> None:
-        self.clock_now: Final = clock.now
-        self.asked_at: int | None = None
-        self._got = 0
+        self.clock_now: Final = clock.seconds
+        self.asked_at: float | None = None
+        self._got = 0.0
+        """When the last chunk came."""
+        self._waited = 0.0
+        """How long the app waited for all chunks after the first."""
+        self._longest = -1.0
+        """The longest wait for a chunk so far, less than any before the first."""
         self._reader = reader
+        self._events = reader if isinstance(reader, EventStreamReader) else None
+        """The reader if it is one of server-sent events."""
         self._encoded = False
         self.seen = False
         self.decoding = False
@@ -115,35 +129,125 @@ class Reading:
         self.max_gap = 0
         self.consumer_time = 0
 
-    def on_chunk(self, chunk: bytes | None = None) -> bool:
-        """Records a chunk that has arrived and is about to be returned to the app.
+    def watch(
+        self, body: Iterable[bytes], ends: AbstractContextManager[object], on_error: Callable[[], object], encoded: bool
+    ) -> Iterator[bytes]:
+        """Yields the chunks of `body` unchanged, and records each. Raises what `body` raises, and nothing of its own.
 
-        `chunk` is `None` for one with a content encoding, whose decoded bytes go to `on_decoded`. Returns whether an
-        `error` event was dispatched in it: older SDKs leave the stream open then.
+        - `ends`: entered before the first chunk is asked for, and left at the end of `body`, with its exception, or
+          with a `GeneratorExit` if the app stops reading.
+        - `on_error`: called before the chunk is yielded that completes an `error` event: older SDKs leave the stream
+          open then.
+        - `encoded`: whether the chunks have a content encoding. Their decoded bytes go to `on_decoded`.
         """
-        now, asked = self.clock_now(), self.asked_at
-        if self.first_chunk is None:
-            self.first_chunk = now
-        elif asked is not None:
-            self.consumer_time += asked - self._got
-        if asked is not None:
-            self.asked_at = None
-            gap = now - asked
-            if gap > self.max_gap:
-                self.max_gap = gap
-        self._got = now
-        reader = self._reader
-        if chunk is None:
-            self._encoded = True
-            return False
-        if reader is None:
-            return False
+        seconds = self.clock_now
+        if encoded:
+            self._events = None
+        with ends:
+            self.asked_at = asked = seconds()
+            for chunk in body:
+                # Up to the next one: the same as in `watch_async`, without a call for a delta, which would take a tenth
+                # more. `on_chunk` does the same in the plain way.
+                self._got = now = seconds()
+                gap = now - asked
+                self._waited += gap
+                if gap > self._longest:
+                    self._lengthen(gap, now)
+                try:
+                    events = self._events
+                    if (
+                        events is not None
+                        and not events.rest
+                        and DELTA < chunk < AFTER_DELTA
+                        and chunk[END] == BLANK_LINE
+                        and NEWLINE not in chunk[DATA]
+                        and CR not in chunk
+                    ):
+                        events.last = chunk
+                    elif self._is_error(chunk, encoded):
+                        on_error()
+                except Exception as error:
+                    # A transport of the app yields something else than bytes.
+                    report("Reading.watch", error)
+                self.asked_at = None
+                yield chunk
+                self.asked_at = asked = seconds()
+
+    async def watch_async(
+        self,
+        body: AsyncIterable[bytes],
+        ends: AbstractContextManager[object],
+        on_error: Callable[[], object],
+        encoded: bool,
+    ) -> AsyncIterator[bytes]:
+        """Does what `watch` does, for an async `body`. Closes the async generator that `body` makes, in this task."""
+        seconds = self.clock_now
+        if encoded:
+            self._events = None
+        chunks = body.__aiter__()
+        with ends:
+            try:
+                self.asked_at = asked = seconds()
+                async for chunk in chunks:
+                    self._got = now = seconds()
+                    gap = now - asked
+                    self._waited += gap
+                    if gap > self._longest:
+                        self._lengthen(gap, now)
+                    try:
+                        events = self._events
+                        if (
+                            events is not None
+                            and not events.rest
+                            and DELTA < chunk < AFTER_DELTA
+                            and chunk[END] == BLANK_LINE
+                            and NEWLINE not in chunk[DATA]
+                            and CR not in chunk
+                        ):
+                            events.last = chunk
+                        elif self._is_error(chunk, encoded):
+                            on_error()
+                    except Exception as error:
+                        report("Reading.watch", error)
+                    self.asked_at = None
+                    yield chunk
+                    self.asked_at = asked = seconds()
+            finally:
+                # Else the event loop closes it later, in another task.
+                if isinstance(chunks, AsyncGenerator):
+                    await chunks.aclose()
+
+    def on_chunk(self, chunk: bytes, *, encoded: bool = False) -> bool:
+        """Records a chunk that does not pass `watch`, such as a body in memory, when the app gets it.
+
+        `encoded` is whether it has a content encoding. Returns whether an `error` event was dispatched in it.
+        """
+        self._got = now = self.clock_now()
+        gap = now - self.asked_at if self.asked_at is not None else 0.0
+        self.asked_at = None
+        self._waited += gap
+        if gap > self._longest:
+            self._lengthen(gap, now)
         try:
-            return reader.feed(chunk) is _ERROR
+            return self._is_error(chunk, encoded)
         except Exception as error:
-            # A transport of the app yields something else than bytes.
             report("Reading.on_chunk", error)
             return False
+
+    def _lengthen(self, gap: float, now: float) -> None:
+        """Records the first wait for a chunk, or one that is longer than all before. The chunk came at `now`."""
+        self._longest = gap
+        if self.first_chunk is None:
+            self.first_chunk = round(now * _SECOND)
+            self._waited = 0.0
+
+    def _is_error(self, chunk: bytes, encoded: bool) -> bool:
+        """Gives a chunk to the reader, unless it is `encoded`. Returns whether it completes an `error` event."""
+        if encoded:
+            self._encoded = self._encoded or bool(chunk)
+            return False
+        reader = self._reader
+        return reader is not None and reader.feed(chunk) is _ERROR
 
     @guarded(False)
     def on_decoded(self, chunk: bytes) -> bool:
@@ -157,16 +261,20 @@ class Reading:
         return self._reader.feed(chunk) is _ERROR
 
     def conclude(self, now: int, *, read_to_end: bool) -> None:
-        """Sets `end`, or `start` and `last`, and frees what was kept of the body. To be called once, at the time `now`.
+        """Sets the attributes that say so above, and frees what was kept of the body.
 
-        `read_to_end` is whether the app has read the last byte. The wait for a chunk that never came counts as a gap,
-        such as that of a stream which stalls until a timeout.
+        To be called once, at the time `now` of the clock. `read_to_end` is whether the app has read the last byte. The
+        wait for a chunk that never came counts as a gap, such as that of a stream which stalls until a timeout.
         """
-        if self.asked_at is not None:
-            self.max_gap = max(self.max_gap, now - self.asked_at)
-            if self.first_chunk is not None:
-                self.consumer_time += self.asked_at - self._got
-        reader, self._reader = self._reader, None
+        asked, longest = self.asked_at, self._longest
+        if asked is not None:
+            longest = max(longest, now / _SECOND - asked)
+        self.max_gap = max(round(longest * _SECOND), 0)
+        if self.first_chunk is not None:
+            # The app has waited for a chunk or processed one since the first came.
+            last = self._got if asked is None else asked
+            self.consumer_time = max(round((last - self._waited) * _SECOND) - self.first_chunk, 0)
+        reader, self._reader, self._events = self._reader, None, None
         # If encoded chunks came and none was decoded, the app reads the compressed bytes itself.
         hidden = self._encoded and not self.seen
         if isinstance(reader, StartOfBody):
