@@ -138,6 +138,80 @@ def test_a_flow_of_authentication_is_within_its_attempt(
     app.close()
 
 
+def fetching(stack: Stack, url: str, *, first: bool) -> Any:
+    """An authentication that has the client fetch a token at `url`: `first`, or after a 401."""
+
+    class Auth(stack.module.Auth):  # type: ignore[misc, name-defined]
+        requires_response_body = True
+
+        def auth_flow(self, request: Any) -> Any:
+            if first or (yield request).status_code == 401:
+                yield stack.module.Request("POST", url)
+                request.headers["authorization"] = f"Bearer {SECRET}"
+                yield request
+
+    return Auth()
+
+
+@pytest.mark.parametrize("stack", SDK_STACKS, ids=lambda stack: stack.name)
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "cause"), [("connection_refused", "connection_refused"), ("server_disconnected", "server_disconnected")]
+)
+def test_a_token_that_the_client_cannot_fetch_is_not_the_apis_failure(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry, first: bool, fault: str, cause: str
+) -> None:
+    """The phase is `auth`, and a 401 that demanded the token is not the status: the network failed after it."""
+    url = f"{sim.endpoint(fault).base_url}/token"
+    auth = fetching(stack, url, first=first)
+    app = app_on(sim, stack, driver, recorded, http=http_client(stack, auth=auth), max_retries=0)
+    sim.play("http_401")
+    with pytest.raises(anthropic.APIConnectionError):
+        app.create()
+    [attempt] = map(attributes, recorded.attempts)
+    assert (attempt[semconv.ERROR_TYPE], attempt[semconv.NETWORK_PHASE]) == (cause, "auth")
+    assert not {semconv.HTTP_RESPONSE_STATUS_CODE, semconv.REQUEST_ID} & attempt.keys()
+    assert attempt[semconv.Phase.AUTH.attribute] > 0
+    identities.check(recorded, calls=1)
+    app.close()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_token_that_the_client_fetches_takes_time_in_the_phase_auth(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry, first: bool
+) -> None:
+    """The transport's events do not tell of it. The time is no longer that of the pool, or of the 401's body."""
+    auth = fetching(stack, f"{sim.endpoint('ok_slow').base_url}/v1/messages", first=first)
+    app = app_on(sim, stack, driver, recorded, http=http_client(stack, auth=auth))
+    sim.play(*([] if first else ["http_401"]), "ok")
+    app.create()
+    [attempt] = map(attributes, recorded.attempts)
+    others = [attempt.get(phase.attribute, 0.0) for phase in (semconv.Phase.POOL, semconv.Phase.RECEIVE)]
+    assert attempt[semconv.Phase.AUTH.attribute] > max(others)
+    identities.check(recorded, calls=1)
+    app.close()
+
+
+def test_what_an_auth_flow_raises_after_a_401_is_not_the_apis_failure(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """It has no credentials to send the request again with."""
+
+    class Auth(stack.module.Auth):  # type: ignore[misc, name-defined]
+        def auth_flow(self, request: Any) -> Any:
+            if (yield request).status_code == 401:
+                raise PermissionError("log in again")
+
+    app = app_on(sim, stack, driver, recorded, http=http_client(stack, auth=Auth()), max_retries=0)
+    sim.play("http_401")
+    with pytest.raises(anthropic.APIConnectionError):
+        app.create()
+    [attempt] = map(attributes, recorded.attempts)
+    assert (attempt[semconv.ERROR_TYPE], attempt[semconv.NETWORK_PHASE]) == ("request_not_sent", "auth")
+    assert semconv.HTTP_RESPONSE_STATUS_CODE not in attempt
+    app.close()
+
+
 class Tokens:
     """The identity and the token endpoint's answers of a workload, which count."""
 

@@ -102,6 +102,15 @@ ROWS: Final = (
         ("redirect_refused",),
         (f"{_SENDS}test_a_redirect_to_a_host_that_refuses_is_a_refused_connection",),
     ),
+    Row(
+        "A token that an auth flow of the app has the client fetch, and that cannot be fetched",
+        (),
+        _named(
+            f"{_E2E}test_redirects_and_auth.py::test_",
+            "a_token_that_the_client_cannot_fetch_is_not_the_apis_failure "
+            "what_an_auth_flow_raises_after_a_401_is_not_the_apis_failure",
+        ),
+    ),
     Row("A host with letters beyond ASCII", (), (f"{_NOT_SENT}test_an_international_host_is_no_proxy",)),
     Row(
         "A response of an earlier hop, before the network failed",

@@ -80,6 +80,29 @@ def response_of_failed_read(error: BaseException) -> Any:
     return None
 
 
+def request_of_auth_flow(error: BaseException) -> Any:
+    """Returns the request that an auth flow had the client send when that raised `error`, `None` without one.
+
+    It is the request itself, or one for credentials. No exception has it for sure, as with `response_of_failed_read`.
+    """
+    step = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        if (
+            frame.f_code.co_name == "_send_handling_auth"
+            and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES
+        ):
+            return frame.f_locals.get("request")
+        step = step.tb_next
+    return None
+
+
+def have_same_target(one: Any, other: Any) -> bool:
+    """Returns whether two requests have the same method, host, port and path."""
+    same_place = one.url.host == other.url.host and port_of(one.url) == port_of(other.url)
+    return bool(same_place and one.method == other.method and one.url.path == other.url.path)
+
+
 _LIBRARIES: Final = ("httpx", "httpx2")
 
 

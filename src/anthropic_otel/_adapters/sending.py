@@ -13,6 +13,7 @@ from anthropic_otel._adapters import http_body, messages, transports
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.patches import Function
 from anthropic_otel._adapters.trace_functions import app_trace_of, chained
+from anthropic_otel._core.cause_app import is_of_authentication
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
@@ -94,9 +95,7 @@ class Sending:
         own = self.request
         if own is None or origin is not self._origin or asynchronous is not self._asynchronous:
             return False
-        one, other = own.url, request.url
-        same_place = one.host == other.host and messages.port_of(one) == messages.port_of(other)
-        return bool(same_place and own.method == request.method and one.path == other.path)
+        return messages.have_same_target(own, request)
 
     def inner_send(self, request: Any, names: list[bytes]) -> InnerSend:
         """Returns the context manager for a send of `request` that belongs to this send's attempt.
@@ -117,6 +116,7 @@ class Sending:
         self._response = response
         if getattr(response, "history", None):
             self._ended_at(response.request)
+            self._find_credentials(response.history)
         opened, origin = http_body.received(self.send, response), self._origin
         if isinstance(origin, RunningCall):
             if opened:
@@ -154,9 +154,27 @@ class Sending:
             response = messages.response_of_failed_read(error)
             if response is not None:
                 self.send.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
+        sent = messages.request_of_auth_flow(error)
+        if is_of_authentication(error) or (sent is not None and not self._is_own(sent)):
+            attempt.timeline.was_fetching_credentials()
         # The libraries keep the failed request on the exception. It may be the one after a redirect.
         self._ended_at(getattr(error, "_request", None))
         attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
+
+    def _is_own(self, request: Any) -> bool:
+        """Returns whether `request` is the one that is sent, or a copy that an auth flow has made of it."""
+        return request is self.request or messages.have_same_target(request, self.request)
+
+    @guarded(None)
+    def _find_credentials(self, history: list[Any]) -> None:
+        """Records how long the requests for credentials took that an auth flow had the client send.
+
+        `history` are the responses before the last one, those of redirects and of an auth flow.
+        """
+        for response in history:
+            request = response.request
+            if request.extensions.get("trace") is not self._trace and not self._is_own(request):
+                self.send.attempt.timeline.fetched_credentials(int(response.elapsed.total_seconds() * 1e9))
 
     @guarded(None)
     def _ended_at(self, request: Any) -> None:

@@ -104,7 +104,8 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
         # The app stopped it: a cancellation, an interrupt, the exit of the interpreter.
         return _CANCELLED
     name, timeline, request, status = type_name(error), attempt.timeline, attempt.request, attempt.status
-    told = timeline.reused is not None or (request.fetches_credentials and request.emits_events)
+    fetching = timeline.phase is Phase.AUTH and (request.emits_events or not request.fetches_credentials)
+    told = timeline.reused is not None or fetching
     phase = timeline.phase if told else None
     cause = classify(error, phase=phase, through_proxy=request.proxy is not None)
     if _says_nothing(cause):
@@ -116,9 +117,10 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
         cause = next((each for each in beneath if _says_more(each, cause)), cause)
     known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
     # If the network failed after a redirect, the redirect was followed, and the status is that of an earlier hop.
-    # But the redirect was not followed if the send has returned it.
+    # But the redirect was not followed if the send has returned it. A response that demanded credentials does not count
+    # if these could not be fetched.
     returned = attempt.reading is not None or cause.word is NetworkCause.OTHER
-    followed = known and status is not None and status < 400 and not returned
+    followed = known and status is not None and (fetching or (status < 400 and not returned))
     if known and not followed:
         # The status says more than the exception that a transport or the client made of it.
         return _failed(str(status), exception_type=name)

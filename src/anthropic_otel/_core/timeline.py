@@ -6,7 +6,8 @@ phases add up to the attempt's duration, and the phase in which it failed is the
     auth ──> pool ──> connect ──> tls ──> send ──> wait ──> receive
                └───── a reused connection ──^
 
-Where credentials are fetched within the send, all time up to the first event is `auth`.
+Where the SDK fetches credentials within the send, all time up to the first event is `auth`. Where another auth flow has
+fetched them, the time that its requests took is.
 
 The events are those of httpcore's `trace` extension (https://www.encode.io/httpcore/extensions/#trace). Other
 transports have none: then only `receive` is known, from the moment the response arrived.
@@ -113,6 +114,23 @@ class Timeline:
         self._finished = True
         self.failure = None
 
+    def was_fetching_credentials(self) -> None:
+        """Makes the current phase `AUTH`, from its beginning: an auth flow was fetching credentials when it failed."""
+        if not self._finished:
+            self.phase = Phase.AUTH
+
+    def fetched_credentials(self, took: int) -> None:
+        """Records that an auth flow has fetched credentials, in `took` nanoseconds. No event of the transport told it.
+
+        So far they are a part of `POOL` or, after a response that demanded credentials, of `RECEIVE`.
+        """
+        times = self.phase_ns
+        index = Phase.POOL.index if times[Phase.RECEIVE.index] is None else Phase.RECEIVE.index
+        moved = min(took, times[index] or 0)
+        if moved > 0:
+            times[index] = (times[index] or 0) - moved
+            times[Phase.AUTH.index] = (times[Phase.AUTH.index] or 0) + moved
+
     def _add(self, now: int) -> None:
         """Adds the time from the last change of phase to `now` to the current phase."""
         index = self.phase.index
@@ -122,10 +140,11 @@ class Timeline:
     def phase_durations(self) -> dict[Phase, int]:
         """Returns the nanoseconds of each phase that is known to have happened, in the order of `Phase`.
 
-        Without trace events the pool phase is reported only for a pool timeout: nothing else proves that the attempt
-        waited.
+        Without trace events the phases before connecting are reported only if the attempt failed in one of them:
+        nothing else proves that it waited.
         """
-        first = Phase.CONNECT.index if self.reused is None and not self.waited_for_pool else 0
+        unseen = self.reused is None and not self.waited_for_pool and self.phase is not Phase.AUTH
+        first = Phase.CONNECT.index if unseen else 0
         happened = zip(_PHASES[first:], self.phase_ns[first:], strict=True)
         return {phase: time for phase, time in happened if time is not None}
 
