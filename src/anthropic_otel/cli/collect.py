@@ -128,7 +128,10 @@ class Collection:
         self._spans.clear()
 
     def close(self) -> None:
-        """Shuts the providers down, which first sends by OTLP what has not been sent. Ignores failures of metrics."""
+        """Shuts the providers down, which first sends by OTLP what has not been sent.
+
+        If that fails for metrics, only logs it, at DEBUG.
+        """
         self._tracers.shutdown()
         try:
             self._meters.shutdown()

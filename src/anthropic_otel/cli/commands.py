@@ -167,7 +167,8 @@ _OPTIONS = {
 def _by_option(text: str, options: Mapping[str, Any]) -> str:
     """Returns the error message `text`, with the option's name if it is about a threshold that an option has set.
 
-    That is, if it begins with `the thresholds:` and the key of one of the `options` that are not `None`.
+    That is, if it begins with `the thresholds:` and the key, or the key's last part, of one of the `options` that are
+    not `None`. Any other `text` is returned as it is.
     """
     for name, (key, option) in _OPTIONS.items():
         for each in (key, key.rpartition(".")[2]):

@@ -11,9 +11,11 @@ from enum import Enum
 
 
 class State(Enum):
-    """What kind of finding it is; the functions of this module say what each stands for.
+    """What a finding says of its subject. Only `BAD` makes the exit status 1. The values are those in JSON.
 
-    Only `BAD` makes the exit status 1. The values are those in JSON.
+    - `GOOD`: it was tried and works; `INFO`: a fact, neither good nor bad.
+    - `NOTE`: it may be a fault or may be intended; `BAD`: it is a fault.
+    - `UNTRIED`: it was not tried, or the result did not come in time.
     """
 
     GOOD = "good"

@@ -20,7 +20,7 @@ NEWEST: Final = (2,)
 def section() -> Section:
     """Returns the section with the versions of Python, this package, the SDK, the HTTP libraries and OpenTelemetry.
 
-    An SDK or HTTP library that is missing is a fault.
+    An SDK that is missing or too old is a fault, and so is a missing HTTP library.
     """
     return Section("installed", TITLE, tuple(_findings()))
 

@@ -42,7 +42,7 @@ class Redaction:
         return _KEYS.sub(MASK, text)
 
     def section(self, section: Section) -> Section:
-        """Returns a copy of the section in which the texts and remedies of the findings have passed `text`."""
+        """Returns a copy of the section in which `text` has masked the texts and remedies of the findings."""
         return replace(section, findings=tuple(self._finding(each) for each in section.findings))
 
     def _finding(self, finding: Finding) -> Finding:

@@ -52,7 +52,7 @@ class Rendering:
     def section(self, section: Section) -> Iterator[Line]:
         """Yields the lines of the section: its title, then each finding with its subject, text, remedy and cause.
 
-        A finding with the subject of an `INFO` finding right before it does not repeat the subject.
+        Findings with the same subject that follow an `INFO` finding at once do not repeat the subject.
         """
         yield (Piece(section.title, Style.STRONG),)
         fact = ""

@@ -42,7 +42,7 @@ class Options:
 class Report(threading.Thread):
     """A daemon thread that prints a listener's events to stderr and saves them, as `options` say, until `close`.
 
-    `start` begins it. Each `started` event is only counted, not saved or printed as JSON.
+    `start` begins it. A `started` event is neither saved nor printed as JSON.
     """
 
     def __init__(self, listener: Listener, options: Options) -> None:

@@ -17,7 +17,8 @@ from anthropic_otel.cli.run.report import Options, Report
 def run(command: Sequence[str], options: Options) -> int:
     """Runs a program to its end, reports its calls as `options` say, and returns the status to exit with.
 
-    If no listener can be opened, only prints that nothing is shown. Raises `NotStarted`.
+    If no listener can be opened, runs it all the same, prints a line that says so, and reports no calls. Raises
+    `NotStarted` if the program cannot be started.
     """
     try:
         listener = Listener()

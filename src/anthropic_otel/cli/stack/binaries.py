@@ -51,9 +51,9 @@ class Component:
 
 
 def cache() -> Path:
-    """Returns the directory for built binaries and for a running stack's data, by default `~/.cache/anthropic-otel`.
+    """Returns the directory for built binaries and for a running stack's data, which may not exist yet.
 
-    It may not exist yet.
+    It is `anthropic-otel` in `$XDG_CACHE_HOME`, or in `~/.cache` if that is unset or empty.
     """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "anthropic-otel"

@@ -65,8 +65,9 @@ LONG_REQUEST: Final = "Streaming is required for operations that may take longer
 def of_chain(chain: Sequence[Printed]) -> Failure | None:
     """Returns the failure of an exception chain, outermost exception first; it must not be empty.
 
-    Ignores what is before the first exception of the SDK, if there is one. Returns `None` if the failure is neither the
-    SDK's nor one of the network.
+    Ignores what is before the first exception of the SDK, if there is one. What the API answered decides; without an
+    answer, the cause of the exceptions below; without these, `bare`. Returns `None` if the failure is neither the SDK's
+    nor one of the network.
     """
     top = next((at for at, each in enumerate(chain) if each.root in _SDK), None)
     if top is not None:
@@ -145,8 +146,9 @@ def _by_name(printed: Printed) -> str | None:
 def word_of(text: str) -> str | None:
     """Returns the most specific word in the text of an API error that has a page: its code, else status or type.
 
-    A type that the API sends with several statuses comes before the status. Without such a word, returns `3xx`, `4xx`
-    or `5xx` by the status, or `None` if there is none.
+    A type that the API sends with several statuses comes before the status, and so does `billing_error`, for which the
+    sentence about a low credit balance counts too. Without such a word, returns `3xx`, `4xx` or `5xx` by the status, or
+    `None` if there is none.
     """
     code = _CODE.search(text)
     types = [each for each in _TYPE.findall(text) if each != "error"]
@@ -175,7 +177,7 @@ def bare(printed: Printed) -> Failure | None:
     """Returns the failure of an exception whose cause was not printed; `None` if it is not one of the SDK.
 
     A connection error gets no word, a timeout `client_timeout_error`; both are marked as `bare`. Any other gets the
-    word for its class.
+    cause that its class has, `client_error` if it has none.
     """
     if printed.root in _SDK and printed.name in ("APIConnectionError", "APITimeoutError"):
         word = "client_timeout_error" if printed.name == "APITimeoutError" else None

@@ -71,7 +71,7 @@ def _unpacked(line: str) -> Iterator[str]:
 def _unfolded(line: str) -> str:
     """Returns a line that has a traceback with escaped newlines and quotes, as in logfmt, without those escapes.
 
-    So the result has several lines. Any other line is returned as it is.
+    So the result has several lines, without quotes at its end. Any other line is returned as it is.
     """
     if _ON_ONE_LINE.search(line) is None:
         return line

@@ -75,7 +75,8 @@ def _of_own(found: re.Match[str]) -> Failure:
     """Returns the failure of a match of `OWN`, the line that the library logs for a failed attempt.
 
     Its word is the error type, if that is not a status and has a page; else the last word in the parentheses that has a
-    page, such as the API's error code; else the error type. A status without a page becomes `4xx` or `5xx`.
+    page, such as the API's error code; else the error type. A status without a page becomes `4xx` or `5xx`. Its
+    errno is the word in capitals in the parentheses.
     """
     beside = [word.strip() for word in (found[3] or "").split(",")]
     word = next((each for each in reversed(beside) if each in pages() and not each.startswith("phase")), found[2])

@@ -29,7 +29,7 @@ _HTTP: Final = re.compile(r"(?:Connect|Read|Write|RemoteProtocol|LocalProtocol|P
 def as_python_prints(lines: list[str]) -> list[str]:
     """Returns the lines with the tracebacks of rich, pytest and IPython replaced by tracebacks as Python prints them.
 
-    Lines outside of these stay as they are.
+    Of a report of pytest, little else is kept (`of_pytest`). All other lines stay as they are.
     """
     lines = of_ipython(of_pytest(lines), _qualified)
     if not any(_BOXED in line and _TOP.match(line) for line in lines):
@@ -69,8 +69,8 @@ def _qualified(name: str) -> str:
 def of_structlog(value: list[Any]) -> str | None:
     """Returns a list of structlog's `dict_tracebacks` as the text of a traceback, as Python prints it.
 
-    The list has the outermost exception first. Returns `None` for an empty list, and unless each member is a dictionary
-    with `exc_type` and `exc_value`.
+    The list has the outermost exception first. `is_cause` of a member decides whether the text calls it a direct cause.
+    Returns `None` for an empty list, and unless each member is a dictionary with `exc_type` and `exc_value`.
     """
     if not value or not all(isinstance(each, dict) and "exc_type" in each and "exc_value" in each for each in value):
         return None

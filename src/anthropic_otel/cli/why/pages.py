@@ -36,7 +36,7 @@ LIKELY, CHECK, FIX = "Likely", "Check", "Fix"
 class Page:
     """A page that explains a word.
 
-    - `word`: the word, which is the name of its file; `words`: all words by which `find` finds the page.
+    - `word`: the word, which is also the name of its file, if it has one; `words`: all words that lead to the page.
     - `text`: its Markdown, without the line that lists the words.
     """
 

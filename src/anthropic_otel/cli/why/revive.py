@@ -28,7 +28,7 @@ _SYSTEM_ERROR: Final = "ClientOSError"
 def cause(chain: Sequence[Printed]) -> Cause:
     """Returns the cause that `classify` finds for a printed exception chain, outermost exception first.
 
-    The chain must not be empty.
+    The error that the innermost one's message quotes, if any, is taken for its cause. The chain must not be empty.
     """
     error: BaseException | None = None
     for each in reversed(chain):
@@ -69,7 +69,7 @@ def phase(chain: Sequence[Printed]) -> Phase | None:
 
 
 def through_proxy(chain: Sequence[Printed]) -> bool:
-    """Returns whether a frame of the chain is in httpcore's modules or aiohttp's functions for proxies."""
+    """Returns whether a frame of the chain is in one of httpcore's modules for proxies, or `_before_proxy` holds."""
     return _before_proxy(chain) or any(
         frame.file.endswith(("http_proxy.py", "socks_proxy.py")) for each in chain for frame in each.frames
     )

@@ -94,7 +94,8 @@ def _headline(failure: Failure, count: int, width: int) -> list[Line]:
 def _digest(word: str | None, width: int) -> list[Line]:
     """Returns a word's page in short: the word and its meaning, likely reasons, what to check and how to fix it.
 
-    For `None`, and for a word without a page, returns a hint how to log the cause.
+    The last line is the command that prints the page. For `None`, and for a word without a page, returns a hint how to
+    log the cause.
     """
     page = pages().get(word) if word is not None else None
     if page is None:
@@ -120,6 +121,7 @@ def _in_short(label: str, section: str, width: int) -> Iterator[Line]:
 
     They are the first two sentences of its first paragraph. If these end with a colon, or the section begins with a
     block of code, the command follows: the first line of its first `sh` block, not wrapped, so that it can be copied.
+    If there is no such block, the colon becomes a full stop.
     """
     paragraph, _, _ = section.partition("\n\n")
     command = re.search(r"^```sh\n(.*)$", section, re.MULTILINE)

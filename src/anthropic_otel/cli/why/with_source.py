@@ -29,7 +29,7 @@ _SUMMARY: Final = re.compile(r"^(?:FAILED|ERROR) \S+(?: - .*)?$")
 def of_pytest(lines: list[str]) -> list[str]:
     """Returns the lines with each failure in a report of pytest replaced by a traceback as Python prints it.
 
-    The report's other lines are dropped, except for captured output. Lines without such a report stay as they are.
+    Of the report's other lines, only captured output is kept. If there is no report, the lines stay as they are.
     """
     return list(_reported(lines)) if any(_is_failures(line) for line in lines) else lines
 

@@ -52,7 +52,7 @@ def examine(environment: Mapping[str, str], profile_url: str | None = None) -> t
     """Returns the address that the SDK uses, or `None` if it can send nothing there, and the findings about it.
 
     It is from `ANTHROPIC_BASE_URL`; if that is not set, it is `profile_url`, the base URL of the SDK's profile; if that
-    is `None`, it is the SDK's default.
+    is `None`, it is `DEFAULT`, Anthropic's API.
     """
     url, source = environment.get(NAME), NAME
     if url is None:

@@ -31,7 +31,8 @@ def section(
     """Checks the connection to the collector by empty exports, and returns the section with the findings.
 
     `taken` is how the app starts telemetry. `configured` is what was read of a configuration file, `None` without one.
-    `offline` sends nothing. The exports have until the deadline, or two seconds if that is later.
+    `offline` sends nothing. The exports have until the deadline, or two seconds if that is later. If nothing is
+    exported by OTLP, one finding says so.
     """
     exporters = list(configured.exporters if configured is not None else _exporters(environment, taken))
     findings = merged(_findings(environment, exporters, deadline, offline))

@@ -62,7 +62,10 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """The URL's `host:port`, with a default for the port; `the endpoint` if `parts` is `None`."""
+        """The URL's `host:port`; `the endpoint` if `parts` is `None`.
+
+        Without a port, it is that of http or https, and 4317 for any other scheme.
+        """
         parts = self.parts
         if parts is None:
             return "the endpoint"
@@ -88,7 +91,10 @@ class Endpoint:
 
 
 def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
-    """Returns a signal's endpoint: by its own variable, else by that for all signals, else the protocol's default."""
+    """Returns a signal's endpoint: by its own variable, else by that for all signals.
+
+    If neither is set, it is on localhost: port 4317 for gRPC, 4318 for HTTP.
+    """
     found = variable(environment, signal, "ENDPOINT")
     name, url = found if found is not None else ("default", _DEFAULTS[protocol == GRPC])
     return Endpoint(signal, protocol, url, name, exact=name.endswith(f"_{signal.value.upper()}_ENDPOINT"))

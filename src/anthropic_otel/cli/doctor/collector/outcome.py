@@ -41,7 +41,10 @@ class Outcome:
 
 
 def judge(endpoint: Endpoint, outcome: Outcome) -> Finding:
-    """Returns the finding about the result of an empty export to `endpoint`: good only if a collector accepted it."""
+    """Returns the finding about the result of an empty export to `endpoint`: good only if a collector accepted it.
+
+    It is a note for a status 400, and if the default endpoint refuses the connection, else a fault.
+    """
     subject = endpoint.signal.subject
     if outcome.unmade is not None:
         text = f"the exporter cannot be made: {outcome.unmade}"

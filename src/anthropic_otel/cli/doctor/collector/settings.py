@@ -22,7 +22,8 @@ def section(environment: Mapping[str, str], taken: Start, configured: Configured
     """Checks start, sampler, identity and other settings of telemetry, and returns the section with the findings.
 
     `taken` is how the app starts telemetry. `configured` is what was read of a configuration file, `None` without one;
-    with one, the file and only some variables are checked. Sends nothing.
+    with one, the file and only some variables are checked. Without the OpenTelemetry SDK, one note says so. Sends
+    nothing.
     """
     return Section("settings", TITLE, tuple(merged(_findings(environment, taken, configured, deadline))))
 
