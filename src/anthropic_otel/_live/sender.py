@@ -96,14 +96,14 @@ class _Connection:
 
     @property
     def pending(self) -> bool:
-        """Whether there is unsent data, and neither `close` nor `forget` was called."""
+        """Whether there is unsent data, and the connection has neither failed nor been closed or dropped."""
         return bool(self._kept or self._rest) and not self._dead
 
     def put(self, event: Event) -> None:
         """Queues an event, and sends as many queued events as the socket takes at once.
 
         If the queue is full, sends first; if that does not help, drops the event and counts it. The next event that is
-        queued has the count in the field `lost`. Does nothing after `close` or `forget`, which a failure calls too.
+        queued has the count in the field `lost`. Does nothing once the connection has failed or been closed.
         """
         if self._dead:
             return
@@ -118,9 +118,10 @@ class _Connection:
         self.drain()
 
     def drain(self) -> None:
-        """Sends queued events as far as the socket takes them at once; if sending fails, calls `close`. Never raises.
+        """Sends queued events as far as the socket takes them at once. Never raises.
 
-        Does nothing if another thread is sending, because that thread sends these events too.
+        If sending fails, closes the socket and drops what is queued. Does nothing if another thread is sending, because
+        that thread sends these events too.
         """
         while self.pending and self._sending.acquire(blocking=False):
             try:
@@ -162,7 +163,7 @@ class _Connection:
         return made
 
     def _is_ours(self, connection: _socket.socket) -> bool:
-        """Returns whether the socket's descriptor still is our connection; if it is not, calls `forget`.
+        """Returns whether the socket's descriptor still is our connection; if it is not, drops the socket (`forget`).
 
         A process that becomes a daemon closes all descriptors, and a file that it opens later may get the same number.
         A socket that is still connecting is taken for ours.

@@ -15,7 +15,7 @@ from anthropic_otel._render.styled import Glyphs, Line, glyphs_of, plain
 
 
 class Output:
-    """Writes styled lines to `stream`: as `Terminal` draws them, or as plain text if rich is not installed."""
+    """Writes styled lines to `stream`: with rich, in colour on a terminal; as plain text if rich is not installed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream: Final = stream
@@ -23,7 +23,7 @@ class Output:
 
     @property
     def width(self) -> int:
-        """How many columns to use: `Terminal.width`, or that of `shutil.get_terminal_size` if rich is not installed."""
+        """How many columns to use: the terminal's width, 80 if there is none, and with rich at most 132."""
         return self._terminal.width if self._terminal is not None else shutil.get_terminal_size().columns
 
     @property
@@ -33,7 +33,10 @@ class Output:
         return self._terminal.glyphs if self._terminal is not None else glyphs_of(encoding or "ascii")
 
     def lines(self, lines: Iterable[Line]) -> None:
-        """Writes each styled line, without trailing blanks, and a newline after it. Raises what `text` raises."""
+        """Writes each styled line, without trailing blanks, and a newline after it.
+
+        Raises `OSError` if writing fails, `ValueError` if the stream is closed.
+        """
         if self._terminal is not None:
             self.text(self._terminal.drawn(lines))
         else:

@@ -82,9 +82,9 @@ def demo(pace: float, loop: bool) -> None:
 
 
 def introduce(terminal: Terminal) -> None:
-    """Prints what the demo will show. Call it before the slow imports.
+    """Prints the demo's introduction: an app, the SDK's version, a simulator, and the one line that instruments it all.
 
-    Raises `ModuleNotFoundError` if the Anthropic SDK is not installed.
+    Call it before the slow imports. Raises `ModuleNotFoundError` if the Anthropic SDK is not installed.
     """
     terminal.text(f"A small app asks Claude through the Anthropic SDK {version('anthropic')}", Style.STRONG)
     terminal.text("The API is a simulator. One line was added to the app:")

@@ -53,7 +53,8 @@ def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result
 def run_again_and_again(terminal: Terminal, collection: Collection, pace: float = 1.0) -> None:
     """Plays `ACTS` and then `CALM`, again and again, until SIGINT or SIGTERM; then closes `collection` and returns.
 
-    This gives dashboards live data. Has the other effects of `run` too, and replaces the handlers of both signals.
+    This gives dashboards live data. `pace` scales the waits and timeouts: 1 is real time. Instruments the process, sets
+    `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and replaces the handlers of both signals.
     """
     anthropic_otel.instrument()
     with interruptible():

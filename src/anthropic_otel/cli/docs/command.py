@@ -12,9 +12,9 @@ from anthropic_otel.cli.docs import links, pages
 @click.command(short_help="Print a document of this version.")
 @click.argument("name", required=False)
 def docs(name: str | None) -> None:
-    """Print a document; without NAME, list them.
+    """Print a document; without NAME, list the guides.
 
-    They are the documents of this version. A terminal gets them laid out, a pipe gets Markdown.
+    The documents are those of this version. A terminal gets them laid out, a pipe gets Markdown.
 
     \b
     Examples: anthropic-otel docs usage

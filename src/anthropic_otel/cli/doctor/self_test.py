@@ -27,8 +27,8 @@ def section(deadline: Deadline) -> Section:
     """Makes a call against the simulator in this process, and returns a section with one finding: was it recorded?
 
     If a package is missing, makes no call, and the finding says which. Waits until the deadline, or for two seconds if
-    that is later. Changes the process's environment (`isolate`), deletes its `OTEL_*` variables, and sets
-    OpenTelemetry's providers.
+    that is later. Deletes the process's `ANTHROPIC_*` and `OTEL_*` variables, changes others that would disturb the
+    call, and sets OpenTelemetry's providers, all for good.
     """
     return Section("self_test", TITLE, (_finding(deadline),))
 

@@ -87,9 +87,10 @@ def present(component: Component) -> Path | None:
 
 
 def everything(say: Say, components: tuple[Component, ...]) -> dict[str, Path]:
-    """Returns the path of each component's binary, by the component's name. Builds missing ones, as `find` does.
+    """Returns the path of each component's binary, on the PATH or in the cache, by the component's name.
 
-    Raises one `Missing`, after the last component, for all that could not be found or built.
+    Builds missing ones with Go into the cache, and calls `say` with lines about that. Raises one `Missing`, after the
+    last component, for all that could not be found or built.
     """
     found, missing = {}, []
     for component in components:

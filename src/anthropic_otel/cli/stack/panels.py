@@ -107,9 +107,10 @@ def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, An
 
 
 def query(base: str, kind: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the series of a request to Prometheus' API, whose kind is `query` or `query_range`.
+    """Returns the series that the Prometheus at the URL `base` answers to a request, as its API returns them.
 
-    Raises what `ask` raises.
+    `kind` is `query` or `query_range`. Raises `ValueError` with Prometheus' message if it refuses the request, and
+    `OSError` if it cannot be reached.
     """
     data = urllib.parse.urlencode(parameters).encode()
     try:
@@ -123,7 +124,9 @@ def query(base: str, kind: str, parameters: dict[str, Any]) -> list[dict[str, An
 def table(base: str, folder: Path | None = None, window: Window = Window()) -> str:
     """Returns a text with a line for each query: its panel, how many series it has, and the first one's last value.
 
-    The value is `-` if there are no series. Before each dashboard's lines is its title. Raises what `ask` raises.
+    The value is `-` if there are no series. Before each dashboard's lines is its title. `base` is the URL of the
+    Prometheus, `folder` that of the dashboards (`None`: the package's own), `window` the range of time. Raises
+    `ValueError` with Prometheus' message if it refuses a query, and `OSError` if it cannot be reached.
     """
     rows, board = [], ""
     for asked in queries(folder):

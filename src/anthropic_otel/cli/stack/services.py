@@ -68,7 +68,8 @@ def prometheus(
 ) -> Service:
     """Returns the service, not started, of a Prometheus, and writes its config into the working directory.
 
-    `scrape`, `interval` and `rules` are as in `prometheus_config`. `name` is the service's, and that of its files. Runs
+    `scrape` is whether it fetches the metrics from the Collector, or receives them. `interval` replaces the scrape and
+    evaluation intervals, `rules` the layout's file of alert rules. `name` is the service's, and that of its files. Runs
     `binary` to learn its version, which the config and the options are for.
     """
     modern = major(binary) >= 3
