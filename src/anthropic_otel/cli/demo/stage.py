@@ -136,10 +136,10 @@ class Stage:
 
     @contextmanager
     def on_attempt(self, *cues: tuple[str, Callable[[], None]]) -> Iterator[None]:
-        """While its block runs, calls the function of each cue once, in order, when its time has come.
+        """While its block runs, calls the functions in `cues`, each once and in order.
 
-        A cue is an `error.type` and a function. Its function is called, in the thread of the attempt, when an attempt
-        has ended with that `error.type` and the functions of the cues before it have been called.
+        A cue is an `error.type` and a function. The next function is called, in the attempt's thread, when an attempt
+        has ended with its `error.type`.
         """
         waiting = list(cues)
 

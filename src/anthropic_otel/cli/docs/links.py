@@ -50,8 +50,8 @@ def _here(link: re.Match[str], folder: str, repository: str) -> str:
 def _where(path: str, repository: str) -> str:
     """Returns, as Markdown text, where a reader finds the file or folder at `path` of the repository.
 
-    That is a command that prints it, or a note that `bundle` writes it, or its address below the URL `repository`. If
-    that is empty, it is a note that the path is in the repository.
+    The text is the command that prints it, or a note that `bundle` writes it, or its address below the URL
+    `repository`. With an empty `repository`, the last is a note that the path is in the repository.
     """
     document = documents().get(path) or documents().get(f"{path}/README.md")
     if document is not None and posixpath.dirname(document.path) == WHY:

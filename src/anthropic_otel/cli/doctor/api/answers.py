@@ -23,10 +23,10 @@ _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _PROXY_WANTS, _TOO_MANY = 401, 403, 404, 
 
 
 def judge(attempt: Attempt, answer: Answer, target: Target, seconds: float, *, with_key: bool) -> list[Finding]:
-    """Returns the findings about a response: one about the connection, and, if it was for a key, one about that.
+    """Returns the findings about a response: one about the connection and, at times, one about the user's key.
 
-    `seconds` is how long the response took; `with_key` is whether the request was sent with the user's key, of which
-    there is a finding after a 200 or a 401 of the API itself.
+    `seconds` is how long the response took; `with_key` is whether the request was sent with the user's key. There is a
+    finding about the key if it was, and the API itself answered 200 or 401.
     """
     if attempt.error_type == UNEXPECTED_CONTENT:
         return [_portal(answer, seconds)]

@@ -44,7 +44,7 @@ class _Seen(BaseException):
 def fetch(url: str, deadline: Deadline) -> Certificate | None:
     """Connects to the server at `url`, twice, and returns the certificate that it presents.
 
-    Returns `None` if that cannot be read before the deadline.
+    Returns `None` if the certificate cannot be read before the deadline.
     """
     encoded = _handshake(url, _any(), deadline, lambda connection: connection.getpeercert(True))
     if not isinstance(encoded, bytes):

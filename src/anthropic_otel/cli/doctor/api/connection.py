@@ -72,7 +72,7 @@ def _findings(environment: Mapping[str, str], deadline: Deadline, with_key: bool
 
 
 def _without_sdk(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yields the findings about variables that need no SDK to be checked, and one that says that it is missing."""
+    """Yields the findings about variables that can be checked without the SDK, and one that the SDK is missing."""
     target, of_target = base_url.examine(environment)
     yield from of_target
     yield from proxies.wrong(environment)

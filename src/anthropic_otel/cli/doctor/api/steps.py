@@ -63,7 +63,7 @@ class Step:
 
 @dataclass
 class Steps:
-    """The steps of one request, redirects included. It is callable, for the `trace` extension, and records by that.
+    """The steps of one request, redirects included. It is called as the `trace` extension, and records a step by that.
 
     - `proxied`: whether the client uses a proxy.
     - `on_tls`: called with httpcore's stream after a TLS handshake that is not with the proxy; `None` for no call.
