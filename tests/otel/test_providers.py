@@ -225,3 +225,42 @@ def test_a_machine_without_a_name_is_told_as_none(process: Process, monkeypatch:
     monkeypatch.setattr(socket, "gethostname", lambda: "")
     providers.set_up("otlp")
     assert "host.name" not in process.tracer.resource.attributes
+
+
+class FalsyTracerProvider(TracerProvider):
+    """A wrapper of an app's own that happens to be false, as one with a `__len__` of 0 is."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class FalsyMeterProvider(MeterProvider):
+    """One whose `__len__` is 0."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_a_falsy_provider_is_one_all_the_same(process: Any) -> None:
+    """What the app has given is never taken for nothing, whatever its truth is."""
+    tracers, meters = FalsyTracerProvider(shutdown_on_exit=False), FalsyMeterProvider(shutdown_on_exit=False)
+    process.tracer, process.meter = NoOpTracerProvider(), NoOpMeterProvider()
+    assert not providers.is_noop_tracer_provider(tracers)
+    assert not providers.is_noop(tracers, None)
+    assert not providers.is_noop(None, meters)
+    assert providers.tracer_provider_or_global(tracers) is tracers
+    process.tracer, process.meter = TracerProvider(shutdown_on_exit=False), MeterProvider(shutdown_on_exit=False)
+    assert providers.is_noop_tracer_provider(FalsyNoOp())
+    tracers.shutdown()
+
+
+class FalsyNoOp(NoOpTracerProvider):
+    """A no-op that is false; its class is OpenTelemetry's own, as far as its name goes."""
+
+    __module__ = "opentelemetry.trace"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+FalsyNoOp.__name__ = "NoOpTracerProvider"

@@ -122,7 +122,7 @@ class OtelCallRecorder(InTrace):
         if own is None or self._call_span is not None:
             return span
         # If the call's span is of another provider, that has another sampler.
-        return span if own is (self.invocation.sdk_tracer_provider or trace.get_tracer_provider()) else None
+        return span if own is providers.tracer_provider_or_global(self.invocation.sdk_tracer_provider) else None
 
     def _find_span(self, current: Context) -> None:
         """Sets `span` to the call span that the SDK or another instrumentation has made since the call began.
@@ -139,7 +139,9 @@ class OtelCallRecorder(InTrace):
             self.span, self.span_context = found, span_context
             self.counts_tokens = self.counts_tokens and not spans.foreign_call_span(found)
             if invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
-                self._recorder.warn_of_two_providers(invocation.sdk_tracer_provider or trace.get_tracer_provider())
+                self._recorder.warn_of_two_providers(
+                    providers.tracer_provider_or_global(invocation.sdk_tracer_provider)
+                )
         elif providers.is_noop_tracer_provider(invocation.sdk_tracer_provider):
             self._start_span(current)
         elif current is self._attached:

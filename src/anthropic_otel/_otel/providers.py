@@ -63,14 +63,18 @@ def is_unset(provider: object) -> bool:
 
 def is_noop_tracer_provider(provider: object) -> bool:
     """Returns whether a tracer provider makes no spans: a no-op, or the unset global one. `None` is the global one."""
-    return _is(provider or trace.get_tracer_provider(), _NOOP)
+    return _is(tracer_provider_or_global(provider), _NOOP)
+
+
+def tracer_provider_or_global(given: object) -> object:
+    """Returns `given`, or the global tracer provider for `None`. A provider may be falsy, so it is never tested so."""
+    return given if given is not None else trace.get_tracer_provider()
 
 
 def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
     """Returns whether both providers are no-ops or unset, so that nothing is exported. `None` is the global one."""
-    tracer_provider = tracer_provider or trace.get_tracer_provider()
-    meter_provider = meter_provider or metrics.get_meter_provider()
-    return _is(tracer_provider, _NOOP) and _is(meter_provider, _NOOP)
+    meters = meter_provider if meter_provider is not None else metrics.get_meter_provider()
+    return is_noop_tracer_provider(tracer_provider) and _is(meters, _NOOP)
 
 
 def reference_to(provider: Provider) -> Callable[[], Provider | None]:
