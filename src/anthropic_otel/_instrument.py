@@ -180,6 +180,11 @@ class Instrumentation:
         mark = mark_of(http_client)
         return mark is not None and mark.runtime is None
 
+    def missed_call(self) -> None:
+        """Patches the SDK again if another library has taken its patches away, as a call was not seen."""
+        with changing():
+            self._calls.look_again()
+
     def runtime_of_calls(self, http_client: Any) -> Runtime | None:
         """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
 

@@ -27,7 +27,15 @@ from typing import Any, Final, Protocol
 from anthropic_otel._adapters import messages, models, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
-from anthropic_otel._adapters.patches import Function, Patch, imported, is_mocked, is_patched_by_another_copy, patchable
+from anthropic_otel._adapters.patches import (
+    Function,
+    Patch,
+    imported,
+    is_mocked,
+    is_patched_by_another_copy,
+    patchable,
+    warn_of_lost_patch,
+)
 from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current_sending
 from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import report
@@ -50,6 +58,10 @@ class Named(Protocol):
         """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
         ...
 
+    def missed_call(self) -> None:
+        """Called when a request of the SDK is sent that belongs to no running call."""
+        ...
+
     def excludes(self, http_client: Any) -> bool:
         """Returns whether an HTTP client was excluded from an instrumented process."""
         ...
@@ -61,7 +73,8 @@ class SendPatches:
     def __init__(self, named: Named) -> None:
         self._named: Final = named
         self._patches: list[Patch] = []
-        self._met: set[type[Any]] = set()
+        self._met: dict[type[Any], list[tuple[type[Any], object]]] = {}
+        """Each class that was met, with the classes that define its `send`, and what that was when it was looked at."""
 
     def patch_libraries(self) -> None:
         """Patches the client classes of every HTTP library that is imported, once each. Imports nothing.
@@ -106,14 +119,34 @@ class SendPatches:
                 if patchable(definer, "send") and definer not in self._met:
                     wrap = _async_send if asynchronous else _sync_send
                     self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
-                    self._met.add(definer)
+                    self._met[definer] = _sends_of(definer)
             if not any(is_mocked(definer, "send") for definer in cls.__mro__):
-                self._met.add(cls)
+                self._met[cls] = _sends_of(cls)
 
     def meet_client(self, http_client: Any) -> None:
-        """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2."""
-        if type(http_client) not in self._met and is_client(http_client):
-            self.meet(type(http_client))
+        """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2.
+
+        If something else is in the place of a patch by now, and does not lead to it, everything is patched again.
+        """
+        # Called for every call of the SDK.
+        sends = self._met.get(type(http_client))
+        if sends is None:
+            if is_client(http_client):
+                self.meet(type(http_client))
+            return
+        for definer, send in sends:
+            if definer.__dict__.get("send") is not send:
+                self._look_again(type(http_client))
+                return
+
+    def _look_again(self, cls: type[Any]) -> None:
+        with changing():
+            if any(patch.lost for patch in self._patches):
+                warn_of_lost_patch()
+                self.patch_libraries()
+                self.meet(cls)
+            else:
+                self._met[cls] = _sends_of(cls)
 
     def undo(self) -> None:
         """Undoes every patch and forgets which classes were met."""
@@ -122,6 +155,11 @@ class SendPatches:
             while self._patches:
                 self._patches.pop().undo()
             self._met.clear()
+
+
+def _sends_of(cls: type[Any]) -> list[tuple[type[Any], object]]:
+    """Returns each class that defines the `send` of a client's class or of its bases, with what that is now."""
+    return [(definer, definer.__dict__["send"]) for definer in cls.__mro__ if "send" in definer.__dict__]
 
 
 def is_client(http_client: object) -> bool:
@@ -219,8 +257,13 @@ def _origin_of(
             return None
     if not runtime.enabled():
         return None
+    if not of_sdk:
+        return runtime
     # Sent by a middleware, in a thread of its own.
-    return (only_call_on(http_client) if of_sdk else None) or runtime
+    call = only_call_on(http_client)
+    if call is None:
+        named.missed_call()
+    return call or runtime
 
 
 def _goes_to_the_api(request: Any, running: RunningCall) -> bool:

@@ -41,23 +41,33 @@ class Patch:
         """Whether the class no longer has the replacement, and what it has instead does not call the replacement.
 
         That is the class's own plain function, as after the end of a mock that was there before this patch, or the
-        replacement of a patch that was undone. Anything else that another library has put there may call ours, so
-        nothing is lost.
+        replacement of a patch that was undone, or wrappers of other libraries that lead to the one or the other by
+        `__wrapped__`, as where a library has restored what it had found before this patch. Anything else that another
+        library has put there may call ours, so nothing is lost.
         """
         current: Any = self._cls.__dict__.get(self._name)
-        if current is self._ours:
-            return False
-        earlier = _patch_of(current)
-        if isinstance(earlier, Patch):
-            return not earlier.active
-        its_own = type(current) is FunctionType and not hasattr(current, "__wrapped__")
-        return its_own and _package(current) == _package(self._cls)
+        for _ in range(_MAX_WRAPPERS):
+            if current is self._ours:
+                return False
+            earlier = _patch_of(current)
+            if isinstance(earlier, Patch):
+                return not earlier.active
+            if type(current) is FunctionType and not hasattr(current, "__wrapped__"):
+                return _package(current) == _package(self._cls)
+            current = getattr(current, "__wrapped__", None)
+            if current is None:
+                break
+        return False
 
     def undo(self) -> None:
         """Sets `active` to `False`, and restores the class unless it has something else than the replacement by now."""
         self.active = False
         if self._cls.__dict__.get(self._name) is self._ours:
             setattr(self._cls, self._name, self._original)
+
+
+_MAX_WRAPPERS: Final = 16
+"""How many wrappers are followed to find what they wrap. A mock wraps mocks without end."""
 
 
 def _package(defined: Any) -> str:
@@ -162,6 +172,15 @@ def patchable(cls: type[Any], name: str) -> bool:
 def is_mocked(cls: type[Any], name: str) -> bool:
     """Returns whether `cls` itself has a mock, or another value that is no descriptor, as `name`."""
     return name in cls.__dict__ and not hasattr(type(cls.__dict__[name]), "__get__")
+
+
+@functools.lru_cache(maxsize=1)
+def warn_of_lost_patch() -> None:
+    """Warns, once, that another library has taken a patch of this one away, and that it was put back."""
+    log.warning(
+        "Another library has undone what anthropic_otel had patched, as one that restores what it found at its start. "
+        "It is patched again; what was sent meanwhile may not be recorded. Call instrument() after that library"
+    )
 
 
 @functools.lru_cache(maxsize=1)

@@ -14,7 +14,15 @@ from typing import Any, Final, Protocol
 from anthropic_otel._adapters import middleware_stream, models, raw_replies
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
-from anthropic_otel._adapters.patches import Function, Patch, another_copy_was_met, imported, is_mocked, patchable
+from anthropic_otel._adapters.patches import (
+    Function,
+    Patch,
+    another_copy_was_met,
+    imported,
+    is_mocked,
+    patchable,
+    warn_of_lost_patch,
+)
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.finalizer import deferred, drain
 from anthropic_otel._core.guard import guarded, log, report
@@ -66,6 +74,12 @@ class CallPatches:
         self._patches += found
         if not found and not another_copy_was_met():
             log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
+
+    def look_again(self) -> None:
+        """Patches the SDK again if another library has taken a patch away."""
+        if any(patch.lost for patch in self._patches):
+            warn_of_lost_patch()
+            self.patch_library()
 
     def _patch(self, sdk: Any) -> list[Patch]:
         """Patches the clients of the SDK module `sdk`. Returns the patches.
