@@ -76,3 +76,34 @@ def test_a_spliced_stream_that_is_given_up_ends_its_call(simulator: Simulator) -
         [call] = telemetry.calls
         assert call.outcome == "abandoned"
         assert telemetry.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_type"),
+    [
+        ("stream_cut", "connection_error"),
+        ("stream_reset", "connection_error"),
+        ("stream_overloaded", "overloaded_error"),
+    ],
+)
+def test_a_spliced_stream_that_breaks_fails_its_call(fault: str, error_type: str) -> None:
+    """The stream of the fallback breaks while the app reads: the app gets an exception, with which the call has failed.
+
+    An error event is raised by the SDK, which then closes the stream that the middleware builds.
+    """
+    fallback = middleware.BetaRefusalFallbackMiddleware(FALLBACKS)
+    refused = Reply(body=refusal(PARAMS["model"]), content_type="text/event-stream")
+    with (
+        Simulator() as simulator,
+        anthropic.Anthropic(base_url=simulator.base_url, api_key="none", middleware=[fallback]) as client,
+        middleware.BetaFallbackState(),
+        capture() as telemetry,
+    ):
+        simulator.play(refused, fault)
+        stream = client.beta.messages.create(stream=True, **PARAMS)
+        with pytest.raises(Exception, match=r"closed|reset|Overloaded"):
+            list(stream)
+    [call] = telemetry.calls
+    assert (call.outcome, call.error_type) == ("failed", error_type)
+    assert [attempt.outcome for attempt in call.attempts] == ["completed", "failed"]
+    assert telemetry.in_flight == 0

@@ -315,7 +315,7 @@ class Call:
             return CallOutcome.EXHAUSTED if self.attempts.exhausted(self._asked_for_retry) else CallOutcome.FAILED
         if self._raised is not None:
             return self._raised
-        body = self._returned if self._returned is not None else self.attempts.spoiled_answer()
+        body = self._deciding_body()
         outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
         if body is not None and outcome is AttemptOutcome.FAILED:
             if self.invocation.reopens and isinstance(body, Attempt) and body.error_type != INVALID_EVENT:
@@ -325,6 +325,15 @@ class Call:
         if outcome is AttemptOutcome.COMPLETED and self.attempts.had_failed_before(answering):
             return CallOutcome.RECOVERED
         return _OUTCOMES.get(outcome, CallOutcome.FAILED) if outcome is not None else CallOutcome.FAILED
+
+    def _deciding_body(self) -> Attempt | HeldBody | None:
+        """Returns the body whose outcome is that of the call, `None` for a reply in memory that is an answer."""
+        returned = self._returned
+        if returned is None:
+            return self.attempts.spoiled_answer()
+        abandoned = isinstance(returned, HeldBody) and returned.outcome is AttemptOutcome.ABANDONED
+        # The SDK closes a held body when it raises for an error event of the attempt that the body was being made of.
+        return self.attempts.last_failed if abandoned and self.attempts.undecided else returned
 
 
 _OUTCOMES: Final = {
