@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,10 +15,25 @@ from hypothesis import strategies as st
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
 from anthropic_otel._core.semconv import API_ERROR_TYPES
 from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Dispatched, StreamEnd
-from support.streams import EVENT, LAST_DELTA, START, STOP, chunk, delta, error, exception, frame, held, pieces
+from support.streams import (
+    EVENT,
+    LAST_DELTA,
+    START,
+    STOP,
+    block_of,
+    chunk,
+    delta,
+    error,
+    exception,
+    frame,
+    held,
+    pieces,
+    raw_frame,
+)
 
 BEGIN, DELTA, USAGE, END = chunk(START), chunk(delta("hi")), chunk(LAST_DELTA), chunk(STOP)
 METRICS = {"inputTokenCount": 9, "outputTokenCount": 12, "invocationLatency": 700, "firstByteLatency": 300}
+PAYLOAD = json.dumps({"bytes": base64.b64encode(json.dumps(STOP).encode()).decode()}).encode()
 LONG = {"guardrail": ["t" * 500] * 60}
 
 
@@ -90,6 +108,35 @@ def test_an_api_error_inside_a_chunk_frame_is_an_error(length: int) -> None:
     for size in (7, 1_460, 100_000):
         end = end_of(pieces(BEGIN + chunk(body), [], size))
         assert (*facts(end), end.error_code) == (False, "overloaded_error", False, "capacity")
+
+
+TYPED = (
+    b"\5:true\0" + b"\6:false\1" + b"\5:byte\2\1" + b"\6:short\3\0\1" + b"\4:int\4\0\0\0\1"
+    b"\5:long\5" + bytes(8) + b"\6:bytes\6\0\2\1\2" + b"\5:time\x08" + bytes(8) + b"\5:uuid\x09" + bytes(16)
+)
+"""A header of each type that a frame may have, except text."""
+
+
+def decoded_by_botocore(text: bytes) -> Any:
+    buffer = pytest.importorskip("botocore.eventstream").EventStreamBuffer()
+    buffer.add_data(text)
+    return buffer.next()
+
+
+def test_a_header_of_any_type_is_passed_over() -> None:
+    """Bedrock sends text only. botocore decodes the other types too, so a frame with them is not broken."""
+    stop = raw_frame(TYPED + block_of(*EVENT.items()), PAYLOAD)
+    assert len(decoded_by_botocore(stop).headers) == len(EVENT) + 9
+    assert facts(end_of([BEGIN, stop])) == (True, None, False)
+
+
+@pytest.mark.parametrize("block", [b"\6:short\3\0", b"\4:int\4\0\0", b"\5:name\7\0", b"\5:name", b"\5:na"])
+def test_headers_that_are_cut_are_a_broken_frame(block: bytes) -> None:
+    """botocore raises for the frame, so the SDK closes the stream."""
+    broken = raw_frame(block, PAYLOAD)
+    with pytest.raises((struct.error, UnicodeDecodeError)):
+        decoded_by_botocore(broken)
+    assert facts(end_of([BEGIN, broken], read_to_end=False)) == (False, None, True)
 
 
 def test_the_reader_says_when_the_stream_is_decided() -> None:

@@ -125,3 +125,8 @@ def test_an_exception_of_python_without_a_number_goes_by_its_type(
 ) -> None:
     """Transports and credential providers may let them through as they are."""
     assert classify(error, phase=phase) == Cause(word, None, Phase.SEND if word is Word.REQUEST_NOT_SENT else None)
+
+
+def test_a_resolver_error_without_a_number_has_no_name() -> None:
+    """A resolver of the app's own may raise it with a text alone."""
+    assert classify(socket.gaierror("no such name")) == Cause(Word.NAME_RESOLUTION_ERROR, None, None)

@@ -142,6 +142,19 @@ def test_what_the_app_has_instrumented_goes_on(client: anthropic.Anthropic) -> N
         anthropic_otel.uninstrument()
 
 
+def test_uninstrumenting_within_the_block_ends_no_capture(client: anthropic.Anthropic) -> None:
+    """What the app has instrumented ends, and the capture goes on to its own end."""
+    anthropic_otel.instrument()
+    with capture() as telemetry:
+        client.messages.create(**PARAMS)
+        anthropic_otel.uninstrument()
+        client.messages.create(**PARAMS)
+        assert not INSTRUMENTATION.is_instrumented
+    client.messages.create(**PARAMS)
+    assert [call.outcome for call in telemetry.calls] == ["succeeded", "succeeded"]
+    assert telemetry.started == 2
+
+
 def test_an_open_stream_is_in_flight(client: anthropic.Anthropic) -> None:
     """An attempt has not ended before its body has, and neither has its call."""
     with capture() as telemetry:

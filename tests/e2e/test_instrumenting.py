@@ -299,6 +299,22 @@ def test_uninstrumenting_one_client_leaves_the_others(
     assert len(recorded.attempts) == 1
 
 
+def test_the_only_client_is_taken_off_by_itself(app: SdkApp, recorded: Telemetry) -> None:
+    """Where a client was the only one that was instrumented, its classes are what they were before, as the client is.
+
+    Any other object is passed over.
+    """
+    classes = [_definer(app.client), _definer_of_send(app.http)]
+    before = [dict(cls.__dict__) for cls in classes], set(app.http.__dict__)
+    recorded.instrument(app.client)
+    app.create()
+    anthropic_otel.uninstrument(object())
+    anthropic_otel.uninstrument(app.client)
+    assert ([dict(cls.__dict__) for cls in classes], set(app.http.__dict__)) == before
+    app.create()
+    assert len(recorded.attempts) == 1
+
+
 def test_instrumenting_again_works(app: SdkApp, recorded: Telemetry) -> None:
     """After uninstrument, instrument is as new."""
     for _ in range(3):
@@ -394,6 +410,21 @@ def test_an_http_client_of_the_sdks_has_attempts_without_calls(
     assert _definer(app.client).__dict__["request"] is original
     assert not recorded.points(instruments.CALL_DURATION)
     identities.check_every_attempt_ended_once(recorded, 0)
+
+
+def test_a_client_whose_http_client_has_attempts_gets_calls_too(app: SdkApp, recorded: Telemetry) -> None:
+    """The SDK client is instrumented after its HTTP client: its calls are recorded from then on, and no attempt twice.
+
+    A second time changes nothing.
+    """
+    recorded.instrument_http_client(app.http)
+    app.create()
+    for _ in range(2):
+        recorded.instrument(app.client)
+        app.create()
+    assert len(recorded.attempts) == 3
+    identities.check_every_attempt_ended_once(recorded, 0)
+    assert sum(point.count for point in recorded.points(instruments.CALL_DURATION)) == 2
 
 
 def test_other_traffic_of_a_shared_client_is_not_seen(app: SdkApp, recorded: Telemetry) -> None:

@@ -62,7 +62,7 @@ def test_the_options_of_a_configuration_file_apply(instrumentor: object) -> None
 def test_an_option_that_cannot_be_used_is_a_warning(instrumentor: object, caplog: pytest.LogCaptureFixture) -> None:
     """An exception would end the auto-instrumentation of the whole process."""
     with caplog.at_level(logging.WARNING, "anthropic_otel"):
-        instrumentor.instrument(nonsense=3, phases="perhaps")  # type: ignore[attr-defined]
+        instrumentor.instrument(nonsense=3, phases="perhaps", logs=None)  # type: ignore[attr-defined]
     assert len(caplog.records) == 2
     assert INSTRUMENTATION.process is not None
 

@@ -264,3 +264,13 @@ class FalsyNoOp(NoOpTracerProvider):
 
 
 FalsyNoOp.__name__ = "NoOpTracerProvider"
+
+
+def test_a_provider_that_allows_no_weak_reference_is_kept() -> None:
+    """It is found as long as it is referred to, as any other provider is."""
+
+    class Slotted:
+        __slots__ = ()
+
+    provider = Slotted()
+    assert providers.reference_to(provider)() is provider

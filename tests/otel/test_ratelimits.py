@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -225,6 +226,24 @@ def test_a_reader_with_a_new_thread_each_time_is_told_of_the_last_minute(gauges:
     gauges.now += 59
     gauges.saw(9)
     assert elsewhere(gauges.left) == 5
+
+
+def test_a_reader_is_told_of_the_last_minute_once_many_threads_have_read(gauges: Gauges) -> None:
+    """Only some readers are remembered. One that was forgotten is told of more than is new to it, and of no less."""
+    gauges.saw(3)
+    assert gauges.left() == 3
+    gauges.saw(7)
+    together, reading = threading.Barrier(9), threading.Lock()
+
+    def left(_: int) -> Any:
+        # No thread ends before the last has begun, so that each has an id of its own.
+        together.wait()
+        with reading:
+            return gauges.left()
+
+    with ThreadPoolExecutor(9) as threads:
+        assert list(threads.map(left, range(9))) == [3] * 9
+    assert gauges.left() == 3
 
 
 def test_what_is_left_grows_where_no_response_came(gauges: Gauges) -> None:

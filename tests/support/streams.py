@@ -37,10 +37,19 @@ def frame(headers: dict[str, str], payload: bytes, *, prelude_crc: int = 0, crc:
 
 def frame_of(*headers: tuple[str, str], payload: bytes, prelude_crc: int = 0, crc: int = 0) -> bytes:
     """A frame whose headers may have the same name."""
-    block = b"".join(
+    return raw_frame(block_of(*headers), payload, prelude_crc=prelude_crc, crc=crc)
+
+
+def block_of(*headers: tuple[str, str]) -> bytes:
+    """The headers of a frame as bytes. All of them are text."""
+    return b"".join(
         struct.pack("!B", len(name)) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
         for name, value in headers
     )
+
+
+def raw_frame(block: bytes, payload: bytes, *, prelude_crc: int = 0, crc: int = 0) -> bytes:
+    """A frame with the bytes of its headers as they are."""
     lengths = struct.pack("!II", 16 + len(block) + len(payload), len(block))
     message = lengths + struct.pack("!I", binascii.crc32(lengths) ^ prelude_crc) + block + payload
     return message + struct.pack("!I", binascii.crc32(message) ^ crc)

@@ -111,6 +111,9 @@ def headers_of(block: bytes) -> dict[str, str]:
             if kind == _STRING:
                 headers[name] = block[at : at + size].decode()
             at += size
+            if kind in _SIZES and at > len(block):
+                # Of text and byte arrays botocore takes what there is.
+                raise ValueError("cut inside a header")
     except (IndexError, StructError):
         raise ValueError("cut inside a header") from None
     return headers
