@@ -122,7 +122,9 @@ class Instrumentation:
             for runtime in self.runtimes():
                 runtime.recorders.leave(recorder)
             if self.process is not None and self.process.provisional and self.process.recorders.empty:
-                self.uninstrument_process()
+                self.process.active = False
+                self.process = None
+                self._unpatch_unused()
 
     def instrument_client(self, client: Any, runtime_factory: RuntimeFactory) -> None:
         """Instruments one SDK client, with its calls, and its copies by `with_options`, which share its HTTP client.
@@ -214,27 +216,10 @@ class Instrumentation:
             for http_client in self._marked_clients():
                 vars(http_client).pop(MARK, None)
             self.clients = []
-            self._unpatch()
+            self._unpatch_unused()
             if self._joined:
                 self.patch_imported()
                 self._host()
-
-    def _unpatch(self) -> None:
-        self._sends.undo()
-        self._calls.undo()
-
-    def uninstrument_process(self) -> None:
-        """Undoes the instrumentation of the process, if any.
-
-        Clients that were instrumented by themselves stay instrumented.
-        """
-        with changing():
-            if self.process is None:
-                return
-            self.process.active = False
-            self.process = None
-            if not self._marked_clients():
-                self._unpatch()
 
     def uninstrument_client(self, client: Any) -> None:
         """Undoes the instrumentation of one SDK client or HTTP client, and excludes it if the process is instrumented.
@@ -248,8 +233,14 @@ class Instrumentation:
             vars(http_client).pop(MARK, None)
             if self.is_instrumented:
                 self._mark(http_client, Mark())
-            elif self.process is None and not self._marked_clients():
-                self._unpatch()
+            else:
+                self._unpatch_unused()
+
+    def _unpatch_unused(self) -> None:
+        """Undoes the patches if neither the process nor a client is instrumented any more."""
+        if self.process is None and not self._marked_clients():
+            self._sends.undo()
+            self._calls.undo()
 
     def runtimes(self) -> list[Runtime]:
         """Returns every runtime that records something now, each once."""
