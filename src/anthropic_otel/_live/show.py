@@ -21,7 +21,7 @@ WAITS: Final = (60.0, 300.0)
 _TROUBLE: Final = (CallOutcome.RECOVERED.value, CallOutcome.FAILED.value, CallOutcome.EXHAUSTED.value)
 _FAILED: Final = (CallOutcome.FAILED.value, CallOutcome.EXHAUSTED.value)
 _NOTHING: Final = "No call of the Messages API was seen."
-_NOBODY: Final = "No Python in it that imports the SDK was followed, either. Which are not: anthropic-otel docs run"
+_NOBODY: Final = "Nor was any Python with the SDK followed. To see why: anthropic-otel docs run"
 
 
 class Show:

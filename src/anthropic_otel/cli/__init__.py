@@ -38,8 +38,8 @@ def main() -> None:
 def _give_up_output(error: OSError) -> NoReturn:
     """Exits with status 1 because writing standard output raised `error`, and prints why to stderr.
 
-    Prints nothing if the output's reader has left, as `head` does. Raises `error` again if it names a file, because
-    then it is not of standard output.
+    Prints nothing if the output's reader has left, as `head` does. Standard output is the null device from then on.
+    Raises `error` again if it names a file, because then it is not of standard output.
     """
     if error.filename is not None:
         raise error

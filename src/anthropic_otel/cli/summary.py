@@ -121,7 +121,10 @@ class Summary:
 
 
 def summarize(traces: Sequence[Trace], measured: Sequence[Measured]) -> Summary:
-    """Returns the summary of calls: of their traces, and of the data points that were collected meanwhile."""
+    """Returns the summary of calls, from their traces and from the data points that were collected meanwhile.
+
+    Attempts and latencies come from the traces, all other numbers from the data points.
+    """
     answered = [trace for trace in traces if trace.answered]
     return Summary(
         calls={outcome.value: _calls(measured, outcome) for outcome in CallOutcome},

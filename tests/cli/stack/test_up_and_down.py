@@ -61,7 +61,7 @@ def test_down_ends_what_is_left_of_an_up_that_was_killed_in_the_middle(stand_ins
     left = ["jaeger", "prometheus", "prometheus-alertmanager"]
     assert sorted(stand_ins.alive()) == left
 
-    assert stand_ins.run("status")[1].startswith("the start is not through, or was killed:\njaeger: process ")
+    assert stand_ins.run("status")[1].startswith("the start has not finished, or was killed:\njaeger: process ")
     status, _, errors = stand_ins.up()
     assert status == 1
     assert "an earlier start was killed, and jaeger, alertmanager, prometheus still runs. First run: " in errors
@@ -101,7 +101,7 @@ def test_down_ends_an_up_that_still_starts(stand_ins: StandIns) -> None:
         status, _, errors = stand_ins.up()
         assert status == 1
         assert f"process {starting.process.pid} is already starting the stack. Wait for it, or run: " in errors
-        assert stand_ins.run("down") == (0, "ended: a start that was not through\n", "")
+        assert stand_ins.run("down") == (0, "ended: a start that had not finished\n", "")
         assert starting.end()[0] == 1
     assert stand_ins.alive() == []
 

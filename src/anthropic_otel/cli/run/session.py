@@ -23,7 +23,8 @@ def run(command: Sequence[str], options: Options) -> int:
     try:
         listener = Listener()
     except OSError as error:
-        print(f"anthropic-otel: 127.0.0.1 cannot be listened on: {error.strerror}. Nothing is shown", file=sys.stderr)
+        reason = f"cannot listen on 127.0.0.1 ({error.strerror}), so no calls are shown"
+        print(f"anthropic-otel: {reason}", file=sys.stderr)
         return Child(command, os.environ).wait()
     report = Report(listener, options)
     try:

@@ -91,14 +91,14 @@ class Stack:
     def status(self) -> bool:
         """Says which programs run, which have ended by themselves, and what to open; returns whether any runs.
 
-        If none runs, says only that.
+        Says too if the last start was not completed. If no program runs, says only that.
         """
         parts = self._state.parts
         if not any(process.alive for process in parts.values()):
             self._say("nothing is up")
             return False
         if not self._state.complete:
-            self._say("the start is not through, or was killed:")
+            self._say("the start has not finished, or was killed:")
         for name, process in parts.items():
             log = self.work / f"{name}.log"
             self._say(f"{name}: process {process.pid}" if process.alive else f"{name}: ended by itself; see {log}")
@@ -221,7 +221,7 @@ class Stack:
         holder.process.send(signal.SIGTERM)
         if not holder.process.ends_within(_ROLLBACK):
             holder.process.send(signal.SIGKILL)
-        return ["a start that was not through"]
+        return ["a start that had not finished"]
 
     def _end_parts(self) -> list[str]:
         """Ends every recorded process, the last one first, deletes its record, and returns the names of those that ran.

@@ -69,8 +69,8 @@ def prometheus(
     """Returns the service, not started, of a Prometheus, and writes its config into the working directory.
 
     `scrape` is whether it fetches the metrics from the Collector, or receives them. `interval` replaces the scrape and
-    evaluation intervals, `rules` the layout's file of alert rules. `name` is the service's, and that of its files. Runs
-    `binary` to learn its version, which the config and the options are for.
+    evaluation intervals, `rules` the layout's file of alert rules; `None` keeps them. `name` is the service's, and that
+    of its files. Runs `binary` to learn its version, which the config and the options are for.
     """
     modern = major(binary) >= 3
     layout.work.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Checks `ANTHROPIC_BASE_URL`, the address to which the SDK sends its requests.
 
-Rule: of a URL that can be parsed, scheme, host and port are shown, and no path, which may contain a key. Of a URL that
-cannot be parsed nothing is shown.
+Rule: of a URL that can be parsed, scheme, host and port are shown, and no path, which may contain a key. Of one that
+cannot be parsed, no more is shown than a plain host name without a scheme, or the scheme.
 """
 
 from __future__ import annotations
