@@ -160,9 +160,9 @@ class Hour:
         attempt = process.scene.attempt(call)
         new = self._random.random() < 0.06 or not connects
         if new:
-            attempt.trace("connection.connect_tcp.started", {})
+            attempt.timeline.trace("connection.connect_tcp.started", {})
         if connects:
-            attempt.trace("http11.send_request_headers.started", {})
+            attempt.timeline.trace("http11.send_request_headers.started", {})
         return attempt
 
     def _attempt(self, service: Service, process: Process, call: Call) -> Ending:

@@ -111,7 +111,7 @@ class Instance:
     def _fail(self, call: Call, fault: str) -> Steps:
         scene = self._process.scene
         attempt = scene.attempt(call)
-        attempt.trace("http11.send_request_headers.started", {})
+        attempt.timeline.trace("http11.send_request_headers.started", {})
         if fault.isdigit():
             yield self._random.uniform(0.1, 0.5)
             asked = {b"retry-after": b"3"} if fault == "429" else {}
