@@ -207,7 +207,8 @@ class Instrumentation:
     def uninstrument(self) -> None:
         """Undoes every instrumentation. Recorders that have joined still record, until they `leave`.
 
-        Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
+        So does that of a copy of this package which a reloader has imported before this one, as nothing else can undo
+        it. Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
         """
         with changing():
             for runtime in self.runtimes():
@@ -217,6 +218,7 @@ class Instrumentation:
                 vars(http_client).pop(MARK, None)
             self.clients = []
             self._unpatch_unused()
+            self._sends.undo_earlier_copies()
             if self._joined:
                 self.patch_imported()
                 self._host()

@@ -34,9 +34,9 @@ def _warns_anew() -> Iterator[None]:
     patches._warn_of_another_copy.cache_clear()
 
 
-def another_copy(*, vendored: bool) -> Any:
+def another_copy(*, package: str | None) -> Any:
     """The module of patches, as another copy of the library has it: one in another package, or one imported before."""
-    name = f"vendored.{patches.__name__}" if vendored else patches.__name__
+    name = patches.__name__.replace("anthropic_otel", package) if package is not None else patches.__name__
     spec = importlib.util.spec_from_file_location(name, patches.__file__)
     assert spec is not None
     assert spec.loader is not None
@@ -59,12 +59,14 @@ WRAPPERS = pytest.mark.parametrize(
 
 @WRAPPERS
 @pytest.mark.parametrize("active", [True, False])
-@pytest.mark.parametrize("vendored", [True, False], ids=["vendored", "imported before"])
+@pytest.mark.parametrize(
+    "package", ["vendored.anthropic_otel", "renamed", None], ids=["vendored", "renamed", "imported before"]
+)
 def test_what_another_copy_of_the_library_has_patched_is_left_to_it(
-    cls: type[Any], wrap: Wrap, vendored: bool, active: bool, caplog: pytest.LogCaptureFixture
+    cls: type[Any], wrap: Wrap, package: str | None, active: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two copies would record everything twice, so the second leaves it and says so once; not after an undo."""
-    another_copy(vendored=vendored).Patch(cls, "send", wrap).active = active
+    another_copy(package=package).Patch(cls, "send", wrap).active = active
     assert is_patched_by_another_copy(cls, "send") is active
     assert [patchable(cls, "send") for _ in range(2)] == [not active] * 2
     assert ["Another copy" in message for message in caplog.messages] == [True] * active

@@ -90,3 +90,57 @@ def test_a_module_that_is_imported_anew_is_recorded_once(module: str) -> None:
     assert counts["anthropic.client.call.retries"] == 2
     warning = "Another copy of anthropic_otel records this process already; this one leaves it to that"
     assert done.stderr.splitlines() == [warning] * (module == "anthropic_otel")
+
+
+UNDOING = """
+import importlib, sys
+import anthropic
+import anthropic_otel
+from anthropic_otel.simulator import Simulator
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+exporter = InMemorySpanExporter()
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+ours = [name for name in sys.modules if name.partition(".")[0] == "anthropic_otel" and ".simulator" not in name]
+
+
+def attempts():
+    with anthropic.Anthropic(base_url=simulator.base_url, api_key="none") as client:
+        client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "Hi"}])
+    found = [span for span in exporter.get_finished_spans() if span.name.startswith("POST")]
+    exporter.clear()
+    return len(found)
+
+
+with Simulator() as simulator:
+    anthropic_otel.instrument()
+    print(attempts())
+    first = anthropic_otel
+    if sys.argv[1] == "in place":
+        for name in ours:
+            importlib.reload(sys.modules[name])
+    else:
+        for name in ours:
+            del sys.modules[name]
+    import anthropic_otel
+    anthropic_otel.instrument()
+    print(attempts())
+    (first if sys.argv[1] == "by the first" else anthropic_otel).uninstrument()
+    print(attempts())
+    anthropic_otel.instrument()
+    print(attempts())
+    anthropic_otel.uninstrument()
+    print(attempts())
+"""
+
+
+@pytest.mark.parametrize("how", ["in place", "anew", "by the first"])
+def test_what_a_copy_before_a_reload_has_instrumented_can_be_undone(how: str) -> None:
+    """By either copy, and what was undone can be instrumented again: nothing records for ever or is silent."""
+    done = subprocess.run([sys.executable, "-c", UNDOING, how], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1", "1", "0", "1", "0"]

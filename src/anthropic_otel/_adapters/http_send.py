@@ -34,11 +34,12 @@ from anthropic_otel._adapters.patches import (
     is_mocked,
     is_patched_by_another_copy,
     patchable,
+    variables_of_earlier_copies,
     warn_of_lost_patch,
 )
 from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current_sending
 from anthropic_otel._core.changing import changing
-from anthropic_otel._core.guard import report
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
@@ -106,10 +107,19 @@ class SendPatches:
             for cls in (library.Client, library.AsyncClient)
         )
 
+    @guarded(None)
+    def undo_earlier_copies(self) -> None:
+        """Undoes what copies of this package have instrumented that a reloader had imported before this one."""
+        for library in filter(None, map(imported, LIBRARIES)):
+            for cls in (library.Client, library.AsyncClient):
+                for variables in variables_of_earlier_copies(cls, "send"):
+                    variables["named"].uninstrument()
+
     def meet(self, cls: type[Any]) -> None:
         """Patches each class in the `__mro__` of a client's class that defines `send` itself, once.
 
-        One whose `send` is a mock is not, and has not been met: the mock may be there temporarily.
+        One whose `send` is a mock is not, and has not been met: the mock may be there temporarily. Nor is one that
+        another copy of this library has patched.
         """
         with changing():
             if cls in self._met:
@@ -120,7 +130,9 @@ class SendPatches:
                     wrap = _async_send if asynchronous else _sync_send
                     self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
                     self._met[definer] = _sends_of(definer)
-            if not any(is_mocked(definer, "send") for definer in cls.__mro__):
+            # What another copy leaves to this one later is patched then, as what a mock is in the place of.
+            left = any(is_mocked(each, "send") or is_patched_by_another_copy(each, "send") for each in cls.__mro__)
+            if not left:
                 self._met[cls] = _sends_of(cls)
 
     def meet_client(self, http_client: Any) -> None:

@@ -10,7 +10,7 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType
 from typing import Any, Final
 
@@ -137,13 +137,35 @@ def import_if_installed(name: str) -> bool:
 def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
     """Returns whether another copy of this library has replaced `cls.name`, and that patch is active.
 
-    Another copy is a vendored one, or one from before a reloader imported the library anew.
+    Another copy is a vendored one, whatever its package is called, or one from before a reloader imported the library
+    anew.
     """
     patch = _patch_of(cls.__dict__.get(name))
     kind = type(patch)
-    if kind is Patch or kind.__name__ != Patch.__name__ or not f".{kind.__module__}".endswith(f".{__name__}"):
+    if kind is Patch or kind.__name__ != Patch.__name__ or not f".{kind.__module__}".endswith(_MODULE):
         return False
     return bool(getattr(patch, "active", False))
+
+
+_MODULE: Final = "." + ".".join(__name__.split(".")[-2:])
+"""The end of this module's name, which a copy of it has in another package too."""
+
+
+def variables_of_earlier_copies(cls: type[Any], name: str) -> Iterator[Mapping[str, Any]]:
+    """Yields the variables in the closure of each replacement of `cls.name` by an earlier copy of this very package.
+
+    That is a copy that a reloader has imported before this one. Its replacement may be below wrappers of other
+    libraries. Only active patches count.
+    """
+    current: Any = cls.__dict__.get(name)
+    for _ in range(_MAX_WRAPPERS):
+        variables = _variables_of(current)
+        patch = variables.get("patch")
+        if type(patch) is not Patch and type(patch).__module__ == __name__ and getattr(patch, "active", False):
+            yield variables
+        current = getattr(current, "__wrapped__", None)
+        if current is None:
+            return
 
 
 def _patch_of(function: Any) -> Any:
@@ -151,10 +173,23 @@ def _patch_of(function: Any) -> Any:
 
     For another function: `None`, or whatever that has under the name `patch` in its closure.
     """
+    return _variables_of(function).get("patch")
+
+
+def _variables_of(function: Any) -> Mapping[str, Any]:
+    """Returns the variables in the closure of a function by name, empty for anything else."""
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
     # Not `isinstance`: the `__code__` of an asynchronous mock is a mock that claims to be code.
-    variables = dict(zip(code.co_freevars, cells, strict=True)) if type(code) is CodeType else {}
-    return variables["patch"].cell_contents if "patch" in variables else None
+    if type(code) is not CodeType:
+        return {}
+    found = {}
+    for name, cell in zip(code.co_freevars, cells, strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:
+            # It has no value yet.
+            continue
+    return found
 
 
 def patchable(cls: type[Any], name: str) -> bool:

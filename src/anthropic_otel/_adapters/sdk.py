@@ -58,14 +58,16 @@ class CallPatches:
     def patch_library(self) -> None:
         """Patches the SDK if it is imported, once. Imports nothing. Warns if no client of it can be patched.
 
-        It is patched again if a mock was in the place of what is patched, or has taken a patch away.
+        It is patched again if a mock was in the place of what is patched, or has taken a patch away, or if it was left
+        to another copy of this library.
         """
         sdk = imported("anthropic")
         if sdk is None:
             # The app may use the Messages API without the SDK.
             return
         if self._sdk is sdk:
-            if not self._mocked and not any(patch.lost for patch in self._patches):
+            left = not self._patches and another_copy_was_met()
+            if not (left or self._mocked or any(patch.lost for patch in self._patches)):
                 return
             self.undo()
         # A reloader may have imported the SDK anew. Clients of both copies may be in use.
