@@ -6,7 +6,7 @@ Rule: answers come first. The top row can be read by someone who has never seen 
 from __future__ import annotations
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.bundle.boards import faults, senders, services, tokens, usage
+from anthropic_otel.bundle.boards import costs, faults, senders, services, tokens
 from anthropic_otel.bundle.boards.services import COUNTED, FAILED_CALLS, OF_INFERENCE
 from anthropic_otel.bundle.growth import (
     ANSWERED,
@@ -57,7 +57,7 @@ def board(settings: Settings) -> Board:
             Row("Service level", _service_level(settings, q)),
             Row("Calls", _calls(q)),
             Row("Latency", _latency(q)),
-            Row("Tokens and cost", (tokens.lost(), usage.hourly_by_service(16))),
+            Row("Tokens and cost", (tokens.lost(), costs.hourly_by_service(16))),
         ),
     )
 
