@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,21 @@ def test_what_a_library_cannot_use_was_not_sent(error: Exception) -> None:
     """A timeout that is a text or NaN: unless the request is known to have gone out."""
     found = caught(function("httpx2._client", "_send_single_request", raising(error, "httpcore2._backends.sync")))
     assert classify(found, phase=Phase.CONNECT).word is Word.REQUEST_NOT_SENT
+
+
+@pytest.mark.parametrize("read", [functools.partial(int, "abc"), b"\xff".decode])
+def test_what_a_library_cannot_read_is_no_http(read: Callable[[], Any]) -> None:
+    """An HTTP/2 status that is no number, or bytes that are no text, but not a timeout that is NaN."""
+    found = caught(function("httpx2._client", "send", function("httpcore2._sync.http2", "_receive_response", read)))
+    assert classify(found, phase=Phase.WAIT).word is Word.PROTOCOL_ERROR
+    found = caught(function("httpx2._client", "send", function("httpcore2._backends.sync", "read", read)))
+    assert classify(found, phase=Phase.WAIT).word is Word.OTHER
+
+
+@pytest.mark.parametrize("error", [TypeError("x"), OverflowError("x")], ids=repr)
+def test_a_bug_of_a_library_after_the_request_was_sent_is_other(error: Exception) -> None:
+    """Neither the request nor what came in return is known to have caused it."""
+    found = caught(function("httpx2._client", "_send_single_request", raising(error, "httpcore2._backends.sync")))
     assert classify(found, phase=Phase.WAIT).word is Word.OTHER
 
 

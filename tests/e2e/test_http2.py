@@ -21,7 +21,7 @@ from support.versions import TRACES_ITSELF
 
 pytest.importorskip("h2", reason="h2 is not installed")
 
-from support.http2 import BROKEN, GONE, OK, REFUSED, Http2Server
+from support.http2 import BROKEN, GONE, NO_STATUS, OK, REFUSED, Http2Server
 
 pytestmark = [
     # Connections that are broken on purpose leave sockets to the garbage collector, in the libraries below.
@@ -110,6 +110,17 @@ def test_a_stream_that_the_server_ends_has_its_cause(
     assert attempt[semconv.NETWORK_PHASE] == phase
     assert attempt[semconv.ATTEMPT_OUTCOME] == "failed"
     assert attempt.get(semconv.HTTP_RESPONSE_STATUS_CODE) == (200 if phase == "receive" else None)
+    identities.check(recorded)
+
+
+def test_a_status_that_is_no_number_is_no_http(app: App, server: Http2Server, recorded: Telemetry) -> None:
+    """The library raises what Python's `int` does."""
+    server.plan[:] = [NO_STATUS]
+    with pytest.raises(ValueError, match="invalid literal"):
+        app.read()
+    [attempt] = map(attributes, recorded.attempts)
+    assert attempt[semconv.ERROR_TYPE] == attempt[semconv.NETWORK_CAUSE] == "protocol_error"
+    assert attempt[semconv.NETWORK_PHASE] == "wait"
     identities.check(recorded)
 
 

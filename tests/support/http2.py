@@ -20,6 +20,8 @@ BROKEN: Final = "broken"
 """The stream is reset after a part of its body."""
 GONE: Final = "gone"
 """The whole connection is ended by a GOAWAY before the headers."""
+NO_STATUS: Final = "no status"
+"""The status of the response is no number."""
 OK: Final = "ok"
 
 _EVENTS: Final = (
@@ -122,7 +124,11 @@ class Http2Server:
         number = len(self.headers)
         http.send_headers(
             stream,
-            [(":status", "200"), ("content-type", "text/event-stream"), ("request-id", f"req_{number}")],
+            [
+                (":status", "abc" if order == NO_STATUS else "200"),
+                ("content-type", "text/event-stream"),
+                ("request-id", f"req_{number}"),
+            ],
         )
         http.send_data(stream, _EVENTS[0])
         if order == BROKEN:

@@ -17,8 +17,9 @@ Where two words fit, this order decides. The first that applies is the cause:
    itself, or an error of the system without a cause of its own (`connection_error`).
 4. Any other failure while credentials were fetched, and an argument that a library cannot use, such as a timeout that
    is a string: `request_not_sent`.
-5. An exception that another thread has set in the middle of a library: `app_exception`.
-6. `_OTHER`: exceptions of transports that are not known here, `MemoryError` and the like.
+5. What a library cannot read of what the server sent: `protocol_error`.
+6. An exception that another thread has set in the middle of a library: `app_exception`.
+7. `_OTHER`: exceptions of transports that are not known here, `MemoryError` and the like.
 
 Then, if a proxy was used, the failure to reach it becomes `proxy_error`.
 
@@ -113,6 +114,8 @@ def _word(failure: Failure) -> NetworkCause:
         return word
     if failure.phase is Phase.AUTH or cause_app.is_of_argument(failure):
         return NetworkCause.REQUEST_NOT_SENT
+    if cause_app.is_of_response(failure):
+        return NetworkCause.PROTOCOL_ERROR
     return NetworkCause.APP_EXCEPTION if cause_app.was_set_from_outside(failure) else NetworkCause.OTHER
 
 

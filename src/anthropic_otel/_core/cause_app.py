@@ -68,6 +68,18 @@ def is_of_argument(failure: Failure) -> bool:
     return type(error) in (TypeError, ValueError, OverflowError) and raised_by_library and not failure.answered
 
 
+def is_of_response(failure: Failure) -> bool:
+    """Returns whether a library failed to read what the server sent, as an HTTP/2 status that is no number.
+
+    That is a `ValueError` that a library, or Python below it, raised once the request was sent whole. One of the
+    function that reads from the connection is for a timeout that is no number.
+    """
+    error = failure.errors[-1]
+    steps = list(frames(error))
+    raised_by_library = bool(steps) and _is_known(steps[-1][0]) and steps[-1][1] != "read"
+    return isinstance(error, ValueError) and raised_by_library and failure.answered
+
+
 def was_set_from_outside(failure: Failure) -> bool:
     """Returns whether the innermost exception was raised in a library or Python, but neither defines its class.
 
