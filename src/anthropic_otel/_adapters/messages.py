@@ -41,10 +41,7 @@ def header_of(message: Any, names: list[bytes], name: bytes) -> bytes | None:
 
     `names` are those that `names_of` returns for `message`.
     """
-    if name not in names:
-        return None
-    value: bytes = _listed(message)[names.index(name)][2]
-    return value
+    return _listed(message)[names.index(name)][2] if name in names else None
 
 
 def set_headers(request: Any, names: list[bytes], added: Mapping[str, str]) -> None:

@@ -165,7 +165,7 @@ class Attempt:
         self.status = status
         response = self.response = Response(status, received, version, expected, of_message=self.is_message)
         if body is not None:
-            self.api_error = response.judge(body, whole=True, has_content=CONTENT in body) or self.api_error
+            self.api_error = response.judge(body, b"", CONTENT in body, whole=True) or self.api_error
 
     def begin_hop(self) -> None:
         """Forgets the response, a redirect that is followed: the next hop's response counts."""
@@ -235,8 +235,9 @@ class Attempt:
                 finally:
                     try:
                         self.recorder.end(self)
-                        if self.is_message:
-                            self.take_usage(usage.of_ended(self.reading, self.response))
+                        used = usage.of_ended(self.reading, self.response) if self.is_message else usage.NONE
+                        if used:
+                            self.take_usage(used)
                     finally:
                         on_end(self)
         except Exception as error:
@@ -253,9 +254,7 @@ class Attempt:
         if reading is not None:
             reading.conclude(now, read_to_end=how is End.READ)
             if self.response is not None:
-                found = self.response.judge(
-                    reading.start, reading.last, whole=bool(reading.last), has_content=reading.has_sought
-                )
+                found = self.response.judge(reading.start, reading.last, reading.has_sought, whole=bool(reading.last))
                 self.api_error = found or self.api_error
         if isinstance(how, End):
             self._take_ending(ending.of_end(self, how))

@@ -25,7 +25,7 @@ from anthropic_otel._core.cause import type_name
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import asks_for_retry, body_error_type, call_error_type, is_of_parsing
 from anthropic_otel._core.event_json import ApiError
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRecorder
@@ -230,7 +230,6 @@ class Call:
 
     # -- its end -------------------------------------------------------------------------------------------------------
 
-    @guarded(None)
     def method_returned(self, result: object, body: Attempt | HeldBody | None, *, counted: bool = False) -> None:
         """Records that the SDK method has returned `result`. To be called once, in the app's context.
 
@@ -238,12 +237,16 @@ class Call:
         usage is counted unless it has been (`counted`). The call ends now if no body is open.
         """
         self._returned = body
+        # Guarded in place, as it runs at every call.
         try:
-            answering = self.attempts.completed
-            if body is None and answering is not None and answering.is_message and not counted:
-                answering.take_usage(of_reply(result))
-        finally:
-            self._method_finished(result, None)
+            try:
+                answering = self.attempts.completed
+                if body is None and answering is not None and answering.is_message and not counted:
+                    answering.take_usage(of_reply(result))
+            finally:
+                self._method_finished(result, None)
+        except Exception as error:
+            report("Call.method_returned", error)
 
     @guarded(None)
     def method_raised(self, error: BaseException) -> None:

@@ -79,7 +79,7 @@ def of_end(attempt: Attempt, how: End) -> Ending:
     Else `COMPLETED` if its body was read to the end or the end event came, and `ABANDONED` if not. The attempt's
     reading must have been concluded.
     """
-    status = attempt.status
+    status, response = attempt.status, attempt.response
     if status is not None and not is_success(status):
         return _failed(str(status))
     if how is End.LOST:
@@ -87,7 +87,7 @@ def of_end(attempt: Attempt, how: End) -> Ending:
     end = attempt.reading.end if attempt.reading is not None else None
     if end is not None:
         return _of_stream(attempt, how, end)
-    if how is End.UNPARSED or (attempt.response is not None and attempt.response.is_unexpected):
+    if how is End.UNPARSED or (response is not None and response.is_unexpected):
         return _failed(UNEXPECTED_CONTENT)
     return _COMPLETED if how is End.READ else _ABANDONED
 

@@ -19,7 +19,7 @@ from anthropic_otel._core.content import (
 )
 from anthropic_otel._core.event_json import ApiError, api_error, error_of_body
 from anthropic_otel._core.event_stream import EventStreamReader
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import BodyReader, StartOfBody
 from anthropic_otel._core.semconv import OTHER
@@ -41,7 +41,8 @@ def is_success(status: int) -> bool:
 class Response:
     """A response to a request that asked for `expected`; `of_message` is whether that is a message.
 
-    - `facts`: the recorded headers. `protocol_version`: the HTTP version, `None` if not known.
+    - `is_success`: whether its status is a 2xx. `protocol_version`: the HTTP version, `None` if not known.
+    - `facts`: the recorded headers.
     - `error_headers`: all headers if the status is no 2xx, by which the SDK decides on a retry; `None` for a 2xx.
     - `is_unexpected`: whether it is a 2xx and no answer to its request. `judge` sets it; it is `False` before.
     """
@@ -53,6 +54,7 @@ class Response:
         "_of_message",
         "error_headers",
         "facts",
+        "is_success",
         "is_unexpected",
         "protocol_version",
     )
@@ -62,7 +64,8 @@ class Response:
     ) -> None:
         self.facts: Final = headers.facts_of(received)
         self.protocol_version: Final = version
-        self.error_headers: Final = None if is_success(status) else received
+        self.is_success: Final = is_success(status)
+        self.error_headers: Final = None if self.is_success else received
         self.is_unexpected = False
         self._content: Final = content_of(received)
         self._expected: Final = expected
@@ -72,12 +75,12 @@ class Response:
     @property
     def is_to_be_parsed(self) -> bool:
         """Whether it is a 2xx whose body the SDK has to parse as JSON, and `judge` has not found it to be no answer."""
-        return self.error_headers is None and self._expected in _JSON and not self.is_unexpected
+        return self.is_success and self._expected in _JSON and not self.is_unexpected
 
     @property
     def is_asked_for_as_stream(self) -> bool:
         """Whether it is a 2xx, and the app has asked for an event stream."""
-        return self.error_headers is None and self._expected is Expected.EVENT_STREAM
+        return self.is_success and self._expected is Expected.EVENT_STREAM
 
     def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
         """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
@@ -85,7 +88,7 @@ class Response:
         It reads an event stream, or keeps the body's beginning. `by_names` is whether the SDK decodes only stream
         events whose names it knows, as up to 1.15.
         """
-        if self.error_headers is not None:
+        if not self.is_success:
             return StartOfBody(_MAX_ERROR)
         if self._expected is Expected.JSON:
             return StartOfBody(MAX_START, CONTENT)
@@ -95,23 +98,26 @@ class Response:
             return EventStreamReader(by_names=by_names)
         return StartOfBody(MAX_START, CONTENT) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
-    def judge(self, start: bytes | None, last: bytes = b"", *, whole: bool, has_content: bool) -> ApiError | None:
+    def judge(self, start: bytes | None, last: bytes, has_content: bool, *, whole: bool) -> ApiError | None:
         """Sets `is_unexpected` if a 2xx has to be JSON, and its body shows whether it is. Else leaves it as it is.
 
         Returns the API's error in the body of a response of another status, or of an unexpected one. `None` without
         one, and if the body is longer than 16 KiB or only its beginning is known.
 
         - `start`: the body, or its beginning; `None` if it could not be seen. Then only HTML is known to be unexpected.
-          An empty body is unexpected too, but of a message only with status 204 or 205 it is not.
-        - `last`: the body's last byte that is not blank, if `start` is only a beginning and the last byte was read.
-        - `whole`: whether `start` or `last` has the body's end. `has_content`: whether `CONTENT` is in the body.
+          An empty body is unexpected too, except with status 204 or 205 where no message was asked for.
+        - `last`: the body's last byte that is not blank, if `start` is only a beginning and that was read; else empty.
+        - `has_content`: whether `CONTENT` is in the body. `whole`: whether `start` or `last` has the body's end.
         """
-        if self.error_headers is None and self._expected in _JSON:
+        if self.is_success and self._expected in _JSON:
             self._compare(start, last, whole, has_content)
-        if not start or len(start) > _MAX_ERROR or not (self.is_unexpected or self.error_headers is not None):
+        return self._error_in(start) if start and (self.is_unexpected or not self.is_success) else None
+
+    def _error_in(self, body: bytes) -> ApiError | None:
+        if len(body) > _MAX_ERROR:
             return None
         told = self.error_headers
-        error = error_of_body(start, told.get(b"content-type", b"")) if told is not None else api_error(start)
+        error = error_of_body(body, told.get(b"content-type", b"")) if told is not None else api_error(body)
         return error if error.type != OTHER or error.code is not None else None
 
     def _compare(self, start: bytes | None, last: bytes, whole: bool, has_content: bool) -> None:
@@ -138,7 +144,6 @@ class Response:
         return not end.is_event_stream
 
 
-@guarded(False)
 def says_nothing(reply: Any, *, of_message: bool) -> bool:
     """Returns whether `reply`, which the SDK has made of a JSON object, has nothing of what its operation returns.
 
@@ -146,8 +151,13 @@ def says_nothing(reply: Any, *, of_message: bool) -> bool:
     (`of_message`) says nothing without a `content`. Any other reply says nothing without one of its fields, if one is
     required. Never raises; `False` for what is no reply of the SDK's.
     """
-    if of_message:
-        return getattr(reply, "__dict__", {}).get("content", reply) is None
-    if getattr(reply, "__pydantic_fields_set__", None) != set():
+    # Guarded in place, as it runs at every call.
+    try:
+        if of_message:
+            return getattr(reply, "__dict__", {}).get("content", reply) is None
+        if getattr(reply, "__pydantic_fields_set__", None) != set():
+            return False
+        return any(field.is_required() for field in type(reply).model_fields.values())
+    except Exception as error:
+        report("says_nothing", error)
         return False
-    return any(field.is_required() for field in type(reply).model_fields.values())

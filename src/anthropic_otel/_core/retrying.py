@@ -50,7 +50,7 @@ def stop_reason(attempt: Attempt) -> RetryStop | None:
     if is_retryable(attempt):
         return RetryStop.EXHAUSTED if attempt.retries_left == 0 else None
     told = attempt.response.error_headers if attempt.response is not None else None
-    if attempt.response is not None and told is None:
+    if attempt.response is not None and attempt.response.is_success:
         return RetryStop.STREAM_STARTED if attempt.reading is not None else RetryStop.NOT_RETRYABLE
     forbidden = told is not None and told.get(b"x-should-retry") == b"false"
     return RetryStop.X_SHOULD_RETRY if forbidden else RetryStop.NOT_RETRYABLE

@@ -140,7 +140,7 @@ class Metrics:
 
     def tokens_used(self, attempt: Attempt, usage: Usage) -> None:
         """Counts tokens of an attempt that has ended, if there is a meter provider."""
-        if self.measures():
+        if self._set or self.measures():
             self._tokens.add(attempt, usage)
 
     def measures(self) -> bool:

@@ -224,11 +224,11 @@ def foreign_call_span(span: Span) -> bool:
     That is a recording span with attributes by which the GenAI conventions, OpenInference or OpenLLMetry mark such a
     span. We must not make another one for the call. `False` for a span of the SDK or of this library: of an outer call.
     """
-    attributes = getattr(span, "attributes", None)
-    if not attributes or not span.is_recording():
-        return False
     scope = getattr(getattr(span, "instrumentation_scope", None), "name", "")
     if scope.startswith((_SDK_SCOPE, semconv.SCOPE)):
+        return False
+    attributes = getattr(span, "attributes", None)
+    if not attributes or not span.is_recording():
         return False
     return any(attributes.get(name) in values for name, values in _CALL_MARKS)
 
