@@ -41,7 +41,11 @@ def header_of(message: Any, names: list[bytes], name: bytes) -> bytes | None:
 
     `names` are those that `names_of` returns for `message`.
     """
-    return _listed(message)[names.index(name)][2] if name in names else None
+    try:
+        at = names.index(name)
+    except ValueError:
+        return None
+    return _listed(message)[at][2]
 
 
 def set_headers(request: Any, names: list[bytes], added: Mapping[str, str]) -> None:
@@ -53,11 +57,12 @@ def set_headers(request: Any, names: list[bytes], added: Mapping[str, str]) -> N
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)
     for name, value in added.items():
         key = name.encode("ascii")
-        found = names.count(key)
-        if listed is None or found > 1 or not (name.islower() and value.isascii()):
+        at = names.index(key) if key in names else None
+        is_there_twice = at is not None and key in names[at + 1 :]
+        if listed is None or is_there_twice or not (name.islower() and value.isascii()):
             request.headers[name] = value
-        elif found:
-            listed[names.index(key)] = (key, key, value.encode("ascii"))
+        elif at is not None:
+            listed[at] = (key, key, value.encode("ascii"))
         else:
             listed.append((key, key, value.encode("ascii")))
 

@@ -38,7 +38,7 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
     # Guarded in place, as it runs at every send.
     try:
         transport_for_url: Any = getattr(http_client, "_transport_for_url", None)
-        if str(getattr(transport_for_url, "__module__", "")).partition(".")[0] not in _LIBRARIES:
+        if not str(getattr(transport_for_url, "__module__", "")).startswith(_LIBRARIES):
             return UNKNOWN
         transport = transport_for_url(url)
         pool = getattr(transport, "__dict__", {}).get("_pool")
@@ -52,7 +52,7 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
         return UNKNOWN
 
 
-_LIBRARIES: Final = ("httpx", "httpx2")
+_LIBRARIES: Final = ("httpx.", "httpx2.")
 _MAX_DEPTH: Final = 3
 _MAX_PARTS: Final = 32
 """How many attributes of a transport, and how many items of each list, are searched. A mock may keep every request."""

@@ -44,6 +44,7 @@ _COMMON: Final = {
 }
 _JSON_STARTS: Final = frozenset(b'{["-0123456789tfn')
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_BLANK_OR_ZERO: Final = _BLANK + b"\0"
 _FILES: Final = ("download", "content")
 """The last parts of the names of operations that return a file."""
 _LINES: Final = "results"
@@ -106,7 +107,7 @@ def is_message(body: bytes, *, whole: bool, has_content: bool) -> bool:
     is anywhere in the body, which then counts too: it is in every message, and not in a gateway's `{"code": 401}`. The
     content type does not count, as a gateway may send a message under another one.
     """
-    if whole and body.rstrip(_BLANK + b"\0")[-1:] != b"}":
+    if whole and body[-1:] != b"}" and body.rstrip(_BLANK_OR_ZERO)[-1:] != b"}":
         return False
     utf8 = in_utf8(body)
     if whole and not has_content and utf8 is body:
@@ -136,7 +137,7 @@ def in_utf8(body: bytes) -> bytes:
 
     These are told as the parsers do that the SDK uses: by a byte order mark, or by zeros among the first bytes.
     """
-    if b"\0" not in body[:4] and not body.startswith(_MARKS):
+    if b"\0" not in body[:4] and body[:2] not in _MARKS:
         return body
     # Not at the top of the module: nearly no body needs it.
     import json

@@ -27,6 +27,9 @@ ParsedResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
 """HTTP version, status and headers of a response, as the transport received them."""
 
 _PHASES: Final = tuple(Phase)
+_CONNECT: Final = Phase.CONNECT.index
+_NOT_KNOWN: Final = (None,) * _CONNECT
+"""The phases before the connection, of which only trace events tell."""
 _CREDENTIALS_WANTED: Final = (401, 407)
 """The statuses that an auth flow answers with a further request of the same attempt."""
 
@@ -138,15 +141,18 @@ class Timeline:
         self._since = now
 
     def phase_durations(self) -> dict[Phase, int]:
-        """Returns the nanoseconds of each phase that is known to have happened, in the order of `Phase`.
+        """Returns the nanoseconds of each phase that is known to have happened, in the order of `Phase`."""
+        return {phase: time for phase, time in zip(_PHASES, self.known_ns(), strict=True) if time is not None}
+
+    def known_ns(self) -> list[int | None]:
+        """Returns the nanoseconds of each phase by its index, `None` for one that is not known to have happened.
 
         Without trace events the phases before connecting are reported only if the attempt failed in one of them:
         nothing else proves that it waited.
         """
-        unseen = self.reused is None and not self.waited_for_pool and self.phase is not Phase.AUTH
-        first = Phase.CONNECT.index if unseen else 0
-        happened = zip(_PHASES[first:], self.phase_ns[first:], strict=True)
-        return {phase: time for phase, time in happened if time is not None}
+        if self.reused is not None or self.waited_for_pool or self.phase is Phase.AUTH:
+            return self.phase_ns
+        return [*_NOT_KNOWN, *self.phase_ns[_CONNECT:]]
 
     @property
     def parsed_response(self) -> ParsedResponse | None:

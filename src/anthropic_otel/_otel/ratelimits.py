@@ -106,8 +106,12 @@ class Limit:
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
         self.reset, self.date = last.get(names.reset), last.get(b"date")
         reports: list[Report] = []
+        remaining = None
         for number, at, headers in reversed(answers):
-            left = count(headers.get(names.remaining))
+            later, remaining = remaining, headers.get(names.remaining)
+            if remaining == later:
+                continue
+            left = count(remaining)
             if left is not None and (not reports or left < reports[-1].left):
                 told = headers.get(names.limit), headers.get(names.reset), headers.get(b"date")
                 reports.append(Report(number, at, left, *told))

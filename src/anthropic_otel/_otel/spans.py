@@ -90,8 +90,9 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
         attributes[semconv.CONNECTION_REUSED] = timeline.reused
     if timeline.peer is not None:
         attributes[semconv.NETWORK_PEER_ADDRESS], attributes[semconv.NETWORK_PEER_PORT] = timeline.peer
-    for phase, time in timeline.phase_durations().items():
-        attributes[_PHASE_NAMES[phase]] = time / _SECOND
+    for index, time in enumerate(timeline.known_ns()):
+        if time is not None:
+            attributes[_PHASE_NAMES[index]] = time / _SECOND
     reading = attempt.reading
     if reading is not None and reading.end is not None:
         _add_stream(attributes, attempt, reading, reading.end)
@@ -104,9 +105,9 @@ def _add_response(attributes: dict[str, AttributeValue], response: Response) -> 
     if response.protocol_version is not None:
         attributes[semconv.NETWORK_PROTOCOL_VERSION] = response.protocol_version
     facts = response.facts
-    for name, value in zip(_IDS, facts[:4], strict=True):
+    for index, value in enumerate(facts[:4]):
         if value is not None and (text := identifier(value)) is not None:
-            attributes[name] = text
+            attributes[_IDS[index]] = text
     if facts.content_length is not None and (size := count(facts.content_length)) is not None:
         attributes[semconv.HTTP_RESPONSE_BODY_SIZE] = size
     if facts.envoy_time is not None or facts.server_timing is not None:
@@ -150,7 +151,7 @@ def _add_stream(attributes: dict[str, AttributeValue], attempt: Attempt, reading
         attributes[semconv.STREAM_COMPLETE] = end.complete
 
 
-_PHASE_NAMES: Final = {phase: phase.attribute for phase in semconv.Phase}
+_PHASE_NAMES: Final = tuple(phase.attribute for phase in semconv.Phase)
 
 
 def facts(attempt: Attempt) -> dict[str, AttributeValue]:
