@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -26,36 +27,58 @@ def anew(request: Any) -> Any:
     return type(request)(request.method, request.url, headers=headers, content=request.content)
 
 
-def signing(base: type[Any], most: int) -> type[Any]:
-    """A client that signs each request, and sends it up to `most` times as long as the answer is 5xx."""
+def same(request: Any) -> Any:
+    """The very same request."""
+    return request
+
+
+def resending(base: type[Any], most: int, handed_on: Callable[[Any], Any] = same) -> type[Any]:
+    """A client that hands a request on up to `most` times, as long as it fails or the answer is 5xx."""
     if hasattr(base, "aclose"):
 
-        class AsyncSigning(base):  # type: ignore[misc]
+        class AsyncResending(base):  # type: ignore[misc]
             async def send(self, request: Any, **options: Any) -> Any:
                 for number in range(most):
-                    response = await super().send(anew(request), **options)
+                    try:
+                        response = await super().send(handed_on(request), **options)
+                    except Exception:
+                        if number == most - 1:
+                            raise
+                        continue
                     if response.status_code < 500 or number == most - 1:
                         return response
                     await response.aclose()
                 return None
 
-        return AsyncSigning
+        return AsyncResending
 
-    class Signing(base):  # type: ignore[misc]
+    class Resending(base):  # type: ignore[misc]
         def send(self, request: Any, **options: Any) -> Any:
             for number in range(most):
-                response = super().send(anew(request), **options)
+                try:
+                    response = super().send(handed_on(request), **options)
+                except Exception:
+                    if number == most - 1:
+                        raise
+                    continue
                 if response.status_code < 500 or number == most - 1:
                     return response
                 response.close()
             return None
 
-    return Signing
+    return Resending
 
 
-def call(stack: Stack, sim: Simulator, *, most: int = 1, stream: bool = False) -> Captured:
+def call(
+    stack: Stack,
+    sim: Simulator,
+    *,
+    most: int = 1,
+    stream: bool = False,
+    handed_on: Callable[[Any], Any] = anew,
+) -> Captured:
     with Driver(asynchronous=stack.asynchronous) as driver, capture() as telemetry:
-        client = http_client(stack, Endpoint(sim.base_url), cls=signing(stack.client_class, most))
+        client = http_client(stack, Endpoint(sim.base_url), cls=resending(stack.client_class, most, handed_on))
         app = SdkApp(stack, Endpoint(sim.base_url), driver, http=client, max_retries=0, timeout=300)
         app.meet(stream=stream)
         app.close()
@@ -83,43 +106,6 @@ def test_each_send_of_one_that_retries_is_an_attempt(stack: Stack, sim: Simulato
     assert [(told.outcome, told.retries) for told in telemetry.calls] == [("recovered", 2)]
 
 
-def again(base: type[Any], most: int) -> type[Any]:
-    """A client that sends the very same request up to `most` times, as long as it fails."""
-    if hasattr(base, "aclose"):
-
-        class AsyncAgain(base):  # type: ignore[misc]
-            async def send(self, request: Any, **options: Any) -> Any:
-                for number in range(most):
-                    try:
-                        response = await super().send(request, **options)
-                    except Exception:
-                        if number == most - 1:
-                            raise
-                        continue
-                    if response.status_code < 500 or number == most - 1:
-                        return response
-                    await response.aclose()
-                return None
-
-        return AsyncAgain
-
-    class Again(base):  # type: ignore[misc]
-        def send(self, request: Any, **options: Any) -> Any:
-            for number in range(most):
-                try:
-                    response = super().send(request, **options)
-                except Exception:
-                    if number == most - 1:
-                        raise
-                    continue
-                if response.status_code < 500 or number == most - 1:
-                    return response
-                response.close()
-            return None
-
-    return Again
-
-
 @pytest.mark.parametrize("phases", [True, False], ids=["events", "without"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_the_same_request_sent_again_is_another_attempt(
@@ -128,7 +114,7 @@ def test_the_same_request_sent_again_is_another_attempt(
     """By a status, by a broken connection and by an answer, each attempt has its own end and its own request id."""
     sim.play("http_529", "server_disconnected", "ok")
     with Driver(asynchronous=stack.asynchronous) as driver, recording() as telemetry, capture() as told:
-        client = http_client(stack, Endpoint(sim.base_url), cls=again(stack.client_class, 3))
+        client = http_client(stack, Endpoint(sim.base_url), cls=resending(stack.client_class, 3))
         app = SdkApp(stack, Endpoint(sim.base_url), driver, telemetry, http=client, max_retries=0, timeout=300)
         telemetry.instrument(phases=phases)
         app.meet(stream=stream)
@@ -145,7 +131,7 @@ def test_the_last_failure_of_one_that_gives_up_is_the_calls(stack: Stack, sim: S
     """Each attempt is a failure of its own, and the SDK raises for the last one."""
     sim.play("http_529", "http_503")
     with Driver(asynchronous=stack.asynchronous) as driver, capture() as told:
-        client = http_client(stack, Endpoint(sim.base_url), cls=again(stack.client_class, 2))
+        client = http_client(stack, Endpoint(sim.base_url), cls=resending(stack.client_class, 2))
         app = SdkApp(stack, Endpoint(sim.base_url), driver, http=client, max_retries=0, timeout=300)
         with pytest.raises(anthropic.APIStatusError):
             app.create()
@@ -211,14 +197,11 @@ def test_a_gateway_in_the_same_process_has_attempts_of_its_own(stack: Stack, sim
 def test_the_request_is_afterwards_as_it_was(stack: Stack, sim: Simulator) -> None:
     """No function of the library stays in the extensions of what the subclass has made."""
     made: list[Any] = []
-    real = anew
 
     def kept(request: Any) -> Any:
-        made.append(real(request))
+        made.append(anew(request))
         return made[-1]
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(globals(), "anew", kept)
-        call(stack, sim)
+    call(stack, sim, handed_on=kept)
     [request] = made
     assert "trace" not in request.extensions
