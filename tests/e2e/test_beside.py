@@ -264,64 +264,54 @@ def _of_another_scope(telemetry: Telemetry) -> list[str]:
     ]
 
 
-def test_an_attempt_has_one_span_beside_the_http_instrumentation(
-    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
-) -> None:
-    """Ours; and its duration is measured once."""
+@pytest.fixture
+def app_beside(stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry) -> Iterator[SdkApp]:
+    """An app with the HTTP library's own instrumentation."""
     if stack.aiohttp:
         pytest.skip("the instrumentation of httpx does not see this transport")
     with _http_instrumentation(recorded):
         app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
-        recorded.instrument()
-        sim.play("http_529")
-        app.create()
+        yield app
         app.close()
+
+
+def test_an_attempt_has_one_span_beside_the_http_instrumentation(
+    app_beside: SdkApp, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Ours; and its duration is measured once."""
+    recorded.instrument()
+    sim.play("http_529")
+    app_beside.create()
     assert not _of_another_scope(recorded)
     assert len(recorded.attempts) == 2
     assert not {name for name in recorded.metric_names if name.startswith("http.")}
     assert [request.header("traceparent") for request in sim.requests] == [_sent_by(span) for span in recorded.attempts]
 
 
-def test_the_http_instrumentation_can_be_left_on(
-    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
-) -> None:
+def test_the_http_instrumentation_can_be_left_on(app_beside: SdkApp, recorded: Telemetry) -> None:
     """Its span is a child of the attempt's."""
-    if stack.aiohttp:
-        pytest.skip("the instrumentation of httpx does not see this transport")
-    with _http_instrumentation(recorded):
-        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
-        recorded.instrument(suppress_http_instrumentation=False)
-        app.create()
-        app.close()
+    recorded.instrument(suppress_http_instrumentation=False)
+    app_beside.create()
     [theirs] = [span for span in recorded.spans if span.name == "POST"]
     [attempt] = recorded.attempts
     assert theirs.parent == attempt.context
 
 
-def test_the_http_instrumentation_goes_on_for_the_apps_own_requests(
-    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
-) -> None:
+def test_the_http_instrumentation_goes_on_for_the_apps_own_requests(app_beside: SdkApp, recorded: Telemetry) -> None:
     """Only our sends are silenced for it."""
-    if stack.aiohttp:
-        pytest.skip("the instrumentation of httpx does not see this transport")
-    with _http_instrumentation(recorded):
-        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
-        recorded.instrument()
-        app.create()
-        app.send()
-        app.close()
+    recorded.instrument()
+    app_beside.create()
+    app_beside.send()
     assert _of_another_scope(recorded) == ["POST"]
 
 
 def test_a_worker_that_begins_in_a_send_is_not_silenced_when_the_send_is_over(
-    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+    app_beside: SdkApp, stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
 ) -> None:
     """It keeps the context of the hook that started it. Its own requests within the send are silenced, later ones not.
 
     An app may start a task there that renews a token every hour, or lets a queue of its own run empty.
     """
-    if stack.aiohttp:
-        pytest.skip("the instrumentation of httpx does not see this transport")
     workers: list[Context] = []
     enabled: list[bool] = []
 
@@ -333,17 +323,14 @@ def test_a_worker_that_begins_in_a_send_is_not_silenced_when_the_send_is_over(
     async def async_hook(request: Any) -> None:
         hook(request)
 
-    with _http_instrumentation(recorded):
-        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
-        own = BareApp(stack, Endpoint(sim.base_url), driver)
-        app.http.event_hooks = {"request": [async_hook if stack.asynchronous else hook]}
-        recorded.instrument(sdk_only=True)
-        sim.play("http_529")
-        app.create()
-        assert _of_another_scope(recorded) == []
-        workers[0].run(own.send)
-        own.close()
-        app.close()
+    own = BareApp(stack, Endpoint(sim.base_url), driver)
+    app_beside.http.event_hooks = {"request": [async_hook if stack.asynchronous else hook]}
+    recorded.instrument(sdk_only=True)
+    sim.play("http_529")
+    app_beside.create()
+    assert _of_another_scope(recorded) == []
+    workers[0].run(own.send)
+    own.close()
     assert enabled == [False]
     assert _of_another_scope(recorded) == ["POST"]
     assert len(recorded.attempts) == 2
