@@ -67,7 +67,7 @@ class Console:
     def emit(self, event: Event) -> None:
         """Queues an event to be printed; if `MAX_KEPT` are queued already, only counts this one as lost.
 
-        Never raises or waits.
+        In a forked child, starts a new queue and thread first. Never raises or waits.
         """
         if self._drawing.pid != os.getpid():
             # A forked child does not have its parent's thread, and prints its own calls only.

@@ -16,8 +16,9 @@ _EXTRA = ("click", "rich")
 def main() -> None:
     """Runs the command in `sys.argv`, and ends the process with its exit status, by `SystemExit`.
 
-    If click or rich is missing, or standard output cannot be written, exits with a message on stderr and status 1; with
-    no message if the output's reader has left. Any other exception of the command is raised.
+    Opens the null device for each standard stream that is closed. If click or rich is missing, or standard output
+    cannot be written, exits with a message on stderr and status 1; with no message if the output's reader has left. Any
+    other exception of the command is raised.
     """
     _open_what_is_closed()
     try:

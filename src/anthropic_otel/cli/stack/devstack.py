@@ -130,10 +130,11 @@ class Stack:
         return bool(alive)
 
     def _start(self, where: Layout, story: bool, lock: int) -> BaseException | None:
-        """Starts one program after the other, each when the one before is ready, and records the layout `where`.
+        """Starts one program after the other, each when the one before is ready.
 
-        Returns the exception that stopped this, `None` if there was none. `story` adds the demo's app. `lock` is the
-        descriptor of the held lock, which the processes inherit.
+        Records the layout `where` before, and after the last one that the start is complete. Returns the exception that
+        stopped this, `None` if there was none. `story` adds the demo's app. `lock` is the descriptor of the held lock,
+        which the processes inherit.
         """
         try:
             self._state.layout, self._state.complete = where, False
@@ -149,7 +150,8 @@ class Stack:
         """Returns the paths of the stack's binaries, by the components' names.
 
         If Go is installed, missing ones are built in a recorded process, so that `down` can end it; it inherits `lock`,
-        the descriptor of the stack's lock. Raises `Refused` if the build fails, `Missing` if there is no Go.
+        the descriptor of the stack's lock. Raises `Refused` if the build fails, `Missing` if one is missing
+        and there is no Go.
         """
         if shutil.which("go") and any(binaries.present(component) is None for component in binaries.STACK):
             command = [sys.executable, "-m", "anthropic_otel.cli", "stack", "build"]

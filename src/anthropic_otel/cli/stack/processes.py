@@ -65,8 +65,8 @@ def this_process() -> Process:
 def end_group(process: Process, name: str, grace: float) -> None:
     """Ends the group of `process` by SIGTERM and, if `process` still runs after `grace` seconds, by SIGKILL.
 
-    Does nothing if `process` has ended, and waits until it has. Raises `StillRuns` if it does not end within ten
-    seconds of SIGKILL, or belongs to another user. `name` is for the message.
+    Waits until `process` has ended, and does nothing if it has already. Raises `StillRuns` if it does not end within
+    ten seconds of SIGKILL, or belongs to another user. `name` is for the message.
     """
     try:
         process.send_to_group(signal.SIGTERM)

@@ -77,9 +77,9 @@ class Steps:
     hop: int = -1
 
     def listen_to(self, request: Any) -> None:
-        """Adds this object to the request's `trace` extension, beside the one that is there, and counts the request.
+        """Adds this object to the request's `trace` extension, beside what is there, unless it is there already.
 
-        Call it with each request before it is sent, also with those of redirects.
+        Counts the request in `hop`. Call it with each request before it is sent, also with those of redirects.
         """
         self.hop += 1
         before = request.extensions.get("trace")

@@ -93,7 +93,8 @@ class Endpoint:
 def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
     """Returns a signal's endpoint: by its own variable, else by that for all signals.
 
-    If neither is set, it is on localhost: port 4317 for gRPC, 4318 for HTTP.
+    If neither is set, it is on localhost: port 4317 for gRPC, 4318 for HTTP. It is `exact` only if its own variable is
+    set.
     """
     found = variable(environment, signal, "ENDPOINT")
     name, url = found if found is not None else ("default", _DEFAULTS[protocol == GRPC])
