@@ -208,6 +208,15 @@ def test_a_compressed_stream_that_the_app_decodes_itself_has_an_unknown_end(
     assert reading.end == UNSEEN
 
 
+def test_a_compressed_stream_that_was_decoded_into_nothing_is_incomplete(reading: Reading, clock: ManualClock) -> None:
+    """Some decoders give nothing at all for a beginning that is cut short: the app saw no event, so there was none."""
+    reading.decoding = True
+    reading.on_chunk(b"compressed", encoded=True)
+    reading.conclude(clock.time, read_to_end=True)
+    assert reading.end is not None
+    assert reading.end.complete is False
+
+
 @pytest.mark.parametrize("size", [1, 4, 9, 100])
 def test_what_is_sought_in_a_body_is_found_wherever_it_is_cut(size: int) -> None:
     """And nothing of the body is kept for it but what fits into a name."""

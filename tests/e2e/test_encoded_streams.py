@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import importlib
+import importlib.util
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -31,6 +34,21 @@ def in_members(body: bytes) -> bytes:
     return gzip.compress(body[:100]) + gzip.compress(body[100:])
 
 
+def brotli(body: bytes) -> bytes:
+    compressed: bytes = importlib.import_module("brotli").compress(body)
+    return compressed
+
+
+def zstd(body: bytes) -> bytes:
+    compressed: bytes = importlib.import_module(ZSTD).compress(body)
+    return compressed
+
+
+ZSTD: Final = (
+    "zstandard" if SYNC.library == "httpx" else "backports.zstd" if sys.version_info < (3, 14) else "compression.zstd"
+)
+"""The module by which the HTTP library decodes Zstandard."""
+
 ENCODINGS: Final[dict[str, tuple[str, Callable[[bytes], bytes]]]] = {
     "gzip": ("gzip", gzip.compress),
     "capitals": ("GZIP", gzip.compress),
@@ -40,6 +58,12 @@ ENCODINGS: Final[dict[str, tuple[str, Callable[[bytes], bytes]]]] = {
     "two members": ("gzip", in_members),
     "and more": ("gzip", lambda body: gzip.compress(body) + b"more"),
     "not at all": ("gzip", bytes),
+    "brotli": ("br", brotli),
+    "brotli of gzip": ("gzip, br", lambda body: brotli(gzip.compress(body))),
+    "no brotli": ("br", bytes),
+    "zstd": ("zstd", zstd),
+    "zstd in frames": ("zstd", lambda body: zstd(body[:100]) + zstd(body[100:])),
+    "no zstd": ("zstd", bytes),
     "unknown": ("x-unknown", bytes),
 }
 
@@ -74,8 +98,21 @@ def cuts(text: bytes) -> Iterator[list[bytes]]:
     yield [bytes([each]) for each in text]
 
 
+def installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def named(name: str) -> Any:
+    """A parameter, skipped where the HTTP library cannot decode that encoding. The suite's own environment can."""
+    module = "brotli" if "brotli" in name else ZSTD if "zstd" in name else "zlib"
+    return pytest.param(name, marks=pytest.mark.skipif(not installed(module), reason="this client cannot decode it"))
+
+
 @pytest.mark.parametrize("body", [WHOLE, FAILED], ids=["whole", "failed"])
-@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("name", [named(each) for each in ENCODINGS])
 def test_a_compressed_stream_ends_as_it_does_for_the_app(name: str, body: bytes) -> None:
     """Cut anywhere, an empty chunk included: complete with its end event, and else failed by the word of what came."""
     encoding, encoded = ENCODINGS[name]

@@ -275,8 +275,9 @@ class Reading:
             last = self._got if asked is None else asked
             self.consumer_time = max(round((last - self._waited) * _SECOND) - self.first_chunk, 0)
         reader, self._reader, self._events = self._reader, None, None
-        # If encoded chunks came and none was decoded, the app reads the compressed bytes itself.
-        hidden = self._encoded and not self.seen
+        # If encoded chunks came and none was decoded, the app reads the compressed bytes itself. What is cut short may
+        # have been decoded into nothing.
+        hidden = self._encoded and not (self.seen or self.decoding)
         if isinstance(reader, StartOfBody):
             came = self.seen or self.first_chunk is not None
             self.start = reader.start if (came or read_to_end) and not hidden else None
