@@ -78,7 +78,8 @@ class Rendering:
     def _with_facts(self, line: list[Piece], last: int, finding: Finding) -> Iterator[Line]:
         """Yields `line`, the last one of a finding's text, with the finding's duration and cause beside it.
 
-        They are on a line of their own if there is no room. `last` is the column at which `line` ends.
+        They are on a line of their own if there is no room. A cause that is in the text already is left out. `last` is
+        the column at which `line` ends.
         """
         facts = [f"{duration(finding.seconds):>7}"] if finding.seconds is not None else []
         # A cause that is a status is in the text already.

@@ -97,7 +97,8 @@ def resolved(asked: Asked, window: Window = Window()) -> str:
 def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, Any]]:
     """Returns the series that the Prometheus at the URL `base` has for a panel's query, as its API returns them.
 
-    Raises `ValueError` with Prometheus' message if it refuses the query, and `OSError` if it cannot be reached.
+    They are over the time of `window` if the panel shows lines, else of this moment. Raises `ValueError` with
+    Prometheus' message if it refuses the query, and `OSError` if it cannot be reached.
     """
     parameters: dict[str, Any] = {"query": resolved(asked, window)}
     if asked.lines:

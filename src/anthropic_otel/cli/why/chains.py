@@ -65,9 +65,10 @@ LONG_REQUEST: Final = "Streaming is required for operations that may take longer
 def of_chain(chain: Sequence[Printed]) -> Failure | None:
     """Returns the failure of an exception chain, outermost exception first; it must not be empty.
 
-    Ignores what is before the first exception of the SDK, if there is one. What the API answered decides; without an
-    answer, the cause of the exceptions below; without these, `bare`. Returns `None` if the failure is neither the SDK's
-    nor one of the network.
+    Ignores what is before the first exception of the SDK, if there is one. What the API answered decides, also JSON
+    that the SDK could not decode; without an answer, the cause of the exceptions below; without these, `bare`. An
+    unknown cause while connecting is a `connection_error`. Returns `None` if the failure is neither the SDK's nor one
+    of the network.
     """
     top = next((at for at, each in enumerate(chain) if each.root in _SDK), None)
     if top is not None:
