@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from anthropic_otel._adapters.event_hooks import Hooks
 from anthropic_otel._core.guard import log
-from anthropic_otel._core.options import check_options
 from anthropic_otel._core.runtime import Runtime
+from anthropic_otel._core.settings import Settings
 from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel._version import __version__
 
@@ -81,15 +81,8 @@ def instrument(
         ImportError: if `export` needs a package that is not installed. The message names it.
         TypeError: if `client` is not a client of the SDK, or an option is of another type than stated.
     """
-    check_options(
-        tracer_provider=tracer_provider,
-        meter_provider=meter_provider,
-        metrics=metrics,
-        logs=logs,
-        usage=usage,
-        phases=phases,
-        suppress_http_instrumentation=suppress_http_instrumentation,
-        sdk_only=sdk_only,
+    settings = Settings(
+        tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation, phases, sdk_only
     )
     if client is None and INSTRUMENTATION.is_instrumented:
         INSTRUMENTATION.patch_again()
@@ -99,11 +92,10 @@ def instrument(
     if export is not None:
         _export(export)
     _follow()
-    settings = (tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
     if client is None:
-        INSTRUMENTATION.instrument_process(lambda: _runtime(*settings, phases=phases, sdk_only=sdk_only))
+        INSTRUMENTATION.instrument_process(lambda: _runtime(settings))
     else:
-        INSTRUMENTATION.instrument_client(client, lambda: _runtime(*settings, phases=phases))
+        INSTRUMENTATION.instrument_client(client, lambda: _runtime(settings))
 
 
 def uninstrument(client: Any = None) -> None:
@@ -147,11 +139,9 @@ def instrument_http_client(
     Raises:
         TypeError: if `http_client` is not a client of `httpx` or `httpx2`, or an option is of another type.
     """
-    check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
-    check_options(usage=usage, phases=phases, suppress_http_instrumentation=suppress_http_instrumentation)
+    settings = Settings(tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation, phases)
     _follow()
-    settings = (tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation)
-    INSTRUMENTATION.instrument_http_client(http_client, lambda: _runtime(*settings, phases=phases))
+    INSTRUMENTATION.instrument_http_client(http_client, lambda: _runtime(settings))
 
 
 def event_hooks(
@@ -168,16 +158,14 @@ def event_hooks(
     reports by no trace event, such as a wait for a full connection pool, and the proxy. A redirect is one attempt. The
     arguments are those of `instrument`. Raises `TypeError` if one is of another type.
     """
-    check_options(tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=metrics, logs=logs)
-    check_options(usage=usage)
-    hooks = Hooks(_runtime(tracer_provider, meter_provider, metrics, logs, usage, phases=True))
+    hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs, usage)))
     return {"request": [hooks.request], "response": [hooks.response]}
 
 
-def _runtime(*settings: Any, phases: bool, sdk_only: bool = False) -> Runtime:
-    from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+def _runtime(settings: Settings) -> Runtime:
+    from anthropic_otel._otel.recorder import OpenTelemetryRecorder
 
-    return Runtime(OpenTelemetryRecorder(Settings(*settings)), phases=phases, sdk_only=sdk_only)
+    return Runtime(OpenTelemetryRecorder(settings), phases=settings.phases, sdk_only=settings.sdk_only)
 
 
 def _export(export: str) -> None:

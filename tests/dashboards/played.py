@@ -21,8 +21,9 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricR
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from anthropic_otel._core import instruments, semconv
+from anthropic_otel._core.settings import Settings
 from anthropic_otel._otel.metrics import Metrics
-from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+from anthropic_otel._otel.recorder import OpenTelemetryRecorder
 from anthropic_otel.bundle.boards.failures import SPAN_CALLS
 from anthropic_otel.bundle.promql import label
 from core.notes import ManualClock

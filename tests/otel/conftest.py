@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry import context
 
-from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+from anthropic_otel._core.settings import Settings
+from anthropic_otel._otel.recorder import OpenTelemetryRecorder
 from core.notes import ManualClock
 from otel.scene import Scene
 from support import guards

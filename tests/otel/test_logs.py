@@ -11,8 +11,9 @@ from opentelemetry import trace
 
 from anthropic_otel._core import semconv
 from anthropic_otel._core.ending import End
+from anthropic_otel._core.settings import Settings
 from anthropic_otel._otel import logs, spans
-from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+from anthropic_otel._otel.recorder import OpenTelemetryRecorder
 from core.notes import FACTS, OVERLOADED, ManualClock
 from otel.scene import Scene
 from support.telemetry import Telemetry

@@ -19,9 +19,10 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.request import RequestFacts
+from anthropic_otel._core.settings import Settings
 from anthropic_otel._core.target import target_of
 from anthropic_otel._otel.attributes import MAX_MODELS, MAX_STATUSES
-from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+from anthropic_otel._otel.recorder import OpenTelemetryRecorder
 from core.notes import MESSAGES, ManualClock
 from otel.scene import Scene
 from support.telemetry import Telemetry

@@ -18,10 +18,11 @@ from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.ending import End
+from anthropic_otel._core.settings import Settings
 from anthropic_otel._core.tee import Tee
 from anthropic_otel._otel import logs, providers, spans
 from anthropic_otel._otel.metrics import Metrics
-from anthropic_otel._otel.recorder import OpenTelemetryRecorder, Settings
+from anthropic_otel._otel.recorder import OpenTelemetryRecorder
 from anthropic_otel.testing._captured import Captured
 from anthropic_otel.testing._collector import Collector
 from core.notes import ManualClock, Notes

@@ -7,39 +7,23 @@ fails, the metrics remain. A context is attached in the app's own execution cont
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Tracer, TracerProvider
+from opentelemetry.trace import Tracer
 
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.guard import guarded, log
 from anthropic_otel._core.recorder import AttemptRecorder, CallRecorder
+from anthropic_otel._core.settings import Settings
 from anthropic_otel._otel import context, logs, providers
 from anthropic_otel._otel.attempt_recorder import OtelAttemptRecorder
 from anthropic_otel._otel.call_recorder import OtelCallRecorder
 from anthropic_otel._otel.metrics import Metrics, metrics_of
 from anthropic_otel._version import __version__
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is recorded, and by which providers. A provider of `None` is the process's global one.
-
-    The fields are the arguments of `anthropic_otel.instrument` with the same names.
-    """
-
-    tracer_provider: TracerProvider | None = None
-    meter_provider: MeterProvider | None = None
-    metrics: bool = True
-    logs: bool = True
-    usage: bool = True
-    suppress_http_instrumentation: bool = True
 
 
 class OpenTelemetryRecorder:

@@ -5,8 +5,9 @@ Rule: a value has the words of the schema, its times are in seconds, and it keep
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 
 from anthropic_otel._core.finalizer import drain
 
@@ -26,13 +27,7 @@ class Usage:
     reasoning_output_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cache_read_input_tokens + other.cache_read_input_tokens,
-            self.cache_write_input_tokens + other.cache_write_input_tokens,
-            self.reasoning_output_tokens + other.reasoning_output_tokens,
-        )
+        return Usage(*map(operator.add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True)

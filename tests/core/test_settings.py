@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import anthropic_otel
-from anthropic_otel._core.options import check_options
+from anthropic_otel._core.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ class Failing:
 
 def test_a_provider_that_fails_at_everything_is_none_of_the_apps_errors() -> None:
     """As with a provider that fails later: there is a warning, and the app starts."""
-    check_options(tracer_provider=Failing(), meter_provider=Failing())
+    Settings(Failing(), Failing())
