@@ -140,7 +140,7 @@ def test_a_request_after_one_that_failed_is_another_attempt(
     assert second.retry is not None
     assert (second.retry.number, second.retry.reason) == (1, "connection_error")
     assert second.retry.source is RetrySource.TRANSPORT
-    assert (second.target, second.model) == (first.target, first.model)
+    assert (second.request.target, second.model) == (first.request.target, first.model)
     assert notes.response_headers == [None, {}]
     assert notes.after == {first: AfterFailure.RETRIED}
 

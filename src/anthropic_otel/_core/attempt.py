@@ -20,16 +20,12 @@ from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
 from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.response import Response
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase, RetryStop
-from anthropic_otel._core.target import Target
 from anthropic_otel._core.timeline import Timeline
 
 if TYPE_CHECKING:
     from anthropic_otel._core.cause import Cause
     from anthropic_otel._core.clock import Clock
     from anthropic_otel._core.invocation import Invocation
-
-Peer = tuple[str, int]
-"""Address and port of the other side of a connection."""
 
 
 class Attempt:
@@ -126,11 +122,6 @@ class Attempt:
         # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
         self._on_end: Final = [on_end]
 
-    @property
-    def target(self) -> Target:
-        """The target of the request. A redirect does not change it."""
-        return self.request.target
-
     # -- while it is under way -----------------------------------------------------------------------------------------
 
     def responded(
@@ -138,7 +129,7 @@ class Attempt:
         status: int,
         response_headers: RawHeaders,
         version: str | None = None,
-        peer: Peer | None = None,
+        peer: tuple[str, int] | None = None,
         body: bytes | None = None,
     ) -> None:
         """Records the response: its status and headers, the HTTP version, and the address that it came from.
@@ -279,12 +270,11 @@ class Attempt:
             self.begin_hop()
         if end.phase is not None:
             self.timeline.phase = end.phase
-        if end.cause is not None and end.cause.word is NetworkCause.POOL_TIMEOUT:
-            self.timeline.waited_for_pool = True
+        self.timeline.waited_for_pool = end.error_type == NetworkCause.POOL_TIMEOUT.value
         self.error_type = end.error_type
         self.outcome = end.outcome
 
-    # -- the tokens that it used ---------------------------------------------------------------------------------------
+    # -- after its end -------------------------------------------------------------------------------------------------
 
     def take_usage(self, tokens: tuple[usage.Usage, ...]) -> None:
         """Counts the usage of a reply of this attempt, one per model, without what has been counted before.
@@ -294,24 +284,14 @@ class Attempt:
         """
         if not tokens or self.outcome is None or not self.is_message:
             return
-        if self._used:
-            tokens, self._used = usage.compared(self._used, tokens)
-        else:
-            self._used = tokens
+        tokens, self._used = usage.compared(self._used, tokens)
         for used in tokens:
             self.recorder.used(self, used)
-
-    # -- what recorders and the call ask -------------------------------------------------------------------------------
 
     @property
     def request_id(self) -> str | None:
         """The `request-id` of the response, to give to Anthropic's support; `None` without a valid one."""
         return headers.identifier(self.response.facts.request_id) if self.response is not None else None
-
-    @property
-    def response_id(self) -> str | None:
-        """The id that an edge or a platform gave a response without a request id; `None` without a valid one."""
-        return headers.identifier(self.response.facts.response_id) if self.response is not None else None
 
     @property
     def resend_count(self) -> int:

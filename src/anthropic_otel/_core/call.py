@@ -1,29 +1,20 @@
 """Follows one invocation of an SDK method: its attempts, the backoff between them, and how it ended for the app.
 
 Rule: a call ends once, when the SDK method has finished *and* every body of its attempts has ended, whichever is last.
-Its outcome is what the SDK method gave the app, not what happened to the attempt that ended last:
-
-    the method  │ the body that it returned │ outcome
-    ────────────┼───────────────────────────┼─────────────────────────────────────────────────────────────────
-    returned    │ completed, or none        │ succeeded; recovered if an attempt had failed before the one
-                │                           │ that it is from was sent
-    returned    │ failed                    │ failed; recovered if the SDK itself opens it again
-    returned    │ cancelled, abandoned      │ the same word
-    raised      │                           │ exhausted if the last failure was retryable and no retry was left;
-                │                           │ else failed
-    was stopped │                           │ cancelled
+How it ended is decided in `call_ending`.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from anthropic_otel._core import call_ending
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.attempts import Attempts
-from anthropic_otel._core.cause import type_name
+from anthropic_otel._core.call_ending import OwnFailure, Raised
 from anthropic_otel._core.ending import End
-from anthropic_otel._core.errors import asks_for_retry, body_error_type, call_error_type, is_of_parsing
+from anthropic_otel._core.errors import is_of_parsing
 from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.held_body import HeldBody
@@ -32,28 +23,11 @@ from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRe
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.response import says_nothing
 from anthropic_otel._core.retrying import headers_for_sdk
-from anthropic_otel._core.semconv import (
-    INVALID_EVENT,
-    AttemptOutcome,
-    CallOutcome,
-    NetworkCause,
-    RetryStop,
-)
+from anthropic_otel._core.semconv import CallOutcome, NetworkCause, RetryStop
 from anthropic_otel._core.usage import of_reply
 
 if TYPE_CHECKING:
     from anthropic_otel._core.clock import Clock
-
-
-class OwnFailure(NamedTuple):
-    """How a call failed although no attempt failed with it: the app could not use an answer, or nothing was sent.
-
-    - `exception_type`: the class of the exception that the app got, `None` if it got none.
-    - `request_id`: that of the last attempt that completed, `None` without one.
-    """
-
-    exception_type: str | None
-    request_id: str | None
 
 
 class Call:
@@ -73,9 +47,7 @@ class Call:
     """
 
     __slots__ = (
-        "_asked_for_retry",
         "_clock",
-        "_exception_type",
         "_method_done",
         "_open_bodies",
         "_raised",
@@ -113,15 +85,12 @@ class Call:
         self.retry_stop: RetryStop | None = None
         self.own_failure: OwnFailure | None = None
         self.duration = 0
-        self._asked_for_retry = False
-        """Whether the method has raised what a middleware raises to have the SDK retry."""
         self._unparsed: list[tuple[Attempt, int]] = []
         """The attempts whose response is in memory, and since when. The SDK is about to parse one of them."""
         self._open_bodies: list[Attempt | None] = []
         """The attempts that have not ended, and `None` for each held body. Its `append` and `remove` are atomic."""
         self._method_done = False
-        self._raised: CallOutcome | None = None
-        self._exception_type: str | None = None
+        self._raised: Raised | None = None
         self._returned: Attempt | HeldBody | None = None
         # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
         self._unended: Final = [self.started]
@@ -254,14 +223,11 @@ class Call:
 
         The call ends now if no body is open: as failed or exhausted, or as cancelled if `error` is no `Exception`.
         """
-        self._raised = CallOutcome.FAILED if isinstance(error, Exception) else CallOutcome.CANCELLED
-        self._asked_for_retry = asks_for_retry(error)
+        raised = self._raised = Raised(is_failure=isinstance(error, Exception))
         try:
             if self._unparsed:
                 self.parsed(End.UNPARSED if is_of_parsing(error) else End.READ)
-            if self._raised is CallOutcome.FAILED:
-                self._exception_type = type_name(error)
-                self.error_type = call_error_type(error)
+            raised.classify(error)
         finally:
             self._method_finished(None, error)
 
@@ -282,65 +248,21 @@ class Call:
             return
         self.duration = self._clock.now() - started
         try:
-            self.outcome = self._conclude()
+            self._conclude()
         finally:
             self.outcome = self.outcome or CallOutcome.FAILED
             failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
-            if isinstance(self._returned, Attempt):
-                by: Attempt | None = self._returned
-            else:
-                # An earlier failure that was retried is not the call's.
-                by = self.attempts.last_failed if self.attempts.undecided else None
-            if failed and by is not None:
-                self.cause = by.cause.word if by.cause is not None else None
-                self.api_error, self.retry_stop = by.api_error, by.retry_stop
-            elif failed:
-                self.own_failure = self._failure_of_its_own()
             self._returned = None
             self.attempts.forget()
             if self.attempts.undecided:
                 self.attempts.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)
 
-    def _failure_of_its_own(self) -> OwnFailure:
-        body, answering = self._returned, self.attempts.completed
-        raised = body.exception_type if isinstance(body, HeldBody) else self._exception_type
-        return OwnFailure(raised, answering.request_id if answering is not None else None)
-
-    def _conclude(self) -> CallOutcome:
-        """Returns the outcome of the ended call. Sets `error_type` if it failed by a reply or body that was returned.
-
-        If the method raised: cancelled, exhausted or failed. Else the outcome of the body that it returned; a completed
-        body, or a reply in memory, is recovered if an attempt had failed before, else succeeded. A failed stream that
-        the SDK reopens (`Invocation.reopens`) is recovered, unless it could not decode an event.
-        """
-        if self._raised is CallOutcome.FAILED:
-            return CallOutcome.EXHAUSTED if self.attempts.exhausted(self._asked_for_retry) else CallOutcome.FAILED
+    def _conclude(self) -> None:
         if self._raised is not None:
-            return self._raised
-        body = self._deciding_body()
-        outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
-        if body is not None and outcome is AttemptOutcome.FAILED:
-            if self.invocation.reopens and isinstance(body, Attempt) and body.error_type != INVALID_EVENT:
-                return CallOutcome.RECOVERED
-            self.error_type = body_error_type(body) if isinstance(body, Attempt) else body.error_type
-        answering = self._returned if isinstance(self._returned, Attempt) else None
-        if outcome is AttemptOutcome.COMPLETED and self.attempts.had_failed_before(answering):
-            return CallOutcome.RECOVERED
-        return _OUTCOMES.get(outcome, CallOutcome.FAILED) if outcome is not None else CallOutcome.FAILED
-
-    def _deciding_body(self) -> Attempt | HeldBody | None:
-        """Returns the body whose outcome is that of the call, `None` for a reply in memory that is an answer."""
-        returned = self._returned
-        if returned is None:
-            return self.attempts.spoiled_answer()
-        abandoned = isinstance(returned, HeldBody) and returned.outcome is AttemptOutcome.ABANDONED
-        # The SDK closes a held body when it raises for an error event of the attempt that the body was being made of.
-        return self.attempts.last_failed if abandoned and self.attempts.undecided else returned
-
-
-_OUTCOMES: Final = {
-    AttemptOutcome.COMPLETED: CallOutcome.SUCCEEDED,
-    AttemptOutcome.CANCELLED: CallOutcome.CANCELLED,
-    AttemptOutcome.ABANDONED: CallOutcome.ABANDONED,
-}
+            end = call_ending.of_raised(self._raised, self.attempts)
+        else:
+            end = call_ending.of_returned(self._returned, self.attempts, reopens=self.invocation.reopens)
+        self.error_type, self.cause, self.api_error = end.error_type, end.cause, end.api_error
+        self.retry_stop, self.own_failure = end.retry_stop, end.own_failure
+        self.outcome = end.outcome

@@ -127,7 +127,7 @@ def _attempt_event(attempt: Attempt, call: int | None) -> Event:
             **_head(ATTEMPT, attempt.wall),
             "call": call,
             "number": attempt.resend_count + 1,
-            "address": f"{text(attempt.target.address)}:{attempt.target.port}",
+            "address": f"{text(attempt.request.target.address)}:{attempt.request.target.port}",
             "proxy": text(attempt.request.proxy),
             "duration": _seconds(attempt.duration),
             **_texts(attempt_facts(attempt)),

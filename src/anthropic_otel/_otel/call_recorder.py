@@ -9,7 +9,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import Call, OwnFailure
+from anthropic_otel._core.call import Call
+from anthropic_otel._core.call_ending import OwnFailure
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import AttemptRecorder

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.call import Call, OwnFailure
+from anthropic_otel._core.call import Call
+from anthropic_otel._core.call_ending import OwnFailure
+from anthropic_otel._core.headers import identifier
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._otel import spans
 
@@ -87,8 +89,9 @@ def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
         parts.append(f"not retried ({attempt.retry_stop.value})")
     parts.append(_where(attempt))
     parts.append(f"request id {attempt.request_id or 'none'}")
-    if attempt.response_id is not None:
-        parts.append(f"response id {attempt.response_id}")
+    response_id = identifier(attempt.response.facts.response_id) if attempt.response is not None else None
+    if response_id is not None:
+        parts.append(f"response id {response_id}")
     if after is AfterFailure.CALL_FAILED:
         parts.append(f"see: anthropic-otel why {_word(attempt)}")
     return ", ".join(parts)
@@ -117,7 +120,7 @@ def _error(attempt: Attempt) -> str:
 
 def _where(attempt: Attempt) -> str:
     proxy = f" by proxy {attempt.request.proxy}" if attempt.request.proxy is not None else ""
-    return f"{attempt.target.address}:{attempt.target.port}{proxy}"
+    return f"{attempt.request.target.address}:{attempt.request.target.port}{proxy}"
 
 
 _SECOND: Final = 1e9

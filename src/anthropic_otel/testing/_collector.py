@@ -134,9 +134,9 @@ class _AttemptCollector(NoAttemptRecorder):
         return Attempt(
             id=self._id,
             call=self._call.id if self._call is not None else None,
-            method=attempt.target.method,
-            url_template=attempt.target.template,
-            server_address=attempt.target.address,
+            method=attempt.request.target.method,
+            url_template=attempt.request.target.template,
+            server_address=attempt.request.target.address,
             resend_count=attempt.resend_count,
             started=self._started,
             duration=duration,

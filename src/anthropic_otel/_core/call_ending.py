@@ -1,0 +1,135 @@
+"""Decides how a call ended: by what the SDK method gave the app, not by the attempt that ended last.
+
+    the method  │ the body that it returned │ outcome
+    ────────────┼───────────────────────────┼─────────────────────────────────────────────────────────────────
+    returned    │ completed, or none        │ succeeded; recovered if an attempt had failed before the one
+                │                           │ that it is from was sent
+    returned    │ failed                    │ failed; recovered if the SDK itself opens it again
+    returned    │ cancelled, abandoned      │ the same word
+    raised      │                           │ exhausted if the last failure was retryable and no retry was left;
+                │                           │ else failed
+    was stopped │                           │ cancelled
+
+Rule: the functions here read attempts and bodies and change nothing of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.attempts import Attempts
+from anthropic_otel._core.cause import type_name
+from anthropic_otel._core.errors import asks_for_retry, body_error_type, call_error_type
+from anthropic_otel._core.event_json import ApiError
+from anthropic_otel._core.held_body import HeldBody
+from anthropic_otel._core.semconv import INVALID_EVENT, AttemptOutcome, CallOutcome, NetworkCause, RetryStop
+
+
+class OwnFailure(NamedTuple):
+    """How a call failed although no attempt failed with it: the app could not use an answer, or nothing was sent.
+
+    - `exception_type`: the class of the exception that the app got, `None` if it got none.
+    - `request_id`: that of the last attempt that completed, `None` without one.
+    """
+
+    exception_type: str | None
+    request_id: str | None
+
+
+class CallEnding(NamedTuple):
+    """The result of a call's end, which the call then copies into its fields of the same names."""
+
+    outcome: CallOutcome
+    error_type: str | None = None
+    cause: NetworkCause | None = None
+    api_error: ApiError | None = None
+    retry_stop: RetryStop | None = None
+    own_failure: OwnFailure | None = None
+
+
+class Raised:
+    """What an SDK method raised: an `Exception`, or what stopped it (`is_failure` is `False`).
+
+    - `asks_for_retry`: whether it is what a middleware raises to have the SDK retry.
+    - `error_type`, `exception_type`: the call's `error.type` and the exception's class; `None` if it was stopped, and
+      before `classify`.
+    """
+
+    __slots__ = ("asks_for_retry", "error_type", "exception_type", "is_failure")
+
+    def __init__(self, *, is_failure: bool) -> None:
+        self.is_failure: Final = is_failure
+        self.asks_for_retry = False
+        self.error_type: str | None = None
+        self.exception_type: str | None = None
+
+    def classify(self, error: BaseException) -> None:
+        """Sets the attributes for `error`."""
+        self.asks_for_retry = asks_for_retry(error)
+        if isinstance(error, Exception):
+            self.exception_type, self.error_type = type_name(error), call_error_type(error)
+
+
+_SUCCEEDED: Final = CallEnding(CallOutcome.SUCCEEDED)
+_RECOVERED: Final = CallEnding(CallOutcome.RECOVERED)
+_CANCELLED: Final = CallEnding(CallOutcome.CANCELLED)
+_ABANDONED: Final = CallEnding(CallOutcome.ABANDONED)
+
+
+def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
+    """Returns the ending of a call whose method raised: cancelled, exhausted or failed."""
+    if not raised.is_failure:
+        return _CANCELLED
+    exhausted = attempts.exhausted(raised.asks_for_retry)
+    outcome = CallOutcome.EXHAUSTED if exhausted else CallOutcome.FAILED
+    # An earlier failure that was retried is not the call's.
+    by = attempts.last_failed if attempts.undecided else None
+    return _failed(outcome, raised.error_type, by, raised.exception_type, attempts)
+
+
+def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts, *, reopens: bool) -> CallEnding:
+    """Returns the ending of a call whose method returned: by the outcome of the body that it returned.
+
+    A completed body, or a reply in memory (`None`), is recovered if an attempt had failed before, else succeeded. A
+    failed stream that the SDK opens again (`reopens`) is recovered, unless it could not decode an event.
+    """
+    body = _deciding_body(returned, attempts)
+    outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
+    if outcome is AttemptOutcome.COMPLETED:
+        return _RECOVERED if attempts.had_failed_before(_attempt(returned)) else _SUCCEEDED
+    if outcome is AttemptOutcome.CANCELLED:
+        return _CANCELLED
+    if outcome is AttemptOutcome.ABANDONED:
+        return _ABANDONED
+    if reopens and isinstance(body, Attempt) and body.error_type != INVALID_EVENT:
+        return _RECOVERED
+    error_type = body_error_type(body) if isinstance(body, Attempt) else body.error_type if body is not None else None
+    by = _attempt(returned) or (attempts.last_failed if attempts.undecided else None)
+    exception_type = returned.exception_type if isinstance(returned, HeldBody) else None
+    return _failed(CallOutcome.FAILED, error_type, by, exception_type, attempts)
+
+
+def _attempt(returned: Attempt | HeldBody | None) -> Attempt | None:
+    return returned if isinstance(returned, Attempt) else None
+
+
+def _deciding_body(returned: Attempt | HeldBody | None, attempts: Attempts) -> Attempt | HeldBody | None:
+    """Returns the body whose outcome is that of the call, `None` for a reply in memory that is an answer."""
+    if returned is None:
+        return attempts.spoiled_answer()
+    abandoned = isinstance(returned, HeldBody) and returned.outcome is AttemptOutcome.ABANDONED
+    # The SDK closes a held body when it raises for an error event of the attempt that the body was being made of.
+    return attempts.last_failed if abandoned and attempts.undecided else returned
+
+
+def _failed(
+    outcome: CallOutcome, error_type: str | None, by: Attempt | None, exception_type: str | None, attempts: Attempts
+) -> CallEnding:
+    """Returns the ending of a failed call, with the facts of the attempt that it failed `by`; `None` for none."""
+    if by is not None:
+        cause = by.cause.word if by.cause is not None else None
+        return CallEnding(outcome, error_type, cause, by.api_error, by.retry_stop)
+    answering = attempts.completed
+    own = OwnFailure(exception_type, answering.request_id if answering is not None else None)
+    return CallEnding(outcome, error_type, own_failure=own)
