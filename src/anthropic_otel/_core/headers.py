@@ -55,7 +55,7 @@ class ResponseFacts(NamedTuple):
         From `envoy_time`, else the longest such `dur` in `server_timing`, if that has 128 bytes at most.
         """
         milliseconds = _duration(self.envoy_time)
-        if milliseconds is None and self.server_timing is not None and len(self.server_timing) <= _MAX_ID:
+        if milliseconds is None and self.server_timing is not None and len(self.server_timing) <= _MAX_TIMING:
             durations = [_duration(value) for value in _SERVER_TIMING.findall(self.server_timing)]
             milliseconds = max((value for value in durations if value is not None), default=None)
         return milliseconds / 1000 if milliseconds is not None else None
@@ -67,6 +67,8 @@ _BEDROCK_TOKENS: Final = tuple(
 )
 _SERVER_TIMING: Final = re.compile(rb";\s*dur\s*=\s*\"?([^\s\";,]+)", re.IGNORECASE)
 _MAX_DURATION: Final = 86_400_000.0
+_MAX_TIMING: Final = 2_048
+"""The longest `server-timing` that is read: each proxy on the way adds its own."""
 
 
 def facts_of(headers: RawHeaders) -> ResponseFacts:
