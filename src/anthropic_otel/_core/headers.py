@@ -222,11 +222,18 @@ def _duration(value: bytes | None) -> float | None:
 def count(value: bytes | None) -> int | None:
     """Parses a whole number of 1 to 18 digits, which fits an OpenTelemetry integer.
 
-    `None` for any other value, or `None`.
+    `None` for any other value, or `None`. A number that was sent more than once is that number, as a gateway may copy
+    headers twice.
     """
-    if not value or len(value) > 18 or not value.isdigit():
+    if not value or len(value) > _MAX_NUMBER:
         return None
-    return int(value)
+    if b"," in value:
+        told = {each.strip() for each in value.split(b",")}
+        value = told.pop() if len(told) == 1 else b""
+    return int(value) if len(value) <= _MAX_DIGITS and value.isdigit() else None
+
+
+_MAX_DIGITS: Final = 18
 
 
 def _positive(seconds: float | None) -> float | None:
