@@ -13,7 +13,7 @@ from typing import Final
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.headers import RawHeaders
-from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
+from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure, AttemptRecorder, CallRecorder
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.target import Target, target_of
 from anthropic_otel._core.usage import Usage
@@ -99,7 +99,7 @@ class Notes:
         return sum(name == event and (of is None or who is of) for name, who in self.told)
 
 
-class CallNotes:
+class CallNotes(CallRecorder):
     """Writes down what a recorder of one call is told."""
 
     def __init__(self, notes: Notes, call: Call) -> None:
@@ -119,7 +119,7 @@ class CallNotes:
         self._notes.note("call_ended", call)
 
 
-class AttemptNotes:
+class AttemptNotes(AttemptRecorder):
     """Writes down what a recorder of one attempt is told."""
 
     def __init__(self, notes: Notes, attempt: Attempt) -> None:

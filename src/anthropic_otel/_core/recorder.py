@@ -27,57 +27,61 @@ class AfterFailure(Enum):
     CALL_WENT_ON = "no attempt followed, but the call did not fail: it was cancelled, or answered in another way"
 
 
-class AttemptRecorder(Protocol):
-    """The interface of what records one attempt. `start_attempt` of a recorder makes it. No method raises."""
+class AttemptRecorder:
+    """Records one attempt. `start_attempt` of a recorder makes it. No method raises.
+
+    This class itself records nothing, and sends no trace context. A subclass overrides what it needs.
+    """
+
+    __slots__ = ()
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The HTTP headers with the trace context, to be added to the request; empty for none."""
-        ...
+        return NO_HEADERS
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         """Called once, when the send has returned or raised, in the context in which the attempt started.
 
         `response_headers` are those of the response, `None` without one. The recorder may keep them.
         """
-        ...
 
     def end(self, attempt: Attempt) -> None:
         """Called once, when the attempt has ended, in any thread and context. `attempt` has its outcome then."""
-        ...
 
     def used(self, attempt: Attempt, usage: Usage) -> None:
         """Called after `end`, whenever more tokens that the attempt used become known. In any thread.
 
         That is at the end of a stream, when a reply is parsed, or never. `usage` is without what was passed before.
         """
-        ...
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         """Called once for each failed attempt, after `end`, when it is known what followed. In any thread.
 
         `waited` is the backoff before the next attempt in nanoseconds, `None` if no attempt followed.
         """
-        ...
 
 
-class CallRecorder(Protocol):
-    """The interface of what records one call. `Recorder.start_call` makes it. No method raises."""
+class CallRecorder:
+    """Records one call. `Recorder.start_call` makes it. No method raises.
+
+    This class itself records nothing, neither of the call nor of its attempts. A subclass overrides what it needs.
+    """
+
+    __slots__ = ()
 
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         """Returns the recorder for an attempt of this call, which is about to be sent. Called in the app's context."""
-        ...
+        return NO_ATTEMPT_RECORDER
 
     def method_finished(self, result: object, error: BaseException | None) -> None:
         """Called once, when the SDK method has returned `result` or raised `error`, in the app's context.
 
         The body that it returned may be unread. The recorder keeps neither object.
         """
-        ...
 
     def end(self, call: Call) -> None:
         """Called once, when the method has finished and every body has ended, in any thread and context."""
-        ...
 
 
 class Recorder(Protocol):
@@ -99,36 +103,5 @@ class Recorder(Protocol):
         ...
 
 
-class NoAttemptRecorder:
-    """An `AttemptRecorder` that records nothing, and sends no trace context."""
-
-    headers: Final = NO_HEADERS
-
-    def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """Does nothing."""
-
-    def end(self, attempt: Attempt) -> None:
-        """Does nothing."""
-
-    def used(self, attempt: Attempt, usage: Usage) -> None:
-        """Does nothing."""
-
-    def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-        """Does nothing."""
-
-
-class NoCallRecorder:
-    """A `CallRecorder` that records nothing, neither of the call nor of its attempts."""
-
-    def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
-        return NO_ATTEMPT_RECORDER
-
-    def method_finished(self, result: object, error: BaseException | None) -> None:
-        """Does nothing."""
-
-    def end(self, call: Call) -> None:
-        """Does nothing."""
-
-
-NO_ATTEMPT_RECORDER: Final[AttemptRecorder] = NoAttemptRecorder()
-NO_CALL_RECORDER: Final[CallRecorder] = NoCallRecorder()
+NO_ATTEMPT_RECORDER: Final = AttemptRecorder()
+NO_CALL_RECORDER: Final = CallRecorder()

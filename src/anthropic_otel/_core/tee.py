@@ -71,7 +71,7 @@ class Tee:
         return tee
 
 
-class _CallTee:
+class _CallTee(CallRecorder):
     def __init__(self) -> None:
         self.recorders: Final[list[CallRecorder]] = []
 
@@ -91,7 +91,7 @@ class _CallTee:
             recorder.end(call)
 
 
-class _AttemptTee:
+class _AttemptTee(AttemptRecorder):
     def __init__(self) -> None:
         self.recorders: Final[list[AttemptRecorder]] = []
 

@@ -25,8 +25,6 @@ from anthropic_otel._core.recorder import (
     NO_CALL_RECORDER,
     AttemptRecorder,
     CallRecorder,
-    NoAttemptRecorder,
-    NoCallRecorder,
 )
 from anthropic_otel._core.semconv import Phase
 
@@ -66,7 +64,7 @@ class EventRecorder:
         return _AttemptRecorder(self, None)
 
 
-class _CallRecorder(NoCallRecorder):
+class _CallRecorder(CallRecorder):
     """Makes the events of one call. `id` is the call's number in its `EventRecorder`, counted from 1."""
 
     def __init__(self, recorder: EventRecorder, number: int) -> None:
@@ -82,7 +80,7 @@ class _CallRecorder(NoCallRecorder):
         self._recorder.emit(_call_event(call, self.id))
 
 
-class _AttemptRecorder(NoAttemptRecorder):
+class _AttemptRecorder(AttemptRecorder):
     """Makes the event of one attempt. `call` is its call's id, `None` for an attempt outside of any call."""
 
     def __init__(self, recorder: EventRecorder, call: int | None) -> None:

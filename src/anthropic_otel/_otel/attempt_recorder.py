@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders
-from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure
+from anthropic_otel._core.recorder import NO_HEADERS, AfterFailure, AttemptRecorder
 from anthropic_otel._core.semconv import AttemptOutcome
 from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel import context, logs, spans
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from anthropic_otel._otel.recorder import OpenTelemetryRecorder
 
 
-class OtelAttemptRecorder(InTrace):
+class OtelAttemptRecorder(InTrace, AttemptRecorder):
     """The `AttemptRecorder` of OpenTelemetry. When it is made, it starts the attempt's span, and counts the attempt.
 
     The span is current until `send_finished`. No span is started while another library suppresses it, or if the

@@ -13,7 +13,7 @@ from anthropic_otel._core.call import Call
 from anthropic_otel._core.call_ending import OwnFailure
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.invocation import Invocation
-from anthropic_otel._core.recorder import AttemptRecorder
+from anthropic_otel._core.recorder import AttemptRecorder, CallRecorder
 from anthropic_otel._otel import context, logs, providers, spans
 from anthropic_otel._otel.attempt_recorder import OtelAttemptRecorder
 from anthropic_otel._otel.context import NOTHING, InTrace
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anthropic_otel._otel.recorder import OpenTelemetryRecorder
 
 
-class OtelCallRecorder(InTrace):
+class OtelCallRecorder(InTrace, CallRecorder):
     """The `CallRecorder` of OpenTelemetry. When it is made, it starts the call's span and makes it current.
 
     It starts none if the SDK or another instrumentation makes one, or another library suppresses it. The span is

@@ -19,8 +19,6 @@ from anthropic_otel._core.recorder import (
     NO_CALL_RECORDER,
     AttemptRecorder,
     CallRecorder,
-    NoAttemptRecorder,
-    NoCallRecorder,
 )
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause
 from anthropic_otel._core.usage import Usage as CoreUsage
@@ -68,7 +66,7 @@ class Collector:
         return _AttemptCollector(self, attempt, None)
 
 
-class _CallCollector(NoCallRecorder):
+class _CallCollector(CallRecorder):
     """Records one call for `collector`; `number` is its id. `attempts` are the values of its attempts that have ended.
 
     `last_failure_at` is when the last failed attempt ended, `last_end_at` when the last attempt ended; `None` before
@@ -103,7 +101,7 @@ class _CallCollector(NoCallRecorder):
         self._collector.captured.ended_calls.append(value)
 
 
-class _AttemptCollector(NoAttemptRecorder):
+class _AttemptCollector(AttemptRecorder):
     """Records one attempt of `call`, or for `None` one without a call. Adds no trace context to its request."""
 
     def __init__(self, collector: Collector, attempt: core_attempt.Attempt, call: _CallCollector | None) -> None:
