@@ -57,12 +57,11 @@ def set_headers(request: Any, names: list[bytes], added: Mapping[str, str]) -> N
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)
     for name, value in added.items():
         key = name.encode("ascii")
-        at = names.index(key) if key in names else None
-        is_there_twice = at is not None and key in names[at + 1 :]
-        if listed is None or is_there_twice or not (name.islower() and value.isascii()):
+        found = names.count(key)
+        if listed is None or found > 1 or not (name.islower() and value.isascii()):
             request.headers[name] = value
-        elif at is not None:
-            listed[at] = (key, key, value.encode("ascii"))
+        elif found:
+            listed[names.index(key)] = (key, key, value.encode("ascii"))
         else:
             listed.append((key, key, value.encode("ascii")))
 

@@ -7,6 +7,7 @@ transport of its own may choose another proxy at each call.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -68,8 +69,15 @@ def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
         return
     for value in tuple(kept.values())[:_MAX_PARTS]:
         for inner in value[:_MAX_PARTS] if isinstance(value, (list, tuple)) else (value,):
-            if hasattr(type(inner), "handle_request") or hasattr(type(inner), "handle_async_request"):
+            cls: Any = type(inner)
+            if _is_transport(cls):
                 yield from _proxies_of(inner, depth - 1)
+
+
+@functools.lru_cache(maxsize=64)
+def _is_transport(cls: type[Any]) -> bool:
+    """Returns whether objects of `cls` can send requests for httpx. Cached: before 3.12 it takes two exceptions."""
+    return hasattr(cls, "handle_request") or hasattr(cls, "handle_async_request")
 
 
 def _address(url: Any) -> str | None:
