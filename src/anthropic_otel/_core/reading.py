@@ -277,7 +277,7 @@ class Reading:
         reader, self._reader, self._events = self._reader, None, None
         # If encoded chunks came and none was decoded, the app reads the compressed bytes itself. What is cut short may
         # have been decoded into nothing.
-        hidden = self._encoded and not (self.seen or self.decoding)
+        hidden = self._encoded and not (self.seen or (self.decoding and read_to_end))
         if isinstance(reader, StartOfBody):
             came = self.seen or self.first_chunk is not None
             self.start = reader.start if (came or read_to_end) and not hidden else None
