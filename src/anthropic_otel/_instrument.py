@@ -11,10 +11,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_send, sdk
-from anthropic_otel._adapters.http_send import LIBRARIES, SendPatches
+from anthropic_otel._adapters.library_patches import LIBRARIES, CallPatches, SendPatches, is_client
 from anthropic_otel._adapters.marks import MARK, Mark, mark_of
 from anthropic_otel._adapters.patches import import_if_installed
+from anthropic_otel._adapters.sdk import http_client_of
 from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import log
 from anthropic_otel._core.recorder import Recorder
@@ -34,7 +34,7 @@ class Instrumentation:
     def __init__(self) -> None:
         self.process: Runtime | None = None
         self._sends: Final = SendPatches(self)
-        self._calls: Final = sdk.CallPatches(self)
+        self._calls: Final = CallPatches(self)
         self.clients: list[weakref.ref[Any]] = []
         self._joined: list[Recorder] = []
         """The recorders that have joined and not left. Every new runtime gets them beside its own."""
@@ -132,7 +132,7 @@ class Instrumentation:
         Does nothing if that is so already. If only its HTTP client was instrumented, that one's runtime records the
         calls too. Raises `TypeError` if `client` is no SDK client.
         """
-        http_client = sdk.http_client_of(client)
+        http_client = http_client_of(client)
         if http_client is None:
             raise TypeError(f"Expected a client of the Anthropic SDK, got {type(client).__name__}")
         self._instrument_one(http_client, runtime_factory, calls=True)
@@ -151,7 +151,7 @@ class Instrumentation:
         A client that is instrumented by itself already keeps its runtime. Raises `TypeError` if `http_client` is no
         client of httpx or httpx2.
         """
-        if not http_send.is_client(http_client):
+        if not is_client(http_client):
             raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")
         _import_libraries()
         runtime = self.runtime_of(http_client) or runtime_factory()
@@ -228,7 +228,7 @@ class Instrumentation:
 
         Does nothing for any other object.
         """
-        http_client = client if http_send.is_client(client) else sdk.http_client_of(client)
+        http_client = client if is_client(client) else http_client_of(client)
         if http_client is None:
             return
         with changing():

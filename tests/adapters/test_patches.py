@@ -48,8 +48,8 @@ def another_copy(*, package: str | None) -> Any:
 WRAPPERS = pytest.mark.parametrize(
     "wrap",
     [
-        *(functools.partial(wrap, cast("Any", None)) for wrap in (http_send._sync_send, http_send._async_send)),
-        *(functools.partial(wrap, *cast("Any", (None, None))) for wrap in (sdk._sync_request, sdk._async_request)),
+        *(functools.partial(wrap, cast("Any", None)) for wrap in (http_send.sync_send, http_send.async_send)),
+        *(functools.partial(wrap, *cast("Any", (None, None))) for wrap in (sdk.sync_request, sdk.async_request)),
         models.wrap_build_request,
         raw_replies._sync_parse,
     ],
@@ -75,7 +75,7 @@ def test_what_another_copy_of_the_library_has_patched_is_left_to_it(
 @pytest.mark.parametrize(
     "wrap",
     [
-        pytest.param(functools.partial(http_send._sync_send, cast("Any", None)), id="of this copy"),
+        pytest.param(functools.partial(http_send.sync_send, cast("Any", None)), id="of this copy"),
         pytest.param(lambda original, patch: lambda self: original(self) if patch.active else "", id="of a library"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import anthropic
 import pytest
 
 import anthropic_otel
-from anthropic_otel._adapters import sdk
+from anthropic_otel._adapters import library_patches
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel.simulator import Simulator
 from anthropic_otel.testing import capture
@@ -32,14 +33,21 @@ def client() -> Iterator[anthropic.Anthropic]:
         anthropic_otel.uninstrument()
 
 
-def test_without_the_http_client_calls_and_attempts_are_recorded(
-    client: anthropic.Anthropic, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Elsewhere(anthropic.Anthropic):
+    """A client of an SDK that keeps its HTTP client under another name: this library does not find it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        caller = sys._getframe(1).f_globals["__name__"]
+        if name == "_client" and caller.startswith("anthropic_otel."):
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+def test_without_the_http_client_calls_and_attempts_are_recorded(client: anthropic.Anthropic) -> None:
     """An SDK that keeps its HTTP client elsewhere marks the requests of its calls all the same."""
-    monkeypatch.setattr(sdk, "http_client_of", lambda _: None)
-    with capture() as telemetry:
-        client.messages.create(**PARAMS)
-        client.messages.create(**PARAMS)
+    with Elsewhere(base_url=client.base_url, api_key="none", max_retries=0) as other, capture() as telemetry:
+        other.messages.create(**PARAMS)
+        other.messages.create(**PARAMS)
     assert [call.outcome for call in telemetry.calls] == ["succeeded", "succeeded"]
     assert [attempt.call for attempt in telemetry.attempts] == [1, 2]
 
@@ -48,7 +56,7 @@ def test_without_the_call_boundary_attempts_of_a_client_are_recorded(
     client: anthropic.Anthropic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No class defines `request` any more: one warning, and a client that is named has its attempts."""
-    monkeypatch.setattr(sdk, "_definers", lambda *_: {})
+    monkeypatch.setattr(library_patches, "_definers", lambda *_: {})
     with caplog.at_level(logging.WARNING, "anthropic_otel"):
         anthropic_otel.instrument(client)
     with capture() as telemetry:

@@ -1,4 +1,4 @@
-"""Records attempts: patches `send` of the HTTP clients' classes, sync and async, of httpx and httpx2.
+"""Records attempts: wraps `send` of the HTTP clients' classes, sync and async, of httpx and httpx2.
 
 Rule: what the app gets back and what is raised are the same objects, and after the send its request is as it was. A
 failure of ours is never seen by the SDK, which would take it for a failed attempt and send again.
@@ -19,32 +19,19 @@ retry count alone is not enough: the SDKs of OpenAI, Groq and others are made by
 from __future__ import annotations
 
 import functools
-import inspect
 import weakref
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from anthropic_otel._adapters import messages, models, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
-from anthropic_otel._adapters.patches import (
-    Function,
-    Patch,
-    imported,
-    is_mocked,
-    is_patched_by_another_copy,
-    patchable,
-    variables_of_earlier_copies,
-    warn_of_lost_patch,
-)
+from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current_sending
-from anthropic_otel._core.changing import changing
-from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.guard import report
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
-
-LIBRARIES: Final = ("httpx", "httpx2")
 
 
 class Named(Protocol):
@@ -68,131 +55,9 @@ class Named(Protocol):
         ...
 
 
-class SendPatches:
-    """The patches of `send` on the classes of the HTTP clients. Thread-safe. `named` chooses the runtime of a send."""
+def sync_send(named: Named, original: Function, patch: Patch) -> Function:
+    """Returns the wrapper of a sync client's `send`. `named` chooses the runtime of a send."""
 
-    def __init__(self, named: Named) -> None:
-        self._named: Final = named
-        self._patches: list[Patch] = []
-        self._met: dict[type[Any], list[tuple[type[Any], object]]] = {}
-        """Each class that was met, with the classes that define its `send`, and what that was when it was looked at."""
-
-    def patch_libraries(self) -> None:
-        """Patches the client classes of every HTTP library that is imported, once each. Imports nothing.
-
-        A class that a mock has deprived of its patch is patched again.
-        """
-        if any(patch.lost for patch in self._patches):
-            self.undo()
-        for library in LIBRARIES:
-            try:
-                module = imported(library)
-                classes = [getattr(module, name, None) for name in ("Client", "AsyncClient")]
-            except Exception as error:
-                # Another module in place of the library.
-                report("patch_libraries", error)
-                continue
-            for cls in classes:
-                # Not a mock, which a test has put there temporarily.
-                if isinstance(cls, type):
-                    self.meet(cls)
-
-    @property
-    def are_left_to_another_copy(self) -> bool:
-        """Whether another copy of this library has patched the clients, so that this one sees no send of theirs."""
-        libraries = filter(None, map(imported, LIBRARIES))
-        return any(
-            is_patched_by_another_copy(cls, "send")
-            for library in libraries
-            for cls in (library.Client, library.AsyncClient)
-        )
-
-    @guarded(None)
-    def undo_earlier_copies(self) -> None:
-        """Undoes what copies of this package have instrumented that a reloader had imported before this one."""
-        for library in filter(None, map(imported, LIBRARIES)):
-            for cls in (library.Client, library.AsyncClient):
-                for variables in variables_of_earlier_copies(cls, "send"):
-                    variables["named"].uninstrument()
-
-    def meet(self, cls: type[Any]) -> None:
-        """Patches each class in the `__mro__` of a client's class that defines `send` itself, once.
-
-        One whose `send` is a mock is not, and has not been met: the mock may be there temporarily. Nor is one that
-        another copy of this library has patched.
-        """
-        with changing():
-            if cls in self._met:
-                return
-            asynchronous = is_async(cls)
-            for definer in cls.__mro__:
-                if patchable(definer, "send") and definer not in self._met:
-                    wrap = _async_send if asynchronous else _sync_send
-                    self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
-                    self._met[definer] = _sends_of(definer)
-            # What another copy leaves to this one later is patched then, as what a mock is in the place of.
-            left = any(is_mocked(each, "send") or is_patched_by_another_copy(each, "send") for each in cls.__mro__)
-            if not left:
-                self._met[cls] = _sends_of(cls)
-
-    def meet_client(self, http_client: Any) -> None:
-        """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2.
-
-        If something else is in the place of a patch by now, and does not lead to it, everything is patched again.
-        """
-        # Called for every call of the SDK.
-        sends = self._met.get(type(http_client))
-        if sends is None:
-            if is_client(http_client):
-                self.meet(type(http_client))
-            return
-        for definer, send in sends:
-            if definer.__dict__.get("send") is not send:
-                self._look_again(type(http_client))
-                return
-
-    def _look_again(self, cls: type[Any]) -> None:
-        with changing():
-            if any(patch.lost for patch in self._patches):
-                warn_of_lost_patch()
-                self.patch_libraries()
-                self.meet(cls)
-            else:
-                self._met[cls] = _sends_of(cls)
-
-    def undo(self) -> None:
-        """Undoes every patch and forgets which classes were met."""
-        with changing():
-            # Last first: a class is restored to what it was before its first patch.
-            while self._patches:
-                self._patches.pop().undo()
-            self._met.clear()
-
-
-def _sends_of(cls: type[Any]) -> list[tuple[type[Any], object]]:
-    """Returns each class that defines the `send` of a client's class or of its bases, with what that is now."""
-    return [(definer, definer.__dict__["send"]) for definer in cls.__mro__ if "send" in definer.__dict__]
-
-
-def is_client(http_client: object) -> bool:
-    """Returns whether `http_client` is an instance of `Client` or `AsyncClient` of httpx or httpx2."""
-    return any(
-        cls.__name__ in ("Client", "AsyncClient") and cls.__module__.partition(".")[0] in LIBRARIES
-        for cls in type(http_client).__mro__
-    )
-
-
-def is_async(cls: type[Any]) -> bool:
-    """Returns whether a client's class is asynchronous: an `AsyncClient`, or its `send` is a coroutine function."""
-    return any(base.__name__ == "AsyncClient" for base in cls.__mro__) or inspect.iscoroutinefunction(
-        getattr(cls, "send", None)
-    )
-
-
-# -- the wrappers ------------------------------------------------------------------------------------------------------
-
-
-def _sync_send(named: Named, original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         sending = begin(named, self, request, kwargs, asynchronous=False) if patch.active else None
@@ -204,7 +69,9 @@ def _sync_send(named: Named, original: Function, patch: Patch) -> Function:
     return send
 
 
-def _async_send(named: Named, original: Function, patch: Patch) -> Function:
+def async_send(named: Named, original: Function, patch: Patch) -> Function:
+    """Returns the wrapper of an async client's `send`, as `sync_send`."""
+
     @functools.wraps(original)
     async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         sending = begin(named, self, request, kwargs, asynchronous=True) if patch.active else None

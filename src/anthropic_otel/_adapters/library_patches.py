@@ -1,0 +1,244 @@
+"""Patches the HTTP libraries and the SDK, as far as they are imported: once each, and undoes it.
+
+Rule: what a mock is in the place of, or another copy of this library has patched, is left alone. It is looked at again
+later, as what another library or a mock has taken a patch away from.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+from anthropic_otel._adapters import http_send, models, raw_replies
+from anthropic_otel._adapters import sdk as sdk_calls
+from anthropic_otel._adapters.invocations import Invocations
+from anthropic_otel._adapters.patches import (
+    Patch,
+    another_copy_was_met,
+    imported,
+    is_mocked,
+    is_patched_by_another_copy,
+    patchable,
+    variables_of_earlier_copies,
+    warn_of_lost_patch,
+)
+from anthropic_otel._core.changing import changing
+from anthropic_otel._core.guard import guarded, log, report
+
+LIBRARIES: Final = ("httpx", "httpx2")
+
+
+class SendPatches:
+    """The patches of `send` on the classes of the HTTP clients. Thread-safe. `named` chooses the runtime of a send."""
+
+    def __init__(self, named: http_send.Named) -> None:
+        self._named: Final = named
+        self._patches: list[Patch] = []
+        self._met: dict[type[Any], list[tuple[type[Any], object]]] = {}
+        """Each class that was met, with the classes that define its `send`, and what that was when it was looked at."""
+
+    def patch_libraries(self) -> None:
+        """Patches the client classes of every HTTP library that is imported, once each. Imports nothing.
+
+        A class that a mock has deprived of its patch is patched again.
+        """
+        if any(patch.lost for patch in self._patches):
+            self.undo()
+        for library in LIBRARIES:
+            try:
+                module = imported(library)
+                classes = [getattr(module, name, None) for name in ("Client", "AsyncClient")]
+            except Exception as error:
+                # Another module in place of the library.
+                report("patch_libraries", error)
+                continue
+            for cls in classes:
+                # Not a mock, which a test has put there temporarily.
+                if isinstance(cls, type):
+                    self.meet(cls)
+
+    @property
+    def are_left_to_another_copy(self) -> bool:
+        """Whether another copy of this library has patched the clients, so that this one sees no send of theirs."""
+        libraries = filter(None, map(imported, LIBRARIES))
+        return any(
+            is_patched_by_another_copy(cls, "send")
+            for library in libraries
+            for cls in (library.Client, library.AsyncClient)
+        )
+
+    @guarded(None)
+    def undo_earlier_copies(self) -> None:
+        """Undoes what copies of this package have instrumented that a reloader had imported before this one."""
+        for library in filter(None, map(imported, LIBRARIES)):
+            for cls in (library.Client, library.AsyncClient):
+                for variables in variables_of_earlier_copies(cls, "send"):
+                    variables["named"].uninstrument()
+
+    def meet(self, cls: type[Any]) -> None:
+        """Patches each class in the `__mro__` of a client's class that defines `send` itself, once.
+
+        One whose `send` is a mock is not, and has not been met: the mock may be there temporarily. Nor is one that
+        another copy of this library has patched.
+        """
+        with changing():
+            if cls in self._met:
+                return
+            asynchronous = is_async(cls)
+            for definer in cls.__mro__:
+                if patchable(definer, "send") and definer not in self._met:
+                    wrap = http_send.async_send if asynchronous else http_send.sync_send
+                    self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
+                    self._met[definer] = _sends_of(definer)
+            # What another copy leaves to this one later is patched then, as what a mock is in the place of.
+            left = any(is_mocked(each, "send") or is_patched_by_another_copy(each, "send") for each in cls.__mro__)
+            if not left:
+                self._met[cls] = _sends_of(cls)
+
+    def meet_client(self, http_client: Any) -> None:
+        """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2.
+
+        If something else is in the place of a patch by now, and does not lead to it, everything is patched again.
+        """
+        # Called for every call of the SDK.
+        sends = self._met.get(type(http_client))
+        if sends is None:
+            if is_client(http_client):
+                self.meet(type(http_client))
+            return
+        for definer, send in sends:
+            if definer.__dict__.get("send") is not send:
+                self._look_again(type(http_client))
+                return
+
+    def _look_again(self, cls: type[Any]) -> None:
+        with changing():
+            if any(patch.lost for patch in self._patches):
+                warn_of_lost_patch()
+                self.patch_libraries()
+                self.meet(cls)
+            else:
+                self._met[cls] = _sends_of(cls)
+
+    def undo(self) -> None:
+        """Undoes every patch and forgets which classes were met."""
+        with changing():
+            # Last first: a class is restored to what it was before its first patch.
+            while self._patches:
+                self._patches.pop().undo()
+            self._met.clear()
+
+
+def _sends_of(cls: type[Any]) -> list[tuple[type[Any], object]]:
+    """Returns each class that defines the `send` of a client's class or of its bases, with what that is now."""
+    return [(definer, definer.__dict__["send"]) for definer in cls.__mro__ if "send" in definer.__dict__]
+
+
+def is_client(http_client: object) -> bool:
+    """Returns whether `http_client` is an instance of `Client` or `AsyncClient` of httpx or httpx2."""
+    return any(
+        cls.__name__ in ("Client", "AsyncClient") and cls.__module__.partition(".")[0] in LIBRARIES
+        for cls in type(http_client).__mro__
+    )
+
+
+def is_async(cls: type[Any]) -> bool:
+    """Returns whether a client's class is asynchronous: an `AsyncClient`, or its `send` is a coroutine function."""
+    return any(base.__name__ == "AsyncClient" for base in cls.__mro__) or inspect.iscoroutinefunction(
+        getattr(cls, "send", None)
+    )
+
+
+class CallPatches:
+    """The patches of the SDK's clients: `request`, `_build_request`, and `parse` of their raw responses.
+
+    `calls` chooses the runtime of a call.
+    """
+
+    def __init__(self, calls: sdk_calls.Calls) -> None:
+        self._calls: Final = calls
+        self._patches: list[Patch] = []
+        self._sdk: object = None
+        """The SDK module that was patched last, `None` if none is."""
+        self._mocked = False
+        """Whether mocks were in the place of functions of the SDK when it was patched."""
+
+    def patch_library(self) -> None:
+        """Patches the SDK if it is imported, once. Imports nothing. Warns if no client of it can be patched.
+
+        It is patched again if a mock was in the place of what is patched, or has taken a patch away, or if it was left
+        to another copy of this library.
+        """
+        sdk = imported("anthropic")
+        if sdk is None:
+            # The app may use the Messages API without the SDK.
+            return
+        if self._sdk is sdk:
+            left = not self._patches and another_copy_was_met()
+            if not (left or self._mocked or any(patch.lost for patch in self._patches)):
+                return
+            self.undo()
+        # A reloader may have imported the SDK anew. Clients of both copies may be in use.
+        self._sdk, self._mocked = sdk, _has_mocks(sdk)
+        found = self._patch(sdk)
+        self._patches += found
+        if not found and not another_copy_was_met():
+            log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
+
+    def look_again(self) -> None:
+        """Patches the SDK again if another library has taken a patch away."""
+        if any(patch.lost for patch in self._patches):
+            warn_of_lost_patch()
+            self.patch_library()
+
+    def _patch(self, sdk: Any) -> list[Patch]:
+        """Patches the clients of the SDK module `sdk`. Returns the patches.
+
+        Empty, and nothing is patched, if no client has a `request` that can be patched.
+        """
+        invocations = Invocations(getattr(sdk, "__version__", ""))
+        clients = _clients(sdk)
+        patches = []
+        for cls, asynchronous in _definers(clients).items():
+            wrap = sdk_calls.async_request if asynchronous else sdk_calls.sync_request
+            patches.append(Patch(cls, "request", functools.partial(wrap, self._calls, invocations)))
+        if patches:
+            builders = {
+                cls for client in clients.values() for cls in client.__mro__ if patchable(cls, "_build_request")
+            }
+            patches.extend(Patch(cls, "_build_request", models.wrap_build_request) for cls in builders)
+            patches.extend(raw_replies.patch(sdk))
+        return patches
+
+    def undo(self) -> None:
+        """Undoes every patch, and forgets which module was patched."""
+        while self._patches:
+            self._patches.pop().undo()
+        self._sdk = None
+
+
+def _has_mocks(sdk: Any) -> bool:
+    """Returns whether a mock stands in the place of what is patched of the clients, so that it is left out."""
+    classes = {cls for client in _clients(sdk).values() for cls in client.__mro__}
+    return any(is_mocked(cls, name) for cls in classes for name in ("request", "_build_request"))
+
+
+def _clients(sdk: Any) -> dict[str, type[Any]]:
+    """Returns the client classes of the SDK module `sdk` by their names."""
+    found = {name: getattr(sdk, name, None) for name in dir(sdk) if name.startswith(("Anthropic", "AsyncAnthropic"))}
+    return {name: client for name, client in found.items() if isinstance(client, type)}
+
+
+def _definers(clients: Mapping[str, type[Any]]) -> dict[type[Any], bool]:
+    """Returns the classes that define `request` for the `clients`, each with whether it is asynchronous.
+
+    These are the SDK's private base clients, and any client class that another library gave a `request` of its own.
+    """
+    definers = {}
+    for name, client in clients.items():
+        definer = next((cls for cls in client.__mro__ if patchable(cls, "request")), None)
+        if definer is not None:
+            definers[definer] = name.startswith("Async")
+    return definers
