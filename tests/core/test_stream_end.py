@@ -44,7 +44,10 @@ def test_an_end_is_unchecked_after_an_event_of_its_chunk_that_is_too_long() -> N
         if long:
             events.dispatch_long(b"content_block_delta", JsonTypes())
         events.stop()
-        assert events.end(None, is_event_stream=True).unchecked is unchecked
+        end = events.end(None, is_event_stream=True)
+        assert end.unchecked is unchecked
+        left = end.undecoded()
+        assert (left.complete, left.invalid) == ((False, True) if unchecked else (True, False))
 
 
 def test_an_end_event_is_kept_where_it_says_more() -> None:

@@ -174,9 +174,6 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
     read to its end without an end event are `FAILED`. Else a stream is `COMPLETED`, or `ABANDONED` if it was not read
     to its end and has no end event.
     """
-    if how is End.UNDECODED and (end.unchecked or not end.complete):
-        # Where the event was too long to be kept, only the exception of the SDK tells.
-        return _failed(INVALID_EVENT)
     if end.error_type is not None:
         error = ApiError(end.error_type, end.error_code, end.raw_error_type)
         return Ending(AttemptOutcome.FAILED, end.error_type, api_error=error)

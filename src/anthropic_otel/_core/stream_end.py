@@ -8,7 +8,7 @@ byte. While a stream runs, an event is parsed only where its name does not tell 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -92,6 +92,18 @@ class StreamEnd:
     """The JSON of the last `MAX_DELTAS` `message_delta` events up to `MAX_KEPT`. The last has the final `usage`."""
     stop_event: bytes | None = None
     """The JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else `None`."""
+
+    def undecoded(self) -> StreamEnd:
+        """Returns the end of the stream if the SDK has closed it because of an event that it could not decode.
+
+        That event may have been too long to be kept. It came before the end event, unless that is known to have been
+        read: then this is unchanged.
+        """
+        if self.complete and not self.unchecked:
+            return self
+        return replace(
+            self, complete=False, invalid=True, error_type=None, raw_error_type=None, error_code=None, stop_event=None
+        )
 
 
 UNSEEN: Final = StreamEnd(None)
