@@ -166,6 +166,8 @@ def test_what_a_test_double_raises_is_the_apps(module: str, name: str, base: typ
     """
     error = type(name, (base,), {"__module__": module})("a secret")
     assert classify(error).word is Word.APP_EXCEPTION
+    forbidden = caught(raising(RuntimeError("Network is disabled"), "pytest_recording.network"))
+    assert classify(forbidden).word is Word.APP_EXCEPTION
     raised = httpx.ConnectError("as a test wants it")
     raised.__cause__ = error
     assert classify(raised).word is Word.CONNECTION_ERROR

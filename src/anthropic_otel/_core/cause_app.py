@@ -41,9 +41,22 @@ def is_of_app(failure: Failure) -> bool:
     That is an event hook or a trace function that raised the outermost exception, a signal handler that raised any
     exception of the chain, or a library of test doubles, in whose place of the network nothing was sent.
     """
-    # A test may have such a library raise an exception of the network, which names that of the library as its cause.
-    doubled = root(type(failure.errors[0])) in _DOUBLES
-    return doubled or any(map(is_of_the_app, failure.errors)) or _passes(failure.errors[0], _calls_a_hook)
+    return (
+        _is_of_a_double(failure.errors[0])
+        or any(map(is_of_the_app, failure.errors))
+        or _passes(failure.errors[0], _calls_a_hook)
+    )
+
+
+def _is_of_a_double(error: BaseException) -> bool:
+    """Returns whether a library of test doubles raised `error`: one of its own class, or a plain `RuntimeError`.
+
+    A test may have such a library raise an exception of the network, which is the network's.
+    """
+    if root(type(error)) in _DOUBLES:
+        return True
+    steps = list(frames(error)) if type(error) is RuntimeError else []
+    return bool(steps) and steps[-1][0] in _DOUBLES
 
 
 def is_of_authentication(error: BaseException) -> bool:
