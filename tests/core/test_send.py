@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Final
 
 import httpx
@@ -174,6 +175,44 @@ def test_a_request_after_another_status_is_a_hop_of_the_same_attempt(
     assert send.responded(200, {}) is first
     first.end(End.READ)
     assert (first.status, first.outcome) == (200, AttemptOutcome.COMPLETED)
+    assert notes.count("attempt_started") == 1
+
+
+def same(path: bytes = b"/v1/messages") -> Event:
+    """The start of a request, with what httpcore says of it."""
+    url = SimpleNamespace(target=path)
+    return "http11.send_request_headers.started", {"request": SimpleNamespace(method=b"POST", url=url)}
+
+
+SAME_HOST: Final[Event] = ("connection.connect_tcp.started", {"host": "api.anthropic.com", "port": 443})
+
+
+@pytest.mark.parametrize("connects", [False, True])
+def test_the_same_request_after_an_answer_is_another_attempt(
+    send: Send, clock: ManualClock, notes: Notes, connects: bool
+) -> None:
+    """A hook or a transport may mirror what is sent: both requests have reached the server, and both have an end."""
+    first = send.attempt
+    tell(send, clock, *CONNECT, same(), answer(200, (b"request-id", b"req_1")))
+    answered_at = clock.time
+    tell(send, clock, *([SAME_HOST] if connects else []), same(), answer(200, (b"request-id", b"req_2")))
+    second = send.responded(200, {b"request-id": b"req_2"})
+    second.end(End.READ)
+    assert second is not first
+    assert (first.outcome, first.request_id, first.duration) == (AttemptOutcome.COMPLETED, "req_1", answered_at - 1_000)
+    assert (second.outcome, second.request_id) == (AttemptOutcome.COMPLETED, "req_2")
+    assert second.retry is not None
+    assert (second.retry.number, second.retry.reason, second.retry.source) == (1, "fallback", None)
+    assert notes.count("attempt_started") == 2
+
+
+def test_another_request_after_an_answer_belongs_to_the_same_attempt(
+    send: Send, clock: ManualClock, notes: Notes
+) -> None:
+    """As of an auth flow that fetches a token first, by a request with the same extensions."""
+    other = ("connection.connect_tcp.started", {"host": "tokens.test", "port": 443})
+    tell(send, clock, *CONNECT, same(b"/token"), answer(200), other, same(), answer(200))
+    assert send.responded(200, {}) is send.attempt
     assert notes.count("attempt_started") == 1
 
 

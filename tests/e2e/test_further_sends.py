@@ -215,3 +215,53 @@ def test_a_provider_that_cannot_be_reached_fails_in_its_phase(sim: Simulator, re
     [attempt] = _authenticated(sim, recorded, provider)
     assert attempt["anthropic.client.network.phase"] == "auth"
     assert sim.requests == []
+
+
+def mirrored(request: httpx2.Request) -> None:
+    """Sends a copy of a request to the same place, by a client of its own."""
+    copy = httpx2.Request(request.method, request.url, headers=request.headers, content=request.content)
+    with httpx2.Client(trust_env=False) as client:
+        client.send(copy)
+
+
+class MirroringAuth(httpx2.Auth):
+    def auth_flow(self, request: httpx2.Request) -> Any:
+        mirrored(request)
+        yield request
+
+
+class Twice(httpx2.HTTPTransport):
+    """Sends each request twice, as to compare the answers."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        super().handle_request(request).read()
+        return super().handle_request(request)
+
+
+class Delegating(httpx2.BaseTransport):
+    """Sends by another client."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        copy = httpx2.Request(request.method, request.url, headers=request.headers, content=request.content)
+        with httpx2.Client(trust_env=False) as client:
+            answer: httpx2.Response = client.send(copy)
+            return answer
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({"event_hooks": {"request": [mirrored]}}, 2),
+        ({"event_hooks": {"response": [lambda response: mirrored(response.request)]}}, 2),
+        ({"auth": MirroringAuth()}, 2),
+        ({"transport": Twice()}, 2),
+        ({"transport": Delegating()}, 1),
+    ],
+    ids=["request hook", "response hook", "auth", "transport", "another client"],
+)
+def test_each_request_of_one_that_is_mirrored_is_an_attempt(options: dict[str, Any], sent: int, sim: Simulator) -> None:
+    """As many attempts as requests have reached the server; that of another client in the transport's place is one."""
+    telemetry = call(sim.base_url, **options)
+    assert len(sim.requests) == sent
+    assert told(telemetry.attempts) == [(200, None)] * sent
+    assert [(each.outcome, each.retries) for each in telemetry.calls] == [("succeeded", 0)]

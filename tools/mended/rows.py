@@ -323,6 +323,11 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "A hook, an authentication or a transport that mirrors what is sent",
+        (),
+        (f"{_SENDS}test_each_request_of_one_that_is_mirrored_is_an_attempt",),
+    ),
+    Row(
         "A wrapper of aiohttp's transport that raises anew",
         (),
         (f"{_E2E}test_raised_anew.py::test_a_transport_that_raises_anew_keeps_the_cause",),
@@ -355,5 +360,6 @@ WAS_RIGHT: Final[dict[str, str]] = {
     "[json_as_html-": "no message was judged by its content type",
     "[json_as_events-": "no message was judged by its content type",
     "[bedrock_model_timeout_exception-": "of the exceptions one was missing, and this is another one",
+    "test_each_request_of_one_that_is_mirrored_is_an_attempt[another client]": "one request was one attempt",
 }
 """By a part of the id of a test: why it passes on a library from before."""

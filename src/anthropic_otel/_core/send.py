@@ -2,7 +2,8 @@
 
 Usually there is one. A transport below the client may send again by itself: a retry, a failover. The transport's events
 show each request. It is another attempt if the request before raised, or got a status of 400 or more other than 401 and
-407. It is a further hop of the same attempt if it follows a redirect or a demand for credentials.
+407, or a 2xx if it is the same request once more, which a hook or a transport mirrors. It is a further hop of the same
+attempt if it follows a redirect or a demand for credentials.
 
 Rule: the core begins and ends attempts here; an adapter only reports what it sees. Nothing that is called here may
 raise.
@@ -20,7 +21,7 @@ from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, by_name
 from anthropic_otel._core.recorder import AfterFailure, Recorder
 from anthropic_otel._core.request import RequestFacts, Retry
-from anthropic_otel._core.semconv import AttemptOutcome, RetrySource
+from anthropic_otel._core.semconv import FALLBACK, AttemptOutcome, RetrySource
 from anthropic_otel._core.timeline import starts_request
 
 
@@ -56,11 +57,20 @@ class Send:
         self.attempt = source.begin_attempt(request)
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes one trace event of the transport. After a failure, the start of a request begins another attempt."""
+        """Takes one trace event of the transport.
+
+        After a failure, the start of a request begins another attempt, and after a 2xx that of the same request.
+        """
         # Guarded in place: an attempt has some fourteen events.
         try:
-            if self.attempt.timeline.failed_at is not None and starts_request(name):
-                self._send_again()
+            timeline = self.attempt.timeline
+            if timeline.failed_at is not None:
+                if starts_request(name):
+                    self._send_again()
+            elif timeline.answered_at is not None:
+                target = self.attempt.request.target
+                if timeline.sends_the_same(name, info, target.address, target.port):
+                    self._send_again()
             self.attempt.timeline.trace(name, info)
         except Exception as error:
             report("Send.trace", error)
@@ -70,7 +80,7 @@ class Send:
         self.trace(name, info)
 
     def _send_again(self) -> None:
-        """Ends the attempt, whose request has failed, and begins the next one, which the transport sends by itself."""
+        """Ends the attempt, whose request is over, and begins the next one, which the transport sends by itself."""
         last = self.attempt
         if last.ended:
             return
@@ -79,7 +89,7 @@ class Send:
         if timeline.failure is not None:
             last.fail(timeline.failure, timeline.failed_at)
         else:
-            last.end(End.READ, timeline.failed_at)
+            last.end(End.READ, timeline.failed_at or timeline.answered_at)
         self.attempt = self._source.begin_attempt(last.request, by_transport=True)
 
     def responded(
@@ -123,7 +133,8 @@ class Send:
     @guarded(None)
     def begins_again(self) -> None:
         """Records that a request of the send begins, if no trace event does. After a failure it is another attempt."""
-        if self.attempt.timeline.failed_at is not None:
+        timeline = self.attempt.timeline
+        if timeline.failed_at is not None or timeline.answered_at is not None:
             self._send_again()
         else:
             self.attempt.timeline.raw_response = None
@@ -172,7 +183,7 @@ class LoneAttempts:
             self._attempt_ended,
             started,
             self._clock.wall(),
-            retry=self._retry(failed, started),
+            retry=self._retry(failed, started, by_transport),
         )
         if failed is not None:
             failed.recorder.failure_decided(failed, AfterFailure.RETRIED, started - failed.started - failed.duration)
@@ -183,10 +194,12 @@ class LoneAttempts:
             raise
         return attempt
 
-    def _retry(self, failed: Attempt | None, started: int) -> Retry | None:
+    def _retry(self, failed: Attempt | None, started: int, by_transport: bool) -> Retry | None:
         if failed is not None:
             delay = max(started - failed.started - failed.duration, 0)
             return Retry(failed.resend_count + 1, delay, failed.error_type, RetrySource.TRANSPORT)
+        if by_transport:
+            return Retry(self._resend_count + 1, None, FALLBACK)
         return Retry(self._resend_count) if self._resend_count else None
 
     def _attempt_ended(self, attempt: Attempt) -> None:

@@ -49,6 +49,8 @@ class Timeline:
     - `send_error`: why the request could not be sent whole, `None` if it was. The transport does not raise it at once,
       as a response may still come.
     - `tunnel_refused`: whether a proxy has answered `CONNECT` with another status than 2xx.
+    - `answered_at`: when the last request was answered with a 2xx, `None` if it was not. The same request once
+      more after that is another attempt.
     - `failed_at`: when the last request failed, by its status or by an exception, `None` if it has not. A request that
       the transport sends after that is another attempt.
     """
@@ -56,7 +58,9 @@ class Timeline:
     __slots__ = (
         "_finished",
         "_since",
+        "_target",
         "_tunnelling",
+        "answered_at",
         "clock",
         "failed_at",
         "failure",
@@ -84,7 +88,10 @@ class Timeline:
         self.peer: tuple[str, int] | None = None
         self.raw_response: Any = None
         self.send_error: Cause | None = None
+        self.answered_at: int | None = None
         self.failed_at: int | None = None
+        self._target = 0
+        """What is known of where the last request went: a hash, as its URL is not to be kept. 0 for nothing."""
         self.failure: BaseException | None = None
         """The exception of the last failed trace event. Cleared at the end: it would keep objects of the app alive."""
 
@@ -175,13 +182,15 @@ class Timeline:
 
     def _request_started(self, info: Mapping[str, Any]) -> None:
         self._request_begins()
+        request = info.get("request")
         # CONNECT is a request to the proxy, before the real one. For the attempt it is a part of connecting.
-        self._tunnelling = getattr(info.get("request"), "method", None) == b"CONNECT"
+        self._tunnelling = getattr(request, "method", None) == b"CONNECT"
+        self._target = _target_of(request)
         self.enter(Phase.CONNECT if self._tunnelling else Phase.SEND)
 
     def _request_begins(self) -> None:
         """Forgets the response and the failure of the request before, such as the last hop of a redirect."""
-        self.raw_response = self.send_error = self.failed_at = self.failure = None
+        self.raw_response = self.send_error = self.failed_at = self.answered_at = self.failure = None
 
     def _request_sent(self, info: Mapping[str, Any]) -> None:
         if not self._tunnelling:
@@ -208,16 +217,32 @@ class Timeline:
         """Records a response as httpcore returns it: a tuple of HTTP version, status, text and headers.
 
         A status from 400 on sets `failed_at` to now, except 401 and 407, which an auth flow answers with a further
-        request.
+        request. A 2xx sets `answered_at`.
         """
         self.raw_response = raw_response
         parsed = self.parsed_response
-        if parsed is not None and parsed[1] >= 400 and parsed[1] not in _CREDENTIALS_WANTED:
+        if parsed is None or parsed[1] in _CREDENTIALS_WANTED:
+            return
+        if parsed[1] >= 400:
             self.failed_at = self.clock.now()
+        elif 200 <= parsed[1] < 300:
+            self.answered_at = self.clock.now()
 
     def _response_closed(self, info: Mapping[str, Any]) -> None:
         if self.failed_at is not None:
             self.failed_at = self.clock.now()
+        elif self.answered_at is not None:
+            self.answered_at = self.clock.now()
+
+    def sends_the_same(self, name: str, info: Mapping[str, Any], address: str, port: int) -> bool:
+        """Returns whether an event begins the very request once more that was answered with a 2xx.
+
+        That is one to the same path with the same method, or a connection to `address` and `port`, those of the first
+        request. A hook or a transport may mirror what is sent. Anything else is not for this attempt's operation.
+        """
+        if name == "connection.connect_tcp.started":
+            return info.get("host") == address and info.get("port") == port
+        return name in _HEADERS_STARTED and self._target != 0 and _target_of(info.get("request")) == self._target
 
     def _failed(self, info: Mapping[str, Any]) -> None:
         error = info.get("exception")
@@ -231,6 +256,12 @@ class Timeline:
     def _connect_retried(self, info: Mapping[str, Any]) -> None:
         """Forgets the failure: httpcore connects once more by itself, within the same attempt."""
         self.failure = self.failed_at = None
+
+
+def _target_of(request: Any) -> int:
+    """Returns a hash of the method and the path of httpcore's request, 0 for anything else."""
+    target = getattr(getattr(request, "url", None), "target", None)
+    return hash((request.method, target)) if target is not None else 0
 
 
 def starts_request(name: str) -> bool:
@@ -301,7 +332,7 @@ _HANDLERS: Final[dict[str, Callable[[Timeline, Mapping[str, Any]], None]]] = {
 }
 """The handlers by the event's full name. Any other event is ignored, and costs one look-up."""
 
-_REQUEST_STARTS: Final = frozenset(
+_HEADERS_STARTED: Final = frozenset(f"{prefix}.send_request_headers.started" for prefix in _HTTP)
+_REQUEST_STARTS: Final = _HEADERS_STARTED | frozenset(
     {"connection.connect_tcp.started", "socks.connect_tcp.started", "connection.connect_unix_socket.started"}
-    | {f"{prefix}.send_request_headers.started" for prefix in _HTTP}
 )
