@@ -180,6 +180,22 @@ def test_an_exception_of_the_apps_within_its_stream_is_not_the_attempts(
     check_one(recorded, "abandoned", "abandoned")
 
 
+def test_an_undecodable_event_is_not_of_another_stream(app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
+    """An app that reads a second stream while the first is open leaves both at the same exception."""
+    if not CLOSES_FAILED_STREAMS:
+        pytest.skip("this SDK does not close the stream that it cannot decode")
+    sim.play("ok_segmented", "stream_invalid_json_64k_in_packets")
+    outer: Any = created(app)
+    next(outer)
+    with pytest.raises(ValueError, match="Unterminated string") as caught:
+        app.driver.read(app.create(stream=True))
+    with pytest.raises(ValueError, match="Unterminated string"):
+        outer.throw(caught.value)
+    left, failed = sorted(recorded.attempts, key=lambda span: span.start_time or 0)
+    assert dict(left.attributes or {})[semconv.ATTEMPT_OUTCOME] == "abandoned"
+    assert dict(failed.attributes or {})[semconv.ERROR_TYPE] == "invalid_event"
+
+
 def test_a_stream_that_is_never_read_ends_when_it_is_closed(app: SdkApp, recorded: Telemetry) -> None:
     """Nobody has asked for a chunk, so there is no time of a first one."""
     stream = app.create(stream=True)

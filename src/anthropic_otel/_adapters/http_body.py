@@ -20,7 +20,7 @@ from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import is_of_an_event
 from anthropic_otel._core.finalizer import finalize, fork_generation
-from anthropic_otel._core.guard import report
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.send import Send
@@ -120,7 +120,8 @@ class _Observed:
         the last chunk if the content decoder still holds bytes.
         """
         if self._how is End.CLOSED:
-            undecoded = is_of_an_event(sys.exc_info()[1])
+            error = sys.exc_info()[1]
+            undecoded = is_of_an_event(error) and _was_reading(error, self)
             self._attempt.end(End.UNDECODED if undecoded else End.CLOSED)
         elif not self._reading.decoding:
             self._attempt.end(self._how)
@@ -129,6 +130,35 @@ class _Observed:
         attempt: Attempt | None = getattr(self, "_attempt", None)
         if attempt is not None and not attempt.ended:
             finalize(functools.partial(attempt.end, self._how), self._created_in)
+
+
+@guarded(False)
+def _was_reading(error: BaseException | None, body: _Observed) -> bool:
+    """Returns whether the SDK's stream that raised `error` was reading `body`, and not that of another response.
+
+    It may be another one that the app has read while this one was open.
+    """
+    step = error.__traceback__ if error is not None else None
+    while step is not None:
+        frame = step.tb_frame
+        # Not of the app's objects, whose properties may do anything.
+        if str(frame.f_globals.get("__name__", "")).startswith("anthropic."):
+            response = getattr(frame.f_locals.get("self"), "response", None)
+            if _has(getattr(response, "stream", None), body, _MAX_DEPTH):
+                return True
+        step = step.tb_next
+    return False
+
+
+def _has(stream: Any, body: _Observed, depth: int) -> bool:
+    """Returns whether `stream` is `body`, or wraps it at most `depth` times. The SDK wraps it once, for its span."""
+    if stream is body or depth == 0:
+        return stream is body
+    return any(_has(inner, body, depth - 1) for inner in tuple(getattr(stream, "__dict__", {}).values())[:_MAX_PARTS])
+
+
+_MAX_DEPTH: Final = 3
+_MAX_PARTS: Final = 8
 
 
 class _Iteration:
