@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anthropic_otel.bundle import BundleError, Changed, files, settings, write_bundle
+from anthropic_otel.bundle import BundleError, Changed, files, thresholds, write_bundle
 from anthropic_otel.bundle.write import MEMORY
 
 THRESHOLDS = "dashboards/thresholds.yaml"
@@ -316,7 +316,7 @@ def test_cache_writes_of_an_hour_have_their_own_price_and_a_dated_model_may_have
     text = files.source(THRESHOLDS).read_text().replace("cache_writes: 5m", "cache_writes: 1h")
     rows = [f"- {row.format('', 5, 7)}", f"- {row.format('-20261101', 6, 8)}"]
     path = tmp_path / "own.yaml"
-    path.write_text(settings.with_prices(text, rows))
+    path.write_text(thresholds.with_prices(text, rows))
     write_bundle(tmp_path / "out", thresholds=path)
     groups = yaml.safe_load((tmp_path / "out" / RULES).read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"] if "claude_price" in rule.get("record", "")]

@@ -23,7 +23,7 @@ if __name__ == "__main__":
     ROOT = Path(__file__).parents[2]
     sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from anthropic_otel.bundle import files, rules, settings
+from anthropic_otel.bundle import files, rules, settings, thresholds
 from dashboards import timeline as t
 from support import native, promtool
 
@@ -216,7 +216,7 @@ class Cost:
 
 def measured(tool: str, work: Path, incident: Incident, histograms: str = "classic") -> Cost:
     """What an incident costs with the shipped rules, for classic or native histograms, and the example routing."""
-    text = settings.edited(
+    text = thresholds.edited(
         files.source("dashboards/thresholds.yaml").read_text(), short_lived="nightly", histograms=histograms
     )
     groups = yaml.safe_load(rules.prometheus(settings.parse(text)))["groups"]

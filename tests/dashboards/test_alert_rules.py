@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.bundle import files, settings
+from anthropic_otel.bundle import files, settings, thresholds
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.bundle.rules import prometheus as rules_of
 from support import native
@@ -41,7 +41,7 @@ def promtool(promtool_path: str, tmp_path_factory: pytest.TempPathFactory) -> Pr
 @pytest.fixture(scope="session")
 def promtool_3(promtool_3_path: str, tmp_path_factory: pytest.TempPathFactory) -> Promtool:
     """The same with the rules for native histograms, and with native series."""
-    text = settings.edited(files.source("dashboards/thresholds.yaml").read_text(), histograms="native")
+    text = thresholds.edited(files.source("dashboards/thresholds.yaml").read_text(), histograms="native")
     rules = rules_of(settings.parse(text))
     check = checking(promtool_3_path, tmp_path_factory.mktemp("promtool-3"), rules)
     return lambda alert, series, checks, severity: check(alert, native.series(series), checks, severity)
@@ -242,7 +242,7 @@ def test_a_queue_that_fills(promtool: Promtool) -> None:
 def test_a_short_lived_service_may_be_silent(promtool_path: str, tmp_path: Path) -> None:
     """A cron job that is named in the settings; another one is still missed."""
     text = files.source("dashboards/thresholds.yaml").read_text()
-    parsed = settings.parse(settings.edited(text, short_lived="night.*"))
+    parsed = settings.parse(thresholds.edited(text, short_lived="night.*"))
     rule = [r for g in yaml.safe_load(rules_of(parsed))["groups"] for r in g["rules"]]
     series = {f'anthropic_client_attempt_started_total{{job="{job}"}}': "5x5 stale" for job in ("nightly", "shop")}
     found = tool.firing(promtool_path, tmp_path, rule, series, range(0, 3600, 600), sample=STEP)

@@ -16,7 +16,7 @@ if tuple(sys.version_info) < (3, 11):
     pytest.skip("the generator of the rules needs Python 3.11", allow_module_level=True)
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.bundle import files, rules, settings
+from anthropic_otel.bundle import files, rules, settings, thresholds
 from anthropic_otel.bundle.promql import label
 from support import promtool as tool
 
@@ -56,7 +56,7 @@ def fired(promtool_path: str, tmp_path_factory: pytest.TempPathFactory) -> Fired
     work = tmp_path_factory.mktemp("promtool")
 
     def when(series: Mapping[str, str], budget: float = 100) -> dict[str, list[float]]:
-        text = settings.edited(files.source("dashboards/thresholds.yaml").read_text(), budget_per_day=float(budget))
+        text = thresholds.edited(files.source("dashboards/thresholds.yaml").read_text(), budget_per_day=float(budget))
         groups = yaml.safe_load(rules.prometheus(settings.parse(text)))["groups"]
         needed = [r for g in groups for r in g["rules"] if "claude_" in r["expr"] or "gen_ai_client" in r["expr"]]
         assert {rule.get("alert") for rule in needed} == {None, RISE} | ({BUDGET} if budget else set())
@@ -152,7 +152,7 @@ def test_a_model_without_a_price_is_in_no_amount(fired: Fired) -> None:
 
 def test_grafanas_own_alerts_say_the_same(promtool_path: str, tmp_path: Path) -> None:
     """Without a recording rule: the same service, of two, at the same time, and the same amount."""
-    text = settings.edited(files.source("dashboards/thresholds.yaml").read_text(), budget_per_day=100.0)
+    text = thresholds.edited(files.source("dashboards/thresholds.yaml").read_text(), budget_per_day=100.0)
     parsed = settings.parse(text)
     (group,) = yaml.safe_load(rules.grafana(parsed))["groups"]
     written = {rule["title"]: rule["data"][0]["model"]["expr"] for rule in group["rules"]}

@@ -22,7 +22,7 @@ import yaml
 
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.instruments import Metric
-from anthropic_otel.bundle import files, prices, settings, spend
+from anthropic_otel.bundle import files, prices, settings, spend, thresholds
 from anthropic_otel.bundle.promql import label
 from anthropic_otel.simulator import Cut, Ending, ErrorEvent, Point, Simulator
 from anthropic_otel.simulator.exchange import Served
@@ -270,4 +270,4 @@ def test_the_shipped_prices_are_those_of_their_source_and_day() -> None:
     source, lines = prices.of_day((price.model for price in SHIPPED.prices), day)
     assert source == SHIPPED.prices_from
     text = files.source("dashboards/thresholds.yaml").read_text()
-    assert settings.with_prices(text, lines) == text
+    assert thresholds.with_prices(text, lines) == text

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.bundle import files, settings
+from anthropic_otel.bundle import files, settings, thresholds
 from anthropic_otel.bundle.promql import label, le
 from anthropic_otel.cli.why.schema import ATTRIBUTES
 
@@ -253,7 +253,7 @@ def shipped_alerts() -> list[dict[str, Any]]:
 
 def possible_alerts() -> list[dict[str, Any]]:
     """The same, and the one that there is with a budget."""
-    text = settings.edited(files.source("dashboards/thresholds.yaml").read_text(), budget_per_day=100.0)
+    text = thresholds.edited(files.source("dashboards/thresholds.yaml").read_text(), budget_per_day=100.0)
     groups = yaml.safe_load(rules.prometheus(settings.parse(text)))["groups"]
     return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 

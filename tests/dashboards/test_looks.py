@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel.bundle import files, settings
+from anthropic_otel.bundle import files, settings, thresholds
 
 # As a plain tuple: a type checker takes the oldest Python for granted, and would skip the rest.
 if tuple(sys.version_info) < (3, 11):
@@ -23,7 +23,7 @@ TEXT = files.source("dashboards/thresholds.yaml").read_text("utf-8")
 
 def panels(kind: str, **edits: str) -> Iterator[dict[str, Any]]:
     """The panels of a kind of every dashboard, under edited settings."""
-    for name, text in render.generated(settings.parse(settings.edited(TEXT, **edits))).items():
+    for name, text in render.generated(settings.parse(thresholds.edited(TEXT, **edits))).items():
         if name.startswith("dashboards/") and name.endswith(".json"):
             yield from (panel for panel in json.loads(text)["panels"] if panel["type"] == kind)
 

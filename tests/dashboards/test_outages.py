@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anthropic_otel.bundle import files, rules, settings
+from anthropic_otel.bundle import files, rules, settings, thresholds
 from support import native, promtool
 
 from .timeline import GONE, NO_DNS, OVERLOADED, REVOKED, SAMPLE, Failure, Instance, Timeline
@@ -207,6 +207,6 @@ class TestHangingOfNativeHistograms(TestHanging):
     @pytest.fixture
     def fires(self, promtool_3_path: str, tmp_path: Path) -> Fires:
         """The same with the rules for native histograms."""
-        text = settings.edited(files.source("dashboards/thresholds.yaml").read_text(), histograms="native")
+        text = thresholds.edited(files.source("dashboards/thresholds.yaml").read_text(), histograms="native")
         groups = yaml.safe_load(rules.prometheus(settings.parse(text)))["groups"]
         return firing(promtool_3_path, tmp_path, [rule for group in groups for rule in group["rules"]], native.series)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anthropic_otel.bundle import files, settings
+from anthropic_otel.bundle.thresholds import edited, with_prices
 
 _THRESHOLDS = "dashboards/thresholds.yaml"
 MEMORY = ".anthropic-otel-bundle.json"
@@ -157,9 +158,9 @@ def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
     shipped = made[_THRESHOLDS].decode()
     try:
         text = thresholds.read_text(encoding="utf-8") if thresholds is not None else shipped
-        text = settings.edited(text, **changes)
+        text = edited(text, **changes)
         if prices is not None:
-            text = settings.with_prices(text, str(prices).splitlines())
+            text = with_prices(text, str(prices).splitlines())
         if text != shipped:
             made |= {path: content.encode() for path, content in _generated(text).items()}
             made[_THRESHOLDS] = text.encode()

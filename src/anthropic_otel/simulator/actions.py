@@ -1,10 +1,9 @@
-"""Actions: what the simulator can do with a request, as data.
+"""Actions: what the simulator can do with a request on any listener, as data.
 
 Rule: an action says what the server does, never how; it is a frozen value that can be compared, hashed and changed with
 `dataclasses.replace`.
 
-`Action` is a closed union of two. `perform.py` carries out each `ExchangeAction`, which any HTTP listener can do.
-`endpoints.py` carries out each `AddressAction`, which needs a listener or an address of its own.
+Each action here is an `ExchangeAction`. What needs a listener or an address of its own is in `addresses.py`.
 """
 
 from __future__ import annotations
@@ -220,95 +219,5 @@ class Redirect:
     hops: int | None = 1
 
 
-class Place(Enum):
-    """Addresses at which no server can be reached. Only the name look-up leaves this machine."""
-
-    UNKNOWN_NAME = "a host name that does not exist"
-    REFUSED = "a port that nothing listens on"
-    UNREACHABLE = "an address that the kernel has no route to"
-    FULL_BACKLOG = "a listener that accepts no connection and whose backlog is full"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A base URL at which no server can be reached."""
-
-    place: Place
-
-
-class Certificate(Enum):
-    """The certificate that a TLS listener presents."""
-
-    TRUSTED = "signed by the CA of `Endpoint.ca_file`"
-    UNTRUSTED = "signed by another CA, which the client does not know"
-    WRONG_HOST = "as TRUSTED, but for another host name"
-    EXPIRED = "as TRUSTED, but expired yesterday"
-    NOT_YET = "as TRUSTED, but valid from tomorrow on"
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """An https listener with that certificate; `then` is the action for each request after its handshake.
-
-    With `client_certificate` the handshake fails unless the client shows a certificate of the CA of `Endpoint.ca_file`.
-    """
-
-    certificate: Certificate
-    then: Reply | Cut | Raw = Reply()
-    client_certificate: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """An https address that breaks the TLS handshake in the manner of `ending`, after it has read the ClientHello.
-
-    GARBAGE answers as a plain HTTP server would, with a 400. `alert` is the number (RFC 8446) of a fatal TLS alert that
-    is sent first; `None` sends none.
-    """
-
-    ending: Ending
-    alert: int | None = None
-
-
-class ProxyAnswer(Enum):
-    """What a client gets from the proxy in place of a connection to its target."""
-
-    REFUSED = "nothing listens at the proxy's address"
-    UNAUTHORIZED = "407 Proxy Authentication Required"
-    FORBIDDEN = "403 Forbidden"
-    BAD_GATEWAY = "502 Bad Gateway"
-    NOTHING = "a TCP FIN without an answer"
-    GARBAGE = "bytes that are not HTTP"
-    NOT_ALLOWED = "the SOCKS reply 2, connection not allowed by ruleset"
-    UNKNOWN_NAME = "the proxy's host name does not exist"
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A proxy that never connects the client to its target, and gives it `answer` instead.
-
-    `scheme` is the scheme of the proxy's URL; `target` is the scheme of the base URL that the client asks the proxy
-    for.
-    """
-
-    answer: ProxyAnswer
-    scheme: str = "http"
-    target: str = "https"
-
-
 ExchangeAction: TypeAlias = Reply | Chunks | Raw | Cut | ErrorEvent | Redirect
-
-
-@dataclass(frozen=True, slots=True)
-class Detour:
-    """A redirect with `status` to another host or port, and what the client meets there (`to`).
-
-    The response with the redirect has the API's request id, also where `to` is a place without a server.
-    """
-
-    to: Place | ExchangeAction
-    status: int = 307
-
-
-AddressAction: TypeAlias = Address | Tls | Handshake | Proxy | Detour
-Action: TypeAlias = ExchangeAction | AddressAction
+"""What any HTTP listener can do with a request. `perform.py` carries it out."""

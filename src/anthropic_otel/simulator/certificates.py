@@ -14,7 +14,8 @@ from pathlib import Path
 
 import trustme
 
-from anthropic_otel.simulator.actions import Certificate, Tls, assert_never
+from anthropic_otel.simulator.actions import assert_never
+from anthropic_otel.simulator.addresses import Certificate, Tls
 
 _HOST = "127.0.0.1"
 

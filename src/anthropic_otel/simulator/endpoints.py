@@ -11,19 +11,8 @@ import socket
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from anthropic_otel.simulator.actions import (
-    Address,
-    Detour,
-    Ending,
-    ExchangeAction,
-    Handshake,
-    Place,
-    Proxy,
-    ProxyAnswer,
-    Reply,
-    Tls,
-    assert_never,
-)
+from anthropic_otel.simulator.actions import Ending, ExchangeAction, Reply, assert_never
+from anthropic_otel.simulator.addresses import Address, Detour, Handshake, Place, Proxy, ProxyAnswer, Tls
 from anthropic_otel.simulator.certificates import Authority
 from anthropic_otel.simulator.exchange import Disconnected, Link
 from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs

@@ -10,7 +10,8 @@ from enum import Enum
 from typing import Final
 
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
-from anthropic_otel.simulator.actions import Action, Address, Detour, Handshake, Proxy, Reply, Tls
+from anthropic_otel.simulator.actions import Reply
+from anthropic_otel.simulator.addresses import Action, Address, Detour, Handshake, Proxy, Tls
 
 HTTPX: Final = "httpx"
 HTTPX2: Final = "httpx2"

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias, get_args
 
 from anthropic_otel.simulator import checks
-from anthropic_otel.simulator.actions import Address, Detour, ExchangeAction, Handshake, Proxy, Reply, Tls
+from anthropic_otel.simulator.actions import ExchangeAction, Reply
+from anthropic_otel.simulator.addresses import Address, Detour, Handshake, Proxy, Tls
 from anthropic_otel.simulator.catalogue import fault
 from anthropic_otel.simulator.faults import Fault
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from anthropic_otel.simulator import headers as api_headers
-from anthropic_otel.simulator.actions import ExchangeAction, Headers, Tls
+from anthropic_otel.simulator.actions import ExchangeAction, Headers
+from anthropic_otel.simulator.addresses import Tls
 from anthropic_otel.simulator.answers import Answer, Refused
 from anthropic_otel.simulator.api import Api, Received
 from anthropic_otel.simulator.certificates import Authority

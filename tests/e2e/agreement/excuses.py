@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final
 
 from anthropic_otel._core import semconv
-from anthropic_otel.simulator.actions import Detour
+from anthropic_otel.simulator.addresses import Detour
 from e2e.agreement.meeting import Observed
 from e2e.agreement.observers import Attempt
 from e2e.agreement.table import App, Error

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from anthropic_otel._core import semconv
 from anthropic_otel.simulator import Chunks, Where
-from anthropic_otel.simulator.actions import Detour
+from anthropic_otel.simulator.addresses import Detour
 from e2e.catalogue.meeting import Meeting, ends_silently, source_of, status_class_of, status_of
 from support.apps import MODEL
 from support.versions import DECODES_EVERY_EVENT, TRACES_ITSELF

@@ -10,7 +10,8 @@ from typing import Final
 
 from anthropic_otel._core.semconv import NetworkCause as Cause
 from anthropic_otel._core.semconv import Phase
-from anthropic_otel.simulator.actions import Address, Certificate, Cut, Ending, Place, Point, Tls
+from anthropic_otel.simulator.actions import Cut, Ending, Point
+from anthropic_otel.simulator.addresses import Address, Certificate, Place, Tls
 from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Needs, Where, network
 
 _SOON: Final = 0.3

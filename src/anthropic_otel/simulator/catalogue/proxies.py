@@ -9,7 +9,8 @@ from typing import Final
 
 from anthropic_otel._core.semconv import NetworkCause as Cause
 from anthropic_otel._core.semconv import Phase
-from anthropic_otel.simulator.actions import Proxy, ProxyAnswer, Redirect
+from anthropic_otel.simulator.actions import Redirect
+from anthropic_otel.simulator.addresses import Proxy, ProxyAnswer
 from anthropic_otel.simulator.faults import HTTPX, HTTPX2, STACKS, Fault, Needs, Where, answered, network
 
 _WITH_SOCKS: Final = frozenset({HTTPX, HTTPX2})

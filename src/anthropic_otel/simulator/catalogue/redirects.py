@@ -7,7 +7,8 @@ from typing import Final
 
 from anthropic_otel._core.semconv import AttemptOutcome, Phase
 from anthropic_otel._core.semconv import NetworkCause as Cause
-from anthropic_otel.simulator.actions import Cut, Detour, Ending, ExchangeAction, Headers, Place, Point, Reply
+from anthropic_otel.simulator.actions import Cut, Ending, ExchangeAction, Headers, Point, Reply
+from anthropic_otel.simulator.addresses import Detour, Place
 from anthropic_otel.simulator.catalogue.event_streams import MESSAGE
 from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs, Where, answered, network, refused
 from anthropic_otel.simulator.wire import to_json

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel.simulator.actions import Certificate as Cert
-from anthropic_otel.simulator.actions import Delivery, Encoding, Redirect, Reply, Tls
+from anthropic_otel.simulator.actions import Delivery, Encoding, Redirect, Reply
+from anthropic_otel.simulator.addresses import Certificate as Cert
+from anthropic_otel.simulator.addresses import Tls
 from anthropic_otel.simulator.faults import Needs, answered
 
 FAULTS: Final = (

@@ -6,7 +6,8 @@ from typing import Final
 
 from anthropic_otel._core.semconv import NetworkCause as Cause
 from anthropic_otel._core.semconv import Phase
-from anthropic_otel.simulator.actions import Certificate, Cut, Ending, Handshake, Point, Raw, Tls
+from anthropic_otel.simulator.actions import Cut, Ending, Point, Raw
+from anthropic_otel.simulator.addresses import Certificate, Handshake, Tls
 from anthropic_otel.simulator.faults import HTTPX, HTTPX2, Fault, Needs, Where, network
 
 _SOON: Final = 0.3

@@ -1,0 +1,44 @@
+"""Edits the text of `thresholds.yaml`.
+
+Rule: comments stay. What was edited is parsed as any other file is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from anthropic_otel.bundle.settings import SettingsError
+
+_PRICES = re.compile(r"^( *)prices:\n(?:\1  (?:- |#).*\n)+", re.MULTILINE)
+
+
+def edited(text: str, **values: str | float) -> str:
+    """Returns the text of a thresholds file with the values of some keys replaced and its comments kept.
+
+    Of each key the first line that begins with it is changed, at any depth; a comment on that line is lost. Raises
+    `SettingsError` if there is no such line, or if a value has a line break or a control character.
+    """
+    for key, value in values.items():
+        if not str(value).isprintable():
+            # YAML would read a line break as a space.
+            raise SettingsError(f"{key} has a line break or a control character: {value!r}")
+        line = re.search(rf"^([ \t]*){key}:.*$", text, re.MULTILINE)
+        if line is None:
+            raise SettingsError(f"no line of its own for {key!r}, so it cannot be changed")
+        shown = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else f"{value:.12g}"
+        text = f"{text[: line.start()]}{line[1]}{key}: {shown}{text[line.end() :]}"
+    return text
+
+
+def with_prices(text: str, lines: Iterable[str]) -> str:
+    """Returns the text of a thresholds file with its list of prices replaced by `lines`, such as `- {model: ...}`.
+
+    Raises `SettingsError` if the text has no list `prices` with a line for each.
+    """
+    rows = _PRICES.search(text)
+    if rows is None:
+        raise SettingsError("no list `prices` with a line for each, so it cannot be replaced")
+    indent = rows[1]
+    new = "".join(f"{indent}  {line}\n" for line in lines)
+    return f"{text[: rows.start()]}{indent}prices:\n{new}{text[rows.end() :]}"

@@ -1,0 +1,106 @@
+"""Actions that need a listener or an address of their own: places without a server, TLS and proxies, as data.
+
+Rule: as in `actions.py`, an action is a frozen value that says what the server does, never how.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeAlias
+
+from anthropic_otel.simulator.actions import Cut, Ending, ExchangeAction, Raw, Reply
+
+_ANSWER: Final = Reply()
+
+
+class Place(Enum):
+    """Addresses at which no server can be reached. Only the name look-up leaves this machine."""
+
+    UNKNOWN_NAME = "a host name that does not exist"
+    REFUSED = "a port that nothing listens on"
+    UNREACHABLE = "an address that the kernel has no route to"
+    FULL_BACKLOG = "a listener that accepts no connection and whose backlog is full"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A base URL at which no server can be reached."""
+
+    place: Place
+
+
+class Certificate(Enum):
+    """The certificate that a TLS listener presents."""
+
+    TRUSTED = "signed by the CA of `Endpoint.ca_file`"
+    UNTRUSTED = "signed by another CA, which the client does not know"
+    WRONG_HOST = "as TRUSTED, but for another host name"
+    EXPIRED = "as TRUSTED, but expired yesterday"
+    NOT_YET = "as TRUSTED, but valid from tomorrow on"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """An https listener with that certificate; `then` is the action for each request after its handshake.
+
+    With `client_certificate` the handshake fails unless the client shows a certificate of the CA of `Endpoint.ca_file`.
+    """
+
+    certificate: Certificate
+    then: Reply | Cut | Raw = _ANSWER
+    client_certificate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """An https address that breaks the TLS handshake in the manner of `ending`, after it has read the ClientHello.
+
+    GARBAGE answers as a plain HTTP server would, with a 400. `alert` is the number (RFC 8446) of a fatal TLS alert that
+    is sent first; `None` sends none.
+    """
+
+    ending: Ending
+    alert: int | None = None
+
+
+class ProxyAnswer(Enum):
+    """What a client gets from the proxy in place of a connection to its target."""
+
+    REFUSED = "nothing listens at the proxy's address"
+    UNAUTHORIZED = "407 Proxy Authentication Required"
+    FORBIDDEN = "403 Forbidden"
+    BAD_GATEWAY = "502 Bad Gateway"
+    NOTHING = "a TCP FIN without an answer"
+    GARBAGE = "bytes that are not HTTP"
+    NOT_ALLOWED = "the SOCKS reply 2, connection not allowed by ruleset"
+    UNKNOWN_NAME = "the proxy's host name does not exist"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that never connects the client to its target, and gives it `answer` instead.
+
+    `scheme` is the scheme of the proxy's URL; `target` is the scheme of the base URL that the client asks the proxy
+    for.
+    """
+
+    answer: ProxyAnswer
+    scheme: str = "http"
+    target: str = "https"
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """A redirect with `status` to another host or port, and what the client meets there (`to`).
+
+    The response with the redirect has the API's request id, also where `to` is a place without a server.
+    """
+
+    to: Place | ExchangeAction
+    status: int = 307
+
+
+AddressAction: TypeAlias = Address | Tls | Handshake | Proxy | Detour
+"""What needs a listener or an address of its own. `endpoints.py` carries it out."""
+Action: TypeAlias = ExchangeAction | AddressAction
