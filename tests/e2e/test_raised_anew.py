@@ -147,3 +147,71 @@ def test_what_the_app_was_handling_when_it_sent_is_no_cause(stack: Stack, sim: S
         except ConnectionRefusedError:
             attempt = attempt_of(stack, Endpoint(sim.base_url), driver, transport=Failing())
     assert attempt.cause == "_OTHER"
+
+
+def strict_transport_of(stack: Stack) -> Any:
+    """A transport that makes an exception of each status that is an error, as one that retries by exceptions does."""
+    if stack.asynchronous:
+        base: Any = stack.module.AsyncHTTPTransport
+        if stack.aiohttp:
+            base = type(stack.client_class()._transport)
+
+        class AsyncStrict(base):  # type: ignore[misc]
+            async def handle_async_request(self, request: Any) -> Any:
+                response = await super().handle_async_request(request)
+                response.request = request
+                await response.aread()
+                return response.raise_for_status()
+
+        return AsyncStrict()
+
+    class Strict(stack.module.HTTPTransport):  # type: ignore[misc, name-defined]
+        def handle_request(self, request: Any) -> Any:
+            response = super().handle_request(request)
+            response.request = request
+            response.read()
+            return response.raise_for_status()
+
+    return Strict()
+
+
+def strict_hook(stack: Stack) -> Any:
+    """A hook that does so."""
+
+    def hook(response: Any) -> None:
+        response.read()
+        response.raise_for_status()
+
+    async def async_hook(response: Any) -> None:
+        await response.aread()
+        response.raise_for_status()
+
+    return {"response": [async_hook if stack.asynchronous else hook]}
+
+
+@pytest.mark.parametrize("by", ["transport", "hook"])
+def test_a_status_that_is_raised_as_an_exception_is_the_status(by: str, stack: Stack, sim: Simulator) -> None:
+    """Also on aiohttp, where only the exception has the response: its status and its request id are the attempt's."""
+    sim.play("http_529")
+    options = {"transport": strict_transport_of(stack)} if by == "transport" else {"event_hooks": strict_hook(stack)}
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        attempt = attempt_of(stack, Endpoint(sim.base_url), driver, **options)
+    assert (attempt.status, attempt.error_type, attempt.cause) == (529, "529", None)
+    assert attempt.request_id is not None
+
+
+def test_the_status_of_a_hooks_own_request_is_not_the_attempts(stack: Stack, sim: Simulator) -> None:
+    """A hook that asks another server, which refuses, says nothing of the API."""
+    module = stack.module
+
+    def hook(_: Any) -> None:
+        transport = module.MockTransport(lambda _: module.Response(503))
+        module.Client(transport=transport).get("http://flags.test/").raise_for_status()
+
+    async def async_hook(request: Any) -> None:
+        hook(request)
+
+    hooks = {"request": [async_hook if stack.asynchronous else hook]}
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        attempt = attempt_of(stack, Endpoint(sim.base_url), driver, event_hooks=hooks)
+    assert (attempt.status, attempt.error_type) == (None, "app_exception")

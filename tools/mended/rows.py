@@ -328,9 +328,9 @@ ROWS: Final = (
         (f"{_SENDS}test_each_request_of_one_that_is_mirrored_is_an_attempt",),
     ),
     Row(
-        "A wrapper of aiohttp's transport that raises anew",
+        "A transport or a hook on aiohttp that raises for a status",
         (),
-        (f"{_E2E}test_raised_anew.py::test_a_transport_that_raises_anew_keeps_the_cause",),
+        (f"{_E2E}test_raised_anew.py::test_a_status_that_is_raised_as_an_exception_is_the_status",),
     ),
     Row(
         "A time limit that a signal sets, a bug in a hook, or an authentication that cannot reach its server",
@@ -361,5 +361,7 @@ WAS_RIGHT: Final[dict[str, str]] = {
     "[json_as_events-": "no message was judged by its content type",
     "[bedrock_model_timeout_exception-": "of the exceptions one was missing, and this is another one",
     "test_each_request_of_one_that_is_mirrored_is_an_attempt[another client]": "one request was one attempt",
+    "_raised_as_an_exception_is_the_status[httpx2-sync-": "the transport's events had the status",
+    "_raised_as_an_exception_is_the_status[httpx2-async-": "the transport's events had the status",
 }
 """By a part of the id of a test: why it passes on a library from before."""

@@ -8,10 +8,11 @@ list is missing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from anthropic_otel._core import headers
+from anthropic_otel._core.cause_chain import chain, is_a
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.target import Target, target_of
 
@@ -78,6 +79,17 @@ def response_of_failed_read(error: BaseException) -> Any:
             response = frame.f_locals.get("response")
             return response if isinstance(getattr(response, "status_code", None), int) else None
         step = step.tb_next
+    return None
+
+
+def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]) -> Any:
+    """Returns the response whose status `raise_for_status` has made `error`, or what caused it, of; else `None`.
+
+    `is_own` tells of a request whether it is the one that was sent: a hook may have sent another.
+    """
+    for each in chain(error):
+        if is_a(each, "httpx.HTTPStatusError"):
+            return getattr(each, "response", None) if is_own(getattr(each, "request", None)) else None
     return None
 
 

@@ -152,6 +152,9 @@ class Sending:
         if attempt.status is None and attempt.timeline.raw_response is None:
             # There may have been a response all the same: a transport without trace events, as aiohttp's, hides it.
             response = messages.response_of_failed_read(error)
+            if response is None:
+                # A transport or a hook has made an exception of the status.
+                response = messages.response_of_status_error(error, self._is_own)
             if response is not None:
                 self.send.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
         sent = messages.request_of_auth_flow(error)
