@@ -135,7 +135,19 @@ def test_a_descriptor_that_is_another_ones_by_now_is_left_alone(listener: Listen
     theirs.close()
 
 
-@pytest.mark.parametrize("hello", [b"GET / HTTP/1.1\r\n", b'{"token":"wrong"}\n', b"[]\n", b'{"type":"call"}\n'])
+@pytest.mark.parametrize(
+    "hello",
+    [
+        b"GET / HTTP/1.1\r\n",
+        b'{"token":"wrong"}\n',
+        b'{"token":"\\ud800"}\n',
+        b"[]\n",
+        b"[" * 8_000 + b"\n",
+        b"x" * 100_000 + b"\n",
+        b'{"type":"call"}\n',
+    ],
+    ids=["http", "wrong", "surrogate", "list", "nested", "long", "none"],
+)
 def test_whoever_does_not_know_the_token_is_not_heard(listener: Listener, hello: bytes) -> None:
     """Another user of the machine may find the port."""
     with socket.create_connection(("127.0.0.1", int(listener.target.split(":")[1]))) as stranger:
@@ -145,14 +157,15 @@ def test_whoever_does_not_know_the_token_is_not_heard(listener: Listener, hello:
         list(listener.receive(None))
         while listener.connections:
             events += listener.receive(0.05)
-    assert events == []
+    assert (events, listener.bad_lines) == ([], 0)
 
 
 def test_a_line_without_an_end_is_not_kept(listener: Listener) -> None:
-    """What is too long, or no JSON, is skipped and counted; what comes after it is heard."""
+    """What is too long, or no flat JSON object, is skipped and counted; what comes after it is heard."""
     _, port, token = listener.target.split(":")
     with socket.create_connection(("127.0.0.1", int(port))) as process:
         process.sendall(json.dumps({"type": "process", "token": token}).encode() + b"\n")
-        process.sendall(b"x" * 100_000 + b"\nnot json\n" + json.dumps(EVENT).encode() + b"\n")
+        process.sendall(b"x" * 100_000 + b"\nnot json\n" + b"[" * 8_000 + b'\n{"type": {}}\n')
+        process.sendall(json.dumps(EVENT).encode() + b"\n")
         assert received(listener, 2)[-1] == EVENT
-    assert listener.bad_lines == 2
+    assert listener.bad_lines == 4

@@ -1,7 +1,7 @@
 """Receives the events of the processes that a `run` has started, over TCP on 127.0.0.1.
 
-Rule: a connection whose first line does not have the token of this run is closed. A line that is too long or not an
-event is skipped and counted.
+Rule: a connection whose first line is not an event with the token of this run is closed. Any other line that is too
+long or not an event is skipped and counted. An event is a flat JSON object.
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ class _Peer:
 class Listener:
     """A server on a free port of 127.0.0.1, to which processes send events. Raises `OSError` if it cannot listen.
 
+    A connection's first event must have the token in its field `token`, else the connection is closed.
+
     - `target`: its address and token, `127.0.0.1:PORT:TOKEN`, for the processes' environment.
-    - `bad_lines`: how many lines were skipped because they were too long or not a JSON object.
+    - `bad_lines`: how many lines of processes that had shown the token were skipped because they were longer than
+      `MAX_LINE` bytes or not a flat JSON object. `Report` adds the events that it cannot read.
     """
 
     def __init__(self) -> None:
@@ -57,7 +60,7 @@ class Listener:
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
+        """How many connections are open, with those that have not shown the token yet."""
         return len(self._selector.get_map()) - 2
 
     def wake(self) -> None:
@@ -67,8 +70,8 @@ class Listener:
     def receive(self, timeout: float | None) -> Iterator[Event]:
         """Yields the events that have arrived, without their token. If nothing has, waits first.
 
-        It waits for `timeout` seconds at most, without a limit if that is `None`. The result may be empty. An event is
-        a JSON object whose fields have not been checked.
+        It waits for `timeout` seconds at most, without a limit if that is `None`, and stops waiting for a new or closed
+        connection too, so the result may be empty. An event is a flat JSON object whose fields have not been checked.
         """
         for key, _ in self._selector.select(timeout):
             if key.fileobj is self._socket:
@@ -109,24 +112,20 @@ class Listener:
             peer.rest, peer.skipping = b"", True
 
     def _event(self, peer: _Peer, line: bytes) -> Event | None:
-        if peer.skipping or len(line) > MAX_LINE:
-            peer.skipping = False
-            self.bad_lines += 1
-            return None
-        try:
-            event: Any = json.loads(line)
-        except ValueError:
-            event = None
-        if not isinstance(event, dict):
-            self.bad_lines += peer.known
-            if not peer.known:
-                self._close(peer)
-            return None
+        """Returns the event in a line, without its token; `None` for a bad line.
+
+        A bad line is counted or, if it is the first one, ends the connection. It is too long, no event, or the first
+        one and without the token.
+        """
+        event = None if peer.skipping else _parsed(line)
+        peer.skipping = False
         if not peer.known:
-            peer.known = secrets.compare_digest(str(event.pop("token", "")).encode(), self._token.encode())
+            token = str(event.pop("token", "")) if event is not None else ""
+            peer.known = secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
             if not peer.known:
                 self._close(peer)
                 return None
+        self.bad_lines += event is None
         return event
 
     def _close(self, peer: _Peer) -> None:
@@ -144,3 +143,16 @@ class Listener:
                 key.fileobj.close()
         self._selector.close()
         self._wake_out.close()
+
+
+def _parsed(line: bytes) -> Event | None:
+    """Returns the flat JSON object in a line, `None` if it is none, has an object or array in it, or is too long."""
+    if len(line) > MAX_LINE:
+        return None
+    try:
+        event: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict) or any(isinstance(value, (dict, list)) for value in event.values()):
+        return None
+    return event
