@@ -169,3 +169,33 @@ def test_what_is_no_event_is_refused(bad: Event) -> None:
     """By an exception of the kinds that whoever reads events expects."""
     with pytest.raises((KeyError, TypeError, ValueError)):
         Show().take(bad)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"duration": None}, {"duration": "long"}, {"duration": float("nan")}, {"time": -1e300}, {"number": None}],
+    ids=str,
+)
+def test_a_malformed_attempt_of_a_call_is_refused_when_it_comes(wrong: Event) -> None:
+    """So that it fails neither the lines about the call while it goes on, nor the call's picture."""
+    show = Show()
+    show.take(event("started", 0))
+    with pytest.raises((TypeError, ValueError)):
+        show.take({**REFUSED, **wrong})
+    assert plain(show.tick(NOON + 61)) == "  12:00:00 messages.create  under way for 61.0 s"
+
+
+def test_a_call_that_started_at_no_possible_time_is_refused() -> None:
+    """Its time could not be shown while it goes on."""
+    show = Show()
+    with pytest.raises(ValueError, match="no possible number"):
+        show.take({**event("started", 0), "time": -1e300})
+    assert show.tick(NOON) == []
+
+
+def test_a_number_that_was_sent_as_text_is_read_as_a_number() -> None:
+    """The lines about a call that goes on compute with it."""
+    show = Show()
+    show.take({**event("started", 0), "time": str(NOON)})
+    show.take({**REFUSED, "time": str(NOON), "duration": "0.2"})
+    assert "attempt 1: 529 after 200 ms" in plain(show.tick(NOON + 10))

@@ -1,14 +1,14 @@
 """Joins the events of calls and attempts into whole calls, and counts them.
 
-Rule: events come from other processes and may be lost or malformed. A call is made of the events that have come, all
-that is kept has a limit, and nothing here prints.
+Rule: events may come from other processes, and may be lost or malformed. A call is made of the events that have come,
+the calls, attempts and error types that are kept have a limit, and nothing here prints.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome
 from anthropic_otel._live.events import ATTEMPT, CALL, STARTED, Event
@@ -21,14 +21,16 @@ MAX_ATTEMPTS: Final = 40
 MAX_KINDS: Final = 200
 """The most error types that are counted separately; further ones are counted together as `other`."""
 _OTHER: Final = "other"
+_NEVER: Final = 1e11
+"""The year 5138 as seconds since the epoch. Much later times cannot be printed."""
 
 
 @dataclass(slots=True)
 class OpenCall:
     """A call that has not ended: its `started` event, and the `attempt` events of its attempts that have ended.
 
-    `Show.tick` counts what it has shown of the call: `shown_attempts` is how many of `attempts`, from the first, it is
-    done with, and `shown_waits` is how many of `show.WAITS` it has mentioned.
+    At most `MAX_ATTEMPTS` of these are kept. `Show.tick` counts what it has shown of the call: `shown_attempts` is how
+    many of `attempts`, from the first, it is done with, and `shown_waits` is how many of `show.WAITS` have passed.
     """
 
     started: Event
@@ -73,7 +75,8 @@ class CallTracker:
 
     - `totals`: what the events so far add up to.
     - `pids`: the ids of the processes whose events of calls or attempts were added.
-    - `open`: the calls that have not ended, by process id and call id, in the order of their `started` events.
+    - `open`: the calls that have not ended, by process id and call id, in the order of their `started` events: the last
+      `MAX_OPEN`.
     """
 
     def __init__(self) -> None:
@@ -82,16 +85,17 @@ class CallTracker:
         self.open: Final[dict[tuple[int, int], OpenCall]] = {}
 
     def take(self, event: Event) -> Ended | None:
-        """Adds an event. If it ends a call, or an attempt outside of any call, returns that, else `None`.
+        """Adds an event. If it is the end of a call, or of an attempt outside of any call, returns that, else `None`.
 
-        An attempt of a call that is not in `open` is only counted. Of an event of another type than `started`,
-        `attempt` or `call`, only the field `lost` is added. Raises `KeyError`, `TypeError` or `ValueError` for a
-        malformed event.
+        An attempt of a call that is not in `open` is only counted, and such a call ends without attempts. Of an event
+        of another type than `started`, `attempt` or `call`, only the field `lost` is added. Raises `KeyError`,
+        `TypeError`, `ValueError` or `OverflowError` for a malformed event, which may have been counted before.
         """
         self.totals.lost += int(event.get("lost", 0))
-        kind, pid, time = event["type"], int(event["pid"]), float(event["time"])
+        kind, pid, time = event["type"], int(event["pid"]), _seconds(event["time"])
         if kind not in (STARTED, ATTEMPT, CALL):
             return None
+        event = {**event, "pid": pid, "time": time}
         self.pids.add(pid)
         call = event.get("call")
         key = (pid, int(call)) if call is not None else None
@@ -108,6 +112,8 @@ class CallTracker:
         return Ended(_trace(event, attempts), time, pid)
 
     def _attempt(self, event: Event, key: tuple[int, int] | None, pid: int, time: float) -> Ended | None:
+        # `Show.tick` computes with these before the call ends.
+        event["number"], event["duration"] = int(event["number"]), _seconds(event["duration"])
         totals = self.totals
         totals.attempts += 1
         totals.backoff += float(event.get("retry_delay", 0.0))
@@ -144,6 +150,17 @@ class CallTracker:
             "processes": len(self.pids),
             "lost": totals.lost,
         }
+
+
+def _seconds(value: Any) -> float:
+    """Returns a time or a duration, in seconds, as a `float` from 0 to below `_NEVER`.
+
+    Raises `TypeError`, `ValueError` or `OverflowError` if it is no such number.
+    """
+    seconds = float(value)
+    if not 0 <= seconds < _NEVER:
+        raise ValueError("no possible number of seconds")
+    return seconds
 
 
 def _trace(event: Event, attempts: list[Event]) -> Trace:
