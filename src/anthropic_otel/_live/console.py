@@ -1,7 +1,8 @@
 """Implements `instrument(export="console")`: prints an app's calls to its stderr as they end, and a summary at exit.
 
-Rule: the app's threads only put events into a bounded queue; a thread of ours draws and writes. The output has colour
-if the package rich is installed, and is plain text if not. Each process of an app prints its own calls.
+Rule: the app's threads only make events and put them into a bounded queue; a thread of ours draws and writes. The
+output is plain text unless the package rich is installed and stderr is a terminal with colours. Each process of an app
+prints its own calls.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ _shown: Final[list[EventRecorder]] = []
 
 
 def show() -> None:
-    """Prints to stderr each call of this process that starts from now on, when it ends, and a summary at exit.
+    """Starts to print to stderr each call that starts from now on, when it ends, and a summary at exit.
 
-    Attempts outside of any call are printed too. Does nothing if `show` was called before, and not `hide` since.
+    Attempts outside of any call are printed too, and so are failures and long waits of a call that goes on. The app
+    need not be instrumented. Does nothing if `show` was called before, and not `hide` since.
     """
     if _shown:
         return
@@ -67,7 +69,8 @@ class Console:
     def emit(self, event: Event) -> None:
         """Queues an event to be printed; if `MAX_KEPT` are queued already, only counts this one as lost.
 
-        In a forked child, starts a new queue and thread first. Never raises or waits.
+        In a forked child that has not called it yet, starts a new queue and thread first. Never raises, and never waits
+        for output.
         """
         if self._drawing.pid != os.getpid():
             # A forked child does not have its parent's thread, and prints its own calls only.
@@ -76,9 +79,10 @@ class Console:
 
     @guarded(None)
     def close(self) -> None:
-        """Prints the queued events and the summary, and waits for that for at most one second. Never raises.
+        """Has the thread print the queued events and the summary, and waits for that for at most one second.
 
-        Does nothing in a forked child that has not called `emit`.
+        Events that are emitted afterwards are not printed. Does nothing in a forked child that has not called `emit`.
+        Never raises.
         """
         if self._drawing.pid == os.getpid():
             self._drawing.close()

@@ -65,7 +65,10 @@ class EventRecorder:
 
 
 class _CallRecorder(CallRecorder):
-    """Makes the events of one call. `id` is the call's number in its `EventRecorder`, counted from 1."""
+    """Emits the `call` event of one call, and makes the recorders of the call's attempts.
+
+    `id` is the call's number in its `EventRecorder`, counted from 1.
+    """
 
     def __init__(self, recorder: EventRecorder, number: int) -> None:
         self._recorder: Final = recorder
@@ -81,7 +84,7 @@ class _CallRecorder(CallRecorder):
 
 
 class _AttemptRecorder(AttemptRecorder):
-    """Makes the event of one attempt. `call` is its call's id, `None` for an attempt outside of any call."""
+    """Emits the event of one attempt. `call` is the id of its call, `None` for an attempt outside of any call."""
 
     def __init__(self, recorder: EventRecorder, call: int | None) -> None:
         self._recorder: Final = recorder
@@ -141,9 +144,9 @@ def _texts(facts: Facts) -> Event:
 
 
 def _headers_after(attempt: Attempt) -> float | None:
-    """Returns the seconds from the attempt's start to the response's headers.
+    """Returns the seconds from the attempt's start to the response's headers: the sum of the phases before the body.
 
-    `None` if there was no response, or if no phase before the body was measured.
+    A phase that was not measured counts as 0. `None` if there was no response, or if the sum is 0.
     """
     if attempt.status is None:
         return None
@@ -156,7 +159,7 @@ def _seconds(nanoseconds: int | None) -> float | None:
 
 
 def text(value: str | None) -> str | None:
-    """Returns `value` cut to its first `MAX_TEXT` characters, with `?` for each unprintable one; `None` for `None`.
+    """Returns the first `MAX_TEXT` characters of `value`, with `?` for each unprintable one; `None` for `None`.
 
     `value` is a name that comes from the app or a server.
     """

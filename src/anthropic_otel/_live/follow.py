@@ -1,7 +1,7 @@
 """Sends the events of an app to the `anthropic-otel run` that started it.
 
-Rule: the app does not change. Events are recorded beside the app's own recorders, libraries are patched only after the
-app has imported them, and OpenTelemetry is not imported.
+Rule: the app behaves as it does without it. Events are recorded beside the app's own telemetry, libraries are patched
+only after the app has imported them, and OpenTelemetry is not imported.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _joined: Final[list[EventRecorder]] = []
 
 @guarded(None)
 def follow(target: str | None = None, executed: str = "") -> None:
-    """Starts to send this process's events to the `anthropic-otel run` at `target`, `127.0.0.1:PORT:TOKEN`.
+    """Patches the imported libraries, and starts to send this process's events to the `anthropic-otel run` at `target`.
 
-    `target` `None` stands for the value of the environment variable `VARIABLE`. Sends nothing if the address is
-    missing, malformed, or on another host. `executed` is the name of a module whose code has just run, so that it may
-    be patched although its import has not returned yet. If sending has started, only patches the libraries that were
-    imported since. Never raises.
+    `target` is `127.0.0.1:PORT:TOKEN`; without one, it is the value of the environment variable `VARIABLE`. Does
+    neither if it is missing, malformed, or on another host. `executed` is the name of a module whose code has just run,
+    which may be patched although its import has not returned yet; empty for none. If sending has started already, only
+    patches the libraries that were imported since. Never raises.
     """
     patches.executed.add(executed)
     if _joined:

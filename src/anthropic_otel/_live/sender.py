@@ -1,9 +1,9 @@
 """Sends events over a socket to the `anthropic-otel run` that started this process or a parent of it.
 
-Rule: sending never raises, and waits only at exit, for half a second. Events that cannot be sent at once are queued, up
-to `MAX_KEPT`; further ones are dropped and counted. After a failure of the connection, all events are dropped. It is to
-127.0.0.1 only. There is no thread and no wait for a lock, so sending works in a finalizer, after a fork, and in a
-process that is about to be killed.
+Rule: a `Sender` never raises, and waits only at exit, for half a second. Events that cannot be sent at once are queued,
+up to `MAX_KEPT`; further ones are dropped and counted. After a failure of the connection, all events are dropped. The
+connection is to 127.0.0.1 only. There is no thread and no wait for a lock, so sending works in a finalizer, after a
+fork, and in a process that is about to be killed.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _LATER: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALRE
 
 
 class Sender:
-    """Sends each event that it is called with to the `run` on that port of 127.0.0.1. A call never raises or waits.
+    """Called with an event, sends it to the `run` on `port` of 127.0.0.1, or queues it. Never raises or waits.
 
-    The `run` accepts only connections that begin with its `token`. A forked child gets a connection of its own. When
-    the interpreter exits, queued events are sent, for at most half a second.
+    Drops events as `_Connection.put` does. The `run` accepts only connections that begin with its `token`. A forked
+    child gets a connection of its own. When the interpreter exits, queued events are sent, for at most half a second.
     """
 
     def __init__(self, port: int, token: str) -> None:
@@ -100,10 +100,10 @@ class _Connection:
         return bool(self._kept or self._rest) and not self._dead
 
     def put(self, event: Event) -> None:
-        """Queues an event, and sends as many queued events as the socket takes at once.
+        """Queues an event, and sends as many queued events as the socket takes at once (`drain`).
 
-        If the queue is full, sends first; if that does not help, drops the event and counts it. The next event that is
-        queued has the count in the field `lost`. Does nothing once the connection has failed or been closed.
+        If `MAX_KEPT` events are queued, sends first; if they still are, drops this one and counts it. The next event
+        that is queued has the count in the field `lost`. Does nothing once the connection has failed or been closed.
         """
         if self._dead:
             return
@@ -118,7 +118,7 @@ class _Connection:
         self.drain()
 
     def drain(self) -> None:
-        """Sends queued events as far as the socket takes them at once. Never raises.
+        """Sends queued events as far as the socket takes them at once. Raises no `OSError`.
 
         If sending fails, closes the socket and drops what is queued. Does nothing if another thread is sending, because
         that thread sends these events too.
@@ -135,7 +135,8 @@ class _Connection:
     def _send(self) -> bool:
         """Sends queued events without waiting, and returns whether all of them were sent.
 
-        Connects first if there is no socket. Raises `OSError` if that or the sending fails.
+        Connects first if there is no socket. If the descriptor is not our connection any more, drops socket and events
+        (`forget`) and returns `False`. Raises `OSError` if connecting or sending fails.
         """
         connection = self._socket if self._socket is not None else self._connect()
         while self._rest or self._kept:
@@ -163,7 +164,7 @@ class _Connection:
         return made
 
     def _is_ours(self, connection: _socket.socket) -> bool:
-        """Returns whether the socket's descriptor still is our connection; if it is not, drops the socket (`forget`).
+        """Returns whether the socket's descriptor still is our connection. If not, drops socket and events (`forget`).
 
         A process that becomes a daemon closes all descriptors, and a file that it opens later may get the same number.
         A socket that is still connecting is taken for ours.

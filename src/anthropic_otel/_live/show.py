@@ -1,7 +1,8 @@
-"""Turns events into lines for a person: a line per call, a waterfall for a call with retries or failure, a summary.
+"""Turns events into lines for a person: about each call, and a summary.
 
-Rule: a call is shown once, when it ends. Before that, two things are mentioned: a failed attempt whose call goes on for
-another `PATIENCE` seconds, and a call that has been running for as many seconds as a number in `WAITS`.
+Rule: a call is shown once, when it ends: as a waterfall if an attempt was retried or failed, else as one line. Before
+that, two things are mentioned: a failed attempt whose call goes on for another `PATIENCE` seconds, and a call that has
+been running for as many seconds as a number in `WAITS`. An attempt outside of any call is shown as a call.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ _NOBODY: Final = "Nor was any Python with the SDK followed. To see why: anthropi
 class Show:
     """Turns events into styled lines. Returns them and prints nothing.
 
-    - `width`: of the screen, in columns.
+    - `width`: of the screen, in columns. It may be changed at any time.
     - `glyphs`: the characters to draw with.
-    - `followed`: whether any process has sent an event; `take` sets it. Only `summary` reads it.
+    - `followed`: whether any process was followed. `take` sets it, and a caller may. Only `summary` reads it.
     - `tracker`: the calls and totals of the events so far.
     """
 
@@ -43,8 +44,8 @@ class Show:
     def take(self, event: Event) -> list[Line]:
         """Adds an event, and returns the lines to show for it.
 
-        There are none unless it ends a call, or an attempt outside of any call. Sets `followed`. Raises `KeyError`,
-        `TypeError` or `ValueError` for a malformed event.
+        There are none unless it ends a call, or an attempt outside of any call. Sets `followed` in any case. Raises
+        what `CallTracker.take` raises for a malformed event.
         """
         self.followed = True
         ended = self.tracker.take(event)
@@ -103,8 +104,8 @@ class Show:
     def tick(self, now: float) -> list[Line]:
         """Returns the new lines, at `now` in seconds since the epoch, about calls that have not ended.
 
-        There is one for each failed attempt that ended `PATIENCE` seconds ago or earlier, and one when a call has been
-        running for as many seconds as a number in `WAITS`. No line is returned twice.
+        There is one for each failed attempt that ended `PATIENCE` seconds ago or earlier, and one for a call that since
+        the last time has been running for as many seconds as a number in `WAITS`. Nothing is mentioned twice.
         """
         lines: list[Line] = []
         for call in self.tracker.open.values():
@@ -136,7 +137,7 @@ class Show:
     # -- what it adds up to --------------------------------------------------------------------------------------------
 
     def summary(self) -> list[Line]:
-        """Returns the totals as lines and, after a failure, the command that explains the most frequent one.
+        """Returns the totals as lines and, if attempts failed, the command that explains their commonest error type.
 
         If nothing was counted, they say that no call was seen and, unless `followed`, that no process was followed.
         """

@@ -32,7 +32,7 @@ class _Code(CodeBlock):
 class Page(Markdown):
     """rich's Markdown, with headings at the left margin and indented, unwrapped code.
 
-    The console that prints it must have one of the themes in the module `theme`.
+    Its styles are those of the console's theme, which should be one of the module `theme`.
     """
 
     elements = {**Markdown.elements, "heading_open": _Heading, "fence": _Code, "code_block": _Code}  # noqa: RUF012

@@ -15,7 +15,9 @@ from anthropic_otel._render.styled import Glyphs, Line, glyphs_of, plain
 
 
 class Output:
-    """Writes styled lines to `stream`: with rich, in colour on a terminal; as plain text if rich is not installed."""
+    """Writes styled lines to `stream`: with rich as a `Terminal` would, in colour; as plain text if rich is not
+    installed.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream: Final = stream
@@ -23,12 +25,18 @@ class Output:
 
     @property
     def width(self) -> int:
-        """How many columns to use: the terminal's width, 80 if there is none, and with rich at most 132."""
+        """How many columns to use: the terminal's width as rich or `shutil` finds it, 80 if there is none.
+
+        With rich it is at most 132. The variable `COLUMNS` takes precedence.
+        """
         return self._terminal.width if self._terminal is not None else shutil.get_terminal_size().columns
 
     @property
     def glyphs(self) -> Glyphs:
-        """The characters to draw with: `UNICODE` if the stream's encoding is known and has all of it, else `ASCII`."""
+        """The characters to draw with: `UNICODE` if the stream's encoding has all of it, else `ASCII`.
+
+        An unknown encoding counts as UTF-8 with rich, and as ASCII without.
+        """
         encoding = getattr(self._stream, "encoding", None)
         return self._terminal.glyphs if self._terminal is not None else glyphs_of(encoding or "ascii")
 
@@ -43,10 +51,10 @@ class Output:
             self.text("".join(plain([line]) + "\n" for line in lines))
 
     def text(self, text: str) -> None:
-        """Writes all of `text` and adds nothing. A stream without a file descriptor gets it by its own `write`.
+        """Writes all of `text`, and nothing else, to the stream's descriptor, or by its own `write` if it has none.
 
-        Writes `?` to a descriptor for a character that the stream's encoding does not have. Raises `OSError` if writing
-        fails, `ValueError` if the stream is closed.
+        What is in the stream's buffer stays there. Writes `?` to a descriptor for a character that the stream's
+        encoding does not have. Raises `OSError` if writing fails, `ValueError` if the stream is closed.
         """
         try:
             descriptor = self._stream.fileno()

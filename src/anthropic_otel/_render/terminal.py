@@ -1,7 +1,7 @@
 """Prints to a terminal or a pipe with rich.
 
-Rule: colour is used only on a terminal, and only if the environment variable `NO_COLOR` is unset or empty. A character
-that the output's encoding does not have is printed as an ASCII one.
+Rule: colour is used only if rich takes the output for a terminal, and the environment variable `NO_COLOR` is unset or
+empty. A character that the output's encoding does not have is printed as ASCII.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _IN_ASCII: Final = str.maketrans({"…": "...", "×": "x", "→": "->", "·": ",
 class Terminal:
     """Prints to the stream `file`, a terminal or not; to `sys.stdout` if `file` is `None`.
 
-    `glyphs` is the set of characters to draw with: `UNICODE` if the stream's encoding has all of it, else `ASCII`.
+    `glyphs` is the set of characters to draw with: `UNICODE` if the stream's encoding has all of it, else `ASCII`. An
+    unknown encoding counts as UTF-8.
     """
 
     def __init__(self, file: TextIO | None = None) -> None:
@@ -40,12 +41,18 @@ class Terminal:
 
     @property
     def is_screen(self) -> bool:
-        """Whether rich takes the output for a terminal: a pipe or a file only if `FORCE_COLOR` is set."""
+        """Whether rich takes the output for a terminal: a pipe or a file only if the environment asks for it.
+
+        Variables that do are rich's, such as `FORCE_COLOR`.
+        """
         return self._console.is_terminal
 
     @property
     def width(self) -> int:
-        """How many columns to use: the terminal's width as rich finds it (80 for a pipe), but at most 132."""
+        """How many columns to use: the terminal's width as rich finds it, but at most 132.
+
+        It is 80 if no standard stream is a terminal. The variable `COLUMNS` takes precedence.
+        """
         return min(self._console.width, _MOST)
 
     def text(self, text: str = "", style: Style = Style.PLAIN, *, end: str = "\n") -> None:
@@ -77,7 +84,7 @@ class Terminal:
             self._console.print(text, end=end, soft_wrap=True)
 
     def markdown(self, text: str) -> None:
-        """Prints Markdown: on a terminal laid out, at most 100 columns wide.
+        """Prints Markdown, with a newline after it: on a terminal laid out, at most 100 columns wide, but for code.
 
         Prints the Markdown source, unwrapped, if the output is no terminal or `glyphs` is `ASCII`.
         """

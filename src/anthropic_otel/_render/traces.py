@@ -1,7 +1,7 @@
 """Defines a call and its attempts as plain values for drawing, and makes them of finished spans.
 
-Rule: `traces_of` reads only the attributes and times of finished spans: those of the attempts, and the call's, which
-another instrumentation may have made. So what is shown is what was emitted.
+Rule: `traces_of` reads nothing but finished spans: those of the attempts, and the call's, which another instrumentation
+may have made. So what is shown is what was emitted.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Attempt:
     - `start`, `end`, `headers_at`: when the attempt began, ended, and had received the response's headers, in seconds
       from the call's start.
     - `outcome`: a value of `AttemptOutcome`; `error_type`: `None` if the attempt did not fail.
-    - `status`: of the response; `phase`, `errno`: of a failure of the network.
+    - `status`: of the response; `phase`, `errno`: of a failure of the network. `errno` is a name such as `ECONNRESET`.
     - `first_chunk`: seconds from the attempt's start to the first chunk of a stream.
     - `complete`: whether a stream had its end event.
     - `backoff`: seconds of the backoff before the attempt; `reason`: the failure that led to it; `source`: what decided
@@ -70,10 +70,10 @@ class Attempt:
 
     @property
     def details(self) -> tuple[str, ...]:
-        """What is known beyond outcome and times, as texts such as `phase wait`, most important first.
+        """The attempt's details, without outcome, start and end, as texts such as `phase wait`, most important first.
 
-        These are the phase, the errno, a stream's missing end event, the request id, a failure's status if its error
-        type is not that status, and the time of the first chunk.
+        These are, as far as they are known, the phase, the errno, `no message_stop` for a stream that failed without
+        it, the request id, a failure's status if its error type is not that status, and the time of the first chunk.
         """
         other_than_status = self.error_type is not None and self.error_type != str(self.status)
         return (
@@ -88,7 +88,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One call and its attempts, ordered by their start. An empty text means unknown.
+    """One call and its attempts, ordered by their start. An empty text means unknown or none.
 
     - `name`: of the call's span or operation; `duration`: in seconds; `trace_id`: 32 hexadecimal digits.
     - `seen`: the failure as the app saw it, such as an exception's text.
@@ -146,8 +146,8 @@ class Trace:
 def traces_of(spans: Iterable[Span]) -> list[Trace]:
     """Returns a trace for each call with an attempt among finished spans, in the order in which the calls began.
 
-    A span with the attribute of an attempt's outcome is an attempt, and its parent is its call. An attempt whose parent
-    is not among `spans` is left out.
+    A span with the attribute of an attempt's outcome is an attempt, and its parent is its call. An attempt is left out
+    if it has no parent, or if that is an attempt or not among `spans`.
     """
     calls: dict[tuple[int, int], Span] = {}
     attempts: dict[tuple[int, int], list[Span]] = defaultdict(list)

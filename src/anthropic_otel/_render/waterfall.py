@@ -18,7 +18,7 @@ SOURCES: Final = {RetrySource.RETRY_AFTER.value: "set by retry-after", RetrySour
 """What decided the length of a backoff, in words, by the value of `RetrySource`."""
 
 WIDE: Final = 108
-"""The least width at which an attempt's details are beside its bar and not below it."""
+"""The least width at which an attempt's details begin beside its bar and not below it."""
 
 _MOST: Final = 132
 _INDENT: Final = 2
@@ -32,8 +32,8 @@ _WIDE_TEXT: Final = 54
 class Layout:
     """The widths of a waterfall's columns `label`, `bars` and `text`, in characters.
 
-    Between bars and text is a column for durations, of a fixed width. `beside` says whether an attempt's details are in
-    the text column; if not, they are below its bar.
+    Between bars and text is a column for durations, of a fixed width. `beside` says whether an attempt's details begin
+    in the text column; if not, they are below its bar.
     """
 
     label: int
@@ -60,7 +60,7 @@ class Layout:
 def layout(width: int, attempts: int) -> Layout:
     """Returns the layout for a screen of `width` columns, of which at most 132 are used, and that many attempts.
 
-    The bars get what the other columns leave, but at least 10. Details are beside the bars from `WIDE` columns on.
+    The bars get what the other columns leave, but at least 10. Details begin beside the bars from `WIDE` columns on.
     """
     beside = width >= WIDE
     text = _WIDE_TEXT if beside else _TEXT
@@ -72,8 +72,8 @@ def layout(width: int, attempts: int) -> Layout:
 def waterfall(trace: Trace, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
     """Returns the lines of a trace: time axis, call, each attempt with its details, and at last `seen` if there is one.
 
-    A backoff has a line before its attempt. No line is longer than `width`, provided that is at least 60, except for a
-    word that is too long for it. At most 132 columns are used.
+    A backoff has a line before its attempt. `seen` is cut to one line. No line is longer than `width`, provided that is
+    at least 60, except for a word that is too long for it. At most 132 columns are used.
     """
     return list(_Drawing(trace, layout(width, len(trace.attempts)), glyphs).lines())
 

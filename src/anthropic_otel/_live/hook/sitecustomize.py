@@ -1,8 +1,8 @@
-"""Runs at the start of every Python that `anthropic-otel run` starts, because its folder is first on PYTHONPATH.
+"""Runs at the start of each Python below `anthropic-otel run`, because its folder is first on PYTHONPATH there.
 
-If the environment variable `ANTHROPIC_OTEL_RUN` is set, it installs an import hook, which starts `follow` once the app
-imports the SDK or an HTTP client. In any case it then imports the app's own `sitecustomize`, if there is one. Rule: it
-must run on any Python 3, also without our library installed, and imports next to nothing.
+If the environment variable `ANTHROPIC_OTEL_RUN` is set, it installs an import hook, which calls `follow` whenever the
+SDK, httpx or httpx2 has been imported. In any case it then imports the app's own `sitecustomize`, if there is one.
+Rule: it must run on any Python 3, also without our library installed, and imports next to nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _LIBRARIES = ("anthropic", "httpx", "httpx2")
 class _Finder:
     """A `sys.meta_path` finder for the modules in `_LIBRARIES`: the SDK and the HTTP clients. Ignores all others.
 
-    It asks the other finders, and wraps the loader that they return, if it has `exec_module`, in a `_Loader`, which
-    starts `follow` once the module's code has run.
+    It asks the other finders for the module. If the loader that they find has `exec_module`, it puts a `_Loader` in its
+    place, which calls `follow` once the module's code has run.
     """
 
     def __init__(self, target: str) -> None:
@@ -67,9 +67,10 @@ class _Loader:
 
 
 def _imported(name: str, target: str) -> None:
-    """Calls `follow` for the module `name`, whose code has just run, so that this process sends events. Never raises.
+    """Calls `follow` for the module `name`, whose code has just run, so that this process sends events.
 
-    If our library is not installed here and `name` is the SDK, sends the `run` at `target` a message that says so.
+    If our library cannot be imported here, does nothing, but sends the `run` at `target` a message that says so if
+    `name` is the SDK. Raises no `Exception`.
     """
     try:
         try:
@@ -87,8 +88,8 @@ def _imported(name: str, target: str) -> None:
 def _tell_missing(target: str) -> None:
     """Sends the `run` at `target`, `127.0.0.1:PORT:TOKEN`, a message that this Python has the SDK but not our library.
 
-    Does nothing if the host is another one. Raises `OSError` if that fails or takes more than half a second, and
-    `ValueError` for a malformed `target`.
+    Does nothing if the host is another one. Raises `OSError` if it cannot connect or send, each within half a second,
+    and `ValueError` or `OverflowError` for a malformed `target`.
     """
     import _socket
     import json
@@ -110,7 +111,7 @@ def _tell_missing(target: str) -> None:
 def _give_way() -> None:
     """Removes this folder from `sys.path`, and imports the `sitecustomize` that Python would have imported without it.
 
-    Does no more if there is none. Raises what that module's code raises.
+    If there is none, this module stays the imported one. Raises what that module's code raises.
     """
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
