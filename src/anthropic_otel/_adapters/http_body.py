@@ -24,6 +24,7 @@ from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.send import Send
+from anthropic_otel._core.stack import module_of, stack
 from anthropic_otel._core.timeline import peer_of, version_of
 
 
@@ -138,15 +139,12 @@ def _was_reading(error: BaseException | None, body: _Observed) -> bool:
 
     It may be another one that the app has read while this one was open.
     """
-    step = error.__traceback__ if error is not None else None
-    while step is not None:
-        frame = step.tb_frame
+    for frame in stack(error) if error is not None else ():
         # Not of the app's objects, whose properties may do anything.
-        if str(frame.f_globals.get("__name__", "")).startswith("anthropic."):
+        if module_of(frame).startswith("anthropic."):
             response = getattr(frame.f_locals.get("self"), "response", None)
             if _has(getattr(response, "stream", None), body, _MAX_DEPTH):
                 return True
-        step = step.tb_next
     return False
 
 

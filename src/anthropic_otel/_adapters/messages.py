@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from anthropic_otel._core import headers
-from anthropic_otel._core.cause_chain import chain, is_a
+from anthropic_otel._core.cause_chain import CLIENTS, chain, is_a
 from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.stack import package_of, stack
 from anthropic_otel._core.target import Target, target_of
 
 RETRY_COUNT: Final = b"x-stainless-retry-count"
@@ -72,14 +73,8 @@ def response_of_failed_read(error: BaseException) -> Any:
 
     No exception has it. It is taken from the variables of the library's `send`, which is in the traceback.
     """
-    step = error.__traceback__
-    while step is not None:
-        frame = step.tb_frame
-        if frame.f_code.co_name == "send" and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
-            response = frame.f_locals.get("response")
-            return response if isinstance(getattr(response, "status_code", None), int) else None
-        step = step.tb_next
-    return None
+    response = _variable_of_client(error, "send", "response")
+    return response if isinstance(getattr(response, "status_code", None), int) else None
 
 
 def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]) -> Any:
@@ -98,15 +93,14 @@ def request_of_auth_flow(error: BaseException) -> Any:
 
     It is the request itself, or one for credentials. No exception has it for sure, as with `response_of_failed_read`.
     """
-    step = error.__traceback__
-    while step is not None:
-        frame = step.tb_frame
-        if (
-            frame.f_code.co_name == "_send_handling_auth"
-            and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES
-        ):
-            return frame.f_locals.get("request")
-        step = step.tb_next
+    return _variable_of_client(error, "_send_handling_auth", "request")
+
+
+def _variable_of_client(error: BaseException, function: str, name: str) -> Any:
+    """Returns the variable `name` of that function of the HTTP library in the traceback of `error`, `None` without."""
+    for frame in stack(error):
+        if frame.f_code.co_name == function and package_of(frame) in CLIENTS:
+            return frame.f_locals.get(name)
     return None
 
 
@@ -114,9 +108,6 @@ def have_same_target(one: Any, other: Any) -> bool:
     """Returns whether two requests have the same method, host, port and path."""
     same_place = one.url.host == other.url.host and port_of(one.url) == port_of(other.url)
     return bool(same_place and one.method == other.method and one.url.path == other.url.path)
-
-
-_LIBRARIES: Final = ("httpx", "httpx2")
 
 
 def headers_of(response: Any) -> RawHeaders:

@@ -20,10 +20,10 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import FrameType
 from typing import Final, TypeVar
 
 from anthropic_otel._core.semconv import Phase
+from anthropic_otel._core.stack import package_of, stack
 
 Value = TypeVar("Value")
 
@@ -201,16 +201,9 @@ def replaced(error: BaseException) -> Exception | None:
     for raised in chain(error):
         context = raised.__context__
         caught = context.__traceback__ if isinstance(context, Exception) else None
-        if caught is not None and raised.__cause__ is None and any(caught.tb_frame is each for each in _stack(raised)):
+        if caught is not None and raised.__cause__ is None and any(caught.tb_frame is each for each in stack(raised)):
             return context if isinstance(context, Exception) else None
     return None
-
-
-def _stack(error: BaseException) -> Iterator[FrameType]:
-    step = error.__traceback__
-    while step is not None:
-        yield step.tb_frame
-        step = step.tb_next
 
 
 Frame = tuple[str, str]
@@ -219,14 +212,7 @@ Frame = tuple[str, str]
 
 def frames(error: BaseException) -> Iterator[Frame]:
     """Yields the frames of the traceback of `error`: the frame that caught it first, the one that raised it last."""
-    for frame in _stack(error):
-        yield str(frame.f_globals.get("__name__", "")).partition(".")[0], frame.f_code.co_name
-
-
-def modules_of(error: BaseException) -> Iterator[str]:
-    """Yields the names of the modules of the frames in the traceback of `error`, in the order of `frames`."""
-    for frame in _stack(error):
-        yield str(frame.f_globals.get("__name__", ""))
+    return ((package_of(frame), frame.f_code.co_name) for frame in stack(error))
 
 
 def root(cls: type[BaseException]) -> str:

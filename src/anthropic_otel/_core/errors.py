@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from anthropic_otel._core.cause_chain import CLIENTS, chain, frames, is_a, modules_of, root
+from anthropic_otel._core.cause_chain import CLIENTS, chain, frames, is_a, root
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import (
     API_ERROR_TYPES,
@@ -22,6 +22,7 @@ from anthropic_otel._core.semconv import (
     UNEXPECTED_CONTENT,
     NetworkCause,
 )
+from anthropic_otel._core.stack import module_of, package_of, stack
 
 if TYPE_CHECKING:
     from anthropic_otel._core.attempt import Attempt
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 CLIENT_TIMEOUT_ERROR: Final = "client_timeout_error"
 CONNECTION_ERROR: Final = "connection_error"
 CLIENT_ERROR: Final = "client_error"
-_LIBRARIES: Final = frozenset({"anthropic", "httpx", "httpx2"})
+_LIBRARIES: Final = CLIENTS | {"anthropic"}
 
 
 @guarded(CLIENT_ERROR)
@@ -85,8 +86,8 @@ def is_of_an_event(error: BaseException | None) -> bool:
         return False
     if root(type(error)) not in sys.stdlib_module_names and not is_a(error, "platform.ParserError"):
         return False
-    modules = [module for module in modules_of(error) if module.partition(".")[0] not in sys.stdlib_module_names]
-    return bool(modules) and modules[-1].startswith(_STREAMING)
+    own = [frame for frame in stack(error) if package_of(frame) not in sys.stdlib_module_names]
+    return bool(own) and module_of(own[-1]).startswith(_STREAMING)
 
 
 _STREAMING: Final = ("anthropic._streaming", "anthropic.lib.bedrock", "botocore.eventstream")

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Final
 
 from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.stack import package_of
 
 _LOCKING: Final = frozenset({"opentelemetry", "threading", "queue", "logging", "multiprocessing"})
 _STARTING: Final = frozenset({"threading", "multiprocessing"})
@@ -80,7 +81,7 @@ def _may_hold_a_lock(frame: FrameType | None) -> bool:
     """
     something_above = False
     while frame is not None:
-        library = str(frame.f_globals.get("__name__")).partition(".")[0]
+        library = package_of(frame)
         if something_above and library in _STARTING and frame.f_code.co_name in _STARTS:
             return False
         if library in _LOCKING:

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final, ParamSpec, TypeVar
 
+from anthropic_otel._core.stack import stack
+
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D")
@@ -82,14 +84,11 @@ def is_of_the_app(error: BaseException) -> bool:
 
     The traceback shows it: a signal handler has an argument that is the frame which it interrupted.
     """
-    step = error.__traceback__
     above: set[int] = set()
-    while step is not None:
-        frame = step.tb_frame
+    for frame in stack(error):
         if above and any(id(argument) in above for argument in _arguments(frame)):
             return True
         above.add(id(frame))
-        step = step.tb_next
     return False
 
 

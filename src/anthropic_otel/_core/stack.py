@@ -1,0 +1,22 @@
+"""Reads the frames of a traceback: the functions that an exception came through, and the modules that define them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from types import FrameType
+
+
+def stack(error: BaseException) -> Iterator[FrameType]:
+    """Yields the frames of the traceback of `error`: the frame that caught it first, the one that raised it last."""
+    return (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def module_of(frame: FrameType) -> str:
+    """Returns the name of the module whose code a frame runs, empty for code without a module."""
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def package_of(frame: FrameType) -> str:
+    """Returns the top-level package of the module whose code a frame runs, such as `httpx`."""
+    return module_of(frame).partition(".")[0]
