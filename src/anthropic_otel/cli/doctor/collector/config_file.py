@@ -1,7 +1,7 @@
-"""Checks OpenTelemetry's configuration file, which `opentelemetry-instrument` reads instead of variables.
+"""Checks OpenTelemetry's configuration file, which `opentelemetry-instrument` reads instead of most variables.
 
-Rule: OpenTelemetry's own loader reads it. The loader's message about a mistake may quote a value, so only the place in
-the file is shown.
+Rule: OpenTelemetry's own loader reads it. The loader's message about a mistake may quote a value, so it is not shown;
+the place in the file is, if it is known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _EXAMPLE: Final = "docs/usage.md shows a whole file"
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """An OTLP exporter: where it sends, and the options for its constructor; these are empty without a file."""
+    """An OTLP exporter: where it sends, and the arguments of its constructor. Without a file, it has no arguments."""
 
     endpoint: Endpoint
     options: dict[str, Any]
@@ -30,16 +30,16 @@ class Exporter:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What was read of a configuration file: the findings about it, and the OTLP exporters in it."""
+    """What was read of a configuration file: the findings about it, and its OTLP exporters of traces and metrics."""
 
     findings: tuple[Finding, ...]
     exporters: tuple[Exporter, ...] = ()
 
 
 def examine(environment: Mapping[str, str]) -> Configured | None:
-    """Reads and checks the file that one of the variables in `CONFIG_FILES` names; returns `None` if none does.
+    """Reads and checks the file that a variable names: the first one in `CONFIG_FILES` that is set and not empty.
 
-    A file that cannot be read gives a fault and no exporters.
+    If the file cannot be read, the result is a fault and no exporters. Returns `None` if no such variable is set.
     """
     for name in CONFIG_FILES:
         if path := environment.get(name):
@@ -77,9 +77,10 @@ def _unreadable(name: str, path: str) -> Finding | None:
 
 
 def _place(error: Exception) -> str:
-    """Returns a text that says what `error`, which the loader raised, is about, and the place: keys, or a line.
+    """Returns what is wrong with the file, by the exception `error` that the loader raised.
 
-    Without a known place, it says only that the file cannot be read.
+    That is "it does not match the schema", with the keys of the place, or "it is not YAML", with the line; for any
+    other error, only that OpenTelemetry cannot read it.
     """
     cause = error.__cause__
     place = getattr(cause, "absolute_path", None)

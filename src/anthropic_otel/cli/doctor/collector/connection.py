@@ -1,6 +1,6 @@
-"""Checks the connection to the collector with an empty export of each signal that is exported.
+"""Checks the connection to the collector with an empty export by each OTLP exporter of traces and metrics.
 
-Rule: only a collector's answer to the export is good. An open port is not enough.
+Rule: only an answer to the export that says success is good. An open port is not enough.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ def section(
 ) -> Section:
     """Checks the connection to the collector by empty exports, and returns the section with the findings.
 
-    `taken` is how the app starts telemetry. `configured` is what was read of a configuration file, `None` without one.
-    `offline` sends nothing. The exports have until the deadline, or two seconds if that is later. If nothing is
-    exported by OTLP, one finding says so.
+    The exporters are those of `configured`, what was read of a configuration file; without one (`None`), they follow
+    from the variables and from `taken`, how the app starts telemetry. An export that is not made has a finding that
+    says why: with `offline`, none is. The exports have until the deadline, or two seconds if that is later. If there is
+    no exporter, one finding says so.
     """
     exporters = list(configured.exporters if configured is not None else _exporters(environment, taken))
     findings = merged(_findings(environment, exporters, deadline, offline))

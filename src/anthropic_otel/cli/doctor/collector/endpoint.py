@@ -1,7 +1,7 @@
 """Finds where a signal is sent by OTLP, and what is wrong with that URL.
 
-Rule: scheme, host, port and OTLP's own path are shown. Another path, a query or user information may be a secret and is
-not.
+Rule: of a URL, only scheme, host, port and OTLP's own path are shown, because another path, a query or user information
+may be a secret.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Endpoint:
     """Where a signal is sent by OTLP.
 
     - `protocol`: `grpc` or `http/protobuf`.
-    - `url`: the value that is set, as it is; it may contain secrets.
+    - `url`: the value that is set, as it is, or the default; it may contain secrets.
     - `source`: the name of the variable that sets it, or that names the configuration file that does; or `default`.
-    - `exact`: whether the HTTP exporter posts to the URL as it is; if not, it appends OTLP's path.
+    - `exact`: whether the HTTP exporter posts to the URL as it is; if not, it appends OTLP's path to it.
     """
 
     signal: Signal
@@ -74,9 +74,9 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """The URL that the exporter posts to, with `...` for a path that may be secret; `source` if `parts` is `None`.
+        """The URL to which the exporter sends, with `...` for a path that may be secret; `source` if `parts` is `None`.
 
-        Leaves out user information and query, and for gRPC the path.
+        It always has the port. User information and query are left out, and for gRPC the path.
         """
         parts = self.parts
         if parts is None:
@@ -91,10 +91,10 @@ class Endpoint:
 
 
 def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
-    """Returns a signal's endpoint: by its own variable, else by that for all signals.
+    """Returns the endpoint of a signal: by the signal's own variable, else by the variable for all signals.
 
-    If neither is set, it is on localhost: port 4317 for gRPC, 4318 for HTTP. It is `exact` only if its own variable is
-    set.
+    If both are unset or empty, it is on localhost: port 4317 for gRPC, 4318 for HTTP. It is `exact` if the signal's own
+    variable is set.
     """
     found = variable(environment, signal, "ENDPOINT")
     name, url = found if found is not None else ("default", _DEFAULTS[protocol == GRPC])
@@ -102,7 +102,10 @@ def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> 
 
 
 def wrong(endpoint: Endpoint) -> Iterator[Finding]:
-    """Yields the fault that keeps anything from being sent to the endpoint; nothing if there is none."""
+    """Yields the fault that keeps anything from being sent to the endpoint; nothing if there is none.
+
+    Over gRPC, a URL without a scheme counts as one too, although gRPC can use it.
+    """
     url, name = endpoint.url, endpoint.source
     subject = endpoint.signal.subject
     example = f"{name}={_DEFAULTS[endpoint.over_grpc]}"
@@ -120,7 +123,10 @@ def wrong(endpoint: Endpoint) -> Iterator[Finding]:
 
 
 def doubtful(endpoint: Endpoint) -> Iterator[Finding]:
-    """Yields notes about an endpoint that can be used, but probably not as intended, or that contains a secret."""
+    """Yields notes about an endpoint that can be used, but probably not as intended, or that contains a secret.
+
+    Yields nothing about a URL that cannot be parsed.
+    """
     parts = endpoint.parts
     if parts is None:
         return

@@ -23,9 +23,10 @@ _AT_LEAST: Final = 0.5
 
 
 def examine(environment: Mapping[str, str], deadline: Deadline) -> Iterator[Finding]:
-    """Yields findings about `OTEL_RESOURCE_ATTRIBUTES`, `service.name` and `service.instance.id`.
+    """Yields findings about `OTEL_RESOURCE_ATTRIBUTES` in `environment`, and about the resource of this process.
 
-    Waits for OpenTelemetry's resource detectors until the deadline, but between half a second and a second.
+    Those about the resource are about `service.name` and `service.instance.id`, or say that it could not be made, or
+    not in time: OpenTelemetry's resource detectors have until the deadline, but at least half a second and at most one.
     """
     pairs = [pair for pair in environment.get(ATTRIBUTES, "").split(",") if pair.strip()]
     if any("=" not in pair for pair in pairs):

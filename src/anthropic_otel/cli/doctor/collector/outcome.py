@@ -1,9 +1,9 @@
 """Judges the result of an empty export.
 
-A collector answers an empty export with success. Anything else that answers is not a collector, speaks another
-protocol, or requires credentials.
+A collector answers an empty export with success. Any other answer comes from something else, or from a collector that
+expects another protocol, requires credentials, or has a problem.
 
-Rule: only a success that came from a collector is good.
+Rule: only a success is good, and none that has a page of HTML, which a collector does not send.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _OTHER_PROTOCOL: Final = frozenset({Cause.PROTOCOL_ERROR.value, Cause.SERVER_DIS
 class Outcome:
     """The result of an empty export, which took `seconds`. Exactly one of these is not `None`:
 
-    - `status`: the HTTP status of the answer, which has the `content_type`.
-    - `code`: the name of the answer's gRPC status.
-    - `cause`: why there was no answer, as a value of `network.cause`, with the `errno` if there is one.
+    - `status`: the HTTP status of the answer; `content_type` is that header, in lower case.
+    - `code`: the name of the answer's gRPC status, `OK` for success.
+    - `cause`: why there was none, as a value of `network.cause`; `errno` is the name of the system's error, if any.
     - `unmade`: why no request was made: the type of the exception that the exporter's constructor raised, or a text.
     """
 
@@ -41,9 +41,10 @@ class Outcome:
 
 
 def judge(endpoint: Endpoint, outcome: Outcome) -> Finding:
-    """Returns the finding about the result of an empty export to `endpoint`: good only if a collector accepted it.
+    """Returns the finding about the result of an empty export to `endpoint`.
 
-    It is a note for a status 400, and if the default endpoint refuses the connection, else a fault.
+    It is good for gRPC's `OK`, and for a 2xx that is no page of HTML. It is a note for a status 400, and if the default
+    endpoint refuses the connection. Else it is a fault.
     """
     subject = endpoint.signal.subject
     if outcome.unmade is not None:

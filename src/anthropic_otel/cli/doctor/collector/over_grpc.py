@@ -46,8 +46,8 @@ def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Ou
     """Constructs the signal's gRPC exporter, sends an empty export by it, and returns the result.
 
     The exporter has the endpoint that the environment or `options` set; of `endpoint` only the signal is used.
-    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout. Silences gRPC's log by
-    the variable `GRPC_VERBOSITY`. Raises only if the package `grpc` is not installed.
+    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout. Sets the variable
+    `GRPC_VERBOSITY`, unless it is set, so that gRPC logs nothing. Raises only if the package `grpc` is not installed.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc

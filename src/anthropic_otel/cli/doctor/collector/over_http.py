@@ -26,8 +26,8 @@ def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Ou
     """Constructs the signal's HTTP exporter, sends an empty export by it, and returns the result.
 
     The exporter has the endpoint that the environment or `options` set; of `endpoint` only the signal is used.
-    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout. Raises only if the
-    package `requests` is not installed.
+    `options` are arguments of the exporter, from a configuration file; `seconds` is the timeout of the connect, and of
+    each wait for data. Raises only if the package `requests` is not installed.
     """
     import requests
 

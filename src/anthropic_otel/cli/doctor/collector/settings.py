@@ -1,6 +1,7 @@
-"""Checks what is set about telemetry: its start, the sampler, the service's identity, and switches.
+"""Checks what is set about telemetry: its start, exporters, sampler, the service's identity, and other variables.
 
-Rule: nothing here sends anything, so all of it is checked with `--offline` too.
+Rule: nothing here sends anything by itself, so all of it is checked with `--offline` too. It runs OpenTelemetry's
+resource detectors, and one that is installed may ask its cloud.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ TITLE: Final = "What is set about telemetry"
 
 
 def section(environment: Mapping[str, str], taken: Start, configured: Configured | None, deadline: Deadline) -> Section:
-    """Checks start, sampler, identity and other settings of telemetry, and returns the section with the findings.
+    """Checks what is set about telemetry, and returns the section with the findings.
 
-    `taken` is how the app starts telemetry. `configured` is what was read of a configuration file, `None` without one;
-    with one, the file and only some variables are checked. Without the OpenTelemetry SDK, one note says so. Sends
-    nothing.
+    `taken` is how the app starts telemetry. `configured` is what was read of a configuration file; with one, the
+    section has the findings about it and about the variables that `variables` checks. Without one (`None`), it is about
+    the start, exporters, sampler and identity too. Without the OpenTelemetry SDK, it is only a note that says so.
+    `deadline` is for the resource detectors.
     """
     return Section("settings", TITLE, tuple(merged(_findings(environment, taken, configured, deadline))))
 
@@ -52,8 +54,8 @@ def _findings(
 
 
 def read_file(environment: Mapping[str, str]) -> Configured | None:
-    """Reads and checks OpenTelemetry's configuration file.
+    """Reads and checks OpenTelemetry's configuration file, which a variable names.
 
-    Returns `None` if no variable names one, or the OpenTelemetry SDK is not installed.
+    Returns `None` if no variable does, or if the OpenTelemetry SDK is not installed.
     """
     return config_file.examine(environment) if find_spec("opentelemetry.sdk") is not None else None

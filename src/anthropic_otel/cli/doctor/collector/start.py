@@ -63,9 +63,9 @@ def detect(environment: Mapping[str, str]) -> Start:
 
 
 def variable(environment: Mapping[str, str], signal: Signal, rest: str) -> tuple[str, str] | None:
-    """Returns name and value of the variable `OTEL_EXPORTER_OTLP_<SIGNAL>_<rest>`.
+    """Returns name and value of the variable `OTEL_EXPORTER_OTLP_<SIGNAL>_<rest>`, or else `OTEL_EXPORTER_OTLP_<rest>`.
 
-    If that is not set or empty, `OTEL_EXPORTER_OTLP_<rest>` takes its place; if that is not either, returns `None`.
+    A variable that is empty counts as unset. Returns `None` if neither is set.
     """
     for name in (f"OTEL_EXPORTER_OTLP_{signal.value.upper()}_{rest}", f"OTEL_EXPORTER_OTLP_{rest}"):
         if environment.get(name):
@@ -76,8 +76,9 @@ def variable(environment: Mapping[str, str], signal: Signal, rest: str) -> tuple
 def protocol(environment: Mapping[str, str], signal: Signal, start: Start) -> str:
     """Returns the protocol that the signal's exporter speaks after that start: `grpc` or `http/protobuf`.
 
-    The start without code takes it from the name of the exporter, if that has it. Both take it from the variable with
-    the protocol; any value but `grpc` is HTTP. Without one, it is gRPC for the start without code, else HTTP.
+    For the start without code, an exporter named `otlp_proto_grpc` or `otlp_proto_http` decides. Else the variable
+    with the protocol does: any value but `grpc` means HTTP. If that is not set either, it is gRPC for the start without
+    code, and HTTP for the start in code.
     """
     exporters = {name.strip() for name in environment.get(exporter_variable(signal), "").split(",")}
     if start is Start.ZERO_CODE:
@@ -99,8 +100,8 @@ def exporter_variable(signal: Signal) -> str:
 def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> bool:
     """Returns whether the signal is exported by OTLP after that start, by the variable that names its exporters.
 
-    By code it is unless the value is `none`; without code it is if one of the names begins with `otlp`. An unset or
-    empty variable means `otlp`.
+    After a start in code it is, unless the value is `none`; without code, if one of the names begins with `otlp`. An
+    unset or empty variable means `otlp`. Case does not count.
     """
     value = environment.get(exporter_variable(signal), "otlp").strip().lower() or "otlp"
     if start is Start.CODE:
@@ -109,7 +110,11 @@ def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> boo
 
 
 def examine(environment: Mapping[str, str], signal: Signal, start: Start) -> Iterator[Finding]:
-    """Yields findings about a signal's exporters and protocol: wrong values, and an exporter that is not installed."""
+    """Yields findings about a signal's exporters and, if it is exported by OTLP, about its protocol.
+
+    They are about `none`, about values that are wrong or that the start does not read, and about an exporter that is
+    not installed.
+    """
     yield from _exporters(environment, signal, start)
     if exports(environment, signal, start):
         yield from _protocol(environment, signal, start)
@@ -149,7 +154,7 @@ def _unknown_protocol(name: str, value: str, start: Start, used: str) -> Finding
 
 
 def described(environment: Mapping[str, str], start: Start) -> Finding:
-    """Returns the finding that says which start is checked, with its protocols, and how to check the other start."""
+    """Returns the finding that says which start is checked, with its OTLP protocols, and how to check the other one."""
     other = Start.ZERO_CODE if start is Start.CODE else Start.CODE
     words = {protocol(environment, signal, start) for signal in Signal if exports(environment, signal, start)}
     by = f", {' and '.join(sorted(words))}" if words else ""

@@ -1,7 +1,10 @@
-"""Checks those of OpenTelemetry's variables that no other module here checks: switches, propagators, numbers, headers.
+"""Checks variables of OpenTelemetry that no other module here does.
 
-Rule: values are judged by what OpenTelemetry does with them: for some it raises at the app's start, others it replaces
-by a default.
+They are switches, propagators, the metrics' temporality, numbers, OTLP headers, compressions, and files of certificates
+and keys.
+
+Rule: a value is judged by what comes of it: OpenTelemetry may raise for it, ignore or replace it, or telemetry is lost,
+as that with delta temporality is in Prometheus.
 """
 
 from __future__ import annotations
@@ -40,9 +43,10 @@ _ATTRIBUTES: Final = 48
 
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yields a finding for each variable whose value is wrong, unusual, or a file that cannot be read.
+    """Yields findings about the variables whose value is wrong, loses telemetry, or names a file that cannot be read.
 
-    Yields nothing if there is none.
+    A variable with several headers has one for each that is malformed. Two sizes that do not fit each other have one
+    together. Yields nothing if all values are right.
     """
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         yield bad("Switch", "OTEL_SDK_DISABLED=true: nothing is recorded", "unset OTEL_SDK_DISABLED")
