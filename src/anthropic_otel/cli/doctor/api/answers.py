@@ -3,7 +3,8 @@
 The API's own responses have a `request-id`. Without a key the right response is a 401 with one, which proves that the
 API itself has answered. A response without one comes from a gateway, a proxy or a captive portal.
 
-Rule: a response is good only if the API sent it and it is the expected one.
+Rule: a response is good only if the API sent it, with a status that the API has for such a request: 401 without a key,
+or 400 if a gateway adds one; 200 or 401 with the user's key.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _PROXY_WANTS, _TOO_MANY = 401, 403, 404, 
 def judge(attempt: Attempt, answer: Answer, target: Target, seconds: float, *, with_key: bool) -> list[Finding]:
     """Returns the findings about a response: one about the connection and, at times, one about the user's key.
 
-    `seconds` is how long the response took; `with_key` is whether the request was sent with the user's key. There is a
-    finding about the key if it was, and the API itself answered 200 or 401.
+    `attempt` is what the library recorded of the request, `answer` the head of the response, `seconds` how long that
+    took. `with_key` is whether the request was sent with the user's key. The second finding is there if it was, and the
+    API itself answered 200 or 401.
     """
     if attempt.error_type == UNEXPECTED_CONTENT:
         return [_portal(answer, seconds)]
@@ -124,7 +126,10 @@ def _not_the_api(attempt: Attempt, answer: Answer, target: Target, seconds: floa
 
 
 def _who(answer: Answer) -> str:
-    """Returns the text ` (server: NAME)`, by the header `server`, or else `via`; empty if that is not a plain word."""
+    """Returns the text ` (server: NAME)`, by the header `server`, or else `via`.
+
+    NAME is what is before a slash or a blank. Empty if that is not a word of at most 24 letters, digits and hyphens.
+    """
     server = answer.headers.get("server") or answer.headers.get("via", "")
     word = server.split("/")[0].split(" ")[0]
     return f" (server: {word})" if word.isascii() and word.replace("-", "").isalnum() and len(word) <= 24 else ""

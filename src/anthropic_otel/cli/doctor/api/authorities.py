@@ -28,10 +28,10 @@ _REMEDY: Final = f"correct the path, or unset {FILE}"
 
 
 def examine(environment: Mapping[str, str], default: ssl.SSLContext | None) -> list[Finding]:
-    """Reads the CA file or folder that the environment names, and returns the findings about it.
+    """Checks the CA file or, without one, the CA folders that the environment names; returns the finding about them.
 
-    If it names none, the findings are about `default`, a TLS context as the client makes it (`None` if it cannot), and
-    about CA variables that are set but that the SDK does not read.
+    If it names neither, the findings are about `default`, a TLS context as the client makes it (`None` if it cannot),
+    and about CA variables that are set but that the SDK does not read.
     """
     findings = list(_named(environment, default))
     named = [name for name in _UNREAD if environment.get(name)]
@@ -84,9 +84,10 @@ def _why(path: str, error: OSError) -> str:
 
 
 def _of_folder(path: str) -> Finding:
-    """Returns the finding about the CA folders in `path`, a list of folders; a fault if none has a CA under its hash.
+    """Returns the finding about the CA folders in `path`, a list with `os.pathsep` between them.
 
-    `ssl` accepts such a list without an error, and then refuses every certificate.
+    It is a fault if no folder has a file that is named by a hash, as OpenSSL looks for CAs: `ssl` reports no error for
+    such folders, and refuses every certificate. What is in the files is not checked.
     """
     hint = f"c_rehash {path}, or {FILE} with a file"
     missing = []

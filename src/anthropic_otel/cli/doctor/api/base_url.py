@@ -1,7 +1,7 @@
-"""Checks `ANTHROPIC_BASE_URL`, the address to which the SDK sends its requests.
+"""Checks the address to which the SDK sends its requests: `ANTHROPIC_BASE_URL`, or else the base URL of its profile.
 
-Rule: of a URL that can be parsed, scheme, host and port are shown, and no path, which may contain a key. Of one that
-cannot be parsed, no more is shown than a plain host name without a scheme, or the scheme.
+Rule: of a URL that the SDK can use, scheme, host and port are shown, and no path, which may contain a key. Of any other
+one, no more is shown than its scheme or, if it has none and is only a host with or without a port, that.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def examine(environment: Mapping[str, str], profile_url: str | None = None) -> t
     """Returns the address that the SDK uses, or `None` if it can send nothing there, and the findings about it.
 
     It is from `ANTHROPIC_BASE_URL`; if that is not set, it is `profile_url`, the base URL of the SDK's profile; if that
-    is `None`, it is `DEFAULT`, Anthropic's API.
+    is `None`, it is `DEFAULT`, Anthropic's API. A variable that is set but empty is a fault.
     """
     url, source = environment.get(NAME), NAME
     if url is None:
@@ -108,7 +108,10 @@ def _wrong(url: str) -> Iterator[Finding]:
 
 
 def _doubtful(url: str, target: Target) -> Iterator[Finding]:
-    """Yields findings about a URL to which the SDK can send, but probably not as intended."""
+    """Yields findings about a URL to which the SDK can send, but probably not as intended, or not without risk.
+
+    The risk is that others read a secret. Yields nothing if there is no doubt about the URL.
+    """
     parts = urlsplit(url)
     if _PATHS.search(parts.path):
         yield bad(_SUBJECT, f"{NAME} ends in /v1: the SDK adds /v1/messages to it", "take /v1 off its end")

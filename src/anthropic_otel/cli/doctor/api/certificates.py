@@ -3,7 +3,8 @@
 `ssl` reports nothing about a certificate that it refuses. So the certificate is fetched by a second connection, which
 accepts any, and a third one, which trusts exactly that certificate, so that `ssl` decodes it.
 
-Rule: nothing is sent over these connections. They are closed as soon as the handshake is complete.
+Rule: no request is sent to the server over these connections, which are closed as soon as the handshake is complete. A
+proxy gets its CONNECT.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _IGNORE_DATES: Final = 0x200000
 class Certificate:
     """What a certificate says.
 
-    - `issuer`: who signed it; `self_signed`: whether its subject did.
+    - `issuer`: who signed it, as a short text; `self_signed`: whether issuer and subject are the same.
     - `names`: the host names and IP addresses that it is for.
     - `begins`, `ends`: from when to when it is valid, in seconds since the epoch.
     """
@@ -42,9 +43,9 @@ class _Seen(BaseException):
 
 
 def fetch(url: str, deadline: Deadline) -> Certificate | None:
-    """Connects to the server at `url`, twice, and returns the certificate that it presents.
+    """Connects to the server at the https `url`, twice, and returns the certificate that it presents.
 
-    Returns `None` if the certificate cannot be read before the deadline.
+    Returns `None` if the certificate cannot be read. What is left until the deadline limits each step of a connection.
     """
     encoded = _handshake(url, _any(), deadline, lambda connection: connection.getpeercert(True))
     if not isinstance(encoded, bytes):
@@ -73,7 +74,8 @@ def _handshake(url: str, context: ssl.SSLContext, deadline: Deadline, read: Any)
     """Connects to `url` as the SDK's client does, with `context` for TLS, and returns `read(connection)`.
 
     `read` is called after the handshake, with the `SSLSocket` or `SSLObject`, which has `getpeercert`. Then the
-    connection is closed, and no request is sent. Returns `None` if the handshake fails, or `deadline` has passed.
+    connection is closed, and no request is sent to the server. What is left until `deadline` limits each step. Returns
+    `None` if it has passed, or there was no handshake that worked.
     """
     import anthropic
 

@@ -1,6 +1,7 @@
 """Checks the connection to the API, from the environment variables to the response.
 
-Rule: a step is tried only if those before it can work, and a finding says so if a step was not tried.
+Rule: the network is tried only if the SDK can send something as it is set, and each of its steps only after the one
+before. A finding names what was not tried for such a reason.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _SHARE: Final = 0.8
 def section(environment: Mapping[str, str], deadline: Deadline, *, with_key: bool, offline: bool) -> Section:
     """Checks the connection to the API, and returns the section with the findings.
 
-    `with_key` sends the user's key; `offline` sends nothing and checks only what is set, as does a missing SDK. The
-    network has until the deadline, or two seconds if that is later.
+    `with_key` sends the user's key. With `offline`, or if the SDK is not installed, nothing is sent, and only what is
+    set is checked. The network has until the deadline, or two seconds if that is later.
     """
     return Section("api", TITLE, tuple(_findings(environment, deadline, with_key, offline)))
 
@@ -72,7 +73,7 @@ def _findings(environment: Mapping[str, str], deadline: Deadline, with_key: bool
 
 
 def _without_sdk(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yields the findings about variables that can be checked without the SDK, and one that the SDK is missing."""
+    """Yields the findings about base URL, proxies, key and headers, and one that the SDK is missing."""
     target, of_target = base_url.examine(environment)
     yield from of_target
     yield from proxies.wrong(environment)
@@ -81,7 +82,7 @@ def _without_sdk(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _profile_url(environment: Mapping[str, str]) -> str | None:
-    """Returns the base URL of the SDK's profile, `None` if it has none or the default one.
+    """Returns the base URL of the SDK's profile; `None` if there is none, or it is that of Anthropic's API.
 
     Also `None` if a variable sets a base URL, a key or a token, because the SDK does not use the profile then.
     """
@@ -92,7 +93,7 @@ def _profile_url(environment: Mapping[str, str]) -> str | None:
 
 
 def _default_context() -> ssl.SSLContext | None:
-    """Returns a TLS context as the SDK's HTTP library makes it; `None` if the library cannot make one."""
+    """Returns a TLS context as httpx2 makes it, or httpx if that is not installed; `None` if it cannot make one."""
     try:
         import httpx2 as library
     except ImportError:

@@ -3,7 +3,8 @@
 The HTTP libraries refuse to send a control character or a blank at the end (`request_not_sent`). Their exception quotes
 the whole key, and the SDK reports it as "Connection error.", which is how keys get into logs.
 
-Rule: of a value only its length is shown, and the position of a character in it.
+Rule: of a value only its length is shown, what kind of mistake is in it and where, and the code point of a character
+that is not ASCII, which is in no key.
 """
 
 from __future__ import annotations
@@ -90,9 +91,10 @@ def _wrong(name: str, value: str, to_the_api: bool) -> Iterator[Finding]:
 
 
 def _headers(value: str | None) -> Iterator[Finding]:
-    """Yields how many headers `value` has, and a fault for each that cannot be sent or that the SDK skips.
+    """Yields a finding with the number of lines of `value`, and a fault for each that is skipped or cannot be sent.
 
-    `value` is that of `ANTHROPIC_CUSTOM_HEADERS`, which has one per line. Yields nothing if it is blank or `None`.
+    `value` is that of `ANTHROPIC_CUSTOM_HEADERS`, which has one header per line. Blank lines do not count. Yields
+    nothing if all are blank, or `value` is `None`.
     """
     if not value or not value.strip():
         return

@@ -1,7 +1,7 @@
 """Looks a host name up, and connects to each of its addresses, IPv4 and IPv6.
 
 The client tries the addresses one after the other. It reports only the one that worked, although failed ones before it
-delay each new connection. So all of them are tried here, in parallel.
+delay each new connection. So all of them, up to six, are tried here in parallel.
 
 Rule: nothing is sent to an address; a connection is closed as soon as it is established.
 """
@@ -30,7 +30,7 @@ class LookUp:
     - `addresses`: pairs of address family and address, as the module `socket` has them.
     - `seconds`: how long the look-up took.
     - `cause`: why there are no addresses; `None` if there are some.
-    - `late`: whether the resolver had not answered by the deadline.
+    - `late`: whether the resolver had not answered by the deadline; `cause` is then that of a temporary failure.
     """
 
     host: str
@@ -54,8 +54,9 @@ class LookUp:
 class Reached:
     """The result of connecting to one IP address.
 
-    - `seconds`: from the start of all these connects to the end of this one.
-    - `error`: how it failed, such as `ECONNREFUSED` or `no answer`; `None` if it worked.
+    - `address`: without the port.
+    - `seconds`: from the start of all these connects to the end of this one, or of the wait for it.
+    - `error`: `no answer`, an errno's name such as `ECONNREFUSED`, or a value of `network.cause`; `None` if it worked.
     """
 
     address: str
@@ -94,8 +95,8 @@ def look_up(host: str, port: int, deadline: Deadline) -> LookUp:
 def reach_each(found: LookUp, deadline: Deadline) -> list[Reached]:
     """Connects to the first six addresses in parallel, until the deadline at most, and returns a result for each.
 
-    Does nothing and returns an empty list if there are fewer than two, because the request tests a single one. Never
-    raises.
+    Does nothing and returns an empty list if there are fewer than two addresses, because the request itself tests a
+    single one. Never raises.
     """
     if len(found.addresses) < 2:
         return []

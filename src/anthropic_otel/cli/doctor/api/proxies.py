@@ -32,12 +32,12 @@ _PLAIN: Final = re.compile(r"\*|(?:\*?\.)?[A-Za-z0-9_.-]+(?::\d+)?")
 
 
 def wrong(environment: Mapping[str, str]) -> list[Finding]:
-    """Returns a fault for each proxy variable that keeps a client of the SDK from being constructed."""
+    """Returns a fault for each variable with a proxy that keeps a client of the SDK from being constructed."""
     return [finding for name, value in _variables(environment) for finding in _wrong(name, value)]
 
 
 def unusable(environment: Mapping[str, str]) -> list[str]:
-    """Returns the names of the proxy variables that keep a client of the SDK from being constructed."""
+    """Returns the names of the variables with a proxy that keep a client of the SDK from being constructed."""
     return [name for name, value in _variables(environment) if any(_wrong(name, value))]
 
 
@@ -80,13 +80,14 @@ def _is_readable(entry: str) -> bool:
 def examine(environment: Mapping[str, str], target: Target, used: str | None) -> list[Finding]:
     """Returns a finding with the proxy that is used, or why none is, and notes about doubtful variables.
 
-    `used` is the proxy that the client uses, as `host:port`; `None` for none.
+    `used` is the proxy that the client uses, as `host:port`; `None` for none. Doubtful are two spellings of a variable
+    with different values, and `https://` for the proxy that is used.
     """
     return [_used(environment, target, used), *_doubtful(environment, used)]
 
 
 def name_of(environment: Mapping[str, str], target: Target, used: str | None) -> str:
-    """Returns the name of the variable that sets the proxy `used`; if several do, the one that the client reads first.
+    """Returns the name of the variable that sets the proxy `used`, a `host:port`; if several do, the one read first.
 
     Returns `HTTPS_PROXY` if no variable does, or `used` is `None`.
     """
@@ -95,9 +96,10 @@ def name_of(environment: Mapping[str, str], target: Target, used: str | None) ->
 
 
 def _variables(environment: Mapping[str, str], first: str = "http") -> Iterator[tuple[str, str]]:
-    """Yields name and value of each proxy variable that is set and not empty, in the order in which a client reads it.
+    """Yields name and value of each variable with a proxy that is not empty, in the order in which a client reads them.
 
-    `first` is the scheme of the URL to which the client sends.
+    `first` is the scheme of the URL to which the client sends: its variables come first, then those for all schemes,
+    then those for the other scheme; of two spellings, the one in lower case.
     """
     for scheme in sorted(_SCHEMES, key=lambda each: (each != first, each != "all")):
         for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()):

@@ -1,6 +1,7 @@
 """Explains why a certificate was refused, and what to do about it.
 
-Rule: the reason comes from OpenSSL's error number. Facts from the certificate are added if it could be read.
+Rule: the reason comes from OpenSSL's error number: dates, the name, or else a CA that is not trusted. Facts from the
+certificate are added if it could be read, also that it is self-signed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def advice_on_certificate(
     `code` is OpenSSL's X509_V_ERR_… number, `None` if unknown; `certificate` is `None` if it could not be read; `now`
     is this machine's time in seconds since the epoch.
     """
-    signed = f', signed by "{certificate.issuer}"' if certificate is not None and certificate.issuer else ""
+    signed = f'signed by "{certificate.issuer}"' if certificate is not None and certificate.issuer else ""
     if code in (_NOT_YET, _EXPIRED):
         return _of_time(certificate, now, expired=code == _EXPIRED)
     if code in _WRONG_NAME:
@@ -40,15 +41,8 @@ def advice_on_certificate(
         )
     if not signed:
         return "the certificate is signed by a CA that is not among the CAs", f"{FILE}=/path/to/the-ca.pem"
-    return f"{signed.removeprefix(', ')}, which is not among the CAs", f"{FILE}=/path/to/{_file_name(certificate)}.pem"
-
-
-def _file_name(certificate: Certificate | None) -> str:
-    """Returns the CA's file name in an example: `corp-ca` if the certificate could be read, else `the-ca`.
-
-    Most certificates that are refused come from a company's TLS inspection.
-    """
-    return "corp-ca" if certificate is not None else "the-ca"
+    # Most certificates that are refused come from a company's TLS inspection.
+    return f"{signed}, which is not among the CAs", f"{FILE}=/path/to/corp-ca.pem"
 
 
 def _of_time(certificate: Certificate | None, now: float, *, expired: bool) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Explains a failed step of the request by its cause, and says what to do about it.
 
-Rule: every cause that a request can have before a response has an entry, which says what to do next. `anthropic-otel
-why` has the longer explanation.
+Rule: the advice for each cause, and that for any other one, says what to do next. `anthropic-otel why` has the longer
+explanation.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ class Failure:
     """A step that failed.
 
     - `where`: `host:port` of what the step was with: the proxy, the API, or the target of a redirect.
-    - `target`: the API's address; `waited`: how many seconds the step took.
-    - `proxy`: the proxy that the client uses, `None` without one; `proxy_name`: the variable that sets it.
-    - `errno`: the name of the system's error, `None` without one; `tls_reason`: OpenSSL's reason, empty without one.
-    - `only_ipv6`: whether the host name has IPv6 addresses only.
+    - `target`: the API's address; `waited`: how many seconds the step has taken.
+    - `proxy`: the proxy that the client uses, as `host:port`, `None` without one; `proxy_name`: the variable that sets
+      it.
+    - `errno`: the name of the system's error, `None` without one; `tls_reason`: OpenSSL's name for why the handshake
+      failed, empty without one.
+    - `only_ipv6`: whether the name that was looked up has IPv6 addresses only.
     """
 
     step: Step
@@ -46,7 +48,10 @@ Advice = tuple[str, str]
 
 
 def advice(cause: str, failure: Failure) -> Advice:
-    """Returns what happened in a failed step, and what to do about it. `cause` is a value of `network.cause`."""
+    """Returns what happened in a failed step, and what to do about it. `cause` is a value of `network.cause`.
+
+    A cause without advice of its own gets a general one.
+    """
     of_proxy = failure.proxy is not None and failure.step.kind in (Kind.TCP, Kind.PROXY_TLS, Kind.CONNECT, Kind.SOCKS)
     if of_proxy and failure.step.hop == 0:
         return _of_proxy(cause, failure)

@@ -3,8 +3,8 @@
 Without a key it is `POST /v1/messages` with an empty object: the API answers 401, and nothing can be billed. With the
 key it is `GET /v1/models`, which is free.
 
-Rule: without `--with-key`, every header that may contain a key is removed from every request, also after a redirect,
-right before it is sent.
+Rule: without `--with-key`, the headers that may contain a key are removed from the request, and from each one that
+follows a redirect, right before it is sent. They are the SDK's, and all that `ANTHROPIC_CUSTOM_HEADERS` sets.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ _KEPT: Final = ("content-type", "date", "server", "via", "location", "www-authen
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The head of a response: its status, those of its headers that are in `_KEPT`, and when it arrived (`at`).
+    """The head of a response: its status, some of its headers, and when it arrived (`at`).
 
-    `at` is in seconds since the epoch.
+    The headers are those in `_KEPT`, which has no secrets, by their names in lower case. `at` is in seconds since the
+    epoch.
     """
 
     status: int
@@ -50,9 +51,10 @@ class Exchange:
     - `attempt`: what the library has recorded of the last attempt; `None` if there was none or it has not ended.
     - `made`: whether a client was constructed.
     - `proxy`: the proxy that is used, as `host:port`; `None` for none.
-    - `cause`: why no request was sent, as a value of `network.cause`; `None` if one was.
-    - `error`: the type of the exception that the SDK raised; empty without one.
-    - `verify_code`, `tls_reason`: OpenSSL's number for a refused certificate, and its name for a failed handshake.
+    - `cause`: why no request could be sent, as a value of `network.cause`; else `None`.
+    - `error`: the name of the class of the exception that the SDK raised; empty without one.
+    - `verify_code`: OpenSSL's number for why a certificate was refused; else `None`.
+    - `tls_reason`: OpenSSL's name for why TLS failed; else empty.
     """
 
     steps: Steps = field(default_factory=Steps)
@@ -84,9 +86,10 @@ class Made:
 
 
 def make(url: str | None) -> Made:
-    """Constructs a client in this process's environment, as an app would, and returns its base URL and proxy.
+    """Constructs a client in this process's environment, and returns its base URL and proxy, or why that failed.
 
-    `url` `None` leaves the base URL to the SDK. Sends nothing. Raises only if the SDK is not installed.
+    It has the base URL `url` and an invalid key; with `None`, whatever the SDK finds for an app. Sends nothing. Raises
+    only if the SDK is not installed.
     """
     import anthropic
 
@@ -112,8 +115,9 @@ def unmade_cause(error: Exception) -> str:
 def send(exchange: Exchange, url: str, environment: Mapping[str, str], deadline: Deadline, *, with_key: bool) -> None:
     """Sends the request to the base URL `url`, with the user's key if `with_key`, and fills in `exchange`.
 
-    Returns when the request has ended. `deadline` limits each step separately, so a request with several slow steps may
-    take longer. Raises only if the SDK is not installed.
+    Returns when the request has ended. What is left until `deadline` limits each step separately, so a request with
+    several slow steps may take longer. `environment` says which custom headers to remove without `with_key`. Raises
+    only if the SDK is not installed.
     """
     import anthropic
 

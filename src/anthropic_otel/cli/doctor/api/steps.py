@@ -2,7 +2,7 @@
 
 httpx passes the `trace` extension of a request to httpcore, which calls it at the start and at the end of each step.
 
-Rule: each call also gets the request, which contains the key. Of that, only whether its method is CONNECT is kept.
+Rule: a call may get the request, which contains the key. Of that, only whether its method is CONNECT is kept.
 """
 
 from __future__ import annotations
@@ -175,9 +175,10 @@ _EVENTS: Final[dict[str, tuple[_Begin | None, _End | None]]] = {
 
 
 def issuer_of(certificate: Mapping[str, Any] | None) -> str:
-    """Returns who signed a certificate that `getpeercert()` returned: common name and organization of the issuer.
+    """Returns who signed a certificate that `getpeercert()` returned: the issuer's common name, or else unit.
 
-    That is at most 60 characters, unprintable ones as `?`; empty if unknown, and for `None`.
+    The organization follows in parentheses, unless it is part of that; without either name, it stands alone. At most 60
+    characters, unprintable ones as `?`; empty if unknown, and for `None`.
     """
     names = dict(pair for group in (certificate or {}).get("issuer", ()) for pair in group)
     common = names.get("commonName") or names.get("organizationalUnitName") or ""

@@ -1,7 +1,7 @@
-"""Makes a finding for each step of the request: how long it took, where it failed, and which steps were not tried.
+"""Makes the findings about the steps of the request: how long they took, which one failed, and which were not tried.
 
 Rule: the cause of a failure is the one that the library records for the attempt. If the attempt has not ended in time,
-it is the timeout of the step that was running.
+it is the timeout of the step that began last.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class RequestFacts:
     """What is known about the request besides its steps.
 
     - `target`: the API's address.
-    - `found`: the look-up of the host name of the API or of the proxy; `reached`: the connects to its addresses.
-    - `proxy_name`: the variable that sets the proxy.
+    - `found`: the look-up of the host name of the proxy or, without one, of the API; `reached`: the connects to its
+      addresses, none if it has fewer than two.
+    - `proxy_name`: the variable that sets the proxy; `HTTPS_PROXY` if none does.
     - `with_key`: whether the request had the user's key.
     - `certificate`: the one that was refused; `None` if none was, or it could not be read.
     """
@@ -53,10 +54,11 @@ class RequestFacts:
 
 
 def of_request(exchange: Exchange, facts: RequestFacts) -> Iterator[Finding]:
-    """Yields a finding for each step of a request that was sent, in order.
+    """Yields the findings about the steps of a request that was sent, in order.
 
-    After a failed step, one says which steps were not tried. If no step failed, the last ones are about the response.
-    Notes about a redirect, and about addresses that do not answer, are between them.
+    Each step has one, except that an HTTP step that worked has none but a note about the first redirect. A note about
+    addresses that were not reached follows the connect. After a failed step, the last one says which steps were not
+    tried. If no step failed, the last ones are about the response.
     """
     steps = exchange.steps.found
     failed = _failed(exchange, steps)
@@ -71,14 +73,14 @@ def of_request(exchange: Exchange, facts: RequestFacts) -> Iterator[Finding]:
             yield from _lost(facts.reached)
     if failed is None:
         yield from _answered(exchange, facts)
-    elif left := _left(exchange, facts.target, failed):
-        yield untried(", ".join(left), "not tried")
+    elif left := after(failed.kind, facts.target):
+        yield untried(", ".join(kind.value for kind in left), "not tried")
 
 
 def cause_of(exchange: Exchange) -> str | None:
     """Returns why the request failed, as a value of `network.cause`; `None` if it was answered or has not begun.
 
-    If the request has not ended, that is the timeout of its current step.
+    If the request has not ended, that is the timeout of the step that began last.
     """
     if exchange.attempt is not None:
         return exchange.attempt.cause
@@ -89,7 +91,7 @@ def cause_of(exchange: Exchange) -> str | None:
 
 
 def _failed(exchange: Exchange, steps: Sequence[Step]) -> Step | None:
-    """Returns the step in which the request failed, which is the last of `steps`; `None` if it did not fail."""
+    """Returns the step in which the request failed, the last of `steps`; `None` if it did not fail, or has no step."""
     return steps[-1] if steps and cause_of(exchange) is not None else None
 
 
@@ -122,7 +124,7 @@ def _peer(step: Step) -> str:
 
 
 def _lost(reached: Sequence[Reached]) -> Iterator[Finding]:
-    """Yields a note about the addresses that were not reached, if another one was: a client may try those first."""
+    """Yields a note about the addresses that were not reached, if another one was; else nothing."""
     dead = [each for each in reached if each.error is not None]
     if dead and len(dead) < len(reached):
         text = ", ".join(f"{each.address} ({each.error})" for each in dead)
@@ -160,11 +162,6 @@ def _where(exchange: Exchange, step: Step, target: Target) -> str:
         return exchange.proxy
     host = f"[{target.host}]" if ":" in target.host else target.host
     return f"{host}:{target.port}"
-
-
-def _left(exchange: Exchange, target: Target, failed: Step) -> list[str]:
-    """Returns the names of the steps that would have followed the failed one; empty if no step has begun."""
-    return [kind.value for kind in after(failed.kind, target)] if exchange.steps.found else []
 
 
 def after(kind: Kind, target: Target) -> list[Kind]:
