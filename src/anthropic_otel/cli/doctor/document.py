@@ -1,6 +1,7 @@
 """Renders the sections of `doctor` as JSON, and as a report for a ticket.
 
-Rule: both are made of the same redacted sections as the screen. Of environment variables a report has only the names.
+Rule: both are made of the same redacted sections as the screen. The report's list of environment variables has no
+values.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _NAMES: Final = re.compile(
 
 
 def as_json(sections: Sequence[Section]) -> str:
-    """Returns the sections as the text of one JSON object, which also says whether there is no fault (`healthy`).
+    """Returns the sections as the text of one JSON object, with this package's version.
 
-    `docs/doctor.md` describes its fields.
+    Its field `healthy` is whether there is no fault. `docs/doctor.md` describes the fields.
     """
     found: dict[str, Any] = {
         "anthropic_otel": __version__,
@@ -43,9 +44,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def report(sections: Sequence[Section], environment: Mapping[str, str]) -> str:
-    """Returns the report: the sections as plain text of 80 columns, this system, and the names of variables.
+    """Returns the report: the time and this system, the sections and a summary as plain text, and names of variables.
 
-    These are the variables for the SDK, OpenTelemetry, proxies and CAs that are set and not empty in `environment`.
+    These are the variables for the SDK, OpenTelemetry, proxies and CAs that are set and not empty in `environment`. The
+    text is for 80 columns.
     """
     rendering = Rendering(NARROW, UNICODE)
     parts = [plain(rendering.section(section)) for section in sections]

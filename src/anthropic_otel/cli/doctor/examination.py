@@ -1,7 +1,8 @@
-"""Runs every check of `doctor` within one deadline, and yields their sections in the order in which they are shown.
+"""Runs every check of `doctor`, and yields their sections in the order in which they are shown.
 
-Rule: both connections are checked at the same time, each in a thread, and the self-test comes last. If a section fails
-by a bug of our own, a finding in it says so, and the other sections are shown all the same.
+Rule: all checks share one deadline, but a check that would have too little time gets the least that it needs. Both
+connections are checked at the same time, each in a thread, and the self-test comes last. If a section fails by a bug of
+our own, a finding in it says so, and the other sections are shown all the same.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ class Options:
 
 
 def examine(environment: Mapping[str, str], options: Options) -> Iterator[Section]:
-    """Runs the checks, and yields each section as soon as it is complete, with the environment's secrets masked.
+    """Runs the checks, and yields the sections, in a fixed order, each once it is complete, with secrets masked.
 
-    Changes the process's environment and its OpenTelemetry providers, for the self-test at the end.
+    The secrets are those of `environment`. Changes the process's environment and its OpenTelemetry providers for the
+    self-test at the end, and does not restore them.
     """
     redaction = Redaction(environment)
     for section in _sections(environment, options):
@@ -68,7 +70,7 @@ def _sections(environment: Mapping[str, str], options: Options) -> Iterator[Sect
 
 
 def _load() -> None:
-    """Imports large packages, if installed, before the deadline begins, so that a slow disk does not use it up."""
+    """Imports large packages, if installed, before the checks, so that no check spends its least time on an import."""
     for name in ("anthropic", "requests", "opentelemetry.sdk.resources", "opentelemetry.sdk.trace.export"):
         with suppress(ImportError):
             import_module(name)

@@ -34,7 +34,7 @@ class Finding:
     - `remedy`: what to do about it; empty if nothing.
     - `cause`: the value that `error.type` has in telemetry for the same failure, which `anthropic-otel why` explains;
       `None` if there is none.
-    - `seconds`: how long the check waited; `None` if it did not.
+    - `seconds`: how long it took, to be shown beside the text; `None` if there is nothing to show.
     """
 
     state: State
@@ -90,7 +90,8 @@ def faults(findings: Iterable[Finding]) -> list[Finding]:
 def merged(findings: Iterable[Finding]) -> list[Finding]:
     """Returns the findings in order, with those that have the same state, text, remedy and cause joined into one.
 
-    The joined one is in the place of the first, and has all their subjects, separated by commas.
+    The joined one is in the place of the first, with the seconds of that, and has all their subjects, each once,
+    separated by commas.
     """
     found: dict[tuple[object, ...], Finding] = {}
     for finding in findings:

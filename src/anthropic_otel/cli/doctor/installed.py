@@ -1,4 +1,4 @@
-"""Checks which packages are installed in which versions, and says how to install what is missing."""
+"""Checks which packages are installed, most of them with their versions, and says how to install what is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ NEWEST: Final = (2,)
 def section() -> Section:
     """Returns the section with the versions of Python, this package, the SDK, the HTTP libraries and OpenTelemetry.
 
-    An SDK that is missing or too old is a fault, and so is a missing HTTP library.
+    It is a fault if the SDK is missing or too old, or there is no HTTP library at all. It is a note if the SDK is newer
+    than those that are tested, or OpenTelemetry's distro lacks its gRPC exporter.
     """
     return Section("installed", TITLE, tuple(_findings()))
 

@@ -1,4 +1,4 @@
-"""Masks every secret of the environment in the findings, as a second line of defence.
+"""Masks the secrets of the environment in the findings, as a second line of defence.
 
 The first one is that no finding is made of a secret. This one also covers a host name or a file name that happens to
 repeat one.
@@ -26,8 +26,9 @@ _HEADERS: Final = "_HEADERS"
 class Redaction:
     """Masks the secrets of an environment in texts.
 
-    These are the values of variables with a name such as `..._KEY` or `..._TOKEN`, the values of headers in variables,
-    and the user information, query and fragment of URLs in others. Secrets of fewer than six characters are ignored.
+    These are the values of variables whose name contains a word such as KEY or TOKEN (but not of those such as
+    `..._FILE`), the values of headers in variables `..._HEADERS`, and the user information, query and fragment of URLs
+    in any other. Secrets of fewer than six characters are ignored.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Renders the sections of `doctor` as lines of styled text.
 
-Rule: nothing is printed here. A line is at most as long as the screen is wide, except for a longer word. A finding is
-followed by its remedy, and by the command that explains its cause, once for each cause.
+Rule: nothing is printed here. Texts and remedies are wrapped to the width of the screen, but no word is broken. A
+finding is followed by its remedy, and by the command that explains its cause, once for each cause.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ class Rendering:
         self._explained: Final[set[str]] = set()
 
     def section(self, section: Section) -> Iterator[Line]:
-        """Yields the lines of the section: its title, then each finding with its subject, text, remedy and cause.
+        """Yields the lines of the section: its title, then each finding: subject, text, seconds, cause and remedy.
 
-        Findings with the same subject that follow an `INFO` finding at once do not repeat the subject.
+        Directly below an `INFO` finding, findings with the same subject do not repeat it. A cause other than `_OTHER`
+        that was not shown yet is followed by the command that explains it.
         """
         yield (Piece(section.title, Style.STRONG),)
         fact = ""
@@ -111,7 +112,7 @@ class Rendering:
         """Returns the text in lines without indentation: at least one, which may be empty. No word is broken.
 
         `first` is the column at which the caller prints the first line. All lines fit into what is left of the width
-        from there, or from the column of all texts if that is further right.
+        from there, or from the column of all texts if that is further right, but have at least ten columns.
         """
         room = max(self._width - max(first, _TEXT), 10)
         return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
@@ -120,7 +121,7 @@ class Rendering:
 def summary(sections: Sequence[Section]) -> Line:
     """Returns one line with the number of faults and their subjects, and the numbers of notes and untried findings.
 
-    Without a fault, the line says so.
+    A number that is 0 is left out; without a fault, the line says "No fault found".
     """
     findings = [finding for section in sections for finding in section.findings]
     bad = [finding for finding in findings if finding.state is State.BAD]

@@ -26,9 +26,10 @@ _REPORT: Final = "this is a bug of anthropic-otel: report it, with what --report
 def section(deadline: Deadline) -> Section:
     """Makes a call against the simulator in this process, and returns a section with one finding: was it recorded?
 
-    If a package is missing, makes no call, and the finding says which. Waits until the deadline, or for two seconds if
-    that is later. Deletes the process's `ANTHROPIC_*` and `OTEL_*` variables, changes others that would disturb the
-    call, and sets OpenTelemetry's providers, all for good.
+    If a package is missing, does nothing, and the finding says which. Waits until the deadline, or for two seconds if
+    that is later; then the finding says that the result is not known. Deletes the process's `ANTHROPIC_*` and `OTEL_*`
+    variables, changes others that would disturb the call, silences OpenTelemetry's logger, and sets OpenTelemetry's
+    providers, all for good.
     """
     return Section("self_test", TITLE, (_finding(deadline),))
 
