@@ -192,6 +192,32 @@ def test_a_token_that_the_client_fetches_takes_time_in_the_phase_auth(
     app.close()
 
 
+def raising_for_status(stack: Stack) -> dict[str, Any]:
+    """A client's hooks that raise for a status, as apps have them."""
+
+    def hook(response: Any) -> None:
+        response.raise_for_status()
+
+    async def async_hook(response: Any) -> None:
+        response.raise_for_status()
+
+    return {"event_hooks": {"response": [async_hook if stack.asynchronous else hook]}}
+
+
+@pytest.mark.parametrize("stack", SDK_STACKS, ids=lambda stack: stack.name)
+def test_a_status_of_a_token_is_not_the_apis(sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry) -> None:
+    """The exception has a response there too, but of another request."""
+    url = f"{sim.endpoint('http_503').base_url}/token"
+    http = http_client(stack, auth=fetching(stack, url, first=True), **raising_for_status(stack))
+    app = app_on(sim, stack, driver, recorded, http=http, max_retries=0)
+    with pytest.raises(anthropic.APIConnectionError):
+        app.create()
+    [attempt] = map(attributes, recorded.attempts)
+    assert semconv.HTTP_RESPONSE_STATUS_CODE not in attempt
+    assert attempt[semconv.NETWORK_PHASE] == "auth"
+    app.close()
+
+
 def test_what_an_auth_flow_raises_after_a_401_is_not_the_apis_failure(
     sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
 ) -> None:
