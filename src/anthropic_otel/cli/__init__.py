@@ -1,6 +1,6 @@
 """The command line, `anthropic-otel`.
 
-Rule: importing this package needs no optional package, so that a missing one gives a message and no traceback.
+Rule: importing this module needs no optional package, so that `main` can say which one is missing without a traceback.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ def main() -> None:
     """Runs the command in `sys.argv`, and ends the process with its exit status, by `SystemExit`.
 
     Opens the null device for each standard stream that is closed. If click or rich is missing, or standard output
-    cannot be written, exits with a message on stderr and status 1; with no message if the output's reader has left. Any
-    other exception of the command is raised.
+    cannot be written, exits with a message on stderr and status 1; with no message if the output's reader has left. An
+    `OSError` of the command that names no file counts as one of standard output. Any other exception of the command is
+    raised.
     """
     _open_what_is_closed()
     try:

@@ -1,7 +1,8 @@
 """Collects in memory the telemetry that a command's own calls cause, and also sends it by OTLP if the user wants that.
 
-Rule: everything that is shown later comes from the OpenTelemetry SDK's own in-memory exporter and reader. OTLP is used
-if `OTEL_EXPORTER_OTLP_ENDPOINT`, or the variable of one signal, is set; the other standard variables apply too.
+Rule: every trace and measurement that is shown later comes from the OpenTelemetry SDK's own in-memory exporter and
+reader. OTLP is used if `OTEL_EXPORTER_OTLP_ENDPOINT`, or the variable of one signal, is set; the other standard
+variables apply too.
 """
 
 from __future__ import annotations
@@ -80,9 +81,10 @@ class Delivered(SpanExporter):
 
 
 class Collection:
-    """Sets the process's global tracer and meter provider, and keeps spans and measurements in memory.
+    """Keeps spans and measurements in memory: sets the process's global tracer and meter provider for that.
 
-    With `export`, each signal is also sent by OTLP if its `endpoint` is set.
+    With `export`, each signal is also sent by OTLP if its `endpoint` is set; raises `providers.MissingExporter` if the
+    package for that is not installed.
 
     - `watcher`: the span processor that sees each span end.
     - `delivered`: counts the spans that are sent by OTLP; `None` if spans are not sent.
@@ -111,7 +113,10 @@ class Collection:
         return traces_of(self._spans.get_finished_spans())
 
     def measured(self) -> list[Measured]:
-        """Returns the data points of every histogram, counter and gauge, as they are at the moment of the call."""
+        """Returns the data points of every counter, gauge and histogram with fixed buckets, as they are now.
+
+        They are totals since the providers were set; `forget` does not change that.
+        """
         data = self._reader.get_metrics_data()
         found = []
         for resource in data.resource_metrics if data is not None else ():

@@ -1,7 +1,7 @@
-"""Defines the commands of `anthropic-otel` and their options.
+"""Defines the command `anthropic-otel` and, of its subcommands, `demo`, `run`, `simulate` and `bundle`.
 
-Rule: a command here checks its options, calls what does the work, and prints. What a command needs is imported when it
-runs, and a missing package is reported with the extra to install.
+Rule: a command here checks its options, calls what does the work, and prints. What only one command needs is imported
+when that runs, and a missing package is reported with the extra to install.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def demo(pace: float, loop: bool) -> None:
 
 
 def introduce(terminal: Terminal) -> None:
-    """Prints the demo's introduction: an app, the SDK's version, a simulator, and the one line that instruments it all.
+    """Prints the demo's introduction: an app, the SDK's version, a simulator, and the line that instruments the app.
 
     Call it before the slow imports. Raises `ModuleNotFoundError` if the Anthropic SDK is not installed.
     """

@@ -20,8 +20,9 @@ def isolate() -> None:
     """Changes this process's environment for calls to the simulator, and does not restore it.
 
     Deletes every `ANTHROPIC_*` variable, the variables in `_NOT_OURS`, and proxy variables that the SDK cannot read.
-    Adds loopback and `.invalid` to `NO_PROXY`, without its unreadable entries. Limits a name look-up to one second and,
-    unless it is set, the OTLP timeout to three. Silences OpenTelemetry's logger below CRITICAL.
+    Adds loopback and `.invalid` to `NO_PROXY` and `no_proxy`, and takes out their unreadable entries. Limits a name
+    look-up to one second (`RES_OPTIONS`) and, unless it is set, the OTLP timeout to three. Sets the level of
+    OpenTelemetry's logger to CRITICAL.
     """
     for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
         del os.environ[name]

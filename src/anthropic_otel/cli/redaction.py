@@ -115,7 +115,9 @@ _ARGUMENTS: Final = "|".join(
     for name in ("messages", "content", "text", "system", "prompt", "completion", "thinking", "partial_json")
 )
 _ARGUMENT: Final = re.compile(rf"()=(?:{_ARGUMENTS})(?=([\"']|[\[{{]))")
-"""Finds the same as an argument, as Python shows objects and calls."""
+"""An argument or field of such a name, apart from `input` and others that are common, as Python shows calls and
+objects.
+"""
 _PEM: Final = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?")
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _BRACKETS: Final = re.compile(r"[\[\]{}]|\\{0,16}[\"']")

@@ -22,7 +22,8 @@ class Settings:
     - `mix`: for each fault, the probability that a request meets it. A request that meets none succeeds.
     - `seed`: of all random choices.
     - `words`: the length of a reply, in words.
-    - `latency`, `pace`: the mean seconds before a response's headers, and before each event of a stream.
+    - `latency`, `pace`: the least seconds before a response's headers, and before each event of a stream. Chance makes
+      each of these waits longer, by up to a fifth.
     """
 
     mix: Mapping[str, float]
@@ -35,7 +36,8 @@ class Settings:
 def serve(port: int, settings: Settings) -> None:
     """Serves on `port` of 127.0.0.1 until SIGINT or SIGTERM, then returns. 0 takes any free port.
 
-    Prints the base URL to standard output, and how to use it to stderr. Raises `OSError` if the port cannot be opened.
+    Prints the base URL to standard output, and how to use it to stderr. Replaces the handlers of both signals. Raises
+    `OSError` if the port cannot be opened.
     """
     weights: dict[str | Fault, float] = {"ok": max(0.0, 1 - sum(settings.mix.values()))}
     for name, weight in settings.mix.items():
@@ -51,7 +53,7 @@ def serve(port: int, settings: Settings) -> None:
 
 
 def mix_of(pairs: Iterable[str]) -> dict[str, float]:
-    """Returns the probabilities in texts such as `http_529=0.1`, by the fault's name. The last one of a fault counts.
+    """Returns the probabilities in texts such as `http_529=0.1`, by the fault's name. The last text of a fault counts.
 
     Raises `click.BadParameter` for a fault that is unknown or needs an address of its own, for a probability that is
     not a number or is negative, and if the probabilities add up to more than 1.
@@ -80,7 +82,7 @@ def _wrong(text: str) -> click.BadParameter:
 def catalogue(width: int | None = None) -> str:
     """Returns the names and descriptions of the faults that `--mix` accepts, as lines of text.
 
-    Lines are wrapped at `width` columns; with `None`, each fault is one line.
+    Lines are wrapped at `width` columns; with `None`, each fault has one line.
     """
     lines = [f"{each.name:<28} {each.description}" for each in FAULTS.values() if not each.own_address]
     if width is None:

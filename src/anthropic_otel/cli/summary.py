@@ -52,7 +52,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """How many input and output tokens the attempts with one outcome have used."""
+    """How many input and output tokens the attempts with one outcome are known to have used."""
 
     outcome: str
     input: int
@@ -82,7 +82,7 @@ class Summary:
     - `call_seconds`: the total duration of all calls.
     - `calls_took`, `final_attempts_took`: the latencies of the calls that succeeded, at once or after retries, and of
       their last attempts; `None` if no call succeeded.
-    - `tokens`: one per outcome of attempts, only for outcomes that used tokens.
+    - `tokens`: one per outcome of attempts, only for outcomes that used input or output tokens.
     """
 
     calls: Mapping[str, int]
@@ -121,7 +121,7 @@ class Summary:
 
 
 def summarize(traces: Sequence[Trace], measured: Sequence[Measured]) -> Summary:
-    """Returns the summary of calls, from their traces and from the data points that were collected meanwhile.
+    """Returns the summary of calls, from their traces and from the data points of their metrics.
 
     Attempts and latencies come from the traces, all other numbers from the data points.
     """

@@ -1,7 +1,7 @@
 """Renders a `Summary` as tables, in lines of styled text, by pure functions.
 
-Rule: every table has a title, which has the table's most important numbers beside it. No line is longer than the
-screen, if that is at least 60 columns wide.
+Rule: every table begins with its title, which has the table's totals, or the names of its columns, beside it. No line
+is longer than the screen, if that is at least 60 columns wide.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MEANINGS: Final = {
 def tables(summary: Summary, width: int, glyphs: Glyphs) -> list[Line]:
     """Returns the summary's tables as lines, with an empty line between two tables.
 
-    They are calls, attempts, backoff, tokens if any are known, and latency.
+    They are calls, attempts, backoff, tokens if any are known, and latency, which has no numbers if no call succeeded.
     """
     bar = max(0, min(_BAR, width - _BESIDE_A_BAR))
     sections = [_calls(summary, glyphs), _attempts(summary, bar, glyphs), _backoff(summary), _latency(summary)]
@@ -84,8 +84,8 @@ def _attempts(summary: Summary, bar: int, glyphs: Glyphs) -> Iterator[Line]:
 def _good_first(item: tuple[AttemptKind, int]) -> tuple[bool, bool, int, str]:
     """Returns the sort key of a kind of attempt and its count.
 
-    Attempts without an error type come first, then failures without a phase, then those with one, which are the
-    network's. Among these, the more frequent come first.
+    Attempts without an error type come first, then failures without a phase, then failures with one. In each of these
+    three groups the more frequent come first.
     """
     kind, count = item
     return kind.error_type is not None, kind.phase is not None, -count, kind.error_type or ""

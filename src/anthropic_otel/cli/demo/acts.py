@@ -36,7 +36,7 @@ _PATIENCE: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act of the demo: its name, in a few words what happens (`text`), and the function that plays it.
+    """One act of the demo: its name, in a few words what happens (`text`), and the function that plays it (`play`).
 
     The function returns the calls to show in detail.
     """

@@ -13,7 +13,8 @@ MODEL = "claude-sonnet-5-5"
 class HelpDesk:
     """Answers questions by calling the Messages API with the model `MODEL`.
 
-    The options are those of `anthropic.Anthropic`, of which `client` is the instance that sends the calls.
+    The options are those of `anthropic.Anthropic`. `client` is the SDK's client that is made with them, and sends the
+    calls.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -27,7 +28,10 @@ class HelpDesk:
         return "".join(block.text for block in message.content if block.type == "text")
 
     def speak(self, question: str) -> Iterator[str]:
-        """Streams the answer, and yields its text part by part as it arrives. Raises what the SDK raises."""
+        """Streams the answer, and yields its text part by part as it arrives. Raises what the SDK raises.
+
+        The API is called when the first part is asked for.
+        """
         with self.client.messages.stream(
             model=MODEL, max_tokens=300, messages=[{"role": "user", "content": question}]
         ) as stream:

@@ -1,6 +1,7 @@
 """Plays the demo's acts against a simulator, in this process, and collects what the library emits.
 
-Rule: the app is instrumented as a user would do it, by one line, and only what was collected is shown.
+Rule: the app is instrumented as a user would do it, by one line. A `Result` has what was collected, and beside it only
+what the app saw.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _WITH_TEXT: Final = 80
 class Result:
     """What was collected while the acts were played.
 
-    - `featured`: the calls that the acts chose to be shown in detail, by title. A call that failed has its `seen`.
+    - `featured`: the calls that the acts chose to be shown in detail, by title. One that did not succeed has its
+      `seen`. A call of which no attempt was collected is left out.
     - `summary`: of all calls.
     """
 
@@ -42,7 +44,7 @@ def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result
     """Plays each act of `ACTS` once, prints a line for each, and returns the result.
 
     `pace` scales the simulator's waits and the app's timeouts: 1 is real time, 0.1 ten times as fast. Instruments the
-    process, sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and closes `collection`.
+    process, sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and closes `collection` at last.
     """
     anthropic_otel.instrument()
     result = _play(terminal, collection, pace)
@@ -53,8 +55,9 @@ def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result
 def run_again_and_again(terminal: Terminal, collection: Collection, pace: float = 1.0) -> None:
     """Plays `ACTS` and then `CALM`, again and again, until SIGINT or SIGTERM; then closes `collection` and returns.
 
-    This gives dashboards live data. `pace` scales the waits and timeouts: 1 is real time. Instruments the process, sets
-    `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and replaces the handlers of both signals.
+    This gives dashboards live data. Prints a line for each act. `pace` scales the waits and timeouts: 1 is real time.
+    Instruments the process, sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and replaces the
+    handlers of both signals.
     """
     anthropic_otel.instrument()
     with interruptible():
@@ -69,7 +72,8 @@ def run_again_and_again(terminal: Terminal, collection: Collection, pace: float 
 def _play(terminal: Terminal, collection: Collection, pace: float, acts: Sequence[Act] = ACTS) -> Result:
     """Plays the acts against a new simulator, prints a line for each, and returns what `collection` has then.
 
-    Sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY`.
+    The metrics in the result are of all acts that were ever played, the calls of those since the last `forget`. Sets
+    `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY`.
     """
     with Simulator(words=WORDS) as simulator:
         os.environ["ANTHROPIC_BASE_URL"] = simulator.base_url

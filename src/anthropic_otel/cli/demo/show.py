@@ -1,6 +1,6 @@
 """Prints the result of the demo: waterfalls, tables, and what to do next.
 
-Rule: each call and each number that is printed is from the result.
+Rule: each call and each measured number that is printed is from the result or the collection.
 """
 
 from __future__ import annotations
@@ -39,16 +39,19 @@ _OWN_APP: Final = 'anthropic_otel.instrument(export="otlp")'
 
 
 def show(terminal: Terminal, result: Result) -> None:
-    """Prints a heading with the legend, the waterfall of each call in `featured`, and the tables of the summary."""
-    terminal.lines([(), *_introduction(terminal.width, terminal.glyphs)])
+    """Prints a heading with the legend, the calls in `featured`, and the tables of the summary.
+
+    Each call has its title, a line of facts and a waterfall.
+    """
+    terminal.lines([(), *_introduction(len(result.featured), terminal.width, terminal.glyphs)])
     for title, trace in result.featured.items():
         terminal.lines([(), *_headline(trace, title, terminal.width, terminal.glyphs)])
         terminal.lines(waterfall(trace, terminal.width, terminal.glyphs))
     terminal.lines([(), *tables(result.summary, terminal.width, terminal.glyphs)])
 
 
-def _introduction(width: int, glyphs: Glyphs) -> list[Line]:
-    title = Piece("A closer look at three calls", Style.STRONG)
+def _introduction(calls: int, width: int, glyphs: Glyphs) -> list[Line]:
+    title = Piece(f"A closer look at {calls} calls", Style.STRONG)
     legend = tuple(Piece(f"   {getattr(glyphs, glyph) * 3} {text}", style) for glyph, text, style in _LEGEND)
     whole = (title, *legend)
     return [whole] if sum(len(piece.text) for piece in whole) <= width else [(title,), legend]
@@ -65,8 +68,8 @@ def _headline(trace: Trace, title: str, width: int, glyphs: Glyphs) -> list[Line
 def tell_more(terminal: Terminal, collection: Collection) -> None:
     """Prints how to see the same calls in Jaeger and Grafana, and the line that instruments an app.
 
-    Before that, if spans are sent by OTLP (`collection.delivered`), prints how many were delivered, or how many were
-    lost. The commands are those of `make` if `make` runs this process.
+    Before that, if spans are sent by OTLP (`collection.delivered`), prints how many were lost, or, if none was, how
+    many were delivered. The commands are those of `make` if `make` runs this process.
     """
     terminal.text()
     target, delivered = destination(), collection.delivered

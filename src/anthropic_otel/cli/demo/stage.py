@@ -49,7 +49,8 @@ class Seen:
     """The result of one call as the app saw it.
 
     - `trace_id`: of the call, as hexadecimal digits.
-    - `text`: the exception's type and first line, or `no error` with the number of words in the answer.
+    - `text`: the exception's type and first line, or `no error` with the number of words in the answer; of a stream,
+      that of its parts, which the simulator makes of a word each.
     """
 
     trace_id: str
@@ -77,7 +78,7 @@ class Stage:
         simulator.latency(_HEADERS_AFTER * pace, _BETWEEN_EVENTS * pace, jitter=_JITTER)
 
     def open_desk(self, fault: str | None = None, *, at: str | None = None) -> HelpDesk:
-        """Returns a new instance of the app, which `close` closes.
+        """Returns a new instance of the app, whose client `close` closes.
 
         With `fault`, the name of one in the simulator's catalogue, it calls an address where every request meets that
         fault. Without, it calls the API at the URL `at`, or at `ANTHROPIC_BASE_URL` if that is `None`.
@@ -95,7 +96,10 @@ class Stage:
     # -- users ---------------------------------------------------------------------------------------------------------
 
     def ask(self, desk: HelpDesk, question: Question) -> Seen:
-        """Asks a question, adds the result to `seen` and returns it. Any `Exception` of the app is a result too."""
+        """Asks a question in the current thread, adds the result to `seen` and returns it.
+
+        An `Exception` of the app is a result too.
+        """
         try:
             words = len(list(desk.speak(question.text)) if question.stream else desk.answer(question.text).split())
             text = f"no error, {words} words"
@@ -112,7 +116,7 @@ class Stage:
     def crowd(self, questions: Iterable[Question], *, at_once: int = _USERS, desk: HelpDesk | None = None) -> None:
         """Has users' threads ask all questions, at most `at_once` at a time, and returns when all have a result.
 
-        `desk` `None` stands for `self.desk`. The results are in `seen`.
+        There are 16 threads. `desk` `None` stands for `self.desk`. The results are in `seen`.
         """
         turns = threading.Semaphore(at_once)
 
@@ -136,10 +140,10 @@ class Stage:
 
     @contextmanager
     def on_attempt(self, *cues: tuple[str, Callable[[], None]]) -> Iterator[None]:
-        """While its block runs, calls the functions in `cues`, each once and in order.
+        """While its block runs, calls the functions in `cues`, each once and in order. Such blocks must not be nested.
 
         A cue is an `error.type` and a function. The next function is called, in the attempt's thread, when an attempt
-        has ended with its `error.type`.
+        of any call has ended with its `error.type`.
         """
         waiting = list(cues)
 

@@ -3,7 +3,7 @@
 A link to a file of the repository becomes the command that prints that document. If there is none, it becomes a note
 that `bundle` writes the file, or else the file's address in the repository.
 
-Rule: blocks of code are left as they are, and no link to a missing file remains.
+Rule: fenced blocks of code are left as they are, and no inline link to a missing file remains.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ _HEADING: Final = "#"
 def resolved(text: str, path: str, repository: str | None = None) -> str:
     """Returns the Markdown `text` with relative links replaced by text, and images by their alternative texts.
 
-    Blocks of code and absolute links are kept; `<picture>` elements are removed. `path` is the document's path in the
-    repository, `repository` the repository's address; `None` takes that from the package's metadata.
+    A link within the document becomes its label. Fenced blocks of code and links to `http`, `https` and `mailto` are
+    kept; `<picture>` elements are removed. `path` is the document's path in the repository, `repository` the
+    repository's address; `None` takes that from the package's metadata.
     """
     address = _repository() if repository is None else repository
     parts = _FENCE.split(text)
@@ -50,7 +51,7 @@ def _here(link: re.Match[str], folder: str, repository: str) -> str:
 def _where(path: str, repository: str) -> str:
     """Returns, as Markdown text, where a reader finds the file or folder at `path` of the repository.
 
-    The text is the command that prints it, or a note that `bundle` writes it, or its address below the URL
+    The text is the command that prints or lists it, or a note that `bundle` writes it, or its address below the URL
     `repository`. With an empty `repository`, the last is a note that the path is in the repository.
     """
     document = documents().get(path) or documents().get(f"{path}/README.md")

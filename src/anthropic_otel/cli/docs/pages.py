@@ -44,7 +44,7 @@ class Document:
 
     @property
     def text(self) -> str:
-        """The document's Markdown, read from its file, without an HTML comment at the beginning."""
+        """The document's Markdown, read from its file anew, without an HTML comment at the beginning."""
         return _COMMENT.sub("", files.source(self.path).read_text(encoding="utf-8"))
 
     @property
@@ -93,5 +93,5 @@ def find(wanted: str) -> Document | None:
 
 
 def nearest(wanted: str) -> list[str]:
-    """Returns the document names that are similar to `wanted`: at most three, the most similar first."""
+    """Returns the document names that are similar to `wanted`: at most three, the most similar first. Ignores case."""
     return difflib.get_close_matches(wanted.lower(), [each.name for each in documents().values()], n=3)

@@ -2,7 +2,8 @@
 
 Rule: the program shares the terminal's foreground and the standard streams with this process. A signal that the
 terminal sends to the whole foreground, such as that of Ctrl-C, reaches the program by itself and is not sent again. A
-signal that `kill` or a supervisor sends to this process alone is passed on.
+signal that `kill` or a supervisor sends to this process alone is passed on, if it is one of `_PASSED_ON` that is not
+ignored.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class NotStarted(Exception):
 def variables(target: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Returns a copy of `environment` in which Python programs send their events to the listener at `target`.
 
-    It has `target` in the variable `ANTHROPIC_OTEL_RUN`, and the folder of our `sitecustomize` as the first entry of
-    `PYTHONPATH`, before the other ones.
+    It has `target`, `127.0.0.1:PORT:TOKEN`, in the variable `ANTHROPIC_OTEL_RUN`, and the folder of our `sitecustomize`
+    as the first entry of `PYTHONPATH`, before the other ones that are not empty.
     """
     from anthropic_otel import _live
 
@@ -49,10 +50,10 @@ def variables(target: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class Child:
-    """A running program, which the constructor starts with `command` and `environment`.
+    """A running program, which the constructor starts: `command` is its name and arguments, `environment` all it gets.
 
-    From then on this process handles the signals to be passed on, so construct it in the main thread. Raises
-    `NotStarted`, with the handlers restored, if the program cannot be started.
+    From then on this process handles the signals to be passed on, and blocks them where `sigwaitinfo` exists, so
+    construct it in the main thread. Raises `NotStarted`, with the handlers restored, if the program cannot be started.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -81,8 +82,8 @@ class Child:
     def wait(self) -> int:
         """Waits until the program ends, and returns its exit status, which is 128 + N if signal N ended it.
 
-        Passes on signals meanwhile; afterwards they have their default actions again, where `sigwaitinfo` exists. Call
-        it once, in the main thread.
+        Passes on signals meanwhile, apart from the terminal's. Afterwards they and SIGCHLD are unblocked and have their
+        default actions, where `sigwaitinfo` exists. Call it once, in the main thread.
         """
         if hasattr(signal, "sigwaitinfo"):
             self._wait_for_signals()
@@ -135,7 +136,7 @@ class Child:
                 self._pass_on(number, 0)
 
     def _pass_on(self, number: int, sender: int) -> None:
-        """Sends signal `number` to the program, unless the same process sent the same one in the last 0.2 seconds.
+        """Sends signal `number` to the program, unless the same process sent the same one less than 0.2 seconds ago.
 
         `sender` is that process's id, 0 if it is unknown.
         """

@@ -1,4 +1,4 @@
-"""Prints the events of a `run` to stderr and writes them to a file, in a thread of its own.
+"""Prints the events of a `run` to stderr, and writes them to a file if there is one, in a thread of its own.
 
 Rule: whatever happens to stderr, the file or an event, the program goes on, and `run` exits with its status.
 """
@@ -31,7 +31,8 @@ _SILENCE: Final = 0.3
 class Options:
     """Where and how events are written.
 
-    - `save`: a text file to which each event, apart from `started`, is also written as a line of JSON; `None` for none.
+    - `save`: a text file to which each event, apart from `started`, is also written as a line of JSON, after a line of
+      type `run` and before one of type `summary`; `None` for none.
     - `json`: whether stderr gets such lines of JSON, in place of lines for a person.
     """
 
@@ -78,8 +79,8 @@ class Report(threading.Thread):
     def _receive(self, timeout: float) -> int:
         """Prints and saves the events that have arrived, and returns how many there were, malformed ones included.
 
-        If none has, waits for at most `timeout` seconds, or until `Listener.wake`. Fits the lines to the screen's
-        present width.
+        If none has, waits for at most `timeout` seconds, or until `Listener.wake` or a new or closed connection. Fits
+        the lines to the screen's present width.
         """
         count = 0
         if self._screen is not None:
