@@ -497,6 +497,16 @@ def test_an_exception_of_aiohttp_has_its_word(fault: str) -> None:
         assert classify(outer).errno == number
 
 
+def test_a_request_that_a_closed_connection_of_aiohttp_cannot_take_is_a_reset_while_sending() -> None:
+    """As of a connection that was kept alive and that the server closes just then: aiohttp raises another around it."""
+    closed = aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+    around = aiohttp.ClientOSError(None, "Can not write request body for https://api.test")
+    around.__cause__ = closed
+    for outer in (closed, around, through_aiohttp(around)):
+        cause = classify(outer)
+        assert (cause.word, cause.errno, cause.phase) == (Word.CONNECTION_RESET, None, Phase.SEND)
+
+
 def test_what_aiohttp_cannot_decode_is_a_decoding_error() -> None:
     """The transport has httpx decode; aiohttp's own word for it is known all the same."""
     error = aiohttp.http_exceptions.ContentEncodingError("Can not decode content-encoding: gzip")

@@ -85,9 +85,12 @@ class Failure:
     def own_phase(self) -> Phase | None:
         """The phase that the classes of `errors` show, `None` if they show none. Ignores `phase`.
 
-        With an exception of aiohttp among them it is `CONNECT` or `None`.
+        With an exception of aiohttp among them it is `CONNECT`, `SEND` or `None`.
         """
         if any(root(type(error)) == "aiohttp" for error in self.errors):
+            if self.has("aiohttp.ClientConnectionResetError"):
+                # Raised only where a request is written.
+                return Phase.SEND
             # The aiohttp transport raises httpx's exceptions of connecting for later failures too.
             return Phase.CONNECT if self.has(*_AIOHTTP_CONNECTING) or self.is_before_proxy else None
         return next(filter(None, (by_class(error, _PHASES) for error in self.errors)), None)

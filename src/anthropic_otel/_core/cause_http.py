@@ -120,13 +120,18 @@ def names_a_proxy(failure: Failure) -> bool:
 def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of aiohttp by its class, `None` for any other exception.
 
-    A payload error whose text has a `ConnectionResetError` is `CONNECTION_RESET`. Applied before `of_httpx`, as the
+    A payload error whose text has a `ConnectionResetError`, and a request that could not be written as the server has
+    closed the connection, is `CONNECTION_RESET`. Applied before `of_httpx`, as the
     aiohttp transport wraps all of them into few classes of httpx.
     """
     if is_a(error, "aiohttp.ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # For a reset in the body, aiohttp keeps the original exception only in the text of its own.
         return NetworkCause.CONNECTION_RESET
-    return by_class(error, _AIOHTTP_TYPES)
+    word = by_class(error, _AIOHTTP_TYPES)
+    if word is NetworkCause.CONNECTION_ERROR and failure.has("aiohttp.ClientConnectionResetError"):
+        # aiohttp raises another around it, that the request's body could not be written.
+        return NetworkCause.CONNECTION_RESET
+    return word
 
 
 _AIOHTTP_TYPES: Final = {
