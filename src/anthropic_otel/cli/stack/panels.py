@@ -1,4 +1,4 @@
-"""Asks a Prometheus the queries of all panels of the dashboards, and shows as text what they would show.
+"""Asks a Prometheus the queries of all panels of the dashboards, and says as text how much each would show.
 
 Rule: the queries come from the dashboards' JSON; only Grafana's variables in them are replaced.
 """
@@ -61,9 +61,9 @@ class Window:
 
 
 def queries(folder: Path | None = None) -> Iterator[Asked]:
-    """Yields each query of each panel of each dashboard (`*.json`) in a folder, sorted by the dashboards' files.
+    """Yields each query of each panel of each dashboard (`*.json`) in a folder, sorted by the dashboards' file names.
 
-    `None` stands for the package's own dashboards.
+    Panels inside of a row are not looked at. `None` stands for the package's own dashboards.
     """
     for path in sorted((folder or files.source("dashboards")).glob("*.json")):
         board = json.loads(path.read_text())
@@ -77,7 +77,7 @@ def queries(folder: Path | None = None) -> Iterator[Asked]:
 def seconds(duration: str) -> int:
     """Returns the seconds of a duration such as `60s` or `1m30s`. Only the units s, m and h count; 0 without any."""
     units = {"s": 1, "m": 60, "h": 3600}
-    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smh])", duration))
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smh])(?![a-z])", duration))
 
 
 def resolved(asked: Asked, window: Window = Window()) -> str:
@@ -110,8 +110,8 @@ def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, An
 def query(base: str, kind: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns the series that the Prometheus at the URL `base` answers to a request, as its API returns them.
 
-    `kind` is `query` or `query_range`. Raises `ValueError` with Prometheus' message if it refuses the request, and
-    `OSError` if it cannot be reached.
+    `kind` is `query` or `query_range`. Raises `ValueError` if it refuses the request, with Prometheus' message if what
+    answers is a Prometheus, and `OSError` if it cannot be reached.
     """
     data = urllib.parse.urlencode(parameters).encode()
     try:
@@ -126,8 +126,9 @@ def table(base: str, folder: Path | None = None, window: Window = Window()) -> s
     """Returns a text with a line for each query: its panel, how many series it has, and the first one's last value.
 
     The value is `-` if there are no series. Before each dashboard's lines is its title. `base` is the URL of the
-    Prometheus, `folder` that of the dashboards (`None`: the package's own), `window` the range of time. Raises
-    `ValueError` with Prometheus' message if it refuses a query, and `OSError` if it cannot be reached.
+    Prometheus, `folder` the directory of the dashboards (`None`: the package's own), `window` the range of time of the
+    queries that show lines. Raises `ValueError` with Prometheus' message if it refuses a query, and `OSError` if it
+    cannot be reached.
     """
     rows, board = [], ""
     for asked in queries(folder):

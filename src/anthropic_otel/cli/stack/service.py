@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,7 @@ class Recording:
     """How a new process is recorded.
 
     - `record`: the file in which the process records itself.
-    - `lock`: the descriptor of the stack's lock, which it holds until then.
+    - `lock`: the descriptor of the stack's lock. The process inherits it, and holds the lock until it is recorded.
     """
 
     record: Path
@@ -45,7 +45,8 @@ def start(
     """Starts `command` as a process in a session of its own, so that it outlives this one, and returns it.
 
     With `recording`, it first records itself. Its input is the null device. `environment` is added to that of this
-    process. Its output is appended to the file `log`; `None` shares this process's output.
+    process. Its output and errors are appended to the file `log`; `None` shares those of this process. Raises `OSError`
+    if the log cannot be opened or, without `recording`, the program cannot be run.
     """
     launcher = [sys.executable, "-I", launch.__file__, str(recording.record), str(recording.lock)] if recording else []
     output = log.open("ab") if log else None
@@ -69,7 +70,7 @@ class Service:
     """One program of the stack, and its process.
 
     - `ready`: a URL that answers with a 2xx once the program can be used; empty if there is none.
-    - `log`: the file to which its output is appended.
+    - `log`: the file to which its output and errors are appended.
     - `environment`: variables to add to those of this process.
     - `grace`: how many seconds `stop` waits before it kills the process.
     - `process`: the process, `None` before `start`.
@@ -87,7 +88,7 @@ class Service:
         """Starts the process, waits until it is ready, and returns `self`.
 
         It is ready once `ready` answers; without a URL, once it has run for a second. Raises `NotReady` if it ends
-        before, or is not ready after `wait` seconds; then it is stopped.
+        before, or if it is not ready after `wait` seconds, in which case it is stopped. Makes the log's directory.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.process = start(self.command, recording, environment=self.environment, log=self.log)
@@ -102,9 +103,9 @@ class Service:
         raise NotReady(f"{self.name} did not answer at {self.ready} in {wait:.0f} s:\n{self.tail()}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Sends the process the signal `number` and waits for its end; after `grace` seconds, kills it.
+        """Sends the process the signal `number` and waits for its end; after `grace` seconds, sends it SIGKILL.
 
-        Does nothing if it does not run.
+        Does nothing if it does not run. The processes that it has started get no signal.
         """
         if self.process is None or self.process.poll() is not None:
             return
@@ -116,14 +117,17 @@ class Service:
             self.process.wait()
 
     def tail(self, lines: int = 15) -> str:
-        """Returns the last `lines` lines of the log, joined by newlines."""
+        """Returns the last `lines` lines of the log, joined by newlines. Raises `OSError` if it cannot be read."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def answers(url: str) -> bool:
-    """Returns whether the URL answers within two seconds, after redirects, with a status below 300. Never raises."""
+    """Returns whether the HTTP URL answers, after redirects, with a status below 300; `False` for any failure.
+
+    Waits for each part of the answer two seconds at most.
+    """
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
             return bool(response.status < 300)
-    except (urllib.error.URLError, OSError):
+    except (OSError, HTTPException):
         return False
