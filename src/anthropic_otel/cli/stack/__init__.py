@@ -1,6 +1,7 @@
 """The command `stack`: runs Collector, Jaeger, Prometheus and Alertmanager on one machine, without Docker.
 
-Rule: `down` ends what `up` started, and nothing else. It needs Linux or macOS, and no package beyond the extra `cli`.
+Rule: `down` ends what `up` started, and nothing else. The command needs Linux or macOS, and no package beyond the extra
+`cli`; the demo's app needs more, and is left out without.
 
     commands.py   the options, and error messages
     devstack.py   up, down and status
@@ -10,5 +11,5 @@ Rule: `down` ends what `up` started, and nothing else. It needs Linux or macOS, 
     services.py   each program's command, and when it is ready; service.py starts and stops one
     binaries.py   finds the programs' binaries; go.py builds them
     layout.py     directories, ports and addresses; guide.py the text that says what to open
-    panels.py     the values that the dashboards' panels would show
+    panels.py     what the dashboards' panels would show, in short
 """

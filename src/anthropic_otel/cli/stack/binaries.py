@@ -28,7 +28,7 @@ REPORT_INTERVAL: Final = 30.0
 
 
 class Missing(Exception):
-    """A binary was not found, and could not be built. The message says how to get it, or why the build failed."""
+    """Binaries were not found, and could not be built. The message says how to get each, or why its build failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ STACK: Final = (PROMETHEUS, ALERTMANAGER, COLLECTOR, JAEGER)
 
 
 def major(prometheus: Path) -> int:
-    """Runs a Prometheus binary with `--version`, and returns its major version; 3 if the output has no number."""
+    """Runs a Prometheus binary with `--version`, and returns its major version; 3 if the output does not have it."""
     said = subprocess.run([str(prometheus), "--version"], capture_output=True, text=True)
     words = (said.stdout + said.stderr).split()
     version = words[words.index("version") + 1] if "version" in words else ""

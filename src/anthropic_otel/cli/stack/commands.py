@@ -1,6 +1,7 @@
 """Defines the commands of `anthropic-otel stack` and their options.
 
-Rule: a command here only passes its options on and prints. An error is one sentence that says what to do.
+Rule: a command here only passes its options on and prints. An error that a user can cause has no traceback; its
+message says what went wrong or what to do.
 """
 
 from __future__ import annotations
@@ -129,9 +130,11 @@ def _say(text: str) -> None:
 
 @contextmanager
 def _errors_reported() -> Iterator[None]:
-    """Turns the exceptions that the stack's modules raise, and any `OSError`, in its block into `ClickException`.
+    """Turns the errors in its block that a user can cause, and any `OSError`, into `ClickException`.
 
-    The message stays the same. A `KeyboardInterrupt` becomes one with the message `interrupted`.
+    The first are `Missing`, `NotReady`, `Refused`, `StillRuns` and `Unreadable`, whose message stays the same. That of
+    an `OSError` is the file, if it has one, and the system's text. A `KeyboardInterrupt` becomes one with the message
+    `interrupted`. Any other exception passes.
     """
     from anthropic_otel.cli.stack.binaries import Missing
     from anthropic_otel.cli.stack.devstack import Refused

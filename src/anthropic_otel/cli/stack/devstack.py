@@ -47,8 +47,10 @@ class Stack:
         """Starts every program of the stack, waits until all are ready, and says what to open.
 
         With `story`, also starts the demo's app, if the packages that it needs are installed. If the stack is up
-        already, only reports its status. If the start fails or is interrupted, ends what was started, and raises
-        `Refused`, `Missing`, `NotReady` or the failure.
+        already, only reports its status. Raises `Refused` if another command holds the lock, a port is in use, or only
+        some of the programs run. If the start fails, ends what was started, and raises the failure, such as `Missing`,
+        or `Refused` for an interrupt. SIGTERM and SIGHUP interrupt this process as SIGINT does from now on; after a
+        start that failed, all three are ignored.
         """
         processes.interruptible()
         with self._locked("up") as lock:
@@ -115,9 +117,10 @@ class Stack:
     # -- starting ------------------------------------------------------------------------------------------------------
 
     def _is_up(self) -> bool:
-        """Returns whether every program runs that was started.
+        """Returns whether every program runs that was started; `False` if none was.
 
-        If none runs, deletes their records. Raises `Refused` if only some run, or all do but the start was killed.
+        If none runs, deletes their records. Raises `Refused` if only some run, or if all do and the start was not
+        completed.
         """
         parts = self._state.parts
         alive = [name for name, process in parts.items() if process.alive]
@@ -215,7 +218,7 @@ class Stack:
     def _end_starter(self) -> list[str]:
         """Ends an `up` that holds the lock: by SIGTERM, so that it ends what it started; after 30 seconds by SIGKILL.
 
-        Returns a list with a text for the user that says so; an empty list if no `up` holds the lock.
+        Returns a list with a text for the user about that; does nothing and returns an empty list if no `up` holds it.
         """
         holder = self._state.holder
         if holder is None or holder.command != "up":

@@ -63,7 +63,8 @@ class Module:
 class Collector:
     """The recipe of a Collector that has the components in a manifest. OpenTelemetry's own builder builds it.
 
-    `builder` is the builder's Go package, as `PACKAGE@VERSION`; `manifest` is the path of a file of this package.
+    `builder` is the builder's Go package, as `PACKAGE@VERSION`; `manifest` is the path of the manifest, as
+    `bundle.files.source` takes it.
     """
 
     builder: str
@@ -71,7 +72,7 @@ class Collector:
 
     @property
     def key(self) -> str:
-        """The builder, and the manifest's lines without comments and empty ones. It changes when either does."""
+        """The builder, and those lines of the manifest that are not blank and do not begin with `#`."""
         lines = self._manifest().splitlines()
         return "\n".join([self.builder, *(line for line in lines if line.strip() and not line.startswith("#"))])
 
@@ -91,7 +92,7 @@ class Collector:
 
 
 def _run(command: list[str], cwd: Path | None = None, **environment: str) -> str:
-    """Runs a command and returns its standard output; with low priority, if the command `nice` exists.
+    """Runs a command, with low priority if the command `nice` exists, and returns its standard output.
 
     `environment` is added to that of this process. Raises `BuildFailed` if the exit status is not 0.
     """

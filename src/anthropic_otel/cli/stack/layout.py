@@ -1,4 +1,4 @@
-"""Defines the directories, ports and addresses of a stack, and finds free ports."""
+"""Defines the directories, ports and addresses of a stack, and finds out which ports are free."""
 
 from __future__ import annotations
 

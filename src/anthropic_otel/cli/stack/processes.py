@@ -38,7 +38,10 @@ class Process:
         return start_id(self.pid) == self.started
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal to the process. Does nothing if it has ended. Raises `PermissionError`."""
+        """Sends a signal to the process. Does nothing if it has ended.
+
+        Raises `PermissionError` if the process belongs to another user.
+        """
         if self.alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -46,7 +49,7 @@ class Process:
     def send_to_group(self, number: signal.Signals) -> None:
         """Sends a signal to the group that the process leads: to it and to what it has started.
 
-        Does nothing if the process has ended. Raises `PermissionError`.
+        Does nothing if the process has ended. Raises `PermissionError` if all of them belong to another user.
         """
         if self.alive:
             with suppress(ProcessLookupError):
@@ -80,7 +83,7 @@ def end_group(process: Process, name: str, grace: float) -> None:
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    """Calls `condition` again and again until it returns `True`, for `seconds` at most; returns whether it did."""
+    """Calls `condition`, at least once, until it returns `True` or `seconds` have passed; returns whether it did."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

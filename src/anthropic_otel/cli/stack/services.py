@@ -1,7 +1,7 @@
 """Makes the `Service` of each program of the stack: its command, its environment, and the URL that says it is ready.
 
-Rule: the configs are those of `anthropic-otel bundle`. Only this is changed in them: addresses are replaced, and so are
-intervals where a test needs short ones; a section that an old Prometheus does not know is removed.
+Rule: the configs are those of `anthropic-otel bundle`. Only this is changed in them: addresses and paths are replaced,
+and so are intervals where a test needs short ones; a section that an old Prometheus does not know is removed.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ They are few, because its traces are in memory only, and it would wait for idle 
 
 
 def collector(binary: Path, configs: Iterable[str], layout: Layout, name: str = "collector", **env: str) -> Service:
-    """Returns the service, not started, of a Collector that merges these configs of `layout.configs`, in order.
+    """Returns the service, not started, of a Collector that merges `configs`, in order.
 
-    `name` is the service's, and that of its files. `env` sets variables in the configs, beside those of ports and
-    directories.
+    These are names of files in `layout.configs`. `name` is the service's, and that of its log and storage. The configs
+    refer to environment variables: ports and the storage's directory are set here, and `env` sets or replaces others.
     """
     files = [f"--config={layout.configs / config}" for config in configs]
     environment = {
@@ -70,7 +70,8 @@ def prometheus(
 
     `scrape` is whether it fetches the metrics from the Collector, or receives them. `interval` replaces the scrape and
     evaluation intervals, `rules` the layout's file of alert rules; `None` keeps them. `name` is the service's, and that
-    of its files. Runs `binary` to learn its version, which the config and the options are for.
+    of its files. Runs `binary` to learn its version, by which config and options differ. Raises `ValueError` as
+    `prometheus_config` does.
     """
     modern = major(binary) >= 3
     layout.work.mkdir(parents=True, exist_ok=True)
@@ -95,14 +96,14 @@ def needs_prometheus_3(layout: Layout) -> bool:
 def prometheus_config(
     layout: Layout, *, scrape: bool, interval: str | None = None, rules: Path | None = None, modern: bool = True
 ) -> str:
-    """Returns the text of the Prometheus config with the addresses of this stack.
+    """Returns the text of the Prometheus config with the addresses of this stack, and the path of the alert rules.
 
     - `scrape`: whether Prometheus fetches the metrics from the Collector; if not, it receives them.
     - `interval`: replaces the scrape and evaluation intervals; `None` keeps them.
     - `rules`: the file of alert rules; `None` is that of the layout.
     - `modern`: whether it is for Prometheus 3. If not, the section `otlp` is removed, which Prometheus 2 does not know.
 
-    Raises `ValueError` if the config lacks an address that is to be replaced.
+    Raises `ValueError` if the config lacks a text that is to be replaced by one of these.
     """
     name = "prometheus-scrape.yaml" if scrape else "prometheus.yaml"
     text = (layout.configs / "prometheus" / name).read_text()

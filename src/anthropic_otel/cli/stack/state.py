@@ -51,7 +51,7 @@ class State:
 
     @property
     def exists(self) -> bool:
-        """Whether a start was ever tried in this working directory."""
+        """Whether the subdirectory `folder` is there, which the first start creates."""
         return self.folder.is_dir()
 
     @contextmanager
