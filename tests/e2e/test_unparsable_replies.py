@@ -65,6 +65,32 @@ def test_strict_validation_that_fails_is_no_answer(
     app.close()
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"), [(b"[]", "application/json"), (b'"none"', "application/json"), (b"{cut", "text/plain")]
+)
+def test_what_no_page_of_a_list_can_be_made_of_is_no_answer(
+    body: bytes, content_type: str, stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """The SDK takes what it gets for a page of batches, and raises when it completes that page."""
+    app = app_of(stack, sim, driver, Reply(body=body, content_type=content_type))
+    with pytest.raises(AttributeError):
+        driver(_listed(app.client))
+    [call] = captured.calls
+    assert (call.outcome, call.error_type) == ("failed", "client_error")
+    assert [(each.outcome, each.error_type) for each in call.attempts] == [("failed", "unexpected_content")]
+    app.close()
+
+
+def _listed(client: Any) -> Any:
+    """The first page of the batches. That of an async client is awaited by a method of its own."""
+    page = client.beta.messages.batches.list()
+    return page if not hasattr(page, "__await__") else _awaited(page)
+
+
+async def _awaited(page: Any) -> Any:
+    return await page
+
+
 def test_a_recovered_call_that_cannot_be_parsed_has_failed(
     stack: Stack, sim: Simulator, driver: Driver, captured: Captured
 ) -> None:

@@ -66,13 +66,19 @@ def asks_for_retry(error: BaseException) -> bool:
 def is_of_parsing(error: BaseException) -> bool:
     """Returns whether `error`, which the SDK method raised, says that a body that came whole could not be parsed.
 
-    That is an exception of the HTTP library's `Response.json` for invalid JSON, or `APIResponseValidationError` of a
-    client that validates strictly, for JSON of another form. Never raises.
+    That is an exception of the HTTP library's `Response.json` for invalid JSON, or for JSON of another form
+    `APIResponseValidationError` of a client that validates strictly, or `AttributeError` where the SDK makes a page of
+    a list of what is no object. Never raises.
     """
     if is_a(error, "anthropic.APIResponseValidationError"):
         return True
+    if isinstance(error, AttributeError):
+        return list(frames(error))[-1:] == [_MAKES_A_PAGE]
     came_through = frames(error) if isinstance(error, _UNPARSED) else ()
     return any(package in CLIENTS and function == "json" for package, function in came_through)
+
+
+_MAKES_A_PAGE: Final = ("anthropic", "_parser")
 
 
 @guarded(False)
