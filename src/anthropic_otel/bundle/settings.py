@@ -7,6 +7,7 @@ with a value that cannot work is refused, with a message that says where and why
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -119,8 +120,9 @@ class Price:
     """What a million tokens of a model cost, in USD, by kind.
 
     `input` is for tokens that are neither read from nor written to a cache, `cache_write_5m` and `cache_write_1h` for
-    tokens that are written for so long. `model` is the name in requests. A request for that name followed by `-` or `@`
-    and the eight digits of a version's date costs the same, unless it has a price of its own.
+    tokens that are written to a cache which keeps them for 5 minutes or an hour. `model` is the name in requests. A
+    request for that name followed by `-` or `@` and the eight digits of a version's date costs the same, unless it has
+    a price of its own.
     """
 
     model: str
@@ -221,11 +223,14 @@ def parse(text: str) -> Settings:
     from anthropic_otel.bundle import checks
 
     try:
-        settings = _build(Settings, yaml.safe_load(text), "")
-    except yaml.YAMLError as error:
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a `ValueError` is of a day such as 2026-13-01
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
-        raise SettingsError(f"it is not YAML{where}: {problem or type(error).__name__}") from error
+        raise SettingsError(
+            f"it is not YAML{where}: {problem or (error if isinstance(error, ValueError) else type(error).__name__)}"
+        ) from error
+    settings = _build(Settings, values, "")
     checks.check(settings)
     return settings
 
@@ -262,7 +267,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
             raise SettingsError(f"{where} must be {' or '.join(each.value for each in Histograms)}, not {value!r}")
         return Histograms(value)
     if kind is float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        # Not `value < 0`: nothing is below or above a nan.
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= sys.float_info.max:
             raise SettingsError(f"{where} must be a number of at least 0, not {value!r}")
         return float(value)
     if not isinstance(value, str):
