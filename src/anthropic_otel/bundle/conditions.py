@@ -88,7 +88,10 @@ class Full(Condition):
 
 @dataclass(frozen=True)
 class Share(Condition):
-    """Holds if more than a share `ratio` of the attempts in the window is bad, with a floor of `at_least` calls."""
+    """Holds if more than a share `ratio` of the attempts in the window is bad, with a floor.
+
+    The floor is that at least `at_least` calls were affected, as `alerts.attempts` counts them.
+    """
 
     window: Duration
     ratio: float
@@ -139,7 +142,7 @@ class Headroom(Condition):
 
 @dataclass(frozen=True)
 class Silence(Condition):
-    """Holds if something that reported in the last `window` does not report any more."""
+    """Holds if something that reported in the last `window`, or that the settings name, does not report now."""
 
     window: Duration
 

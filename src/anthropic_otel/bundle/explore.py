@@ -1,7 +1,7 @@
 """Links from a row of a table to its traces, in Grafana's Explore.
 
-Rule: the links contain variables, which Grafana replaces by the row's fields `service` and `error` and by the time
-shown.
+Rule: the links contain variables, which Grafana replaces by the row's fields `service` and `error`, by the time shown,
+and by the chosen data source.
 """
 
 from __future__ import annotations

@@ -133,8 +133,8 @@ def with_work(expression: str) -> str:
 def with_timeout(timeouts: str) -> str:
     """Returns the expression with the label `timeout` added, which says where a timeout happened.
 
-    It is `server` for the status 408 or 504, `in_stream` for a 2xx, else what precedes `_timeout` in the error type.
-    The expression's series must have the labels of the error type and of the status.
+    It is `server` for the status 408 or 504, `in_stream` for a 2xx, else what precedes `_timeout` in the error type;
+    without that there is no label. The expression's series must have the labels of the error type and of the status.
     """
     found = relabelled(timeouts, TIMEOUT, "$1", ERROR, "(.*)_timeout")
     # The later one wins: a timeout after a 2xx happened in the body, whatever its error type.
@@ -169,7 +169,7 @@ class RuleQueries:
         return self._histograms.part("_count", selector)
 
     def grown(self, growth: Growth, window: str, *matchers: str) -> str:
-        """Returns an expression for the growth in the window, of series that match.
+        """Returns an expression for the growth in the window, summed by `growth.by`, of the sums that match.
 
         Adds its recording rule, if rules record.
         """

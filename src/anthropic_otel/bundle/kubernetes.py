@@ -1,6 +1,6 @@
-"""Generates the Kubernetes files: the Collectors as resources of the OpenTelemetry operator, dashboards as ConfigMaps.
+"""Generates the Kubernetes files: Collectors and alert rules as resources of operators, dashboards as ConfigMaps.
 
-Rule: no setting of a Collector is repeated here; the resources contain the tested configs, with a cluster's values for
+Rule: no config of a Collector is repeated here; the resources contain the tested configs, with a cluster's values for
 their variables. Addresses to listen on are written out, because the operator derives ports and probes from them and
 does not expand variables.
 """

@@ -1,7 +1,7 @@
 """Rewrites the documents and Prometheus configs of a bundle for a Prometheus with native histograms.
 
-Rule: documents are written once, with queries on classic histograms. Only their PromQL blocks and the series that they
-name are rewritten, as `promql.Histograms` writes them.
+Rule: documents are written once, with queries on classic histograms. Of a document only its PromQL blocks and the
+series that it names are rewritten, as `promql.Histograms` writes them.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _SCRAPE, _SCRAPE_NATIVE = (
 def native() -> dict[str, str]:
     """Returns the new text of the files that native histograms need changed, by their paths relative to `files.root`.
 
-    They are the documents with such queries, and two Prometheus configs. Raises `ValueError` if a config is not as
-    expected.
+    They are the documents that `document` changes, and two Prometheus configs. Raises `ValueError` if a config is not
+    as expected.
     """
     made: dict[str, str] = {}
     for path, source in files.shipped().items():

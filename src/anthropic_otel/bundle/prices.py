@@ -21,9 +21,9 @@ def of_day(models: Iterable[str], day: datetime) -> tuple[str, list[str]]:
     """Returns the name and version of the price source, and the lines with the models' prices on a day.
 
     A line is an item of a thresholds file's list, such as `- {model: ...}`. A model that is named twice has one line.
-    For a model whose price depends on the prompt's length it is the lowest price, and a comment before the line says
-    so. Raises `SettingsError` for a model without a price or if no model is given, and `ImportError` without the
-    package.
+    For a model whose price depends on the prompt's length it has the price of short prompts, and a comment before the
+    line says so. Raises `SettingsError` for a model without a price or if no model is given, and `ImportError` without
+    the package.
     """
     import genai_prices
 

@@ -1,8 +1,8 @@
 """Builds PromQL from the library's own definitions: names, labels and bounds come from `instruments`.
 
-Rule: no increment is lost. `rate()` and `increase()` see only what happens between two samples, so the first 529 of the
-day, with which its series appears, is invisible to them. `increase` below adds the whole value of a series that is
-younger than the window.
+Rule: the first increments of a series are not lost. `rate()` and `increase()` see only what happens between two
+samples, so the first 529 of the day, with which its series appears, is invisible to them. `increase` below adds the
+whole value of a series that is younger than the window.
 """
 
 from __future__ import annotations

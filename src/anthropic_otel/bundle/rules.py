@@ -162,7 +162,10 @@ def _grafana_text(text: str) -> str:
 
 
 def dump(value: Any) -> str:
-    """Returns the value as readable YAML: keys in the given order, texts of several lines as blocks, no aliases."""
+    """Returns the value as readable YAML: keys in the given order, texts of several lines as blocks, no aliases.
+
+    Raises `ImportError` without PyYAML.
+    """
     import yaml
 
     class Dumper(yaml.SafeDumper):

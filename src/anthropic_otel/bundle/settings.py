@@ -64,7 +64,7 @@ class Evaluation:
     """How often rules are evaluated and metrics are exported.
 
     - `interval`: of the rules; `slow_interval`: of those over long windows.
-    - `export_interval`: how often apps export their metrics.
+    - `export_interval`: how often apps export their metrics, which is only assumed here.
     """
 
     interval: Duration
@@ -76,7 +76,7 @@ class Evaluation:
 class BurnWindow:
     """A long and a short window: an alert fires if the error budget burns faster than `burn_rate` in both of them.
 
-    A rate of 1 uses up the budget in exactly the service level's `window`.
+    The floors of `Slo` must be met too. A rate of 1 uses up the budget in exactly the service level's `window`.
     """
 
     long: Duration

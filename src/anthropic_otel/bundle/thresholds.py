@@ -1,6 +1,7 @@
 """Edits the text of `thresholds.yaml`.
 
-Rule: comments stay. What was edited is parsed as any other file is.
+Rule: a text is edited and not written anew, so that comments stay, apart from those in what is replaced. The result is
+parsed as any other file is.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def edited(text: str, **values: str | float) -> str:
 def with_prices(text: str, lines: Iterable[str]) -> str:
     """Returns the text of a thresholds file with its list of prices replaced by `lines`, such as `- {model: ...}`.
 
-    Raises `SettingsError` if the text has no list `prices` with a line for each.
+    Comments in the list are lost. Raises `SettingsError` if the text has no list `prices` with a line for each.
     """
     rows = _PRICES.search(text)
     if rows is None:

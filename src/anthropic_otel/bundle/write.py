@@ -32,11 +32,14 @@ _TOO_OLD = (
 
 
 class BundleError(Exception):
-    """The bundle cannot be made. The message says why, and what to do."""
+    """The bundle cannot be made. The message says why."""
 
 
 class Changed(BundleError):
-    """Existing files are not as a bundle wrote them, so nothing was written. `paths` are theirs, in the directory."""
+    """Existing files are not as a bundle wrote them, so nothing was written.
+
+    `paths` are the paths of these files, relative to the directory.
+    """
 
     def __init__(self, paths: tuple[str, ...]) -> None:
         super().__init__(f"changed since they were written, so not overwritten: {', '.join(paths)}")
@@ -45,7 +48,7 @@ class Changed(BundleError):
 
 @dataclass(frozen=True)
 class Written:
-    """The result of writing a bundle. Paths are relative to the directory.
+    """The result of writing a bundle. Paths are relative to the directory; the file `MEMORY` is not among them.
 
     - `written`: the files that were written.
     - `unchanged`: the files that had the right content already.
@@ -91,7 +94,7 @@ def write_bundle(
         force: Whether to overwrite files that have been changed since they were written.
 
     Raises:
-        Changed: Some files are no longer as they were written. Nothing has been written.
+        Changed: Some files that exist are not as an earlier call wrote them. Nothing has been written.
         BundleError: The thresholds or an option cannot be used, a model has no price, or what is needed to make files
             is not installed.
         OSError: Reading or writing failed.
@@ -148,9 +151,10 @@ def _is_of(part: str, path: str) -> bool:
 def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
     """Returns the content of every file of the bundle, by its path, with the options in `changes` applied.
 
-    The options are applied to the shipped thresholds, or to those in the file that the option `thresholds` names. Files
-    are generated only if the result differs from the shipped thresholds. Removes `thresholds` and `prices` from
-    `changes`. Raises `BundleError` or `OSError`.
+    The options are keys of a thresholds file and their new values. Two are not: `thresholds` is the path of the file to
+    use in place of the shipped one, and `prices` is a text whose lines, such as `- {model: ...}`, replace its list of
+    prices. Both are removed from `changes`. Files are generated only if the result differs from the shipped thresholds.
+    Raises `BundleError` or `OSError`.
     """
     own, prices = changes.pop("thresholds", None), changes.pop("prices", None)
     thresholds = Path(str(own)) if own is not None else None
@@ -172,7 +176,7 @@ def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
 
 
 def _prices_of_today(models: Iterable[str]) -> dict[str, str]:
-    """Returns the options with today's prices of the models, their source and their date.
+    """Returns the options with today's prices of the models (lines of text), their source and their date.
 
     Raises `BundleError` if a model has no price, none is named, or a package is missing.
     """
@@ -208,7 +212,8 @@ def _generated(text: str) -> dict[str, str]:
 def _remembered(target: Path) -> tuple[dict[str, str], dict[str, str | float]]:
     """Returns what was written to the directory before: the SHA-256 of each file by its path, and the options.
 
-    Both are empty if the file that remembers them is missing or cannot be understood.
+    Both are empty if the file that remembers them is missing or cannot be understood. Raises `OSError` if it cannot be
+    read.
     """
     try:
         found = json.loads((target / MEMORY).read_text(encoding="utf-8"))

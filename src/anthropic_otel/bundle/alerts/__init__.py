@@ -44,6 +44,6 @@ _RULES: tuple[Callable[[RuleQueries], Alert | None], ...] = (
 def alerts(queries: RuleQueries) -> Iterator[Alert]:
     """Yields every alert: the pages first, and the alert on the daily budget only if the settings have a budget.
 
-    Adds the recording rules that the alerts read to `queries`.
+    Adds the recording rules that an alert reads to `queries` before it yields the alert.
     """
     yield from (alert for rule in _RULES if (alert := rule(queries)) is not None)

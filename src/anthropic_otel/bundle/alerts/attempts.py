@@ -34,10 +34,10 @@ JOB_WORK = (JOB, WORK)
 def _floored(e: RuleQueries, condition: Share, bad: str, every: str, join: str = "") -> str:
     """Returns the condition that `bad` is a large enough share of `every`, both counts of attempts, with a floor.
 
-    The floor keeps one call with all its retries from firing. There must be as many bad attempts as
-    `condition.at_least` calls can have with all their retries, and as many calls of the same job and work that
-    recovered or failed. An HTTP client without the SDK has attempts and no calls, so only the first part applies to it.
-    `join` is as in `share`.
+    The floor keeps one call with all its retries from firing. There must be at least as many bad attempts as
+    `condition.at_least` calls make that use up their retries. And at least `condition.at_least` calls of the same job
+    and work must have recovered or failed; where there is no such call at all, as of an HTTP client without the SDK,
+    this does not count. `join` is as in `share`.
     """
     attempts = condition.at_least * (e.settings.max_retries + 1)
     touched = any_of(semconv.CALL_OUTCOME, CallOutcome.RECOVERED.value, *FAILED)

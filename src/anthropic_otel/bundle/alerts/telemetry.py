@@ -1,6 +1,6 @@
 """The alerts on the telemetry itself, because without it every other alert is silent.
 
-Rule: missing data never counts as healthy.
+Rule: telemetry that stops is an alert of its own, because missing data looks as if nothing failed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The dashboard "Claude API: attempts": attempts, retries, causes of failure, backoff and streams.
 
-Rule: attempts are always compared with calls, so that the cost of retries is visible.
+Rule: its first rows compare attempts with calls, so that the cost of retries is visible.
 """
 
 from __future__ import annotations

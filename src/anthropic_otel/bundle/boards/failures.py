@@ -1,6 +1,6 @@
 """The rows of "Claude API: attempts" on why attempts fail: causes, streams, connections, links to traces.
 
-Rule: every cause that has its own remedy has its own line; nothing is summed up as "errors".
+Rule: failures are shown by cause, because each has its own remedy; they are nowhere summed up as "errors".
 """
 
 from __future__ import annotations
