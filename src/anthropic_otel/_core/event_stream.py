@@ -123,20 +123,18 @@ class EventStreamReader:
     def _feed(self, chunk: bytes) -> Dispatched | None:
         if len(self._start) < _LONGEST_FIELD:
             self._start = (self._start + chunk).lstrip(_BLANK)[:_LONGEST_FIELD]
-        text, decided = chunk, None
-        if self._after_cr or CR in chunk:
-            text = _with_newlines(self._without_cut(chunk))
-        if self._long is not None:
-            end = self._long.feed(text)
-            if end is None:
-                return None
-            decided = self._events.dispatch_long(self._long.name, self._long.types)
-            if decided is not None:
-                self._decided_in = _NOT_KEPT
-            text, self.rest, self._long = text[end:], b"", None
-        else:
+        text = _with_newlines(self._without_cut(chunk)) if self._after_cr or CR in chunk else chunk
+        if self._long is None:
             self._events.long = False
-        return weightier(decided, self._take(self.rest + text, len(self.rest)))
+            return self._take(self.rest + text, len(self.rest))
+        end = self._long.feed(text)
+        if end is None:
+            return None
+        decided = self._events.dispatch_long(self._long.name, self._long.types)
+        if decided is not None:
+            self._decided_in = _NOT_KEPT
+        self.rest, self._long = b"", None
+        return weightier(decided, self._take(text[end:], 0))
 
     def _without_cut(self, chunk: bytes) -> bytes:
         """Returns `chunk` without a leading LF if the chunk before ended in CR. Remembers whether this one does."""
