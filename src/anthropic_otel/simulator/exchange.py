@@ -204,7 +204,6 @@ class Exchange:
         self.number = number
         self._http = http
         self._head = head
-        self._chunked = False
         self._raw_from = link.written
         self.request = self._received(b"")
         self.served = Served(self.request)
