@@ -35,7 +35,7 @@ from anthropic_otel._core.send import AttemptSource, Send
 
 
 class Named(Protocol):
-    """Knows which runtime records the sends of which HTTP client."""
+    """The interface of what knows which runtime records the sends of which HTTP client."""
 
     process: Runtime | None
     """The runtime of the whole process, `None` if only single clients are recorded, or nothing."""

@@ -78,9 +78,10 @@ def response_of_failed_read(error: BaseException) -> Any:
 
 
 def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]) -> Any:
-    """Returns the response whose status `raise_for_status` has made `error`, or what caused it, of; else `None`.
+    """Returns the response because of whose status `raise_for_status` raised `error`, or what caused it; else `None`.
 
-    `is_own` tells of a request whether it is the one that was sent: a hook may have sent another.
+    `is_own` tells of a request whether it is the one that was sent: a hook may have sent another, whose response does
+    not count.
     """
     for each in chain(error):
         if is_a(each, "httpx.HTTPStatusError"):
@@ -89,7 +90,7 @@ def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]
 
 
 def request_of_auth_flow(error: BaseException) -> Any:
-    """Returns the request that an auth flow had the client send when that raised `error`, `None` without one.
+    """Returns the request that the client was sending within an auth flow when it raised `error`, `None` without one.
 
     It is the request itself, or one for credentials. No exception has it for sure, as with `response_of_failed_read`.
     """

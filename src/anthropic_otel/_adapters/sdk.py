@@ -23,7 +23,7 @@ from anthropic_otel._core.runtime import Runtime
 
 
 class Calls(Protocol):
-    """Knows which runtime records the calls of which client."""
+    """The interface of what knows which runtime records the calls of which client."""
 
     def runtime_of_calls(self, http_client: Any) -> Runtime | None:
         """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.

@@ -1,7 +1,7 @@
 """Holds the facts of one HTTP request for an operation, from the send to the end of its body, and ends it.
 
 Rule: an attempt ends exactly once. The first of these wins: body read, exception, `close()`, finalization. Later ends
-are ignored. Thread-safe. After its end an attempt does not change.
+are ignored. Thread-safe. After its end an attempt does not change; only tokens that it used may still become known.
 """
 
 from __future__ import annotations

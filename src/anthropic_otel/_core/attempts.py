@@ -49,7 +49,11 @@ class Attempts:
         """The highest number of a retry that the SDK has given to an attempt."""
 
     def ended(self, attempt: Attempt, *, late: bool) -> None:
-        """Takes an attempt that has ended. `late` is whether its call had ended before."""
+        """Takes an attempt that has ended. One that has failed is `undecided` until it is known what followed it.
+
+        `late` is whether its call had ended before: then it does not count as one of the call's failed, completed or
+        last answered attempts.
+        """
         failed = attempt.outcome is AttemptOutcome.FAILED
         if failed:
             self.undecided.append(attempt)

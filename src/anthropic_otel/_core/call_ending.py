@@ -78,7 +78,10 @@ _ABANDONED: Final = CallEnding(CallOutcome.ABANDONED)
 
 
 def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
-    """Returns the ending of a call whose method raised: cancelled, exhausted or failed."""
+    """Returns the ending of a call whose method raised: cancelled for what is no `Exception`, else exhausted or failed.
+
+    An exhausted or failed one has the facts of the attempt that failed last, unless that was retried.
+    """
     if not raised.is_failure:
         return _CANCELLED
     exhausted = attempts.exhausted(raised.asks_for_retry)

@@ -27,14 +27,16 @@ _CODE: Final = re.compile(r"\w{1,64}", re.ASCII).fullmatch
 
 @dataclass(frozen=True)
 class ApiError:
-    """An error that the API reported in an `error` event or, on Bedrock, in a frame of its own."""
+    """An error that the API reported in an `error` event or, on Bedrock, in a frame of its own.
+
+    - `type`: one of `API_ERROR_TYPES`, or `_OTHER`.
+    - `code`: the `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
+    - `raw_type`: the type as the server sent it, up to 64 characters; `None` without one.
+    """
 
     type: str
-    """One of `API_ERROR_TYPES`, or `_OTHER`."""
     code: str | None = None
-    """The `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one."""
     raw_type: str | None = None
-    """The type as the server sent it, which the SDK raises unchanged; `None` without one."""
 
 
 def parsed(data: bytes) -> Any:
@@ -103,7 +105,12 @@ _EVENT_TYPES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERR
 class JsonTypes:
     """Finds the values of `type` and `error_code` in a JSON text that is fed in pieces and not kept.
 
-    Inside of a JSON string the quotes are escaped, so that what a model writes is not taken for a type.
+    Inside of a JSON string the quotes are escaped, so that what a model writes is not taken for a type. `None` is what
+    has not come:
+
+    - `event`: the first `type` that is `message_start`, `message_delta`, `message_stop` or `error`.
+    - `error`: the first `type` that is one of `API_ERROR_TYPES`.
+    - `code`: the first `error_code`.
     """
 
     __slots__ = ("_before", "code", "error", "event")
@@ -111,11 +118,8 @@ class JsonTypes:
     def __init__(self) -> None:
         self._before = b""
         self.event: bytes | None = None
-        """The first `type` that is `message_start`, `message_delta`, `message_stop` or `error`."""
         self.error: str | None = None
-        """The first `type` that is one of `API_ERROR_TYPES`."""
         self.code: str | None = None
-        """The first `error_code`."""
 
     def feed(self, piece: bytes) -> None:
         """Searches the next piece of the text. Sets each attribute at its first match only."""

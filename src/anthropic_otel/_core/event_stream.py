@@ -190,7 +190,10 @@ _UTF_8: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class _LongEvent:
-    """An event that is longer than `MAX_KEPT`. Only its name and the types in its JSON are kept of it."""
+    """An event that is longer than `MAX_KEPT`, which begins with `begun`.
+
+    Only its name and the types in its JSON are kept.
+    """
 
     __slots__ = ("_before", "name", "types")
 

@@ -235,7 +235,10 @@ class Reading:
             return False
 
     def _lengthen(self, gap: float, now: float) -> None:
-        """Records the first wait for a chunk, or one that is longer than all before. The chunk came at `now`."""
+        """Records the first wait for a chunk, or one that is longer than all before: `gap`. The chunk came at `now`.
+
+        The first wait is up to the first chunk, whose time it records too.
+        """
         self._longest = gap
         if self.first_chunk is None:
             self.first_chunk = round(now * _SECOND)
@@ -261,10 +264,10 @@ class Reading:
         return self._reader.feed(chunk) is _ERROR
 
     def conclude(self, now: int, *, read_to_end: bool) -> None:
-        """Sets the attributes that say so above, and frees what was kept of the body.
+        """Sets the attributes that are described as set by it, and frees what was kept of the body. To be called once.
 
-        To be called once, at the time `now` of the clock. `read_to_end` is whether the app has read the last byte. The
-        wait for a chunk that never came counts as a gap, such as that of a stream which stalls until a timeout.
+        `now` is the time of the clock, and `read_to_end` whether the app has read the last byte. The wait for a chunk
+        that never came counts as a gap, such as that of a stream which stalls until a timeout.
         """
         asked, longest = self.asked_at, self._longest
         if asked is not None:

@@ -45,9 +45,9 @@ class AttemptSource(Protocol):
 
 
 class Send:
-    """One `send` of an HTTP client. Begins the first attempt when it is made. No method raises.
+    """One `send` of an HTTP client. Begins the first attempt for `request`, by `source`, when it is made.
 
-    `attempt` is the attempt that is under way, or the last one.
+    No method raises. `attempt` is the attempt that is under way, or the last one.
     """
 
     __slots__ = ("_source", "attempt")
@@ -59,7 +59,8 @@ class Send:
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Takes one trace event of the transport.
 
-        After a failure, the start of a request begins another attempt, and after a 2xx that of the same request.
+        After a failure, the start of a request begins another attempt, and after a 2xx the start of the same request
+        does.
         """
         # Guarded in place: an attempt has some fourteen events.
         try:
@@ -132,7 +133,10 @@ class Send:
 
     @guarded(None)
     def begins_again(self) -> None:
-        """Records that a request of the send begins, if no trace event does. After a failure it is another attempt."""
+        """Records that a request of the send begins, if no trace event does.
+
+        After a failed request or a 2xx it is another attempt. Else the response of the request before is forgotten.
+        """
         timeline = self.attempt.timeline
         if timeline.failed_at is not None or timeline.answered_at is not None:
             self._send_again()
@@ -160,7 +164,7 @@ def _headers_seen_by_transport(attempt: Attempt) -> RawHeaders | None:
 
 
 class LoneAttempts:
-    """The `AttemptSource` of one send that belongs to no call.
+    """The `AttemptSource` of one send that belongs to no call. `recorder` records the attempts, with times of `clock`.
 
     `resend_count` is the retry number in the header of the first request, 0 for no retry.
     """

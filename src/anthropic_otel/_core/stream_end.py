@@ -68,30 +68,35 @@ class StreamEnd:
     """How a stream ended.
 
     Where several facts hold, `error_type` decides before `invalid`, and `invalid` before `complete`.
+
+    - `complete`: whether `message_stop` was dispatched; `None` if the events could not be seen.
+    - `error_type`: the type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event.
+    - `raw_error_type`: the type in it as the server sent it, up to 64 characters; `None` without one.
+    - `error_code`: its `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
+    - `invalid`: whether the SDK closed the stream before its end, because it could not decode an event.
+    - `unchecked`: whether the end event came in one chunk with an event before it that was too long to be decoded here.
+    - `read_to_end`: whether the body was read to its end.
+    - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` for an empty
+      body.
+    - `first_event`: the JSON of `message_start`, whose `usage` is a first count; `None` if it did not come or exceeds
+      `MAX_KEPT`.
+    - `deltas`: the JSON of the last `MAX_DELTAS` `message_delta` events up to `MAX_KEPT`. The last has the final
+      `usage`.
+    - `stop_event`: the JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else
+      `None`.
     """
 
     complete: bool | None
-    """Whether `message_stop` was dispatched; `None` if the events could not be seen."""
     error_type: str | None = None
-    """The type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event."""
     raw_error_type: str | None = None
-    """The type in the `error` event as the server sent it, up to 64 characters; `None` without one."""
     error_code: str | None = None
-    """The `error.details.error_code` of the `error` event, at most 64 letters, digits and underscores."""
     invalid: bool = False
-    """Whether the SDK closed the stream before its end, because it could not decode an event."""
     unchecked: bool = False
-    """Whether the end event came in one chunk with an event before it that was too long to be decoded here."""
     read_to_end: bool = False
-    """Whether the body was read to its end."""
     is_event_stream: bool | None = None
-    """Whether the body is an event stream by its first bytes, whatever its content type; `None` for an empty body."""
     first_event: bytes | None = None
-    """The JSON of `message_start`, whose `usage` is a first count; `None` if it did not come or exceeds `MAX_KEPT`."""
     deltas: tuple[bytes, ...] = ()
-    """The JSON of the last `MAX_DELTAS` `message_delta` events up to `MAX_KEPT`. The last has the final `usage`."""
     stop_event: bytes | None = None
-    """The JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else `None`."""
 
     def undecoded(self) -> StreamEnd:
         """Returns the end of the stream if the SDK has closed it because of an event that it could not decode.

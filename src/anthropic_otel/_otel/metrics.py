@@ -139,7 +139,7 @@ class Metrics:
             self._rate_limits.received(model, headers, names)
 
     def tokens_used(self, attempt: Attempt, usage: Usage) -> None:
-        """Counts tokens of an attempt that has ended, if there is a meter provider."""
+        """Counts `usage`, tokens of an attempt that has ended, if there is a meter provider by now."""
         if self._set or self.measures():
             self._tokens.add(attempt, usage)
 
