@@ -91,6 +91,21 @@ async def _awaited(page: Any) -> Any:
     return await page
 
 
+def test_what_no_output_can_be_parsed_of_is_no_answer(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """The SDK takes a text for the message whose output it parses."""
+    app = app_of(stack, sim, driver, Reply(body=b'{"no": json}', content_type="text/plain"))
+    if not hasattr(app.client.messages, "parse"):
+        pytest.skip("this SDK parses no output")
+    with pytest.raises(AttributeError):
+        driver(app.client.messages.parse(**_request()))
+    [call] = captured.calls
+    assert call.outcome == "failed"
+    assert [(each.outcome, each.error_type) for each in call.attempts] == [("failed", "unexpected_content")]
+    app.close()
+
+
 def test_a_recovered_call_that_cannot_be_parsed_has_failed(
     stack: Stack, sim: Simulator, driver: Driver, captured: Captured
 ) -> None:

@@ -295,6 +295,11 @@ ROWS: Final = (
         ("json_error_of_amazon", "json_code_of_gateway", "json_of_another_api", "json_other_shape"),
         _named(f"{_E2E}test_unparsable_replies.py::test_an_object_", "that_is_no_message_is_no_answer"),
     ),
+    Row(
+        "A list was asked for, and what came is no object",
+        (),
+        (f"{_E2E}test_unparsable_replies.py::test_what_no_page_of_a_list_can_be_made_of_is_no_answer",),
+    ),
     Row("A message in UTF-16 or UTF-32", ("json_in_utf_16", "json_in_utf_32")),
     Row(
         "A streaming response that the app cannot parse",

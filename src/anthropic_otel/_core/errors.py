@@ -67,18 +67,20 @@ def is_of_parsing(error: BaseException) -> bool:
     """Returns whether `error`, which the SDK method raised, says that a body that came whole could not be parsed.
 
     That is an exception of the HTTP library's `Response.json` for invalid JSON, or for JSON of another form
-    `APIResponseValidationError` of a client that validates strictly, or `AttributeError` where the SDK makes a page of
-    a list of what is no object. Never raises.
+    `APIResponseValidationError` of a client that validates strictly, or `AttributeError` where the SDK makes of it a
+    page of a list, or a message with its output parsed. Never raises.
     """
     if is_a(error, "anthropic.APIResponseValidationError"):
         return True
     if isinstance(error, AttributeError):
-        return list(frames(error))[-1:] == [_MAKES_A_PAGE]
+        steps = list(frames(error))
+        return _PARSES in steps and steps[-1][0] == "anthropic"
     came_through = frames(error) if isinstance(error, _UNPARSED) else ()
     return any(package in CLIENTS and function == "json" for package, function in came_through)
 
 
-_MAKES_A_PAGE: Final = ("anthropic", "_parser")
+_PARSES: Final = ("anthropic", "parse")
+"""The method of the SDK's responses that parses the body, and then calls what makes of it what the app gets."""
 
 
 @guarded(False)
