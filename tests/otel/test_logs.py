@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -90,6 +91,13 @@ def test_a_failure_of_the_network_says_where_and_why(scene: Scene, caplog: pytes
         "messages.create attempt 1 failed after 1.000 s: connection_refused (ECONNREFUSED, phase connect), "
         "api.anthropic.com:443 by proxy proxy.test:3128, request id none, see: anthropic-otel why connection_refused"
     ]
+
+
+def test_an_ipv6_address_is_in_brackets(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Else its port reads as a part of it."""
+    target = replace(FACTS.target, address="::1")
+    scene.fail(scene.attempt(request=FACTS._replace(target=target)), refused())
+    assert ", [::1]:443, " in caplog.messages[0]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def call_failed(call: Call, failure: OwnFailure) -> None:
     parts = (
         f"{operation} failed after {call.duration / _SECOND:.3f} s: {error}",
         attempts,
-        f"{call.address}:{port}",
+        _host(call.address, port),
         f"request id {failure.request_id or 'none'}",
         f"see: anthropic-otel why {call.error_type}",
     )
@@ -120,7 +120,12 @@ def _error(attempt: Attempt) -> str:
 
 def _where(attempt: Attempt) -> str:
     proxy = f" by proxy {attempt.request.proxy}" if attempt.request.proxy is not None else ""
-    return f"{attempt.request.target.address}:{attempt.request.target.port}{proxy}"
+    return f"{_host(attempt.request.target.address, attempt.request.target.port)}{proxy}"
+
+
+def _host(address: str | None, port: int | None) -> str:
+    """Returns host and port as a URL has them: an IPv6 address in brackets."""
+    return f"[{address}]:{port}" if address is not None and ":" in address else f"{address}:{port}"
 
 
 _SECOND: Final = 1e9
