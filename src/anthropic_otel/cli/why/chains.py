@@ -1,7 +1,7 @@
 """Explains an exception chain that was printed: what the app saw, what caused it, and the word whose page explains it.
 
 Rule: an exception that has nothing to do with the API or the network is ignored. One of the SDK that says only
-"Connection error." is kept, without a word.
+"Connection error." is kept, but no word explains it.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def of_chain(chain: Sequence[Printed]) -> Failure | None:
     """Returns the failure of an exception chain, outermost exception first; it must not be empty.
 
     Ignores what is before the first exception of the SDK, if there is one. What the API answered decides, also JSON
-    that the SDK could not decode; without an answer, the cause of the exceptions below; without these, `bare`. An
-    unknown cause while connecting is a `connection_error`. Returns `None` if the failure is neither the SDK's nor one
-    of the network.
+    that the SDK could not decode, or why the SDK sent nothing; else the cause of the exceptions below; if there are
+    none, the function `bare` does. An unknown cause while connecting is a `connection_error`. Returns `None` if the
+    failure is neither the SDK's nor one of the network.
     """
     top = next((at for at, each in enumerate(chain) if each.root in _SDK), None)
     if top is not None:
@@ -145,11 +145,11 @@ def _by_name(printed: Printed) -> str | None:
 
 
 def word_of(text: str) -> str | None:
-    """Returns the most specific word in the text of an API error that has a page: its code, else status or type.
+    """Returns the word for the text of an API error: the first of these that is in the text and has a page.
 
-    A type that the API sends with several statuses comes before the status, and so does `billing_error`, for which the
-    sentence about a low credit balance counts too. Without such a word, returns `3xx`, `4xx` or `5xx` by the status, or
-    `None` if there is none.
+    They are the error code; `billing_error`, if the sentence about a low credit balance is there; a type that the API
+    sends with several statuses; the status; any other type. If there is none, returns `3xx`, `4xx` or `5xx` by the
+    status, or `None` without a status.
     """
     code = _CODE.search(text)
     types = [each for each in _TYPE.findall(text) if each != "error"]
@@ -193,12 +193,13 @@ def bare(printed: Printed) -> Failure | None:
 def _shown(printed: Printed) -> str:
     """Returns the class without its module, and the message, at most 160 characters in all.
 
-    Of an SDK exception, only "Connection error." and "Request timed out." are kept: another message may quote the app.
+    The message of an SDK exception may quote the app, so it is left out, unless it begins with "Connection error" or
+    "Request timed out": then its first sentence is there.
     """
     fixed = printed.message.startswith(("Connection error", "Request timed out"))
     if printed.root in _SDK and not fixed:
         return printed.name
-    message = printed.message if printed.root != "anthropic" else re.split(r"(?<=[.]) ", printed.message)[0]
+    message = re.split(r"(?<=[.]) ", printed.message)[0] if printed.root in _SDK else printed.message
     return short(f"{printed.name}: {message}" if message else printed.name)
 
 
