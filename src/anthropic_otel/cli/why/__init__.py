@@ -1,6 +1,7 @@
 """The command `anthropic-otel why`: explains a word of the telemetry, or finds the causes in a pasted traceback or log.
 
-- `schema.py` describes every attribute and cause; `pages.py` finds the page of a word; the pages are `docs/why/*.md`.
+- `command.py` has the options. `schema.py` describes every attribute and network cause; `pages.py` finds the page of a
+  word; the pages are `docs/why/*.md`.
 - `reading.py` finds every failure in a text; `show.py` prints pages and failures.
 - `clean.py` removes what loggers and containers add to a traceback; `json_records.py` reads JSON, `interleaved.py`
   separates threads, `other_forms.py` converts rich's and structlog's tracebacks, and `with_source.py` those of pytest

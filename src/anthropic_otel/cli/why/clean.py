@@ -1,7 +1,8 @@
 """Removes what loggers and containers add to a traceback, so that it reads as Python printed it.
 
-Rule: a line stays one line, but a line of JSON becomes the lines in its strings, and a traceback with escaped newlines
-becomes several. Lines keep their order, except that `interleaved` separates those of several threads or processes.
+Rule: a line stays one line, but a line of JSON becomes the lines in its strings, a traceback with escaped newlines
+becomes several, and `other_forms` drops source code. Lines keep their order, except that `interleaved` separates those
+of several threads or processes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _ESCAPED_QUOTE: Final = re.compile(r"\\+\"")
 def lines(text: str) -> list[str]:
     """Returns the lines of a redacted text, without what loggers and containers added, for `printed` to parse.
 
-    Strings in JSON are redacted again, without their escapes.
+    Strings with escapes in JSON are redacted again, without the escapes.
     """
     out: list[str] = []
     # Chats and web pages have spaces that do not break.

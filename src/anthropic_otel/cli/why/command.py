@@ -69,10 +69,10 @@ def _explain_stdin(terminal: Terminal) -> None:
 
 
 def _decoded(raw: bytes) -> str:
-    """Returns `raw` decoded as UTF-8, or as UTF-16, which PowerShell writes, if its first bytes look like that.
+    """Returns `raw` decoded as UTF-8, or as UTF-16, which PowerShell writes, if its first 64 bytes look like that.
 
-    They do if many of those at the even, or at the odd, places are null. The byte order mark and null characters are
-    removed; bytes that cannot be decoded become U+FFFD.
+    They do if more than half of those at even places are null and of those at odd places not, or the other way round.
+    The byte order mark of that encoding and null characters are removed; bytes that cannot be decoded become U+FFFD.
     """
     marked = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(raw[:2])
     even, odd = raw[2:_LOOK_AT:2].count(0), raw[3:_LOOK_AT:2].count(0)

@@ -1,7 +1,8 @@
 """Takes from a record of a JSON log the strings that may be about a failure.
 
-Rule: no failure is taken twice. A record with a traceback often has the exception's name and message beside it, and a
-record that holds a single line of a traceback also has the host's name, a priority, and so on.
+Rule: what only repeats a failure, or stands beside a line of it, is left out. A record with a traceback often has the
+exception's name and message too, and a record that holds a single line of a traceback the host's name, a priority, and
+so on.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _TRACEBACK_LINE: Final = re.compile(
 def text(record: Any) -> str:
     """Returns the different strings in a record that `json.loads` has returned, joined by newlines.
 
-    If one has a traceback of several lines, only those with one are returned, and the library's own log lines first.
+    If one has a traceback of several lines, only strings with such a traceback are returned, and before them those with
+    the library's own log lines.
     """
     strings = list(dict.fromkeys(_strings(record)))
     whole = [each for each in strings if _TRACEBACK in each and "\n" in each.strip()]
@@ -39,10 +41,10 @@ def text(record: Any) -> str:
 
 
 def _strings(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yields every string in a JSON value, in order, down to 8 levels. A string that is a JSON object counts as that.
+    """Yields every string in a JSON value, in order, down to 8 levels, but no name of a member.
 
-    Of an object in which a log shipper put a line of text (`_line`), yields only that line. A list of exceptions of
-    structlog becomes one traceback.
+    A string that is the text of a JSON object is taken for that object. Of an object in which a log shipper put a line
+    of text (`_line`), yields only that line. A list of exceptions of structlog becomes one traceback.
     """
     if isinstance(value, str):
         inner = _parsed(value) if depth < _MAX_DEPTH else None
@@ -72,8 +74,8 @@ def _parsed(value: str) -> Any:
 def _line(record: dict[str, Any]) -> str | None:
     """Returns the line of text that a log shipper put into a record; `None` if the record is the app's own.
 
-    Docker's records, with `log` and `stream`, have one. Any other has one if a field of `_LINES` is a single line of a
-    traceback, and no other string in the record contains `Err`.
+    Docker's records, with `log` and `stream`, have one. Any other has one if the first of the fields in `_LINES` that
+    is a string is a single line of a traceback, and no other field is a string with `Err` in it.
     """
     if isinstance(record.get("log"), str) and "stream" in record:
         return str(record["log"]).rstrip("\n")

@@ -1,6 +1,8 @@
-"""Finds the failure in a single log line, by an exception's name, a quoted system error, or the library's own wording.
+"""Finds the failure in a single log line, by the name of an exception or the wording of what failed.
 
-Rule: a line of source code, as a traceback quotes it, is ignored.
+The wording is the library's own, a sentence or status text of the SDK, or a system error's.
+
+Rule: a line of source code that raises or catches an exception, as a traceback quotes it, is ignored.
 """
 
 from __future__ import annotations
@@ -74,9 +76,9 @@ def of_line(line: str) -> Iterator[Failure]:
 def _of_own(found: re.Match[str]) -> Failure:
     """Returns the failure of a match of `OWN`, the line that the library logs for a failed attempt.
 
-    Its word is the error type, if that is not a status and has a page; else the last word in the parentheses that has a
-    page, such as the API's error code; else the error type. A status without a page becomes `4xx` or `5xx`. Its
-    errno is the word in capitals in the parentheses.
+    Its word is the error type, if that is not a status and has a page; else the last text between commas in the
+    parentheses that has a page, such as the API's error code; else the error type. A status without a page becomes
+    `3xx`, `4xx` or `5xx`. Its errno is the first text in capitals in the parentheses.
     """
     beside = [word.strip() for word in (found[3] or "").split(",")]
     word = next((each for each in reversed(beside) if each in pages() and not each.startswith("phase")), found[2])

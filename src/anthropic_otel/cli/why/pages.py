@@ -1,5 +1,7 @@
 """Finds the page that explains a word of the telemetry, by the page's file name or by its further words.
 
+For an attribute or a metric without a page, one is made of the schema; that of an alert is its runbook.
+
 Rule: a page is Markdown that is readable as source: a title, what the word means, and sections with fixed headings. Its
 first line may be `<!-- words: … -->`, which lists further words. The tests check that every word of the schema has one
 page.
@@ -36,7 +38,7 @@ LIKELY, CHECK, FIX = "Likely", "Check", "Fix"
 class Page:
     """A page that explains a word.
 
-    - `word`: the word, which is also the name of its file, if it has one; `words`: all words that lead to the page.
+    - `word`: the word; if the page is a file, its name without the ending. `words`: all words that lead to the page.
     - `text`: its Markdown, without the line that lists the words.
     """
 
@@ -82,10 +84,11 @@ def _page(path: Path) -> Page:
 
 
 def find(word: str) -> Page | None:
-    """Returns the page of a word, `None` if there is none. Quotes, brackets and punctuation around it are ignored.
+    """Returns the page of a word, `None` if there is none. Quotes, parentheses and punctuation around it are ignored.
 
-    It may be a word of a page in any case, an exception's class with or without its module, an HTTP status from 300 on,
-    the name of a system error, an attribute, a metric or an alert.
+    The word may be one of a page, such as an exception's class, with or without a module before it, an HTTP status from
+    300 to 599, or the name of a system error; case does not count in these. It may also be the exact name of an
+    attribute, a metric or an alert.
     """
     name = word.strip().strip("`'\".,:;()")
     known = pages()
@@ -106,9 +109,10 @@ def _of_status(name: str) -> Page | None:
 
 
 def _of_errno(name: str) -> Page | None:
-    """Returns the page of the cause that a failed connect has, if it failed with the system error of that name.
+    """Returns the page of the cause that a system error with that name has; `None` if no cause is known for it.
 
-    The name is one of `errno` or begins with `EAI_`, in any case. Returns `None` for another name and without a cause.
+    The name is one of `errno` in any case, or begins with `EAI_`: all of these have the same cause. Returns `None` for
+    any other name.
     """
     import socket
 

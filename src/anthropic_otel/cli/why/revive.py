@@ -1,7 +1,7 @@
 """Constructs exceptions from printed ones, so that `_core.cause.classify` finds the cause as for real ones.
 
-Rule: no rule about causes is here. This module only knows a printed exception's class and base classes, the system
-error that its message quotes, and the phase that its frames show.
+Rule: no rule about causes is here. This module only knows a printed exception's class and base classes, the system or
+TLS error that its message quotes, and the phase and the proxy that its frames show.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _SYSTEM_ERROR: Final = "ClientOSError"
 def cause(chain: Sequence[Printed]) -> Cause:
     """Returns the cause that `classify` finds for a printed exception chain, outermost exception first.
 
-    The error that the innermost one's message quotes, if any, is taken for its cause. The chain must not be empty.
+    If the message of the innermost one quotes another error, that is taken for what it was raised from. The chain must
+    not be empty.
     """
     error: BaseException | None = None
     for each in reversed(chain):

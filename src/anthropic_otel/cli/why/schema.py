@@ -1,6 +1,6 @@
-"""Describes every attribute and every cause, for the documents and for `anthropic-otel why`. No call runs this code.
+"""Describes every attribute and every network cause, for the documents and for `why`. No call runs this code.
 
-Rule: every attribute and cause that the library emits is in these lists, under its name from `semconv`.
+Rule: every attribute and network cause that the library emits is in these lists, under its name from `semconv`.
 """
 
 from __future__ import annotations

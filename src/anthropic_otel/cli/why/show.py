@@ -1,6 +1,7 @@
 """Prints the page of a word, and the failures that were found in a text.
 
-Rule: a terminal gets the page laid out; a pipe gets its Markdown, which is readable as source.
+Rule: of a word's page, a terminal gets the Markdown laid out, and a pipe the Markdown itself, which is readable as
+source.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _LONGEST: Final = 60
 def show_page(terminal: Terminal, page: Page, native: bool) -> None:
     """Prints the page. Its links are rewritten for a machine without the repository.
 
-    Queries in it are written for native histograms if `native`, else for classic ones, with a hint at the other form.
+    Queries on histograms in it are written for native ones if `native`, else for classic ones, and then a hint at the
+    other form follows.
     """
     folder = RUNBOOKS if f"{RUNBOOKS}/{page.word}.md" in documents() else WHY
     text = bundle_pages.document(page.text) if native else page.text

@@ -29,7 +29,8 @@ _SUMMARY: Final = re.compile(r"^(?:FAILED|ERROR) \S+(?: - .*)?$")
 def of_pytest(lines: list[str]) -> list[str]:
     """Returns the lines with each failure in a report of pytest replaced by a traceback as Python prints it.
 
-    Of the report's other lines, only captured output is kept. If there is no report, the lines stay as they are.
+    Nothing else of the report's sections about failures is kept but captured output. Elsewhere, only pytest's headings
+    and the lines of its summary are dropped. If there is no report, all lines stay as they are.
     """
     return list(_reported(lines)) if any(_is_failures(line) for line in lines) else lines
 
@@ -69,6 +70,7 @@ def of_ipython(lines: list[str], qualified: Callable[[str], str]) -> list[str]:
     """Returns the lines with each traceback of IPython, as in a notebook, replaced by one as Python prints it.
 
     IPython names a class without its module; `qualified` is called with that name, and must return the name to write.
+    A traceback extends to the line of its exception; if that is missing, to the end of the lines.
     """
     return list(_unframed(lines, qualified)) if any(_titled(line) for line in lines) else lines
 
