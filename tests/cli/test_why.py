@@ -323,7 +323,7 @@ def test_what_the_sdk_alone_says_is_said_to_be_no_cause() -> None:
 @pytest.mark.parametrize("name", ["anthropic.APIConnectionError", "litellm.exceptions.APIConnectionError"])
 def test_of_a_message_that_may_quote_the_app_only_the_first_sentence_is_shown(name: str) -> None:
     """That of LiteLLM's exceptions too, which have the SDK's sentence and then more."""
-    text = f"Traceback (most recent call last):\n  File \"a.py\", line 1, in f\n{name}: Connection error. I asked: who"
+    text = f'Traceback (most recent call last):\n  File "a.py", line 1, in f\n{name}: Connection error. I asked: who'
     assert [failure.shown for failure in reading.failures(text)] == ["APIConnectionError: Connection error."]
 
 
