@@ -16,6 +16,8 @@ _FOREIGN = (
     (re.compile(r"\(\?[a-zA-Z-]*[aLux]"), "it has a flag of Python's own"),
     (re.compile(r"\(\?#"), "it has a comment"),
     (re.compile(r"[*+?}]\+"), "it has a possessive quantifier"),
+    # Prometheus takes it for the text that it is.
+    (re.compile(r"\{,\d*\}"), "it has a count without a least number"),
 )
 _FOREIGN_ESCAPE = re.compile(r"\\[^\x00-\x7f]")
 _BACKSPACE = re.compile(r"(?<!\\)(?:\\\\)*\\b")
