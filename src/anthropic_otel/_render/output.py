@@ -15,9 +15,7 @@ from anthropic_otel._render.styled import Glyphs, Line, glyphs_of, plain
 
 
 class Output:
-    """Writes styled lines to `stream`: with rich as a `Terminal` would, in colour; as plain text if rich is not
-    installed.
-    """
+    """Writes styled lines to `stream`: as `Terminal` draws them, or as plain text if rich is not installed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream: Final = stream

@@ -1,6 +1,7 @@
 """Checks settings for values that are of the right type and still cannot work.
 
-Rule: a rule that could never fire, or a panel that would always be blank, is refused before it is written.
+Rule: such a value is refused before anything is written, as it would make a rule that never fires, a panel that is
+blank, or a file that Prometheus or Grafana does not take.
 """
 
 from __future__ import annotations

@@ -62,9 +62,10 @@ class Outage(Condition):
 
 @dataclass(frozen=True)
 class Refusals(Condition):
-    """Holds if in one of the windows more than a share `ratio` of the calls failed for one reason.
+    """Holds if in one of the windows more than a share `ratio` of the calls for an answer failed for one reason.
 
-    At least `at_least` calls, of the window's floor, must have failed for that reason. `within` has the windows.
+    At least `at_least` calls, of the window's floor, must have failed for that reason. `within` has the windows with
+    their floors.
     """
 
     within: tuple[Floor, ...]
@@ -149,7 +150,7 @@ class Silence(Condition):
 
 @dataclass(frozen=True)
 class Limit(Condition):
-    """Has no values of its own: the limit of the condition is elsewhere in the settings."""
+    """Has no further values: the limit of the condition is elsewhere in the settings."""
 
 
 @dataclass(frozen=True)

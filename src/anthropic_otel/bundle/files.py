@@ -29,7 +29,10 @@ def root() -> Path:
 
 
 def source(path: str) -> Path:
-    """Returns the path of a shipped file, given relative to `root`. Does not check that it exists."""
+    """Returns the path of a shipped file, given relative to `root`. Does not check that the file exists.
+
+    Raises what `root` raises.
+    """
     return root() / path
 
 

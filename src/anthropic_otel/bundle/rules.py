@@ -64,9 +64,10 @@ def labels(settings: Settings, alert: Alert) -> dict[str, str]:
 
 
 def texts(settings: Settings, alert: Alert) -> dict[str, str]:
-    """Returns the annotations of an alert: summary, description, and the URLs of its runbook and dashboard.
+    """Returns the annotations of an alert: summary, description, and the addresses of its runbook and dashboard.
 
-    The dashboard's URL chooses the alert's service, if the alert is about one.
+    The runbook's is a path if `links.runbooks` is a folder. The dashboard's chooses the alert's service, if the alert
+    is about one.
     """
     return {
         "summary": alert.summary,

@@ -1,7 +1,7 @@
 """The settings that a user decides, read from `thresholds.yaml`: service level, thresholds, jobs, links.
 
-Rule: every value that a rule or a panel depends on is in that file and nowhere else. A file with an unknown name or
-with a value that cannot work is refused, with a message that says where and why.
+Rule: what a user decides is in that file and nowhere else. A file with an unknown name or with a value that cannot work
+is refused, with a message that says where and why.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class BurnWindow:
 
 @dataclass(frozen=True)
 class Slo:
-    """The service level of calls.
+    """The service level of the calls that ask a model for an answer.
 
     - `objective`: the percentage of calls that must not fail, over `window`.
     - `at_least`, `at_least_short`: how many failed calls a long and a short window must have before an alert fires.
@@ -152,7 +152,10 @@ class Spend:
 
 @dataclass(frozen=True)
 class Alerts:
-    """The condition of each alert. A field's name is the alert's name."""
+    """The condition of each alert, apart from the two on the error budget, which `Slo` has.
+
+    A field's name is the alert's name.
+    """
 
     AnthropicAllCallsFailing: Outage
     AnthropicTargetFailing: Outage
@@ -185,7 +188,7 @@ class Settings:
     """All values of a thresholds file.
 
     - `job`, `short_lived`, `collectors`: regular expressions on the label `job`: the services, those that run only
-      briefly, the Collectors.
+      briefly, the Collectors. An empty `job` is every service, an empty `short_lived` none.
     - `max_retries`: how many retries a call may have.
     - `histograms`: how Prometheus stores histograms.
     - The others are described by their classes.

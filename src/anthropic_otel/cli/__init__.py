@@ -1,6 +1,6 @@
 """The command line, `anthropic-otel`.
 
-Rule: importing this module needs no optional package, so that `main` can say which one is missing without a traceback.
+Rule: importing this module needs no optional package, so that `main` can say what to install in place of a traceback.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Masks what is secret in a text: keys, passwords, query strings, prompts and replies.
 
-Rule: text that a person pasted passes `redact` before anything else reads it. Every command masks by the same rules,
-and the Collector configs mask keys by the first patterns of `KEYS` too.
+Rule: text that a person pasted passes `redact` before anything else reads it. `doctor` masks keys by the patterns of
+`KEYS` too, and the Collector configs by the first five.
 """
 
 from __future__ import annotations

@@ -20,10 +20,11 @@ _SERIES = (JOB, "instance", OPERATION, HOST, MODEL)
 def hung(settings: Settings, started: str, ended: str) -> str:
     """Returns a query for how many attempts are older than the alert's bound, by process, operation, host and model.
 
-    It subtracts all attempts that have ended (`ended`) from those that had started (`started`) some time ago, and
-    leaves out what is not above 0. Attempts that started later and have ended are subtracted too, so the result is a
-    lower bound. An attempt appears with the next export, so the query looks back one export interval less than the
-    bound. Processes that are gone or have restarted are left out, as their attempts ended with them.
+    `started` is a selector of the counter of attempts that have started, `ended` an expression for the count of those
+    that have ended. The query subtracts all that have ended from those that had started some time ago, and leaves out
+    what is not above 0. Attempts that started later and have ended are subtracted too, so the result is a lower bound.
+    An attempt appears with the next export, so the query looks back one export interval less than the bound. Processes
+    that are gone or have restarted are left out, as their attempts ended with them.
     """
     a = settings.alerts.AnthropicHanging
     export = settings.evaluation.export_interval.seconds

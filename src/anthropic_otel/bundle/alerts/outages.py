@@ -1,6 +1,6 @@
 """The alerts on total failure: every call of a service, or of one of its models, operations or hosts.
 
-Rule: an alert's value is the longest of its windows, in seconds, in which calls failed and none was answered.
+Rule: an alert's value is the longest of its windows, in seconds, in which enough calls failed and none was answered.
 """
 
 from __future__ import annotations

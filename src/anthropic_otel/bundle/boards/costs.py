@@ -49,7 +49,7 @@ def cost_per_hour(*matchers: str, by: tuple[str, ...] = ()) -> str:
 
 
 def recorded(window: str) -> str:
-    """Returns the recorded cost of a window, in USD, of the services that the dashboard shows."""
+    """Returns an expression for the recorded cost of a window, in USD, of the services that the dashboard shows."""
     return series(spend.recorded_cost(window), f'{JOB}=~"$job"')
 
 

@@ -1,7 +1,7 @@
 """The row of the overview that says which processes the numbers come from, and on which machines they run.
 
-Rule: a process is identified by `target_info`, which Prometheus has of every resource, whether metrics were pushed or
-scraped. So no attribute has to be promoted, and no series gets another label.
+Rule: what is known of a process comes from `target_info`, which Prometheus has of every resource, whether metrics were
+pushed or scraped. So no attribute has to be promoted, and no series gets another label.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The panels of the overview that show each service by itself, and requests that hang.
+"""The panels of the overview that show each service by itself, requests that hang, and the alerts that fire.
 
-Rule: a sum over all services never stands alone, because a small service that is down does not move it.
+Rule: failed calls and hanging requests are shown for each service too, because a small service that is down does not
+move a sum over all.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The panels on tokens: how many were used, by model and by kind, and how many were wasted.
 
-Rule: tokens only, no money. Their cost is an estimate, which only the panels of `usage` show.
+Rule: tokens only, no money. Their cost is an estimate, which only the panels of `costs` and `usage` show.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ _OWN_APP: Final = 'anthropic_otel.instrument(export="otlp")'
 def show(terminal: Terminal, result: Result) -> None:
     """Prints a heading with the legend, the calls in `featured`, and the tables of the summary.
 
-    Each call has its title, a line of facts and a waterfall.
+    Each call has its title, facts such as its model, its trace id if spans are sent by OTLP, and a waterfall.
     """
     terminal.lines([(), *_introduction(len(result.featured), terminal.width, terminal.glyphs)])
     for title, trace in result.featured.items():

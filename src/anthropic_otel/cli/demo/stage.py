@@ -1,7 +1,7 @@
 """Provides what the demo's acts need: the simulator, instances of the app, and threads that act as users.
 
-Rule: an act changes only what is around the app, never the app. Faults come from the simulator and its addresses, and
-from callbacks that run when an attempt has failed.
+Rule: the app's code has no part in a fault. Faults come from the simulator and its addresses, and from callbacks that
+run when an attempt has failed.
 """
 
 from __future__ import annotations
