@@ -36,8 +36,8 @@ def doctor(with_key: bool, offline: bool, start: str | None, as_json: bool, repo
     """Check the connections to the API and to the collector.
 
     It connects to the API step by step, with the SDK's own client and without your key. It sends an empty export to the
-    collector, and checks what is set and installed. It prints no key and no password, takes 5 seconds at most
-    on most machines, and exits with 1 if there is a fault.
+    collector, and checks what is set and installed. It prints no key and no password, takes 5 seconds at
+    most on all but slow machines, and exits with 1 if there is a fault.
     """
     if with_key and offline:
         raise click.UsageError("--with-key sends a request, and --offline sends none")

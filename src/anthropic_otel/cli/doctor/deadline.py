@@ -1,7 +1,7 @@
 """Limits the time of `doctor`, and runs functions that may block.
 
-Rule: what waits for the network, or for code of others, runs in a daemon thread, because a name look-up cannot be
-interrupted. After the deadline the command goes on without it.
+Rule: what may wait for the network runs in a daemon thread, because a name look-up cannot be interrupted. After the
+deadline the command goes on without it.
 """
 
 from __future__ import annotations

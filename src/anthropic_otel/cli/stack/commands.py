@@ -77,7 +77,7 @@ def status(work: Path | None) -> None:
 @stack.command()
 @_WORK
 def panels(work: Path | None) -> None:
-    """Print what every panel of the dashboards would show."""
+    """Print in short what every panel of the dashboards would show."""
     with _errors_reported():
         from anthropic_otel.cli.stack.panels import table
 

@@ -133,7 +133,7 @@ class Stack:
         return bool(alive)
 
     def _start(self, where: Layout, story: bool, lock: int) -> BaseException | None:
-        """Starts one program after the other, each when the one before is ready.
+        """Builds missing binaries, then starts one program after the other, each when the one before is ready.
 
         Records the layout `where` before, and after the last one that the start is complete. Returns the exception that
         stopped this, `None` if there was none. `story` adds the demo's app. `lock` is the descriptor of the held lock,

@@ -1,7 +1,8 @@
 """Records its own process in a file, then becomes another program: `launch.py RECORD LOCK PROGRAM [ARGUMENT ...]`.
 
 The process that starts a program could be killed before it has recorded that. So the new process writes the file RECORD
-itself. Until then it holds the stack's lock by the descriptor LOCK, which it inherits.
+itself. Until then it holds the stack's lock by the descriptor LOCK, which it inherits. The other modules use the
+functions `start_id` and `write` too.
 
 Rule: it uses the standard library only and nothing of this package, because it runs as a script before each program.
 """

@@ -1,4 +1,4 @@
-"""Makes the `Service` of each program of the stack: its command, its environment, and the URL that says it is ready.
+"""Makes the `Service` of each program of the stack: its command, its environment, and where to ask if it is ready.
 
 Rule: the configs are those of `anthropic-otel bundle`. Only this is changed in them: addresses and paths are replaced,
 and so are intervals where a test needs short ones; a section that an old Prometheus does not know is removed.
@@ -103,7 +103,7 @@ def prometheus_config(
     - `rules`: the file of alert rules; `None` is that of the layout.
     - `modern`: whether it is for Prometheus 3. If not, the section `otlp` is removed, which Prometheus 2 does not know.
 
-    Raises `ValueError` if the config lacks a text that is to be replaced by one of these.
+    Raises `ValueError` if the config lacks an address, or the path of the rules, that is to be replaced.
     """
     name = "prometheus-scrape.yaml" if scrape else "prometheus.yaml"
     text = (layout.configs / "prometheus" / name).read_text()

@@ -84,7 +84,10 @@ class State:
 
     @property
     def layout(self) -> Layout | None:
-        """The directories and ports of the stack that was started last; `None` if none was. Setting it writes them."""
+        """The directories and ports of the last start, completed or not; `None` if there was none.
+
+        Setting it writes them.
+        """
         found = _read(self._layout)
         if found is None:
             return None

@@ -23,7 +23,7 @@ def failures(text: str) -> Counter[Failure]:
     """Returns the failures in a redacted text, each with how often it occurs; empty if there are none.
 
     They are those of printed exception chains, and those of single lines outside of these. The two lines above a chain
-    that is a failure are skipped, because a logger's message about it is there, unless the library itself wrote them.
+    that is a failure are skipped, because a logger's message about it may be there; the library's own line is not.
     """
     lines = clean.lines(text)
     found: Counter[Failure] = Counter()

@@ -63,7 +63,7 @@ class Step:
 
 @dataclass
 class Steps:
-    """The steps of one request, redirects included. It is called as the `trace` extension, and records a step by that.
+    """The steps of one request, redirects included. Called with each event of the `trace` extension, it records them.
 
     - `proxied`: whether the client uses a proxy.
     - `on_tls`: called with httpcore's stream after a TLS handshake that is not with the proxy; `None` for no call.
@@ -175,10 +175,11 @@ _EVENTS: Final[dict[str, tuple[_Begin | None, _End | None]]] = {
 
 
 def issuer_of(certificate: Mapping[str, Any] | None) -> str:
-    """Returns who signed a certificate that `getpeercert()` returned: the issuer's common name, or else unit.
+    """Returns who signed a certificate that `getpeercert()` returned: a name of the issuer.
 
-    The organization follows in parentheses, unless it is part of that; without either name, it stands alone. At most 60
-    characters, unprintable ones as `?`; empty if unknown, and for `None`.
+    That is the common name, or else the organizational unit. The organization follows in parentheses, unless it is part
+    of that name; without a name, it stands alone. At most 60 characters, unprintable ones as `?`; empty if unknown, and
+    for `None`.
     """
     names = dict(pair for group in (certificate or {}).get("issuer", ()) for pair in group)
     common = names.get("commonName") or names.get("organizationalUnitName") or ""

@@ -27,7 +27,7 @@ class Outcome:
 
     - `status`: the HTTP status of the answer; `content_type` is that header, in lower case.
     - `code`: the name of the answer's gRPC status, `OK` for success.
-    - `cause`: why there was none, as a value of `network.cause`; `errno` is the name of the system's error, if any.
+    - `cause`: why no answer came, as a value of `network.cause`; `errno` is the name of the system's error, if any.
     - `unmade`: why no request was made: the type of the exception that the exporter's constructor raised, or a text.
     """
 

@@ -35,7 +35,10 @@ def export(endpoint: Endpoint, seconds: float, options: Mapping[str, Any]) -> Ou
     found: list[Outcome] = []
 
     class Session(requests.Session):
-        """Adds the result of a request to `found`, and raises `_Answered`, so that the exporter makes no other one."""
+        """Sends a request with the timeout `seconds`, adds its result to `found`, and raises `_Answered`.
+
+        So the exporter makes no other request.
+        """
 
         def request(self, *arguments: Any, **keywords: Any) -> Any:
             try:

@@ -26,7 +26,7 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yields one finding about the sampler in `OTEL_TRACES_SAMPLER`; nothing if that is unset or blank.
 
     It is a fault if there is no such sampler, its ratio is not valid, or it keeps no trace that begins in this process;
-    a note if it keeps a part of them.
+    a note if it keeps a part of them. Else it states the sampler.
     """
     value = environment.get(NAME, "")
     name = value.strip().lower()

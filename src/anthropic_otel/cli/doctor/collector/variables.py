@@ -3,8 +3,8 @@
 They are switches, propagators, the metrics' temporality, numbers, OTLP headers, compressions, and files of certificates
 and keys.
 
-Rule: a value is judged by what comes of it: OpenTelemetry may raise for it, ignore or replace it, or telemetry is lost,
-as that with delta temporality is in Prometheus.
+Rule: a value is judged by its effect: OpenTelemetry may raise for it, ignore it or replace it, or telemetry may be lost
+by it, as in Prometheus by delta temporality.
 """
 
 from __future__ import annotations
