@@ -36,7 +36,8 @@ def show() -> None:
     """Starts to print to stderr each call that starts from now on, when it ends, and a summary at exit.
 
     Attempts outside of any call are printed too, and so are failures and long waits of a call that goes on. The app
-    need not be instrumented. Does nothing if `show` was called before, and not `hide` since.
+    need not be instrumented: imports and patches the SDK and the HTTP libraries, if they are installed. Does nothing if
+    `show` was called before, and not `hide` since.
     """
     if _shown:
         return

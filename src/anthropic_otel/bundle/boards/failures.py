@@ -1,6 +1,6 @@
 """The rows of "Claude API: attempts" on why attempts fail: causes, streams, connections, links to traces.
 
-Rule: failures are shown by cause, because each has its own remedy; they are nowhere summed up as "errors".
+Rule: failures are counted by cause, error or phase and never as one sum, because each cause has its own remedy.
 """
 
 from __future__ import annotations
