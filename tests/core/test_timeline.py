@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anthropic_otel._core.raw_response import peer_of, version_of
 from anthropic_otel._core.semconv import Phase
-from anthropic_otel._core.timeline import _HANDLERS, Timeline, peer_of, starts_request, version_of
+from anthropic_otel._core.timeline import _HANDLERS, Timeline, starts_request
 from core.notes import ManualClock
 
 HEADERS = [(b"request-id", b"req_1")]

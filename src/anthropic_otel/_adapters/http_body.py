@@ -22,10 +22,10 @@ from anthropic_otel._core.errors import is_of_an_event
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.raw_response import peer_of, version_of
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.send import Send
 from anthropic_otel._core.stack import module_of, stack
-from anthropic_otel._core.timeline import peer_of, version_of
 
 
 def received(send: Send, response: Any) -> bool:

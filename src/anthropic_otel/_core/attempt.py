@@ -226,9 +226,8 @@ class Attempt:
                 finally:
                     try:
                         self.recorder.end(self)
-                        used = usage.of_ended(self.reading, self.response) if self.is_message else usage.NONE
-                        if used:
-                            self.take_usage(used)
+                        if self.is_message:
+                            self.take_usage(usage.of_ended(self.reading, self.response))
                     finally:
                         on_end(self)
         except Exception as error:
@@ -236,10 +235,9 @@ class Attempt:
 
     def _conclude(self, how: End | BaseException, now: int) -> None:
         """Decides how the attempt ended, at the time `now`."""
-        timeline, reading = self.timeline, self.reading
+        reading, failure = self.reading, self.timeline.failure
         self.duration = now - self.started
-        failure = timeline.failure
-        timeline.finish(now)
+        self.timeline.finish(now)
         if self.status is None:
             self._recover_response()
         if reading is not None:

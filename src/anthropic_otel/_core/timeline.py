@@ -20,11 +20,9 @@ from typing import Any, Final
 
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.clock import Clock
-from anthropic_otel._core.guard import guarded, is_of_the_app, report
+from anthropic_otel._core.guard import report
+from anthropic_otel._core.raw_response import ParsedResponse, parsed_response, peer_of
 from anthropic_otel._core.semconv import Phase
-
-ParsedResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
-"""HTTP version, status and headers of a response, as the transport received them."""
 
 _PHASES: Final = tuple(Phase)
 _CONNECT: Final = Phase.CONNECT.index
@@ -164,7 +162,7 @@ class Timeline:
     @property
     def parsed_response(self) -> ParsedResponse | None:
         """The version, status and headers in `raw_response`, `None` if that is `None` or has an unknown form."""
-        return _parsed(self.raw_response)
+        return parsed_response(self.raw_response)
 
     # -- the events that mean something --------------------------------------------------------------------------------
 
@@ -207,7 +205,7 @@ class Timeline:
 
     def _answered(self, info: Mapping[str, Any]) -> None:
         if self._tunnelling:
-            answer = _parsed(info.get("return_value"))
+            answer = parsed_response(info.get("return_value"))
             self.tunnel_refused = answer is not None and not 200 <= answer[1] < 300
             return
         self.enter(Phase.RECEIVE)
@@ -267,44 +265,6 @@ def _target_of(request: Any) -> int:
 def starts_request(name: str) -> bool:
     """Returns whether the trace event `name` may be a request's first: connecting or the sending of headers starts."""
     return name in _REQUEST_STARTS
-
-
-def peer_of(stream: Any) -> tuple[str, int] | None:
-    """Returns the address and port that an httpcore network stream is connected to.
-
-    `None` if the stream is closed, a Unix socket, or does not know. Never raises an error of its own.
-    """
-    if stream is None:
-        return None
-    try:
-        address = stream.get_extra_info("server_addr")
-        return (str(address[0]), int(address[1]))
-    except Exception as error:
-        if is_of_the_app(error):
-            raise
-        return None
-
-
-def version_of(version: bytes) -> str:
-    """Returns the HTTP version without `HTTP/`, as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`."""
-    # Shared strings: a new one would take 52 bytes in each open stream.
-    return _VERSIONS.get(version) or version.decode("ascii", "replace").removeprefix("HTTP/")
-
-
-_VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
-
-
-@guarded(None)
-def _parsed(raw_response: Any) -> ParsedResponse | None:
-    """Parses the value that httpcore's HTTP/1.1 or HTTP/2 connection returns for a response's headers.
-
-    `None` if `raw_response` has neither form.
-    """
-    if not isinstance(raw_response, tuple):
-        return None
-    if len(raw_response) == 2:
-        return ("2", int(raw_response[0]), list(raw_response[1]))
-    return (version_of(raw_response[0]) or None, int(raw_response[1]), list(raw_response[3]))
 
 
 _HTTP: Final = ("http11", "http2")

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, Final
 
 from anthropic_otel._core.guard import guarded
-from anthropic_otel._core.timeline import peer_of
+from anthropic_otel._core.raw_response import peer_of
 
 
 class Kind(Enum):
