@@ -97,6 +97,11 @@ def request_of_auth_flow(error: BaseException) -> Any:
     return _variable_of_client(error, "_send_handling_auth", "request")
 
 
+def was_redirected(error: BaseException) -> bool:
+    """Returns whether a redirect had come when the client raised `error`: it was to send, or was sending, the next hop."""
+    return _variable_of_client(error, "_send_handling_redirects", "response") is not None
+
+
 def _variable_of_client(error: BaseException, function: str, name: str) -> Any:
     """Returns the variable `name` of that function of the HTTP library in the traceback of `error`, `None` without."""
     for frame in stack(error):

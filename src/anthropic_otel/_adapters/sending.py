@@ -160,6 +160,8 @@ class Sending:
         sent = messages.request_of_auth_flow(error)
         if is_of_authentication(error) or (sent is not None and not self._is_own(sent)):
             attempt.timeline.was_fetching_credentials()
+        else:
+            attempt.redirected = messages.was_redirected(error)
         # The libraries keep the failed request on the exception. It may be the one after a redirect.
         self._ended_at(getattr(error, "_request", None))
         attempt.client_closed = getattr(self._http_client, "is_closed", False) is True

@@ -45,6 +45,7 @@ class Attempt:
     - `error_type`, `cause`, `exception_type`: why it failed, `None` if it did not; as in `ending.Ending`.
     - `api_error`: the error that the API reported in the body, `None` without one, or if the app did not read it.
     - `retry_stop`: why the SDK does not retry after it; `None` if it does, or nothing failed.
+    - `redirected`: whether the send failed after a redirect, if that is known.
     - `client_closed`: whether the app had closed the HTTP client when the send failed.
     - `on_end`: called once, with the attempt, after its end was recorded.
     """
@@ -68,6 +69,7 @@ class Attempt:
         "outcome",
         "reading",
         "recorder",
+        "redirected",
         "request",
         "response",
         "retries_left",
@@ -112,7 +114,7 @@ class Attempt:
         self.error_type: str | None = None
         self.api_error: ApiError | None = None
         self.cause: Cause | None = None
-        self.client_closed = False
+        self.client_closed = self.redirected = False
         self.exception_type: str | None = None
         self.retry_stop: RetryStop | None = None
         self.duration = 0

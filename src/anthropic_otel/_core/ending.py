@@ -124,6 +124,9 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     if known and not followed:
         # The status says more than the exception that a transport or the client made of it.
         return _failed(str(status), exception_type=name)
+    if attempt.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
+        # The server sent the address that cannot be used.
+        cause = Cause(NetworkCause.PROTOCOL_ERROR, cause.errno, Phase.RECEIVE)
     if cause.word is NetworkCause.SERVER_DISCONNECTED and timeline.send_error is not None:
         cause = timeline.send_error
     if attempt.client_closed and cause.word in _GONE:
