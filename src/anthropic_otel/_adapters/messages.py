@@ -98,7 +98,7 @@ def request_of_auth_flow(error: BaseException) -> Any:
 
 
 def was_redirected(error: BaseException) -> bool:
-    """Returns whether a redirect had come when the client raised `error`: it was to send, or was sending, the next hop."""
+    """Returns whether a redirect had come when the client raised `error`, by the variables of its traceback."""
     return _variable_of_client(error, "_send_handling_redirects", "response") is not None
 
 
