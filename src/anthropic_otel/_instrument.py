@@ -183,7 +183,10 @@ class Instrumentation:
         return mark is not None and mark.runtime is None
 
     def missed_call(self) -> None:
-        """Patches the SDK again if another library has taken its patches away, as a call was not seen."""
+        """Called when a call was not seen.
+
+        If another library has taken a patch of the SDK away, patches it again and warns.
+        """
         with changing():
             self._calls.look_again()
 
@@ -224,9 +227,10 @@ class Instrumentation:
                 self._host()
 
     def uninstrument_client(self, client: Any) -> None:
-        """Undoes the instrumentation of one SDK client or HTTP client, and excludes it if the process is instrumented.
+        """Undoes the instrumentation of one SDK client or HTTP client. Does nothing for any other object.
 
-        Does nothing for any other object.
+        If the app has instrumented the process, excludes the client from that. Else undoes the patches if nothing else
+        is recorded.
         """
         http_client = client if is_client(client) else http_client_of(client)
         if http_client is None:

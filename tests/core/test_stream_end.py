@@ -27,7 +27,7 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
         )
     ]
     assert told == [*[None] * 7, Dispatched.STOP, Dispatched.ERROR, Dispatched.ERROR]
-    assert events.end(None, is_event_stream=True) == StreamEnd(
+    assert events.end(None, is_event_stream=True, read_to_end=False) == StreamEnd(
         complete=True,
         error_type="api_error",
         raw_error_type="api_error",
@@ -44,7 +44,7 @@ def test_an_end_is_unchecked_after_an_event_of_its_chunk_that_is_too_long() -> N
         if long:
             events.dispatch_long(b"content_block_delta", JsonTypes())
         events.stop()
-        end = events.end(None, is_event_stream=True)
+        end = events.end(None, is_event_stream=True, read_to_end=False)
         assert end.unchecked is unchecked
         left = end.undecoded()
         assert (left.complete, left.invalid) == ((False, True) if unchecked else (True, False))
@@ -55,7 +55,7 @@ def test_an_end_event_is_kept_where_it_says_more() -> None:
     for data, kept in ((b'{"type": "message_stop"}', False), (b'{"type": "message_stop", "metrics": {"a": 1}}', True)):
         events = Events()
         events.dispatch(b"message_stop", data)
-        assert events.end(None, is_event_stream=True).stop_event == (data if kept else None)
+        assert events.end(None, is_event_stream=True, read_to_end=False).stop_event == (data if kept else None)
 
 
 def test_an_end_event_without_data_is_none() -> None:
@@ -72,7 +72,7 @@ def test_where_the_sdk_breaks_nothing_after_it_counts() -> None:
     events.dispatch(b"message_delta", b"{}")
     events.stop()
     events.fail(ApiError("api_error"))
-    end = events.end(Break.BEFORE_END, is_event_stream=True)
+    end = events.end(Break.BEFORE_END, is_event_stream=True, read_to_end=False)
     assert (end.complete, end.error_type, end.invalid) == (False, None, True)
     assert (end.first_event, end.deltas) == (b"{}", ())
 

@@ -63,7 +63,10 @@ def received(send: Send, response: Any) -> bool:
 
 
 def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
-    """Wraps the body of an open `response`, which then ends the attempt. Returns `True`."""
+    """Wraps the body of an open `response`, which then ends the attempt, and its decoder if it is encoded.
+
+    Returns `True`.
+    """
     reading = attempt.begin_body()
     encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
     stream_class: Any = type(response.stream)
@@ -149,7 +152,10 @@ def _was_reading(error: BaseException | None, body: _Observed) -> bool:
 
 
 def _has(stream: Any, body: _Observed, depth: int) -> bool:
-    """Returns whether `stream` is `body`, or wraps it at most `depth` times. The SDK wraps it once, for its span."""
+    """Returns whether `stream` is `body`, or wraps it at most `depth` times. The SDK wraps it once, for its span.
+
+    Of each stream only the first `_MAX_PARTS` attributes are looked at.
+    """
     if stream is body or depth == 0:
         return stream is body
     return any(_has(inner, body, depth - 1) for inner in tuple(getattr(stream, "__dict__", {}).values())[:_MAX_PARTS])

@@ -61,7 +61,7 @@ class SendPatches:
 
     @property
     def are_left_to_another_copy(self) -> bool:
-        """Whether another copy of this library has patched the clients, so that this one sees no send of theirs."""
+        """Whether another copy of this library has patched `send` of any client class, so that this one does not."""
         libraries = filter(None, map(imported, LIBRARIES))
         return any(
             is_patched_by_another_copy(cls, "send")
@@ -188,13 +188,13 @@ class CallPatches:
             log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
 
     def look_again(self) -> None:
-        """Patches the SDK again if another library has taken a patch away."""
+        """Patches the SDK again, with a warning, if another library has taken a patch away. Else does nothing."""
         if any(patch.lost for patch in self._patches):
             warn_of_lost_patch()
             self.patch_library()
 
     def _patch(self, sdk: Any) -> list[Patch]:
-        """Patches the clients of the SDK module `sdk`. Returns the patches.
+        """Patches the clients of the SDK module `sdk`, and its classes of raw replies. Returns the patches.
 
         Empty, and nothing is patched, if no client has a `request` that can be patched.
         """

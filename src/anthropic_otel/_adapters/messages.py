@@ -103,7 +103,7 @@ def was_redirected(error: BaseException) -> bool:
 
 
 def _variable_of_client(error: BaseException, function: str, name: str) -> Any:
-    """Returns the variable `name` of that function of the HTTP library in the traceback of `error`, `None` without."""
+    """Returns the variable `name` of that function of the HTTP library in the traceback of `error`, else `None`."""
     for frame in stack(error):
         if frame.f_code.co_name == function and package_of(frame) in CLIENTS:
             return frame.f_locals.get(name)
@@ -130,7 +130,7 @@ def has_platform_route(request: Any) -> bool:
 
 
 def retry_count_of(request: Any, names: list[bytes]) -> int:
-    """Returns the number of the retry by the SDK's header, 0 for a first attempt and for any other request.
+    """Returns the number of the retry by the SDK's header, 0 without one of one to five digits, as for a first attempt.
 
     `names` are those that `names_of` returns for `request`.
     """

@@ -179,7 +179,10 @@ class Attempt:
         return self.outcome is not None
 
     def begin_parsing(self) -> None:
-        """Records that the app begins to read and parse the body in one step. `parsed` must be called after it."""
+        """Records that the app begins to read and parse the body in one step. `parsed` must be called after it.
+
+        Without effect after the attempt's end, and for a response that need not be parsed.
+        """
         self._parsing = self.response is not None and self.response.is_to_be_parsed and not self.ended
 
     def parsed(self, how: End) -> None:

@@ -71,7 +71,10 @@ class Attempts:
         self._answer = self.last_failed = self.completed = None
 
     def spoiled_answer(self) -> Attempt | None:
-        """Returns the attempt of a parsed reply if its 2xx was no answer to the operation, else `None`."""
+        """Returns the attempt that ended last if its 2xx, of which the SDK made a reply, did not answer the operation.
+
+        `None` if it did, if another attempt has completed, or if the body of the last one was open.
+        """
         answer = self._answer
         # Not if another attempt completed, which the reply may be from. Not a stream either, as none was returned.
         if answer is None or self.completed is not None or answer.error_type != UNEXPECTED_CONTENT:

@@ -66,8 +66,9 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
 def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
     """Returns the cause of an `ssl.SSLError` that is not about the server's certificate.
 
-    An end of the connection has the cause of `_of_tls_end`, and a wait for more data that of `timed_out`. An error in
-    the client's own certificate files is `REQUEST_NOT_SENT`, unless in the TLS phase. All else is `TLS_ERROR`.
+    An end of the connection has the cause of `_of_tls_end`, and a wait until more can be read or written that of
+    `timed_out`. An error in the client's own certificate files is `REQUEST_NOT_SENT`, unless in the TLS phase. All else
+    is `TLS_ERROR`.
     """
     import ssl
 

@@ -256,7 +256,8 @@ class Reading:
     def on_decoded(self, chunk: bytes) -> bool:
         """Records bytes of the body after the HTTP library has decoded their content encoding.
 
-        Returns whether an `error` event was dispatched in them, as `on_chunk` does.
+        Returns whether an `error` event was dispatched in them, as `on_chunk` does. Does nothing, and returns `False`,
+        for a body in which nothing matters.
         """
         if self._reader is None:
             return False

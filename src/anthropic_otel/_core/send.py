@@ -81,7 +81,11 @@ class Send:
         self.trace(name, info)
 
     def _send_again(self) -> None:
-        """Ends the attempt, whose request is over, and begins the next one, which the transport sends by itself."""
+        """Ends the attempt, and begins the next one, which the transport sends by itself.
+
+        The attempt's request is over: it has failed with a status or an exception, or was answered with a 2xx. Does
+        nothing if the attempt has ended before.
+        """
         last = self.attempt
         if last.ended:
             return
@@ -103,7 +107,7 @@ class Send:
     ) -> Attempt:
         """Records the response that the send has returned. Returns the attempt, which the adapter must end.
 
-        The arguments are those of `Attempt.responded`.
+        Tells the recorder and the source that the send is over. The arguments are those of `Attempt.responded`.
         """
         attempt = self.attempt
         attempt.recorder.send_finished(headers)
@@ -144,14 +148,20 @@ class Send:
             self.attempt.timeline.raw_response = None
 
     def failed(self, error: BaseException) -> None:
-        """Ends the attempt because the send has raised `error`."""
+        """Ends the attempt because the send has raised `error`.
+
+        Tells the recorder and the source that the send is over.
+        """
         attempt = self.attempt
         attempt.recorder.send_finished(_headers_seen_by_transport(attempt))
         attempt.fail(error)
         self._source.send_finished()
 
     def lost(self) -> None:
-        """Ends the attempt because its request was garbage-collected, and the end of the send was not seen."""
+        """Ends the attempt because its request was garbage-collected, and the end of the send was not seen.
+
+        Tells the source that the send is over.
+        """
         self.attempt.end(End.LOST)
         self._source.send_finished()
 

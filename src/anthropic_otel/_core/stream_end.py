@@ -194,7 +194,7 @@ class Events:
         ended = decided and self.complete
         return None if decided and not (ended and self.error) else ended
 
-    def end(self, found: Break | None, *, is_event_stream: bool | None, read_to_end: bool = False) -> StreamEnd:
+    def end(self, found: Break | None, *, is_event_stream: bool | None, read_to_end: bool) -> StreamEnd:
         """Returns how the stream ended.
 
         `found` is where the SDK met an event that it cannot decode, `None` if it met none. After such an event an error

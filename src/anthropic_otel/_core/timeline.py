@@ -7,7 +7,7 @@ phases add up to the attempt's duration, and the phase in which it failed is the
                └───── a reused connection ──^
 
 Where the SDK fetches credentials within the send, all time up to the first event is `auth`. Where another auth flow has
-fetched them, the time that its requests took is.
+fetched them, it is the time that its requests took.
 
 The events are those of httpcore's `trace` extension (https://www.encode.io/httpcore/extensions/#trace). Other
 transports have none: then only `receive` is known, from the moment the response arrived.

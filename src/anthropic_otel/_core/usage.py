@@ -186,7 +186,8 @@ def _usages(counts: _Counts, iterations: object) -> tuple[Usage, ...]:
 def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
     """Returns `usage` plus what it leaves out: the tokens of compactions, and those of each advisor by its model.
 
-    Other iterations are in `usage` already, or are not billed, as those of a model that declined.
+    Other iterations are in `usage` already, or are not billed, as those of a model that declined. An advisor without a
+    valid model is left out, and so is what follows the first `_MAX_ITERATIONS`.
     """
     found: dict[str | None, tuple[int, ...]] = {None: usage.counts}
     for fields in map(_fields, iterations[:_MAX_ITERATIONS]):

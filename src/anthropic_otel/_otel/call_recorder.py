@@ -92,9 +92,11 @@ class OtelCallRecorder(InTrace, CallRecorder):
         return OtelAttemptRecorder(self._recorder, attempt, self)
 
     def outer(self) -> Context:
-        """Returns the context whose span is the parent of an attempt that is about to start: the call's span, if any.
+        """Returns the context for an attempt that is about to start. Its span is the parent of the attempt's.
 
-        At the first attempt it looks for the span that the SDK or another instrumentation has made.
+        At the first attempt, looks for the call span that the SDK or another instrumentation has made. The context is
+        the current one, unless this library made the call's span, or nothing of the call is current, as after the
+        method's end: then it is the call's.
         """
         if self._method_done:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.

@@ -153,8 +153,8 @@ def _breakable(exchange: Exchange, action: Cut, service: Service) -> Response:
 async def end(link: Link, ending: Ending) -> None:
     """Ends the connection in the manner of `ending`. Always raises `Disconnected`.
 
-    RESET sends an RST, STALL waits until the client closes, and GARBAGE sends bytes that are not of the protocol. CLOSE
-    and CLEAN do nothing more; the listener, which catches the exception, sends the FIN.
+    RESET sends an RST, and GARBAGE bytes that are not of the protocol, both after 20 ms. STALL waits until the client
+    closes. CLOSE and CLEAN do nothing more; the listener, which catches the exception, sends the FIN.
     """
     match ending:
         case Ending.RESET:

@@ -102,7 +102,8 @@ def entry(
     """Returns an entry for a stream of status 200 with exactly these chunks in its body, which ends as HTTP requires.
 
     `error_type` is what the library reports, or `None` for an attempt that completes. `complete` is whether the end
-    event of a stream that fails arrived; `None`: not stated. `content_type` and `delivery` are those of `Chunks`.
+    event of a stream that fails arrived; `None`: not stated. `needs` is how a client must be set up to meet the fault.
+    `content_type` and `delivery` are those of `Chunks`.
     """
     return answered(
         name,
