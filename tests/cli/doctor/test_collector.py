@@ -209,7 +209,6 @@ def test_a_fault_of_the_network_has_the_same_word(export: Any, sim: Simulator, f
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        ("localhost:4318", "has no http:// in front"),
         ("http://localhost:port", "is not a URL"),
         ("http://", "is not a URL"),
         ("://", "is not a URL"),
@@ -224,6 +223,35 @@ def test_a_malformed_endpoint_is_a_finding(export: Any, url: str, text: str, pro
     [fault] = export({ENDPOINT: url, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol})
     assert (fault.state, fault.cause) == (State.BAD, "request_not_sent")
     assert text in fault.text
+
+
+def test_http_sends_nothing_to_an_endpoint_without_a_scheme(export: Any) -> None:
+    """It is a fault, and nothing is tried."""
+    [fault] = export({ENDPOINT: "localhost:4318"})
+    assert (fault.state, fault.cause) == (State.BAD, "request_not_sent")
+    assert "has no http:// in front" in fault.text
+
+
+def test_grpc_takes_an_endpoint_without_a_scheme(export: Any) -> None:
+    """As in gRPC's own documents. It is a note how it is taken, and no fault where a collector accepts the export."""
+    with collecting() as url:
+        address = url.removeprefix("http://")
+        findings = export({ENDPOINT: address, "OTEL_EXPORTER_OTLP_INSECURE": "true", **GRPC})
+    assert [(each.state, each.text) for each in findings] == [
+        (
+            State.NOTE,
+            f"{ENDPOINT} has no http:// or https:// in front: gRPC uses TLS, unless OTEL_EXPORTER_OTLP_INSECURE=true",
+        ),
+        (State.GOOD, f"{address} answers OK (grpc)"),
+    ]
+
+
+def test_grpc_uses_tls_for_an_endpoint_without_a_scheme(export: Any) -> None:
+    """A collector that speaks plain text is not reached, and the remedy is the scheme."""
+    with collecting() as url:
+        findings = export({ENDPOINT: url.removeprefix("http://"), **GRPC}, seconds=patience(5.0))
+    assert [each.state for each in findings] == [State.NOTE, State.BAD]
+    assert "http://" in texts(bad(findings))
 
 
 def test_secrets_of_an_endpoint_are_not_shown(export: Any) -> None:

@@ -17,6 +17,7 @@ from anthropic_otel.cli.doctor.collector.start import GRPC, Signal, variable
 from anthropic_otel.cli.doctor.findings import Finding, bad, note
 
 NAME: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_INSECURE: Final = "OTEL_EXPORTER_OTLP_INSECURE"
 _DEFAULTS: Final = {True: "http://localhost:4317", False: "http://localhost:4318"}
 _PORTS: Final = {"http": 80, "https": 443}
 _NOT_SENT: Final = NetworkCause.REQUEST_NOT_SENT.value
@@ -53,9 +54,12 @@ class Endpoint:
 
     @property
     def parts(self) -> SplitResult | None:
-        """The parts of the URL; `None` if it cannot be parsed, or has no host or an invalid port."""
+        """The parts of the URL; `None` if it cannot be parsed, or has no host or an invalid port.
+
+        For gRPC it may lack a scheme, which is empty then.
+        """
         try:
-            parts = urlsplit(self.url)
+            parts = urlsplit(self.url if "://" in self.url or not self.over_grpc else f"//{self.url}")
             return parts if parts.hostname and (parts.port is None or parts.port) else None
         except ValueError:
             return None
@@ -76,7 +80,8 @@ class Endpoint:
     def shown(self) -> str:
         """The URL to which the exporter sends, with `...` for a path that may be secret; `source` if `parts` is `None`.
 
-        It always has the port. User information and query are left out, and for gRPC the path.
+        It always has the port, and the scheme if the value has one. User information and query are left out, and for
+        gRPC the path.
         """
         parts = self.parts
         if parts is None:
@@ -87,7 +92,7 @@ class Endpoint:
             path = parts.path if parts.path in ("", "/", own) else "/..."
         elif parts.path.strip("/") and not self.over_grpc:
             path = f"/...{own}"
-        return f"{parts.scheme}://{self.address}{path}"
+        return f"{parts.scheme}://{self.address}{path}" if parts.scheme else self.address
 
 
 def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
@@ -102,10 +107,7 @@ def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> 
 
 
 def wrong(endpoint: Endpoint) -> Iterator[Finding]:
-    """Yields the fault that keeps anything from being sent to the endpoint; nothing if there is none.
-
-    Over gRPC, a URL without a scheme counts as one too, although gRPC can use it.
-    """
+    """Yields the fault that keeps anything from being sent to the endpoint; nothing if there is none."""
     url, name = endpoint.url, endpoint.source
     subject = endpoint.signal.subject
     example = f"{name}={_DEFAULTS[endpoint.over_grpc]}"
@@ -113,12 +115,11 @@ def wrong(endpoint: Endpoint) -> Iterator[Finding]:
         yield bad(subject, f"{name} has a blank or newline in it", "take it out", _NOT_SENT)
     elif url[0] in _QUOTES or url[-1] in _QUOTES:
         yield bad(subject, f"{name} has quotes around it", "take them off: they are part of the value", _NOT_SENT)
-    elif "://" not in url:
-        meant = "gRPC takes TLS for it" if endpoint.over_grpc else "nothing can be sent there"
-        yield bad(subject, f"{name} has no http:// in front: {meant}", example, _NOT_SENT)
+    elif "://" not in url and not endpoint.over_grpc:
+        yield bad(subject, f"{name} has no http:// in front: nothing can be sent there", example, _NOT_SENT)
     elif endpoint.parts is None:
         yield bad(subject, f"{name} is not a URL", example, _NOT_SENT)
-    elif endpoint.parts.scheme not in _PORTS:
+    elif endpoint.parts.scheme and endpoint.parts.scheme not in _PORTS:
         yield bad(subject, f"{name} is neither http:// nor https://", example, _NOT_SENT)
 
 
@@ -133,6 +134,9 @@ def doubtful(endpoint: Endpoint) -> Iterator[Finding]:
     if not endpoint.exact and not endpoint.over_grpc and _OWN_PATH.search(parts.path):
         text = f"{endpoint.source} ends in OTLP's path, to which the exporter adds /v1/{endpoint.signal.value}"
         yield note("OTLP", text, f"take the path off, or name it {_NAME_OF_SIGNAL[endpoint.signal.value]}")
+    if not parts.scheme and endpoint.over_grpc:
+        text = f"{endpoint.source} has no http:// or https:// in front: gRPC uses TLS, unless {_INSECURE}=true"
+        yield note("OTLP", text, "put the one that is meant in front")
     if parts.query or parts.username is not None:
         yield note(
             "OTLP", f"{endpoint.source} has a secret in it (not shown)", "OTEL_EXPORTER_OTLP_HEADERS is for those"
