@@ -138,7 +138,8 @@ class Hooks:
     def response(self, response: Any) -> Awaitable0:
         """Records the response of the attempt, and wraps its open body. For the `response` list of `event_hooks`.
 
-        A redirect is noted, and its body is not wrapped: the next hop may follow.
+        A redirect is noted, and its body is not wrapped: the next hop may follow. Does nothing if `request` began no
+        attempt. Await the returned value in an async client.
         """
         self._respond(response)
         return Awaitable0()

@@ -1,7 +1,7 @@
 """Patches the HTTP libraries and the SDK, as far as they are imported: once each, and undoes it.
 
-Rule: what a mock is in the place of, or another copy of this library has patched, is left alone. It is looked at again
-later, as what another library or a mock has taken a patch away from.
+Rule: what a mock is in the place of, or another copy of this library has patched, is left alone, and looked at again
+later. So is that from which another library or a mock has taken a patch away.
 """
 
 from __future__ import annotations

@@ -105,7 +105,11 @@ class _Running(RunningCall):
         return None
 
     def returned(self, result: Any) -> Any:
-        """Records that the method has returned `result`, and follows its body if that is open. Returns `result`."""
+        """Records that the method has returned `result`, and follows its body if that is open. Returns `result`.
+
+        The call is no longer current then. What was noted of its responses and replies is counted and forgotten. A raw
+        response that the app may still parse is remembered, with the attempt that it is from.
+        """
         self.leave()
         call, has_notes = self.call, self._opened or self.has_middleware
         call.replied(result, is_text=type(result) is str and self._asked_for_no_text())

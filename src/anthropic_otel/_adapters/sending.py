@@ -100,6 +100,7 @@ class Sending:
     def inner_send(self, request: Any, names: list[bytes]) -> InnerSend:
         """Returns the context manager for a send of `request` that belongs to this send's attempt.
 
+        Adds trace context to its headers. If no trace event tells that a request begins, records that one does now.
         `names` are the names of the request's headers, as of `messages.names_of`.
         """
         send = None if self.send.attempt.request.emits_events else self.send
@@ -112,7 +113,10 @@ class Sending:
         return None
 
     def received(self, response: Any) -> Any:
-        """Records the response that the send has returned, and wraps its body if that is open. Returns `response`."""
+        """Records the response that the send has returned, and wraps its body if that is open. Returns `response`.
+
+        Notes the response on the send's call if the app still reads its body, or if the call has a middleware.
+        """
         self._response = response
         if getattr(response, "history", None):
             self._ended_at(response.request)
@@ -191,7 +195,10 @@ class Sending:
             self.send.went_through(transports.facts_of(self._http_client, request.url).proxy)
 
     def _restore(self) -> None:
-        """Restores the `trace` extension of the request that was sent, and of those that redirects made of it."""
+        """Restores the extensions of the request that was sent, and of those that redirects made of it.
+
+        Leaves alone a request whose `trace` is not this send's any more.
+        """
         request, response = self.request, self._response
         if request.extensions.get("trace") is self._trace:
             request.extensions = self._extensions
@@ -219,7 +226,10 @@ class InnerSend:
             request.extensions = {**request.extensions, "trace": trace}
 
     def received(self, response: Any) -> Any:
-        """Returns `response`. The outer send records it."""
+        """Returns `response`, which the outer send records if it returns it.
+
+        If the transport has no trace events, tells the outer send of the response's status and headers.
+        """
         if self._send is not None:
             self._note(response)
         return response

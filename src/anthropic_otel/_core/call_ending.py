@@ -65,7 +65,7 @@ class Raised:
         self.exception_type: str | None = None
 
     def classify(self, error: BaseException) -> None:
-        """Sets the attributes for `error`."""
+        """Sets `asks_for_retry` by `error`, and the two types if it is an `Exception`."""
         self.asks_for_retry = asks_for_retry(error)
         if isinstance(error, Exception):
             self.exception_type, self.error_type = type_name(error), call_error_type(error)

@@ -103,9 +103,10 @@ def is_json(content: Content, start: bytes | None) -> bool:
 def is_message(body: bytes, *, whole: bool, has_content: bool) -> bool:
     """Returns whether a body may be a message: it looks like a JSON object and not like an API's error.
 
-    `whole` is whether `body` has the body's end too, whose last byte then counts. `has_content` is whether `CONTENT`
-    is anywhere in the body, which then counts too: it is in every message, and not in a gateway's `{"code": 401}`. The
-    content type does not count, as a gateway may send a message under another one.
+    `whole` is whether `body` has the body's end too, whose last byte then counts; blanks and zeros after it do not.
+    `has_content` is whether `CONTENT` is anywhere in the body, which then counts too, unless the body is in UTF-16 or
+    UTF-32: it is in every message, and not in a gateway's `{"code": 401}`. The content type does not count, as a
+    gateway may send a message under another one.
     """
     if whole and body[-1:] != b"}" and body.rstrip(_BLANK_OR_ZERO)[-1:] != b"}":
         return False
@@ -133,9 +134,10 @@ _ERROR: Final = re.compile(rb'\s*\{\s*"(?:type"\s*:\s*"error"|error"\s*:\s*[{"]|
 
 
 def in_utf8(body: bytes) -> bytes:
-    """Returns a body of JSON, or the beginning of a long one, in UTF-8 if it is in UTF-16 or UTF-32.
+    """Returns a body of JSON, or the beginning of a long one, in UTF-8 if it is in UTF-16 or UTF-32; else unchanged.
 
-    These are told as the parsers do that the SDK uses: by a byte order mark, or by zeros among the first bytes.
+    These are told as the parsers do that the SDK uses: by a byte order mark, or by zeros among the first bytes. Of such
+    a body only the first `_MAX_WIDE` bytes are returned.
     """
     if b"\0" not in body[:4] and body[:2] not in _MARKS:
         return body

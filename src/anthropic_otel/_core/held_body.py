@@ -32,14 +32,20 @@ class HeldBody:
 
     @guarded(None)
     def end(self, outcome: AttemptOutcome) -> None:
-        """Ends the body: `COMPLETED` if it was read to its end, `ABANDONED` if it was closed or dropped before."""
+        """Ends the body with `outcome` and calls `on_end`. The first end counts, in any thread; later ones do nothing.
+
+        `COMPLETED` is for a body that was read to its end, `ABANDONED` for one that was closed or dropped before.
+        """
         if self._claim.acquire(blocking=False):
             self.outcome = outcome
             self._on_end()
 
     @guarded(None)
     def fail(self, error: BaseException) -> None:
-        """Ends the body as `FAILED`, because reading it raised `error`; as `CANCELLED` if that is no `Exception`."""
+        """Ends the body as `FAILED`, because reading it raised `error`; as `CANCELLED` if that is no `Exception`.
+
+        Does nothing if the body has ended. Else sets the types of an `Exception`, and calls `on_end`.
+        """
         if self._claim.acquire(blocking=False):
             failed = isinstance(error, Exception)
             self.outcome = AttemptOutcome.FAILED if failed else AttemptOutcome.CANCELLED

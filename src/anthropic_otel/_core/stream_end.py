@@ -101,8 +101,8 @@ class StreamEnd:
     def undecoded(self) -> StreamEnd:
         """Returns the end of the stream if the SDK has closed it because of an event that it could not decode.
 
-        That event may have been too long to be kept. It came before the end event, unless that is known to have been
-        read: then this is unchanged.
+        That is `invalid` and not `complete`, and has no error and no `stop_event`. The event may have been too long to
+        be kept. It came before the end event, unless that is known to have been read: then this is returned unchanged.
         """
         if self.complete and not self.unchecked:
             return self

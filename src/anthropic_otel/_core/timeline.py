@@ -130,7 +130,8 @@ class Timeline:
     def fetched_credentials(self, took: int) -> None:
         """Records that an auth flow has fetched credentials, in `took` nanoseconds. No event of the transport told it.
 
-        So far they are a part of `POOL` or, after a response that demanded credentials, of `RECEIVE`.
+        Moves that time to `AUTH` from `POOL` or, after a response that demanded credentials, from `RECEIVE`; at most
+        what that phase has.
         """
         times = self.phase_ns
         index = Phase.POOL.index if times[Phase.RECEIVE.index] is None else Phase.RECEIVE.index

@@ -1,8 +1,8 @@
 """Logs one record per failed attempt, and one per call that failed although no attempt failed with it.
 
-Rule: a record has no more facts than the attempt's span, under the same names. Its message has only fixed words of the
-schema, ids, the class of an exception, and the operation, host, port, proxy and times. The library installs no handler
-but a `NullHandler`.
+Rule: a record has no more facts than the span of its attempt or call, under the same names. Its message has only fixed
+words of the schema, ids, the class of an exception, and the operation, host, port, proxy and times. The library
+installs no handler but a `NullHandler`.
 """
 
 from __future__ import annotations

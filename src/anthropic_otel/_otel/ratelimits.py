@@ -205,7 +205,10 @@ class RateLimits:
             measuring.pop(thread, None)
 
     def _take(self, unread: list[Unread]) -> None:
-        """Updates the limits from queued responses, those of one owner and model together."""
+        """Updates the limits from queued responses, those of one owner and model together.
+
+        Makes limits that are missing. Leaves out what `_limit` has no limit for.
+        """
         of: dict[tuple[tuple[RateLimitNames, ...], str | None, bytes | None, bytes | None], list[_Answer]] = {}
         for at, model, headers, names in unread:
             self._number += 1

@@ -51,9 +51,10 @@ class OpenTelemetryRecorder:
 
     @guarded(False)
     def _has_receiver(self, sdk_tracer_provider: object) -> bool:
-        """Returns whether a provider or a log handler receives what is recorded. Warns once if no provider is set.
+        """Returns whether a provider, or with `settings.logs` a log handler, receives what is recorded.
 
-        To be asked at each call until a provider is found, as an app may set one later.
+        Warns once if no provider is set. To be asked at each call until a provider is found, as an app may set one
+        later.
         """
         if self.follows(sdk_tracer_provider):
             return True
