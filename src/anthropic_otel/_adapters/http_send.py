@@ -56,7 +56,10 @@ class Named(Protocol):
 
 
 def sync_send(named: Named, original: Function, patch: Patch) -> Function:
-    """Returns the wrapper of a sync client's `send`. `named` chooses the runtime of a send."""
+    """Returns the wrapper of a sync client's `send`, which records it. `named` chooses the runtime of a send.
+
+    Calls `original` alone while `patch` is not active, or if the send is not to be recorded.
+    """
 
     @functools.wraps(original)
     def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -70,7 +73,7 @@ def sync_send(named: Named, original: Function, patch: Patch) -> Function:
 
 
 def async_send(named: Named, original: Function, patch: Patch) -> Function:
-    """Returns the wrapper of an async client's `send`, as `sync_send`."""
+    """Returns the wrapper of an async client's `send`, which does the same as that of `sync_send`."""
 
     @functools.wraps(original)
     async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:

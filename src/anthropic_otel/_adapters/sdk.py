@@ -39,7 +39,11 @@ def http_client_of(client: Any) -> Any:
 
 
 def sync_request(calls: Calls, invocations: Invocations, original: Function, patch: Patch) -> Function:
-    """Returns the wrapper of a sync SDK client's `request`. `calls` chooses the runtime of a call."""
+    """Returns the wrapper of a sync SDK client's `request`, which records the call.
+
+    `calls` chooses the runtime of a call. Calls `original` alone while `patch` is not active, or if the call is not to
+    be recorded. `invocations` makes the facts of a call.
+    """
 
     @functools.wraps(original)
     def request(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -53,7 +57,7 @@ def sync_request(calls: Calls, invocations: Invocations, original: Function, pat
 
 
 def async_request(calls: Calls, invocations: Invocations, original: Function, patch: Patch) -> Function:
-    """Returns the wrapper of an async SDK client's `request`, as `sync_request`."""
+    """Returns the wrapper of an async SDK client's `request`, which does the same as that of `sync_request`."""
 
     @functools.wraps(original)
     async def request(self: Any, *args: Any, **kwargs: Any) -> Any:

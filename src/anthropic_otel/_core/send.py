@@ -83,8 +83,8 @@ class Send:
     def _send_again(self) -> None:
         """Ends the attempt, and begins the next one, which the transport sends by itself.
 
-        The attempt's request is over: it has failed with a status or an exception, or was answered with a 2xx. Does
-        nothing if the attempt has ended before.
+        The attempt's request is over: it has failed with a status or an exception, or was answered with a 2xx. Tells
+        the attempt's recorder that its send is over. Does nothing if the attempt has ended before.
         """
         last = self.attempt
         if last.ended:

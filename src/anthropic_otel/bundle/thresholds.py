@@ -17,8 +17,9 @@ _PRICES = re.compile(r"^( *)prices:\n(?:\1  (?:- |#).*\n)+", re.MULTILINE)
 def edited(text: str, **values: str | float) -> str:
     """Returns the text of a thresholds file with the values of some keys replaced and its comments kept.
 
-    Of each key the first line that begins with it is changed, at any depth; a comment on that line is lost. Raises
-    `SettingsError` if there is no such line, or if a value has a line break or a control character.
+    A string is put in quotes, a number has 12 digits at most. Of each key the first line that begins with it is
+    changed, at any depth; a comment on that line is lost. Raises `SettingsError` if there is no such line, or if a
+    value has a line break or a control character.
     """
     for key, value in values.items():
         if not str(value).isprintable():
