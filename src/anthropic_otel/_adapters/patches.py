@@ -177,7 +177,10 @@ def _patch_of(function: Any) -> Any:
 
 
 def _variables_of(function: Any) -> Mapping[str, Any]:
-    """Returns the variables in the closure of a function by name, empty for anything else."""
+    """Returns the variables in the closure of a function by name, without those that have no value yet.
+
+    Empty for anything that is no Python function.
+    """
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
     # Not `isinstance`: the `__code__` of an asynchronous mock is a mock that claims to be code.
     if type(code) is not CodeType:

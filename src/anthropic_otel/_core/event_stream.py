@@ -261,7 +261,10 @@ def _decides_nothing(text: bytes, end: int) -> bool:
 
 
 def _fields(event: bytes) -> tuple[bytes | None, bytes]:
-    """Parses an event's lines. Returns its name, `None` without one, and its data lines joined by newlines."""
+    """Parses an event's lines. Returns its name, `None` without one or for an empty one, and its data.
+
+    That is the values of the `data` lines, joined by newlines. Of several names the last one counts.
+    """
     name, data = None, []
     for line in event.split(b"\n"):
         field, _, value = line.partition(b":")

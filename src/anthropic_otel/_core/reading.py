@@ -41,8 +41,9 @@ _BLANK: Final = b" \t\r\n\0"
 class StartOfBody:
     """Keeps the beginning of a body that is no event stream, and its last byte that is not blank.
 
-    `start` is up to `most` bytes long and begins with no blank. `last` is that one byte. Both are empty before a chunk.
-    `has_sought` is whether `sought` has come.
+    - `start`: up to `most` bytes, without leading blanks unless the body is in UTF-16 or UTF-32. Empty before a chunk.
+    - `last`: that last byte, sought in the last `_BLANKS` bytes of each chunk; empty before one was found.
+    - `has_sought`: whether `sought` has come anywhere in the body; `True` if that is empty.
     """
 
     __slots__ = ("_before", "_most", "_sought", "has_sought", "last", "start")

@@ -22,7 +22,7 @@ def _paced(name: str, description: str, *headers: tuple[str, str], obeyed: bool)
 
 
 def _asked(name: str, description: str, status: int, header: str, *, retried: bool) -> Fault:
-    """Returns a fault: a refusal with `header` as the value of `x-should-retry`.
+    """Returns a fault: a refusal of that status, an `api_error`, with `header` as the value of `x-should-retry`.
 
     `retried` is whether the SDK then retries it.
     """
