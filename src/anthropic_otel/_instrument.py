@@ -148,8 +148,9 @@ class Instrumentation:
     def _instrument_one(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool) -> None:
         """Instruments one HTTP client. With `calls`, the SDK calls that are sent by it are recorded too.
 
-        A client that is instrumented by itself already keeps its runtime. Raises `TypeError` if `http_client` is no
-        client of httpx or httpx2.
+        Imports the installed HTTP libraries and the SDK, and patches the classes of the HTTP clients; with `calls` the
+        SDK too. A client that is instrumented by itself already keeps its runtime. Raises `TypeError` if `http_client`
+        is no client of httpx or httpx2.
         """
         if not is_client(http_client):
             raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")

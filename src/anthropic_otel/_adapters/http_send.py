@@ -115,8 +115,10 @@ def _origin_of(
 ) -> Origin | None:
     """Returns the call that a request belongs to, or the runtime that records it without a call.
 
-    `None` if the request is not to be recorded: it may fetch credentials for a call, its client is excluded, or neither
-    its client nor the process is instrumented. In an instrumented process, requests to other APIs are not recorded.
+    `None` if the request is not to be recorded: it may fetch credentials for a call, its client is excluded, neither
+    its client nor the process is instrumented, or the runtime is not enabled. In an instrumented process, requests to
+    other APIs are not recorded, nor, if its runtime is `sdk_only`, those that are not the SDK's. A request of the SDK
+    without a current call belongs to the only call that sends by its client; without one, `missed_call` is called.
 
     `running` is the current call, `None` without one. `versioned` is whether the request has an `anthropic-version`
     header, `counted` whether it has a retry count.
