@@ -33,8 +33,9 @@ UNKNOWN: Final = TransportFacts()
 def facts_of(http_client: Any, url: Any) -> TransportFacts:
     """Returns the facts of the transport by which an HTTP client sends a request to `url`. Never raises.
 
-    `UNKNOWN` if the client's class chooses transports by code of its own. If the transport has no connection pool of
-    httpcore, the transports that it wraps are searched for a proxy, which is only taken if they agree on one.
+    `UNKNOWN` if the client's class chooses transports by code of its own, or after an error. If the transport has no
+    connection pool of httpcore, the transports that it wraps are searched for a proxy; without one on which they agree
+    it is `UNKNOWN` too.
     """
     # Guarded in place, as it runs at every send.
     try:

@@ -147,7 +147,8 @@ class EventStreamReader:
     def _take(self, text: bytes, known: int) -> Dispatched | None:
         """Dispatches the whole events of `text`, which begins with one, and keeps the rest for the next chunk.
 
-        No event ends in the first `known` bytes. Returns the event that decides how the stream ends, else `None`.
+        The dispatched events are kept too, for `finish`, and of a rest beyond `MAX_KEPT` what `_LongEvent` keeps. No
+        event ends in the first `known` bytes. Returns the event that decides how the stream ends, else `None`.
         """
         decided, end = None, text.rfind(b"\n\n", max(known - 1, 0)) + 2
         if end > 1:

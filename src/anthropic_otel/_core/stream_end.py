@@ -173,7 +173,7 @@ class Events:
     def stop(self) -> Dispatched:
         """Records that the end event was dispatched: the stream is complete, unless an error came before.
 
-        Returns `STOP` in either case.
+        Returns `STOP`. When the stream becomes complete, `unchecked` is set to `long`.
         """
         # The SDK reads no further than an error.
         if not self.complete and self.error is None:
