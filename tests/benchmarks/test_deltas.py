@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import anthropic_otel
 from benchmarks import workload
 
-FEW, MANY = 10, 30
+FEW, MANY = 10, 110
 
 
 def _entered(case: Case) -> Counter[str]:
@@ -53,18 +53,20 @@ def test_a_delta_enters_one_function(asynchronous: bool) -> None:
         few, many = (_entered(Case("stream", True, asynchronous, deltas=deltas)) for deltas in (FEW, MANY))
     finally:
         anthropic_otel.uninstrument()
-    each = {name: (count - few[name]) / (MANY - FEW) for name, count in many.items() if count != few[name]}
+    # Now and then a wait is the longest so far, or an object of an earlier call is freed.
+    each = {name: round((count - few[name]) / (MANY - FEW)) for name, count in many.items()}
+    each = {name: count for name, count in each.items() if count}
     assert each == {"watch_async" if asynchronous else "watch": 1, "perf_counter": 2}
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_chunk_of_several_deltas_enters_few_functions(asynchronous: bool) -> None:
-    """Far fewer than the nine deltas which it has."""
+    """Fewer than one for each of its deltas, and readings of the clock among them."""
     anthropic_otel.instrument(tracer_provider=TracerProvider(), meter_provider=MeterProvider())
     try:
         few, many = (
-            _entered(Case("stream", True, asynchronous, deltas=deltas, segment=1_460)) for deltas in (FEW, 10 * FEW)
+            _entered(Case("stream", True, asynchronous, deltas=deltas, segment=1_460)) for deltas in (FEW, MANY)
         )
     finally:
         anthropic_otel.uninstrument()
-    assert sum((many - few).values()) < 90
+    assert sum((many - few).values()) < MANY - FEW
