@@ -1,0 +1,80 @@
+"""Shows what the content decoder of a response yields to the attempt's reading, and ends the attempt with it.
+
+Rule: nothing is decoded twice, and what the decoder returns or raises reaches the HTTP library unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Final
+
+from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.ending import End
+from anthropic_otel._core.reading import Reading
+
+
+class ObservedDecoder:
+    """Wraps a response's content decoder: passes each decoded chunk to `reading`, and ends the attempt.
+
+    It ends when `flush` is done, when decoding raises, and at an `error` event. The decoders of httpx return bytes,
+    those of httpx2 an iterator of bytes; so does this one.
+    """
+
+    __slots__ = ("_attempt", "_decoder", "_reading")
+
+    def __init__(self, decoder: Any, attempt: Attempt, reading: Reading) -> None:
+        self._decoder: Final = decoder
+        self._attempt: Final = attempt
+        self._reading: Final = reading
+
+    def decode(self, data: bytes) -> bytes | Iterator[bytes]:
+        self._reading.decoding = True
+        return self._shown(lambda: self._decoder.decode(data))
+
+    def flush(self) -> bytes | Iterator[bytes]:
+        return self._shown(self._decoder.flush, last=True)
+
+    def _shown(self, decode: Callable[[], Any], *, last: bool = False) -> bytes | Iterator[bytes]:
+        with _Decoding(self._attempt, last=False):
+            decoded = decode()
+        if isinstance(decoded, bytes):
+            with _Decoding(self._attempt, last=last):
+                self._show(decoded)
+            return decoded
+        return self._shown_one_by_one(decoded, last)
+
+    def _shown_one_by_one(self, decoded: Iterable[bytes], last: bool) -> Iterator[bytes]:
+        with _Decoding(self._attempt, last=last):
+            for chunk in decoded:
+                self._show(chunk)
+                yield chunk
+
+    def _show(self, chunk: bytes) -> None:
+        if self._reading.on_decoded(chunk):
+            self._attempt.end(End.CLOSED)
+
+
+class _Decoding:
+    """A context manager around one step of a content decoder: an exception ends the attempt as failed.
+
+    The end of the `last` step ends the attempt as read. A `GeneratorExit` does nothing.
+    """
+
+    __slots__ = ("_attempt", "_last")
+
+    def __init__(self, attempt: Attempt, *, last: bool) -> None:
+        self._attempt = attempt
+        self._last = last
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            if self._last:
+                self._attempt.end(End.READ)
+        elif not isinstance(error, GeneratorExit):
+            self._attempt.fail(error)
