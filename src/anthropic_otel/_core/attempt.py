@@ -37,14 +37,15 @@ class Attempt:
     - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
     - `is_message`: whether it asks for a message, so that its event stream must end with `message_stop`.
     - `model`: the model that was asked for, `None` if not known.
-    - `retry`: `None` on a first attempt. `retries_left`: how often the SDK may retry after it, `None` if not known.
+    - `retry`: `None` on a first attempt.
+    - `retries_left`: how often the SDK may retry after it, `None` if that is not known, or without a call.
     - `invocation`: what the SDK method of its call was called with, `None` without a call.
     - `after_failure`: whether another attempt of its call had failed when it was sent.
     - `status`, `response`: of the response to this very request; `None` without one.
     - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end.
     - `error_type`, `cause`, `exception_type`: why it failed, `None` if it did not; as in `ending.Ending`.
     - `api_error`: the error that the API reported in the body, `None` without one, or if the app did not read it.
-    - `retry_stop`: why the SDK does not retry after it; `None` if it does, or nothing failed.
+    - `retry_stop`: why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail.
     - `redirected`: whether the send failed after a redirect, if that is known.
     - `client_closed`: whether the app had closed the HTTP client when the send failed.
     - `on_end`: called once, with the attempt, after its end was recorded.
@@ -136,8 +137,9 @@ class Attempt:
     ) -> None:
         """Records the response: its status and headers, the HTTP version, and the address that it came from.
 
-        `version` and `peer` are `None` if not known. `body` is the whole decoded body of a response in memory, `None`
-        for an open one. Does not end the attempt. Ignored after its end.
+        `version` and `peer` are `None` if not known. `body` is the whole decoded body of a response in memory, from
+        which the API's error is recorded too; `None` for an open one. Enters the phase `RECEIVE` and does not end the
+        attempt. Ignored after its end.
         """
         if self.outcome is not None:
             return
@@ -161,11 +163,14 @@ class Attempt:
             self.api_error = response.judge(body, b"", CONTENT in body, whole=True) or self.api_error
 
     def begin_hop(self) -> None:
-        """Forgets the response, a redirect that is followed: the next hop's response counts."""
+        """Forgets the status and the response, a redirect that is followed: those of the next hop count."""
         self.status = self.response = None
 
     def begin_body(self) -> Reading:
-        """Makes the reading for the response's body, to which the caller must pass each chunk. After `responded`."""
+        """Sets `reading` to a new one, for the response's body, and returns it. To be called after `responded`.
+
+        The caller must pass each chunk to it.
+        """
         by_names = self.invocation is not None and self.invocation.by_names
         reader = self.response.body_reader(by_names=by_names) if self.response is not None else None
         self.reading = Reading(self.timeline.clock, reader)
@@ -204,8 +209,8 @@ class Attempt:
     def end(self, how: End | BaseException, at: int | None = None) -> None:
         """Ends the attempt, now or at the time `at`: without an exception, or by one as `fail` does.
 
-        While the app parses the body, `End.READ` takes effect only in `parsed`. Ignored after the first end.
-        Thread-safe.
+        Passes it to its recorder, and then calls `on_end`. While the app parses the body, `End.READ` takes effect only
+        in `parsed`. Ignored after the first end. Thread-safe.
         """
         if self._parsing and how is End.READ:
             self._read_at = self.timeline.clock.now() if at is None else at
@@ -239,7 +244,7 @@ class Attempt:
             report("Attempt.end", error)
 
     def _conclude(self, how: End | BaseException, now: int) -> None:
-        """Decides how the attempt ended, at the time `now`."""
+        """Ends the phases and the reading at the time `now`, and sets how the attempt ended. `how` is that of `end`."""
         reading, failure = self.reading, self.timeline.failure
         self.duration = now - self.started
         self.timeline.finish(now)
@@ -282,7 +287,7 @@ class Attempt:
     # -- after its end -------------------------------------------------------------------------------------------------
 
     def take_usage(self, tokens: tuple[usage.Usage, ...]) -> None:
-        """Counts the usage of a reply of this attempt, one per model, without what has been counted before.
+        """Passes the usage of a reply of this attempt, one per model, to the recorder, less what was passed before.
 
         Does nothing before the attempt's end, without `tokens`, or if it does not ask for a message. Not for several
         threads at once.

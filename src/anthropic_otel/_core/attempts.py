@@ -49,10 +49,10 @@ class Attempts:
         """The highest number of a retry that the SDK has given to an attempt."""
 
     def ended(self, attempt: Attempt, *, late: bool) -> None:
-        """Takes an attempt that has ended. One that has failed is `undecided` until it is known what followed it.
+        """Records an attempt that has ended: a failed one as undecided, and what the call's outcome is made from.
 
-        `late` is whether its call had ended before: then it does not count as one of the call's failed, completed or
-        last answered attempts.
+        `late` is whether its call had ended before: then it is not counted for the outcome, but is undecided if it has
+        failed.
         """
         failed = attempt.outcome is AttemptOutcome.FAILED
         if failed:
@@ -71,9 +71,9 @@ class Attempts:
         self._answer = self.last_failed = self.completed = None
 
     def spoiled_answer(self) -> Attempt | None:
-        """Returns the attempt that ended last if its 2xx, of which the SDK made a reply, did not answer the operation.
+        """Returns the attempt that ended last if its 2xx, with a body in memory, is no answer to its operation.
 
-        `None` if it did, if another attempt has completed, or if the body of the last one was open.
+        Else `None`, and also if another attempt has completed, as the reply may be from that.
         """
         answer = self._answer
         # Not if another attempt completed, which the reply may be from. Not a stream either, as none was returned.
@@ -84,13 +84,13 @@ class Attempts:
     def had_failed_before(self, answering: Attempt | None) -> bool:
         """Returns whether an attempt had failed when `answering` was sent, the one whose body the method returned.
 
-        With `None` it is the one that completed last. Without one, returns whether any attempt has failed.
+        With `None` it is the one that completed last; if none has completed, returns whether any attempt has failed.
         """
         answering = answering or self.completed
         return answering.after_failure if answering is not None else self.failed_count > 0
 
     def decide(self, after: AfterFailure, next_started: int | None = None) -> None:
-        """Calls `failure_decided` for each undecided attempt with what followed it: `after`.
+        """Empties `undecided`. Calls `failure_decided` for each attempt in it, with what followed that: `after`.
 
         `next_started` is when the next attempt started, `None` without one.
         """
@@ -138,7 +138,8 @@ class Attempts:
         - `failing`: an attempt with a failed status whose body is still open, `None` without one.
 
         It retries the last undecided failed attempt, else `failing`, else an answer that a middleware rejected, which
-        shows in a higher `retry_count`. Only in these cases `retries` grows. Otherwise it is a fallback.
+        shows in a higher `retry_count` and then counts as failed. Only in these cases `retries` grows. Otherwise the
+        reason of its `Retry` is a fallback.
         """
         number = self.count
         self.count += 1

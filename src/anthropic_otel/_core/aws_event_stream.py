@@ -1,8 +1,9 @@
 """Reads how a stream of AWS frames ends, from its chunks.
 
 Rule: frames are found by their lengths. The payload of a `chunk` frame is JSON with the event in base64; it is decoded
-unless it begins as a `content_block_delta` does. The checksums of frames that are kept are checked at the end, and only
-those of the last chunk: for a wrong one botocore raises, and then the SDK, so that no frame can follow it.
+unless it begins as a `content_block_delta` does. The checksums of frames that are kept are checked only if the app
+stopped reading before the end, and only those of the last chunk: for a wrong one botocore raises, and then the SDK, so
+that no frame can follow it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _DELTA_LENGTH: Final = len(_DELTA)
 class AwsEventStreamReader:
     """Finds out how one stream of AWS frames ends, from the chunks of its body.
 
-    Keeps at most seven times `MAX_KEPT` bytes. No method raises, whatever the bytes are.
+    Keeps at most seven times `MAX_KEPT` bytes. No method raises, whatever the bytes are. All bytes after a frame that
+    botocore is known to raise for are ignored.
     """
 
     __slots__ = ("_broken", "_decided_in", "_events", "_headers", "_last", "_long", "_rest")

@@ -100,7 +100,8 @@ class Call:
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt, which is about to be sent, with the facts of the invocation.
 
-        As `AttemptSource.begin_attempt`. The failed attempts before it are reported as retried.
+        As `AttemptSource.begin_attempt`. The failed attempts before it are reported as retried, and those that wait for
+        the SDK to parse their body end.
         """
         if self._unparsed:
             self.parsed()
@@ -163,16 +164,17 @@ class Call:
             attempt.end(how, received)
 
     def replied(self, reply: object, *, is_text: bool) -> None:
-        """Ends the attempts that wait for the SDK to parse their body, of which it has made `reply`.
+        """Ends the attempts that wait for the SDK to parse their body, after it has returned `reply`.
 
-        `is_text` is whether that is the body's text although another type was asked for.
+        `is_text` is whether `reply` is the body's text although another type was asked for. Then, or if it
+        `says_nothing`, the body counts as one that could not be parsed.
         """
         for attempt, _ in self._unparsed[-1:]:
             unparsed = is_text or says_nothing(reply, of_message=attempt.is_message)
             self.parsed(End.UNPARSED if unparsed else End.READ)
 
     def _attempt_ended(self, attempt: Attempt) -> None:
-        """Takes the outcome of an attempt that has ended, in any thread. Ends the call if nothing else is open.
+        """Records an attempt that has ended, in any thread. Ends the call if only that was open and its method is done.
 
         May raise: it runs within the guard of `Attempt.end`.
         """

@@ -6,9 +6,12 @@
                 │                           │ that it is from was sent
     returned    │ failed                    │ failed; recovered if the SDK itself opens it again
     returned    │ cancelled, abandoned      │ the same word
-    raised      │                           │ exhausted if the last failure was retryable and no retry was left;
-                │                           │ else failed
+    raised      │                           │ exhausted if the SDK had retried, the last failure was retryable and
+                │                           │ no retry was left; else failed
     was stopped │                           │ cancelled
+
+A reply in memory that is no answer to its operation counts as a failed body. A stream with an event that the SDK could
+not decode is failed also if the SDK opens it again.
 
 Rule: the functions here read attempts and bodies and change nothing of them.
 """
@@ -80,7 +83,8 @@ _ABANDONED: Final = CallEnding(CallOutcome.ABANDONED)
 def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     """Returns the ending of a call whose method raised: cancelled for what is no `Exception`, else exhausted or failed.
 
-    An exhausted or failed one has the facts of the attempt that failed last, unless that was retried.
+    An exhausted or failed one has the facts of the attempt that failed last, or an `own_failure` if that was retried or
+    no attempt had failed.
     """
     if not raised.is_failure:
         return _CANCELLED
@@ -94,8 +98,9 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
 def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts, *, reopens: bool) -> CallEnding:
     """Returns the ending of a call whose method returned: by the outcome of the body that it returned.
 
-    A completed body, or a reply in memory (`None`), is recovered if an attempt had failed before, else succeeded. A
-    failed stream that the SDK opens again (`reopens`) is recovered, unless it could not decode an event.
+    `returned` is that body, or `None` for a reply in memory: completed, or failed if it is no answer to its operation.
+    A completed one is recovered if an attempt had failed before it was sent, else succeeded. A failed stream that the
+    SDK opens again (`reopens`) is recovered, unless it could not decode an event.
     """
     body = _deciding_body(returned, attempts)
     outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
@@ -118,7 +123,11 @@ def _attempt(returned: Attempt | HeldBody | None) -> Attempt | None:
 
 
 def _deciding_body(returned: Attempt | HeldBody | None, attempts: Attempts) -> Attempt | HeldBody | None:
-    """Returns the body whose outcome is that of the call, `None` for a reply in memory that is an answer."""
+    """Returns the body whose outcome is that of the call, `None` for a reply in memory that is an answer.
+
+    That is `returned`, but the attempt of a reply that is no answer, and for a held body that was closed because an
+    attempt had failed, that attempt.
+    """
     if returned is None:
         return attempts.spoiled_answer()
     abandoned = isinstance(returned, HeldBody) and returned.outcome is AttemptOutcome.ABANDONED
@@ -129,7 +138,10 @@ def _deciding_body(returned: Attempt | HeldBody | None, attempts: Attempts) -> A
 def _failed(
     outcome: CallOutcome, error_type: str | None, by: Attempt | None, exception_type: str | None, attempts: Attempts
 ) -> CallEnding:
-    """Returns the ending of a failed call, with the facts of the attempt that it failed `by`; `None` for none."""
+    """Returns the ending of a failed call: with the facts of `by`, the attempt that it failed with.
+
+    With an `own_failure` if `by` is `None`. That has the request id of the one in `attempts` that completed last.
+    """
     if by is not None:
         cause = by.cause.word if by.cause is not None else None
         return CallEnding(outcome, error_type, cause, by.api_error, by.retry_stop)

@@ -10,7 +10,8 @@ The SDK takes every exception of its HTTP client for a failed connection, so it 
 - another thread or greenlet, which has thrown it into the middle of a library that cannot raise it: by
   `PyThreadState_SetAsyncExc`, `gevent.Timeout(1, MyError)` or `greenlet.kill(MyError)`.
 
-An exception of a transport counts as a failure of the network, also if the app wrote the transport.
+The traceback also shows two failures of a library: for an argument that it cannot use, and for a response that it
+cannot read. An exception of a transport counts as a failure of the network, also if the app wrote the transport.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def is_of_app(failure: Failure) -> bool:
     """Returns whether code of the app raised the exception.
 
     That is an event hook or a trace function that raised the outermost exception, a signal handler that raised any
-    exception of the chain, or a library of test doubles, in whose place of the network nothing was sent.
+    exception of the chain, or a library of test doubles that has no answer for the request.
     """
     return (
         _is_of_a_double(failure.errors[0])
@@ -60,7 +61,10 @@ def _is_of_a_double(error: BaseException) -> bool:
 
 
 def is_of_authentication(error: BaseException) -> bool:
-    """Returns whether `error` was raised within an `httpx.Auth` of the app, which may get its tokens elsewhere."""
+    """Returns whether `error` was raised within an `httpx.Auth` that is not of httpx itself.
+
+    It may fetch its tokens by requests of its own.
+    """
     return _passes(error, _calls_authentication)
 
 
@@ -96,8 +100,9 @@ def is_of_response(failure: Failure) -> bool:
 def was_set_from_outside(failure: Failure) -> bool:
     """Returns whether the innermost exception was raised in a library or Python, but neither defines its class.
 
-    No HTTP library could have raised it: another thread has set it, by `PyThreadState_SetAsyncExc`, or another greenlet
-    has thrown it into this one, which was waiting for the network.
+    The same for one that was raised in gevent or eventlet. No HTTP library could have raised it: another thread has set
+    it, by `PyThreadState_SetAsyncExc`, or another greenlet has thrown it into this one, which was waiting for the
+    network.
     """
     error = failure.errors[-1]
     steps = list(frames(error))
@@ -142,7 +147,7 @@ def _calls_a_hook(caller: Frame, called: Frame) -> bool:
 
 
 def _calls_authentication(caller: Frame, called: Frame) -> bool:
-    """Returns whether httpx calls an `httpx.Auth` of the app.
+    """Returns whether httpx calls an `httpx.Auth` that is not of httpx itself.
 
     `caller` is a frame, and `called` the frame that it called.
     """

@@ -4,7 +4,7 @@ The libraries raise most of these as plain `RuntimeError`, `ValueError` or `Type
 The contract tests provoke each with the real library.
 
 Rule: nothing that the server has sent is one of these failures. A request that is known to have been sent whole is not
-`request_not_sent`.
+`request_not_sent`, unless its body was to be read once more.
 """
 
 from __future__ import annotations

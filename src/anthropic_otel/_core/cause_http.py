@@ -110,7 +110,7 @@ _AIOHTTP_PROXY: Final = ("aiohttp.ClientProxyConnectionError", "aiohttp.ClientHt
 
 
 def names_a_proxy(failure: Failure) -> bool:
-    """Returns whether a library blames a proxy by the class of an exception, or aiohttp was not connected by one."""
+    """Returns whether the class of an exception of the chain blames a proxy, or a proxy did not connect aiohttp."""
     named = ("httpx.ProxyError", "platform.ProxyError", "platform.ProxyConnectionError", *_AIOHTTP_PROXY)
     return failure.has(*named) or failure.is_before_proxy
 
@@ -122,8 +122,8 @@ def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of aiohttp by its class, `None` for any other exception.
 
     A payload error whose text has a `ConnectionResetError`, and a request that could not be written as the server has
-    closed the connection, is `CONNECTION_RESET`. Applied before `of_httpx`, as the
-    aiohttp transport wraps all of them into few classes of httpx.
+    closed the connection, is `CONNECTION_RESET`. Applied before `of_httpx`, as the aiohttp transport wraps all of them
+    into few classes of httpx.
     """
     if is_a(error, "aiohttp.ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # For a reset in the body, aiohttp keeps the original exception only in the text of its own.

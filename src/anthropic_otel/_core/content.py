@@ -1,8 +1,8 @@
 """Compares what a response contains with what its operation returns, so that a 2xx can be found to be no answer.
 
-A captive portal, a gateway's login page or an empty body may come with status 200. Rule: the content type decides.
-Where it says nothing, the first byte of the body that is not blank decides, if the app reads the body or it is in
-memory. A body that the SDK can parse into a message is one, whatever its content type is.
+A captive portal, a gateway's login page or an empty body may come with status 200. Rule: a message is known by its
+body, whatever the content type is, and an event stream by either of them. Any other JSON must begin as JSON, without
+the content type of HTML or of an event stream. If the body could not be seen, only that of HTML is unexpected.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ _STREAMED: Final = ("create", "stream")
 def expected_of(operation: str, method: str, stream: bool | None) -> Expected:
     """Returns what a 2xx response has to contain for `operation`, such as `messages.create`, and the HTTP `method`.
 
-    `ANYTHING` for `HEAD`, for files, and for the operation `_OTHER`, which is none of the API's list. `stream` is
-    whether the app has asked for a stream, `None` if that is not known.
+    `ANYTHING` for `HEAD`, for files, for a stream of an operation that has none, and for the operation `_OTHER`, which
+    is none of the API's list. `stream` is whether the app has asked for a stream, `None` if that is not known.
     """
     last = operation.rpartition(".")[2]
     if operation == OTHER or method == "HEAD" or last in _FILES:

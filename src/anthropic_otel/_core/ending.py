@@ -3,7 +3,7 @@
 Where several words fit a failure, the first that applies in this list is the `error.type`:
 
 1. the status, if the SDK fails for it: every one that is not 2xx (not the redirect before `too_many_redirects`, nor
-   one that was followed before the network failed);
+   a redirect that was followed, or a demand for credentials that were fetched, before the network failed);
 2. the cause of the exception that the send or the reading of the body raised;
 3. the API's type of an `error` event;
 4. `invalid_event`;
@@ -54,7 +54,8 @@ class Ending(NamedTuple):
     - `exception_type`: the class of the exception that it failed with, also where a status is the `error_type`.
     - `api_error`: the error in the stream's `error` event, `None` without one.
     - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline.
-    - `of_earlier_hop`: whether the known status is that of a redirect that was followed before the network failed.
+    - `of_earlier_hop`: whether the known status is that of a redirect that was followed, or of a demand for
+      credentials, after which the network failed.
     """
 
     outcome: AttemptOutcome
@@ -76,8 +77,8 @@ UNKNOWN: Final = Ending(AttemptOutcome.FAILED, NetworkCause.OTHER.value)
 def of_end(attempt: Attempt, how: End) -> Ending:
     """Returns the ending of an attempt that no exception ended: `FAILED` if anything in the module's list applies.
 
-    Else `COMPLETED` if its body was read to the end or the end event came, and `ABANDONED` if not. The attempt's
-    reading must have been concluded.
+    Also if its end was not observed (`LOST`). Else `COMPLETED` if its body was read to the end or the end event came,
+    and `ABANDONED` if not. The attempt's reading must have been concluded.
     """
     status, response = attempt.status, attempt.response
     if status is not None and not is_success(status):
@@ -95,8 +96,9 @@ def of_end(attempt: Attempt, how: End) -> Ending:
 def of_exception(attempt: Attempt, error: BaseException, failure: BaseException | None = None) -> Ending:
     """Returns the ending of an attempt whose send raised `error`, or whose body raised it while it was read.
 
-    `failure` is what the transport told to have failed with, `None` if it told nothing. A wrapper may raise another
-    exception in its place. Of a transport that tells nothing, that place is looked for in the exception itself.
+    `failure` is the exception of the last failed trace event, `None` without one. If `error` leaves open what happened,
+    as one that a wrapper around the transport raises may, `failure` decides, or else the exception that `error` has
+    replaced (`cause_chain.replaced`).
 
     What is no `Exception`, such as a cancellation or an interrupt, is `CANCELLED`; anything else is `FAILED`.
     """
@@ -140,7 +142,7 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
 
 
 def _says_more(beneath: Cause, cause: Cause) -> bool:
-    """Returns whether `beneath` is to be told in place of `cause`, which says nothing.
+    """Returns whether `beneath` is to be recorded in place of `cause`, which leaves open what happened.
 
     A connection error that a test double has made of an exception of its own stays one.
     """

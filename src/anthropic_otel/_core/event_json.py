@@ -1,7 +1,7 @@
 """Reads the JSON of an event or of an error: which event it is, and which of the API's errors.
 
-Rule: nothing here is trusted. An error's type is one of a closed list, its code a short word, and whatever else the
-JSON has in it is not passed on.
+Rule: nothing here is trusted. Of an error nothing is passed on but its type, as one of a closed list and cut to 64
+characters, and its code, if that is a short word.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CODE: Final = re.compile(r"\w{1,64}", re.ASCII).fullmatch
 
 @dataclass(frozen=True)
 class ApiError:
-    """An error that the API reported in an `error` event or, on Bedrock, in a frame of its own.
+    """An error that the API reported: in the body of a response, an `error` event, or a frame of Bedrock.
 
     - `type`: one of `API_ERROR_TYPES`, or `_OTHER`.
     - `code`: the `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
@@ -53,7 +53,7 @@ def parsed(data: bytes) -> Any:
 def api_error(data: bytes) -> ApiError:
     """Parses the JSON of an `error` event: `{"type": "error", "error": {"type": …, "details": {"error_code": …}}}`.
 
-    Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code.
+    Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code or the raw type.
     """
     try:
         error = member(parsed(data), "error")

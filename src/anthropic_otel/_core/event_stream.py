@@ -93,7 +93,10 @@ class EventStreamReader:
         return self._events.end(found, is_event_stream=is_event_stream, read_to_end=read_to_end)
 
     def _break(self) -> Break | None:
-        """Returns where the SDK met an event in the last chunk that it cannot decode, else `None`."""
+        """Returns where the SDK met an event in the last chunk that it cannot decode, else `None`.
+
+        `None` too if that chunk cannot matter, or was too long to be kept and nothing was found in it when it came.
+        """
         if self._found is not None:
             return self._found
         decided = self._decided_in is not None and self._decided_in is not self.last
@@ -103,9 +106,10 @@ class EventStreamReader:
         return _break_in(_with_newlines(self.last), self._by_names, ended=ended)
 
     def _break_at_end(self) -> Break | None:
-        """Returns where the SDK raises for bytes behind the last event that are no text, else `None`.
+        """Returns where the SDK raises for bytes behind the last event that are no text.
 
-        So it is with a body that is compressed and does not say so, or in a way that the HTTP client does not know.
+        `None` if they are text, or if an error came before them. They are no text in a body that is compressed and does
+        not say so, or in a way that the HTTP client does not know.
         """
         if self._events.error is not None:
             return None
@@ -179,7 +183,7 @@ class EventStreamReader:
         return self._events.dispatch(*_fields(event))
 
     def _is_event_stream(self) -> bool | None:
-        """Returns whether the body is one: its first line has the name of an SSE field. `None` for an empty body."""
+        """Returns whether the body begins with the name of an SSE field, or a part of one. `None` for an empty body."""
         start = self._start or self.last.lstrip(_BLANK)[:_LONGEST_FIELD]
         if not start:
             return None

@@ -77,7 +77,7 @@ def drain() -> None:
 def _may_hold_a_lock(frame: FrameType | None) -> bool:
     """Returns whether `frame` or one of its callers is in a library that takes locks.
 
-    The functions that start a thread or a process, and their callers, do not count.
+    The functions that start a thread or a process, and their callers, do not count, if they run code of the app.
     """
     something_above = False
     while frame is not None:

@@ -1,7 +1,7 @@
 """Keeps failures of the library away from the app: the one place where "telemetry never hurts the app" is implemented.
 
-Rule: every function of ours that the app's call runs is `guarded`. Code that runs at every trace event and at every
-chunk has the same `except` in place. An exception becomes one warning of its kind, then debug records, and the app goes
+Rule: what the app's call runs of ours is `guarded`, or has the same `except` in place where it runs often, such as at
+every trace event and at every chunk. An exception becomes one warning of its kind, then debug records, and the app goes
 on: a hook that raised would make the SDK send the request again.
 
 Only our own failures are caught. A `KeyboardInterrupt`, a cancellation, and an exception that the app's own signal
@@ -55,7 +55,8 @@ def report(where: str, error: Exception) -> None:
 
     A kind is `where`, the function's name, and the type of `error`. The text of `error` is never logged, nor is
     `exc_info`: it may quote what the app sent, a header with the API key included. Raises `error` again, unlogged, if
-    the app's signal handler raised it (`is_of_the_app`), and nothing else.
+    the app's signal handler raised it (`is_of_the_app`), and what such a handler raises while this logs. What a logging
+    handler raises is dropped.
     """
     try:
         if not is_of_the_app(error):

@@ -1,7 +1,7 @@
 """Reads the few response headers that the library uses, and parses their values.
 
-Rule: headers come from a server that may be hostile. A value that is not what it should be counts as absent, its
-length is bounded, and nothing here raises.
+Rule: headers come from a server that may be hostile. A value that is parsed counts as absent if it is longer than a
+bound or not what it should be, and nothing here raises.
 """
 
 from __future__ import annotations
@@ -126,9 +126,10 @@ def retry_after(headers: RawHeaders, now: float) -> float | None:
 
 
 def should_retry(status: int, headers: RawHeaders) -> bool:
-    """Returns whether the SDK retries a response with this status and these headers if it has a retry left.
+    """Returns whether the SDK retries an error response with this status and these headers if it has a retry left.
 
-    `x-should-retry` decides if it is `true` or `false`. Else 408, 409, 429 and all from 500 are retried.
+    `x-should-retry` decides if it is `true` or `false`. Else 408, 409, 429 and all from 500 are retried. Not to be
+    asked for a 2xx, which the SDK never retries.
     """
     told = headers.get(b"x-should-retry")
     if told in (b"true", b"false"):
@@ -162,8 +163,8 @@ _known_names: dict[tuple[bytes, ...], tuple[RateLimitNames, ...]] = {}
 def rate_limit_names(headers: RawHeaders) -> tuple[RateLimitNames, ...]:
     """Returns one entry per kind of rate limit that the response has headers of, in their order; empty without any.
 
-    The server chooses the kinds, and there may be as many as there are headers. Header names of more than 64 bytes are
-    ignored.
+    The server chooses the kinds, and there may be as many as there are headers. A kind with a reset header alone is
+    left out, and so are header names of more than 64 bytes.
     """
     names = tuple(headers)
     found = _known_names.get(names)
@@ -261,7 +262,10 @@ def _date(value: bytes | None) -> float | None:
 
 
 def _timestamp(value: bytes | None) -> float | None:
-    """Parses an RFC 3339 time, or a number of seconds, into seconds since the epoch. `None` if absent or not valid."""
+    """Parses an RFC 3339 time, or a whole number of seconds, into seconds since the epoch.
+
+    `None` if it is absent, not valid, or a time without a time zone.
+    """
     if not value or len(value) > _MAX_NUMBER:
         return None
     seconds = count(value)

@@ -32,7 +32,7 @@ class HeldBody:
 
     @guarded(None)
     def end(self, outcome: AttemptOutcome) -> None:
-        """Ends the body with `outcome` and calls `on_end`. The first end counts, in any thread; later ones do nothing.
+        """Ends the body with `outcome` and calls `on_end`. Does nothing if the body has ended.
 
         `COMPLETED` is for a body that was read to its end, `ABANDONED` for one that was closed or dropped before.
         """

@@ -41,9 +41,10 @@ class AttemptRecorder:
         return NO_HEADERS
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """Called once, when the send has returned or raised, in the context in which the attempt started.
+        """Called when the send has returned or raised, or the transport sends again; in the context of the start.
 
-        `response_headers` are those of the response, `None` without one. The recorder may keep them.
+        Once at most: not if nobody saw the end of the send. `response_headers` are those of the response, `None`
+        without one. The recorder may keep them.
         """
 
     def end(self, attempt: Attempt) -> None:
@@ -52,7 +53,7 @@ class AttemptRecorder:
     def used(self, attempt: Attempt, usage: Usage) -> None:
         """Called after `end`, whenever more tokens that the attempt used become known. In any thread.
 
-        That is at the end of a stream, when a reply is parsed, or never. `usage` is without what was passed before.
+        That is right after `end`, whenever a reply is parsed, or never. `usage` is without what was passed before.
         """
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:

@@ -32,13 +32,13 @@ class RequestFacts(NamedTuple):
 
 
 class Retry:
-    """The facts of an attempt that follows another one of its call, known when it starts.
+    """The facts of an attempt that follows another one of its call or its send, known when it starts.
 
     - `number`: 1 for the first attempt that follows another.
     - `delay`: the backoff that has just ended, in nanoseconds; `None` if there was none or it is not known.
     - `reason`: the `error.type` of the attempt before; `app_exception` if a middleware has rejected its answer, else
       `fallback` if it has not failed; `None` if not known.
-    - `source`: what decided the backoff, `None` without a `delay`.
+    - `source`: what decided the backoff, `None` if there was none or it is not known.
     """
 
     __slots__ = ("delay", "number", "reason", "source")

@@ -26,8 +26,10 @@ def headers_for_sdk(attempt: Attempt) -> RawHeaders | None:
 def is_retryable(attempt: Attempt) -> bool:
     """Returns whether the attempt has ended with a failure for which the SDK retries, if it has a retry left.
 
-    Every failure of the send is one. So is a 401 of a call's first attempt for which the SDK fetched credentials: it
-    fetches new ones, once for each call. A failure while the body is read is none.
+    - Every exception of the send is one.
+    - A 401 of a call's first attempt for which the SDK fetched credentials is one: it fetches new ones once.
+    - Any other status than 2xx is by `headers.should_retry`, also if reading its body failed.
+    - A 2xx is none: it failed while its body was read, or is no answer.
     """
     if attempt.outcome is not AttemptOutcome.FAILED:
         return False

@@ -129,7 +129,8 @@ class CallOutcome(ClosedValue):
     """How a call ended for the app. Exactly one of these for every call.
 
     - `SUCCEEDED`, `RECOVERED`: it succeeded, without or after a failed attempt.
-    - `EXHAUSTED`: it failed, and no retry was left. `FAILED`: it failed for another reason.
+    - `EXHAUSTED`: it failed after retries, by a failure that may be retried, and no retry was left.
+    - `FAILED`: it failed otherwise, also if it was never to be retried (`max_retries=0`).
     - `CANCELLED`, `ABANDONED`: as for an attempt.
     """
 

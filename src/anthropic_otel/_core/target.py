@@ -1,7 +1,7 @@
 """Makes the target of a request: the facts of its URL that may be recorded.
 
 Rule: a URL enters here in parts, so that user information, query and fragment cannot leave. A part of the path that no
-operation has cannot leave either: a gateway's base URL may have a key in it.
+operation has cannot leave either, except for the API's own host: a gateway's base URL may have a key in it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Lets several recorders record the same calls. Recorders may join and leave while calls run.
 
-Rule: a recorder records every call, and every attempt without a call, that starts between its `join` and its `leave`.
-It records them to their end, also if that comes after the `leave`.
+Rule: a recorder records every call, and every attempt without a call, that starts between its `join` and its `leave`
+while it is `enabled`. It records them to their end, also if that comes after the `leave`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ Where the SDK fetches credentials within the send, all time up to the first even
 fetched them, it is the time that its requests took.
 
 The events are those of httpcore's `trace` extension (https://www.encode.io/httpcore/extensions/#trace). Other
-transports have none: then only `receive` is known, from the moment the response arrived.
+transports have none: then `receive` is known from the moment the response arrived, and `pool` or `auth` if the attempt
+failed there.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Timeline:
         """The exception of the last failed trace event. Cleared at the end: it would keep objects of the app alive."""
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes one event of httpcore's `trace` extension, such as `connection.connect_tcp.started`.
+        """Handles one event of httpcore's `trace` extension, such as `connection.connect_tcp.started`.
 
         Enters the phase that begins with it, and updates the attributes. Unknown events, and events after `finish`, are
         ignored. `info["request"]` holds the API key and is never kept.
@@ -123,15 +124,18 @@ class Timeline:
         self.failure = None
 
     def was_fetching_credentials(self) -> None:
-        """Makes the current phase `AUTH`, from its beginning: an auth flow was fetching credentials when it failed."""
+        """Changes the current phase to `AUTH`, from its beginning on: an auth flow failed while it fetched credentials.
+
+        Does nothing after `finish`.
+        """
         if not self._finished:
             self.phase = Phase.AUTH
 
     def fetched_credentials(self, took: int) -> None:
-        """Records that an auth flow has fetched credentials, in `took` nanoseconds. No event of the transport told it.
+        """Moves `took` nanoseconds to `AUTH`, in which an auth flow has fetched credentials without a trace event.
 
-        Moves that time to `AUTH` from `POOL` or, after a response that demanded credentials, from `RECEIVE`; at most
-        what that phase has.
+        They are taken from the closed `POOL` or, after a response that demanded credentials, `RECEIVE`: at most as many
+        as that phase has.
         """
         times = self.phase_ns
         index = Phase.POOL.index if times[Phase.RECEIVE.index] is None else Phase.RECEIVE.index
@@ -141,7 +145,7 @@ class Timeline:
             times[Phase.AUTH.index] = (times[Phase.AUTH.index] or 0) + moved
 
     def _add(self, now: int) -> None:
-        """Adds the time from the last change of phase to `now` to the current phase."""
+        """Adds the time since the last call to the current phase, and counts from `now` on from then."""
         index = self.phase.index
         self.phase_ns[index] = (self.phase_ns[index] or 0) + now - self._since
         self._since = now
@@ -236,8 +240,8 @@ class Timeline:
     def sends_the_same(self, name: str, info: Mapping[str, Any], address: str, port: int) -> bool:
         """Returns whether an event begins the very request once more that was answered with a 2xx.
 
-        That is one to the same path with the same method, or a connection to `address` and `port`, those of the first
-        request. A hook or a transport may mirror what is sent. Anything else is not for this attempt's operation.
+        That is one to the same path and query with the same method, or a connection to `address` and `port`, those of
+        the first request. A hook or a transport may mirror what is sent. Anything else is for another operation.
         """
         if name == "connection.connect_tcp.started":
             return info.get("host") == address and info.get("port") == port
@@ -258,7 +262,7 @@ class Timeline:
 
 
 def _target_of(request: Any) -> int:
-    """Returns a hash of the method and the path of httpcore's request, 0 for anything else."""
+    """Returns a hash of the method and the path with query of httpcore's request, 0 for anything else."""
     target = getattr(getattr(request, "url", None), "target", None)
     return hash((request.method, target)) if target is not None else 0
 

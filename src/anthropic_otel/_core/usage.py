@@ -59,10 +59,10 @@ NONE: Final[tuple[Usage, ...]] = ()
 
 
 def compared(told: tuple[Usage, ...], usages: tuple[Usage, ...]) -> tuple[tuple[Usage, ...], tuple[Usage, ...]]:
-    """Returns what is new in `usages`, beside what was `told` before, and all that has been told then.
+    """Returns two tuples: what is new in `usages` compared with `told`, and the highest counts of both.
 
-    Each has one usage per model. The same usage may be reported several times: by Bedrock's headers, then by the
-    parsed reply, which the app may parse again.
+    Each has one usage per model; the first has none for a model of which nothing is new. The same usage may be reported
+    several times: by Bedrock's headers, then by the parsed reply, which the app may parse again.
     """
     if not told:
         return usages, usages
@@ -150,9 +150,9 @@ def _of_fields(fields: Mapping[str, Any]) -> tuple[Usage, ...]:
 
 
 def _counts(fields: Mapping[str, Any]) -> _Counts:
-    """Returns the counts in the fields of the API's `usage` object as a list like `_NAMES`, `None` for an invalid one.
+    """Returns the counts in the fields of the API's `usage` object, in the order of `_NAMES`.
 
-    Missing cache writes are added up from the parts in `cache_creation`.
+    A missing or invalid one is `None`. Missing cache writes are added up from the valid parts in `cache_creation`.
     """
     get = fields.get
     written = get(_WRITTEN)
@@ -174,7 +174,10 @@ def _count(value: object) -> int | None:
 
 
 def _usages(counts: _Counts, iterations: object) -> tuple[Usage, ...]:
-    """Returns the usage of these counts and the `iterations` of the API's `usage` object; empty without any count."""
+    """Returns the usage of `counts` and the `iterations` of the API's `usage` object; empty if all counts are `None`.
+
+    Else a count that is `None` is 0. Iterations that are no list are ignored.
+    """
     if counts == _NO_COUNTS:
         return NONE
     uncached, output, read, written, thinking = counts
@@ -184,7 +187,7 @@ def _usages(counts: _Counts, iterations: object) -> tuple[Usage, ...]:
 
 
 def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
-    """Returns `usage` plus what it leaves out: the tokens of compactions, and those of each advisor by its model.
+    """Returns `usage` with the tokens of compactions added to it, and after it one `Usage` for each advisor's model.
 
     Other iterations are in `usage` already, or are not billed, as those of a model that declined. An advisor without a
     valid model is left out, and so is what follows the first `_MAX_ITERATIONS`.
