@@ -33,6 +33,8 @@ server's clock:
     # The sixth request at the same time gets a 429 with `retry-after: 12`.
 
 From a shell: `python -m anthropic_otel.simulator --mix ok=0.9 --mix http_529=0.1`.
+
+It needs `anthropic-otel[simulator]`; the import raises `ModuleNotFoundError` if a package of that is missing.
 """
 
 try:

@@ -76,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serves a simulated API until SIGINT or SIGTERM, then returns the exit code 0.
 
     Writes the base URL to standard output as its only line. With `--list` it writes the catalogue instead, and returns
-    0 at once. `arguments` `None`: those of the process. Raises `OSError` if the port cannot be bound, and `SystemExit`
-    for `--help` and for wrong arguments.
+    0 at once. Call it in the main thread: it replaces the handlers of both signals. `arguments` `None`: those of the
+    process. Raises `OSError` if the port cannot be bound, `SystemExit` for `--help` and for wrong arguments, and
+    `ValueError` if no weight is above 0.
     """
     options = _parser().parse_args(arguments)
     if options.list:

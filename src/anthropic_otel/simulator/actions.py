@@ -1,4 +1,4 @@
-"""Actions: what the simulator can do with a request on any listener, as data.
+"""Actions: what the simulator can do with a request on any listener, as data, and the values that they are made of.
 
 Rule: an action says what the server does, never how; it is a frozen value that can be compared, hashed and changed with
 `dataclasses.replace`.
@@ -71,7 +71,7 @@ class Delivery:
     - `newline`: the line ending of the API's server-sent events; not used for Bedrock's frames and given bytes.
     - `pace`: seconds of pause before each piece of a body. A piece is an event or a chunk of a stream, or a whole body,
       or each half of a whole body that is to break between them.
-    - `segment`: the size of the TCP segments in bytes; 0 sends each piece as a whole.
+    - `segment`: the size of the TCP segments in bytes, also of the headers; 0 sends each piece as a whole.
     - `pings`: how many `ping` events are sent before each delta of the simulated API's streams.
     """
 
@@ -154,7 +154,8 @@ class Chunks:
     - `content_type`: `None` sends no such header.
     - `ending`: how the body ends after the items. CLEAN sends the last chunk, as HTTP requires; others break the
       connection without it.
-    - `delivery`: how the items are sent; `newline` and `pings` are not used.
+    - `delivery`: how the items are sent; `newline` and `pings` are not used. GZIP and DEFLATE add a last chunk, which
+      ends the compressed data.
     - `request_id`: as in `Reply`. The response takes nothing from the rate limits in either case.
     """
 

@@ -1,4 +1,4 @@
-"""Actions that need a listener or an address of their own: places without a server, TLS and proxies, as data.
+"""Actions that need an address of their own: places without a server, TLS, proxies and redirects elsewhere, as data.
 
 Rule: as in `actions.py`, an action is a frozen value that says what the server does, never how.
 """

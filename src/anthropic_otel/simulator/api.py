@@ -25,7 +25,7 @@ class Received:
 
     - `target`: the path with its query, undecoded.
     - `headers`: in their order; names are as the client wrote them.
-    - `body`: the bytes after the transfer encoding; empty until the body has been read.
+    - `body`: the bytes without the transfer encoding, and as the client encoded them; empty until all were read.
     - `connection`: the number of the connection that it came on, counted from 1 across all listeners.
     """
 
@@ -68,9 +68,11 @@ class Api:
     def answer(self, request: Received) -> Answer:
         """Returns the API's answer to the request: a `Refused` for a request that the API would refuse, else the reply.
 
-        A `Refused` has status 400 for a wrong URL or body, 401 without `x-api-key` and `authorization`, 404 for a path
-        or a model's page that does not exist, and 405 for a wrong method. Bedrock's and Vertex's paths need no key, and
-        take the model and whether to stream from the path. Any name of a model gets a reply.
+        A `Refused` has status 400 for a wrong URL or body, 401 if there is neither `x-api-key` nor `authorization`, 404
+        for a path or a model's page that does not exist, and 405 for a wrong method of Messages, token counting and
+        batches; other paths take any method. Bedrock's and Vertex's paths need no key, and their model and whether to
+        stream are taken from the path. The API's own paths may begin with `/anthropic`, as on Foundry. A message may
+        ask for a model of any name.
         """
         try:
             path = unquote(urlsplit(request.target).path)
@@ -130,9 +132,9 @@ class Api:
     def _batches(self, request: Received, rest: str) -> Answer:
         """Answers a path of message batches; `rest` is what follows `/v1/messages/batches/`.
 
-        Nothing is stored. POST without `rest` returns a batch with a new id, and GET an empty list. `ID` and
-        `ID/cancel` return a batch that has ended and has that id, whatever it is. Everything else is refused (404 or
-        405).
+        Nothing is stored, and no body is checked. POST without `rest` returns a batch with a new id, and GET an empty
+        list. `ID` and `ID/cancel` return a batch that has that id, whatever it is, for any method. Every batch has
+        ended. Everything else is refused (404 or 405).
         """
         if request.method == "POST" and not rest:
             return Whole(_batch(self._ids.new("msgbatch")))

@@ -1,6 +1,7 @@
 """Reads the JSON body of a request, and checks it as the API does.
 
-Rule: every body gives either a value of the right types or a `Refused` of status 400. Nothing here raises.
+Rule: a body is refused with status 400 unless the fields that the simulator uses have the right types. Nothing here
+raises.
 """
 
 from __future__ import annotations
@@ -134,8 +135,9 @@ _OPTIONAL: Final[dict[str, tuple[Check, str]]] = {
 def refusal_of(body: Json) -> Refused | None:
     """Returns the API's refusal (400) of the first wrong field of a Messages body, or `None` if there is none.
 
-    A field is wrong if it is required and missing, or has a wrong type. An optional field that is `None` counts as
-    missing, and fields that the simulator does not use are not checked.
+    Required fields come first. A field is wrong if it is required and missing, or has a wrong type or a value such as
+    0 for `max_tokens`. An optional field that is `None` counts as missing. Fields that are not named in `_REQUIRED` and
+    `_OPTIONAL` are not checked.
     """
     for name, (is_valid, words) in _REQUIRED.items():
         if name not in body:

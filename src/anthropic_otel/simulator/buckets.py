@@ -95,7 +95,7 @@ class Buckets:
         return max(lacking, key=lambda each: each.retry_after, default=None)
 
     def take(self, cost: Cost, now: float) -> None:
-        """Takes one request, and the tokens of `cost` from the capacity that they count against.
+        """Takes one request, and the tokens of `cost` from the capacity that they count against; at most what is left.
 
         Fast requests use fast capacity instead of the shared one, if the account has any, and never priority capacity.
         Other priority requests use both the priority and the shared capacity.
@@ -114,8 +114,8 @@ class Buckets:
     def headers(self, cost: Cost, now: float) -> Headers:
         """Returns the `limit`, `remaining` and `reset` headers about each limit that the account has. Takes nothing.
 
-        Headers about priority capacity are left out unless `cost.priority`, and those about fast capacity unless
-        `cost.fast`.
+        If it has both shared limits on tokens, there are headers about their sum too. Headers about priority capacity
+        are left out unless `cost.priority`, and those about fast capacity unless `cost.fast`.
         """
         shared = [_thousands(bucket, now) for bucket in self._shared if bucket is not None]
         headers: Headers = ()

@@ -1,7 +1,8 @@
 """The certificates of TLS endpoints, issued by a CA of the simulator's own or by a CA that no client trusts.
 
-Rule: keys are made when they are first needed and stay in memory. The CA's certificate, once needed, is a file for as
-long as the simulator runs.
+Rule: the CA is made when it is first needed, and a key and certificate for each TLS endpoint. No key stays on disk:
+trustme writes an endpoint's to a temporary file only while `ssl` loads it. The certificate of the simulator's own CA is
+a file from when a client first needs it until the simulator stops.
 """
 
 from __future__ import annotations

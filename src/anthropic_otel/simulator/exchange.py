@@ -42,7 +42,8 @@ class Served:
     - `status`, `headers`: of the response whose head was sent; `None` and empty if none was.
     - `whole_response`: the response was sent to its end.
     - `raw`: bytes were sent that are no part of a well-formed response. Set when the server is done.
-    - `client_left`: the client closed or broke the connection before the server was done. Set when the server is done.
+    - `client_left`: the client closed or broke the connection before the server was done, as far as the server has
+      noticed. Set when the server is done.
     - `usage`: the token usage in the parts of the body that were sent, in the API's fields; `None` if there was none.
     - `over`: the server is done with the request; no field changes any more.
     """
@@ -152,8 +153,8 @@ class Link:
     async def linger(self) -> None:
         """Sends a FIN, then discards what the client still sends until it closes, for 5 seconds at most.
 
-        Closing while unread bytes are left would send an RST, and the client might lose the response. Cancels the
-        request's deadline. Errors of the connection are ignored.
+        On TLS no FIN is sent. Closing while unread bytes are left would send an RST, and the client might lose the
+        response. Cancels the request's deadline. Errors of the connection are ignored.
         """
         self.expect_nothing()
         with contextlib.suppress(OSError, asyncio.TimeoutError, RejectedRequest):
@@ -216,9 +217,10 @@ class Exchange:
     async def read_body(self) -> None:
         """Reads the request's body, and replaces `request` and `served.request` by a request that has it.
 
-        Sends a `100 Continue` first if the client waits for one. Ends the request's deadline, and sets
+        Sends a `100 Continue` first if the client waits for one. Afterwards cancels the request's deadline, and sets
         `served.whole_request`. Raises `RejectedRequest` if the body is larger than 32 MB or does not arrive in time,
-        `h11.RemoteProtocolError` if it is not HTTP or ends too early.
+        `h11.RemoteProtocolError` if it is not HTTP or ends too early, and `Disconnected` if the client has left before
+        the `100 Continue`.
         """
         if int(self.request.header("content-length") or 0) > MAX_BODY:
             raise _too_large()
@@ -276,8 +278,8 @@ class Exchange:
 async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.PAUSED]:
     """Returns h11's next event, reading from the connection as often as that takes.
 
-    Each read starts the request's deadline, if none is running. Raises `h11.RemoteProtocolError` for bytes that are not
-    HTTP, and `RejectedRequest` if the deadline has passed.
+    After each read, `Link.expect_the_rest` starts the request's deadline. Raises `h11.RemoteProtocolError` for bytes
+    that are not HTTP, and `RejectedRequest` if the deadline has passed.
     """
     while (event := http.next_event()) is h11.NEED_DATA:
         data = await link.read()

@@ -34,7 +34,9 @@ class Where(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """How a client must be set up to meet a fault, and to meet it soon. `None`, 0 and `False`: nothing is needed.
+    """How a client must be set up to meet a fault, and to meet it soon.
+
+    A field with its default asks for nothing.
 
     - `connect_timeout`, `read_timeout`, `write_timeout`, `pool_timeout`: in seconds.
     - `max_connections`: the size of the client's connection pool.
@@ -42,8 +44,7 @@ class Needs:
     - `request_bytes`: how large the request's body must be.
     - `ca`: whether the client must trust `Endpoint.ca_file`.
     - `proxy`: the URL scheme of the proxy that the client must use.
-    - `follow_redirects`: whether the client must follow redirects. `True` is the default of the SDK's clients; `False`
-      means that it must not follow them.
+    - `follow_redirects`: `True` is the default of the SDK's clients; `False`: the client must not follow redirects.
     - `sdk`: the SDK class that the client must be of, such as `AnthropicBedrock`, if only a client that decodes events
       can meet the fault.
     """

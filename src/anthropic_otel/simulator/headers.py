@@ -1,6 +1,9 @@
-"""The API's response headers except those of rate limits: date, request id, organization, and those of its edge.
+"""The API's response headers except those of rate limits, and the ids in them and in bodies.
 
-Rule: everything but the date depends only on the seed and the order of the responses, so that a run can be repeated.
+The headers are the date, the request id, the organization, and those of the API's edge.
+
+Rule: everything but the date depends only on the seed and on how many ids were made before, so that a run can be
+repeated.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ ONE_REQUEST: Final = Cost()
 class ExceededLimit:
     """A limit that has no room for a request, with the API's message about it.
 
-    `retry_after` is how many seconds it takes until the limit has room.
+    `retry_after` is how many seconds it takes until the limit has room; for a request that is larger than the limit,
+    until nothing of it is used.
     """
 
     message: str

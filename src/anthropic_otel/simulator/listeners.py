@@ -1,4 +1,4 @@
-"""Listeners: sockets on loopback, and what serves the connections that they accept.
+"""Listeners: sockets on loopback, and HTTP on the connections that they accept.
 
 Rule: a connection belongs to its listener and is closed with the listener.
 """
@@ -74,12 +74,15 @@ class Listener:
         return len(self._tasks)
 
     async def open(self) -> None:
-        """Starts to listen; also again after `refuse`."""
+        """Starts to listen. Call it once, and again only after `refuse`."""
         sock, self._reserved = self._reserved, None
         self._server = await asyncio.start_server(self._accepted, sock=sock, ssl=self._tls, backlog=_BACKLOG)
 
     async def refuse(self) -> None:
-        """Stops listening and drops every connection; the port stays bound, so that `open` can listen on it again."""
+        """Stops listening and drops every connection; binds the port again, so that `open` can listen on it.
+
+        Raises `OSError` if another program has taken the port in between.
+        """
         await self.close()
         self._reserved = bound(self.port)
 
@@ -114,7 +117,9 @@ class Listener:
 
 
 class HttpConnection:
-    """Serves HTTP/1.1 on a connection, one request after another, until an action breaks it or the client leaves.
+    """Serves HTTP/1.1 on a connection, one request after another.
+
+    That ends when an action or the client ends the connection, or a request is rejected.
 
     `choose` returns the action for a request. `service` answers, records and delays it. `patience` is how many seconds
     a request may take to arrive after its first bytes.

@@ -1,7 +1,8 @@
 """Makes the model's reply to a Messages request, as a whole message and as the events of a stream.
 
-Rule: a message depends only on its arguments, so that a run can be repeated. A request with tools gets a use of one of
-them; a request that ends in a tool's result gets words.
+Rule: a message depends only on its arguments, so that a run can be repeated. A request with tools that have an input
+schema gets a use of one of them, unless it forbids that or ends in a tool's result: then it gets words, or JSON if it
+asks for a structured output.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Js
     """Returns the whole message that answers the request, of the model that it asks for or else of a default one.
 
     `words` is the length of a text reply, which `max_tokens` may cut. `message_id` and `tool_id` are the ids of the
-    message and of its tool use. `prompt` is the part of `usage` that `PromptCache.usage` returned.
+    message and of its tool use; the id of a web search is made from `tool_id`. `prompt` is the part of `usage` that
+    `PromptCache.usage` returned.
     """
     content, stop_reason, output_tokens = _content(request, words, tool_id)
     return {
@@ -77,9 +79,9 @@ def _before(request: Json, tool_id: str) -> Iterator[Json]:
 def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
     """Returns the reply's content block, the stop reason, and the output tokens.
 
-    The block is a tool use if a tool is wanted, else a structured output if a schema is wanted, else text of `words`
-    words, or `max_tokens` words with that stop reason if that is fewer. A word counts as a token; a tool use counts as
-    1 and a quarter of the bytes of its input.
+    The block is a tool use if a tool is wanted, else a structured output if a schema that is not empty is wanted, else
+    text of `words` words, or `max_tokens` words with that stop reason if that is fewer. A word counts as a token; a
+    tool use counts as 1 and a quarter of the bytes of its input.
     """
     if tool := _wanted_tool(request):
         block = {"type": "tool_use", "id": tool_id, "name": tool["name"], "input": sample(tool["input_schema"])}

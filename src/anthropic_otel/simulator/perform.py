@@ -1,7 +1,7 @@
 """Carries out an `ExchangeAction` on a request.
 
-Rule: one function per action, closed by `assert_never`. After a connection was broken, `Disconnected` is raised, and
-nothing more is sent on it.
+Rule: one branch for each kind of action, closed by `assert_never`. After a connection was broken, `Disconnected` is
+raised, and nothing more is sent on it.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ def redirected(target: str) -> tuple[Redirect | Reply | None, str]:
 
 
 async def perform(exchange: Exchange, action: ExchangeAction, service: Service) -> None:
-    """Carries out the action on the exchange, and enters the request into the record.
+    """Adds the request to the record, and carries out the action on the exchange.
 
     Reads the request's body first, except for a `Cut` at `Point.REQUEST`. Raises `Disconnected` if nothing more can be
-    done on the connection. Raises `RejectedRequest` for a request that is too large or late, which is not recorded.
+    done on the connection. Raises `RejectedRequest` if the body is too large or late, and `h11.RemoteProtocolError` if
+    it is not HTTP; such a request is not recorded.
     """
     if isinstance(action, Cut) and action.point is Point.REQUEST:
         service.received(exchange.served)

@@ -27,7 +27,8 @@ class Plan:
     def exceeded(self, cost: Cost, now: float) -> ExceededLimit | None:
         """Returns the used-up window that ends last, or `None` if neither is used up. `cost` is not used.
 
-        A request is admitted while any tokens are left, even if it then exceeds the window. Takes nothing.
+        A request is admitted while any tokens are left, even if it then exceeds the window. Takes nothing, but begins a
+        new window if one has ended.
         """
         self._renew(now)
         spent = [reset for used, limit, reset in self._rows() if used >= limit]
@@ -44,7 +45,8 @@ class Plan:
     def headers(self, cost: Cost, now: float) -> Headers:
         """Returns headers with the state of each window, and which window is used most. `cost` is not used.
 
-        A window is `rejected` when it is used up, `allowed_warning` from 80% on, else `allowed`.
+        A window is `rejected` when it is used up, `allowed_warning` from 80% on, else `allowed`; one of no tokens is
+        always `allowed`. Further headers say that the account has no overage.
         """
         self._renew(now)
         shares = [used / max(1, limit) for used, limit, _ in self._rows()]

@@ -1,6 +1,6 @@
 """Turns an answer of the API into an HTTP response: a status, headers, and the encoded pieces of a body.
 
-Rule: a body is made lazily and sent piece by piece, so that a fault can strike between any two pieces.
+Rule: a body is an iterator of pieces, which are sent one by one, so that a fault can strike between any two.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Response:
 
     - `headers`: all but `date`, which `begin` adds.
     - `pieces`: the encoded pieces of the body, which can be iterated once.
-    - `delivery`: the pauses between pieces, and the size of TCP segments. Its encoding is applied already.
+    - `delivery`: the pause before each piece, and the size of TCP segments. Its encoding is applied already.
     - `is_stream`: whether the simulated latency between events applies.
     - `interim`: 1xx statuses to send first.
     - `usage_after(sent)`: the token usage that a client knows after the first `sent` pieces; `None` if it knows none.
@@ -100,9 +100,10 @@ class Response:
 def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: Service) -> Response:
     """Returns a response with its body in one piece and a `content-length`.
 
-    The status is the answer's. The body is `reply.body`, or else the answer's JSON. Headers, encoding and interim
-    statuses are those of `reply`, whose headers replace the answer's. Takes the answer's cost from the rate limits, if
-    `reply` has a request id.
+    The status is the answer's. The body is `reply.body`, or else the answer's JSON, encoded as `reply.delivery` says if
+    the request accepts that. If `reply.request_id`, it has the headers that only the API sends, and the answer's cost
+    is taken from the rate limits. The answer's headers replace all of these, and those of `reply` replace the
+    answer's. Interim statuses are those of `reply`.
     """
     headers, request_id = _api_headers(service, answer.cost, reply.request_id)
     plain = to_json(_value(answer, request_id, reply.error_code)) if reply.body is None else reply.body
@@ -117,7 +118,8 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
 def of_halves(answer: Whole | Refused, reply: Reply, framing: Framing, request: Received, service: Service) -> Response:
     """Returns a response like `of_whole`, but with its body in two pieces, for an exchange that breaks between them.
 
-    CHUNKED `framing` replaces the `content-length` by a chunked transfer encoding.
+    CHUNKED `framing` replaces the `content-length` by a chunked transfer encoding. A client knows the body's usage only
+    after both pieces.
     """
     whole = of_whole(answer, reply, request, service)
     body = next(whole.pieces)
@@ -135,8 +137,9 @@ def of_halves(answer: Whole | Refused, reply: Reply, framing: Framing, request: 
 def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: Received, service: Service) -> Response:
     """Returns a chunked response with status 200 and one chunk for each of the events, encoded by the answer's `wire`.
 
-    Takes the answer's cost from the rate limits, if `reply` has a request id. With a compressed encoding a last chunk,
-    without an event, ends the compressed data.
+    The content encoding is that of `reply.delivery` if the request accepts it. If `reply.request_id`, the response has
+    the headers that only the API sends, and the answer's cost is taken from the rate limits. The headers of `reply`
+    replace others. With a compressed encoding a last chunk, without an event, ends the compressed data.
     """
     headers, _ = _api_headers(service, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
@@ -163,10 +166,10 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
 
 
 def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
-    """Returns a chunked response with status 200 and exactly the chunks of the action.
+    """Returns a chunked response with status 200 and exactly the chunks of the action, each encoded as it says.
 
-    Takes nothing from the rate limits. With a compressed encoding a last chunk, with no more bytes in it once decoded,
-    ends the compressed data.
+    GZIP and DEFLATE are used only if the request accepts them. Then a last chunk, with no more bytes in it once
+    decoded, ends the compressed data. Takes nothing from the rate limits.
     """
     headers, _ = _api_headers(service, None, action.request_id)
     encoding = accepted(action.delivery, request.header("accept-encoding"))

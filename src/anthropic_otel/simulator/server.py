@@ -1,6 +1,7 @@
 """The server inside its event loop: the plain listener, the endpoints, the simulated API, and the record of requests.
 
-Rule: it runs in one event loop. State that other threads read is locked or a single value.
+Rule: it runs in one event loop. The record and the schedule, which other threads use, are locked; all else that they
+use is read or replaced without waiting.
 """
 
 from __future__ import annotations
@@ -98,8 +99,9 @@ class Record:
 class Server:
     """Serves the simulated API on the plain listener and on endpoints, and records the requests.
 
-    It must be made, used and closed within one event loop. `schedule` decides what requests to the plain listener get,
-    `limits` are the account's rate limits, and `record` keeps the requests. `seed` is that of ids, `words` the length
+    It must be made, used and closed within one event loop. `plain` is the plain listener, whose port is bound at once
+    and listens from its `open` on. `schedule` decides what requests to it get, `limits` are the account's rate limits,
+    and `record` keeps the requests. `seed` is that of ids and of chance in the latency, `words` the length
     of a text reply, `port` the plain listener's (0: a free one), and `patience` how many seconds a request may take to
     arrive.
     """

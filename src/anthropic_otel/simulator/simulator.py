@@ -42,7 +42,8 @@ class Simulator:
     """A Messages API on loopback that fails on request. Use it as a context manager, or call `start` and `stop`.
 
     - `seed`: the random seed of ids. `words`: the length of a text reply.
-    - `record`: how many of the latest requests are kept: a number, `True` for 10,000, `False` for none.
+    - `record`: how many of the latest requests are kept: a number, `True` for 10,000, `False` for none. Fewer are kept
+      if their bodies have more than 256 MB.
     - `port`: the port on 127.0.0.1; 0 takes a free one at each start.
     - `limits`: rate limits to enforce: a request that exceeds one gets a 429 with `retry-after`. `None`: headers report
       limits that are not enforced.

@@ -35,7 +35,7 @@ class PromptCache:
         self._written: dict[bytes, None] = {}
 
     def usage(self, request: Json) -> Json:
-        """Returns the input tokens of the request's `usage`, in the API's fields.
+        """Returns the input tokens of the request's `usage`, in the API's fields, and remembers what it caches.
 
         The prompt up to its last `cache_control` counts as written to the cache the first time, and as read afterwards;
         the rest, at least 1 token, is `input_tokens`. If any `cache_control` has a `ttl` of `1h`, all that was written
@@ -90,8 +90,8 @@ def _parts(request: Json) -> Iterator[Json]:
 def usage_of(request: Json, prompt: Json, output_tokens: int) -> Json:
     """Returns the `usage` of the whole message; `output_tokens` are those of its reply.
 
-    `prompt` is the part of it that `PromptCache.usage` returned. Adds thinking tokens, the input tokens and count of a
-    web search, and `iterations`, each if the request has any.
+    `prompt` is the part of it that `PromptCache.usage` returned. Thinking, if the request has it turned on, adds output
+    tokens; a web search adds input tokens and a count of searches; compaction and an advisor add `iterations`.
     """
     thinking = THINKING_TOKENS if thinks(request) else 0
     usage = {**prompt, "output_tokens": output_tokens + thinking, "service_tier": "standard"}
@@ -109,7 +109,7 @@ def usage_of(request: Json, prompt: Json, output_tokens: int) -> Json:
 def at_start(usage: Json, prompt: Json) -> Json:
     """Returns the `usage` in `message_start`: that of the prompt, the service tier, and one output token.
 
-    The message's number of output tokens is taken if that is 0.
+    It has no output token if the whole message, whose `usage` is given, has none.
     """
     return {**prompt, "output_tokens": min(1, usage["output_tokens"]), "service_tier": usage["service_tier"]}
 

@@ -1,6 +1,6 @@
-"""The bytes of a stream: server-sent events as the API sends them, and AWS event-stream frames.
+"""The bytes of a body: JSON, server-sent events as the API sends them, AWS event-stream frames, content encodings.
 
-Rule: each event is encoded on its own, so that a fault can cut the stream between any two.
+Rule: each event of a stream is encoded on its own, so that a fault can cut the stream between any two.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def _header(name: bytes, value: bytes) -> bytes:
 def events_in(body: bytes) -> Iterator[Json]:
     """Yields the JSON objects of the events in the bytes of a stream of either format.
 
-    Stops at the first event that is cut or no JSON, and at the first frame that is no `chunk`. Leaves out JSON that is
-    no object, and server-sent events without a name. A stream whose first byte is 0 is AWS event-stream, any other is
-    server-sent events.
+    Stops at the first event that is cut or no JSON, and at the first frame that is broken or no `chunk`. Leaves out
+    JSON that is no object, server-sent events without a name or data, and frames whose payload has no base64 `bytes`. A
+    stream whose first byte is 0 is AWS event-stream, any other is server-sent events.
     """
     for data in _frames_data(body) if body[:1] == b"\0" else _events_data(body):
         try:
@@ -135,7 +135,7 @@ def events_in(body: bytes) -> Iterator[Json]:
 
 
 def _events_data(body: bytes) -> Iterator[bytes]:
-    """Yields the data of each complete server-sent event that has a name; the SDK ignores the others."""
+    """Yields the data of each complete server-sent event that has an `event:` and a `data:` line."""
     text = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     for event in text.split(b"\n\n")[:-1]:
         lines = event.split(b"\n")

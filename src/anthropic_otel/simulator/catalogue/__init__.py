@@ -5,13 +5,14 @@ Rule: everything about a fault is in its entry; no other module lists the faults
 The entries are grouped by where they strike:
 
 - `successes`, `stream_forms`: no faults, in forms that a client must not take for one.
-- `responses`, `statuses`, `retries`: the API, or a gateway in front of it, answers with an error status.
+- `responses`, `statuses`, `retries`: the API, or a gateway in front of it, answers with an error status; `statuses` has
+  successes after interim responses too.
 - `redirects`: redirects, and what is met where they lead.
-- `contents`: a 2xx whose body is not the answer that was asked for.
-- `connections`, `tls`, `raw`, `proxies`: before the response's headers.
+- `contents`: a 2xx whose body is not the answer that was asked for, and answers with an unusual content type or form.
+- `connections`, `tls`, `raw`, `proxies`: before the response's headers; `proxies` has endless redirects too.
 - `bodies`: in a body or a stream, after a response has begun.
 - `stream_errors`, `stream_failures`: error events and undecodable or missing events of a stream; `frames`: the same of
-  Bedrock's streams.
+  Bedrock's streams, and complete ones.
 """
 
 from __future__ import annotations

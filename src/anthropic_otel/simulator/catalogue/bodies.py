@@ -1,4 +1,4 @@
-"""Faults in a body or a stream, after a response with a request id has begun: with status 200, but for a few errors.
+"""Faults in a body or a stream, after a response with a request id has begun: with status 200, 429 or 529.
 
 The SDK reads a body within the attempt and retries what fails in it. The app reads a stream, so what fails in a stream
 is not retried.
@@ -41,10 +41,10 @@ def _broken(
     needs: Needs = NO_NEEDS,
     applies_to: frozenset[str] = STACKS,
 ) -> Fault:
-    """Returns a network fault in a body or, for `Where.STREAM`, in a stream, which the SDK does not retry.
+    """Returns a network fault in a body, which the SDK retries, or for `Where.STREAM` in a stream, which it does not.
 
-    Its response has status 200 and a request id. Only requests of that kind, with or without a stream, can meet it. The
-    other arguments are fields of `Fault`.
+    Its response has status 200 and a request id. Only a request for a stream can meet a fault in a stream, and only
+    another one a fault in a body. The other arguments are fields of `Fault`.
     """
     stream = where is Where.STREAM
     return network(
@@ -116,7 +116,7 @@ _BODIES: Final = (
 
 
 def _refusal(name: str, description: str, action: Cut, *, retry_after: bool | None = None) -> Fault:
-    """Returns a fault: an error response, of `action.reply`, whose body breaks. Its status is its error type.
+    """Returns a fault: an error response (`action.reply`) whose body breaks. The response's status is the error type.
 
     The SDK retries it. Only requests without a stream can meet it. `retry_after` is that of `Fault`: whether the
     response's headers decide the backoff.

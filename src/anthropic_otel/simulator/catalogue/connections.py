@@ -1,7 +1,7 @@
 """Network faults before the response's headers: name look-up, connecting, the pool, sending, waiting.
 
-Rule: each one really happens on loopback: a failing look-up, an RST, a refused handshake. Timeouts are short, so that
-the whole catalogue runs in seconds.
+Rule: each one really happens on this machine: a failing look-up, an RST, a refused connection. Timeouts are short, so
+that the whole catalogue runs in seconds.
 """
 
 from __future__ import annotations

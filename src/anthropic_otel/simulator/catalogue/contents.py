@@ -1,7 +1,8 @@
 """Responses with status 200 or 204 whose body is not what was asked for: a page, text, nothing, another answer.
 
 Captive portals, gateways and wrong base URLs answer like this. A stream is judged by its bytes and not by its content
-type, as the SDK reads a stream of any content type as events.
+type, as the SDK reads a stream of any content type as events. Here are successes too: what was asked for, with another
+content type or form.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ _BY_SDK: Final = Needs(sdk="Anthropic")
 
 
 def _unparsable(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
-    """Returns a fault: a 200 whose body begins and ends as a message does, but that the SDK cannot parse.
+    """Returns a fault: a 200 with a body that only a client that parses it can tell from a message.
 
     It is reported as `unexpected_content`. Only requests without a stream can meet it.
     """
@@ -188,7 +189,7 @@ _OTHER_JSON: Final = "application/vnd.example+json; charset=utf-8"
 
 
 def _json(name: str, description: str, body: bytes, content_type: str = "application/json") -> Fault:
-    """Returns a success: a 200 with a message as JSON. Only requests without a stream can meet it."""
+    """Returns a success: a 200 with that body, which must be a message as JSON; only for requests without a stream."""
     return answered(name, description, Reply(body=body, content_type=content_type), stream=False)
 
 

@@ -1,4 +1,4 @@
-"""Helpers for the entries about event streams: the bytes of events, and a function for each way that a stream ends.
+"""Helpers for the entries about event streams: the bytes of events, and a function for each kind of entry.
 
 Rule: an entry says what an app that uses the SDK gets. An event counts once its blank line has arrived, which is when
 the SDK dispatches it; an event that is cut before its blank line counts as not sent.
@@ -101,9 +101,10 @@ def entry(
 ) -> Fault:
     """Returns an entry for a stream of status 200 with exactly these chunks in its body, which ends as HTTP requires.
 
-    `error_type` is what the library reports, or `None` for an attempt that completes. `complete` is whether the end
-    event of a stream that fails arrived; `None`: not stated. `needs` is how a client must be set up to meet the fault.
-    `content_type` and `delivery` are those of `Chunks`.
+    Only requests for a stream can meet it, and the SDK does not retry it. `error_type` is what the library reports, or
+    `None` for an attempt that completes. `complete` is whether the end event of a stream that fails arrived; `None`:
+    not stated. `needs` is how a client must be set up to meet the fault. `content_type` and `delivery` are those of
+    `Chunks`.
     """
     return answered(
         name,
@@ -124,7 +125,7 @@ def whole(
     content_type: str | None = "text/event-stream; charset=utf-8",
     delivery: Delivery = PLAIN,
 ) -> Fault:
-    """Returns a success: a stream with exactly these chunks, which is complete, whatever its form.
+    """Returns a success: a stream of status 200 with exactly these chunks, which must hold the end event.
 
     `content_type` and `delivery` are those of `Chunks`.
     """
@@ -145,6 +146,7 @@ def cut(
 ) -> Fault:
     """Returns a network fault: a stream whose body ends before its end event, or does not end as HTTP requires.
 
+    Its response has status 200 and a request id; only requests for a stream can meet it, and the SDK does not retry it.
     `ending` is how the body ends after the chunks; `content_type` and `delivery` are those of `Chunks`. `complete` is
     whether the end event arrived; `None`: not stated. The other arguments are fields of `Fault`.
     """
@@ -167,18 +169,26 @@ def cut(
 def overloaded(
     name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN, complete: bool | None = None
 ) -> Fault:
-    """Returns a fault: a stream with an `overloaded_error` event among its chunks, which is its error type.
+    """Returns a fault: a stream whose chunks have an `error` event, reported as `overloaded_error`.
 
-    `complete` is whether the end event arrived; `None`: not stated. `delivery` is that of `Chunks`.
+    The chunks are sent as they are; no event is added. `complete` is whether the end event arrived; `None`: not stated.
+    `delivery` is that of `Chunks`.
     """
     return entry(name, description, chunks, "overloaded_error", delivery=delivery, complete=complete)
 
 
 def unknown(name: str, description: str, *chunks: bytes) -> Fault:
-    """Returns a fault: a stream whose `error` event has a type that is not one of the API's; reported as `_OTHER`."""
+    """Returns a fault: a stream whose chunks have an `error` event without a type of the API's; reported as `_OTHER`.
+
+    The chunks are sent as they are; no event is added.
+    """
     return entry(name, description, chunks, OTHER)
 
 
 def invalid(name: str, description: str, *chunks: bytes, delivery: Delivery = PLAIN) -> Fault:
-    """Returns a fault: a stream with an event that the SDK cannot decode; reported as `invalid_event`."""
+    """Returns a fault: a stream whose chunks have an event that the SDK cannot decode; reported as `invalid_event`.
+
+    The chunks are sent as they are; no event is added. `delivery` is that of `Chunks`. Only a client that decodes the
+    events can meet it.
+    """
     return entry(name, description, chunks, "invalid_event", delivery=delivery, needs=SDK)

@@ -1,4 +1,4 @@
-"""Redirects that the client does not follow, so that the SDK raises, and those that lead to another host or port."""
+"""Statuses of 3xx that the client does not follow, so that the SDK raises, and redirects to another address."""
 
 from __future__ import annotations
 

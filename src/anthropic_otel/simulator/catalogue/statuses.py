@@ -40,7 +40,7 @@ def _with_code(
 ) -> Fault:
     """Returns a fault: a refusal by the API whose error type and `error_code` the attempt has to report.
 
-    `code` `None` sends no `error_code`. `retried` is whether the SDK retries it.
+    `code` is that `error_code`; `None` sends none. `retried` is whether the SDK retries it.
     """
     reply = Reply(status, error_type, "No.", headers=headers, error_code=code)
     return replace(refused(name, description, reply, retried=retried), api_error=(error_type, code))

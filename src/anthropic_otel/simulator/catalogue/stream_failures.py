@@ -1,4 +1,4 @@
-"""Event streams with status 200 that have an event that cannot be decoded, or that end too early."""
+"""Event streams with status 200 that have an event that the SDK cannot decode, or that end too early or improperly."""
 
 from __future__ import annotations
 
