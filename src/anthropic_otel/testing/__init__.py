@@ -9,9 +9,10 @@
         assert call.outcome == "recovered"
         assert [attempt.error_type for attempt in call.attempts] == ["529", None]
 
-Rule: what is captured is the same on every machine. Ids count from 1. Time goes by a clock of the capture's own, which
-moves on by one second at each start and each end of a call or an attempt, so that a whole call can be compared with a
-literal. No OpenTelemetry SDK is needed, and what the app exports meanwhile has its own, true times.
+Rule: unless `real_time` is asked for, what is captured is the same on every machine. Ids count from 1. Time goes by a
+clock of the capture's own, which moves on by one second at each start and each end of a call or an attempt, so that a
+whole call can be compared with a literal. No OpenTelemetry SDK is needed, and what the app exports meanwhile has true
+times.
 """
 
 from __future__ import annotations

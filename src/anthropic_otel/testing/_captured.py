@@ -35,6 +35,7 @@ class Attempt:
     """One HTTP attempt that has ended. Times are in seconds; `started` counts from the beginning of the capture.
 
     - `id`: counts from 1 in the order of the starts. `call`: the id of its call, `None` without one.
+    - `duration`: from its start to the end of its body, or to its failure.
     - `resend_count`: 0 on a first attempt.
     - `retry_delay`: the backoff before it, by the clock of the capture; `None` if it was not a retry after a backoff.
     - `phase`: in which phase the network failed the attempt, `None` if it did not.
@@ -131,7 +132,7 @@ class Captured:
     def in_flight(self) -> int:
         """How many attempts have started and not ended.
 
-        First ends what the app has dropped unread, if that was put off.
+        First ends the attempts and calls whose response the app has dropped unread, if their end was put off.
         """
         drain()
         return self.started - len(self.ended_attempts)
@@ -140,7 +141,7 @@ class Captured:
     def calls(self) -> list[Call]:
         """A new list of the calls that have ended, in the order in which they started.
 
-        First ends what the app has dropped unread, if that was put off.
+        First ends the attempts and calls whose response the app has dropped unread, if their end was put off.
         """
         drain()
         calls = (replace(call, attempts=tuple(self._with_usage(call.attempts))) for call in self.ended_calls)
@@ -150,7 +151,7 @@ class Captured:
     def attempts(self) -> list[Attempt]:
         """A new list of the attempts that have ended, those without a call too, in the order in which they started.
 
-        First ends what the app has dropped unread, if that was put off.
+        First ends the attempts and calls whose response the app has dropped unread, if their end was put off.
         """
         drain()
         return sorted(self._with_usage(self.ended_attempts), key=lambda attempt: attempt.id)

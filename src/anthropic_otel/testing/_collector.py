@@ -37,15 +37,16 @@ def ticking_clock() -> Mark:
 
 
 def machine_clock() -> Mark:
-    """Returns a clock that returns the seconds since now, by the machine's monotonic clock."""
+    """Returns a clock of the seconds since this function was called, by the machine's performance counter."""
     began = time.perf_counter()
     return lambda: time.perf_counter() - began
 
 
 class Collector:
-    """The `Recorder` of one capture: adds each call and attempt that has ended to `captured`, with times by `mark`.
+    """The `Recorder` of one capture: adds each call and attempt to `captured` when it ends, with times by `mark`.
 
-    Attempts without a call are added too.
+    Attempts without a call are added too. The ids of attempts are added when they start, their tokens when they become
+    known.
     """
 
     def __init__(self, captured: Captured, mark: Mark) -> None:
@@ -102,7 +103,10 @@ class _CallCollector(CallRecorder):
 
 
 class _AttemptCollector(AttemptRecorder):
-    """Records one attempt of `call`, or for `None` one without a call. Adds no trace context to its request."""
+    """Records one attempt of `call`, or for `None` one without a call; adds its id to those that have started.
+
+    Adds no trace context to its request.
+    """
 
     def __init__(self, collector: Collector, attempt: core_attempt.Attempt, call: _CallCollector | None) -> None:
         self._collector: Final = collector
@@ -145,10 +149,10 @@ class _AttemptCollector(AttemptRecorder):
 
 
 def _waited_since(attempt: core_attempt.Attempt, call: _CallCollector | None) -> float | None:
-    """Returns when the backoff before an attempt began, `None` if there was none.
+    """Returns when the backoff before an attempt began, `None` if it has no call or is no retry after a backoff.
 
-    That is the end of the last failed attempt, or of the last attempt if the SDK retries because a middleware rejected
-    an answer.
+    That is the end of the last failed attempt of the call, or of its last attempt if the SDK retries because a
+    middleware rejected an answer. `None` too if there is no such attempt.
     """
     retry = attempt.retry
     if call is None or retry is None or retry.delay is None:
@@ -158,7 +162,7 @@ def _waited_since(attempt: core_attempt.Attempt, call: _CallCollector | None) ->
 
 
 def _active(attempts: list[Attempt]) -> float:
-    """Returns the seconds in which at least one of the attempts was under way. None need be in order."""
+    """Returns the seconds in which at least one of the attempts was under way. They may be in any order."""
     active, until = 0.0, float("-inf")
     for attempt in sorted(attempts, key=lambda attempt: attempt.started):
         ended = attempt.started + attempt.duration
