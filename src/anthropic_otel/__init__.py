@@ -55,8 +55,9 @@ def instrument(
     With one: those of that client and its copies by `with_options`.
 
     Patches `request` of the SDK's base clients and `send` of the HTTP clients, on their classes. What is not recorded
-    passes through. A second call for the process, or for the same client, has no effect, also with other options: call
-    `uninstrument()` first. May be called in any thread.
+    passes through. A second call for the process, or for the same client, does not change what is recorded or how, also
+    with other options: call `uninstrument()` first. Warns, and records nothing, if neither `httpx` nor `httpx2` can be
+    imported. May be called in any thread.
 
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process is instrumented.
@@ -134,7 +135,7 @@ def instrument_http_client(
 
     There are no calls, so no call metrics and no backoff, unless `instrument()` records them. Patches the same classes
     as `instrument()`; the requests of other clients pass through. The other arguments are those of `instrument`. Has no
-    effect on a client that is instrumented already.
+    effect on a client that was instrumented by this function or by `instrument(client)` already.
 
     Raises:
         TypeError: if `http_client` is not a client of `httpx` or `httpx2`, or an option is of another type.
@@ -154,9 +155,10 @@ def event_hooks(
 ) -> dict[str, list[Callable[..., Any]]]:
     """Returns event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
 
-    They record each request of that client as an attempt, and patch nothing. Not seen are failures that the transport
-    reports by no trace event, such as a wait for a full connection pool, and the proxy. A redirect is one attempt. The
-    arguments are those of `instrument`. Raises `TypeError` if one is of another type.
+    They record each request of that client as an attempt, and patch nothing. They do not see which proxy is used, nor a
+    failure that the transport reports by no trace event, such as a timeout in the wait for a full connection pool. A
+    request and the redirects that the client follows are one attempt. The arguments are those of `instrument`. Raises
+    `TypeError` if one is of another type.
     """
     hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs, usage)))
     return {"request": [hooks.request], "response": [hooks.response]}

@@ -1,8 +1,8 @@
-"""Wires the layers together: decides which clients are recorded and by which runtime, patches, and undoes both.
+"""Wires the layers together: decides which clients are recorded and by which runtime, and applies and undoes patches.
 
 Rule: everything is patched on classes, once, for the process and for single clients alike. What differs is only the
-runtime that is looked up for a client. Every change can be made twice without harm, and undone. One thread at a time
-makes a change: two that instrument at once would patch everything twice.
+runtime that is looked up for a client. To instrument or uninstrument twice does no harm. One thread at a time makes a
+change: two that instrument at once would patch everything twice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
 
 RuntimeFactory = Callable[[], Runtime]
-"""Makes a runtime. It is called only if what is to be instrumented has no runtime yet."""
+"""Makes a runtime. It is called only if the app has not instrumented the process, or the client, yet."""
 
 
 class Instrumentation:
@@ -54,8 +54,9 @@ class Instrumentation:
     def instrument_process(self, runtime_factory: RuntimeFactory) -> None:
         """Instruments all clients, existing and future, for the runtime that `runtime_factory` makes.
 
-        Imports the installed HTTP libraries and the SDK. Does nothing if the process is instrumented already, or, with
-        a warning, if no HTTP library can be imported.
+        Imports the installed HTTP libraries and the SDK. If recorders that have joined have a runtime already, that
+        adopts the new one. Does nothing if the process is instrumented already, or, with a warning, if no HTTP library
+        can be imported.
         """
         if not self.is_instrumented and _import_libraries():
             self._record_process(runtime_factory())
@@ -74,9 +75,9 @@ class Instrumentation:
     def join(self, recorder: Recorder, *, importing: bool = True) -> None:
         """Has `recorder` record all calls and attempts of the process that start from now on, until `leave`.
 
-        The app need not have instrumented anything. Imports the installed libraries first, and warns if there is no
-        HTTP library. Without `importing` it does not: then libraries that the app imports later are not recorded until
-        the caller calls `patch_imported`.
+        The app need not have instrumented anything. If it has not instrumented the process, imports the installed
+        libraries first, and warns if there is no HTTP library. Without `importing` it neither imports nor warns: then
+        libraries that the app imports later are not recorded until the caller calls `patch_imported`.
         """
         found = not importing or self.is_instrumented or _import_libraries()
         with changing():
@@ -102,7 +103,10 @@ class Instrumentation:
         return runtime
 
     def patch_again(self) -> None:
-        """Imports the installed libraries, and patches the copies that a reloader has imported since, if any."""
+        """Imports the installed libraries and patches what is not patched, such as copies that a reloader has imported.
+
+        Warns if no HTTP library can be imported.
+        """
         _import_libraries()
         self.patch_imported()
 
@@ -113,9 +117,10 @@ class Instrumentation:
             self._calls.patch_library()
 
     def leave(self, recorder: Recorder) -> None:
-        """Undoes `join`: `recorder` records nothing that starts from now on, but to its end what has started.
+        """Undoes `join`: `recorder` records what has started to its end, and nothing that starts from now on.
 
-        If the process was recorded for such recorders alone, the last one undoes the patches.
+        If the process was recorded for such recorders alone, that ends when the last one leaves. The patches are then
+        undone, unless single clients are instrumented.
         """
         with changing():
             self._joined = [other for other in self._joined if other is not recorder]
@@ -209,10 +214,10 @@ class Instrumentation:
     # -- how it is undone ----------------------------------------------------------------------------------------------
 
     def uninstrument(self) -> None:
-        """Undoes every instrumentation. Recorders that have joined still record, until they `leave`.
+        """Undoes every instrumentation, but recorders that have joined still record, until they `leave`.
 
-        So does that of a copy of this package which a reloader has imported before this one, as nothing else can undo
-        it. Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
+        Undoes too what a copy of this package has instrumented that a reloader imported before this one, as nothing
+        else can undo that. Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
         """
         with changing():
             for runtime in self.runtimes():
@@ -262,9 +267,9 @@ class Instrumentation:
 
 
 def _import_libraries() -> bool:
-    """Imports those of the HTTP libraries and the SDK that are installed.
+    """Imports the HTTP libraries that are installed, and the SDK if it is installed too.
 
-    Returns whether there is an HTTP library; warns if there is none.
+    Returns whether there is an HTTP library. If there is none, warns, and does not import the SDK.
     """
     found = [import_if_installed(name) for name in LIBRARIES]
     if not any(found):

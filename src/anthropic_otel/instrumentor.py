@@ -31,7 +31,9 @@ class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Calls `anthropic_otel.instrument()` and `uninstrument()` for OpenTelemetry's methods of these names.
 
     Takes the options of `anthropic_otel.instrument()` as keyword arguments, except `client` and `export`. An option
-    that is unknown or has a wrong value is logged as a warning and left out. Neither method raises.
+    that is unknown, and a switch that has a wrong value, is logged as a warning and left out; `None` counts as not
+    given. If `instrument()` raises, for instance because a provider is of a wrong type, that is logged and nothing is
+    instrumented. Neither method raises.
     """
 
     # No `configuration`, the dataclass by which OpenTelemetry checks the options of a configuration file: that drops
@@ -56,9 +58,10 @@ def _start(options: Mapping[str, Any]) -> None:
 
 
 def _switches(options: Mapping[str, Any]) -> dict[str, bool]:
-    """Returns the options that are switches and have a boolean value, `"true"` or `"false"` in any case among them.
+    """Returns those of the options that are switches and have a boolean value.
 
-    Warns of every other option, unless it is a provider or its value is `None`.
+    The strings `true` and `false`, in upper or lower case, count as one. Warns of every other option, unless it is a
+    provider or its value is `None`.
     """
     switches: dict[str, bool] = {}
     for name, value in options.items():
