@@ -37,7 +37,7 @@ class Attempt:
     - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
     - `is_message`: whether it asks for a message, so that its event stream must end with `message_stop`.
     - `model`: the model that was asked for, `None` if not known.
-    - `retry`: `None` on a first attempt.
+    - `retry`: which retry it is and why, `None` on a first attempt.
     - `retries_left`: how often the SDK may retry after it, `None` if that is not known, or without a call.
     - `invocation`: what the SDK method of its call was called with, `None` without a call.
     - `after_failure`: whether another attempt of its call had failed when it was sent.
@@ -163,7 +163,7 @@ class Attempt:
             self.api_error = response.judge(body, b"", CONTENT in body, whole=True) or self.api_error
 
     def begin_hop(self) -> None:
-        """Forgets the status and the response, a redirect that is followed: those of the next hop count."""
+        """Forgets the status and the response, such as a redirect that is followed: those of the next hop count."""
         self.status = self.response = None
 
     def begin_body(self) -> Reading:

@@ -97,6 +97,7 @@ class AwsEventStreamReader:
     def _take(self, text: bytes) -> Dispatched | None:
         """Dispatches the whole frames of `text`, which begins with one, and keeps the rest for the next chunk.
 
+        Skips deltas, which decide nothing, and ignores all from a frame on whose lengths or prelude botocore rejects.
         Returns the event that decides how the stream ends, else `None`.
         """
         at, size, decided, headers = 0, len(text), None, self._headers
@@ -123,6 +124,8 @@ class AwsEventStreamReader:
 
     def _keep(self, text: bytes, at: int, decided: Dispatched | None) -> None:
         """Keeps `text`, whose frames before `at` were dispatched, for `finish`, and its rest for the next chunk.
+
+        Of a long `text` only the last frames, of a long rest what `_LongFrame` keeps, and no rest that is broken.
 
         `decided` is the deciding event that was dispatched, `None` without one.
         """
@@ -177,7 +180,7 @@ _NOT_KEPT: Final = b"..."
 class _LongFrame:
     """A frame that is longer than `MAX_KEPT`, which begins with `begun`.
 
-    Only its headers and the types in its event's JSON are kept of it. `missing` is how many of its bytes have not come
+    Only its headers, its checksums and the types in its event's JSON are kept of it. `missing` is how many of its bytes have not come
     yet.
     """
 

@@ -1,7 +1,7 @@
 """Follows one invocation of an SDK method: its attempts, the backoff between them, and how it ended for the app.
 
-Rule: a call ends once, when the SDK method has finished *and* every body of its attempts has ended, whichever is last.
-How it ended is decided in `call_ending`.
+Rule: a call ends once, when the SDK method has finished *and* all its attempts and held bodies have ended, whichever is
+last. How it ended is decided in `call_ending`.
 """
 
 from __future__ import annotations
@@ -205,7 +205,8 @@ class Call:
         """Records that the SDK method has returned `result`. To be called once, in the app's context.
 
         `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory, whose
-        usage is counted unless it has been (`counted`). The call ends now if no body is open.
+        usage is counted unless it has been (`counted`). Attempts that wait to be parsed end. The call ends now if no
+        body is open.
         """
         self._returned = body
         # Guarded in place, as it runs at every call.
@@ -223,7 +224,8 @@ class Call:
     def method_raised(self, error: BaseException) -> None:
         """Records that the SDK method has raised `error`. To be called once, in the app's context.
 
-        The call ends now if no body is open: as failed or exhausted, or as cancelled if `error` is no `Exception`.
+        Attempts that wait to be parsed end. The call ends now if no body is open: as failed or exhausted, or as
+        cancelled if `error` is no `Exception`.
         """
         raised = self._raised = Raised(is_failure=isinstance(error, Exception))
         try:

@@ -151,7 +151,7 @@ def _below(error: BaseException) -> Iterator[BaseException]:
 def _kept_origins(error: BaseException) -> Iterator[object]:
     """Yields the values in which the library of `error` keeps its origin instead of in `__cause__`, of any type.
 
-    None if that is not one of the few libraries that are known to do so.
+    Yields none for a library that is not known to do so.
     """
     library = root(type(error))
     if library in _ORIGIN_IN_ARGS:

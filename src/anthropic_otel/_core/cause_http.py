@@ -46,7 +46,8 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an error of TLS, `None` for any other exception.
 
     A rejected certificate is `TLS_CERTIFICATE_ERROR`. A closed or timed out connection has the cause of its phase. An
-    unreadable certificate file of the client is `REQUEST_NOT_SENT`. Anything else of TLS is `TLS_ERROR`.
+    unreadable certificate file of the client is `REQUEST_NOT_SENT`, unless in the TLS phase. Anything else of TLS is
+    `TLS_ERROR`.
     """
     # Before the rule for `errno`: `SSLError` is an `OSError` whose number is OpenSSL's.
     import ssl

@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Reads time in nanoseconds. No method raises."""
+    """Reads the time. No method raises."""
 
     def now(self) -> int:
         """Returns a monotonic time in nanoseconds. Only the difference of two has a meaning."""

@@ -1,8 +1,9 @@
 """Compares what a response contains with what its operation returns, so that a 2xx can be found to be no answer.
 
 A captive portal, a gateway's login page or an empty body may come with status 200. Rule: a message is known by its
-body, whatever the content type is, and an event stream by either of them. Any other JSON must begin as JSON, without
-the content type of HTML or of an event stream. If the body could not be seen, only that of HTML is unexpected.
+body, whatever the content type is, and an event stream by either of them. Any other JSON must begin as JSON and not
+as an error of the API, without the content type of HTML or of an event stream. If the body could not be seen, only the
+content type of HTML is unexpected.
 """
 
 from __future__ import annotations

@@ -144,7 +144,8 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
 def _says_more(beneath: Cause, cause: Cause) -> bool:
     """Returns whether `beneath` is to be recorded in place of `cause`, which leaves open what happened.
 
-    A connection error that a test double has made of an exception of its own stays one.
+    Not if `beneath` leaves it open too. A connection error that a test double has made of an exception of its own stays
+    one.
     """
     made = beneath.word is NetworkCause.APP_EXCEPTION and cause.word is NetworkCause.CONNECTION_ERROR
     return not (made or _says_nothing(beneath))

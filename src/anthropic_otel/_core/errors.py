@@ -4,7 +4,7 @@ The API's own error types are listed in `semconv`. The `error.type` of an attemp
 
 Rule: the words and their order are those of `error_type` in the SDK's `_tracing.py` (1.14 and later), held by a
 contract test. One thing differs: the word is on a metric too, so a type that the API does not document is replaced by
-the status.
+the status, or by `_OTHER`.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ _PARSES: Final = ("anthropic", "parse")
 def is_of_an_event(error: BaseException | None) -> bool:
     """Returns whether `error` says that the SDK could not decode an event of a stream.
 
-    That is an exception of Python or botocore that the SDK's decoder of streams raised, or a decoder that it called.
-    Never raises.
+    That is an exception of Python, other than `MemoryError` and `OSError`, or of botocore's parser, which the SDK's
+    decoder of streams raised, or a decoder that it called. Never raises.
     """
     if not isinstance(error, Exception) or isinstance(error, (MemoryError, OSError)):
         return False

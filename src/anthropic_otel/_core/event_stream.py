@@ -197,7 +197,7 @@ _UTF_8: Final = codecs.getincrementaldecoder("utf-8")
 class _LongEvent:
     """An event that is longer than `MAX_KEPT`, which begins with `begun`.
 
-    Only its name and the types in its JSON are kept.
+    Only its name, the types in its JSON and its last bytes are kept.
     """
 
     __slots__ = ("_before", "name", "types")

@@ -52,7 +52,7 @@ class ResponseFacts(NamedTuple):
     def server_duration(self) -> float | None:
         """The seconds that the server reports to have taken; `None` if no header has a number above 0 and up to a day.
 
-        From `envoy_time`, else the longest such `dur` in `server_timing`, if that has 128 bytes at most.
+        From `envoy_time`, else the longest such `dur` in `server_timing`, if that has 2,048 bytes at most.
         """
         milliseconds = _duration(self.envoy_time)
         if milliseconds is None and self.server_timing is not None and len(self.server_timing) <= _MAX_TIMING:

@@ -1,7 +1,7 @@
 """Looks up the operation of a request: its name, such as `messages.create`, and its path with ids as placeholders.
 
 Rule: the answer is from a closed list, `operations.txt`, so that it can be on a metric and in a span's name
-whatever URL a request has. A path that is not in the list has the name `_OTHER` and no template.
+whatever URL a request has. A request that is not in the list has the name `_OTHER` and no template.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Measures how the app reads one body: when its chunks came, and how long each side waited for the other.
 
 Rule: nothing is read that the app does not ask for. A chunk is searched only for what the body's reader needs: how an
-event stream ends, the type of an error, the first byte of anything else.
+event stream ends, or the beginning, the last byte and one word of any other body.
 """
 
 from __future__ import annotations

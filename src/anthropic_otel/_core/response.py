@@ -41,6 +41,8 @@ def is_success(status: int) -> bool:
 class Response:
     """A response to a request that asked for `expected`; `of_message` is whether that is a message.
 
+    `received` are its headers, `version` is its `protocol_version`.
+
     - `is_success`: whether its status is a 2xx. `protocol_version`: the HTTP version, `None` if not known.
     - `facts`: the recorded headers.
     - `error_headers`: all headers if the status is no 2xx, by which the SDK decides on a retry; `None` for a 2xx.

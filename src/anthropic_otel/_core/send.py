@@ -57,7 +57,7 @@ class Send:
         self.attempt = source.begin_attempt(request)
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes one trace event of the transport.
+        """Handles one trace event of the transport: passes it to the attempt's timeline.
 
         After a failure, the start of a request begins another attempt, and after a 2xx the start of the same request
         does.
@@ -137,7 +137,7 @@ class Send:
 
     @guarded(None)
     def begins_again(self) -> None:
-        """Records that a request of the send begins, if no trace event does.
+        """Records that a request of the send begins. For a transport whose trace events do not show it.
 
         After a failed request or a 2xx it is another attempt. Else the response of the request before is forgotten.
         """

@@ -39,7 +39,7 @@ class Timeline:
     `started` is when the attempt started, `phase` its first phase. No method raises. Not for several threads at once.
 
     - `phase`: the phase that is under way, or the last one.
-    - `phase_ns`: the time spent in each phase by its index, `None` for a phase that was not entered.
+    - `phase_ns`: the time spent in each closed phase by its index, else `None`.
     - `reused`: whether the connection existed before; `None` before the first trace event.
     - `waited_for_pool`: whether the attempt failed because the pool had no free connection. Set by the attempt.
     - `peer`: address and port that were connected to, `None` if not known.
@@ -192,7 +192,7 @@ class Timeline:
         self.enter(Phase.CONNECT if self._tunnelling else Phase.SEND)
 
     def _request_begins(self) -> None:
-        """Forgets the response and the failure of the request before, such as the last hop of a redirect."""
+        """Forgets the response and the failure of the request before, such as a hop of a redirect, and their times."""
         self.raw_response = self.send_error = self.failed_at = self.answered_at = self.failure = None
 
     def _request_sent(self, info: Mapping[str, Any]) -> None:
