@@ -180,8 +180,8 @@ _NOT_KEPT: Final = b"..."
 class _LongFrame:
     """A frame that is longer than `MAX_KEPT`, which begins with `begun`.
 
-    Only its headers, its checksums and the types in its event's JSON are kept of it. `missing` is how many of its bytes have not come
-    yet.
+    Only its headers, its checksums and the types in its event's JSON are kept of it. `missing` is how many of its bytes
+    have not come yet.
     """
 
     __slots__ = ("_base64", "_checksum", "_crc", "_headers", "_types", "missing")

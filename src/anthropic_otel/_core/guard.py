@@ -53,10 +53,11 @@ def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
 def report(where: str, error: Exception) -> None:
     """Logs a failure of the library itself: as WARNING for the first of its kind, and each as DEBUG with its traceback.
 
-    Warns of 1,000 kinds at most. A kind is `where`, the function's name, and the type of `error`. The text of `error` is never logged, nor is
-    `exc_info`: it may quote what the app sent, a header with the API key included. Raises `error` again, unlogged, if
-    the app's signal handler raised it (`is_of_the_app`), and what such a handler raises while this logs. What a logging
-    handler raises is dropped.
+    Warns of 1,000 kinds at most. A kind is `where`, the function's name, and the type of `error`. The text of `error`
+    is never logged, nor is `exc_info`: it may quote what the app sent, a header with the API key included.
+
+    Raises `error` again, unlogged, if the app's signal handler raised it (`is_of_the_app`), and what such a handler
+    raises while this logs. What a logging handler raises is dropped.
     """
     try:
         if not is_of_the_app(error):
