@@ -76,8 +76,9 @@ class Instrumentation:
         """Has `recorder` record all calls and attempts of the process that start from now on, until `leave`.
 
         The app need not have instrumented anything. If it has not instrumented the process, imports the installed
-        libraries first, and warns if there is no HTTP library. Without `importing` it neither imports nor warns: then
-        libraries that the app imports later are not recorded until the caller calls `patch_imported`.
+        libraries first, and warns if there is no HTTP library. Patches what is imported. Without `importing` it neither
+        imports nor warns: then libraries that the app imports later are not recorded until the caller calls
+        `patch_imported`.
         """
         found = not importing or self.is_instrumented or _import_libraries()
         with changing():
@@ -134,8 +135,9 @@ class Instrumentation:
     def instrument_client(self, client: Any, runtime_factory: RuntimeFactory) -> None:
         """Instruments one SDK client, with its calls, and its copies by `with_options`, which share its HTTP client.
 
-        Does nothing if that is so already. If only its HTTP client was instrumented, that one's runtime records the
-        calls too. Raises `TypeError` if `client` is no SDK client.
+        Imports the installed libraries and patches them. If that client is instrumented already, changes no more. If
+        only its HTTP client was instrumented, that one's runtime records the calls too. Raises `TypeError` if `client`
+        is no SDK client.
         """
         http_client = http_client_of(client)
         if http_client is None:

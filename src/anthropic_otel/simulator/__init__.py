@@ -13,9 +13,9 @@ The server listens on a socket, in a thread of its own, and its faults are real 
 certificate, a full backlog. `FAULTS` is the catalogue by name: each `Fault` says what the server does, how a client
 must be set up to meet it, and what anthropic-otel reports of it.
 
-Faults that strike after a request has arrived can be made on `base_url`, in a given order (`play`) or at random
-(`mix`). Faults that strike before (a name that does not exist, a refused connection, TLS, proxies), and redirects to
-another address, need an address of their own:
+Faults that strike once the head of a request has arrived can be made on `base_url`, in a given order (`play`) or at
+random (`mix`). Faults that strike before (a name that does not exist, a refused connection, TLS, proxies), and
+redirects to another address, need an address of their own:
 
     endpoint = sim.endpoint("tls_expired")                       # Endpoint(base_url, proxy, ca_file, needs)
 
@@ -23,7 +23,8 @@ An endpoint makes its fault for every request, and every fault of the catalogue 
 sim.refusing():` connections to `base_url` are refused.
 
 The simulator implements Messages (JSON and streams, tools, structured outputs), token counting, models and the outline
-of message batches, also on Bedrock's and Vertex's paths. Replies and ids depend only on the requests and a seed.
+of message batches. Messages are also on Bedrock's and Vertex's paths, and token counting on Vertex's. Replies and ids
+depend only on the requests and on the arguments `seed` and `words`.
 
 Responses have the API's rate-limit headers. With `limits`, requests beyond a limit get a 429. `clock` replaces the
 server's clock:

@@ -69,8 +69,8 @@ class Delivery:
 
     - `encoding`: the content encoding.
     - `newline`: the line ending of the API's server-sent events; not used for Bedrock's frames and given bytes.
-    - `pace`: seconds of pause before each piece of a body. A piece is an event or a chunk of a stream, or a whole body,
-      or each half of a whole body that is to break between them.
+    - `pace`: seconds of pause before each piece of a body. A piece is an event or a chunk of a stream, the last chunk
+      of a compressed stream, a whole body, or each half of a whole body that is to break between them.
     - `segment`: the size of the TCP segments in bytes, also of the headers; 0 sends each piece as a whole.
     - `pings`: how many `ping` events are sent before each delta of the simulated API's streams.
     """

@@ -276,10 +276,9 @@ class Exchange:
 
 
 async def next_event(http: h11.Connection, link: Link) -> h11.Event | type[h11.PAUSED]:
-    """Returns h11's next event, reading from the connection as often as that takes.
+    """Returns h11's next event, reading as often as that takes; each read is followed by `Link.expect_the_rest`.
 
-    After each read, `Link.expect_the_rest` starts the request's deadline. Raises `h11.RemoteProtocolError` for bytes
-    that are not HTTP, and `RejectedRequest` if the deadline has passed.
+    Raises `h11.RemoteProtocolError` for bytes that are not HTTP, and `RejectedRequest` if the deadline has passed.
     """
     while (event := http.next_event()) is h11.NEED_DATA:
         data = await link.read()

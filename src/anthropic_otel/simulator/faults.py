@@ -175,7 +175,7 @@ def answered(
     applies_to: frozenset[str] = STACKS,
     needs: Needs = NO_NEEDS,
 ) -> Fault:
-    """Returns a fault that is a whole response, so that it has no cause and no phase.
+    """Returns a fault that is a response whose status or content is the error, so that it has no cause and no phase.
 
     `error_type` `None` makes an attempt that completes; its `where` is `NOWHERE`, whatever is passed. The arguments are
     fields of `Fault`.

@@ -1,8 +1,8 @@
 """Makes the model's reply to a Messages request, as a whole message and as the events of a stream.
 
 Rule: a message depends only on its arguments, so that a run can be repeated. A request with tools that have an input
-schema gets a use of one of them, unless it forbids that or ends in a tool's result: then it gets words, or JSON if it
-asks for a structured output.
+schema gets a use of one of them, unless it forbids that or ends in a tool's result. Any other request gets words, or
+JSON if it asks for a structured output.
 """
 
 from __future__ import annotations

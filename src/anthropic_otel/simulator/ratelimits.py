@@ -19,10 +19,13 @@ class Allowance(Protocol):
     """A scheme of limits: `Buckets`, which refill by the minute, or a `Plan`, the windows of a subscription."""
 
     def exceeded(self, cost: Cost, now: float) -> ExceededLimit | None:
-        """Returns the limit that has no room for a request of that cost, or `None` if it is admitted. Takes nothing."""
+        """Returns the limit that has no room for a request of that cost, or `None` if it is admitted. Takes nothing.
+
+        If several have none, that is the one that takes longest to have it.
+        """
 
     def take(self, cost: Cost, now: float) -> None:
-        """Takes what a request costs, even if less is left."""
+        """Takes what a request costs, without a check whether there is room for it."""
 
     def headers(self, cost: Cost, now: float) -> Headers:
         """Returns the rate-limit headers of a response to a request of that cost. Takes nothing."""
@@ -45,7 +48,7 @@ class RateLimits:
     def exceeded(self, cost: Cost) -> ExceededLimit | None:
         """Returns the limit that has no room for the request now, or `None` if it is admitted. Takes nothing.
 
-        Always `None` if no limits are enforced.
+        If several have none, that is the one that takes longest to have it. Always `None` if no limits are enforced.
         """
         return self._allowance.exceeded(cost, self.clock()) if self._enforced else None
 

@@ -28,7 +28,7 @@ class Service(Protocol):
         """Adds a request to the record. The record keeps `served` itself, which the exchange goes on to update."""
 
     def answer(self, request: Received) -> Answer:
-        """Returns the API's answer to the request; a 429 if a rate limit has no room for it."""
+        """Returns the API's answer to the request; a 429 in place of a reply for which a rate limit has no room."""
 
     def issue(self, cost: Cost | None) -> tuple[str, Headers]:
         """Returns a new request id, and the headers that only the API sends: `request-id` and those of rate limits too.

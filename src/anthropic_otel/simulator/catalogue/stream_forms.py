@@ -71,7 +71,7 @@ _MIXED: Final = tuple(
 
 
 def _without_aiohttp(fault: Fault) -> Fault:
-    """Returns the entry for httpx and httpx2 only: aiohttp may join chunks, so what it reads last depends on chance."""
+    """Returns `fault` for httpx and httpx2 only: aiohttp may join chunks, so what it reads last depends on chance."""
     return replace(fault, applies_to=frozenset({HTTPX, HTTPX2}))
 
 
