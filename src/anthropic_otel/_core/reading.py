@@ -84,7 +84,7 @@ class Reading:
     - `end`: how an event stream ended, set by `conclude`; `None` for a body of another kind.
     - `start`: the beginning of a body that is no event stream, set by `conclude`; `None` if it could not be seen.
     - `has_sought`: whether what the reader of such a body sought has come, set by `conclude`.
-    - `last`: the last byte of such a body that is not blank, if it was read to the end; else empty.
+    - `last`: the last byte of such a body that is not blank, if it was read to the end; else empty. Set by `conclude`.
     """
 
     __slots__ = (

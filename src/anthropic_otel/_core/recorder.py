@@ -1,6 +1,7 @@
 """Defines the interface between the core and what records: one recorder per call and one per attempt.
 
-Rule: only the core calls a recorder. A recorder reads the call or the attempt that it gets, changes neither, and keeps
+Rule: only the core calls a recorder, but an adapter reads `headers`, and the event hooks call `send_finished` when they
+have begun an attempt. A recorder reads the call or the attempt that it gets, changes neither, and keeps
 its own state. No method raises.
 """
 
@@ -43,8 +44,9 @@ class AttemptRecorder:
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         """Called when the send has returned or raised, or the transport sends again; in the context of the start.
 
-        Once at most: not if nobody saw the end of the send. `response_headers` are those of the response, `None`
-        without one. The recorder may keep them.
+        With event hooks it is called right after the start, with `None`, and again for each response, in any context.
+        Not called for a send whose end nobody saw. `response_headers` are those of the response, `None` without one.
+        The recorder may keep them.
         """
 
     def end(self, attempt: Attempt) -> None:

@@ -104,7 +104,7 @@ class Response:
         """Sets `is_unexpected` if a 2xx has to be JSON, and its body shows whether it is. Else leaves it as it is.
 
         Returns the API's error in the body of a response of another status, or of an unexpected one. `None` without
-        one, and if the body is longer than 16 KiB or only its beginning is known.
+        a documented type and a code, and if the body is longer than 16 KiB or only its beginning is known.
 
         - `start`: the body, or its beginning; `None` if it could not be seen. Then only HTML is known to be unexpected.
           An empty body is unexpected too, except with status 204 or 205 where no message was asked for.

@@ -5,8 +5,8 @@ show each request. It is another attempt if the request before raised, or got a 
 407, or a 2xx if it is the same request once more, which a hook or a transport mirrors. It is a further hop of the same
 attempt if it follows a redirect or a demand for credentials.
 
-Rule: the core begins and ends attempts here; an adapter only reports what it sees. Nothing that is called here may
-raise.
+Rule: attempts begin here, and those end here whose send has failed, was lost, or is repeated by a transport. An adapter
+ends the one that `responded` returns. Nothing here raises an error of its own.
 """
 
 from __future__ import annotations
