@@ -147,7 +147,8 @@ class Instrumentation:
     def instrument_http_client(self, http_client: Any, runtime_factory: RuntimeFactory) -> None:
         """Records every request of one HTTP client as an attempt.
 
-        Does nothing for one that is instrumented by itself already. Raises `TypeError` if `http_client` is no client of
+        Imports the installed libraries and patches those for HTTP. Does no more for a client that is instrumented by
+        itself already. Raises `TypeError` if `http_client` is no client of
         httpx or httpx2.
         """
         self._instrument_one(http_client, runtime_factory, calls=False)

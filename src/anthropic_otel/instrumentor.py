@@ -1,7 +1,7 @@
 """Starts the library without code: `opentelemetry-instrument python app.py` finds the class here by its entry point.
 
-Rule: options come as the declarative configuration file passes them, and one that cannot be used is a warning. An
-exception here would end the auto-instrumentation of the whole process.
+Rule: options come as the declarative configuration file passes them, and one that cannot be used is logged. Nothing is
+raised, because an exception here would end the auto-instrumentation of the whole process.
 
 The entry point's name is `anthropic_otel`; with it, `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=anthropic_otel` switches it
 off. In a configuration file:

@@ -1,7 +1,7 @@
 """Reads the JSON body of a request, and checks it as the API does.
 
-Rule: a body is refused with status 400 unless the fields that the simulator uses have the right types. Nothing here
-raises.
+Rule: a body is refused with status 400 unless it is a JSON object in which the fields that the simulator uses have the
+right types. Nothing here raises.
 """
 
 from __future__ import annotations

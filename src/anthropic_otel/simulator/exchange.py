@@ -37,8 +37,8 @@ class Disconnected(Exception):
 class Served:
     """What the server has seen of one request and sent back, up to now.
 
-    - `request`: the request. Its body is empty until it has come to its end.
-    - `whole_request`: the request's body has come to its end.
+    - `request`: the request. Its body is empty until all of it has been read.
+    - `whole_request`: all of the request has been read.
     - `status`, `headers`: of the response whose head was sent; `None` and empty if none was.
     - `whole_response`: the response was sent to its end.
     - `raw`: bytes were sent that are no part of a well-formed response. Set when the server is done.

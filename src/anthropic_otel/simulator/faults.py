@@ -46,7 +46,7 @@ class Needs:
     - `proxy`: the URL scheme of the proxy that the client must use.
     - `follow_redirects`: `True` is the default of the SDK's clients; `False`: the client must not follow redirects.
     - `sdk`: the SDK class that the client must be of, such as `AnthropicBedrock`, if only a client that decodes events
-      can meet the fault.
+      or parses bodies can meet the fault.
     """
 
     connect_timeout: float | None = None

@@ -100,10 +100,10 @@ class Response:
 def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: Service) -> Response:
     """Returns a response with its body in one piece and a `content-length`.
 
-    The status is the answer's. The body is `reply.body`, or else the answer's JSON, encoded as `reply.delivery` says if
-    the request accepts that. If `reply.request_id`, it has the headers that only the API sends, and the answer's cost
-    is taken from the rate limits. The answer's headers replace all of these, and those of `reply` replace the
-    answer's. Interim statuses are those of `reply`.
+    The status is the answer's. The body is `reply.body`, or else the answer's JSON, in the encoding of the delivery;
+    GZIP and DEFLATE are used only if the request accepts them. If `reply.request_id`, the response has the headers that
+    only the API sends, and the answer's cost is taken from the rate limits. The answer's headers replace any of the
+    same name, and those of `reply` replace the answer's. Interim statuses are those of `reply`.
     """
     headers, request_id = _api_headers(service, answer.cost, reply.request_id)
     plain = to_json(_value(answer, request_id, reply.error_code)) if reply.body is None else reply.body
@@ -137,9 +137,10 @@ def of_halves(answer: Whole | Refused, reply: Reply, framing: Framing, request: 
 def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: Received, service: Service) -> Response:
     """Returns a chunked response with status 200 and one chunk for each of the events, encoded by the answer's `wire`.
 
-    The content encoding is that of `reply.delivery` if the request accepts it. If `reply.request_id`, the response has
-    the headers that only the API sends, and the answer's cost is taken from the rate limits. The headers of `reply`
-    replace others. With a compressed encoding a last chunk, without an event, ends the compressed data.
+    The content encoding is that of `reply.delivery`; GZIP and DEFLATE are used only if the request accepts them. If
+    `reply.request_id`, the response has the headers that only the API sends, and the answer's cost is taken from the
+    rate limits. The headers of `reply` replace any of the same name. With a compressed encoding a last chunk, without
+    an event, ends the compressed data.
     """
     headers, _ = _api_headers(service, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))

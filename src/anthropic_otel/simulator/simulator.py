@@ -208,7 +208,8 @@ class Simulator:
     def refusing(self) -> Iterator[None]:
         """Refuses connections to `base_url` for the length of the block, and drops those that are open.
 
-        Afterwards the server listens on the same port again. Raises `RuntimeError` if the simulator is not running.
+        Afterwards the server listens on the same port again. Raises `RuntimeError` if the simulator is not running, and
+        `OSError` if another program takes the port at the moment at which it stops listening.
         """
         plain = self._running().plain
         self._do(plain.refuse())

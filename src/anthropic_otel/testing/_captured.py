@@ -35,7 +35,7 @@ class Attempt:
     """One HTTP attempt that has ended. Times are in seconds; `started` counts from the beginning of the capture.
 
     - `id`: counts from 1 in the order of the starts. `call`: the id of its call, `None` without one.
-    - `duration`: from its start to the end of its body, or to its failure.
+    - `duration`: from its start to its end, which is that of its body if there is one.
     - `resend_count`: 0 on a first attempt.
     - `retry_delay`: the backoff before it, by the clock of the capture; `None` if it was not a retry after a backoff.
     - `phase`: in which phase the network failed the attempt, `None` if it did not.

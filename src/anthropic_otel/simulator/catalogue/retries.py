@@ -1,4 +1,4 @@
-"""Refusals with headers that say when or whether to retry, in every form that servers send.
+"""Refusals with headers that say when or whether to retry, in the forms that servers send.
 
 The SDK reads `retry-after-ms`, then `retry-after` as seconds or as a date, and obeys a value above 0.
 """

@@ -1,4 +1,4 @@
-"""Event streams that are complete, in every form that a server may send.
+"""Event streams that are complete, in the forms that a server may send.
 
 The specification of server-sent events allows all of them: other line endings, comments, fields in any order, anything
 after the event that ends the message. Gateways and edges send them.
