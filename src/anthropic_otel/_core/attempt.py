@@ -167,10 +167,7 @@ class Attempt:
         self.status = self.response = None
 
     def begin_body(self) -> Reading:
-        """Sets `reading` to a new one, for the response's body, and returns it. To be called after `responded`.
-
-        The caller must pass each chunk to it.
-        """
+        """Sets `reading` to a new one and returns it: the caller must pass it each chunk. After `responded`."""
         by_names = self.invocation is not None and self.invocation.by_names
         reader = self.response.body_reader(by_names=by_names) if self.response is not None else None
         self.reading = Reading(self.timeline.clock, reader)
@@ -244,7 +241,10 @@ class Attempt:
             report("Attempt.end", error)
 
     def _conclude(self, how: End | BaseException, now: int) -> None:
-        """Ends the phases and the reading at the time `now`, and sets how the attempt ended. `how` is that of `end`."""
+        """Ends the phases and the reading at the time `now`, and sets how the attempt ended. `how` is that of `end`.
+
+        Records before that what the body says of an API's error, and a response that the send has not returned.
+        """
         reading, failure = self.reading, self.timeline.failure
         self.duration = now - self.started
         self.timeline.finish(now)

@@ -97,7 +97,8 @@ class AwsEventStreamReader:
     def _take(self, text: bytes) -> Dispatched | None:
         """Dispatches the whole frames of `text`, which begins with one, and keeps the rest for the next chunk.
 
-        Skips deltas, which decide nothing, and ignores all from a frame on whose lengths or prelude botocore rejects.
+        Skips deltas, which decide nothing. Ignores all from a frame on whose lengths botocore rejects, and for a long
+        frame also the checksum of its prelude.
         Returns the event that decides how the stream ends, else `None`.
         """
         at, size, decided, headers = 0, len(text), None, self._headers

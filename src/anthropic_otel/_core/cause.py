@@ -49,7 +49,7 @@ class Cause:
     - `word`: the cause.
     - `errno`: the name of the operating system's error (`ECONNREFUSED`, or `EAI_NONAME` from the resolver), `None`
       where there was none.
-    - `phase`: the phase in which the attempt failed, as far as the classes of the exceptions show it, else `None`.
+    - `phase`: the phase in which the attempt failed, as far as the exceptions show it, else `None`.
     """
 
     word: NetworkCause

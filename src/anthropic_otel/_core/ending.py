@@ -2,8 +2,8 @@
 
 Where several words fit a failure, the first that applies in this list is the `error.type`:
 
-1. the status, if the SDK fails for it: every one that is not 2xx (not the redirect before `too_many_redirects`, nor
-   a redirect that was followed, or a demand for credentials that were fetched, before the network failed);
+1. the status, if the SDK fails for it: every one that is not 2xx (not the redirect before `too_many_redirects`, a
+   redirect that was followed before the network failed, or a demand for credentials that could not be fetched);
 2. the cause of the exception that the send or the reading of the body raised;
 3. the API's type of an `error` event;
 4. `invalid_event`;
@@ -54,8 +54,8 @@ class Ending(NamedTuple):
     - `exception_type`: the class of the exception that it failed with, also where a status is the `error_type`.
     - `api_error`: the error in the stream's `error` event, `None` without one.
     - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline.
-    - `of_earlier_hop`: whether the known status is that of a redirect that was followed, or of a demand for
-      credentials, after which the network failed.
+    - `of_earlier_hop`: whether the known status does not count: that of a redirect that was followed before the network
+      failed, or of a demand for credentials that could not be fetched.
     """
 
     outcome: AttemptOutcome

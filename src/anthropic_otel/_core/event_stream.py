@@ -260,7 +260,7 @@ def _is_delta_with_crlf(chunk: bytes) -> bool:
 
 
 def _decides_nothing(text: bytes, end: int) -> bool:
-    """Returns whether all event names in `text[:end]` begin with `content_block_`. Such events decide nothing."""
+    """Returns whether `text` begins with an event of a content block, and no other is named in `text[:end]`."""
     first = text.startswith(b"content_block_", _NAME_AT)
     return first and text.count(b"\nevent", 0, end) == text.count(b"\nevent: content_block_", 0, end)
 

@@ -159,7 +159,7 @@ class Events:
     def dispatch_long(self, name: bytes | None, types: JsonTypes) -> Dispatched | None:
         """Takes a dispatched event whose JSON was too long to keep: its name, and the types found in its JSON.
 
-        Returns the same as `dispatch`.
+        Sets `long`. Returns the same as `dispatch`.
         """
         self.long = True
         if name == ERROR:

@@ -10,8 +10,7 @@ Where the SDK fetches credentials within the send, all time up to the first even
 fetched them, it is the time that its requests took.
 
 The events are those of httpcore's `trace` extension (https://www.encode.io/httpcore/extensions/#trace). Other
-transports have none: then `receive` is known from the moment the response arrived, and `pool` or `auth` if the attempt
-failed there.
+transports have none: then only `receive` is known, from when the response arrived, or `pool` or `auth` that failed.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ class Timeline:
     - `send_error`: why the request could not be sent whole, `None` if it was. The transport does not raise it at once,
       as a response may still come.
     - `tunnel_refused`: whether a proxy has answered `CONNECT` with another status than 2xx.
-    - `answered_at`: when the last request was answered with a 2xx, `None` if it was not. The same request once
-      more after that is another attempt.
-    - `failed_at`: when the last request failed, by its status or by an exception, `None` if it has not. A request that
-      the transport sends after that is another attempt.
+    - `answered_at`: when the last request was answered with a 2xx, or its response was closed; `None` if it was not.
+      The same request once more after that is another attempt.
+    - `failed_at`: when the last request failed, by its status or by an exception, or its failed response was closed;
+      `None` if it has not failed. A request that the transport sends after that is another attempt.
     """
 
     __slots__ = (
@@ -124,10 +123,7 @@ class Timeline:
         self.failure = None
 
     def was_fetching_credentials(self) -> None:
-        """Changes the current phase to `AUTH`, from its beginning on: an auth flow failed while it fetched credentials.
-
-        Does nothing after `finish`.
-        """
+        """Changes the current phase to `AUTH` as a whole: an auth flow failed in it. Does nothing after `finish`."""
         if not self._finished:
             self.phase = Phase.AUTH
 
