@@ -91,6 +91,7 @@ def test_a_wrong_order_is_refused(order: Callable[[Any], None], error: type[Exce
         (["--pace", "inf"], "argument --pace: must be a number"),
         (["--mix", "http_529=nan"], "the weight of http_529 must be a number of at least 0, not 'nan'"),
         (["--mix", "nope=1"], "no fault to mix is named 'nope'"),
+        (["--mix", "ok=0"], "argument --mix: one weight must be above 0"),
         (["--seed", "x"], "argument --seed: must be a whole number"),
     ],
 )

@@ -77,17 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Writes the base URL to standard output as its only line. With `--list` it writes the catalogue instead, and returns
     0 at once. Call it in the main thread: it replaces the handlers of both signals. `arguments` `None`: those of the
-    process. Raises `OSError` if the port cannot be bound, `SystemExit` for `--help` and for wrong arguments, and
-    `ValueError` if no weight is above 0.
+    process. Raises `OSError` if the port cannot be bound, and `SystemExit` for `--help` and for wrong arguments.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.list:
         _list()
         return 0
     weights: dict[str | Fault, float] = dict(options.mix)
+    weights = {"ok": max(0.0, 1 - sum(weights.values())), **weights}
+    if not any(weights.values()):
+        parser.error("argument --mix: one weight must be above 0")
     simulated = Simulator(seed=options.seed, words=options.words, record=False, port=options.port)
     with interruptible(), simulated as simulator:
-        simulator.mix({"ok": max(0.0, 1 - sum(weights.values())), **weights}, seed=options.seed)
+        simulator.mix(weights, seed=options.seed)
         simulator.latency(options.latency, options.pace, jitter=0.2, seed=options.seed)
         print(simulator.base_url, flush=True)
         wait()
