@@ -62,8 +62,8 @@ class Served:
 class RejectedRequest(Exception):
     """Raised for a request that never reaches the API: it is answered with this error, and its connection is closed.
 
-    Reasons are a body that is too large, a request that takes too long to arrive, the method CONNECT, or bytes that are
-    not HTTP. `status`, `error_type` and `message` are those of the response.
+    Reasons are a head or body that is too large, a request that takes too long to arrive, the method CONNECT, or bytes
+    that are not HTTP. `status`, `error_type` and `message` are those of the response.
     """
 
     def __init__(self, status: int, error_type: str, message: str) -> None:

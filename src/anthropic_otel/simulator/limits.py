@@ -17,7 +17,7 @@ class Limits:
 
     - `requests`, `input_tokens`, `output_tokens`: the shared limits.
     - `priority`, `fast`: input and output tokens of separate capacity, for the Priority Tier and for requests with
-      `speed: "fast"`.
+      `speed: "fast"`. A request is never refused for a lack of priority capacity.
     - `unified`: not per minute, but the tokens of a subscription in five hours and in seven days. If given, only these
       two are enforced and reported.
     """
