@@ -48,7 +48,8 @@ class Failure:
     """A send that raised, or a response body whose reading raised.
 
     - `errors`: the exception and those that caused it, outermost first, each once. Never empty.
-    - `phase`: the phase that was under way by the transport's trace events, `None` without such events.
+    - `phase`: the phase that was under way by the transport's trace events, `None` without such events; `AUTH` if
+      nothing was sent yet and the exception is of an authentication.
     """
 
     errors: tuple[BaseException, ...]
@@ -140,7 +141,8 @@ def _below(error: BaseException) -> Iterator[BaseException]:
 
     Without a `__cause__`, the origins that its library keeps elsewhere are yielded.
     """
-    # Errors of addresses without a route come last: on a host without IPv6 there are many, and they say little.
+    # Errors of addresses without a route come first, as the last one is judged first: on a host without IPv6 there are
+    # many, and they say little.
     yield from sorted(_members(error), key=lambda member: _attribute(member, "errno") not in _NO_ROUTE)
     if error.__cause__ is not None:
         yield error.__cause__

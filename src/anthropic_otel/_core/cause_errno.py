@@ -103,7 +103,10 @@ _TIMEOUTS: Final = {
 
 
 def _name(error: BaseException) -> str | None:
-    """Returns the name of a system or resolver error, `None` for any other exception, as OpenSSL's `OSError`."""
+    """Returns the name of a system or resolver error, `None` for a number without a name.
+
+    `None` too for any other exception, as OpenSSL's `OSError`.
+    """
     if not isinstance(error, OSError) or _is_of_openssl(error):
         return None
     if is_resolver_error(error):

@@ -45,8 +45,7 @@ class AttemptRecorder:
         """Called when the send has returned or raised, or the transport sends again; in the context of the start.
 
         With event hooks it is called right after the start, with `None`, and again for each response, in any context.
-        Not called for a send whose end nobody saw. `response_headers` are those of the response, `None` without one.
-        The recorder may keep them.
+        `response_headers` are those of the response, `None` without one. The recorder may keep them.
         """
 
     def end(self, attempt: Attempt) -> None:
