@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import pickle
 import weakref
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel._adapters.http_body import passes_on, wrapper_class, yielding
+from anthropic_otel._adapters.http_body import wrapper_class
 from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.simulator.actions import Delivery, Encoding
 from support.driver import Driver
@@ -235,35 +234,6 @@ def test_the_elapsed_time_is_that_of_the_body_below(driver: Driver, ask: Asked) 
     wrapped(response)
     driver(response.aread() if driver.asynchronous else response.read())
     assert response.elapsed.total_seconds() > 0
-
-
-def test_a_body_passes_on_what_the_transport_yields(stack: Stack, ask: Asked, driver: Driver) -> None:
-    """Its loop does nothing else: it is left out where the library reads the body."""
-    response = ask()
-    bound: Any = type(response.stream)
-    loop = bound.__aiter__ if stack.asynchronous else bound.__iter__
-    assert set(loop.__code__.co_names) <= {"_stream", "__aiter__", "isinstance", "AsyncGenerator", "typing", "aclose"}
-    assert set(loop.__code__.co_varnames) <= {"self", "stream", "chunk"}
-    assert passes_on(bound)
-    assert yielding(response.stream) is response.stream._stream
-    driver.close(response)
-
-
-def test_a_loop_that_somebody_has_replaced_is_run(
-    stack: Stack, ask: Asked, driver: Driver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also if it looks like the one that it replaces, or is that of a subclass."""
-    response = ask()
-    bound: Any = type(response.stream)
-    name = "__aiter__" if stack.asynchronous else "__iter__"
-    assert not passes_on(type(bound.__name__, (bound,), {name: lambda _: None}))
-    passes_on.cache_clear()
-    monkeypatch.setattr(bound, name, functools.wraps(getattr(bound, name))(lambda _: None))
-    assert not passes_on(bound)
-    assert yielding(response.stream) is response.stream
-    monkeypatch.undo()
-    passes_on.cache_clear()
-    driver.close(response)
 
 
 def test_a_body_that_is_not_in_memory_is_not_kept(driver: Driver, ask: Asked) -> None:

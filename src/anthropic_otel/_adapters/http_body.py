@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
-from types import FunctionType, TracebackType
+from types import TracebackType
 from typing import Any, Final
 
 from anthropic_otel._adapters import messages
@@ -193,7 +193,7 @@ class _SyncBody(_Observed):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._reading.watch(yielding(self._body), _Iteration(self), self._failed, self._encoded)
+        return self._reading.watch(self._body, _Iteration(self), self._failed, self._encoded)
 
     def close(self) -> None:
         try:
@@ -206,7 +206,7 @@ class _AsyncBody(_Observed):
     __slots__ = ()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._reading.watch_async(yielding(self._body), _Iteration(self), self._failed, self._encoded)
+        return self._reading.watch_async(self._body, _Iteration(self), self._failed, self._encoded)
 
     async def aclose(self) -> None:
         try:
@@ -231,30 +231,3 @@ def wrapper_class(body: type[Any], sync: type[Any], asynchronous: type[Any], bot
     kinds = {cls.__name__: cls for cls in body.__mro__ if cls.__name__ in ("SyncByteStream", "AsyncByteStream")}
     behaviours = {frozenset({"SyncByteStream"}): sync, frozenset({"AsyncByteStream"}): asynchronous}
     return type("ObservedBody", (behaviours.get(frozenset(kinds), both), *kinds.values()), {"__slots__": ()})
-
-
-def yielding(body: Any) -> Any:
-    """Returns the stream whose chunks the loop of `body` passes on and does nothing else; without such a loop `body`.
-
-    A loop that is left out saves a tenth of what the library takes for a delta, and a fifth of an async one.
-    """
-    stream_class: Any = type(body)
-    return getattr(body, "_stream", body) if passes_on(stream_class) else body
-
-
-@functools.lru_cache(maxsize=32)
-def passes_on(body: type[Any]) -> bool:
-    """Returns whether the loop of a stream of the class `body` does nothing but yield what its `_stream` yields.
-
-    So it is with the stream that httpx and httpx2 put around every body to measure the elapsed time when it is closed.
-    `False` if another library has replaced its loop.
-    """
-    name = _BOUND.get(body.__name__)
-    if name is None or body.__module__ not in ("httpx._client", "httpx2._client"):
-        return False
-    loop = vars(body).get(name)
-    return isinstance(loop, FunctionType) and loop.__globals__ is vars(sys.modules[body.__module__])
-
-
-_BOUND: Final = {"BoundSyncStream": "__iter__", "BoundAsyncStream": "__aiter__"}
-"""The classes of these streams, and the names of their loops."""
