@@ -1,4 +1,4 @@
-"""Records one attempt by OpenTelemetry: its span, its metrics, and its log record if it fails."""
+"""Records one attempt by OpenTelemetry: its span, its metrics with its tokens, and its log record if it fails."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 class OtelAttemptRecorder(InTrace, AttemptRecorder):
     """The `AttemptRecorder` of OpenTelemetry. When it is made, it starts the attempt's span, and counts the attempt.
 
-    The span is current until `send_finished`. No span is started while another library suppresses it, or if the
-    sampler has dropped the call's span. `call` is the recorder of the attempt's call, `None` without a call.
+    The attempt is counted, now and at its end, if metrics are on and have a meter provider by now. Until
+    `send_finished` the span is current, and `headers` has the trace context, unless the SDK client's propagation is
+    off.
+
+    No span is started while another library suppresses it, or if the sampler has dropped the call's span: that span, if
+    it is known, takes its place. `call` is the recorder of the attempt's call, `None` without a call.
     """
 
     __slots__ = (

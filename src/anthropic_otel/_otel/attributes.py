@@ -1,9 +1,9 @@
-"""Limits the cardinality of the metrics' attributes, and builds each attribute set once.
+"""Limits the cardinality of the metrics' attributes, and caches the attribute sets.
 
-Rule: whatever models, hosts, paths and statuses a process meets, one metric never has more than `MAX_SETS` + the number
-of closed-list combinations of attribute sets, which is below the OpenTelemetry SDK's limit of 2,000. A text beyond a
-limit is `_OTHER`; a number beyond one is left out. No text of the app or of a server is kept that is longer than
-`MAX_LENGTH`.
+Rule: whatever models, hosts, paths and statuses a process meets, one metric has at most `MAX_SETS` attribute sets, and
+beyond these the combinations of its other values with address and model `_OTHER`. That stays below the OpenTelemetry
+SDK's limit of 2,000. A text beyond a limit is `_OTHER`; the caller leaves out a number beyond one. The limits keep
+no text that is longer than `MAX_LENGTH`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ Values = tuple[AttributeValue | None, ...]
 
 
 class CardinalityLimit:
-    """A cardinality limit. Called with a value, it returns one of the first `most` distinct values unchanged.
+    """A cardinality limit. Called with a value, it returns that value if it is among the first `most` distinct ones.
 
-    For any other value, and for one of more than 128 characters or that is not printable, it returns `_OTHER`.
+    For a further value it returns `_OTHER`; also for one of more than 128 characters or that is not printable, which
+    does not count towards the limit.
     """
 
     __slots__ = ("_most", "_values")
@@ -52,10 +53,10 @@ class CardinalityLimit:
 
 
 class Names:
-    """A cardinality limit for names of models or hosts: returns `most` distinct names unchanged, for others `_OTHER`.
+    """A cardinality limit for names of models or hosts. Called with one, it returns at most `most` names unchanged.
 
-    At most half of them are names that no request with a 2xx had. So names that an app has mistyped cannot use up the
-    limit, and some of them are still recorded.
+    For any other name it returns `_OTHER`. At most half of the names are such that were never passed as `answered`. So
+    names that an app has mistyped cannot use up the limit, and some of them are still recorded.
     """
 
     __slots__ = ("_answered", "_most", "_unanswered")
@@ -66,10 +67,11 @@ class Names:
         self._unanswered: set[str] = set()
 
     def __call__(self, name: str, *, answered: bool = False) -> str:
-        """Returns `name`, or beyond the limit `_OTHER`.
+        """Returns `name` and remembers it, or beyond the limit returns `_OTHER`.
 
-        `answered` is whether the request with it got a 2xx, `False` if not known yet. A name of more than 128
-        characters or that is not printable is `_OTHER`.
+        `answered` is whether the request with it got a 2xx, `False` if not known yet. With `True`, a name that was
+        remembered as unanswered counts as answered from then on. For a name of more than 128 characters or that is not
+        printable it returns `_OTHER`.
         """
         if len(name) > MAX_LENGTH:
             return OTHER
@@ -91,7 +93,10 @@ class Names:
 
 
 def last_part(model: str) -> str:
-    """Returns the last part of a model's ARN or resource path, without the account in it; any other name unchanged."""
+    """Returns the last part of a model's ARN or resource path, without the account in it; any other name unchanged.
+
+    A name is an ARN or a path if it begins with one of `_RESOURCES`, after any slashes.
+    """
     path = model[: 2 * MAX_LENGTH].lstrip("/")
     if not path.startswith(_RESOURCES):
         return model
@@ -109,9 +114,10 @@ class AttributeSets:
         self._sets: dict[Values, Attributes] = {}
 
     def of(self, values: Values) -> Attributes:
-        """Returns the attributes with these values, which are in the order of the names; `None` leaves one out.
+        """Returns the attributes with these values, one for each name in their order; `None` leaves an attribute out.
 
-        Address and model are `_OTHER` in a set that would exceed `most`. The dictionary is shared: not to be changed.
+        Once `most` sets are kept, a further one is not kept, and its address and model are `_OTHER`. The dictionary is
+        shared: not to be changed.
         """
         found = self._sets.get(values)
         return found if found is not None else self._add(values)

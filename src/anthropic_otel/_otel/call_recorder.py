@@ -1,4 +1,7 @@
-"""Records one call by OpenTelemetry: finds or makes its span, of which its attempts are children, and measures it."""
+"""Records one call by OpenTelemetry: finds or makes its span, of which its attempts are children, and measures it.
+
+A call that failed although no attempt failed with it is logged.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,13 @@ if TYPE_CHECKING:
 class OtelCallRecorder(InTrace, CallRecorder):
     """The `CallRecorder` of OpenTelemetry. When it is made, it starts the call's span and makes it current.
 
-    It starts none if the SDK or another instrumentation makes one, or another library suppresses it. The span is
-    current until `method_finished`, and ends at `end`.
+    It starts none if the SDK is to make one, another instrumentation has made one, or another library suppresses it.
+    If the SDK then turns out to have a no-op provider, the span is started at the first attempt, and is not made
+    current. Else it is current until `method_finished`. It ends at `end`.
 
-    - `makes_spans`: whether the attempts of the call have spans.
-    - `counts_tokens`: whether the tokens of the attempts are counted.
+    - `makes_spans`: whether spans may be made. `False` if another library suppresses them, or once it shows that the
+      SDK's span was dropped by its sampler. See `dropped_span` too.
+    - `counts_tokens`: whether the tokens of the attempts are counted: not if another instrumentation may count them.
     - `tracer`: the tracer for the spans of the call and its attempts.
     """
 
@@ -92,11 +97,12 @@ class OtelCallRecorder(InTrace, CallRecorder):
         return OtelAttemptRecorder(self._recorder, attempt, self)
 
     def outer(self) -> Context:
-        """Returns the context for an attempt that is about to start. Its span is the parent of the attempt's.
+        """Returns the context for an attempt that is about to start. The span in it is the parent of the attempt's.
 
-        At the first attempt, looks for the call span that the SDK or another instrumentation has made. The context is
-        the current one, unless this library made the call's span, or nothing of the call is current, as after the
-        method's end: then it is the call's.
+        At the first attempt, looks for the call span that the SDK or another instrumentation has made (`_find_span`).
+        The context is the call's own, `context()`, after the method's end, if this library made the call's span, or if
+        the call has no span and the current context is not the one that it attached, as in another thread. Otherwise it
+        is the current one.
         """
         if self._method_done:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
@@ -111,10 +117,11 @@ class OtelCallRecorder(InTrace, CallRecorder):
 
     @property
     def dropped_span(self) -> Span | None:
-        """The call's span if the app's sampler has dropped it, else `None`. An attempt then has no span of its own.
+        """The call's span if the app's sampler has dropped it. An attempt then has no span of its own. Else `None`.
 
-        If it were asked for each attempt, a sampler that does not decide by the trace id would keep more traces than
-        without this library.
+        `None` too for a span without valid ids, and if `instrument` was given another tracer provider than the span's:
+        the sampler of that one decides on the attempts' spans. If the same sampler were asked again for each attempt,
+        one that does not decide by the trace id would keep more traces than without this library.
         """
         span, ids = self.span, self.span_context
         # In this order, a span that records, as most do, needs only one call.
@@ -127,11 +134,15 @@ class OtelCallRecorder(InTrace, CallRecorder):
         return span if own is providers.tracer_provider_or_global(self.invocation.sdk_tracer_provider) else None
 
     def _find_span(self, current: Context) -> None:
-        """Sets `span` to the call span that the SDK or another instrumentation has made since the call began.
+        """Sets `span` to the span in `current`, as the call span that the SDK or another instrumentation has made.
 
-        If the SDK was expected to make one and has only a no-op provider, our own is started. If the SDK's sampler has
-        dropped its span, and the context does not have that span's ids, `makes_spans` becomes `False`. Spans are
-        compared by their ids, as a no-op tracer makes a new span object with the parent's ids.
+        Tokens are no longer counted if another instrumentation's span says that it may do so. Warns if the SDK's spans
+        go to another provider than the one given to `instrument`.
+
+        If the SDK was expected to make a span, and that in `current` is still the one from before the call, there is no
+        call span. Then our own is started if the SDK's provider is a no-op. Else, if `current` is the context that the
+        call attached, the SDK's sampler has dropped its span, and `makes_spans` becomes `False`. Spans are compared by
+        their ids, as a no-op tracer makes a new span object with the parent's ids.
         """
         found = context.span_in(current)
         span_context = found.get_span_context()

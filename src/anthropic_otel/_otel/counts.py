@@ -39,7 +39,7 @@ class Count:
 
 
 class Counts:
-    """The counts of one metric by the values of its attributes. `sets` makes the attribute sets."""
+    """The counts of one metric: one for each attribute set. `sets` makes the attribute sets of attribute values."""
 
     __slots__ = ("_by_set", "_by_values", "_sets")
 
@@ -49,7 +49,10 @@ class Counts:
         self._by_set: dict[tuple[tuple[str, AttributeValue], ...], Count] = {}
 
     def add(self, values: Values) -> None:
-        """Adds 1 to the count for these attribute values, which are within their cardinality limits. Thread-safe."""
+        """Adds 1 to the count for these values of the metric's attributes, in their order; `None` leaves one out.
+
+        The caller has applied the cardinality limits of single values. Thread-safe.
+        """
         (self._by_values.get(values) or self._begin(values)).add()
 
     def _begin(self, values: Values) -> Count:
@@ -60,7 +63,10 @@ class Counts:
         return count
 
     def observe(self, _: CallbackOptions) -> Iterator[Observation]:
-        """Yields the total of each attribute set: the callback of an observable counter. Never raises."""
+        """Yields the total of each attribute set: the callback of an observable counter.
+
+        Never raises: it yields nothing if counting fails.
+        """
         try:
             yield from [Observation(count.read(), dict(pairs)) for pairs, count in list(self._by_set.items())]
         except Exception as error:

@@ -1,10 +1,10 @@
-"""Drops what OpenTelemetry's exporters log while the interpreter exits, and keeps the reason for one line at the end.
+"""Drops what OpenTelemetry's exporters log while the interpreter exits, and keeps the last error that they name.
 
 An exporter logs a line for each of its retries. At the end of a short script they would stand between the output of the
 script and the one line that says what to do.
 
-Rule: only records are dropped that an exporter of ours logs while it exports or shuts down at the exit. All others are
-the app's.
+Rule: at the exit, only those records of OpenTelemetry's loggers are dropped that come from a thread in which an
+exporter of ours exports, or our provider or exporter is shut down. All others are the app's.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _REASON: Final = re.compile(
 
 
 class ExporterLogs(logging.Filter):
-    """A filter that drops the records which a thread logs within `held_back`. Thread-safe.
+    """A filter of loggers that drops the records which a thread logs within `held_back`. Thread-safe.
 
-    `reason` is the last error in a dropped record or in `note`, empty without one.
+    `reason` is the last error that a dropped record, or a text passed to `note`, has named; empty before.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class ExporterLogs(logging.Filter):
         self._thread: Final = threading.local()
 
     def attach(self) -> None:
-        """Adds this filter to every logger below `opentelemetry` that exists. Nothing is dropped before."""
+        """Adds this filter to every logger below `opentelemetry` that exists by now. Before, no record is dropped."""
         # To each of them: a logger's filter does not see the records of the loggers below it.
         for name in list(logging.root.manager.loggerDict):
             if name.startswith("opentelemetry."):
@@ -53,7 +53,7 @@ class ExporterLogs(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Returns whether the record is to be logged: always outside of `held_back`, and never within it.
 
-        The message of a record within it is passed to `note`.
+        The message of a record that is dropped is passed to `note`.
         """
         if not getattr(self._thread, "ours", False):
             return True

@@ -1,12 +1,12 @@
-"""Exports remaining telemetry when the interpreter exits, and gives up early if no collector accepts it.
+"""Exports what our providers still hold when the interpreter exits, and gives up early if no collector accepts it.
 
 The OpenTelemetry SDK's providers retry at exit until each signal's timeout has passed, 10 s by default. Without a
 collector a script of one second would take twelve and more to end.
 
-Rule: the exit waits for `PATIENCE` seconds without a successful export, and no longer; `OTEL_EXPORTER_OTLP_TIMEOUT`, or
-the variable of one signal, sets another number of seconds. Each successful export starts the time anew, up to
-`MAX_WAIT` in all. One line says that something was not delivered, and why. The exporter's own lines, one for each
-retry, are dropped.
+Rule: the exit waits for `PATIENCE` seconds without a successful export, and then gives up.
+`OTEL_EXPORTER_OTLP_TIMEOUT`, or the variable of one signal, sets another number of seconds. Each successful export
+starts the time anew, up to `MAX_WAIT` in all. One line says that something was not delivered, and why if the exporter
+named an error. The exporter's own lines, one for each retry, are dropped.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def patience_of(signal: Signal) -> float:
 class Leaving:
     """Shuts one provider down at exit, in a thread that is started early: an exiting interpreter cannot start one.
 
-    Replaces `provider.shutdown` and `exporter.export` when it is made. `patience` is in seconds.
+    Replaces `provider.shutdown` and `exporter.export` when it is made: the former keeps the exit from shutting down
+    again, the latter notes whether each export succeeds, and once the exit has begun returns `None` instead of raising.
+    `patience` is in seconds.
     """
 
     def __init__(self, provider: Any, exporter: Any, patience: float) -> None:
@@ -73,7 +75,7 @@ class Leaving:
         exporter.export = self._export_noted
 
     def register(self) -> None:
-        """Starts the thread, and has `begin` and `finish` called when the interpreter exits.
+        """Starts the thread, which waits, and has `begin` and then `finish` called when the interpreter exits.
 
         All that are registered begin before the first one is waited for.
         """
@@ -119,10 +121,10 @@ class Leaving:
             self._left.set()
 
     def begin(self) -> None:
-        """Begins to shut the provider down in its thread, unless the app has done so. Does not wait.
+        """Begins to shut the provider down in its thread, and starts the time of `patience`. Does not wait.
 
-        Without a live thread, as in a forked child, a new one is started. If that fails too, the provider is shut down
-        before this returns.
+        Does nothing if the app has called the provider's `shutdown`. Without a live thread, as in a forked child, a new
+        one is started. If that fails, the provider is shut down before this returns.
         """
         if self._left.is_set():
             return
@@ -137,10 +139,10 @@ class Leaving:
             self._shut_down()
 
     def finish(self, deadline: float) -> bool:
-        """Waits until the provider is shut down, and returns whether its last export succeeded; or gives up.
+        """Waits until the provider is shut down. Returns `False` if the last export failed, or if it gives up.
 
         It gives up after `patience` seconds without a successful export, or at `deadline`, a time of `time.monotonic`.
-        Then it shuts the exporter down, which ends its retries, and returns `False`.
+        Then it shuts the exporter down, which ends its retries. Returns `True` otherwise, also if nothing was exported.
         """
         while not self._left.is_set():
             rest = min(self._progressed + self._patience, deadline) - time.monotonic()

@@ -1,8 +1,9 @@
 """Logs one record per failed attempt, and one per call that failed although no attempt failed with it.
 
-Rule: a record has no more facts than the span of its attempt or call, under the same names. Its message has only fixed
-words of the schema, ids, the class of an exception, and the operation, host, port, proxy and times. The library
-installs no handler but a `NullHandler`.
+Rule: the fields of an attempt's record are the attributes of its span and its resend count, those of a call's record
+have the schema's names too. A message has only words of the schema, the API's error type and code, ids, the class of an
+exception, and the operation, host, port, proxy, numbers and times. The logger has no handler of the library's but a
+`NullHandler`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ log.addHandler(logging.NullHandler())
 
 
 def has_handler() -> bool:
-    """Returns whether the logger of attempts has a handler that is no `NullHandler`, its own or of a parent."""
+    """Returns whether the logger of attempts, or a parent that it propagates to, has a handler but a `NullHandler`."""
     logger: logging.Logger | None = log
     while logger is not None:
         if any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers):
@@ -77,7 +78,8 @@ def _fields_of_call(call: Call, failure: OwnFailure) -> dict[str, Any]:
 def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
     """Returns the message of the record, in one line: operation, attempt number, duration, error, retry, host, ids.
 
-    The arguments are those of `attempt_failed`.
+    If the call failed with the attempt, the command that explains the error follows. The arguments are those of
+    `attempt_failed`.
     """
     number = attempt.resend_count + 1
     of = f" of {number + attempt.retries_left}" if attempt.retries_left is not None else ""
@@ -104,10 +106,10 @@ def _word(attempt: Attempt) -> str | None:
 
 
 def _error(attempt: Attempt) -> str:
-    """Returns the error type, followed in parentheses by what is known beside it.
+    """Returns the error type, followed in parentheses by what is known beside it, if anything is.
 
-    That is the errno and the phase if the network failed the attempt, else the API's error type and code, if they say
-    more.
+    For an attempt with a cause that is the errno's name, if there is one, and the phase. Else it is the API's error
+    type and code, as far as they differ from the error type.
     """
     beside: list[str] = []
     if attempt.cause is not None:

@@ -1,7 +1,8 @@
 """Measures attempts and calls.
 
-Rule: a measurement has the attributes that its definition in `instruments` lists, in that order, and no others. Spans
-may be sampled, metrics never are: everything that ends is counted, with its span for the exemplar.
+Rule: a measurement has attributes that its definition in `instruments` lists, in that order, and no others. Spans may
+be sampled, metrics never are: each attempt and call that started when there was a meter provider is measured, with the
+ids of its span for the exemplar.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ _SECOND: Final = 1e9
 
 
 class Metrics:
-    """Measures calls and attempts with the instruments of one meter provider. Thread-safe. No method raises.
+    """Measures calls and attempts with the instruments of one meter provider. Thread-safe.
 
-    An instrument that fails does not keep the others from measuring.
+    What an instrument raises is reported, and does not keep the others from measuring. `meter` is of `provider`.
     """
 
     def __init__(self, meter: Meter, provider: MeterProvider) -> None:
@@ -97,7 +98,8 @@ class Metrics:
     def attempt_ended(self, attempt: Attempt, exemplar: Context) -> None:
         """Measures an attempt that has ended and was passed to `attempt_started`. `exemplar` has its span.
 
-        Records its duration, and for a message stream the time to the first chunk and the longest gap.
+        Records its duration, and for the event stream of a message the longest gap, and the time to the first chunk if
+        one came.
         """
         status, cause, outcome = attempt.status, attempt.cause, attempt.outcome
         answered = status is not None and 200 <= status < 300
@@ -133,7 +135,7 @@ class Metrics:
             self._retries.record(call.attempts.retries, values[:4], exemplar)
 
     def response_received(self, model: str | None, headers: RawHeaders) -> None:
-        """Queues the rate limits in a response's headers, if there are any. `model` is that of its request."""
+        """Passes the rate limits in a response's headers on, if there are any. `model` is that of its request."""
         names = rate_limit_names(headers)
         if names:
             self._rate_limits.received(model, headers, names)
@@ -162,9 +164,10 @@ class Metrics:
     def _target(
         self, operation: str | None, address: str | None, model: str | None, *, answered: bool = False
     ) -> tuple[str, str, str | None]:
-        """Returns the values of operation, address and model, within their cardinality limits.
+        """Returns the values of operation, address and model, the latter two within their cardinality limits.
 
-        `answered` is whether the attempt got a 2xx.
+        `_OTHER` stands for no operation and no address, `None` for no model. `answered` is whether the attempt got a
+        2xx, `False` if that is not known.
         """
         facts = (operation, address, model)
         found = self._targets.get(facts)
@@ -188,7 +191,7 @@ class Metrics:
         return self._model(last_part(model), answered=answered) if model else None
 
     def _status_labels(self, status: int | None) -> tuple[int | None, str | None]:
-        """Returns a status and its class, `2xx` to `5xx`. The status is `None` beyond its cardinality limit.
+        """Returns a status and its class, such as `2xx`. The status is `None` beyond its cardinality limit.
 
         Both are `None` for no status.
         """
@@ -201,7 +204,10 @@ class Metrics:
         return labels
 
     def _bounded(self, error_type: str | None) -> str | None:
-        """Returns an error type as it may be on a metric: a word as it is, a status within its cardinality limit."""
+        """Returns an error type as it may be on a metric: a word as it is, a status beyond its limit as `_OTHER`.
+
+        `None` for `None`.
+        """
         return self._status(error_type) if error_type is not None and error_type.isdecimal() else error_type
 
 
@@ -220,7 +226,7 @@ class Histogram:
         """Records `amount`, in the metric's unit. Never raises.
 
         `values` are those of the metric's attributes in their order, within cardinality limits; `None` leaves one out.
-        `context` has the span for the exemplar.
+        `context` has the span for the exemplar. A fork waits meanwhile; see `forks`.
         """
         thread = get_ident()
         measuring[thread] = None
@@ -235,7 +241,7 @@ class Histogram:
 # -- one for each provider ---------------------------------------------------------------------------------------------
 
 _made: Final[list[tuple[Callable[[], MeterProvider | None], weakref.ref[Metrics]]]] = []
-"""Each provider with its `Metrics`, which its observable instruments keep alive.
+"""A reference to each provider with a weak one to its `Metrics`, which its observable instruments keep alive.
 
 Providers are compared by identity, as Logfire's has no hash.
 """
@@ -245,7 +251,7 @@ def metrics_of(given: MeterProvider | None) -> Metrics:
     """Returns the `Metrics` of the provider `given`, or of the global provider for `None`; made at the first call.
 
     Each provider has only one, as OpenTelemetry takes the callbacks of an observable instrument from its first creation
-    only. Thread-safe.
+    only. What was made before a global provider was set becomes that of the provider. Thread-safe.
     """
     provider = given if given is not None else metrics.get_meter_provider()
     with changing():

@@ -1,7 +1,9 @@
 """Sets OpenTelemetry SDK providers for an app that has none: `instrument(export=...)`.
 
 Rule: a provider that the app has set stays. A provider is made only for a signal that has none yet. It is made of the
-OpenTelemetry SDK's own classes, which the standard `OTEL_*` variables configure, and is flushed at exit.
+OpenTelemetry SDK's own classes, which the standard `OTEL_*` variables configure, and is flushed at exit if it exports.
+
+The functions that tell an unset or a no-op provider from others are here too.
 """
 
 from __future__ import annotations
@@ -39,8 +41,9 @@ def set_up(export: str) -> None:
     """Sets a global tracer and a global meter provider that export by OTLP, each only if none is set.
 
     They are flushed at exit. If `OTEL_TRACES_EXPORTER` or `OTEL_METRICS_EXPORTER` is `none`, that provider exports
-    nothing. Raises `ValueError` if `export` is not `"otlp"`, and `ImportError`, which says what to install, if the
-    OpenTelemetry SDK or an exporter is missing.
+    nothing; any other value is taken for `otlp`. Raises `ValueError` if `export` is not `"otlp"`, and `ImportError`,
+    which says what to install, if the OpenTelemetry SDK or an exporter is missing. The tracer provider is set first,
+    and stays if the meter provider cannot be made.
     """
     if export != "otlp":
         raise ValueError(f"export must be 'otlp' or 'console', not {export!r}")
@@ -62,7 +65,10 @@ def is_unset(provider: object) -> bool:
 
 
 def is_noop_tracer_provider(provider: object) -> bool:
-    """Returns whether a tracer provider makes no spans: a no-op, or the unset global one. `None` is the global one."""
+    """Returns whether a tracer provider is OpenTelemetry's no-op, or its proxy for an unset one, so makes no spans.
+
+    `None` stands for the global one.
+    """
     return _is(tracer_provider_or_global(provider), _NOOP)
 
 
@@ -72,7 +78,7 @@ def tracer_provider_or_global(given: object) -> object:
 
 
 def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
-    """Returns whether both providers are no-ops or unset, so that nothing is exported. `None` is the global one."""
+    """Returns whether both providers are no-ops or unset, so that nothing is exported. `None` is each global one."""
     meters = meter_provider if meter_provider is not None else metrics.get_meter_provider()
     return is_noop_tracer_provider(tracer_provider) and _is(meters, _NOOP)
 
@@ -103,7 +109,7 @@ def _is(provider: object, names: frozenset[str]) -> bool:
 
 
 def _resource() -> Any:
-    """Returns the resource of this process, with a `service.instance.id` and a `host.name` if OpenTelemetry's has none.
+    """Returns OpenTelemetry's resource of this process, completed by a `service.instance.id` and a `host.name`.
 
     Without the id, several workers would share each series in Prometheus. The host is how a person finds the process;
     in a Kubernetes pod it is the pod's name. The OpenTelemetry SDK sets no id before 1.43, and no host without a
@@ -149,8 +155,9 @@ def _wanted(variable: str) -> bool:
 
 
 def otlp_exporter(signal: Literal["traces", "metrics"]) -> Any:
-    """Makes an OTLP exporter of `signal`, for the protocol in the signal's variable or `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    """Makes an OTLP exporter of `signal`, for the protocol that the environment sets.
 
+    It is that in `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` or `…_METRICS_PROTOCOL`, else in `OTEL_EXPORTER_OTLP_PROTOCOL`.
     Any value but `grpc`, and no value, is HTTP. Raises `MissingExporter` if the exporter is not installed.
     """
     # Not at the top of the module: the import takes 4 ms.

@@ -8,9 +8,9 @@ lowest value of the last minute. If no response came since the last collection, 
 full after `reset` minus `Date`, which are both by the server's clock. Values older than ten minutes are not reported,
 and the used share of a subscription's window no longer than until its reset: what is used of the next is not known.
 
-On the app's path the headers are queued. Every twentieth response processes the queue: it reads the remaining amounts
-of twenty responses, for each owner together. Everything else in the headers is read at collection. For four kinds that
-takes 23,000 instructions a response; one by one it would take 98,000.
+On the app's path the headers are queued. A response that finds nineteen in the queue processes it: it parses the
+remaining amounts of all twenty, for each owner together. Limits, shares and resets are parsed at collection, which
+processes the queue too. For four kinds that takes 23,000 instructions a response; one by one it would take 98,000.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Report(NamedTuple):
     - `number`: the number of the response, counted from 1.
     - `at`: when it came, in seconds of the clock of `RateLimits`.
     - `left`: what remained of the limit.
-    - `limit`, `reset`, `date`: the undecoded headers with the limit, when it is full again, and the server's time.
+    - `limit`, `reset`, `date`: the undecoded headers with the limit, when it is full again, and the server's time;
+      `None` for an absent one.
     """
 
     number: int
@@ -69,7 +70,8 @@ class Report(NamedTuple):
     def level(self, now: float) -> float:
         """Returns what remains at the time `now` if nothing was used since: it grows evenly to the limit until `reset`.
 
-        It is `left` without a valid limit, reset and date, or if the limit is not above `left`.
+        It is `left` without a valid limit, reset and date, or if the limit is not above `left`. `now` is of the clock
+        of `at`.
         """
         limit, until = count(self.limit), until_full(self.reset, self.date)
         if limit is None or until is None or limit <= self.left:
@@ -83,7 +85,8 @@ class Limit:
 
     - `at`: when the last response with it came, in seconds of the clock of `RateLimits`.
     - `limit`, `utilization`, `reset`, `date`: the undecoded headers of that response, `None` without one.
-    - `lows`: reports of what remained, oldest first. Each remainder is lower than those of all later reports.
+    - `lows`: reports of what remained, oldest first. Each remainder is lower than those of all later reports. Reports
+      that a later one with no higher remainder followed are left out.
     """
 
     __slots__ = ("at", "attributes", "date", "limit", "lows", "reset", "utilization")
@@ -100,7 +103,8 @@ class Limit:
     def take(self, answers: list[_Answer], names: RateLimitNames) -> None:
         """Updates the limit from responses that have its headers, oldest first. `answers` is not empty.
 
-        `names` are the names of its headers. Keeps 16 reports at most: the oldest two are merged into one.
+        `names` are the names of its headers. Keeps 16 reports at most: the oldest two are merged into one, with the
+        older one's amounts at the time of the other.
         """
         _, self.at, last = answers[-1]
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
@@ -128,8 +132,9 @@ class Limit:
     def left(self, is_new: Callable[[Report], bool], now: float) -> int | None:
         """Returns what remains of the limit for one reader: the lowest value of the reports that are new to it.
 
-        If no report is new, it is an estimate of what remains at the time `now`, rounded down. `None` without a report
-        in the last ten minutes. `is_new` returns whether the reader has not collected a report yet.
+        If no report is new, it is the lowest `level` of all reports at the time `now`, rounded down. Reports of more
+        than ten minutes ago do not count; `None` without any other. `is_new` returns of a report whether the reader has
+        not collected it yet.
         """
         lows = [low for low in self.lows if now - low.at < _FRESH]
         new = next(filter(is_new, lows), None)
@@ -140,7 +145,7 @@ class Limit:
     def used(self, now: float) -> float | None:
         """Returns the used share of the limit. `None` without one, or if the limit was reset between `at` and `now`.
 
-        A reset that was past already when the response came says nothing.
+        A reset time that was past already when the response came is ignored.
         """
         until = until_full(self.reset, self.date)
         over = until is not None and 0 < until <= now - self.at
@@ -184,8 +189,8 @@ class RateLimits:
     def received(self, model: str | None, headers: RawHeaders, names: tuple[RateLimitNames, ...]) -> None:
         """Queues the headers of a response to a request for `model`. `names` are those of the rate limits in them.
 
-        If twenty or more are queued then, it processes the queue, unless another thread does that already. It never
-        waits. A collection processes the queue too. Of more than 200 in the queue the oldest are dropped.
+        If twenty or more are queued then, it processes the queue, unless another thread does that already. It waits for
+        no other thread. A collection processes the queue too. Of more than 200 in the queue the oldest are dropped.
         """
         self._unread.append((self._now(), model, headers, names))
         if len(self._unread) >= _MOST_UNREAD:
@@ -222,9 +227,9 @@ class RateLimits:
                     limit.take(answers, each)
 
     def _limit(self, kind: str, model: str | None, organization: bytes | None, workspace: bytes | None) -> Limit | None:
-        """Returns the limit of a kind, model and owner, made if needed; `None` if there are too many kinds.
+        """Returns the limit of a kind, model and owner, made if needed; `None` for a kind beyond the cardinality limit.
 
-        Beyond 500 limits, a kind has one more for all models and owners.
+        Beyond 500 limits, a kind has one more for all further models and owners.
         """
         if self._kind(kind) == OTHER:
             return None
@@ -280,7 +285,7 @@ class RateLimits:
         """Returns a function for `Limit.left`: whether this thread has not collected a report yet.
 
         For a thread that has never collected, that is a report of the last minute. Marks all reports so far as
-        collected by this thread.
+        collected by this thread. Eight threads are remembered: the next one makes it forget these.
         """
         reader = threading.get_ident()
         seen = self._readers.get(reader)

@@ -1,7 +1,8 @@
 """Implements the recorder of OpenTelemetry: it makes spans, metrics and logs of calls and attempts.
 
-Rule: every method of a recorder is guarded, and within it the making of spans apart from the measuring: if a tracer
-fails, the metrics remain. A context is attached in the app's own execution context, and detached there.
+Rule: what a tracer, a meter or a log handler raises is caught in the recorders, that of spans apart from that of
+metrics: if a tracer fails, the metrics remain. A context is attached in the app's own execution context, and detached
+there.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from anthropic_otel._version import __version__
 
 
 class OpenTelemetryRecorder:
-    """The `Recorder` of OpenTelemetry, for one instrumentation. Thread-safe. No method raises.
+    """The `Recorder` of OpenTelemetry, for one instrumentation. Thread-safe. No method of that interface raises.
 
     - `tracer`: makes the spans, unless the SDK client's provider is followed; see `tracer_of`.
     - `metrics`: measures, `None` if metrics are off.
@@ -53,8 +54,8 @@ class OpenTelemetryRecorder:
     def _has_receiver(self, sdk_tracer_provider: object) -> bool:
         """Returns whether a provider, or with `settings.logs` a log handler, receives what is recorded.
 
-        Warns once if no provider is set. To be asked at each call until a provider is found, as an app may set one
-        later.
+        Warns once if no provider is set. To be asked at each call until `_has_provider` is set, as an app may set a
+        provider later. `False` on a failure.
         """
         if self.follows(sdk_tracer_provider):
             return True
@@ -93,7 +94,7 @@ class OpenTelemetryRecorder:
         return tracer
 
     def makes_spans(self, current: Context) -> bool:
-        """Returns whether spans may be made in this context: no other library suppresses instrumentation there.
+        """Returns whether no other library suppresses instrumentation in this context, so that spans may be made.
 
         Warns the first time that it is suppressed.
         """

@@ -1,7 +1,7 @@
 """Makes the spans of attempts and calls: their names, attributes and statuses.
 
-Rule: what a span starts with goes into `start_span`, so that a sampler sees it; what it ends with goes into one
-`set_attributes`, and nothing is computed for a span that does not record. No span has events or stack traces.
+Rule: what a span starts with goes into `start_span`, so that a sampler sees it; what it ends with is set just before
+its end, and is not computed for a span that does not record. No span has events or stack traces.
 """
 
 from __future__ import annotations
@@ -59,9 +59,10 @@ def _add_retry(attributes: dict[str, AttributeValue], retry: Retry) -> None:
 
 
 def end_attempt(span: Span, attempt: Attempt) -> None:
-    """Ends the span of an attempt that has ended, with the attempt's end time. Sets attributes if the span records.
+    """Ends the span of an attempt that has ended, with the attempt's end time.
 
-    The status is ERROR if the attempt has an `error.type`, else it stays unset.
+    Before that, sets attributes and status if the span records. The status is ERROR, described by the exception's
+    class, if the attempt has an `error.type`; else it stays unset.
     """
     try:
         if span.is_recording():
@@ -155,7 +156,7 @@ _PHASE_NAMES: Final = tuple(phase.attribute for phase in semconv.Phase)
 
 
 def facts(attempt: Attempt) -> dict[str, AttributeValue]:
-    """Returns all attributes that the span of an ended attempt has, as a new dictionary. It needs no span."""
+    """Returns all attributes that a recording span of an ended attempt has, as a new dictionary. It needs no span."""
     attributes: dict[str, AttributeValue] = _known_at_start(attempt)
     attributes.update(_concluded(attempt))
     return attributes
@@ -167,8 +168,8 @@ def facts(attempt: Attempt) -> dict[str, AttributeValue]:
 def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Context) -> Span:
     """Starts our own call span, as a child of the span in `parent`, and returns it. Does not make it current.
 
-    It has the name and the attributes that the SDK's call span would have, except those with content. `wall` is its
-    start in nanoseconds since the epoch.
+    It has the name of the SDK's call span, and of its attributes those for provider, address, port, model and
+    operation, and that a stream was asked for. `wall` is its start in nanoseconds since the epoch.
     """
     attributes: dict[str, AttributeValue] = {semconv.GEN_AI_PROVIDER_NAME: invocation.provider}
     if invocation.address is not None:
@@ -188,7 +189,7 @@ def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Contex
 
 
 def end_call(span: Span, call: Call) -> None:
-    """Ends our own call span with the call's end time. Sets attributes if the span records.
+    """Ends our own call span with the call's end time. Before that, sets attributes and status if the span records.
 
     The status is ERROR if the call has an `error.type`, OK if it succeeded or recovered, else unset.
     """
@@ -222,8 +223,9 @@ def _failure_of(call: Call, error_type: str) -> dict[str, AttributeValue]:
 def foreign_call_span(span: Span) -> bool:
     """Returns whether another GenAI instrumentation has made `span` for one model call, and may count its tokens.
 
-    That is a recording span with attributes by which the GenAI conventions, OpenInference or OpenLLMetry mark such a
-    span. We must not make another one for the call. `False` for a span of the SDK or of this library: of an outer call.
+    That is a recording span with an attribute by which the GenAI conventions, OpenInference or OpenLLMetry mark such a
+    span. We must not make another one for the call. `False` for a span of the SDK or of this library, which is that of
+    an outer call.
     """
     scope = getattr(getattr(span, "instrumentation_scope", None), "name", "")
     if scope.startswith((_SDK_SCOPE, semconv.SCOPE)):

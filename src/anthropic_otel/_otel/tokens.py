@@ -1,7 +1,7 @@
 """Counts the tokens that attempts used, and reports them at collection as the counters of the GenAI conventions.
 
-Rule: the app's path appends to a queue, which takes no lock and makes no measurement. The queue is processed at
-collection; and by an app's thread when it is a hundred entries long, unless another thread is doing that.
+Rule: the app's path appends to a queue, for which it takes no lock, makes no measurement and never waits. The queue is
+processed at collection; and by the app's thread that makes it a hundred entries long, unless another thread does that.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PATIENCE: Final = 1.0
 """The seconds that a collection waits for an app's thread that processes the queue. That takes some 100 µs."""
 
 Key = tuple[str, str, int, str | None, str]
-"""Provider, host, port, model and outcome of an attempt, before cardinality limits apply. All are short."""
+"""Provider, host, port, model and outcome of an attempt, before cardinality limits. None is over 255 characters."""
 
 
 class ModelLabel(Protocol):
@@ -81,9 +81,10 @@ class Tokens:
         ]
 
     def add(self, attempt: Attempt, usage: Usage) -> None:
-        """Counts `usage`, tokens of `attempt`, which has ended, under the model of the reply or else of the request.
+        """Queues `usage`, tokens of `attempt`, which has ended, to be counted.
 
-        Does not keep `attempt` alive. Processes the queue if it is 100 long, unless another thread does that already.
+        They are counted under the model of the reply, or else of the request. Does not keep `attempt` alive. Processes
+        the queue if it is at least 100 long then, unless another thread does that already.
         """
         target, unread = attempt.request.target, self._unread
         outcome = attempt.outcome.value if attempt.outcome is not None else semconv.OTHER
@@ -105,10 +106,10 @@ class Tokens:
             report("Tokens", error)
 
     def _read(self, patience: float) -> None:
-        """Processes the queue. If another thread does that already, waits for it up to `patience` seconds instead.
+        """Processes the queue. If another thread does that already, waits for it up to `patience` seconds before.
 
-        A lock that nobody will release is replaced first: that of a parent process, or of a thread that was
-        interrupted.
+        If it still does then, nothing is processed. A lock that nobody will release is replaced first: that of a parent
+        process, or, with more than `_LOST` entries in the queue, that of a thread that was interrupted.
         """
         if self._created_in != fork_generation() or len(self._unread) > _LOST:
             # The lock will not be released: its holder was a thread of the parent process, or was interrupted.
