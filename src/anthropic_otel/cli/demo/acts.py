@@ -1,7 +1,9 @@
 """Defines the acts of the demo: a healthy API, an overload, an outage, broken streams, and a healthy API again.
 
-Rule: an act's function sets the faults that the app meets, asks the app questions meanwhile, and returns the calls to
-show.
+A repeated demo has quiet acts between two runs of these: one with the limits of a subscription, then healthy ones.
+
+Rule: an act's function sets the faults that the app meets, if any, asks the app questions meanwhile, and returns the
+calls to show.
 """
 
 from __future__ import annotations
@@ -113,7 +115,10 @@ def _recovery(stage: Stage) -> Featured:
 
 
 def _subscription(stage: Stage) -> Featured:
-    """Asks twelve questions of a second simulator, whose headers report the limits of a subscription, not of a key."""
+    """Asks twelve questions of a second simulator, whose headers report the limits of a subscription, not of a key.
+
+    Returns no calls to show.
+    """
     with Simulator(words=WORDS, limits=_SUBSCRIPTION) as api:
         stage.crowd(questions(_CALM), at_once=6, desk=stage.open_desk(at=api.base_url))
     return {}

@@ -31,8 +31,8 @@ _WITH_TEXT: Final = 80
 class Result:
     """What was collected while the acts were played.
 
-    - `featured`: the calls that the acts chose to be shown in detail, by title. One that did not succeed has its
-      `seen`. A call of which no attempt was collected is left out.
+    - `featured`: the calls that the acts chose to be shown in detail, by title. One whose outcome is not a success has
+      the text that the app saw in its `seen`. A call of which no attempt was collected is left out.
     - `summary`: of all calls.
     """
 
@@ -44,7 +44,8 @@ def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result
     """Plays each act of `ACTS` once, prints a line for each, and returns the result.
 
     `pace` scales the simulator's waits and the app's timeouts: 1 is real time, 0.1 ten times as fast. Instruments the
-    process, sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and closes `collection` at last.
+    process, sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and at last closes `collection`,
+    which stays open if an exception, such as `KeyboardInterrupt`, ends this.
     """
     anthropic_otel.instrument()
     result = _play(terminal, collection, pace)
@@ -57,7 +58,7 @@ def run_again_and_again(terminal: Terminal, collection: Collection, pace: float 
 
     This gives dashboards live data. Prints a line for each act. `pace` scales the waits and timeouts: 1 is real time.
     Instruments the process, sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and replaces the
-    handlers of both signals.
+    handlers of both signals for good. Call it in the main thread only.
     """
     anthropic_otel.instrument()
     with interruptible():

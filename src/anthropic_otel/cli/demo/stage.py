@@ -60,6 +60,7 @@ class Seen:
 class Stage:
     """A running simulator, instances of the app, and 16 threads that act as users. Sets the simulator's latency.
 
+    - `watcher`: a processor of the app's spans, which tells the calls' trace ids and when an attempt has ended.
     - `pace`: scales the simulator's waits and the apps' timeouts: 1 is real time, 0.1 ten times as fast. The SDK's own
       backoff is not scaled, and no timeout is below 0.3 seconds.
     - `seen`: the results of all questions so far.

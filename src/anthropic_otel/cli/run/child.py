@@ -52,8 +52,9 @@ def variables(target: str, environment: Mapping[str, str]) -> dict[str, str]:
 class Child:
     """A running program, which the constructor starts with the arguments `command` and the variables `environment`.
 
-    From then on this process handles the signals to be passed on, and blocks them where `sigwaitinfo` exists, so
-    construct it in the main thread. Raises `NotStarted`, with the handlers restored, if the program cannot be started.
+    From then on this process handles the signals to be passed on; where `sigwaitinfo` exists, it handles SIGCHLD too,
+    and blocks all of them. So construct it in the main thread. Raises `NotStarted`, with the handlers restored, if the
+    program cannot be started.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:

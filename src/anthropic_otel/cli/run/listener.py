@@ -68,10 +68,11 @@ class Listener:
         self._wake_out.send(b".")
 
     def receive(self, timeout: float | None) -> Iterator[Event]:
-        """Yields the events that have arrived, without their token. If nothing has, waits first.
+        """Yields events that have arrived, without their token: those in the next 256 KiB of each connection.
 
-        It waits for `timeout` seconds at most, without a limit if that is `None`, and stops waiting for a new or closed
-        connection too, so the result may be empty. An event is a flat JSON object whose fields have not been checked.
+        If nothing has arrived, first waits for `timeout` seconds at most, without a limit if that is `None`. A new or
+        closed connection, a part of a line and `wake` end the wait too, so the result may be empty. An event is a flat
+        JSON object whose fields have not been checked.
         """
         for key, _ in self._selector.select(timeout):
             if key.fileobj is self._socket:

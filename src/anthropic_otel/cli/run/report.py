@@ -31,8 +31,8 @@ _SILENCE: Final = 0.3
 class Options:
     """Where and how events are written.
 
-    - `save`: a text file to which each event, apart from `started`, is also written as a line of JSON, after a line of
-      type `run` and before one of type `summary`; `None` for none.
+    - `save`: a text file to which each readable event, apart from `started`, is also written as a line of JSON, after a
+      line of type `run` and before one of type `summary`, until a write fails; `None` for none.
     - `json`: whether stderr gets such lines of JSON, in place of lines for a person.
     """
 
@@ -57,9 +57,10 @@ class Report(threading.Thread):
         self._ending = False
 
     def close(self) -> None:
-        """Has the thread report the events that were still sent, print the summary and end. Waits for that.
+        """Has the thread report the events that have been sent, print the summary and end. Waits for that.
 
-        Call it after the program's end.
+        Call it after the program's end. A process that outlives the program prolongs the wait for as long as less than
+        0.3 seconds pass between its events.
         """
         self._ending = True
         self._listener.wake()
@@ -77,10 +78,10 @@ class Report(threading.Thread):
         self._sum_up()
 
     def _receive(self, timeout: float) -> int:
-        """Prints and saves the events that have arrived, and returns how many there were, malformed ones included.
+        """Prints and saves the events that `Listener.receive` yields, and returns how many these were.
 
-        If none has, waits for at most `timeout` seconds, or until `Listener.wake` or a new or closed connection. Fits
-        the lines to the screen's present width.
+        An event with missing or wrong fields is only counted, here and in the listener's `bad_lines`. Waits for at most
+        `timeout` seconds, as `Listener.receive` does. Fits the lines to the screen's present width.
         """
         count = 0
         if self._screen is not None:

@@ -18,7 +18,7 @@ def run(command: Sequence[str], options: Options) -> int:
     """Runs a program to its end, reports its calls as `options` say, and returns the status to exit with.
 
     If no listener can be opened, runs it all the same, prints a line that says so, and reports no calls. Raises
-    `NotStarted` if the program cannot be started.
+    `NotStarted` if the program cannot be started. Replaces signal handlers (see `Child`): call it in the main thread.
     """
     try:
         listener = Listener()

@@ -1,6 +1,6 @@
 """Finds the binaries of the stack's programs: on the PATH, else in a cache. Builds missing ones with Go into the cache.
 
-Rule: an error names every binary that is missing, and how to get it.
+Rule: an error says of every binary that is missing how to get it, or why its build failed.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def _cached(component: Component, recipe: go.Recipe) -> Path:
 def _build(component: Component, recipe: go.Recipe, target: Path, say: Say) -> None:
     """Builds a binary in a directory of its own, and then moves it to `target`, so that this is never a partial file.
 
-    Calls `say` before, every 30 seconds, and after. Raises `Missing` if the build fails.
+    The directory, in the cache, is deleted before and after. Calls `say` before the build, every 30 seconds, and after
+    one that succeeded. Raises `Missing` if the build fails.
     """
     work = cache() / "build" / target.name
     shutil.rmtree(work, ignore_errors=True)
@@ -144,7 +145,8 @@ def _build(component: Component, recipe: go.Recipe, target: Path, say: Say) -> N
 def _locked(target: Path, name: str, say: Say) -> Iterator[None]:
     """Holds the lock of `target` in its block, so that only one process at a time builds it.
 
-    If another process holds it, calls `say` with a line that says so, and waits.
+    The lock is a file beside `target` with the suffix `.lock`, which stays. Makes the directory of both. If another
+    process holds the lock, calls `say` with a line that says so of the program `name`, and waits.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_suffix(".lock").open("w") as lock:

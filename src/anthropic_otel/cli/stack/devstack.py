@@ -36,7 +36,10 @@ class Refused(Exception):
 
 
 class Stack:
-    """The stack with the working directory `work`. Each line for the user is passed to `say`."""
+    """The stack with the working directory `work`. Each line for the user is passed to `say`.
+
+    The methods raise `state.Unreadable` if a file about the stack is damaged.
+    """
 
     def __init__(self, work: Path, say: Callable[[str], None]) -> None:
         self._state: Final = State(work)
@@ -44,13 +47,13 @@ class Stack:
         self._say: Final = say
 
     def up(self, where: Layout, *, story: bool = True) -> None:
-        """Starts every program of the stack, waits until all are ready, and says what to open.
+        """Builds missing binaries, starts every program of the stack, waits until all are ready, says what to open.
 
         With `story`, also starts the demo's app, if the packages that it needs are installed. If the stack is up
-        already, only reports its status. Raises `Refused` if another command holds the lock, a port is in use, or only
-        some of the programs run. If the start fails, ends what was started, and raises the failure, such as `Missing`,
-        or `Refused` for an interrupt. SIGTERM and SIGHUP interrupt this process as SIGINT does from now on; after a
-        start that failed, all three are ignored.
+        already, only reports its status. Raises `Refused` if another command holds the lock, a port is in use, only
+        some of the programs run, or an earlier start was not completed and its programs run. If the start fails, ends
+        what was started, and raises the failure, such as `Missing`, or `Refused` for an interrupt. SIGTERM and SIGHUP
+        interrupt this process as SIGINT does from now on; after a start that failed, all three are ignored.
         """
         processes.interruptible()
         with self._locked("up") as lock:
@@ -168,7 +171,8 @@ class Stack:
         """Yields the service of each program, in the order in which to start them. `found` has the binaries by name.
 
         Grafana is among them if it is on the PATH; with `story`, also the demo's app, if the packages that it needs are
-        installed. Raises `Refused` if the configs need Prometheus 3 and the binary is older.
+        installed. Each one's configs are written when it is asked for. Raises `Refused` if the bundle needs Prometheus 3
+        and the binary is older, and `Missing` if Grafana's home directory is not found.
         """
         modern = binaries.major(found["Prometheus"]) >= 3
         if not modern and services.needs_prometheus_3(where):
