@@ -171,8 +171,8 @@ class Stack:
         """Yields the service of each program, in the order in which to start them. `found` has the binaries by name.
 
         Grafana is among them if it is on the PATH; with `story`, also the demo's app, if the packages that it needs are
-        installed. Each one's configs are written when it is asked for. Raises `Refused` if the bundle needs Prometheus 3
-        and the binary is older, and `Missing` if Grafana's home directory is not found.
+        installed. Each one's configs are written when it is asked for. Raises `Refused` if the bundle needs a newer
+        Prometheus than the binary is, and `Missing` if Grafana's home directory is not found.
         """
         modern = binaries.major(found["Prometheus"]) >= 3
         if not modern and services.needs_prometheus_3(where):
