@@ -1,4 +1,4 @@
-"""Asks a Prometheus the queries of all panels of the dashboards, and says as text how much each would show.
+"""Asks a Prometheus the queries of the dashboards' panels, and says as text how much each would show.
 
 Rule: the queries come from the dashboards' JSON; only Grafana's variables in them are replaced.
 """
@@ -25,7 +25,7 @@ class Asked:
 
     - `dashboard`, `panel`: their titles; `ref`: the query's id in the panel; `expression`: its PromQL.
     - `lines`: whether the query is evaluated over a range of time, not at one moment.
-    - `least_step`: the least seconds between two points; 0 if the panel sets none.
+    - `least_step`: the least seconds between two points; 0 if the query itself sets none.
     """
 
     dashboard: str
@@ -44,7 +44,7 @@ class Window:
     points: int = 200
 
     def step(self, asked: Asked) -> int:
-        """Returns the seconds between two points of the query, as Grafana chooses them.
+        """Returns the seconds between two points of the query, as Grafana chooses them before it rounds.
 
         That is `seconds` divided by `points`, rounded down, but at least the query's least step, and at least 1.
         """
@@ -83,7 +83,7 @@ def seconds(duration: str) -> int:
 def resolved(asked: Asked, window: Window = Window()) -> str:
     """Returns the query's PromQL with Grafana's variables replaced, as if everything were selected in all filters.
 
-    Raises `KeyError` for an unknown variable.
+    Only variables written as `$name` are. Raises `KeyError` for an unknown one.
     """
     known = {
         "__rate_interval_ms": str(window.rate(asked) * 1000),
@@ -98,7 +98,7 @@ def ask(base: str, asked: Asked, window: Window = Window()) -> list[dict[str, An
     """Returns the series that the Prometheus at the URL `base` has for a panel's query, as its API returns them.
 
     They are over the time of `window` if the panel shows lines, else of this moment. Raises `ValueError` with
-    Prometheus' message if it refuses the query, and `OSError` if it cannot be reached.
+    Prometheus' message if it refuses the query, `OSError` if it cannot be reached, and `KeyError` as `resolved` does.
     """
     parameters: dict[str, Any] = {"query": resolved(asked, window)}
     if asked.lines:

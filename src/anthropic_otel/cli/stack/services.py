@@ -29,7 +29,7 @@ def collector(binary: Path, configs: Iterable[str], layout: Layout, name: str = 
     """Returns the service, not started, of a Collector that merges `configs`, in order.
 
     These are names of files in `layout.configs`. `name` is the service's, and that of its log and storage. The configs
-    refer to environment variables: ports and the storage's directory are set here, and `env` sets or replaces others.
+    refer to environment variables: ports and the storage's directory are set here; `env` adds others or replaces these.
     """
     files = [f"--config={layout.configs / config}" for config in configs]
     environment = {
