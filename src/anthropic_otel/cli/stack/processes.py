@@ -1,6 +1,6 @@
 """Finds out whether a recorded process still runs, and ends it. Also sets what signals do to the command itself.
 
-Rule: a recorded process is signalled only if its start id is the recorded one, so that another process that has got the same
+Rule: a process is signalled only if its start id is the recorded one, so that another process that has got the same
 number is left alone.
 """
 
