@@ -18,8 +18,8 @@ def main() -> None:
 
     Opens the null device for each standard stream that is closed. If click or rich is missing, or standard output
     cannot be written, exits with a message on stderr and status 1; with no message if the output's reader has left. An
-    `OSError` of the command that names no file counts as one of standard output. Any other exception of the command is
-    raised.
+    `OSError` of the command that names no file counts as one of standard output. Raises any other exception of the
+    command that click does not turn into an exit status.
     """
     _open_what_is_closed()
     try:

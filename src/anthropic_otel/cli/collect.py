@@ -61,7 +61,10 @@ class Watcher(SpanProcessor):
 
 
 class Delivered(SpanExporter):
-    """Passes spans on to `exporter`, and counts them: `spans` were exported successfully, `lost` were not."""
+    """Passes spans on to `exporter`, and counts them: `spans` were exported successfully, `lost` were not.
+
+    If `exporter` raises, so does this, and the spans are in neither count.
+    """
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -83,8 +86,8 @@ class Delivered(SpanExporter):
 class Collection:
     """Keeps spans and measurements in memory: sets the process's global tracer and meter provider for that.
 
-    With `export`, each signal is also sent by OTLP if its `endpoint` is set; raises `providers.MissingExporter` if the
-    package for that is not installed.
+    Make only one per process: OpenTelemetry keeps the providers that were set first. With `export`, each signal is also
+    sent by OTLP if its `endpoint` is set; raises `providers.MissingExporter` if the package for that is not installed.
 
     - `watcher`: the span processor that sees each span end.
     - `delivered`: counts the spans that are sent by OTLP; `None` if spans are not sent.
@@ -113,9 +116,9 @@ class Collection:
         return traces_of(self._spans.get_finished_spans())
 
     def measured(self) -> list[Measured]:
-        """Returns the data points of every counter, gauge and histogram with fixed buckets, as they are now.
+        """Returns the data points of all instruments as they are now, without those of exponential histograms.
 
-        They are totals since the providers were set; `forget` does not change that.
+        Except for gauges, they are totals since the providers were set; `forget` does not change that.
         """
         data = self._reader.get_metrics_data()
         found = []
@@ -159,9 +162,10 @@ def endpoint(signal: str) -> str | None:
 
 
 def destination() -> str | None:
-    """Returns host and port of the spans' OTLP endpoint, or `the OTLP endpoint` if the URL has no host.
+    """Returns the host of the spans' OTLP endpoint, with the port if the URL has one.
 
-    `None` if no endpoint is set. The rest of the URL is left out, because it may be secret.
+    Returns `the OTLP endpoint` if the URL has no host, and `None` if no endpoint is set. Raises `ValueError` for a URL
+    that cannot be parsed. The rest of the URL is left out, because it may be secret.
     """
     url = endpoint("TRACES")
     return urlsplit(url).netloc.rpartition("@")[2] or "the OTLP endpoint" if url else None

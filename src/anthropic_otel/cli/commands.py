@@ -165,10 +165,10 @@ _OPTIONS = {
 
 
 def _by_option(text: str, options: Mapping[str, Any]) -> str:
-    """Returns the error message `text`, with the option's name if it is about a threshold that an option has set.
+    """Returns the error message `text` with an option's name in place of the threshold's, if that option has set it.
 
-    That is, if it begins with `the thresholds:` and the key, or the key's last part, of one of the `options` that are
-    not `None`. Any other `text` is returned as it is.
+    `options` are the command's, by parameter name; one that is `None` was not given. A `text` that does not begin with
+    `the thresholds:` and the key of a given option, or that key's last part, is returned as it is.
     """
     for name, (key, option) in _OPTIONS.items():
         for each in (key, key.rpartition(".")[2]):

@@ -3,7 +3,8 @@
 A link to a file of the repository becomes the command that prints that document. If there is none, it becomes a note
 that `bundle` writes the file, or else the file's address in the repository.
 
-Rule: fenced blocks of code are left as they are, and no inline link to a missing file remains.
+Rule: fenced blocks of code are left as they are, and no inline link to a missing file remains. A link with a title is
+not recognised, so the documents have none.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ _HEADING: Final = "#"
 def resolved(text: str, path: str, repository: str | None = None) -> str:
     """Returns the Markdown `text` with relative links replaced by text, and images by their alternative texts.
 
-    A link within the document becomes its label. Fenced blocks of code and links to `http`, `https` and `mailto` are
-    kept; `<picture>` elements are removed. `path` is the document's path in the repository, `repository` the
-    repository's address; `None` takes that from the package's metadata.
+    A link within the document becomes its label. Any other relative link becomes its label and, in parentheses, where a
+    reader finds the target, as `_where` says; only the latter if the label is the target. Fenced blocks of code and
+    links to `http`, `https` and `mailto` are kept; `<picture>` elements are removed. `path` is the document's path in
+    the repository, `repository` the repository's address; `None` takes that from the package's metadata.
     """
     address = _repository() if repository is None else repository
     parts = _FENCE.split(text)

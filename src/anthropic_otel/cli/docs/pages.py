@@ -1,4 +1,4 @@
-"""Finds the documents of the package: README, guides, documents beside the configs, runbooks, and pages of causes.
+"""Finds the package's documents: README, changelog, guides, those beside the configs, runbooks, and pages of causes.
 
 Rule: a document has one name, which `docs` takes as its argument, and the path that it has in the repository.
 """
@@ -93,5 +93,8 @@ def find(wanted: str) -> Document | None:
 
 
 def nearest(wanted: str) -> list[str]:
-    """Returns the document names that are similar to `wanted`: at most three, the most similar first. Ignores case."""
+    """Returns the document names that are similar to `wanted` in lower case: at most three, the most similar first.
+
+    A capital letter in a document's name counts as a difference. The list is empty if no name is similar.
+    """
     return difflib.get_close_matches(wanted.lower(), [each.name for each in documents().values()], n=3)

@@ -28,7 +28,10 @@ _LOOPBACK: Final = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The API's address, taken apart. `url` is what the SDK uses and may contain secrets; `shown` does not."""
+    """The API's address, taken apart. `url` is what the SDK uses and may contain secrets; the rest does not.
+
+    `host` has no brackets, and `port` is the scheme's default if the URL has none.
+    """
 
     url: str
     scheme: str
@@ -74,7 +77,10 @@ def _target(url: str) -> Target | None:
 
 
 def _split(url: str) -> SplitResult | None:
-    """Returns the parts of the URL; `None` if its port is not valid, or its brackets do not match."""
+    """Returns the parts of the URL; `None` if it cannot be parsed, as for brackets that do not match, or a wrong port.
+
+    A port is wrong if it is no number from 1 to 65535.
+    """
     try:
         parts = urlsplit(url)
         return parts if parts.port is None or parts.port else None

@@ -1,7 +1,7 @@
 """Checks the connection to the API, from the environment variables to the response.
 
-Rule: the network is tried only if the SDK can send something as it is set, and each of its steps only after the one
-before. A finding names what was not tried for such a reason.
+Rule: the network is tried only if the SDK can send something as it is set. Steps that were not tried, because of that
+or because one before them failed, are named by a finding.
 """
 
 from __future__ import annotations

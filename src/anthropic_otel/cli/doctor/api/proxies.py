@@ -47,7 +47,7 @@ def readable_exceptions(value: str) -> list[str]:
 
 
 def unreadable_exceptions(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yields a fault for each entry of `NO_PROXY` that some versions of the SDK cannot read.
+    """Yields a fault for each entry of `no_proxy` and of `NO_PROXY` that some versions of the SDK cannot read.
 
     Other versions can, so call this only if a client could not be constructed.
     """
@@ -99,7 +99,7 @@ def _variables(environment: Mapping[str, str], first: str = "http") -> Iterator[
     """Yields name and value of each variable with a proxy that is not empty, in the order in which a client reads them.
 
     `first` is the scheme of the URL to which the client sends: its variables come first, then those for all schemes,
-    then those for the other scheme; of two spellings, the one in lower case.
+    then those for the other scheme. Of two spellings, both are yielded, the one in lower case first.
     """
     for scheme in sorted(_SCHEMES, key=lambda each: (each != first, each != "all")):
         for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()):

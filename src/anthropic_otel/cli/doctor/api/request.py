@@ -33,8 +33,8 @@ _KEPT: Final = ("content-type", "date", "server", "via", "location", "www-authen
 class Answer:
     """The head of a response: its status, some of its headers, and when it arrived (`at`).
 
-    The headers are those in `_KEPT`, which has no secrets, by their names in lower case. `at` is in seconds since the
-    epoch.
+    The headers are those in `_KEPT`, by their names in lower case. Of `location`, which may contain a secret, only the
+    host is to be shown. `at` is in seconds since the epoch.
     """
 
     status: int
@@ -72,7 +72,8 @@ class Exchange:
 class Made:
     """The base URL and proxy (`host:port`) of the SDK's client, or `error`, the exception that its constructor raised.
 
-    `proxy` is `None` if the client uses none. `error` is `None` if the client could be constructed.
+    `proxy` is `None` if the client uses none. `error` is `None` if the client could be constructed. All three are
+    `None` if that was not tried.
     """
 
     base_url: str | None = None
@@ -115,9 +116,9 @@ def unmade_cause(error: Exception) -> str:
 def send(exchange: Exchange, url: str, environment: Mapping[str, str], deadline: Deadline, *, with_key: bool) -> None:
     """Sends the request to the base URL `url`, with the user's key if `with_key`, and fills in `exchange`.
 
-    Returns when the request has ended. What is left until `deadline` limits each step separately, so a request with
-    several slow steps may take longer. `environment` says which custom headers to remove without `with_key`. Raises
-    only if the SDK is not installed.
+    Returns when the request has ended. What is left until `deadline`, but at least 0.1 s, limits each step separately,
+    so a request with several slow steps may take longer. `environment` says which custom headers to remove without
+    `with_key`. Raises only if the SDK is not installed.
     """
     import anthropic
 

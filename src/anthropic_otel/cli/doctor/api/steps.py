@@ -33,7 +33,8 @@ class Step:
     """One step of a request.
 
     - `hop`: how many redirects came before it.
-    - `started`: by `time.perf_counter`; `seconds`: how long it took, `None` while it runs; `failed`: whether it failed.
+    - `started`: by `time.perf_counter`; `seconds`: how long it took, `None` while it runs.
+    - `failed`: whether the transport reported a failure, or the proxy answered CONNECT with a status other than 2xx.
     - `host`, `port`: what a TCP step connects to; `peer`: the IP address and port of the connection.
     - `status`: of the response of the proxy (CONNECT) or of the API (HTTP).
     - `version`, `issuer`: of a TLS handshake: the protocol's version, and who signed the certificate.
@@ -66,7 +67,8 @@ class Steps:
     """The steps of one request, redirects included. Called with each event of the `trace` extension, it records them.
 
     - `proxied`: whether the client uses a proxy.
-    - `on_tls`: called with httpcore's stream after a TLS handshake that is not with the proxy; `None` for no call.
+    - `on_tls`: called with httpcore's stream after a TLS handshake that is not with the proxy; `None` for no call. An
+      `Exception` that it raises is logged, and the request goes on.
     - `found`: the steps in order.
     - `hop`: how many redirects came before the current request; -1 before the first request.
     """
