@@ -17,8 +17,9 @@ from anthropic_otel._core.reading import Reading
 class ObservedDecoder:
     """Wraps a response's content decoder: passes each decoded chunk to `reading`, and ends the attempt.
 
-    It ends when `flush` is done, when decoding raises, and at an `error` event. The decoders of httpx return bytes,
-    those of httpx2 an iterator of bytes; so does this one.
+    The attempt ends as read when all that `flush` returns has been passed on, as failed when decoding raises, and as
+    closed at an `error` event. `decode` sets `reading.decoding`. The decoders of httpx return bytes, those of httpx2 an
+    iterator of bytes; this one returns what the wrapped one does.
     """
 
     __slots__ = ("_attempt", "_decoder", "_reading")
@@ -56,9 +57,9 @@ class ObservedDecoder:
 
 
 class _Decoding:
-    """A context manager around one step of a content decoder: an exception ends the attempt as failed.
+    """A context manager around one step of a content decoder: an exception ends the attempt as failed, and goes on.
 
-    The end of the `last` step ends the attempt as read. A `GeneratorExit` does nothing.
+    Without one, the attempt ends as read if the step is the `last`. A `GeneratorExit` ends nothing.
     """
 
     __slots__ = ("_attempt", "_last")

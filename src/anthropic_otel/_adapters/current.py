@@ -1,6 +1,7 @@
 """Keeps the call whose SDK method is running in this context, and the running calls of each HTTP client.
 
-Rule: a call is current only in the context of its method, or while a stream of its middleware produces a chunk.
+Rule: a call is made current only in the context of its method, and while a stream of its middleware produces a chunk. A
+task that is started there has it as its current call for its whole life.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ class RunningCall:
         self._token = current_call.set(self)
 
     def leave(self) -> None:
-        """Makes the call no longer current. To be called when the method has finished; has no effect a second time."""
+        """Makes the call no longer current here, nor running. To be called when the method has finished.
+
+        Has no effect a second time.
+        """
         # In this order: after an interrupt in between it is reset twice, which is harmless, and not never.
         if self._token is not None:
             try:
@@ -80,7 +84,7 @@ class RunningCall:
         return self._token is None
 
     def sends_by(self, http_client: Any) -> bool:
-        """Returns whether `http_client` is the one that the call's method sends by."""
+        """Returns whether `http_client` is the one that the call's method sends by, as long as the method runs."""
         return self._http_client_id == id(http_client)
 
     def opened(self, response: Any, attempt: Attempt) -> None:
@@ -118,7 +122,8 @@ class RunningCall:
     def count_parsed(self, result: Any) -> bool:
         """Counts the tokens that `parsed` has noted, each for its attempt.
 
-        Returns whether `result`, which the method returned, is one of these replies.
+        Returns whether `result`, which the method returned, is one of these replies. `False` for `None`, and for a
+        reply that allows no weak references.
         """
         for _, attempt, tokens in self._parsed:
             attempt.take_usage(tokens)

@@ -1,11 +1,11 @@
 """Implements event hooks, for apps that build their own HTTP client and want nothing patched.
 
-Rule: one hook serves sync and async clients. A sync client calls it and ignores the returned value. An async one awaits
-that value, which then puts an async `trace` function on the request.
+Rule: each hook serves sync and async clients. A sync client calls it and ignores the returned value. An async one
+awaits that value; that of the request hook then puts an async `trace` function on the request.
 
 Hooks do not see a failure without a trace event, as of a full pool or of a custom transport. Such an attempt ends when
-its request is dropped, with the `error.type` `_OTHER`. Too many redirects have the status of the last redirect. If a
-transport retries to connect by itself, the first failure to connect ends the attempt.
+its request is dropped, with the `error.type` `_OTHER`. An attempt with too many redirects has the status of the last
+one. If a transport retries to connect by itself, the first failure to connect ends the attempt.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HOOKED: Final = "anthropic_otel.hooked"
 
 
 class Awaitable0:
-    """The value that a hook returns. To await it calls `awaited`, if that is not `None`; it returns `None` at once."""
+    """The value that a hook returns. Awaiting it calls `awaited`, if that is given, and gives `None` at once."""
 
     __slots__ = ("_awaited",)
 
@@ -44,8 +44,9 @@ class Awaitable0:
 class HookedAttempt:
     """An attempt between its request hook and the end of its body, kept by its request. `send` has the attempt.
 
-    If it is dropped with its request before its end, it ends the attempt: as read after a redirect that was not
-    followed, as lost if no response came. `app_trace` is the app's own `trace` function, `None` without one.
+    If it is garbage-collected, as with its request, before the attempt has ended, it ends the attempt: as read after a
+    redirect that was not followed, as lost if no response came. After another response the body's wrapper ends it.
+    `app_trace` is the app's own `trace` function, `None` without one.
     """
 
     __slots__ = ("_created_in", "app_trace", "redirected_at", "send")
@@ -59,10 +60,10 @@ class HookedAttempt:
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes a trace event of the transport. One that reports a failure ends the attempt. Never raises.
+        """Passes a trace event of the transport to the attempt's timeline. One of a failure ends the attempt.
 
         Two failures do not: of a stream that the app leaves early, and of a write after which the transport still waits
-        for a response.
+        for a response. Never raises.
         """
         attempt = self.send.attempt
         attempt.timeline.trace(name, info)
@@ -101,9 +102,9 @@ class Hooks:
     def request(self, request: Any) -> Awaitable0:
         """Begins an attempt, or the next hop of one after a redirect. For the `request` list of `event_hooks`.
 
-        The attempt and a `trace` function are added to the request's extensions, and trace context to its headers. Does
-        nothing if a patched `send` records the request already, or if nothing is to be recorded. Await the returned
-        value in an async client.
+        Removes what an earlier attempt has left on the request. The attempt and a `trace` function are added to its
+        extensions, and trace context to its headers. Begins nothing while a patched `send` records in this thread or
+        task, or if nothing is to be recorded. Await the returned value in an async client.
         """
         return Awaitable0(self._begin(request))
 
@@ -136,10 +137,10 @@ class Hooks:
         return lambda: _listen(request, hooked.atrace, app_trace, asynchronous=True)
 
     def response(self, response: Any) -> Awaitable0:
-        """Records the response of the attempt, and wraps its open body. For the `response` list of `event_hooks`.
+        """Records the response of the attempt, as `http_body.received`. For the `response` list of `event_hooks`.
 
-        A redirect is noted, and its body is not wrapped: the next hop may follow. Does nothing if `request` began no
-        attempt. Await the returned value in an async client.
+        Of a redirect the status, headers and time are recorded, and the attempt goes on: the next hop may follow. Does
+        nothing if `request` began no attempt. Await the returned value in an async client.
         """
         self._respond(response)
         return Awaitable0()

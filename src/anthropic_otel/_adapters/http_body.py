@@ -1,7 +1,7 @@
-"""Wraps the body of a response, so that its attempt ends when the app has read it, closed it or dropped it.
+"""Wraps the body of a response, so that its attempt ends when that is read, closed or dropped, or when it fails.
 
-Rule: the wrapper passes on every chunk and every exception as it is, reads nothing by itself, and keeps nothing alive
-but the body that it wraps. It is a byte stream of the same kind, of the same library, as that body.
+Rule: the wrapper passes on every chunk and every exception as it is, reads nothing by itself, and keeps nothing of the
+app's alive but the body that it wraps. It is a byte stream of the same kind, of the same library, as that body.
 
 The events of a compressed body cannot be seen in its bytes. So the chunks are looked at as they leave the response's
 content decoder, and nothing is decoded twice.
@@ -30,10 +30,11 @@ from anthropic_otel._core.stack import module_of, stack
 
 
 def received(send: Send, response: Any) -> bool:
-    """Records the response of a send. Never raises.
+    """Records the response of a send. Returns whether the app still reads its body. Never raises.
 
-    An open body is wrapped, and its end ends the attempt. A body in memory ends the attempt, now or when the SDK has
-    parsed it. Returns whether the app still reads the body: it is open, or is an event stream in memory, as of a mock.
+    An open body is wrapped, and its end ends the attempt: `True`. If the body is in memory though an event stream was
+    asked for, as of a mock, it counts as read and the attempt ends now: `True`. Any other body in memory ends the
+    attempt now or when the SDK has parsed it: `False`. So does a response that could not be recorded.
     """
     attempt, observed, in_memory = send.attempt, False, False
     try:
@@ -64,9 +65,9 @@ def received(send: Send, response: Any) -> bool:
 
 
 def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
-    """Wraps the body of an open `response`, which then ends the attempt, and its decoder if it is encoded.
+    """Wraps the body of an open `response`, and its decoder if it is encoded: these then end the attempt.
 
-    Returns `True`.
+    Returns `True`. `headers` are those of the response.
     """
     reading = attempt.begin_body()
     encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
@@ -82,8 +83,9 @@ def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
 class _Observed:
     """The base of the wrappers of sync and async bodies.
 
-    The attempt ends when the body is read to its end, raises, is closed or is dropped. `encoded` is whether the body
-    has a content encoding. Any other attribute is that of the wrapped body.
+    The attempt ends when the body is read to its end, raises, is closed or is dropped, or at an `error` event in it.
+    `encoded` is whether the body has a content encoding. An attribute that the wrapper lacks is that of the wrapped
+    body, unless its name begins with `__`.
     """
 
     __slots__ = ("_attempt", "_body", "_created_in", "_encoded", "_how", "_reading", "stream_observer")
@@ -109,11 +111,11 @@ class _Observed:
         return dir(self._body)
 
     def _failed(self) -> None:
-        """Ends the attempt at an `error` event in the body."""
+        """Ends the attempt as closed. Called when an `error` event was found in the body."""
         self._attempt.end(End.CLOSED)
 
     def _exhausted(self) -> None:
-        """Ends the attempt as read, unless the content decoder still holds bytes: then the decoder's last step does."""
+        """Ends the attempt as read, unless a content decoder was used: then the decoder's last step does."""
         self._how = End.READ
         if not self._reading.decoding:
             self._attempt.end(End.READ)
@@ -121,8 +123,8 @@ class _Observed:
     def _closed(self) -> None:
         """Ends the attempt when the body is closed: as read after its last chunk, else as closed before its end.
 
-        If the SDK closes it while an exception of its own passes, the SDK could not take an event. Does nothing after
-        the last chunk if the content decoder still holds bytes.
+        Before its end, `End.UNDECODED` if the SDK closes it because of an exception about an event of this very body.
+        Does nothing after the last chunk if a content decoder was used: the decoder's last step ends the attempt.
         """
         if self._how is End.CLOSED:
             error = sys.exc_info()[1]
@@ -153,9 +155,9 @@ def _was_reading(error: BaseException | None, body: _Observed) -> bool:
 
 
 def _has(stream: Any, body: _Observed, depth: int) -> bool:
-    """Returns whether `stream` is `body`, or wraps it at most `depth` times. The SDK wraps it once, for its span.
+    """Returns whether `stream` is `body`, or has it in an attribute, up to `depth` levels deep.
 
-    Of each stream only the first `_MAX_PARTS` attributes are looked at.
+    The SDK wraps it once, for its span. Of each object only the first `_MAX_PARTS` attributes are looked at.
     """
     if stream is body or depth == 0:
         return stream is body
@@ -216,7 +218,7 @@ class _AsyncBody(_Observed):
 
 
 class _BothBody(_SyncBody, _AsyncBody):
-    """The wrapper of a body that is sync and async at once, such as one in memory."""
+    """The wrapper of a body that is sync and async at once, such as one in memory, or whose kind is not known."""
 
     __slots__ = ()
 

@@ -1,16 +1,17 @@
 """Records attempts: wraps `send` of the HTTP clients' classes, sync and async, of httpx and httpx2.
 
-Rule: what the app gets back and what is raised are the same objects, and after the send its request is as it was. A
-failure of ours is never seen by the SDK, which would take it for a failed attempt and send again.
+Rule: what the app gets back and what is raised are the same objects, and after the send its request has its own
+extensions again; the trace context stays in its headers. A failure of ours is never seen by the SDK, which would take
+it for a failed attempt and send again.
 
 Which request is an attempt:
 
-- Within a call: one of the SDK's, or one that the call's own HTTP client sends to the call's host and port. Any other
-  request to these is no attempt until the call's method has finished, as it may be for credentials, unless it has an
-  `anthropic-version` header. After that, requests of a task that outlives the call do not belong to the call.
+- While a call is current, also in a task that outlives it: one of the SDK's, or one that the call's own HTTP client
+  sends to the call's host and port. While the call's method runs, a request to these by another client is no attempt,
+  as it may be for credentials, unless it has an `anthropic-version` header.
 - By a client that was passed to `instrument` or `instrument_http_client`: every other request.
-- In an instrumented process: one of the SDK's, and without `sdk_only` one that has an `anthropic-version` header, which
-  the Messages API requires.
+- In an instrumented process, unless its client is excluded: one of the SDK's, and without `sdk_only` one that has an
+  `anthropic-version` header, which the Messages API requires.
 
 A request is the SDK's if it has a retry count, and an `anthropic-version` header or a route of Bedrock or Vertex. The
 retry count alone is not enough: the SDKs of OpenAI, Groq and others are made by the same generator, and send it too.
@@ -40,7 +41,7 @@ class Named(Protocol):
     process: Runtime | None
     """The runtime of the whole process, `None` if only single clients are recorded, or nothing."""
     clients: list[weakref.ref[Any]]
-    """The HTTP clients that were instrumented by themselves or excluded, in the order of that."""
+    """Weak references to the HTTP clients that were instrumented by themselves or excluded, in the order of that."""
 
     def runtime_of(self, http_client: Any) -> Runtime | None:
         """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
@@ -56,9 +57,9 @@ class Named(Protocol):
 
 
 def sync_send(named: Named, original: Function, patch: Patch) -> Function:
-    """Returns the wrapper of a sync client's `send`, which records it. `named` chooses the runtime of a send.
+    """Returns the wrapper of a sync client's `send`, which records each send. `named` chooses the runtime of a send.
 
-    Calls `original` alone while `patch` is not active, or if the send is not to be recorded.
+    It only calls `original` while `patch` is not active, or if the send is not to be recorded.
     """
 
     @functools.wraps(original)
@@ -89,10 +90,11 @@ def async_send(named: Named, original: Function, patch: Patch) -> Function:
 def begin(
     named: Named, http_client: Any, request: Any, options: Mapping[str, Any], *, asynchronous: bool
 ) -> Sending | InnerSend | None:
-    """Begins to record a send. Returns the context manager to run it in, `None` for a request that is no attempt.
+    """Begins to record a send. Returns the context manager to run it in.
 
-    `options` are the keyword arguments of `send`, `asynchronous` is whether the client is an `AsyncClient`. Raises only
-    what interrupts it; the attempt has ended then.
+    `None` for a request that is no attempt, for one that an outer send records already, and on a failure. `options` are
+    the keyword arguments of `send`, `asynchronous` is whether the client is an `AsyncClient`. Raises only what
+    interrupts it; the attempt has ended then.
     """
     # Guarded in place: it runs at every request of an instrumented process.
     try:

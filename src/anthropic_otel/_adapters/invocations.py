@@ -1,7 +1,7 @@
 """Makes the `Invocation` of a call from the SDK's client and its request options.
 
-Rule: what is the same for two calls is looked up once. A client's base URL is compared by identity at each call, as
-an app may set another one; its `open_telemetry` option cannot be set after the client is made.
+Rule: what mostly stays the same for a client is read at its first call, and again only if its base URL has become
+another object, as an app may set one; its `open_telemetry` option cannot be set after the client is made.
 
 What is private in the SDK is read through `getattr`, with a default for an SDK without it.
 """
@@ -28,9 +28,10 @@ _EVENT_STREAM: Final = "events.stream"
 
 
 class _ClientFacts:
-    """What is the same for all calls of one SDK client, and a cache of the invocations that were made for it.
+    """What counts as the same for all calls of one SDK client, as it was when this was made.
 
-    `ref` is a weak reference to the client. `forget` is called with that reference when the client is gone.
+    `cache` has the invocations that were made for the client. `ref` is a weak reference to the client. `forget` is
+    called with that reference when the client is gone.
     """
 
     __slots__ = (
@@ -58,7 +59,7 @@ class _ClientFacts:
 
 
 class Invocations:
-    """Makes the `Invocation` of each call. Calls with the same facts share one. Keeps no client alive.
+    """Makes the `Invocation` of each call. Calls of a client with the same facts share one. Keeps no client alive.
 
     `sdk_version` is the SDK's version, such as `1.14.0`; for one without numbers the newest behaviour is assumed.
     """
@@ -71,11 +72,11 @@ class Invocations:
         self._clients: Final[dict[int, _ClientFacts]] = {}
 
     def of(self, client: Any, options: Any, stream: bool) -> Invocation:
-        """Returns the invocation for a call of `client`. Calls with the same facts get the same object, from a cache.
+        """Returns the invocation for a call of `client`, from the client's cache, which is emptied when it has 64.
 
         `options` are the SDK's `FinalRequestOptions`. The operation is that of the SDK's own span for the method, or
-        else found by method and URL. The retries are those of the options, or else of the client. `stream` is whether
-        the method returns an event stream.
+        else found by method and URL; the model is that of the body; the retries are those of the options, or else of
+        the client. Each is `None` if not known. `stream` is whether the method returns an event stream.
         """
         facts = self._clients.get(id(client))
         if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
@@ -152,7 +153,8 @@ def _operation(options: Any) -> str | None:
 def _provider_of(client: Any) -> str:
     """Returns the `gen_ai.provider.name` of a client, as it is on the SDK's own spans.
 
-    Before 1.14 the SDK has none, and it goes by the name of the client's class.
+    Before 1.14 the SDK has none, and it goes by the name of the client's class: `anthropic` unless that has one of the
+    words in `_PROVIDERS`.
     """
     told = getattr(client, "_gen_ai_provider_name", None)
     if isinstance(told, str):
@@ -173,7 +175,10 @@ def _runs_session(client: Any) -> bool:
 
 @guarded(False)
 def _has_own_retry_rule(client: Any) -> bool:
-    """Returns whether the app has replaced the SDK's `_should_retry` methods, in a subclass or on the client."""
+    """Returns whether the app has replaced one of the SDK's `_should_retry` methods, in a subclass or on the client.
+
+    A method counts as replaced if it is not of a module of the SDK. `False` on a failure.
+    """
     rules = [getattr(client, name, None) for name in ("_should_retry", "_should_retry_exception")]
     return any(not str(rule.__module__).startswith("anthropic.") for rule in rules if rule is not None)
 

@@ -1,7 +1,7 @@
 """Patches the HTTP libraries and the SDK, as far as they are imported: once each, and undoes it.
 
 Rule: what a mock is in the place of, or another copy of this library has patched, is left alone, and looked at again
-later. So is that from which another library or a mock has taken a patch away.
+later. What another library or a mock has taken a patch away from is patched again.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ class SendPatches:
         """Each class that was met, with the classes that define its `send`, and what that was when it was looked at."""
 
     def patch_libraries(self) -> None:
-        """Patches the client classes of every HTTP library that is imported, once each. Imports nothing.
+        """Patches `Client` and `AsyncClient` of every HTTP library that is imported, once each. Imports nothing.
 
-        A class that a mock has deprived of its patch is patched again.
+        If a mock or another library has taken any patch away, all patches are undone first. So these classes are
+        patched again, and other ones when they are next met. Reports an object in place of a library.
         """
         if any(patch.lost for patch in self._patches):
             self.undo()
@@ -71,7 +72,10 @@ class SendPatches:
 
     @guarded(None)
     def undo_earlier_copies(self) -> None:
-        """Undoes what copies of this package have instrumented that a reloader had imported before this one."""
+        """Calls `uninstrument` of each copy of this package that a reloader had imported before this one.
+
+        Only of copies whose patches are still in the classes of the HTTP libraries.
+        """
         for library in filter(None, map(imported, LIBRARIES)):
             for cls in (library.Client, library.AsyncClient):
                 for variables in variables_of_earlier_copies(cls, "send"):
@@ -80,8 +84,8 @@ class SendPatches:
     def meet(self, cls: type[Any]) -> None:
         """Patches each class in the `__mro__` of a client's class that defines `send` itself, once.
 
-        One whose `send` is a mock is not, and has not been met: the mock may be there temporarily. Nor is one that
-        another copy of this library has patched.
+        A class whose `send` is a mock, which may be there temporarily, or is patched by another copy of this library is
+        left out. Then `cls` is looked at again at the next call; else a further call with it does nothing.
         """
         with changing():
             if cls in self._met:
@@ -100,7 +104,8 @@ class SendPatches:
     def meet_client(self, http_client: Any) -> None:
         """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2.
 
-        If something else is in the place of a patch by now, and does not lead to it, everything is patched again.
+        If a class of it was met, and something else is in the place of a patch by now that does not call the patch,
+        warns once, and patches everything again.
         """
         # Called for every call of the SDK.
         sends = self._met.get(type(http_client))
@@ -132,7 +137,7 @@ class SendPatches:
 
 
 def _sends_of(cls: type[Any]) -> list[tuple[type[Any], object]]:
-    """Returns each class that defines the `send` of a client's class or of its bases, with what that is now."""
+    """Returns each class in the `__mro__` of `cls` that defines `send` itself, with what that is now."""
     return [(definer, definer.__dict__["send"]) for definer in cls.__mro__ if "send" in definer.__dict__]
 
 
@@ -166,10 +171,11 @@ class CallPatches:
         """Whether mocks were in the place of functions of the SDK when it was patched."""
 
     def patch_library(self) -> None:
-        """Patches the SDK if it is imported, once. Imports nothing. Warns if no client of it can be patched.
+        """Patches the SDK if it is imported, once. Imports nothing.
 
-        It is patched again if a mock was in the place of what is patched, or has taken a patch away, or if it was left
-        to another copy of this library.
+        It is patched again if a mock was in the place of what is patched, if a mock or another library has taken a
+        patch away, or if it was left to another copy of this library. If the SDK was imported anew, the new module is
+        patched too. Warns if no client of it can be patched, unless another copy has patched something.
         """
         sdk = imported("anthropic")
         if sdk is None:
@@ -188,7 +194,7 @@ class CallPatches:
             log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
 
     def look_again(self) -> None:
-        """Patches the SDK again, with a warning, if another library has taken a patch away. Else does nothing."""
+        """Patches the SDK again if another library has taken a patch away, and warns once. Else does nothing."""
         if any(patch.lost for patch in self._patches):
             warn_of_lost_patch()
             self.patch_library()
@@ -220,21 +226,22 @@ class CallPatches:
 
 
 def _has_mocks(sdk: Any) -> bool:
-    """Returns whether a mock stands in the place of what is patched of the clients, so that it is left out."""
+    """Returns whether a mock is in the place of `request` or `_build_request` of the clients in the module `sdk`."""
     classes = {cls for client in _clients(sdk).values() for cls in client.__mro__}
     return any(is_mocked(cls, name) for cls in classes for name in ("request", "_build_request"))
 
 
 def _clients(sdk: Any) -> dict[str, type[Any]]:
-    """Returns the client classes of the SDK module `sdk` by their names."""
+    """Returns the client classes of the SDK module `sdk` by their names: all that begin as theirs do."""
     found = {name: getattr(sdk, name, None) for name in dir(sdk) if name.startswith(("Anthropic", "AsyncAnthropic"))}
     return {name: client for name, client in found.items() if isinstance(client, type)}
 
 
 def _definers(clients: Mapping[str, type[Any]]) -> dict[type[Any], bool]:
-    """Returns the classes that define `request` for the `clients`, each with whether it is asynchronous.
+    """Returns the class that defines `request` for each of the `clients`, each with whether it is asynchronous.
 
-    These are the SDK's private base clients, and any client class that another library gave a `request` of its own.
+    That is the first class in the client's `__mro__` whose `request` can be patched: one of the SDK's private base
+    clients, or a client class that another library gave a `request` of its own.
     """
     definers = {}
     for name, client in clients.items():

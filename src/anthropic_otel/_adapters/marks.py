@@ -17,7 +17,7 @@ class Mark:
     """Says which `runtime` records one HTTP client; `None` excludes the client from an instrumented process.
 
     `calls` is whether calls of the SDK are recorded too: an SDK client was instrumented, and not only its HTTP client.
-    A deep copy is the same mark. A pickled one excludes its client, as another process has no such runtime.
+    A deep copy is the same mark. One that is unpickled excludes its client, as another process has no such runtime.
     """
 
     __slots__ = ("calls", "runtime")
@@ -34,7 +34,7 @@ class Mark:
 
 
 def mark_of(http_client: Any) -> Mark | None:
-    """Returns the mark of an HTTP client, `None` for one without a mark."""
+    """Returns the mark of an HTTP client, `None` for one without a mark, and for an object without a `__dict__`."""
     try:
         mark = http_client.__dict__.get(MARK)
     except AttributeError:

@@ -1,8 +1,8 @@
-"""Reads requests and responses of httpx and httpx2: headers, target, size.
+"""Reads requests and responses of httpx and httpx2: headers, target, size, and what a traceback has of them.
 
-This runs for every request of an instrumented process. One look-up of a header by httpx's public interface takes longer
-than all of it. So headers are read from the private list in which httpx keeps them, and by the public interface if that
-list is missing.
+`names_of` runs for every request of an instrumented process. One look-up of a header by httpx's public interface takes
+longer than that. So headers are read from, and set in, the private list in which httpx keeps them, and by the public
+interface if that list is missing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def header_of(message: Any, names: list[bytes], name: bytes) -> bytes | None:
 def set_headers(request: Any, names: list[bytes], added: Mapping[str, str]) -> None:
     """Sets headers of a request, each in place of those with the same name. Their names are ASCII.
 
-    `names` are those that `names_of` returns for `request`.
+    `names` are those that `names_of` returns for `request` before this call.
     """
     # By the public interface it takes 260 bytecodes more. The SDK has mostly set the header of its own span before.
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)
@@ -78,10 +78,10 @@ def response_of_failed_read(error: BaseException) -> Any:
 
 
 def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]) -> Any:
-    """Returns the response because of whose status `raise_for_status` raised `error`, or what caused it; else `None`.
+    """Returns the response of the `HTTPStatusError`, as `raise_for_status` raises it, that `error` is or was caused by.
 
-    `is_own` tells of a request whether it is the one that was sent: a hook may have sent another, whose response does
-    not count.
+    Of several the outermost counts. `None` without one, or if `is_own` returns `False` for its request, so that it is
+    not the one that was sent: a hook may have sent another.
     """
     for each in chain(error):
         if is_a(each, "httpx.HTTPStatusError"):
@@ -92,18 +92,25 @@ def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]
 def request_of_auth_flow(error: BaseException) -> Any:
     """Returns the request that the client was sending within an auth flow when it raised `error`, `None` without one.
 
-    It is the request itself, or one for credentials. No exception has it for sure, as with `response_of_failed_read`.
+    It is the request itself, or one for credentials. Not every exception has it, so it is taken from the traceback, as
+    in `response_of_failed_read`.
     """
     return _variable_of_client(error, "_send_handling_auth", "request")
 
 
 def was_redirected(error: BaseException) -> bool:
-    """Returns whether a redirect had come when the client raised `error`, by the variables of its traceback."""
+    """Returns whether a response had come when the client raised `error`, by the variables of its traceback.
+
+    It was a redirect, unless a response hook of the app has raised `error`.
+    """
     return _variable_of_client(error, "_send_handling_redirects", "response") is not None
 
 
 def _variable_of_client(error: BaseException, function: str, name: str) -> Any:
-    """Returns the variable `name` of that function of the HTTP library in the traceback of `error`, else `None`."""
+    """Returns the variable `name` of the first call of `function` of an HTTP library in the traceback of `error`.
+
+    `None` if there is no such call, or it has no such variable yet.
+    """
     for frame in stack(error):
         if frame.f_code.co_name == function and package_of(frame) in CLIENTS:
             return frame.f_locals.get(name)
@@ -154,6 +161,6 @@ def target_of_request(request: Any) -> Target:
 
 
 def port_of(url: Any) -> int:
-    """Returns the port of a URL, the default one of its scheme if it names none."""
+    """Returns the port of a URL. If it names none: 80 for `http`, else 443."""
     port: int | None = url.port
     return port if port is not None else 80 if url.scheme == "http" else 443

@@ -1,4 +1,4 @@
-"""Follows a stream that a middleware of the SDK builds: while the app reads it, more attempts of its call are sent.
+"""Follows a stream that a middleware of the SDK builds: while the app reads it, more attempts of its call may be sent.
 
 Rule: nothing of ours stays current between two chunks. The call is current only while the next chunk is being produced,
 so that an attempt that is sent for it finds its call. The call does not end before this stream does.
@@ -34,9 +34,11 @@ def follow(running: RunningCall, response: Any) -> HeldBody | None:
 
 
 class _Stream:
-    """The base of the wrappers of sync and async bodies. Ends `held` as abandoned if the app drops the body.
+    """The base of the wrappers of sync and async bodies. `held` ends when the body ends, fails, is closed or dropped.
 
-    `running` is the call that is current while a chunk is produced.
+    It ends as abandoned if the app closes or drops the body before its end. `running` is the call that is current while
+    a chunk is produced. An attribute that the wrapper lacks is that of the wrapped body, unless its name begins with
+    `__`.
     """
 
     def __init__(self, body: Any, running: RunningCall, held: HeldBody) -> None:
@@ -60,7 +62,8 @@ class _Stream:
 class _Producing:
     """A context manager around the production of one chunk: within it the call is current.
 
-    An exception ends the held body, and goes on: as read for `StopIteration` and `StopAsyncIteration`, else as failed.
+    An exception ends the held body: as completed for `StopIteration` and `StopAsyncIteration`, as cancelled for what is
+    no `Exception`, else as failed. The exception goes on.
     """
 
     __slots__ = ("_stream", "_token")
@@ -125,4 +128,4 @@ class _AsyncStream(_Stream):
 
 
 class _BothStream(_SyncStream, _AsyncStream):
-    """The wrapper of a body that is sync and async at once."""
+    """The wrapper of a body that is sync and async at once, or whose kind is not known."""

@@ -1,10 +1,10 @@
 """Finds out which model a request asks for, and whether it asks for a stream, where its call does not say.
 
 A middleware may fall back to another model than the call's. The model is taken where the SDK builds a request of its
-options, as in the body it comes after the prompt. Without the SDK both are looked for in the first and last bytes of a
-body that is in memory.
+options, as in the body it comes after the prompt. Without the SDK, a body that is in memory is searched: its first 256
+bytes for the model, and its first and last 256 for the stream.
 
-Rule: no string longer than a model's name is kept.
+Rule: no model's name is kept that is longer than 128 characters.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def model_in(body: object) -> str | None:
 def wrap_build_request(original: Function, patch: Patch) -> Function:
     """Returns the replacement for `_build_request` of the SDK's clients, which notes the model of the built request.
 
-    It notes nothing if the model is that of the call that is current, and no other request is noted, or once `patch` is
-    inactive.
+    It notes nothing if the options have no model, or once `patch` is inactive. It also notes nothing if the model is
+    that of the current call, as long as no other request is noted.
     """
 
     @functools.wraps(original)
@@ -88,7 +88,10 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
 
 
 def _model_of(options: Any) -> str | None:
-    """Returns the model in the SDK's request options: that of `extra_body`, as in the SDK, else that of the body."""
+    """Returns the model in the SDK's request options: that of `extra_body`, as in the SDK, else that of the body.
+
+    `None` without one, or on a failure.
+    """
     # Guarded in place, as it runs for every request of the SDK.
     try:
         extra = getattr(options, "extra_json", None)
@@ -106,9 +109,9 @@ def _note(request: Any, model: str) -> None:
 
 @guarded(None)
 def stream_of(request: Any) -> bool | None:
-    """Returns whether a request's body asks for a stream, by its first and last 256 bytes.
+    """Returns whether a request's body says `"stream": true` in its first or last 256 bytes.
 
-    `None` if the body is not in memory, or is longer than 256 bytes and neither part says `"stream": true`.
+    `None` if the body is not in memory, or if neither part says that and the body is longer than 256 bytes.
     """
     content = getattr(request, "_content", None)
     if not isinstance(content, bytes):
@@ -121,7 +124,7 @@ def stream_of(request: Any) -> bool | None:
 def noted_model_of(request: Any) -> str | None:
     """Returns the model that was noted when the SDK built a request, `None` if none was.
 
-    None is noted if the model is that of the request's call.
+    Mostly none is noted if the model is that of the request's call.
     """
     return _built.get(weakref.ref(request)) if _built else None
 

@@ -1,7 +1,9 @@
 """Replaces functions of other libraries' classes, and restores them. Nothing else in the library does.
 
-Rule: a patch puts a plain function on the class that defines the name. So instances that exist and instances to come,
-copies, bound methods and subclasses all go through it, and nothing is put on an instance.
+It also finds mocks and the patches of other copies of this library, which stay, and modules that are imported.
+
+Rule: a patch puts a plain function on the class that defines the name, and nothing on an instance. So instances that
+exist, instances to come, copies and subclasses go through it, but not a bound method that was taken before.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from anthropic_otel._core.guard import log
 
 Function = Callable[..., Any]
 Wrap = Callable[[Function, "Patch"], Function]
-"""Makes the replacement for an original function. The replacement must check `Patch.active` at every call."""
+"""Makes the replacement for an original function, which must check `Patch.active` at every call.
+
+It must be a closure with the `Patch` in a variable `patch`, by which other code finds it.
+"""
 
 
 class Patch:
@@ -152,10 +157,10 @@ _MODULE: Final = "." + ".".join(__name__.split(".")[-2:])
 
 
 def variables_of_earlier_copies(cls: type[Any], name: str) -> Iterator[Mapping[str, Any]]:
-    """Yields the variables in the closure of each replacement of `cls.name` by an earlier copy of this very package.
+    """Yields the variables by name in the closure of each replacement of `cls.name` by an earlier copy of this package.
 
-    That is a copy that a reloader has imported before this one. Its replacement may be below wrappers of other
-    libraries. Only active patches count.
+    That is a copy of the same name that a reloader has imported before this one. Its replacement may be below wrappers
+    of other libraries, up to `_MAX_WRAPPERS` deep. Only active patches count.
     """
     current: Any = cls.__dict__.get(name)
     for _ in range(_MAX_WRAPPERS):
@@ -196,10 +201,10 @@ def _variables_of(function: Any) -> Mapping[str, Any]:
 
 
 def patchable(cls: type[Any], name: str) -> bool:
-    """Returns whether `cls` itself defines `name` as a function or another descriptor that can be patched.
+    """Returns whether `cls` itself defines `name` as a function or another descriptor, which can be patched.
 
-    `False` for a mock, which must stay as it is. `False`, with one warning, if another copy of this library has patched
-    it: both would record everything.
+    `False` for a mock, which must stay as it is. `False` too if another copy of this library has patched it, as both
+    would record everything: the first time in the process, a warning says so.
     """
     if is_patched_by_another_copy(cls, name):
         _warn_of_another_copy()

@@ -41,7 +41,10 @@ def _forget(response: weakref.ref[Any]) -> None:
 
 
 def patch(sdk: Any) -> list[Patch]:
-    """Patches `parse` of the response classes that the SDK module `sdk` has. Returns the patches, empty for none."""
+    """Patches `parse` of the response classes of the SDK module `sdk`, as far as it has them and they can be patched.
+
+    Returns the patches.
+    """
     legacy = getattr(sys.modules.get(_LEGACY), "LegacyAPIResponse", None)
     found = (getattr(sdk, "APIResponse", None), getattr(sdk, "AsyncAPIResponse", None), legacy)
     classes = [cls for cls in found if isinstance(cls, type) and patchable(cls, "parse")]

@@ -1,7 +1,7 @@
 """Records calls: wraps `request` of the SDK's base clients, sync and async, of every platform.
 
-Rule: what is wrapped returns and raises exactly what it did before. What is private in the SDK is looked up here and in
-`invocations`, each with a fallback for an SDK without it.
+Rule: what is wrapped returns and raises exactly what it did before. What is private in an SDK client is read here and
+in `invocations`, with a default for an SDK without it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Calls(Protocol):
     def runtime_of_calls(self, http_client: Any) -> Runtime | None:
         """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
 
-        Called at each call. May patch the client's class, if that has a `send` of its own.
+        Called at each call. May patch the class of `http_client`, if that has a `send` of its own.
         """
         ...
 
@@ -41,8 +41,8 @@ def http_client_of(client: Any) -> Any:
 def sync_request(calls: Calls, invocations: Invocations, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of a sync SDK client's `request`, which records the call.
 
-    `calls` chooses the runtime of a call. Calls `original` alone while `patch` is not active, or if the call is not to
-    be recorded. `invocations` makes the facts of a call.
+    `calls` chooses the runtime of a call, `invocations` makes what is recorded of its arguments. The wrapper only calls
+    `original` while `patch` is not active, or if the call is not to be recorded.
     """
 
     @functools.wraps(original)
@@ -75,7 +75,8 @@ def _begin(
 ) -> _Running | None:
     """Begins to record a call, with the arguments of the SDK client's `request`. Returns the context manager for it.
 
-    `None` if the call is not to be recorded. Raises only what interrupts it; the call has ended then.
+    `None` if the call is not to be recorded, and on a failure. Raises only what interrupts it; a call that had begun
+    has ended then.
     """
     # Guarded in place, as it runs at every call.
     try:
@@ -101,7 +102,10 @@ def _begin(
 
 
 class _Running(RunningCall):
-    """A context manager around the run of a recorded SDK method: an exception ends the method. No method raises."""
+    """A context manager around the run of a recorded SDK method, which calls `returned` with the method's result.
+
+    An exception is recorded as what the method raised, and goes on. No method raises.
+    """
 
     __slots__ = ()
 
@@ -109,10 +113,11 @@ class _Running(RunningCall):
         return None
 
     def returned(self, result: Any) -> Any:
-        """Records that the method has returned `result`, and follows its body if that is open. Returns `result`.
+        """Records that the method has returned `result`. The call ends as soon as no body of it is open.
 
-        The call is no longer current then. What was noted of its responses and replies is counted and forgotten. A raw
-        response that the app may still parse is remembered, with the attempt that it is from.
+        Returns `result`. The call is no longer current then. The tokens of the replies that a middleware has parsed are
+        counted, and what was noted of the call's responses is forgotten. A raw response that the app may still parse is
+        remembered, with the attempt that it is from.
         """
         self.leave()
         call, has_notes = self.call, self._opened or self.has_middleware
@@ -145,15 +150,18 @@ class _Running(RunningCall):
         return self.count_parsed(result)
 
     def _asked_for_no_text(self) -> bool:
-        """Returns whether the SDK was to parse the response into another type than text.
+        """Returns whether the SDK was to parse the response into a class other than `str` and `object`.
 
-        It returns the text all the same if the content type does not say JSON and the text is no JSON.
+        The SDK returns the text all the same if the content type does not say JSON and the text is no JSON.
         """
         return isinstance(self.cast_to, type) and self.cast_to not in (str, object)
 
     @guarded(None)
     def _body_of(self, result: Any) -> Attempt | HeldBody | None:
-        """Returns the attempt, or the held body, whose body the app reads by `result`; `None` if that has none open."""
+        """Returns the attempt whose body the app reads by `result`; `None` if `result` has no open body.
+
+        For a body that a middleware has built, wraps that and returns the held body.
+        """
         response = getattr(result, "response", None) or getattr(result, "http_response", None)
         attempt = self.attempt_of(response)
         if attempt is not None or response is None or not self.has_middleware:

@@ -1,6 +1,7 @@
-"""Records one send: adds trace context and a trace function to its request, and restores the request afterwards.
+"""Records one send: adds trace context and a trace function to its request, and removes the function afterwards.
 
-Rule: what the app gets back and what is raised are the same objects, and after the send its request is as it was.
+Rule: what the app gets back and what is raised are the same objects, and after the send its request has its own
+extensions again. The trace context stays in its headers.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Sending:
         self._token = current_sending.set(self)
 
     def _listen(self, request: Any) -> None:
-        """Puts a `trace` function on the request: ours, and after it the app's own if there is one."""
+        """Puts a `trace` function on the request, which calls ours, and then the app's own if there is one."""
         ours, theirs = self.send.atrace if self._asynchronous else self.send.trace, app_trace_of(request)
         self._trace = chained(ours, theirs, asynchronous=self._asynchronous) if theirs else ours
         self._extensions = request.extensions
@@ -113,9 +114,11 @@ class Sending:
         return None
 
     def received(self, response: Any) -> Any:
-        """Records the response that the send has returned, and wraps its body if that is open. Returns `response`.
+        """Records the response that the send has returned, as `http_body.received`. Returns `response`.
 
-        Notes the response on the send's call if the app still reads its body, or if the call has a middleware.
+        Before that, records what redirects and an auth flow did: the proxy of the last request, and the time that
+        credentials took. Notes the response on the send's call if the app still reads its body, or if the call has a
+        middleware.
         """
         self._response = response
         if getattr(response, "history", None):
@@ -171,7 +174,7 @@ class Sending:
         attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
 
     def _is_own(self, request: Any) -> bool:
-        """Returns whether `request` is the one that is sent, or a copy that an auth flow has made of it."""
+        """Returns whether `request` is the one that is sent, or has its target, as a copy that an auth flow made has."""
         return request is self.request or messages.have_same_target(request, self.request)
 
     @guarded(None)
@@ -195,7 +198,7 @@ class Sending:
             self.send.went_through(transports.facts_of(self._http_client, request.url).proxy)
 
     def _restore(self) -> None:
-        """Restores the extensions of the request that was sent, and of those that redirects made of it.
+        """Restores the extensions of the request that was sent, and of those that redirects made of it if it returned.
 
         Leaves alone a request whose `trace` is not this send's any more.
         """

@@ -20,7 +20,7 @@ class TransportFacts(NamedTuple):
     """What is known of the transport that sends a request.
 
     `proxy` is `host:port` of the proxy that it uses, `None` if it uses none or that is not known. `emits_events` is
-    whether it calls the request's `trace` extension.
+    whether it is known to call the request's `trace` extension.
     """
 
     proxy: str | None = None
@@ -33,9 +33,9 @@ UNKNOWN: Final = TransportFacts()
 def facts_of(http_client: Any, url: Any) -> TransportFacts:
     """Returns the facts of the transport by which an HTTP client sends a request to `url`. Never raises.
 
-    `UNKNOWN` if the client's class chooses transports by code of its own, or after an error. If the transport has no
-    connection pool of httpcore, the transports that it wraps are searched for a proxy; without one on which they agree
-    it is `UNKNOWN` too.
+    A transport with a connection pool of httpcore emits events. If it has none, the transports that it wraps are
+    searched for a proxy; without one on which they agree the result is `UNKNOWN`. So it is if the client's class
+    chooses transports by code of its own, or after an error.
     """
     # Guarded in place, as it runs at every send.
     try:
@@ -61,7 +61,11 @@ _MAX_PARTS: Final = 32
 
 
 def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
-    """Yields the proxy, or `None`, of each innermost transport that `transport` wraps, up to `depth` levels down."""
+    """Yields the proxy of each transport with a pool or a proxy that `transport` is or wraps, `depth` levels down.
+
+    `None` for a pool without a proxy, and for any transport at the last level. Nothing for a transport above it that
+    has neither and wraps none.
+    """
     kept = getattr(transport, "__dict__", {})
     pool, proxy = kept.get("_pool"), kept.get("proxy")
     if pool is not None or proxy is not None or depth == 0:
@@ -82,7 +86,10 @@ def _is_transport(cls: type[Any]) -> bool:
 
 
 def _address(url: Any) -> str | None:
-    """Returns `host:port` of a URL of httpx or httpcore, without user information; `None` without a host."""
+    """Returns `host:port` of a URL of httpx or httpcore, without user information; `None` without a URL or a host.
+
+    Only the host if the URL names no port and its scheme's is not known.
+    """
     if url is None:
         return None
     host, scheme = _text(url.host), _text(url.scheme)
