@@ -174,7 +174,7 @@ class Sending:
         attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
 
     def _is_own(self, request: Any) -> bool:
-        """Returns whether `request` is the one that is sent, or has its target, as a copy that an auth flow made has."""
+        """Returns whether `request` is the one that is sent or has its target, as a copy that an auth flow makes."""
         return request is self.request or messages.have_same_target(request, self.request)
 
     @guarded(None)
