@@ -1,7 +1,7 @@
 """Explains an exception chain that was printed: what the app saw, what caused it, and the word whose page explains it.
 
 Rule: an exception that has nothing to do with the API or the network is ignored. One of the SDK that says only
-"Connection error." is kept, but no word explains it.
+"Connection error." is kept, but no word explains it. Here LiteLLM's exceptions count as the SDK's.
 """
 
 from __future__ import annotations
@@ -66,9 +66,10 @@ def of_chain(chain: Sequence[Printed]) -> Failure | None:
     """Returns the failure of an exception chain, outermost exception first; it must not be empty.
 
     Ignores what is before the first exception of the SDK, if there is one. What the API answered decides, also JSON
-    that the SDK could not decode, or why the SDK sent nothing; else the cause of the exceptions below; if there are
-    none, the function `bare` does. An unknown cause while connecting is a `connection_error`. Returns `None` if the
-    failure is neither the SDK's nor one of the network.
+    that the SDK could not decode, or why the SDK sent nothing; else the cause of the exceptions below the SDK's, or of
+    the whole chain if it has none of the SDK; if none is below, the function `bare` does. An unknown cause while
+    connecting is a `connection_error`. Returns `None` if the SDK has no part in the failure, and the network has none
+    either or the cause is unknown.
     """
     top = next((at for at, each in enumerate(chain) if each.root in _SDK), None)
     if top is not None:
@@ -132,8 +133,8 @@ def _of_api(printed: Printed) -> Failure | None:
 def _by_name(printed: Printed) -> str | None:
     """Returns the word for an SDK exception by its class, for an error response whose text says nothing known.
 
-    That is `5xx` for `InternalServerError`; for `APIStatusError` `OTHER` if its text has a `{`, else `4xx`. For other
-    classes it is their name, if that has a page; if not, and for a connection error or a timeout, `None`.
+    That is `5xx` for `InternalServerError`; for `APIStatusError` the word `_OTHER` if its text has a `{`, else `4xx`.
+    For other classes it is their name, if that has a page; if not, and for a connection error or a timeout, `None`.
     """
     if printed.name in ("APIConnectionError", "APITimeoutError"):
         return None
@@ -149,7 +150,7 @@ def word_of(text: str) -> str | None:
 
     They are the error code; `billing_error`, if the sentence about a low credit balance is there; a type that the API
     sends with several statuses; the status; any other type. If there is none, returns `3xx`, `4xx` or `5xx` by the
-    status, or `None` without a status.
+    status, or `None` for any other status or without one.
     """
     code = _CODE.search(text)
     types = [each for each in _TYPE.findall(text) if each != "error"]
@@ -204,7 +205,7 @@ def _shown(printed: Printed) -> str:
 
 
 def _beneath(chain: Sequence[Printed]) -> str:
-    """Returns the innermost exception below the first one that has a message, as text of at most 160 characters.
+    """Returns, of the exceptions below the first, the innermost that has a message, as at most 160 characters of text.
 
     That is its class and message, or its message alone if it begins with `[`. If none has a message, it is the class of
     the innermost one. Empty for a chain of one.

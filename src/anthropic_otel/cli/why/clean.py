@@ -80,5 +80,8 @@ def _unfolded(line: str) -> str:
 
 
 def _without_margin(line: str) -> str:
-    """Returns the line without the `| ` or `+ ` at its beginning, which Python prints for an exception group."""
+    """Returns the line without a `| ` or `+ ` at its beginning, as Python prints for an exception group.
+
+    The blanks before it are removed too.
+    """
     return _MARGIN.sub("", line, count=1) if line.lstrip().startswith(("| ", "+ ")) else line
