@@ -55,9 +55,10 @@ def instrument(
     With one: those of that client and its copies by `with_options`.
 
     Patches `request` of the SDK's base clients and `send` of the HTTP clients, on their classes. What is not recorded
-    passes through. A second call for the process, or for the same client, does not change what is recorded or how, also
-    with other options: call `uninstrument()` first. Warns, and records nothing, if neither `httpx` nor `httpx2` can be
-    imported. May be called in any thread.
+    passes through. A second call for the process, or for the same client, keeps the options of the first (only `export`
+    still applies with a `client`): call `uninstrument()` first. So does a client whose HTTP client is instrumented by
+    `instrument_http_client`: then its calls are recorded too, with those options. Warns, and records nothing, if
+    neither `httpx` nor `httpx2` can be imported. May be called in any thread.
 
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process is instrumented.

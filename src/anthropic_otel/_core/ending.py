@@ -50,8 +50,9 @@ class Ending(NamedTuple):
     """The result of an attempt's end, which the attempt then copies into its fields.
 
     - `error_type`: set if `outcome` is `FAILED`, else `None`.
-    - `cause`: why the network failed it: by an exception, an incomplete stream or a proxy's refusal; else `None`.
-    - `exception_type`: the class of the exception that it failed with, also where a status is the `error_type`.
+    - `cause`: set if an exception, an incomplete stream or a proxy's refusal decided the `error_type`, else `None`.
+    - `exception_type`: the name of the class of the exception that it failed with, also where a status is the
+      `error_type`; `None` without one.
     - `api_error`: the error in the stream's `error` event, `None` without one.
     - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline.
     - `of_earlier_hop`: whether the known status does not count: that of a redirect that was followed before the network
@@ -97,8 +98,8 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     """Returns the ending of an attempt whose send raised `error`, or whose body raised it while it was read.
 
     `failure` is the exception of the last failed trace event, `None` without one. If `error` leaves open what happened,
-    as one that a wrapper around the transport raises may, `failure` decides, or else the exception that `error` has
-    replaced (`cause_chain.replaced`).
+    as one that a wrapper around the transport raises may, the first that says more (`_says_more`) decides: `failure`,
+    or the exception that `error` has replaced (`cause_chain.replaced`).
 
     What is no `Exception`, such as a cancellation or an interrupt, is `CANCELLED`; anything else is `FAILED`.
     """
@@ -144,8 +145,8 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
 def _says_more(beneath: Cause, cause: Cause) -> bool:
     """Returns whether `beneath` is to be recorded in place of `cause`, which leaves open what happened.
 
-    Not if `beneath` leaves it open too. A connection error that a test double has made of an exception of its own stays
-    one.
+    Not if `beneath` leaves it open too. A connection error that was made of an exception of the app's own code, as by a
+    test double, stays one.
     """
     made = beneath.word is NetworkCause.APP_EXCEPTION and cause.word is NetworkCause.CONNECTION_ERROR
     return not (made or _says_nothing(beneath))
@@ -168,7 +169,10 @@ _GONE: Final = frozenset(
 
 
 def _of_lost(attempt: Attempt) -> Ending:
-    """Returns the ending of an attempt whose end no hook saw: `proxy_error` if a proxy refused it, else `UNKNOWN`."""
+    """Returns the ending of an attempt whose end no hook saw: `proxy_error` if a proxy refused its tunnel.
+
+    Else it is `UNKNOWN`: failed, with `_OTHER` as the `error.type`.
+    """
     refused = Cause(NetworkCause.PROXY_ERROR, None, Phase.CONNECT) if attempt.timeline.tunnel_refused else None
     return _failed(refused.word.value, cause=refused) if refused is not None else UNKNOWN
 

@@ -3,8 +3,8 @@
 The API's own error types are listed in `semconv`. The `error.type` of an attempt is in `ending`.
 
 Rule: the words and their order are those of `error_type` in the SDK's `_tracing.py` (1.14 and later), held by a
-contract test. One thing differs: the word is on a metric too, so a type that the API does not document is replaced by
-the status, or by `_OTHER`.
+contract test. One thing differs: the word is on a metric too, so a type that is documented neither for the API nor for
+Bedrock is replaced by the status, or by `_OTHER`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def call_error_type(error: BaseException) -> str:
     - `client_timeout_error` for a timeout and `connection_error` for any other failed connection, by the SDK's or the
       HTTP library's class.
     - For a status error: one of `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS`, else the status from 400 on, else `_OTHER`
-      for an undocumented type.
+      for another type.
     - `client_error` for everything else.
     """
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in _LIBRARIES}
@@ -66,9 +66,9 @@ def asks_for_retry(error: BaseException) -> bool:
 def is_of_parsing(error: BaseException) -> bool:
     """Returns whether `error`, which the SDK method raised, says that a body that came whole could not be parsed.
 
-    That is an exception of the HTTP library's `Response.json` for invalid JSON, or for JSON of another form
-    `APIResponseValidationError` of a client that validates strictly, or `AttributeError` where the SDK makes of it a
-    page of a list, or a message with its output parsed. Never raises.
+    That is what the HTTP library's `Response.json` raises if it is not JSON. If it is JSON of another form, it is the
+    `APIResponseValidationError` of a client that validates strictly, or the `AttributeError` that the SDK raises as it
+    makes of it a page of a list or a message with parsed output. Never raises.
     """
     if is_a(error, "anthropic.APIResponseValidationError"):
         return True
@@ -87,8 +87,8 @@ _PARSES: Final = ("anthropic", "parse")
 def is_of_an_event(error: BaseException | None) -> bool:
     """Returns whether `error` says that the SDK could not decode an event of a stream.
 
-    That is an exception of Python, other than `MemoryError` and `OSError`, or of botocore's parser, which the SDK's
-    decoder of streams raised, or a decoder that it called. Never raises.
+    It does if its class is of Python's standard library, but no `MemoryError` or `OSError`, or is the `ParserError` of
+    botocore, and the SDK's decoder of streams raised it, or what that called. Never raises; `False` for `None`.
     """
     if not isinstance(error, Exception) or isinstance(error, (MemoryError, OSError)):
         return False
@@ -105,9 +105,10 @@ _UNPARSED: Final = (ValueError, RecursionError)
 
 
 def _status_error_type(error: Any) -> str:
-    """Returns the `error.type` for an `APIStatusError`: the API's type if it is a documented one, else the status.
+    """Returns the `error.type` for an `APIStatusError`: the type that the server sent if it is known, else the status.
 
-    Without a status of 400 or more it is `_OTHER` for an undocumented type, and `client_error` for none.
+    Known are `API_ERROR_TYPES` and `BEDROCK_EXCEPTIONS`. Without a status of 400 or more it is `_OTHER` for an unknown
+    type, and `client_error` for none.
     """
     # `type` is on the error since 0.87; before that it has to be looked up in the body that the SDK has parsed.
     name = getattr(error, "type", None) or _type_in(getattr(error, "body", None))
@@ -134,8 +135,8 @@ def body_error_type(attempt: Attempt) -> str:
       `connection_error`. An exception of httpx for broken reading or writing is always `connection_error`, and one of
       the app's own code has the word of `_of_app_exception`.
     - The SDK could not decode an event: `api_error` if the body had been read to its end, else `client_error`.
-    - A message stream is no answer: `api_error`, as the SDK takes it for one without its end event.
-    - An `error` event came: its type if that is documented, else `_OTHER`; `client_error` if it has no type.
+    - The body that should be a message stream is none: `api_error`, as the SDK takes it for one without its end event.
+    - An `error` event came: the word of `_of_error_event`.
     - Anything else, for which the SDK's span has no word: the attempt's own `error.type`, or `_OTHER` without one.
     """
     cause = attempt.cause.word if attempt.cause else None
@@ -176,7 +177,7 @@ def _of_app_exception(raised: str) -> str:
 def _of_error_event(told: str | None) -> str:
     """Returns the `error.type` for an `error` event. `told` is the type that the server sent, `None` without one.
 
-    It is that type if it is documented, else `_OTHER`; `client_error` without a type.
+    It is that type if `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS` has it, else `_OTHER`; `client_error` without one.
     """
     if told is None:
         return CLIENT_ERROR

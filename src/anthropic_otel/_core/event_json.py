@@ -1,7 +1,7 @@
 """Reads the JSON of an event or of an error: which event it is, and which of the API's errors.
 
-Rule: nothing here is trusted. Of an error nothing is passed on but its type, as one of a closed list and cut to 64
-characters, and its code, if that is a short word.
+Rule: nothing here is trusted. Of an error nothing is passed on but its type, both as one of a closed list and as sent,
+cut to 64 characters, and its code, if that is a short word.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ApiError:
 
 
 def parsed(data: bytes) -> Any:
-    """Parses JSON. Raises `ValueError` as the SDK does: for invalid UTF-8, invalid JSON, or JSON nested too deeply."""
+    """Parses JSON. Raises `ValueError` for what the SDK cannot parse: invalid UTF-8 or JSON, or too deep nesting."""
     # Not at the top of the module: most streams never need it.
     import json
 
@@ -110,7 +110,8 @@ class JsonTypes:
 
     - `event`: the first `type` that is `message_start`, `message_delta`, `message_stop` or `error`.
     - `error`: the first `type` that is one of `API_ERROR_TYPES`.
-    - `code`: the first `error_code`.
+    - `code`: the first `error_code`. Like the others it is found only if it has at most 64 letters, digits and
+      underscores.
     """
 
     __slots__ = ("_before", "code", "error", "event")

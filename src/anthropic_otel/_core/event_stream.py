@@ -54,7 +54,8 @@ class EventStreamReader:
     - `rest`: the beginning of an event whose end has not come yet, or a placeholder for one that is too long to be
       kept. Empty between two events: a whole event may be left out of `feed` then if it decides nothing, and is put
       into `last` in its place.
-    - `last`: the text whose events were dispatched last, all by one chunk.
+    - `last`: the text whose events were dispatched last, all by one chunk; of a text of several events that is longer
+      than `MAX_LAST`, the last of them.
     """
 
     __slots__ = ("_after_cr", "_by_names", "_decided_in", "_events", "_found", "_long", "_start", "last", "rest")
@@ -93,9 +94,10 @@ class EventStreamReader:
         return self._events.end(found, is_event_stream=is_event_stream, read_to_end=read_to_end)
 
     def _break(self) -> Break | None:
-        """Returns where the SDK met an event in the last chunk that it cannot decode, else `None`.
+        """Returns where the SDK met an event that it cannot decode, in the last chunk, else `None`.
 
-        `None` too if that chunk cannot matter, or was too long to be kept and nothing was found in it when it came.
+        If the chunk that decided how the stream ends was too long to be kept, what was found in it as it came counts
+        first. `None` too if the last chunk cannot matter or what is kept of it is longer than `MAX_LAST`.
         """
         if self._found is not None:
             return self._found
@@ -109,7 +111,8 @@ class EventStreamReader:
         """Returns where the SDK raises for bytes behind the last event that are no text.
 
         `None` if they are text, or if an error came before them. They are no text in a body that is compressed and does
-        not say so, or in a way that the HTTP client does not know.
+        not say so, or in a way that the HTTP client does not know. Of an event too long to be kept
+        only its ends are looked at.
         """
         if self._events.error is not None:
             return None
@@ -149,10 +152,11 @@ class EventStreamReader:
         return chunk
 
     def _take(self, text: bytes, known: int) -> Dispatched | None:
-        """Dispatches the whole events of `text`, which begins with one, and keeps the rest for the next chunk.
+        """Dispatches the whole events of `text`, which starts where an event starts, and keeps the rest.
 
-        The dispatched events are kept too, for `finish`, and of a rest beyond `MAX_KEPT` what `_LongEvent` keeps. No
-        event ends in the first `known` bytes. Returns the event that decides how the stream ends, else `None`.
+        The dispatched events are kept too, for `finish`, the last ones of a long `text`; of a rest beyond `MAX_KEPT`
+        what `_LongEvent` keeps. No event ends in the first `known` bytes. Returns the weightiest (`weightier`) of the
+        events that decide how the stream ends, `None` if none does.
         """
         decided, end = None, text.rfind(b"\n\n", max(known - 1, 0)) + 2
         if end > 1:
@@ -174,7 +178,8 @@ class EventStreamReader:
     def _dispatch(self, event: bytes) -> Dispatched | None:
         """Dispatches one event, given without the blank line that ends it. Returns it if it decides, else `None`.
 
-        An empty `event` is one without name and data.
+        An empty `event` is one without name and data. One of `MAX_KEPT` bytes or more is not parsed: its name and the
+        types found in it decide.
         """
         # A long event is treated in the same way, whether it came in one chunk or in several.
         if len(event) >= MAX_KEPT:
@@ -183,7 +188,10 @@ class EventStreamReader:
         return self._events.dispatch(*_fields(event))
 
     def _is_event_stream(self) -> bool | None:
-        """Returns whether the body begins with the name of an SSE field, or a part of one. `None` for an empty body."""
+        """Returns whether the body begins with the name of an SSE field and a colon; blanks before it are skipped.
+
+        A first line that is the beginning of one will do. `None` for a body that is empty or all blanks.
+        """
         start = self._start or self.last.lstrip(_BLANK)[:_LONGEST_FIELD]
         if not start:
             return None
@@ -210,7 +218,7 @@ class _LongEvent:
 
     @property
     def tail(self) -> bytes:
-        """The last bytes of what was fed, from the first one on that begins a character."""
+        """The last bytes of what was fed, at most `_LONGEST_NAME_LINE`, from the first on that begins a character."""
         return self._before.lstrip(_CONTINUATIONS)
 
     def feed(self, text: bytes) -> int | None:
@@ -282,7 +290,7 @@ def _fields(event: bytes) -> tuple[bytes | None, bytes]:
 
 
 def _last_events(text: bytes, end: int) -> bytes:
-    """Returns the whole events in the last `MAX_LAST` bytes of `text[:end]`."""
+    """Returns the whole events in the last `MAX_LAST` bytes of `text[:end]`; empty if the last event is longer."""
     begin = text.find(b"\n\n", max(end - MAX_LAST, 0), end)
     return text[begin + 2 : end]
 

@@ -1,6 +1,7 @@
 """Gives the facts of attempts and calls as plain values, for recorders that make no telemetry: events and `capture`.
 
-Rule: a fact is what the span attribute of that name has, `None` where the span has none, and no object of the app's.
+Rule: a fact has the value of the span attribute that its key is short for, as `status` for `http.response.status_code`.
+It is `None` where the span has none, and no object of the app's.
 """
 
 from __future__ import annotations

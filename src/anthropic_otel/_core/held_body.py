@@ -14,11 +14,11 @@ from anthropic_otel._core.semconv import AttemptOutcome
 class HeldBody:
     """A body that a call's method returned and that no attempt of the call has, such as an SDK middleware's stream.
 
-    `on_end` is called at the first `end` or `fail`; later ones are ignored. Thread-safe. Neither raises.
+    `on_end` is called at the first `end` or `fail`; later ones are ignored. Thread-safe. `end` and `fail` never raise.
 
     - `outcome`: how the body ended, `None` before.
-    - `error_type`, `exception_type`: the call's `error.type` and the class of the exception if reading raised an
-      `Exception`, else `None`.
+    - `error_type`, `exception_type`: the call's `error.type` and the name of the exception's class if reading raised
+      an `Exception`, else `None`.
     """
 
     __slots__ = ("_claim", "_on_end", "error_type", "exception_type", "outcome")

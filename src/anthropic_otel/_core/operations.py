@@ -78,8 +78,8 @@ def _match(method: str, segments: list[str]) -> Operation | None:
 def _fits(pattern: str, segment: str) -> bool:
     """Returns whether a segment of a path fits the segment `pattern` of a template.
 
-    A placeholder fits any text but an empty one. If something follows the placeholder, the path's segment must end with
-    it.
+    A pattern that is a placeholder fits any segment but an empty one. If text follows the placeholder, the segment must
+    end with that text. Any other pattern must be equal.
     """
     if not pattern.startswith("{"):
         return pattern == segment

@@ -16,7 +16,7 @@ ParsedResponse = tuple[str | None, int, list[tuple[bytes, bytes]]]
 def peer_of(stream: Any) -> tuple[str, int] | None:
     """Returns the address and port that an httpcore network stream is connected to.
 
-    `None` if the stream is closed, a Unix socket, or does not know. Never raises an error of its own.
+    `None` if the stream is `None`, closed, a Unix socket, or does not know. Never raises an error of its own.
     """
     if stream is None:
         return None

@@ -71,9 +71,12 @@ class StartOfBody:
 
 
 class Reading:
-    """How the app reads one body. No method raises. One thread at a time uses it.
+    """How the app reads one body. No method raises an error of its own. One thread at a time uses it.
 
-    - `asked_at`: the `clock_now` when the app asked for the next chunk; `None` while it processes one.
+    `reader` is given the body's chunks; `None` for a body in which nothing matters.
+
+    - `clock_now`: returns the time of `clock` in seconds.
+    - `asked_at`: that time when the app asked for the next chunk; `None` before the first, and while it processes one.
     - `first_chunk`: when the first chunk came, in nanoseconds of the clock; `None` before.
     - `max_gap`: the longest time that the app waited for a chunk, in nanoseconds. Set by `conclude`, 0 before.
     - `consumer_time`: the time that the app spent between receiving a chunk and asking for the next one, in total, in
@@ -82,7 +85,8 @@ class Reading:
       chunk. The body wrappers set it.
     - `seen`: whether `on_decoded` has given the reader bytes.
     - `end`: how an event stream ended, set by `conclude`; `None` for a body of another kind.
-    - `start`: the beginning of a body that is no event stream, set by `conclude`; `None` if it could not be seen.
+    - `start`: the beginning of a body that is no event stream, set by `conclude`; `None` if it could not be seen, or
+      the app read nothing of the body and not to its end.
     - `has_sought`: whether what the reader of such a body sought has come, set by `conclude`.
     - `last`: the last byte of such a body that is not blank, if it was read to the end; else empty. Set by `conclude`.
     """
@@ -246,7 +250,10 @@ class Reading:
             self._waited = 0.0
 
     def _is_error(self, chunk: bytes, encoded: bool) -> bool:
-        """Gives a chunk to the reader, unless it is `encoded`. Returns whether it completes an `error` event."""
+        """Gives a chunk to the reader. Returns whether it completes an `error` event.
+
+        One that is `encoded` is not given: it is only noted that such bytes came, and the result is `False`.
+        """
         if encoded:
             self._encoded = self._encoded or bool(chunk)
             return False
@@ -268,7 +275,7 @@ class Reading:
     def conclude(self, now: int, *, read_to_end: bool) -> None:
         """Sets the attributes that are described as set by it, and frees what was kept of the body. To be called once.
 
-        `now` is the time of the clock, and `read_to_end` whether the app has read the last byte. The wait for a chunk
+        `now` is the clock's time in nanoseconds, `read_to_end` whether the app has read the last byte. The wait for one
         that never came counts as a gap, such as that of a stream which stalls until a timeout.
         """
         asked, longest = self.asked_at, self._longest

@@ -21,7 +21,7 @@ NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class AfterFailure(Enum):
-    """What followed a failed attempt. It is known when the next attempt starts or the call ends."""
+    """What followed a failed attempt. It is known when the next attempt starts, or the call or a lone send is over."""
 
     RETRIED = "another attempt of the same call has started"
     CALL_FAILED = "the call failed with it, or there is no call"

@@ -101,13 +101,15 @@ class Response:
         return StartOfBody(MAX_START, CONTENT) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
     def judge(self, start: bytes | None, last: bytes, has_content: bool, *, whole: bool) -> ApiError | None:
-        """Sets `is_unexpected` if a 2xx has to be JSON, and its body shows whether it is. Else leaves it as it is.
+        """Sets `is_unexpected` by the body of a 2xx that has to be JSON: whether it is no answer to the request.
 
-        Returns the API's error in the body of a response of another status, or of an unexpected one. `None` without
-        a documented type and a code, and if the body is longer than 16 KiB or only its beginning is known.
+        Leaves it for an event stream where one may come, and for status 204 or 205 where no message was asked for.
+
+        Returns the API's error in the body of a response of another status, or of an unexpected one. `None` if it has
+        neither a documented type nor a code, and if the body is longer than 16 KiB or only its beginning is known.
 
         - `start`: the body, or its beginning; `None` if it could not be seen. Then only HTML is known to be unexpected.
-          An empty body is unexpected too, except with status 204 or 205 where no message was asked for.
+          An empty body is unexpected.
         - `last`: the body's last byte that is not blank, if `start` is only a beginning and that was read; else empty.
         - `has_content`: whether `CONTENT` is in the body. `whole`: whether `start` or `last` has the body's end.
         """
@@ -150,8 +152,8 @@ def says_nothing(reply: Any, *, of_message: bool) -> bool:
     """Returns whether `reply`, which the SDK has made of a JSON object, has nothing of what its operation returns.
 
     The SDK makes a reply of every object, such as a gateway's `{"code": 401}` with status 200. A message
-    (`of_message`) says nothing without a `content`. Any other reply says nothing without one of its fields, if one is
-    required. Never raises; `False` for what is no reply of the SDK's.
+    (`of_message`) says nothing if its `content` is `None`. Any other reply does if the object had none of its fields
+    and at least one is required. Never raises; `False` for what is no reply of the SDK's.
     """
     # Guarded in place, as it runs at every call.
     try:

@@ -148,7 +148,7 @@ class RetryStop(ClosedValue):
     - `EXHAUSTED`: no retry was left.
     - `NOT_RETRYABLE`: the SDK does not retry such a failure.
     - `X_SHOULD_RETRY`: the response's header `x-should-retry` forbade it.
-    - `STREAM_STARTED`: the app had been given the stream already.
+    - `STREAM_STARTED`: the app had been given the body of a 2xx to read already.
     """
 
     EXHAUSTED = "exhausted"
@@ -166,9 +166,9 @@ class RetrySource(ClosedValue):
 
 
 class NetworkCause(ClosedValue):
-    """Why the network failed an attempt: the value of its `network.cause`, and of its `error.type` too.
+    """What failed an attempt on the network or in the client: the value of its `network.cause` and of its `error.type`.
 
-    `cli.why.schema` says what each means.
+    An attempt whose `error.type` is a status, or what the server sent, has none. `cli.why.schema` says what each means.
     """
 
     NAME_RESOLUTION_ERROR = "name_resolution_error"

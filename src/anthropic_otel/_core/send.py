@@ -47,7 +47,7 @@ class AttemptSource(Protocol):
 class Send:
     """One `send` of an HTTP client. Begins the first attempt for `request`, by `source`, when it is made.
 
-    No method raises. `attempt` is the attempt that is under way, or the last one.
+    No method raises an error of its own. `attempt` is the attempt that is under way, or the last one.
     """
 
     __slots__ = ("_source", "attempt")

@@ -18,5 +18,5 @@ def module_of(frame: FrameType) -> str:
 
 
 def package_of(frame: FrameType) -> str:
-    """Returns the top-level package of the module whose code a frame runs, such as `httpx`."""
+    """Returns the top-level package of the module whose code a frame runs, such as `httpx`; else an empty text."""
     return module_of(frame).partition(".")[0]

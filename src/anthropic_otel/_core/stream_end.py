@@ -69,19 +69,20 @@ class StreamEnd:
 
     Where several facts hold, `error_type` decides before `invalid`, and `invalid` before `complete`.
 
-    - `complete`: whether `message_stop` was dispatched; `None` if the events could not be seen.
+    - `complete`: whether the SDK came to `message_stop`: no error, and nothing that it could not decode, was before.
+      `None` if the events could not be seen.
     - `error_type`: the type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event.
     - `raw_error_type`: the type in it as the server sent it, up to 64 characters; `None` without one.
     - `error_code`: its `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
-    - `invalid`: whether the SDK closed the stream before its end, because it could not decode an event.
+    - `invalid`: whether the SDK stopped before the end event, because it could not decode an event.
     - `unchecked`: whether the end event came in one chunk with an event before it that was too long to be decoded here.
     - `read_to_end`: whether the body was read to its end.
     - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` for an empty
       body.
     - `first_event`: the JSON of `message_start`, whose `usage` is a first count; `None` if it did not come or exceeds
       `MAX_KEPT`.
-    - `deltas`: the JSON of the last `MAX_DELTAS` `message_delta` events up to `MAX_KEPT`. The last has the final
-      `usage`.
+    - `deltas`: the JSON of the last `MAX_DELTAS` `message_delta` events of up to `MAX_KEPT` bytes. The last has the
+      final `usage`. Empty if it was found here that the SDK stopped at an earlier event.
     - `stop_event`: the JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else
       `None`.
     """
@@ -122,7 +123,8 @@ class Events:
     - `complete`: whether `message_stop` came, and no error before it.
     - `error`: the first error, `None` without one.
     - `first`, `deltas`, `stop_event`: as `first_event`, `deltas` and `stop_event` of `StreamEnd`.
-    - `long`: whether the chunk has had an event that was too long to be kept. The reader clears it at the next one.
+    - `long`: whether the chunk has had an event that was too long to be kept. The reader clears it at the next
+      chunk.
     - `unchecked`: as in `StreamEnd`.
     """
 
