@@ -1,7 +1,7 @@
 """Holds the facts of one HTTP request for an operation, from the send to the end of its body, and ends it.
 
-Rule: an attempt ends exactly once. The first of these wins: body read, exception, `close()`, finalization. Later ends
-are ignored. Thread-safe. After its end an attempt does not change; only tokens that it used may still become known.
+Rule: an attempt ends exactly once, in any thread: its body was read, an exception came, or it was closed or dropped.
+What comes first wins; later ends are ignored. After its end it does not change; only tokens may still become known.
 """
 
 from __future__ import annotations
@@ -40,13 +40,14 @@ class Attempt:
     - `retry`: which retry it is and why, `None` on a first attempt.
     - `retries_left`: how often the SDK may retry after it, `None` if that is not known, or without a call.
     - `invocation`: what the SDK method of its call was called with, `None` without a call.
-    - `after_failure`: whether another attempt of its call had failed when it was sent.
-    - `status`, `response`: of the response to this very request; `None` without one.
+    - `after_failure`: whether another attempt of its call had failed, or got a failed status, when it was sent.
+    - `status`, `response`: of the response to its last hop; `None` without one, so for a redirect that was followed.
     - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end.
-    - `error_type`, `cause`, `exception_type`: why it failed, `None` if it did not; as in `ending.Ending`.
-    - `api_error`: the error that the API reported in the body, `None` without one, or if the app did not read it.
+    - `error_type`, `cause`, `exception_type`: as in `ending.Ending`; `None` if it did not fail.
+    - `api_error`: the error that the API reported in the body, `None` if none is known: the app may not have read it.
     - `retry_stop`: why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail.
-    - `redirected`: whether the send failed after a redirect, if that is known.
+    - `redirected`: whether a request of the send had been answered, as by a redirect, before it failed; `False` if not
+      known.
     - `client_closed`: whether the app had closed the HTTP client when the send failed.
     - `on_end`: called once, with the attempt, after its end was recorded.
     """
@@ -137,9 +138,9 @@ class Attempt:
     ) -> None:
         """Records the response: its status and headers, the HTTP version, and the address that it came from.
 
-        `version` and `peer` are `None` if not known. `body` is the whole decoded body of a response in memory, from
-        which the API's error is recorded too; `None` for an open one. Enters the phase `RECEIVE` and does not end the
-        attempt. Ignored after its end.
+        `version` and `peer` are `None` if not known. `body` is the whole decoded body of a response in memory, `None`
+        for an open one: it shows the API's error, and whether a 2xx is an answer. Enters the phase `RECEIVE` and does
+        not end the attempt. Ignored after its end.
         """
         if self.outcome is not None:
             return
@@ -163,7 +164,7 @@ class Attempt:
             self.api_error = response.judge(body, b"", CONTENT in body, whole=True) or self.api_error
 
     def begin_hop(self) -> None:
-        """Forgets the status and the response, such as a redirect that is followed: those of the next hop count."""
+        """Forgets the status and response of a hop, such as a followed redirect: those of the next hop count."""
         self.status = self.response = None
 
     def begin_body(self) -> Reading:
@@ -177,13 +178,14 @@ class Attempt:
 
     @property
     def ended(self) -> bool:
-        """Whether the attempt has ended, and will not change any more."""
+        """Whether the attempt has ended: its `outcome` is set."""
         return self.outcome is not None
 
     def begin_parsing(self) -> None:
-        """Records that the app begins to read and parse the body in one step. `parsed` must be called after it.
+        """Records that the SDK begins to read and parse the body in one step. `parsed` must be called after it.
 
-        Without effect after the attempt's end, and for a response that need not be parsed.
+        Until then `End.READ` does not end the attempt. Without effect after its end, without a response, and for one
+        that is not `is_to_be_parsed`.
         """
         self._parsing = self.response is not None and self.response.is_to_be_parsed and not self.ended
 
@@ -204,10 +206,10 @@ class Attempt:
         self.end(error, at)
 
     def end(self, how: End | BaseException, at: int | None = None) -> None:
-        """Ends the attempt, now or at the time `at`: without an exception, or by one as `fail` does.
+        """Ends the attempt, now or at the time `at`: by an exception as `fail` does, or without one, as `how` says.
 
-        Passes it to its recorder, and then calls `on_end`. While the app parses the body, `End.READ` takes effect only
-        in `parsed`. Ignored after the first end. Thread-safe.
+        Passes it to its recorder, then the tokens that are known of a message, and then calls `on_end`. Between
+        `begin_parsing` and `parsed`, `End.READ` is only noted for `parsed`. Ignored after the first end. Thread-safe.
         """
         if self._parsing and how is End.READ:
             self._read_at = self.timeline.clock.now() if at is None else at
@@ -241,9 +243,10 @@ class Attempt:
             report("Attempt.end", error)
 
     def _conclude(self, how: End | BaseException, now: int) -> None:
-        """Ends the phases and the reading at the time `now`, and sets how the attempt ended. `how` is that of `end`.
+        """Sets the duration, ends the phases and the reading at the time `now`, and last sets how the attempt ended.
 
-        Records before that what the body says of an API's error, and a response that the send has not returned.
+        `how` is that of `end`; for `End.UNDECODED` the reading's end is changed to say so. Between these it records a
+        response that the send has not returned, and the API's error that the body shows.
         """
         reading, failure = self.reading, self.timeline.failure
         self.duration = now - self.started
@@ -264,9 +267,10 @@ class Attempt:
 
     @guarded(None)
     def _recover_response(self) -> None:
-        """Records the response that `send` did not return, because its body failed within the send.
+        """Records a response that the transport has received and the send has not returned, if there is one.
 
-        The phase is not changed: without trace events it is not known when the response came.
+        Its body failed within the send, say, or the transport sent again. The phase is not changed: without trace
+        events it is not known when the response came.
         """
         raw, self.timeline.raw_response = self.timeline.parsed_response, None
         if raw is not None:
@@ -287,7 +291,7 @@ class Attempt:
     # -- after its end -------------------------------------------------------------------------------------------------
 
     def take_usage(self, tokens: tuple[usage.Usage, ...]) -> None:
-        """Passes the usage of a reply of this attempt, one per model, to the recorder, less what was passed before.
+        """Passes `tokens`, the usage of its reply, one per model, to the recorder, less what was passed before.
 
         Does nothing before the attempt's end, without `tokens`, or if it does not ask for a message. Not for several
         threads at once.
@@ -305,5 +309,8 @@ class Attempt:
 
     @property
     def resend_count(self) -> int:
-        """How many attempts of the call came before, 0 on the first one; without a call by the SDK's header."""
+        """How many attempts of the call came before, 0 on the first one.
+
+        Without a call it is the retry number in the SDK's header, and what a transport has sent again since is added.
+        """
         return 0 if self.retry is None else self.retry.number

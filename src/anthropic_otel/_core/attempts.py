@@ -71,7 +71,7 @@ class Attempts:
         self._answer = self.last_failed = self.completed = None
 
     def spoiled_answer(self) -> Attempt | None:
-        """Returns the attempt that ended last if its 2xx, with a body in memory, is no answer to its operation.
+        """Returns the attempt that ended last if its 2xx, in memory and no stream, is no answer to its operation.
 
         Else `None`, and also if another attempt has completed, as the reply may be from that.
         """
@@ -90,9 +90,10 @@ class Attempts:
         return answering.after_failure if answering is not None else self.failed_count > 0
 
     def decide(self, after: AfterFailure, next_started: int | None = None) -> None:
-        """Empties `undecided`. Calls `failure_decided` for each attempt in it, with what followed that: `after`.
+        """Empties `undecided`. Tells the recorder of each attempt in it what followed: `after`, and how long it waited.
 
-        `next_started` is when the next attempt started, `None` without one.
+        `next_started` is when the next attempt started, `None` without one; the wait begins at the failed attempt's
+        end.
         """
         while self.undecided:
             try:

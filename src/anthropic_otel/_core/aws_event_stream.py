@@ -1,9 +1,9 @@
 """Reads how a stream of AWS frames ends, from its chunks.
 
 Rule: frames are found by their lengths. The payload of a `chunk` frame is JSON with the event in base64; it is decoded
-unless it begins as a `content_block_delta` does. The checksums of frames that are kept are checked only if the app
-stopped reading before the end, and only those of the last chunk: for a wrong one botocore raises, and then the SDK, so
-that no frame can follow it.
+unless it begins as a `content_block_delta` does. The checksums of a frame that is longer than `MAX_KEPT` are checked as
+it passes. Those of other frames are checked by `finish` only, if the app stopped reading before the end, and only in
+the last chunk: for a wrong one botocore raises, and then the SDK, so that no frame can follow it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _DELTA_LENGTH: Final = len(_DELTA)
 class AwsEventStreamReader:
     """Finds out how one stream of AWS frames ends, from the chunks of its body.
 
-    Keeps at most seven times `MAX_KEPT` bytes. No method raises, whatever the bytes are. All bytes after a frame that
-    botocore is known to raise for are ignored.
+    Keeps at most eight times `MAX_KEPT` bytes between two chunks. No method raises, whatever the bytes are. All bytes
+    after a frame that botocore is known to raise for are ignored.
     """
 
     __slots__ = ("_broken", "_decided_in", "_events", "_headers", "_last", "_long", "_rest")
@@ -57,7 +57,10 @@ class AwsEventStreamReader:
         """Whether there was a frame that botocore raises for. All bytes after it are ignored."""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns the end event or the error that was dispatched in it, else `None`."""
+        """Takes the next chunk. Returns `STOP` or `ERROR` if it dispatched the end event or an error, `ERROR` for both.
+
+        Else `None`.
+        """
         if self._broken:
             return None
         if self._long is None:
@@ -91,15 +94,18 @@ class AwsEventStreamReader:
         return found if found is not None or not self._breaks_after() else Break.BEFORE_END
 
     def _breaks_after(self) -> bool:
-        """Returns whether the SDK raises for the bytes after the last whole frame, without an end or error before."""
+        """Returns whether the SDK raises for a broken long frame, or for the bytes after the last whole frame.
+
+        `False` if the end event or an error came before.
+        """
         return self._decided_in is None and (self._broken or (len(self._rest) >= PRELUDE and not begins(self._rest)))
 
     def _take(self, text: bytes) -> Dispatched | None:
-        """Dispatches the whole frames of `text`, which begins with one, and keeps the rest for the next chunk.
+        """Dispatches the whole frames of `text`, which begins where a frame does. Keeps the rest for the next chunk.
 
-        Skips deltas, which decide nothing. Ignores all from a frame on whose lengths botocore rejects, and for a long
-        frame also the checksum of its prelude.
-        Returns the event that decides how the stream ends, else `None`.
+        Skips deltas, which decide nothing. At a frame whose lengths botocore rejects, or a long one whose prelude has a
+        wrong checksum, the stream is broken: that frame and all after it are ignored. Returns the event that decides
+        how the stream ends, else `None`.
         """
         at, size, decided, headers = 0, len(text), None, self._headers
         while size - at >= PRELUDE and not self._broken:
@@ -126,7 +132,9 @@ class AwsEventStreamReader:
     def _keep(self, text: bytes, at: int, decided: Dispatched | None) -> None:
         """Keeps `text`, whose frames before `at` were dispatched, for `finish`, and its rest for the next chunk.
 
-        Of a long `text` only the last frames, of a long rest what `_LongFrame` keeps, and no rest that is broken.
+        Keeps only the last frames of a `text` that is longer than `MAX_LAST`, of a rest longer than `MAX_KEPT` only
+        what `_LongFrame` keeps, and no rest of a broken stream. Without a dispatched frame the `text` kept before
+        stays.
 
         `decided` is the deciding event that was dispatched, `None` without one.
         """
@@ -143,7 +151,8 @@ class AwsEventStreamReader:
         """Passes the event or error of a whole frame to `_events`. The payload begins at `payload_at` in the frame.
 
         Returns the event or error if it decides how the stream ends, else `None`: also for a frame that the SDK cannot
-        decode, which `finish` reports.
+        decode, which `finish` reports. Remembers the headers of a `chunk` frame; a long frame with a wrong checksum
+        breaks the stream.
         """
         if len(frame) > MAX_KEPT:
             return self._dispatch_long(_LongFrame(frame))
@@ -165,7 +174,7 @@ class AwsEventStreamReader:
         return frame.dispatch(self._events) if frame.is_intact else None
 
     def _is_event_stream(self) -> bool | None:
-        """Returns whether the body is one by its first bytes, `None` for an empty body."""
+        """Returns whether the body is one by its first bytes, `None` if that is not known, as for an empty body."""
         if self._last or self._long is not None or self._decided_in is not None:
             return True
         return begins(self._rest) if self._rest else False if self._broken else None
@@ -243,7 +252,10 @@ class _LongFrame:
 
 
 def _last_frames(text: bytes, end: int) -> bytes:
-    """Returns the last whole frames of `text[:end]`, at most `MAX_LAST` bytes. `text` begins with a frame."""
+    """Returns the last whole frames of `text[:end]`, at most `MAX_LAST` bytes.
+
+    `text` begins with a frame, and `end` is where one ends.
+    """
     at = 0
     while end - at > MAX_LAST:
         at += unpack_from("!I", text, at)[0]

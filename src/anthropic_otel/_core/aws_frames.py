@@ -122,8 +122,9 @@ def headers_of(block: bytes) -> dict[str, str]:
 def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError | None:
     """Returns the error that a frame reports by its headers, `None` for a frame that reports none.
 
-    `payload` is that of the frame, `None` if it was too long to keep. The error's `raw_type` is the name that the app
-    sees in the SDK's exception: `None` if botocore does not know the exception, or fails to decode the payload.
+    Its `type` is the API's for the exception or code, `_OTHER` for an unknown one. Its `raw_type` is the name that the
+    app sees in the SDK's exception: `None` if botocore does not know the exception, or fails to decode the payload.
+    `payload` is that of the frame, `None` if it was too long to keep or the name does not matter.
     """
     if headers.get(":message-type") not in ("error", "exception"):
         return None

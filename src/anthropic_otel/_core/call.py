@@ -166,8 +166,8 @@ class Call:
     def replied(self, reply: object, *, is_text: bool) -> None:
         """Ends the attempts that wait for the SDK to parse their body, after it has returned `reply`.
 
-        `is_text` is whether `reply` is the body's text although another type was asked for. Then, or if it
-        `says_nothing`, the body counts as one that could not be parsed.
+        Calls `parsed`: with `End.UNPARSED` if `reply` `says_nothing`, or is the body's text although another type was
+        asked for (`is_text`), else with `End.READ`.
         """
         for attempt, _ in self._unparsed[-1:]:
             unparsed = is_text or says_nothing(reply, of_message=attempt.is_message)
@@ -176,7 +176,8 @@ class Call:
     def _attempt_ended(self, attempt: Attempt) -> None:
         """Records an attempt that has ended, in any thread. Ends the call if only that was open and its method is done.
 
-        May raise: it runs within the guard of `Attempt.end`.
+        If the call had ended before, its failed attempts are reported as not retried. May raise: it runs within the
+        guard of `Attempt.end`.
         """
         late = self.outcome is not None
         self.attempts.ended(attempt, late=late)

@@ -99,8 +99,9 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts, *, reop
     """Returns the ending of a call whose method returned: by the outcome of the body that it returned.
 
     `returned` is that body, or `None` for a reply in memory: completed, or failed if it is no answer to its operation.
-    A completed one is recovered if an attempt had failed before it was sent, else succeeded. A failed stream that the
-    SDK opens again (`reopens`) is recovered, unless it could not decode an event.
+    (`_deciding_body` has an exception.) A completed one is recovered if an attempt had failed before it was sent, else
+    succeeded. An attempt's failed stream that the SDK opens again (`reopens`) is recovered, unless an event of it could
+    not be decoded.
     """
     body = _deciding_body(returned, attempts)
     outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
@@ -123,10 +124,11 @@ def _attempt(returned: Attempt | HeldBody | None) -> Attempt | None:
 
 
 def _deciding_body(returned: Attempt | HeldBody | None, attempts: Attempts) -> Attempt | HeldBody | None:
-    """Returns the body whose outcome is that of the call, `None` for a reply in memory that is an answer.
+    """Returns the body whose outcome is that of the call: usually `returned`, the body that the SDK method returned.
 
-    That is `returned`, but the attempt of a reply that is no answer, and for a held body that was closed because an
-    attempt had failed, that attempt.
+    - `returned` is `None` for a reply in memory: the attempt of a reply that is no answer, else `None`.
+    - A held body that was abandoned while a failed attempt is undecided: the attempt that failed last. The SDK closes
+      the body when it raises for an error event of that attempt.
     """
     if returned is None:
         return attempts.spoiled_answer()
@@ -138,9 +140,10 @@ def _deciding_body(returned: Attempt | HeldBody | None, attempts: Attempts) -> A
 def _failed(
     outcome: CallOutcome, error_type: str | None, by: Attempt | None, exception_type: str | None, attempts: Attempts
 ) -> CallEnding:
-    """Returns the ending of a failed call: with the facts of `by`, the attempt that it failed with.
+    """Returns the ending of a failed call, with the facts of `by`, the attempt that it failed with.
 
-    With an `own_failure` if `by` is `None`. That has the request id of the one in `attempts` that completed last.
+    If `by` is `None`, it has an `own_failure`: `exception_type` is the class of the exception that the app got, and the
+    request id is that of the one in `attempts` that completed last.
     """
     if by is not None:
         cause = by.cause.word if by.cause is not None else None

@@ -162,8 +162,8 @@ def _blamed_on_a_proxy(failure: Failure, through_proxy: bool) -> frozenset[Netwo
     """Returns the causes that `classify` replaces by `proxy_error`: those that mean that the proxy was not reached.
 
     All of those if an exception names a proxy, whatever the phase, or if the connect phase of an attempt through a
-    proxy failed. In its TLS phase, the API's host may have answered through the proxy: only a refused or failed
-    connection. Empty in any other phase, and without a proxy. Causes of certificates and timeouts are never among them.
+    proxy failed. In the TLS phase of such an attempt, the API's host may have answered through the proxy: only a
+    refused or failed connection. Otherwise none. Causes of certificates and timeouts are never among them.
     """
     if cause_http.names_a_proxy(failure) or (through_proxy and failure.phase is Phase.CONNECT):
         return _NOT_REACHED

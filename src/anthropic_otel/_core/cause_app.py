@@ -39,8 +39,8 @@ _SWITCHERS: Final = ("gevent", "eventlet")
 def is_of_app(failure: Failure) -> bool:
     """Returns whether code of the app raised the exception.
 
-    That is an event hook or a trace function that raised the outermost exception, a signal handler that raised any
-    exception of the chain, or a library of test doubles that has no answer for the request.
+    That is an event hook, a trace function or a library of test doubles that raised the outermost exception, or a
+    signal handler that raised any exception of the chain.
     """
     return (
         _is_of_a_double(failure.errors[0])
@@ -88,8 +88,8 @@ def is_of_argument(failure: Failure) -> bool:
 def is_of_response(failure: Failure) -> bool:
     """Returns whether a library failed to read what the server sent, as an HTTP/2 status that is no number.
 
-    That is a `ValueError` that a library, or Python below it, raised once the request was sent whole. One of the
-    function that reads from the connection is for a timeout that is no number.
+    That is an innermost exception that is a `ValueError` and that a library, or Python, raised once the request was
+    sent whole. One raised in a function named `read` is none: it is for a timeout that is no number.
     """
     error = failure.errors[-1]
     steps = list(frames(error))
@@ -98,11 +98,11 @@ def is_of_response(failure: Failure) -> bool:
 
 
 def was_set_from_outside(failure: Failure) -> bool:
-    """Returns whether the innermost exception was raised in a library or Python, but neither defines its class.
+    """Returns whether the innermost exception was thrown into this thread or greenlet while a library waited.
 
-    The same for one that was raised in gevent or eventlet. No HTTP library could have raised it: another thread has set
-    it, by `PyThreadState_SetAsyncExc`, or another greenlet has thrown it into this one, which was waiting for the
-    network.
+    It was raised in a library, Python, gevent or eventlet, and neither an HTTP library nor Python defines its class, so
+    that none could have raised it: another thread has set it, by `PyThreadState_SetAsyncExc`, or another greenlet has
+    thrown it.
     """
     error = failure.errors[-1]
     steps = list(frames(error))

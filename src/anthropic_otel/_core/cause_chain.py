@@ -75,7 +75,7 @@ class Failure:
 
     @property
     def is_before_proxy(self) -> bool:
-        """Whether aiohttp raised one of `errors` before a proxy had connected it. Only the traceback tells."""
+        """Whether aiohttp raised one of `errors` while it reached a proxy or asked it to connect, by the traceback."""
         return any(
             step == called == "aiohttp" and inner in BY_PROXY.get(function, ())
             for error in self.errors
@@ -137,9 +137,10 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _below(error: BaseException) -> Iterator[BaseException]:
-    """Yields the exceptions that directly caused `error`: the members of a group, then its `__cause__`.
+    """Yields the exceptions that directly caused `error`: the members of a group, and then its cause.
 
-    Without a `__cause__`, the origins that its library keeps elsewhere are yielded.
+    Members for an address without a route come first. The cause is its `__cause__`, or without one the origins that its
+    library keeps elsewhere.
     """
     # Errors of addresses without a route come first, as the last one is judged first: on a host without IPv6 there are
     # many, and they say little.
@@ -200,11 +201,11 @@ def text_of(error: BaseException) -> str:
 
 
 def replaced(error: BaseException) -> Exception | None:
-    """Returns the exception that `error`, which a send raised, has replaced without naming it, `None` without one.
+    """Returns the exception that `error`, which a send raised, or one that caused it, has replaced without naming it.
 
-    A wrapper of the app's catches what its transport raises, and raises another in the `except` block. What the app was
-    handling already when it sent is none: it was caught in a function that had called the send, which is not in the
-    traceback of `error`.
+    A wrapper of the app's catches what its transport raises, and raises another in the `except` block. `None` without
+    one, and for what the app was handling already when it sent: that was caught in a function that had called the send,
+    which is not in the traceback of `error`.
     """
     for raised in chain(error):
         context = raised.__context__
@@ -219,7 +220,7 @@ Frame = tuple[str, str]
 
 
 def frames(error: BaseException) -> Iterator[Frame]:
-    """Yields the frames of the traceback of `error`: the frame that caught it first, the one that raised it last."""
+    """Yields package and function of each frame of the traceback: where `error` was caught first, where raised last."""
     return ((package_of(frame), frame.f_code.co_name) for frame in stack(error))
 
 
@@ -231,9 +232,9 @@ def root(cls: type[BaseException]) -> str:
 def is_a(error: BaseException, *names: str) -> bool:
     """Returns whether `error` is an instance of one of the named classes, or of a subclass of one.
 
-    A name is that of the package that defines the class, or the one in `_FAMILIES`, and that of the class:
-    `httpx.ReadError`. Classes are compared by name, as the libraries are not dependencies and two generations of them
-    may be loaded at once.
+    A name is that of the package that defines the class, or what `_FAMILIES` has for that package, and that of the
+    class: `httpx.ReadError`. Classes are compared by name, as the libraries are not dependencies and two generations of
+    them may be loaded at once.
     """
     return any(f"{_library(cls)}.{cls.__name__}" in names for cls in type(error).__mro__)
 

@@ -20,10 +20,10 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
 
     - `EVENT_LOOP_CLOSED`: the event loop is closed, missing, or not the one in which the client was first used; or the
       threads that belong to it or to the interpreter are gone.
-    - `CLIENT_CLOSED`: the app has closed the client, its pool or the response.
-    - `REQUEST_NOT_SENT`: the URL, a header or the body is not valid. Once the request was sent, an invalid URL is
-      `PROTOCOL_ERROR`, as the server sent it in a redirect, and an invalid header is no longer looked for. A body that
-      cannot be read twice is `REQUEST_NOT_SENT` also then.
+    - `CLIENT_CLOSED`: the app has closed the client, its pool, its socket or the response.
+    - `REQUEST_NOT_SENT`: the URL, the method, a header or the body is not valid. Once the request is known to have been
+      sent, an invalid URL is `PROTOCOL_ERROR`, as the server sent it in a redirect, and an invalid header is no longer
+      looked for. A body that cannot be read twice is `REQUEST_NOT_SENT` also then.
     """
     word = by_class(error, _TYPES)
     if word is not None:
@@ -88,7 +88,10 @@ _AIOHTTP_CLOSED_STARTS: Final = ("Connector is closed", "Connection closed")
 
 
 def _is_invalid_header(error: BaseException, message: str) -> bool:
-    """Returns whether the client refuses the method, a header, a host name that cannot be encoded, or the port."""
+    """Returns whether `error`, whose text is `message`, refuses the method, a header, a host name or the port.
+
+    Any `UnicodeError` but one of decoding is taken for that.
+    """
     if isinstance(error, UnicodeError):
         return not isinstance(error, UnicodeDecodeError)
     if isinstance(error, OverflowError):

@@ -18,7 +18,7 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 
 
 def errno_name(failure: Failure) -> str | None:
-    """Returns the name of the innermost system or resolver error of the chain, such as `ECONNREFUSED`.
+    """Returns the name of the innermost system or resolver error of the chain that has one, such as `ECONNREFUSED`.
 
     `None` if the chain has no such error.
     """
@@ -26,7 +26,7 @@ def errno_name(failure: Failure) -> str | None:
 
 
 def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause that the errno of `error` stands for: of a timeout or of a local file by the phase.
+    """Returns the cause that the errno of `error` stands for; for a timeout or a local file the phase decides.
 
     `None` if `error` has no errno, if it is a resolver's error, or if its errno has no cause of its own, such as
     `EMFILE`, or one of a local file once the request was sent.
@@ -42,7 +42,7 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns `CONNECTION_ERROR` if `error` has any errno of the system or the resolver, else `None`.
+    """Returns `CONNECTION_ERROR` if `error` has an errno of the system or the resolver with a known name, else `None`.
 
     Applied after `of_errno`, for what that has no cause for, such as `EMFILE`.
     """

@@ -1,6 +1,7 @@
 """Rules for the exceptions of httpx, httpcore, aiohttp and the networking libraries below them.
 
 Each `of_…` function returns the cause of one exception, `None` if the function does not apply. `cause` orders them.
+`names_a_proxy` is about a whole failure.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of h2, the HTTP/2 library; `None` for any other exception.
 
     By its class and message: a closed connection is `SERVER_DISCONNECTED`, a closed stream `STREAM_RESET`. Anything
-    else is `PROTOCOL_ERROR`, but while sending what h2 refuses, as an invalid header, is `REQUEST_NOT_SENT`.
+    else is `PROTOCOL_ERROR`, or `REQUEST_NOT_SENT` if h2 refused what was to be sent, as an invalid header.
     """
     # httpcore makes `LocalProtocolError` of all of them, also of what the server has sent.
     if not is_a(error, "h2.ProtocolError"):
@@ -47,7 +48,8 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
 
     A rejected certificate is `TLS_CERTIFICATE_ERROR`. A closed or timed out connection has the cause of its phase. An
     unreadable certificate file of the client is `REQUEST_NOT_SENT`, unless in the TLS phase. Anything else of TLS is
-    `TLS_ERROR`.
+    `TLS_ERROR`, also a `ConnectionResetError` without an errno below aiohttp's error of connecting: the connection was
+    closed in the handshake.
     """
     # Before the rule for `errno`: `SSLError` is an `OSError` whose number is OpenSSL's.
     import ssl
@@ -111,7 +113,7 @@ _AIOHTTP_PROXY: Final = ("aiohttp.ClientProxyConnectionError", "aiohttp.ClientHt
 
 
 def names_a_proxy(failure: Failure) -> bool:
-    """Returns whether the class of an exception of the chain blames a proxy, or a proxy did not connect aiohttp."""
+    """Returns whether an exception of the chain blames a proxy by its class, or aiohttp could not connect by one."""
     named = ("httpx.ProxyError", "platform.ProxyError", "platform.ProxyConnectionError", *_AIOHTTP_PROXY)
     return failure.has(*named) or failure.is_before_proxy
 
@@ -207,7 +209,8 @@ def _server_gone(failure: Failure) -> NetworkCause:
 def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCause:
     """Returns the cause of a connection error of httpx that has no errno, by what anyio or trio raised below it.
 
-    An end of the connection in a TLS handshake is `TLS_ERROR`. Without an exception of theirs: `CONNECTION_ERROR`.
+    An end of the connection is `TLS_ERROR` in a TLS handshake and for a `ConnectError`. Without an exception of theirs
+    it is `CONNECTION_ERROR`.
     """
     handshake = failure.phase is Phase.TLS or is_a(error, "httpx.ConnectError")
     if handshake and failure.has("anyio.EndOfStream", "anyio.BrokenResourceError"):

@@ -17,7 +17,10 @@ class _Held:
 
 
 def changing() -> AbstractContextManager[Any]:
-    """Returns the lock as a context manager: while a thread is in it, others wait. A thread may enter it again."""
+    """Returns the lock as a context manager: while a thread is in it, others wait. A thread may enter it again.
+
+    A forked child has a lock of its own, which no thread holds.
+    """
     return _Held.lock
 
 

@@ -1,6 +1,6 @@
-"""Defines the clock that every duration is read from. A test can use another one.
+"""Defines the clock by which durations are measured. A test can use another one.
 
-Rule: durations are differences of `now()`, integers in nanoseconds. What is measured at every chunk of a body is a
+Rule: durations are differences of `now()`, integers in nanoseconds; but what is measured at every chunk of a body is a
 difference of `seconds()`. The wall clock is read once per call and once per attempt without a call, to place the spans
 on the calendar.
 """
@@ -19,7 +19,7 @@ class Clock(Protocol):
         ...
 
     def seconds(self) -> float:
-        """Returns the time of `now` in seconds. A difference takes less than half the time of one of integers."""
+        """Returns the time of `now` in seconds. To subtract two takes less than half as long as with integers."""
         ...
 
     def wall(self) -> int:

@@ -138,7 +138,7 @@ def in_utf8(body: bytes) -> bytes:
     """Returns a body of JSON, or the beginning of a long one, in UTF-8 if it is in UTF-16 or UTF-32; else unchanged.
 
     These are told as the parsers do that the SDK uses: by a byte order mark, or by zeros among the first bytes. Of such
-    a body only the first `_MAX_WIDE` bytes are returned.
+    a body only the first `_MAX_WIDE` bytes are converted, and the rest is left out.
     """
     if b"\0" not in body[:4] and body[:2] not in _MARKS:
         return body
