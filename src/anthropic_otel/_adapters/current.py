@@ -84,7 +84,10 @@ class RunningCall:
         return self._token is None
 
     def sends_by(self, http_client: Any) -> bool:
-        """Returns whether `http_client` is the one that the call's method sends by, as long as the method runs."""
+        """Returns whether `http_client` has the `id` of the one that the call's method sends by.
+
+        While the method runs it is that client then; later its `id` may be that of another.
+        """
         return self._http_client_id == id(http_client)
 
     def opened(self, response: Any, attempt: Attempt) -> None:

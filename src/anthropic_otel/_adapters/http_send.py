@@ -13,6 +13,9 @@ Which request is an attempt:
 - In an instrumented process, unless its client is excluded: one of the SDK's, and without `sdk_only` one that has an
   `anthropic-version` header, which the Messages API requires.
 
+A send within a recorded one that has the same request, or one of the same target, belongs to the attempt of that, or to
+a further one if it repeats what has failed or was answered with a 2xx.
+
 A request is the SDK's if it has a retry count, and an `anthropic-version` header or a route of Bedrock or Vertex. The
 retry count alone is not enough: the SDKs of OpenAI, Groq and others are made by the same generator, and send it too.
 """
@@ -48,7 +51,7 @@ class Named(Protocol):
         ...
 
     def missed_call(self) -> None:
-        """Called when a request of the SDK is sent that belongs to no running call."""
+        """Called when a request of the SDK is sent that is to be recorded and belongs to no running call."""
         ...
 
     def excludes(self, http_client: Any) -> bool:
@@ -120,7 +123,8 @@ def _origin_of(
     `None` if the request is not to be recorded: it may fetch credentials for a call, its client is excluded, neither
     its client nor the process is instrumented, or the runtime is not enabled. In an instrumented process, requests to
     other APIs are not recorded, nor, if its runtime is `sdk_only`, those that are not the SDK's. A request of the SDK
-    without a current call belongs to the only call that sends by its client; without one, `missed_call` is called.
+    without a current call belongs to the only running call that sends by its client. If there is none or more than one,
+    `missed_call` is called, and the runtime returned.
 
     `running` is the current call, `None` without one. `versioned` is whether the request has an `anthropic-version`
     header, `counted` whether it has a retry count.

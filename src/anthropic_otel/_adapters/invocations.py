@@ -59,7 +59,7 @@ class _ClientFacts:
 
 
 class Invocations:
-    """Makes the `Invocation` of each call. Calls of a client with the same facts share one. Keeps no client alive.
+    """Makes the `Invocation` of each call, or takes it from a cache of those of the same client. Keeps no client alive.
 
     `sdk_version` is the SDK's version, such as `1.14.0`; for one without numbers the newest behaviour is assumed.
     """

@@ -104,7 +104,7 @@ class SendPatches:
     def meet_client(self, http_client: Any) -> None:
         """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2.
 
-        If a class of it was met, and something else is in the place of a patch by now that does not call the patch,
+        If its class was met before, and something else is in the place of a patch by now that does not call the patch,
         warns once, and patches everything again.
         """
         # Called for every call of the SDK.

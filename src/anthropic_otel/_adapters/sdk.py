@@ -102,9 +102,10 @@ def _begin(
 
 
 class _Running(RunningCall):
-    """A context manager around the run of a recorded SDK method, which calls `returned` with the method's result.
+    """A context manager around the run of a recorded SDK method. The wrapper passes the method's result to `returned`.
 
-    An exception is recorded as what the method raised, and goes on. No method raises.
+    An exception is recorded as what the method raised, and goes on. The exit reports the ends that finalizers have
+    queued. No method raises.
     """
 
     __slots__ = ()
@@ -115,9 +116,9 @@ class _Running(RunningCall):
     def returned(self, result: Any) -> Any:
         """Records that the method has returned `result`. The call ends as soon as no body of it is open.
 
-        Returns `result`. The call is no longer current then. The tokens of the replies that a middleware has parsed are
-        counted, and what was noted of the call's responses is forgotten. A raw response that the app may still parse is
-        remembered, with the attempt that it is from.
+        Returns `result`. The call is no longer current then. Attempts that waited for the SDK to parse their body end,
+        and the tokens of parsed replies are counted. What was noted of the call's responses is forgotten. A raw
+        response that the app may still parse is remembered, with the attempt that it is from.
         """
         self.leave()
         call, has_notes = self.call, self._opened or self.has_middleware

@@ -109,7 +109,7 @@ def _error(attempt: Attempt) -> str:
     """Returns the error type, followed in parentheses by what is known beside it, if anything is.
 
     For an attempt with a cause that is the errno's name, if there is one, and the phase. Else it is the API's error
-    type and code, as far as they differ from the error type.
+    type and code, without those that are not known or are the error type.
     """
     beside: list[str] = []
     if attempt.cause is not None:

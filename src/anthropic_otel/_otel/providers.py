@@ -78,7 +78,7 @@ def tracer_provider_or_global(given: object) -> object:
 
 
 def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
-    """Returns whether both providers are no-ops or unset, so that nothing is exported. `None` is each global one."""
+    """Returns whether both providers are no-ops or unset, so that nothing is exported. `None`: the global one."""
     meters = meter_provider if meter_provider is not None else metrics.get_meter_provider()
     return is_noop_tracer_provider(tracer_provider) and _is(meters, _NOOP)
 
@@ -109,7 +109,7 @@ def _is(provider: object, names: frozenset[str]) -> bool:
 
 
 def _resource() -> Any:
-    """Returns OpenTelemetry's resource of this process, completed by a `service.instance.id` and a `host.name`.
+    """Returns OpenTelemetry's resource of this process, with a `service.instance.id` and a `host.name` if it has none.
 
     Without the id, several workers would share each series in Prometheus. The host is how a person finds the process;
     in a Kubernetes pod it is the pod's name. The OpenTelemetry SDK sets no id before 1.43, and no host without a

@@ -8,8 +8,8 @@ lowest value of the last minute. If no response came since the last collection, 
 full after `reset` minus `Date`, which are both by the server's clock. Values older than ten minutes are not reported,
 and the used share of a subscription's window no longer than until its reset: what is used of the next is not known.
 
-On the app's path the headers are queued. A response that finds nineteen in the queue processes it: it parses the
-remaining amounts of all twenty, for each owner together. Limits, shares and resets are parsed at collection, which
+On the app's path the headers are queued. A response that finds nineteen or more in the queue processes it: it
+parses the remaining amounts of all, for each owner together. Limits, shares and resets are parsed at collection, which
 processes the queue too. For four kinds that takes 23,000 instructions a response; one by one it would take 98,000.
 """
 
@@ -103,8 +103,9 @@ class Limit:
     def take(self, answers: list[_Answer], names: RateLimitNames) -> None:
         """Updates the limit from responses that have its headers, oldest first. `answers` is not empty.
 
-        `names` are the names of its headers. Keeps 16 reports at most: the oldest two are merged into one, with the
-        older one's amounts at the time of the other.
+        `names` are the names of its headers. Adds to `lows` each remainder that is a number and lower than all later
+        ones; the other fields are set from the last response. Keeps 16 reports at most: the oldest two are merged into
+        one, with the older one's amounts at the time of the other.
         """
         _, self.at, last = answers[-1]
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)

@@ -30,8 +30,9 @@ from anthropic_otel._version import __version__
 class OpenTelemetryRecorder:
     """The `Recorder` of OpenTelemetry, for one instrumentation. Thread-safe. No method of that interface raises.
 
-    - `tracer`: makes the spans, unless the SDK client's provider is followed; see `tracer_of`.
-    - `metrics`: measures, `None` if metrics are off.
+    - `tracer`: makes the spans, unless the SDK client's provider is followed; see `tracer_of`. A no-op if it could not
+      be made.
+    - `metrics`: measures, `None` if metrics are off or could not be made.
     - `counts_tokens`: whether tokens are counted.
     """
 

@@ -2,6 +2,8 @@
 
 Rule: what a span starts with goes into `start_span`, so that a sampler sees it; what it ends with is set just before
 its end, and is not computed for a span that does not record. No span has events or stack traces.
+
+It also recognizes the call spans of other GenAI instrumentations.
 """
 
 from __future__ import annotations
@@ -169,7 +171,8 @@ def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Contex
     """Starts our own call span, as a child of the span in `parent`, and returns it. Does not make it current.
 
     It has the name of the SDK's call span, and of its attributes those for provider, address, port, model and
-    operation, and that a stream was asked for. `wall` is its start in nanoseconds since the epoch.
+    operation; for `messages.create` also whether a stream was asked for. `wall` is its start in nanoseconds since the
+    epoch.
     """
     attributes: dict[str, AttributeValue] = {semconv.GEN_AI_PROVIDER_NAME: invocation.provider}
     if invocation.address is not None:
