@@ -69,7 +69,7 @@ def _explain_stdin(terminal: Terminal) -> None:
 
 
 def _decoded(raw: bytes) -> str:
-    """Returns `raw` decoded as UTF-8, or as UTF-16, which PowerShell writes, if its first 64 bytes look like that.
+    """Returns `raw` decoded as UTF-8, or as UTF-16, which PowerShell writes, if its bytes 3 to 64 look like that.
 
     They do if more than half of those at even places are null and of those at odd places not, or the other way round.
     The byte order mark of that encoding and null characters are removed; bytes that cannot be decoded become U+FFFD.

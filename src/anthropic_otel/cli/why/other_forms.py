@@ -1,7 +1,7 @@
 """Converts tracebacks in other forms to the form that Python prints: those of rich, structlog, pytest and IPython.
 
-Rule: rich, structlog and IPython name a class without its module, so classes of the SDK and of HTTP libraries get
-theirs back.
+Rule: rich, structlog and IPython name a class without its module, so one that looks like a class of the SDK or of
+httpx gets that library's name back.
 """
 
 from __future__ import annotations

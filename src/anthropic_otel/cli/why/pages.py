@@ -3,8 +3,8 @@
 For an attribute or a metric without a page, one is made of the schema; that of an alert is its runbook.
 
 Rule: a page is Markdown that is readable as source: a title, what the word means, and sections with fixed headings. Its
-first line may be `<!-- words: … -->`, which lists further words. The tests check that every word of the schema has one
-page.
+first line may be `<!-- words: … -->`, which lists further words. The tests check that every value in the schema, such
+as a cause or an outcome, has a page, and that no word has two.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def find(word: str) -> Page | None:
 
     The word may be one of a page, such as an exception's class, with or without a module before it, an HTTP status from
     300 to 599, or the name of a system error; case does not count in these. It may also be the exact name of an
-    attribute, a metric or an alert.
+    attribute, a metric or an alert, the first two also as Prometheus has them.
     """
     name = word.strip().strip("`'\".,:;()")
     known = pages()

@@ -1,6 +1,6 @@
 """Finds every failure in a text: tracebacks, lines that name an exception, and the library's own log lines.
 
-Rule: only what was printed is said about a failure, and each failure is counted once.
+Rule: only what was printed is said about a failure. A traceback and the logger's message above it count as one failure.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ _LONGEST: Final = 60
 def show_page(terminal: Terminal, page: Page, native: bool) -> None:
     """Prints the page. Its links are rewritten for a machine without the repository.
 
-    Queries on histograms in it are written for native ones if `native`, else for classic ones, and then a hint at the
-    other form follows.
+    Queries on histograms in it are written for native ones if `native`, else for classic ones. If a page has such
+    queries for classic ones, a hint at the other form follows.
     """
     folder = RUNBOOKS if f"{RUNBOOKS}/{page.word}.md" in documents() else WHY
     text = bundle_pages.document(page.text) if native else page.text
