@@ -35,9 +35,9 @@ _shown: Final[list[EventRecorder]] = []
 def show() -> None:
     """Starts to print to stderr each call that starts from now on, when it ends, and a summary at exit.
 
-    Attempts outside of any call are printed too, and so are failures and long waits of a call that goes on. The app
-    need not be instrumented: imports and patches the SDK and the HTTP libraries, if they are installed. Does nothing if
-    `show` was called before, and not `hide` since.
+    Attempts outside of any call are printed too, and so are failures and long waits of a call that goes on. If the app
+    is not instrumented, imports and patches the SDK and the HTTP libraries that are installed, and warns if there is no
+    HTTP library. Does nothing if `show` was called before, and not `hide` since.
     """
     if _shown:
         return
@@ -49,9 +49,10 @@ def show() -> None:
 
 
 def hide() -> None:
-    """Stops what `show` started, if anything: calls that start from now on are not printed.
+    """Stops what `show` started, if anything: calls and attempts that start from now on are not printed.
 
-    Calls that have started before are still printed when they end, and so is the summary at exit.
+    Those that have started before are still printed when they end, and so is the summary at exit. If nothing else
+    is instrumented, the patches are undone.
     """
     while _shown:
         INSTRUMENTATION.leave(_shown.pop())

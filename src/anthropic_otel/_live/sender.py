@@ -1,9 +1,9 @@
 """Sends events over a socket to the `anthropic-otel run` that started this process or a parent of it.
 
-Rule: a `Sender` never raises, and waits only at exit, for half a second. Events that cannot be sent at once are queued,
-up to `MAX_KEPT`; further ones are dropped and counted. After a failure of the connection, all events are dropped. The
-connection is to 127.0.0.1 only. There is no thread and no wait for a lock, so sending works in a finalizer, after a
-fork, and in a process that is about to be killed.
+Rule: a `Sender` never raises, and waits only at exit, half a second at most. Events that cannot be sent at once are
+queued, up to `MAX_KEPT`; further ones are dropped and counted. After a failure of the connection, all events are
+dropped. The connection is to 127.0.0.1 only. There is no thread and no wait for a lock, so sending works in a
+finalizer, after a fork, and in a process that is about to be killed.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class Sender:
 
     @guarded(None)
     def _flush(self) -> None:
-        """Sends queued events, for half a second at most, and closes the connection. Runs at the interpreter's exit.
+        """Sends what is queued, for half a second at most, and closes the connection. Runs at the interpreter's exit.
 
-        It closes because Python warns of a socket that is left open. Does nothing in a forked child that has sent no
-        event.
+        A process without any event connects here, to send the first line. It closes because Python warns of a socket
+        that is left open. Does nothing in a forked child that has sent no event. Never raises.
         """
         deadline = time.monotonic() + _LAST_CHANCE
         connection = self._connection
@@ -78,8 +78,8 @@ class Sender:
 class _Connection:
     """The connection of one process to a `run`, with a queue of events. The first call of `put` or `drain` opens it.
 
-    The first line that is sent is an event of type `process`, with the token. `pid` is the process that may use the
-    connection.
+    The first line that is sent is an event of type `process`, with the token; it is queued from the beginning. `pid` is
+    the process that may use the connection.
     """
 
     def __init__(self, port: int, token: str) -> None:
@@ -182,7 +182,7 @@ class _Connection:
         return bool(peer == self._address)
 
     def close(self) -> None:
-        """Closes the socket, if its descriptor still is our connection, and drops what is queued.
+        """Closes the socket, unless it was connected and its descriptor is another file's by now, and drops the queue.
 
         Nothing is sent afterwards. Never raises.
         """

@@ -92,7 +92,7 @@ class Show:
         )
 
     def _head(self, time: float, pid: int) -> str:
-        """Returns the local time and a blank, then the process id if several processes have sent events so far.
+        """Returns the local time, and the process id in brackets if `tracker` has several; a blank follows each.
 
         `time` is when the call began, in seconds since the epoch.
         """
@@ -139,7 +139,8 @@ class Show:
     def summary(self) -> list[Line]:
         """Returns the totals as lines and, if attempts failed, the command that explains their commonest error type.
 
-        If nothing was counted, they say that no call was seen and, unless `followed`, that no process was followed.
+        If nothing was counted, they say that no call was seen and, unless `followed`, that no process was followed. An
+        empty line is before them, unless the lines that were returned last ended with one.
         """
         totals = self.tracker.totals
         calls = sum(totals.calls.values())

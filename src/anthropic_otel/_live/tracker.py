@@ -41,8 +41,9 @@ class OpenCall:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A call that has ended in the process `pid`, or an attempt outside of any call, which is a trace of its own.
+    """A call that has ended in the process `pid`, or an attempt outside of any call.
 
+    `trace` is the call with its attempts; for an attempt outside of any call, that attempt alone in place of a call.
     `time` is the start in seconds since the epoch.
     """
 

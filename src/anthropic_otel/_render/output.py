@@ -33,16 +33,13 @@ class Output:
     def glyphs(self) -> Glyphs:
         """The characters to draw with: `UNICODE` if the stream's encoding has all of it, else `ASCII`.
 
-        An unknown encoding counts as UTF-8 with rich, and as ASCII without.
+        A stream that names no encoding counts as UTF-8 with rich, and as ASCII without.
         """
         encoding = getattr(self._stream, "encoding", None)
         return self._terminal.glyphs if self._terminal is not None else glyphs_of(encoding or "ascii")
 
     def lines(self, lines: Iterable[Line]) -> None:
-        """Writes each styled line, without trailing blanks, and a newline after it.
-
-        Raises `OSError` if writing fails, `ValueError` if the stream is closed.
-        """
+        """Writes each styled line, without trailing blanks, and a newline after it. Raises as `text` does."""
         if self._terminal is not None:
             self.text(self._terminal.drawn(lines))
         else:
@@ -52,7 +49,8 @@ class Output:
         """Writes all of `text`, and nothing else, to the stream's descriptor, or by its own `write` if it has none.
 
         What is in the stream's buffer stays there. Writes `?` to a descriptor for a character that the stream's
-        encoding does not have. Raises `OSError` if writing fails, `ValueError` if the stream is closed.
+        encoding does not have. Raises `OSError` if writing fails, `ValueError` if the stream is closed or its own
+        `write` does not take a character.
         """
         try:
             descriptor = self._stream.fileno()

@@ -38,6 +38,12 @@ Line = tuple[Piece, ...]
 class Glyphs:
     """A set of characters to draw with; `UNICODE` and `ASCII` are the two that exist.
 
+    - `tick`, `call`, `sent`, `body`, `backoff`: of a waterfall: a mark on the time axis, then what bars are made of: a
+      call's, an attempt's until the response's headers and after them, and a backoff's.
+    - `good`, `bad`: before a success and a failure. `more`: before the first line about a call.
+    - `bar`, `rule`: what a table's bars, and a line across, are made of. `arrow`: before a command to run next.
+    - `separator`: between words of a line. `cut`: at the end of a text that is cut.
+
     Each is one column wide, except `separator`, `arrow` and `cut`, which may be wider.
     """
 

@@ -24,8 +24,9 @@ _IN_ASCII: Final = str.maketrans({"…": "...", "×": "x", "→": "->", "·": ",
 class Terminal:
     """Prints to the stream `file`, a terminal or not; to `sys.stdout` if `file` is `None`.
 
-    `glyphs` is the set of characters to draw with: `UNICODE` if the stream's encoding has all of it, else `ASCII`. An
-    unknown encoding counts as UTF-8.
+    `glyphs` is the set of characters to draw with: `UNICODE` if the stream's encoding has all of it, else `ASCII`. A
+    stream that names no encoding counts as UTF-8. When the reader of a pipe has gone, printing raises `SystemExit`, by
+    rich, or `BrokenPipeError`; if writing fails otherwise, `OSError`.
     """
 
     def __init__(self, file: TextIO | None = None) -> None:

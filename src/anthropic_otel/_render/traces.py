@@ -46,7 +46,8 @@ class Attempt:
     - `start`, `end`, `headers_at`: when the attempt began, ended, and had received the response's headers, in seconds
       from the call's start.
     - `outcome`: a value of `AttemptOutcome`; `error_type`: `None` if the attempt did not fail.
-    - `status`: of the response; `phase`, `errno`: of a failure of the network. `errno` is a name such as `ECONNRESET`.
+    - `status`: of the response; `request_id`: the API's id of it.
+    - `phase`, `errno`: of a failure of the network: a value of `Phase`, and a name such as `ECONNRESET`.
     - `first_chunk`: seconds from the attempt's start to the first chunk of a stream.
     - `complete`: whether a stream had its end event.
     - `backoff`: seconds of the backoff before the attempt; `reason`: the failure that led to it; `source`: what decided

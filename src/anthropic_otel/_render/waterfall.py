@@ -72,8 +72,8 @@ def layout(width: int, attempts: int) -> Layout:
 def waterfall(trace: Trace, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
     """Returns the lines of a trace: time axis, call, each attempt with its details, and at last `seen` if there is one.
 
-    A backoff has a line before its attempt. `seen` is cut to one line. No line is longer than `width`, provided that is
-    at least 60, except for a word that is too long for it. At most 132 columns are used.
+    A backoff has a line before its attempt. `seen` must have no newline, and is cut to the width. No line is longer
+    than `width`, provided that is at least 60, except for a word that is too long for it. At most 132 columns are used.
     """
     return list(_Drawing(trace, layout(width, len(trace.attempts)), glyphs).lines())
 

@@ -39,7 +39,7 @@ def source(path: str) -> Path:
 def shipped() -> dict[str, Path]:
     """Returns the path of every shipped file, by its path relative to `root`, sorted.
 
-    Left out are what Python has cached and the programs named `generate.py`.
+    Left out are what Python has cached and the programs named `generate.py`. Raises what `root` raises.
     """
     base = root()
     found = (path for folder in FOLDERS for path in (base / folder).rglob("*") if path.is_file())

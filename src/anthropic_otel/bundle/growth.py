@@ -145,8 +145,9 @@ def with_timeout(timeouts: str) -> str:
 class RuleQueries:
     """Makes the expressions that alert rules read, and collects the recording rules that the expressions need.
 
-    `settings` decide them. `recordings` are the collected rules, in the order in which they were added. With `record`
-    false there are none, and expressions are written out in place of a recorded name.
+    `settings` decide them. `recordings` are the collected rules, by their name and label values, in the order in which
+    they were added. With `record` (the field `records`) false there are none, and expressions are written out in place
+    of a recorded name.
     """
 
     def __init__(self, settings: Settings, *, record: bool = True) -> None:
@@ -180,8 +181,8 @@ class RuleQueries:
     def longer(self, growth: Growth, window: str, bound: float, by: tuple[str, ...]) -> str:
         """Returns an expression for how many events of `growth` in the window took longer than `bound`.
 
-        They are summed by the labels `by`. `bound` is in seconds and must be a bucket's bound of the histogram. Adds
-        the recording rules, if rules record.
+        They are summed by the labels `by`. `bound` is in seconds and must be a bucket's bound of the histogram; raises
+        `ValueError` if it is not and histograms are classic. Adds the recording rules, if rules record.
         """
 
         def grown(of: str, *at: str) -> str:

@@ -70,7 +70,7 @@ def query(classic: str) -> str:
     """Returns a PromQL query on the library's classic histograms, rewritten for native ones.
 
     `_count` and `_sum` become the functions `histogram_count` and `histogram_sum`, `_bucket` becomes the metric itself,
-    and `le` is taken out of `by`.
+    and an `le` with which the labels of a `by` begin is taken out.
     """
     found = _OVER_TIME.sub(r"histogram_\3(\1(\2\4))", classic)
     found = _NOW.sub(r"histogram_\2(\1\3)", found)

@@ -40,7 +40,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Query:
-    """One query of a panel: a PromQL `expression`. `legend` is a template of the series' name; empty for no name.
+    """One query of a panel: a PromQL `expression`. `legend` is a template of the series' name; if empty, it is `value`.
 
     `exemplars` is whether exemplars are shown with it.
     """
@@ -96,7 +96,7 @@ class Panel:
     - `maximum`: the end of the scale; `decimals`: how many digits; `None` leaves either to Grafana.
     - `colours`: of series whose meaning is known: good is green, bad is red. Other series get a colour by their name,
       so that it is the same on every panel.
-    - `ink`: the only colour of a panel whose series are all of one kind; empty if they are not.
+    - `ink`: the colour of all values above 0, in place of `steps`, if the series are all of one kind; else empty.
     - `crowded`: whether there may be a dozen series; their names are then at the right.
     - `extreme`: the value beside each name: `max` or `min`.
     - `columns`: of a table, in their order: a label of the query, or `Value`, and the heading. The column of the error

@@ -84,9 +84,10 @@ def _header(settings: Settings) -> str:
 
 
 def _groups(settings: Settings) -> list[dict[str, Any]]:
-    """Returns two rule groups: the counts over long windows; all other counts, and after them the alerts.
+    """Returns two rule groups: the slow recording rules; all other recording rules, and after them the alerts.
 
-    A group without a rule is left out.
+    Slow are those with `Recording.slow`, and those whose window is longer than an hour. They have the slow interval. A
+    group without a rule is left out.
     """
     queries = RuleQueries(settings)
     rules = [_rule(settings, alert) for alert in alerts(queries)]
@@ -122,9 +123,9 @@ def _rule(settings: Settings, alert: Alert) -> dict[str, Any]:
 
 
 def _grafana_rule(settings: Settings, alert: Alert) -> dict[str, Any]:
-    """Returns one rule of Grafana's: a query, whether it returned a number, and a threshold on that.
+    """Returns one rule of Grafana's: a query, whether it returned a number or an infinity, and a threshold on that.
 
-    It fires for any series that is returned, as a Prometheus condition already leaves out the others.
+    It fires for any series that is returned, unless its value is NaN: a Prometheus condition leaves out the others.
     """
     return {
         "uid": "anthropic-" + hashlib.sha256(alert.name.encode()).hexdigest()[:20],

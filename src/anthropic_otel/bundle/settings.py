@@ -63,7 +63,7 @@ class Severity:
 class Evaluation:
     """How often rules are evaluated and metrics are exported.
 
-    - `interval`: of the rules; `slow_interval`: of those over long windows.
+    - `interval`: of the rules; `slow_interval`: of recording rules over windows of more than an hour, or on tokens.
     - `export_interval`: how often apps export their metrics, which is only assumed here.
     """
 
@@ -241,8 +241,8 @@ def parse(text: str) -> Settings:
 def _build(kind: type[T], value: Any, where: str) -> T:
     """Returns `value` as an instance of the dataclass `kind`; `where` is its place in the file, for messages.
 
-    Raises `SettingsError` if `value` is no mapping, for a name that is unknown or missing, and for a value of the wrong
-    type.
+    Raises `SettingsError` if `value` is no mapping, for a name that is unknown or missing, and for a value that is of
+    the wrong type or that its type cannot have, such as a number below 0.
     """
     if not isinstance(value, Mapping):
         raise SettingsError(f"{where or 'the file'} must be a mapping")

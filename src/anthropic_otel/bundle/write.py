@@ -76,8 +76,9 @@ def write_bundle(
 ) -> Written:
     """Writes dashboards, alert rules, runbooks and Collector configs into `directory`, which it creates if missing.
 
-    An option that is not given keeps the value that it had the last time in this directory; with `thresholds`, all
-    earlier values are dropped. A small file there, `.anthropic-otel-bundle.json`, remembers them.
+    An option that is not given, apart from `only` and `force`, keeps the value that it had the last time in this
+    directory; with `thresholds`, all earlier values are dropped. A small file there, `.anthropic-otel-bundle.json`,
+    remembers them.
 
     Args:
         directory: Where to write. Other files in it are left alone.
@@ -97,7 +98,7 @@ def write_bundle(
         Changed: Some files that exist are not as an earlier call wrote them. Nothing has been written.
         BundleError: The thresholds or an option cannot be used, a model has no price, or what is needed to make files
             is not installed.
-        OSError: Reading or writing failed.
+        OSError: Reading or writing failed. Some files may have been written.
     """
     target = Path(directory)
     before, options = _remembered(target)

@@ -32,11 +32,11 @@ _FOR_SO_LONG = "{{ $value | humanizeDuration }}"
 def _dead(
     e: RuleQueries, a: Outage, by: tuple[str, ...], work: str, errors: tuple[str, ...] = (), partial: bool = False
 ) -> str:
-    """Returns the condition that in one of the windows enough calls failed and none was answered, for each group `by`.
+    """Returns the condition, by the labels `by`, that in a window of `a` enough calls failed and none was answered.
 
-    `work` is a matcher for the calls that count. With `errors`, every failed call must have failed with one of these.
-    With `partial`, another call of the same job must have been answered in the window; otherwise the service as a whole
-    fails. The value is the longest such window, in seconds.
+    `work` is a matcher for the calls that count. With `errors`, regular expressions of error types, every failed call
+    must have failed with one of these. With `partial`, a call of another group of the same job must have been answered
+    in the window, as otherwise the whole service fails. The value is the longest such window, in seconds.
     """
     only = (any_of(semconv.ERROR_TYPE, *errors),) if errors else ()
 

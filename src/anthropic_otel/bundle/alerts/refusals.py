@@ -21,10 +21,11 @@ REASON = "reason"
 
 
 def _refused(e: RuleQueries, a: Refusals, types: tuple[str, ...], codes: tuple[str, ...]) -> str:
-    """Returns the condition that a large enough share of the calls for an answer fails for one of these types or codes.
+    """Returns the condition, by job and reason, that a large enough share of the calls for an answer fails for it.
 
-    Each window of `a` has its own floor of such failures, and one window is enough. There is a series for each job and
-    each reason; its value is the share in the shortest window in which the condition holds.
+    A reason is an error type that one of `types` fits, or an error code that one of `codes` fits: regular expressions.
+    Each window of `a` has its own floor of failures for the reason, and one window is enough. The value is the share in
+    the shortest window in which the condition holds.
     """
 
     def one(window: str, at_least: float) -> str:

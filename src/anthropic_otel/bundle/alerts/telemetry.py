@@ -41,8 +41,8 @@ def absent(e: RuleQueries) -> Alert:
 def _never(job: str) -> Iterator[str]:
     """Yields queries that return a series for each service that should report and has no telemetry now.
 
-    It is one per service if `job` is a list of names, one for the whole if `job` is another regular expression, and
-    none if it is empty.
+    It is one per service if `job` has only names with `|` between them, one for all together if `job` is another
+    regular expression, and none if it is empty.
     """
     for name in job.split("|") if _NAMES.fullmatch(job) else ():
         yield f"absent({series(instruments.ATTEMPT_STARTED.prometheus_name, f'{JOB}={quote(name)}')})"

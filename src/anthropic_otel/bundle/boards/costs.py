@@ -38,7 +38,8 @@ _HOUR = 3600
 def cost(*matchers: str, by: tuple[str, ...] = (), window: str = RANGE) -> str:
     """Returns an expression for the cost of tokens in a window, in USD, at the latest price of each model.
 
-    It covers series that fit the dashboard's variables and the matchers, and is summed by the labels `by`.
+    It covers series that fit the dashboard's variables and the matchers, and is summed by the labels `by`. Models
+    without a price are left out. It is absent where one of the kinds of token is absent.
     """
     return spend.cost(by, _tokens(matchers, by, window), spend.recorded_price("" if window == NOW else window))
 
@@ -49,7 +50,10 @@ def cost_per_hour(*matchers: str, by: tuple[str, ...] = ()) -> str:
 
 
 def recorded(window: str) -> str:
-    """Returns an expression for the recorded cost of a window, in USD, of the services that the dashboard shows."""
+    """Returns an expression for the recorded cost of a window, in USD, of the services that the dashboard shows.
+
+    `window` is one that the rules record: `spend.DAY` or the window of the alert on a rise of cost.
+    """
     return series(spend.recorded_cost(window), f'{JOB}=~"$job"')
 
 

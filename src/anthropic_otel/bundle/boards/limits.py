@@ -50,7 +50,8 @@ def board(settings: Settings) -> Board:
 def _left(by: tuple[str, ...], window: str) -> str:
     """Returns an expression for the least that was left of a limit in a window, as a share of it, by the labels `by`.
 
-    The limit is that of now. It refills continuously, so it is low for a moment only.
+    The share is one of the limit as it is now. The least counts because what is left refills all the time, and so is
+    low for a moment only.
     """
     low = f"min_over_time({filtered(instruments.RATELIMIT_REMAINING)}[{window}])"
     return f"min by ({', '.join(by)}) ({low} / {filtered(instruments.RATELIMIT_LIMIT)})"

@@ -63,9 +63,9 @@ def board(settings: Settings) -> Board:
 
 
 def failed_share(q: Queries, window: str) -> str:
-    """Returns an expression for the share of calls in a window that asked a model for an answer and failed.
+    """Returns an expression for the share that failed of the calls in a window that asked a model for an answer.
 
-    Calls that poll or count are left out, and so are cancelled and abandoned calls.
+    Calls that manage, count, list or poll are left out, and so are cancelled and abandoned calls.
     """
     failed = q.grown(instruments.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
     return ratio(failed, q.grown(instruments.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))

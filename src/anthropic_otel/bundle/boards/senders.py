@@ -16,11 +16,12 @@ _PROCESS = (JOB, INSTANCE)
 
 
 def shared(window: str = RANGE) -> str:
-    """Returns an expression for how often counters that several processes share went backwards in a window, by service.
+    """Returns an expression, by service, for how often series that processes without an id share went backwards.
 
-    Processes share counters if they have no id of their own. With OTLP and remote write such series have no `instance`.
-    If the Collector is scraped, they have the Collector's address, which Prometheus scrapes as another job; a process
-    that is scraped itself has its own address.
+    It is for the counter of attempts that have started, in a window. Such a series goes backwards when a process
+    restarts, or when several write it in turns. With OTLP and remote write it has no `instance`. If the Collector is
+    scraped, it has the Collector's address, which Prometheus scrapes as another job; a process that is scraped itself
+    has its own address.
     """
     nobody = f'{INSTANCE}=""'
     started = instruments.ATTEMPT_STARTED

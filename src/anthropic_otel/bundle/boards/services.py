@@ -24,7 +24,10 @@ def started() -> str:
 
 
 def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str:
-    """Returns an expression for how many requests hang, counted as the alert counts them and summed by `by`."""
+    """Returns an expression for how many requests hang, counted as the alert counts them and summed by `by`.
+
+    There is no series where none hangs.
+    """
     return total(by, hung(settings, started(), q.count(instruments.ATTEMPT_DURATION, NO_EVENT_STREAMS)))
 
 

@@ -54,7 +54,7 @@ def _rest(whole: Metric, *parts: Metric) -> str:
 
 
 def lost() -> Panel:
-    """Returns the panel with bars of the input and output tokens, by model, of attempts that did not complete."""
+    """Returns the panel with a bar for each model: the input plus output tokens of attempts that did not complete."""
     return Panel(
         "What failures cost: tokens for nothing",
         Kind.BARS,
