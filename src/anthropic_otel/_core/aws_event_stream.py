@@ -36,7 +36,7 @@ _DELTA_LENGTH: Final = len(_DELTA)
 class AwsEventStreamReader:
     """Finds out how one stream of AWS frames ends, from the chunks of its body.
 
-    Keeps at most eight times `MAX_KEPT` bytes between two chunks. No method raises, whatever the bytes are. All bytes
+    Keeps at most nine times `MAX_KEPT` bytes between two chunks. No method raises, whatever the bytes are. All bytes
     after a frame that botocore is known to raise for are ignored.
     """
 
@@ -188,7 +188,7 @@ _NOT_KEPT: Final = b"..."
 
 
 class _LongFrame:
-    """A frame that is longer than `MAX_KEPT`, which begins with `begun`.
+    """A frame that is longer than `MAX_KEPT`. It begins with `begun`, which is longer than `MAX_KEPT` too.
 
     Only its headers, its checksums and the types in its event's JSON are kept of it. `missing` is how many of its bytes
     have not come yet.

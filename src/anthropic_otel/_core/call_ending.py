@@ -99,9 +99,9 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts, *, reop
     """Returns the ending of a call whose method returned: by the outcome of the body that it returned.
 
     `returned` is that body, or `None` for a reply in memory: completed, or failed if it is no answer to its operation.
-    (`_deciding_body` has an exception.) A completed one is recovered if an attempt had failed before it was sent, else
-    succeeded. An attempt's failed stream that the SDK opens again (`reopens`) is recovered, unless an event of it could
-    not be decoded.
+    For a held body another may decide (`_deciding_body`). A completed one is recovered if an attempt had failed before
+    it was sent, else succeeded. An attempt's failed stream that the SDK opens again (`reopens`) is recovered, unless an
+    event of it could not be decoded.
     """
     body = _deciding_body(returned, attempts)
     outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
@@ -124,11 +124,12 @@ def _attempt(returned: Attempt | HeldBody | None) -> Attempt | None:
 
 
 def _deciding_body(returned: Attempt | HeldBody | None, attempts: Attempts) -> Attempt | HeldBody | None:
-    """Returns the body whose outcome is that of the call: usually `returned`, the body that the SDK method returned.
+    """Returns the body whose outcome is that of the call. `returned` is what the SDK method returned.
 
-    - `returned` is `None` for a reply in memory: the attempt of a reply that is no answer, else `None`.
-    - A held body that was abandoned while a failed attempt is undecided: the attempt that failed last. The SDK closes
-      the body when it raises for an error event of that attempt.
+    - A reply in memory (`None`): its attempt if it is no answer to its operation, else `None`.
+    - A held body that was abandoned, while it is not known of a failed attempt whether the SDK retries: the attempt
+      that failed last. The SDK closes the body when it raises for an error event of that attempt.
+    - Any other: `returned` itself.
     """
     if returned is None:
         return attempts.spoiled_answer()
