@@ -73,8 +73,8 @@ def run_again_and_again(terminal: Terminal, collection: Collection, pace: float 
 def _play(terminal: Terminal, collection: Collection, pace: float, acts: Sequence[Act] = ACTS) -> Result:
     """Plays the acts against a new simulator, prints a line for each, and returns what `collection` has then.
 
-    The metrics in the result are of all acts that were ever played, the calls of those since the last `forget`. Sets
-    `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY`.
+    The metrics in the result are of all acts that were ever played, the calls of those since the last `forget`. `pace`
+    is that of `Stage`. Sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY`.
     """
     with Simulator(words=WORDS) as simulator:
         os.environ["ANTHROPIC_BASE_URL"] = simulator.base_url

@@ -82,7 +82,8 @@ class Stage:
         """Returns a new instance of the app, whose client `close` closes.
 
         With `fault`, the name of one in the simulator's catalogue, it calls an address where every request meets that
-        fault. Without, it calls the API at the URL `at`, or at `ANTHROPIC_BASE_URL` if that is `None`.
+        fault. Without, it calls the API at the URL `at`, or at `ANTHROPIC_BASE_URL` if that is `None`. Raises
+        `KeyError` for a name that is not in the catalogue.
         """
         address = at if fault is None else self.simulator.endpoint(fault).base_url
         desk = HelpDesk(timeout=self._timeout, **({} if address is None else {"base_url": address}))

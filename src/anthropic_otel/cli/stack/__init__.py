@@ -1,7 +1,9 @@
 """The command `stack`: runs Collector, Jaeger, Prometheus and Alertmanager on one machine, without Docker.
 
+It also runs Grafana if that is on the PATH, and the demo's app if the packages for it are installed.
+
 Rule: `down` ends what `up` started, and nothing else. The command needs Linux or macOS, and no package beyond the extra
-`cli`; the demo's app needs more, and is left out without.
+`cli`.
 
     commands.py   the options, and error messages
     devstack.py   up, down and status

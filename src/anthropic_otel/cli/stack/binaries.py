@@ -62,7 +62,8 @@ def cache() -> Path:
 def find(component: Component, say: Say = print) -> Path:
     """Returns the path of a component's binary: on the PATH, else in the cache, where it is built with Go if missing.
 
-    Calls `say` with lines about a build, which takes minutes. Raises `Missing` if it cannot be built or that fails.
+    Calls `say` with lines about a build, which takes minutes; waits for one that another process makes. Raises
+    `Missing` if it cannot be built or that fails.
     """
     there = present(component)
     if there:
@@ -227,7 +228,10 @@ STACK: Final = (PROMETHEUS, ALERTMANAGER, COLLECTOR, JAEGER)
 
 
 def major(prometheus: Path) -> int:
-    """Runs a Prometheus binary with `--version`, and returns its major version; 3 if the output does not have it."""
+    """Runs a Prometheus binary with `--version`, and returns its major version; 3 if the output does not have it.
+
+    Raises `OSError` if it cannot be run.
+    """
     said = subprocess.run([str(prometheus), "--version"], capture_output=True, text=True)
     words = (said.stdout + said.stderr).split()
     version = words[words.index("version") + 1] if "version" in words else ""

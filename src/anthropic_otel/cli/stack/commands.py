@@ -132,9 +132,9 @@ def _say(text: str) -> None:
 def _errors_reported() -> Iterator[None]:
     """Turns the errors in its block that a user can cause, and any `OSError`, into `ClickException`.
 
-    The first are `Missing`, `NotReady`, `Refused`, `StillRuns` and `Unreadable`, whose message stays the same. That of
-    an `OSError` is the file, if it has one, and the system's text. A `KeyboardInterrupt` becomes one with the message
-    `interrupted`. Any other exception passes.
+    The first are `Missing`, `NotReady`, `Refused`, `StillRuns` and `Unreadable`, whose message stays the same, as does
+    that of an `OSError` without a file. With one, it is the file and the system's text. A `KeyboardInterrupt` becomes
+    one with the message `interrupted`. Any other exception passes.
     """
     from anthropic_otel.cli.stack.binaries import Missing
     from anthropic_otel.cli.stack.devstack import Refused

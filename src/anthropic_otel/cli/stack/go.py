@@ -94,7 +94,8 @@ class Collector:
 def _run(command: list[str], cwd: Path | None = None, **environment: str) -> str:
     """Runs a command, with low priority if the command `nice` exists, and returns its standard output.
 
-    `environment` is added to that of this process. Raises `BuildFailed` if the exit status is not 0.
+    `environment` is added to that of this process. Raises `BuildFailed` if the exit status is not 0, and without `nice`
+    `OSError` if there is no such command.
     """
     polite = ["nice", *command] if shutil.which("nice") else command
     made = subprocess.run(

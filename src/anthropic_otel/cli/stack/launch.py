@@ -21,7 +21,7 @@ _PROC = Path("/proc")
 def start_id(pid: int) -> str | None:
     """Returns a text that identifies the start of the process with that number; `None` if it has ended.
 
-    A zombie counts as ended. A later process with the same number has another text.
+    A zombie counts as ended. A later process with the same number has another text. Without `/proc`, runs `ps`.
     """
     if (_PROC / "self" / "stat").exists():
         return _linux_start_id(pid)

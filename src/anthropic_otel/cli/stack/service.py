@@ -122,7 +122,7 @@ class Service:
 
 
 def answers(url: str) -> bool:
-    """Returns whether the HTTP URL answers, after redirects, with a status below 300; `False` for any failure.
+    """Returns whether the HTTP URL answers, after redirects, with a status below 300; `False` if the request fails.
 
     Waits for each part of the answer two seconds at most.
     """

@@ -59,7 +59,7 @@ class State:
         """Holds the lock in its block, which gets the lock's file descriptor, and records `command` as the holder.
 
         If the lock is held, waits for `wait` seconds at most, and then raises `Busy`. A process that has inherited the
-        descriptor keeps the lock after the block.
+        descriptor keeps the lock after the block. Makes the directory `folder` if there is none.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -28,8 +28,8 @@ _SYSTEM_ERROR: Final = "ClientOSError"
 def cause(chain: Sequence[Printed]) -> Cause:
     """Returns the cause that `classify` finds for a printed exception chain, outermost exception first.
 
-    If the message of the innermost one quotes another error, that is taken for what it was raised from. The chain must
-    not be empty.
+    If the message of the innermost one quotes another error, that is taken for what it was raised from, unless it is a
+    system error itself and the other one not of TLS. The chain must not be empty.
     """
     error: BaseException | None = None
     for each in reversed(chain):
