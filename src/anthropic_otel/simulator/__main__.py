@@ -76,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serves a simulated API until SIGINT or SIGTERM, then returns the exit code 0.
 
     Writes the base URL to standard output as its only line. With `--list` it writes the catalogue instead, and returns
-    0 at once. Call it in the main thread: it replaces the handlers of both signals. `arguments` `None`: those of the
-    process. Raises `OSError` if the port cannot be bound, and `SystemExit` for `--help` and for wrong arguments.
+    0 at once. Call it in the main thread: it replaces the handlers of both signals and does not restore them.
+    `arguments` `None`: those of the process. Raises `OSError` if the port cannot be bound, and `SystemExit` for
+    `--help` and for wrong arguments.
     """
     parser = _parser()
     options = parser.parse_args(arguments)

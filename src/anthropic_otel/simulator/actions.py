@@ -105,7 +105,8 @@ class Reply:
     """A whole, well-formed HTTP response.
 
     With `status` 200 and neither `error_type` nor `body`, the default, it is the simulated API's answer to the request,
-    which may be a refusal such as a 401. Otherwise it has `status` and a body that does not depend on the request:
+    which may be a refusal such as a 401. Otherwise it has `status` and a body that does not depend on the request, and
+    takes one request and no tokens from the rate limits.
 
     - `error_type`: the body is the API's error object with this type, `message` and `error_code`. From status 400 on,
       the default without `body` is the type that the API has for the status.
@@ -168,7 +169,10 @@ class Chunks:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Reads the request, writes `data` to the connection in place of a response, then ends it as `ending` says."""
+    """Reads the request, writes `data` in place of a response, then ends the connection as `ending` says.
+
+    CLEAN is the same as CLOSE.
+    """
 
     data: bytes
     ending: Ending = Ending.CLOSE
@@ -185,7 +189,7 @@ class Cut:
     - `reply`: the response whose body breaks, such as an error; `None` is what the API answers.
 
     CLEAN ends a chunked body in a well-formed way, and must not be used with a `content-length`. At the other points it
-    is the same as CLOSE.
+    is the same as CLOSE. STALL at `Point.REQUEST` resets the connection after a second.
     """
 
     point: Point

@@ -25,7 +25,7 @@ class Place(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A base URL at which no server can be reached."""
+    """Stands for a base URL at which no server can be reached; `place` is why none can."""
 
     place: Place
 
@@ -44,7 +44,8 @@ class Certificate(Enum):
 class Tls:
     """An https listener with that certificate; `then` is the action for each request after its handshake.
 
-    With `client_certificate` the handshake fails unless the client shows a certificate of the CA of `Endpoint.ca_file`.
+    With `client_certificate` the handshake fails unless the client shows a certificate of the CA of `Endpoint.ca_file`,
+    and TLS is 1.2 at most.
     """
 
     certificate: Certificate
@@ -92,7 +93,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Detour:
-    """A redirect with `status` to another host or port, and what the client meets there (`to`).
+    """A redirect with `status` to `/v1/messages` at another host or port, and what the client meets there (`to`).
 
     The response with the redirect has the API's request id, also where `to` is a place without a server.
     """

@@ -69,10 +69,10 @@ class Api:
         """Returns the API's answer to the request: a `Refused` for a request that the API would refuse, else the reply.
 
         A `Refused` has status 400 for a wrong URL or body, 401 if there is neither `x-api-key` nor `authorization`, 404
-        for a path or a model's page that does not exist, and 405 for a wrong method of Messages, token counting and
-        batches; other paths take any method. Bedrock's and Vertex's paths need no key, and their model and whether to
-        stream are taken from the path. The API's own paths may begin with `/anthropic`, as on Foundry. A message may
-        ask for a model of any name.
+        for a path or a model's page that does not exist, and 405 for a wrong method of the API's own Messages, token
+        counting and list of batches; all other paths take any method. Bedrock's and Vertex's paths need no key, and
+        their model and whether to stream are taken from the path. The API's own paths may begin with `/anthropic`, as
+        on Foundry. A message may ask for a model of any name.
         """
         try:
             path = unquote(urlsplit(request.target).path)

@@ -1,7 +1,7 @@
 """Reads the JSON body of a request, and checks it as the API does.
 
-Rule: a body is refused with status 400 unless it is a JSON object in which the fields that the simulator uses have the
-right types. Nothing here raises.
+Rule: nothing here raises. What is no JSON object is refused with status 400, and so is a Messages body in which a field
+of `_REQUIRED` or `_OPTIONAL` is wrong; all other fields may have any type.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def body_of(body: bytes) -> Json | Refused:
     """Returns the JSON object in a request's body, or a refusal with status 400 if there is none.
 
     Also refused are NaN and Infinity, objects and arrays that are nested more than 100 deep, and half of a surrogate
-    pair.
+    pair that is written as an escape.
     """
     try:
         value = json.loads(body, parse_constant=_no_number)

@@ -1,6 +1,6 @@
 """Opens the listeners and addresses of faults that are met at an address of their own.
 
-Rule: an endpoint makes its fault for every client and every request, and lives as long as its simulator.
+Rule: an endpoint makes its fault for every client and every request, and lives until its simulator stops.
 """
 
 from __future__ import annotations

@@ -71,11 +71,12 @@ class Fault:
 
     - `where`: where in an attempt it strikes; `action`: what the server does.
     - `error_type`, `cause`, `phase`, `outcome`: what the library reports; `None`: the attribute is absent.
-    - `status`: the HTTP status that the client sees; `None` when no response reaches it.
+    - `status`: the HTTP status of the response that the SDK gets, of which the body may fail; `None` if it gets none.
+      Redirects that the client follows do not count, neither here nor for `request_id`.
     - `errno`: names of operating system or resolver errors. On Linux one of them is in the exception chain; empty:
       none.
     - `retried`: whether the SDK retries the attempt, if it has retries left.
-    - `request_id`: whether a response with a request id of the API reaches the client.
+    - `request_id`: whether that response has a request id of the API.
     - `complete`: for a stream that fails, whether its end event arrived; `None`: not stated.
     - `retry_after`: whether the server's headers decide the backoff (else the SDK does). `None`: they do if the
       response has `retry-after` or `retry-after-ms`.

@@ -34,7 +34,7 @@ class Ids:
 
 
 def common(now: float) -> Headers:
-    """Returns the headers of every response, also of those that are not the API's: `date`.
+    """Returns the headers of every `Response`, also of those that are not the API's: `date`.
 
     `now` is in epoch seconds.
     """

@@ -139,8 +139,8 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
 
     The content encoding is that of `reply.delivery`; GZIP and DEFLATE are used only if the request accepts them. If
     `reply.request_id`, the response has the headers that only the API sends, and the answer's cost is taken from the
-    rate limits. The headers of `reply` replace any of the same name. With a compressed encoding a last chunk, without
-    an event, ends the compressed data.
+    rate limits. The headers of `reply` replace any of the same name, and its interim statuses are sent first. With a
+    compressed encoding a last chunk, without an event, ends the compressed data.
     """
     headers, _ = _api_headers(service, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
@@ -170,7 +170,8 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
     """Returns a chunked response with status 200 and exactly the chunks of the action, each encoded as it says.
 
     GZIP and DEFLATE are used only if the request accepts them. Then a last chunk, with no more bytes in it once
-    decoded, ends the compressed data. Takes nothing from the rate limits.
+    decoded, ends the compressed data. If `action.request_id`, the response has the headers that only the API sends.
+    Takes nothing from the rate limits.
     """
     headers, _ = _api_headers(service, None, action.request_id)
     encoding = accepted(action.delivery, request.header("accept-encoding"))

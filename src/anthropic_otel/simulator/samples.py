@@ -19,8 +19,8 @@ def sample(schema: Json) -> Any:
     """Returns a small value for the schema, by these rules:
 
     - Of the keywords `$ref`, `anyOf`, `oneOf`, `allOf`, `const` and `enum` the first in this order decides; without
-      any, the type does. Of several choices or types the first one is taken. `$ref` is looked up in the root's `$defs`
-      by its last part, and `const` is taken as it is.
+      any, `properties` makes it an object, else the type decides. Of several choices or types the first one is taken.
+      `$ref` is looked up in the root's `$defs` by its last part, and `const` is taken as it is.
     - An object has its `required` properties, or all if `required` is missing.
     - An array is empty, or has one item if `minItems` is above 0. A number is `minimum`, or 1. A boolean is true. Null
       is `None`. Everything else is the string `simulated`.

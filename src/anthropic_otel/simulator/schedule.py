@@ -62,6 +62,7 @@ class Schedule:
     def mix(self, weights: Mapping[str | Fault, float], seed: int) -> None:
         """Replaces the weighted choice. The weights are relative and need not add up to 1.
 
+        Of items with equal actions the last weight counts.
         `seed` starts its random numbers. Raises `ValueError` for a weight that is negative or not finite, or if none is
         above 0; `TypeError` for weights that are no mapping, a weight that is no number or a seed that is no `int`; and
         what `playable` raises. After an error the choice stays as it was.

@@ -141,7 +141,10 @@ class Server:
         self._latency, self._random = latency, random.Random(seed)
 
     async def endpoint(self, fault: Fault) -> Endpoint:
-        """Returns the endpoint that makes the fault; opens it at the first call for an equal fault."""
+        """Returns the endpoint that makes the fault; opens it at the first call for an equal fault.
+
+        Calls that overlap may open one each.
+        """
         if fault not in self._endpoints:
             self._endpoints[fault] = await endpoint_for(fault, self)
         return self._endpoints[fault]

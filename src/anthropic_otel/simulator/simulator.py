@@ -42,8 +42,8 @@ class Simulator:
     """A Messages API on loopback that fails on request. Use it as a context manager, or call `start` and `stop`.
 
     - `seed`: the random seed of ids. `words`: the length of a text reply.
-    - `record`: how many of the latest requests are kept: a number, `True` for 10,000, `False` for none. Fewer are kept
-      if their bodies have more than 256 MB.
+    - `record`: how many of the latest requests, and of the request ids, are kept: a number, `True` for 10,000, `False`
+      for none. Fewer requests are kept if their bodies have more than 256 MB.
     - `port`: the port on 127.0.0.1; 0 takes a free one at each start.
     - `limits`: rate limits to enforce: a request that exceeds one gets a 429 with `retry-after`. `None`: headers report
       limits that are not enforced.
@@ -172,9 +172,10 @@ class Simulator:
     def mix(self, weights: Mapping[str | Fault, float], *, seed: int = 0) -> None:
         """Sets what requests to `base_url` get at random while nothing is queued by `play`; replaces the mix before.
 
-        The weights are relative and need not add up to 1; the same seed gives the same sequence. Raises the errors of
-        `play`, `ValueError` for a weight that is negative or not finite or if none is above 0, and `TypeError` for
-        weights that are no mapping, a weight that is no number or a seed that is no `int`.
+        The weights are relative and need not add up to 1; of faults with equal actions the last weight counts. The same
+        seed gives the same sequence. Raises the errors of `play`, `ValueError` for a weight that is negative or not
+        finite or if none is above 0, and `TypeError` for weights that are no mapping, a weight that is no number or a
+        seed that is no `int`.
         """
         self._schedule.mix(weights, seed)
 
@@ -194,9 +195,9 @@ class Simulator:
     def endpoint(self, fault: Fault | str) -> Endpoint:
         """Returns an address at which every request meets the fault, and what a client needs to get there.
 
-        Equal faults have the same address, which lasts until `stop`. Raises `RuntimeError` if the simulator is not
-        running, `KeyError` for a name that is not in the catalogue, and `TypeError` for anything that is neither a name
-        nor a fault.
+        Equal faults have the same address, unless threads ask for it at once for the first time. It lasts until `stop`.
+        Raises `RuntimeError` if the simulator is not running, `KeyError` for a name that is not in the catalogue, and
+        `TypeError` for anything that is neither a name nor a fault.
         """
         server = self._running()
         found = fault_named(fault) if isinstance(fault, str) else fault
@@ -208,8 +209,9 @@ class Simulator:
     def refusing(self) -> Iterator[None]:
         """Refuses connections to `base_url` for the length of the block, and drops those that are open.
 
-        Afterwards the server listens on the same port again. Raises `RuntimeError` if the simulator is not running, and
-        `OSError` if another program takes the port at the moment at which it stops listening.
+        Afterwards the server listens on the same port again. Blocks must not overlap, and `stop` must not be called in
+        a block. Raises `RuntimeError` if the simulator is not running, and `OSError` if another program takes the port
+        at the moment at which it stops listening.
         """
         plain = self._running().plain
         self._do(plain.refuse())

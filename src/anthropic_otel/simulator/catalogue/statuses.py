@@ -1,4 +1,7 @@
-"""More refusals: statuses of gateways and edges, the API's error codes, ids and times in headers, interim responses."""
+"""More refusals, and answers after interim responses, some of which are successes.
+
+The refusals have statuses of gateways and edges, the API's error codes, and ids and times in their headers.
+"""
 
 from __future__ import annotations
 
