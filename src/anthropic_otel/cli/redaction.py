@@ -128,9 +128,9 @@ _STRING_ENDS: Final = {quote: re.compile(rf"(?<!\\){re.escape(quote)}|$", re.MUL
 
 
 def redact(text: str) -> str:
-    """Returns the text with `MASK` in place of keys, passwords, query strings, prompts and replies.
+    """Returns the text with `MASK` in place of what has the form of a key, password, query string, prompt or reply.
 
-    Redacting the result again changes nothing.
+    A secret in no form that `_RULES`, `_MEMBER` or `_ARGUMENT` know is kept. Redacting the result again changes nothing.
     """
     lower = _lower(text)
     for rule in _RULES:

@@ -36,8 +36,8 @@ class Settings:
 def serve(port: int, settings: Settings) -> None:
     """Serves on `port` of 127.0.0.1 until SIGINT or SIGTERM, then returns. 0 takes any free port.
 
-    Prints the base URL to standard output, and how to use it to stderr. Replaces the handlers of both signals. Raises
-    `OSError` if the port cannot be opened.
+    Prints the base URL to standard output, and how to use it to stderr. Raises `OSError` if the port cannot be opened.
+    Replaces the handlers of both signals, for good, so call it in the main thread only.
     """
     weights: dict[str | Fault, float] = {"ok": max(0.0, 1 - sum(settings.mix.values()))}
     for name, weight in settings.mix.items():

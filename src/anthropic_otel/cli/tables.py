@@ -1,7 +1,7 @@
 """Renders a `Summary` as tables, in lines of styled text, by pure functions.
 
 Rule: every table begins with its title, which has the table's totals, or the names of its columns, beside it. No line
-is longer than the screen, if that is at least 60 columns wide.
+is longer than the screen, if that is at least 60 columns wide and no value, as an error type, is wider than its column.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Renders the sections of `doctor` as lines of styled text.
 
-Rule: nothing is printed here. Texts and remedies are wrapped to the width of the screen, but no word is broken. A
-finding is followed by its remedy, and by the command that explains its cause, once for each cause.
+Rule: nothing is printed here. Texts and remedies are wrapped to the width of the screen, but a word that is longer is
+not broken. A finding is followed by its remedy, and by the command that explains its cause, once for each cause.
 """
 
 from __future__ import annotations
@@ -109,10 +109,11 @@ class Rendering:
             yield (Piece(" " * _TEXT), Piece(f"more: anthropic-otel why {finding.cause}", Style.QUIET))
 
     def _wrapped(self, text: str, first: int) -> list[str]:
-        """Returns the text in lines without indentation: at least one, which may be empty. No word is broken.
+        """Returns the text in lines without indentation: at least one, which may be empty.
 
-        `first` is the column at which the caller prints the first line. All lines fit into what is left of the width
-        from there, or from the column of all texts if that is further right, but have at least ten columns.
+        `first` is the column at which the caller prints the first line. Each line has room for what is left of the
+        width from there, or from the column of all texts if that is further right, but for ten characters at least. A
+        word that is longer is not broken, so its line is longer too.
         """
         room = max(self._width - max(first, _TEXT), 10)
         return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]

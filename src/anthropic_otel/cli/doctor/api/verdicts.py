@@ -56,9 +56,9 @@ class RequestFacts:
 def of_request(exchange: Exchange, facts: RequestFacts) -> Iterator[Finding]:
     """Yields the findings about the steps of a request that was sent, in order.
 
-    Each step has one, except that an HTTP step that worked has none but a note about the first redirect. A note about
-    addresses that were not reached follows the connect. After a failed step, the last one says which steps were not
-    tried. If no step failed, the last ones are about the response.
+    A step that worked has one, except for HTTP, and so has the step in which the request failed. Notes about addresses
+    that were not reached and about a first redirect follow the steps that they belong to. The last finding names the
+    steps that a failed one kept from being tried, if any. If the request did not fail, the last are about the response.
     """
     steps = exchange.steps.found
     failed = _failed(exchange, steps)
