@@ -232,7 +232,10 @@ def _has_mocks(sdk: Any) -> bool:
 
 
 def _clients(sdk: Any) -> dict[str, type[Any]]:
-    """Returns the client classes of the SDK module `sdk` by their names: all that begin as theirs do."""
+    """Returns the client classes of the SDK module `sdk` by their names.
+
+    These are all classes in it whose names begin with `Anthropic` or `AsyncAnthropic`, so a few others too.
+    """
     found = {name: getattr(sdk, name, None) for name in dir(sdk) if name.startswith(("Anthropic", "AsyncAnthropic"))}
     return {name: client for name, client in found.items() if isinstance(client, type)}
 

@@ -98,7 +98,8 @@ def _in_middleware() -> RunningCall | None:
 def expect(result: Any, source: Attempt | HeldBody | None) -> None:
     """Remembers `result`, which an SDK method returned, if it is a raw response that the app may still parse.
 
-    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt. Never raises.
+    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt. Keeps only a weak
+    reference to `result`. Never raises.
     """
     # The guard is in `_expect`: this runs for every call, and few of them return such a response.
     if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt):

@@ -61,10 +61,10 @@ _MAX_PARTS: Final = 32
 
 
 def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
-    """Yields the proxy of each transport with a pool or a proxy that `transport` is or wraps, `depth` levels down.
+    """Yields the proxy of `transport`, if that has a pool or a proxy; else those of the transports that it wraps.
 
-    `None` for a pool without a proxy, and for any transport at the last level. Nothing for a transport above it that
-    has neither and wraps none.
+    These are searched in the same way, down to `depth` levels below `transport`. Yields `None` for a pool without a
+    proxy, and for a transport at the last level with neither. Nothing for one above it that has neither and wraps none.
     """
     kept = getattr(transport, "__dict__", {})
     pool, proxy = kept.get("_pool"), kept.get("proxy")

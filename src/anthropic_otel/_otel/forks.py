@@ -1,7 +1,8 @@
 """Delays each fork of the process until no thread of it is in a measurement of ours, for 0.1 s at most.
 
-Rule: a thread that measures has an entry in a dictionary, which takes no lock; a fork waits until there is no entry, or
-goes on after 0.1 s. The child begins with no entry. Where the system has no fork, nothing is done.
+Rule: a thread that measures, or processes a queue of what is to be reported, has an entry in a dictionary, which takes
+no lock; a fork waits until there is no entry, or goes on after 0.1 s. The child begins with no entry. Where the system
+has no fork, nothing is done.
 
 The OpenTelemetry SDK has a lock per attribute set of a metric. If another thread holds one at the fork, the lock stays
 locked in the child, which does not have that thread, and the first measurement there waits for it for ever.

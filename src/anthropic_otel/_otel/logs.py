@@ -126,7 +126,7 @@ def _where(attempt: Attempt) -> str:
 
 
 def _host(address: str | None, port: int | None) -> str:
-    """Returns host and port as a URL has them: an IPv6 address in brackets."""
+    """Returns host and port as a URL has them: an IPv6 address in brackets. What is not known is the word `None`."""
     return f"[{address}]:{port}" if address is not None and ":" in address else f"{address}:{port}"
 
 
