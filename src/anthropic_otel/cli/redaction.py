@@ -130,7 +130,7 @@ _STRING_ENDS: Final = {quote: re.compile(rf"(?<!\\){re.escape(quote)}|$", re.MUL
 def redact(text: str) -> str:
     """Returns the text with `MASK` in place of what has the form of a key, password, query string, prompt or reply.
 
-    A secret in no form that `_RULES`, `_MEMBER` or `_ARGUMENT` know is kept. Redacting the result again changes nothing.
+    Keeps what has none of the forms in `_RULES`, `_MEMBER` and `_ARGUMENT`. Redacting the result again changes nothing.
     """
     lower = _lower(text)
     for rule in _RULES:

@@ -26,7 +26,8 @@ _IGNORE_DATES: Final = 0x200000
 class Certificate:
     """What a certificate says.
 
-    - `issuer`: who signed it, as a short text, empty if unknown; `self_signed`: whether issuer and subject are the same.
+    - `issuer`: who signed it, as a short text; empty if unknown.
+    - `self_signed`: whether issuer and subject are the same.
     - `names`: the host names and IP addresses that it is for.
     - `begins`, `ends`: from when to when it is valid, in seconds since the epoch.
     """
