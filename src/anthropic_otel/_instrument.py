@@ -28,7 +28,7 @@ class Instrumentation:
     """Instruments the process or single clients, and knows the runtime of each. Thread-safe.
 
     There is one instance, `INSTRUMENTATION`. `process` is the runtime that records the whole process, `None` if none
-    does. `clients` are weak references to the HTTP clients that were given a mark.
+    does. `clients` are weak references to the HTTP clients that were given a `Mark`.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Instrumentation:
 
     @property
     def is_left_to_another_copy(self) -> bool:
-        """Whether another copy of this library records this process, so that nothing is recorded here."""
+        """Whether another copy of this library has patched a class of HTTP clients: what these send is left to it."""
         return self._sends.are_left_to_another_copy
 
     # -- what is instrumented ------------------------------------------------------------------------------------------
@@ -75,10 +75,10 @@ class Instrumentation:
     def join(self, recorder: Recorder, *, importing: bool = True) -> None:
         """Has `recorder` record all calls and attempts of the process that start from now on, until `leave`.
 
-        The app need not have instrumented anything. If it has not instrumented the process, imports the installed
-        libraries first, and warns if there is no HTTP library. Patches what is imported. Without `importing` it neither
-        imports nor warns: then libraries that the app imports later are not recorded until the caller calls
-        `patch_imported`.
+        Those of excluded clients are left out. The app need not have instrumented anything. If it has not instrumented
+        the process, imports the installed libraries first. If there is no HTTP library, warns, and `recorder` records
+        what the app instruments later. Patches what is imported. Without `importing` it neither imports nor warns: then
+        libraries that the app imports later are not recorded until the caller calls `patch_imported`.
         """
         found = not importing or self.is_instrumented or _import_libraries()
         with changing():
@@ -148,8 +148,7 @@ class Instrumentation:
         """Records every request of one HTTP client as an attempt.
 
         Imports the installed libraries and patches those for HTTP. Does no more for a client that is instrumented by
-        itself already. Raises `TypeError` if `http_client` is no client of
-        httpx or httpx2.
+        itself already. Raises `TypeError` if `http_client` is no client of httpx or httpx2.
         """
         self._instrument_one(http_client, runtime_factory, calls=False)
 
@@ -192,9 +191,9 @@ class Instrumentation:
         return mark is not None and mark.runtime is None
 
     def missed_call(self) -> None:
-        """Called when a call was not seen.
+        """Called when a request of the SDK is sent that is to be recorded and belongs to no running call.
 
-        If another library has taken a patch of the SDK away, patches it again and warns.
+        If another library has taken a patch of the SDK away, patches it again and warns, once in a process.
         """
         with changing():
             self._calls.look_again()
@@ -203,8 +202,8 @@ class Instrumentation:
         """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
 
         That is the client's own if it was instrumented with calls, or by itself in a process that is recorded too;
-        `None` if it is excluded; else that of the process. Patches the client's class if that has a `send` of its own
-        and was not met before, unless the result is `None`.
+        `None` if it is excluded; else that of the process. Unless the result is `None`, patches the client's class if
+        it was not met before, and everything again if a patch of it was taken away.
         """
         mark = mark_of(http_client)
         runtime = self.process

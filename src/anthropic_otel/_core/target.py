@@ -26,7 +26,8 @@ class Target:
     """The destination of a request, shared by all attempts with the same one.
 
     - `method`: as it was sent.
-    - `operation`: the operation's name. `template`: its path, `None` for a path that no operation has.
+    - `operation`: the operation's name. `template`: its path with placeholders, `None` for a path that no operation
+      has.
     - `address`: the host. `port`: also where it is the scheme's default.
     - `span_name`: the name of the attempt's span.
     - `attributes`: the span attributes of the method, the URL and the operation. Not to be changed, as they are shared

@@ -141,7 +141,7 @@ class Timeline:
             times[Phase.AUTH.index] = (times[Phase.AUTH.index] or 0) + moved
 
     def _add(self, now: int) -> None:
-        """Adds the time since the last call to the current phase, and counts from `now` on from then."""
+        """Adds the time since the start, or since this last did it, to the current phase; then counts from `now` on."""
         index = self.phase.index
         self.phase_ns[index] = (self.phase_ns[index] or 0) + now - self._since
         self._since = now

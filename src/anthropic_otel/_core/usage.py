@@ -90,7 +90,7 @@ def of_ended(reading: Reading | None, response: Response | None) -> tuple[Usage,
     """Returns the usage that is known when an attempt has ended, one per model; empty if none is.
 
     That is the usage in the events of a stream, by its `reading`, or in the headers of Bedrock's `response` for a reply
-    that is no stream. Both are `None` for an attempt without them.
+    that is no stream. Either is `None` for an attempt without one.
     """
     if reading is not None and reading.end is not None:
         return of_stream(reading.end)

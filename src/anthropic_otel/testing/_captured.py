@@ -37,11 +37,13 @@ class Attempt:
     - `id`: counts from 1 in the order of the starts. `call`: the id of its call, `None` without one.
     - `duration`: from its start to its end, which is that of its body if there is one.
     - `resend_count`: 0 on a first attempt.
-    - `retry_delay`: the backoff before it, by the clock of the capture; `None` if it was not a retry after a backoff.
-    - `phase`: in which phase the network failed the attempt, `None` if it did not.
+    - `method`: as it was sent. `retry_delay`: the backoff before it, by the clock of the capture; `None` if it was no
+      retry after a backoff, or has no call.
+    - `phase`: the phase in which its `cause` failed it; `None` without a cause.
     - `stream_complete`: whether the end event of a message stream came; `None` if it was no such stream.
-    - `usage`: `None` if the API reported no tokens, or the SDK has not parsed the reply.
-    - All others: the value of the span attribute of that name (`docs/telemetry.md`), `None` where the span has none.
+    - `usage`: `None` if the API reported no tokens, or as long as the SDK has not parsed the reply that tells them.
+    - All others: the value of the span attribute that the name is short for (`docs/telemetry.md`), `None` where the
+      span has none.
     """
 
     id: int
@@ -80,8 +82,8 @@ class Call:
 
     - `id`: counts from 1 in the order of the starts. `started`: in seconds since the beginning of the capture.
     - `operation`: such as `messages.create`; `None` if neither the SDK nor an attempt names it.
-    - `model`: the model that was asked for, `None` without one. `stream`: whether the method returned an event stream.
-    - `duration`: in seconds, to the end of the body that the method returned.
+    - `model`: the model that was asked for, `None` without one. `stream`: whether an event stream was asked for.
+    - `duration`: in seconds, to the end of the method and of the last body.
     - `backoff`: the seconds of `duration` in which no attempt was under way, also before the first and after the last.
     - `outcome`, `error_type`: the words of the call metrics; `error_type` is `None` if the call did not fail.
     - `attempts`: those that had ended when the call ended.
