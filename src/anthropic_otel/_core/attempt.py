@@ -269,8 +269,8 @@ class Attempt:
     def _recover_response(self) -> None:
         """Records a response that the transport has received and the send has not returned, if there is one.
 
-        Its body failed within the send, say, or the transport sent again. The phase is not changed: without trace
-        events it is not known when the response came.
+        Its body may have failed within the send, or the transport may have sent again after it. The phase is not
+        changed: without trace events it is not known when the response came.
         """
         raw, self.timeline.raw_response = self.timeline.parsed_response, None
         if raw is not None:
@@ -309,8 +309,5 @@ class Attempt:
 
     @property
     def resend_count(self) -> int:
-        """How many attempts of the call came before, 0 on the first one.
-
-        Without a call it is the retry number in the SDK's header, and what a transport has sent again since is added.
-        """
+        """How many attempts of its call came before it; without a call, counted on from the SDK's header of retries."""
         return 0 if self.retry is None else self.retry.number

@@ -220,7 +220,7 @@ Frame = tuple[str, str]
 
 
 def frames(error: BaseException) -> Iterator[Frame]:
-    """Yields package and function of each frame of the traceback: where `error` was caught first, where raised last."""
+    """Yields package and function of each frame in the traceback of `error`; the last one is that which raised it."""
     return ((package_of(frame), frame.f_code.co_name) for frame in stack(error))
 
 
