@@ -1,8 +1,8 @@
 """Implements `instrument(export="console")`: prints an app's calls to its stderr as they end, and a summary at exit.
 
 Rule: the app's threads only make events and put them into a bounded queue; a thread of ours draws and writes. The
-output is plain text unless the package rich is installed and stderr is a terminal with colours. Each process of an app
-prints its own calls.
+output is plain text unless the package rich is installed and stderr is a terminal with colours. A forked child prints
+its own calls.
 """
 
 from __future__ import annotations

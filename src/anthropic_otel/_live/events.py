@@ -44,7 +44,10 @@ _BEFORE_BODY: Final = (Phase.AUTH, Phase.POOL, Phase.CONNECT, Phase.TLS, Phase.S
 
 
 class EventRecorder:
-    """A `Recorder` that calls `emit` with an event whenever a call starts, an attempt ends or a call ends."""
+    """A `Recorder` that calls `emit` with an event whenever a call starts, an attempt ends or a call ends.
+
+    If `emit` raises when a call starts, nothing more of the call is emitted. Its errors are logged and not raised.
+    """
 
     def __init__(self, emit: Emit) -> None:
         self.emit: Final = emit

@@ -196,7 +196,8 @@ class RuleQueries:
     def seen_before(self, growth: Growth, window: str) -> str:
         """Returns a condition that holds for each job that had samples of `growth` in the older half of the window.
 
-        A service that is younger than that has no past to compare with. Adds the recording rule, if rules record.
+        A service that is younger than that has no past to compare with. If rules record, adds the recording rule over
+        the service level's shortest window, and the samples are that rule's.
         """
         half = f"{Duration(window).seconds / 2:.0f}s"
         shortest = self.settings.slo.windows[0]

@@ -53,7 +53,7 @@ def generated(made: dict[str, str]) -> dict[str, str]:
 def _config(*names: str) -> dict[str, Any]:
     """Returns the shipped configs of these names, merged as the Collector merges them: maps by key, all else replaced.
 
-    Variables of `ADDRESSES` are replaced by their values; other variables stay.
+    Variables of `ADDRESSES`, where they are written with a default, are replaced by their values; others stay.
     """
     import yaml
 

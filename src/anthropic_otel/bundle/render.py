@@ -21,7 +21,8 @@ def boards(settings: Settings) -> tuple[Board, ...]:
 def generated(settings: Settings) -> dict[str, str]:
     """Returns the text of every generated file, by its path relative to `files.root`.
 
-    For native histograms, the documents and configs that have to differ are among them.
+    For native histograms, the documents and configs that have to differ are among them; raises `ValueError` as
+    `pages.native` does.
     """
     made = {f"dashboards/{board.name}.json": grafana.render(board, settings) for board in boards(settings)}
     made["dashboards/alerts/rules.yaml"] = rules.prometheus(settings)

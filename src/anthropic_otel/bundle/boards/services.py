@@ -34,7 +34,8 @@ def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str
 def _firing(settings: Settings) -> str:
     """Returns an expression for the alerts of this bundle that fire, of the chosen services and the Collectors.
 
-    If Prometheus lacks the recording rules, there is a row that asks for them.
+    An alert without a job, such as the one on the budget, is in it only while all services are chosen and the settings
+    have no `job`. If Prometheus lacks the recording rules, there is a row that asks for them.
     """
     jobs = f"$job|{settings.collectors}".replace("\\", "\\\\")
     firing = series("ALERTS", 'component="anthropic-client"', 'alertstate="firing"', f'{JOB}=~"{jobs}"')

@@ -26,7 +26,7 @@ KINDS: Colours = (
 def lost_tokens(by: tuple[str, ...] = ()) -> str:
     """Returns an expression for the tokens of attempts that did not complete, in the time shown, by the labels `by`.
 
-    Input and output tokens are added up.
+    Input and output tokens are added up. It is absent where one of the two has no series.
     """
     return _sum(*(grown(metric, LOST, by=by) for metric in (instruments.USAGE_INPUT, instruments.USAGE_OUTPUT)))
 
@@ -34,7 +34,8 @@ def lost_tokens(by: tuple[str, ...] = ()) -> str:
 def tokens_of(outcome: str, window: str) -> str:
     """Returns an expression for the tokens, by model, of attempts with that outcome in a window.
 
-    Input and output tokens are added up. It uses no variable of a dashboard, so any Prometheus can evaluate it.
+    Input and output tokens are added up; a model for which one of the two has no series is left out. The expression
+    uses no variable of a dashboard, so any Prometheus can evaluate it.
     """
     outcomes = equal(semconv.ATTEMPT_OUTCOME, outcome)
     grown_by = (
@@ -49,7 +50,10 @@ def _sum(*terms: str) -> str:
 
 
 def _rest(whole: Metric, *parts: Metric) -> str:
-    """Returns an expression for the rate per second of a counter without the counters that are parts of it."""
+    """Returns an expression for the rate per second of a counter without the counters that are parts of it.
+
+    It is absent if one of them has no series.
+    """
     return " - ".join(f"({per_second(metric)})" for metric in (whole, *parts))
 
 
