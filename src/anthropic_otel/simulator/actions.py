@@ -111,7 +111,7 @@ class Reply:
     - `error_type`: the body is the API's error object with this type, `message` and `error_code`. From status 400 on,
       the default without `body` is the type that the API has for the status.
     - `body`: the body is exactly these bytes, also if there is an `error_type`. For a status from 201 to 399, the
-      default without `error_type` is no byte.
+      default without `error_type` is no byte. With 204 and 304 there must be none.
     - `content_type`: that of a body that is not a stream; `None` sends no such header.
     - `headers`: sent too, in place of any headers of the same name.
     - `request_id`: `False` leaves out the headers that only the API itself sends (request id, organization, its edge,
@@ -150,13 +150,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """A 200 response with exactly these bytes as its decoded body, whatever was requested; each item is one HTTP chunk.
+    """A 200 response with exactly these bytes as its decoded body, whatever was requested.
 
+    - `chunks`: the body. Each item that is not empty is one HTTP chunk.
     - `content_type`: `None` sends no such header.
     - `ending`: how the body ends after the items. CLEAN sends the last chunk, as HTTP requires; others break the
       connection without it.
     - `delivery`: how the items are sent; `newline` and `pings` are not used. GZIP and DEFLATE add a last chunk, which
-      ends the compressed data.
+      ends the compressed data. BROKEN_GZIP puts a text before each item.
     - `request_id`: as in `Reply`. The response takes nothing from the rate limits in either case.
     """
 
@@ -189,7 +190,8 @@ class Cut:
     - `reply`: the response whose body breaks, such as an error; `None` is what the API answers.
 
     CLEAN ends a chunked body in a well-formed way, and must not be used with a `content-length`. At the other points it
-    is the same as CLOSE. STALL at `Point.REQUEST` resets the connection after a second.
+    is the same as CLOSE. At `Point.REQUEST` STALL resets the connection after a second, and CLOSE resets it at once if
+    the server has left a part of the body unread.
     """
 
     point: Point

@@ -163,9 +163,10 @@ class Simulator:
     def play(self, *items: Playable) -> None:
         """Queues what the next requests to `base_url` get, in that order.
 
-        Requests after those get the mix, which is `ok` by default. Raises `KeyError` for a name that is not in the
-        catalogue, `ValueError` for a fault that needs `endpoint`, and `TypeError` for anything that is no name, fault
-        or `ExchangeAction`; nothing is queued then.
+        Requests after those get the mix, which is `ok` by default. A request to which a `Redirect` led gets neither,
+        but the rest of that redirect. Raises `KeyError` for a name that is not in the catalogue, `ValueError` for a
+        fault that needs `endpoint`, and `TypeError` for anything that is no name, fault or `ExchangeAction`; nothing is
+        queued then.
         """
         self._schedule.play(items)
 
