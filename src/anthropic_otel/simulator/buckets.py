@@ -33,7 +33,10 @@ class Bucket:
         self._at = now
 
     def level(self, now: float) -> float:
-        """Returns what the bucket holds at `now`, and remembers `now`. A clock that is set back adds nothing."""
+        """Returns what the bucket holds at `now`, having refilled since the `now` before, and remembers `now`.
+
+        A clock that is set back adds nothing until it goes forward again.
+        """
         self._level = min(self.limit, self._level + max(0.0, now - self._at) * self.limit / _MINUTE)
         self._at = now
         return self._level
