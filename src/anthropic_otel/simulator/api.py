@@ -1,4 +1,6 @@
-"""The simulated API: decides the answer to a request that no fault befalls, on the API's and other platforms' paths.
+"""The simulated API: decides what it answers to a request, on the API's own and other platforms' paths.
+
+An action may send this answer, break or change it, or send something else.
 
 Rule: no sockets. A request comes in as a value, an answer goes out as a value; `perform.py` sends it.
 """

@@ -74,12 +74,12 @@ class Record:
             self._request_ids.append(request_id)
 
     def requests(self) -> list[Received]:
-        """Returns the requests that are on record, in the order in which they came."""
+        """Returns the requests that are on record, in the order in which they were added."""
         with self._lock:
             return [served.request for served in self._served]
 
     def served(self) -> list[Served]:
-        """Returns what was received and sent for each request on record, in the order in which they came: copies."""
+        """Returns what was received and sent for each request on record, in the order in which they were added: copies."""
         with self._lock:
             return [replace(served) for served in self._served]
 

@@ -244,7 +244,7 @@ class Simulator:
 
     @property
     def requests(self) -> list[Received]:
-        """The requests on record, at every address, in the order in which they came: a copy.
+        """The requests on record, at every address, in the order in which the server had read them: a copy.
 
         Also available after `stop`.
         """
@@ -252,7 +252,7 @@ class Simulator:
 
     @property
     def served(self) -> list[Served]:
-        """What was received and sent for each request on record, up to now: copies. Also available after `stop`."""
+        """What was received and sent for each of `requests`, up to now: copies. Also available after `stop`."""
         return self._record.served()
 
     @property
