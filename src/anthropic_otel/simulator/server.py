@@ -79,7 +79,7 @@ class Record:
             return [served.request for served in self._served]
 
     def served(self) -> list[Served]:
-        """Returns what was received and sent for each request on record, in the order in which they were added: copies."""
+        """Returns what was received and sent for each of `requests`, in the same order: copies."""
         with self._lock:
             return [replace(served) for served in self._served]
 
