@@ -55,10 +55,10 @@ def instrument(
     With one: those of that client and its copies by `with_options`.
 
     Patches `request` of the SDK's base clients and `send` of the HTTP clients, on their classes. What is not recorded
-    passes through. A second call for the process, or for the same client, keeps the options of the first (only `export`
-    still applies with a `client`): call `uninstrument()` first. So does a client whose HTTP client is instrumented by
-    `instrument_http_client`: then its calls are recorded too, with those options. Warns, and records nothing, if
-    neither `httpx` nor `httpx2` can be imported. May be called in any thread.
+    passes through. A second call for the process, or for the same client, keeps the options of the first, so call
+    `uninstrument()` before it; only `export` still applies with a `client`. A client whose HTTP client was given to
+    `instrument_http_client` keeps the options of that, and its calls are recorded too. Warns, and records nothing, if
+    neither `httpx` nor `httpx2` can be imported; warns too if Python runs without its GIL. May be called in any thread.
 
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process is instrumented.
@@ -105,8 +105,9 @@ def uninstrument(client: Any = None) -> None:
 
     In a process that is instrumented as a whole, `uninstrument(client)` excludes that client. Has no effect on what is
     not instrumented, and never raises for it. Attempts that are under way are recorded to their end. Providers that
-    `export="otlp"` has set stay; `export="console"` ends with `uninstrument()`. Wrappers that other libraries added
-    later stay; ours below becomes a pass-through.
+    `export="otlp"` has set stay; `export="console"` ends with `uninstrument()`. A `testing.capture` under way and an
+    `anthropic-otel run` go on, but see nothing of an excluded client. Wrappers that other libraries added later stay;
+    ours below becomes a pass-through.
 
     Args:
         client: An SDK client or an HTTP client. Without one, everything is undone.
@@ -156,8 +157,9 @@ def event_hooks(
 ) -> dict[str, list[Callable[..., Any]]]:
     """Returns event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
 
-    They record each request of that client as an attempt, and patch nothing. They do not see which proxy is used, nor a
-    failure that the transport reports by no trace event, such as a timeout in the wait for a full connection pool. A
+    They record each request of that client as an attempt, unless `instrument` records it already, and patch nothing.
+    They do not see which proxy is used, nor a failure that the transport reports by no trace event, such as a timeout
+    in the wait for a full connection pool: such an attempt ends when its request is dropped, and fails with `_OTHER`. A
     request and the redirects that the client follows are one attempt. The arguments are those of `instrument`. Raises
     `TypeError` if one is of another type.
     """
