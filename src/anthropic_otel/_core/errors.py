@@ -66,7 +66,7 @@ def asks_for_retry(error: BaseException) -> bool:
 def is_of_parsing(error: BaseException) -> bool:
     """Returns whether `error`, which the SDK method raised, says that a body that came whole could not be parsed.
 
-    That is what the HTTP library's `Response.json` raises if it is not JSON. If it is JSON of another form, it is the
+    That is what the HTTP library's `Response.json` raises if the body is not JSON. For JSON of another form it is the
     `APIResponseValidationError` of a client that validates strictly, or the `AttributeError` that the SDK raises as it
     makes of it a page of a list or a message with parsed output. Never raises.
     """

@@ -111,8 +111,8 @@ class EventStreamReader:
         """Returns where the SDK raises for bytes behind the last event that are no text.
 
         `None` if they are text, or if an error came before them. They are no text in a body that is compressed and does
-        not say so, or in a way that the HTTP client does not know. Of an event too long to be kept
-        only its ends are looked at.
+        not say so, or in a way that the HTTP client does not know. Of an event too long to be kept only the ends are
+        looked at.
         """
         if self._events.error is not None:
             return None

@@ -275,8 +275,8 @@ class Reading:
     def conclude(self, now: int, *, read_to_end: bool) -> None:
         """Sets the attributes that are described as set by it, and frees what was kept of the body. To be called once.
 
-        `now` is the clock's time in nanoseconds, `read_to_end` whether the app has read the last byte. The wait for one
-        that never came counts as a gap, such as that of a stream which stalls until a timeout.
+        `now` is the clock's time in nanoseconds, `read_to_end` whether the app has read the last byte. The wait for a
+        chunk that never came counts as a gap, such as that of a stream which stalls until a timeout.
         """
         asked, longest = self.asked_at, self._longest
         if asked is not None:

@@ -103,7 +103,8 @@ class Response:
     def judge(self, start: bytes | None, last: bytes, has_content: bool, *, whole: bool) -> ApiError | None:
         """Sets `is_unexpected` by the body of a 2xx that has to be JSON: whether it is no answer to the request.
 
-        Leaves it for an event stream where one may come, and for status 204 or 205 where no message was asked for.
+        Leaves it unchanged if an event stream may come and has come, or with status 204 or 205 if no message was asked
+        for.
 
         Returns the API's error in the body of a response of another status, or of an unexpected one. `None` if it has
         neither a documented type nor a code, and if the body is longer than 16 KiB or only its beginning is known.

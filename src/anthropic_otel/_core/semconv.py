@@ -168,7 +168,7 @@ class RetrySource(ClosedValue):
 class NetworkCause(ClosedValue):
     """What failed an attempt on the network or in the client: the value of its `network.cause` and of its `error.type`.
 
-    An attempt whose `error.type` is a status, or what the server sent, has none. `cli.why.schema` says what each means.
+    An attempt that failed in another way, as by a status, has none. `cli.why.schema` says what each means.
     """
 
     NAME_RESOLUTION_ERROR = "name_resolution_error"

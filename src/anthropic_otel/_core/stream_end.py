@@ -123,8 +123,8 @@ class Events:
     - `complete`: whether `message_stop` came, and no error before it.
     - `error`: the first error, `None` without one.
     - `first`, `deltas`, `stop_event`: as `first_event`, `deltas` and `stop_event` of `StreamEnd`.
-    - `long`: whether the chunk has had an event that was too long to be kept. The reader clears it at the next
-      chunk.
+    - `long`: whether the chunk has had an event that was too long to be kept. The reader clears it at the
+      next chunk.
     - `unchecked`: as in `StreamEnd`.
     """
 
