@@ -206,6 +206,15 @@ def test_the_same_request_after_an_answer_is_another_attempt(
     assert notes.count("attempt_started") == 2
 
 
+def test_each_request_that_is_mirrored_has_its_number(send: Send, clock: ManualClock, notes: Notes) -> None:
+    """They are counted on where none of them has failed, and where one of them has."""
+    for status in (200, 200, 529, 200):
+        tell(send, clock, same(), answer(status))
+    send.responded(200, {})
+    attempts = [attempt for event, attempt in notes.told if event == "attempt_started"]
+    assert [attempt.resend_count for attempt in attempts if isinstance(attempt, Attempt)] == [0, 1, 2, 3]
+
+
 def test_another_request_after_an_answer_belongs_to_the_same_attempt(
     send: Send, clock: ManualClock, notes: Notes
 ) -> None:

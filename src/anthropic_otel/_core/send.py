@@ -209,11 +209,13 @@ class LoneAttempts:
         return attempt
 
     def _retry(self, failed: Attempt | None, started: int, by_transport: bool) -> Retry | None:
+        if failed is not None or by_transport:
+            self._resend_count += 1
         if failed is not None:
             delay = max(started - failed.started - failed.duration, 0)
-            return Retry(failed.resend_count + 1, delay, failed.error_type, RetrySource.TRANSPORT)
+            return Retry(self._resend_count, delay, failed.error_type, RetrySource.TRANSPORT)
         if by_transport:
-            return Retry(self._resend_count + 1, None, FALLBACK)
+            return Retry(self._resend_count, None, FALLBACK)
         return Retry(self._resend_count) if self._resend_count else None
 
     def _attempt_ended(self, attempt: Attempt) -> None:
