@@ -41,7 +41,7 @@ class Glyphs:
     - `tick`, `call`, `sent`, `body`, `backoff`: of a waterfall: a mark on the time axis, then what bars are made of: a
       call's, an attempt's until the response's headers and after them, and a backoff's.
     - `good`, `bad`: before a success and a failure. `more`: before the first line about a call.
-    - `bar`, `rule`: what a table's bars, and a line across, are made of. `arrow`: before a command to run next.
+    - `bar`: what a table's bars are made of. `arrow`: before a command to run next.
     - `separator`: between words of a line. `cut`: at the end of a text that is cut.
 
     Each is one column wide, except `separator`, `arrow` and `cut`, which may be wider.
@@ -56,7 +56,6 @@ class Glyphs:
     bad: str
     separator: str
     bar: str
-    rule: str
     more: str
     arrow: str
     cut: str
@@ -72,7 +71,6 @@ UNICODE: Final = Glyphs(
     bad="✗",
     separator=" · ",
     bar="■",
-    rule="─",
     more="▸",
     arrow="→",
     cut="…",
@@ -87,7 +85,6 @@ ASCII: Final = Glyphs(
     bad="x",
     separator=", ",
     bar="#",
-    rule="-",
     more=">",
     arrow="->",
     cut="...",
