@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import anthropic
@@ -44,6 +45,28 @@ def test_a_call_with_its_attempts_and_backoffs(sim: Simulator, recorded: Telemet
     assert refused.headers_at is not None
     assert 0 <= refused.start < refused.headers_at <= refused.end <= reset.start < answered.end <= trace.duration
     assert trace.backoff == pytest.approx((reset.start - refused.end) + (answered.start - reset.end), abs=2e-3)
+
+
+def test_the_headers_come_after_the_time_for_credentials(
+    sim: Simulator, recorded: Telemetry, waits: list[float]
+) -> None:
+    """A slow provider of credentials delays what is sent, and so the response."""
+    credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK fetches no credentials")
+    took: list[float] = []
+
+    def provider(*, force_refresh: bool = False) -> Any:
+        began = time.perf_counter()
+        time.sleep(0.05)
+        took.append(time.perf_counter() - began)
+        return credentials.AccessToken(token="a-token", expires_at=None)
+
+    recorded.instrument()
+    with anthropic.Anthropic(base_url=sim.base_url, credentials=provider) as client:
+        client.messages.create(**REQUEST)
+    [trace] = traces_of(recorded.spans)
+    [attempt] = trace.attempts
+    assert attempt.headers_at is not None
+    assert attempt.start + took[0] < attempt.headers_at <= attempt.end
 
 
 def test_a_call_that_used_up_its_retries(sim: Simulator, recorded: Telemetry, client: Any) -> None:

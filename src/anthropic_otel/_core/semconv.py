@@ -112,6 +112,10 @@ class Phase(ClosedValue):
         return PHASE_PREFIX + str(self.value)
 
 
+PHASES_BEFORE_BODY: Final = tuple(phase for phase in Phase if phase is not Phase.RECEIVE)
+"""The phases up to the response's headers. The sum of their durations is when the attempt had them."""
+
+
 class AttemptOutcome(ClosedValue):
     """How an attempt ended. Exactly one of these for every attempt.
 

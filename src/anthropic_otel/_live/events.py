@@ -26,7 +26,7 @@ from anthropic_otel._core.recorder import (
     AttemptRecorder,
     CallRecorder,
 )
-from anthropic_otel._core.semconv import Phase
+from anthropic_otel._core.semconv import PHASES_BEFORE_BODY
 
 MAX_TEXT: Final = 128
 MAX_LINE: Final = 8 * 1024
@@ -40,7 +40,6 @@ Emit = Callable[[Event], None]
 """A callback for events. It is called in any thread and in finalizers, so it must not wait or raise."""
 
 _SECOND: Final = 1e9
-_BEFORE_BODY: Final = (Phase.AUTH, Phase.POOL, Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.WAIT)
 
 
 class EventRecorder:
@@ -154,7 +153,7 @@ def _headers_after(attempt: Attempt) -> float | None:
     if attempt.status is None:
         return None
     durations = attempt.timeline.phase_durations()
-    return _seconds(sum(durations.get(phase, 0) for phase in _BEFORE_BODY)) or None
+    return _seconds(sum(durations.get(phase, 0) for phase in PHASES_BEFORE_BODY)) or None
 
 
 def _seconds(nanoseconds: int | None) -> float | None:

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from anthropic_otel._core import semconv
-from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, Phase
+from anthropic_otel._core.semconv import PHASES_BEFORE_BODY, AttemptOutcome, CallOutcome
 
 _RETRYABLE: Final = frozenset({408, 409, 429})
-_BEFORE_BODY: Final = (Phase.POOL, Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.WAIT)
 _NANOSECONDS: Final = 1e9
 
 
@@ -176,7 +175,7 @@ def _attempt(span: Span, began: int) -> Attempt:
     of = (span.attributes or {}).get
     start = ((span.start_time or began) - began) / _NANOSECONDS
     status = of(semconv.HTTP_RESPONSE_STATUS_CODE)
-    waited = sum(of(phase.attribute) or 0.0 for phase in _BEFORE_BODY)
+    waited = sum(of(phase.attribute) or 0.0 for phase in PHASES_BEFORE_BODY)
     return Attempt(
         start=start,
         end=((span.end_time or began) - began) / _NANOSECONDS,
