@@ -115,13 +115,43 @@ def test_a_body_that_is_not_valid_json_is_refused(body: bytes, wire: Wire) -> No
     assert wire.send(post(json.dumps(GOOD).encode())).answer().status == 200
 
 
+UNCACHEABLE: Final[tuple[Any, ...]] = (
+    1,
+    "ephemeral",
+    [],
+    {},
+    {"type": "x"},
+    {"type": "ephemeral", "ttl": None},
+    {"type": "ephemeral", "ttl": [1]},
+)
 WRONG: Final[dict[str, tuple[Any, ...]]] = {
     "model": (["m"], {"m": 1}, None, 1, "", True),
     "max_tokens": ("5", None, 0, -1, 1.5, True, [], 10**400),
-    "messages": (None, "hi", {}, [1], [None], [{}], [{"role": 1, "content": "x"}], [{"role": "user", "content": [1]}]),
+    "messages": (
+        None,
+        "hi",
+        {},
+        [1],
+        [None],
+        [{}],
+        [{"role": 1, "content": "x"}],
+        [{"role": "user", "content": [1]}],
+        *(
+            [{"role": "user", "content": [{"type": "text", "text": "x", "cache_control": value}]}]
+            for value in UNCACHEABLE
+        ),
+    ),
     "stream": ("true", 1, [], {}),
-    "system": (1, {}, [1]),
-    "tools": ("t", {}, [1], [{"input_schema": 1}], [{"input_schema": {}}], [{"name": [], "input_schema": {}}]),
+    "system": (1, {}, [1], *([{"type": "text", "text": "x", "cache_control": value}] for value in UNCACHEABLE)),
+    "tools": (
+        "t",
+        {},
+        [1],
+        [{"input_schema": 1}],
+        [{"input_schema": {}}],
+        [{"name": [], "input_schema": {}}],
+        *([{"name": "t", "input_schema": {}, "cache_control": value}] for value in UNCACHEABLE),
+    ),
     "tool_choice": ("any", 1, []),
     "output_config": ("x", {"format": 1}, {"format": {"schema": []}, "x": 1} | {"format": {"schema": [1]}}),
     "output_format": (1, {"schema": "x"}),
@@ -139,6 +169,18 @@ def test_a_field_of_a_wrong_type_is_refused_by_its_name(field: str, wire: Wire) 
         answer = wire.send(post(body)).answer()
         assert answer.error == INVALID, value
         assert json.loads(answer.body)["error"]["message"].startswith(f"{field}: "), value
+
+
+def test_a_cache_control_of_null_caches_nothing(wire: Wire) -> None:
+    """The API takes null wherever a `cache_control` may be, as the types of the SDK do."""
+    block = {"type": "text", "text": "x", "cache_control": None}
+    tool = {"name": "t", "input_schema": {}, "cache_control": None}
+    body = GOOD | {"messages": [{"role": "user", "content": [block]}], "system": [block], "tools": [tool]}
+    for _ in range(2):
+        answer = wire.send(post(json.dumps(body).encode())).answer()
+        used = json.loads(answer.body)["usage"]
+        assert answer.status == 200
+        assert (used["cache_creation_input_tokens"], used["cache_read_input_tokens"]) == (0, 0)
 
 
 SCHEMAS: Final[dict[str, Any]] = {

@@ -15,6 +15,7 @@ from anthropic_otel.simulator.answers import Refused
 from anthropic_otel.simulator.wire import Json
 
 _MAX_DEPTH: Final = 100
+_TTLS: Final = ("5m", "1h")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -89,8 +90,18 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
+def _is_cacheable(value: Json) -> bool:
+    """Returns whether the `cache_control` of a block or a tool is missing, `None`, or an object that the API takes."""
+    control = value.get("cache_control")
+    if control is None:
+        return True
+    return isinstance(control, dict) and control.get("type") == "ephemeral" and control.get("ttl", "5m") in _TTLS
+
+
 def _are_blocks(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, dict) for each in value))
+    if isinstance(value, list):
+        return all(isinstance(each, dict) and _is_cacheable(each) for each in value)
+    return isinstance(value, str)
 
 
 def _are_messages(value: object) -> bool:
@@ -106,6 +117,8 @@ def _are_tools(value: object) -> bool:
 
 
 def _is_tool(value: Json) -> bool:
+    if not _is_cacheable(value):
+        return False
     return "input_schema" not in value or (_is_object(value["input_schema"]) and _is_string(value.get("name")))
 
 

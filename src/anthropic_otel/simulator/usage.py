@@ -38,11 +38,11 @@ class PromptCache:
         """Returns the input tokens of the request's `usage`, in the API's fields, and remembers what it caches.
 
         The prompt up to its last `cache_control` counts as written to the cache the first time, and as read afterwards;
-        the rest, at least 1 token, is `input_tokens`. If any `cache_control` has a `ttl` of `1h`, all that was written
-        counts as of one hour, else of five minutes.
+        the rest, at least 1 token, is `input_tokens`. A `cache_control` that is `None` caches nothing. If any has a
+        `ttl` of `1h`, all that was written counts as of one hour, else of five minutes.
         """
         parts = list(_parts(request))
-        marked = [at for at, part in enumerate(parts) if "cache_control" in part]
+        marked = [at for at, part in enumerate(parts) if part.get("cache_control")]
         cached = to_json(parts[: marked[-1] + 1]) if marked else b""
         total, tokens = count_tokens(request), len(cached) // 4
         tokens = min(tokens, total - 1)
