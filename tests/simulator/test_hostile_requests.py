@@ -155,6 +155,7 @@ WRONG: Final[dict[str, tuple[Any, ...]]] = {
     "tool_choice": ("any", 1, []),
     "output_config": ("x", {"format": 1}, {"format": {"schema": []}, "x": 1} | {"format": {"schema": [1]}}),
     "output_format": (1, {"schema": "x"}),
+    "context_management": (1, "x", [], {"edits": 7}, {"edits": None}, {"edits": {}}, {"edits": [1]}),
 }
 
 
@@ -174,7 +175,7 @@ def test_a_field_of_a_wrong_type_is_refused_by_its_name(field: str, wire: Wire) 
 def test_a_cache_control_of_null_caches_nothing(wire: Wire) -> None:
     """The API takes null wherever a `cache_control` may be, as the types of the SDK do."""
     block = {"type": "text", "text": "x", "cache_control": None}
-    tool = {"name": "t", "input_schema": {}, "cache_control": None}
+    tool: dict[str, Any] = {"name": "t", "input_schema": {}, "cache_control": None}
     body = GOOD | {"messages": [{"role": "user", "content": [block]}], "system": [block], "tools": [tool]}
     for _ in range(2):
         answer = wire.send(post(json.dumps(body).encode())).answer()
@@ -210,12 +211,105 @@ def test_a_schema_that_makes_no_sense_is_answered(schema: Any, stream: bool, wir
     assert len(wire.file.read()) < 2 * MEGABYTE
 
 
+_CACHED: Final[Any] = {"type": "ephemeral", "ttl": "1h"}
+FULL: Final[dict[str, Any]] = {
+    "model": "m",
+    "max_tokens": 5,
+    "stream": False,
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": _CACHED}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "u", "name": "t", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "u", "content": "x"}]},
+    ],
+    "system": [{"type": "text", "text": "s", "cache_control": _CACHED}],
+    "tools": [
+        {
+            "name": "t",
+            "cache_control": _CACHED,
+            "input_schema": {
+                "type": "object",
+                "required": ["a"],
+                "properties": {
+                    "a": {"type": "integer", "minimum": 3},
+                    "b": {"type": "array", "items": {"enum": ["a"]}, "minItems": 2},
+                    "c": {"anyOf": [{"$ref": "#/$defs/d"}]},
+                },
+                "$defs": {"d": {"const": 3}},
+            },
+        },
+        {"type": "web_search_20250305", "name": "web_search"},
+        {"type": "advisor_20260301", "name": "advisor", "model": "m"},
+    ],
+    "tool_choice": {"type": "tool", "name": "t"},
+    "thinking": {"type": "enabled", "budget_tokens": 1024},
+    "context_management": {"edits": [{"type": "compact_20260112"}]},
+    "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
+    "output_format": {"type": "json_schema", "schema": {"type": "object"}},
+    "speed": "fast",
+    "service_tier": "auto",
+}
+ODD: Final[dict[str, Any]] = {
+    "null": None,
+    "a boolean": True,
+    "a number": 7,
+    "a fraction": 1.5,
+    "a string": "x",
+    "an empty list": [],
+    "a list": [None, 7],
+    "an empty object": {},
+    "an object": {"type": {}, "name": None},
+    "nested": [[{"type": [{}], "content": {"edits": 7}}]],
+}
+
+
+def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The keys and indices that lead to each value in a JSON value."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (*place, key)
+        yield from _places(inner, (*place, key))
+
+
+def _replaced(value: Any, place: tuple[Any, ...], by: Any) -> Any:
+    """A copy of a JSON value that has another value in that place."""
+    if not place:
+        return by
+    copied = value.copy()
+    copied[place[0]] = _replaced(value[place[0]], place[1:], by)
+    return copied
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/model/m/invoke"])
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_a_request_with_one_odd_value_is_answered(odd: Any, path: str, wire: Wire) -> None:
+    """In whatever place of a request the value is, the answer is a message or the API's 400."""
+    no_result = FULL | {"messages": FULL["messages"][:1]}
+    for full in (FULL, no_result, {name: value for name, value in no_result.items() if name != "tools"}):
+        assert wire.send(post(json.dumps(full).encode(), target=path.encode())).answer().status == 200
+        for place in _places(full):
+            if place == ("stream",) and odd is True:
+                continue  # an ordinary stream
+            body = json.dumps(_replaced(full, place, odd)).encode()
+            answer = wire.send(post(body, target=path.encode())).answer()
+            assert answer.status == 200 or answer.error == INVALID, place
+
+
 _JSON: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-_FIELDS: Final = ("model", "max_tokens", "messages", "stream", "system", "tools", "tool_choice", "output_config")
+_FIELDS: Final = (
+    "model",
+    "max_tokens",
+    "messages",
+    "stream",
+    "system",
+    "tools",
+    "tool_choice",
+    "output_config",
+    "context_management",
+    "thinking",
+)
 _TARGETS: Final = ("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches", "/model/m/invoke")
 
 

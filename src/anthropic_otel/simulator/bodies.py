@@ -130,6 +130,11 @@ def _is_output_config(value: Any) -> bool:
     return isinstance(value, dict) and (value.get("format") is None or _is_format(value["format"]))
 
 
+def _is_management(value: Any) -> bool:
+    edits = value.get("edits", []) if isinstance(value, dict) else None
+    return isinstance(edits, list) and all(isinstance(each, dict) for each in edits)
+
+
 _REQUIRED: Final[dict[str, tuple[Check, str]]] = {
     "model": (lambda value: _is_string(value) and bool(value), "Input should be a valid string"),
     "max_tokens": (_is_count, "Input should be a valid integer greater than or equal to 1"),
@@ -141,6 +146,7 @@ _OPTIONAL: Final[dict[str, tuple[Check, str]]] = {
     "tools": (_are_tools, "Input should be a valid list of tools"),
     "tool_choice": (_is_object, "Input should be an object"),
     "output_config": (_is_output_config, "Input should be an object with a valid format"),
+    "context_management": (_is_management, "Input should be an object with a valid list of edits"),
     "output_format": (_is_format, "Input should be an object with a valid schema"),
 }
 
