@@ -105,6 +105,9 @@ BODIES: Final = {
     "a number of 5000 digits": b'{"max_tokens": ' + b"9" * 5_000 + b"}",
     "not a number": b'{"max_tokens": NaN}',
     "half a surrogate pair": json.dumps(GOOD | {"model": "\ud800"}).encode(),
+    "half a surrogate pair as bytes": json.dumps(GOOD | {"model": "?"}).encode().replace(b"?", b"\xed\xa0\x80"),
+    "half a surrogate pair in UTF-16": json.dumps(GOOD | {"model": "\ud800"}).encode("utf-16-le"),
+    "UTF-16": json.dumps(GOOD).encode("utf-16"),
 }
 
 

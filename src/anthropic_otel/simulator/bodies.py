@@ -22,11 +22,11 @@ _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 def body_of(body: bytes) -> Json | Refused:
     """Returns the JSON object in a request's body, or a refusal with status 400 if there is none.
 
-    Also refused are NaN and Infinity, objects and arrays that are nested more than 100 deep, and half of a surrogate
-    pair that is written as an escape.
+    Also refused are NaN and Infinity, objects and arrays that are nested more than 100 deep, bytes that are not UTF-8
+    (such as UTF-16), and half of a surrogate pair that is written as an escape.
     """
     try:
-        value = json.loads(body, parse_constant=_no_number)
+        value = json.loads(body.decode(), parse_constant=_no_number)
     except (ValueError, RecursionError):
         return invalid("The request body is not valid JSON")
     if not isinstance(value, dict):
