@@ -73,6 +73,14 @@ def test_the_same_seed_brings_the_same_mix(sim: Simulator) -> None:
     assert set(seen[0][1:]) == {200, 529, 500}
 
 
+def test_each_fault_of_a_mix_counts_also_if_another_does_the_same(sim: Simulator) -> None:
+    """Faults that differ only in what a client does have equal actions, and each keeps its weight."""
+    assert fault("nothing").action == fault("stream_nothing").action
+    sim.mix({"http_529": 1, "nothing": 1, "stream_nothing": 0})
+    actions = [sim._schedule.next() for _ in range(40)]
+    assert set(actions) == {fault("http_529").action, fault("nothing").action}
+
+
 def test_orders_that_cannot_be_carried_out_are_refused(sim: Simulator) -> None:
     """Unknown names, faults with an address of their own, and empty mixes are errors of the caller."""
     with pytest.raises(KeyError):

@@ -62,19 +62,20 @@ class Schedule:
     def mix(self, weights: Mapping[str | Fault, float], seed: int) -> None:
         """Replaces the weighted choice. The weights are relative and need not add up to 1.
 
-        Of items with equal actions the last weight counts.
-        `seed` starts its random numbers. Raises `ValueError` for a weight that is negative or not finite, or if none is
-        above 0; `TypeError` for weights that are no mapping, a weight that is no number or a seed that is no `int`; and
-        what `playable` raises. After an error the choice stays as it was.
+        Each item counts, also if several have equal actions. `seed` starts its random numbers. Raises `ValueError` for
+        a weight that is negative or not finite, or if none is above 0; `TypeError` for weights that are no mapping, a
+        weight that is no number or a seed that is no `int`; and what `playable` raises. After an error the choice stays
+        as it was.
         """
         if not isinstance(weights, Mapping):
             raise TypeError(f"a mix must be weights by fault, such as {{'http_529': 0.1}}, not {weights!r}")
-        choices = {playable(item): checks.number(f"the weight of {item}", weight) for item, weight in weights.items()}
-        if not sum(choices.values()) > 0:
+        choices = tuple(playable(item) for item in weights)
+        values = tuple(float(checks.number(f"the weight of {item}", weight)) for item, weight in weights.items())
+        if not sum(values) > 0:
             raise ValueError("a mix must have a weight above 0")
         chance = random.Random(checks.whole("seed", seed))
         with self._lock:
-            self._choices, self._weights, self._random = tuple(choices), tuple(choices.values()), chance
+            self._choices, self._weights, self._random = choices, values, chance
 
     def clear(self) -> None:
         """Empties the queue, and makes the choice an ordinary reply for every request."""

@@ -173,10 +173,10 @@ class Simulator:
     def mix(self, weights: Mapping[str | Fault, float], *, seed: int = 0) -> None:
         """Sets what requests to `base_url` get at random while nothing is queued by `play`; replaces the mix before.
 
-        The weights are relative and need not add up to 1; of faults with equal actions the last weight counts. The same
-        seed gives the same sequence. Raises the errors of `play`, `ValueError` for a weight that is negative or not
-        finite or if none is above 0, and `TypeError` for weights that are no mapping, a weight that is no number or a
-        seed that is no `int`.
+        The weights are relative and need not add up to 1; each fault counts, also if several have equal actions. The
+        same seed gives the same sequence. Raises the errors of `play`, `ValueError` for a weight that is negative or
+        not finite or if none is above 0, and `TypeError` for weights that are no mapping, a weight that is no number or
+        a seed that is no `int`.
         """
         self._schedule.mix(weights, seed)
 
