@@ -67,6 +67,9 @@ def test_a_value_that_can_be_none_is_refused(make: Callable[[], Any], error: typ
         (lambda sim: sim.mix({"http_529": math.inf}), ValueError, "the weight of http_529 must be a number"),
         (lambda sim: sim.mix({"http_529": 1}, seed="x"), TypeError, "seed must be a whole number"),
         (lambda sim: sim.mix({}), ValueError, "a weight above 0"),
+        (lambda sim: sim.mix({"http_529": 1e308, "ok": 1e308}), ValueError, "a finite sum of weights"),
+        (lambda sim: sim.mix({"http_529": 10**400, "ok": 1.0}), ValueError, "the weight of http_529 must be a number"),
+        (lambda sim: sim.latency(10**400), ValueError, "before_headers must be a number of at least 0"),
         (lambda sim: sim.latency("slow"), TypeError, "before_headers must be a number"),
         (lambda sim: sim.latency(-1), ValueError, "before_headers must be a number of at least 0"),
         (lambda sim: sim.latency(0, math.nan), ValueError, "between_events must be a number"),
@@ -92,6 +95,10 @@ def test_a_wrong_order_is_refused(order: Callable[[Any], None], error: type[Exce
         (["--mix", "http_529=nan"], "the weight of http_529 must be a number of at least 0, not 'nan'"),
         (["--mix", "nope=1"], "no fault to mix is named 'nope'"),
         (["--mix", "ok=0"], "argument --mix: one weight must be above 0"),
+        (
+            ["--mix", "http_529=1e308", "--mix", "http_404=1e308"],
+            "argument --mix: one weight must be above 0, and their",
+        ),
         (["--seed", "x"], "argument --seed: must be a whole number"),
     ],
 )

@@ -6,6 +6,7 @@ Rule: a simulator that serves writes its base URL as the only line on standard o
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 
@@ -87,8 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     weights: dict[str | Fault, float] = dict(options.mix)
     weights = {"ok": max(0.0, 1 - sum(weights.values())), **weights}
-    if not any(weights.values()):
-        parser.error("argument --mix: one weight must be above 0")
+    if not 0 < sum(weights.values()) < math.inf:
+        parser.error("argument --mix: one weight must be above 0, and their sum finite")
     simulated = Simulator(seed=options.seed, words=options.words, record=False, port=options.port)
     with interruptible(), simulated as simulator:
         simulator.mix(weights, seed=options.seed)

@@ -6,7 +6,7 @@ value `ValueError`.
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any, Final
 
 MAX_WORDS: Final = 1_000_000
@@ -30,11 +30,11 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
 def number(name: str, value: Any) -> float:
     """Returns `value` if it is a finite `int` or `float` of at least 0.
 
-    Raises `TypeError` for another type (also `bool`), and `ValueError` for a negative, infinite or NaN value. Both call
-    the argument `name` in their message.
+    Raises `TypeError` for another type (also `bool`), and `ValueError` for a negative, infinite or NaN value, or an
+    `int` that no `float` can hold. Both call the argument `name` in their message.
     """
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    if not 0 <= value < math.inf:
+    if not 0 <= value <= sys.float_info.max:
         raise ValueError(f"{name} must be a number of at least 0, not {value}")
     return value

@@ -5,6 +5,7 @@ Rule: the same queue, weights and seed give the same actions in the same order.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections import deque
@@ -63,16 +64,16 @@ class Schedule:
         """Replaces the weighted choice. The weights are relative and need not add up to 1.
 
         Each item counts, also if several have equal actions. `seed` starts its random numbers. Raises `ValueError` for
-        a weight that is negative or not finite, or if none is above 0; `TypeError` for weights that are no mapping, a
-        weight that is no number or a seed that is no `int`; and what `playable` raises. After an error the choice stays
-        as it was.
+        a weight that is negative or not finite, if none is above 0, or if their sum is not finite; `TypeError` for
+        weights that are no mapping, a weight that is no number or a seed that is no `int`; and what `playable` raises.
+        After an error the choice stays as it was.
         """
         if not isinstance(weights, Mapping):
             raise TypeError(f"a mix must be weights by fault, such as {{'http_529': 0.1}}, not {weights!r}")
         choices = tuple(playable(item) for item in weights)
         values = tuple(float(checks.number(f"the weight of {item}", weight)) for item, weight in weights.items())
-        if not sum(values) > 0:
-            raise ValueError("a mix must have a weight above 0")
+        if not 0 < sum(values) < math.inf:
+            raise ValueError("a mix must have a weight above 0, and a finite sum of weights")
         chance = random.Random(checks.whole("seed", seed))
         with self._lock:
             self._choices, self._weights, self._random = choices, values, chance

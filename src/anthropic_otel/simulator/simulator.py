@@ -175,8 +175,8 @@ class Simulator:
 
         The weights are relative and need not add up to 1; each fault counts, also if several have equal actions. The
         same seed gives the same sequence. Raises the errors of `play`, `ValueError` for a weight that is negative or
-        not finite or if none is above 0, and `TypeError` for weights that are no mapping, a weight that is no number or
-        a seed that is no `int`.
+        not finite, if none is above 0 or if their sum is not finite, and `TypeError` for weights that are no mapping, a
+        weight that is no number or a seed that is no `int`.
         """
         self._schedule.mix(weights, seed)
 
