@@ -10,10 +10,12 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any, Final
 
 import anthropic
 import pytest
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from anthropic_otel._core import instruments
 from anthropic_otel.simulator import Reply, Simulator
@@ -21,7 +23,7 @@ from anthropic_otel.testing import capture
 from support.apps import API_KEY, MODEL, request_of
 from support.marks import BREAKS_CONNECTIONS
 from support.streams import refusal
-from support.telemetry import Telemetry
+from support.telemetry import Telemetry, recording
 from support.versions import KEEPS_PARSED_REPLIES, TRACES_ITSELF
 
 middlewares: Any = pytest.importorskip("anthropic.lib.middleware", reason="this SDK has no middleware")
@@ -38,6 +40,12 @@ def fallback(request: Any, call_next: Next) -> Any:
     if response.status_code != 529:
         return response
     return call_next(request.copy(body={**request.json, "model": OTHER_MODEL}))
+
+
+def in_a_thread(request: Any, call_next: Next) -> Any:
+    """Sends in a thread of its own, in which nothing is current."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call_next, request).result()
 
 
 @pytest.fixture
@@ -254,14 +262,73 @@ def test_a_middleware_that_sends_from_its_own_thread_has_its_attempt(
 ) -> None:
     """The request belongs to its client's one open call."""
 
-    def elsewhere(request: Any, call_next: Next) -> Any:
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(call_next, request).result()
-
-    client_with(elsewhere).messages.create(**request_of())
+    client_with(in_a_thread).messages.create(**request_of())
     assert len(sim.requests) == len(recorded.attempts) == 1
     assert outcomes(recorded) == [("succeeded", None)]
     assert sum(point.sum for point in recorded.points(instruments.ATTEMPT_STARTED)) == 1
+
+
+def then_in_a_thread(request: Any, call_next: Next) -> Any:
+    """Sends once more, in a thread."""
+    call_next(request)
+    return in_a_thread(request, call_next)
+
+
+def first_in_a_thread(request: Any, call_next: Next) -> Any:
+    """Sends in a thread, then once more where the method runs."""
+    in_a_thread(request, call_next)
+    return call_next(request)
+
+
+@pytest.mark.parametrize("within_the_apps", [False, True])
+def test_an_attempt_in_a_middlewares_own_thread_is_a_child_of_the_call(
+    recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], within_the_apps: bool
+) -> None:
+    """Its call's span is known from the attempt before, also where the call has no other parent."""
+    tracer = recorded.tracer_provider.get_tracer("app")
+    with tracer.start_as_current_span("a request of the app") if within_the_apps else nullcontext():
+        client_with(then_in_a_thread).messages.create(**request_of())
+    [call] = recorded.calls
+    assert [attempt.parent for attempt in recorded.attempts] == [call.context] * 2
+
+
+def test_a_first_attempt_in_a_middlewares_own_thread_is_in_the_trace_of_the_app(
+    recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """The SDK's span is not seen from there. The next attempt, which is made where it is current, is its child."""
+    with recorded.tracer_provider.get_tracer("app").start_as_current_span("a request of the app") as own:
+        client_with(first_in_a_thread).messages.create(**request_of())
+    [call] = recorded.calls
+    first, second = recorded.attempts
+    assert first.parent == (own.get_span_context() if TRACES_ITSELF else call.context)
+    assert second.parent == call.context
+
+
+class _NoCalls(Sampler):
+    """Drops the spans of calls alone."""
+
+    def should_sample(self, parent_context: Any, trace_id: int, name: str, *args: Any, **kwargs: Any) -> SamplingResult:
+        return SamplingResult(Decision.DROP if name.startswith("anthropic.") else Decision.RECORD_AND_SAMPLE)
+
+    def get_description(self) -> str:
+        return "drops calls"
+
+
+@pytest.mark.parametrize("propagation", [True, False])
+def test_a_call_that_is_dropped_has_no_span_from_a_middlewares_own_thread(sim: Simulator, propagation: bool) -> None:
+    """The sampler is not asked again for the attempt in the thread."""
+    options: dict[str, Any] = {}
+    with recording(sampler=_NoCalls()) as recorded:
+        if TRACES_ITSELF:
+            tracing = {"tracer_provider": recorded.tracer_provider, "propagation": propagation}
+            options["open_telemetry"] = tracing
+        recorded.instrument()
+        with anthropic.Anthropic(
+            base_url=sim.base_url, api_key=API_KEY, middleware=[then_in_a_thread], **options
+        ) as client:
+            client.messages.create(**request_of())
+        assert recorded.spans == []
+        assert sum(point.sum for point in recorded.points(instruments.ATTEMPT_STARTED)) == 2
 
 
 def test_a_refusal_that_is_read_to_its_end_is_a_call_that_succeeded(

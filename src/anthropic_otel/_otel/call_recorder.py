@@ -40,8 +40,8 @@ class OtelCallRecorder(InTrace, CallRecorder):
 
     __slots__ = (
         "_attached",
-        "_attempted",
         "_call_span",
+        "_looked",
         "_measures",
         "_method_done",
         "_recorder",
@@ -56,7 +56,7 @@ class OtelCallRecorder(InTrace, CallRecorder):
     def __init__(self, recorder: OpenTelemetryRecorder, call: Call) -> None:
         self._recorder: Final = recorder
         self.invocation: Final[Invocation] = call.invocation
-        self._method_done = self._attempted = False
+        self._method_done = self._looked = False
         self._measures: Final = recorder.metrics is not None and recorder.metrics.measures()
         self._wall: Final = call.wall
         self.parent = NOTHING
@@ -99,20 +99,20 @@ class OtelCallRecorder(InTrace, CallRecorder):
     def outer(self) -> Context:
         """Returns the context for an attempt that is about to start. The span in it is the parent of the attempt's.
 
-        At the first attempt, looks for the call span that the SDK or another instrumentation has made (`_find_span`).
         The context is the call's own, `context()`, after the method's end, if this library made the call's span, or if
-        the call has no span and the current context is not the one that it attached, as in another thread. Otherwise it
-        is the current one.
+        the current context has no span and is not the one that the call attached, as in another thread. Otherwise it is
+        the current one. The first time that it is, looks in it for the call span that the SDK or another
+        instrumentation has made (`_find_span`).
         """
         if self._method_done:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
             return self.context()
         current = otel_context.get_current()
-        if not self._attempted and self._call_span is None and self.makes_spans:
-            self._find_span(current)
-        self._attempted = True
         # A middleware may send in a thread of its own, where nothing of the call is current.
-        elsewhere = self.span is None and current is not self._attached
+        elsewhere = current is not self._attached and not context.span_in(current).get_span_context().is_valid
+        if not self._looked and self._call_span is None and self.makes_spans:
+            self._looked = not elsewhere
+            self._find_span(self.context() if elsewhere else current)
         return self.context() if self._call_span is not None or elsewhere else current
 
     @property
