@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.request import urlopen
 
@@ -212,6 +213,18 @@ def test_a_taken_port_is_an_error_of_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         Simulator(port=taken.getsockname()[1]).start()
     assert threading.active_count() == threads
+
+
+def test_threads_that_ask_at_once_get_one_address(sim: Simulator) -> None:
+    """An endpoint that takes a while to open is opened once, however many threads wait for it."""
+    at_once = threading.Barrier(8)
+
+    def ask(_: int) -> str:
+        at_once.wait(LONG)
+        return sim.endpoint("connect_timeout").base_url
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(ask, range(8)))) == 1
 
 
 def test_two_hundred_clients_at_once(sim: Simulator) -> None:

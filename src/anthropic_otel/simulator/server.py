@@ -124,6 +124,7 @@ class Server:
         self._limits = limits
         self._numbers = itertools.count(1)
         self._endpoints: dict[Fault, Endpoint] = {}
+        self._opening = asyncio.Lock()
         self._kept: list[socket.socket] = []
         self._latency, self._random = Latency(), random.Random(seed)
         self.authority = Authority()
@@ -143,11 +144,12 @@ class Server:
     async def endpoint(self, fault: Fault) -> Endpoint:
         """Returns the endpoint that makes the fault; opens it at the first call for an equal fault.
 
-        Calls that overlap may open one each.
+        Calls that overlap wait for each other.
         """
-        if fault not in self._endpoints:
-            self._endpoints[fault] = await endpoint_for(fault, self)
-        return self._endpoints[fault]
+        async with self._opening:
+            if fault not in self._endpoints:
+                self._endpoints[fault] = await endpoint_for(fault, self)
+            return self._endpoints[fault]
 
     async def close(self) -> None:
         """Closes every listener, connection and socket, and removes the CA file."""

@@ -196,9 +196,9 @@ class Simulator:
     def endpoint(self, fault: Fault | str) -> Endpoint:
         """Returns an address at which every request meets the fault, and what a client needs to get there.
 
-        Equal faults have the same address, unless threads ask for it at once for the first time. It lasts until `stop`.
-        Raises `RuntimeError` if the simulator is not running, `KeyError` for a name that is not in the catalogue, and
-        `TypeError` for anything that is neither a name nor a fault.
+        Equal faults have the same address, which lasts until `stop`. Raises `RuntimeError` if the simulator is not
+        running, `KeyError` for a name that is not in the catalogue, and `TypeError` for anything that is neither a name
+        nor a fault.
         """
         server = self._running()
         found = fault_named(fault) if isinstance(fault, str) else fault
