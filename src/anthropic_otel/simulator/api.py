@@ -47,6 +47,8 @@ _MODELS: Final = {
     "claude-sonnet-5-5": "Claude Sonnet 5.5",
     "claude-haiku-5-5": "Claude Haiku 5.5",
 }
+_MODELS_PATH: Final = "/v1/models"
+_BATCHES_PATH: Final = "/v1/messages/batches"
 _CREATED: Final = "2026-10-01T00:00:00Z"
 _BEDROCK: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>invoke|invoke-with-response-stream)")
 _MANAGED: Final = "/anthropic"
@@ -90,10 +92,10 @@ class Api:
     def _first_party(self, request: Received, path: str) -> Answer:
         if not request.header("x-api-key") and not request.header("authorization"):
             return Refused(401, "authentication_error", "x-api-key header is required")
-        if path.startswith("/v1/models"):
-            return _models(path.removeprefix("/v1/models").lstrip("/"))
-        if path.startswith("/v1/messages/batches"):
-            return self._batches(request, path.removeprefix("/v1/messages/batches").strip("/"))
+        if path == _MODELS_PATH or path.startswith(f"{_MODELS_PATH}/"):
+            return _models(path.removeprefix(_MODELS_PATH).lstrip("/"))
+        if path == _BATCHES_PATH or path.startswith(f"{_BATCHES_PATH}/"):
+            return self._batches(request, path.removeprefix(_BATCHES_PATH).strip("/"))
         if path not in ("/v1/messages", "/v1/messages/count_tokens"):
             return Refused(404, "not_found_error", "Not found")
         if request.method != "POST":
