@@ -32,6 +32,10 @@ UNUSABLE = {
     "https://host:99999": "has a port that is no number from 1 to 65535",
     "https://host:0": "has a port that is no number from 1 to 65535",
     "https://[::1": "has a bracket without its other half",
+    "http://[abc]/": "has brackets with no IPv6 address in them",
+    "http://user@[127.0.0.1]:80": "has brackets with no IPv6 address in them",
+    "http://[v1.a]/": "has brackets with no IPv6 address in them",
+    "https://[::1]:port": "has a port that is no number from 1 to 65535",
 }
 
 
@@ -55,7 +59,9 @@ def test_the_sdk_agrees_that_it_cannot_be_used(url: str) -> None:
     assert [attempt.cause for attempt in captured.attempts] == ["request_not_sent"]
 
 
-@pytest.mark.parametrize("url", ["https://host:port", "https://[::1", "https://api.anthropic.com\n"])
+@pytest.mark.parametrize(
+    "url", ["https://host:port", "https://[::1", "http://[abc]/", "http://[v1.a]/", "https://api.anthropic.com\n"]
+)
 def test_the_sdk_cannot_even_be_made_with_others(url: str) -> None:
     """Its constructor raises, so that there is no attempt: the word is that for what was not sent."""
     with pytest.raises(Exception, match=r".") as raised:
@@ -100,3 +106,13 @@ def test_the_base_url_of_a_profile_is_used(examine: Examine, monkeypatch: pytest
     assert target is not None
     assert target.shown == "http://127.0.0.1:8080"
     assert finding.text.endswith("the SDK's profile")
+
+
+@pytest.mark.parametrize("url", [*(url for url in UNUSABLE if url), "https://gateway.example/v1?team=a"])
+def test_a_fault_in_a_profile_is_not_put_down_to_the_variable(url: str) -> None:
+    """A bad base URL of the SDK's profile is called that, and no remedy is about a variable that is not set."""
+    _, findings = base_url.examine({}, url)
+    faults = bad(findings)
+    assert faults
+    assert all(fault.text.startswith("base_url in the SDK's profile ") for fault in faults)
+    assert base_url.NAME not in texts(findings)
