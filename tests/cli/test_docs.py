@@ -84,3 +84,9 @@ def test_an_unknown_name_gets_a_suggestion_and_a_failure() -> None:
     result = invoke("usge")
     assert (result.exit_code, result.output) == (1, "Error: no document is named 'usge'. Did you mean: usage\n")
     assert "lists them" in invoke("x" * 500).output
+
+
+@pytest.mark.parametrize("name", ["apiconectionerror", "APIConectionError", "APICONECTIONERROR"])
+def test_a_suggestion_ignores_case(name: str) -> None:
+    """The most similar name comes first, however the wrong one and the right one are written."""
+    assert "Did you mean: APIConnectionError, " in invoke(name).output

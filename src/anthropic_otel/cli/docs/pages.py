@@ -93,8 +93,9 @@ def find(wanted: str) -> Document | None:
 
 
 def nearest(wanted: str) -> list[str]:
-    """Returns the document names that are similar to `wanted` in lower case: at most three, the most similar first.
+    """Returns the document names that are similar to `wanted`: at most three, the most similar first.
 
-    A capital letter in a document's name counts as a difference. The list is empty if no name is similar.
+    Case is ignored. The list is empty if no name is similar.
     """
-    return difflib.get_close_matches(wanted.lower(), [each.name for each in documents().values()], n=3)
+    by_lower = {each.name.lower(): each.name for each in documents().values()}
+    return [by_lower[each] for each in difflib.get_close_matches(wanted.lower(), by_lower, n=3)]
