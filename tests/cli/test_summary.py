@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 import pytest
 
-from anthropic_otel._render.styled import UNICODE, plain
+from anthropic_otel._render.styled import ASCII, UNICODE, Glyphs, plain
 from anthropic_otel._render.traces import Attempt, Trace
 from anthropic_otel.cli.summary import (
     AttemptKind,
@@ -148,3 +148,27 @@ def test_no_line_of_a_table_is_wider_than_the_screen(summary: Summary, width: in
     lines = plain(tables(summary, width, UNICODE)).splitlines()
     assert max(map(len, lines)) <= width
     assert any("ECONNRESET" in line for line in lines)
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
+@pytest.mark.parametrize("width", [60, 64, 80, 132])
+@pytest.mark.parametrize("word", ["memory_precondition_failed_error", "x" * 500])
+def test_an_error_type_wider_than_its_column_has_a_line_of_its_own(word: str, width: int, glyphs: Glyphs) -> None:
+    """No line is wider than the screen, the numbers stay in their columns, and the word is cut only at the screen."""
+    failed = Attempt(0, 0.1, "failed", 412, word, phase="receive")
+    lines = plain(tables(summarize([Trace("call", 0.1, (failed,))], ()), width, glyphs)).splitlines()
+    assert max(map(len, lines)) <= width
+    at = lines.index("  status  error.type             phase    errno")
+    told, row = lines[at + 1], lines[at + 2]
+    shown = told.removeprefix("  412     ")
+    assert shown == word or (len(told) == width and shown.endswith(glyphs.cut))
+    assert word.startswith(shown.removesuffix(glyphs.cut))
+    assert row.split()[:2] == ["receive", "1"]
+    assert row.index("receive") == lines[at].index("phase")
+
+
+def test_an_error_type_as_wide_as_its_column_stands_in_its_row() -> None:
+    """The 21 columns are those of the longest word that the library itself gives."""
+    failed = Attempt(0, 0.1, "failed", None, "name_resolution_error", phase="connect", errno="EAI_NONAME")
+    text = plain(tables(summarize([Trace("call", 0.1, (failed,))], ()), 60, UNICODE))
+    assert "\n          name_resolution_error  connect  EAI_NONAME     1\n" in text

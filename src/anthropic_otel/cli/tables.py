@@ -1,7 +1,8 @@
 """Renders a `Summary` as tables, in lines of styled text, by pure functions.
 
 Rule: every table begins with its title, which has the table's totals, or the names of its columns, beside it. No line
-is longer than the screen, if that is at least 60 columns wide and no value, as an error type, is wider than its column.
+is longer than the screen, if that is at least 60 columns wide. An error type that is wider than its column has a line
+of its own, above the rest of its row, and is cut if it is wider than the screen.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from anthropic_otel.cli.summary import AttemptKind, Latency, Summary
 _BAR: Final = 16
 _BESIDE_A_BAR: Final = 60
 """The width of the widest table without its bars, in columns."""
+_WORD: Final = 21
+"""The width of the column `error.type`."""
+_BEFORE_THE_WORD: Final = 10
+"""The width of what stands before that column."""
 _STYLES: Final = {
     CallOutcome.SUCCEEDED.value: Style.GOOD,
     CallOutcome.RECOVERED.value: Style.BACKOFF,
@@ -38,8 +43,7 @@ def tables(summary: Summary, width: int, glyphs: Glyphs) -> list[Line]:
 
     They are calls, attempts, backoff, tokens if any are known, and latency, which has no numbers if no call succeeded.
     """
-    bar = max(0, min(_BAR, width - _BESIDE_A_BAR))
-    sections = [_calls(summary, glyphs), _attempts(summary, bar, glyphs), _backoff(summary), _latency(summary)]
+    sections = [_calls(summary, glyphs), _attempts(summary, width, glyphs), _backoff(summary), _latency(summary)]
     if summary.tokens:
         sections.insert(3, _tokens(summary))
     lines: list[Line] = []
@@ -66,19 +70,28 @@ def _calls(summary: Summary, glyphs: Glyphs) -> Iterator[Line]:
         )
 
 
-def _attempts(summary: Summary, bar: int, glyphs: Glyphs) -> Iterator[Line]:
+def _attempts(summary: Summary, width: int, glyphs: Glyphs) -> Iterator[Line]:
+    bar = max(0, min(_BAR, width - _BESIDE_A_BAR))
     counted = f"  {sum(summary.attempts.values())} attempts, {summary.attempts_per_call:.2f} per call"
     yield (*_title("Attempts by status and cause"), Piece(counted, Style.QUIET))
-    yield (Piece(f"  {'status':<6}  {'error.type':<21}  {'phase':<7}  {'errno':<12}", Style.QUIET),)
+    yield (Piece(f"  {'status':<6}  {'error.type':<{_WORD}}  {'phase':<7}  {'errno':<12}", Style.QUIET),)
     most = max(summary.attempts.values(), default=1)
     for kind, count in sorted(summary.attempts.items(), key=_good_first):
         style = Style.GOOD if kind.error_type is None else Style.BAD
         word = "" if kind.error_type == str(kind.status) else kind.error_type or ""
+        status = kind.status or ""
+        if len(word) > _WORD:
+            yield (Piece(f"  {status:<6}  {_cut(word, width - _BEFORE_THE_WORD, glyphs)}", style),)
+            status = word = ""
         yield (
-            Piece(f"  {kind.status or '':<6}  {word:<21}", style),
+            Piece(f"  {status:<6}  {word:<{_WORD}}", style),
             Piece(f"  {kind.phase or '':<7}  {kind.errno or '':<12}{count:>4}  "),
             Piece(_bar(count, most, bar, glyphs), style),
         )
+
+
+def _cut(word: str, columns: int, glyphs: Glyphs) -> str:
+    return word if len(word) <= columns else word[: max(0, columns - len(glyphs.cut))] + glyphs.cut
 
 
 def _good_first(item: tuple[AttemptKind, int]) -> tuple[bool, bool, int, str]:
