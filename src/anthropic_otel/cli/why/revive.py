@@ -36,7 +36,7 @@ def cause(chain: Sequence[Printed]) -> Cause:
         made = _made(each)
         quoted = _quoted(each) if error is None else None
         own = isinstance(made, OSError) and not isinstance(quoted, ssl.SSLError)
-        made.__cause__ = error if error is not None or own or quoted is made else quoted
+        made.__cause__ = error if error is not None or own else quoted
         error = made
     assert error is not None
     return classify(error, phase=phase(chain), through_proxy=through_proxy(chain))
