@@ -11,12 +11,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
 
-from anthropic_otel._live.events import MAX_LINE
+from anthropic_otel._live.events import MAX_LINE, Event
+from anthropic_otel.cli.run import report
+from anthropic_otel.cli.run.listener import Listener
 from anthropic_otel.simulator import Simulator
 from support.apps import API_KEY, PROMPT, request_of
 from support.running import COMMAND, environment, saved
@@ -185,6 +190,35 @@ def test_the_status_is_the_programs(sim: Simulator, tmp_path: Path, code: str, s
     done = run(sim, sys.executable, script(tmp_path, f"call()\n{code}"))
     assert done.returncode == status
     assert "1 call: 1 ok; 1 attempt" in done.stderr
+
+
+class _Endless(Listener):
+    """Has an event from a process that does not end, each time it is asked, after 0.1 s by its own clock."""
+
+    clock = 0.0
+    events = 0
+
+    @property
+    def connections(self) -> int:
+        return int(self.events < 10_000)
+
+    def receive(self, timeout: float | None) -> Iterator[Event]:
+        self.clock += 0.1
+        if self.connections:
+            self.events += 1
+            yield {"type": "missing", "executable": "python"}
+
+
+def test_a_process_that_outlives_the_program_and_never_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends some seconds after the program, however many events still come."""
+    listener = _Endless()
+    monkeypatch.setattr(report, "time", SimpleNamespace(time=time.time, monotonic=lambda: listener.clock))
+    shown = report.Report(listener, report.Options())
+    shown._ending = True  # as if the program had ended at once
+    shown.start()
+    shown.close()
+    listener.close()
+    assert 10 < listener.events < 100
 
 
 def test_a_program_that_cannot_be_started_is_a_sentence(sim: Simulator, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ _TICK: Final = 0.5
 _BACKLOG: Final = 0.05
 _SILENCE: Final = 0.3
 """After the program's end: the seconds without an event after which no further one is waited for."""
+_AT_MOST: Final = 5.0
+"""After the program's end: the seconds after which no further event is waited for, even if there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Report(threading.Thread):
         """Has the thread report the events that have been sent, print the summary and end. Waits for that.
 
         Call it after the program's end. A process that outlives the program prolongs the wait for as long as less than
-        0.3 seconds pass between its events.
+        0.3 seconds pass between its events, but by some 5 seconds at most. Its later events are not reported.
         """
         self._ending = True
         self._listener.wake()
@@ -72,9 +74,11 @@ class Report(threading.Thread):
             self._receive(_TICK)
             self._print(self._show.tick(time.time()))
         # Events that were sent have arrived by now. A process that outlives the program stays connected, and is not
-        # waited for.
+        # waited for. If it sends one event after the other, there is no silence by which to know that these have come.
+        end = time.monotonic() + _AT_MOST
         while self._receive(_BACKLOG) or (self._listener.connections and self._receive(_SILENCE)):
-            pass
+            if time.monotonic() >= end:
+                break
         self._sum_up()
 
     def _receive(self, timeout: float) -> int:
