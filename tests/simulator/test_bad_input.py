@@ -44,6 +44,8 @@ def test_a_simulator_of_wrong_options_is_not_made(options: dict[str, Any], error
         (lambda: Limits(priority=5), TypeError, "priority must be two whole numbers"),  # type: ignore[arg-type]
         (lambda: Limits(fast=(1, "x")), TypeError, "fast must be a whole number"),  # type: ignore[arg-type]
         (lambda: Reply(99), ValueError, "status must be a whole number from 200 to 999"),
+        (lambda: Reply(304, body=b"xx"), ValueError, "a response with status 304 has no body"),
+        (lambda: Reply(204, "api_error"), ValueError, "a response with status 204 has no body"),
         (lambda: Reply("529"), TypeError, "status must be a whole number"),  # type: ignore[arg-type]
         (lambda: Reply(529, 3), TypeError, "error_type and message must be text"),  # type: ignore[arg-type]
         (lambda: Reply(body="x"), TypeError, "body must be bytes"),  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from anthropic_otel.simulator import Cut, Delivery, Ending, ErrorEvent, Point, Reply, Served, Simulator, fault
+from anthropic_otel.simulator import Cut, Delivery, Encoding, Ending, ErrorEvent, Point, Reply, Served, Simulator, fault
 
 _BODY = b'{"model":"m","max_tokens":5,"messages":[]}'
 _STREAM = b'{"model":"m","max_tokens":5,"messages":[],"stream":true}'
@@ -142,3 +142,17 @@ def test_a_plain_reply_that_is_to_break_is_what_the_api_answers(sim: Simulator) 
         connection.close()
         bodies.append(raised.value.partial)
     assert all(body.startswith(b'{"id":"msg_') for body in bodies)
+
+
+@pytest.mark.parametrize("encoding", [Encoding.GZIP, Encoding.BROKEN_GZIP])
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_response_without_a_body_has_none_in_any_encoding(status: int, encoding: Encoding, sim: Simulator) -> None:
+    """HTTP has no body for these statuses; the bytes that compress an empty one are left out."""
+    sim.play(Reply(status, delivery=Delivery(encoding)))
+    connection = _connection(sim)
+    connection.request("POST", "/v1/messages", _BODY, _KEY | {"accept-encoding": "gzip"})
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (status, b"")
+    served = _served(sim)
+    connection.close()
+    assert served.whole_response

@@ -96,6 +96,10 @@ _ERROR_TYPES: Final = {
 """The API's error type by status. A status that is missing has `invalid_request_error` below 500, else `api_error`."""
 
 
+BODILESS: Final = (204, 304)
+"""The statuses from 200 on whose responses never have a body (RFC 9110, 6.4.1)."""
+
+
 def _error_type(status: int) -> str:
     return _ERROR_TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
 
@@ -111,7 +115,7 @@ class Reply:
     - `error_type`: the body is the API's error object with this type, `message` and `error_code`. From status 400 on,
       the default without `body` is the type that the API has for the status.
     - `body`: the body is exactly these bytes, also if there is an `error_type`. For a status from 201 to 399, the
-      default without `error_type` is no byte. With 204 and 304 there must be none.
+      default without `error_type` is no byte. A 204 and a 304 must have no other body.
     - `content_type`: that of a body that is not a stream; `None` sends no such header.
     - `headers`: sent too, in place of any headers of the same name.
     - `request_id`: `False` leaves out the headers that only the API itself sends (request id, organization, its edge,
@@ -134,7 +138,8 @@ class Reply:
     def __post_init__(self) -> None:
         """Checks `status`, `error_type`, `message` and `body`, and sets the defaults of `error_type` and `body`.
 
-        Raises `TypeError` for a wrong type, and `ValueError` for a status that is not from 200 to 999.
+        Raises `TypeError` for a wrong type, and `ValueError` for a status that is not from 200 to 999, or for a 204 or
+        304 with a body.
         """
         checks.whole("status", self.status, 200, 999)
         if not isinstance(self.error_type, (str, type(None))) or not isinstance(self.message, str):
@@ -146,6 +151,8 @@ class Reply:
                 object.__setattr__(self, "body", b"")
             else:
                 object.__setattr__(self, "error_type", _error_type(self.status))
+        if self.status in BODILESS and self.body != b"":
+            raise ValueError(f"a response with status {self.status} has no body: leave out body and error_type")
 
 
 @dataclass(frozen=True, slots=True)

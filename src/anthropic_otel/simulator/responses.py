@@ -13,7 +13,7 @@ from typing import Protocol
 
 from anthropic_otel.simulator import headers as api_headers
 from anthropic_otel.simulator import usage
-from anthropic_otel.simulator.actions import Chunks, Delivery, Encoding, Framing, Headers, Reply
+from anthropic_otel.simulator.actions import BODILESS, Chunks, Delivery, Encoding, Framing, Headers, Reply
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.exchange import Exchange, Served
@@ -101,13 +101,14 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
     """Returns a response with its body in one piece and a `content-length`.
 
     The status is the answer's. The body is `reply.body`, or else the answer's JSON, in the encoding of the delivery;
-    GZIP and DEFLATE are used only if the request accepts them. If `reply.request_id`, the response has the headers that
-    only the API sends, and the answer's cost is taken from the rate limits. The answer's headers replace any of the
-    same name, and those of `reply` replace the answer's. Interim statuses are those of `reply`.
+    GZIP and DEFLATE are used only if the request accepts them, and none for a 204 or 304. If `reply.request_id`, the
+    response has the headers that only the API sends, and the answer's cost is taken from the rate limits. The answer's
+    headers replace any of the same name, and those of `reply` replace the answer's. Interim statuses are those of
+    `reply`.
     """
     headers, request_id = _api_headers(service, answer.cost, reply.request_id)
     plain = to_json(_value(answer, request_id, reply.error_code)) if reply.body is None else reply.body
-    encoding = accepted(reply.delivery, request.header("accept-encoding"))
+    encoding = _encoding(answer.status, reply.delivery, request)
     body = b"".join(encoded(iter((plain,)), encoding))
     headers += (*_content(reply.content_type, encoding), ("content-length", str(len(body))))
     headers = api_headers.merge(api_headers.merge(headers, answer.headers), reply.headers)
@@ -202,6 +203,11 @@ def _content(content_type: str | None, encoding: Encoding) -> Headers:
     if encoding is Encoding.IDENTITY:
         return kind
     return (*kind, ("content-encoding", "deflate" if encoding is Encoding.DEFLATE else "gzip"))
+
+
+def _encoding(status: int, delivery: Delivery, request: Received) -> Encoding:
+    """Returns the encoding to send a body in. No byte of another encoding than IDENTITY may follow a 204 or a 304."""
+    return Encoding.IDENTITY if status in BODILESS else accepted(delivery, request.header("accept-encoding"))
 
 
 def _value(answer: Whole | Refused, request_id: str | None, error_code: str | None) -> Json:
