@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -133,6 +134,33 @@ def test_a_descriptor_that_is_another_ones_by_now_is_left_alone(listener: Listen
     os.close(descriptor)
     assert theirs.recv(100) == b""
     theirs.close()
+
+
+@pytest.fixture
+def full() -> Iterator[int]:
+    """The port of a listener that accepts no more connections: those that are begun now wait for it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listening, ExitStack() as opened:
+        for _ in range(8):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another system's backlog may be longer")
+@pytest.mark.parametrize("finish", ["__call__", "_flush"])
+def test_a_descriptor_that_became_another_ones_before_it_was_connected_is_left_alone(full: int, finish: str) -> None:
+    """The number may be a listening socket's by then, as of a server that has become a daemon."""
+    send = Sender(full, "token")
+    send(EVENT)
+    assert send._connection._socket is not None
+    descriptor = send._connection._socket.fileno()
+    with socket.create_server(("127.0.0.1", 0)) as theirs:
+        os.dup2(theirs.fileno(), descriptor)
+        getattr(send, finish)(*[EVENT] * (finish == "__call__"))
+        assert os.path.sameopenfile(theirs.fileno(), descriptor)
+        os.close(descriptor)
+    assert not send._connection.pending
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,8 @@ class _Connection:
         self._rest = b""
         self._lost = 0
         self._socket: _socket.socket | None = None
+        self._file: tuple[int, int] | None = None
+        """The open file of the socket (`_file_of`) when it was made."""
         self._connected = False
         self._dead = False
         # Acquired without waiting: a thread that does not get it leaves its event to the thread that holds it.
@@ -155,6 +157,7 @@ class _Connection:
     def _connect(self) -> _socket.socket:
         # The C class, so that libraries which replace `socket.socket` do not see it.
         made = self._socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self._file = _file_of(made)
         made.setblocking(False)
         if _NO_SIGPIPE is not None:
             made.setsockopt(_socket.SOL_SOCKET, _NO_SIGPIPE, 1)
@@ -167,8 +170,11 @@ class _Connection:
         """Returns whether the socket's descriptor still is our connection. If not, drops socket and events (`forget`).
 
         A process that becomes a daemon closes all descriptors, and a file that it opens later may get the same number.
-        A socket that is still connecting is taken for ours.
+        It is told by the open file, and once the socket is connected by the peer's address too.
         """
+        if _file_of(connection) != self._file:
+            self.forget()
+            return False
         try:
             peer = connection.getpeername()
         except OSError:
@@ -182,11 +188,11 @@ class _Connection:
         return bool(peer == self._address)
 
     def close(self) -> None:
-        """Closes the socket, unless it was connected and its descriptor is another file's by now, and drops the queue.
+        """Closes the socket, unless its descriptor is another file's by now, and drops the queue.
 
         Nothing is sent afterwards. Never raises.
         """
-        if self._socket is not None and (not self._connected or self._is_ours(self._socket)):
+        if self._socket is not None and self._is_ours(self._socket):
             with suppress(OSError):
                 self._socket.close()
         self.forget()
@@ -201,6 +207,17 @@ class _Connection:
             self._socket.detach()
         self._kept.clear()
         self._rest = b""
+
+
+def _file_of(connection: _socket.socket) -> tuple[int, int] | None:
+    """Returns device and inode of the open file behind a socket's descriptor; `None` if it has none, as on Windows."""
+    if os.name != "posix":
+        return None
+    try:
+        status = os.fstat(connection.fileno())
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _hello(token: str) -> Event:
