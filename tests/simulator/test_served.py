@@ -8,7 +8,19 @@ import time
 
 import pytest
 
-from anthropic_otel.simulator import Cut, Delivery, Encoding, Ending, ErrorEvent, Point, Reply, Served, Simulator, fault
+from anthropic_otel.simulator import (
+    Chunks,
+    Cut,
+    Delivery,
+    Encoding,
+    Ending,
+    ErrorEvent,
+    Point,
+    Reply,
+    Served,
+    Simulator,
+    fault,
+)
 
 _BODY = b'{"model":"m","max_tokens":5,"messages":[]}'
 _STREAM = b'{"model":"m","max_tokens":5,"messages":[],"stream":true}'
@@ -156,3 +168,37 @@ def test_a_response_without_a_body_has_none_in_any_encoding(status: int, encodin
     served = _served(sim)
     connection.close()
     assert served.whole_response
+
+
+_EVENTS = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":3}}}\n\n',
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+)
+
+
+@pytest.mark.parametrize(("encoding", "used"), [(Encoding.GZIP, {"input_tokens": 3}), (Encoding.BROKEN_GZIP, None)])
+def test_a_stream_that_cannot_be_decoded_has_told_no_usage(
+    encoding: Encoding, used: dict[str, int] | None, sim: Simulator
+) -> None:
+    """The record has only the usage that a client can read."""
+    sim.play(Chunks(_EVENTS, delivery=Delivery(encoding)))
+    connection = _connection(sim)
+    connection.request("POST", "/v1/messages", _STREAM, _KEY | {"accept-encoding": "gzip"})
+    assert connection.getresponse().read()
+    served = _served(sim)
+    connection.close()
+    assert served.usage == used
+
+
+@pytest.mark.parametrize("odd", [b"7", b'"x"', b"[1]", b"true", b"null"])
+@pytest.mark.parametrize("event", [b'"message_start","message":{"usage":%s}', b'"message_delta","usage":%s'])
+def test_a_usage_that_is_no_object_is_none(event: bytes, odd: bytes, sim: Simulator) -> None:
+    """Such a stream of one's own is sent to its end, and the record keeps the usage of its other events."""
+    strange = b'event: x\ndata: {"type":%s}\n\n' % (event % odd)
+    sim.play(Chunks((_EVENTS[0], strange, _EVENTS[1])))
+    connection = _connection(sim)
+    connection.request("POST", "/v1/messages", _STREAM, _KEY)
+    assert connection.getresponse().read() == _EVENTS[0] + strange + _EVENTS[1]
+    served = _served(sim)
+    connection.close()
+    assert (served.whole_response, served.usage) == (True, {"input_tokens": 3})

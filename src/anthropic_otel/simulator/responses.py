@@ -183,7 +183,9 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
         encoded(iter(action.chunks), encoding),
         action.delivery,
         is_stream=True,
-        usage_after=lambda sent: usage.in_stream(b"".join(action.chunks[:sent])),
+        usage_after=lambda sent: (
+            usage.in_stream(b"".join(action.chunks[:sent])) if encoding is not Encoding.BROKEN_GZIP else None
+        ),
     )
 
 

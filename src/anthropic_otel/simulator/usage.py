@@ -185,21 +185,25 @@ def with_metrics(events: Iterable[Json], usage: Json) -> Iterator[Json]:
 def in_events(events: Iterable[Json]) -> Json | None:
     """Returns the usage that a client knows after these events of a stream, or `None` if they contain none.
 
-    Later values replace earlier ones, except by `null`. Events after an `error`, or after a `message_stop` without
-    Bedrock's metrics, do not count.
+    Later values replace earlier ones, except by `null`. A `usage` that is no object does not count, and neither do
+    events after an `error`, or after a `message_stop` without Bedrock's metrics.
     """
     known: Json = {}
     for event in events:
         message, usage, metrics = event.get("message"), event.get("usage"), event.get(METRICS)
         if event.get("type") == "message_start" and isinstance(message, dict):
-            known |= message.get("usage") or {}
+            known |= _object(message.get("usage"))
         elif event.get("type") == "message_delta":
-            known |= {name: value for name, value in (usage or {}).items() if value is not None}
+            known |= {name: value for name, value in _object(usage).items() if value is not None}
         elif event.get("type") == "message_stop" and isinstance(metrics, dict):
             known |= {name: metrics[key] for key, name in _BEDROCK.values() if key in metrics}
         elif event.get("type") in ("error", "message_stop"):
             break
     return known or None
+
+
+def _object(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
 
 
 def in_stream(body: bytes) -> Json | None:
