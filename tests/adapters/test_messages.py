@@ -76,6 +76,50 @@ def test_the_routes_of_bedrock_and_vertex_are_known(path: str, *, known: bool) -
     assert messages.has_platform_route(LIBRARY.Request("POST", f"https://platform.test{path}")) is known
 
 
+def _refuse(response: Any) -> None:
+    """A response hook that raises, whatever has come."""
+    raise ValueError(response.status_code)
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "redirected"),
+    [
+        (200, "https://api.test/", False),
+        (304, "https://api.test/", False),
+        (307, None, False),
+        (307, "https://api.test/", True),
+    ],
+)
+def test_a_redirect_is_told_from_any_other_response(status: int, location: str | None, redirected: bool) -> None:
+    """It has a status of a redirect and an address, also where a hook of the app raises when the response has come."""
+    error = _failed_get(status, {"location": location} if location is not None else {}, [_refuse])
+    assert messages.was_redirected(error) is redirected
+
+
+def test_a_redirect_that_is_followed_too_often_has_come() -> None:
+    """The client itself raises then, before it sends the next request."""
+    error = _failed_get(307, {"location": "https://api.test/"}, [])
+    assert isinstance(error, LIBRARY.TooManyRedirects)
+    assert messages.was_redirected(error)
+
+
+def test_nothing_has_come_if_the_first_request_fails() -> None:
+    """So there was no redirect either."""
+    with LIBRARY.Client() as client, pytest.raises(LIBRARY.UnsupportedProtocol) as raised:
+        client.get("ftp://api.test/")
+    assert not messages.was_redirected(raised.value)
+
+
+def _failed_get(status: int, headers: dict[str, str], hooks: list[Any]) -> BaseException:
+    """What a client raises that follows redirects, where every answer is the same."""
+    transport = LIBRARY.MockTransport(lambda _: LIBRARY.Response(status, headers=headers))
+    client = LIBRARY.Client(transport=transport, event_hooks={"response": hooks}, follow_redirects=True)
+    with client, pytest.raises((ValueError, LIBRARY.TooManyRedirects)) as raised:
+        client.get("https://api.test/")
+    error: BaseException = raised.value
+    return error
+
+
 @pytest.mark.parametrize(
     ("before", "name", "value"),
     [

@@ -99,11 +99,9 @@ def request_of_auth_flow(error: BaseException) -> Any:
 
 
 def was_redirected(error: BaseException) -> bool:
-    """Returns whether a response had come when the client raised `error`, by the variables of its traceback.
-
-    It was a redirect, unless a response hook of the app has raised `error`.
-    """
-    return _variable_of_client(error, "_send_handling_redirects", "response") is not None
+    """Returns whether a redirect had come when the client raised `error`, by the variables of its traceback."""
+    response = _variable_of_client(error, "_send_handling_redirects", "response")
+    return getattr(response, "has_redirect_location", False) is True
 
 
 def _variable_of_client(error: BaseException, function: str, name: str) -> Any:

@@ -46,8 +46,7 @@ class Attempt:
     - `error_type`, `cause`, `exception_type`: as in `ending.Ending`; `None` if it did not fail.
     - `api_error`: the error that the API reported in the body, `None` if none is known: the app may not have read it.
     - `retry_stop`: why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail.
-    - `redirected`: whether a request of the send had been answered, as by a redirect, before it failed; `False` if not
-      known.
+    - `redirected`: whether a redirect had come before the send failed; `False` if not known.
     - `client_closed`: whether the app had closed the HTTP client when the send failed.
     - `on_end`: called once, with the attempt, after its end was recorded.
     """
