@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import http.client
 import os
 import signal
@@ -191,6 +192,27 @@ def test_stop_leaves_nothing_behind() -> None:
         connection.close()
         assert sim.connections_open == 0
     assert (_descriptors() - before, set(threading.enumerate()) - threads) == (set(), set())
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files by /proc")
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_stop_in_an_outage_is_an_error_that_leaves_nothing(restarts: bool) -> None:
+    """The end of the block says what was wrong, also if the simulator runs anew by then, and no socket stays."""
+    before, sim = _descriptors(), Simulator().start()
+
+    def stop_in_outage() -> None:
+        with sim.refusing():
+            sim.stop()
+            if restarts:
+                sim.start()
+
+    with pytest.raises(RuntimeError, match=r"stopped in a block of refusing\(\)"):
+        stop_in_outage()
+    if restarts:
+        assert _statuses(sim, 1) == [200]
+    sim.stop()
+    gc.collect()
+    assert _descriptors() - before == set()
 
 
 def test_it_starts_again_after_a_stop() -> None:

@@ -27,6 +27,7 @@ from anthropic_otel.simulator.server import Latency, Record, Server
 
 _T = TypeVar("_T")
 _RECORDED = 10_000
+_NOT_RUNNING = "the simulator does not run: use it in a with statement, or call start()"
 
 
 def _ignore_connection_errors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -151,12 +152,19 @@ class Simulator:
 
     def _running(self) -> Server:
         if self._server is None:
-            raise RuntimeError("the simulator does not run: use it in a with statement, or call start()")
+            raise RuntimeError(_NOT_RUNNING)
         return self._server
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        """Runs `work` in the event loop and returns its result. Raises `RuntimeError` if the loop has ended."""
+        try:
+            if self._loop is None:
+                raise RuntimeError(_NOT_RUNNING)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            work.close()
+            raise
+        return future.result()
 
     # -- what befalls requests -----------------------------------------------------------------------------------------
 
@@ -211,15 +219,17 @@ class Simulator:
         """Refuses connections to `base_url` for the length of the block, and drops those that are open.
 
         Afterwards the server listens on the same port again. Blocks must not overlap, and `stop` must not be called in
-        a block. Raises `RuntimeError` if the simulator is not running, and `OSError` if another program takes the port
-        at the moment at which it stops listening.
+        a block. Raises `RuntimeError` if the simulator is not running, or if it was stopped when the block ends, and
+        `OSError` if another program takes the port at the moment at which it stops listening.
         """
-        plain = self._running().plain
-        self._do(plain.refuse())
+        server = self._running()
+        self._do(server.plain.refuse())
         try:
             yield
         finally:
-            self._do(plain.open())
+            if self._server is not server:
+                raise RuntimeError("the simulator was stopped in a block of refusing(): call stop() after the block")
+            self._do(server.plain.open())
 
     def reset(self) -> None:
         """Drops the queue, the mix, the latency and the record.
