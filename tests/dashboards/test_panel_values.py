@@ -190,3 +190,21 @@ def test_half_a_percent_of_failed_calls_leaves_half_of_a_budget_of_one_percent(e
     series = {f'{recorded}{{job="shop",anthropic_client_call_outcome="{k}"}}': f"{v}x20" for k, v in outcomes.items()}
     left = expression("Error budget left (30d)")
     evaluate(series, {f"count(abs(({left}) - 0.5) < 0.001)": 1}, range(2, 20, 6))
+
+
+def test_the_alerts_of_a_chosen_service_stand_beside_those_of_all(evaluate: Evaluate) -> None:
+    """The alert on the daily budget has no job, and a Collector's has its own."""
+    alerts = {"AnthropicOverloaded": "shop", "AnthropicHanging": "other", "AnthropicCollectorDown": "otelcol"}
+    fires = 'component="anthropic-client",alertstate="firing",severity="ticket"'
+    series = {f'ALERTS{{alertname="{alert}",job="{job}",{fires}}}': "1x9" for alert, job in alerts.items()}
+    series[f'ALERTS{{alertname="AnthropicDailyBudget",{fires}}}'] = "1x9"
+    series["job_outcome:anthropic_client_call_duration_seconds_count:inference_increase5m"] = "1x9"
+    [panel] = (asked.expression for asked in panels.queries() if asked.panel == "Alerts that fire now")
+    shown = panel.replace("$job", "shop")
+    wanted = {"AnthropicOverloaded": 1.0, "AnthropicHanging": None, "AnthropicCollectorDown": 1.0}
+    wanted["AnthropicDailyBudget"] = 1.0
+    evaluate(
+        series,
+        {f'sum(({shown}) and on (alertname) ALERTS{{alertname="{alert}"}})': count for alert, count in wanted.items()},
+        range(5, 6),
+    )

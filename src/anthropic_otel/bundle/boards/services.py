@@ -34,10 +34,11 @@ def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str
 def _firing(settings: Settings) -> str:
     """Returns an expression for the alerts of this bundle that fire, of the chosen services and the Collectors.
 
-    An alert without a job, such as the one on the budget, is in it only while all services are chosen and the settings
-    have no `job`. If Prometheus lacks the recording rules, there is a row that asks for them.
+    An alert without a job, such as the one on the budget, is always in it. If Prometheus lacks the recording rules,
+    there is a row that asks for them.
     """
-    jobs = f"$job|{settings.collectors}".replace("\\", "\\\\")
+    # The empty alternative is a missing job.
+    jobs = f"$job|{settings.collectors}|".replace("\\", "\\\\")
     firing = series("ALERTS", 'component="anthropic-client"', 'alertstate="firing"', f'{JOB}=~"{jobs}"')
     nothing = f"absent({recorded(SLO_CALLS, settings.slo.windows[0])})"
     words = relabelled(nothing, ALERT, "are the rules in Prometheus?", "", "")
@@ -75,8 +76,8 @@ def panels(settings: Settings, q: Queries) -> tuple[Panel, ...]:
             "Alerts that fire now",
             Kind.TABLE,
             "short",
-            "Alerts of this bundle that fire at this moment, for the chosen services and for the Collector; each has a "
-            "runbook. Needs the rule file in Prometheus.",
+            "Alerts of this bundle that fire at this moment, for the chosen services, for all together and for the "
+            "Collector; each has a runbook. Needs the rule file in Prometheus.",
             (Query(_firing(settings)),),
             "attempts",
             nothing="no alert fires",
