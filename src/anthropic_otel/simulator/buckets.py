@@ -35,7 +35,8 @@ class Bucket:
     def level(self, now: float) -> float:
         """Returns what the bucket holds at `now`, having refilled since the `now` before, and remembers `now`.
 
-        A clock that is set back adds nothing until it goes forward again.
+        A clock that is set back adds nothing. From there on it refills the bucket anew, also for seconds that it has
+        shown before: else a bucket would stay empty for as long as the clock was set back.
         """
         self._level = min(self.limit, self._level + max(0.0, now - self._at) * self.limit / _MINUTE)
         self._at = now
