@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,32 @@ def test_wrong_input_is_told_in_one_line(line: str, said: str) -> None:
     assert said in told
     assert result.output.rstrip().endswith(told)
     assert not Path("new").exists()
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"])
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://canary:port", "http://", "ftp://canary", " ", "http://canary x", "'http://canary'"]
+)
+def test_an_endpoint_to_which_the_demo_can_send_nothing_is_told_before_it_is_played(
+    url: str, name: str, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the name of its variable, without the URL, which may be secret."""
+    for each in [each for each in os.environ if each.startswith("OTEL_")]:
+        monkeypatch.delenv(each)
+    monkeypatch.setenv(name, url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    monkeypatch.setattr("anthropic_otel.cli.commands.isolate", _never)
+    result = invoke("demo")
+    assert result.exit_code == 2
+    last = result.output.splitlines()[-1]
+    assert last.startswith(f"Error: {name} ")
+    assert last.endswith(". Set one such as http://localhost:4318, or unset it")
+    assert "canary" not in result.output
+
+
+def _never() -> None:
+    raise AssertionError("the demo went on")
 
 
 def _words(line: str) -> list[str]:

@@ -35,6 +35,7 @@ from anthropic_otel.cli.summary import Measured
 
 SERVICE: Final = "anthropic-otel-demo"
 _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_UNNAMED: Final = "the OTLP endpoint"
 
 
 class Watcher(SpanProcessor):
@@ -164,11 +165,16 @@ def endpoint(signal: str) -> str | None:
 def destination() -> str | None:
     """Returns the host of the spans' OTLP endpoint, with the port if the URL has one.
 
-    Returns `the OTLP endpoint` if the URL has no host, and `None` if no endpoint is set. Raises `ValueError` for a URL
-    that cannot be parsed. The rest of the URL is left out, because it may be secret.
+    Returns `the OTLP endpoint` if the URL has no host or cannot be parsed, and `None` if no endpoint is set. The rest
+    of the URL is left out, because it may be secret.
     """
     url = endpoint("TRACES")
-    return urlsplit(url).netloc.rpartition("@")[2] or "the OTLP endpoint" if url else None
+    if not url:
+        return None
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or _UNNAMED
+    except ValueError:
+        return _UNNAMED
 
 
 def _otlp_spans() -> Delivered | None:

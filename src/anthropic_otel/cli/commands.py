@@ -6,6 +6,7 @@ when that runs, and a missing package is reported with the extra to install.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -66,6 +67,7 @@ def demo(pace: float, loop: bool) -> None:
     Takes about 20 seconds and needs neither a key nor a network. Set OTEL_EXPORTER_OTLP_ENDPOINT to export it as well.
     """
     terminal = Terminal()
+    _check_endpoints()
     isolate()
     with needs("demo"):
         introduce(terminal)
@@ -79,6 +81,20 @@ def demo(pace: float, loop: bool) -> None:
     result = play.run(terminal, collection, pace)
     show.show(terminal, result)
     show.tell_more(terminal, collection)
+
+
+def _check_endpoints() -> None:
+    """Raises `click.UsageError` if the environment names an OTLP endpoint to which nothing can be sent.
+
+    Its message has no part of the URL, which may be secret.
+    """
+    from anthropic_otel.cli.doctor.collector import endpoint, start
+
+    for signal in start.Signal:
+        protocol = start.protocol(os.environ, signal, start.Start.CODE)
+        found = endpoint.of_signal(os.environ, signal, protocol)
+        for fault in endpoint.wrong(found):
+            raise click.UsageError(f"{fault.text}. Set one such as http://localhost:4318, or unset it")
 
 
 def introduce(terminal: Terminal) -> None:
