@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import itertools
 import re
 import socket
 import ssl
@@ -13,6 +15,8 @@ from collections.abc import Callable
 import pytest
 
 from anthropic_otel.simulator import FAULTS, Cut, Ending, Fault, Point, Simulator
+from anthropic_otel.simulator.exchange import Link
+from anthropic_otel.simulator.listeners import LOOPBACK, Listener
 from support.stacks import LONG
 from support.waiting import patience
 
@@ -165,3 +169,27 @@ def test_a_reset_strikes_the_request_itself(sim: Simulator) -> None:
     with _connect(sim.base_url) as sock, pytest.raises(OSError, match=r"reset|Broken") as raised:
         sock.sendall(_REQUEST % (fault.needs.request_bytes, b"x" * fault.needs.request_bytes))
     assert errno.errorcode[raised.value.errno or 0] in fault.errno
+
+
+@pytest.mark.parametrize("rounds", range(6))
+def test_a_connection_accepted_while_its_listener_closes_is_closed(rounds: int) -> None:
+    """However far asyncio has come with it: nothing hangs, and nothing is left for the collector to complain of."""
+
+    async def wait(_: Link, __: int) -> None:
+        await asyncio.sleep(LONG)
+
+    async def connect_and_close() -> None:
+        listener = Listener(wait, itertools.count(1).__next__)
+        await listener.open()
+        with socket.create_connection((LOOPBACK, listener.port)) as client:
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            await listener.close()
+            client.setblocking(False)
+            try:
+                received = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 1), LONG)
+            except ConnectionResetError:
+                received = b""
+            assert received == b""
+
+    asyncio.run(connect_and_close())

@@ -91,6 +91,7 @@ class Listener:
         if self._reserved is not None:
             self._reserved.close()
         if self._server is not None:
+            await _take_in(self._server)
             self._server.close()
         tasks = list(self._tasks.items())
         for task, link in tasks:
@@ -114,6 +115,22 @@ class Listener:
             pass
         finally:
             await link.close()
+
+
+async def _take_in(server: asyncio.Server) -> None:
+    """Stops accepting, and lets the connections that `server` has accepted reach its callback, but for TLS handshakes.
+
+    A server of asyncio that is closed drops them: they stay open, and their end raises.
+    """
+    loop = asyncio.get_running_loop()
+    for sock in server.sockets:
+        loop.remove_reader(sock.fileno())
+    for _ in range(_ROUNDS):
+        await asyncio.sleep(0)
+
+
+_ROUNDS: Final = 4
+"""How often a loop goes round until an accepted connection has a task, a transport and the callback, and once more."""
 
 
 class HttpConnection:
