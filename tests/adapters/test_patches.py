@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
+import anthropic
 import pytest
 
-from anthropic_otel._adapters import http_send, models, patches, raw_replies, sdk
+from anthropic_otel._adapters import http_send, library_patches, models, patches, raw_replies, sdk
 from anthropic_otel._adapters.patches import Patch, Wrap, is_patched_by_another_copy, patchable
 
 
@@ -120,6 +121,23 @@ def test_a_patch_is_lost_where_the_class_has_its_own_function_again(cls: type[An
         cls.send = current
         assert patch.lost is lost
     patch.undo()
+
+
+def test_what_was_patched_before_a_patch_that_fails_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So no class of the SDK stays patched by an instrumentation that knows nothing of it."""
+    [definer] = [cls for cls in anthropic.Anthropic.__mro__ if "request" in vars(cls)]
+    before = vars(definer)["request"]
+
+    def fails(_: object, __: object) -> None:
+        raise TypeError("cannot set attribute of an immutable type")
+
+    monkeypatch.setattr(models, "wrap_build_request", fails)
+    made = library_patches.CallPatches(cast("Any", None))
+    with pytest.raises(TypeError, match="immutable"):
+        made.patch_library()
+    assert vars(definer)["request"] is not before
+    made.undo()
+    assert vars(definer)["request"] is before
 
 
 def test_a_library_that_breaks_at_its_import_is_a_warning(

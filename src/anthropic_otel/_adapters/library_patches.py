@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from anthropic_otel._adapters import http_send, models, raw_replies
@@ -188,8 +188,11 @@ class CallPatches:
             self.undo()
         # A reloader may have imported the SDK anew. Clients of both copies may be in use.
         self._sdk, self._mocked = sdk, _has_mocks(sdk)
-        found = self._patch(sdk)
-        self._patches += found
+        found = False
+        for patch in self._patch(sdk):
+            # One by one: if the next cannot be put on, this one can be undone.
+            self._patches.append(patch)
+            found = True
         if not found and not another_copy_was_met():
             log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
 
@@ -199,24 +202,24 @@ class CallPatches:
             warn_of_lost_patch()
             self.patch_library()
 
-    def _patch(self, sdk: Any) -> list[Patch]:
-        """Patches the clients of the SDK module `sdk`, and its classes of raw replies. Returns the patches.
+    def _patch(self, sdk: Any) -> Iterator[Patch]:
+        """Patches the clients of the SDK module `sdk`, and its classes of raw replies, and yields each patch.
 
-        Empty, and nothing is patched, if no client has a `request` that can be patched.
+        Yields nothing, and nothing is patched, if no client has a `request` that can be patched.
         """
         invocations = Invocations(getattr(sdk, "__version__", ""))
         clients = _clients(sdk)
-        patches = []
-        for cls, asynchronous in _definers(clients).items():
+        definers = _definers(clients)
+        for cls, asynchronous in definers.items():
             wrap = sdk_calls.async_request if asynchronous else sdk_calls.sync_request
-            patches.append(Patch(cls, "request", functools.partial(wrap, self._calls, invocations)))
-        if patches:
+            yield Patch(cls, "request", functools.partial(wrap, self._calls, invocations))
+        if definers:
             builders = {
                 cls for client in clients.values() for cls in client.__mro__ if patchable(cls, "_build_request")
             }
-            patches.extend(Patch(cls, "_build_request", models.wrap_build_request) for cls in builders)
-            patches.extend(raw_replies.patch(sdk))
-        return patches
+            for cls in builders:
+                yield Patch(cls, "_build_request", models.wrap_build_request)
+            yield from raw_replies.patch(sdk)
 
     def undo(self) -> None:
         """Undoes every patch, and forgets which module was patched."""

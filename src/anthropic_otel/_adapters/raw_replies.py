@@ -14,6 +14,7 @@ import functools
 import inspect
 import sys
 import weakref
+from collections.abc import Iterator
 from typing import Any, Final
 
 from anthropic_otel._adapters.current import RunningCall, current_call
@@ -40,15 +41,16 @@ def _forget(response: weakref.ref[Any]) -> None:
     _expected.pop(response, None)
 
 
-def patch(sdk: Any) -> list[Patch]:
+def patch(sdk: Any) -> Iterator[Patch]:
     """Patches `parse` of the response classes of the SDK module `sdk`, as far as it has them and they can be patched.
 
-    Returns the patches.
+    Yields each patch.
     """
     legacy = getattr(sys.modules.get(_LEGACY), "LegacyAPIResponse", None)
     found = (getattr(sdk, "APIResponse", None), getattr(sdk, "AsyncAPIResponse", None), legacy)
-    classes = [cls for cls in found if isinstance(cls, type) and patchable(cls, "parse")]
-    return [Patch(cls, "parse", _wrap) for cls in classes]
+    for cls in found:
+        if isinstance(cls, type) and patchable(cls, "parse"):
+            yield Patch(cls, "parse", _wrap)
 
 
 def _wrap(original: Function, patch: Patch) -> Function:
