@@ -128,3 +128,16 @@ def test_a_variable_of_other_clients_is_worth_a_line(ca_file: Path) -> None:
     assert "SSL_CERT_FILE=$REQUESTS_CA_BUNDLE" in texts(findings)
     both = {"REQUESTS_CA_BUNDLE": str(ca_file), authorities.FILE: str(ca_file)}
     assert len(authorities.examine(both, None)) == 1
+
+
+class _OfTheSystem(ssl.SSLContext):
+    """As truststore's context, which some versions of httpx2 make: it has no list, but asks the system."""
+
+    def cert_store_stats(self) -> dict[str, int]:
+        raise NotImplementedError
+
+
+def test_a_context_that_asks_the_system_has_no_count() -> None:
+    """It is a fact about the CAs, and no failure of the check."""
+    [finding] = authorities.examine({}, _OfTheSystem(ssl.PROTOCOL_TLS_CLIENT))
+    assert (finding.state, finding.text) == (State.INFO, "those of the system")

@@ -47,8 +47,19 @@ def _named(environment: Mapping[str, str], default: ssl.SSLContext | None) -> It
     elif path := environment.get(FOLDER):
         yield _of_folder(path)
     else:
-        count = default.cert_store_stats()["x509_ca"] if default is not None else 0
+        count = _count(default) if default is not None else 0
         yield info(_SUBJECT, f"the HTTP library's own list, {count}" if count else "those of the system")
+
+
+def _count(context: ssl.SSLContext) -> int:
+    """Returns how many CAs a TLS context has loaded; 0 if it does not say, as one of truststore.
+
+    That asks the system about each certificate. Some versions of httpx2 make such contexts.
+    """
+    try:
+        return context.cert_store_stats()["x509_ca"]
+    except NotImplementedError:
+        return 0
 
 
 def _of_file(path: str) -> Finding:
