@@ -175,6 +175,19 @@ def test_a_field_of_a_wrong_type_is_refused_by_its_name(field: str, wire: Wire) 
         assert json.loads(answer.body)["error"]["message"].startswith(f"{field}: "), value
 
 
+@pytest.mark.parametrize("field", [name for name in WRONG if name != "max_tokens"])
+def test_a_field_of_a_wrong_type_is_refused_where_tokens_are_counted(field: str, wire: Wire) -> None:
+    """Token counting takes the fields of a message but for `max_tokens`, and refuses the same values of them."""
+    good = {name: value for name, value in GOOD.items() if name != "max_tokens"}
+    for value in WRONG[field]:
+        body = json.dumps(good | {field: value}).encode()
+        answer = wire.send(post(body, target=b"/v1/messages/count_tokens")).answer()
+        assert answer.error == INVALID, value
+        assert json.loads(answer.body)["error"]["message"].startswith(f"{field}: "), value
+    answer = wire.send(post(json.dumps(good).encode(), target=b"/v1/messages/count_tokens")).answer()
+    assert json.loads(answer.body)["input_tokens"] > 0
+
+
 def test_a_cache_control_of_null_caches_nothing(wire: Wire) -> None:
     """The API takes null wherever a `cache_control` may be, as the types of the SDK do."""
     block = {"type": "text", "text": "x", "cache_control": None}

@@ -102,7 +102,7 @@ class Api:
             return Refused(405, "invalid_request_error", "Method Not Allowed")
         body = body_of(request.body)
         if path.endswith("count_tokens"):
-            return body if isinstance(body, Refused) else _count(body)
+            return _count(body)
         return self._messages(body, ServerSentEvents())
 
     def _platform(self, request: Received, model: str, stream: bool, wire: Wire) -> Answer:
@@ -111,8 +111,7 @@ class Api:
 
     def _vertex(self, request: Received, model: str, verb: str) -> Answer:
         if model == "count-tokens":
-            body = body_of(request.body)
-            return body if isinstance(body, Refused) else _count(body)
+            return _count(body_of(request.body))
         return self._platform(request, model, verb == "streamRawPredict", ServerSentEvents())
 
     def _messages(self, body: Json | Refused, wire: Wire) -> Answer:
@@ -157,7 +156,11 @@ def _cost(body: Json, used: Json) -> Cost:
     return Cost(used["input_tokens"], used["output_tokens"], fast, priority)
 
 
-def _count(body: Json) -> Whole:
+def _count(body: Json | Refused) -> Whole | Refused:
+    if isinstance(body, Refused):
+        return body
+    if refusal := refusal_of(body, counts=True):
+        return refusal
     return Whole({"input_tokens": usage.count_tokens(body)})
 
 

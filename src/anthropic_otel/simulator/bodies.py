@@ -1,7 +1,7 @@
 """Reads the JSON body of a request, and checks it as the API does.
 
-Rule: nothing here raises. What is no JSON object is refused with status 400, and so is a Messages body in which a field
-of `_REQUIRED` or `_OPTIONAL` is wrong; all other fields may have any type.
+Rule: nothing here raises. What is no JSON object is refused with status 400, and so is a body for Messages or for token
+counting in which a field of `_REQUIRED` or `_OPTIONAL` is wrong; all other fields may have any type.
 """
 
 from __future__ import annotations
@@ -151,14 +151,17 @@ _OPTIONAL: Final[dict[str, tuple[Check, str]]] = {
 }
 
 
-def refusal_of(body: Json) -> Refused | None:
+def refusal_of(body: Json, *, counts: bool = False) -> Refused | None:
     """Returns the API's refusal (400) of the first wrong field of a Messages body, or `None` if there is none.
 
     Required fields come first. A field is wrong if it is required and missing, or has a wrong type or a value such as
     0 for `max_tokens`. An optional field that is `None` counts as missing. Fields that are not named in `_REQUIRED` and
-    `_OPTIONAL` are not checked.
+    `_OPTIONAL` are not checked. With `counts` the body is that of a request to count tokens: `max_tokens` is neither
+    required nor checked.
     """
     for name, (is_valid, words) in _REQUIRED.items():
+        if counts and name == "max_tokens":
+            continue
         if name not in body:
             return invalid(f"{name}: Field required")
         if not is_valid(body[name]):
