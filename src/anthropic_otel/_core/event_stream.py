@@ -12,10 +12,10 @@ two bounds, for what a chunk begins with, takes half the time of a slice.
 from __future__ import annotations
 
 import codecs
-import re
 from typing import Final
 
-from anthropic_otel._core.event_json import ERROR, MESSAGE_STOP, PING, JsonTypes, parsed
+from anthropic_otel._core.event_json import ERROR, MESSAGE_STOP, PING, parsed
+from anthropic_otel._core.long_event import LongEvent
 from anthropic_otel._core.stream_end import (
     MAX_KEPT,
     MAX_LAST,
@@ -64,7 +64,7 @@ class EventStreamReader:
         self._by_names: Final = by_names
         self._events: Final = Events(by_names=by_names)
         self.rest = b""
-        self._long: _LongEvent | None = None
+        self._long: LongEvent | None = None
         self.last = b""
         self._decided_in: bytes | None = None
         """The `last` at the first event that decided how the stream ends: the same object until a later dispatch."""
@@ -155,7 +155,7 @@ class EventStreamReader:
         """Dispatches the whole events of `text`, which starts where an event starts, and keeps the rest.
 
         The dispatched events are kept too, for `finish`, the last ones of a long `text`; of a rest beyond `MAX_KEPT`
-        what `_LongEvent` keeps. No event ends in the first `known` bytes. Returns the weightiest (`weightier`) of the
+        what `LongEvent` keeps. No event ends in the first `known` bytes. Returns the weightiest (`weightier`) of the
         events that decide how the stream ends, `None` if none does.
         """
         decided, end = None, text.rfind(b"\n\n", max(known - 1, 0)) + 2
@@ -172,7 +172,7 @@ class EventStreamReader:
             text = text[end:].lstrip(b"\n")
         self.rest = text
         if len(text) > MAX_KEPT:
-            self._long, self.rest = _LongEvent(text), _NOT_KEPT
+            self._long, self.rest = LongEvent(text), _NOT_KEPT
         return decided
 
     def _dispatch(self, event: bytes) -> Dispatched | None:
@@ -183,7 +183,7 @@ class EventStreamReader:
         """
         # A long event is treated in the same way, whether it came in one chunk or in several.
         if len(event) >= MAX_KEPT:
-            long = _LongEvent(event + b"\n")
+            long = LongEvent(event + b"\n")
             return self._events.dispatch_long(long.name, long.types)
         return self._events.dispatch(*_fields(event))
 
@@ -200,44 +200,6 @@ class EventStreamReader:
 
 
 _UTF_8: Final = codecs.getincrementaldecoder("utf-8")
-
-
-class _LongEvent:
-    """An event that is longer than `MAX_KEPT`, which begins with `begun`.
-
-    Only its name, the types in its JSON and its last bytes are kept.
-    """
-
-    __slots__ = ("_before", "name", "types")
-
-    def __init__(self, begun: bytes) -> None:
-        self.name: bytes | None = None
-        self.types: Final = JsonTypes()
-        self._before = b"\n"
-        self.feed(begun)
-
-    @property
-    def tail(self) -> bytes:
-        """The last bytes of what was fed, at most `_LONGEST_NAME_LINE`, from the first on that begins a character."""
-        return self._before.lstrip(_CONTINUATIONS)
-
-    def feed(self, text: bytes) -> int | None:
-        """Takes the next text of the event. Returns the index in `text` after the event's end, `None` if it goes on."""
-        known = len(self._before)
-        text = self._before + text
-        end = text.find(b"\n\n", known - 1)
-        part = text if end < 0 else text[: end + 1]
-        for line in _NAME_LINE.finditer(part):
-            self.name = line[1] or None
-        self.types.feed(part[known:])
-        self._before = part[-_LONGEST_NAME_LINE:]
-        return None if end < 0 else end + 2 - known
-
-
-_CONTINUATIONS: Final = bytes(range(0x80, 0xC0))
-"""The bytes of UTF-8 that begin no character."""
-_NAME_LINE: Final = re.compile(rb"\nevent(?:: ?([^\n]{0,64}))?(?=\n)")
-_LONGEST_NAME_LINE: Final = len(b"\nevent: \n") + 64
 
 
 def _with_newlines(text: bytes) -> bytes:
