@@ -388,7 +388,8 @@ def test_the_sdk_gets_to_read_that_its_request_is_too_large(sim: Simulator) -> N
         pytest.raises(anthropic.APIStatusError) as raised,
     ):
         client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "x" * 34_000_000}])
-    assert (raised.value.status_code, raised.value.type) == (413, "request_too_large")
+    error = raised.value.response.json()["error"]
+    assert (raised.value.status_code, error["type"]) == (413, "request_too_large")
 
 
 def test_the_record_keeps_a_bounded_number_of_bytes(monkeypatch: pytest.MonkeyPatch, sim: Simulator) -> None:
