@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_otel.simulator import Limits, Reply, Simulator
+from anthropic_otel.simulator import Cut, Delivery, Ending, ErrorEvent, Limits, Point, Redirect, Reply, Simulator
 from anthropic_otel.simulator.__main__ import main
 
 
@@ -46,6 +46,15 @@ def test_a_simulator_of_wrong_options_is_not_made(options: dict[str, Any], error
         (lambda: Reply(99), ValueError, "status must be a whole number from 200 to 999"),
         (lambda: Reply(304, body=b"xx"), ValueError, "a response with status 304 has no body"),
         (lambda: Reply(204, "api_error"), ValueError, "a response with status 204 has no body"),
+        (lambda: Reply(interim=(200,)), ValueError, "an interim status must be a whole number from 100 to 199"),
+        (lambda: Reply(interim=(101,)), ValueError, "an interim status must not be 101"),
+        (lambda: Reply(interim=("103",)), TypeError, "an interim status must be a whole number"),  # type: ignore[arg-type]
+        (lambda: Delivery(pace=-1), ValueError, "pace must be a number of at least 0"),
+        (lambda: Delivery(segment=-5), ValueError, "segment must be a whole number of at least 0"),
+        (lambda: Delivery(pings=1.5), TypeError, "pings must be a whole number"),  # type: ignore[arg-type]
+        (lambda: Cut(Point.BODY, Ending.CLOSE, after=-1), ValueError, "after must be a whole number of at least 0"),
+        (lambda: ErrorEvent("api_error", "x", after=-1), ValueError, "after must be a whole number of at least 0"),
+        (lambda: Redirect(hops=0), ValueError, "hops must be a whole number of at least 1"),
         (lambda: Reply("529"), TypeError, "status must be a whole number"),  # type: ignore[arg-type]
         (lambda: Reply(529, 3), TypeError, "error_type and message must be text"),  # type: ignore[arg-type]
         (lambda: Reply(body="x"), TypeError, "body must be bytes"),  # type: ignore[arg-type]

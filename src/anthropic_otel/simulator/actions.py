@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import Final, NoReturn, TypeAlias
 
 from anthropic_otel.simulator import checks
@@ -81,6 +82,12 @@ class Delivery:
     segment: int = 0
     pings: int = 0
 
+    def __post_init__(self) -> None:
+        """Checks `pace`, `segment` and `pings`. Raises `TypeError` for a wrong type, `ValueError` for a wrong value."""
+        checks.number("pace", self.pace)
+        checks.whole("segment", self.segment, 0)
+        checks.whole("pings", self.pings, 0)
+
 
 _ERROR_TYPES: Final = {
     401: "authentication_error",
@@ -136,12 +143,15 @@ class Reply:
     interim: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Checks `status`, `error_type`, `message` and `body`, and sets the defaults of `error_type` and `body`.
+        """Checks `status`, `error_type`, `message`, `body` and `interim`; sets the defaults of `error_type` and `body`.
 
-        Raises `TypeError` for a wrong type, and `ValueError` for a status that is not from 200 to 999, or for a 204 or
-        304 with a body.
+        Raises `TypeError` for a wrong type, and `ValueError` for a status that is not from 200 to 999, for a 204 or 304
+        with a body, and for an interim status that is not from 100 to 199 or is 101, which ends HTTP.
         """
         checks.whole("status", self.status, 200, 999)
+        for status in self.interim:
+            if checks.whole("an interim status", status, 100, 199) == HTTPStatus.SWITCHING_PROTOCOLS:
+                raise ValueError("an interim status must not be 101: no response follows it")
         if not isinstance(self.error_type, (str, type(None))) or not isinstance(self.message, str):
             raise TypeError(f"error_type and message must be text, not {self.error_type!r} and {self.message!r}")
         if not isinstance(self.body, (bytes, type(None))):
@@ -207,6 +217,10 @@ class Cut:
     framing: Framing = Framing.CHUNKED
     reply: Reply | None = None
 
+    def __post_init__(self) -> None:
+        """Checks `after`. Raises `TypeError` if it is no `int`, and `ValueError` if it is negative."""
+        checks.whole("after", self.after, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
@@ -222,6 +236,10 @@ class ErrorEvent:
     after: int = 4
     delivery: Delivery = Delivery()
 
+    def __post_init__(self) -> None:
+        """Checks `after`. Raises `TypeError` if it is no `int`, and `ValueError` if it is negative."""
+        checks.whole("after", self.after, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
@@ -231,6 +249,11 @@ class Redirect:
     """
 
     hops: int | None = 1
+
+    def __post_init__(self) -> None:
+        """Checks `hops`. Raises `TypeError` if it is neither `None` nor an `int`, and `ValueError` if it is below 1."""
+        if self.hops is not None:
+            checks.whole("hops", self.hops, 1)
 
 
 ExchangeAction: TypeAlias = Reply | Chunks | Raw | Cut | ErrorEvent | Redirect
