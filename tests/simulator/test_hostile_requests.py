@@ -441,6 +441,7 @@ TARGETS: Final = {
     b"/v1/modelsfoo": (404, "not_found_error"),
     b"/v1/messages/batchesfoo": (404, "not_found_error"),
     b"/v1/messages/batchesfoo/cancel": (404, "not_found_error"),
+    b"/v1/projects/p/locations/l/publishers/anthropic/models/m:predict": (404, "not_found_error"),
     b"/../../etc/passwd": (404, "not_found_error"),
     b"/redirected/" + b"9" * 5_000 + b"/v1/messages": (404, "not_found_error"),
     b"/model//invoke": (404, "not_found_error"),

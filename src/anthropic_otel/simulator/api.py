@@ -110,6 +110,8 @@ class Api:
         return body if isinstance(body, Refused) else self._messages(body | {"model": model, "stream": stream}, wire)
 
     def _vertex(self, request: Received, model: str, verb: str) -> Answer:
+        if verb not in ("rawPredict", "streamRawPredict"):
+            return Refused(404, "not_found_error", "Not found")
         if model == "count-tokens":
             return _count(body_of(request.body))
         return self._platform(request, model, verb == "streamRawPredict", ServerSentEvents())
