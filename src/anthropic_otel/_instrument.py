@@ -156,8 +156,9 @@ class Instrumentation:
         """Instruments one HTTP client. With `calls`, the SDK calls that are sent by it are recorded too.
 
         Imports the installed HTTP libraries and the SDK, and patches the classes of the HTTP clients; with `calls` the
-        SDK too. A client that is instrumented by itself already keeps its runtime. Raises `TypeError` if `http_client`
-        is no client of httpx or httpx2.
+        SDK too. A client that is instrumented by itself already keeps its runtime, and its calls stay recorded without
+        `calls` too; for any other, `runtime_factory` makes the runtime. Raises `TypeError` if `http_client` is no
+        client of httpx or httpx2.
         """
         if not is_client(http_client):
             raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")
@@ -193,7 +194,8 @@ class Instrumentation:
     def missed_call(self) -> None:
         """Called when a request of the SDK is sent that is to be recorded and belongs to no running call.
 
-        If another library has taken a patch of the SDK away, patches it again and warns, once in a process.
+        If another library has taken a patch of the SDK away, patches it again, however often. Warns only once in a
+        process.
         """
         with changing():
             self._calls.look_again()

@@ -41,8 +41,8 @@ def http_client_of(client: Any) -> Any:
 def sync_request(calls: Calls, invocations: Invocations, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of a sync SDK client's `request`, which records the call.
 
-    `calls` chooses the runtime of a call, `invocations` makes what is recorded of its arguments. The wrapper only calls
-    `original` while `patch` is not active, or if the call is not to be recorded.
+    `calls` chooses the runtime of a call, `invocations` makes what is recorded of its arguments. The wrapper does
+    nothing but call `original` while `patch` is not active, or if the call is not to be recorded.
     """
 
     @functools.wraps(original)

@@ -26,7 +26,7 @@ Origin = RunningCall | Runtime
 def is_recorded(request: Any) -> bool:
     """Returns whether a recorded send is running in this thread or task, whatever `request` is.
 
-    One that has ended is still the current one of a task that was started within it.
+    One that has ended is not running, though a task that was started within it still has it as its current one.
     """
     sending = current_sending.get()
     return sending is not None and sending.request is not None

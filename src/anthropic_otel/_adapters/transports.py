@@ -63,8 +63,10 @@ _MAX_PARTS: Final = 32
 def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
     """Yields the proxy of `transport`, if that has a pool or a proxy; else those of the transports that it wraps.
 
-    These are searched in the same way, down to `depth` levels below `transport`. Yields `None` for a pool without a
-    proxy, and for a transport at the last level with neither. Nothing for one above it that has neither and wraps none.
+    A proxy is its address as of `_address`. Wrapped transports are those in the first `_MAX_PARTS` attributes, and in
+    the first items of lists and tuples there. These are searched in the same way, down to `depth` levels below
+    `transport`. Yields `None` for a pool without a proxy, and for a transport at the last level with neither. Nothing
+    for one above it that has neither and wraps none.
     """
     kept = getattr(transport, "__dict__", {})
     pool, proxy = kept.get("_pool"), kept.get("proxy")

@@ -77,7 +77,7 @@ def is_of_argument(failure: Failure) -> bool:
     """Returns whether a library or Python raised the innermost exception for a wrong argument, as a timeout of NaN.
 
     That is a plain `TypeError`, `ValueError` or `OverflowError`. Always `False` once the request is known to have been
-    sent.
+    sent whole.
     """
     error = failure.errors[-1]
     steps = list(frames(error))

@@ -124,9 +124,9 @@ def names_a_proxy(failure: Failure) -> bool:
 def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of aiohttp by its class, `None` for any other exception.
 
-    A payload error whose text has a `ConnectionResetError`, and a request that could not be written as the server has
-    closed the connection, is `CONNECTION_RESET`. Applied before `of_httpx`, as the aiohttp transport wraps all of them
-    into few classes of httpx.
+    `failure` has the exceptions that `error` is one of. A payload error whose text has a `ConnectionResetError`, and a
+    request that could not be written as the server has closed the connection, is `CONNECTION_RESET`. Applied
+    before `of_httpx`, as the aiohttp transport wraps all of them into few classes of httpx.
     """
     if is_a(error, "aiohttp.ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # For a reset in the body, aiohttp keeps the original exception only in the text of its own.

@@ -53,7 +53,8 @@ def parsed(data: bytes) -> Any:
 def api_error(data: bytes) -> ApiError:
     """Parses the JSON of an `error` event: `{"type": "error", "error": {"type": …, "details": {"error_code": …}}}`.
 
-    Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code or the raw type.
+    Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code or the raw type. A type
+    that is not known is `_OTHER` too, but is the raw type, cut to `_MAX_TOLD` characters as every raw type.
     """
     try:
         error = member(parsed(data), "error")

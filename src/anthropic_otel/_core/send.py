@@ -57,10 +57,10 @@ class Send:
         self.attempt = source.begin_attempt(request)
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Handles one trace event of the transport: passes it to the attempt's timeline.
+        """Handles one trace event of the transport: passes it to the attempt's timeline. Raises no `Exception`.
 
         After a failure, the start of a request begins another attempt, and after a 2xx the start of the same request
-        does.
+        does. The event is the new attempt's then.
         """
         # Guarded in place: an attempt has some fourteen events.
         try:

@@ -1,8 +1,8 @@
 """Turns events into lines for a person: about each call, and a summary.
 
-Rule: a call is shown once, when it ends: as a waterfall if it was retried or failed, else as one line. Before that, two
-things are mentioned: a failed attempt whose call goes on for another `PATIENCE` seconds, and a call that has been
-running for as many seconds as a number in `WAITS`. An attempt outside of any call is shown as a call.
+Rule: a call is shown once, when it ends: as a waterfall if it had several attempts or failed, else as one line. Before
+that, two things are mentioned: a failed attempt whose call goes on for another `PATIENCE` seconds, and a call that has
+been running for as many seconds as a number in `WAITS`. An attempt outside of any call is shown as a call.
 """
 
 from __future__ import annotations

@@ -99,10 +99,10 @@ class OtelCallRecorder(InTrace, CallRecorder):
     def outer(self) -> Context:
         """Returns the context for an attempt that is about to start. The span in it is the parent of the attempt's.
 
-        The context is the call's own, `context()`, after the method's end, if this library made the call's span, or if
-        the current context has no span and is not the one that the call attached, as in another thread. Otherwise it is
-        the current one. The first time that it is, looks in it for the call span that the SDK or another
-        instrumentation has made (`_find_span`).
+        The context is the call's own, `context()`, in three cases: after the method's end; if this library made the
+        call's span; and where the current context has no span and is not the one that the call attached, as in another
+        thread. Otherwise it is the current one. The first time that it is, looks in it for the call span that the SDK
+        or another instrumentation has made (`_find_span`).
         """
         if self._method_done:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.

@@ -167,7 +167,8 @@ class Metrics:
         """Returns the values of operation, address and model, the latter two within their cardinality limits.
 
         `_OTHER` stands for no operation and no address, `None` for no model. `answered` is whether the attempt got a
-        2xx, `False` if that is not known.
+        2xx, `False` if that is not known; the limits prefer names that got one. Once these three did, and address and
+        model were within the limits, the same values are returned for them from then on.
         """
         facts = (operation, address, model)
         found = self._targets.get(facts)

@@ -110,7 +110,11 @@ class OpenTelemetryRecorder:
         return False
 
     def warn_of_two_providers(self, sdk_provider: object) -> None:
-        """Warns once if the SDK's call spans go to another provider than the one that `instrument` was given."""
+        """Warns once if the SDK's call spans go to another provider than the one that `instrument` was given.
+
+        Never if `instrument` was given none. `sdk_provider` is the provider itself: `None` does not stand for the
+        global one.
+        """
         own = self.settings.tracer_provider
         if own is None or self._warned_of_providers or sdk_provider is own:
             return

@@ -112,7 +112,8 @@ class Amplification(Condition):
 class Longer(Condition):
     """Holds if many events in the window took longer than `longer_than` seconds, which is a bucket's bound.
 
-    Many are more than `at_least - 1` calls can have, if each call has as many events as retries.
+    Many are more than `(at_least - 1) * max_retries`, the setting: a call has at most `max_retries` such events, so at
+    least `at_least` calls had one.
     """
 
     window: Duration

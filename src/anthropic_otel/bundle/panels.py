@@ -174,7 +174,10 @@ def per_second(metric: Metric, *matchers: str, by: Iterable[str] = ()) -> str:
 
 
 def rate(growth: str) -> str:
-    """Returns an expression for the rate per second of `growth`, an expression for the growth in the window `NOW`."""
+    """Returns an expression for the rate per second of `growth`, an expression for the growth in the window `NOW`.
+
+    `growth` is not put in brackets, so it must bind as tightly as `*`.
+    """
     return f"{growth} * 1000 / $__rate_interval_ms"
 
 

@@ -50,7 +50,7 @@ class Service(Protocol):
 class Response:
     """A response that is ready to be sent with `begin`, `send` and `end`.
 
-    - `headers`: all but `date`, which `begin` adds.
+    - `headers`: all, but that `begin` adds a `date` if there is none.
     - `pieces`: the encoded pieces of the body, which can be iterated once.
     - `delivery`: the pause before each piece, and the size of TCP segments. Its encoding is applied already.
     - `is_stream`: whether the simulated latency between events applies.
