@@ -35,7 +35,8 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
     """Nothing of what the machine that runs the tests has set; no profile of the SDK either."""
     for name in [name for name in os.environ if _OWN.fullmatch(name)]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path_factory.getbasetemp() / "no-profile"))
+    # To the SDK, `ANTHROPIC_CONFIG_DIR` without a profile in it is a fault.
+    monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp() / "no-profile"))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 
 import anthropic
 import pytest
@@ -116,3 +118,26 @@ def test_a_fault_in_a_profile_is_not_put_down_to_the_variable(url: str) -> None:
     assert faults
     assert all(fault.text.startswith("base_url in the SDK's profile ") for fault in faults)
     assert base_url.NAME not in texts(findings)
+
+
+@pytest.mark.parametrize("url", ["https://host:port", "http://gateway.example", "gateway.example", "https://[::1"])
+def test_a_profile_that_the_sdk_cannot_use_is_told(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examine: Examine
+) -> None:
+    """An app without a key of its own cannot make a client. With a key, the SDK does not read the profile."""
+    (tmp_path / "configs").mkdir()
+    profile = {"base_url": url, "authentication": {"type": "user_oauth", "credentials_path": str(tmp_path / "none")}}
+    (tmp_path / "configs" / "default.json").write_text(json.dumps(profile))
+    monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path))
+    with pytest.raises(Exception, match=r".") as raised:
+        anthropic.Anthropic()
+    [note] = of(examine(offline=True), "Profile")
+    assert note.state is State.NOTE
+    assert type(raised.value).__qualname__ in note.text
+    assert url not in note.text
+    assert not of(examine({"ANTHROPIC_API_KEY": "none"}, offline=True), "Profile")
+
+
+def test_without_a_profile_nothing_is_said_of_one(examine: Examine) -> None:
+    """The SDK makes a client for an app that has neither."""
+    assert not of(examine(offline=True), "Profile")

@@ -27,7 +27,7 @@ from anthropic_otel.cli.doctor.api import (
 from anthropic_otel.cli.doctor.api.base_url import Target
 from anthropic_otel.cli.doctor.api.steps import Kind
 from anthropic_otel.cli.doctor.deadline import NETWORK, Deadline, Work
-from anthropic_otel.cli.doctor.findings import Finding, Section, State, bad, good, info, untried
+from anthropic_otel.cli.doctor.findings import Finding, Section, State, bad, good, info, note, untried
 from anthropic_otel.cli.doctor.installed import importable
 
 TITLE: Final = "The way to the API"
@@ -51,13 +51,16 @@ def _findings(environment: Mapping[str, str], deadline: Deadline, with_key: bool
     of_proxies = proxies.wrong(environment)
     of_authorities = authorities.examine(environment, _default_context())
     broken = [*of_proxies, *(each for each in of_authorities if each.cause == NetworkCause.REQUEST_NOT_SENT.value)]
-    target, of_target = base_url.examine(environment, _profile_url(environment))
+    by_profile = _by_profile(environment)
+    target, of_target = base_url.examine(environment, _profile_url(by_profile))
     made = request.make(target.url) if target is not None else request.Made()
     if made.error is not None and not broken and not base_url.faulty(of_target):
         found = list(proxies.unreadable_exceptions(environment)) or [_unmade(made)]
         of_proxies += [each for each in found if each.subject == proxies.SUBJECT]
         of_target += [each for each in found if each.subject != proxies.SUBJECT]
     yield from of_target
+    if by_profile.error is not None and target is not None and made.error is None:
+        yield _unusable_profile(by_profile.error)
     if target is None or made.error is not None:
         yield from of_proxies
     else:
@@ -81,15 +84,24 @@ def _without_sdk(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield untried("Network", "not tried: the Anthropic SDK is not installed", "pip install anthropic")
 
 
-def _profile_url(environment: Mapping[str, str]) -> str | None:
-    """Returns the base URL of the SDK's profile; `None` if there is none, or it is that of Anthropic's API.
+def _by_profile(environment: Mapping[str, str]) -> request.Made:
+    """Returns the client that the SDK makes by its profile, or by its defaults without one.
 
-    Also `None` if a variable sets a base URL, a key or a token, because the SDK does not use the profile then.
+    Nothing is made if a variable sets a base URL, a key or a token, because the profile's base URL is not used then.
     """
     if any(environment.get(name) for name in (base_url.NAME, key.KEY, key.TOKEN)):
-        return None
-    url = request.make(None).base_url
-    return url if url is not None and url.rstrip("/") != base_url.DEFAULT else None
+        return request.Made()
+    return request.make(None)
+
+
+def _profile_url(made: request.Made) -> str | None:
+    """Returns the client's base URL, `None` if there is none, or it is that of Anthropic's API."""
+    return made.base_url if made.base_url is not None and made.base_url.rstrip("/") != base_url.DEFAULT else None
+
+
+def _unusable_profile(error: Exception) -> Finding:
+    text = f"the SDK cannot use it ({type(error).__qualname__}): an app without a key of its own gets that"
+    return note("Profile", text, "python -c 'import anthropic; anthropic.Anthropic()' says what is wrong")
 
 
 def _default_context() -> ssl.SSLContext | None:
