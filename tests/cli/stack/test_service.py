@@ -6,10 +6,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from anthropic_otel.cli.stack import panels, service
+from anthropic_otel.cli.doctor.collector.endpoint import of_signal
+from anthropic_otel.cli.doctor.collector.start import Signal, Start, protocol
+from anthropic_otel.cli.stack import panels, service, services
+from anthropic_otel.cli.stack.layout import PORTS, Layout
 
 pytestmark = pytest.mark.without_sdk
 
@@ -53,3 +57,15 @@ def test_a_program_is_ready_only_if_it_answers_with_a_2xx(raw: bytes, ready: boo
 def test_a_duration_is_counted_in_whole_seconds(duration: str, seconds: int) -> None:
     """Milliseconds are not taken for minutes."""
     assert panels.seconds(duration) == seconds
+
+
+@pytest.mark.parametrize("signal", [None, "TRACES", "METRICS"])
+def test_the_story_sends_to_the_stack_whatever_the_shell_has_set(signal: str | None, tmp_path: Path) -> None:
+    """Its spans and metrics are not for the collector of the user's own apps, and not lost at a bad address."""
+    started = services.demo(Layout(tmp_path, dict(PORTS)))
+    own = f"OTEL_EXPORTER_OTLP_{signal}" if signal is not None else "OTEL_EXPORTER_OTLP"
+    shell = {f"{own}_ENDPOINT": "http://[::1", f"{own}_PROTOCOL": "grpc"}
+    for each in Signal:
+        used = protocol(shell | started.environment, each, Start.CODE)
+        found = of_signal(shell | started.environment, each, used)
+        assert (found.protocol, found.shown) == ("http/protobuf", f"http://127.0.0.1:4318/v1/{each.value}")

@@ -161,10 +161,14 @@ def can_run_demo() -> bool:
 def demo(layout: Layout) -> Service:
     """Returns the service, not started and named `story`, of `anthropic-otel demo --loop`, which exports to this stack.
 
-    Without it every panel is empty until an app of the user's sends something.
+    Without it every panel is empty until an app of the user's sends something. An endpoint and a protocol for OTLP that
+    the user has set are for other apps: each signal's own variables take precedence over all others.
     """
     environment = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": layout.url("otlp_http"),
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{layout.url('otlp_http')}/v1/traces",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"{layout.url('otlp_http')}/v1/metrics",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
         "OTEL_METRIC_EXPORT_INTERVAL": "5000",
         "PYTHONUNBUFFERED": "1",
     }
