@@ -33,7 +33,7 @@ def test_a_raw_response_has_the_http_response_and_a_parse_that_is_patched(
     assert "http_response" not in vars(reply)
     owner = next(c for c in type(raw).__mro__ if "parse" in vars(c))
     original = vars(owner)["parse"]
-    patches = raw_replies.patch(anthropic)
+    patches = list(raw_replies.patch(anthropic))
     try:
         assert vars(owner)["parse"] is not original
     finally:
