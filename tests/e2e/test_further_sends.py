@@ -6,7 +6,6 @@ neither 401 nor 407. A hop of a redirect and a second send of an auth flow are t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.testing import Attempt, Captured, capture
 from support.apps import API_KEY, request_of
+from support.credentials import SlowProvider
 from support.marks import BREAKS_CONNECTIONS
 from support.telemetry import Telemetry
 from support.versions import SDK_LIBRARY, TRACES_ITSELF
@@ -189,19 +189,11 @@ def _authenticated(
 
 def test_a_slow_provider_of_credentials_is_a_phase_of_its_own(sim: Simulator, recorded: Telemetry) -> None:
     """What it took is `phase.auth`, and nothing of it is `phase.pool`."""
-    credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK fetches no credentials")
-    took: list[float] = []
-
-    def provider(*, force_refresh: bool = False) -> Any:
-        began = time.perf_counter()
-        time.sleep(0.05)
-        took.append(time.perf_counter() - began)
-        return credentials.AccessToken(token="a-token", expires_at=None)
-
+    provider = SlowProvider()
     [attempt] = _authenticated(sim, recorded, provider)
-    assert attempt["anthropic.client.phase.auth"] >= took[0]
+    assert attempt["anthropic.client.phase.auth"] >= provider.took[0]
     phases = {name: value for name, value in attempt.items() if name.startswith("anthropic.client.phase.")}
-    assert phases.get("anthropic.client.phase.pool", 0) <= sum(phases.values()) - took[0]
+    assert phases.get("anthropic.client.phase.pool", 0) <= sum(phases.values()) - provider.took[0]
 
 
 def test_a_provider_that_cannot_be_reached_fails_in_its_phase(sim: Simulator, recorded: Telemetry) -> None:

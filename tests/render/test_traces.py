@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import anthropic
@@ -10,6 +9,7 @@ import pytest
 
 from anthropic_otel._render.traces import Attempt, Trace, traces_of
 from anthropic_otel.simulator import Simulator
+from support.credentials import SlowProvider
 from support.telemetry import Telemetry
 
 REQUEST: dict[str, Any] = {
@@ -51,22 +51,14 @@ def test_the_headers_come_after_the_time_for_credentials(
     sim: Simulator, recorded: Telemetry, waits: list[float]
 ) -> None:
     """A slow provider of credentials delays what is sent, and so the response."""
-    credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK fetches no credentials")
-    took: list[float] = []
-
-    def provider(*, force_refresh: bool = False) -> Any:
-        began = time.perf_counter()
-        time.sleep(0.05)
-        took.append(time.perf_counter() - began)
-        return credentials.AccessToken(token="a-token", expires_at=None)
-
+    provider = SlowProvider()
     recorded.instrument()
     with anthropic.Anthropic(base_url=sim.base_url, credentials=provider) as client:
         client.messages.create(**REQUEST)
     [trace] = traces_of(recorded.spans)
     [attempt] = trace.attempts
     assert attempt.headers_at is not None
-    assert attempt.start + took[0] < attempt.headers_at <= attempt.end
+    assert attempt.start + provider.took[0] < attempt.headers_at <= attempt.end
 
 
 def test_a_call_that_used_up_its_retries(sim: Simulator, recorded: Telemetry, client: Any) -> None:
