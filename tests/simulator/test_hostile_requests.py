@@ -104,6 +104,10 @@ BODIES: Final = {
     "deep objects": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
     "a number of 5000 digits": b'{"max_tokens": ' + b"9" * 5_000 + b"}",
     "not a number": b'{"max_tokens": NaN}',
+    "a number that no float can hold": json.dumps(GOOD).encode().replace(b'"max_tokens": 5', b'"max_tokens": 1e400'),
+    "such a number in a schema": json.dumps(GOOD | {"tools": [{"name": "t", "input_schema": {"const": 7}}]})
+    .encode()
+    .replace(b"7", b"-1e999"),
     "half a surrogate pair": json.dumps(GOOD | {"model": "\ud800"}).encode(),
     "half a surrogate pair as bytes": json.dumps(GOOD | {"model": "?"}).encode().replace(b"?", b"\xed\xa0\x80"),
     "half a surrogate pair in UTF-16": json.dumps(GOOD | {"model": "\ud800"}).encode("utf-16-le"),
@@ -129,7 +133,7 @@ UNCACHEABLE: Final[tuple[Any, ...]] = (
 )
 WRONG: Final[dict[str, tuple[Any, ...]]] = {
     "model": (["m"], {"m": 1}, None, 1, "", True),
-    "max_tokens": ("5", None, 0, -1, 1.5, True, [], 10**400),
+    "max_tokens": ("5", None, 0, -1, 1.5, True, []),
     "messages": (
         None,
         "hi",
@@ -166,11 +170,7 @@ WRONG: Final[dict[str, tuple[Any, ...]]] = {
 def test_a_field_of_a_wrong_type_is_refused_by_its_name(field: str, wire: Wire) -> None:
     """Each gets the API's 400, the message of which begins with the field."""
     for value in WRONG[field]:
-        if value == 10**400:  # no JSON number of Python's own: written out
-            body = json.dumps(GOOD).replace('"max_tokens": 5', '"max_tokens": 1e400').encode()
-        else:
-            body = json.dumps(GOOD | {field: value}).encode()
-        answer = wire.send(post(body)).answer()
+        answer = wire.send(post(json.dumps(GOOD | {field: value}).encode())).answer()
         assert answer.error == INVALID, value
         assert json.loads(answer.body)["error"]["message"].startswith(f"{field}: "), value
 

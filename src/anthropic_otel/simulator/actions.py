@@ -69,7 +69,7 @@ class Delivery:
     """How a body is sent.
 
     - `encoding`: the content encoding.
-    - `newline`: the line ending of the API's server-sent events; not used for Bedrock's frames and given bytes.
+    - `newline`: CR LF, LF or CR; ends the lines of server-sent events, but not of Bedrock's frames and given bytes.
     - `pace`: seconds of pause before each piece of a body. A piece is an event or a chunk of a stream, the last chunk
       of a compressed stream, a whole body, or each half of a whole body that is to break between them.
     - `segment`: the size of the TCP segments in bytes, also of the headers; 0 sends each piece as a whole.
@@ -83,7 +83,10 @@ class Delivery:
     pings: int = 0
 
     def __post_init__(self) -> None:
-        """Checks `pace`, `segment` and `pings`. Raises `TypeError` for a wrong type, `ValueError` for a wrong value."""
+        """Checks all fields. Raises `TypeError` for a wrong type, `ValueError` for a wrong value."""
+        checks.member("encoding", self.encoding, Encoding)
+        if checks.text("newline", self.newline) not in ("\r\n", "\n", "\r"):
+            raise ValueError(f"newline must be CR LF, LF or CR, not {self.newline!r}")
         checks.number("pace", self.pace)
         checks.whole("segment", self.segment, 0)
         checks.whole("pings", self.pings, 0)
@@ -143,19 +146,24 @@ class Reply:
     interim: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Checks `status`, `error_type`, `message`, `body` and `interim`; sets the defaults of `error_type` and `body`.
+        """Checks all fields but `request_id`; sets the defaults of `error_type` and `body`.
 
         Raises `TypeError` for a wrong type, and `ValueError` for a status that is not from 200 to 999, for a 204 or 304
-        with a body, and for an interim status that is not from 100 to 199 or is 101, which ends HTTP.
+        with a body, for an interim status that is not from 100 to 199 or is 101, which ends HTTP, for texts that UTF-8
+        cannot encode, and for headers that HTTP cannot carry or that say how the body is framed.
         """
         checks.whole("status", self.status, 200, 999)
+        checks.instance("interim", self.interim, tuple, "a tuple of statuses")
         for status in self.interim:
             if checks.whole("an interim status", status, 100, 199) == HTTPStatus.SWITCHING_PROTOCOLS:
                 raise ValueError("an interim status must not be 101: no response follows it")
-        if not isinstance(self.error_type, (str, type(None))) or not isinstance(self.message, str):
-            raise TypeError(f"error_type and message must be text, not {self.error_type!r} and {self.message!r}")
-        if not isinstance(self.body, (bytes, type(None))):
-            raise TypeError(f"body must be bytes, not {self.body!r}")
+        for name in ("error_type", "message", "error_code"):
+            if name == "message" or getattr(self, name) is not None:
+                checks.text(name, getattr(self, name))
+        checks.instance("body", self.body, (bytes, type(None)), "bytes or None")
+        checks.content_type(self.content_type)
+        checks.headers(self.headers)
+        checks.instance("delivery", self.delivery, Delivery, "a Delivery")
         if self.status != 200 and self.error_type is None and self.body is None:
             if self.status < 400:
                 object.__setattr__(self, "body", b"")
@@ -184,6 +192,18 @@ class Chunks:
     delivery: Delivery = Delivery()
     request_id: bool = True
 
+    def __post_init__(self) -> None:
+        """Checks all fields but `request_id`. Raises `TypeError` for a wrong type, also for chunks that are no tuple.
+
+        Raises `ValueError` for a `content_type` that HTTP cannot carry.
+        """
+        checks.instance("chunks", self.chunks, tuple, "a tuple of bytes")
+        for chunk in self.chunks:
+            checks.instance("a chunk", chunk, bytes, "bytes")
+        checks.content_type(self.content_type)
+        checks.member("ending", self.ending, Ending)
+        checks.instance("delivery", self.delivery, Delivery, "a Delivery")
+
 
 @dataclass(frozen=True, slots=True)
 class Raw:
@@ -194,6 +214,11 @@ class Raw:
 
     data: bytes
     ending: Ending = Ending.CLOSE
+
+    def __post_init__(self) -> None:
+        """Raises `TypeError` if `data` is not bytes or `ending` is no `Ending`."""
+        checks.instance("data", self.data, bytes, "bytes")
+        checks.member("ending", self.ending, Ending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +231,7 @@ class Cut:
     - `framing`: how the response tells the end of a body that is no stream; streams are always chunked.
     - `reply`: the response whose body breaks, such as an error; `None` is what the API answers.
 
-    CLEAN ends a chunked body in a well-formed way, and must not be used with a `content-length`. At the other points it
+    CLEAN ends a chunked body in a well-formed way, so it is refused with a `content-length`. At the other points it
     is the same as CLOSE. At `Point.REQUEST` STALL resets the connection after a second, and CLOSE resets it at once if
     the server has left a part of the body unread.
     """
@@ -218,8 +243,17 @@ class Cut:
     reply: Reply | None = None
 
     def __post_init__(self) -> None:
-        """Checks `after`. Raises `TypeError` if it is no `int`, and `ValueError` if it is negative."""
+        """Checks all fields. Raises `TypeError` for a wrong type.
+
+        Raises `ValueError` if `after` is negative, and for a CLEAN end of a body that is framed by its length.
+        """
+        checks.member("point", self.point, Point)
+        checks.member("ending", self.ending, Ending)
+        checks.member("framing", self.framing, Framing)
         checks.whole("after", self.after, 0)
+        checks.instance("reply", self.reply, (Reply, type(None)), "a Reply or None")
+        if self.point is Point.BODY and self.ending is Ending.CLEAN and self.framing is Framing.LENGTH:
+            raise ValueError("a body with a content-length cannot end cleanly too early: use Framing.CHUNKED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +271,14 @@ class ErrorEvent:
     delivery: Delivery = Delivery()
 
     def __post_init__(self) -> None:
-        """Checks `after`. Raises `TypeError` if it is no `int`, and `ValueError` if it is negative."""
+        """Checks all fields. Raises `TypeError` for a wrong type.
+
+        Raises `ValueError` if `after` is negative, and for a text that UTF-8 cannot encode.
+        """
+        checks.text("error_type", self.error_type)
+        checks.text("message", self.message)
         checks.whole("after", self.after, 0)
+        checks.instance("delivery", self.delivery, Delivery, "a Delivery")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
+from anthropic_otel.simulator import checks
 from anthropic_otel.simulator.actions import Cut, Ending, ExchangeAction, Raw, Reply
 
 _ANSWER: Final = Reply()
@@ -28,6 +29,10 @@ class Address:
     """Stands for a base URL at which no server can be reached; `place` is why none can."""
 
     place: Place
+
+    def __post_init__(self) -> None:
+        """Raises `TypeError` if `place` is no `Place`."""
+        checks.member("place", self.place, Place)
 
 
 class Certificate(Enum):
@@ -52,6 +57,11 @@ class Tls:
     then: Reply | Cut | Raw = _ANSWER
     client_certificate: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises `TypeError` if `certificate` is no `Certificate`, or `then` no action of an exchange."""
+        checks.member("certificate", self.certificate, Certificate)
+        checks.instance("then", self.then, get_args(ExchangeAction), "an action, such as Reply()")
+
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
@@ -63,6 +73,12 @@ class Handshake:
 
     ending: Ending
     alert: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises `TypeError` for a wrong type, and `ValueError` for an alert that is not from 0 to 255."""
+        checks.member("ending", self.ending, Ending)
+        if self.alert is not None:
+            checks.whole("alert", self.alert, 0, 255)
 
 
 class ProxyAnswer(Enum):
@@ -90,6 +106,12 @@ class Proxy:
     scheme: str = "http"
     target: str = "https"
 
+    def __post_init__(self) -> None:
+        """Raises `TypeError` if `answer` is no `ProxyAnswer`, or a scheme no text."""
+        checks.member("answer", self.answer, ProxyAnswer)
+        checks.text("scheme", self.scheme)
+        checks.text("target", self.target)
+
 
 @dataclass(frozen=True, slots=True)
 class Detour:
@@ -100,6 +122,11 @@ class Detour:
 
     to: Place | ExchangeAction
     status: int = 307
+
+    def __post_init__(self) -> None:
+        """Raises `TypeError` for a wrong type, and `ValueError` for a status that is not from 300 to 399."""
+        checks.instance("to", self.to, (Place, *get_args(ExchangeAction)), "a Place, or an action such as Reply()")
+        checks.whole("status", self.status, 300, 399)
 
 
 AddressAction: TypeAlias = Address | Tls | Handshake | Proxy | Detour

@@ -7,6 +7,7 @@ counting in which a field of `_REQUIRED` or `_OPTIONAL` is wrong; all other fiel
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -22,11 +23,12 @@ _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 def body_of(body: bytes) -> Json | Refused:
     """Returns the JSON object in a request's body, or a refusal with status 400 if there is none.
 
-    Also refused are NaN and Infinity, objects and arrays that are nested more than 100 deep, bytes that are not UTF-8
-    (such as UTF-16), and half of a surrogate pair that is written as an escape.
+    Also refused are NaN, Infinity and numbers that no `float` can hold, such as `1e400`, objects and arrays that are
+    nested more than 100 deep, bytes that are not UTF-8 (such as UTF-16), and half of a surrogate pair that is written
+    as an escape.
     """
     try:
-        value = json.loads(body.decode(), parse_constant=_no_number)
+        value = json.loads(body.decode(), parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         return invalid("The request body is not valid JSON")
     if not isinstance(value, dict):
@@ -45,6 +47,12 @@ def invalid(message: str) -> Refused:
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def _is_deep(value: Json) -> bool:

@@ -254,7 +254,8 @@ class Exchange:
         `headers` must say how the body is framed. `segment` is as in `Link.write`, here and in `send` and `end`.
         """
         self.served.status, self.served.headers = status, headers
-        await self._send(h11.Response(status_code=status, headers=list(headers), reason=_reason(status)), segment)
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await self._send(h11.Response(status_code=status, headers=raw, reason=_reason(status)), segment)
 
     async def inform(self, status: int) -> None:
         """Sends an interim response without headers; `status` is a 1xx. The final response follows."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, get_args
 
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
-from anthropic_otel.simulator.actions import Reply
-from anthropic_otel.simulator.addresses import Action, Address, Detour, Handshake, Proxy, Tls
+from anthropic_otel.simulator import checks
+from anthropic_otel.simulator.actions import ExchangeAction, Reply
+from anthropic_otel.simulator.addresses import Action, Address, AddressAction, Detour, Handshake, Proxy, Tls
 
 HTTPX: Final = "httpx"
 HTTPX2: Final = "httpx2"
@@ -109,6 +110,13 @@ class Fault:
     stream: bool | None = None
     applies_to: frozenset[str] = STACKS
     needs: Needs = NO_NEEDS
+
+    def __post_init__(self) -> None:
+        """Checks `name`, `action` and `needs`. Raises `TypeError` for a wrong type."""
+        checks.text("name", self.name)
+        actions = (*get_args(ExchangeAction), *get_args(AddressAction))
+        checks.instance("action", self.action, actions, "an action, such as Reply(529)")
+        checks.instance("needs", self.needs, Needs, "Needs(...)")
 
     @property
     def cause_word(self) -> str | None:

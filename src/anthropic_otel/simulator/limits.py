@@ -10,6 +10,9 @@ from typing import Final
 
 from anthropic_otel.simulator import checks
 
+MAX_LIMIT: Final = 10**15
+"""The largest limit: what a `float` can count in steps of less than one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -32,17 +35,17 @@ class Limits:
     def __post_init__(self) -> None:
         """Checks the fields. Raises `TypeError` for a wrong type, also for a pair that is no tuple of two.
 
-        Raises `ValueError` for a negative number.
+        Raises `ValueError` for a number that is negative or above 10**15.
         """
         for name in ("requests", "input_tokens", "output_tokens"):
             if (value := getattr(self, name)) is not None:
-                checks.whole(name, value, 0)
+                checks.whole(name, value, 0, MAX_LIMIT)
         for name in ("priority", "fast", "unified"):
             if (pair := getattr(self, name)) is not None:
                 if not isinstance(pair, tuple) or len(pair) != 2:
                     raise TypeError(f"{name} must be two whole numbers in a tuple, not {pair!r}")
                 for value in pair:
-                    checks.whole(name, value, 0)
+                    checks.whole(name, value, 0, MAX_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

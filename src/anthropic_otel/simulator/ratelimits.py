@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from anthropic_otel.simulator import checks
 from anthropic_otel.simulator.actions import Headers
 from anthropic_otel.simulator.buckets import Buckets
 from anthropic_otel.simulator.limits import ONE_REQUEST, Cost, ExceededLimit, Limits
@@ -35,14 +36,15 @@ class RateLimits:
     """The limits of the simulated account.
 
     `limits` are enforced and reported. `None` reports the limits of `Limits()` in headers and enforces none, so that no
-    request is refused. `clock` returns seconds since the epoch.
+    request is refused. `clock` returns seconds since the epoch. Raises what `clock` raises, and `TypeError` or
+    `ValueError` if what it returns now is no time.
     """
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> None:
         self.clock: Final = clock
         self._enforced = limits is not None
         limits = limits or Limits()
-        now = clock()
+        now = checks.time("the clock's time", clock())
         self._allowance: Allowance = Plan(limits.unified, now) if limits.unified else Buckets(limits, now)
 
     def exceeded(self, cost: Cost) -> ExceededLimit | None:

@@ -6,6 +6,7 @@ Rule: every method may be called from any thread, and `stop` leaves no thread, s
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -68,10 +69,11 @@ class Simulator:
         self._seed = checks.whole("seed", seed)
         self._words = checks.whole("words", words, 1, checks.MAX_WORDS)
         self._port = checks.whole("port", port, 0, 65535)
-        self._record = Record(_RECORDED if record is True else checks.whole("record", record or 0, 0))
+        self._record = Record(_RECORDED if record is True else checks.whole("record", record or 0, 0, sys.maxsize))
         if not isinstance(limits, (Limits, type(None))):
             raise TypeError(f"limits must be Limits(...) or None, not {limits!r}")
         self._limits = limits
+        checks.instance("clock", clock, Callable, "a function that returns seconds since the epoch")  # type: ignore[arg-type]
         self._clock = clock
         self._patience = checks.number("patience", patience)
         self._schedule = Schedule()
@@ -86,7 +88,8 @@ class Simulator:
         """Starts the server in a new thread and returns `self` once it listens.
 
         The queue, the mix and the record of an earlier start stay; ids, rate limits and latency start anew. Raises
-        `OSError` if the port is taken, and `RuntimeError` if the simulator is running already.
+        `OSError` if the port is taken, `RuntimeError` if the simulator is running already, and `TypeError` or
+        `ValueError` if what `clock` returns is no time.
         """
         if self._thread is not None:
             raise RuntimeError("the simulator runs already")
