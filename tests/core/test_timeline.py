@@ -284,6 +284,8 @@ def test_a_response_of_another_shape_is_not_known(timeline: Timeline, value: obj
         (("192.0.2.1", 443), ("192.0.2.1", 443)),
         (("2001:db8::1", 443, 0, 0), ("2001:db8::1", 443)),
         ("/run/api.sock", None),
+        ("/1x", None),
+        (b"\x001", None),
         ("", None),
         (None, None),
         ((), None),

@@ -22,6 +22,8 @@ def peer_of(stream: Any) -> tuple[str, int] | None:
         return None
     try:
         address = stream.get_extra_info("server_addr")
+        if isinstance(address, (str, bytes)):  # the path or the name of a Unix socket
+            return None
         return (str(address[0]), int(address[1]))
     except Exception as error:
         if is_of_the_app(error):
