@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,8 +17,8 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from anthropic_otel.cli.doctor.collector import connection
-from anthropic_otel.cli.doctor.collector.start import Start
+from anthropic_otel.cli.doctor.collector import connection, endpoint
+from anthropic_otel.cli.doctor.collector.start import Signal, Start
 from anthropic_otel.cli.doctor.deadline import Deadline
 from anthropic_otel.cli.doctor.findings import Finding, State
 from anthropic_otel.simulator import Simulator
@@ -73,7 +74,7 @@ def answering(status: int, content_type: str = "", body: bytes = b"") -> Iterato
 
 
 @contextmanager
-def collecting(code: Any = None, *, services: bool = True) -> Iterator[str]:
+def collecting(address: str = "127.0.0.1:0", *, code: Any = None, services: bool = True) -> Iterator[str]:
     """The URL of a gRPC server that takes traces and metrics, or refuses them with that code."""
 
     def take(reply: Any) -> Any:
@@ -95,7 +96,7 @@ def collecting(code: Any = None, *, services: bool = True) -> Iterator[str]:
         services_of: Any = (trace_service_pb2_grpc, metrics_service_pb2_grpc)
         services_of[0].add_TraceServiceServicer_to_server(Traces(), server)
         services_of[1].add_MetricsServiceServicer_to_server(Metrics(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(address)
     server.start()
     try:
         yield f"http://127.0.0.1:{port}"
@@ -246,6 +247,54 @@ def test_grpc_takes_an_endpoint_without_a_scheme(export: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "form", ["dns:///127.0.0.1:{}", "dns:127.0.0.1:{}", "ipv4:127.0.0.1:{}", "ipv4:127.0.0.1:{},127.0.0.1:1"]
+)
+def test_grpc_takes_a_target_of_its_own_form(export: Any, form: str) -> None:
+    """The exporter hands it to gRPC as it is. Its host and port are shown."""
+    with collecting() as url:
+        port = url.rpartition(":")[2]
+        findings = export({ENDPOINT: form.format(port), "OTEL_EXPORTER_OTLP_INSECURE": "true", **GRPC})
+    assert [each.state for each in findings] == [State.NOTE, State.GOOD]
+    assert f"{ENDPOINT} is a target of gRPC's own form, for which it uses TLS" in findings[0].text
+    assert findings[1].text == f"127.0.0.1:{port} answers OK (grpc)"
+
+
+@pytest.mark.parametrize("form", ["unix:{}", "unix://{}"])
+def test_grpc_takes_the_path_of_a_socket(export: Any, form: str, tmp_path: Path) -> None:
+    """Where nothing listens on it, that is a fault. The path is not shown."""
+    with collecting(f"unix:{tmp_path}/otel.sock"):
+        taken = export({ENDPOINT: form.format(tmp_path / "otel.sock"), "OTEL_EXPORTER_OTLP_INSECURE": "true", **GRPC})
+    refused = export({ENDPOINT: form.format(tmp_path / "no.sock"), "OTEL_EXPORTER_OTLP_INSECURE": "true", **GRPC})
+    assert [each.text for each in taken[1:]] == [f"{ENDPOINT} answers OK (grpc)"]
+    assert {(each.text, each.cause) for each in bad(refused)} == {
+        ("nothing is listening at a local socket (ENOENT)", "connection_refused")
+    }
+    assert str(tmp_path) not in texts([*taken, *refused])
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("dns://127.0.0.1/localhost:4317", "is neither http:// nor https://"),
+        ("dns:///", "is not a URL"),
+        ("dns:///localhost:port", "is not a URL"),
+        ("ipv4:127.0.0.1", "has no port, which gRPC needs in this form"),
+    ],
+)
+def test_a_malformed_target_of_grpc_is_a_finding(export: Any, url: str, text: str) -> None:
+    """A target with a name server is one: the exporter would connect to the name server."""
+    [fault] = bad(export({ENDPOINT: url, **GRPC}))
+    assert (fault.state, fault.cause) == (State.BAD, "request_not_sent")
+    assert text in fault.text
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1", "dns:///127.0.0.1"])
+def test_grpc_without_a_port_goes_to_443(url: str) -> None:
+    """Also with `http://` in front."""
+    assert endpoint.of_signal({ENDPOINT: url}, Signal.TRACES, "grpc").address == "127.0.0.1:443"
+
+
 def test_grpc_uses_tls_for_an_endpoint_without_a_scheme(export: Any) -> None:
     """A collector that speaks plain text is not reached, and the remedy is the scheme."""
     with collecting() as url:
@@ -293,7 +342,7 @@ def test_a_collector_takes_an_empty_export_over_grpc(export: Any) -> None:
 )
 def test_a_refusal_over_grpc_is_a_fault(export: Any, code: Any, remedy: str) -> None:
     """With gRPC's own word."""
-    with collecting(code) as url:
+    with collecting(code=code) as url:
         findings = export({ENDPOINT: url, **GRPC})
     [fault] = bad(findings)
     assert (fault.subject, remedy in fault.remedy) == ("Traces, Metrics", True)

@@ -20,10 +20,15 @@ NAME: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _INSECURE: Final = "OTEL_EXPORTER_OTLP_INSECURE"
 _DEFAULTS: Final = {True: "http://localhost:4317", False: "http://localhost:4318"}
 _PORTS: Final = {"http": 80, "https": 443}
+_GRPC_PORT: Final = 443
+"""The port that gRPC takes where none is given, also for `http://`."""
 _NOT_SENT: Final = NetworkCause.REQUEST_NOT_SENT.value
 _OWN_PATH: Final = re.compile(r"/v1/(?:traces|metrics|logs)/?$")
 _NAME_OF_SIGNAL: Final = {each: f"OTEL_EXPORTER_OTLP_{each.upper()}_ENDPOINT" for each in ("traces", "metrics")}
 _QUOTES: Final = "\"'"
+_TARGET: Final = re.compile(r"(?P<scheme>dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):(?P<rest>.*)", re.IGNORECASE)
+"""A target in gRPC's own form, such as `dns:///collector:4317` or `unix:/run/otel.sock`."""
+_PORT_NEEDED: Final = ("ipv4", "ipv6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +58,53 @@ class Endpoint:
         return self.protocol == GRPC
 
     @property
+    def target(self) -> tuple[str, str] | None:
+        """The scheme, in lower case, and the rest of a target in gRPC's own form; `None` if it is a URL or an address.
+
+        Also `None` with a host after `scheme://`, as the exporter then connects to that host. Always `None` for HTTP.
+        """
+        match = _TARGET.fullmatch(self.url) if self.over_grpc else None
+        if match is None or re.match("//[^/]", match["rest"]):
+            return None
+        return match["scheme"].lower(), match["rest"]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a target of gRPC that has no host: a socket of this machine."""
+        return self.target is not None and self.target[0] in ("unix", "unix-abstract", "vsock")
+
+    @property
     def parts(self) -> SplitResult | None:
         """The parts of the URL; `None` if it cannot be parsed, or has no host or an invalid port.
 
-        For gRPC it may lack a scheme, which is empty then.
+        For gRPC it may lack a scheme, which is empty then. Of a target in gRPC's own form these are the host and port,
+        of several the first; `None` if it is local.
         """
         try:
-            parts = urlsplit(self.url if "://" in self.url or not self.over_grpc else f"//{self.url}")
+            parts = urlsplit(self._parsed())
             return parts if parts.hostname and (parts.port is None or parts.port) else None
         except ValueError:
             return None
 
+    def _parsed(self) -> str:
+        if self.is_local:
+            return ""
+        if self.target is not None:
+            return "//" + self.target[1].lstrip("/").partition(",")[0]
+        return self.url if "://" in self.url or not self.over_grpc else f"//{self.url}"
+
     @property
     def address(self) -> str:
-        """The URL's `host:port`; `the endpoint` if `parts` is `None`.
+        """The URL's `host:port`; `a local socket` for one, and else `the endpoint` if `parts` is `None`.
 
-        Without a port, it is that of http or https, and 4317 for any other scheme.
+        Without a port, it is 443 for gRPC, and else that of http or https, or 4317 for any other scheme.
         """
         parts = self.parts
         if parts is None:
-            return "the endpoint"
+            return "a local socket" if self.is_local else "the endpoint"
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return f"{host}:{parts.port or _PORTS.get(parts.scheme, 4317)}"
+        default = _GRPC_PORT if self.over_grpc else _PORTS.get(parts.scheme, 4317)
+        return f"{host}:{parts.port or default}"
 
     @property
     def shown(self) -> str:
@@ -117,8 +147,14 @@ def wrong(endpoint: Endpoint) -> Iterator[Finding]:
         yield bad(subject, f"{name} has quotes around it", "take them off: they are part of the value", _NOT_SENT)
     elif "://" not in url and not endpoint.over_grpc:
         yield bad(subject, f"{name} has no http:// in front: nothing can be sent there", example, _NOT_SENT)
-    elif endpoint.parts is None:
+    elif endpoint.parts is None and not endpoint.is_local:
         yield bad(subject, f"{name} is not a URL", example, _NOT_SENT)
+    elif endpoint.parts is None:
+        return
+    elif endpoint.target is not None and endpoint.target[0] in _PORT_NEEDED and endpoint.parts.port is None:
+        yield bad(
+            subject, f"{name} has no port, which gRPC needs in this form", f"{name}=ipv4:127.0.0.1:4317", _NOT_SENT
+        )
     elif endpoint.parts.scheme and endpoint.parts.scheme not in _PORTS:
         yield bad(subject, f"{name} is neither http:// nor https://", example, _NOT_SENT)
 
@@ -126,10 +162,15 @@ def wrong(endpoint: Endpoint) -> Iterator[Finding]:
 def doubtful(endpoint: Endpoint) -> Iterator[Finding]:
     """Yields notes about an endpoint that can be used, but probably not as intended, or that contains a secret.
 
-    Yields nothing about a URL that cannot be parsed.
+    Yields nothing about a URL that cannot be parsed, and no more than one note about a target in gRPC's own form.
     """
     parts = endpoint.parts
-    if parts is None:
+    if parts is None and not endpoint.is_local:
+        return
+    if endpoint.target is not None:
+        text = f"{endpoint.source} is a target of gRPC's own form, for which it uses TLS, unless {_INSECURE}=true"
+        yield note("OTLP", text, f"{_INSECURE}=true, if it speaks plain text")
+    if endpoint.target is not None or parts is None:
         return
     if not endpoint.exact and not endpoint.over_grpc and _OWN_PATH.search(parts.path):
         text = f"{endpoint.source} ends in OTLP's path, to which the exporter adds /v1/{endpoint.signal.value}"

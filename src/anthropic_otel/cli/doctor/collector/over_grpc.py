@@ -17,6 +17,7 @@ from anthropic_otel.cli.doctor.collector.start import Signal
 
 _WORDS: Final = (
     ("connection refused", Cause.CONNECTION_REFUSED, "ECONNREFUSED"),
+    ("no such file", Cause.CONNECTION_REFUSED, "ENOENT"),
     ("dns", Cause.NAME_RESOLUTION_ERROR, None),
     ("name resolution", Cause.NAME_RESOLUTION_ERROR, None),
     ("name or service not known", Cause.NAME_RESOLUTION_ERROR, None),
