@@ -276,6 +276,27 @@ GROUP = """\
 """
 
 
+@pytest.mark.parametrize(
+    ("function", "last", "found_there"),
+    [
+        ("__stream__", "anthropic", {"invalid_event": 1}),
+        ("__stream__", "app", {"_OTHER": 1}),
+        ("snapshot", "anthropic", {"_OTHER": 1}),
+    ],
+)
+def test_what_the_sdk_makes_no_message_of_is_an_event(function: str, last: str, found_there: dict[str, int]) -> None:
+    """A builtin exception of the code that collects a message is of an event; one of the app's code is not."""
+    text = f"""\
+Traceback (most recent call last):
+  File "app.py", line 1, in ask
+  File "/x/anthropic/lib/streaming/_messages.py", line 130, in {function}
+    self.__final_message_snapshot = accumulate_event(
+  File "/x/{last}/lib/streaming/_messages.py", line 480, in accumulate_event
+IndexError: list index out of range
+"""
+    assert found(text) == found_there
+
+
 def test_what_is_in_an_exception_group_is_explained_one_by_one() -> None:
     """The group itself says nothing."""
     assert found(GROUP) == {"name_resolution_error": 1, "429": 1}

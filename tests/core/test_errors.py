@@ -147,6 +147,29 @@ def test_an_exception_of_the_sdks_decoder_of_streams_is_of_an_event(module: str,
     assert is_of_an_event(raised(lambda: names["decode"](data))) is expected
 
 
+@pytest.mark.parametrize(
+    ("stream", "method", "raiser", "error", "expected"),
+    [
+        ("anthropic.lib.streaming._messages", "__stream__", "anthropic.lib.streaming._messages", IndexError(), True),
+        ("anthropic.lib.streaming._messages", "__stream__", "anthropic._models", TypeError(), True),
+        ("anthropic._streaming", "__stream__", "anthropic._base_client", sdk_error("APIResponseValidationError"), True),
+        ("anthropic.lib.streaming._messages", "__stream__", "anthropic._models", sdk_error("AnthropicError"), False),
+        ("anthropic.lib.streaming._messages", "__stream__", "app", IndexError(), False),
+        ("anthropic.lib.streaming._messages", "snapshot", "anthropic.lib.streaming._messages", IndexError(), False),
+        ("app", "__stream__", "anthropic._models", IndexError(), False),
+    ],
+)
+def test_an_exception_of_the_sdk_while_it_reads_a_stream_is_of_an_event(
+    stream: str, method: str, raiser: str, error: BaseException, expected: bool
+) -> None:
+    """What collects a message fails over an event. The same code may fail because of how the app calls it."""
+    inner: dict[str, Any] = {"__name__": raiser, "error": error}
+    exec("def collect(): raise error", inner)
+    outer: dict[str, Any] = {"__name__": stream, "collect": inner["collect"]}
+    exec(f"def {method}(): collect()", outer)
+    assert is_of_an_event(raised(outer[method])) is expected
+
+
 @pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), OSError(5, ""), status_error()])
 def test_what_a_decoder_does_not_raise_is_not_of_an_event(error: BaseException) -> None:
     """An interrupt, an error of the system or the SDK's own exception in its code for streams is no invalid event."""

@@ -50,6 +50,16 @@ def test_an_end_is_unchecked_after_an_event_of_its_chunk_that_is_too_long() -> N
         assert (left.complete, left.invalid) == ((False, True) if unchecked else (True, False))
 
 
+def test_an_end_in_the_last_chunk_is_unchecked_unless_something_was_found_in_it() -> None:
+    """The SDK may have stopped at an event before it, for another reason than that it cannot be decoded."""
+    for found, complete in ((None, False), (Break.AFTER_END, True)):
+        events = Events()
+        events.stop()
+        end = events.end(found, decided_last=True, is_event_stream=True, read_to_end=False)
+        assert end.complete
+        assert end.undecoded().complete is complete
+
+
 def test_an_end_event_is_kept_where_it_says_more() -> None:
     """The end event of Amazon Bedrock has the usage in it. Others say nothing but their type, and are not kept."""
     for data, kept in ((b'{"type": "message_stop"}', False), (b'{"type": "message_stop", "metrics": {"a": 1}}', True)):

@@ -81,6 +81,11 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "An event that the SDK cannot make a message of",
+        (),
+        (f"{_E2E}test_events_not_taken.py::test_an_event_that_no_message_can_be_made_of_is_invalid",),
+    ),
+    Row(
         "A 3xx that is not followed",
         _named("http_", "300 301_nowhere 304 305 307_nowhere 302_unfollowed 307_unfollowed 308_unfollowed"),
     ),

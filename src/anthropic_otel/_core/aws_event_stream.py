@@ -82,7 +82,12 @@ class AwsEventStreamReader:
         a frame that it could not decode: the frames of the last chunk are decoded to find out.
         """
         found = None if read_to_end else self._break()
-        return self._events.end(found, is_event_stream=self._is_event_stream(), read_to_end=read_to_end)
+        return self._events.end(
+            found,
+            decided_last=self._decided_in is self._last,
+            is_event_stream=self._is_event_stream(),
+            read_to_end=read_to_end,
+        )
 
     def _break(self) -> Break | None:
         """Returns where the SDK met a frame that it cannot decode, in the last chunk or after it; else `None`."""

@@ -85,21 +85,32 @@ _PARSES: Final = ("anthropic", "parse")
 
 @guarded(False)
 def is_of_an_event(error: BaseException | None) -> bool:
-    """Returns whether `error` says that the SDK could not decode an event of a stream.
+    """Returns whether `error` says that the SDK could not take an event of a stream.
 
-    It does if its class is of Python's standard library, but no `MemoryError` or `OSError`, or is the `ParserError` of
-    botocore, and the SDK's decoder of streams raised it, or what that called. Never raises; `False` for `None`.
+    It does if the SDK's decoder of streams raised it, or what that called, and its class is of Python's standard
+    library or the `ParserError` of botocore. It does too if other code of the SDK raised it while a stream was read,
+    such as what collects a message, and its class is of the standard library or the `APIResponseValidationError` of a
+    client that validates strictly. No `MemoryError` or `OSError` does. Never raises; `False` for `None`.
     """
     if not isinstance(error, Exception) or isinstance(error, (MemoryError, OSError)):
         return False
-    if root(type(error)) not in sys.stdlib_module_names and not is_a(error, "platform.ParserError"):
-        return False
     own = [frame for frame in stack(error) if package_of(frame) not in sys.stdlib_module_names]
-    return bool(own) and module_of(own[-1]).startswith(_STREAMING)
+    if not own:
+        return False
+    builtin = root(type(error)) in sys.stdlib_module_names
+    if module_of(own[-1]).startswith(_DECODERS) and (builtin or is_a(error, "platform.ParserError")):
+        return True
+    if package_of(own[-1]) != "anthropic" or not (builtin or is_a(error, "anthropic.APIResponseValidationError")):
+        return False
+    return any(frame.f_code.co_name == _READS and module_of(frame).startswith(_STREAMS) for frame in own)
 
 
-_STREAMING: Final = ("anthropic._streaming", "anthropic.lib.bedrock", "botocore.eventstream")
+_DECODERS: Final = ("anthropic._streaming", "anthropic.lib.bedrock", "botocore.eventstream")
 """The beginnings of the names of the modules that decode the events of streams."""
+_STREAMS: Final = ("anthropic._streaming", "anthropic.lib.streaming")
+"""Those of the modules with the SDK's streams: of events, and of what collects a message of them."""
+_READS: Final = "__stream__"
+"""The method of these streams that reads event by event. Other methods may fail because of how the app calls them."""
 _UNPARSED: Final = (ValueError, RecursionError)
 """What parsing of JSON raises: for invalid JSON, invalid UTF-8 or a number with too many digits; for deep nesting."""
 

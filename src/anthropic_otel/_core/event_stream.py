@@ -88,10 +88,12 @@ class EventStreamReader:
         the SDK decodes what is left too, though no blank line ends it.
         """
         found = self._break_at_end() if read_to_end else self._break()
-        is_event_stream = self._is_event_stream()
+        is_event_stream, decided_last = self._is_event_stream(), self._decided_in is self.last
         # The loop that reads the body may keep the reader a while.
         self.rest = self.last = b""
-        return self._events.end(found, is_event_stream=is_event_stream, read_to_end=read_to_end)
+        return self._events.end(
+            found, decided_last=decided_last, is_event_stream=is_event_stream, read_to_end=read_to_end
+        )
 
     def _break(self) -> Break | None:
         """Returns where the SDK met an event that it cannot decode, in the last chunk, else `None`.

@@ -8,7 +8,7 @@ byte. While a stream runs, an event is parsed only where its name does not tell 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -75,7 +75,9 @@ class StreamEnd:
     - `raw_error_type`: the type in it as the server sent it, up to 64 characters; `None` without one.
     - `error_code`: its `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
     - `invalid`: whether the SDK stopped before the end event, because it could not decode an event.
-    - `unchecked`: whether the end event came in one chunk with an event before it that was too long to be decoded here.
+    - `unchecked`: whether an event that the SDK could not take may be before the end event all the same: that came with
+      the last chunk, in which nothing was found that cannot be decoded, or in one chunk with an event before it that
+      was too long to be decoded here. Not compared, as it depends on how the chunks were cut.
     - `read_to_end`: whether the body was read to its end.
     - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` for an empty
       body.
@@ -92,7 +94,7 @@ class StreamEnd:
     raw_error_type: str | None = None
     error_code: str | None = None
     invalid: bool = False
-    unchecked: bool = False
+    unchecked: bool = field(default=False, compare=False)
     read_to_end: bool = False
     is_event_stream: bool | None = None
     first_event: bytes | None = None
@@ -100,7 +102,7 @@ class StreamEnd:
     stop_event: bytes | None = None
 
     def undecoded(self) -> StreamEnd:
-        """Returns the end of the stream if the SDK has closed it because of an event that it could not decode.
+        """Returns the end of the stream if the SDK has closed it because of an event that it could not take.
 
         That is `invalid` and not `complete`, and has no error and no `stop_event`. The event may have been too long to
         be kept. It came before the end event, unless that is known to have been read: then this is returned unchanged.
@@ -125,7 +127,7 @@ class Events:
     - `first`, `deltas`, `stop_event`: as `first_event`, `deltas` and `stop_event` of `StreamEnd`.
     - `long`: whether the chunk has had an event that was too long to be kept. The reader clears it at the
       next chunk.
-    - `unchecked`: as in `StreamEnd`.
+    - `unchecked`: whether the end event came in one chunk with an event before it that was too long to be kept.
     """
 
     __slots__ = ("_by_names", "complete", "deltas", "error", "first", "long", "stop_event", "unchecked")
@@ -196,12 +198,15 @@ class Events:
         ended = decided and self.complete
         return None if decided and not (ended and self.error) else ended
 
-    def end(self, found: Break | None, *, is_event_stream: bool | None, read_to_end: bool) -> StreamEnd:
+    def end(
+        self, found: Break | None, *, decided_last: bool = False, is_event_stream: bool | None, read_to_end: bool
+    ) -> StreamEnd:
         """Returns how the stream ended.
 
         `found` is where the SDK met an event that it cannot decode, `None` if it met none. After such an event an error
-        does not count, nor an end event if the SDK met it before the end. `is_event_stream` and `read_to_end` are
-        copied into the result.
+        does not count, nor an end event if the SDK met it before the end. `decided_last` is whether the first event
+        that decided how the stream ended came with the last chunk. `is_event_stream` and `read_to_end` are copied into
+        the result.
         """
         error = self.error if found is None else None
         # The API sends `message_delta` last. The SDK has not read it if it stopped at an earlier event.
@@ -212,7 +217,7 @@ class Events:
             raw_error_type=error.raw_type if error is not None else None,
             error_code=error.code if error is not None else None,
             invalid=found is Break.BEFORE_END,
-            unchecked=self.unchecked,
+            unchecked=self.unchecked or (decided_last and found is None),
             read_to_end=read_to_end,
             is_event_stream=is_event_stream,
             first_event=self.first,

@@ -65,9 +65,9 @@ LONG_REQUEST: Final = "Streaming is required for operations that may take longer
 def of_chain(chain: Sequence[Printed]) -> Failure | None:
     """Returns the failure of an exception chain, outermost exception first; it must not be empty.
 
-    Ignores what is before the first exception of the SDK, if there is one. What the API answered decides, also JSON
-    that the SDK could not decode, or why the SDK sent nothing; else the cause of the exceptions below the SDK's, or of
-    the whole chain if it has none of the SDK; if none is below, the function `bare` does. An unknown cause while
+    Ignores what is before the first exception of the SDK, if there is one. What the API answered decides, also JSON or
+    an event that the SDK could not take, or why the SDK sent nothing; else the cause of the exceptions below the SDK's,
+    or of the whole chain if it has none of the SDK; if none is below, the function `bare` does. An unknown cause while
     connecting is a `connection_error`. Returns `None` if the SDK has no part in the failure, and the network has none
     either or the cause is unknown.
     """
@@ -80,6 +80,8 @@ def of_chain(chain: Sequence[Printed]) -> Failure | None:
     by_sdk = top is not None or any("/anthropic/" in frame.file for each in chain for frame in each.frames)
     if by_sdk and chain[0].name == "JSONDecodeError":
         return Failure(_shown(chain[0]), "", "invalid_event" if _in_stream(chain[0]) else "unexpected_content")
+    if _is_of_an_event(chain[0]):
+        return Failure(_shown(chain[0]), "", "invalid_event")
     rest = chain[1:] if top is not None else chain
     if not rest:
         return bare(chain[0])
@@ -98,6 +100,13 @@ def of_chain(chain: Sequence[Printed]) -> Failure | None:
 def _in_stream(printed: Printed) -> bool:
     """Returns whether the exception's frames show that the SDK was reading a stream, not a whole response."""
     return any(frame.file.endswith("_streaming.py") for frame in printed.frames)
+
+
+def _is_of_an_event(printed: Printed) -> bool:
+    """Returns whether the SDK raised a builtin exception over an event that it could not make a message of."""
+    frames = printed.frames
+    own = bool(frames) and "/anthropic/" in frames[-1].file and "." not in printed.type
+    return own and any("/anthropic/lib/streaming/" in each.file and each.function == "__stream__" for each in frames)
 
 
 def _is_of_network(printed: Printed) -> bool:
