@@ -74,3 +74,9 @@ def test_a_retry_is_expected_where_the_sdk_makes_one(
     response = __import__(response_class).Response(status, headers=headers, request=request)
     ours = h.should_retry(status, {name.encode(): value.encode() for name, value in headers.items()})
     assert ours is client._should_retry(response)
+
+
+@pytest.mark.parametrize("name", ["_should_retry", "_calculate_retry_timeout"])
+def test_what_decides_on_a_retry_is_a_method_of_the_sdk(client: anthropic.Anthropic, name: str) -> None:
+    """That an app has put its own in its place is told by the module that the method is of."""
+    assert getattr(client, name).__module__.startswith("anthropic.")

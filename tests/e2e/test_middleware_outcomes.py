@@ -5,10 +5,12 @@ Rule: a call's outcome is what the app got, whichever attempt ended last. An att
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import json
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, Final
@@ -210,6 +212,126 @@ def test_an_answer_that_a_middleware_turns_down_is_retried_by_the_sdk(
         assert (first.outcome, second.outcome) == ("completed", "completed")
         assert (second.retry_reason, second.retry_source, second.retry_delay) == ("app_exception", "backoff", 1.0)
     assert sum(point.count for point in recorded.points(instruments.RETRY_DELAY)) == 2
+
+
+def test_what_a_middleware_sends_again_uses_up_no_retry_of_the_sdk(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """It asks three times before the SDK gets the failure and retries: each attempt says what the SDK has left."""
+
+    def stubborn(request: Any, call_next: Next) -> Any:
+        for _ in range(2):
+            response = call_next(request)
+            if response.status_code != 529:
+                return response
+        return call_next(request)
+
+    sim.play(*["http_529"] * 6)
+    with capture() as telemetry, pytest.raises(anthropic.APIStatusError):
+        client_with(stubborn, max_retries=1).messages.create(**request_of())
+    [call] = telemetry.calls
+    assert [attempt.retry_stop_reason for attempt in call.attempts] == [None] * 3 + ["exhausted"] * 3
+    assert (call.outcome, call.retries) == ("exhausted", 5)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["hedge", "another_call"])
+def test_a_call_that_was_not_retried_is_not_exhausted(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], *, at_once: bool
+) -> None:
+    """Two requests of a call that has no retry fail, of which none follows the failure of the other."""
+    ready = threading.Barrier(2)
+
+    def twice(request: Any, call_next: Next) -> Any:
+        with ThreadPoolExecutor(2) as pool:
+            sent = [pool.submit(contextvars.copy_context().run, send, request, call_next) for _ in range(2)]
+        return sent[0].result()
+
+    def send(request: Any, call_next: Next) -> Any:
+        ready.wait()
+        response = call_next(request)
+        ready.wait()
+        return response
+
+    def refused_after_an_answer(request: Any, call_next: Next) -> Any:
+        call_next(request)
+        return call_next(request)
+
+    sim.play(*(["http_529", "http_529"] if at_once else ["ok", "http_529"]))
+    with capture() as telemetry, pytest.raises(anthropic.APIStatusError):
+        client_with(twice if at_once else refused_after_an_answer).messages.create(**request_of())
+    [call] = telemetry.calls
+    assert (call.outcome, call.retries) == ("failed", 0)
+
+
+def test_answers_that_a_middleware_makes_failures_of_use_up_the_retries(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """It gives the SDK a 503 in place of what came, which the SDK retries until it may not."""
+    made: list[anthropic.Anthropic] = []
+
+    def turned_down(request: Any, call_next: Next) -> Any:
+        answer = call_next(request)
+        http = type(answer.http_response)(503, json={}, request=answer.http_response.request)
+        more = {"cast_to": request.cast_to, "stream": False, "stream_cls": None, "options": request.options}
+        return type(answer)(raw=http, client=made[0], **more)
+
+    made.append(client_with(turned_down, max_retries=1))
+    with capture() as telemetry, pytest.raises(anthropic.InternalServerError):
+        made[0].messages.create(**request_of())
+    [call] = telemetry.calls
+    assert ([attempt.status for attempt in call.attempts], call.retries) == ([200, 200], 1)
+    assert (call.outcome, call.error_type) == ("exhausted", "503")
+
+
+def test_an_attempt_that_a_middleware_gave_up_has_a_backoff_after_it(sim: Simulator, recorded: Telemetry) -> None:
+    """It stops what takes too long and has the SDK retry: the wait since then is the backoff."""
+    again = getattr(anthropic, "RetryableError", None)
+    if again is None:
+        pytest.skip("this SDK retries for no exception of a middleware")
+
+    async def impatient(request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        try:
+            return await asyncio.wait_for(call_next(request), 0.2)
+        except asyncio.TimeoutError as error:
+            raise again("too slow") from error
+
+    async def app() -> None:
+        async with anthropic.AsyncAnthropic(
+            base_url=sim.base_url, api_key=API_KEY, middleware=[impatient], max_retries=1
+        ) as client:
+            await client.messages.create(**request_of())
+
+    recorded.instrument()
+    sim.play("read_timeout", "ok")
+    with capture() as telemetry:
+        asyncio.run(app())
+    [call] = telemetry.calls
+    first, second = call.attempts
+    assert (first.outcome, second.retry_reason) == ("cancelled", "app_exception")
+    assert second.retry_delay is not None
+    assert (call.outcome, call.retries) == ("recovered", 1)
+
+
+@pytest.mark.parametrize("who", ["a_middleware", "the_client"])
+def test_a_retry_after_that_nobody_waits_for_has_not_set_the_backoff(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], who: str
+) -> None:
+    """A middleware that retries at once, and a client class with a backoff of its own."""
+
+    def at_once(request: Any, call_next: Next) -> Any:
+        response = call_next(request)
+        return call_next(request) if response.status_code == 429 else response
+
+    def as_it_comes(request: Any, call_next: Next) -> Any:
+        return call_next(request)
+
+    client = client_with(at_once if who == "a_middleware" else as_it_comes, max_retries=1)
+    if who == "the_client":
+        setattr(client, "_calculate_retry_timeout", lambda *_, **__: 0.0)  # noqa: B010
+    sim.play(Reply(429, headers=(("retry-after", "30"),)), "ok")
+    with capture() as telemetry:
+        client.messages.create(**request_of())
+    assert [attempt.retry_source for attempt in telemetry.attempts] == [None, "backoff"]
 
 
 def test_a_stale_answer_is_a_call_that_succeeded(

@@ -172,6 +172,15 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "A middleware that retries, hedges or gives up by itself",
+        (),
+        _named(
+            f"{_OUTCOMES}test_",
+            "a_call_that_was_not_retried_is_not_exhausted a_retry_after_that_nobody_waits_for_has_not_set_the_backoff "
+            "answers_that_a_middleware_makes_failures_of_use_up_the_retries",
+        ),
+    ),
+    Row(
         "A middleware that sends from its own thread",
         (),
         (f"{_OUTCOMES}test_a_middleware_that_sends_from_its_own_thread_has_its_attempt",),

@@ -173,11 +173,11 @@ def _begin(
         if outer.shares_its_attempt_with(request, origin, asynchronous=asynchronous):
             return outer.inner_send(request, names)
     source: AttemptSource
-    retry_count = 0
+    retry_count = None
     if isinstance(origin, RunningCall):
         source, model, stream = origin.call, models.noted_model_of(request), None
-        if origin.has_middleware and origin.call.attempts.count:
-            # Only the SDK's number tells a retry from a fallback of a middleware.
+        if origin.has_middleware:
+            # Only the SDK's number tells its retry from what a middleware sends.
             retry_count = messages.retry_count_of(request, names)
     else:
         source = origin.lone_attempts(messages.retry_count_of(request, names))

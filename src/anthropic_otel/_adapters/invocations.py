@@ -38,6 +38,7 @@ class _ClientFacts:
         "address",
         "base_url",
         "cache",
+        "own_backoff",
         "own_retry_rule",
         "port",
         "provider",
@@ -54,7 +55,8 @@ class _ClientFacts:
         self.provider = _provider_of(client)
         self.tracing = _tracing_of(client)
         self.runs_session = _runs_session(client)
-        self.own_retry_rule = _has_own_retry_rule(client)
+        self.own_retry_rule = _has_own(client, *_RETRY_RULES)
+        self.own_backoff = _has_own(client, *_BACKOFFS)
         self.cache: dict[tuple[Any, ...], Invocation] = {}
 
 
@@ -135,6 +137,7 @@ class Invocations:
             reopens=facts.runs_session and operation is not None and operation.endswith(_EVENT_STREAM),
             max_retry_after=self._max_retry_after,
             own_retry_rule=facts.own_retry_rule,
+            own_backoff=facts.own_backoff,
         )
 
 
@@ -174,13 +177,17 @@ def _runs_session(client: Any) -> bool:
 
 
 @guarded(False)
-def _has_own_retry_rule(client: Any) -> bool:
-    """Returns whether the app has replaced one of the SDK's `_should_retry` methods, in a subclass or on the client.
+def _has_own(client: Any, *names: str) -> bool:
+    """Returns whether the app has replaced one of the SDK's methods with these names, in a subclass or on the client.
 
     A method counts as replaced if it is not of a module of the SDK. `False` on a failure.
     """
-    rules = [getattr(client, name, None) for name in ("_should_retry", "_should_retry_exception")]
-    return any(not str(rule.__module__).startswith("anthropic.") for rule in rules if rule is not None)
+    methods = [getattr(client, name, None) for name in names]
+    return any(not str(method.__module__).startswith("anthropic.") for method in methods if method is not None)
+
+
+_RETRY_RULES: Final = ("_should_retry", "_should_retry_exception")
+_BACKOFFS: Final = ("_calculate_retry_timeout", "_sleep_for_retry")
 
 
 class _Tracing(NamedTuple):

@@ -24,10 +24,10 @@ class Attempts:
     """
 
     __slots__ = (
-        "_answer",
         "_invocation",
-        "_retry_count",
-        "_sdk_attempts",
+        "_last_ended",
+        "_own_retries",
+        "_sdk_retries",
         "completed",
         "count",
         "failed_count",
@@ -41,12 +41,13 @@ class Attempts:
         self.count = self.retries = self.failed_count = 0
         self.last_failed: Attempt | None = None
         self.completed: Attempt | None = None
-        self._answer: Attempt | None = None
-        """The attempt that ended last, if its status is below 400. A parsed reply is from it if none completed."""
+        self._last_ended: Attempt | None = None
+        """The attempt that ended last. A parsed reply is from it if none completed."""
         self.undecided: Final[list[Attempt]] = []
-        self._sdk_attempts = 0
-        self._retry_count = 0
-        """The highest number of a retry that the SDK has given to an attempt."""
+        self._own_retries = 0
+        """How many of `retries` the SDK or a middleware has sent, and not a transport."""
+        self._sdk_retries = 0
+        """How often the SDK itself has retried: by its number where a middleware sends too, else counted."""
 
     def ended(self, attempt: Attempt, *, late: bool) -> None:
         """Records an attempt that has ended: a failed one as undecided, and what the call's outcome is made from.
@@ -64,18 +65,18 @@ class Attempts:
             self.last_failed = attempt
         elif attempt.outcome is AttemptOutcome.COMPLETED:
             self.completed = attempt
-        self._answer = attempt if attempt.status is not None and attempt.status < 400 else None
+        self._last_ended = attempt
 
     def forget(self) -> None:
         """Forgets the attempts, but not the undecided ones: an object that keeps the call does not keep them alive."""
-        self._answer = self.last_failed = self.completed = None
+        self._last_ended = self.last_failed = self.completed = None
 
     def spoiled_answer(self) -> Attempt | None:
         """Returns the attempt that ended last if its 2xx, in memory and no stream, is no answer to its operation.
 
         Else `None`, and also if another attempt has completed, as the reply may be from that.
         """
-        answer = self._answer
+        answer = self._last_ended
         # Not if another attempt completed, which the reply may be from. Not a stream either, as none was returned.
         if answer is None or self.completed is not None or answer.error_type != UNEXPECTED_CONTENT:
             return None
@@ -113,66 +114,81 @@ class Attempts:
         most = self._invocation.max_retries
         if most is None or self._invocation.own_retry_rule:
             return None
-        return max(most + 1 - self._sdk_attempts, 0)
+        return max(most - self._sdk_retries, 0)
 
     def exhausted(self, asked_for_retry: bool) -> bool:
-        """Returns whether the SDK has retried and has no retry left, after a failure that may be retried.
+        """Returns whether a failed attempt was retried and the SDK has no retry left, after one that it would retry.
 
-        `asked_for_retry` is whether a middleware raised what has the SDK retry. With a retry rule of the app, every
-        failure may be retried. If it is not known how many retries the call may have, any retry counts as the last.
+        `asked_for_retry` is whether the SDK retries for what the method raised. With a retry rule of the app, every
+        failure may be retried. If it is not known how many retries the call may have, any retry counts as the last. A
+        fallback, a hedge and what a transport sends again are none.
         """
         # An earlier failure that was retried is not what the call failed with.
         last = self.last_failed if self.undecided else None
         retryable = last is not None and (is_retryable(last) or self._invocation.own_retry_rule)
         if not (retryable or asked_for_retry):
             return False
-        most, retries = self._invocation.max_retries, self._sdk_attempts - 1
-        return retries > 0 and (most is None or retries >= most)
+        most = self._invocation.max_retries
+        return self._own_retries > 0 and (most is None or self._sdk_retries >= most)
 
     # -- the next attempt ----------------------------------------------------------------------------------------------
 
-    def begin(self, now: int, retry_count: int, by_transport: bool, failing: Attempt | None) -> Retry | None:
+    def begin(self, now: int, retry_count: int | None, by_transport: bool, failing: Attempt | None) -> Retry | None:
         """Counts the attempt that begins `now`; returns its `Retry`, or `None` if it is the call's first attempt.
 
         - `now`: a reading of the call's clock.
-        - `retry_count`: the number that the SDK has given to it. `by_transport`: whether a transport sends it again.
+        - `retry_count`: which retry of the SDK it is, as in `RequestFacts`. With `None` it is the next one.
+        - `by_transport`: whether a transport sends it again.
         - `failing`: an attempt with a failed status whose body is still open, `None` without one.
 
         It retries the last undecided failed attempt, else `failing`, else an answer that a middleware rejected, which
         shows in a higher `retry_count` and then counts as failed. Only in these cases `retries` grows. Otherwise the
         reason of its `Retry` is a fallback.
         """
-        number = self.count
+        number, before = self.count, self._sdk_retries
         self.count += 1
-        self._sdk_attempts += not by_transport
+        if retry_count is not None:
+            self._sdk_retries = max(before, retry_count)
+        elif number and not by_transport:
+            self._sdk_retries += 1
         if not number:
-            self._retry_count = retry_count
             return None
-        highest, self._retry_count = self._retry_count, max(self._retry_count, retry_count)
         failed = self.undecided[-1] if self.undecided else None
         if failed is not None:
             self.retries += 1
-            source = RetrySource.TRANSPORT if by_transport else self._source_of_backoff(failed)
-            return Retry(number, _since(failed, now), failed.error_type, source)
+            self._own_retries += not by_transport
+            delay = _since(failed, now)
+            by_sdk = self._sdk_retries > before
+            source = RetrySource.TRANSPORT if by_transport else self._source_of_backoff(failed, delay, by_sdk)
+            return Retry(number, delay, failed.error_type, source)
         if failing is not None:
             self.retries += 1
+            self._own_retries += 1
             return Retry(number, None, str(failing.status))
-        if retry_count > highest:
-            # A middleware has rejected the answer, so that the SDK retries. The answer counts as failed.
+        if retry_count is not None and retry_count > before:
+            # A middleware has rejected the answer, or stopped the attempt, so that the SDK retries: a failure.
             self.retries += 1
+            self._own_retries += 1
             self.failed_count += 1
-            delay = _since(self.completed, now) if self.completed is not None else None
-            return Retry(number, delay, NetworkCause.APP_EXCEPTION.value, RetrySource.BACKOFF)
+            stopped = self._last_ended
+            waited = _since(stopped, now) if stopped is not None else None
+            return Retry(number, waited, NetworkCause.APP_EXCEPTION.value, RetrySource.BACKOFF)
         # The attempt before has not ended, or did not fail: this is a fallback, not a retry after a backoff.
         return Retry(number, None, FALLBACK)
 
-    def _source_of_backoff(self, failed: Attempt) -> RetrySource:
-        """Returns what decided the backoff after `failed`: its `retry-after` if the SDK obeys that, else the SDK."""
+    def _source_of_backoff(self, failed: Attempt, delay: int, by_sdk: bool) -> RetrySource:
+        """Returns what decided the backoff of `delay` nanoseconds after `failed`: its `retry-after`, else the client.
+
+        The SDK obeys every `retry-after` up to a limit. Of a middleware that retries by itself (not `by_sdk`), and of
+        a backoff of the app's own, it is only known whether the backoff was as long.
+        """
         told = headers_for_sdk(failed)
         # A date is compared with the time at which the SDK begins to wait.
         ended = (failed.wall + failed.duration) / 1e9
         asked = headers.retry_after(told, ended) if told is not None else None
         obeyed = asked is not None and asked <= self._invocation.max_retry_after
+        if obeyed and asked is not None and (self._invocation.own_backoff or not by_sdk):
+            obeyed = delay >= asked * 1e9
         return RetrySource.RETRY_AFTER if obeyed else RetrySource.BACKOFF
 
 

@@ -54,7 +54,7 @@ class CallEnding(NamedTuple):
 class Raised:
     """What an SDK method raised: an `Exception`, or what stopped it (`is_failure` is `False`).
 
-    - `asks_for_retry`: whether it is what a middleware raises to have the SDK retry.
+    - `asks_for_retry`: whether the SDK retries for it, if it has a retry left.
     - `error_type`, `exception_type`: the call's `error.type` and the exception's class; `None` if it was stopped, and
       before `classify`.
     """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from anthropic_otel._core.cause_chain import CLIENTS, chain, frames, is_a, root
 from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import should_retry
 from anthropic_otel._core.semconv import (
     API_ERROR_TYPES,
     BEDROCK_EXCEPTIONS,
@@ -55,11 +56,19 @@ def call_error_type(error: BaseException) -> str:
 
 @guarded(False)
 def asks_for_retry(error: BaseException) -> bool:
-    """Returns whether `error`, or what caused it, is a `RetryableError`, by which a middleware has the SDK retry.
+    """Returns whether the SDK retries, if it has a retry left, for `error` that a middleware raises or answers with.
 
-    Never raises.
+    As in the SDK, that is by the first of these in its chain of causes: a `RetryableError`, a failed connection, or a
+    status error, for which status and headers decide. Never raises.
     """
-    return any(is_a(each, "anthropic.RetryableError") for each in chain(error))
+    for each in chain(error):
+        if is_a(each, "anthropic.RetryableError", "anthropic.APIConnectionError"):
+            return True
+        if is_a(each, "anthropic.APIStatusError"):
+            told = each.response.headers.get("x-should-retry")  # type: ignore[attr-defined]
+            headers = {b"x-should-retry": told.encode()} if isinstance(told, str) else {}
+            return should_retry(each.status_code, headers)  # type: ignore[attr-defined]
+    return False
 
 
 @guarded(False)

@@ -25,7 +25,8 @@ class Invocation:
     - `reopens`: whether the SDK reconnects a stream that breaks off, so that the app sees no failure, as its runner of
       an agent's session does.
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
-    - `own_retry_rule`: whether code of the app decides what is retried, in a subclass of the client or on the client.
+    - `own_retry_rule`, `own_backoff`: whether code of the app decides what is retried, and how long the backoff is, in
+      a subclass of the client or on the client.
     """
 
     operation: str | None = None
@@ -42,3 +43,4 @@ class Invocation:
     reopens: bool = False
     max_retry_after: float = float("inf")
     own_retry_rule: bool = False
+    own_backoff: bool = False

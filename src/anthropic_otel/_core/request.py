@@ -18,8 +18,8 @@ class RequestFacts(NamedTuple):
     - `size`: the size of its body in bytes, `None` if not known beforehand.
     - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
     - `emits_events`: whether the transport reports trace events.
-    - `retry_count`: in a call that has a middleware, for each attempt after the first, which retry of the SDK the
-      request is by its header, 0 for none; else 0.
+    - `retry_count`: in a call that has a middleware, which retry of the SDK the request is by its header, 0 for none;
+      else `None`.
     """
 
     target: Target
@@ -29,7 +29,7 @@ class RequestFacts(NamedTuple):
     size: int | None = None
     fetches_credentials: bool = False
     emits_events: bool = False
-    retry_count: int = 0
+    retry_count: int | None = None
 
 
 class Retry:
