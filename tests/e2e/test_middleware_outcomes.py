@@ -26,7 +26,7 @@ from support.apps import API_KEY, MODEL, request_of
 from support.marks import BREAKS_CONNECTIONS
 from support.streams import refusal
 from support.telemetry import Telemetry, recording
-from support.versions import KEEPS_PARSED_REPLIES, TRACES_ITSELF
+from support.versions import KEEPS_PARSED_REPLIES, PROPAGATES_ITSELF, TRACES_ITSELF
 
 middlewares: Any = pytest.importorskip("anthropic.lib.middleware", reason="this SDK has no middleware")
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
@@ -414,16 +414,49 @@ def test_an_attempt_in_a_middlewares_own_thread_is_a_child_of_the_call(
     assert [attempt.parent for attempt in recorded.attempts] == [call.context] * 2
 
 
-def test_a_first_attempt_in_a_middlewares_own_thread_is_in_the_trace_of_the_app(
-    recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+@pytest.mark.parametrize("within_the_apps", [False, True])
+@pytest.mark.parametrize("propagation", [True, False])
+def test_a_first_attempt_in_a_middlewares_own_thread_is_a_child_of_the_call(
+    recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], *, propagation: bool, within_the_apps: bool
 ) -> None:
-    """The SDK's span is not seen from there. The next attempt, which is made where it is current, is its child."""
-    with recorded.tracer_provider.get_tracer("app").start_as_current_span("a request of the app") as own:
-        client_with(first_in_a_thread).messages.create(**request_of())
+    """The SDK's span is not seen from there, but its context is on the request. Without that it is in the app's trace.
+
+    The next attempt is made where the SDK's span is current.
+    """
+    options: dict[str, Any] = {}
+    if TRACES_ITSELF:
+        options["open_telemetry"] = {"tracer_provider": recorded.tracer_provider, "propagation": propagation}
+    tracer = recorded.tracer_provider.get_tracer("app")
+    with tracer.start_as_current_span("a request of the app") if within_the_apps else nullcontext():
+        client_with(first_in_a_thread, **options).messages.create(**request_of())
     [call] = recorded.calls
     first, second = recorded.attempts
-    assert first.parent == (own.get_span_context() if TRACES_ITSELF else call.context)
+    is_known = not TRACES_ITSELF or (PROPAGATES_ITSELF and propagation)
+    assert first.parent == (call.context if is_known else call.parent)
     assert second.parent == call.context
+
+
+def test_attempts_of_calls_beside_each_other_are_children_of_their_own(
+    recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """Two calls of a client send in threads at once. No attempt is of a call then, but each is in the right trace."""
+    if not PROPAGATES_ITSELF:
+        pytest.skip("this SDK puts no trace context on its requests")
+    both = threading.Barrier(2)
+
+    def together(request: Any, call_next: Next) -> Any:
+        both.wait()
+        answer = in_a_thread(request, call_next)
+        both.wait()
+        return answer
+
+    client = client_with(together)
+    with ThreadPoolExecutor(2) as pool:
+        for sent in [pool.submit(lambda: client.messages.create(**request_of())) for _ in range(2)]:
+            sent.result()
+    parents = [attempt.parent for attempt in recorded.attempts]
+    assert len(parents) == 2
+    assert {ids.span_id for ids in parents if ids} == {call.context.span_id for call in recorded.calls if call.context}
 
 
 class _NoCalls(Sampler):

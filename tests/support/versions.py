@@ -6,6 +6,7 @@ Rule: a test asks here what the SDK can do, and never compares versions itself.
 from __future__ import annotations
 
 import re
+import sys
 from typing import Final
 
 import anthropic
@@ -18,6 +19,9 @@ SDK_LIBRARY: Final = "httpx2" if SDK >= (1, 0) else "httpx"
 
 TRACES_ITSELF: Final = SDK >= (1, 14)
 """Whether the SDK makes the call span, unless it is told not to."""
+
+PROPAGATES_ITSELF: Final = hasattr(sys.modules.get("anthropic._tracing"), "inject_trace_headers")
+"""Whether the SDK puts the context of its call span on its requests."""
 
 NAMES_OPERATIONS: Final = TRACES_ITSELF
 """Whether the SDK tells the name of the operation that a request is for."""

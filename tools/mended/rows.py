@@ -183,7 +183,12 @@ ROWS: Final = (
     Row(
         "A middleware that sends from its own thread",
         (),
-        (f"{_OUTCOMES}test_a_middleware_that_sends_from_its_own_thread_has_its_attempt",),
+        _named(
+            f"{_OUTCOMES}test_",
+            "a_middleware_that_sends_from_its_own_thread_has_its_attempt "
+            "a_first_attempt_in_a_middlewares_own_thread_is_a_child_of_the_call "
+            "attempts_of_calls_beside_each_other_are_children_of_their_own",
+        ),
     ),
     Row(
         "Credentials that are fetched slowly, or cannot be fetched",

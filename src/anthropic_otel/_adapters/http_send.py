@@ -33,7 +33,7 @@ from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current_sending
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.request import RequestFacts
+from anthropic_otel._core.request import NO_TRACE_CONTEXT, RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
 
@@ -173,7 +173,7 @@ def _begin(
         if outer.shares_its_attempt_with(request, origin, asynchronous=asynchronous):
             return outer.inner_send(request, names)
     source: AttemptSource
-    retry_count = None
+    retry_count, trace_context = None, NO_TRACE_CONTEXT
     if isinstance(origin, RunningCall):
         source, model, stream = origin.call, models.noted_model_of(request), None
         if origin.has_middleware:
@@ -182,6 +182,9 @@ def _begin(
     else:
         source = origin.lone_attempts(messages.retry_count_of(request, names))
         model, stream = models.model_of(request), models.stream_of(request)
+    if origin is not current_call.get() and RETRY_COUNT in names:
+        # Nothing of the SDK's call is current here, but the SDK has put the context of its span on the request.
+        trace_context = messages.trace_context_of(request, names)
     proxy, emits_events = transports.facts_of(http_client, request.url)
     facts = RequestFacts(
         messages.target_of_request(request),
@@ -193,6 +196,7 @@ def _begin(
         auth is not None and type(auth).__module__.partition(".")[0] == "anthropic",
         emits_events and origin.phases,
         retry_count,
+        trace_context,
     )
     send = Send(source, facts)
     try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from anthropic_otel._core.semconv import RetrySource
 from anthropic_otel._core.target import Target
+
+NO_TRACE_CONTEXT: Final[Mapping[str, str]] = {}
 
 
 class RequestFacts(NamedTuple):
@@ -20,6 +23,8 @@ class RequestFacts(NamedTuple):
     - `emits_events`: whether the transport reports trace events.
     - `retry_count`: in a call that has a middleware, which retry of the SDK the request is by its header, 0 for none;
       else `None`.
+    - `trace_context`: the trace context headers that the SDK has put on a request that is sent where its call is not
+      current, as in a middleware's own thread; else empty.
     """
 
     target: Target
@@ -30,6 +35,7 @@ class RequestFacts(NamedTuple):
     fetches_credentials: bool = False
     emits_events: bool = False
     retry_count: int | None = None
+    trace_context: Mapping[str, str] = NO_TRACE_CONTEXT
 
 
 class Retry:

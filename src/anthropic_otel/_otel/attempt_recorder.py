@@ -72,11 +72,11 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
 
     def _enter(self, attempt: Attempt, call: OtelCallRecorder | None) -> None:
         if call is not None:
-            outer, makes_spans, tracer = call.outer(), call.makes_spans, call.tracer
+            outer, makes_spans, tracer = call.outer(attempt), call.makes_spans, call.tracer
             self.span, self.span_context = call.span, call.span_context
             self._counts_tokens = call.counts_tokens
         else:
-            self.parent = outer = otel_context.get_current()
+            self.parent = outer = self._around(attempt)
             makes_spans, tracer = self._recorder.makes_spans(outer), self._recorder.tracer
             self._counts_tokens = self._counts_tokens and not spans.foreign_call_span(context.span_in(outer))
         if not makes_spans:
@@ -97,6 +97,17 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
             headers: dict[str, str] = {}
             propagate.inject(headers, inner)
             self.headers = headers
+
+    def _around(self, attempt: Attempt) -> Context:
+        """Returns the context around an attempt without a call: the current one, with a span that the SDK is known by.
+
+        That is the span in the headers of the request, if there is no current one.
+        """
+        current = otel_context.get_current()
+        if attempt.request.trace_context and not context.span_in(current).get_span_context().is_valid:
+            span = context.span_from(attempt.request.trace_context)
+            return context.with_span(span, current) if span is not None else current
+        return current
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         self.headers = NO_HEADERS

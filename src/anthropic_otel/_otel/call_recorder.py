@@ -96,13 +96,14 @@ class OtelCallRecorder(InTrace, CallRecorder):
     def start_attempt(self, attempt: Attempt) -> AttemptRecorder:
         return OtelAttemptRecorder(self._recorder, attempt, self)
 
-    def outer(self) -> Context:
-        """Returns the context for an attempt that is about to start. The span in it is the parent of the attempt's.
+    def outer(self, attempt: Attempt) -> Context:
+        """Returns the context for `attempt`, which is about to start. The span in it is the parent of the attempt's.
 
         The context is the call's own, `context()`, in three cases: after the method's end; if this library made the
         call's span; and where the current context has no span and is not the one that the call attached, as in another
-        thread. Otherwise it is the current one. The first time that it is, looks in it for the call span that the SDK
-        or another instrumentation has made (`_find_span`).
+        thread. There the SDK's span is known by the headers of the request, if it propagates its context, and taken for
+        the call's. Otherwise it is the current one. The first time that it is, looks in it for the call span that the
+        SDK or another instrumentation has made (`_find_span`).
         """
         if self._method_done:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
@@ -113,6 +114,9 @@ class OtelCallRecorder(InTrace, CallRecorder):
         if not self._looked and self._call_span is None and self.makes_spans:
             self._looked = not elsewhere
             self._find_span(self.context() if elsewhere else current)
+            if elsewhere and self.span is None and self.invocation.propagate_context:
+                self.span = context.span_from(attempt.request.trace_context)
+                self.span_context = self.span.get_span_context() if self.span is not None else None
         return self.context() if self._call_span is not None or elsewhere else current
 
     @property

@@ -7,12 +7,14 @@ attached there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from anthropic_otel._core.guard import guarded, report
 
@@ -99,6 +101,16 @@ def span_in(found: Context) -> Span:
     span: Span = found.get(_SPAN, trace.INVALID_SPAN)  # type: ignore[assignment]
     return span
 
+
+def span_from(trace_context: Mapping[str, str]) -> Span | None:
+    """Returns a span of this process with the ids in W3C trace context headers, `None` without valid ones."""
+    ids = span_in(_W3C.extract(trace_context, Context())).get_span_context() if trace_context else None
+    if ids is None or not ids.is_valid:
+        return None
+    return NonRecordingSpan(SpanContext(ids.trace_id, ids.span_id, False, ids.trace_flags, ids.trace_state))
+
+
+_W3C: Final = TraceContextTextMapPropagator()
 
 NOTHING: Final = Context()
 NO_EXEMPLAR: Final = Context({"anthropic_otel": True})
