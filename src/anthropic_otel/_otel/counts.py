@@ -17,23 +17,19 @@ from anthropic_otel._otel.attributes import MAX_SETS, AttributeSets, AttributeVa
 
 
 class Count:
-    """A counter without a lock. Any thread may `add`; only one at a time may `read`."""
+    """A counter without a lock. `next(added)` counts one more, in any thread; only one at a time may `read`."""
 
-    __slots__ = ("_next", "_reads")
+    __slots__ = ("_reads", "added")
 
     def __init__(self) -> None:
         # `next` is atomic, and `+= 1` is not.
-        self._next: Final = itertools.count()
+        self.added: Final = itertools.count()
         self._reads = 0
 
-    def add(self) -> None:
-        """Counts one more."""
-        next(self._next)
-
     def read(self) -> int:
-        """Returns how often `add` was called."""
+        """Returns how often a `next(added)` of others counted one more."""
         # Only `next` reads the counter, and advances it too, so the reads are subtracted.
-        reached = next(self._next) - self._reads
+        reached = next(self.added) - self._reads
         self._reads += 1
         return reached
 
@@ -53,7 +49,7 @@ class Counts:
 
         The caller has applied the cardinality limits of single values. Thread-safe.
         """
-        (self._by_values.get(values) or self._begin(values)).add()
+        next((self._by_values.get(values) or self._begin(values)).added)
 
     def _begin(self, values: Values) -> Count:
         # `setdefault` is atomic: a second thread gets the count of the first.

@@ -31,10 +31,10 @@ from anthropic_otel._otel.attributes import (
     MAX_MODELS,
     MAX_SETS,
     MAX_STATUSES,
+    Attributes,
     AttributeSets,
     CardinalityLimit,
     Names,
-    Values,
     last_part,
 )
 from anthropic_otel._otel.counts import Counts
@@ -44,6 +44,8 @@ from anthropic_otel._otel.tokens import Tokens
 from anthropic_otel._version import __version__
 
 _SECOND: Final = 1e9
+AttemptFacts = tuple[str, str, str | None, int | None, str | None, str | None, str | None]
+"""Operation, address, model, status, error type, cause and outcome of an attempt, before cardinality limits."""
 
 
 class Metrics:
@@ -60,8 +62,9 @@ class Metrics:
         self._address: Final = Names(MAX_ADDRESSES)
         self._targets: dict[tuple[str | None, str | None, str | None], tuple[str, str, str | None]] = {}
         """A cache: the first three attribute values by operation, address and model, for those that cannot change."""
+        self._of_facts: dict[tuple[str | int | None, ...], Attributes] = {}
+        """A cache: the attributes of attempts and calls by what they are made of, of those with a kept target."""
         self._status: Final = CardinalityLimit(MAX_STATUSES)
-        self._statuses: dict[int | None, tuple[int | None, str | None]] = {}
         self._code: Final = CardinalityLimit(MAX_CODES)
         self._first_chunk: Final = Histogram(meter, instruments.ATTEMPT_TIME_TO_FIRST_CHUNK)
         self._max_gap: Final = Histogram(meter, instruments.STREAM_MAX_GAP)
@@ -93,7 +96,7 @@ class Metrics:
         if retry is not None and retry.delay is not None:
             source = retry.source.value if retry.source is not None else None
             values = (*target[:2], self._bounded(retry.reason), source)
-            self._delay.record(retry.delay / _SECOND, values, exemplar())
+            self._delay.record(retry.delay / _SECOND, self._delay.sets.of(values), exemplar())
 
     def attempt_ended(self, attempt: Attempt, exemplar: Context) -> None:
         """Measures an attempt that has ended and was passed to `attempt_started`. `exemplar` has its span.
@@ -101,38 +104,56 @@ class Metrics:
         Records its duration, and for the event stream of a message the longest gap, and the time to the first chunk if
         one came.
         """
-        status, cause, outcome = attempt.status, attempt.cause, attempt.outcome
-        answered = status is not None and 200 <= status < 300
-        target = self._target(attempt.operation, attempt.request.target.address, attempt.model, answered=answered)
-        word = outcome.value if outcome is not None else None
-        values = (
-            *target,
-            *(self._statuses.get(status) or self._status_labels(status)),
-            self._bounded(attempt.error_type) if attempt.error_type is not None else None,
+        outcome, cause, reading = attempt.outcome, attempt.cause, attempt.reading
+        facts = (
+            attempt.operation,
+            attempt.request.target.address,
+            attempt.model,
+            attempt.status,
+            attempt.error_type,
             cause.word.value if cause is not None else None,
-            word,
+            outcome.value if outcome is not None else None,
         )
-        self._attempt.record(attempt.duration / _SECOND, values, exemplar)
-        reading = attempt.reading
+        attributes = self._of_facts.get(facts) or self._of_attempt(facts)
+        self._attempt.record(attempt.duration / _SECOND, attributes, exemplar)
         # The event stream of an agent waits as long as nothing happens.
         if reading is not None and reading.end is not None and attempt.is_message:
-            self._max_gap.record(reading.max_gap / _SECOND, (*target, word), exemplar)
+            target = self._target(*facts[:4])
+            gap = self._max_gap.sets.of((*target, facts[-1]))
+            self._max_gap.record(reading.max_gap / _SECOND, gap, exemplar)
             if reading.first_chunk is not None:
-                self._first_chunk.record((reading.first_chunk - attempt.started) / _SECOND, target, exemplar)
+                first = self._first_chunk.sets.of(target)
+                self._first_chunk.record((reading.first_chunk - attempt.started) / _SECOND, first, exemplar)
+
+    def _of_attempt(self, facts: AttemptFacts) -> Attributes:
+        status, error_type, *words = facts[3:]
+        values = (*self._target(*facts[:4]), *self._status_labels(status), self._bounded(error_type), *words)
+        return self._kept(facts, self._attempt.sets.of(values))
 
     def call_ended(self, call: Call, exemplar: Context) -> None:
         """Measures a call that has ended: its duration, and its retries if it had any. `exemplar` has its span."""
+        outcome = call.outcome.value if call.outcome is not None else None
+        # A call that failed is not kept: it has more attributes.
+        facts = (call.operation, call.address, call.invocation.model, outcome)
+        attributes = self._of_facts.get(facts) if call.error_type is None else None
+        if attributes is None:
+            attributes = self._of_call(call, facts)
+        self._call.record(call.duration / _SECOND, attributes, exemplar)
+        if call.attempts.retries:
+            retries = self._retries.sets.of((*self._target(*facts[:3]), outcome))
+            self._retries.record(call.attempts.retries, retries, exemplar)
+
+    def _of_call(self, call: Call, facts: tuple[str | None, str | None, str | None, str | None]) -> Attributes:
         error = call.api_error
         values = (
-            *self._target(call.operation, call.address, call.invocation.model),
-            call.outcome.value if call.outcome is not None else None,
-            self._bounded(call.error_type) if call.error_type is not None else None,
+            *self._target(*facts[:3]),
+            facts[3],
+            self._bounded(call.error_type),
             call.cause.value if call.cause is not None else None,
             self._code(error.code) if error is not None and error.code is not None else None,
         )
-        self._call.record(call.duration / _SECOND, values, exemplar)
-        if call.attempts.retries:
-            self._retries.record(call.attempts.retries, values[:4], exemplar)
+        attributes = self._call.sets.of(values)
+        return self._kept(facts, attributes) if call.error_type is None else attributes
 
     def response_received(self, model: str | None, headers: RawHeaders) -> None:
         """Passes the rate limits in a response's headers on, if there are any. `model` is that of its request."""
@@ -162,18 +183,19 @@ class Metrics:
     # -- bounded values ------------------------------------------------------------------------------------------------
 
     def _target(
-        self, operation: str | None, address: str | None, model: str | None, *, answered: bool = False
+        self, operation: str | None, address: str | None, model: str | None, status: int | None = None
     ) -> tuple[str, str, str | None]:
         """Returns the values of operation, address and model, the latter two within their cardinality limits.
 
-        `_OTHER` stands for no operation and no address, `None` for no model. `answered` is whether the attempt got a
-        2xx, `False` if that is not known; the limits prefer names that got one. Once these three did, and address and
-        model were within the limits, the same values are returned for them from then on.
+        `_OTHER` stands for no operation and no address, `None` for no model. `status` is that of the attempt's
+        response, `None` if it has none or is not known: the limits prefer names that got a 2xx. Once these three did,
+        and address and model were within the limits, the same values are returned for them from then on.
         """
         facts = (operation, address, model)
         found = self._targets.get(facts)
         if found is not None:
             return found
+        answered = status is not None and 200 <= status < 300
         target = (
             operation or semconv.OTHER,
             self._address(address, answered=answered) if address else semconv.OTHER,
@@ -183,6 +205,12 @@ class Metrics:
         if answered and target[1] == address and target[2] != semconv.OTHER and len(self._targets) < MAX_SETS:
             self._targets[facts] = target
         return target
+
+    def _kept(self, facts: tuple[str | int | None, ...], attributes: Attributes) -> Attributes:
+        """Returns `attributes`, and keeps them for these facts if the target, the first three, cannot change."""
+        if facts[:3] in self._targets and len(self._of_facts) < MAX_SETS:
+            self._of_facts[facts] = attributes
+        return attributes
 
     def model_label(self, model: str | None, *, answered: bool = False) -> str | None:
         """Returns the attribute value of a model, within its cardinality limit; `None` for no model.
@@ -199,10 +227,7 @@ class Metrics:
         if status is None:
             return (None, None)
         known = self._status(str(status)) != semconv.OTHER
-        labels = (status if known else None, f"{status // 100}xx")
-        if known:
-            self._statuses[status] = labels
-        return labels
+        return (status if known else None, f"{status // 100}xx")
 
     def _bounded(self, error_type: str | None) -> str | None:
         """Returns an error type as it may be on a metric: a word as it is, a status beyond its limit as `_OTHER`.
@@ -213,26 +238,25 @@ class Metrics:
 
 
 class Histogram:
-    """One histogram of `meter`, with a cache of its attribute sets."""
+    """One histogram of `meter`. `sets` makes its attribute sets of values within cardinality limits."""
 
-    __slots__ = ("_record", "_sets")
+    __slots__ = ("_record", "sets")
 
     def __init__(self, meter: Meter, metric: Metric) -> None:
-        self._sets: Final = AttributeSets(metric.attributes)
+        self.sets: Final = AttributeSets(metric.attributes)
         self._record: Final[Callable[..., Any]] = meter.create_histogram(
             metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=list(metric.buckets)
         ).record
 
-    def record(self, amount: float, values: Values, context: Context) -> None:
-        """Records `amount`, in the metric's unit. Never raises.
+    def record(self, amount: float, attributes: Attributes, context: Context) -> None:
+        """Records `amount`, in the metric's unit, with attributes of `sets`. Never raises.
 
-        `values` are those of the metric's attributes in their order, within cardinality limits; `None` leaves one out.
         `context` has the span for the exemplar. A fork waits meanwhile; see `forks`.
         """
         thread = get_ident()
         measuring[thread] = None
         try:
-            self._record(amount, self._sets.of(values), context)
+            self._record(amount, attributes, context)
         except Exception as error:
             report("Histogram.record", error)
         finally:
