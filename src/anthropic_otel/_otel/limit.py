@@ -80,15 +80,16 @@ class Limit:
         self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
         self.reset, self.date = last.get(names.reset), last.get(b"date")
         reports: list[Report] = []
-        remaining = None
-        for number, at, headers in reversed(answers):
-            later, remaining = remaining, headers.get(names.remaining)
-            if remaining == later:
+        remaining, later = names.remaining, None
+        for answer in reversed(answers):
+            told = answer[2].get(remaining)
+            if told == later:
                 continue
-            left = count(remaining)
+            later, left = told, count(told)
             if left is not None and (not reports or left < reports[-1].left):
-                told = headers.get(names.limit), headers.get(names.reset), headers.get(b"date")
-                reports.append(Report(number, at, left, *told))
+                number, at, headers = answer
+                beside = headers.get(names.limit), headers.get(names.reset), headers.get(b"date")
+                reports.append(Report(number, at, left, *beside))
         if not reports:
             return
         lows = [low for low in self.lows if low.left < reports[-1].left]

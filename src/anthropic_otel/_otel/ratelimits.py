@@ -108,12 +108,15 @@ class RateLimits:
 
         Makes limits that are missing. Leaves out what `_limit` has no limit for.
         """
-        of: dict[tuple[tuple[RateLimitNames, ...], str | None, bytes | None, bytes | None], list[Answer]] = {}
-        for at, model, headers, names in unread:
-            self._number += 1
+        # By the identity of the names, which responses share: to hash them takes 1,200 instructions more.
+        of: dict[tuple[int, str | None, bytes | None, bytes | None], tuple[tuple[RateLimitNames, ...], list[Answer]]]
+        of = {}
+        for number, (at, model, headers, names) in enumerate(unread, self._number + 1):
             organization, workspace = headers.get(b"anthropic-organization-id"), headers.get(b"anthropic-workspace-id")
-            of.setdefault((names, model, organization, workspace), []).append((self._number, at, headers))
-        for (names, model, organization, workspace), answers in of.items():
+            who = id(names), model, organization, workspace
+            of.setdefault(who, (names, []))[1].append((number, at, headers))
+        self._number += len(unread)
+        for (_, model, organization, workspace), (names, answers) in of.items():
             for each in names:
                 owner = (each.kind, model, organization, workspace)
                 limit = self._by_owner.get(owner) or self._limit(*owner)

@@ -130,7 +130,8 @@ class Tokens:
         counts = self._by_key.get(key)
         if counts is None:
             counts = self._begin(key, usage)
-        counts[:] = map(operator.add, counts, usage.counts)
+        # `map` ends with the five counts: the model, which is the last in `usage`, is left out.
+        counts[:] = map(operator.add, counts, usage)
 
     def _begin(self, key: Key, usage: Usage) -> list[int]:
         provider, address, port, model, outcome = key
