@@ -21,8 +21,8 @@ from anthropic_otel._core.operations import names
         ("completions.create", "POST", True, Expected.EVENT_STREAM),
         ("files.download", "GET", False, Expected.ANYTHING),
         ("skills.versions.content", "GET", False, Expected.ANYTHING),
-        ("messages.batches.results", "GET", True, Expected.JSON),
-        ("messages.batches.results", "GET", None, Expected.JSON),
+        ("messages.batches.results", "GET", True, Expected.JSON_LINES),
+        ("messages.batches.results", "GET", None, Expected.JSON_LINES),
     ],
 )
 def test_what_an_operation_is_answered_with(operation: str, method: str, stream: bool, expected: Expected) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
 from anthropic_otel._core.event_stream import EventStreamReader, is_delta
-from anthropic_otel._core.reading import Reading, StartOfBody
+from anthropic_otel._core.reading import Reading
+from anthropic_otel._core.start_of_body import JsonLines, StartOfBody
 from anthropic_otel._core.stream_end import UNSEEN
 from core.notes import OVERLOADED, STOP, ManualClock
 
@@ -230,6 +231,42 @@ def test_what_is_sought_in_a_body_is_found_wherever_it_is_cut(size: int) -> None
     assert not missed.has_sought
 
 
+LINE = b'{"custom_id": "a", "result": {"type": "canceled"}}\n'
+LONG_LINE = b'{"text": "' + b"x" * 40_000 + b'"}\n'
+
+
+@pytest.mark.parametrize("size", [1, 64, 1_460, 1_000_000])
+@pytest.mark.parametrize(
+    ("body", "read_to_end", "whole"),
+    [
+        (LINE * 3, True, True),
+        (LINE * 3, False, True),
+        (LINE + LINE[:-1], True, True),
+        (LINE + LINE[:20], True, False),
+        (LINE + LINE[:20], False, True),
+        (LINE + b"{bad\n", False, False),
+        (LINE + b"{bad\n", True, False),
+        (LINE + b"\n", False, False),
+        (LINE + LONG_LINE, True, True),
+        (LINE + LONG_LINE, False, True),
+        (LINE + LONG_LINE[:-3], True, False),
+        (LINE + LONG_LINE[:-1], True, True),
+        (LONG_LINE + b"{bad\n", False, False),
+        (b"", True, True),
+    ],
+)
+def test_a_line_that_is_no_json_is_seen_where_the_sdk_raises_for_it(
+    body: bytes, read_to_end: bool, whole: bool, size: int
+) -> None:
+    """In what came last, or as the cut rest at the end. In a chunk beyond the bound nothing is claimed."""
+    reader = JsonLines(9)
+    for at in range(0, len(body), size):
+        assert reader.feed(body[at : at + size]) is None
+    beyond = size > len(LONG_LINE) and body.startswith(LONG_LINE)
+    assert reader.finish(read_to_end=read_to_end) is (whole or beyond)
+    assert reader.start == body[:9]
+
+
 # -- a body that is watched --------------------------------------------------------------------------------------------
 
 
@@ -326,7 +363,13 @@ def recorded(reading: Reading, clock: ManualClock, steps: Sequence[Step], ends: 
     return [chunk for chunk, _, _ in steps]
 
 
-READERS: tuple[Callable[[], Any], ...] = (EventStreamReader, AwsEventStreamReader, lambda: StartOfBody(9), lambda: None)
+READERS: tuple[Callable[[], Any], ...] = (
+    EventStreamReader,
+    AwsEventStreamReader,
+    lambda: StartOfBody(9),
+    lambda: JsonLines(9),
+    lambda: None,
+)
 
 
 @given(

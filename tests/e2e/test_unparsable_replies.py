@@ -161,8 +161,11 @@ LINE = json.dumps({"custom_id": "one", "result": {"type": "canceled"}}).encode()
         (b"<html>Sign in</html>", "text/html", "unexpected_content"),
         (b"upstream is not ready", "text/plain", "unexpected_content"),
         (b'{"type": "error", "error": {"type": "not_found_error"}}', "application/json", "unexpected_content"),
+        (LINE * 2 + LINE[:20], "application/x-jsonl", "unexpected_content"),
+        (LINE * 2 + b"{upstream is gone}\n", "application/x-jsonl", "unexpected_content"),
+        (LINE + b"{upstream is gone}\n" + LINE * 2, "application/x-jsonl", "unexpected_content"),
     ],
-    ids=["lines", "lines_of_another_type", "page", "text", "error"],
+    ids=["lines", "lines_of_another_type", "page", "text", "error", "cut", "broken_last", "broken_before"],
 )
 def test_results_of_a_batch_are_lines_of_json(
     stack: Stack, sim: Simulator, driver: Driver, captured: Captured, body: bytes, content_type: str, error_type: str

@@ -81,6 +81,14 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "Results of a batch that break off in a line, or have one that is no JSON",
+        (),
+        _named(
+            f"{_E2E}test_unparsable_replies.py::test_results_of_a_batch_are_lines_of_json[httpx2-sync-",
+            "cut] broken_last] broken_before]",
+        ),
+    ),
+    Row(
         "An event that the SDK cannot make a message of",
         (),
         (f"{_E2E}test_events_not_taken.py::test_an_event_that_no_message_can_be_made_of_is_invalid",),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core import ending, headers, retrying, usage
-from anthropic_otel._core.content import CONTENT, expected_of
+from anthropic_otel._core.content import expected_of
 from anthropic_otel._core.ending import End, Ending
 from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.guard import guarded, report
@@ -160,7 +160,7 @@ class Attempt:
         self.status = status
         response = self.response = Response(status, received, version, expected, of_message=self.is_message)
         if body is not None:
-            self.api_error = response.judge(body, b"", CONTENT in body, whole=True) or self.api_error
+            self.api_error = response.judge_whole(body) or self.api_error
 
     def begin_hop(self) -> None:
         """Forgets the status and response of a hop, such as a followed redirect: those of the next hop count."""

@@ -21,7 +21,8 @@ from anthropic_otel._core.semconv import OTHER
 class Expected(Enum):
     """What a 2xx response to a request has to contain."""
 
-    JSON = "a JSON value, or several of them, each on a line of its own"
+    JSON = "a JSON value"
+    JSON_LINES = "JSON objects, each on a line of its own"
     JSON_OR_EVENT_STREAM = "a JSON value or an event stream, it is not known which"
     EVENT_STREAM = "an event stream"
     ANYTHING = "whatever the server sends: a file, or what an unknown operation returns"
@@ -65,7 +66,7 @@ def expected_of(operation: str, method: str, stream: bool | None) -> Expected:
     if operation == OTHER or method == "HEAD" or last in _FILES:
         return Expected.ANYTHING
     if last == _LINES:
-        return Expected.JSON
+        return Expected.JSON_LINES
     if stream:
         return Expected.EVENT_STREAM if last in _STREAMED else Expected.ANYTHING
     return Expected.JSON if stream is False else Expected.JSON_OR_EVENT_STREAM

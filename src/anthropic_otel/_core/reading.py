@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.event_stream import AFTER_DELTA, BLANK_LINE, CR, DATA, DELTA, END, NEWLINE, EventStreamReader
 from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.start_of_body import StartOfBody
 from anthropic_otel._core.stream_end import UNSEEN, Dispatched, StreamEnd
 
 _SECOND: Final = 1e9
@@ -32,44 +33,6 @@ class BodyReader(Protocol):
         ...
 
 
-_BLANKS: Final = 256
-"""How many blanks at the end of a chunk are skipped to find the last byte that is none."""
-_BLANK: Final = b" \t\r\n\0"
-"""The bytes of blanks. In UTF-16 and UTF-32, zeros are a part of each character of JSON."""
-
-
-class StartOfBody:
-    """Keeps the beginning of a body that is no event stream, and its last byte that is not blank.
-
-    - `start`: up to `most` bytes, without leading blanks unless the body is in UTF-16 or UTF-32. Empty before a chunk.
-    - `last`: that last byte, sought in the last `_BLANKS` bytes of each chunk; empty before one was found.
-    - `has_sought`: whether `sought` has come anywhere in the body; `True` if that is empty.
-    """
-
-    __slots__ = ("_before", "_most", "_sought", "has_sought", "last", "start")
-
-    def __init__(self, most: int, sought: bytes = b"") -> None:
-        self._most = most
-        self._sought = sought
-        self._before = b""
-        self.has_sought = not sought
-        self.start = b""
-        self.last = b""
-
-    def feed(self, chunk: bytes) -> Dispatched | None:
-        self.last = chunk[-_BLANKS:].rstrip(_BLANK)[-1:] or self.last
-        if len(self.start) < self._most:
-            start = self.start + chunk
-            # Blanks of UTF-16 and UTF-32 have zeros, and are skipped once the start is decoded.
-            self.start = (start if b"\0" in start[:4] else start.lstrip())[: self._most]
-        if not self.has_sought:
-            text = self._before + chunk
-            self.has_sought = self._sought in text
-            # It may be cut between two chunks.
-            self._before = text[1 - len(self._sought) :]
-        return None
-
-
 class Reading:
     """How the app reads one body. No method raises an error of its own. One thread at a time uses it.
 
@@ -87,7 +50,8 @@ class Reading:
     - `end`: how an event stream ended, set by `conclude`; `None` for a body of another kind.
     - `start`: the beginning of a body that is no event stream, set by `conclude`; `None` if it could not be seen, or
       the app read nothing of the body and not to its end.
-    - `has_sought`: whether what the reader of such a body sought has come, set by `conclude`.
+    - `has_sought`: whether what the reader of such a body sought has come, and nothing in it is known to be no JSON
+      where each line has to be. Set by `conclude`.
     - `last`: the last byte of such a body that is not blank, if it was read to the end; else empty. Set by `conclude`.
     """
 
@@ -294,6 +258,6 @@ class Reading:
             came = self.seen or self.first_chunk is not None
             self.start = reader.start if (came or read_to_end) and not hidden else None
             self.last = reader.last if read_to_end else b""
-            self.has_sought = reader.has_sought
+            self.has_sought = reader.finish(read_to_end=read_to_end)
         elif reader is not None:
             self.end = UNSEEN if hidden else reader.finish(read_to_end=read_to_end)

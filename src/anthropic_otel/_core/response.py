@@ -21,12 +21,13 @@ from anthropic_otel._core.event_json import ApiError, api_error, error_of_body
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders
-from anthropic_otel._core.reading import BodyReader, StartOfBody
+from anthropic_otel._core.reading import BodyReader
 from anthropic_otel._core.semconv import OTHER
+from anthropic_otel._core.start_of_body import JsonLines, StartOfBody
 from anthropic_otel._core.stream_end import StreamEnd
 
 _STREAMS: Final = (Content.SSE, Content.AWS_EVENT_STREAM)
-_JSON: Final = (Expected.JSON, Expected.JSON_OR_EVENT_STREAM)
+_JSON: Final = (Expected.JSON, Expected.JSON_LINES, Expected.JSON_OR_EVENT_STREAM)
 _EMPTY: Final = (204, 205)
 """The statuses with which a body may be empty."""
 _MAX_ERROR: Final = 16 * 1024
@@ -94,11 +95,17 @@ class Response:
             return StartOfBody(_MAX_ERROR)
         if self._expected is Expected.JSON:
             return StartOfBody(MAX_START, CONTENT)
+        if self._expected is Expected.JSON_LINES:
+            return JsonLines(MAX_START)
         if self._content is Content.AWS_EVENT_STREAM:
             return AwsEventStreamReader()
         if self._content is Content.SSE or self._expected is Expected.EVENT_STREAM:
             return EventStreamReader(by_names=by_names)
         return StartOfBody(MAX_START, CONTENT) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
+
+    def judge_whole(self, body: bytes) -> ApiError | None:
+        """Does what `judge` does, for a body that is in memory. Of lines of JSON only the first bytes are looked at."""
+        return self.judge(body, b"", self._expected is Expected.JSON_LINES or CONTENT in body, whole=True)
 
     def judge(self, start: bytes | None, last: bytes, has_content: bool, *, whole: bool) -> ApiError | None:
         """Sets `is_unexpected` by the body of a 2xx that has to be JSON: whether it is no answer to the request.
@@ -112,7 +119,8 @@ class Response:
         - `start`: the body, or its beginning; `None` if it could not be seen. Then only HTML is known to be unexpected.
           An empty body is unexpected.
         - `last`: the body's last byte that is not blank, if `start` is only a beginning and that was read; else empty.
-        - `has_content`: whether `CONTENT` is in the body. `whole`: whether `start` or `last` has the body's end.
+        - `has_content`: whether `CONTENT` is in the body; of lines of JSON, whether none of them is known to be none.
+        - `whole`: whether `start` or `last` has the body's end.
         """
         if self.is_success and self._expected in _JSON:
             self._compare(start, last, whole, has_content)
@@ -134,7 +142,8 @@ class Response:
         elif self._of_message:
             self.is_unexpected = not is_message(start + last, whole=whole, has_content=has_content)
         elif not self._may_be_empty:
-            self.is_unexpected = is_stream or not is_json(self._content, start) or is_error(in_utf8(start))
+            broken = self._expected is Expected.JSON_LINES and not has_content
+            self.is_unexpected = broken or is_stream or not is_json(self._content, start) or is_error(in_utf8(start))
 
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
         """Returns whether the app asked for an event stream, and neither content type nor first bytes are those of one.

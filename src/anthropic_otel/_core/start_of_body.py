@@ -1,0 +1,102 @@
+"""Keeps what is needed of a body that is no event stream: its beginning, its last byte, and lines that may be broken.
+
+Rule: what is kept is bounded, and no method raises, whatever the bytes are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic_otel._core.event_json import parsed
+from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Dispatched
+
+_BLANKS: Final = 256
+"""How many blanks at the end of a chunk are skipped to find the last byte that is none."""
+_BLANK: Final = b" \t\r\n\0"
+"""The bytes of blanks. In UTF-16 and UTF-32, zeros are a part of each character of JSON."""
+
+
+class StartOfBody:
+    """Keeps the beginning of a body that is no event stream, and its last byte that is not blank.
+
+    - `start`: up to `most` bytes, without leading blanks unless the body is in UTF-16 or UTF-32. Empty before a chunk.
+    - `last`: that last byte, sought in the last `_BLANKS` bytes of each chunk; empty before one was found.
+    - `has_sought`: whether `sought` has come anywhere in the body; `True` if that is empty.
+    """
+
+    __slots__ = ("_before", "_most", "_sought", "has_sought", "last", "start")
+
+    def __init__(self, most: int, sought: bytes = b"") -> None:
+        self._most = most
+        self._sought = sought
+        self._before = b""
+        self.has_sought = not sought
+        self.start = b""
+        self.last = b""
+
+    def feed(self, chunk: bytes) -> Dispatched | None:
+        """Takes the next chunk. Returns `None`: nothing of such a body ends its attempt."""
+        self.last = chunk[-_BLANKS:].rstrip(_BLANK)[-1:] or self.last
+        if len(self.start) < self._most:
+            start = self.start + chunk
+            # Blanks of UTF-16 and UTF-32 have zeros, and are skipped once the start is decoded.
+            self.start = (start if b"\0" in start[:4] else start.lstrip())[: self._most]
+        if not self.has_sought:
+            text = self._before + chunk
+            self.has_sought = self._sought in text
+            # It may be cut between two chunks.
+            self._before = text[1 - len(self._sought) :]
+        return None
+
+    def finish(self, *, read_to_end: bool) -> bool:
+        """Returns `has_sought`. To be called once, after the last chunk, with whether the body was read to its end."""
+        return self.has_sought
+
+
+class JsonLines(StartOfBody):
+    """Keeps the beginning of a body whose lines are JSON objects, and what is needed to see a line that is none.
+
+    That is the lines that the last chunk ended, up to `MAX_LAST` bytes, and the beginning of the next one, up to
+    `MAX_KEPT`: at most three times `MAX_KEPT` bytes.
+    """
+
+    __slots__ = ("_ended", "_rest")
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self._ended = b""
+        self._rest: bytes | None = b""
+        """The beginning of the line that has not ended yet, `None` if it is too long to be kept."""
+
+    def feed(self, chunk: bytes) -> Dispatched | None:
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            # Of a line that was too long its end alone would be no JSON.
+            text = self._rest + chunk[:end] if self._rest is not None else chunk[chunk.find(b"\n") + 1 : end]
+            self._ended = text if len(text) <= MAX_LAST else b""
+            self._rest = b""
+        if self._rest is not None:
+            rest = self._rest + chunk[end:]
+            self._rest = rest if len(rest) <= MAX_KEPT else None
+        return super().feed(chunk)
+
+    def finish(self, *, read_to_end: bool) -> bool:
+        """Returns whether no line is known to be no JSON. To be called once, after the last chunk.
+
+        The lines that the last chunk ended are parsed: there the SDK has stopped if it raised for a line. If the body
+        was read to its end, what comes behind the last line end is parsed too; if that is too long, it only has to end
+        as an object.
+        """
+        if not all(map(_is_json, self._ended.split(b"\n")[:-1])):
+            return False
+        if not read_to_end or self._rest == b"":
+            return True
+        return _is_json(self._rest) if self._rest is not None else self.last == b"}"
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        parsed(line)
+    except ValueError:
+        return False
+    return True
