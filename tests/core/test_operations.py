@@ -135,6 +135,7 @@ def test_the_longest_known_end_of_a_path_wins() -> None:
         ("POST", "/v1/messages/" + "x/" * 10_000),
         ("POST", "/" * 10_000),
         ("POST", "/v1/{message}"),
+        ("POST", "/v1/projects/p/locations/global/publishers/anthropic/models/:rawPredict"),
         ("POST", "\x00\ud800"),
     ],
 )

@@ -79,11 +79,12 @@ def _fits(pattern: str, segment: str) -> bool:
     """Returns whether a segment of a path fits the segment `pattern` of a template.
 
     A pattern that is a placeholder fits any segment but an empty one. If text follows the placeholder, the segment must
-    end with that text. Any other pattern must be equal.
+    end with that text, and have more before it. Any other pattern must be equal.
     """
     if not pattern.startswith("{"):
         return pattern == segment
-    return bool(segment) and segment.endswith(pattern.partition("}")[2])
+    rest = pattern.partition("}")[2]
+    return len(segment) > len(rest) and segment.endswith(rest)
 
 
 @functools.lru_cache(maxsize=1)
