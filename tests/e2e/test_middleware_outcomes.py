@@ -263,6 +263,77 @@ def test_a_call_that_was_not_retried_is_not_exhausted(
     assert (call.outcome, call.retries) == ("failed", 0)
 
 
+def test_without_the_number_of_a_retry_attempts_are_counted(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """The app has taken the header away by which the SDK's retries are told from others."""
+
+    def passive(request: Any, call_next: Next) -> Any:
+        return call_next(request)
+
+    client = client_with(passive, max_retries=1, default_headers={"x-stainless-retry-count": omitted()})
+    sim.play("http_529", "http_529")
+    with capture() as telemetry, pytest.raises(anthropic.APIStatusError):
+        client.messages.create(**request_of())
+    [call] = telemetry.calls
+    assert [attempt.retry_stop_reason for attempt in call.attempts] == [None, "exhausted"]
+    assert (call.outcome, call.retries) == ("exhausted", 1)
+
+
+def omitted() -> Any:
+    """What the SDK takes for a header that is not to be sent."""
+    return getattr(anthropic, "Omit")()  # noqa: B009
+
+
+def test_a_call_whose_middleware_leaves_failures_unread_has_one_warning(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """It asks three times for a stream and closes no response: two were retried, with the third one the call fails."""
+    kept: list[Any] = []
+
+    def stubborn(request: Any, call_next: Next) -> Any:
+        kept.extend(call_next(request) for _ in range(3))
+        return kept[-1]
+
+    sim.play("http_529", "http_529", Reply(429, error_code="enforced_spend_limit_reached"))
+    client = client_with(stubborn)
+    with capture() as telemetry:
+        with pytest.raises(anthropic.APIStatusError):
+            client.messages.create(stream=True, **request_of())
+        for response in kept:
+            response.http_response.close()
+    assert sorted(record.levelname for record in recorded.logs) == ["INFO", "INFO", "WARNING"]
+    [warning] = [record.getMessage() for record in recorded.logs if record.levelname == "WARNING"]
+    assert "attempt 3 of 3" in warning
+    assert "retried after" not in warning
+    for record in recorded.logs:
+        assert record.levelname == "WARNING" or " of " not in record.getMessage()
+    [call] = telemetry.calls
+    assert (call.error_type, call.api_error_code) == ("rate_limit_error", "enforced_spend_limit_reached")
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_call_that_fails_with_another_clients_failure_has_not_its_own_attempts_code(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], *, reached: bool
+) -> None:
+    """The spend limit of the first account is the attempt's. What the app got is of the second, which has none."""
+    options: dict[str, Any] = {"max_retries": 0, "api_key": API_KEY}
+    url = sim.base_url if reached else "http://127.0.0.1:9"
+    with anthropic.Anthropic(base_url=url, **options) as other:
+
+        def elsewhere(request: Any, call_next: Next) -> Any:
+            response = call_next(request)
+            return response if response.status_code == 200 else other.messages.create(**request_of())
+
+        sim.play(Reply(429, error_code="enforced_spend_limit_reached"), "http_500")
+        client = client_with(elsewhere)
+        with capture() as telemetry, pytest.raises((anthropic.APIStatusError, anthropic.APIConnectionError)):
+            client.messages.create(**request_of())
+    [outer, _] = telemetry.calls
+    assert outer.attempts[0].api_error_code == "enforced_spend_limit_reached"
+    assert (outer.error_type, outer.api_error_code) == ("api_error" if reached else "connection_error", None)
+
+
 def test_answers_that_a_middleware_makes_failures_of_use_up_the_retries(
     sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
 ) -> None:

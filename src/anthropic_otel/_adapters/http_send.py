@@ -176,7 +176,7 @@ def _begin(
     retry_count, trace_context = None, NO_TRACE_CONTEXT
     if isinstance(origin, RunningCall):
         source, model, stream = origin.call, models.noted_model_of(request), None
-        if origin.has_middleware:
+        if origin.has_middleware and RETRY_COUNT in names:
             # Only the SDK's number tells its retry from what a middleware sends.
             retry_count = messages.retry_count_of(request, names)
     else:

@@ -27,6 +27,7 @@ class Attempts:
         "_invocation",
         "_last_ended",
         "_own_retries",
+        "_retried",
         "_sdk_retries",
         "completed",
         "count",
@@ -44,6 +45,8 @@ class Attempts:
         self._last_ended: Attempt | None = None
         """The attempt that ended last. A parsed reply is from it if none completed."""
         self.undecided: Final[list[Attempt]] = []
+        self._retried: list[Attempt] = []
+        """The attempts that were retried while their body was open, as it is still. Their end decides nothing."""
         self._own_retries = 0
         """How many of `retries` the SDK or a middleware has sent, and not a transport."""
         self._sdk_retries = 0
@@ -52,10 +55,17 @@ class Attempts:
     def ended(self, attempt: Attempt, *, late: bool) -> None:
         """Records an attempt that has ended: a failed one as undecided, and what the call's outcome is made from.
 
+        One that was retried before its body ended is reported as retried, and no more is made from it.
+
         `late` is whether its call had ended before: then it is not counted for the outcome, but is undecided if it has
         failed.
         """
         failed = attempt.outcome is AttemptOutcome.FAILED
+        if failed and attempt in self._retried:
+            self._retried.remove(attempt)
+            self.failed_count += not late
+            attempt.recorder.failure_decided(attempt, AfterFailure.RETRIED, 0)
+            return
         if failed:
             self.undecided.append(attempt)
         if late:
@@ -70,6 +80,7 @@ class Attempts:
     def forget(self) -> None:
         """Forgets the attempts, but not the undecided ones: an object that keeps the call does not keep them alive."""
         self._last_ended = self.last_failed = self.completed = None
+        self._retried.clear()
 
     def spoiled_answer(self) -> Attempt | None:
         """Returns the attempt that ended last if its 2xx, in memory and no stream, is no answer to its operation.
@@ -164,6 +175,7 @@ class Attempts:
         if failing is not None:
             self.retries += 1
             self._own_retries += 1
+            self._retried.append(failing)
             return Retry(number, None, str(failing.status))
         if retry_count is not None and retry_count > before:
             # A middleware has rejected the answer, or stopped the attempt, so that the SDK retries: a failure.

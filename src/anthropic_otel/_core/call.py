@@ -130,11 +130,12 @@ class Call:
         return attempt
 
     def _failing(self) -> Attempt | None:
-        """Returns an attempt with a failed status whose body is still open, `None` without one.
+        """Returns the newest attempt with a failed status whose body is still open, `None` without one.
 
         A middleware may send another attempt before it closes that body.
         """
-        attempts = filter(None, self._open_bodies)
+        # Of a copy, as bodies may end in other threads.
+        attempts = filter(None, self._open_bodies[::-1])
         return next((one for one in attempts if headers_for_sdk(one) is not None), None)
 
     def send_finished(self) -> None:

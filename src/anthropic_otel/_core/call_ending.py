@@ -23,7 +23,14 @@ from typing import Final, NamedTuple
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.attempts import Attempts
 from anthropic_otel._core.cause import type_name
-from anthropic_otel._core.errors import asks_for_retry, body_error_type, call_error_type
+from anthropic_otel._core.errors import (
+    CLIENT_TIMEOUT_ERROR,
+    CONNECTION_ERROR,
+    answer_of,
+    asks_for_retry,
+    body_error_type,
+    call_error_type,
+)
 from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.semconv import INVALID_EVENT, AttemptOutcome, CallOutcome, NetworkCause, RetryStop
@@ -57,21 +64,37 @@ class Raised:
     - `asks_for_retry`: whether the SDK retries for it, if it has a retry left.
     - `error_type`, `exception_type`: the call's `error.type` and the exception's class; `None` if it was stopped, and
       before `classify`.
+    - `answer`: status and request id of the response that it was raised for, `None` without one.
     """
 
-    __slots__ = ("asks_for_retry", "error_type", "exception_type", "is_failure")
+    __slots__ = ("answer", "asks_for_retry", "error_type", "exception_type", "is_failure")
 
     def __init__(self, *, is_failure: bool) -> None:
         self.is_failure: Final = is_failure
         self.asks_for_retry = False
         self.error_type: str | None = None
         self.exception_type: str | None = None
+        self.answer: tuple[int, str | None] | None = None
 
     def classify(self, error: BaseException) -> None:
-        """Sets `asks_for_retry` by `error`, and the two types if it is an `Exception`."""
-        self.asks_for_retry = asks_for_retry(error)
+        """Sets `asks_for_retry` and `answer` by `error`, and the two types if it is an `Exception`."""
+        self.asks_for_retry, self.answer = asks_for_retry(error), answer_of(error)
         if isinstance(error, Exception):
             self.exception_type, self.error_type = type_name(error), call_error_type(error)
+
+    def may_be_of(self, attempt: Attempt) -> bool:
+        """Returns whether this may have been raised for a failed attempt.
+
+        It is not if it was raised for a response with another status or request id, as that of a call of another
+        client, or for a failed connection although the attempt has a whole response.
+        """
+        if self.answer is None:
+            is_answered = attempt.status is not None and attempt.exception_type is None
+            return not (is_answered and self.error_type in (CONNECTION_ERROR, CLIENT_TIMEOUT_ERROR))
+        status, request_id = self.answer
+        return status == attempt.status and (
+            None in (request_id, attempt.request_id) or request_id == attempt.request_id
+        )
 
 
 _SUCCEEDED: Final = CallEnding(CallOutcome.SUCCEEDED)
@@ -83,8 +106,8 @@ _ABANDONED: Final = CallEnding(CallOutcome.ABANDONED)
 def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     """Returns the ending of a call whose method raised: cancelled for what is no `Exception`, else exhausted or failed.
 
-    An exhausted or failed one has the facts of the attempt that failed last, or an `own_failure` if that was retried or
-    no attempt had failed.
+    An exhausted or failed one has the facts of the attempt that failed last, none of them if the app got another
+    failure, and an `own_failure` if that attempt was retried or none had failed.
     """
     if not raised.is_failure:
         return _CANCELLED
@@ -92,6 +115,9 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     outcome = CallOutcome.EXHAUSTED if exhausted else CallOutcome.FAILED
     # An earlier failure that was retried is not the call's.
     by = attempts.last_failed if attempts.undecided else None
+    if by is not None and not raised.may_be_of(by):
+        # The attempt has failed, but what the app got is another failure, of which nothing more is known.
+        return CallEnding(outcome, raised.error_type)
     return _failed(outcome, raised.error_type, by, raised.exception_type, attempts)
 
 

@@ -71,6 +71,18 @@ def asks_for_retry(error: BaseException) -> bool:
     return False
 
 
+@guarded(None)
+def answer_of(error: BaseException) -> tuple[int, str | None] | None:
+    """Returns status and request id of the response that a status error was raised for; `None` for any other error.
+
+    The request id is `None` if the response has none. Never raises.
+    """
+    if not is_a(error, "anthropic.APIStatusError"):
+        return None
+    status, told = error.response.status_code, error.response.headers.get("request-id")  # type: ignore[attr-defined]
+    return (status, told if isinstance(told, str) else None) if isinstance(status, int) else None
+
+
 @guarded(False)
 def is_of_parsing(error: BaseException) -> bool:
     """Returns whether `error`, which the SDK method raised, says that a body that came whole could not be parsed.

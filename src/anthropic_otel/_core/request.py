@@ -21,8 +21,8 @@ class RequestFacts(NamedTuple):
     - `size`: the size of its body in bytes, `None` if not known beforehand.
     - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
     - `emits_events`: whether the transport reports trace events.
-    - `retry_count`: in a call that has a middleware, which retry of the SDK the request is by its header, 0 for none;
-      else `None`.
+    - `retry_count`: in a call that has a middleware, which retry of the SDK the request is by its header, 0 for none.
+      `None` without that header or a middleware.
     - `trace_context`: the trace context headers that the SDK has put on a request that is sent where its call is not
       current, as in a middleware's own thread; else empty.
     """

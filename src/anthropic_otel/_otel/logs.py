@@ -82,7 +82,10 @@ def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
     `attempt_failed`.
     """
     number = attempt.resend_count + 1
-    of = f" of {number + attempt.retries_left}" if attempt.retries_left is not None else ""
+    left = attempt.retries_left
+    # Where something else than the SDK sends again, nobody knows how many attempts there will be.
+    known = left is not None and (left > 0 or waited is None)
+    of = f" of {number + left}" if left is not None and known else ""
     seconds = attempt.duration / _SECOND
     parts = [f"{attempt.operation} attempt {number}{of} failed after {seconds:.3f} s: {_error(attempt)}"]
     if waited is not None:
