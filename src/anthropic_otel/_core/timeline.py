@@ -26,7 +26,6 @@ from anthropic_otel._core.semconv import Phase
 
 _PHASES: Final = tuple(Phase)
 _CONNECT: Final = Phase.CONNECT.index
-_NOT_KNOWN: Final = (None,) * _CONNECT
 """The phases before the connection, of which only trace events tell."""
 _CREDENTIALS_WANTED: Final = (401, 407)
 """The statuses that an auth flow answers with a further request of the same attempt."""
@@ -148,17 +147,17 @@ class Timeline:
 
     def phase_durations(self) -> dict[Phase, int]:
         """Returns the nanoseconds of each phase that is known to have happened, in the order of `Phase`."""
-        return {phase: time for phase, time in zip(_PHASES, self.known_ns(), strict=True) if time is not None}
+        known = range(self.first_known, len(_PHASES))
+        return {_PHASES[index]: time for index in known if (time := self.phase_ns[index]) is not None}
 
-    def known_ns(self) -> list[int | None]:
-        """Returns the nanoseconds of each phase by its index, `None` for one that is not known to have happened.
+    @property
+    def first_known(self) -> int:
+        """The index of the first phase in `phase_ns` whose time is known: those before are not to be reported.
 
         Without trace events the phases before connecting are reported only if the attempt failed in one of them:
         nothing else proves that it waited.
         """
-        if self.reused is not None or self.waited_for_pool or self.phase is Phase.AUTH:
-            return self.phase_ns
-        return [*_NOT_KNOWN, *self.phase_ns[_CONNECT:]]
+        return 0 if self.reused is not None or self.waited_for_pool or self.phase is Phase.AUTH else _CONNECT
 
     @property
     def parsed_response(self) -> ParsedResponse | None:

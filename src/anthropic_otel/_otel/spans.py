@@ -93,7 +93,9 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
         attributes[semconv.CONNECTION_REUSED] = timeline.reused
     if timeline.peer is not None:
         attributes[semconv.NETWORK_PEER_ADDRESS], attributes[semconv.NETWORK_PEER_PORT] = timeline.peer
-    for index, time in enumerate(timeline.known_ns()):
+    times = timeline.phase_ns
+    for index in range(timeline.first_known, len(times)):
+        time = times[index]
         if time is not None:
             attributes[_PHASE_NAMES[index]] = time / _SECOND
     reading = attempt.reading
@@ -108,9 +110,9 @@ def _add_response(attributes: dict[str, AttributeValue], response: Response) -> 
     if response.protocol_version is not None:
         attributes[semconv.NETWORK_PROTOCOL_VERSION] = response.protocol_version
     facts = response.facts
-    for index, value in enumerate(facts[:4]):
+    for name, value in zip(_IDS, facts[:4], strict=True):
         if value is not None and (text := identifier(value)) is not None:
-            attributes[_IDS[index]] = text
+            attributes[name] = text
     if facts.content_length is not None and (size := count(facts.content_length)) is not None:
         attributes[semconv.HTTP_RESPONSE_BODY_SIZE] = size
     if facts.envoy_time is not None or facts.server_timing is not None:
@@ -230,11 +232,13 @@ def foreign_call_span(span: Span) -> bool:
     span. We must not make another one for the call. `False` for a span of the SDK or of this library, which is that of
     an outer call.
     """
+    if not span.is_recording():
+        return False
     scope = getattr(getattr(span, "instrumentation_scope", None), "name", "")
     if scope.startswith((_SDK_SCOPE, semconv.SCOPE)):
         return False
     attributes = getattr(span, "attributes", None)
-    if not attributes or not span.is_recording():
+    if not attributes:
         return False
     return any(attributes.get(name) in values for name, values in _CALL_MARKS)
 
