@@ -36,13 +36,11 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
 
     __slots__ = (
         "_counts_tokens",
-        "_measures",
+        "_entered",
+        "_metrics",
         "_model",
-        "_outer",
         "_owns_span",
         "_recorder",
-        "_suppression",
-        "_token",
         "headers",
     )
 
@@ -53,11 +51,11 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
         self.parent = call.parent if call is not None else NOTHING
         self.span = self.span_context = None
         self._owns_span = False
-        self._token: Any = None
-        self._suppression: Suppression | None = None
+        self._entered: tuple[Any, Context, Suppression | None] | None = None
+        """Until the send has finished: the token of the context with the span, the context before, the suppression."""
         self.headers: Mapping[str, str] = NO_HEADERS
-        self._outer: Context | None = None
-        self._measures: Final = recorder.metrics is not None and recorder.metrics.measures()
+        metrics = recorder.metrics
+        self._metrics: Final = metrics if metrics is not None and (metrics.is_set or metrics.measures()) else None
         # Guarded in place, here and below, as it runs at every attempt.
         try:
             self._enter(attempt, call)
@@ -65,8 +63,8 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
             report("OtelAttemptRecorder._enter", error)
         # Also if the above has failed: every attempt is counted at its end, so it must be counted at its start.
         try:
-            if self._measures and recorder.metrics is not None:
-                recorder.metrics.attempt_started(attempt, self.exemplar)
+            if self._metrics is not None:
+                self._metrics.attempt_started(attempt, self.exemplar)
         except Exception as error:
             report("Metrics.attempt_started", error)
 
@@ -88,10 +86,9 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
         self.span_context = span_context = span.get_span_context()
         if not span_context.is_valid:
             return
-        if self._recorder.settings.suppress_http_instrumentation:
-            self._suppression = Suppression()
-        inner = context.with_span(span, outer, self._suppression)
-        self._outer, self._token = outer, otel_context.attach(inner)
+        suppression = Suppression() if self._recorder.settings.suppress_http_instrumentation else None
+        inner = context.with_span(span, outer, suppression)
+        self._entered = otel_context.attach(inner), outer, suppression
         # With propagation off on the SDK client, the app's propagator is not called.
         if call is None or call.invocation.propagate_context:
             headers: dict[str, str] = {}
@@ -112,13 +109,13 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         self.headers = NO_HEADERS
         try:
-            if self._suppression is not None:
-                self._suppression.end()
-                self._suppression = None
-            if self._token is not None:
-                context.detach(self._token, self._outer or Context())
-                # So that an open stream keeps neither alive.
-                self._outer = self._token = None
+            if self._entered is not None:
+                token, outer, suppression = self._entered
+                if suppression is not None:
+                    suppression.end()
+                context.detach(token, outer)
+                # So that an open stream keeps none of them alive.
+                self._entered = None
             metrics = self._recorder.metrics
             if metrics is not None and response_headers is not None:
                 metrics.response_received(self._model, response_headers)
@@ -129,8 +126,8 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
         completed = attempt.outcome is AttemptOutcome.COMPLETED
         try:
             try:
-                if self._measures and self._recorder.metrics is not None:
-                    self._recorder.metrics.attempt_ended(attempt, self.exemplar())
+                if self._metrics is not None:
+                    self._metrics.attempt_ended(attempt, self.exemplar())
             finally:
                 if self._owns_span and self.span is not None:
                     spans.end_attempt(self.span, attempt)

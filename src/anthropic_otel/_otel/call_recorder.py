@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, Tracer
+from opentelemetry.trace import Span, SpanContext, Tracer
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
@@ -42,8 +42,8 @@ class OtelCallRecorder(InTrace, CallRecorder):
         "_attached",
         "_call_span",
         "_looked",
-        "_measures",
         "_method_done",
+        "_metrics",
         "_recorder",
         "_token",
         "_wall",
@@ -57,7 +57,8 @@ class OtelCallRecorder(InTrace, CallRecorder):
         self._recorder: Final = recorder
         self.invocation: Final[Invocation] = call.invocation
         self._method_done = self._looked = False
-        self._measures: Final = recorder.metrics is not None and recorder.metrics.measures()
+        metrics = recorder.metrics
+        self._metrics: Final = metrics if metrics is not None and (metrics.is_set or metrics.measures()) else None
         self._wall: Final = call.wall
         self.parent = NOTHING
         self.span = self.span_context = None
@@ -70,22 +71,25 @@ class OtelCallRecorder(InTrace, CallRecorder):
         self.tracer: Tracer = recorder.tracer
         # Guarded in place, here and below, as it runs at every call.
         try:
-            self._enter()
+            if self.invocation.sdk_tracer_provider is not None:
+                self.tracer = recorder.tracer_of(self.invocation.sdk_tracer_provider)
+            self._enter(recorder, otel_context.get_current())
         except Exception as error:
             report("OtelCallRecorder._enter", error)
 
-    def _enter(self) -> None:
-        if self.invocation.sdk_tracer_provider is not None:
-            self.tracer = self._recorder.tracer_of(self.invocation.sdk_tracer_provider)
-        self.parent = parent = otel_context.get_current()
-        self.makes_spans = self._recorder.makes_spans(parent)
-        foreign = spans.foreign_call_span(context.span_in(parent))
-        self.counts_tokens = self.counts_tokens and not foreign
+    def _enter(self, recorder: OpenTelemetryRecorder, parent: Context) -> None:
+        self.parent = parent
+        foreign = False
+        # Nothing is suppressed in an empty context, and no span is in it.
+        if parent:
+            self.makes_spans = recorder.makes_spans(parent)
+            foreign = spans.foreign_call_span(context.span_in(parent))
+            self.counts_tokens = self.counts_tokens and not foreign
         if self.makes_spans and not (self.invocation.sdk_makes_span or foreign):
             self._start_span(parent)
         # Attach even if unchanged: detaching this token also drops a context that an interrupted attempt left attached.
         # A new object, so that it can be recognized by identity. All threads share the empty context.
-        self._attached = Context(self.context())
+        self._attached = Context(parent) if self.span is None else context.with_span(self.span, parent)
         self._token = otel_context.attach(self._attached)
 
     @guarded(None)
@@ -105,15 +109,21 @@ class OtelCallRecorder(InTrace, CallRecorder):
         the call's. Otherwise it is the current one. The first time that it is, looks in it for the call span that the
         SDK or another instrumentation has made (`_find_span`).
         """
-        if self._method_done:
+        if self._method_done or self._call_span is not None:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
             return self.context()
         current = otel_context.get_current()
+        found = context.span_in(current)
+        ids = found.get_span_context()
         # A middleware may send in a thread of its own, where nothing of the call is current.
-        elsewhere = current is not self._attached and not context.span_in(current).get_span_context().is_valid
-        if not self._looked and self._call_span is None and self.makes_spans:
+        elsewhere = current is not self._attached and not ids.is_valid
+        if not self._looked and self.makes_spans:
             self._looked = not elsewhere
-            self._find_span(self.context() if elsewhere else current)
+            if elsewhere:
+                current = self.context()
+                found = context.span_in(current)
+                ids = found.get_span_context()
+            self._find_span(current, found, ids)
             if elsewhere and self.span is None and self.invocation.propagate_context:
                 self.span = context.span_from(attempt.request.trace_context)
                 self.span_context = self.span.get_span_context() if self.span is not None else None
@@ -137,23 +147,20 @@ class OtelCallRecorder(InTrace, CallRecorder):
         # If the call's span is of another provider, that has another sampler.
         return span if own is providers.tracer_provider_or_global(self.invocation.sdk_tracer_provider) else None
 
-    def _find_span(self, current: Context) -> None:
-        """Sets `span` to the span in `current`, as the call span that the SDK or another instrumentation has made.
+    def _find_span(self, current: Context, found: Span, ids: SpanContext) -> None:
+        """Sets `span` to `found`, the span in `current`, as the call span that the SDK or another library has made.
 
-        Tokens are no longer counted if another instrumentation's span says that it may do so. Warns if the SDK's spans
-        go to another provider than the one given to `instrument`.
+        `ids` are those of `found`. Tokens are no longer counted if another instrumentation's span says that it may do
+        so. Warns if the SDK's spans go to another provider than the one given to `instrument`.
 
         If the SDK was expected to make a span, and that in `current` is still the one from before the call, there is no
         call span. Then our own is started if the SDK's provider is a no-op. Else, if `current` is the context that the
         call attached, the SDK's sampler has dropped its span, and `makes_spans` becomes `False`. Spans are compared by
         their ids, as a no-op tracer makes a new span object with the parent's ids.
         """
-        found = context.span_in(current)
-        span_context = found.get_span_context()
         invocation = self.invocation
-        around = context.span_in(self.parent).get_span_context()
-        if not invocation.sdk_makes_span or span_context != around:
-            self.span, self.span_context = found, span_context
+        if not invocation.sdk_makes_span or ids != context.span_in(self.parent).get_span_context():
+            self.span, self.span_context = found, ids
             self.counts_tokens = self.counts_tokens and not spans.foreign_call_span(found)
             if invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
                 self._recorder.warn_of_two_providers(
@@ -178,8 +185,8 @@ class OtelCallRecorder(InTrace, CallRecorder):
     def end(self, call: Call) -> None:
         try:
             try:
-                if self._measures and self._recorder.metrics is not None:
-                    self._recorder.metrics.call_ended(call, self.exemplar())
+                if self._metrics is not None:
+                    self._metrics.call_ended(call, self.exemplar())
             finally:
                 if self._call_span is not None:
                     spans.end_call(self._call_span, call)

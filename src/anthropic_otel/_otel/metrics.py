@@ -52,12 +52,13 @@ class Metrics:
     """Measures calls and attempts with the instruments of one meter provider. Thread-safe.
 
     What an instrument raises is reported, and does not keep the others from measuring. `meter` is of `provider`.
+    `is_set` is whether a meter provider was set when `measures` last looked.
     """
 
     def __init__(self, meter: Meter, provider: MeterProvider) -> None:
         # Kept here, with the instruments: Logfire's are proxies, to which nothing else refers.
         self._meter: Final = meter
-        self._set: bool = not providers.is_unset(provider)
+        self.is_set: bool = not providers.is_unset(provider)
         self._model: Final = Names(MAX_MODELS)
         self._address: Final = Names(MAX_ADDRESSES)
         self._targets: dict[tuple[str | None, str | None, str | None], tuple[str, str, str | None]] = {}
@@ -163,7 +164,7 @@ class Metrics:
 
     def tokens_used(self, attempt: Attempt, usage: Usage) -> None:
         """Counts `usage`, tokens of an attempt that has ended, if there is a meter provider by now."""
-        if self._set or self.measures():
+        if self.is_set or self.measures():
             self._tokens.add(attempt, usage)
 
     def measures(self) -> bool:
@@ -172,13 +173,13 @@ class Metrics:
         To be asked when a call or an attempt starts: what starts before there is a provider must not be measured at its
         end either, or more would end than have started.
         """
-        if not self._set:
+        if not self.is_set:
             self._look_for_provider()
-        return self._set
+        return self.is_set
 
     @guarded(None)
     def _look_for_provider(self) -> None:
-        self._set = not providers.is_unset(metrics.get_meter_provider())
+        self.is_set = not providers.is_unset(metrics.get_meter_provider())
 
     # -- bounded values ------------------------------------------------------------------------------------------------
 
