@@ -73,6 +73,17 @@ def h2_error() -> h2.exceptions.ProtocolError:
     return error
 
 
+def h2_error_after_goaway() -> h2.exceptions.ProtocolError:
+    """What h2 raises for the rest of an answer that comes in one packet with a GOAWAY."""
+    connection = h2.connection.H2Connection()
+    connection.initiate_connection()
+    goaway = bytes.fromhex("000008070000000000 00000001 00000000")
+    headers = bytes.fromhex("000001010400000001 88")
+    error = raised(lambda: connection.receive_data(goaway + headers))
+    assert isinstance(error, h2.exceptions.ProtocolError)
+    return error
+
+
 def of_h11(stack: Stack, wire: bytes) -> BaseException:
     origin = h11_error(wire)
     return chain(stack, "RemoteProtocolError", origin)
@@ -255,6 +266,16 @@ CHAINS: dict[str, tuple[Callable[[Stack], BaseException], Phase | None, Cause]] 
         Phase.SEND,
         Cause(Word.SERVER_DISCONNECTED, None, None),
     ),
+    "the rest of an answer after a GOAWAY, HTTP/2": (
+        lambda s: chain(s, "LocalProtocolError", h2_error_after_goaway()),
+        Phase.WAIT,
+        Cause(Word.SERVER_DISCONNECTED, None, None),
+    ),
+    "the rest of a body after a GOAWAY, HTTP/2": (
+        lambda s: h2_error_after_goaway(),
+        Phase.RECEIVE,
+        Cause(Word.INCOMPLETE_BODY, None, None),
+    ),
     "what the server sent is not HTTP/2": (
         lambda s: chain(s, "LocalProtocolError", h2.exceptions.FrameTooLargeError("too large")),
         Phase.WAIT,
@@ -418,9 +439,19 @@ def test_a_redirect_loop_is_too_many_redirects(stack: Stack) -> None:
     assert classify(error).word is Word.TOO_MANY_REDIRECTS
 
 
-def test_a_connection_that_is_not_available_is_a_connection_error(stack: Stack) -> None:
-    """httpcore's own signal between pool and connection has a word, should it ever get out."""
-    assert classify(stack.core.ConnectionNotAvailable()).word is Word.CONNECTION_ERROR
+@pytest.mark.parametrize(
+    ("phase", "word"),
+    [
+        (None, Word.CONNECTION_ERROR),
+        (Phase.POOL, Word.CONNECTION_ERROR),
+        (Phase.SEND, Word.SERVER_DISCONNECTED),
+        (Phase.WAIT, Word.SERVER_DISCONNECTED),
+        (Phase.RECEIVE, Word.INCOMPLETE_BODY),
+    ],
+)
+def test_a_connection_that_is_not_available_goes_by_its_phase(stack: Stack, phase: Phase | None, word: Word) -> None:
+    """On HTTP/2, a request that is under way gets it if another one has read that the server ends the connection."""
+    assert classify(stack.core.ConnectionNotAvailable(), phase=phase).word is word
 
 
 # -- aiohttp -----------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from support.versions import TRACES_ITSELF
 
 pytest.importorskip("h2", reason="h2 is not installed")
 
-from support.http2 import BROKEN, GONE, NO_STATUS, OK, REFUSED, Http2Server
+from support.http2 import BROKEN, GONE, LEAVING, NO_STATUS, OK, REFUSED, Http2Server
 
 pytestmark = [
     # Connections that are broken on purpose leave sockets to the garbage collector, in the libraries below.
@@ -110,6 +110,19 @@ def test_a_stream_that_the_server_ends_has_its_cause(
     assert attempt[semconv.NETWORK_PHASE] == phase
     assert attempt[semconv.ATTEMPT_OUTCOME] == "failed"
     assert attempt.get(semconv.HTTP_RESPONSE_STATUS_CODE) == (200 if phase == "receive" else None)
+    identities.check(recorded)
+
+
+def test_an_answer_that_comes_with_a_goaway_is_a_connection_that_is_over(
+    app: App, stack: Stack, server: Http2Server, recorded: Telemetry
+) -> None:
+    """A gateway that restarts sends both in one packet. The client takes only the GOAWAY of it."""
+    server.plan[:] = [LEAVING]
+    with pytest.raises(stack.module.LocalProtocolError):
+        app.read()
+    [attempt] = map(attributes, recorded.attempts)
+    assert attempt[semconv.ERROR_TYPE] == attempt[semconv.NETWORK_CAUSE] == "server_disconnected"
+    assert attempt[semconv.NETWORK_PHASE] == "wait"
     identities.check(recorded)
 
 

@@ -20,6 +20,8 @@ BROKEN: Final = "broken"
 """The stream is reset after a part of its body."""
 GONE: Final = "gone"
 """The whole connection is ended by a GOAWAY before the headers."""
+LEAVING: Final = "leaving"
+"""A GOAWAY that lets the request be answered, and the answer right behind it."""
 NO_STATUS: Final = "no status"
 """The status of the response is no number."""
 OK: Final = "ok"
@@ -105,7 +107,7 @@ class Http2Server:
                 if isinstance(event, h2.events.RequestReceived):
                     self.headers.append({str(name): str(value) for name, value in event.headers or ()})
                 elif isinstance(event, h2.events.StreamEnded) and event.stream_id is not None:
-                    self._answer(http, event.stream_id)
+                    self._answer(http, event.stream_id, sock)
             sock.sendall(http.data_to_send())
             if http.state_machine.state is h2.connection.ConnectionState.CLOSED:
                 # The client closes: a close here, with something of its unread, would reset the connection.
@@ -113,7 +115,9 @@ class Http2Server:
                     pass
                 return
 
-    def _answer(self, http: Any, stream: int) -> None:
+    def _answer(self, http: Any, stream: int, sock: ssl.SSLSocket) -> None:
+        import hyperframe.frame
+
         order = self.plan.pop(0) if self.plan else OK
         if order == REFUSED:
             http.reset_stream(stream, error_code=7)
@@ -135,3 +139,6 @@ class Http2Server:
             http.reset_stream(stream, error_code=2)
             return
         http.send_data(stream, _EVENTS[1], end_stream=True)
+        if order == LEAVING:
+            goaway = hyperframe.frame.GoAwayFrame(0, last_stream_id=stream)
+            sock.sendall(goaway.serialize() + http.data_to_send())

@@ -18,15 +18,17 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of h2, the HTTP/2 library; `None` for any other exception.
 
-    By its class and message: a closed connection is `SERVER_DISCONNECTED`, a closed stream `STREAM_RESET`. Anything
-    else is `PROTOCOL_ERROR`, or `REQUEST_NOT_SENT` if h2 refused what was to be sent, as an invalid header.
+    By its class and message: a connection that is over is `SERVER_DISCONNECTED`, or `INCOMPLETE_BODY` in the body. A
+    closed stream is `STREAM_RESET`. Anything else is `PROTOCOL_ERROR`, or `REQUEST_NOT_SENT` if h2 refused what was to
+    be sent, as an invalid header.
     """
     # httpcore makes `LocalProtocolError` of all of them, also of what the server has sent.
     if not is_a(error, "h2.ProtocolError"):
         return None
     message = text_of(error)
-    if message.startswith("Invalid input ConnectionInputs.SEND") and message.endswith("ConnectionState.CLOSED"):
-        return NetworkCause.SERVER_DISCONNECTED
+    if message.startswith("Invalid input ConnectionInputs.") and message.endswith("ConnectionState.CLOSED"):
+        # The server has sent a GOAWAY. h2 takes nothing after that, though the rest of an answer may follow.
+        return _server_gone(failure)
     if is_a(error, "h2.StreamClosedError") or message.startswith("Invalid input StreamInputs.SEND"):
         return NetworkCause.STREAM_RESET
     sending = failure.phase is Phase.SEND and not message.startswith("Invalid input")
@@ -167,6 +169,9 @@ def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
         return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
     if is_a(error, "httpx.NetworkError"):
         return _of_broken_connection(error, failure)
+    if is_a(error, "httpx.ConnectionNotAvailable") and (failure.phase is Phase.SEND or failure.answered):
+        # Another request on the HTTP/2 connection has read a GOAWAY that turns this one away.
+        return _server_gone(failure)
     return by_class(error, _HTTPX_TYPES)
 
 
