@@ -36,6 +36,10 @@ DIFFERENT: Final = {
     "connection_reset_in_request sync": "server_disconnected",
     "proxy_silent sync": "server_disconnected",
     "proxy_silent async": "server_disconnected",
+    "proxy_garbage sync": "protocol_error",
+    "proxy_garbage async": "protocol_error",
+    "proxy_stalled sync": "read_timeout",
+    "proxy_stalled async": "read_timeout",
     # The text of the exception is what a gateway wrote: a status is not in it.
     "http_502": "5xx",
     "http_500_as_json": "5xx",

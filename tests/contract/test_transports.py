@@ -72,6 +72,13 @@ def test_a_proxy_is_told_by_the_transport(stack: Stack, driver: Driver, scheme: 
     driver.close(client)
 
 
+def test_an_international_proxy_is_told_as_it_is_looked_up(stack: Stack, driver: Driver) -> None:
+    """The same on each of them, whether its URL is one of httpx or of httpcore."""
+    client = stack.client_class(proxy="http://b\u00fccher.test:3128")
+    assert facts_of(client, url(stack)).proxy == "xn--bcher-kva.test:3128"
+    driver.close(client)
+
+
 def test_a_transport_of_the_apps_own_is_unknown(stack: Stack, driver: Driver) -> None:
     """A transport that has neither a pool nor a proxy says nothing of either."""
     client = (stack.module.AsyncClient if stack.asynchronous else stack.module.Client)(

@@ -604,6 +604,47 @@ def test_a_proxy_that_closes_the_connection_is_a_proxy_error(stack: Stack) -> No
     assert classify(error, phase=Phase.CONNECT, through_proxy=True).word is Word.PROXY_ERROR
 
 
+@pytest.mark.parametrize("wire", [b"SSH-2.0-OpenSSH_9.6\r\n\r\n", b"\x05\xff"])
+def test_what_answers_as_no_proxy_is_a_proxy_error(stack: Stack, wire: bytes) -> None:
+    """It may speak SOCKS. The API's own host has not been asked, so that its base URL is right or not."""
+    assert classify(of_h11(stack, wire), phase=Phase.CONNECT, through_proxy=True).word is Word.PROXY_ERROR
+
+
+@pytest.mark.parametrize(
+    ("origin", "word"),
+    [
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), Word.PROXY_ERROR),
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), Word.PROXY_ERROR),
+        (os_error(errno.ECONNRESET), Word.PROXY_ERROR),
+        (certificate_error(), Word.TLS_CERTIFICATE_ERROR),
+        (os_error(errno.ETIMEDOUT), Word.TLS_TIMEOUT),
+    ],
+    ids=repr,
+)
+def test_a_handshake_with_the_proxy_itself_is_the_proxys(stack: Stack, origin: Exception, word: Word) -> None:
+    """A proxy whose URL begins with https by mistake speaks no TLS."""
+    error = chain(stack, "ConnectError", origin)
+    assert classify(error, phase=Phase.TLS, through_proxy=True, in_tunnel=False).word is word
+
+
+@pytest.mark.parametrize("name", ["ReadTimeout", "WriteTimeout"])
+def test_a_proxy_that_does_not_answer_in_time_is_a_connect_timeout(stack: Stack, name: str) -> None:
+    """The client's read timeout strikes, but nothing was read of the API's host: there was no connection to it."""
+    error = chain(stack, name, TimeoutError("timed out"))
+    assert classify(error, phase=Phase.CONNECT, through_proxy=True).word is Word.CONNECT_TIMEOUT
+
+
+def test_a_refusal_below_the_error_of_a_socks_library_is_the_proxys() -> None:
+    """python-socks, which aiohttp-socks and httpx-socks use, raises its error from the system's."""
+
+    class ProxyConnectionError(OSError):
+        __module__ = "python_socks._errors"
+
+    refused = os_error(errno.ECONNREFUSED)
+    error = over(ProxyConnectionError(errno.ECONNREFUSED, "Couldn't connect to proxy"), refused)
+    assert classify(error) == Cause(Word.PROXY_ERROR, "ECONNREFUSED", None)
+
+
 def test_a_library_that_names_its_proxy_is_believed() -> None:
     """aiohttp raises its proxy error from the system's refusal, which would be the API host's otherwise."""
     origin = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed")
@@ -619,6 +660,7 @@ def test_a_library_that_names_its_proxy_is_believed() -> None:
         ("ConnectTimeout", TimeoutError(), Phase.CONNECT, Word.CONNECT_TIMEOUT),
         ("ConnectError", os_error(errno.ECONNRESET), Phase.TLS, Word.CONNECTION_RESET),
         ("ReadError", os_error(errno.ECONNRESET), Phase.WAIT, Word.CONNECTION_RESET),
+        ("ConnectError", ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"), Phase.TLS, Word.TLS_ERROR),
     ],
 )
 def test_a_proxy_is_not_blamed_for_what_has_a_word_of_its_own(

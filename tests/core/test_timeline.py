@@ -213,6 +213,24 @@ def test_a_socks_proxy_has_the_same_phases(timeline: Timeline, clock: ManualCloc
     assert timeline.phase_durations() == {Phase.POOL: 1, Phase.CONNECT: 2, Phase.TLS: 3, Phase.SEND: 1}
 
 
+@pytest.mark.parametrize(
+    ("events", "in_tunnel"),
+    [
+        (("connection.connect_tcp.started", "connection.start_tls.started"), False),
+        (("connection.connect_tcp.started", "proxy.start_tls.started"), True),
+        (("connection.connect_tcp.started", "connection.start_tls.started", "proxy.start_tls.started"), True),
+        (("socks.connect_tcp.started", "socks.start_tls.started"), True),
+        (("socks.connect_tcp.started", "socks.start_tls.started", "socks.connect_tcp.started"), False),
+    ],
+)
+def test_a_handshake_with_a_proxy_is_told_from_one_through_it(
+    timeline: Timeline, clock: ManualClock, events: tuple[str, ...], in_tunnel: bool
+) -> None:
+    """A proxy may speak TLS itself, before it is asked to connect to the host; then there is a second handshake."""
+    play(timeline, clock, *((1, event, TCP) for event in events))
+    assert (timeline.tunnelling is False) is in_tunnel
+
+
 def test_a_unix_socket_is_connected_to_as_well(timeline: Timeline, clock: ManualClock) -> None:
     """A Unix socket has a path and no host, and connecting to it is a phase too."""
     play(timeline, clock, (1, "connection.connect_unix_socket.started", {"path": "/run/api.sock"}))

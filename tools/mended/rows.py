@@ -356,6 +356,15 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "A proxy that speaks SOCKS, no TLS or no HTTP at all, against its URL, or that never answers",
+        ("proxy_garbage", "proxy_plain", "proxy_stalled"),
+    ),
+    Row(
+        "A gateway that ends an HTTP/2 connection in the packet of its last answer",
+        (),
+        (f"{_E2E}test_http2.py::test_an_answer_that_comes_with_a_goaway_is_a_connection_that_is_over",),
+    ),
+    Row(
         "A hook, an authentication or a transport that mirrors what is sent",
         (),
         (f"{_SENDS}test_each_request_of_one_that_is_mirrored_is_an_attempt",),

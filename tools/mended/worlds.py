@@ -31,7 +31,7 @@ def interpreter(folder: Path) -> Path:
     """A new environment with what the tests need, and without the library. Returns its Python."""
     python = folder / "bin" / "python"
     _uv("venv", "-q", "-p", sys.executable, str(folder))
-    needed = [_SDK, "httpx", "h11", "trustme", "uv"]
+    needed = [_SDK, "httpx", "h11", "h2", "trustme", "uv"]
     constraints = folder / "constraints.txt"
     lines = CONSTRAINTS.read_text("utf-8").splitlines()
     constraints.write_text("\n".join(line for line in lines if not re.match(r"anthropic(-otel)?\b", line)))

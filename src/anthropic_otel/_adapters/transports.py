@@ -94,7 +94,8 @@ def _address(url: Any) -> str | None:
     """
     if url is None:
         return None
-    host, scheme = _text(url.host), _text(url.scheme)
+    # httpx decodes an international host name. httpcore has it as it is looked up.
+    host, scheme = _text(url.raw_host if hasattr(url, "raw_host") else url.host), _text(url.scheme)
     if not host:
         return None
     port = url.port or _DEFAULT_PORTS.get(scheme)

@@ -21,7 +21,7 @@ Where two words fit, this order decides. The first that applies is the cause:
 6. An exception that another thread has set in the middle of a library: `app_exception`.
 7. `_OTHER`: exceptions of transports that are not known here, `MemoryError` and the like.
 
-Then, if a proxy was used, the failure to reach it becomes `proxy_error`.
+Then, if a proxy was used, the failure to reach it, or to make it connect to the API's host, becomes `proxy_error`.
 
 Some errors of the system do not have the cause that one might expect. Out of file descriptors is `connection_error`
 with the errno `EMFILE` or `ENFILE`. A connection that a local firewall or sandbox forbids (`EACCES`, `EPERM`) is
@@ -58,17 +58,21 @@ class Cause:
 
 
 @guarded(Cause(NetworkCause.OTHER, None, None))
-def classify(error: BaseException, *, phase: Phase | None = None, through_proxy: bool = False) -> Cause:
+def classify(
+    error: BaseException, *, phase: Phase | None = None, through_proxy: bool = False, in_tunnel: bool = True
+) -> Cause:
     """Returns why `error` was raised, by an HTTP client's `send` or by the reading of a response body. Never raises.
 
     `phase` is the phase that was under way by the transport's trace events, `None` without such events.
-    `through_proxy` is whether the transport used a proxy. An exception that no rule knows has the cause `_OTHER`.
+    `through_proxy` is whether the transport used a proxy. `in_tunnel` is whether a TLS handshake, if that was under
+    way, was with the API's host through it, and not with the proxy. An exception that no rule knows has the cause
+    `_OTHER`.
     """
     if phase in (None, Phase.POOL) and cause_app.is_of_authentication(error):
         phase = Phase.AUTH
     failure = Failure(tuple(chain(error)), phase)
     word = _word(failure)
-    if word in _blamed_on_a_proxy(failure, through_proxy):
+    if word in _blamed_on_a_proxy(failure, through_proxy, in_tunnel):
         word = NetworkCause.PROXY_ERROR
     return Cause(word, cause_errno.errno_name(failure), _phase(failure, word))
 
@@ -155,16 +159,21 @@ _NOT_REACHED: Final = _REFUSED | {
     NetworkCause.NETWORK_UNREACHABLE,
     NetworkCause.CONNECTION_RESET,
     NetworkCause.SERVER_DISCONNECTED,
+    # What answers there is not a proxy, or not one of this kind.
+    NetworkCause.PROTOCOL_ERROR,
+    NetworkCause.TLS_ERROR,
 }
 
 
-def _blamed_on_a_proxy(failure: Failure, through_proxy: bool) -> frozenset[NetworkCause]:
-    """Returns the causes that `classify` replaces by `proxy_error`: those that mean that the proxy was not reached.
+def _blamed_on_a_proxy(failure: Failure, through_proxy: bool, in_tunnel: bool) -> frozenset[NetworkCause]:
+    """Returns the causes that `classify` replaces by `proxy_error`: those that mean that no proxy was reached.
 
     All of those if an exception names a proxy, whatever the phase, or if the connect phase of an attempt through a
-    proxy failed. In the TLS phase of such an attempt, the API's host may have answered through the proxy: only a
-    refused or failed connection. Otherwise none. Causes of certificates and timeouts are never among them.
+    proxy failed, or its TLS handshake with the proxy itself. In a handshake through the proxy (`in_tunnel`), the API's
+    host may have answered: only a refused or failed connection. Otherwise none. Causes of certificates and timeouts are
+    never among them.
     """
-    if cause_http.names_a_proxy(failure) or (through_proxy and failure.phase is Phase.CONNECT):
+    by_phase = failure.phase is Phase.CONNECT or (failure.phase is Phase.TLS and not in_tunnel)
+    if cause_http.names_a_proxy(failure) or (through_proxy and by_phase):
         return _NOT_REACHED
     return _REFUSED if through_proxy and failure.phase is Phase.TLS else frozenset()

@@ -106,8 +106,9 @@ _TLS_ENDS: Final[dict[Phase | None, NetworkCause]] = {
 
 
 def of_proxy(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns `PROXY_ERROR` for a SOCKS library's error, or aiohttp's error of a proxy, else `None`."""
-    return NetworkCause.PROXY_ERROR if is_a(error, *_SOCKS, *_AIOHTTP_PROXY) else None
+    """Returns `PROXY_ERROR` for an error of a proxy by a SOCKS library, aiohttp or `http.client`, else `None`."""
+    refused = type(error) is OSError and text_of(error).startswith("Tunnel connection failed: ")
+    return NetworkCause.PROXY_ERROR if refused or is_a(error, *_SOCKS, *_AIOHTTP_PROXY) else None
 
 
 _SOCKS: Final = ("socks.SOCKSError", "socks.ProxyError", "socks.ProxyConnectionError", "socks.ProxyTimeoutError")
@@ -116,7 +117,7 @@ _AIOHTTP_PROXY: Final = ("aiohttp.ClientProxyConnectionError", "aiohttp.ClientHt
 
 def names_a_proxy(failure: Failure) -> bool:
     """Returns whether an exception of the chain blames a proxy by its class, or aiohttp could not connect by one."""
-    named = ("httpx.ProxyError", "platform.ProxyError", "platform.ProxyConnectionError", *_AIOHTTP_PROXY)
+    named = ("httpx.ProxyError", "platform.ProxyError", "platform.ProxyConnectionError", *_SOCKS, *_AIOHTTP_PROXY)
     return failure.has(*named) or failure.is_before_proxy
 
 
@@ -163,6 +164,9 @@ def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
     """
     if is_a(error, "httpx.ConnectTimeout"):
         return NetworkCause.TLS_TIMEOUT if failure.phase is Phase.TLS else NetworkCause.CONNECT_TIMEOUT
+    if failure.phase is Phase.CONNECT and is_a(error, "httpx.ReadTimeout", "httpx.WriteTimeout"):
+        # A proxy was asked to connect, and has not answered: nothing was sent to the API's host.
+        return NetworkCause.CONNECT_TIMEOUT
     if is_a(error, "httpx.RemoteProtocolError"):
         return _of_protocol_message(text_of(error), failure)
     if is_a(error, "httpx.LocalProtocolError"):

@@ -110,10 +110,11 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     fetching = timeline.phase is Phase.AUTH and (request.emits_events or not request.fetches_credentials)
     told = timeline.reused is not None or fetching
     phase = timeline.phase if told else None
-    cause = classify(error, phase=phase, through_proxy=request.proxy is not None)
+    proxied, in_tunnel = request.proxy is not None, timeline.tunnelling is False
+    cause = classify(error, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
     if _says_nothing(cause):
         beneath = [
-            classify(each, phase=phase, through_proxy=request.proxy is not None)
+            classify(each, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
             for each in (failure, replaced(error))
             if each is not None
         ]

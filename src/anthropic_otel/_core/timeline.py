@@ -15,6 +15,7 @@ transports have none: then only `receive` is known, from when the response arriv
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -41,10 +42,9 @@ class Timeline:
     - `reused`: whether the connection existed before; `None` before the first trace event.
     - `waited_for_pool`: whether the attempt failed because the pool had no free connection. Set by the attempt.
     - `peer`: address and port that were connected to, `None` if not known.
-    - `raw_response`: the response's headers as the transport received them, `None` before. The attempt clears it once
-      it has the response.
-    - `send_error`: why the request could not be sent whole, `None` if it was. The transport does not raise it at once,
-      as a response may still come.
+    - `raw_response`: the response's headers as the transport received them; `None` before, and once the attempt has it.
+    - `send_error`: why the request could not be sent whole, `None` if it was. Raised later: a response may still come.
+    - `tunnelling`: whether a proxy is asked for a tunnel. `None` before: a TLS handshake is with the proxy, if any.
     - `tunnel_refused`: whether a proxy has answered `CONNECT` with another status than 2xx.
     - `answered_at`: when the last request was answered with a 2xx, or its response was closed; `None` if it was not.
       The same request once more after that is another attempt.
@@ -56,7 +56,6 @@ class Timeline:
         "_finished",
         "_since",
         "_target",
-        "_tunnelling",
         "answered_at",
         "clock",
         "failed_at",
@@ -68,13 +67,14 @@ class Timeline:
         "reused",
         "send_error",
         "tunnel_refused",
+        "tunnelling",
         "waited_for_pool",
     )
 
     def __init__(self, clock: Clock, started: int, phase: Phase = Phase.POOL) -> None:
         self.clock = clock
         self._since = started
-        self._tunnelling = False
+        self.tunnelling: bool | None = None
         self._finished = False
         self.phase = phase
         # A list: a dictionary would take twice the memory in each open stream.
@@ -167,36 +167,36 @@ class Timeline:
     # -- the events that mean something --------------------------------------------------------------------------------
 
     def _connect_started(self, info: Mapping[str, Any]) -> None:
-        self.reused = False
+        self.reused, self.tunnelling = False, None
         self._request_begins()
         self.enter(Phase.CONNECT)
 
     def _connected(self, info: Mapping[str, Any]) -> None:
         self.peer = peer_of(info.get("return_value"))
 
-    def _handshake_started(self, info: Mapping[str, Any]) -> None:
-        self._tunnelling = False
+    def _handshake_started(self, info: Mapping[str, Any], tunnelling: bool | None = None) -> None:
+        self.tunnelling = tunnelling
         self.enter(Phase.TLS)
 
     def _request_started(self, info: Mapping[str, Any]) -> None:
         self._request_begins()
         request = info.get("request")
         # CONNECT is a request to the proxy, before the real one. For the attempt it is a part of connecting.
-        self._tunnelling = getattr(request, "method", None) == b"CONNECT"
+        self.tunnelling = getattr(request, "method", None) == b"CONNECT"
         self._target = _target_of(request)
-        self.enter(Phase.CONNECT if self._tunnelling else Phase.SEND)
+        self.enter(Phase.CONNECT if self.tunnelling else Phase.SEND)
 
     def _request_begins(self) -> None:
         """Forgets the response and the failure of the request before, such as a hop of a redirect, and their times."""
         self.raw_response = self.send_error = self.failed_at = self.answered_at = self.failure = None
 
     def _request_sent(self, info: Mapping[str, Any]) -> None:
-        if not self._tunnelling:
+        if not self.tunnelling:
             self.enter(Phase.WAIT)
 
     def _request_not_sent(self, info: Mapping[str, Any]) -> None:
         error = info.get("exception")
-        if not isinstance(error, Exception) or self._tunnelling:
+        if not isinstance(error, Exception) or self.tunnelling:
             return
         self.send_error = classify(error, phase=self.phase)
         if type(error).__name__ != "WriteError":
@@ -204,7 +204,7 @@ class Timeline:
             self._failed(info)
 
     def _answered(self, info: Mapping[str, Any]) -> None:
-        if self._tunnelling:
+        if self.tunnelling:
             answer = parsed_response(info.get("return_value"))
             self.tunnel_refused = answer is not None and not 200 <= answer[1] < 300
             return
@@ -277,7 +277,8 @@ _HANDLERS: Final[dict[str, Callable[[Timeline, Mapping[str, Any]], None]]] = {
         (("connection", "socks"), "connect_tcp.failed", Timeline._failed),
         (("connection",), "connect_unix_socket.failed", Timeline._failed),
         (("connection",), "retry.started", Timeline._connect_retried),
-        (("connection", "proxy", "socks"), "start_tls.started", Timeline._handshake_started),
+        (("connection",), "start_tls.started", Timeline._handshake_started),
+        (("proxy", "socks"), "start_tls.started", functools.partial(Timeline._handshake_started, tunnelling=False)),
         (("connection", "proxy", "socks"), "start_tls.failed", Timeline._failed),
         (_HTTP, "send_request_headers.started", Timeline._request_started),
         (_HTTP, "send_request_headers.failed", Timeline._request_not_sent),

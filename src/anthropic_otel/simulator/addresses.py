@@ -89,6 +89,7 @@ class ProxyAnswer(Enum):
     FORBIDDEN = "403 Forbidden"
     BAD_GATEWAY = "502 Bad Gateway"
     NOTHING = "a TCP FIN without an answer"
+    SILENCE = "no answer, on a connection that stays open"
     GARBAGE = "bytes that are not HTTP"
     NOT_ALLOWED = "the SOCKS reply 2, connection not allowed by ruleset"
     UNKNOWN_NAME = "the proxy's host name does not exist"

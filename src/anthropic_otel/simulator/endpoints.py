@@ -188,6 +188,8 @@ class _ProxyServer:
                 await link.write(_refusal("403 Forbidden"))
             case ProxyAnswer.BAD_GATEWAY:
                 await link.write(_refusal("502 Bad Gateway"))
+            case ProxyAnswer.SILENCE:
+                await link.hold()
             case ProxyAnswer.GARBAGE:
                 await link.write(GARBAGE)
             case ProxyAnswer.NOT_ALLOWED:

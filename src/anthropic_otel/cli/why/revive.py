@@ -39,7 +39,7 @@ def cause(chain: Sequence[Printed]) -> Cause:
         made.__cause__ = error if error is not None or own else quoted
         error = made
     assert error is not None
-    return classify(error, phase=phase(chain), through_proxy=through_proxy(chain))
+    return classify(error, phase=phase(chain), through_proxy=through_proxy(chain), in_tunnel=in_tunnel(chain))
 
 
 # -- where it was raised -----------------------------------------------------------------------------------------------
@@ -76,6 +76,16 @@ def through_proxy(chain: Sequence[Printed]) -> bool:
     """
     return _before_proxy(chain) or any(
         frame.file.endswith(("http_proxy.py", "socks_proxy.py")) for each in chain for frame in each.frames
+    )
+
+
+def in_tunnel(chain: Sequence[Printed]) -> bool:
+    """Returns whether no TLS handshake in the chain is one that httpcore makes without having asked a proxy before."""
+    steps = ([frame for frame in each.frames if "httpcore" in frame.file] for each in chain)
+    pairs = (pair for each in steps for pair in itertools.pairwise(each))
+    return not any(
+        frame.file.endswith("connection.py") and called.function.rpartition(".")[2] == "start_tls"
+        for frame, called in pairs
     )
 
 

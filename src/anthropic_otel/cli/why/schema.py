@@ -192,8 +192,8 @@ CAUSES: Final = {
         "timeouts of gateways and NAT."
     ),
     Cause.NETWORK_UNREACHABLE: (
-        "There is no route to the address, or this machine forbids it (`EACCES`, `EPERM`). Check routes, "
-        "IPv6, network policies and sandboxes."
+        "There is no route to the address, or this machine forbids it (`EACCES`, `EPERM`) or has no port left "
+        "for it (`EADDRNOTAVAIL`). Check routes, IPv6, network policies and sandboxes; share one client."
     ),
     Cause.CONNECTION_ERROR: (
         "The connection failed in another way. Look at the errno: for `EMFILE` raise the limit of open files,"
@@ -209,9 +209,12 @@ CAUSES: Final = {
     ),
     Cause.PROXY_ERROR: (
         "The proxy cannot be reached, does not let the request through, or is not a proxy. Check "
-        "`anthropic.client.proxy.address` and the proxy's credentials."
+        "`anthropic.client.proxy.address`, and the scheme and the credentials of the proxy's URL."
     ),
-    Cause.CONNECT_TIMEOUT: "There was no connection in time. Check firewalls that drop packets, then the timeout.",
+    Cause.CONNECT_TIMEOUT: (
+        "There was no connection in time, to the host or through the proxy. Check firewalls that drop packets, and "
+        "`anthropic.client.proxy.address`, then the timeout."
+    ),
     Cause.TLS_TIMEOUT: "The TLS handshake was not done in time. Check what stands in between, then the timeout.",
     Cause.READ_TIMEOUT: (
         "The server was silent for too long, before the headers or in the body. Stream long replies, or raise"

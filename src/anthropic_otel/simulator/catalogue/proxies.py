@@ -1,7 +1,4 @@
-"""Proxies that do not connect the client to the API, and endless redirects.
-
-The aiohttp transport takes HTTP proxies only, so the faults of SOCKS proxies are for httpx and httpx2.
-"""
+"""Proxies that do not connect the client to the API, and endless redirects."""
 
 from __future__ import annotations
 
@@ -13,7 +10,9 @@ from anthropic_otel.simulator.actions import Redirect
 from anthropic_otel.simulator.addresses import Proxy, ProxyAnswer
 from anthropic_otel.simulator.faults import HTTPX, HTTPX2, STACKS, Fault, Needs, Where, answered, network
 
-_WITH_SOCKS: Final = frozenset({HTTPX, HTTPX2})
+_SOON: Final = 0.3
+_HTTPCORE: Final = frozenset({HTTPX, HTTPX2})
+"""Without aiohttp, which takes no SOCKS proxy, and has no timeout for the answer to CONNECT alone."""
 
 
 def _refusing(
@@ -22,22 +21,21 @@ def _refusing(
     answer: ProxyAnswer,
     *errno: str,
     scheme: str = "http",
-    cause: Cause = Cause.PROXY_ERROR,
 ) -> Fault:
     """Returns a network fault: a proxy that gives `answer` in place of a connection to the API.
 
     `errno` are names of system errors, one of which is in the exception chain; none: there is no such error. `scheme`
-    is that of the proxy's URL; a fault of SOCKS is for httpx and httpx2 only. `cause` is what the library reports.
+    is that of the proxy's URL; a fault of SOCKS is for httpx and httpx2 only.
     """
     return network(
         name,
         description,
         Where.CONNECT,
         Proxy(answer, scheme=scheme),
-        cause,
+        Cause.PROXY_ERROR,
         Phase.CONNECT,
         errno=errno,
-        applies_to=STACKS if scheme == "http" else _WITH_SOCKS,
+        applies_to=STACKS if scheme == "http" else _HTTPCORE,
         needs=Needs(proxy=scheme),
     )
 
@@ -59,11 +57,25 @@ FAULTS: Final = (
         "EAI_AGAIN",
     ),
     _refusing("proxy_silent", "The proxy closes the connection without an answer to CONNECT.", ProxyAnswer.NOTHING),
-    _refusing(
-        "proxy_garbage",
-        "The proxy answers CONNECT with bytes that are not HTTP.",
-        ProxyAnswer.GARBAGE,
-        cause=Cause.PROTOCOL_ERROR,
+    _refusing("proxy_garbage", "The proxy answers CONNECT with bytes that are not HTTP.", ProxyAnswer.GARBAGE),
+    network(
+        "proxy_plain",
+        "The proxy's URL begins with https, and the proxy speaks no TLS.",
+        Where.CONNECT,
+        Proxy(ProxyAnswer.FORBIDDEN, scheme="https"),
+        Cause.PROXY_ERROR,
+        Phase.TLS,
+        needs=Needs(proxy="https"),
+    ),
+    network(
+        "proxy_stalled",
+        "The proxy never answers CONNECT.",
+        Where.CONNECT,
+        Proxy(ProxyAnswer.SILENCE),
+        Cause.CONNECT_TIMEOUT,
+        Phase.CONNECT,
+        applies_to=_HTTPCORE,
+        needs=Needs(proxy="http", read_timeout=_SOON),
     ),
     _socks("proxy_socks", "The SOCKS proxy does not allow the connection.", ProxyAnswer.NOT_ALLOWED),
     _socks(
