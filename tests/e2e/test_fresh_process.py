@@ -61,6 +61,28 @@ def test_a_script_is_told_of_no_attempt(sim: Simulator) -> None:
     assert "Attempt" not in done.stderr
 
 
+def test_a_script_that_has_switched_telemetry_off_is_told_nothing(sim: Simulator) -> None:
+    """By the standard variable: to set a provider would change nothing."""
+    done = python("anthropic_otel.instrument(); call(); print('done')", sim, OTEL_SDK_DISABLED="True")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "done", "")
+
+
+def test_a_propagator_that_is_not_installed_costs_the_trace_context_only(sim: Simulator) -> None:
+    """OpenTelemetry raises when its module is imported. The app starts, and calls and attempts are recorded."""
+    code = """
+        from anthropic_otel.testing import capture
+        anthropic_otel.instrument()
+        with capture() as telemetry:
+            call()
+        print([call.outcome for call in telemetry.calls], [attempt.status for attempt in telemetry.attempts])
+    """
+    done = python(code, sim, OTEL_PROPAGATORS="tracecontext,of_no_package")
+    assert (done.returncode, done.stdout.strip()) == (0, "['succeeded'] [200]")
+    [line] = [line for line in done.stderr.splitlines() if "of their attempts" in line]
+    assert "of_no_package" in line
+    assert "traceparent" not in {name.lower() for name, _ in sim.requests[-1].headers}
+
+
 _SHARE: Final = """
     from opentelemetry.sdk.trace import TracerProvider, sampling
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
-from opentelemetry import propagate
 from opentelemetry.context import Context
 
 from anthropic_otel._core.attempt import Attempt
@@ -92,7 +91,8 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
         # With propagation off on the SDK client, the app's propagator is not called.
         if call is None or call.invocation.propagate_context:
             headers: dict[str, str] = {}
-            propagate.inject(headers, inner)
+            if context.propagate is not None:
+                context.propagate.inject(headers, inner)
             self.headers = headers
 
     def _around(self, attempt: Attempt) -> Context:

@@ -8,6 +8,7 @@ attached there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -16,7 +17,16 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.guard import guarded, log, report
+
+propagate: ModuleType | None
+"""OpenTelemetry's module with `inject`; `None` if it cannot be imported, and so no request carries trace context."""
+try:
+    from opentelemetry import propagate
+except Exception as error:
+    # Its import loads the propagators that the environment names, and raises for one that is not installed.
+    log.warning("OTEL_PROPAGATORS cannot be used, so requests carry no trace context of their attempts: %s", error)
+    propagate = None
 
 _SUPPRESS_HTTP: Final = getattr(otel_context, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
 _SUPPRESS_ALL_BY_NAME: Final = "suppress_instrumentation"

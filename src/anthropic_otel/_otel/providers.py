@@ -95,8 +95,11 @@ def reference_to(provider: Provider) -> Callable[[], Provider | None]:
 
 
 def warn_no_provider() -> None:
-    """Logs a warning that no provider is set and what to do about it, unless calls are shown on the console."""
-    if shown:
+    """Logs a warning that no provider is set and what to do about it.
+
+    Does nothing if calls are shown on the console, or if `OTEL_SDK_DISABLED` says that nothing is to be exported.
+    """
+    if shown or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return
     log.warning(
         "No OpenTelemetry provider is set: the telemetry of the Anthropic SDK goes nowhere. "
