@@ -32,8 +32,6 @@ DELTA: Final = b"event: content_block_delta\nd"
 AFTER_DELTA: Final = b"event: content_block_delta\ne"
 """The bounds between which every text is that begins with `DELTA`."""
 DATA: Final = slice(len(DELTA), -2)
-END: Final = slice(-2, None)
-BLANK_LINE: Final = b"\n\n"
 _DELTA_WITH_CRLF: Final = b"event: content_block_delta\r\nd"
 _NAME_AT: Final = len(b"event: ")
 CR: Final = ord("\r")
@@ -215,7 +213,9 @@ def _with_newlines(text: bytes) -> bytes:
 def is_delta(chunk: bytes) -> bool:
     """Returns whether a chunk is exactly one `content_block_delta` event of two lines, with LF line endings."""
     # `Reading.watch` has it in place, which saves a call per chunk.
-    return DELTA < chunk < AFTER_DELTA and chunk[END] == BLANK_LINE and NEWLINE not in chunk[DATA] and CR not in chunk
+    if not (DELTA < chunk < AFTER_DELTA and chunk[-1] == NEWLINE == chunk[-2]):
+        return False
+    return NEWLINE not in chunk[DATA] and CR not in chunk
 
 
 def _is_delta_with_crlf(chunk: bytes) -> bool:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from anthropic_otel._core.clock import Clock
-from anthropic_otel._core.event_stream import AFTER_DELTA, BLANK_LINE, CR, DATA, DELTA, END, NEWLINE, EventStreamReader
+from anthropic_otel._core.event_stream import AFTER_DELTA, CR, DATA, DELTA, NEWLINE, EventStreamReader
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.start_of_body import StartOfBody
 from anthropic_otel._core.stream_end import UNSEEN, Dispatched, StreamEnd
@@ -86,7 +86,7 @@ class Reading:
         """The longest wait for a chunk so far, less than any before the first."""
         self._reader = reader
         self._events = reader if isinstance(reader, EventStreamReader) else None
-        """The reader if it is one of server-sent events."""
+        """The reader if it is one of server-sent events, and the next chunk begins an event; else `None`."""
         self._encoded = False
         self.seen = False
         self.decoding = False
@@ -126,9 +126,9 @@ class Reading:
                     events = self._events
                     if (
                         events is not None
-                        and not events.rest
                         and DELTA < chunk < AFTER_DELTA
-                        and chunk[END] == BLANK_LINE
+                        and chunk[-1] == NEWLINE
+                        and chunk[-2] == NEWLINE
                         and NEWLINE not in chunk[DATA]
                         and CR not in chunk
                     ):
@@ -167,9 +167,9 @@ class Reading:
                         events = self._events
                         if (
                             events is not None
-                            and not events.rest
                             and DELTA < chunk < AFTER_DELTA
-                            and chunk[END] == BLANK_LINE
+                            and chunk[-1] == NEWLINE
+                            and chunk[-2] == NEWLINE
                             and NEWLINE not in chunk[DATA]
                             and CR not in chunk
                         ):
@@ -222,7 +222,11 @@ class Reading:
             self._encoded = self._encoded or bool(chunk)
             return False
         reader = self._reader
-        return reader is not None and reader.feed(chunk) is _ERROR
+        if reader is None:
+            return False
+        dispatched = reader.feed(chunk)
+        self._events = reader if isinstance(reader, EventStreamReader) and not reader.rest else None
+        return dispatched is _ERROR
 
     @guarded(False)
     def on_decoded(self, chunk: bytes) -> bool:
