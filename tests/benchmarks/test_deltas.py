@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import Counter
 from types import FrameType
@@ -18,8 +19,11 @@ from benchmarks import workload
 FEW, MANY = 10, 110
 
 
-def _entered(case: Case) -> Counter[str]:
-    """How often each function of the library is entered in a call, and each clock is read."""
+def _entered(case: Case, chunks: list[bytes] | None = None) -> Counter[str]:
+    """How often each function of the library is entered in a call, and each clock is read.
+
+    `chunks` is what is sent in place of the case's own stream.
+    """
     entered: Counter[str] = Counter()
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
@@ -29,7 +33,8 @@ def _entered(case: Case) -> Counter[str]:
             entered[argument.__name__] += 1
 
     loop = workload.new_loop() if case.asynchronous else None
-    client = workload.make_client(case)
+    reply = functools.partial(workload.answer, case, chunks) if chunks is not None else None
+    client = workload.make_client(case, reply)
     # What is done once.
     workload.repeat(case, client, 2, None, loop)
     sys.setprofile(note)
@@ -70,3 +75,20 @@ def test_a_chunk_of_several_deltas_enters_few_functions(asynchronous: bool) -> N
     finally:
         anthropic_otel.uninstrument()
     assert sum((many - few).values()) < MANY - FEW
+
+
+def test_a_delta_of_another_name_enters_few_functions() -> None:
+    """A gateway may name every event `message`. Five functions see that its deltas decide nothing."""
+    anthropic_otel.instrument(tracer_provider=TracerProvider(), meter_provider=MeterProvider())
+    try:
+        few, many = (
+            _entered(
+                Case("stream", stream=True),
+                [b"event: message\n" + event.partition(b"\n")[2] for event in workload.events(deltas)],
+            )
+            for deltas in (FEW, MANY)
+        )
+    finally:
+        anthropic_otel.uninstrument()
+    each = {name: round((count - few[name]) / (MANY - FEW)) for name, count in many.items()}
+    assert sum(count for name, count in each.items() if name != "perf_counter") == 5

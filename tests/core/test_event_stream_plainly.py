@@ -79,7 +79,11 @@ TEXTS = (
     sse("message_start", START),
     sse("message_delta", LAST_DELTA),
     sse("message_delta", {**LAST_DELTA, "more": 1}),
+    *[sse("message", delta("hi"))] * 2,
+    sse("message", delta("message_stop")),
+    sse("message", START),
     sse("message", LAST_DELTA),
+    sse("message", STOP),
     sse("message_stop", STOP),
     sse("anything", STOP),
     sse("error", error("overloaded_error")),
@@ -107,7 +111,7 @@ TEXTS = (
     st.lists(st.integers(0, 1_500), max_size=12),
     st.sampled_from((None, 1, 2, 3, 1_460)),
 )
-@example([DELTA[:-1], DELTA, TEXTS[13]], b"\n", [len(DELTA) - 1], None)
+@example([DELTA[:-1], DELTA, sse("error", error("overloaded_error"))], b"\n", [len(DELTA) - 1], None)
 def test_any_events_in_any_chunks_end_as_they_do_plainly(
     texts: list[bytes], newline: bytes, cuts: Sequence[int], size: int | None
 ) -> None:

@@ -4,9 +4,10 @@ Rule: the line endings are those of the SDK's decoder. Each is replaced by a new
 event ends at two newlines, wherever the chunks are cut.
 
 A stream has hundreds of `content_block_delta` events, which decide nothing. So a chunk that is one of them is skipped.
-A chunk of several events is skipped if all its lines that name an event name one of a content block. A single delta,
-which has one line of data, is recognized by operators: methods of `bytes` take twice their time, and a comparison with
-two bounds, for what a chunk begins with, takes half the time of a slice.
+A chunk of several events is skipped if all its lines that name an event name one of a content block, or if it has no
+word of an event that decides, as where a gateway names every event `message`. A single delta, which has one line of
+data, is recognized by operators: methods of `bytes` take twice their time, and a comparison with two bounds, for what a
+chunk begins with, takes half the time of a slice, as do two single bytes, for what it ends with.
 """
 
 from __future__ import annotations
@@ -73,10 +74,10 @@ class EventStreamReader:
 
     def feed(self, chunk: bytes) -> Dispatched | None:
         """Takes the next chunk. Returns the end event or the error that was dispatched in it, else `None`."""
-        if not self.rest and (is_delta(chunk) or _is_delta_with_crlf(chunk)):
-            self.last = chunk
-            return None
-        return self._feed(chunk)
+        if self.rest or not (is_delta(chunk) or self._may_skip(chunk)):
+            return self._feed(chunk)
+        self.last = chunk
+        return None
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
         """Returns how the stream ended, and frees what was kept of it. To be called once, after the last chunk.
@@ -142,6 +143,23 @@ class EventStreamReader:
             self._decided_in = _NOT_KEPT
         self.rest, self._long = b"", None
         return weightier(decided, self._take(text[end:], 0))
+
+    def _may_skip(self, chunk: bytes) -> bool:
+        """Returns whether a chunk consists of whole events that decide nothing, whatever they are named.
+
+        It is known of one with LF line endings if no name or type of an event of a message is in it, and no line ends
+        as the name of an error does, and of one with CRLF if it is a single delta. `False` for one that is longer than
+        `MAX_KEPT`, of which one event may be read in another way, and for a first chunk with LF.
+        """
+        if CR in chunk:
+            return _is_delta_with_crlf(chunk)
+        return (
+            chunk.endswith(b"\n\n")
+            and chunk.find(b"message_") < 0
+            and chunk.find(b"error\n") < 0
+            and self._start != b""
+            and len(chunk) <= MAX_KEPT
+        )
 
     def _without_cut(self, chunk: bytes) -> bytes:
         """Returns `chunk` without a leading LF if the chunk before ended in CR. Remembers whether this one does."""
