@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import anthropic
 import pytest
 
 from anthropic_otel._core import headers as h
+from anthropic_otel._core import retrying
 
 CASES: tuple[dict[str, str], ...] = (
     {},
@@ -80,3 +82,15 @@ def test_a_retry_is_expected_where_the_sdk_makes_one(
 def test_what_decides_on_a_retry_is_a_method_of_the_sdk(client: anthropic.Anthropic, name: str) -> None:
     """That an app has put its own in its place is told by the module that the method is of."""
     assert getattr(client, name).__module__.startswith("anthropic.")
+
+
+@pytest.mark.parametrize("module", ["anthropic", "anthropic.lib.credentials"])
+def test_the_sdks_own_errors_of_credentials_are_not_retried(client: Any, module: str) -> None:
+    """The SDK raises them as they are within a send."""
+    if not hasattr(client, "_should_retry_exception"):
+        pytest.skip("this SDK asks no method whether it retries for an exception")
+    names = pytest.importorskip(module, reason="this SDK fetches no credentials")
+    found = [cls for name in retrying._NOT_RETRIED if (cls := getattr(names, name, None)) is not None]
+    assert found
+    for cls in found:
+        assert client._should_retry_exception(cls("no credentials")) == (False, None)

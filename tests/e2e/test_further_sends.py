@@ -209,6 +209,28 @@ def test_a_provider_that_cannot_be_reached_fails_in_its_phase(sim: Simulator, re
     assert sim.requests == []
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["at_once", "at_the_retry"])
+def test_credentials_that_the_sdk_cannot_have_are_not_retried(
+    sim: Simulator, recorded: Telemetry, waits: list[float], *, refused: bool
+) -> None:
+    """Its own error is raised as it is, with retries left or none: none is used up for it."""
+    credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK fetches no credentials")
+    tokens = iter([credentials.AccessToken(token="a-token", expires_at=0)] if refused else [])
+
+    def provider(*, force_refresh: bool = False) -> Any:
+        return next(tokens, "no token at all")
+
+    recorded.instrument()
+    sim.play("http_529")
+    client = anthropic.Anthropic(base_url=sim.base_url, credentials=provider, max_retries=1)
+    with client, capture() as telemetry, pytest.raises(anthropic.AnthropicError):
+        client.messages.create(**request_of())
+    [call] = telemetry.calls
+    assert (call.outcome, call.retries) == ("failed", int(refused))
+    last = call.attempts[-1]
+    assert (last.error_type, last.phase, last.retry_stop_reason) == ("request_not_sent", "auth", "not_retryable")
+
+
 def mirrored(request: httpx2.Request) -> None:
     """Sends a copy of a request to the same place, by a client of its own."""
     copy = httpx2.Request(request.method, request.url, headers=request.headers, content=request.content)

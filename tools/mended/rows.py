@@ -204,7 +204,8 @@ ROWS: Final = (
         (),
         _named(
             f"{_SENDS}test_",
-            "a_slow_provider_of_credentials_is_a_phase_of_its_own a_provider_that_cannot_be_reached_fails_in_its_phase",
+            "a_slow_provider_of_credentials_is_a_phase_of_its_own a_provider_that_cannot_be_reached_fails_in_its_phase "
+            "credentials_that_the_sdk_cannot_have_are_not_retried",
         ),
     ),
     Row("Two API keys in one process", (), (f"{_E2E}test_rate_limits.py::test_two_accounts_have_limits_of_their_own",)),
@@ -258,6 +259,15 @@ ROWS: Final = (
         "No propagator, and a sampler of a share",
         (),
         (f"{_FRESH}test_the_share_of_sampled_traces_is_the_samplers",),
+    ),
+    Row(
+        "A propagator that is not installed, and telemetry that is switched off",
+        (),
+        _named(
+            f"{_FRESH}test_",
+            "a_script_that_has_switched_telemetry_off_is_told_nothing "
+            "a_propagator_that_is_not_installed_costs_the_trace_context_only",
+        ),
     ),
     Row(
         "Event hooks of a sync client: a stream left early, bad gzip, a proxy that refuses, redirects",

@@ -5,7 +5,7 @@ Rule: the functions here read an attempt and change nothing of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core.headers import RawHeaders, should_retry
 from anthropic_otel._core.semconv import AttemptOutcome, RetryStop
@@ -26,19 +26,26 @@ def headers_for_sdk(attempt: Attempt) -> RawHeaders | None:
 def is_retryable(attempt: Attempt) -> bool:
     """Returns whether the attempt has ended with a failure for which the SDK retries, if it has a retry left.
 
-    - Every exception of the send is one.
+    - Every exception of the send is one, but those of the SDK's own that say that credentials cannot be had.
     - A 401 of a call's first attempt for which the SDK fetched credentials is one: it fetches new ones once.
     - Any other status than 2xx is by `headers.should_retry`, also if reading its body failed.
     - A 2xx is none: it failed while its body was read, or is no answer.
     """
     if attempt.outcome is not AttemptOutcome.FAILED:
         return False
-    if attempt.exception_type is not None and attempt.reading is None:
-        return True
+    raised = attempt.exception_type
+    if raised is not None and attempt.reading is None:
+        return not (raised.startswith("anthropic.") and raised.rpartition(".")[2] in _NOT_RETRIED)
     if attempt.status == 401 and attempt.retry is None and attempt.request.fetches_credentials:
         return True
     told = headers_for_sdk(attempt)
     return attempt.status is not None and told is not None and should_retry(attempt.status, told)
+
+
+_NOT_RETRIED: Final = frozenset(
+    {"AnthropicError", "CredentialsError", "IdentityTokenFileError", "WorkloadIdentityError"}
+)
+"""The SDK raises these as they are. Any other exception of a send it wraps in one of its own, for which it retries."""
 
 
 def stop_reason(attempt: Attempt) -> RetryStop | None:
