@@ -558,6 +558,49 @@ def test_a_reset_that_aiohttp_tells_in_a_text_is_a_reset() -> None:
     assert classify(through_aiohttp(aiohttp.ClientPayloadError(text))).word is Word.CONNECTION_RESET
 
 
+BROKEN_BODIES = {
+    "reset": ("ConnectionResetError(104, 'Connection reset by peer')", Word.CONNECTION_RESET, "ECONNRESET"),
+    "broken pipe": ("BrokenPipeError(32, 'Broken pipe')", Word.CONNECTION_RESET, "EPIPE"),
+    "timed out": ("TimeoutError(110, 'Connection timed out')", Word.READ_TIMEOUT, "ETIMEDOUT"),
+    "no route": ("OSError(113, 'No route to host')", Word.NETWORK_UNREACHABLE, "EHOSTUNREACH"),
+    "reset on Windows": (
+        "ConnectionResetError(10054, 'An existing connection was forcibly closed', None, 10054, None)",
+        Word.CONNECTION_RESET,
+        "ECONNRESET",
+    ),
+    "timed out on Windows": (
+        "OSError(22, 'The semaphore timeout period has expired', None, 121, None)",
+        Word.READ_TIMEOUT,
+        "ETIMEDOUT",
+    ),
+    "TLS": ("SSLError(1, '[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] (_ssl.c:2580)')", Word.TLS_ERROR, None),
+    "nothing more": ("", Word.INCOMPLETE_BODY, None),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_BODIES)
+def test_what_aiohttp_quotes_of_a_broken_body_counts(kind: str) -> None:
+    """It keeps what broke the connection only at the end of the text of its own exception."""
+    quoted, word, name = BROKEN_BODIES[kind]
+    text = "Response payload is not completed: <TransferEncodingError: 400, message='Not enough data'>."
+    origin = aiohttp.http_exceptions.TransferEncodingError("Not enough data")
+    error = over(aiohttp.ClientPayloadError(f"{text} {quoted}".rstrip()), origin)
+    assert isinstance(error, Exception)
+    for outer in (error, through_aiohttp(error)):
+        assert classify(outer, phase=Phase.RECEIVE) == Cause(word, name, None)
+
+
+def test_a_handshake_that_asyncio_gives_up_is_a_tls_timeout() -> None:
+    """After a minute, where the app has set no shorter time."""
+    text = "SSL handshake is taking longer than 60.0 seconds: aborting the connection"
+    aborted = ConnectionAbortedError(text)
+    connector = over(aiohttp.ClientConnectorError(KEY, aborted), aborted)
+    assert isinstance(connector, Exception)
+    assert classify(through_aiohttp(connector)).word is Word.TLS_TIMEOUT
+    broken = over(anyio.BrokenResourceError(), aborted)
+    assert classify(chain(STACKS[1], "ConnectError", broken), phase=Phase.TLS).word is Word.TLS_TIMEOUT
+
+
 def test_a_connection_that_is_closed_in_aiohttps_handshake_is_a_tls_error() -> None:
     """asyncio makes a reset without an errno of it."""
     origin = ConnectionResetError()

@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import errno
 import ssl
+from typing import Any
 
 import aiohttp
 import anyio
@@ -22,7 +23,7 @@ import trio
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.semconv import NetworkCause as Word
 from anthropic_otel._core.semconv import Phase
-from support.chains import STACKS, Stack, chain, over
+from support.chains import STACKS, Stack, chain, over, raised
 
 LOOP = (
     "Event loop is closed",
@@ -36,6 +37,8 @@ LOOP = (
     "cannot schedule new futures after interpreter shutdown",
     "Timeout context manager should be used inside a task",
     "Session and connector has to use same event loop",
+    "can't register atexit after shutdown",
+    "must be called from async context",
     "unable to perform operation on <TCPTransport closed=True>; the handler is closed",
 )
 
@@ -43,6 +46,7 @@ CLOSED: tuple[tuple[BaseException, Phase | None], ...] = (
     (RuntimeError("Cannot send a request, as the client has been closed."), Phase.SEND),
     (RuntimeError("Cannot open a client instance once it has been closed."), Phase.SEND),
     (RuntimeError("Session is closed"), Phase.SEND),
+    (RuntimeError("The connection pool was closed while 1 HTTP requests/responses were still in-flight."), Phase.SEND),
     (aiohttp.ClientConnectionError("Connector is closed."), None),
     (aiohttp.ClientConnectionError("Connector is closed"), None),
     (ValueError("Invalid file descriptor: -1"), None),
@@ -64,6 +68,8 @@ INVALID: tuple[BaseException, ...] = (
     UnicodeError("encoding with 'idna' codec failed (UnicodeError: label empty or too long)"),
     UnicodeEncodeError("ascii", "\u2603", 0, 1, "ordinal not in range(128)"),
     TypeError("Header value must be str or bytes, not <class 'int'>"),
+    RuntimeError("Attempted to send an async request with a sync Client instance."),
+    RuntimeError("Attempted to send an sync request with an AsyncClient instance."),
     ValueError("Forbidden control character detected in headers. Potential header injection attack."),
     ValueError("Newline or carriage return detected in headers. Potential header injection attack."),
     ValueError("Newline, carriage return, or null byte detected in headers. Potential header injection attack."),
@@ -78,6 +84,26 @@ def named(error: BaseException) -> str:
 def test_a_client_of_another_event_loop_is_named(message: str) -> None:
     """An event loop that is closed, missing or another one is `event_loop_closed`, whichever library says so."""
     assert classify(RuntimeError(message)) == Cause(Word.EVENT_LOOP_CLOSED, None, None)
+
+
+def test_a_future_of_another_event_loop_is_named() -> None:
+    """asyncio raises it as a `ValueError`."""
+    error = ValueError("The future belongs to a different loop than the one specified as the loop argument")
+    assert classify(error).word is Word.EVENT_LOOP_CLOSED
+
+
+def test_a_closed_event_loop_of_windows_is_named() -> None:
+    """There asyncio goes on without the proactor that it had, and nothing checks whether the loop is closed."""
+
+    def fails_in(module: str) -> AttributeError:
+        namespace: dict[str, Any] = {"__name__": module}
+        exec("def _loop_writing(proactor):\n    proactor.send(b'')", namespace)
+        error = raised(lambda: namespace["_loop_writing"](None))
+        assert isinstance(error, AttributeError)
+        return error
+
+    assert classify(fails_in("asyncio.proactor_events"), phase=Phase.SEND).word is Word.EVENT_LOOP_CLOSED
+    assert classify(fails_in("httpcore2._async.http11"), phase=Phase.SEND).word is Word.OTHER
 
 
 @pytest.mark.parametrize(

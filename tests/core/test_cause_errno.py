@@ -123,6 +123,8 @@ def test_a_file_error_after_the_request_was_sent_is_no_unsent_request(number: in
         (http.client.LineTooLong("x"), None, Word.PROTOCOL_ERROR),
         (http.client.CannotSendRequest(), None, Word.CONNECTION_ERROR),
         (http.client.InvalidURL("x"), None, Word.REQUEST_NOT_SENT),
+        (OSError("a text without a number"), Phase.CONNECT, Word.CONNECTION_ERROR),
+        (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), None, Word.PROXY_ERROR),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
 )
@@ -131,6 +133,26 @@ def test_an_exception_of_python_without_a_number_goes_by_its_type(
 ) -> None:
     """Transports and credential providers may let them through as they are."""
     assert classify(error, phase=phase) == Cause(word, None, Phase.SEND if word is Word.REQUEST_NOT_SENT else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "name"),
+    [
+        ("[WinError 121] The semaphore timeout period has expired", Word.CONNECT_TIMEOUT, "ETIMEDOUT"),
+        ("[WinError 1225] The remote computer refused it", Word.CONNECTION_REFUSED, "ECONNREFUSED"),
+        ("[Errno 10061] Connect call failed ('127.0.0.1', 1)", Word.CONNECTION_REFUSED, "ECONNREFUSED"),
+    ],
+)
+def test_several_addresses_on_windows_are_read_too(text: str, word: Word, name: str) -> None:
+    """asyncio quotes the numbers of Windows itself; an address without a route says least there as well."""
+    error = OSError(f"Multiple exceptions: [WinError 1231] The network location cannot be reached, {text}")
+    assert classify(error, phase=Phase.CONNECT) == Cause(word, name, None)
+
+
+def test_an_error_without_a_number_while_credentials_are_fetched_is_of_the_configuration() -> None:
+    """requests raises one for a path of a CA bundle that leads nowhere."""
+    error = OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /nowhere")
+    assert classify(error, phase=Phase.AUTH).word is Word.REQUEST_NOT_SENT
 
 
 def test_a_resolver_error_without_a_number_has_no_name() -> None:

@@ -5,9 +5,10 @@ fetch credentials:
 
 - an exception's `__cause__`;
 - from an httpcore exception, which is raised `from None`, its `args[0]`; requests and urllib3 keep the origin in `args`
-  or in `reason` too, urllib in `reason`, botocore in `kwargs["error"]`;
+  or in `reason` too, google-auth in `args`, urllib in `reason`, botocore in `kwargs["error"]`, azure-core in
+  `inner_exception`;
 - the members of an exception group, which anyio raises when several addresses were tried; asyncio raises an `OSError`
-  that quotes the number of each.
+  that quotes the number of each, and aiohttp an error of the body that quotes the system's.
 
 Rule: `chain` never follows `__context__`. It leads to exceptions that the app has handled, and to the cancellation by
 which a timeout is implemented. `replaced` does, only to what was caught within the failed send itself.
@@ -33,12 +34,12 @@ _FAMILIES: Final = {
     **dict.fromkeys(CLIENTS | HTTPCORE, "httpx"),
     **dict.fromkeys(("anyio", "trio"), "anyio"),
     **dict.fromkeys(("socksio", "python_socks", "aiohttp_socks"), "socks"),
-    **dict.fromkeys(("urllib3", "requests", "botocore", "google"), "platform"),
+    **dict.fromkeys(("urllib3", "requests", "botocore", "google", "azure"), "platform"),
 }
 """The name that packages have in common in the rules. `platform` are those by which cloud platforms are reached."""
 
 _MAX_DEPTH: Final = 16
-_ORIGIN_IN_ARGS: Final = HTTPCORE | {"urllib3", "requests"}
+_ORIGIN_IN_ARGS: Final = HTTPCORE | {"urllib3", "requests", "google"}
 _ORIGIN_IN_REASON: Final = frozenset({"urllib3", "urllib"})
 _ORIGIN_IN_KWARGS: Final = frozenset({"botocore"})
 
@@ -161,6 +162,8 @@ def _kept_origins(error: BaseException) -> Iterator[object]:
         yield from error.args[:2]
     if library in _ORIGIN_IN_REASON:
         yield _attribute(error, "reason")
+    if library == "azure":
+        yield _attribute(error, "inner_exception")
     if library in _ORIGIN_IN_KWARGS:
         details = _attribute(error, "kwargs")
         yield details.get("error") if isinstance(details, dict) else None
@@ -169,17 +172,37 @@ def _kept_origins(error: BaseException) -> Iterator[object]:
 def _members(error: BaseException) -> list[BaseException]:
     """Returns the exceptions of an exception group, empty for any other exception.
 
-    asyncio's `OSError` for several addresses only quotes their errors: an `OSError` is made for each quoted errno.
+    asyncio's `OSError` for several addresses only quotes their errors, and so does aiohttp's for a broken body: an
+    `OSError` is made for each quoted error of the system.
     """
     members = _attribute(error, "exceptions")
     if isinstance(members, (tuple, list)):
         return [member for member in members if isinstance(member, BaseException)]
     if type(error) is OSError and error.errno is None and (text := text_of(error)).startswith("Multiple exceptions: "):
-        return [OSError(int(number), "") for number in _NUMBER.findall(text[:_MAX_TEXT])]
+        return [_Quoted(int(number), kind == "WinError") for kind, number in _NUMBER.findall(text[:_MAX_TEXT])]
+    if is_a(error, "aiohttp.ClientPayloadError") and (found := _REPR.search(text_of(error)[-_MAX_TEXT:])) is not None:
+        number, of_windows = found.groups()
+        return [_Quoted(int(of_windows or number), of_windows is not None)]
     return []
 
 
-_NUMBER: Final = re.compile(r"\[Errno (\d{1,5})\]")
+class _Quoted(OSError):
+    """An error of the system that only the text of another exception tells, by its `number`.
+
+    `of_windows` is whether the number is one of Windows' own, which has the attribute `winerror` then.
+    """
+
+    def __init__(self, number: int, of_windows: bool) -> None:
+        super().__init__(number, "")
+        self.winerror = number if of_windows else None
+
+
+_NUMBER: Final = re.compile(r"\[(Errno|WinError) (\d{1,5})\]")
+_REPR: Final = re.compile(
+    r"\. (?:ConnectionReset|ConnectionAborted|BrokenPipe|Timeout|OS|ClientOS)Error\((\d{1,5}), .*?"
+    r"(?:, None, (\d{1,5}), None)?\)$"
+)
+"""The `repr` of an error of the system at the end of a text. On Windows it has the number of Windows too."""
 _MAX_TEXT: Final = 4_096
 _NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import Failure, by_class, is_a, text_of
+from anthropic_otel._core.cause_chain import Failure, by_class, frames, is_a, text_of
 from anthropic_otel._core.semconv import NetworkCause
 
 
@@ -21,7 +21,8 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
     - `EVENT_LOOP_CLOSED`: the event loop is closed, missing, or not the one in which the client was first used; or the
       threads that belong to it or to the interpreter are gone.
     - `CLIENT_CLOSED`: the app has closed the client, its pool, its socket or the response.
-    - `REQUEST_NOT_SENT`: the URL, the method, a header or the body is not valid. Once the request is known to have been
+    - `REQUEST_NOT_SENT`: the URL, the method, a header or the body is not valid, or is one for the other kind of
+      client, sync or async. Once the request is known to have been
       sent, an invalid URL is `PROTOCOL_ERROR`, as the server sent it in a redirect, and an invalid header is no longer
       looked for. A body that cannot be read twice is `REQUEST_NOT_SENT` also then.
     """
@@ -29,7 +30,8 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
     if word is not None:
         return word
     message = text_of(error)
-    if isinstance(error, RuntimeError) and (message.startswith(_LOOP_STARTS) or message.endswith(_LOOP_ENDS)):
+    of_loop = message.startswith(_LOOP_STARTS) or message.endswith(_LOOP_ENDS)
+    if (of_loop and isinstance(error, (RuntimeError, ValueError))) or _is_of_proactor(error, message):
         return NetworkCause.EVENT_LOOP_CLOSED
     by_python = isinstance(error, (RuntimeError, ValueError)) and message.startswith(_CLOSED_STARTS)
     by_aiohttp = is_a(error, "aiohttp.ClientConnectionError") and message.startswith(_AIOHTTP_CLOSED_STARTS)
@@ -37,7 +39,20 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
         return NetworkCause.CLIENT_CLOSED
     if is_a(error, *_INVALID_URL):
         return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
-    return NetworkCause.REQUEST_NOT_SENT if not failure.answered and _is_invalid_header(error, message) else None
+    of_other_kind = isinstance(error, RuntimeError) and message.startswith("Attempted to send an ")
+    invalid = of_other_kind or _is_invalid_header(error, message)
+    return NetworkCause.REQUEST_NOT_SENT if invalid and not failure.answered else None
+
+
+def _is_of_proactor(error: BaseException, message: str) -> bool:
+    """Returns whether asyncio on Windows raised `error`, whose text is `message`, as the event loop is closed.
+
+    The loop has no proactor any more, and uses it all the same.
+    """
+    if not (isinstance(error, AttributeError) and message.startswith("'NoneType' object has no attribute")):
+        return False
+    steps = list(frames(error))
+    return bool(steps) and steps[-1][0] == "asyncio"
 
 
 _TYPES: Final = {
@@ -66,6 +81,10 @@ _LOOP_STARTS: Final = (
     "Executor shutdown has been called",
     "cannot schedule new futures after",
     "can't create new thread at interpreter shutdown",
+    "can't register atexit after shutdown",
+    "The future belongs to a different loop",
+    # trio's.
+    "must be called from async context",
     # aiohttp's.
     "Timeout context manager should be used inside a task",
     "Session and connector has to use same event loop",
@@ -77,6 +96,7 @@ _CLOSED_STARTS: Final = (
     # httpx's.
     "Cannot send a request, as the client has been closed.",
     "Cannot open a client instance once it has been closed.",
+    "The connection pool was closed while",
     # aiohttp's.
     "Session is closed",
     # The standard library's, of a socket that another thread has closed.

@@ -42,11 +42,15 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns `CONNECTION_ERROR` if `error` has an errno of the system or the resolver with a known name, else `None`.
+    """Returns `CONNECTION_ERROR` if `error` is an `OSError` with an errno of a known name, or with none, else `None`.
 
-    Applied after `of_errno`, for what that has no cause for, such as `EMFILE`.
+    Applied after `of_errno`, for what that has no cause for, such as `EMFILE`. While credentials are fetched, one
+    without an errno is `None`: a library may raise it for its configuration.
     """
-    return NetworkCause.CONNECTION_ERROR if isinstance(error, OSError) and _name(error) is not None else None
+    if not isinstance(error, OSError):
+        return None
+    unnumbered = error.errno is None and failure.phase is not Phase.AUTH
+    return NetworkCause.CONNECTION_ERROR if unnumbered or _name(error) is not None else None
 
 
 _CAUSES: Final = {
@@ -142,7 +146,10 @@ def is_resolver_error(error: BaseException) -> bool:
     """Returns whether `error` is that of a failed look-up of a name, whose number, if any, is the resolver's."""
     import socket
 
-    return isinstance(error, socket.gaierror) or is_a(error, "aiohttp.ClientConnectorDNSError")
+    return isinstance(error, socket.gaierror) or is_a(error, *_RESOLVERS)
+
+
+_RESOLVERS: Final = ("aiohttp.ClientConnectorDNSError", "aiodns.DNSError", "pycares.AresError", "dns.DNSException")
 
 
 @functools.cache

@@ -48,10 +48,10 @@ def of_resolver(error: BaseException, failure: Failure) -> NetworkCause | None:
 def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an error of TLS, `None` for any other exception.
 
-    A rejected certificate is `TLS_CERTIFICATE_ERROR`. A closed or timed out connection has the cause of its phase. An
-    unreadable certificate file of the client is `REQUEST_NOT_SENT`, unless in the TLS phase. Anything else of TLS is
-    `TLS_ERROR`, also a `ConnectionResetError` without an errno below aiohttp's error of connecting: the connection was
-    closed in the handshake.
+    A rejected certificate is `TLS_CERTIFICATE_ERROR`. A handshake that asyncio gave up is `TLS_TIMEOUT`. A closed or
+    timed out connection has the cause of its phase. An unreadable certificate file of the client is `REQUEST_NOT_SENT`,
+    unless in the TLS phase. Anything else of TLS is `TLS_ERROR`, also a `ConnectionResetError` without an errno below
+    aiohttp's error of connecting: the connection was closed in the handshake.
     """
     # Before the rule for `errno`: `SSLError` is an `OSError` whose number is OpenSSL's.
     import ssl
@@ -62,6 +62,9 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
         return _of_ssl(error, failure)
     if is_a(error, "aiohttp.ClientConnectorSSLError", "aiohttp.ServerFingerprintMismatch"):
         return NetworkCause.TLS_ERROR
+    if isinstance(error, ConnectionAbortedError) and text_of(error).startswith("SSL handshake is taking longer than"):
+        # asyncio's own limit, of 60 s.
+        return NetworkCause.TLS_TIMEOUT
     if type(error) is ConnectionResetError and error.errno is None and failure.has("aiohttp.ClientConnectorError"):
         # asyncio raises it for a connection that is closed in the handshake. A real reset has an errno.
         return NetworkCause.TLS_ERROR
@@ -81,7 +84,7 @@ def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
         return _of_tls_end(failure)
     if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
         return timed_out(failure)
-    own_files = getattr(error, "library", None) in ("X509", "PEM") or text_of(error).startswith("[SSL] PEM lib")
+    own_files = getattr(error, "library", None) in ("X509", "PEM", "ASN1") or text_of(error).startswith("[SSL] PEM lib")
     # The client reads its own certificate files before it connects.
     return NetworkCause.REQUEST_NOT_SENT if own_files and failure.phase is not Phase.TLS else NetworkCause.TLS_ERROR
 
@@ -128,12 +131,15 @@ def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of aiohttp by its class, `None` for any other exception.
 
     `failure` has the exceptions that `error` is one of. A payload error whose text has a `ConnectionResetError`, and a
-    request that could not be written as the server has closed the connection, is `CONNECTION_RESET`. Applied
-    before `of_httpx`, as the aiohttp transport wraps all of them into few classes of httpx.
+    request that could not be written as the server has closed the connection, is `CONNECTION_RESET`. A payload error
+    whose text has an `SSLError` is `TLS_ERROR`. Applied before `of_httpx`, as the aiohttp transport wraps all of them
+    into few classes of httpx.
     """
     if is_a(error, "aiohttp.ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # For a reset in the body, aiohttp keeps the original exception only in the text of its own.
         return NetworkCause.CONNECTION_RESET
+    if is_a(error, "aiohttp.ClientPayloadError") and ". SSLError(" in text_of(error):
+        return NetworkCause.TLS_ERROR
     word = by_class(error, _AIOHTTP_TYPES)
     if word is NetworkCause.CONNECTION_ERROR and failure.has("aiohttp.ClientConnectionResetError"):
         # aiohttp raises another around it, that the request's body could not be written.

@@ -17,7 +17,7 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 def of_credentials(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of a library that fetches credentials, by its class; `None` for any other.
 
-    The libraries are requests, urllib3, botocore, google-auth, and the credentials of the SDK itself.
+    The libraries are requests, urllib3, botocore, google-auth, those of Azure, and the credentials of the SDK itself.
     """
     return by_class(error, _CREDENTIALS)
 
@@ -28,7 +28,7 @@ _CREDENTIALS: Final = {
         NetworkCause.PROXY_ERROR: "ProxyError ProxyConnectionError",
         NetworkCause.TLS_ERROR: "SSLError",
         NetworkCause.CONNECTION_ERROR: "NewConnectionError ConnectionError HTTPClientError TransportError"
-        " ProtocolError",
+        " ProtocolError ServiceRequestError ServiceResponseError",
         NetworkCause.CONNECT_TIMEOUT: "ConnectTimeoutError ConnectTimeout",
         NetworkCause.READ_TIMEOUT: "ReadTimeoutError ReadTimeout TimeoutError",
         NetworkCause.INCOMPLETE_BODY: "IncompleteRead InvalidChunkLength ChunkedEncodingError IncompleteReadError",
@@ -39,7 +39,7 @@ _CREDENTIALS: Final = {
         NetworkCause.SERVER_DISCONNECTED: "ConnectionClosedError",
         NetworkCause.REQUEST_NOT_SENT: "LocationValueError InvalidURL InvalidSchema MissingSchema InvalidHeader"
         # There are no credentials.
-        " BotoCoreError GoogleAuthError",
+        " BotoCoreError ClientError GoogleAuthError ClientAuthenticationError",
     },
     "anthropic": {
         NetworkCause.REQUEST_NOT_SENT: "CredentialsError WorkloadIdentityError",
@@ -48,7 +48,7 @@ _CREDENTIALS: Final = {
 
 
 def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception without an errno of the standard library, uvloop, h11, brotli or zstandard.
+    """Returns the cause of an exception without an errno of the standard library, uvloop or a library that decodes.
 
     `None` for any other exception. Goes by its class, and for a `RuntimeError` or `ValueError` by its message. A
     timeout has the cause of its phase, `READ_TIMEOUT` for a `TimeoutError` of an unknown phase. `EOFError` is
@@ -91,6 +91,12 @@ _TYPES: Final = {
     "urllib": {NetworkCause.CONNECTION_ERROR: "URLError"},
     "zlib": {NetworkCause.DECODING_ERROR: "error"},
     "brotli": {NetworkCause.DECODING_ERROR: "error"},
+    "brotlicffi": {NetworkCause.DECODING_ERROR: "error Error"},
     "zstandard": {NetworkCause.DECODING_ERROR: "ZstdError"},
+    # Python's own since 3.14, and its backport.
+    "compression": {NetworkCause.DECODING_ERROR: "ZstdError"},
+    "backports": {NetworkCause.DECODING_ERROR: "ZstdError"},
+    "hpack": {NetworkCause.PROTOCOL_ERROR: "HPACKError"},
+    "hyperframe": {NetworkCause.PROTOCOL_ERROR: "HyperframeError"},
     "h11": {NetworkCause.PROTOCOL_ERROR: "RemoteProtocolError"},
 }

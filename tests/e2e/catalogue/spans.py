@@ -99,8 +99,8 @@ def phase_of(meeting: Meeting) -> semconv.Phase:
 
 
 def check_errno(meeting: Meeting, errno: object) -> None:
-    """One of those that the entry names, if it names any; but aiohttp keeps that of a body to itself."""
-    if meeting.fault.errno and not (meeting.stack.aiohttp and meeting.fault.phase is semconv.Phase.RECEIVE):
+    """One of those that the entry names, if it names any."""
+    if meeting.fault.errno:
         assert errno in meeting.fault.errno
     else:
         assert errno is None
