@@ -207,8 +207,8 @@ class Instrumentation:
         `None` if it is excluded; else that of the process. Unless the result is `None`, patches the client's class if
         it was not met before, and everything again if a patch of it was taken away.
         """
-        mark = mark_of(http_client)
-        runtime = self.process
+        # Without a marked client there is no copy of one either, which would have the mark too.
+        mark, runtime = mark_of(http_client) if self.clients else None, self.process
         if mark is not None and (mark.calls or mark.runtime is None or runtime is not None):
             runtime = mark.runtime
         if runtime is not None:

@@ -70,8 +70,12 @@ def sync_send(named: Named, original: Function, patch: Patch) -> Function:
         sending = begin(named, self, request, kwargs, asynchronous=False) if patch.active else None
         if sending is None:
             return original(self, request, *args, **kwargs)
-        with sending:
-            return sending.received(original(self, request, *args, **kwargs))
+        # Not by `with`, which takes 3,000 instructions more.
+        try:
+            return sending.returned(original(self, request, *args, **kwargs))
+        except BaseException as error:
+            sending.raised(error)
+            raise
 
     return send
 
@@ -84,8 +88,11 @@ def async_send(named: Named, original: Function, patch: Patch) -> Function:
         sending = begin(named, self, request, kwargs, asynchronous=True) if patch.active else None
         if sending is None:
             return await original(self, request, *args, **kwargs)
-        with sending:
-            return sending.received(await original(self, request, *args, **kwargs))
+        try:
+            return sending.returned(await original(self, request, *args, **kwargs))
+        except BaseException as error:
+            sending.raised(error)
+            raise
 
     return send
 
@@ -93,7 +100,7 @@ def async_send(named: Named, original: Function, patch: Patch) -> Function:
 def begin(
     named: Named, http_client: Any, request: Any, options: Mapping[str, Any], *, asynchronous: bool
 ) -> Sending | InnerSend | None:
-    """Begins to record a send. Returns the context manager to run it in.
+    """Begins to record a send. Returns what the wrapper must tell of the end: by `returned`, else by `raised`.
 
     `None` for a request that is no attempt, for one that an outer send records already, and on a failure. `options` are
     the keyword arguments of `send`, `asynchronous` is whether the client is an `AsyncClient`. Raises only what

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from anthropic_otel._adapters.messages import port_of
-from anthropic_otel._adapters.models import model_in
+from anthropic_otel._adapters.models import fields_of, model_in
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.invocation import ANTHROPIC, Invocation
 from anthropic_otel._core.operations import UNKNOWN, operation_of
@@ -83,13 +83,13 @@ class Invocations:
         facts = self._clients.get(id(client))
         if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
             facts = self._client_facts(client)
-        span_name = getattr(options, "span_name", None)
-        own = getattr(options, "max_retries", None)
+        fields = fields_of(options)
+        span_name, own = fields.get("span_name"), fields.get("max_retries")
         most = own if isinstance(own, int) else getattr(client, "max_retries", None)
         key = (
-            span_name or _operation(options),
+            span_name or _operation(fields),
             bool(span_name),
-            model_in(getattr(options, "json_data", None)),
+            model_in(fields.get("json_data")),
             stream,
             most if isinstance(most, int) else None,
         )
@@ -141,12 +141,12 @@ class Invocations:
         )
 
 
-def _operation(options: Any) -> str | None:
-    """Returns the name of the operation by method and URL of the options, before a platform changes the URL.
+def _operation(fields: Mapping[str, Any]) -> str | None:
+    """Returns the name of the operation by method and URL in the options' fields, before a platform changes the URL.
 
     `None` if these are missing or no operation has them.
     """
-    method, url = getattr(options, "method", None), getattr(options, "url", None)
+    method, url = fields.get("method"), fields.get("url")
     if not isinstance(method, str) or not isinstance(url, str):
         return None
     operation = operation_of(method, url.partition("?")[0])

@@ -140,7 +140,9 @@ def have_same_target(one: Any, other: Any) -> bool:
 
 def headers_of(response: Any) -> RawHeaders:
     """Returns the headers of a response by lowercase name, the values of a repeated name joined by commas."""
-    listed = _listed(response)
+    listed = getattr(response.headers, "_list", None)
+    if listed is None:
+        return headers.by_name(response.headers.raw)
     # Of 27 headers this takes 17,000 instructions less than `dict`, `map` and `itemgetter` do.
     found = {key: value for _, key, value in listed}
     return found if len(found) == len(listed) else headers.by_name(response.headers.raw)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Protocol
 
 from anthropic_otel._adapters import middleware_stream, raw_replies
@@ -50,8 +49,12 @@ def sync_request(calls: Calls, invocations: Invocations, original: Function, pat
         running = _begin(calls, invocations, self, args, kwargs) if patch.active else None
         if running is None:
             return original(self, *args, **kwargs)
-        with running:
+        # Not by `with`, which takes 3,000 instructions more.
+        try:
             return running.returned(original(self, *args, **kwargs))
+        except BaseException as error:
+            running.raised(error)
+            raise
 
     return request
 
@@ -64,8 +67,11 @@ def async_request(calls: Calls, invocations: Invocations, original: Function, pa
         running = _begin(calls, invocations, self, args, kwargs) if patch.active else None
         if running is None:
             return await original(self, *args, **kwargs)
-        with running:
+        try:
             return running.returned(await original(self, *args, **kwargs))
+        except BaseException as error:
+            running.raised(error)
+            raise
 
     return request
 
@@ -73,7 +79,7 @@ def async_request(calls: Calls, invocations: Invocations, original: Function, pa
 def _begin(
     calls: Calls, invocations: Invocations, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> _Running | None:
-    """Begins to record a call, with the arguments of the SDK client's `request`. Returns the context manager for it.
+    """Begins to record a call, with the arguments of the SDK client's `request`. Returns what must be told of its end.
 
     `None` if the call is not to be recorded, and on a failure. Raises only what interrupts it; a call that had begun
     has ended then.
@@ -102,16 +108,12 @@ def _begin(
 
 
 class _Running(RunningCall):
-    """A context manager around the run of a recorded SDK method. The wrapper passes the method's result to `returned`.
+    """The run of a recorded SDK method. The wrapper calls `returned` with the method's result, or `raised` at the end.
 
-    An exception is recorded as what the method raised, and goes on. The exit reports the ends that finalizers have
-    queued. No method raises.
+    Both report the ends that finalizers have queued. No method raises.
     """
 
     __slots__ = ()
-
-    def __enter__(self) -> None:
-        return None
 
     def returned(self, result: Any) -> Any:
         """Records that the method has returned `result`. The call ends as soon as no body of it is open.
@@ -132,17 +134,20 @@ class _Running(RunningCall):
         call.method_returned(result, body, counted=counted)
         if has_notes:
             self.forget()
+        if deferred:
+            drain()
         return result
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self.leave()
-            self.call.method_raised(error)
-            if self.has_middleware:
-                self._count_parsed(None)
-            self.forget()
+    def raised(self, error: BaseException) -> None:
+        """Records that the method has raised `error`. It may be called after an interrupted `returned`.
+
+        Does the rest that `returned` does.
+        """
+        self.leave()
+        self.call.method_raised(error)
+        if self.has_middleware:
+            self._count_parsed(None)
+        self.forget()
         if deferred:
             drain()
 

@@ -7,7 +7,6 @@ extensions again. The trace context stays in its headers.
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from types import TracebackType
 from typing import Any, Final
 
 from anthropic_otel._adapters import http_body, messages, transports
@@ -33,14 +32,14 @@ def is_recorded(request: Any) -> bool:
 
 
 class Sending:
-    """A context manager around one recorded send. No method raises.
+    """One recorded send. No method raises.
 
     When it is made, it adds trace context to the request, and a `trace` function if phases are recorded, and becomes
-    the current send. Its exit restores the request's extensions, and ends the attempt if the send raised. `names` are
-    the names of the request's headers, as of `messages.names_of`.
+    the current send. `returned` or `raised` must be called at its end. `names` are the names of the request's headers,
+    as of `messages.names_of`.
 
     - `send`: the facts of the send.
-    - `request`: the request that is sent; `None` after the exit.
+    - `request`: the request that is sent; `None` after the send.
     - `http_client`: the client that sends it. `asynchronous`: whether that is an async one.
     """
 
@@ -99,7 +98,7 @@ class Sending:
         return messages.have_same_target(own, request)
 
     def inner_send(self, request: Any, names: list[bytes]) -> InnerSend:
-        """Returns the context manager for a send of `request` that belongs to this send's attempt.
+        """Returns the recorder of the end of a send of `request` that belongs to this send's attempt.
 
         Adds trace context to its headers. If no trace event tells that a request begins, records that one does now.
         `names` are the names of the request's headers, as of `messages.names_of`.
@@ -110,15 +109,12 @@ class Sending:
         messages.set_headers(request, names, self.send.attempt.recorder.headers)
         return InnerSend(request, self._trace, send)
 
-    def __enter__(self) -> None:
-        return None
-
-    def received(self, response: Any) -> Any:
+    def returned(self, response: Any) -> Any:
         """Records the response that the send has returned, as `http_body.received`. Returns `response`.
 
         Before that, records what redirects and an auth flow did: the proxy of the last request, and the time that
         credentials took. Notes the response on the send's call if the app still reads its body, or if the call has a
-        middleware.
+        middleware. The send is no longer current then, and its request has its own extensions again.
         """
         self._response = response
         if getattr(response, "history", None):
@@ -130,11 +126,22 @@ class Sending:
                 origin.opened(response, self.send.attempt)
             elif origin.has_middleware:
                 origin.answered(response, self.send.attempt)
+        self._leave(None)
         return response
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def raised(self, error: BaseException) -> None:
+        """Ends the attempt because the send has raised `error`, and does the rest that `returned` does at its end.
+
+        It may be called after an interrupted `returned`.
+        """
+        self._leave(error)
+        self.send.failed(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Makes the send no longer current, and restores the extensions of its request, and of those it became.
+
+        Looks at `error`, which the send has raised, while what it is found by is there. Then forgets the app's objects.
+        """
         if self._token is not None:
             try:
                 current_sending.reset(self._token)
@@ -150,8 +157,6 @@ class Sending:
         if error is not None:
             self._look_at_failure(error)
         self.request = self._http_client = self._response = self._extensions = self._trace = None
-        if error is not None:
-            self.send.failed(error)
 
     @guarded(None)
     def _look_at_failure(self, error: BaseException) -> None:
@@ -212,11 +217,11 @@ class Sending:
 
 
 class InnerSend:
-    """A context manager around a send within a recorded send, if both belong to the same attempt.
+    """A send within a recorded send, if both belong to the same attempt. No method raises.
 
-    Within it the inner request has the attempt's `trace` function, `None` for none. The exit restores the request's
-    extensions. `send` is the recorded send if its transport has no trace events: then it is told here how the inner one
-    ended.
+    Until `returned` or `raised` the inner request has the attempt's `trace` function, `None` for none. These restore
+    the request's extensions. `send` is the recorded send if its transport has no trace events: then it is told here how
+    the inner one ended.
     """
 
     __slots__ = ("_extensions", "_request", "_send")
@@ -228,29 +233,26 @@ class InnerSend:
         if trace is not None and request.extensions.get("trace") is not trace:
             request.extensions = {**request.extensions, "trace": trace}
 
-    def received(self, response: Any) -> Any:
+    def returned(self, response: Any) -> Any:
         """Returns `response`, which the outer send records if it returns it.
 
         If the transport has no trace events, tells the outer send of the response's status and headers.
         """
         if self._send is not None:
             self._note(response)
+        self._restore()
         return response
+
+    def raised(self, error: BaseException) -> None:
+        """Called when the inner send has raised `error`, or `returned` was interrupted."""
+        self._restore()
+        if self._send is not None and isinstance(error, Exception):
+            self._send.broke(error)
 
     @guarded(None)
     def _note(self, response: Any) -> None:
         if self._send is not None:
             self._send.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._restore()
-        if self._send is not None and isinstance(error, Exception):
-            self._send.broke(error)
 
     @guarded(None)
     def _restore(self) -> None:

@@ -8,7 +8,6 @@ transport of its own may choose another proxy at each call.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from anthropic_otel._core.guard import report
@@ -47,7 +46,7 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
         if pool is not None:
             return TransportFacts(_address(getattr(pool, "_proxy_url", None)), emits_events=True)
         # The aiohttp transport has a `proxy` of httpx. A transport of the app may wrap another, to retry or to cache.
-        proxies = {*_proxies_of(transport, _MAX_DEPTH)}
+        proxies = _proxies_of(transport, _MAX_DEPTH)
         return TransportFacts(proxies.pop()) if len(proxies) == 1 and None not in proxies else UNKNOWN
     except Exception as error:
         report("facts_of", error)
@@ -60,25 +59,26 @@ _MAX_PARTS: Final = 32
 """How many attributes of a transport, and how many items of each list, are searched. A mock may keep every request."""
 
 
-def _proxies_of(transport: Any, depth: int) -> Iterator[str | None]:
-    """Yields the proxy of `transport`, if that has a pool or a proxy; else those of the transports that it wraps.
+def _proxies_of(transport: Any, depth: int) -> set[str | None]:
+    """Returns the proxy of `transport`, if that has a pool or a proxy; else those of the transports that it wraps.
 
     A proxy is its address as of `_address`. Wrapped transports are those in the first `_MAX_PARTS` attributes, and in
     the first items of lists and tuples there. These are searched in the same way, down to `depth` levels below
-    `transport`. Yields `None` for a pool without a proxy, and for a transport at the last level with neither. Nothing
-    for one above it that has neither and wraps none.
+    `transport`. `None` is for a pool without a proxy, and for a transport at the last level with neither. There is
+    nothing for one above it that has neither and wraps none.
     """
     kept = getattr(transport, "__dict__", {})
     pool, proxy = kept.get("_pool"), kept.get("proxy")
     if pool is not None or proxy is not None or depth == 0:
         url = getattr(pool, "_proxy_url", None) if pool is not None else getattr(proxy, "url", None)
-        yield _address(url)
-        return
+        return {_address(url)}
+    found: set[str | None] = set()
     for value in tuple(kept.values())[:_MAX_PARTS]:
         for inner in value[:_MAX_PARTS] if isinstance(value, (list, tuple)) else (value,):
             cls: Any = type(inner)
             if _is_transport(cls):
-                yield from _proxies_of(inner, depth - 1)
+                found |= _proxies_of(inner, depth - 1)
+    return found
 
 
 @functools.lru_cache(maxsize=64)
