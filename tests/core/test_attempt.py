@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -340,7 +341,7 @@ def test_an_event_stream_is_no_answer_where_json_was_asked_for(
     runtime: Runtime, headers: dict[bytes, bytes], body: bytes, in_memory: bool
 ) -> None:
     """A whole stream is no message to a request that asked for none: the SDK hands its text on as it is."""
-    attempt = runtime.lone_attempts(0).begin_attempt(FACTS._replace(stream=False))
+    attempt = runtime.lone_attempts(0).begin_attempt(replace(FACTS, stream=False))
     attempt.responded(200, headers, body=body if in_memory else None)
     if not in_memory:
         attempt.begin_body().on_chunk(body)
@@ -394,7 +395,7 @@ def test_an_event_stream_that_was_asked_for_is_known_by_its_first_bytes(
     runtime: Runtime, headers: dict[bytes, bytes], chunks: list[bytes], how: End, error_type: str | None
 ) -> None:
     """A whole stream under another content type is complete; JSON, a page or nothing in its place is no answer."""
-    attempt = runtime.lone_attempts(0).begin_attempt(FACTS._replace(stream=True))
+    attempt = runtime.lone_attempts(0).begin_attempt(replace(FACTS, stream=True))
     attempt.responded(200, headers)
     reading = attempt.begin_body()
     for chunk in chunks:
@@ -552,7 +553,7 @@ def test_a_reset_while_sending_is_recorded_though_the_server_is_gone(attempt: At
 @pytest.mark.parametrize(("proxy", "word"), [("proxy.test:3128", "proxy_error"), (None, "connection_refused")])
 def test_a_refusal_on_the_way_to_a_proxy_is_the_proxys(runtime: Runtime, proxy: str | None, word: str) -> None:
     """A refused connection is a proxy error if the transport uses a proxy, whatever host it connects to."""
-    attempt = runtime.lone_attempts(0).begin_attempt(FACTS._replace(proxy=proxy))
+    attempt = runtime.lone_attempts(0).begin_attempt(replace(FACTS, proxy=proxy))
     attempt.timeline.trace("connection.connect_tcp.started", {"host": "elsewhere.test"})
     error = httpx.ConnectError("")
     error.__cause__ = ConnectionRefusedError(111, "")
@@ -583,7 +584,7 @@ def test_credentials_that_cannot_be_fetched_fail_in_the_auth_phase(
     runtime: Runtime, emits_events: bool, phase: Phase
 ) -> None:
     """What fails before the first event of a transport that tells of its events has failed in the auth flow."""
-    facts = FACTS._replace(fetches_credentials=True, emits_events=emits_events)
+    facts = replace(FACTS, fetches_credentials=True, emits_events=emits_events)
     attempt = runtime.lone_attempts(0).begin_attempt(facts)
     attempt.fail(httpx.ConnectError(""))
     assert attempt.timeline.phase is phase

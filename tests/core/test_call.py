@@ -280,11 +280,11 @@ def test_a_stream_that_the_app_leaves_after_a_retry_is_abandoned(streaming: Call
 )
 def test_a_fallback_after_a_failure_recovered(call: Call, clock: ManualClock, late: str) -> None:
     """A middleware that answers with another model after a 529 has recovered the call, whichever attempt ends last."""
-    refused = call.begin_attempt(FACTS._replace(model="claude-opus-4-5"))
+    refused = call.begin_attempt(replace(FACTS, model="claude-opus-4-5"))
     refused.responded(529, {})
     if late == "end of the refusal first":
         refused.end(End.READ)
-    fallback = call.begin_attempt(FACTS._replace(model="claude-haiku-4-5"))
+    fallback = call.begin_attempt(replace(FACTS, model="claude-haiku-4-5"))
     fallback.responded(200, {})
     fallback.end(End.READ)
     refused.end(End.CLOSED)
@@ -753,7 +753,7 @@ def test_the_sdks_operation_is_the_attempts(call: Call) -> None:
 def test_an_attempt_has_the_calls_model_unless_its_request_tells_another(call: Call) -> None:
     """The model of an attempt is that of its own request, and the call's where the request's is unknown."""
     assert call.begin_attempt(FACTS).model == "claude-opus-4-5"
-    assert call.begin_attempt(FACTS._replace(model="claude-haiku-4-5")).model == "claude-haiku-4-5"
+    assert call.begin_attempt(replace(FACTS, model="claude-haiku-4-5")).model == "claude-haiku-4-5"
 
 
 # -- in several threads ------------------------------------------------------------------------------------------------

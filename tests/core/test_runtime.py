@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_the_recorder_of_a_call_is_made_when_it_begins(runtime: Runtime, notes: 
 def test_without_a_call_the_request_tells_the_retry(runtime: Runtime) -> None:
     """A request that says that it is a retry has its number; how long the backoff was is unknown."""
     first = runtime.lone_attempts(0).begin_attempt(FACTS)
-    second = runtime.lone_attempts(2).begin_attempt(FACTS._replace(model="claude-opus-4-5"))
+    second = runtime.lone_attempts(2).begin_attempt(replace(FACTS, model="claude-opus-4-5"))
     assert (first.retry, first.model) == (None, None)
     assert second.retry is not None
     assert (second.retry.number, second.retry.delay, second.retry.reason, second.retry.source) == (2, None, None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -50,14 +51,14 @@ def tell(send: Send, clock: ManualClock, *events: Event) -> None:
 @pytest.fixture
 def lone(runtime: Runtime) -> Send:
     """A send that belongs to no call."""
-    return Send(runtime.lone_attempts(0), FACTS._replace(model="claude-opus-4-5"))
+    return Send(runtime.lone_attempts(0), replace(FACTS, model="claude-opus-4-5"))
 
 
 @pytest.fixture(params=["lone", "of a call"])
 def send(request: pytest.FixtureRequest, runtime: Runtime, call: Call) -> Send:
     """A send that belongs to a call, and one that does not."""
     source = call if request.param == "of a call" else runtime.lone_attempts(0)
-    return Send(source, FACTS._replace(model="claude-opus-4-5"))
+    return Send(source, replace(FACTS, model="claude-opus-4-5"))
 
 
 # -- one attempt -------------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def refused() -> httpx.ConnectError:
 
 def test_a_failure_of_the_network_says_where_and_why(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """The text has errno, phase and proxy; without a call nobody knows how many attempts there may be."""
-    scene.fail(scene.attempt(request=FACTS._replace(proxy="proxy.test:3128")), refused())
+    scene.fail(scene.attempt(request=replace(FACTS, proxy="proxy.test:3128")), refused())
     assert caplog.messages == [
         "messages.create attempt 1 failed after 1.000 s: connection_refused (ECONNREFUSED, phase connect), "
         "api.anthropic.com:443 by proxy proxy.test:3128, request id none, see: anthropic-otel why connection_refused"
@@ -96,7 +96,7 @@ def test_a_failure_of_the_network_says_where_and_why(scene: Scene, caplog: pytes
 def test_an_ipv6_address_is_in_brackets(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """Else its port reads as a part of it."""
     target = replace(FACTS.target, address="::1")
-    scene.fail(scene.attempt(request=FACTS._replace(target=target)), refused())
+    scene.fail(scene.attempt(request=replace(FACTS, target=target)), refused())
     assert ", [::1]:443, " in caplog.messages[0]
 
 

@@ -33,7 +33,7 @@ from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current_sending
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.request import NO_TRACE_CONTEXT, RequestFacts
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
 
@@ -180,7 +180,7 @@ def _begin(
         if outer.shares_its_attempt_with(request, origin, asynchronous=asynchronous):
             return outer.inner_send(request, names)
     source: AttemptSource
-    retry_count, trace_context = None, NO_TRACE_CONTEXT
+    retry_count = trace_context = None
     if isinstance(origin, RunningCall):
         source, model, stream = origin.call, models.noted_model_of(request), None
         if origin.has_middleware and RETRY_COUNT in names:

@@ -14,7 +14,6 @@ from typing import Any, Final
 from anthropic_otel._core import headers
 from anthropic_otel._core.cause_chain import CLIENTS, chain, is_a
 from anthropic_otel._core.headers import RawHeaders
-from anthropic_otel._core.request import NO_TRACE_CONTEXT
 from anthropic_otel._core.stack import package_of, stack
 from anthropic_otel._core.target import Target, target_of
 
@@ -51,13 +50,13 @@ def header_of(message: Any, names: list[bytes], name: bytes) -> bytes | None:
     return _listed(message)[at][2]
 
 
-def trace_context_of(request: Any, names: list[bytes]) -> Mapping[str, str]:
-    """Returns the W3C trace context headers of a request; empty without a `traceparent`, or one with a long value.
+def trace_context_of(request: Any, names: list[bytes]) -> Mapping[str, str] | None:
+    """Returns the W3C trace context headers of a request, but no long ones; `None` without a `traceparent`.
 
     `names` are those that `names_of` returns for `request`.
     """
     if b"traceparent" not in names:
-        return NO_TRACE_CONTEXT
+        return None
     found = {name: header_of(request, names, name.encode()) for name in ("traceparent", "tracestate")}
     short = {name: value for name, value in found.items() if value is not None and len(value) <= _MAX_TRACE_CONTEXT}
     return {name: value.decode("latin-1") for name, value in short.items()}

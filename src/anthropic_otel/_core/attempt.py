@@ -234,8 +234,8 @@ class Attempt:
                 finally:
                     try:
                         self.recorder.end(self)
-                        if self.is_message:
-                            self.take_usage(usage.of_ended(self.reading, self.response))
+                        if self.is_message and (told := usage.of_ended(self.reading, self.response)):
+                            self.take_usage(told)
                     finally:
                         on_end(self)
         except Exception as error:
@@ -259,10 +259,12 @@ class Attempt:
             if self.response is not None:
                 found = self.response.judge(reading.start, reading.last, reading.has_sought, whole=bool(reading.last))
                 self.api_error = found or self.api_error
-        if isinstance(how, End):
-            self._take_ending(ending.of_end(self, how))
+        end = ending.of_end(self, how) if isinstance(how, End) else ending.of_exception(self, how, failure)
+        if end is ending.COMPLETED:
+            # Nothing else is to be set.
+            self.outcome = end.outcome
         else:
-            self._take_ending(ending.of_exception(self, how, failure))
+            self._take_ending(end)
 
     @guarded(None)
     def _recover_response(self) -> None:

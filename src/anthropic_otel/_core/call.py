@@ -252,23 +252,20 @@ class Call:
         except IndexError:
             # Another thread was faster, or this end has caused another.
             return
-        self.duration = self._clock.now() - started
+        self.duration, attempts = self._clock.now() - started, self.attempts
         try:
-            self._conclude()
+            if self._raised is not None:
+                end = call_ending.of_raised(self._raised, attempts)
+            else:
+                end = call_ending.of_returned(self._returned, attempts, reopens=self.invocation.reopens)
+            self.error_type, self.cause, self.api_error = end.error_type, end.cause, end.api_error
+            self.retry_stop, self.own_failure = end.retry_stop, end.own_failure
+            self.outcome = end.outcome
         finally:
             self.outcome = self.outcome or CallOutcome.FAILED
-            failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
             self._returned = None
-            self.attempts.forget()
-            if self.attempts.undecided:
-                self.attempts.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
+            attempts.forget()
+            if attempts.undecided:
+                failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
+                attempts.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)
-
-    def _conclude(self) -> None:
-        if self._raised is not None:
-            end = call_ending.of_raised(self._raised, self.attempts)
-        else:
-            end = call_ending.of_returned(self._returned, self.attempts, reopens=self.invocation.reopens)
-        self.error_type, self.cause, self.api_error = end.error_type, end.cause, end.api_error
-        self.retry_stop, self.own_failure = end.retry_stop, end.own_failure
-        self.outcome = end.outcome

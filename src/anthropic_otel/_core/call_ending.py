@@ -18,6 +18,7 @@ Rule: the functions here read attempts and bodies and change nothing of them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from anthropic_otel._core.attempt import Attempt
@@ -47,7 +48,8 @@ class OwnFailure(NamedTuple):
     request_id: str | None
 
 
-class CallEnding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CallEnding:
     """The result of a call's end, which the call then copies into its fields of the same names."""
 
     outcome: CallOutcome
@@ -129,10 +131,11 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts, *, reop
     it was sent, else succeeded. An attempt's failed stream that the SDK opens again (`reopens`) is recovered, unless an
     event of it could not be decoded.
     """
-    body = _deciding_body(returned, attempts)
+    body = attempts.spoiled_answer() if returned is None else _deciding_body(returned, attempts)
+    answering = returned if isinstance(returned, Attempt) else None
     outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED
     if outcome is AttemptOutcome.COMPLETED:
-        return _RECOVERED if attempts.had_failed_before(_attempt(returned)) else _SUCCEEDED
+        return _RECOVERED if attempts.had_failed_before(answering) else _SUCCEEDED
     if outcome is AttemptOutcome.CANCELLED:
         return _CANCELLED
     if outcome is AttemptOutcome.ABANDONED:
@@ -140,25 +143,17 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts, *, reop
     if reopens and isinstance(body, Attempt) and body.error_type != INVALID_EVENT:
         return _RECOVERED
     error_type = body_error_type(body) if isinstance(body, Attempt) else body.error_type if body is not None else None
-    by = _attempt(returned) or (attempts.last_failed if attempts.undecided else None)
+    by = answering or (attempts.last_failed if attempts.undecided else None)
     exception_type = returned.exception_type if isinstance(returned, HeldBody) else None
     return _failed(CallOutcome.FAILED, error_type, by, exception_type, attempts)
 
 
-def _attempt(returned: Attempt | HeldBody | None) -> Attempt | None:
-    return returned if isinstance(returned, Attempt) else None
+def _deciding_body(returned: Attempt | HeldBody, attempts: Attempts) -> Attempt | HeldBody | None:
+    """Returns the body whose outcome is that of the call. `returned` is the body that the SDK method returned.
 
-
-def _deciding_body(returned: Attempt | HeldBody | None, attempts: Attempts) -> Attempt | HeldBody | None:
-    """Returns the body whose outcome is that of the call. `returned` is what the SDK method returned.
-
-    - A reply in memory (`None`): its attempt if it is no answer to its operation, else `None`.
-    - A held body that was abandoned, while it is not known of a failed attempt whether the SDK retries: the attempt
-      that failed last. The SDK closes the body when it raises for an error event of that attempt.
-    - Any other: `returned` itself.
+    It is `returned` itself, except for a held body that was abandoned, while it is not known of a failed attempt
+    whether the SDK retries: then it is the attempt that failed last.
     """
-    if returned is None:
-        return attempts.spoiled_answer()
     abandoned = isinstance(returned, HeldBody) and returned.outcome is AttemptOutcome.ABANDONED
     # The SDK closes a held body when it raises for an error event of the attempt that the body was being made of.
     return attempts.last_failed if abandoned and attempts.undecided else returned

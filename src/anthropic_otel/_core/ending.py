@@ -15,9 +15,9 @@ Rule: the functions here read an attempt and change nothing of it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core.cause import Cause, classify, type_name
 from anthropic_otel._core.cause_chain import replaced
@@ -46,7 +46,8 @@ class End(Enum):
     LOST = "the request was garbage-collected and no end was observed (event hooks only)"
 
 
-class Ending(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ending:
     """The result of an attempt's end, which the attempt then copies into its fields.
 
     - `error_type`: set if `outcome` is `FAILED`, else `None`.
@@ -68,7 +69,8 @@ class Ending(NamedTuple):
     of_earlier_hop: bool = False
 
 
-_COMPLETED: Final = Ending(AttemptOutcome.COMPLETED)
+COMPLETED: Final = Ending(AttemptOutcome.COMPLETED)
+"""The ending of an attempt whose body was read to its end, and was an answer."""
 _CANCELLED: Final = Ending(AttemptOutcome.CANCELLED)
 _ABANDONED: Final = Ending(AttemptOutcome.ABANDONED)
 UNKNOWN: Final = Ending(AttemptOutcome.FAILED, NetworkCause.OTHER.value)
@@ -84,14 +86,15 @@ def of_end(attempt: Attempt, how: End) -> Ending:
     status, response = attempt.status, attempt.response
     if status is not None and not is_success(status):
         return _failed(str(status))
+    end = attempt.reading.end if attempt.reading is not None else None
+    unexpected = response is not None and response.is_unexpected
+    if how is End.READ and end is None:
+        return _failed(UNEXPECTED_CONTENT) if unexpected else COMPLETED
     if how is End.LOST:
         return _of_lost(attempt)
-    end = attempt.reading.end if attempt.reading is not None else None
     if end is not None:
         return _of_stream(attempt, how, end)
-    if how is End.UNPARSED or (response is not None and response.is_unexpected):
-        return _failed(UNEXPECTED_CONTENT)
-    return _COMPLETED if how is End.READ else _ABANDONED
+    return _failed(UNEXPECTED_CONTENT) if unexpected or how is End.UNPARSED else _ABANDONED
 
 
 def of_exception(attempt: Attempt, error: BaseException, failure: BaseException | None = None) -> Ending:
@@ -191,7 +194,7 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
     if end.invalid:
         return _failed(INVALID_EVENT)
     if end.complete:
-        return _COMPLETED
+        return COMPLETED
     if attempt.response is not None and attempt.response.is_no_stream(end, read_to_end=how is End.READ):
         return _failed(UNEXPECTED_CONTENT)
     if how is not End.READ:
@@ -199,7 +202,7 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
     if attempt.is_message and end.complete is not None:
         cause = Cause(NetworkCause.INCOMPLETE_STREAM, None, None)
         return _failed(cause.word.value, cause=cause)
-    return _COMPLETED
+    return COMPLETED
 
 
 def _failed(error_type: str, *, cause: Cause | None = None, exception_type: str | None = None) -> Ending:

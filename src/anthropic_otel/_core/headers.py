@@ -226,9 +226,9 @@ def count(value: bytes | None) -> int | None:
     `None` for any other value, or `None`. A number that was sent more than once is that number, as a gateway may copy
     headers twice.
     """
-    if not value or len(value) > _MAX_NUMBER:
+    if not value:
         return None
-    if b"," in value:
+    if b"," in value and len(value) <= _MAX_NUMBER:
         told = {each.strip() for each in value.split(b",")}
         value = told.pop() if len(told) == 1 else b""
     return int(value) if len(value) <= _MAX_DIGITS and value.isdigit() else None

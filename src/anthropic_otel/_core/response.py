@@ -47,16 +47,19 @@ class Response:
     - `is_success`: whether its status is a 2xx. `protocol_version`: the HTTP version, `None` if not known.
     - `facts`: the recorded headers.
     - `error_headers`: all headers if the status is no 2xx, by which the SDK decides on a retry; `None` for a 2xx.
+    - `is_asked_for_as_stream`: whether it is a 2xx, and the app has asked for an event stream.
     - `is_unexpected`: whether it is a 2xx and no answer to its request. `judge` sets it; it is `False` before.
     """
 
     __slots__ = (
         "_content",
         "_expected",
+        "_is_json",
         "_may_be_empty",
         "_of_message",
         "error_headers",
         "facts",
+        "is_asked_for_as_stream",
         "is_success",
         "is_unexpected",
         "protocol_version",
@@ -70,6 +73,8 @@ class Response:
         self.is_success: Final = is_success(status)
         self.error_headers: Final = None if self.is_success else received
         self.is_unexpected = False
+        self.is_asked_for_as_stream: Final = self.is_success and expected is Expected.EVENT_STREAM
+        self._is_json: Final = self.is_success and expected in _JSON
         self._content: Final = content_of(received)
         self._expected: Final = expected
         self._of_message: Final = of_message
@@ -78,12 +83,7 @@ class Response:
     @property
     def is_to_be_parsed(self) -> bool:
         """Whether it is a 2xx whose body the SDK has to parse as JSON, and `judge` has not found it to be no answer."""
-        return self.is_success and self._expected in _JSON and not self.is_unexpected
-
-    @property
-    def is_asked_for_as_stream(self) -> bool:
-        """Whether it is a 2xx, and the app has asked for an event stream."""
-        return self.is_success and self._expected is Expected.EVENT_STREAM
+        return self._is_json and not self.is_unexpected
 
     def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
         """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
@@ -122,7 +122,7 @@ class Response:
         - `has_content`: whether `CONTENT` is in the body; of lines of JSON, whether none of them is known to be none.
         - `whole`: whether `start` or `last` has the body's end.
         """
-        if self.is_success and self._expected in _JSON:
+        if self._is_json:
             self._compare(start, last, whole, has_content)
         return self._error_in(start) if start and (self.is_unexpected or not self.is_success) else None
 

@@ -12,6 +12,7 @@ ends the one that `responded` returns. Nothing here raises an error of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from anthropic_otel._core.attempt import Attempt
@@ -122,7 +123,7 @@ class Send:
     def went_through(self, proxy: str | None) -> None:
         """Corrects the attempt's proxy to that of the last hop of a redirect: `host:port`, or `None` for none."""
         attempt = self.attempt
-        attempt.request = attempt.request._replace(proxy=proxy)
+        attempt.request = replace(attempt.request, proxy=proxy)
 
     def answered(self, status: int, pairs: list[tuple[bytes, bytes]], version: object) -> None:
         """Records a response that the send may not return, because its body has failed or it is retried.

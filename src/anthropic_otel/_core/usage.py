@@ -83,7 +83,10 @@ def of_reply(reply: object) -> tuple[Usage, ...]:
     Empty if the reply has none.
     """
     usage = reply.get("usage") if isinstance(reply, dict) else getattr(reply, "usage", None)
-    return _of_fields(_fields(usage)) if usage is not None else NONE
+    if usage is None:
+        return NONE
+    fields = _fields(usage)
+    return _usages(_counts(fields), fields.get("iterations"))
 
 
 def of_ended(reading: Reading | None, response: Response | None) -> tuple[Usage, ...]:
@@ -124,7 +127,7 @@ def of_headers(response: ResponseFacts) -> tuple[Usage, ...]:
         return NONE
     names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     counts = (int(value) if value is not None and value.isdigit() and len(value) < 16 else None for value in told)
-    return _of_fields(dict(zip(names, counts, strict=True)))
+    return _usages(_counts(dict(zip(names, counts, strict=True))), None)
 
 
 _BEDROCK_METRICS: Final = {
@@ -142,11 +145,6 @@ _NAMES: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", _WR
 _NO_COUNTS: Final[_Counts] = [None] * len(_NAMES)
 _WRITTEN_BY_TTL: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 """The fields of `cache_creation`, of which `cache_creation_input_tokens` is the sum."""
-
-
-def _of_fields(fields: Mapping[str, Any]) -> tuple[Usage, ...]:
-    """Returns the usage in the fields of the API's `usage` object, one per model; empty without token counts."""
-    return _usages(_counts(fields), fields.get("iterations"))
 
 
 def _counts(fields: Mapping[str, Any]) -> _Counts:
@@ -201,7 +199,7 @@ def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
                 continue
         elif kind != "compaction":
             continue
-        for more in _of_fields({**fields, "iterations": None}):
+        for more in _usages(_counts(fields), None):
             before = found.get(model, Usage().counts)
             found[model] = tuple(one + other for one, other in zip(before, more.counts, strict=True))
     return tuple(Usage._make((*counts, model)) for model, counts in found.items())

@@ -110,7 +110,7 @@ def span_in(found: Context) -> Span:
     return span
 
 
-def span_from(trace_context: Mapping[str, str]) -> Span | None:
+def span_from(trace_context: Mapping[str, str] | None) -> Span | None:
     """Returns a span of this process with the ids in W3C trace context headers, `None` without valid ones."""
     ids = span_in(_W3C.extract(trace_context, Context())).get_span_context() if trace_context else None
     if ids is None or not ids.is_valid:
