@@ -1,4 +1,4 @@
-"""Holds the facts of one HTTP request for an operation, from the send to the end of its body, and ends it.
+"""Follows one HTTP request for an operation, from the send to the end of its body, and ends it.
 
 Rule: an attempt ends exactly once, in any thread: its body was read, an exception came, or it was closed or dropped.
 What comes first wins; later ends are ignored. After its end it does not change; only tokens may still become known.
@@ -6,124 +6,21 @@ What comes first wins; later ends are ignored. After its end it does not change;
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
-
 from anthropic_otel._core import ending, headers, retrying, usage
+from anthropic_otel._core.attempt_state import AttemptState
 from anthropic_otel._core.content import expected_of
 from anthropic_otel._core.ending import End, Ending
-from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import Reading
-from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
-from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.response import Response
-from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase, RetryStop
-from anthropic_otel._core.timeline import Timeline
-
-if TYPE_CHECKING:
-    from anthropic_otel._core.cause import Cause
-    from anthropic_otel._core.clock import Clock
-    from anthropic_otel._core.invocation import Invocation
+from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
 
 
-class Attempt:
-    """The facts of one attempt. Times are in nanoseconds of `clock`; `wall` is its start since the epoch.
+class Attempt(AttemptState):
+    """One attempt. Its facts are those of `AttemptState`. No method raises an error of its own."""
 
-    No method raises an error of its own.
-
-    - `request`, `timeline`: the facts of its request, and its phases. `recorder`: records it; set by its source.
-    - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
-    - `is_message`: whether it asks for a message, so that its event stream must end with `message_stop`.
-    - `model`: the model that was asked for, `None` if not known.
-    - `retry`: which retry it is and why, `None` on a first attempt.
-    - `retries_left`: how often the SDK may retry after it, `None` if that is not known, or without a call.
-    - `invocation`: what the SDK method of its call was called with, `None` without a call.
-    - `after_failure`: whether another attempt of its call had failed, or got a failed status, when it was sent.
-    - `status`, `response`: of the response to its last hop; `None` without one, so for a redirect that was followed.
-    - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end.
-    - `error_type`, `cause`, `exception_type`: as in `ending.Ending`; `None` if it did not fail.
-    - `api_error`: the error that the API reported in the body, `None` if none is known: the app may not have read it.
-    - `retry_stop`: why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail.
-    - `redirected`: whether a redirect had come before the send failed; `False` if not known.
-    - `client_closed`: whether the app had closed the HTTP client when the send failed.
-    - `on_end`: called once, with the attempt, after its end was recorded.
-    """
-
-    __slots__ = (
-        "_on_end",
-        "_parsing",
-        "_read_at",
-        "_used",
-        "after_failure",
-        "api_error",
-        "cause",
-        "client_closed",
-        "duration",
-        "error_type",
-        "exception_type",
-        "invocation",
-        "is_message",
-        "model",
-        "operation",
-        "outcome",
-        "reading",
-        "recorder",
-        "redirected",
-        "request",
-        "response",
-        "retries_left",
-        "retry",
-        "retry_stop",
-        "started",
-        "status",
-        "timeline",
-        "wall",
-    )
-
-    def __init__(
-        self,
-        request: RequestFacts,
-        clock: Clock,
-        on_end: Callable[[Attempt], None],
-        started: int,
-        wall: int,
-        invocation: Invocation | None = None,
-        retry: Retry | None = None,
-        retries_left: int | None = None,
-        after_failure: bool = False,
-    ) -> None:
-        self.request = request
-        self.invocation: Final = invocation
-        operation, model = (invocation.operation, invocation.model) if invocation is not None else (None, None)
-        self.operation: Final[str] = operation or request.target.operation
-        self.is_message: Final = self.operation == "messages.create"
-        self.model = request.model or model
-        self.retry = retry
-        self.retries_left = retries_left
-        self.after_failure = after_failure
-        self.started = started
-        self.wall = wall
-        self.recorder: AttemptRecorder = NO_ATTEMPT_RECORDER
-        self.timeline = Timeline(clock, started, Phase.AUTH if request.fetches_credentials else Phase.POOL)
-        self.reading: Reading | None = None
-        """How its body is read; `None` unless `begin_body` was called."""
-        self.status: int | None = None
-        self.response: Response | None = None
-        self.outcome: AttemptOutcome | None = None
-        self.error_type: str | None = None
-        self.api_error: ApiError | None = None
-        self.cause: Cause | None = None
-        self.client_closed = self.redirected = False
-        self.exception_type: str | None = None
-        self.retry_stop: RetryStop | None = None
-        self.duration = 0
-        self._used = usage.NONE
-        self._parsing = False
-        self._read_at: int | None = None
-        # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
-        self._on_end: Final = [on_end]
+    __slots__ = ()
 
     # -- while it is under way -----------------------------------------------------------------------------------------
 
@@ -174,11 +71,6 @@ class Attempt:
         return self.reading
 
     # -- its end -------------------------------------------------------------------------------------------------------
-
-    @property
-    def ended(self) -> bool:
-        """Whether the attempt has ended: its `outcome` is set."""
-        return self.outcome is not None
 
     def begin_parsing(self) -> None:
         """Records that the SDK begins to read and parse the body in one step. `parsed` must be called after it.
@@ -302,13 +194,3 @@ class Attempt:
         tokens, self._used = usage.compared(self._used, tokens)
         for used in tokens:
             self.recorder.used(self, used)
-
-    @property
-    def request_id(self) -> str | None:
-        """The `request-id` of the response, to give to Anthropic's support; `None` without a valid one."""
-        return headers.identifier(self.response.facts.request_id) if self.response is not None else None
-
-    @property
-    def resend_count(self) -> int:
-        """How many attempts of its call came before it; without a call, counted on from the SDK's header of retries."""
-        return 0 if self.retry is None else self.retry.number
