@@ -317,3 +317,22 @@ def test_no_chunk_with_another_name_is_passed_over(chunk: bytes) -> None:
     """A chunk that begins as a delta may name another event in any of its lines."""
     reader = EventStreamReader()
     assert [reader.feed(BEGIN), reader.feed(chunk)] == [None, Dispatched.ERROR]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "told"),
+    [
+        ([BEGIN, b'data: {"error": {"type": "overloaded_error"}}\n\n', b"data: [DONE]\n\n"], "overloaded_error"),
+        ([BEGIN, DELTA + b'data: {"error": {"type": "overloaded_error"}}\n\n' + DELTA], "overloaded_error"),
+        ([BEGIN, b'data: {"error": {"type": "server_error", "code": 500}}\n\n'], None),
+        ([b'{"type": "error", "error": {"type": "overloaded_error"}}'], "overloaded_error"),
+        ([b'{"type": "error", ', b'"error": {"type": "overloaded_error"}}\n\n'], "overloaded_error"),
+        ([b'{"error": "' + b"x" * 40_000 + b'"}'], None),
+        ([b"<html>error</html>"], None),
+    ],
+)
+def test_an_error_that_the_sdk_passes_over_is_seen(chunks: list[bytes], told: str | None) -> None:
+    """A gateway writes it as another API does, or as JSON, and an app of the SDK's sees a stream without an end."""
+    end = end_of(chunks)
+    assert (end.complete, end.error_type) == (False, None)
+    assert (end.untold.type if end.untold is not None else None) == told

@@ -66,6 +66,10 @@ ROWS: Final = (
         "A stream was asked for, and JSON, HTML or nothing came",
         _named("stream_", "html json json_error json_as_text text nothing nothing_at_all 204 html_octets html_as_json"),
     ),
+    Row(
+        "JSON or HTML under the content type of an event stream, and an error in an event without a name",
+        _named("stream_", "json_error_as_events html_as_events error_unnamed"),
+    ),
     Row("A whole stream under another content type, and one that ends too early", ("stream_as_text_incomplete",)),
     Row("A message was asked for, and HTML, text or nothing came", _named("", "html text_as_json nothing xml")),
     Row(

@@ -54,7 +54,8 @@ class Ending:
     - `cause`: set if an exception, an incomplete stream or a proxy's refusal decided the `error_type`, else `None`.
     - `exception_type`: the name of the class of the exception that it failed with, also where a status is the
       `error_type`; `None` without one.
-    - `api_error`: the error in the stream's `error` event, `None` without one.
+    - `api_error`: the error in the stream's `error` event, or one that the SDK does not tell the app of
+      (`StreamEnd.untold`); `None` without one.
     - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline.
     - `of_earlier_hop`: whether the known status does not count: that of a redirect that was followed before the network
       failed, or of a demand for credentials that could not be fetched.
@@ -196,14 +197,20 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
     if end.complete:
         return COMPLETED
     if attempt.response is not None and attempt.response.is_no_stream(end, read_to_end=how is End.READ):
-        return _failed(UNEXPECTED_CONTENT)
+        return _failed(UNEXPECTED_CONTENT, api_error=end.untold)
     if how is not End.READ:
         return _ABANDONED
     if attempt.is_message and end.complete is not None:
         cause = Cause(NetworkCause.INCOMPLETE_STREAM, None, None)
-        return _failed(cause.word.value, cause=cause)
+        return _failed(cause.word.value, cause=cause, api_error=end.untold)
     return COMPLETED
 
 
-def _failed(error_type: str, *, cause: Cause | None = None, exception_type: str | None = None) -> Ending:
-    return Ending(AttemptOutcome.FAILED, error_type, cause, exception_type)
+def _failed(
+    error_type: str,
+    *,
+    cause: Cause | None = None,
+    exception_type: str | None = None,
+    api_error: ApiError | None = None,
+) -> Ending:
+    return Ending(AttemptOutcome.FAILED, error_type, cause, exception_type, api_error)

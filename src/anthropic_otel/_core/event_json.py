@@ -69,6 +69,14 @@ def api_error(data: bytes) -> ApiError:
     )
 
 
+def known_error(data: bytes) -> ApiError | None:
+    """Returns the error in a JSON object, as `api_error`; `None` if it has neither a documented type nor a code."""
+    if b'"error"' not in data:
+        return None
+    error = api_error(data)
+    return error if error.type != OTHER or error.code is not None else None
+
+
 def error_of_body(body: bytes, content_type: bytes) -> ApiError:
     """Parses the body of an error response as the SDK does: by the charset of `content_type`, else as UTF-8.
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
-from anthropic_otel._core.event_json import ERROR, MESSAGE_STOP, PING, parsed
+from anthropic_otel._core.event_json import ERROR, MESSAGE_STOP, PING, known_error, parsed
 from anthropic_otel._core.long_event import LongEvent
 from anthropic_otel._core.stream_end import (
     MAX_KEPT,
@@ -88,6 +88,8 @@ class EventStreamReader:
         """
         found = self._break_at_end() if read_to_end else self._break()
         is_event_stream, decided_last = self._is_event_stream(), self._decided_in is self.last
+        if is_event_stream is False:
+            self._events.untold = self._events.untold or known_error(self.last + self.rest)
         # The loop that reads the body may keep the reader a while.
         self.rest = self.last = b""
         return self._events.end(
@@ -147,9 +149,10 @@ class EventStreamReader:
     def _may_skip(self, chunk: bytes) -> bool:
         """Returns whether a chunk consists of whole events that decide nothing, whatever they are named.
 
-        It is known of one with LF line endings if no name or type of an event of a message is in it, and no line ends
-        as the name of an error does, and of one with CRLF if it is a single delta. `False` for one that is longer than
-        `MAX_KEPT`, of which one event may be read in another way, and for a first chunk with LF.
+        It is known of one with LF line endings if no name or type of an event of a message is in it, no line ends as
+        the name of an error does, and its JSON has no error, and of one with CRLF if it is a single delta. `False` for
+        one that is longer than `MAX_KEPT`, of which one event may be read in another way, and for a first chunk with
+        LF.
         """
         if CR in chunk:
             return _is_delta_with_crlf(chunk)
@@ -157,6 +160,7 @@ class EventStreamReader:
             chunk.endswith(b"\n\n")
             and chunk.find(b"message_") < 0
             and chunk.find(b"error\n") < 0
+            and chunk.find(b'"error"') < 0
             and self._start != b""
             and len(chunk) <= MAX_KEPT
         )
@@ -250,8 +254,11 @@ def _is_delta_with_crlf(chunk: bytes) -> bool:
 
 
 def _decides_nothing(text: bytes, end: int) -> bool:
-    """Returns whether `text` begins with an event of a content block, and no other is named in `text[:end]`."""
-    first = text.startswith(b"content_block_", _NAME_AT)
+    """Returns whether `text` begins with an event of a content block, and no other is in `text[:end]`.
+
+    Events are told by the lines that name them, and one that begins with its data counts as another.
+    """
+    first = text.startswith(b"content_block_", _NAME_AT) and text.find(b"\n\ndata", 0, end) < 0
     return first and text.count(b"\nevent", 0, end) == text.count(b"\nevent: content_block_", 0, end)
 
 

@@ -146,13 +146,16 @@ class Response:
             self.is_unexpected = broken or is_stream or not is_json(self._content, start) or is_error(in_utf8(start))
 
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
-        """Returns whether the app asked for an event stream, and neither content type nor first bytes are those of one.
+        """Returns whether the app asked for an event stream, and the body is none by its first bytes.
 
-        `end` is how the body ended by its reader, `read_to_end` whether the app has read the last byte. An empty body
-        is no event stream if it was read to its end, or its content type is HTML.
+        `end` is how the body ended by its reader, `read_to_end` whether the app has read the last byte. A body with the
+        content type of an event stream is one if a message has begun in it, and so is every one of AWS frames. An empty
+        body of another content type is none if it was read to its end, or its content type is HTML.
         """
-        if self._expected is not Expected.EVENT_STREAM or self._content in _STREAMS:
+        if self._expected is not Expected.EVENT_STREAM or self._content is Content.AWS_EVENT_STREAM:
             return False
+        if self._content is Content.SSE:
+            return end.is_event_stream is False and end.first_event is None
         if end.is_event_stream is None:
             return self._content is Content.PAGE or (read_to_end and end.complete is not None)
         return not end.is_event_stream

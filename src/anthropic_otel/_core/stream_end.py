@@ -23,6 +23,7 @@ from anthropic_otel._core.event_json import (
     ApiError,
     JsonTypes,
     api_error,
+    known_error,
     member,
     parsed,
 )
@@ -74,6 +75,8 @@ class StreamEnd:
     - `error_type`: the type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event.
     - `raw_error_type`: the type in it as the server sent it, up to 64 characters; `None` without one.
     - `error_code`: its `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
+    - `untold`: the first error with a type or code of the API's that the SDK does not tell the app of: in an event
+      without a name, or in a body that is no event stream; `None` without one.
     - `invalid`: whether the SDK stopped before the end event, because it could not decode an event.
     - `unchecked`: whether an event that the SDK could not take may be before the end event all the same: that came with
       the last chunk, in which nothing was found that cannot be decoded, or in one chunk with an event before it that
@@ -93,6 +96,7 @@ class StreamEnd:
     error_type: str | None = None
     raw_error_type: str | None = None
     error_code: str | None = None
+    untold: ApiError | None = None
     invalid: bool = False
     unchecked: bool = field(default=False, compare=False)
     read_to_end: bool = False
@@ -128,9 +132,10 @@ class Events:
     - `long`: whether the chunk has had an event that was too long to be kept. The reader clears it at the
       next chunk.
     - `unchecked`: whether the end event came in one chunk with an event before it that was too long to be kept.
+    - `untold`: as in `StreamEnd`; the reader sets it for a body that is no event stream.
     """
 
-    __slots__ = ("_by_names", "complete", "deltas", "error", "first", "long", "stop_event", "unchecked")
+    __slots__ = ("_by_names", "complete", "deltas", "error", "first", "long", "stop_event", "unchecked", "untold")
 
     def __init__(self, *, by_names: bool = False) -> None:
         self._by_names: Final = by_names
@@ -141,6 +146,7 @@ class Events:
         self.stop_event: bytes | None = None
         self.long = False
         self.unchecked = False
+        self.untold: ApiError | None = None
 
     def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
         """Takes a dispatched event: its name, `None` without one, and its JSON.
@@ -149,6 +155,8 @@ class Events:
         """
         if name == ERROR:
             return self.fail(api_error(data))
+        if name is None and self.untold is None:
+            self.untold = known_error(data)
         name = meaning_of(name, data, by_names=self._by_names)
         if name == MESSAGE_STOP:
             if len(data) > _PLAIN_STOP:
@@ -216,6 +224,7 @@ class Events:
             error_type=error.type if error is not None else None,
             raw_error_type=error.raw_type if error is not None else None,
             error_code=error.code if error is not None else None,
+            untold=self.untold,
             invalid=found is Break.BEFORE_END,
             unchecked=self.unchecked or (decided_last and found is None),
             read_to_end=read_to_end,

@@ -8,6 +8,7 @@ content type or form.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Final
 
 from anthropic_otel.simulator.actions import Reply
@@ -29,9 +30,11 @@ def _unexpected(
     stream: bool,
     status: int = 200,
     request_id: bool = False,
+    api_error: tuple[str, str | None] | None = None,
 ) -> Fault:
     reply = Reply(status, body=body, content_type=content_type, request_id=request_id)
-    return answered(name, description, reply, "unexpected_content", status=status, request_id=request_id, stream=stream)
+    made = answered(name, description, reply, "unexpected_content", status=status, request_id=request_id, stream=stream)
+    return replace(made, api_error=api_error)
 
 
 _STREAMS: Final = (
@@ -53,6 +56,23 @@ _STREAMS: Final = (
         "application/json",
         stream=True,
         request_id=True,
+        api_error=("overloaded_error", None),
+    ),
+    _unexpected(
+        "stream_json_error_as_events",
+        "An error of the API comes as JSON under the content type of an event stream.",
+        _ERROR,
+        "text/event-stream",
+        stream=True,
+        request_id=True,
+        api_error=("overloaded_error", None),
+    ),
+    _unexpected(
+        "stream_html_as_events",
+        "HTML comes under the content type of an event stream.",
+        _PAGE,
+        "text/event-stream; charset=utf-8",
+        stream=True,
     ),
     _unexpected(
         "stream_json_as_text",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from typing import Final
 
 from anthropic_otel._core.semconv import NetworkCause as Cause
@@ -23,6 +24,7 @@ from anthropic_otel.simulator.catalogue.event_streams import (
     invalid,
 )
 from anthropic_otel.simulator.faults import Needs
+from anthropic_otel.simulator.wire import error_body, to_json
 
 _LONG: Final = "upstream said: " + "x" * 1500
 _TRUNCATED: Final = event("content_block_delta", json.dumps(delta("x" * 66_000))[:65_536])
@@ -144,6 +146,16 @@ _CUT: Final = (
         "The events have no names, as those of another API.",
         b'data: {"x":1}\n\n',
         b"data: [DONE]\n\n",
+    ),
+    replace(
+        cut(
+            "stream_error_unnamed",
+            "A gateway ends the stream with an error in an event without a name, which the SDK passes over.",
+            *BEGUN,
+            b"data: " + to_json(error_body("overloaded_error", "Overloaded")) + b"\n\n",
+            b"data: [DONE]\n\n",
+        ),
+        api_error=("overloaded_error", None),
     ),
     cut("stream_cut_and_comment", "The stream ends without its end event, with comments.", *UNENDED, b": bye\n\n"),
     cut(
