@@ -17,7 +17,7 @@ from anthropic_otel.simulator import Simulator
 from support.apps import MODEL, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack, each_of, http_client
-from support.versions import NAMES_OPERATIONS, TRACES_ITSELF
+from support.versions import HAS_MIDDLEWARE, NAMES_OPERATIONS, TRACES_ITSELF
 
 CLIENTS: list[Any] = [
     pytest.param(getattr(anthropic, name), id=name)
@@ -259,6 +259,31 @@ def test_a_request_is_built_for_each_attempt(app: SdkApp, sim: Simulator, monkey
     made = built(app, monkeypatch)
     app.create()
     assert [model for *_, model in made] == [MODEL, MODEL]
+
+
+@pytest.mark.usefixtures("waits")
+def test_the_requests_of_a_call_have_one_idempotency_key(
+    app: SdkApp, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The options have it, also where no header is sent for it. Another call has another one."""
+    if not HAS_MIDDLEWARE:
+        pytest.skip("this SDK has no middleware that could send in a thread")
+    keys: list[Any] = []
+    cls = next(each for each in type(app.client).__mro__ if "_build_request" in each.__dict__)
+    original = cls.__dict__["_build_request"]
+
+    def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
+        keys.append(options.idempotency_key)
+        return original(self, options, *args, **kwargs)
+
+    monkeypatch.setattr(cls, "_build_request", _build_request)
+    app.client.base_url = sim.base_url
+    sim.play("http_529", "ok", "ok")
+    for _ in range(2):
+        app.create()
+    first, retry, second = keys
+    assert first == retry != second
+    assert isinstance(first, str)
 
 
 _AUTH = importlib.util.find_spec("anthropic.lib.credentials")

@@ -530,6 +530,51 @@ def test_attempts_of_calls_beside_each_other_are_children_of_their_own(
     assert {ids.span_id for ids in parents if ids} == {call.context.span_id for call in recorded.calls if call.context}
 
 
+def test_what_a_thread_sends_after_its_call_is_no_attempt_of_another(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """A middleware tries another model aside and does not wait for it. It is sent while a second call runs."""
+    aside: list[Any] = []
+
+    def tries_another(request: Any, call_next: Next) -> Any:
+        answer = call_next(request)
+        if not aside:
+            aside.append((request.copy(body={**request.json, "model": OTHER_MODEL}), call_next))
+        else:
+            in_a_thread(*aside[0])
+        return answer
+
+    client = client_with(tries_another)
+    with capture() as telemetry:
+        for _ in range(2):
+            client.messages.create(**request_of())
+    assert [[attempt.model for attempt in call.attempts] for call in telemetry.calls] == [[MODEL], [MODEL]]
+    assert [attempt.model for attempt in telemetry.attempts if attempt.call is None] == [OTHER_MODEL]
+    if PROPAGATES_ITSELF:
+        first, _ = recorded.calls
+        assert [attempt.parent for attempt in recorded.attempts][2] == first.context
+
+
+def test_attempts_in_threads_are_of_the_call_that_they_are_sent_for(
+    recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
+) -> None:
+    """Two calls of a client at once: each has sent before, so that it is known which one another request is of."""
+    both = threading.Barrier(2)
+
+    def together(request: Any, call_next: Next) -> Any:
+        call_next(request)
+        both.wait()
+        answer = in_a_thread(request, call_next)
+        both.wait()
+        return answer
+
+    client = client_with(together)
+    with capture() as telemetry, ThreadPoolExecutor(2) as pool:
+        for sent in [pool.submit(lambda: client.messages.create(**request_of())) for _ in range(2)]:
+            sent.result()
+    assert [len(call.attempts) for call in telemetry.calls] == [2, 2]
+
+
 class _NoCalls(Sampler):
     """Drops the spans of calls alone."""
 

@@ -200,7 +200,9 @@ ROWS: Final = (
             f"{_OUTCOMES}test_",
             "a_middleware_that_sends_from_its_own_thread_has_its_attempt "
             "a_first_attempt_in_a_middlewares_own_thread_is_a_child_of_the_call "
-            "attempts_of_calls_beside_each_other_are_children_of_their_own",
+            "attempts_of_calls_beside_each_other_are_children_of_their_own "
+            "attempts_in_threads_are_of_the_call_that_they_are_sent_for "
+            "what_a_thread_sends_after_its_call_is_no_attempt_of_another",
         ),
     ),
     Row(

@@ -25,6 +25,8 @@ class RunningCall:
     - `phases`: whether to read the transport's trace events in the call's sends.
     - `has_middleware`: whether a middleware of the SDK may send and parse as often as it likes.
     - `cast_to`: what the SDK is to parse the response into.
+    - `key`: the SDK's idempotency key of all its requests; `None` until one was built where the call is current, and
+      without a middleware.
     """
 
     __slots__ = (
@@ -36,6 +38,7 @@ class RunningCall:
         "call",
         "cast_to",
         "has_middleware",
+        "key",
         "phases",
     )
 
@@ -46,6 +49,7 @@ class RunningCall:
         self.phases: Final = phases
         self.has_middleware: Final = has_middleware
         self.cast_to: Final = cast_to
+        self.key: str | None = None
         self._answered: list[tuple[weakref.ref[Any], Attempt]] = []
         self._parsed: list[tuple[Callable[[], Any], Attempt, tuple[Usage, ...]]] = []
         self._http_client_id: Final = id(http_client)
@@ -153,7 +157,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_running.clear)
 
 
-def only_call_on(http_client: Any) -> RunningCall | None:
-    """Returns the running call that sends by `http_client`, in any thread; `None` if there is none or more than one."""
+def only_call_on(http_client: Any, key: str | None = None) -> RunningCall | None:
+    """Returns the running call in any thread that sends by `http_client` and has the idempotency key `key`.
+
+    Without one it is the only running call whose key is not known, and without a `key` the only one at all. `None` if
+    there is none, or more than one.
+    """
     calls = [running for running in list(_running) if running.sends_by(http_client)]
+    if key is not None:
+        calls = [each for each in calls if each.key == key] or [each for each in calls if each.key is None]
     return calls[0] if len(calls) == 1 else None

@@ -130,7 +130,7 @@ def _origin_of(
     `None` if the request is not to be recorded: it may fetch credentials for a call, its client is excluded, neither
     its client nor the process is instrumented, or the runtime is not enabled. In an instrumented process, requests to
     other APIs are not recorded, nor, if its runtime is `sdk_only`, those that are not the SDK's. A request of the SDK
-    without a current call belongs to the only running call that sends by its client. If there is none or more than one,
+    without a current call belongs to the running call that it is known to be of (`only_call_on`). If there is none,
     `missed_call` is called, and the runtime returned.
 
     `running` is the current call, `None` without one. `versioned` is whether the request has an `anthropic-version`
@@ -157,7 +157,7 @@ def _origin_of(
     if not of_sdk:
         return runtime
     # Sent by a middleware, in a thread of its own.
-    call = only_call_on(http_client)
+    call = only_call_on(http_client, models.noted_key_of(request))
     if call is None:
         named.missed_call()
     return call or runtime

@@ -27,8 +27,8 @@ _MODEL: Final = re.compile(rb'"model"\s{0,4}:\s{0,4}"([^"\\]{1,128})"')
 _STREAM: Final = re.compile(rb'(?<!\\)"stream"\s{0,4}:\s{0,4}true')
 """Finds `"stream": true`. Inside of a JSON string the quotes are escaped, so that no prompt matches."""
 
-_built: Final[dict[weakref.ref[Any], str]] = {}
-"""The models of requests that the SDK has built, if they may differ from the call's.
+_built: Final[dict[weakref.ref[Any], tuple[str, str | None]]] = {}
+"""The models of requests that the SDK has built, if they may differ from the call's, and the idempotency keys.
 
 It is no `WeakKeyDictionary`, which finds out in Python whether it is empty: 1,300 instructions, twice a call.
 """
@@ -89,9 +89,11 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
         request = original(self, options, *args, **kwargs)
         if model is not None:
             running = current_call.get()
+            if running is not None and running.has_middleware and running.key is None:
+                running.key = _key_of(options)
             # Usually it is the call's model, which needs no note. A note costs 12 function calls.
             if running is None or running.call.invocation.model != model or _built:
-                _note(request, model)
+                _note(request, model, options)
         return request
 
     return _build_request
@@ -113,9 +115,16 @@ def _model_of(options: Any) -> str | None:
 
 
 @guarded(None)
-def _note(request: Any, model: str) -> None:
+def _note(request: Any, model: str, options: Any) -> None:
     # If several classes build a request, the outermost notes last: an inner one may not see the model any more.
-    _built[weakref.ref(request, _forget)] = model
+    _built[weakref.ref(request, _forget)] = model, _key_of(options)
+
+
+@guarded(None)
+def _key_of(options: Any) -> str | None:
+    """Returns the idempotency key that the SDK gives to all requests of a call, `None` without one, as for a GET."""
+    key = getattr(options, "idempotency_key", None)
+    return key if isinstance(key, str) else None
 
 
 @guarded(None)
@@ -137,7 +146,14 @@ def noted_model_of(request: Any) -> str | None:
 
     Mostly none is noted if the model is that of the request's call.
     """
-    return _built.get(weakref.ref(request)) if _built else None
+    found = _built.get(weakref.ref(request)) if _built else None
+    return found[0] if found is not None else None
+
+
+def noted_key_of(request: Any) -> str | None:
+    """Returns the idempotency key of a request that the SDK has built where no call is current, `None` without one."""
+    found = _built.get(weakref.ref(request))
+    return found[1] if found is not None else None
 
 
 def model_of(request: Any) -> str | None:

@@ -76,7 +76,7 @@ ATTRIBUTES: Final = (
         "string",
         "attempt, our call span",
         "failure, no retry",
-        "Why the SDK did not retry: exhausted, not_retryable, x_should_retry or stream_started.",
+        "Why the SDK does not retry by itself: exhausted, not_retryable, x_should_retry or stream_started.",
     ),
     Attribute(semconv.HTTP_RESPONSE_STATUS_CODE, "int", "attempt", "a response came", "The HTTP status."),
     Attribute(semconv.ATTEMPT_STATUS_CLASS, "string", "attempt", "a response came", "`2xx` to `5xx`."),
