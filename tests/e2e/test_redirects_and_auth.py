@@ -192,6 +192,8 @@ def test_a_token_that_the_client_cannot_fetch_is_not_the_apis_failure(
     assert (attempt[semconv.ERROR_TYPE], attempt[semconv.NETWORK_PHASE]) == (cause, "auth")
     assert not {semconv.HTTP_RESPONSE_STATUS_CODE, semconv.REQUEST_ID} & attempt.keys()
     assert attempt[semconv.Phase.AUTH.attribute] > 0
+    [record] = recorded.logs
+    assert f", credentials for {sim.base_url.removeprefix('http://')}, " in record.getMessage()
     identities.check(recorded, calls=1)
     app.close()
 

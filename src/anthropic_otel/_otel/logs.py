@@ -124,6 +124,9 @@ def _error(attempt: Attempt) -> str:
 
 
 def _where(attempt: Attempt) -> str:
+    if attempt.cause is not None and attempt.timeline.phase is semconv.Phase.AUTH:
+        # They were wanted of another host, which is not known. This one was not asked.
+        return f"credentials for {_host(attempt.request.target.address, attempt.request.target.port)}"
     proxy = f" by proxy {attempt.request.proxy}" if attempt.request.proxy is not None else ""
     return f"{_host(attempt.request.target.address, attempt.request.target.port)}{proxy}"
 
