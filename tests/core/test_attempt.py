@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -548,6 +549,19 @@ def test_a_reset_while_sending_is_recorded_though_the_server_is_gone(attempt: At
     assert attempt.error_type == "connection_reset"
     assert attempt.cause is not None
     assert attempt.cause.errno == "ECONNRESET"
+
+
+def test_what_broke_a_tls_connection_while_sending_keeps_its_errno(attempt: Attempt) -> None:
+    """anyio tells a reader of it only that it is broken."""
+    attempt.timeline.trace("http11.send_request_headers.started", {})
+    unsent, unread = httpx.WriteError(""), httpx.ReadError("")
+    unsent.__cause__, unread.__cause__ = anyio.BrokenResourceError(), anyio.BrokenResourceError()
+    unsent.__cause__.__cause__ = BrokenPipeError(32, "")
+    attempt.timeline.trace("http11.send_request_body.failed", {"exception": unsent})
+    attempt.fail(unread)
+    assert attempt.cause is not None
+    assert (attempt.error_type, attempt.cause.errno) == ("connection_reset", "EPIPE")
+    assert attempt.timeline.phase is Phase.SEND
 
 
 @pytest.mark.parametrize(("proxy", "word"), [("proxy.test:3128", "proxy_error"), (None, "connection_refused")])

@@ -135,7 +135,8 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     if attempt.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
         # The server sent the address that cannot be used.
         cause = Cause(NetworkCause.PROTOCOL_ERROR, cause.errno, Phase.RECEIVE)
-    if cause.word is NetworkCause.SERVER_DISCONNECTED and timeline.send_error is not None:
+    if cause.word in _ENDED and cause.errno is None and timeline.send_error is not None:
+        # It was known before that the connection is gone, and of what.
         cause = timeline.send_error
     if attempt.client_closed and cause.word in _GONE:
         # The app closed the connection, which not every transport's exception says.
@@ -162,6 +163,7 @@ def _says_nothing(cause: Cause) -> bool:
     return cause.word is NetworkCause.OTHER or (cause.word is NetworkCause.CONNECTION_ERROR and cause.errno is None)
 
 
+_ENDED: Final = (NetworkCause.SERVER_DISCONNECTED, NetworkCause.CONNECTION_RESET)
 _GONE: Final = frozenset(
     {
         NetworkCause.SERVER_DISCONNECTED,
