@@ -91,7 +91,8 @@ class Metrics:
 
         `exemplar` returns the context for the backoff's exemplar, and is only called if there is one.
         """
-        target = self._target(attempt.operation, attempt.request.target.address, attempt.model)
+        facts = (attempt.operation, attempt.request.target.address, attempt.model)
+        target = self._targets.get(facts) or self._target(*facts)
         self._started.add(target)
         retry = attempt.retry
         if retry is not None and retry.delay is not None:

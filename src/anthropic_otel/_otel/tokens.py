@@ -120,18 +120,14 @@ class Tokens:
             if reading.acquire(timeout=patience) if patience else reading.acquire(blocking=False):
                 try:
                     while self._unread:
-                        self._take(*self._unread.popleft())
+                        key, usage = self._unread.popleft()
+                        counts = self._by_key.get(key) or self._begin(key, usage)
+                        # `map` ends with the five counts: the model, which is the last in `usage`, is left out.
+                        counts[:] = map(operator.add, counts, usage)
                 finally:
                     reading.release()
         finally:
             measuring.pop(thread, None)
-
-    def _take(self, key: Key, usage: Usage) -> None:
-        counts = self._by_key.get(key)
-        if counts is None:
-            counts = self._begin(key, usage)
-        # `map` ends with the five counts: the model, which is the last in `usage`, is left out.
-        counts[:] = map(operator.add, counts, usage)
 
     def _begin(self, key: Key, usage: Usage) -> list[int]:
         provider, address, port, model, outcome = key
