@@ -334,6 +334,32 @@ def test_a_call_that_fails_with_another_clients_failure_has_not_its_own_attempts
     assert (outer.error_type, outer.api_error_code) == ("api_error" if reached else "connection_error", None)
 
 
+@pytest.mark.parametrize("second", ["http_500", "ok"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_call_whose_middleware_passes_on_an_earlier_failure_has_that_ones_code(
+    sim: Simulator,
+    recorded: Telemetry,
+    client_with: Callable[..., anthropic.Anthropic],
+    second: str,
+    *,
+    stream: bool,
+) -> None:
+    """Another model is no help, so that the app gets the first answer: why it was refused is what the call says."""
+
+    def in_vain(request: Any, call_next: Next) -> Any:
+        first = call_next(request)
+        call_next(request.copy(body={**request.json, "model": OTHER_MODEL})).http_response.close()
+        return first
+
+    sim.play(Reply(429, error_code="enforced_spend_limit_reached"), second)
+    client = client_with(in_vain)
+    with capture() as telemetry, pytest.raises(anthropic.RateLimitError):
+        client.messages.create(**request_of(), stream=stream)
+    [call] = telemetry.calls
+    assert (call.error_type, call.api_error_code) == ("rate_limit_error", "enforced_spend_limit_reached")
+    assert sum(record.levelname == "WARNING" for record in recorded.logs) == 1
+
+
 def test_answers_that_a_middleware_makes_failures_of_use_up_the_retries(
     sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
 ) -> None:

@@ -190,7 +190,8 @@ ROWS: Final = (
             f"{_OUTCOMES}test_",
             "a_call_that_was_not_retried_is_not_exhausted a_retry_after_that_nobody_waits_for_has_not_set_the_backoff "
             "answers_that_a_middleware_makes_failures_of_use_up_the_retries "
-            "a_call_whose_middleware_leaves_failures_unread_has_one_warning",
+            "a_call_whose_middleware_leaves_failures_unread_has_one_warning "
+            "a_call_whose_middleware_passes_on_an_earlier_failure_has_that_ones_code",
         ),
     ),
     Row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from anthropic_otel._core import headers
@@ -11,6 +12,8 @@ from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._core.request import Retry
 from anthropic_otel._core.retrying import headers_for_sdk, is_retryable
 from anthropic_otel._core.semconv import FALLBACK, UNEXPECTED_CONTENT, AttemptOutcome, NetworkCause, RetrySource
+
+_MOST_FAILURES: Final = 16
 
 
 class Attempts:
@@ -24,6 +27,7 @@ class Attempts:
     """
 
     __slots__ = (
+        "_answered_failures",
         "_invocation",
         "_last_ended",
         "_own_retries",
@@ -45,6 +49,7 @@ class Attempts:
         self._last_ended: Attempt | None = None
         """The attempt that ended last. A parsed reply is from it if none completed."""
         self.undecided: Final[list[Attempt]] = []
+        self._answered_failures: Final[deque[Attempt]] = deque(maxlen=_MOST_FAILURES)
         self._retried: list[Attempt] = []
         """The attempts that were retried while their body was open, as it is still. Their end decides nothing."""
         self._own_retries = 0
@@ -61,6 +66,8 @@ class Attempts:
         failed.
         """
         failed = attempt.outcome is AttemptOutcome.FAILED
+        if failed and attempt.request_id is not None:
+            self._answered_failures.append(attempt)
         if failed and attempt in self._retried:
             self._retried.remove(attempt)
             self.failed_count += not late
@@ -81,6 +88,15 @@ class Attempts:
         """Forgets the attempts, but not the undecided ones: an object that keeps the call does not keep them alive."""
         self._last_ended = self.last_failed = self.completed = None
         self._retried.clear()
+        self._answered_failures.clear()
+
+    def failure_with(self, answer: tuple[int, str | None]) -> Attempt | None:
+        """Returns the failed attempt whose response has that status and request id, `None` without such a one.
+
+        Of a call with many only the last sixteen are known. `None` too for an `answer` without a request id.
+        """
+        found = (one for one in self._answered_failures if (one.status, one.request_id) == answer)
+        return next(found, None)
 
     def spoiled_answer(self) -> Attempt | None:
         """Returns the attempt that ended last if its 2xx, in memory and no stream, is no answer to its operation.

@@ -40,8 +40,11 @@ from anthropic_otel._core.semconv import INVALID_EVENT, AttemptOutcome, CallOutc
 class OwnFailure(NamedTuple):
     """How a call failed although no attempt failed with it: the app could not use an answer, or nothing was sent.
 
+    Or a middleware has passed on the failure of an attempt after which it had sent again.
+
     - `exception_type`: the class of the exception that the app got, `None` if it got none.
-    - `request_id`: that of the last attempt that completed, `None` without one.
+    - `request_id`: that of the failed attempt that it was raised for, else of the last one that completed; `None`
+      without one.
     """
 
     exception_type: str | None
@@ -108,8 +111,9 @@ _ABANDONED: Final = CallEnding(CallOutcome.ABANDONED)
 def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     """Returns the ending of a call whose method raised: cancelled for what is no `Exception`, else exhausted or failed.
 
-    An exhausted or failed one has the facts of the attempt that failed last, none of them if the app got another
-    failure, and an `own_failure` if that attempt was retried or none had failed.
+    An exhausted or failed one has the facts of the attempt that it was raised for: the one that failed last, or an
+    earlier one with the same response; none of them if the app got another failure. It has an `own_failure` if all that
+    failed were retried, or none had failed.
     """
     if not raised.is_failure:
         return _CANCELLED
@@ -117,9 +121,15 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     outcome = CallOutcome.EXHAUSTED if exhausted else CallOutcome.FAILED
     # An earlier failure that was retried is not the call's.
     by = attempts.last_failed if attempts.undecided else None
-    if by is not None and not raised.may_be_of(by):
-        # The attempt has failed, but what the app got is another failure, of which nothing more is known.
-        return CallEnding(outcome, raised.error_type)
+    if by is None or not raised.may_be_of(by):
+        # A middleware may pass on the failure of an earlier attempt, or of a call of another client.
+        earlier = attempts.failure_with(raised.answer) if raised.answer is not None else None
+        if earlier is not None:
+            # It was reported as retried. If none is left that was not, nothing says yet that the call failed.
+            own = OwnFailure(raised.exception_type, earlier.request_id) if not attempts.undecided else None
+            return _failed_with(earlier, outcome, raised.error_type, own)
+        if by is not None:
+            return CallEnding(outcome, raised.error_type)
     return _failed(outcome, raised.error_type, by, raised.exception_type, attempts)
 
 
@@ -168,8 +178,14 @@ def _failed(
     request id is that of the one in `attempts` that completed last.
     """
     if by is not None:
-        cause = by.cause.word if by.cause is not None else None
-        return CallEnding(outcome, error_type, cause, by.api_error, by.retry_stop)
+        return _failed_with(by, outcome, error_type)
     answering = attempts.completed
     own = OwnFailure(exception_type, answering.request_id if answering is not None else None)
     return CallEnding(outcome, error_type, own_failure=own)
+
+
+def _failed_with(
+    by: Attempt, outcome: CallOutcome, error_type: str | None, own_failure: OwnFailure | None = None
+) -> CallEnding:
+    cause = by.cause.word if by.cause is not None else None
+    return CallEnding(outcome, error_type, cause, by.api_error, by.retry_stop, own_failure)
