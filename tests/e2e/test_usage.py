@@ -28,7 +28,7 @@ CACHED = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "cached": {"system": CACHED},
-    "thinking": {"extra_body": {"thinking": {"type": "enabled", "budget_tokens": 1024}}},
+    "thinking": {"extra_body": {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2048}},
     "web search": {"extra_body": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}},
     "compaction": {"extra_body": {"context_management": {"edits": [{"type": "compact_20260112"}]}}},
     "advisor": {

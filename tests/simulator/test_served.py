@@ -22,8 +22,8 @@ from anthropic_otel.simulator import (
     fault,
 )
 
-_BODY = b'{"model":"m","max_tokens":5,"messages":[]}'
-_STREAM = b'{"model":"m","max_tokens":5,"messages":[],"stream":true}'
+_BODY = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
+_STREAM = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}],"stream":true}'
 _KEY = {"x-api-key": "none"}
 
 

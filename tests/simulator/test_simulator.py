@@ -23,7 +23,7 @@ from anthropic_otel.simulator import Simulator, fault
 from support.stacks import LONG
 from support.waiting import until
 
-_BODY = b'{"model":"m","max_tokens":5,"messages":[]}'
+_BODY = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
 
 
 def _connection(sim: Simulator) -> http.client.HTTPConnection:

@@ -34,7 +34,9 @@ def _connect(url: str, timeout: float = LONG) -> socket.socket:
 
 
 def _post(sock: socket.socket, stream: bool | None = False) -> None:
-    body = b'{"model":"m","max_tokens":50,"messages":[],"stream":%s}' % (b"true" if stream else b"false")
+    body = b'{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}],"stream":%s}' % (
+        b"true" if stream else b"false"
+    )
     sock.sendall(_REQUEST % (len(body), body))
 
 

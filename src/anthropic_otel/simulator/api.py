@@ -76,7 +76,8 @@ class Api:
         for a path or a model's page that does not exist, and 405 for a wrong method of the API's own Messages, token
         counting and list of batches; all other paths take any method. Bedrock's and Vertex's paths need no key, and
         their model and whether to stream are taken from the path. The API's own paths may begin with `/anthropic`, as
-        on Foundry. A message may ask for a model of any name.
+        on Foundry. Kinder than the API: a message may ask for a model of any name and for any number of tokens, and
+        no `anthropic-version` is needed.
         """
         try:
             path = unquote(urlsplit(request.target).path)

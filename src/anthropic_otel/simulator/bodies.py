@@ -1,7 +1,8 @@
 """Reads the JSON body of a request, and checks it as the API does.
 
 Rule: nothing here raises. What is no JSON object is refused with status 400, and so is a body for Messages or for token
-counting in which a field of `_REQUIRED` or `_OPTIONAL` is wrong; all other fields may have any type.
+counting in which a field of `_REQUIRED` or `_OPTIONAL` is wrong, or that breaks a rule of `conversations.py`. All other
+fields may have any type.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from anthropic_otel.simulator.answers import Refused
+from anthropic_otel.simulator.conversations import problem_of
 from anthropic_otel.simulator.wire import Json
 
 _MAX_DEPTH: Final = 100
@@ -95,7 +97,29 @@ def _is_object(value: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_share(value: Any) -> bool:
+    return not _is_number(value) or 0 <= value <= 1
+
+
+def _are_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _has_text(value: Any) -> bool:
+    return not _are_strings(value) or all(each.strip() for each in value)
+
+
+def _is_metadata(value: Any) -> bool:
+    return (
+        isinstance(value, dict) and isinstance(value.get("user_id", ""), str | None) and not value.keys() - {"user_id"}
+    )
 
 
 def _is_cacheable(value: Json) -> bool:
@@ -143,38 +167,66 @@ def _is_management(value: Any) -> bool:
     return isinstance(edits, list) and all(isinstance(each, dict) for each in edits)
 
 
-_REQUIRED: Final[dict[str, tuple[Check, str]]] = {
-    "model": (lambda value: _is_string(value) and bool(value), "Input should be a valid string"),
-    "max_tokens": (_is_count, "Input should be a valid integer greater than or equal to 1"),
-    "messages": (_are_messages, "Input should be a valid list of messages"),
-}
-_OPTIONAL: Final[dict[str, tuple[Check, str]]] = {
-    "stream": (lambda value: isinstance(value, bool), "Input should be a valid boolean"),
-    "system": (_are_blocks, "Input should be a valid string or list of blocks"),
-    "tools": (_are_tools, "Input should be a valid list of tools"),
-    "tool_choice": (_is_object, "Input should be an object"),
-    "output_config": (_is_output_config, "Input should be an object with a valid format"),
-    "context_management": (_is_management, "Input should be an object with a valid list of edits"),
-    "output_format": (_is_format, "Input should be an object with a valid schema"),
-}
+def _tags(tags: tuple[str, ...]) -> str:
+    listed = ", ".join(f"'{tag}'" for tag in tags)
+    return f"Input tag found using 'type' does not match any of the expected tags: {listed}"
+
+
+_NUMBER: Final = (_is_number, "Input should be a valid number")
+_SHARE: Final = (_is_share, "range: 0..1")
+_KINDS_OF_THINKING: Final = ("adaptive", "disabled", "enabled")
+_KINDS_OF_CHOICE: Final = ("auto", "any", "tool", "none")
+_TIERS: Final = ("auto", "standard_only")
+
+_REQUIRED: Final[tuple[tuple[str, Check, str], ...]] = (
+    ("model", _is_string, "Input should be a valid string"),
+    ("model", bool, "String should have at least 1 character"),
+    ("messages", _are_messages, "Input should be a valid array of messages"),
+    ("max_tokens", _is_count, "Input should be a valid integer"),
+    ("max_tokens", lambda value: value >= 0, "must be greater than or equal to 0"),
+)
+_OPTIONAL: Final[tuple[tuple[str, Check, str], ...]] = (
+    ("tool_choice", _is_object, "Input should be an object"),
+    ("tool_choice", lambda value: value.get("type") in _KINDS_OF_CHOICE, _tags(_KINDS_OF_CHOICE)),
+    ("tools", _are_tools, "Input should be a valid array of tools"),
+    ("system", _are_blocks, "Input should be a valid array"),
+    ("thinking", _is_object, "Input should be an object"),
+    ("thinking", lambda value: value.get("type") in _KINDS_OF_THINKING, _tags(_KINDS_OF_THINKING)),
+    ("output_config", _is_output_config, "Input does not match the expected shape."),
+    ("metadata", _is_metadata, "Input does not match the expected shape."),
+    ("stop_sequences", _are_strings, "Input should be a valid array of strings"),
+    ("stop_sequences", _has_text, "each stop sequence must contain non-whitespace"),
+    ("temperature", *_NUMBER),
+    ("temperature", *_SHARE),
+    ("service_tier", lambda value: value in _TIERS, "Input should be 'auto' or 'standard_only'"),
+    ("top_k", _is_count, "Input should be a valid integer"),
+    ("top_p", *_NUMBER),
+    ("top_p", *_SHARE),
+    ("stream", lambda value: isinstance(value, bool), "Input should be a valid boolean"),
+    ("context_management", _is_management, "Input should be an object with a valid list of edits"),
+    ("output_format", _is_format, "Input should be an object with a valid schema"),
+)
+_NULLABLE: Final = ("metadata", "stop_sequences", "context_management", "output_format")
 
 
 def refusal_of(body: Json, *, counts: bool = False) -> Refused | None:
-    """Returns the API's refusal (400) of the first wrong field of a Messages body, or `None` if there is none.
+    """Returns the API's refusal (400) of a Messages body, or `None` if it would not refuse it.
 
-    Required fields come first. A field is wrong if it is required and missing, or has a wrong type or a value such as
-    0 for `max_tokens`. An optional field that is `None` counts as missing. Fields that are not named in `_REQUIRED` and
-    `_OPTIONAL` are not checked. With `counts` the body is that of a request to count tokens: `max_tokens` is neither
-    required nor checked.
+    It is about the first field, in the order of `_REQUIRED` and then of `_OPTIONAL`, that is missing or has a wrong
+    type or value; if there is none, about the first rule of `conversations.py` that the body breaks. A field of
+    `_NULLABLE` may be `None`. Fields that are named in none of these are not checked. With `counts` the body is that of
+    a request to count tokens: `max_tokens` is neither required nor checked.
     """
-    for name, (is_valid, words) in _REQUIRED.items():
+    for name, is_valid, words in _REQUIRED:
         if counts and name == "max_tokens":
             continue
         if name not in body:
             return invalid(f"{name}: Field required")
         if not is_valid(body[name]):
             return invalid(f"{name}: {words}")
-    for name, (is_valid, words) in _OPTIONAL.items():
-        if body.get(name) is not None and not is_valid(body[name]):
+    for name, is_valid, words in _OPTIONAL:
+        is_given = name in body and not (body[name] is None and name in _NULLABLE)
+        if is_given and not is_valid(body[name]):
             return invalid(f"{name}: {words}")
-    return None
+    problem = problem_of({name: value for name, value in body.items() if not (counts and name == "max_tokens")})
+    return invalid(problem) if problem else None

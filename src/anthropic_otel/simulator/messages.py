@@ -23,17 +23,21 @@ DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Json) -> Json:
     """Returns the whole message that answers the request, of the model that it asks for or else of a default one.
 
-    `words` is the length of a text reply, which `max_tokens` may cut. `message_id` and `tool_id` are the ids of the
-    message and of its tool use; the id of a web search is made from `tool_id`. `prompt` is the part of `usage` that
-    `PromptCache.usage` returned.
+    `words` is the length of a text reply, which `max_tokens` may cut; with 0 the message has no content. `message_id`
+    and `tool_id` are the ids of the message and of its tool use; the id of a web search is made from `tool_id`.
+    `prompt` is the part of `usage` that `PromptCache.usage` returned.
     """
-    content, stop_reason, output_tokens = _content(request, words, tool_id)
+    if request.get("max_tokens") == 0:
+        content, stop_reason, output_tokens = [], "max_tokens", 0
+    else:
+        block, stop_reason, output_tokens = _content(request, words, tool_id)
+        content = [*_before(request, tool_id), block]
     return {
         "id": message_id,
         "type": "message",
         "role": "assistant",
         "model": request.get("model") or DEFAULT_MODEL,
-        "content": [*_before(request, tool_id), content],
+        "content": content,
         "stop_reason": stop_reason,
         "stop_sequence": None,
         "usage": usage.usage_of(request, prompt, output_tokens),

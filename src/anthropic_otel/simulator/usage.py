@@ -120,9 +120,13 @@ def at_end(usage: Json) -> Json:
 
 
 def thinks(request: Json) -> bool:
-    """Returns whether the request has thinking turned on, of type `enabled` or `adaptive`."""
+    """Returns whether the reply has thinking: it is `enabled` or `adaptive` in the request, and `max_tokens` not 0."""
     thinking = request.get("thinking")
-    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+    return (
+        request.get("max_tokens") != 0
+        and isinstance(thinking, dict)
+        and thinking.get("type") in ("enabled", "adaptive")
+    )
 
 
 def searches(request: Json) -> bool:

@@ -1,0 +1,170 @@
+"""Checks a Messages body whose fields have valid types by the API's rules about the conversation and its limits.
+
+Rule: nothing here raises. Each check yields the API's message about what it refuses; the first one counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, Final
+
+from anthropic_otel.simulator.wire import Json
+
+_ROLES: Final = ("user", "assistant", "system")
+_MAX_MARKS: Final = 4
+_LEAST_BUDGET: Final = 1_024
+_IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
+
+
+def problem_of(body: Json) -> str | None:
+    """Returns the API's message about the first rule that the body breaks, or `None` if it breaks none.
+
+    The rules are those about roles, empty content, images in base64, pairs of `tool_use` and `tool_result`, the names
+    of tools, the number of `cache_control` blocks, and the budget of thinking. The types of all fields must have been
+    checked before. A body that continues a `thread` may have its tools and their uses in what was sent before, so the
+    rules about these do not hold for it.
+    """
+    checks = [_messages, _content, _marks, _thinking]
+    if not body.get("thread"):
+        checks += [_pairs, _tools]
+    return next((message for check in checks for message in check(body)), None)
+
+
+def _messages(body: Json) -> Iterator[str]:
+    messages = body["messages"]
+    if not messages:
+        yield "messages: at least one message is required"
+    for each in messages:
+        if each["role"] not in _ROLES:
+            yield f'messages: Unexpected role "{each["role"]}". Allowed roles are "user" or "assistant"'
+    if messages and messages[0]["role"] == "system":
+        yield "messages.0: use the top-level 'system' parameter for the initial system prompt"
+
+
+def _content(body: Json) -> Iterator[str]:
+    """Yields messages about blocks, then about the user's turns without content.
+
+    Messages of the same role in a row are one turn.
+    """
+    for at, message in enumerate(body["messages"]):
+        for number, block in enumerate(_blocks(message)):
+            yield from _block(block, f"messages.{at}.content.{number}")
+    for role, turn in groupby(enumerate(body["messages"]), lambda each: each[1]["role"]):
+        messages = list(turn)
+        if role == "user" and not any(message["content"] for _, message in messages):
+            yield f"messages.{messages[0][0]}: user messages must have non-empty content"
+
+
+def _block(block: Json, place: str) -> Iterator[str]:
+    kind = block.get("type")
+    if not isinstance(kind, str):
+        yield f"{place}.type: Field required"
+    elif kind == "text" and not isinstance(block.get("text"), str):
+        yield f"{place}.text.text: Field required"
+    elif kind == "text" and not block["text"].strip():
+        rule = "contain non-whitespace text" if block["text"] else "be non-empty"
+        yield f"messages: text content blocks must {rule}"
+    elif kind == "image" and isinstance(source := block.get("source"), dict) and source.get("type") == "base64":
+        yield from _image(source, f"{place}.image.source.base64")
+
+
+def _image(source: Json, place: str) -> Iterator[str]:
+    if source.get("media_type") not in _IMAGES:
+        yield f"{place}.media_type: Input should be 'image/jpeg', 'image/png', 'image/gif' or 'image/webp'"
+    if not isinstance(data := source.get("data"), str):
+        yield f"{place}.data: Field required"
+    elif not data:
+        yield f"{place}: image cannot be empty"
+    else:
+        try:
+            base64.b64decode(data, validate=True)
+        except (binascii.Error, ValueError):
+            yield f"{place}.data: invalid base64 data"
+
+
+def _pairs(body: Json) -> Iterator[str]:
+    """Yields messages about uses of tools without a result in the next turn, and about results without a use."""
+    told = [(at, each) for at, each in enumerate(body["messages"]) if each["role"] != "system"]
+    open_uses: dict[str, None] = {}
+    opened_at = 0
+    for role, turn in groupby(told, lambda each: each[1]["role"]):
+        messages = list(turn)
+        if role == "user":
+            for at, message in messages:
+                for number, block in enumerate(_blocks(message)):
+                    if block.get("type") == "tool_result" and str(block.get("tool_use_id")) not in open_uses:
+                        yield _unexpected(f"messages.{at}.content.{number}", block.get("tool_use_id"))
+            given = {str(block.get("tool_use_id")) for _, each in messages for block in _results(each)}
+            if missing := [use for use in open_uses if use not in given]:
+                yield _missing(opened_at, missing)
+            open_uses = {}
+        else:
+            opened_at = messages[-1][0]
+            blocks = [block for _, each in messages for block in _blocks(each)]
+            open_uses = {str(block.get("id")): None for block in blocks if block.get("type") == "tool_use"}
+            yield from (
+                _unexpected(f"messages.{at}", block.get("tool_use_id")) for at, m in messages for block in _results(m)
+            )
+    if open_uses:
+        yield _missing(opened_at, list(open_uses))
+
+
+def _results(message: Json) -> list[Json]:
+    return [block for block in _blocks(message) if block.get("type") == "tool_result"]
+
+
+def _missing(at: int, uses: list[str]) -> str:
+    return (
+        f"messages.{at}: `tool_use` ids were found without `tool_result` blocks immediately after: {', '.join(uses)}. "
+        "Each `tool_use` block must have a corresponding `tool_result` block in the next message."
+    )
+
+
+def _unexpected(place: str, use: object) -> str:
+    return (
+        f"{place}: unexpected `tool_use_id` found in `tool_result` blocks: {use}. "
+        "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
+    )
+
+
+def _tools(body: Json) -> Iterator[str]:
+    tools = body.get("tools") or []
+    names = [tool["name"] for tool in tools if isinstance(tool.get("name"), str)]
+    if len(set(names)) < len(names):
+        yield "tools: Tool names must be unique."
+    choice = body.get("tool_choice") or {}
+    if choice.get("type") in ("any", "tool") and not tools:
+        yield "tool_choice may only be specified while providing tools."
+    if choice.get("type") == "tool" and choice.get("name") not in names:
+        yield f"Tool '{choice.get('name')}' not found in provided tools"
+
+
+def _marks(body: Json) -> Iterator[str]:
+    """Yields a message if the body has more `cache_control` than the API allows. One that is `None` does not count."""
+    blocks: list[Any] = [body, *(body.get("tools") or ()), *_blocks({"content": body.get("system") or ""})]
+    for message in body["messages"]:
+        for block in _blocks(message):
+            blocks += [block, *_blocks({"content": block.get("content")})]
+    if (found := sum(1 for block in blocks if block.get("cache_control"))) > _MAX_MARKS:
+        yield f"A maximum of 4 blocks with cache_control may be provided. Found {found}."
+
+
+def _thinking(body: Json) -> Iterator[str]:
+    thinking = body.get("thinking") or {}
+    if thinking.get("type") != "enabled":
+        return
+    budget = thinking.get("budget_tokens")
+    if not isinstance(budget, int) or isinstance(budget, bool):
+        yield "thinking.enabled.budget_tokens: Input should be a valid integer"
+    elif budget < _LEAST_BUDGET:
+        yield "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024"
+    elif budget >= body.get("max_tokens", budget + 1):
+        yield "`max_tokens` must be greater than `thinking.budget_tokens`"
+
+
+def _blocks(message: Json) -> list[Json]:
+    content = message.get("content")
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
