@@ -48,6 +48,20 @@ def test_an_identifier_is_short_printable_ascii(value: bytes, expected: str | No
     assert h.identifier(value) == expected
 
 
+def test_an_identifier_that_was_sent_twice_is_one() -> None:
+    """A gateway copies the API's headers twice. Two different ones are both shown."""
+    assert h.identifier(b"req_1, req_1") == "req_1"
+    assert h.identifier(b"req_1, req_2") == "req_1, req_2"
+
+
+@pytest.mark.parametrize("request_id", [b"", b"r" * 129, b"r\xff"])
+def test_a_request_id_that_is_not_recorded_hides_no_other(request_id: bytes) -> None:
+    """Whom to ask is then known by the id of an edge, or of a platform if that of the edge is none either."""
+    assert h.facts_of({b"request-id": request_id, b"cf-ray": b"8-FRA"}).response_id == b"8-FRA"
+    both = {b"request-id": request_id, b"cf-ray": b"\xff", b"x-amzn-requestid": b"a"}
+    assert h.facts_of(both).response_id == b"a"
+
+
 def test_an_absent_identifier_is_none() -> None:
     """A response need not have one."""
     assert h.identifier(None) is None

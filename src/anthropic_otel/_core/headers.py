@@ -33,7 +33,8 @@ class ResponseFacts(NamedTuple):
     """The recorded headers of one response. Values are the undecoded bytes of the response; `None` is an absent header.
 
     - `request_id`, `organization_id`, `workspace_id`: the API's ids. `content_length`: the size of the body.
-    - `response_id`: the id that an edge or a platform gave the response; only set if `request_id` is not.
+    - `response_id`: the id that an edge or a platform gave the response; only set if `request_id` is not or is not
+      recorded.
     - `envoy_time`, `server_timing`: two headers that say how long the server took; see `server_duration`.
     - `bedrock_tokens`: the counts of input, output, cache reads and cache writes, in this order. `None` for a response
       without Bedrock's count of output tokens.
@@ -74,11 +75,13 @@ _MAX_TIMING: Final = 2_048
 def facts_of(headers: RawHeaders) -> ResponseFacts:
     """Returns those of a response's headers that are recorded: ids, size, the server's time, Bedrock's token counts.
 
-    The id that an edge or a platform gave it is only taken if the response has no request id.
+    The id that an edge or a platform gave it is only taken if the response has no request id, or one that is not
+    recorded, as it is too long or not ASCII.
     """
     get = headers.get
     request_id = get(b"request-id")
-    other = None if request_id else next(filter(None, map(get, _RESPONSE_IDS)), None)
+    told = request_id is not None and 0 < len(request_id) <= _MAX_ID and request_id.isascii()
+    other = None if told else next((each for each in map(get, _RESPONSE_IDS) if identifier(each) is not None), None)
     return ResponseFacts(
         request_id,
         get(b"anthropic-organization-id"),
@@ -101,10 +104,16 @@ def _joined(pairs: list[tuple[bytes, bytes]]) -> RawHeaders:
 
 
 def identifier(value: bytes | None) -> str | None:
-    """Returns the value of a header as text if it is printable ASCII of 1 to 128 characters, else `None`."""
+    """Returns the value of a header as text if it is printable ASCII of 1 to 128 characters, else `None`.
+
+    One that was sent more than once with the same value is that value, as a gateway may copy headers twice.
+    """
     if not value or len(value) > _MAX_ID or not value.isascii():
         return None
     text = value.decode("ascii")
+    if "," in text:
+        told = {each.strip() for each in text.split(",")}
+        text = told.pop() if len(told) == 1 else text
     return text if text.isprintable() else None
 
 
