@@ -60,7 +60,8 @@ A closed list. If several words fit, the first one in this list is recorded:
 2. the network cause, from the table below, if an exception ended the attempt;
 3. the API's error type of an `error` event in a stream ({api}; `{other}` for another one);
 4. `invalid_event`: the SDK could not take an event of a stream: it cannot be decoded, or the SDK can make no message of
-   it, as of a part of a block that has not begun. Look for a proxy or gateway that changes or translates events;
+   it, as of a part of a block that has not begun. Look for a proxy or gateway that changes or translates events. Not
+   where the body is no event stream at all, neither by its content type nor by its first bytes;
 5. `unexpected_content`: a 2xx that is no answer, such as a page of HTML, also where it calls itself an event stream,
    JSON that the SDK cannot parse, or an object with nothing of what the operation returns, such as a gateway's
    `{{"code": 401}}`. Check the base URL, and look for a captive portal or a gateway's own page. A response of

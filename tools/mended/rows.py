@@ -70,6 +70,7 @@ ROWS: Final = (
         "JSON or HTML under the content type of an event stream, and an error in an event without a name",
         _named("stream_", "json_error_as_events html_as_events error_unnamed"),
     ),
+    Row("An exception of Amazon's as JSON in place of frames", ("bedrock_json",)),
     Row("A whole stream under another content type, and one that ends too early", ("stream_as_text_incomplete",)),
     Row("A message was asked for, and HTML, text or nothing came", _named("", "html text_as_json nothing xml")),
     Row(

@@ -6,7 +6,7 @@ Where several words fit a failure, the first that applies in this list is the `e
    redirect that was followed before the network failed, or a demand for credentials that could not be fetched);
 2. the cause of the exception that the send or the reading of the body raised;
 3. the API's type of an `error` event;
-4. `invalid_event`;
+4. `invalid_event`, unless the body is none of an event stream, neither by its content type nor by its first bytes;
 5. `unexpected_content`;
 6. `incomplete_stream`.
 
@@ -194,12 +194,12 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
     if end.error_type is not None:
         error = ApiError(end.error_type, end.error_code, end.raw_error_type)
         return Ending(AttemptOutcome.FAILED, end.error_type, api_error=error)
-    if end.invalid:
-        return _failed(INVALID_EVENT)
     if end.complete:
         return COMPLETED
     if attempt.response is not None and attempt.response.is_no_stream(end, read_to_end=how is End.READ):
         return _failed(UNEXPECTED_CONTENT, api_error=end.untold)
+    if end.invalid:
+        return _failed(INVALID_EVENT)
     if how is not End.READ:
         return _ABANDONED
     if attempt.is_message and end.complete is not None:

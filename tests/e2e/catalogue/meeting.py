@@ -139,7 +139,9 @@ def _facts_of_error(error: BaseException | None) -> tuple[Any, ...]:
 
 
 def ends_silently(fault: Fault) -> bool:
-    """Whether the app gets no exception, though the stream has no end event."""
+    """Whether the app gets no exception, though the stream has no end event. Of what is no frame it always gets one."""
+    if fault.needs.sdk == "AnthropicBedrock" and fault.error_type == "unexpected_content":
+        return False
     no_end = fault.cause is semconv.NetworkCause.INCOMPLETE_STREAM or fault.error_type == "unexpected_content"
     return bool(fault.stream) and no_end
 

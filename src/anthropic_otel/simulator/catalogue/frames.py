@@ -220,6 +220,15 @@ _INVALID: Final = (
     ),
 )
 
+_UNEXPECTED: Final = entry(
+    "bedrock_json",
+    "An exception of Amazon's, with status 200 and as JSON, comes where frames were asked for.",
+    (b'{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}',),
+    "unexpected_content",
+    content_type="application/json",
+    needs=_NEEDS,
+)
+
 _CUTS: Final = (
     _cut("bedrock_cut_in_end", "The body ends in the frame of the end event.", *_UNENDED, _FRAMES[-1][:-5]),
     _cut(
@@ -242,4 +251,4 @@ _CUTS: Final = (
     ),
 )
 
-FAULTS: Final = (*_WHOLE, *_ERRORS, *_INVALID, *_CUTS)
+FAULTS: Final = (*_WHOLE, *_ERRORS, *_INVALID, _UNEXPECTED, *_CUTS)
