@@ -40,6 +40,9 @@ DIFFERENT: Final = {
     "proxy_garbage async": "protocol_error",
     "proxy_stalled sync": "read_timeout",
     "proxy_stalled async": "read_timeout",
+    # It is not printed that something had come.
+    "raw_greeting sync": "server_disconnected",
+    "raw_greeting async": "server_disconnected",
     # The text of the exception is what a gateway wrote: a status is not in it.
     "http_502": "5xx",
     "http_500_as_json": "5xx",

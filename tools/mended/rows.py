@@ -377,6 +377,7 @@ ROWS: Final = (
         "A proxy that speaks SOCKS, no TLS or no HTTP at all, against its URL, or that never answers",
         ("proxy_garbage", "proxy_plain", "proxy_stalled"),
     ),
+    Row("A mail server, or another that speaks no HTTP, at the address", ("raw_greeting",)),
     Row(
         "A gateway that ends an HTTP/2 connection in the packet of its last answer",
         (),

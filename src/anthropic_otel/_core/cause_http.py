@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import Failure, by_class, is_a, text_of
+from anthropic_otel._core.cause_chain import HTTPCORE, Failure, by_class, is_a, text_of
 from anthropic_otel._core.cause_errno import is_resolver_error, timed_out
 from anthropic_otel._core.semconv import NetworkCause, Phase
+from anthropic_otel._core.stack import package_of, stack
 
 # -- HTTP/2, names, TLS and proxies: exact, whatever was raised around them --------------------------------------------
 
@@ -203,13 +204,26 @@ def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
     """Returns the cause of httpcore's `RemoteProtocolError` by its message, which is fixed or quotes an event of h2.
 
     A closed connection is `SERVER_DISCONNECTED` or, in the body, `INCOMPLETE_BODY`. A reset HTTP/2 stream is
-    `STREAM_RESET`. Anything else is `PROTOCOL_ERROR`.
+    `STREAM_RESET`. Anything else is `PROTOCOL_ERROR`, and so is a connection that was closed after what is no HTTP.
     """
     if message.startswith(("Server disconnected", "<ConnectionTerminated")):
-        return _server_gone(failure)
+        return NetworkCause.PROTOCOL_ERROR if _has_sent_no_http(failure) else _server_gone(failure)
     if message.startswith("peer closed connection without sending complete message body"):
         return NetworkCause.INCOMPLETE_BODY
     return NetworkCause.STREAM_RESET if message.startswith("<StreamReset") else NetworkCause.PROTOCOL_ERROR
+
+
+def _has_sent_no_http(failure: Failure) -> bool:
+    """Returns whether httpcore has received something before the connection was closed that begins no HTTP response.
+
+    Such as the greeting of a mail server. h11 waits for a whole head, and refuses nothing before, so that only its
+    buffer tells. It is found by the traceback, in the function that reads.
+    """
+    for frame in (frame for error in failure.errors for frame in stack(error)):
+        if frame.f_code.co_name == "_receive_event" and package_of(frame) in HTTPCORE:
+            received, _ = getattr(getattr(frame.f_locals.get("self"), "_h11_state", None), "trailing_data", (b"", True))
+            return not b"HTTP/".startswith(received[:5])
+    return False
 
 
 def _server_gone(failure: Failure) -> NetworkCause:

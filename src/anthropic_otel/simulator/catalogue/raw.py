@@ -42,6 +42,7 @@ def _raw(
 FAULTS: Final = (
     _raw("raw_http_2", "The server answers in HTTP/2 what was asked in HTTP/1.1.", _HTTP_2),
     _raw("raw_ssh", "Something listens there that is no web server.", b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+    _raw("raw_greeting", "A server of another kind greets, and closes the connection.", b"220 mail.test ESMTP\r\n"),
     _raw("raw_status_line", "The status of the answer is no number.", b"HTTP/1.1 two hundred OK\r\n\r\n"),
     _raw("raw_version", "The answer is of an HTTP version that does not exist.", b"HTTP/9 200 OK\r\n\r\n"),
     _raw("raw_header", "A header line has no colon.", _HEAD + b"no colon here\r\n\r\n{}"),
