@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
@@ -298,18 +297,21 @@ Step = tuple[Any, int, int]
 """A chunk, how long the app waits for it, and how long it has it until it asks for the next."""
 
 
-class Ends(contextlib.AbstractContextManager[object]):
+class Ends:
     """What a watched body has told: its end, its exception, and at how many chunks it had an `error` event."""
 
     def __init__(self) -> None:
         self.errors = 0
         self.left: list[type[BaseException] | None] = []
 
-    def error(self) -> None:
+    def body_erred(self) -> None:
         self.errors += 1
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.left.append(kind)
+    def body_failed(self, error: BaseException) -> None:
+        self.left.append(type(error))
+
+    def body_exhausted(self) -> None:
+        self.left.append(None)
 
 
 def watched(reading: Reading, clock: ManualClock, steps: Sequence[Step], ends: Ends, encoded: bool) -> list[Any]:
@@ -321,7 +323,7 @@ def watched(reading: Reading, clock: ManualClock, steps: Sequence[Step], ends: E
             yield chunk
 
     got: list[Any] = []
-    for chunk in reading.watch(body(), ends, ends.error, encoded):
+    for chunk in reading.watch(body(), ends, encoded):
         clock.pass_(steps[len(got)][2])
         got.append(chunk)
     return got
@@ -338,7 +340,7 @@ def watched_async(reading: Reading, clock: ManualClock, steps: Sequence[Step], e
 
     async def read() -> list[Any]:
         got: list[Any] = []
-        async for chunk in reading.watch_async(Body(), ends, ends.error, encoded):
+        async for chunk in reading.watch_async(Body(), ends, encoded):
             clock.pass_(steps[len(got)][2])
             got.append(chunk)
         return got
@@ -356,10 +358,10 @@ def recorded(reading: Reading, clock: ManualClock, steps: Sequence[Step], ends: 
     for chunk, wait, held in steps:
         clock.pass_(wait)
         if reading.on_chunk(chunk, encoded=encoded):
-            ends.error()
+            ends.body_erred()
         clock.pass_(held)
         reading.asked_at = reading.clock_now()
-    ends.__exit__(None)
+    ends.body_exhausted()
     return [chunk for chunk, _, _ in steps]
 
 
@@ -410,9 +412,9 @@ def test_a_delta_is_one_event_of_two_lines(chunk: bytes) -> None:
 
 
 def test_an_app_that_stops_reading_leaves_the_body_open(reading: Reading, clock: ManualClock) -> None:
-    """A generator that is closed tells so, and an exception of the body passes."""
+    """A generator that is closed tells nothing of an end, and an exception of the body is told and passes."""
     ends = Ends()
-    chunks = reading.watch(iter([DELTA, DELTA]), ends, ends.error, False)
+    chunks = reading.watch(iter([DELTA, DELTA]), ends, False)
     next(chunks)
     del chunks
 
@@ -421,14 +423,14 @@ def test_an_app_that_stops_reading_leaves_the_body_open(reading: Reading, clock:
         raise OSError
 
     with pytest.raises(OSError):  # noqa: PT011
-        list(reading.watch(broken(), ends, ends.error, False))
-    assert ends.left == [GeneratorExit, OSError]
+        list(reading.watch(broken(), ends, False))
+    assert ends.left == [OSError]
 
 
 def test_what_is_watched_after_the_end_is_not_kept(reading: Reading, clock: ManualClock) -> None:
     """An app may read on after an `error` event: its chunks are passed on, and the end stays what it was."""
     ends = Ends()
-    chunks = reading.watch(iter([DELTA, OVERLOADED, DELTA, STOP]), ends, ends.error, False)
+    chunks = reading.watch(iter([DELTA, OVERLOADED, DELTA, STOP]), ends, False)
     assert [next(chunks), next(chunks)] == [DELTA, OVERLOADED]
     reading.conclude(clock.time, read_to_end=False)
     end = reading.end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import logging
 
 import pytest
@@ -16,6 +17,7 @@ from opentelemetry.instrumentation.utils import (
 from opentelemetry.trace import INVALID_SPAN
 
 from anthropic_otel._otel import context
+from otel.scene import Scene
 
 
 def test_attach_and_detach_are_a_pair() -> None:
@@ -121,3 +123,19 @@ def test_a_span_is_current_with_or_without_suppression() -> None:
         assert is_http_instrumentation_enabled()
     finally:
         context.detach(token, before)
+
+
+def test_an_open_stream_keeps_no_context_of_its_call(scene: Scene) -> None:
+    """Once the method has returned, nothing of ours can become current any more. A context takes 88 bytes or more."""
+
+    def contexts() -> int:
+        gc.collect()
+        return sum(type(it) is otel_context.Context for it in gc.get_objects())
+
+    before = contexts()
+    call = scene.call()
+    attempt = scene.attempt(call)
+    scene.stream(attempt)
+    call.method_returned(None, attempt)
+    assert attempt.outcome is None
+    assert contexts() == before

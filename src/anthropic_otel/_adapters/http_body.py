@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
-from types import TracebackType
 from typing import Any, Final
 
 from anthropic_otel._adapters import messages
@@ -86,6 +85,8 @@ class _Observed:
     The attempt ends when the body is read to its end, raises, is closed or is dropped, or at an `error` event in it.
     `encoded` is whether the body has a content encoding. An attribute that the wrapper lacks is that of the wrapped
     body, unless its name begins with `__`.
+
+    It is the `BodyEnds` of its own iteration: another object and its methods would take 170 bytes of each open stream.
     """
 
     __slots__ = ("_attempt", "_body", "_created_in", "_encoded", "_how", "_reading", "stream_observer")
@@ -110,11 +111,15 @@ class _Observed:
     def __dir__(self) -> Iterable[str]:
         return dir(self._body)
 
-    def _failed(self) -> None:
-        """Ends the attempt as closed. Called when an `error` event was found in the body."""
+    def body_erred(self) -> None:
+        """Ends the attempt as closed, at an `error` event in the body."""
         self._attempt.end(End.CLOSED)
 
-    def _exhausted(self) -> None:
+    def body_failed(self, error: BaseException) -> None:
+        """Ends the attempt because reading the body raised `error`."""
+        self._attempt.fail(error)
+
+    def body_exhausted(self) -> None:
         """Ends the attempt as read, unless a content decoder was used: then the decoder's last step does."""
         self._how = End.READ
         if not self._reading.decoding:
@@ -168,34 +173,11 @@ _MAX_DEPTH: Final = 3
 _MAX_PARTS: Final = 8
 
 
-class _Iteration:
-    """A context manager around the loop that reads a body: its end, or its exception, ends the attempt.
-
-    A `GeneratorExit` does not: the body is still open, and so is the attempt.
-    """
-
-    __slots__ = ("_body",)
-
-    def __init__(self, body: _Observed) -> None:
-        self._body = body
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self._body._exhausted()
-        elif not isinstance(error, GeneratorExit):
-            self._body._attempt.fail(error)
-
-
 class _SyncBody(_Observed):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._reading.watch(self._body, _Iteration(self), self._failed, self._encoded)
+        return self._reading.watch(self._body, self, self._encoded)
 
     def close(self) -> None:
         try:
@@ -208,7 +190,7 @@ class _AsyncBody(_Observed):
     __slots__ = ()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._reading.watch_async(self._body, _Iteration(self), self._failed, self._encoded)
+        return self._reading.watch_async(self._body, self, self._encoded)
 
     async def aclose(self) -> None:
         try:

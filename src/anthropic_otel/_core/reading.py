@@ -6,8 +6,7 @@ event stream ends, or the beginning, the last byte and one word of any other bod
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Final, Protocol
 
 from anthropic_otel._core.clock import Clock
@@ -30,6 +29,22 @@ class BodyReader(Protocol):
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
         """Returns how the stream ended. Called once. `read_to_end` is whether the app has read the last byte."""
+        ...
+
+
+class BodyEnds(Protocol):
+    """Is told how a body that is watched ends; of nothing if the app stops reading before. No method raises."""
+
+    def body_exhausted(self) -> None:
+        """Called after the last chunk."""
+        ...
+
+    def body_failed(self, error: BaseException) -> None:
+        """Called when reading has raised `error`, which is raised on."""
+        ...
+
+    def body_erred(self) -> None:
+        """Called before the chunk is yielded that completes an `error` event: older SDKs leave the stream open then."""
         ...
 
 
@@ -98,21 +113,16 @@ class Reading:
         self.max_gap = 0
         self.consumer_time = 0
 
-    def watch(
-        self, body: Iterable[bytes], ends: AbstractContextManager[object], on_error: Callable[[], object], encoded: bool
-    ) -> Iterator[bytes]:
+    def watch(self, body: Iterable[bytes], ends: BodyEnds, encoded: bool) -> Iterator[bytes]:
         """Yields the chunks of `body` unchanged, and records each. Raises what `body` raises, and nothing of its own.
 
-        - `ends`: entered before the first chunk is asked for, and left at the end of `body`, with its exception, or
-          with a `GeneratorExit` if the app stops reading.
-        - `on_error`: called before the chunk is yielded that completes an `error` event: older SDKs leave the stream
-          open then.
-        - `encoded`: whether the chunks have a content encoding. Their decoded bytes go to `on_decoded`.
+        `ends` is told how `body` ends. `encoded` is whether the chunks have a content encoding. Their decoded bytes go
+        to `on_decoded`.
         """
         seconds = self.clock_now
         if encoded:
             self._events = None
-        with ends:
+        try:
             self.asked_at = asked = seconds()
             for chunk in body:
                 # Up to the next one: the same as in `watch_async`, without a call for a delta, which would take a tenth
@@ -134,27 +144,28 @@ class Reading:
                     ):
                         events.last = chunk
                     elif self._is_error(chunk, encoded):
-                        on_error()
+                        ends.body_erred()
                 except Exception as error:
                     # A transport of the app yields something else than bytes.
                     report("Reading.watch", error)
                 self.asked_at = None
                 yield chunk
                 self.asked_at = asked = seconds()
+        except GeneratorExit:
+            # The app has stopped reading. The body is still open.
+            raise
+        except BaseException as error:
+            ends.body_failed(error)
+            raise
+        ends.body_exhausted()
 
-    async def watch_async(
-        self,
-        body: AsyncIterable[bytes],
-        ends: AbstractContextManager[object],
-        on_error: Callable[[], object],
-        encoded: bool,
-    ) -> AsyncIterator[bytes]:
+    async def watch_async(self, body: AsyncIterable[bytes], ends: BodyEnds, encoded: bool) -> AsyncIterator[bytes]:
         """Does what `watch` does, for an async `body`. Closes the async generator that `body` makes, in this task."""
         seconds = self.clock_now
         if encoded:
             self._events = None
         chunks = body.__aiter__()
-        with ends:
+        try:
             try:
                 self.asked_at = asked = seconds()
                 async for chunk in chunks:
@@ -175,7 +186,7 @@ class Reading:
                         ):
                             events.last = chunk
                         elif self._is_error(chunk, encoded):
-                            on_error()
+                            ends.body_erred()
                     except Exception as error:
                         report("Reading.watch", error)
                     self.asked_at = None
@@ -185,6 +196,12 @@ class Reading:
                 # Else the event loop closes it later, in another task.
                 if isinstance(chunks, AsyncGenerator):
                     await chunks.aclose()
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            ends.body_failed(error)
+            raise
+        ends.body_exhausted()
 
     def on_chunk(self, chunk: bytes, *, encoded: bool = False) -> bool:
         """Records a chunk that does not pass `watch`, such as a body in memory, when the app gets it.

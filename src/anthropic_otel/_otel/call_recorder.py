@@ -178,7 +178,8 @@ class OtelCallRecorder(InTrace, CallRecorder):
         try:
             if self._token is not None:
                 context.detach(self._token, self.parent)
-                self._token = None
+                # So that an open stream keeps neither alive.
+                self._token = self._attached = None
         except Exception as failure:
             report("OtelCallRecorder.method_finished", failure)
 
