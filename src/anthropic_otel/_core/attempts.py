@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 from anthropic_otel._core import headers
@@ -49,8 +48,9 @@ class Attempts:
         self._last_ended: Attempt | None = None
         """The attempt that ended last. A parsed reply is from it if none completed."""
         self.undecided: Final[list[Attempt]] = []
-        self._answered_failures: Final[deque[Attempt]] = deque(maxlen=_MOST_FAILURES)
-        self._retried: list[Attempt] = []
+        # Tuples, as those of most calls are empty, for which nothing is made.
+        self._answered_failures: tuple[Attempt, ...] = ()
+        self._retried: tuple[Attempt, ...] = ()
         """The attempts that were retried while their body was open, as it is still. Their end decides nothing."""
         self._own_retries = 0
         """How many of `retries` the SDK or a middleware has sent, and not a transport."""
@@ -66,14 +66,14 @@ class Attempts:
         failed.
         """
         failed = attempt.outcome is AttemptOutcome.FAILED
-        if failed and attempt.request_id is not None:
-            self._answered_failures.append(attempt)
-        if failed and attempt in self._retried:
-            self._retried.remove(attempt)
-            self.failed_count += not late
-            attempt.recorder.failure_decided(attempt, AfterFailure.RETRIED, 0)
-            return
         if failed:
+            if attempt.request_id is not None and not late:
+                self._answered_failures = (*self._answered_failures, attempt)[-_MOST_FAILURES:]
+            if attempt in self._retried:
+                self._retried = tuple(other for other in self._retried if other is not attempt)
+                self.failed_count += not late
+                attempt.recorder.failure_decided(attempt, AfterFailure.RETRIED, 0)
+                return
             self.undecided.append(attempt)
         if late:
             return
@@ -87,8 +87,7 @@ class Attempts:
     def forget(self) -> None:
         """Forgets the attempts, but not the undecided ones: an object that keeps the call does not keep them alive."""
         self._last_ended = self.last_failed = self.completed = None
-        self._retried.clear()
-        self._answered_failures.clear()
+        self._answered_failures = self._retried = ()
 
     def failure_with(self, answer: tuple[int, str | None]) -> Attempt | None:
         """Returns the failed attempt whose response has that status and request id, `None` without such a one.
@@ -191,7 +190,7 @@ class Attempts:
         if failing is not None:
             self.retries += 1
             self._own_retries += 1
-            self._retried.append(failing)
+            self._retried = (*self._retried, failing)
             return Retry(number, None, str(failing.status))
         if retry_count is not None and retry_count > before:
             # A middleware has rejected the answer, or stopped the attempt, so that the SDK retries: a failure.
