@@ -80,6 +80,21 @@ def test_a_tool_is_used_as_its_schema_wants(client: anthropic.Anthropic, stream:
     assert (block.name, block.input) == ("weather", {"city": "simulated", "days": 1, "unit": "C"})
 
 
+@pytest.mark.parametrize("sequences", [["fox"], ["dog", "fox"], ["fox", "zebra"]])
+def test_a_stop_sequence_ends_a_reply(sequences: list[str], client: anthropic.Anthropic) -> None:
+    """The reply ends before the first one that it comes to, whole and as a stream."""
+    whole = client.messages.create(**MESSAGE, stop_sequences=sequences)
+    with client.messages.stream(**MESSAGE, stop_sequences=sequences) as stream:
+        streamed = stream.get_final_message()
+    message: Any
+    for message in (whole, streamed):
+        assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", "fox")
+        assert [block.text for block in message.content] == ["the quick brown "]
+    assert whole.usage.output_tokens == streamed.usage.output_tokens == 3
+    other = client.messages.create(**MESSAGE, stop_sequences=["zebra"])
+    assert (other.stop_reason, other.stop_sequence) == ("end_turn", None)
+
+
 def test_the_tool_runner_comes_to_an_end(client: anthropic.Anthropic) -> None:
     """The runner calls the function once, sends its result, and gets an answer in words."""
     called: list[str] = []

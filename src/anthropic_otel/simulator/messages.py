@@ -25,6 +25,7 @@ def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Js
 
     `words` is the length of a text reply, which `max_tokens` may cut; with 0 the message has no content. `message_id`
     and `tool_id` are the ids of the message and of its tool use; the id of a web search is made from `tool_id`.
+    A text reply ends before the first of the request's `stop_sequences` in it.
     `prompt` is the part of `usage` that `PromptCache.usage` returned.
     """
     if request.get("max_tokens") == 0:
@@ -39,7 +40,7 @@ def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Js
         "model": request.get("model") or DEFAULT_MODEL,
         "content": content,
         "stop_reason": stop_reason,
-        "stop_sequence": None,
+        "stop_sequence": _sequence(request, words) if stop_reason == "stop_sequence" else None,
         "usage": usage.usage_of(request, prompt, output_tokens),
     }
 
@@ -50,7 +51,12 @@ def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
     `pings` is how many more `ping` events come before each delta. `prompt` is the part of `usage` that
     `PromptCache.usage` returned.
     """
-    begun: Json = {"content": [], "stop_reason": None, "usage": usage.at_start(whole["usage"], prompt)}
+    begun: Json = {
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage.at_start(whole["usage"], prompt),
+    }
     yield {"type": "message_start", "message": whole | begun}
     for index, block in enumerate(whole["content"]):
         yield {"type": "content_block_start", "index": index, "content_block": _opened(block)}
@@ -62,7 +68,7 @@ def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
         yield {"type": "content_block_stop", "index": index}
     yield {
         "type": "message_delta",
-        "delta": {"stop_reason": whole["stop_reason"], "stop_sequence": None},
+        "delta": {"stop_reason": whole["stop_reason"], "stop_sequence": whole["stop_sequence"]},
         "usage": usage.at_end(whole["usage"]),
     }
     yield {"type": "message_stop"}
@@ -84,8 +90,8 @@ def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
     """Returns the reply's content block, the stop reason, and the output tokens.
 
     The block is a tool use if a tool is wanted, else a structured output if a schema that is not empty is wanted, else
-    text of `words` words, or `max_tokens` words with that stop reason if that is fewer. A word counts as a token; a
-    tool use counts as 1 and a quarter of the bytes of its input.
+    text of `words` words, or `max_tokens` words with that stop reason if that is fewer, or what comes before one of its
+    `stop_sequences`. A word counts as a token; a tool use counts as 1 and a quarter of the bytes of its input.
     """
     if tool := _wanted_tool(request):
         block = {"type": "tool_use", "id": tool_id, "name": tool["name"], "input": sample(tool["input_schema"])}
@@ -94,8 +100,26 @@ def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
         text = json.dumps(sample(schema))
         return {"type": "text", "text": text}, "end_turn", len(text.split())
     allowed = min(words, int(request.get("max_tokens") or words))
-    text = " ".join(islice(cycle(_SAYING.split()), allowed))
+    text = _text(request, words)
+    if (stopped := _sequence(request, words)) is not None:
+        text = text[: text.index(stopped)]
+        return {"type": "text", "text": text}, "stop_sequence", max(1, len(text.split()))
     return {"type": "text", "text": text}, "end_turn" if allowed == words else "max_tokens", allowed
+
+
+def _text(request: Json, words: int) -> str:
+    """Returns the words of a text reply, as many as `max_tokens` allows."""
+    return " ".join(islice(cycle(_SAYING.split()), min(words, int(request.get("max_tokens") or words))))
+
+
+def _sequence(request: Json, words: int) -> str | None:
+    """Returns the stop sequence that the text reply comes to first, or `None` if it comes to none."""
+    sequences = request.get("stop_sequences")
+    if not sequences:
+        return None
+    text = _text(request, words)
+    found = [each for each in sequences if each in text]
+    return min(found, key=text.index, default=None)
 
 
 def _wanted_tool(request: Json) -> Json | None:
