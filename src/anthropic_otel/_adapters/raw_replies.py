@@ -134,7 +134,7 @@ def _parsed(response: Any, source: Attempt | None, reply: Any) -> None:
         running.parsed(getattr(response, "http_response", None), reply)
     if source is None:
         return
-    source.parsed(End.UNPARSED if says_nothing(reply, of_message=source.is_message) else End.READ)
+    source.parsed(End.UNPARSED if says_nothing(reply, source.is_message) else End.READ)
     if not source.ended or not source.is_message:
         return
     tokens = usage.of_reply(reply)

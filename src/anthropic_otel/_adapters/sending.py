@@ -56,7 +56,7 @@ class Sending:
     )
 
     def __init__(
-        self, send: Send, request: Any, names: list[bytes], origin: Origin, http_client: Any, *, asynchronous: bool
+        self, send: Send, request: Any, names: list[bytes], origin: Origin, http_client: Any, asynchronous: bool
     ) -> None:
         self.send: Final = send
         self._origin: Final = origin

@@ -55,7 +55,7 @@ class Attempt(AttemptState):
         stream = invocation.stream if invocation is not None else request.stream
         expected = expected_of(self.operation, request.target.method, stream)
         self.status = status
-        response = self.response = Response(status, received, version, expected, of_message=self.is_message)
+        response = self.response = Response(status, received, version, expected, self.is_message)
         if body is not None:
             self.api_error = response.judge_whole(body) or self.api_error
 

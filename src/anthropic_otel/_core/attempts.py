@@ -16,7 +16,7 @@ _MOST_FAILURES: Final = 16
 
 
 class Attempts:
-    """The attempts of one call. They may end in any thread.
+    """The attempts of one call, the `invocation`. They may end in any thread.
 
     - `count`: how many have started. `retries`: how many of them followed a failed one.
     - `failed_count`: how many have failed before the end of the call. An answer that a middleware rejected counts.
@@ -27,7 +27,6 @@ class Attempts:
 
     __slots__ = (
         "_answered_failures",
-        "_invocation",
         "_last_ended",
         "_own_retries",
         "_retried",
@@ -35,13 +34,14 @@ class Attempts:
         "completed",
         "count",
         "failed_count",
+        "invocation",
         "last_failed",
         "retries",
         "undecided",
     )
 
     def __init__(self, invocation: Invocation) -> None:
-        self._invocation: Final = invocation
+        self.invocation: Final = invocation
         self.count = self.retries = self.failed_count = 0
         self.last_failed: Attempt | None = None
         self.completed: Attempt | None = None
@@ -57,7 +57,7 @@ class Attempts:
         self._sdk_retries = 0
         """How often the SDK itself has retried: by its number where a middleware sends too, else counted."""
 
-    def ended(self, attempt: Attempt, *, late: bool) -> None:
+    def ended(self, attempt: Attempt, late: bool) -> None:
         """Records an attempt that has ended: a failed one as undecided, and what the call's outcome is made from.
 
         One that was retried before its body ended is reported as retried, and no more is made from it.
@@ -131,14 +131,13 @@ class Attempts:
             waited = next_started - failed.started - failed.duration if next_started is not None else None
             failed.recorder.failure_decided(failed, after, waited)
 
-    @property
     def retries_left(self) -> int | None:
-        """How often the SDK may retry after the attempt that began last.
+        """Returns how often the SDK may retry after the attempt that began last.
 
         `None` if that is not known, also because the app decides on retries itself.
         """
-        most = self._invocation.max_retries
-        if most is None or self._invocation.own_retry_rule:
+        most = self.invocation.max_retries
+        if most is None or self.invocation.own_retry_rule:
             return None
         return max(most - self._sdk_retries, 0)
 
@@ -151,10 +150,10 @@ class Attempts:
         """
         # An earlier failure that was retried is not what the call failed with.
         last = self.last_failed if self.undecided else None
-        retryable = last is not None and (is_retryable(last) or self._invocation.own_retry_rule)
+        retryable = last is not None and (is_retryable(last) or self.invocation.own_retry_rule)
         if not (retryable or asked_for_retry):
             return False
-        most = self._invocation.max_retries
+        most = self.invocation.max_retries
         return self._own_retries > 0 and (most is None or self._sdk_retries >= most)
 
     # -- the next attempt ----------------------------------------------------------------------------------------------
@@ -213,8 +212,8 @@ class Attempts:
         # A date is compared with the time at which the SDK begins to wait.
         ended = (failed.wall + failed.duration) / 1e9
         asked = headers.retry_after(told, ended) if told is not None else None
-        obeyed = asked is not None and asked <= self._invocation.max_retry_after
-        if obeyed and asked is not None and (self._invocation.own_backoff or not by_sdk):
+        obeyed = asked is not None and asked <= self.invocation.max_retry_after
+        if obeyed and asked is not None and (self.invocation.own_backoff or not by_sdk):
             obeyed = delay >= asked * 1e9
         return RetrySource.RETRY_AFTER if obeyed else RetrySource.BACKOFF
 

@@ -116,7 +116,7 @@ class Call:
             self.wall + started - self.started,
             self.invocation,
             retry,
-            attempts.retries_left,
+            attempts.retries_left(),
             attempts.failed_count > 0 or failing is not None,
         )
         if attempts.undecided:
@@ -164,14 +164,14 @@ class Call:
                 return
             attempt.end(how, received)
 
-    def replied(self, reply: object, *, is_text: bool) -> None:
+    def replied(self, reply: object, is_text: bool) -> None:
         """Ends the attempts that wait for the SDK to parse their body, after it has returned `reply`.
 
         Calls `parsed`: with `End.UNPARSED` if `reply` `says_nothing`, or is the body's text although another type was
         asked for (`is_text`), else with `End.READ`.
         """
         for attempt, _ in self._unparsed[-1:]:
-            unparsed = is_text or says_nothing(reply, of_message=attempt.is_message)
+            unparsed = is_text or says_nothing(reply, attempt.is_message)
             self.parsed(End.UNPARSED if unparsed else End.READ)
 
     def _attempt_ended(self, attempt: Attempt) -> None:
@@ -181,7 +181,7 @@ class Call:
         guard of `Attempt.end`.
         """
         late = self.outcome is not None
-        self.attempts.ended(attempt, late=late)
+        self.attempts.ended(attempt, late)
         if not late:
             self.operation, self.address = attempt.operation, attempt.request.target.address
         self._body_ended(attempt)
@@ -203,7 +203,7 @@ class Call:
 
     # -- its end -------------------------------------------------------------------------------------------------------
 
-    def method_returned(self, result: object, body: Attempt | HeldBody | None, *, counted: bool = False) -> None:
+    def method_returned(self, result: object, body: Attempt | HeldBody | None, counted: bool = False) -> None:
         """Records that the SDK method has returned `result`. To be called once, in the app's context.
 
         `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory, whose
@@ -257,7 +257,7 @@ class Call:
             if self._raised is not None:
                 end = call_ending.of_raised(self._raised, attempts)
             else:
-                end = call_ending.of_returned(self._returned, attempts, reopens=self.invocation.reopens)
+                end = call_ending.of_returned(self._returned, attempts)
             self.error_type, self.cause, self.api_error = end.error_type, end.cause, end.api_error
             self.retry_stop, self.own_failure = end.retry_stop, end.own_failure
             self.outcome = end.outcome

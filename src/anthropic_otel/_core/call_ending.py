@@ -133,13 +133,13 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     return _failed(outcome, raised.error_type, by, raised.exception_type, attempts)
 
 
-def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts, *, reopens: bool) -> CallEnding:
+def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts) -> CallEnding:
     """Returns the ending of a call whose method returned: by the outcome of the body that it returned.
 
     `returned` is that body, or `None` for a reply in memory: completed, or failed if it is no answer to its operation.
     For a held body another may decide (`_deciding_body`). A completed one is recovered if an attempt had failed before
-    it was sent, else succeeded. An attempt's failed stream that the SDK opens again (`reopens`) is recovered, unless an
-    event of it could not be decoded.
+    it was sent, else succeeded. An attempt's failed stream that the SDK opens again, by `Invocation.reopens`, is
+    recovered, unless an event of it could not be decoded.
     """
     body = attempts.spoiled_answer() if returned is None else _deciding_body(returned, attempts)
     answering = returned if isinstance(returned, Attempt) else None
@@ -150,7 +150,7 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts, *, reop
         return _CANCELLED
     if outcome is AttemptOutcome.ABANDONED:
         return _ABANDONED
-    if reopens and isinstance(body, Attempt) and body.error_type != INVALID_EVENT:
+    if attempts.invocation.reopens and isinstance(body, Attempt) and body.error_type != INVALID_EVENT:
         return _RECOVERED
     error_type = body_error_type(body) if isinstance(body, Attempt) else body.error_type if body is not None else None
     by = answering or (attempts.last_failed if attempts.undecided else None)

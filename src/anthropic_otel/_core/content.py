@@ -102,7 +102,7 @@ def is_json(content: Content, start: bytes | None) -> bool:
     return bool(first) and first[0] in _JSON_STARTS
 
 
-def is_message(body: bytes, *, whole: bool, has_content: bool) -> bool:
+def is_message(body: bytes, whole: bool, has_content: bool) -> bool:
     """Returns whether a body may be a message: it looks like a JSON object and not like an API's error.
 
     `whole` is whether `body` has the body's end too, whose last byte then counts; blanks and zeros after it do not.

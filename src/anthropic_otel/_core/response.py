@@ -66,7 +66,7 @@ class Response:
     )
 
     def __init__(
-        self, status: int, received: RawHeaders, version: str | None, expected: Expected, *, of_message: bool
+        self, status: int, received: RawHeaders, version: str | None, expected: Expected, of_message: bool
     ) -> None:
         self.facts: Final = headers.facts_of(received)
         self.protocol_version: Final = version
@@ -134,16 +134,15 @@ class Response:
         return error if error.type != OTHER or error.code is not None else None
 
     def _compare(self, start: bytes | None, last: bytes, whole: bool, has_content: bool) -> None:
-        is_stream = self._content in _STREAMS
-        if is_stream and self._expected is Expected.JSON_OR_EVENT_STREAM:
+        if self._expected is Expected.JSON_OR_EVENT_STREAM and self._content in _STREAMS:
             return
         if start is None:
             self.is_unexpected = self.is_unexpected or (self._content is Content.PAGE and not self._may_be_empty)
         elif self._of_message:
-            self.is_unexpected = not is_message(start + last, whole=whole, has_content=has_content)
+            self.is_unexpected = not is_message(start + last, whole, has_content)
         elif not self._may_be_empty:
-            broken = self._expected is Expected.JSON_LINES and not has_content
-            self.is_unexpected = broken or is_stream or not is_json(self._content, start) or is_error(in_utf8(start))
+            broken = self._content in _STREAMS or (self._expected is Expected.JSON_LINES and not has_content)
+            self.is_unexpected = broken or not is_json(self._content, start) or is_error(in_utf8(start))
 
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
         """Returns whether the app asked for an event stream, and the body is none by its first bytes.
@@ -162,7 +161,7 @@ class Response:
         return not end.is_event_stream
 
 
-def says_nothing(reply: Any, *, of_message: bool) -> bool:
+def says_nothing(reply: Any, of_message: bool) -> bool:
     """Returns whether `reply`, which the SDK has made of a JSON object, has nothing of what its operation returns.
 
     The SDK makes a reply of every object, such as a gateway's `{"code": 401}` with status 200. A message
