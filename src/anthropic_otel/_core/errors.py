@@ -166,9 +166,9 @@ def body_error_type(attempt: Attempt) -> str:
       stream, `client_error` for a body that cannot be decoded, an unknown cause or a builtin exception, else
       `connection_error`. An exception of httpx for broken reading or writing is always `connection_error`, and one of
       the app's own code has the word of `_of_app_exception`.
-    - The SDK could not take an event, or decode a body that is no event stream: `api_error` if the body had been read
-      to its end, else `client_error`.
-    - The body that should be a message stream is none: `api_error`, as the SDK takes it for one without its end event.
+    - The SDK could not take an event: `api_error` if the body had been read to its end, else `client_error`.
+    - The body that should be a message stream is none: the same, as the SDK takes one that it can read to its end for a
+      stream without its end event.
     - An `error` event came: the word of `_of_error_event`.
     - Anything else, for which the SDK's span has no word: the attempt's own `error.type`, or `_OTHER` without one.
     """
@@ -183,16 +183,15 @@ def body_error_type(attempt: Attempt) -> str:
         plain = raised is not None and "." not in raised
         return _BY_CAUSE.get(cause, CLIENT_ERROR if plain else CONNECTION_ERROR)
     end = attempt.reading.end if attempt.reading is not None else None
-    if attempt.error_type == INVALID_EVENT or (
-        attempt.error_type == UNEXPECTED_CONTENT and end is not None and end.invalid
-    ):
+    read_to_end = end is not None and end.read_to_end
+    if attempt.error_type == INVALID_EVENT:
         # The SDK's span ends with the body. What the SDK cannot decode then comes too late for it.
-        return API_ERROR if end is not None and end.read_to_end else CLIENT_ERROR
+        return API_ERROR if read_to_end else CLIENT_ERROR
     response = attempt.response
     streamed = response is not None and response.is_asked_for_as_stream
     if attempt.error_type == UNEXPECTED_CONTENT and streamed and attempt.is_message:
-        # The SDK takes it for a stream without its end event.
-        return API_ERROR
+        # Read to its end, it is a stream without its end event to the SDK. Bedrock's decoder raises before.
+        return API_ERROR if read_to_end else CLIENT_ERROR
     if attempt.api_error is not None and attempt.api_error.type == attempt.error_type:
         return _of_error_event(attempt.api_error.raw_type)
     return attempt.error_type or OTHER
