@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from anthropic_otel._core import instruments
 from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.testing import capture
-from support.apps import API_KEY, MODEL, request_of
+from support.apps import API_KEY, CREDENTIALS, MODEL, request_of
 from support.marks import BREAKS_CONNECTIONS
 from support.streams import refusal
 from support.telemetry import Telemetry, recording
@@ -158,6 +158,33 @@ def test_each_attempt_of_a_fallback_has_its_own_model(
     assert [json.loads(request.body)["model"] for request in sim.requests] == [MODEL, OTHER_MODEL]
     assert models(recorded, instruments.CALL_DURATION) == {MODEL: 1}
     assert models(recorded, instruments.ATTEMPT_DURATION) == {MODEL: 1, OTHER_MODEL: 1}
+
+
+PLATFORMS: Final[dict[str, dict[str, Any]]] = {
+    "AnthropicBedrock": CREDENTIALS["AnthropicBedrock"],
+    "AnthropicVertex": {"project_id": "a-project", "region": "us-east5", "access_token": API_KEY},
+}
+"""The platforms whose clients move the model from the body to the URL, and what a client is made with."""
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("by", ["a_fallback", "extra_body"])
+def test_an_attempt_has_its_own_model_where_the_url_has_it(
+    sim: Simulator, recorded: Telemetry, platform: str, by: str
+) -> None:
+    """The platform's client has moved it there before the request is built."""
+    if platform == "AnthropicBedrock":
+        pytest.importorskip("botocore")
+    made = getattr(anthropic, platform)
+    url = sim.base_url + ("/v1" if platform == "AnthropicVertex" else "")
+    recorded.instrument()
+    sim.play(*(["http_529"] if by == "a_fallback" else []), "ok")
+    client: Any = made(base_url=url, middleware=[fallback], max_retries=0, **PLATFORMS[platform])
+    with client, capture() as telemetry:
+        client.messages.create(**request_of(), extra_body={"model": OTHER_MODEL} if by == "extra_body" else None)
+    assert OTHER_MODEL in sim.requests[-1].target
+    assert telemetry.attempts[-1].model == OTHER_MODEL
+    assert models(recorded, instruments.CALL_DURATION) == {MODEL: 1}
 
 
 @pytest.mark.parametrize("traced", ["by_us", "by_the_sdk_around", "by_the_sdk_within"])

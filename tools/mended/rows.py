@@ -180,6 +180,7 @@ ROWS: Final = (
         _named(
             f"{_OUTCOMES}test_",
             "a_fallback_that_answers_has_recovered_the_call each_attempt_of_a_fallback_has_its_own_model "
+            "an_attempt_has_its_own_model_where_the_url_has_it "
             "a_stale_answer_is_a_call_that_succeeded a_hedge_that_answers_is_a_call_that_succeeded "
             "a_refusal_that_is_read_to_its_end_is_a_call_that_succeeded a_fallback_after_a_refusal_is_no_retry",
         ),

@@ -14,6 +14,7 @@ import re
 import weakref
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from anthropic_otel._adapters.current import current_call
 from anthropic_otel._adapters.patches import Function, Patch
@@ -100,7 +101,7 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
 
 
 def _model_of(options: Any) -> str | None:
-    """Returns the model in the SDK's request options: that of `extra_body`, as in the SDK, else that of the body.
+    """Returns the model in the SDK's request options: that of `extra_body`, as in the SDK, else of the body or the URL.
 
     `None` without one, or on a failure.
     """
@@ -108,10 +109,23 @@ def _model_of(options: Any) -> str | None:
     try:
         fields = fields_of(options)
         extra = fields.get("extra_json")
-        return (model_in(extra) if extra else None) or model_in(fields.get("json_data"))
+        found = (model_in(extra) if extra else None) or model_in(fields.get("json_data"))
+        return found or _model_in_url(fields.get("url"))
     except Exception as error:
         report("_model_of", error)
         return None
+
+
+def _model_in_url(url: object) -> str | None:
+    """Returns the model in the URL of request options, to which the clients of Bedrock and Vertex move it."""
+    if not isinstance(url, str) or "/model" not in url or len(url) > _MAX_URL:
+        return None
+    found = _IN_URL.search(url)
+    return bounded(unquote(found[1] or found[2])) if found is not None else None
+
+
+_MAX_URL: Final = 2_048
+_IN_URL: Final = re.compile(r"(?:^|/)model/([^/?]+)/invoke|/publishers/anthropic/models/([^/?:]+):")
 
 
 @guarded(None)
