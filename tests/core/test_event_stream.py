@@ -202,6 +202,13 @@ def test_a_body_is_known_by_its_first_bytes(body: bytes, expected: bool | None, 
 # -- the usage ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_body_with_junk_before_its_events_is_an_event_stream() -> None:
+    """The first event is lost to the SDK, and the others are not."""
+    assert end_of([b"\0" + BEGIN, PING + DELTA]).is_event_stream is True
+    assert end_of([b"\0" + BEGIN + DELTA]).is_event_stream is True
+    assert end_of([b"\0", b"event"]).is_event_stream is False
+
+
 def test_the_events_with_the_usage_are_kept() -> None:
     """The JSON of the first event and of each `message_delta` is there at the end, whichever way it was cut."""
     early = sse("message_delta", {**LAST_DELTA, "usage": {"output_tokens": 1}})

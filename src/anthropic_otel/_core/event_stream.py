@@ -15,7 +15,8 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
-from anthropic_otel._core.event_json import ERROR, MESSAGE_STOP, PING, known_error, parsed
+from anthropic_otel._core.event_json import known_error
+from anthropic_otel._core.event_text import break_in, fields_of
 from anthropic_otel._core.long_event import LongEvent
 from anthropic_otel._core.stream_end import (
     MAX_KEPT,
@@ -24,8 +25,6 @@ from anthropic_otel._core.stream_end import (
     Dispatched,
     Events,
     StreamEnd,
-    is_known,
-    meaning_of,
     weightier,
 )
 
@@ -108,7 +107,7 @@ class EventStreamReader:
         ended = self._events.ended_before(decided=decided)
         if ended is None or len(self.last) > MAX_LAST:
             return None
-        return _break_in(_with_newlines(self.last), self._by_names, ended=ended)
+        return break_in(_with_newlines(self.last), self._by_names, ended=ended)
 
     def _break_at_end(self) -> Break | None:
         """Returns where the SDK raises for bytes behind the last event that are no text.
@@ -189,7 +188,7 @@ class EventStreamReader:
             self.last = text if whole else _last_events(text, end)
             if decided is not None and self._decided_in is None:
                 self._decided_in = self.last if whole else _NOT_KEPT
-                self._found = None if whole else _break_in(text[:end], self._by_names, ended=False)
+                self._found = None if whole else break_in(text[:end], self._by_names, ended=False)
             # A blank line before an event dispatches nothing.
             text = text[end:].lstrip(b"\n")
         self.rest = text
@@ -207,18 +206,20 @@ class EventStreamReader:
         if len(event) >= MAX_KEPT:
             long = LongEvent(event + b"\n")
             return self._events.dispatch_long(long.name, long.types)
-        return self._events.dispatch(*_fields(event))
+        return self._events.dispatch(*fields_of(event))
 
     def _is_event_stream(self) -> bool | None:
         """Returns whether the body begins with the name of an SSE field and a colon; blanks before it are skipped.
 
-        A first line that is the beginning of one will do. `None` for a body that is empty or all blanks.
+        A first line that is the beginning of one will do, and so will an event's name in what was dispatched last.
+        `None` for a body that is empty or all blanks.
         """
         start = self._start or self.last.lstrip(_BLANK)[:_LONGEST_FIELD]
         if not start:
             return None
         line = start.splitlines()[0]
-        return line.startswith(_FIELDS) or any(field.startswith(line) for field in _FIELDS)
+        begins = line.startswith(_FIELDS) or any(field.startswith(line) for field in _FIELDS)
+        return begins or b"\nevent:" in self.last
 
 
 _UTF_8: Final = codecs.getincrementaldecoder("utf-8")
@@ -262,44 +263,7 @@ def _decides_nothing(text: bytes, end: int) -> bool:
     return first and text.count(b"\nevent", 0, end) == text.count(b"\nevent: content_block_", 0, end)
 
 
-def _fields(event: bytes) -> tuple[bytes | None, bytes]:
-    """Parses an event's lines. Returns its name, `None` without one or for an empty one, and its data.
-
-    That is the values of the `data` lines, joined by newlines. Of several names the last one counts.
-    """
-    name, data = None, []
-    for line in event.split(b"\n"):
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            data.append(value.removeprefix(b" "))
-        elif field == b"event":
-            # An empty name is none.
-            name = value.removeprefix(b" ") or None
-    return name, b"\n".join(data)
-
-
 def _last_events(text: bytes, end: int) -> bytes:
     """Returns the whole events in the last `MAX_LAST` bytes of `text[:end]`; empty if the last event is longer."""
     begin = text.find(b"\n\n", max(end - MAX_LAST, 0), end)
     return text[begin + 2 : end]
-
-
-def _break_in(text: bytes, by_names: bool, *, ended: bool) -> Break | None:
-    """Returns whether the first event in `text` that the SDK cannot decode is before or after the end event.
-
-    `None` if there is none before an `error` event. Lines of `text` end with a newline; what follows its last blank
-    line is not searched. `by_names` is whether the SDK decodes only events whose names it knows, as up to 1.15. `ended`
-    is whether the end event came before `text`.
-    """
-    for event in text.split(b"\n\n")[:-1]:
-        name, data = _fields(event)
-        try:
-            event.decode()
-            if name not in (None, PING, ERROR) and (is_known(name) if by_names else data):
-                parsed(data)
-        except ValueError:
-            return Break.AFTER_END if ended else Break.BEFORE_END
-        if name == ERROR:
-            return None
-        ended = ended or meaning_of(name, data, by_names=by_names) == MESSAGE_STOP
-    return None
