@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import replace
+from importlib import resources
+from typing import NoReturn
 
 import pytest
 
-from anthropic_otel._core import finalizer
+from anthropic_otel._core import finalizer, operations
 from anthropic_otel._core.clock import SystemClock
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.invocation import Invocation
@@ -31,6 +34,33 @@ def test_without_a_call_the_request_tells_the_retry(runtime: Runtime) -> None:
     assert second.retry is not None
     assert (second.retry.number, second.retry.delay, second.retry.reason, second.retry.source) == (2, None, None, None)
     assert second.model == "claude-opus-4-5"
+
+
+def test_no_request_reads_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the operations are is read when the runtime is made: later the process may have no file descriptor left."""
+    operations._routes.cache_clear()
+    operations._kept.cache_clear()
+    Runtime()
+
+    def refused(package: str) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(resources, "files", refused)
+    assert operations.operation_of("POST", "/v1/messages").name == "messages.create"
+
+
+def test_a_runtime_is_made_where_no_file_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operations are read at the first request then."""
+    operations._routes.cache_clear()
+    operations._kept.cache_clear()
+
+    def refused(package: str) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as without_files:
+        without_files.setattr(resources, "files", refused)
+        assert Runtime().enabled() is False
+    assert operations.operation_of("POST", "/v1/messages").name == "messages.create"
 
 
 def test_nothing_is_recorded_once_it_is_switched_off(runtime: Runtime) -> None:

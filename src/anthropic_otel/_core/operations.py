@@ -10,6 +10,7 @@ import functools
 from dataclasses import dataclass
 from typing import Final
 
+from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import OTHER
 
 PREFIX: Final = "{base_path}"
@@ -31,6 +32,15 @@ class Operation:
 
 
 UNKNOWN: Final = Operation(OTHER, None)
+
+
+@guarded(None)
+def load() -> None:
+    """Reads `operations.txt`, so that no request waits for it, or finds that no file can be opened any more.
+
+    Without this call, or after a failure of it, that is done on first use.
+    """
+    _routes()
 
 
 def operation_of(method: str, path: str) -> Operation:

@@ -6,6 +6,7 @@ still reference.
 
 from __future__ import annotations
 
+from anthropic_otel._core import operations
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.clock import Clock, SystemClock
 from anthropic_otel._core.finalizer import deferred, drain
@@ -43,6 +44,7 @@ class Runtime:
         self.sdk_only = sdk_only
         self.provisional = provisional
         self.active = True
+        operations.load()
 
     def adopt(self, other: Runtime) -> None:
         """Adds the recorders of `other`, copies its `phases` and `sdk_only`, and sets `provisional` to `False`."""
