@@ -47,6 +47,7 @@ def _run(code: str, sim: Simulator, **variables: str) -> subprocess.CompletedPro
     return done
 
 
+@pytest.mark.interpreter
 def test_otlp_is_sent_when_a_short_script_exits(sim: Simulator, sink: Sink) -> None:
     """Every span and metric arrives, without a shutdown of the app's; and neither prompt, nor reply, nor key."""
     done = _run("anthropic_otel.instrument(export='otlp'); call()", sim, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)

@@ -121,6 +121,7 @@ def test_the_share_of_sampled_traces_is_the_samplers(propagators: str, sim: Simu
     assert (done.stdout.split(), done.returncode) == (["4", "4"], 0), done.stderr
 
 
+@pytest.mark.interpreter
 def test_instrumenting_again_with_an_exporter_sets_no_provider(sim: Simulator) -> None:
     """Calling it again is without effect, also with other options."""
     code = """

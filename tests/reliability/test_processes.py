@@ -35,7 +35,10 @@ def run(mode: str, sim: Simulator, **variables: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("mode", ["prefork", "pool", "spawn"])
+@pytest.mark.parametrize(
+    "mode",
+    ["prefork", pytest.param("pool", marks=pytest.mark.slow), pytest.param("spawn", marks=pytest.mark.slow)],
+)
 def test_children_record(mode: str, sim: Simulator) -> None:
     """Instrumented before the fork, by a pool too, or in a spawned child: each child records its own three calls."""
     children = run(mode, sim)
