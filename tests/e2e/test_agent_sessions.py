@@ -92,8 +92,9 @@ def test_a_cut_that_the_app_sees_is_a_failed_call(app: SdkApp, sim: Simulator, r
         Reply(body=b"<html>Sign in</html>", content_type="text/html"),
         Reply(body=b'{"error": {"message": "no route"}}'),
         Reply(body=b"", content_type="application/octet-stream"),
+        Reply(body=b'{"error": {"type": "not_found_error"}}', content_type="text/event-stream"),
     ],
-    ids=["page", "json", "nothing"],
+    ids=["page", "json", "nothing", "json that says to be events"],
 )
 def test_what_is_no_event_stream_is_told(app: SdkApp, sim: Simulator, recorded: Telemetry, reply: Reply) -> None:
     """A login page in place of a session's events: the app reads no event, and is told of no error."""

@@ -67,8 +67,8 @@ ROWS: Final = (
         _named("stream_", "html json json_error json_as_text text nothing nothing_at_all 204 html_octets html_as_json"),
     ),
     Row(
-        "JSON or HTML under the content type of an event stream, and an error in an event without a name",
-        _named("stream_", "json_error_as_events html_as_events error_unnamed"),
+        "An error as JSON under the content type of an event stream, or in an event without a name",
+        _named("stream_", "of_error error_unnamed"),
     ),
     Row("An exception of Amazon's as JSON in place of frames", ("bedrock_json",)),
     Row("A whole stream under another content type, and one that ends too early", ("stream_as_text_incomplete",)),

@@ -148,14 +148,15 @@ class Response:
         """Returns whether the app asked for an event stream, and the body is none by its first bytes.
 
         `end` is how the body ended by its reader, `read_to_end` whether the app has read the last byte. A body with the
-        content type of an event stream is one if a message has begun in it or the SDK could not decode it, and so is
+        content type of an event stream is one if a message was asked for or the SDK could not decode it, and so is
         every one of AWS frames. An empty body of another content type is none if it was read to its end, or its content
         type is HTML.
         """
         if self._expected is not Expected.EVENT_STREAM or self._content is Content.AWS_EVENT_STREAM:
             return False
         if self._content is Content.SSE:
-            return end.is_event_stream is False and end.first_event is None and not end.invalid
+            # A stream of a message that is none lacks its end event too, and is told as incomplete.
+            return end.is_event_stream is False and not (self._of_message or end.invalid)
         if end.is_event_stream is None:
             return self._content is Content.PAGE or (read_to_end and end.complete is not None)
         return not end.is_event_stream

@@ -59,22 +59,6 @@ _STREAMS: Final = (
         api_error=("overloaded_error", None),
     ),
     _unexpected(
-        "stream_json_error_as_events",
-        "An error of the API comes as JSON under the content type of an event stream.",
-        _ERROR,
-        "text/event-stream",
-        stream=True,
-        request_id=True,
-        api_error=("overloaded_error", None),
-    ),
-    _unexpected(
-        "stream_html_as_events",
-        "HTML comes under the content type of an event stream.",
-        _PAGE,
-        "text/event-stream; charset=utf-8",
-        stream=True,
-    ),
-    _unexpected(
         "stream_json_as_text",
         "A whole message comes as plain text.",
         _MESSAGE,
@@ -119,6 +103,10 @@ _WRONG_TYPES: Final = (
     cut("stream_untyped_incomplete", "A stream without a content type ends too early.", *BEGUN, content_type=None),
     cut("stream_of_json", "A message says that it is a stream of events.", _MESSAGE),
     cut("stream_of_html", "A page says that it is a stream of events.", _PAGE),
+    replace(
+        cut("stream_of_error", "An error of the API, as JSON, says that it is a stream of events.", _ERROR),
+        api_error=("overloaded_error", None),
+    ),
 )
 
 
