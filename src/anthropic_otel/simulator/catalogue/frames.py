@@ -5,12 +5,13 @@ Rule: an entry says what an app that uses the SDK's Bedrock client gets.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from anthropic_otel._core.semconv import OTHER
 from anthropic_otel.simulator.actions import Delivery
 from anthropic_otel.simulator.catalogue.event_streams import DATA, PLAIN, bytewise, cut, entry
-from anthropic_otel.simulator.faults import Fault, Needs
+from anthropic_otel.simulator.faults import Fault, Needs, Where
 from anthropic_otel.simulator.wire import (
     AwsEventStream,
     chunk_frame,
@@ -220,13 +221,16 @@ _INVALID: Final = (
     ),
 )
 
-_UNEXPECTED: Final = entry(
-    "bedrock_json",
-    "An exception of Amazon's, with status 200 and as JSON, comes where frames were asked for.",
-    (b'{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}',),
-    "unexpected_content",
-    content_type="application/json",
-    needs=_NEEDS,
+_UNEXPECTED: Final = replace(
+    entry(
+        "bedrock_json",
+        "An exception of Amazon's, with status 200 and as JSON, comes where frames were asked for.",
+        (b'{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}',),
+        "unexpected_content",
+        content_type="application/json",
+        needs=_NEEDS,
+    ),
+    where=Where.RESPONSE,
 )
 
 _CUTS: Final = (
