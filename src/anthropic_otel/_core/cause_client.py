@@ -22,9 +22,11 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
       threads that belong to it or to the interpreter are gone.
     - `CLIENT_CLOSED`: the app has closed the client, its pool, its socket or the response.
     - `REQUEST_NOT_SENT`: the URL, the method, a header or the body is not valid, or is one for the other kind of
-      client, sync or async. Once the request is known to have been
-      sent, an invalid URL is `PROTOCOL_ERROR`, as the server sent it in a redirect, and an invalid header is no longer
-      looked for. A body that cannot be read twice is `REQUEST_NOT_SENT` also then.
+      client, sync or async. A body that cannot be read twice is among them.
+
+    Once the request is known to have been sent (`failure.answered`), only that body is `REQUEST_NOT_SENT`. What has an
+    exception of its own for being invalid (`_INVALID_URL`) is `PROTOCOL_ERROR` then, as the server sent it in a
+    redirect, and for anything else that is not valid, `None` is returned.
     """
     word = by_class(error, _TYPES)
     if word is not None:

@@ -33,7 +33,10 @@ class BodyReader(Protocol):
 
 
 class BodyEnds(Protocol):
-    """Is told how a body that is watched ends; of nothing if the app stops reading before. No method raises."""
+    """Is told how a body that is watched ends; of nothing if the app stops reading before. No method raises.
+
+    The app may read on after an `error` event: another method may be called after `body_erred`, or that one again.
+    """
 
     def body_exhausted(self) -> None:
         """Called after the last chunk."""
@@ -206,7 +209,8 @@ class Reading:
     def on_chunk(self, chunk: bytes, *, encoded: bool = False) -> bool:
         """Records a chunk that does not pass `watch`, such as a body in memory, when the app gets it.
 
-        `encoded` is whether it has a content encoding. Returns whether an `error` event was dispatched in it.
+        `encoded` is whether it has a content encoding. Returns whether an `error` event was dispatched in it, `False`
+        if it is encoded: its decoded bytes go to `on_decoded`.
         """
         self._got = now = self.clock_now()
         gap = now - self.asked_at if self.asked_at is not None else 0.0

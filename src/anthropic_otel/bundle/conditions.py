@@ -144,7 +144,11 @@ class Headroom(Condition):
 
 @dataclass(frozen=True)
 class Silence(Condition):
-    """Holds if something that reported in the last `window`, or that the settings name, does not report now."""
+    """Holds if what the alert is about, services or Collectors, has reported in the last `window` and not now.
+
+    Of services it holds also for one that never reported, if `job` of the settings names it. If `job` is more of a
+    regular expression than names with `|` between them, it does so only if no service that fits it reports.
+    """
 
     window: Duration
 

@@ -87,9 +87,9 @@ _FRAMING: Final = ("content-length", "transfer-encoding")
 def headers(value: Any) -> None:
     """Checks the headers of a response: pairs of texts that HTTP can carry, in Latin-1.
 
-    Raises `TypeError` unless it is a tuple of pairs of texts. Raises `ValueError` for a name that is no token, for a
-    value with a line break, a null, or a space at an end, for a character that is not in Latin-1, and for a name that
-    says how the body is framed, as that is said by the simulator.
+    Raises `TypeError` unless it is a tuple of tuples, each of two texts. Raises `ValueError` for a name that is no
+    token, for a value with a line break, a vertical tab, a form feed or a null, or with a space or a tab at an end, for
+    a character that is not in Latin-1, and for a name that says how the body is framed, as the simulator says that.
     """
     pairs = value if isinstance(value, tuple) else (None,)
     if not all(isinstance(each, tuple) and [type(part) for part in each] == [str, str] for each in pairs):

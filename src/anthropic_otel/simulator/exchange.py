@@ -193,7 +193,8 @@ class Link:
 class Exchange:
     """A request that has arrived on a connection, and the response to it.
 
-    `http` has read its `head` from `link`, and frames the response.
+    `http` has read its `head` from `link`, and frames the response. `begin`, `inform`, `send` and `end` raise what
+    `Link.write` raises.
 
     - `link`: the connection; `number`: its number, counted from 1.
     - `request`: the request; its body is empty until `read_body`.

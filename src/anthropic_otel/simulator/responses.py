@@ -48,7 +48,7 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response that is ready to be sent with `begin`, `send` and `end`.
+    """A response that is ready to be sent with `begin`, `send` and `end`, which raise what `Link.write` raises.
 
     - `headers`: all, but that `begin` adds a `date` if there is none.
     - `pieces`: the encoded pieces of the body, which can be iterated once.
@@ -81,7 +81,7 @@ class Response:
         """Sends the pieces of the body, the first `most` of them; `None` sends all. Call it once.
 
         Before each piece it waits the simulated latency between events (streams only) and the delivery's `pace`, and
-        sets `exchange.served.usage`.
+        then sets `exchange.served.usage` to what a client knows once it has this piece too.
         """
         for sent, piece in enumerate(islice(self.pieces, most), 1):
             if self.is_stream:

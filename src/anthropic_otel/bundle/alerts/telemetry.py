@@ -41,8 +41,9 @@ def absent(e: RuleQueries) -> Alert:
 def _never(job: str) -> Iterator[str]:
     """Yields queries that return a series for each service that should report and has no telemetry now.
 
-    It is one per service if `job` has only names with `|` between them, one for all together if `job` is another
-    regular expression, and none if it is empty.
+    There is a query for each service if `job` has only names with `|` between them. If it is another regular
+    expression, there is one, which returns a series only if no service that it fits has telemetry. If `job` is empty,
+    there is none.
     """
     for name in job.split("|") if _NAMES.fullmatch(job) else ():
         yield f"absent({series(instruments.ATTEMPT_STARTED.prometheus_name, f'{JOB}={quote(name)}')})"

@@ -22,7 +22,7 @@ def one_call() -> Trace | None:
     """Makes a call that gets a 529 and then a reply, and returns its trace; `None` if nothing was recorded of it.
 
     Sets the process's OpenTelemetry providers, for good. Instruments the process for the call, and uninstruments it
-    afterwards in any case. Raises what the SDK raises.
+    afterwards in any case. Raises what the SDK and `Simulator.start` raise.
     """
     collection = Collection(export=False)
     anthropic_otel.instrument()
