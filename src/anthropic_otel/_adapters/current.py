@@ -25,8 +25,8 @@ class RunningCall:
     - `phases`: whether to read the transport's trace events in the call's sends.
     - `has_middleware`: whether a middleware of the SDK may send and parse as often as it likes.
     - `cast_to`: what the SDK is to parse the response into.
-    - `key`: the SDK's idempotency key of all its requests; `None` until one was built where the call is current, and
-      without a middleware.
+    - `key`: the SDK's idempotency key of all its requests; `None` until one that asks for a model was built where the
+      call is current, and without a middleware.
     """
 
     __slots__ = (
@@ -160,8 +160,8 @@ if hasattr(os, "register_at_fork"):
 def only_call_on(http_client: Any, key: str | None = None) -> RunningCall | None:
     """Returns the running call in any thread that sends by `http_client` and has the idempotency key `key`.
 
-    Without one it is the only running call whose key is not known, and without a `key` the only one at all. `None` if
-    there is none, or more than one.
+    If no call has that key, it is the one whose key is not known. If `key` is `None`, the calls' keys do not count.
+    `None` if there is no such call, or more than one.
     """
     calls = [running for running in list(_running) if running.sends_by(http_client)]
     if key is not None:

@@ -51,9 +51,9 @@ def header_of(message: Any, names: list[bytes], name: bytes) -> bytes | None:
 
 
 def trace_context_of(request: Any, names: list[bytes]) -> Mapping[str, str] | None:
-    """Returns the W3C trace context headers of a request, but no long ones; `None` without a `traceparent`.
+    """Returns the W3C trace context headers of a request, without one of more than 512 bytes.
 
-    `names` are those that `names_of` returns for `request`.
+    `None` without a `traceparent`. `names` are those that `names_of` returns for `request`.
     """
     if b"traceparent" not in names:
         return None
@@ -63,7 +63,7 @@ def trace_context_of(request: Any, names: list[bytes]) -> Mapping[str, str] | No
 
 
 _MAX_TRACE_CONTEXT: Final = 512
-"""The length that the W3C asks everybody to pass on."""
+"""The length in bytes of a `tracestate` that the W3C asks everybody to pass on."""
 
 
 def set_headers(request: Any, names: list[bytes], added: Mapping[str, str]) -> None:

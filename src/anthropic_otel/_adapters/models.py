@@ -29,7 +29,7 @@ _STREAM: Final = re.compile(rb'(?<!\\)"stream"\s{0,4}:\s{0,4}true')
 """Finds `"stream": true`. Inside of a JSON string the quotes are escaped, so that no prompt matches."""
 
 _built: Final[dict[weakref.ref[Any], tuple[str, str | None]]] = {}
-"""The models of requests that the SDK has built, if they may differ from the call's, and the idempotency keys.
+"""The model and idempotency key of each request that the SDK has built, if its model may be another than its call's.
 
 It is no `WeakKeyDictionary`, which finds out in Python whether it is empty: 1,300 instructions, twice a call.
 """
@@ -77,10 +77,11 @@ _NO_FIELDS: Final[Mapping[str, Any]] = {}
 
 
 def wrap_build_request(original: Function, patch: Patch) -> Function:
-    """Returns the replacement for `_build_request` of the SDK's clients, which notes the model of the built request.
+    """Returns the replacement for `_build_request` of the SDK's clients, which notes the built request's model and key.
 
-    It notes nothing if the options have no model, or once `patch` is inactive. It also notes nothing if the model is
-    that of the current call, as long as no other request is noted.
+    That is the idempotency key. It notes nothing if the options have no model, or once `patch` is inactive. It also
+    notes nothing if the model is that of the current call, as long as no other request is noted. In a call with a
+    middleware it sets the call's `key` to that of the first request that has a model.
     """
 
     @functools.wraps(original)
@@ -117,7 +118,10 @@ def _model_of(options: Any) -> str | None:
 
 
 def _model_in_url(url: object) -> str | None:
-    """Returns the model in the URL of request options, to which the clients of Bedrock and Vertex move it."""
+    """Returns the model in the URL of request options, to which the clients of Bedrock and Vertex move it.
+
+    `None` without one, and for a URL of more than 2,048 characters.
+    """
     if not isinstance(url, str) or "/model" not in url or len(url) > _MAX_URL:
         return None
     found = _IN_URL.search(url)
@@ -165,7 +169,10 @@ def noted_model_of(request: Any) -> str | None:
 
 
 def noted_key_of(request: Any) -> str | None:
-    """Returns the idempotency key of a request that the SDK has built where no call is current, `None` without one."""
+    """Returns the idempotency key that was noted when the SDK built a request, `None` if none was.
+
+    One is noted of every request that has a model and was built where no call is current, if the SDK gave it a key.
+    """
     found = _built.get(weakref.ref(request))
     return found[1] if found is not None else None
 

@@ -141,7 +141,8 @@ class _Running(RunningCall):
     def raised(self, error: BaseException) -> None:
         """Records that the method has raised `error`. It may be called after an interrupted `returned`.
 
-        Does the rest that `returned` does.
+        The call is no longer current then, the tokens of parsed replies are counted, and what was noted of the call's
+        responses is forgotten, all as in `returned`.
         """
         self.leave()
         self.call.method_raised(error)

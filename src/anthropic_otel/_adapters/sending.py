@@ -140,7 +140,8 @@ class Sending:
     def _leave(self, error: BaseException | None) -> None:
         """Makes the send no longer current, and restores the extensions of its request, and of those it became.
 
-        Looks at `error`, which the send has raised, while what it is found by is there. Then forgets the app's objects.
+        Then records what `error`, which the send has raised, says of the attempt; `None` if it has returned. That needs
+        the request and the client, so that the app's objects are forgotten last.
         """
         if self._token is not None:
             try:
@@ -219,9 +220,9 @@ class Sending:
 class InnerSend:
     """A send within a recorded send, if both belong to the same attempt. No method raises.
 
-    Until `returned` or `raised` the inner request has the attempt's `trace` function, `None` for none. These restore
-    the request's extensions. `send` is the recorded send if its transport has no trace events: then it is told here how
-    the inner one ended.
+    `trace` is the attempt's `trace` function, `None` without one: the inner request has it until `returned` or `raised`
+    restores the request's extensions. `send` is the recorded send if its transport has no trace events, else `None`.
+    It is told here how the inner one ended.
     """
 
     __slots__ = ("_extensions", "_request", "_send")
@@ -244,7 +245,10 @@ class InnerSend:
         return response
 
     def raised(self, error: BaseException) -> None:
-        """Called when the inner send has raised `error`, or `returned` was interrupted."""
+        """Called when the inner send has raised `error`, or `returned` was interrupted.
+
+        If the transport has no trace events, tells the outer send of `error`, unless that is no `Exception`.
+        """
         self._restore()
         if self._send is not None and isinstance(error, Exception):
             self._send.broke(error)

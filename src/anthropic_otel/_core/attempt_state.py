@@ -35,8 +35,8 @@ class AttemptState:
     - `retries_left`: how often the SDK may retry after it, `None` if that is not known, or without a call.
     - `invocation`: what the SDK method of its call was called with, `None` without a call.
     - `after_failure`: whether another attempt of its call had failed, or got a failed status, when it was sent.
-    - `status`, `response`: of the response to its last hop; `None` without one, so for a redirect that was followed.
-    - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end.
+    - `status`, `response`: of the response to its last hop; `None` without one, and again once a redirect is followed.
+    - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end, 0 until then.
     - `error_type`, `cause`, `exception_type`: as in `ending.Ending`; `None` if it did not fail.
     - `api_error`: the error that the API reported in the body, `None` if none is known: the app may not have read it.
     - `retry_stop`: why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail.

@@ -60,7 +60,8 @@ class Attempts:
     def ended(self, attempt: Attempt, late: bool) -> None:
         """Records an attempt that has ended: a failed one as undecided, and what the call's outcome is made from.
 
-        One that was retried before its body ended is reported as retried, and no more is made from it.
+        A failed one that was retried before its body ended is reported as retried. It is counted as failed, but is
+        neither undecided nor the one that failed last.
 
         `late` is whether its call had ended before: then it is not counted for the outcome, but is undecided if it has
         failed.
@@ -142,11 +143,11 @@ class Attempts:
         return max(most - self._sdk_retries, 0)
 
     def exhausted(self, asked_for_retry: bool) -> bool:
-        """Returns whether a failed attempt was retried and the SDK has no retry left, after one that it would retry.
+        """Returns whether the call has retried, has no retry left, and failed with what the SDK would retry if it had.
 
         `asked_for_retry` is whether the SDK retries for what the method raised. With a retry rule of the app, every
         failure may be retried. If it is not known how many retries the call may have, any retry counts as the last. A
-        fallback, a hedge and what a transport sends again are none.
+        fallback, a hedge and what a transport sends again are no retries.
         """
         # An earlier failure that was retried is not what the call failed with.
         last = self.last_failed if self.undecided else None
@@ -162,11 +163,12 @@ class Attempts:
         """Counts the attempt that begins `now`; returns its `Retry`, or `None` if it is the call's first attempt.
 
         - `now`: a reading of the call's clock.
-        - `retry_count`: which retry of the SDK it is, as in `RequestFacts`. With `None` it is the next one.
+        - `retry_count`: which retry of the SDK it is, as in `RequestFacts`. With `None` it counts as the next one,
+          unless a transport sends it again.
         - `by_transport`: whether a transport sends it again.
         - `failing`: an attempt with a failed status whose body is still open, `None` without one.
 
-        It retries the last undecided failed attempt, else `failing`, else an answer that a middleware rejected, which
+        It retries the last undecided failed attempt, else `failing`, else what a middleware rejected or stopped, which
         shows in a higher `retry_count` and then counts as failed. Only in these cases `retries` grows. Otherwise the
         reason of its `Retry` is a fallback.
         """

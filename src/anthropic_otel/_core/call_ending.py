@@ -91,7 +91,8 @@ class Raised:
         """Returns whether this may have been raised for a failed attempt.
 
         It is not if it was raised for a response with another status or request id, as that of a call of another
-        client, or for a failed connection although the attempt has a whole response.
+        client, or for a failed connection or a timeout although the attempt has a whole response. Request ids are only
+        compared if both are known.
         """
         if self.answer is None:
             is_answered = attempt.status is not None and attempt.exception_type is None

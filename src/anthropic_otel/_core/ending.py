@@ -71,7 +71,7 @@ class Ending:
 
 
 COMPLETED: Final = Ending(AttemptOutcome.COMPLETED)
-"""The ending of an attempt whose body was read to its end, and was an answer."""
+"""The ending of an attempt whose body was an answer, and was read to its end or to its end event."""
 _CANCELLED: Final = Ending(AttemptOutcome.CANCELLED)
 _ABANDONED: Final = Ending(AttemptOutcome.ABANDONED)
 UNKNOWN: Final = Ending(AttemptOutcome.FAILED, NetworkCause.OTHER.value)

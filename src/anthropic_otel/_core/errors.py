@@ -108,10 +108,10 @@ _PARSES: Final = ("anthropic", "parse")
 def is_of_an_event(error: BaseException | None) -> bool:
     """Returns whether `error` says that the SDK could not take an event of a stream.
 
-    It does if the SDK's decoder of streams raised it, or what that called, and its class is of Python's standard
-    library or the `ParserError` of botocore. It does too if other code of the SDK raised it while a stream was read,
-    such as what collects a message, and its class is of the standard library or the `APIResponseValidationError` of a
-    client that validates strictly. No `MemoryError` or `OSError` does. Never raises; `False` for `None`.
+    It does if the SDK's decoder of streams raised it, or the standard library that the decoder called, and its class is
+    of that library or the `ParserError` of botocore. It does too if other code of the SDK raised it while a stream was
+    read, such as what collects a message, and its class is of the standard library or the `APIResponseValidationError`
+    of a client that validates strictly. No `MemoryError` or `OSError` does. Never raises; `False` for `None`.
     """
     if not isinstance(error, Exception) or isinstance(error, (MemoryError, OSError)):
         return False

@@ -119,7 +119,7 @@ class Response:
         - `start`: the body, or its beginning; `None` if it could not be seen. Then only HTML is known to be unexpected.
           An empty body is unexpected.
         - `last`: the body's last byte that is not blank, if `start` is only a beginning and that was read; else empty.
-        - `has_content`: whether `CONTENT` is in the body; of lines of JSON, whether none of them is known to be none.
+        - `has_content`: whether `CONTENT` is in the body; of lines of JSON, whether no line is known to be no JSON.
         - `whole`: whether `start` or `last` has the body's end.
         """
         if self._is_json:
@@ -149,8 +149,8 @@ class Response:
 
         `end` is how the body ended by its reader, `read_to_end` whether the app has read the last byte. A body with the
         content type of an event stream is one if a message was asked for or the SDK could not decode it, and so is
-        every one of AWS frames. An empty body of another content type is none if it was read to its end, or its content
-        type is HTML.
+        every one of AWS frames. An empty body of another content type is none if it was read to its end, and not hidden
+        by an encoding that only the app decodes, or if its content type is HTML.
         """
         if self._expected is not Expected.EVENT_STREAM or self._content is Content.AWS_EVENT_STREAM:
             return False

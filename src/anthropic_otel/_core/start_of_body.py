@@ -54,10 +54,10 @@ class StartOfBody:
 
 
 class JsonLines(StartOfBody):
-    """Keeps the beginning of a body whose lines are JSON objects, and what is needed to see a line that is none.
+    """Keeps the beginning of a body whose lines are JSON, and what is needed to see a line that is none.
 
-    That is the lines that the last chunk ended, up to `MAX_LAST` bytes, and the beginning of the next one, up to
-    `MAX_KEPT`: at most three times `MAX_KEPT` bytes.
+    That is the lines that ended in the last chunk in which any did, if they have at most `MAX_LAST` bytes, and the
+    beginning of the next one, if it has at most `MAX_KEPT`: three times `MAX_KEPT` bytes at most.
     """
 
     __slots__ = ("_ended", "_rest")
@@ -83,9 +83,9 @@ class JsonLines(StartOfBody):
     def finish(self, *, read_to_end: bool) -> bool:
         """Returns whether no line is known to be no JSON. To be called once, after the last chunk.
 
-        The lines that the last chunk ended are parsed: there the SDK has stopped if it raised for a line. If the body
-        was read to its end, what comes behind the last line end is parsed too; if that is too long, it only has to end
-        as an object.
+        The kept lines are parsed: there the SDK has stopped if it raised for a line. If the body was read to its end,
+        what comes behind the last line end is parsed too; if that is too long to be kept, it only has to end as an
+        object.
         """
         if not all(map(_is_json, self._ended.split(b"\n")[:-1])):
             return False

@@ -45,6 +45,7 @@ class Timeline:
     - `raw_response`: the response's headers as the transport received them; `None` before, and once the attempt has it.
     - `send_error`: why the request could not be sent whole, `None` if it was. Raised later: a response may still come.
     - `tunnelling`: whether a proxy is asked for a tunnel. `None` before: a TLS handshake is with the proxy, if any.
+      `False` after it, and while a request is sent without one: a handshake is with the API's host.
     - `tunnel_refused`: whether a proxy has answered `CONNECT` with another status than 2xx.
     - `answered_at`: when the last request was answered with a 2xx, or its response was closed; `None` if it was not.
       The same request once more after that is another attempt.

@@ -96,9 +96,9 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
             self.headers = headers
 
     def _around(self, attempt: Attempt) -> Context:
-        """Returns the context around an attempt without a call: the current one, with a span that the SDK is known by.
+        """Returns the context around an attempt without a call: the current one.
 
-        That is the span in the headers of the request, if there is no current one.
+        If no span is current there, it is a copy with the SDK's span, if the ids of that are in the request's headers.
         """
         current = otel_context.get_current()
         if attempt.request.trace_context and not context.span_in(current).get_span_context().is_valid:

@@ -52,7 +52,7 @@ class Metrics:
     """Measures calls and attempts with the instruments of one meter provider. Thread-safe.
 
     What an instrument raises is reported, and does not keep the others from measuring. `meter` is of `provider`.
-    `is_set` is whether a meter provider was set when `measures` last looked.
+    `is_set` is whether a meter provider was set when this was made, or when `measures` last looked.
     """
 
     def __init__(self, meter: Meter, provider: MeterProvider) -> None:
@@ -209,7 +209,10 @@ class Metrics:
         return target
 
     def _kept(self, facts: tuple[str | int | None, ...], attributes: Attributes) -> Attributes:
-        """Returns `attributes`, and keeps them for these facts if the target, the first three, cannot change."""
+        """Returns `attributes`, and keeps them for these facts if the target, the first three, cannot change.
+
+        Nothing more is kept once `MAX_SETS` are.
+        """
         if facts[:3] in self._targets and len(self._of_facts) < MAX_SETS:
             self._of_facts[facts] = attributes
         return attributes

@@ -108,7 +108,10 @@ class Proxy:
     target: str = "https"
 
     def __post_init__(self) -> None:
-        """Raises `TypeError` if `answer` is no `ProxyAnswer`, or a scheme no text."""
+        """Raises `TypeError` if `answer` is no `ProxyAnswer` or a scheme no text.
+
+        Raises `ValueError` for a scheme that UTF-8 cannot encode.
+        """
         checks.member("answer", self.answer, ProxyAnswer)
         checks.text("scheme", self.scheme)
         checks.text("target", self.target)

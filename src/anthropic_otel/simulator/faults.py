@@ -112,7 +112,10 @@ class Fault:
     needs: Needs = NO_NEEDS
 
     def __post_init__(self) -> None:
-        """Checks `name`, `action` and `needs`. Raises `TypeError` for a wrong type."""
+        """Checks `name`, `action` and `needs`, and no other field.
+
+        Raises `TypeError` for a wrong type, and `ValueError` for a name that UTF-8 cannot encode.
+        """
         checks.text("name", self.name)
         actions = (*get_args(ExchangeAction), *get_args(AddressAction))
         checks.instance("action", self.action, actions, "an action, such as Reply(529)")

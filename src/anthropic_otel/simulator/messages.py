@@ -23,10 +23,10 @@ DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Json) -> Json:
     """Returns the whole message that answers the request, of the model that it asks for or else of a default one.
 
-    `words` is the length of a text reply, which `max_tokens` may cut; with 0 the message has no content. `message_id`
-    and `tool_id` are the ids of the message and of its tool use; the id of a web search is made from `tool_id`.
-    A text reply ends before the first of the request's `stop_sequences` in it.
-    `prompt` is the part of `usage` that `PromptCache.usage` returned.
+    `words` is the length of a text reply, which `max_tokens` may cut. It ends before the first of the request's
+    `stop_sequences` in it. If `max_tokens` is 0, the message has no content. `message_id` and `tool_id` are the ids of
+    the message and of its tool use; the id of a web search is made from `tool_id`. `prompt` is the part of `usage` that
+    `PromptCache.usage` returned.
     """
     if request.get("max_tokens") == 0:
         content, stop_reason, output_tokens = [], "max_tokens", 0
@@ -108,7 +108,7 @@ def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
 
 
 def _text(request: Json, words: int) -> str:
-    """Returns the words of a text reply, as many as `max_tokens` allows."""
+    """Returns a text reply of `words` words, or of as many as `max_tokens` allows if that is fewer."""
     return " ".join(islice(cycle(_SAYING.split()), min(words, int(request.get("max_tokens") or words))))
 
 

@@ -88,8 +88,8 @@ class Simulator:
         """Starts the server in a new thread and returns `self` once it listens.
 
         The queue, the mix and the record of an earlier start stay; ids, rate limits and latency start anew. Raises
-        `OSError` if the port is taken, `RuntimeError` if the simulator is running already, and `TypeError` or
-        `ValueError` if what `clock` returns is no time.
+        `OSError` if the port is taken, `RuntimeError` if the simulator is running already, `TypeError` or `ValueError`
+        if what `clock` returns is no time, and what `clock` raises.
         """
         if self._thread is not None:
             raise RuntimeError("the simulator runs already")
