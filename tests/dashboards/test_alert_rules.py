@@ -250,6 +250,16 @@ def test_a_short_lived_service_may_be_silent(promtool_path: str, tmp_path: Path)
     assert {alert["job"] for alert in absent} == {"shop"}
 
 
+def test_a_short_lived_service_may_be_silent_although_job_names_it(promtool_path: str, tmp_path: Path) -> None:
+    """It has not run since Prometheus was started; of the service beside it, which never reported, the alert tells."""
+    text = files.source("dashboards/thresholds.yaml").read_text()
+    parsed = settings.parse(thresholds.edited(text, job="nightly|shop", short_lived="night.*"))
+    rule = [r for g in yaml.safe_load(rules_of(parsed))["groups"] for r in g["rules"]]
+    found = tool.firing(promtool_path, tmp_path, rule, {"up": "1x200"}, range(0, 3600, 600), sample=STEP)
+    absent = [a for alerts in found.values() for a in alerts if a["alertname"] == "AnthropicTelemetryAbsent"]
+    assert {alert["job"] for alert in absent} == {"shop"}
+
+
 def test_every_alert_has_its_scenarios() -> None:
     """An alert that is not tested above fails here."""
     tested = {weather.alert for weather in COUNTED} | ELSEWHERE

@@ -147,7 +147,8 @@ class Silence(Condition):
     """Holds if what the alert is about, services or Collectors, has reported in the last `window` and not now.
 
     Of services it holds also for one that never reported, if `job` of the settings names it. If `job` is more of a
-    regular expression than names with `|` between them, it does so only if no service that fits it reports.
+    regular expression than names with `|` between them, it does so only if no service that fits it reports. It does not
+    hold for a service that `short_lived` fits.
     """
 
     window: Duration

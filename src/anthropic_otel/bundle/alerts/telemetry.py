@@ -27,7 +27,7 @@ def absent(e: RuleQueries) -> Alert:
     gone = f"group by ({JOB}) (last_over_time({started}[{a.window}]))\nunless\ngroup by ({JOB}) ({started})"
     return Alert(
         "AnthropicTelemetryAbsent",
-        either([gone, *_never(e.settings.job)]),
+        either([gone, *_never(e.settings.job, short_lived)]),
         a.hold,
         a.keep,
         Urgency.TICKET,
@@ -38,14 +38,16 @@ def absent(e: RuleQueries) -> Alert:
     )
 
 
-def _never(job: str) -> Iterator[str]:
+def _never(job: str, short_lived: str) -> Iterator[str]:
     """Yields queries that return a series for each service that should report and has no telemetry now.
 
-    There is a query for each service if `job` has only names with `|` between them. If it is another regular
-    expression, there is one, which returns a series only if no service that it fits has telemetry. If `job` is empty,
-    there is none.
+    There is a query for each service if `job` has only names with `|` between them, but not for a name that
+    `short_lived` fits. If `job` is another regular expression, there is one, which returns a series only if no service
+    that it fits has telemetry, short-lived or not. If `job` is empty, there is none.
     """
     for name in job.split("|") if _NAMES.fullmatch(job) else ():
+        if short_lived and re.fullmatch(short_lived, name):
+            continue
         yield f"absent({series(instruments.ATTEMPT_STARTED.prometheus_name, f'{JOB}={quote(name)}')})"
     if job and not _NAMES.fullmatch(job):
         nobody = f"absent({series(instruments.ATTEMPT_STARTED.prometheus_name, f'{JOB}=~{quote(job)}')})"
