@@ -299,6 +299,55 @@ def test_uninstrumenting_one_client_leaves_the_others(
     assert len(recorded.attempts) == 1
 
 
+def _with_hook(app: SdkApp, stack: Stack, sim: Simulator, hook: Any, recorded: Telemetry) -> SdkApp:
+    """Another app on the driver of `app`, whose HTTP client has `hook` called before each request."""
+    endpoint = Endpoint(sim.base_url)
+    http = http_client(stack, endpoint, event_hooks={"request": [hook]})
+    return SdkApp(stack, endpoint, app.driver, recorded, http=http)
+
+
+def test_an_excluded_client_is_not_seen_within_the_call_of_another(
+    app: SdkApp, stack: Stack, sim: Simulator, recorded: Telemetry
+) -> None:
+    """What a hook of an instrumented client sends by an excluded one is no attempt of the call that it runs in."""
+
+    def send(request: Any) -> None:
+        app.client.messages.create(**request_of())
+
+    async def async_send(request: Any) -> None:
+        await app.client.messages.create(**request_of())
+
+    other = _with_hook(app, stack, sim, async_send if stack.asynchronous else send, recorded)
+    recorded.instrument()
+    anthropic_otel.uninstrument(app.client)
+    other.create()
+    other.close()
+    assert len(sim.requests) == 2
+    assert len(recorded.attempts) == 1
+
+
+def test_a_call_whose_client_is_excluded_meanwhile_is_recorded_to_its_end(
+    app: SdkApp, stack: Stack, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Its retry is an attempt of it too; the next call of the client is not seen."""
+    excluded: list[Any] = []
+
+    def exclude(request: Any) -> None:
+        anthropic_otel.uninstrument(excluded[0])
+
+    async def async_exclude(request: Any) -> None:
+        exclude(request)
+
+    other = _with_hook(app, stack, sim, async_exclude if stack.asynchronous else exclude, recorded)
+    excluded.append(other.client)
+    recorded.instrument()
+    sim.play("http_529")
+    other.create()
+    other.create()
+    other.close()
+    assert _outcomes(recorded) == ["failed", "completed"]
+
+
 def test_the_only_client_is_taken_off_by_itself(app: SdkApp, recorded: Telemetry) -> None:
     """Where a client was the only one that was instrumented, its classes are what they were before, as the client is.
 

@@ -259,6 +259,11 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "A hook that sends by another client, which was excluded",
+        (),
+        (f"{_E2E}test_instrumenting.py::test_an_excluded_client_is_not_seen_within_the_call_of_another",),
+    ),
+    Row(
         "A call that is stopped in its backoff",
         (),
         (f"{_TIMES}test_a_call_that_is_stopped_in_its_backoff_is_not_told_as_retried",),

@@ -8,7 +8,8 @@ Which request is an attempt:
 
 - While a call is current, also in a task that outlives it: one of the SDK's, or one that the call's own HTTP client
   sends to the call's host and port. While the call's method runs, a request to these by another client is no attempt,
-  as it may be for credentials, unless it has an `anthropic-version` header.
+  as it may be for credentials, unless it has an `anthropic-version` header. No request by another client that is
+  excluded is one.
 - By a client that was passed to `instrument` or `instrument_http_client`: every other request.
 - In an instrumented process, unless its client is excluded: one of the SDK's, and without `sdk_only` one that has an
   `anthropic-version` header, which the Messages API requires.
@@ -127,16 +128,17 @@ def _origin_of(
 ) -> Origin | None:
     """Returns the call that a request belongs to, or the runtime that records it without a call.
 
-    `None` if the request is not to be recorded: it may fetch credentials for a call, its client is excluded, neither
-    its client nor the process is instrumented, or the runtime is not enabled. In an instrumented process, requests to
-    other APIs are not recorded, nor, if its runtime is `sdk_only`, those that are not the SDK's. A request of the SDK
-    without a current call belongs to the running call that it is known to be of (`only_call_on`). If there is none,
-    `missed_call` is called, and the runtime returned.
+    `None` if the request is no attempt, by the list in the module's docstring, or if the runtime is not enabled. A
+    request of the SDK without a current call belongs to the running call that it is known to be of (`only_call_on`). If
+    there is none, `missed_call` is called, and the runtime returned.
 
-    `running` is the current call, `None` without one. `versioned` is whether the request has an `anthropic-version`
-    header, `counted` whether it has a retry count.
+    `running` is the current call, `None` without one; its own requests are recorded also once its client is excluded.
+    `versioned` is whether the request has an `anthropic-version` header, `counted` whether it has a retry count.
     """
     of_sdk = counted and (versioned or messages.has_platform_route(request))
+    if running is not None and named.clients and named.excludes(http_client) and not running.sends_by(http_client):
+        # As where a hook of another client sends by it.
+        return None
     if running is not None:
         if of_sdk:
             return running
