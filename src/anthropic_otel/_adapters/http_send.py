@@ -63,7 +63,7 @@ class Named(Protocol):
 def sync_send(named: Named, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of a sync client's `send`, which records each send. `named` chooses the runtime of a send.
 
-    It only calls `original` while `patch` is not active, or if the send is not to be recorded.
+    While `patch` is not active, and for a send that is not to be recorded, it calls `original` and does nothing else.
     """
 
     @functools.wraps(original)

@@ -160,7 +160,8 @@ def variables_of_earlier_copies(cls: type[Any], name: str) -> Iterator[Mapping[s
     """Yields the variables by name in the closure of each replacement of `cls.name` by an earlier copy of this package.
 
     That is a copy of the same name that a reloader has imported before this one. Its replacement may be below wrappers
-    of other libraries, up to `_MAX_WRAPPERS` deep. Only active patches count.
+    of other libraries that lead to it by `__wrapped__`: the first `_MAX_WRAPPERS` functions are looked at, of which
+    `cls.name` is one. Only active patches count.
     """
     current: Any = cls.__dict__.get(name)
     for _ in range(_MAX_WRAPPERS):

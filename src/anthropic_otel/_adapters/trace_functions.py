@@ -27,9 +27,11 @@ def app_trace_of(request: Any) -> Function | None:
 
 
 def chained(our_trace: Function, app_trace: Function, *, asynchronous: bool) -> Function:
-    """Returns a trace function that calls `our_trace` and then `app_trace`; a coroutine function if `asynchronous`.
+    """Returns a trace function that calls `our_trace`, then `app_trace`, and returns what the latter returns.
 
-    Both must be of that kind too. What either raises is raised.
+    If `asynchronous`, both must be coroutine functions, and a call of the trace function returns a coroutine, which
+    awaits the one and then the other and returns `None`. What either raises is raised; if `our_trace` raises,
+    `app_trace` is not called.
     """
     return _AsyncChained(our_trace, app_trace) if asynchronous else _Chained(our_trace, app_trace)
 

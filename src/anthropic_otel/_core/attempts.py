@@ -120,8 +120,8 @@ class Attempts:
     def decide(self, after: AfterFailure, next_started: int | None = None) -> None:
         """Empties `undecided`. Tells the recorder of each attempt in it what followed: `after`, and how long it waited.
 
-        `next_started` is when the next attempt started, `None` without one; the wait begins at the failed attempt's
-        end.
+        `next_started` is when the next attempt started, by the call's clock, `None` without one; the wait begins at the
+        failed attempt's end.
         """
         while self.undecided:
             try:
@@ -221,8 +221,8 @@ class Attempts:
 
 
 def _since(attempt: Attempt, now: int) -> int:
-    """Returns the time from the end of `attempt` to `now`.
+    """Returns the nanoseconds from the end of `attempt`, which has ended, to `now`, a reading of its clock.
 
-    It is 0 if a clock that two threads read seems to run backwards.
+    0 if a clock that two threads read seems to run backwards.
     """
     return max(now - attempt.started - attempt.duration, 0)

@@ -13,7 +13,8 @@ ANTHROPIC: Final = "anthropic"
 class Invocation:
     """What an SDK method was called with, and the settings of its client that matter for the telemetry.
 
-    - `operation`: the operation's name, such as `messages.create`; `None` if only the request's URL shows it.
+    - `operation`: the operation's name, such as `messages.create`; `None` if neither the SDK's name of the method nor
+      the method and URL in the SDK's options show it.
     - `model`: the model that was asked for, `None` without one. `stream`: whether an event stream was asked for.
     - `by_names`: whether the SDK decodes only stream events whose names it knows, as up to 1.15.
     - `provider`: the `gen_ai.provider.name` of the platform.

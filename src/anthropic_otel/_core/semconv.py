@@ -162,7 +162,12 @@ class RetryStop(ClosedValue):
 
 
 class RetrySource(ClosedValue):
-    """What decided the backoff: the server's `retry-after`, the SDK's formula, or a transport that sent again."""
+    """What decided the backoff.
+
+    - `RETRY_AFTER`: the server's `retry-after`.
+    - `BACKOFF`: the client: the SDK's formula, or a middleware or a backoff of the app's own.
+    - `TRANSPORT`: a transport below the client, which sent again.
+    """
 
     RETRY_AFTER = "retry_after"
     BACKOFF = "backoff"

@@ -19,7 +19,8 @@ from anthropic_otel.simulator.interrupts import interruptible, wait
 class Settings:
     """The settings of the simulated API.
 
-    - `mix`: for each fault, the probability that a request meets it. A request that meets none succeeds.
+    - `mix`: for each fault, by name, the probability that a request meets it. A request that meets none is answered as
+      the API would.
     - `seed`: of all random choices.
     - `words`: the length of a reply, in words.
     - `latency`, `pace`: the least seconds before a response's headers, and before each event of a stream. Chance makes

@@ -61,7 +61,8 @@ _VERTEX: Final = re.compile(
 class Api:
     """Answers requests as the Messages API does. `ids` makes the ids in its answers.
 
-    `words` is the length of a text reply, which `max_tokens` may cut. A stream has one delta event for each word of it.
+    `words` is the length of a text reply, which `max_tokens` or one of the `stop_sequences` may cut. A stream cuts the
+    text before each space, and has one delta event for each part.
     """
 
     def __init__(self, ids: Ids, words: int) -> None:

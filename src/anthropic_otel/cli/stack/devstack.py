@@ -76,7 +76,8 @@ class Stack:
     def down(self, *, quiet: bool = False) -> None:
         """Ends an `up` that still runs, then every program of the stack in the reverse order of their start.
 
-        So a program that sends telemetry ends before the one that receives it. Says what was ended, unless `quiet`.
+        So a program that sends telemetry ends before the one that receives it. Says what was ended, or that nothing is
+        up, unless `quiet`.
         Raises `Refused` if another command holds the lock for 90 seconds, `StillRuns` if a program does not end.
         """
         ended: list[str] = []
