@@ -81,6 +81,22 @@ def test_a_run_that_has_ended_is_forgotten() -> None:
     assert not send._connection.pending
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a socket has no inode by which it is known")
+def test_a_run_that_has_ended_leaves_no_open_descriptor() -> None:
+    """The connection has no peer any more by which it could be known."""
+    gone = Listener()
+    send = sender_to(gone)
+    send(EVENT)
+    received(gone, 2)
+    assert send._connection._socket is not None
+    descriptor = send._connection._socket.fileno()
+    gone.close()
+    while not send._connection._dead:
+        send(EVENT)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
 def test_a_broken_connection_does_not_end_an_app_by_sigpipe(listener: Listener) -> None:
     """A process that has given SIGPIPE its default back would die of a write to nobody."""
     program = """

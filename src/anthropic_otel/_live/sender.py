@@ -170,7 +170,8 @@ class _Connection:
         """Returns whether the socket's descriptor still is our connection. If not, drops socket and events (`forget`).
 
         A process that becomes a daemon closes all descriptors, and a file that it opens later may get the same number.
-        It is told by the open file, and once the socket is connected by the peer's address too.
+        It is told by the open file, and once the socket is connected by the peer's address too. A broken connection has
+        no peer any more: except on Linux, it counts as not ours.
         """
         if _file_of(connection) != self._file:
             self.forget()
@@ -178,17 +179,19 @@ class _Connection:
         try:
             peer = connection.getpeername()
         except OSError:
-            if self._connected:
+            # It is still connecting, or is broken: `send` will raise. On Linux the open file is proof enough; elsewhere
+            # all sockets may have the same inode.
+            ours = not self._connected or sys.platform == "linux"
+            if not ours:
                 self.forget()
-            # Otherwise it is still connecting, and `send` will raise if that fails.
-            return not self._connected
+            return ours
         self._connected = self._connected or peer == self._address
         if peer != self._address:
             self.forget()
         return bool(peer == self._address)
 
     def close(self) -> None:
-        """Closes the socket, unless its descriptor is another file's by now, and drops the queue.
+        """Closes the socket, unless its descriptor is, or may be (`_is_ours`), another file's by now; drops the queue.
 
         Nothing is sent afterwards. Never raises.
         """
