@@ -52,6 +52,7 @@ def test_an_identifier_that_was_sent_twice_is_one() -> None:
     """A gateway copies the API's headers twice. Two different ones are both shown."""
     assert h.identifier(b"req_1, req_1") == "req_1"
     assert h.identifier(b"req_1, req_2") == "req_1, req_2"
+    assert h.identifier(b", ") is None
 
 
 @pytest.mark.parametrize("request_id", [b"", b"r" * 129, b"r\xff"])

@@ -114,7 +114,7 @@ def identifier(value: bytes | None) -> str | None:
     if "," in text:
         told = {each.strip() for each in text.split(",")}
         text = told.pop() if len(told) == 1 else text
-    return text if text.isprintable() else None
+    return text if text and text.isprintable() else None
 
 
 def retry_after(headers: RawHeaders, now: float) -> float | None:
