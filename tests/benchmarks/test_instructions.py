@@ -12,21 +12,36 @@ from benchmarks import foreign, instructions
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _valgrind() -> None:
     if shutil.which("valgrind") is None:
         assert not os.environ.get("CI"), "valgrind must be there in CI: apt-get install valgrind"
         pytest.skip("valgrind is not installed")
 
 
-@pytest.mark.xfail(strict=True, reason="A create enters some 165 functions: 1.9 of the floor, 0.46 of the instrumentor")
-def test_a_create_takes_few_instructions_beyond_its_opentelemetry_calls() -> None:
-    """Next to the bare OpenTelemetry calls, to the same telemetry written by hand, and to the HTTPX2 instrumentor."""
-    (create,) = instructions.count(["create"])
-    # Each a tenth above what was counted when this was written, for other versions of Python and OpenTelemetry.
+@pytest.fixture(scope="module")
+def create() -> instructions.Counted:
+    """One count of a create, which takes minutes."""
+    (counted,) = instructions.count(["create"])
+    return counted
+
+
+@pytest.mark.xdist_group("create")
+def test_a_create_takes_less_than_half_of_the_instrumentors_instructions(create: instructions.Counted) -> None:
+    """Each bound is a tenth above what was counted when this was written, for other versions of what it runs on."""
+    assert create.ratio("floor") < 1.94, create.of
+    assert create.ratio("by hand") < 1.47, create.of
+    assert create.ratio("httpx2") < 0.48, create.of
+
+
+@pytest.mark.xdist_group("create")
+@pytest.mark.xfail(
+    strict=True, reason="A create enters 143 functions of ours: 1.76 of the floor, 0.44 of the instrumentor"
+)
+def test_a_create_takes_as_few_instructions_as_before_tokens_were_counted(create: instructions.Counted) -> None:
+    """Next to the bare OpenTelemetry calls, and to the HTTPX2 instrumentor."""
     assert create.ratio("floor") < 1.55, create.of
-    assert create.ratio("by hand") < 1.37, create.of
-    assert create.ratio("httpx2") < 0.45, create.of
+    assert create.ratio("httpx2") <= 0.41, create.of
 
 
 def test_counting_tokens_takes_little_of_what_a_create_takes() -> None:
