@@ -149,6 +149,12 @@ def test_several_addresses_on_windows_are_read_too(text: str, word: Word, name: 
     assert classify(error, phase=Phase.CONNECT) == Cause(word, name, None)
 
 
+@pytest.mark.parametrize("phase", [None, Phase.POOL])
+def test_an_error_without_a_number_before_there_is_a_connection_is_none_of_the_networks(phase: Phase | None) -> None:
+    """A hook or a middleware of the app may raise one, and so may a library that only looks like one of the network."""
+    assert classify(OSError("disk on fire"), phase=phase).word is Word.OTHER
+
+
 def test_an_error_without_a_number_while_credentials_are_fetched_is_of_the_configuration() -> None:
     """requests raises one for a path of a CA bundle that leads nowhere."""
     error = OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /nowhere")

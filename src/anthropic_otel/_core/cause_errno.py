@@ -42,16 +42,19 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns `CONNECTION_ERROR` if `error` is an `OSError` with an errno of a known name, or with none, else `None`.
+    """Returns `CONNECTION_ERROR` if `error` is an `OSError` with an errno of a known name, else `None`.
 
-    Applied after `of_errno`, for what that has no cause for, such as `EMFILE`. While credentials are fetched, one
-    without an errno is `None`: a library may raise it for its configuration.
+    Applied after `of_errno`, for what that has no cause for, such as `EMFILE`. In a phase on the connection,
+    `CONNECTION_ERROR` too if it has no errno: elsewhere it may be the app's own, or of the configuration of a library
+    that fetches credentials.
     """
     if not isinstance(error, OSError):
         return None
-    unnumbered = error.errno is None and failure.phase is not Phase.AUTH
+    unnumbered = error.errno is None and failure.phase in _ON_THE_CONNECTION
     return NetworkCause.CONNECTION_ERROR if unnumbered or _name(error) is not None else None
 
+
+_ON_THE_CONNECTION: Final = (Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.WAIT, Phase.RECEIVE)
 
 _CAUSES: Final = {
     NetworkCause.CONNECTION_REFUSED: "ECONNREFUSED",
