@@ -13,7 +13,7 @@ import pytest
 
 from anthropic_otel._core import semconv
 from support import identities
-from support.apps import API_KEY, request_of
+from support.apps import API_KEY, PROMPT, request_of
 from support.driver import Driver
 from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, each_of, http_client
 from support.telemetry import Telemetry
@@ -49,8 +49,8 @@ class App:
         self._driver, self._url = driver, f"{server.url}/v1/messages"
         telemetry.instrument_http_client(self.http)
 
-    def read(self) -> bytes:
-        request = self.http.build_request("POST", self._url, json=request_of(stream=True))
+    def read(self, content: str = PROMPT) -> bytes:
+        request = self.http.build_request("POST", self._url, json=request_of(content, stream=True))
         response = self._driver(self.http.send(request, stream=True))
         try:
             chunks = response.aiter_bytes() if self._driver.asynchronous else response.iter_bytes()
@@ -134,6 +134,20 @@ def test_a_status_that_is_no_number_is_no_http(app: App, server: Http2Server, re
     [attempt] = map(attributes, recorded.attempts)
     assert attempt[semconv.ERROR_TYPE] == attempt[semconv.NETWORK_CAUSE] == "protocol_error"
     assert attempt[semconv.NETWORK_PHASE] == "wait"
+    identities.check(recorded)
+
+
+def test_a_server_that_takes_no_more_of_a_request_is_a_write_timeout(
+    app: App, stack: Stack, recorded: Telemetry
+) -> None:
+    """The client reads until it is told that it may send more. No answer can be late: the request is not there yet."""
+    app.http.timeout = 0.5
+    with pytest.raises(stack.module.ReadTimeout):
+        # The server takes as much as it must without being asked, 64 KB, and no more.
+        app.read("x" * 70_000)
+    [attempt] = map(attributes, recorded.attempts)
+    assert attempt[semconv.ERROR_TYPE] == attempt[semconv.NETWORK_CAUSE] == "write_timeout"
+    assert attempt[semconv.NETWORK_PHASE] == "send"
     identities.check(recorded)
 
 

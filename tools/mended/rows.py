@@ -386,6 +386,11 @@ ROWS: Final = (
         (f"{_E2E}test_http2.py::test_an_answer_that_comes_with_a_goaway_is_a_connection_that_is_over",),
     ),
     Row(
+        "An HTTP/2 server that takes no more of a request",
+        (),
+        (f"{_E2E}test_http2.py::test_a_server_that_takes_no_more_of_a_request_is_a_write_timeout",),
+    ),
+    Row(
         "A hook, an authentication or a transport that mirrors what is sent",
         (),
         (f"{_SENDS}test_each_request_of_one_that_is_mirrored_is_an_attempt",),

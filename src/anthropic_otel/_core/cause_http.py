@@ -174,6 +174,9 @@ def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
     if failure.phase is Phase.CONNECT and is_a(error, "httpx.ReadTimeout", "httpx.WriteTimeout"):
         # A proxy was asked to connect, and has not answered: nothing was sent to the API's host.
         return NetworkCause.CONNECT_TIMEOUT
+    if failure.phase is Phase.SEND and is_a(error, "httpx.ReadTimeout"):
+        # On HTTP/2 the server tells how much more it takes, and the client reads that before it sends more.
+        return NetworkCause.WRITE_TIMEOUT
     if is_a(error, "httpx.RemoteProtocolError"):
         return _of_protocol_message(text_of(error), failure)
     if is_a(error, "httpx.LocalProtocolError"):
