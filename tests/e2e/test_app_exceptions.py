@@ -170,6 +170,27 @@ def test_what_a_hook_raises_is_the_apps(kind: str, stack: Stack, sim: Simulator)
     assert (attempt.error_type, attempt.outcome) == ("app_exception", "failed")
 
 
+@pytest.mark.parametrize("name", ["body_reset", "body_timeout", "body_bad_gzip"])
+def test_a_body_that_breaks_while_a_hook_reads_it_is_no_failure_of_the_hook(
+    name: str, stack: Stack, sim: Simulator
+) -> None:
+    """A hook that logs responses reads their bodies, and tells the same of a broken one as the client would."""
+
+    def hook(response: Any) -> None:
+        response.read()
+
+    async def async_hook(response: Any) -> None:
+        await response.aread()
+
+    endpoint = sim.endpoint(name)
+    hooks = {"response": [async_hook if stack.asynchronous else hook]}
+    found = failed(stack, endpoint, http=http_client(stack, endpoint, event_hooks=hooks))
+    plain = failed(stack, endpoint, http=http_client(stack, endpoint))
+    facts = [(each.error_type, each.phase, each.status, each.request_id is None) for each in (found, plain)]
+    assert facts[0] == facts[1]
+    assert found.error_type != "app_exception"
+
+
 def test_what_a_hook_cannot_reach_is_not_the_api(stack: Stack, sim: Simulator) -> None:
     """A hook that asks a server of its own, which refuses, says nothing of the API's host."""
     module = stack.module

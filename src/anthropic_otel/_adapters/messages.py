@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from anthropic_otel._core import headers
+from anthropic_otel._core.cause_app import response_read_by_hook
 from anthropic_otel._core.cause_chain import CLIENTS, chain, is_a
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.stack import package_of, stack
@@ -87,9 +88,10 @@ def set_headers(request: Any, names: list[bytes], added: Mapping[str, str]) -> N
 def response_of_failed_read(error: BaseException) -> Any:
     """Returns the response whose body failed within the send that raised `error`, `None` without one.
 
-    No exception has it. It is taken from the variables of the library's `send`, which is in the traceback.
+    No exception has it. It is taken from the variables of the library's `send`, which is in the traceback, or of its
+    function that has called an event hook, which read the body.
     """
-    response = _variable_of_client(error, "send", "response")
+    response = _variable_of_client(error, "send", "response") or response_read_by_hook(error)
     return response if isinstance(getattr(response, "status_code", None), int) else None
 
 

@@ -23,6 +23,7 @@ from typing import Final
 
 from anthropic_otel._core.cause_chain import CLIENTS, HTTPCORE, Failure, Frame, frames, root
 from anthropic_otel._core.guard import is_of_the_app
+from anthropic_otel._core.stack import package_of, stack
 
 _OURS: Final = __name__.partition(".")[0]
 _LIBRARIES: Final = (
@@ -40,13 +41,32 @@ def is_of_app(failure: Failure) -> bool:
     """Returns whether code of the app raised the exception.
 
     That is an event hook, a trace function or a library of test doubles that raised the outermost exception, or a
-    signal handler that raised any exception of the chain.
+    signal handler that raised any exception of the chain. A hook that reads the body of the response, as to log it, has
+    not raised what the network did to that body.
     """
+    error = failure.errors[0]
     return (
-        _is_of_a_double(failure.errors[0])
+        _is_of_a_double(error)
         or any(map(is_of_the_app, failure.errors))
-        or _passes(failure.errors[0], _calls_a_hook)
+        or _passes(error, _calls_a_trace_function)
+        or (_passes(error, _calls_a_hook) and response_read_by_hook(error) is None)
     )
+
+
+def response_read_by_hook(error: BaseException) -> object:
+    """Returns the response whose body an event hook was reading when the client raised `error`, `None` if none was.
+
+    By the variables of the traceback: a hook may read the bodies of other responses too.
+    """
+    response: object = None
+    for frame in stack(error):
+        if package_of(frame) not in CLIENTS:
+            continue
+        if response is None and frame.f_code.co_name == _CALLS_HOOKS:
+            response = frame.f_locals.get("response")
+        elif response is not None and frame.f_code.co_name in _READING and frame.f_locals.get("self") is response:
+            return response
+    return None
 
 
 def _is_of_a_double(error: BaseException) -> bool:
@@ -133,14 +153,22 @@ def _is_wrapped(called: Sequence[Frame]) -> bool:
 
 
 def _calls_a_hook(caller: Frame, called: Frame) -> bool:
-    """Returns whether a library calls an event hook or a trace function of the app.
+    """Returns whether httpx calls an event hook of the app.
+
+    `caller` is a frame, and `called` the frame that it called.
+    """
+    package, function = caller
+    return not _is_known(called[0]) and package in CLIENTS and function == _CALLS_HOOKS
+
+
+def _calls_a_trace_function(caller: Frame, called: Frame) -> bool:
+    """Returns whether a library calls a trace function of the app.
 
     `caller` is a frame of the library, and `called` the frame that it called.
     """
     package, function = caller
     return not _is_known(called[0]) and (
-        (package in CLIENTS and function == "_send_handling_redirects")
-        or (package in HTTPCORE and function in ("trace", "atrace"))
+        (package in HTTPCORE and function in ("trace", "atrace"))
         # Our trace function calls that of the app.
         or (package == _OURS and function == "__call__")
     )
@@ -167,6 +195,10 @@ def _reads_body(caller: Frame, called: Frame) -> bool:
     return by_httpcore or (package == "aiohttp" and by_client)
 
 
+_CALLS_HOOKS: Final = "_send_handling_redirects"
+"""httpx's function that calls event hooks."""
+_READING: Final = ("read", "aread", "iter_raw", "aiter_raw")
+"""The methods of a response that read its body."""
 _AUTHENTICATING: Final = ("_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")
 
 
