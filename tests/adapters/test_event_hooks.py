@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from anthropic_otel._core import semconv
@@ -139,6 +140,70 @@ def test_a_redirect_that_is_not_followed_has_failed(
     [span] = recorded.attempts
     attributes = dict(span.attributes or {})
     assert (attributes[semconv.ERROR_TYPE], attributes[semconv.HTTP_RESPONSE_STATUS_CODE]) == ("307", 307)
+    identities.check_every_attempt_ended_once(recorded, 0)
+
+
+def _retrying(stack: Stack) -> Any:
+    """A transport that sends up to three times."""
+    base: Any = stack.module.AsyncHTTPTransport if stack.asynchronous else stack.module.HTTPTransport
+    if stack.asynchronous:
+
+        class AsyncRetrying(base):  # type: ignore[misc]
+            async def handle_async_request(self, request: Any) -> Any:
+                for _ in range(2):
+                    try:
+                        response = await super().handle_async_request(request)
+                    except stack.module.TransportError:
+                        continue
+                    if response.status_code < 500:
+                        return response
+                    await response.aclose()
+                return await super().handle_async_request(request)
+
+        return AsyncRetrying()
+
+    class Retrying(base):  # type: ignore[misc]
+        def handle_request(self, request: Any) -> Any:
+            for _ in range(2):
+                try:
+                    response = super().handle_request(request)
+                except stack.module.TransportError:
+                    continue
+                if response.status_code < 500:
+                    return response
+                response.close()
+            return super().handle_request(request)
+
+    return Retrying()
+
+
+@_of(HTTPCORE_STACKS)
+@pytest.mark.parametrize(
+    ("met", "told"),
+    [
+        (("http_503", "connection_reset", "ok"), ["503", "connection_reset", None]),
+        (("connection_reset", "http_529", "http_529"), ["connection_reset", "529", "529"]),
+        (("connection_reset", "connection_reset", "connection_reset"), ["connection_reset"] * 3),
+        (("connection_reset", "ok"), ["connection_reset", None]),
+    ],
+    ids=["at_503", "at_last", "never", "after_a_reset"],
+)
+def test_each_send_of_a_transport_that_retries_is_an_attempt(
+    met: tuple[str, ...], told: list[str | None], stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """As with every other door: an answer at the end is not lost behind the failure before it."""
+    http = http_client(stack, transport=_retrying(stack), event_hooks=recorded.event_hooks())
+    app = BareApp(stack, Endpoint(sim.base_url), driver, http=http)
+    sim.play(*met)
+    _error_of(app)
+    assert not trace.get_current_span().get_span_context().is_valid
+    quietly(app)
+    spans = [dict(span.attributes or {}) for span in recorded.attempts]
+    assert [each.get(semconv.ERROR_TYPE) for each in spans] == told
+    reasons = [each.get(semconv.RETRY_REASON) for each in spans]
+    assert reasons == [None, *told[:-1]]
+    assert [each.get(semconv.RETRY_SOURCE) for each in spans] == [None, *["transport"] * (len(told) - 1)]
+    assert len(recorded.logs) == len([each for each in told if each])
     identities.check_every_attempt_ended_once(recorded, 0)
 
 

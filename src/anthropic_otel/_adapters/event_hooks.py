@@ -3,9 +3,10 @@
 Rule: each hook serves sync and async clients. A sync client calls it and ignores the returned value. An async one
 awaits that value; that of the request hook then puts an async `trace` function on the request.
 
-Hooks do not see a failure without a trace event, as of a full pool or of a custom transport. Such an attempt ends when
-its request is dropped, with the `error.type` `_OTHER`. An attempt with too many redirects has the status of the last
-one. If a transport retries to connect by itself, the first failure to connect ends the attempt.
+Hooks do not see a failure without a trace event, as of a full pool, of a custom transport or of another hook. Such an
+attempt ends when its request is dropped, with the `error.type` `_OTHER`; after a response when its body is closed. An
+attempt with too many redirects has the status of the last one. If a transport sends or connects again by itself after a
+failure, each of these is an attempt of its own. So is each request of an auth flow.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
+from anthropic_otel._core.timeline import starts_request
 
 HOOKED: Final = "anthropic_otel.hooked"
 """The name of the request extension that holds the `HookedAttempt` between the hooks."""
@@ -60,13 +62,19 @@ class HookedAttempt:
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Passes a trace event of the transport to the attempt's timeline. One of a failure ends the attempt.
+        """Passes a trace event of the transport to the send, as `Send.trace`. One of a failure ends the attempt.
 
         Two failures do not: of a stream that the app leaves early, and of a write after which the transport still waits
-        for a response. Never raises.
+        for a response. If the transport sends again after a failure, another attempt begins. Never raises.
         """
-        attempt = self.send.attempt
-        attempt.timeline.trace(name, info)
+        send = self.send
+        last = send.attempt
+        if last.ended and starts_request(name):
+            send.sends_again_after_end()
+        send.trace(name, info)
+        if send.attempt is not last:
+            # No context of it must stay attached, as of the first one.
+            send.attempt.recorder.send_finished(None)
         error = info.get("exception") if name.endswith(".failed") else None
         # If the app leaves a stream early, the closing of the body ends the attempt.
         if isinstance(error, BaseException) and not isinstance(error, GeneratorExit) and not _is_kept(name, error):

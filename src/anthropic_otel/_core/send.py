@@ -98,6 +98,13 @@ class Send:
             last.end(End.READ, timeline.failed_at or timeline.answered_at)
         self.attempt = self._source.begin_attempt(last.request, by_transport=True)
 
+    def sends_again_after_end(self) -> None:
+        """Begins another attempt, which the transport sends by itself, though the last one has ended.
+
+        Only for event hooks, which take an exception below the client for the end of the send.
+        """
+        self.attempt = self._source.begin_attempt(self.attempt.request, by_transport=True)
+
     def responded(
         self,
         status: int,
@@ -180,25 +187,28 @@ class LoneAttempts:
     `resend_count` is the retry number in the header of the first request, 0 for no retry.
     """
 
-    __slots__ = ("_clock", "_failed", "_recorder", "_resend_count", "_send_finished")
+    __slots__ = ("_clock", "_decided", "_failed", "_recorder", "_resend_count", "_send_finished")
 
     def __init__(self, recorder: Recorder, clock: Clock, resend_count: int = 0) -> None:
         self._recorder = recorder
         self._clock = clock
         self._resend_count = resend_count
         self._failed: Attempt | None = None
+        self._decided: Attempt | None = None
+        """A failed attempt that was taken for the last one: a transport may send again all the same."""
         self._send_finished = False
 
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
         started = self._clock.now()
         failed, self._failed = self._failed, None
+        retried, self._decided = failed or self._decided, None
         attempt = Attempt(
             request,
             self._clock,
             self._attempt_ended,
             started,
             self._clock.wall(),
-            retry=self._retry(failed, started, by_transport),
+            retry=self._retry(retried, started, by_transport),
         )
         if failed is not None:
             failed.recorder.failure_decided(failed, AfterFailure.RETRIED, started - failed.started - failed.duration)
@@ -235,4 +245,5 @@ class LoneAttempts:
     def _decide(self) -> None:
         failed, self._failed = self._failed, None
         if failed is not None:
+            self._decided = failed
             failed.recorder.failure_decided(failed, AfterFailure.CALL_FAILED, None)
