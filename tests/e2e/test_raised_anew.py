@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
+from anthropic_otel.simulator import FAULTS, Endpoint, Reply, Simulator
 from anthropic_otel.testing import Attempt, capture
 from support.apps import SdkApp
 from support.driver import Driver
@@ -198,6 +198,16 @@ def test_a_status_that_is_raised_as_an_exception_is_the_status(by: str, stack: S
         attempt = attempt_of(stack, Endpoint(sim.base_url), driver, **options)
     assert (attempt.status, attempt.error_type, attempt.cause) == (529, "529", None)
     assert attempt.request_id is not None
+
+
+@pytest.mark.parametrize("by", ["transport", "hook"])
+def test_a_redirect_that_is_raised_as_an_exception_is_the_status(by: str, stack: Stack, sim: Simulator) -> None:
+    """`raise_for_status` raises for a redirect too, so that the client cannot follow it."""
+    sim.play(Reply(307, body=b"", headers=(("location", "/v1/messages"),)))
+    options = {"transport": strict_transport_of(stack)} if by == "transport" else {"event_hooks": strict_hook(stack)}
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        attempt = attempt_of(stack, Endpoint(sim.base_url), driver, follow_redirects=True, **options)
+    assert (attempt.status, attempt.error_type, attempt.cause) == (307, "307", None)
 
 
 def test_the_status_of_a_hooks_own_request_is_not_the_attempts(stack: Stack, sim: Simulator) -> None:

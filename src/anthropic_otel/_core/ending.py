@@ -20,7 +20,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core.cause import Cause, classify, type_name
-from anthropic_otel._core.cause_chain import replaced
+from anthropic_otel._core.cause_chain import chain, is_a, replaced
 from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.response import is_success
 from anthropic_otel._core.semconv import (
@@ -125,9 +125,9 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
         cause = next((each for each in beneath if _says_more(each, cause)), cause)
     known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
     # If the network failed after a redirect, the redirect was followed, and the status is that of an earlier hop.
-    # But the redirect was not followed if the send has returned it. A response that demanded credentials does not count
-    # if these could not be fetched.
-    returned = attempt.reading is not None or cause.word is NetworkCause.OTHER
+    # But the redirect was not followed if the send has returned it, or a hook has raised its status. A response that
+    # demanded credentials does not count if these could not be fetched.
+    returned = attempt.reading is not None or cause.word is NetworkCause.OTHER or _was_raised(error, status)
     followed = known and status is not None and (fetching or (status < 400 and not returned))
     if known and not followed:
         # The status says more than the exception that a transport or the client made of it.
@@ -146,6 +146,12 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     answered = status is not None and not followed
     phase = phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT)
     return Ending(AttemptOutcome.FAILED, cause.word.value, cause, name, phase=phase, of_earlier_hop=followed)
+
+
+def _was_raised(error: BaseException, status: int | None) -> bool:
+    """Returns whether `error` is or was caused by an `HTTPStatusError` for `status`, as `raise_for_status` raises it."""
+    raised = (getattr(each, "response", None) for each in chain(error) if is_a(each, "httpx.HTTPStatusError"))
+    return any(getattr(response, "status_code", None) == status for response in raised)
 
 
 def _says_more(beneath: Cause, cause: Cause) -> bool:
