@@ -149,7 +149,7 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
 
 
 def _was_raised(error: BaseException, status: int | None) -> bool:
-    """Returns whether `error` is or was caused by an `HTTPStatusError` for `status`, as `raise_for_status` raises it."""
+    """Returns whether an `HTTPStatusError` for `status`, which `raise_for_status` raises, is or caused `error`."""
     raised = (getattr(each, "response", None) for each in chain(error) if is_a(each, "httpx.HTTPStatusError"))
     return any(getattr(response, "status_code", None) == status for response in raised)
 
