@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from itertools import pairwise
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -362,6 +362,19 @@ def test_the_only_client_is_taken_off_by_itself(app: SdkApp, recorded: Telemetry
     assert ([dict(cls.__dict__) for cls in classes], set(app.http.__dict__)) == before
     app.create()
     assert len(recorded.attempts) == 1
+
+
+@pytest.mark.parametrize("other", [object(), SimpleNamespace(_client="a text"), SimpleNamespace(_client=Simulator)])
+@pytest.mark.parametrize("instrumented", [False, True])
+def test_what_is_no_client_is_passed_over_when_it_is_taken_off(
+    other: object, instrumented: bool, app: SdkApp, recorded: Telemetry
+) -> None:
+    """Also where it has something else under the name by which the SDK's clients have their HTTP client."""
+    if instrumented:
+        recorded.instrument()
+    anthropic_otel.uninstrument(other)
+    app.create()
+    assert len(recorded.attempts) == instrumented
 
 
 def test_instrumenting_again_works(app: SdkApp, recorded: Telemetry) -> None:

@@ -11,7 +11,7 @@ import pytest
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Redirect, Reply, Simulator
 from support import identities
-from support.apps import SdkApp, request_of
+from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, each_of, http_client
 from support.telemetry import Telemetry
@@ -66,6 +66,35 @@ def test_a_redirect_carries_its_attempts_trace_context(
     sent = {request.header("traceparent") for request in sim.requests}
     assert {each.split("-")[2] for each in sent} == {f"{attempt.context.span_id:016x}"}
     app.close()
+
+
+def test_a_redirected_response_that_the_app_has_made_anew_reaches_it(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client of the app's own builds one of what came, as a cache does: with its history, and without a request."""
+
+    def made_anew(response: Any) -> Any:
+        return stack.module.Response(response.status_code, content=response.content, history=response.history)
+
+    class Sync(stack.module.Client):  # type: ignore[misc,name-defined]
+        def send(self, request: Any, **options: Any) -> Any:
+            return made_anew(super().send(request, **options))
+
+    class Async(stack.module.AsyncClient):  # type: ignore[misc,name-defined]
+        async def send(self, request: Any, **options: Any) -> Any:
+            return made_anew(await super().send(request, **options))
+
+    cls = Async if stack.asynchronous else Sync
+    client = http_client(stack, sim.endpoint("ok"), cls=cls, headers={"x-api-key": API_KEY})
+    recorded.instrument_http_client(client)
+    sim.play(Redirect(hops=1))
+    response = driver(client.post(f"{sim.base_url}/v1/messages", json=request_of()))
+    assert (response.status_code, len(response.history)) == (200, 1)
+    [attempt] = recorded.attempts
+    assert attributes(attempt)[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert all("trace" not in hop.request.extensions for hop in response.history)
+    assert not caplog.records
+    driver(client.aclose() if stack.asynchronous else client.close())
 
 
 def test_a_failure_behind_a_redirect_is_the_attempts(

@@ -118,7 +118,7 @@ class Sending:
         """
         self._response = response
         if getattr(response, "history", None):
-            self._ended_at(response.request)
+            self._ended_at(_request_of(response))
             self._find_credentials(response.history)
         opened, origin = http_body.received(self.send, response), self._origin
         if isinstance(origin, RunningCall):
@@ -180,7 +180,10 @@ class Sending:
         attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
 
     def _is_own(self, request: Any) -> bool:
-        """Returns whether `request` is the one that is sent or has its target, as a copy that an auth flow makes."""
+        """Returns whether `request` is the one that is sent, or has its target as of `messages.have_same_target`.
+
+        An auth flow may send a copy.
+        """
         return request is self.request or messages.have_same_target(request, self.request)
 
     @guarded(None)
@@ -190,7 +193,9 @@ class Sending:
         `history` are the responses before the last one, those of redirects and of an auth flow.
         """
         for response in history:
-            request = response.request
+            request = _request_of(response)
+            if request is None:
+                continue
             if request.extensions.get("trace") is not self._trace and not self._is_own(request):
                 self.send.attempt.timeline.fetched_credentials(int(response.elapsed.total_seconds() * 1e9))
 
@@ -212,9 +217,18 @@ class Sending:
         if request.extensions.get("trace") is self._trace:
             request.extensions = self._extensions
         if response is not None and response.history:
-            for hop in (response, *response.history):
-                if hop.request.extensions.get("trace") is self._trace:
-                    hop.request.extensions = self._extensions
+            for hop in map(_request_of, (response, *response.history)):
+                if hop is not None and hop.extensions.get("trace") is self._trace:
+                    hop.extensions = self._extensions
+
+
+def _request_of(response: Any) -> Any:
+    """Returns the request of a response, `None` for one without, as an app may build it."""
+    try:
+        return response.request
+    except (AttributeError, RuntimeError):
+        # The libraries raise a `RuntimeError`.
+        return None
 
 
 class InnerSend:
