@@ -84,8 +84,9 @@ class SendPatches:
     def meet(self, cls: type[Any]) -> None:
         """Patches each class in the `__mro__` of a client's class that defines `send` itself, once.
 
-        A class whose `send` is a mock, which may be there temporarily, or is patched by another copy of this library is
-        left out. Then `cls` is looked at again at the next call; else a further call with it does nothing.
+        A class whose `send` is a mock (`is_mocked`), which may be there temporarily, or is patched by another copy of
+        this library is left out. Then `cls` is looked at again at the next call; else a further call with it does
+        nothing.
         """
         with changing():
             if cls in self._met:
@@ -229,7 +230,10 @@ class CallPatches:
 
 
 def _has_mocks(sdk: Any) -> bool:
-    """Returns whether a mock is in the place of `request` or `_build_request` of the clients in the module `sdk`."""
+    """Returns whether a mock is in the place of `request` or `_build_request` of a client in the module `sdk`.
+
+    It is a mock by `is_mocked`.
+    """
     classes = {cls for client in _clients(sdk).values() for cls in client.__mro__}
     return any(is_mocked(cls, name) for cls in classes for name in ("request", "_build_request"))
 
@@ -247,7 +251,7 @@ def _definers(clients: Mapping[str, type[Any]]) -> dict[type[Any], bool]:
     """Returns the class that defines `request` for each of the `clients`, each with whether it is asynchronous.
 
     That is the first class in the client's `__mro__` whose `request` can be patched: one of the SDK's private base
-    clients, or a client class that another library gave a `request` of its own.
+    clients, or a client class that another library gave a `request` of its own. A client without one is left out.
     """
     definers = {}
     for name, client in clients.items():

@@ -171,7 +171,8 @@ def noted_model_of(request: Any) -> str | None:
 def noted_key_of(request: Any) -> str | None:
     """Returns the idempotency key that was noted when the SDK built a request, `None` if none was.
 
-    One is noted of every request that has a model and was built where no call is current, if the SDK gave it a key.
+    One is noted wherever a model is, if the SDK gave the request a key: of every request that has a model and was built
+    where no call is current, and of some that were built in a call.
     """
     found = _built.get(weakref.ref(request))
     return found[1] if found is not None else None

@@ -80,9 +80,10 @@ def _package(defined: Any) -> str:
 
 
 def _take_signature(ours: Any, original: Any) -> None:
-    """Gives `ours` the signature and keyword defaults of `original`, for code that does not follow `__wrapped__`.
+    """Gives `ours` the signature of `original`, for code that does not follow `__wrapped__`.
 
-    Leaves `ours` as it is if the signature of `original` cannot be read.
+    That is `__signature__`, and `__kwdefaults__`, the defaults of parameters that are keyword-only. Leaves `ours` as it
+    is if the signature of `original` cannot be read.
     """
     try:
         ours.__signature__ = inspect.signature(original)
@@ -204,8 +205,8 @@ def _variables_of(function: Any) -> Mapping[str, Any]:
 def patchable(cls: type[Any], name: str) -> bool:
     """Returns whether `cls` itself defines `name` as a function or another descriptor, which can be patched.
 
-    `False` for a mock, which must stay as it is. `False` too if another copy of this library has patched it, as both
-    would record everything: the first time in the process, a warning says so.
+    `False` for a mock (`is_mocked`), which must stay as it is. `False` too if another copy of this library has patched
+    it, as both would record everything: the first time in the process, a warning says so.
     """
     if is_patched_by_another_copy(cls, name):
         _warn_of_another_copy()
@@ -214,7 +215,10 @@ def patchable(cls: type[Any], name: str) -> bool:
 
 
 def is_mocked(cls: type[Any], name: str) -> bool:
-    """Returns whether `cls` itself has a mock, or another value that is no descriptor, as `name`."""
+    """Returns whether `cls` itself has a mock, or another value that is no descriptor, as `name`.
+
+    A mock that `autospec=True` makes of a function is a function, and does not count.
+    """
     return name in cls.__dict__ and not hasattr(type(cls.__dict__[name]), "__get__")
 
 

@@ -90,7 +90,8 @@ def _is_transport(cls: type[Any]) -> bool:
 def _address(url: Any) -> str | None:
     """Returns `host:port` of a URL of httpx or httpcore, without user information; `None` without a URL or a host.
 
-    Only the host if the URL names no port and its scheme's is not known.
+    Only the host if the URL names no port and its scheme's is not known. An IPv6 address is in brackets, and an
+    international name as it is looked up.
     """
     if url is None:
         return None

@@ -137,8 +137,8 @@ class _Connection:
     def _send(self) -> bool:
         """Sends queued events without waiting, and returns whether all of them were sent.
 
-        Connects first if there is no socket. If the descriptor is not our connection any more, drops socket and events
-        (`forget`) and returns `False`. Raises `OSError` if connecting or sending fails.
+        The caller holds `_sending`. Connects first if there is no socket. If the descriptor is not our connection any
+        more, drops socket and events (`forget`) and returns `False`. Raises `OSError` if connecting or sending fails.
         """
         connection = self._socket if self._socket is not None else self._connect()
         while self._rest or self._kept:

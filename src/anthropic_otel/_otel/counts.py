@@ -17,7 +17,7 @@ from anthropic_otel._otel.attributes import MAX_SETS, AttributeSets, AttributeVa
 
 
 class Count:
-    """A counter without a lock. `next(added)` counts one more, in any thread; only one at a time may `read`."""
+    """A counter without a lock. `next(count.added)` counts one more, in any thread; only one at a time may `read`."""
 
     __slots__ = ("_reads", "added")
 
@@ -27,7 +27,7 @@ class Count:
         self._reads = 0
 
     def read(self) -> int:
-        """Returns how often a `next(added)` of others counted one more."""
+        """Returns how many were counted by `next(count.added)`, without those that this method itself counted."""
         # Only `next` reads the counter, and advances it too, so the reads are subtracted.
         reached = next(self.added) - self._reads
         self._reads += 1

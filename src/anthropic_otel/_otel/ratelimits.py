@@ -104,9 +104,9 @@ class RateLimits:
             measuring.pop(thread, None)
 
     def _take(self, unread: list[Unread]) -> None:
-        """Updates the limits from queued responses, those of one owner and model together.
+        """Updates the limits from queued responses, oldest first, those of one owner and model together.
 
-        Makes limits that are missing. Leaves out what `_limit` has no limit for.
+        The caller holds `_reading`. Makes limits that are missing. Leaves out what `_limit` has no limit for.
         """
         # By the identity of the names, which responses share: to hash them takes 1,200 instructions more.
         of: dict[tuple[int, str | None, bytes | None, bytes | None], tuple[tuple[RateLimitNames, ...], list[Answer]]]

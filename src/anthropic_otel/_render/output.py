@@ -25,7 +25,7 @@ class Output:
     def width(self) -> int:
         """How many columns to use: the terminal's width as rich or `shutil` finds it, 80 if there is none.
 
-        With rich it is at most 132. The variable `COLUMNS` takes precedence.
+        The variable `COLUMNS` takes precedence over the terminal's width. With rich, neither gives more than 132.
         """
         return self._terminal.width if self._terminal is not None else shutil.get_terminal_size().columns
 

@@ -119,7 +119,8 @@ def packed(words: Iterable[str], separator: str, width: int, used: int = 0) -> l
 
 def duration(seconds: float) -> str:
     """Formats seconds: below 10 ms like `9.3 ms`, below 1 s like `12 ms`, below 10 s like `1.20 s`, below 1000 s like
-    `85.1 s`, else like `1200 s`. From 0 to a day that is at most seven characters.
+    `85.1 s`, else like `1200 s`. What would be rounded up to one of these bounds is not below it: 9.97 ms are `10 ms`.
+    From 0 to a day that is at most seven characters.
     """
     if seconds < 0.9995:
         return f"{seconds * 1e3:.1f} ms" if seconds < 0.00995 else f"{seconds * 1e3:.0f} ms"

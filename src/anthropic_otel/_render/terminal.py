@@ -50,9 +50,9 @@ class Terminal:
 
     @property
     def width(self) -> int:
-        """How many columns to use: the terminal's width as rich finds it, but at most 132.
+        """How many columns to use: the variable `COLUMNS`, else the terminal's width as rich finds it; at most 132.
 
-        It is 80 if no standard stream is a terminal. The variable `COLUMNS` takes precedence.
+        It is 80 if there is no such variable and no standard stream is a terminal.
         """
         return min(self._console.width, _MOST)
 
