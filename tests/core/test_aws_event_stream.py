@@ -100,6 +100,13 @@ def test_an_error_frame_is_an_error() -> None:
         assert facts(end_of([BEGIN, frame(headers, b"")])) == (False, kind, False)
 
 
+def test_the_code_of_an_error_frame_is_kept_up_to_64_characters() -> None:
+    """A code may be as long as the frame. No more of it is kept than of the type of any other error."""
+    headers = {":message-type": "error", ":error-code": "c" * 9_000}
+    end = end_of([BEGIN, frame(headers, b"")])
+    assert (end.error_type, end.raw_error_type) == ("_OTHER", "c" * 64)
+
+
 @pytest.mark.parametrize("length", [0, 3_000, 3 * MAX_KEPT])
 def test_an_api_error_inside_a_chunk_frame_is_an_error(length: int) -> None:
     """An error of the API that Bedrock hands on as an event has its type, however long it is."""

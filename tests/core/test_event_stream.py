@@ -168,6 +168,23 @@ def test_an_invalid_event_before_the_end_is_found_in_a_chunk_that_is_too_long_to
     assert facts(end_of([BEGIN + much + END + NO_JSON], read_to_end=False)) == (True, None, False)
 
 
+@pytest.mark.parametrize("before", [b"", DELTA])
+def test_an_invalid_event_is_found_in_front_of_the_beginning_of_a_long_one(before: bytes) -> None:
+    """A chunk that is too long to be kept may be so only by an event that has not ended in it."""
+    begun = b"event: content_block_delta\ndata: " + b"x" * MAX_LAST
+    assert facts(end_of([BEGIN, NO_JSON + before + begun], read_to_end=False)) == (False, None, True)
+    assert facts(end_of([BEGIN, before + NO_JSON + begun], read_to_end=False)) == (False, None, True)
+
+
+def test_of_a_chunk_that_is_too_long_to_be_kept_as_many_last_events_are_as_fit() -> None:
+    """An event counts among them if it fits to its last byte, and not if it has one byte more."""
+    room = MAX_LAST - len(NO_JSON) - len(sse("content_block_delta", '""'))
+    fits, exceeds = (sse("content_block_delta", f'"{"x" * size}"') for size in (room, room + 1))
+    assert len(NO_JSON + fits) == MAX_LAST
+    assert facts(end_of([BEGIN, DELTA + NO_JSON + fits], read_to_end=False)) == (False, None, True)
+    assert facts(end_of([BEGIN, DELTA + NO_JSON + exceeds], read_to_end=False)) == (False, None, False)
+
+
 def test_an_app_that_takes_any_event_reads_on() -> None:
     """A stream that was read to its end had no event that its reader could not take."""
     assert facts(end_of([BEGIN, NO_JSON, DELTA])) == (False, None, False)

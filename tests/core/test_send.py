@@ -350,6 +350,18 @@ def test_of_a_lone_send_that_a_transport_retries_each_failure_is_decided_once(
     assert notes.count("failure_decided") == 2
 
 
+def test_a_backoff_of_a_lone_send_is_never_negative(lone: Send, clock: ManualClock, notes: Notes) -> None:
+    """A clock that seems to run backwards between two threads makes a backoff of nothing, for the log too."""
+    first = lone.attempt
+    tell(lone, clock, *REQUEST, answer(529))
+    clock.pass_(10)
+    lone.trace(*failure())
+    clock.pass_(-7)
+    lone.trace(*REQUEST[0])
+    assert lone.attempt.retry is not None
+    assert (lone.attempt.retry.delay, notes.waited[first]) == (0, 0)
+
+
 def test_a_lone_retry_of_the_sdk_is_counted_on_by_the_transport(runtime: Runtime, clock: ManualClock) -> None:
     """A request that says that it is the second retry, and that the transport sends again, is the third."""
     send = Send(runtime.lone_attempts(2), FACTS)

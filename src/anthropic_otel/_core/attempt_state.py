@@ -124,6 +124,13 @@ class AttemptState:
         """Whether the attempt has ended: its `outcome` is set."""
         return self.outcome is not None
 
+    def time_since(self, now: int) -> int:
+        """Returns the nanoseconds from the end of the attempt, which has ended, to `now`, a reading of its clock.
+
+        0 if a clock that two threads read seems to run backwards.
+        """
+        return max(now - self.started - self.duration, 0)
+
     @property
     def request_id(self) -> str | None:
         """The `request-id` of the response, to give to Anthropic's support; `None` without a valid one."""

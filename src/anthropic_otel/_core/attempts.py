@@ -118,10 +118,10 @@ class Attempts:
         return answering.after_failure if answering is not None else self.failed_count > 0
 
     def decide(self, after: AfterFailure, next_started: int | None = None) -> None:
-        """Empties `undecided`. Tells the recorder of each attempt in it what followed: `after`, and how long it waited.
+        """Empties `undecided`. Tells the recorder of each attempt in it what followed: `after`, and the backoff.
 
-        `next_started` is when the next attempt started, by the call's clock, `None` without one; the wait begins at the
-        failed attempt's end.
+        The backoff is from the end of the failed attempt to `next_started`, when the next attempt started by the call's
+        clock; at least 0, and `None` if no attempt followed (`next_started` is `None`).
         """
         while self.undecided:
             try:
@@ -129,7 +129,7 @@ class Attempts:
             except IndexError:
                 # Another thread was faster.
                 return
-            waited = next_started - failed.started - failed.duration if next_started is not None else None
+            waited = failed.time_since(next_started) if next_started is not None else None
             failed.recorder.failure_decided(failed, after, waited)
 
     def retries_left(self) -> int | None:
@@ -184,7 +184,7 @@ class Attempts:
         if failed is not None:
             self.retries += 1
             self._own_retries += not by_transport
-            delay = _since(failed, now)
+            delay = failed.time_since(now)
             by_sdk = self._sdk_retries > before
             source = RetrySource.TRANSPORT if by_transport else self._source_of_backoff(failed, delay, by_sdk)
             return Retry(number, delay, failed.error_type, source)
@@ -199,7 +199,7 @@ class Attempts:
             self._own_retries += 1
             self.failed_count += 1
             stopped = self._last_ended
-            waited = _since(stopped, now) if stopped is not None else None
+            waited = stopped.time_since(now) if stopped is not None else None
             return Retry(number, waited, NetworkCause.APP_EXCEPTION.value, RetrySource.BACKOFF)
         # The attempt before has not ended, or did not fail: this is a fallback, not a retry after a backoff.
         return Retry(number, None, FALLBACK)
@@ -207,8 +207,9 @@ class Attempts:
     def _source_of_backoff(self, failed: Attempt, delay: int, by_sdk: bool) -> RetrySource:
         """Returns what decided the backoff of `delay` nanoseconds after `failed`: its `retry-after`, else the client.
 
-        The SDK obeys every `retry-after` up to a limit. Of a middleware that retries by itself (not `by_sdk`), and of
-        a backoff of the app's own, it is only known whether the backoff was as long.
+        The SDK obeys every `retry-after` up to `Invocation.max_retry_after`. A middleware that retries by itself (not
+        `by_sdk`) and a backoff of the app's own (`Invocation.own_backoff`) need not: theirs counts as decided by such a
+        `retry-after` if it was at least as long.
         """
         told = headers_for_sdk(failed)
         # A date is compared with the time at which the SDK begins to wait.
@@ -218,11 +219,3 @@ class Attempts:
         if obeyed and asked is not None and (self.invocation.own_backoff or not by_sdk):
             obeyed = delay >= asked * 1e9
         return RetrySource.RETRY_AFTER if obeyed else RetrySource.BACKOFF
-
-
-def _since(attempt: Attempt, now: int) -> int:
-    """Returns the nanoseconds from the end of `attempt`, which has ended, to `now`, a reading of its clock.
-
-    0 if a clock that two threads read seems to run backwards.
-    """
-    return max(now - attempt.started - attempt.duration, 0)

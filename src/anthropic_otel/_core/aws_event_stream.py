@@ -90,7 +90,11 @@ class AwsEventStreamReader:
         )
 
     def _break(self) -> Break | None:
-        """Returns where the SDK met a frame that it cannot decode, in the last chunk or after it; else `None`."""
+        """Returns where the SDK met a frame that it cannot decode, else `None`.
+
+        Looks at the frames that were dispatched last, and then at what has come behind them. `None` too if these cannot
+        matter (`Events.ended_before`).
+        """
         decided = self._decided_in is not None and self._decided_in is not self._last
         ended = self._events.ended_before(decided=decided)
         if ended is None:
@@ -195,8 +199,9 @@ _NOT_KEPT: Final = b"..."
 class _LongFrame:
     """A frame that is longer than `MAX_KEPT`. It begins with `begun`, which is longer than `MAX_KEPT` too.
 
-    Only its headers, its checksums and the types in its event's JSON are kept of it. `missing` is how many of its bytes
-    have not come yet.
+    Only its headers, its checksum and the types in its event's JSON are kept of it. Headers are read in its first
+    `MAX_KEPT` bytes only, and count as none if they are not valid there. An event that does not begin in these bytes
+    has no types. `missing` is how many of its bytes have not come yet.
     """
 
     __slots__ = ("_base64", "_checksum", "_crc", "_headers", "_types", "missing")

@@ -15,7 +15,7 @@ from struct import unpack_from
 from typing import Any, Final
 from zlib import crc32
 
-from anthropic_otel._core.event_json import ERROR, ApiError, known_type, parsed
+from anthropic_otel._core.event_json import ERROR, MAX_TOLD, ApiError, known_type, parsed
 from anthropic_otel._core.semconv import BEDROCK_EXCEPTIONS
 
 PRELUDE: Final = 12
@@ -44,7 +44,7 @@ _ERROR_TYPES: Final = {
 """The API's error type for each exception of Amazon Bedrock."""
 
 Event = tuple[bytes | None, bytes]
-"""The name and the JSON of an event. The name is `None` for a frame that the SDK skips."""
+"""The name and the JSON of an event. The name is `None` for a frame that the SDK skips, and without a type."""
 
 
 def is_possible(total: int, header_length: int) -> bool:
@@ -123,7 +123,9 @@ def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError 
     """Returns the error that a frame reports by its headers, `None` for a frame that reports none.
 
     Its `type` is the API's for the exception or code, `_OTHER` for an unknown one. Its `raw_type` is the name that the
-    app sees in the SDK's exception: `None` if botocore does not know the exception, or fails to decode the payload.
+    app sees in the SDK's exception, cut to `MAX_TOLD` characters: `None` if botocore does not know the exception, or
+    fails to decode the payload.
+
     `payload` is that of the frame, `None` if it was too long to keep or the name does not matter.
     """
     if headers.get(":message-type") not in ("error", "exception"):
@@ -139,7 +141,7 @@ def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError 
             _content_of(payload)
         except ValueError:
             raised = None
-    return ApiError(_ERROR_TYPES.get(name) or known_type(name), raw_type=raised)
+    return ApiError(_ERROR_TYPES.get(name) or known_type(name), raw_type=raised[:MAX_TOLD] if raised else raised)
 
 
 def event_of(headers: dict[str, str], payload: bytes) -> Event:

@@ -162,9 +162,9 @@ def _calls_a_hook(caller: Frame, called: Frame) -> bool:
 
 
 def _calls_a_trace_function(caller: Frame, called: Frame) -> bool:
-    """Returns whether a library calls a trace function of the app.
+    """Returns whether httpcore, or the trace function of this library, calls a trace function of the app.
 
-    `caller` is a frame of the library, and `called` the frame that it called.
+    `caller` is a frame, and `called` the frame that it called.
     """
     package, function = caller
     return not _is_known(called[0]) and (

@@ -47,9 +47,10 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def _is_of_proactor(error: BaseException, message: str) -> bool:
-    """Returns whether asyncio on Windows raised `error`, whose text is `message`, as the event loop is closed.
+    """Returns whether `error`, whose text is `message`, is what asyncio on Windows raises for a closed event loop.
 
-    The loop has no proactor any more, and uses it all the same.
+    The loop has no proactor any more, and uses it all the same. Any `AttributeError` for an attribute of `None` is
+    taken for that if asyncio raised it, also on another system.
     """
     if not (isinstance(error, AttributeError) and message.startswith("'NoneType' object has no attribute")):
         return False

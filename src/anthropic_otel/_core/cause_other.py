@@ -15,9 +15,10 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 
 
 def of_credentials(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception of a library that fetches credentials, by its class; `None` for any other.
+    """Returns the cause of an exception of a library that fetches credentials, by its class.
 
-    The libraries are requests, urllib3, botocore, google-auth, those of Azure, and the credentials of the SDK itself.
+    `None` if neither its class nor a base class is in `_CREDENTIALS`. The libraries are requests, urllib3,
+    botocore, google-auth, those of Azure, and the credentials of the SDK itself.
     """
     return by_class(error, _CREDENTIALS)
 
@@ -50,7 +51,7 @@ _CREDENTIALS: Final = {
 def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception without an errno of the standard library, uvloop or a library that decodes.
 
-    `None` for any other exception. Goes by its class, and for a `RuntimeError` or `ValueError` by its message. A
+    `None` for one that is not known here. Goes by its class, and for a `RuntimeError` or `ValueError` by its message. A
     timeout has the cause of its phase, `READ_TIMEOUT` for a `TimeoutError` of an unknown phase. `EOFError` is
     `INCOMPLETE_BODY` in the body, else `SERVER_DISCONNECTED`.
     """

@@ -40,8 +40,8 @@ def call_error_type(error: BaseException) -> str:
 
     - `client_timeout_error` for a timeout and `connection_error` for any other failed connection, by the SDK's or the
       HTTP library's class.
-    - For a status error: one of `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS`, else the status from 400 on, else `_OTHER`
-      for another type.
+    - For a status error: the type that the server sent if `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS` has it, else the
+      status if that is 400 or more, else `_OTHER` if the server sent any type.
     - `client_error` for everything else.
     """
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in _LIBRARIES}

@@ -21,7 +21,8 @@ BLOCKS: Final = (b"content_block_start", b"content_block_delta", b"content_block
 NAMES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERROR, PING, *BLOCKS, b"completion"})
 """The names of the events of the API's message and completion streams."""
 
-_MAX_TOLD: Final = 64
+MAX_TOLD: Final = 64
+"""The most characters of a type that are kept of what a server sent."""
 _CODE: Final = re.compile(r"\w{1,64}", re.ASCII).fullmatch
 
 
@@ -31,7 +32,8 @@ class ApiError:
 
     - `type`: one of `API_ERROR_TYPES`, or `_OTHER`.
     - `code`: the `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
-    - `raw_type`: the type as the server sent it, up to 64 characters; `None` without one.
+    - `raw_type`: the type as the server sent it, cut to 64 characters; `None` without one. `None` too for an unknown
+      one in an event that is too long to be kept, and for one that botocore does not tell (`aws_frames.error_of`).
     """
 
     type: str
@@ -54,7 +56,7 @@ def api_error(data: bytes) -> ApiError:
     """Parses the JSON of an `error` event: `{"type": "error", "error": {"type": …, "details": {"error_code": …}}}`.
 
     Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code or the raw type. A type
-    that is not known is `_OTHER` too, but is the raw type, cut to `_MAX_TOLD` characters as every raw type.
+    that is not known is `_OTHER` too, but is the raw type, cut to `MAX_TOLD` characters as every raw type.
     """
     try:
         error = member(parsed(data), "error")
@@ -65,12 +67,15 @@ def api_error(data: bytes) -> ApiError:
     return ApiError(
         known_type(name),
         code if isinstance(code, str) and _CODE(code) else None,
-        name[:_MAX_TOLD] if isinstance(name, str) else None,
+        name[:MAX_TOLD] if isinstance(name, str) else None,
     )
 
 
 def known_error(data: bytes) -> ApiError | None:
-    """Returns the error in a JSON object, as `api_error`; `None` if it has neither a documented type nor a code."""
+    """Returns the error in a JSON object, as `api_error`; `None` if it has neither a documented type nor a code.
+
+    `None` too for what is no JSON object. Never raises.
+    """
     if b'"error"' not in data:
         return None
     error = api_error(data)
@@ -78,9 +83,10 @@ def known_error(data: bytes) -> ApiError | None:
 
 
 def error_of_body(body: bytes, content_type: bytes) -> ApiError:
-    """Parses the body of an error response as the SDK does: by the charset of `content_type`, else as UTF-8.
+    """Parses the body of an error response as the SDK does: by the charset of `content_type`.
 
-    Returns the same as `api_error`. A byte that is not valid in the encoding does not matter.
+    As UTF-8 without a charset, and for one that Python does not know. Returns the same as `api_error`. A byte that is
+    not valid in the encoding does not matter.
     """
     charset = _CHARSET(content_type)
     try:

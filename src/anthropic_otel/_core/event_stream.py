@@ -82,8 +82,8 @@ class EventStreamReader:
         """Returns how the stream ended, and frees what was kept of it. To be called once, after the last chunk.
 
         `read_to_end` is whether the app has read the last byte. If not, the SDK may have closed the stream because of
-        an event that it could not decode: the events of the last chunk are parsed to find out. At the end of the body
-        the SDK decodes what is left too, though no blank line ends it.
+        an event that it could not decode: the events that were dispatched last are parsed to find out. At the end of
+        the body the SDK takes what is left for text too, though no blank line ends it: that must be UTF-8.
         """
         found = self._break_at_end() if read_to_end else self._break()
         is_event_stream, decided_last = self._is_event_stream(), self._decided_in is self.last
@@ -264,6 +264,12 @@ def _decides_nothing(text: bytes, end: int) -> bool:
 
 
 def _last_events(text: bytes, end: int) -> bytes:
-    """Returns the whole events in the last `MAX_LAST` bytes of `text[:end]`; empty if the last event is longer."""
-    begin = text.find(b"\n\n", max(end - MAX_LAST, 0), end)
+    """Returns the whole events in the last `MAX_LAST` bytes of `text[:end]`; empty if the last event is longer.
+
+    `text` begins with an event, and `end` is where one ends, after its blank line.
+    """
+    if end <= MAX_LAST:
+        return text[:end]
+    # The blank line before an event that just fits does not count.
+    begin = text.find(b"\n\n", end - MAX_LAST - 2, end)
     return text[begin + 2 : end]

@@ -237,7 +237,8 @@ class Reading:
     def _is_error(self, chunk: bytes, encoded: bool) -> bool:
         """Gives a chunk to the reader. Returns whether it completes an `error` event.
 
-        One that is `encoded` is not given: it is only noted that such bytes came, and the result is `False`.
+        One that is `encoded` is not given: it is only noted that such bytes came, and the result is `False`, as it is
+        without a reader. May raise for a chunk that is no bytes, as a transport of the app may yield.
         """
         if encoded:
             self._encoded = self._encoded or bool(chunk)

@@ -26,7 +26,11 @@ def headers_for_sdk(attempt: Attempt) -> RawHeaders | None:
 def is_retryable(attempt: Attempt) -> bool:
     """Returns whether the attempt has ended with a failure for which the SDK retries, if it has a retry left.
 
-    - Every exception of the send is one, but those of the SDK's own that say that credentials cannot be had.
+    - Every exception of the send is one, whatever status had come, but those of the SDK's own that say that credentials
+      cannot be had.
+
+    If the send has returned a response:
+
     - A 401 of a call's first attempt for which the SDK fetched credentials is one: it fetches new ones once.
     - Any other status than 2xx is by `headers.should_retry`, also if reading its body failed.
     - A 2xx is none: it failed while its body was read, or is no answer.

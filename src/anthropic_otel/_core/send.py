@@ -211,7 +211,7 @@ class LoneAttempts:
             retry=self._retry(retried, started, by_transport),
         )
         if failed is not None:
-            failed.recorder.failure_decided(failed, AfterFailure.RETRIED, started - failed.started - failed.duration)
+            failed.recorder.failure_decided(failed, AfterFailure.RETRIED, failed.time_since(started))
         try:
             attempt.recorder = self._recorder.start_attempt(attempt)
         except BaseException as interrupt:
@@ -223,8 +223,7 @@ class LoneAttempts:
         if failed is not None or by_transport:
             self._resend_count += 1
         if failed is not None:
-            delay = max(started - failed.started - failed.duration, 0)
-            return Retry(self._resend_count, delay, failed.error_type, RetrySource.TRANSPORT)
+            return Retry(self._resend_count, failed.time_since(started), failed.error_type, RetrySource.TRANSPORT)
         if by_transport:
             return Retry(self._resend_count, None, FALLBACK)
         return Retry(self._resend_count) if self._resend_count else None

@@ -73,7 +73,7 @@ class StreamEnd:
     - `complete`: whether the SDK came to `message_stop`: no error, and nothing that it could not decode, was before.
       `None` if the events could not be seen.
     - `error_type`: the type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event.
-    - `raw_error_type`: the type in it as the server sent it, up to 64 characters; `None` without one.
+    - `raw_error_type`: the `ApiError.raw_type` of that event, `None` without one.
     - `error_code`: its `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
     - `untold`: the first error with a type or code of the API's that the SDK does not tell the app of: in an event
       without a name, or in a body that is no event stream; `None` without one.

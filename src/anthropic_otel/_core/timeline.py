@@ -42,7 +42,7 @@ class Timeline:
     - `reused`: whether the connection existed before; `None` before the first trace event.
     - `waited_for_pool`: whether the attempt failed because the pool had no free connection. Set by the attempt.
     - `peer`: address and port that were connected to, `None` if not known.
-    - `raw_response`: the response's headers as the transport received them; `None` before, and once the attempt has it.
+    - `raw_response`: the response as httpcore returns it (see `answered`); `None` before, and once the attempt has it.
     - `send_error`: why the request could not be sent whole, `None` if it was. Raised later: a response may still come.
     - `tunnelling`: whether a proxy is asked for a tunnel. `None` before: a TLS handshake is with the proxy, if any.
       `False` after it, and while a request is sent without one: a handshake is with the API's host.
