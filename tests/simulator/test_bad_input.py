@@ -45,6 +45,7 @@ _HALF = "half of a pair: \ud83d"
         ({"words": 10**12}, ValueError, "words must be a whole number from 1"),
         ({"record": "all"}, TypeError, "record must be a whole number"),
         ({"record": -1}, ValueError, "record must be a whole number from 0"),
+        ({"record": None}, TypeError, "record must be a whole number, not None"),
         ({"limits": 50}, TypeError, "limits must be Limits"),
         ({"patience": math.inf}, ValueError, "patience must be a number of at least 0"),
         ({"patience": "long"}, TypeError, "patience must be a number"),
@@ -76,7 +77,9 @@ def test_a_simulator_of_wrong_options_is_not_made(options: dict[str, Any], error
         (lambda: Delivery(pings=1.5), TypeError, "pings must be a whole number"),  # type: ignore[arg-type]
         (lambda: Cut(Point.BODY, Ending.CLOSE, after=-1), ValueError, "after must be a whole number of at least 0"),
         (lambda: ErrorEvent("api_error", "x", after=-1), ValueError, "after must be a whole number of at least 0"),
-        (lambda: Redirect(hops=0), ValueError, "hops must be a whole number of at least 1"),
+        (lambda: Redirect(hops=0), ValueError, "hops must be a whole number from 1 to 1000000000, not 0"),
+        (lambda: Redirect(hops=10**9 + 1), ValueError, "hops must be a whole number from 1 to 1000000000"),
+        (lambda: Redirect(hops=True), TypeError, "hops must be a whole number"),
         (lambda: Reply("529"), TypeError, "status must be a whole number"),  # type: ignore[arg-type]
         (lambda: Reply(529, 3), TypeError, "error_type must be text"),  # type: ignore[arg-type]
         (lambda: Reply(529, message=None), TypeError, "message must be text"),  # type: ignore[arg-type]

@@ -105,6 +105,7 @@ BODIES: Final = {
     "a number of 5000 digits": b'{"max_tokens": ' + b"9" * 5_000 + b"}",
     "not a number": b'{"max_tokens": NaN}',
     "a number that no float can hold": json.dumps(GOOD).encode().replace(b'"max_tokens": 5', b'"max_tokens": 1e400'),
+    "a whole number that no float can hold": json.dumps(GOOD | {"max_tokens": 10**400}).encode(),
     "such a number in a schema": json.dumps(GOOD | {"tools": [{"name": "t", "input_schema": {"const": 7}}]})
     .encode()
     .replace(b"7", b"-1e999"),

@@ -27,10 +27,10 @@ def assert_never(value: NoReturn) -> NoReturn:
 
 
 class Encoding(str, Enum):
-    """The content encoding of a response body.
+    """The content encoding of a response body. A 204 and a 304, which have no body, get IDENTITY.
 
-    GZIP and DEFLATE are used only if the request accepts them, else IDENTITY. BROKEN_GZIP always declares gzip and
-    sends bytes that are not gzip, whatever the request accepts.
+    GZIP and DEFLATE are used only if the request's `accept-encoding` names them, else IDENTITY. BROKEN_GZIP declares
+    gzip and sends bytes that are not gzip, whatever the request accepts.
     """
 
     IDENTITY = "identity"
@@ -105,7 +105,6 @@ _ERROR_TYPES: Final = {
 }
 """The API's error type by status. A status that is missing has `invalid_request_error` below 500, else `api_error`."""
 
-
 BODILESS: Final = (204, 304)
 """The statuses from 200 on whose responses never have a body (RFC 9110, 6.4.1)."""
 
@@ -122,14 +121,14 @@ class Reply:
     which may be a refusal such as a 401. Otherwise it has `status` and a body that does not depend on the request, and
     takes one request and no tokens from the rate limits.
 
-    - `error_type`: the body is the API's error object with this type, `message` and `error_code`. From status 400 on,
-      the default without `body` is the type that the API has for the status.
+    - `error_type`: the body is the API's error object of this type, `message` and `error_code`. Default without `body`
+      from status 400 on: the API's for the status, or else `invalid_request_error` and, from 500 on, `api_error`.
     - `body`: the body is exactly these bytes, also if there is an `error_type`. For a status from 201 to 399, the
       default without `error_type` is no byte. A 204 and a 304 must have no other body.
     - `content_type`: that of a body that is not a stream; `None` sends no such header.
     - `headers`: sent too, in place of any headers of the same name.
     - `request_id`: `False` leaves out the headers that only the API itself sends (request id, organization, its edge,
-      rate limits), and takes nothing from the rate limits.
+      rate limits) and the request id in an error body, and takes nothing from the rate limits.
     - `delivery`: how the body is sent.
     - `interim`: 1xx statuses of responses without headers that are sent before this one, in that order.
     """
@@ -177,7 +176,7 @@ class Reply:
 class Chunks:
     """A 200 response with exactly these bytes as its decoded body, whatever was requested.
 
-    - `chunks`: the body. Each item that is not empty is one HTTP chunk.
+    - `chunks`: the body. Each item is one HTTP chunk; an empty one is none, unless its encoding gives it bytes.
     - `content_type`: `None` sends no such header.
     - `ending`: how the body ends after the items. CLEAN sends the last chunk, as HTTP requires; others break the
       connection without it.
@@ -227,13 +226,14 @@ class Cut:
 
     The other fields are for `Point.BODY` only:
 
-    - `after`: how many pieces of the body are sent first: events of a stream, or halves of any other body.
+    - `after`: how many pieces of the body are sent first: events of a stream, or halves of any other body. If it has
+      no more, all are sent; with `Framing.LENGTH` the body is then whole.
     - `framing`: how the response tells the end of a body that is no stream; streams are always chunked.
     - `reply`: the response whose body breaks, such as an error; `None` is what the API answers.
 
     CLEAN ends a chunked body in a well-formed way, so it is refused with a `content-length`. At the other points it
-    is the same as CLOSE. At `Point.REQUEST` STALL resets the connection after a second, and CLOSE resets it at once if
-    the server has left a part of the body unread.
+    is the same as CLOSE. At `Point.REQUEST` STALL resets the connection after a second; CLOSE resets it at once, and
+    GARBAGE after its bytes, if the server has left a part of the body unread.
     """
 
     point: Point
@@ -285,15 +285,15 @@ class ErrorEvent:
 class Redirect:
     """Redirects (307) to other paths of the same server, `hops` times in a row, then gives an ordinary reply.
 
-    `hops` is at least 1; `None` redirects for ever. A redirect has none of the headers that only the API sends.
+    `hops` is from 1 to 10**9; `None` redirects for ever. A redirect has none of the headers that only the API sends.
     """
 
     hops: int | None = 1
 
     def __post_init__(self) -> None:
-        """Checks `hops`. Raises `TypeError` if it is neither `None` nor an `int`, and `ValueError` if it is below 1."""
+        """Raises `TypeError` if `hops` is a `bool` or neither `None` nor an `int`, `ValueError` if out of bounds."""
         if self.hops is not None:
-            checks.whole("hops", self.hops, 1)
+            checks.whole("hops", self.hops, 1, 10**9)  # the paths count what is left, in nine digits
 
 
 ExchangeAction: TypeAlias = Reply | Chunks | Raw | Cut | ErrorEvent | Redirect

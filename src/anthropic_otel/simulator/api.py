@@ -28,7 +28,7 @@ class Received:
     - `target`: the path with its query, undecoded.
     - `headers`: in their order; names are as the client wrote them.
     - `body`: the bytes without the transfer encoding, and as the client encoded them; empty until all were read.
-    - `connection`: the number of the connection that it came on, counted from 1 across all listeners.
+    - `connection`: the number of the connection that it came on, counted from 1 at each start across all listeners.
     """
 
     method: str
@@ -59,7 +59,7 @@ _VERTEX: Final = re.compile(
 
 
 class Api:
-    """Answers requests as the Messages API does. `ids` makes the ids in its answers.
+    """Answers requests as the Messages API does, and remembers which prompts it cached. `ids` makes the ids in answers.
 
     `words` is the length of a text reply, which `max_tokens` or one of the `stop_sequences` may cut. A stream cuts the
     text before each space, and has one delta event for each part.

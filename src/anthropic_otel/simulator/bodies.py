@@ -30,7 +30,7 @@ def body_of(body: bytes) -> Json | Refused:
     as an escape.
     """
     try:
-        value = json.loads(body.decode(), parse_constant=_no_number, parse_float=_finite)
+        value = json.loads(body.decode(), parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
     except (ValueError, RecursionError):
         return invalid("The request body is not valid JSON")
     if not isinstance(value, dict):
@@ -55,6 +55,11 @@ def _finite(text: str) -> float:
     if math.isinf(number := float(text)):
         raise ValueError(f"{text} is too large")
     return number
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 def _is_deep(value: Json) -> bool:

@@ -25,7 +25,10 @@ _MINUTE: Final = 60.0
 
 
 class Bucket:
-    """A token bucket that holds at most `limit`, refills at `limit` a minute, and starts full."""
+    """A token bucket that holds at most `limit`, refills at `limit` a minute, and starts full.
+
+    Every method first refills it up to `now` and remembers `now`, as `level` does.
+    """
 
     def __init__(self, limit: int, now: float) -> None:
         self.limit: Final = limit

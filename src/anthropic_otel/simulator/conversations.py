@@ -22,10 +22,11 @@ _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 def problem_of(body: Json) -> str | None:
     """Returns the API's message about the first rule that the body breaks, or `None` if it breaks none.
 
-    The rules are those about roles, empty content, images in base64, pairs of `tool_use` and `tool_result`, the names
-    of tools, the number of `cache_control` blocks, and the budget of thinking. The types of all fields must have been
-    checked before. A body that continues a `thread` may have its tools and their uses in what was sent before, so the
-    rules about these do not hold for it.
+    The rules, in the order in which they are checked, are those about: the number of messages and their roles; types
+    and texts of blocks, images in base64, and empty content; the number of `cache_control` blocks; the budget of
+    thinking; pairs of `tool_use` and `tool_result`; the names of tools, and `tool_choice`. The types of all fields must
+    have been checked before. A body that continues a `thread` may have its tools and their uses in what was sent
+    before, so the rules about these (pairs, names, `tool_choice`) do not hold for it.
     """
     checks = [_messages, _content, _marks, _thinking]
     if not body.get("thread"):
@@ -45,9 +46,10 @@ def _messages(body: Json) -> Iterator[str]:
 
 
 def _content(body: Json) -> Iterator[str]:
-    """Yields messages about blocks, then about the user's turns without content.
+    """Yields what the API says about wrong blocks, and then about the user's turns without content.
 
-    Messages of the same role in a row are one turn.
+    A block is wrong without a type, as a text that is missing or blank, and as an image whose base64 or media type is
+    wrong. A turn is all messages of the same role in a row; one of `system` is a turn too.
     """
     for at, message in enumerate(body["messages"]):
         for number, block in enumerate(_blocks(message)):
@@ -86,7 +88,11 @@ def _image(source: Json, place: str) -> Iterator[str]:
 
 
 def _pairs(body: Json) -> Iterator[str]:
-    """Yields messages about uses of tools without a result in the next turn, and about results without a use."""
+    """Yields what the API says about uses of tools without a result in the next turn, and results without a use.
+
+    A turn is all messages of the same role in a row, after those of `system` were left out. Only a use of
+    the assistant and a result of the user, in the turn right after it, make a pair.
+    """
     told = [(at, each) for at, each in enumerate(body["messages"]) if each["role"] != "system"]
     open_uses: dict[str, None] = {}
     opened_at = 0

@@ -39,7 +39,8 @@ class Served:
 
     - `request`: the request. Its body is empty until all of it has been read.
     - `whole_request`: all of the request has been read.
-    - `status`, `headers`: of the response whose head was sent; `None` and empty if none was.
+    - `status`, `headers`: of the response whose head was sent; `None` and empty if none was. The headers are as
+      they were before `connection: close` was added and, for HTTP/1.0, the chunked framing taken out.
     - `whole_response`: the response was sent to its end.
     - `raw`: bytes were sent that are no part of a well-formed response. Set when the server is done.
     - `client_left`: the client closed or broke the connection before the server was done, as far as the server has
@@ -194,7 +195,7 @@ class Exchange:
     """A request that has arrived on a connection, and the response to it.
 
     `http` has read its `head` from `link`, and frames the response. `begin`, `inform`, `send` and `end` raise what
-    `Link.write` raises.
+    `Link.write` raises, and their `segment` is as there.
 
     - `link`: the connection; `number`: its number, counted from 1.
     - `request`: the request; its body is empty until `read_body`.
@@ -252,7 +253,7 @@ class Exchange:
     async def begin(self, status: int, headers: Headers, segment: int = 0) -> None:
         """Sends the status line and headers of the response, and puts both on record in `served`.
 
-        `headers` must say how the body is framed. `segment` is as in `Link.write`, here and in `send` and `end`.
+        `headers` must say how the body is framed. Those on record are as given; see `Served`.
         """
         self.served.status, self.served.headers = status, headers
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
@@ -263,16 +264,13 @@ class Exchange:
         await self._send(h11.InformationalResponse(status_code=status, headers=[], reason=_reason(status)))
 
     async def send(self, data: bytes, segment: int = 0) -> None:
-        """Sends a part of the response's body. Does nothing in the response to a HEAD request.
-
-        `segment` is as in `Link.write`.
-        """
+        """Sends a part of the response's body. Does nothing in the response to a HEAD request."""
         if self._head.method == b"HEAD":
             return
         await self._send(h11.Data(data=data), segment)
 
     async def end(self, segment: int = 0) -> None:
-        """Sends the end of the response's body, and marks the response as whole. `segment` is as in `Link.write`."""
+        """Sends the end of the response's body, and marks the response as whole in `served`."""
         await self._send(h11.EndOfMessage(), segment)
         self.served.whole_response = True
 

@@ -69,7 +69,7 @@ class ExceededLimit:
     """A limit that has no room for a request, with the API's message about it.
 
     `retry_after` is how many seconds it takes until the limit has room; for a request that is larger than the limit,
-    until nothing of it is used.
+    until nothing of it is used. For a limit of 0 per minute it is 60.
     """
 
     message: str

@@ -70,7 +70,10 @@ class Listener:
         self._tasks: dict[asyncio.Task[None], Link] = {}
 
     def __len__(self) -> int:
-        """Returns how many of the accepted connections are open."""
+        """Returns how many of the accepted connections the server has not closed yet.
+
+        One that its client has closed counts until the server has noticed, and one with TLS only after its handshake.
+        """
         return len(self._tasks)
 
     async def open(self) -> None:

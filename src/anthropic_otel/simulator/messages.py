@@ -75,7 +75,10 @@ def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
 
 
 def _before(request: Json, tool_id: str) -> Iterator[Json]:
-    """Yields the content blocks that come before the reply: compaction, thinking and web search, each if requested."""
+    """Yields the content blocks that come before the reply: compaction, thinking and web search, each if requested.
+
+    The id of the search is `srv` and `tool_id`.
+    """
     if usage.compacts(request):
         yield {"type": "compaction", "content": "What was said before.", "encrypted_content": None}
     if usage.thinks(request):
@@ -108,7 +111,10 @@ def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
 
 
 def _text(request: Json, words: int) -> str:
-    """Returns a text reply of `words` words, or of as many as `max_tokens` allows if that is fewer."""
+    """Returns a text reply of `words` words, or of `max_tokens` words if these are fewer; 0 counts as no `max_tokens`.
+
+    `stop_sequences` do not cut it.
+    """
     return " ".join(islice(cycle(_SAYING.split()), min(words, int(request.get("max_tokens") or words))))
 
 

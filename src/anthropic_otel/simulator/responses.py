@@ -208,7 +208,10 @@ def _content(content_type: str | None, encoding: Encoding) -> Headers:
 
 
 def _encoding(status: int, delivery: Delivery, request: Received) -> Encoding:
-    """Returns the encoding to send a body in. No byte of another encoding than IDENTITY may follow a 204 or a 304."""
+    """Returns the encoding to send a body in: what `accepted` returns, but IDENTITY for a 204 and a 304.
+
+    These must have no body, and even an empty one has bytes in any other encoding.
+    """
     return Encoding.IDENTITY if status in BODILESS else accepted(delivery, request.header("accept-encoding"))
 
 

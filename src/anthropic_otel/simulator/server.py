@@ -134,7 +134,7 @@ class Server:
 
     @property
     def connections_open(self) -> int:
-        """How many connections clients have open, to any of the listeners."""
+        """How many connections the server has not closed yet, at all of its listeners; see `Listener.__len__`."""
         return sum(len(listener) for listener in self._listeners)
 
     def set_latency(self, latency: Latency, seed: int) -> None:
@@ -193,7 +193,8 @@ class Server:
         """Returns the API's answer to the request, as to its first target if redirects led here.
 
         Takes nothing from the limits. An answer that is no refusal becomes a 429 if an enforced rate limit has no room
-        for it. `retry-after` has the seconds until there is room, rounded up, at least 1. The 429 costs nothing.
+        for it. `retry-after` has the seconds until there is room, rounded up, at least 1. The 429 costs nothing, but
+        the refused answer has used up its ids, and its prompt counts as cached.
         """
         answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
         if isinstance(answer, Refused) or not (reason := self._limits.exceeded(answer.cost)):

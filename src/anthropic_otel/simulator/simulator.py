@@ -43,7 +43,8 @@ def _ignore_connection_errors(loop: asyncio.AbstractEventLoop, context: dict[str
 class Simulator:
     """A Messages API on loopback that fails on request. Use it as a context manager, or call `start` and `stop`.
 
-    - `seed`: the random seed of ids. `words`: the length of a text reply.
+    - `seed`: the random seed of ids.
+    - `words`: how many words a text reply has, from 1 to 1,000,000, unless the request wants fewer.
     - `record`: how many of the latest requests, and of the request ids, are kept: a number, `True` for 10,000, `False`
       for none. Fewer requests are kept if their bodies have more than 256 MB.
     - `port`: the port on 127.0.0.1; 0 takes a free one at each start.
@@ -69,7 +70,8 @@ class Simulator:
         self._seed = checks.whole("seed", seed)
         self._words = checks.whole("words", words, 1, checks.MAX_WORDS)
         self._port = checks.whole("port", port, 0, 65535)
-        self._record = Record(_RECORDED if record is True else checks.whole("record", record or 0, 0, sys.maxsize))
+        most = (_RECORDED if record else 0) if isinstance(record, bool) else record
+        self._record = Record(checks.whole("record", most, 0, sys.maxsize))
         if not isinstance(limits, (Limits, type(None))):
             raise TypeError(f"limits must be Limits(...) or None, not {limits!r}")
         self._limits = limits
@@ -87,9 +89,10 @@ class Simulator:
     def start(self) -> Simulator:
         """Starts the server in a new thread and returns `self` once it listens.
 
-        The queue, the mix and the record of an earlier start stay; ids, rate limits and latency start anew. Raises
-        `OSError` if the port is taken, `RuntimeError` if the simulator is running already, `TypeError` or `ValueError`
-        if what `clock` returns is no time, and what `clock` raises.
+        The queue, the mix and the record of an earlier start stay. All else starts anew: there are no endpoints and no
+        latency, no prompt is cached, the rate limits are unused, and ids and numbers of connections are those of the
+        first start again. Raises `OSError` if the port is taken, `RuntimeError` if the simulator is running already,
+        `TypeError` or `ValueError` if what `clock` returns is no time, and what `clock` raises.
         """
         if self._thread is not None:
             raise RuntimeError("the simulator runs already")
@@ -259,7 +262,8 @@ class Simulator:
     def requests(self) -> list[Received]:
         """The requests on record, at every address, in the order in which the server had read them: a copy.
 
-        Also available after `stop`.
+        Also available after `stop`. Never on record is what does not get as far as the simulated API: a request that is
+        too large, too late, not HTTP or a CONNECT, and one to a proxy.
         """
         return self._record.requests()
 
@@ -275,5 +279,8 @@ class Simulator:
 
     @property
     def connections_open(self) -> int:
-        """How many connections clients have open, to any address of the simulator; 0 if it is not running."""
+        """How many connections clients have open, to any address of the simulator; 0 if it is not running.
+
+        One that its client has closed counts until the server has noticed, and one with TLS only after its handshake.
+        """
         return self._server.connections_open if self._server is not None else 0
