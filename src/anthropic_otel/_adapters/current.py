@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from typing import Any, Final
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.usage import Usage, of_reply
+
+_Noted = tuple[Callable[[], Any], Attempt]
+"""A function that returns a response while it is alive, and the attempt that has returned it."""
 
 
 class RunningCall:
@@ -50,10 +53,10 @@ class RunningCall:
         self.has_middleware: Final = has_middleware
         self.cast_to: Final = cast_to
         self.key: str | None = None
-        self._answered: list[tuple[weakref.ref[Any], Attempt]] = []
+        self._answered: list[_Noted] = []
         self._parsed: list[tuple[Callable[[], Any], Attempt, tuple[Usage, ...]]] = []
         self._http_client_id: Final = id(http_client)
-        self._opened: list[tuple[weakref.ref[Any], Attempt]] = []
+        self._opened: list[_Noted] = []
         self._token: Token[RunningCall | None] | None = None
         _running.add(self)
         self._token = current_call.set(self)
@@ -97,25 +100,27 @@ class RunningCall:
     def opened(self, response: Any, attempt: Attempt) -> None:
         """Notes that `attempt` has returned `response`, with a body that the app may read: open, or a stream in memory.
 
-        Keeps only a weak reference to `response`.
+        Keeps only a weak reference to `response`. One that allows none is not found again.
         """
-        self._opened.append((weakref.ref(response), attempt))
+        self._opened.append((_reference_to(response), attempt))
 
     def attempt_of(self, response: Any) -> Attempt | None:
-        """Returns the attempt that `opened` has noted for this very response object, else `None`."""
-        return next((attempt for ref, attempt in self._opened if ref() is response), None)
+        """Returns the attempt that `opened` has noted for this very response; `None` for any other, or `None`."""
+        return _noted_for(response, self._opened)
 
     def answered(self, response: Any, attempt: Attempt) -> None:
         """Notes that `attempt` has returned `response` with its body in memory. For a call with a middleware.
 
-        Keeps only a weak reference to `response`.
+        Keeps only a weak reference to `response`. One that allows none is not found again.
         """
-        self._answered.append((weakref.ref(response), attempt))
+        self._answered.append((_reference_to(response), attempt))
 
     def answer_in(self, response: Any) -> Attempt | None:
-        """Returns the attempt that `answered` or `opened` has noted for this very response object, else `None`."""
-        found = (*self._answered, *self._opened)
-        return next((attempt for ref, attempt in found if ref() is response), None)
+        """Returns the attempt that `answered` or `opened` has noted for this very response object.
+
+        `None` for any other response, or `None`.
+        """
+        return _noted_for(response, (*self._answered, *self._opened))
 
     def parsed(self, response: Any, reply: Any) -> None:
         """Notes the tokens of `reply`, which a middleware or the SDK has parsed from `response`, for `count_parsed`.
@@ -137,12 +142,18 @@ class RunningCall:
         return result is not None and any(ref() is result for ref, _, _ in self._parsed)
 
 
-def _reference_to(reply: Any) -> Callable[[], Any]:
-    """Returns a function that returns `reply` while it is alive; always `None` for one without weak references."""
+def _reference_to(noted: Any) -> Callable[[], Any]:
+    """Returns a function that returns `noted` while it is alive; always `None` for one without weak references."""
     try:
-        return weakref.ref(reply)
+        return weakref.ref(noted)
     except TypeError:
         return lambda: None
+
+
+def _noted_for(response: Any, notes: Sequence[_Noted]) -> Attempt | None:
+    """Returns the first attempt in `notes` with this very response, `None` without one, and for `None`."""
+    # The reference to a response that is gone returns `None` too.
+    return next((attempt for ref, attempt in notes if ref() is response), None) if response is not None else None
 
 
 current_call: Final[ContextVar[RunningCall | None]] = ContextVar("anthropic_otel_call", default=None)
