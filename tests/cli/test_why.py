@@ -399,6 +399,8 @@ SECRET = "swordfish-1234567890"
         f"passwd={SECRET} private_key: {SECRET} authToken='{SECRET}' token={SECRET}",
         f"OPENAI_KEY is sk-proj-{SECRET}, GitHub's ghp_{'a1' * 10}{SECRET.replace('-', '')}",
         f"-----BEGIN RSA PRIVATE KEY-----\nMII{SECRET.replace('-', '')}\nMII\n-----END RSA PRIVATE KEY-----",
+        f"-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-CBC,01A\n\n{SECRET.replace('-', '')}",
+        f"-----BEGIN EC PRIVATE KEY-----\\nProc-Type: 4,ENCRYPTED\\nDEK-Info: DES-CBC,0\\n\\n{SECRET.replace('-', '')}",
     ],
 )  # fmt: skip
 def test_what_nobody_else_may_read_is_taken_out(text: str) -> None:
@@ -406,6 +408,13 @@ def test_what_nobody_else_may_read_is_taken_out(text: str) -> None:
     redacted = redact(text)
     assert SECRET not in redacted
     assert SECRET.replace("-", "") not in redacted
+    assert redact(redacted) == redacted
+
+
+def test_what_follows_a_private_key_stays() -> None:
+    """Also if it is redacted a second time, as the text inside of a JSON record is."""
+    redacted = redact(f"-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n{REFUSED}")
+    assert redacted.endswith(REFUSED)
     assert redact(redacted) == redacted
 
 

@@ -118,7 +118,10 @@ _ARGUMENT: Final = re.compile(rf"()=(?:{_ARGUMENTS})(?=([\"']|[\[{{]))")
 """An argument or field of such a name, apart from `input` and others that are common, as Python shows calls and
 objects.
 """
-_PEM: Final = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?")
+_PEM_HEADERS: Final = r"(?:(?:\s|\\+[nr])*(?:Proc-Type|DEK-Info): ?[A-Za-z0-9,-]*)*"
+"""A regular expression for the headers of an encrypted key, which have hyphens. The key itself has none."""
+_PEM: Final = re.compile(rf"(-----BEGIN [A-Z ]*PRIVATE KEY-----){_PEM_HEADERS}[^-]*(-----END [A-Z ]*PRIVATE KEY-----)?")
+"""A private key. Its last line is kept, so that it ends there also when it is masked again."""
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _BRACKETS: Final = re.compile(r"[\[\]{}]|\\{0,16}[\"']")
 _REACH: Final = re.compile(r"(?:\s*[^\n]+){0,2}")
@@ -130,7 +133,8 @@ _STRING_ENDS: Final = {quote: re.compile(rf"(?<!\\){re.escape(quote)}|$", re.MUL
 def redact(text: str) -> str:
     """Returns the text with `MASK` in place of what has the form of a key, password, query string, prompt or reply.
 
-    Keeps what has none of the forms in `_RULES`, `_MEMBER` and `_ARGUMENT`. Redacting the result again changes nothing.
+    Keeps what has none of the forms in `_RULES`, `_PEM`, `_MEMBER` and `_ARGUMENT`. Redacting the result again changes
+    nothing.
     """
     lower = _lower(text)
     for rule in _RULES:
@@ -141,7 +145,7 @@ def redact(text: str) -> str:
                     text, lower = replaced, _lower(replaced)
                 break
     if "private key-----" in lower:
-        text = _PEM.sub(rf"\1{MASK}", text)
+        text = _PEM.sub(rf"\1{MASK}\2", text)
     return _without_content(_without_content(text, _MEMBER), _ARGUMENT)
 
 
