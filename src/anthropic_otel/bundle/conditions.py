@@ -164,7 +164,7 @@ class Rise(Condition):
     """Holds if a service's cost in the last `window` is more than `rise` times its highest in any such window before.
 
     The time `before`, which ended a day ago, is searched for the highest. The cost must also be at least `at_least`
-    USD, and the service must have counted tokens in the older half of `before`.
+    USD, and Prometheus must have samples of the service's tokens or cost from the older half of `before`.
     """
 
     window: Duration

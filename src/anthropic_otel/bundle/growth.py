@@ -64,7 +64,8 @@ class Growth:
     """A count over a window: the growth of a metric's series, summed by labels.
 
     - `level`: the first part of the recorded name, as Prometheus recommends.
-    - `metric`: the metric; `of`: the part of a histogram, `_count` or `_sum`; empty for a metric that is no histogram.
+    - `metric`: the metric; `of`: the part of a histogram, `_count`, `_sum` or `_bucket`; empty for a metric that is no
+      histogram, and for whole native ones.
     - `by`: the labels that remain in the sum.
     - `only`: a matcher that restricts the count; empty for all series. `word` stands for it in the recorded name.
     - `gap`: how long a series may be missing without counting as new.

@@ -143,9 +143,10 @@ class Board:
 
 
 def chosen(metric: Metric, *matchers: str) -> tuple[str, ...]:
-    """Returns matchers for the job and the instance that the dashboard's user chose, followed by `matchers`.
+    """Returns matchers for what the dashboard's user chose, followed by `matchers`.
 
-    If the metric has the attribute, the chosen operation and model are among them too.
+    That is the job and the instance, then the operation and the model, each of these two only if the metric has its
+    attribute.
     """
     variables = (f'{label(name)}=~"${variable}"' for name, variable in VARIABLES.items() if name in metric.attributes)
     return (f'{JOB}=~"$job"', 'instance=~"$instance"', *variables, *matchers)

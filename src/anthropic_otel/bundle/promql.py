@@ -116,14 +116,15 @@ class Histograms(str, Enum):
     def part(self, of: str, expression: str) -> str:
         """Returns an expression for the numbers of that part; `expression` is one over the series that have the part.
 
-        For classic histograms, and for a metric that is no histogram, it is `expression` itself.
+        For classic histograms, and for a metric that is no histogram, it is `expression` itself. For native ones, which
+        have no separate buckets, `of` must not be `_bucket`.
         """
         return expression if self is Histograms.CLASSIC or not of else f"histogram{of}{grouped(expression)}"
 
     def grown(self, metric: Metric, of: str, matchers: Iterable[str], window: str, gap: str = GAP) -> str:
         """Returns an expression for the growth of that part of a metric in a window, series by series.
 
-        `gap` is as in `increase`.
+        `of` is as in `part`, `gap` as in `increase`.
         """
         return self.part(of, increase(self.selector(metric, of, *matchers), window, gap))
 

@@ -241,8 +241,8 @@ def parse(text: str) -> Settings:
 def _build(kind: type[T], value: Any, where: str) -> T:
     """Returns `value` as an instance of the dataclass `kind`; `where` is its place in the file, for messages.
 
-    Raises `SettingsError` if `value` is no mapping, for a name that is unknown or missing, and for a value that is of
-    the wrong type or that its type cannot have, such as a number below 0.
+    An empty `where` is the whole file. Raises `SettingsError` if `value` is no mapping, for a name that is unknown or
+    missing, and for a value that is of the wrong type or that its type cannot have, such as a number below 0.
     """
     if not isinstance(value, Mapping):
         raise SettingsError(f"{where or 'the file'} must be a mapping")

@@ -55,10 +55,10 @@ def cost(by: tuple[str, ...], tokens: Callable[[Metric], str], price: Callable[[
 
 
 def recorded_price(window: str = "") -> Callable[[str], str]:
-    """Returns a function from a kind to the expression of its recorded prices, by model.
+    """Returns a function from a kind of `KINDS` to the expression of its recorded prices, by model.
 
-    With a window, that is the latest price of each model used in the window; without one, the price of each model in
-    use now.
+    They are in USD for a million tokens. With a window, that is the latest price of each model used in the window;
+    without one, the price of each model in use now.
     """
 
     def of(kind: str) -> str:

@@ -137,9 +137,10 @@ class Collection:
         self._spans.clear()
 
     def close(self) -> None:
-        """Shuts the providers down, which first sends by OTLP what has not been sent.
+        """Shuts the providers down, which first sends by OTLP what has not been sent, and waits for that.
 
-        If that fails for metrics, only logs it, at DEBUG.
+        Does not raise if that fails: `delivered` counts the spans that were lost; for metrics it is logged, at DEBUG.
+        How long it waits, the SDK and its exporters decide.
         """
         self._tracers.shutdown()
         try:

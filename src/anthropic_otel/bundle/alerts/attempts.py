@@ -36,8 +36,8 @@ def _floored(e: RuleQueries, condition: Share, bad: str, every: str, join: str =
 
     The floor keeps one call with all its retries from firing. There must be at least as many bad attempts as
     `condition.at_least` calls make that use up their retries. And at least `condition.at_least` calls of the same job
-    and work must have recovered or failed; where there is no such call at all, as of an HTTP client without the SDK,
-    this does not count. `join` is as in `share`.
+    and work must have recovered or failed in the window. Where Prometheus has no series of such calls, as of an HTTP
+    client without the SDK, this does not count; a series that has not grown is 0 calls. `join` is as in `share`.
     """
     attempts = condition.at_least * (e.settings.max_retries + 1)
     touched = any_of(semconv.CALL_OUTCOME, CallOutcome.RECOVERED.value, *FAILED)

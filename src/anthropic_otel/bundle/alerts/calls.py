@@ -26,8 +26,9 @@ from anthropic_otel.bundle.settings import BurnWindow
 def _burn(e: RuleQueries, pair: BurnWindow) -> str:
     """Returns the condition, by job, that the error budget burns faster than the pair's rate in both of its windows.
 
-    Both windows must also have their floor of failed calls, and the job must have had calls in the older half of the
-    long window. The value is the share of failed calls in the short window, which a reader takes for the present.
+    Both windows must also have their floor of failed calls, and Prometheus must have samples of the job's calls from
+    the older half of the long window, even if there were none then. The value is the share of failed calls in the short
+    window, which a reader takes for the present.
     """
     slo = e.settings.slo
     limit = round(pair.burn_rate * slo.budget, 6)

@@ -18,10 +18,10 @@ _PROCESS = (JOB, INSTANCE)
 def shared(window: str = RANGE) -> str:
     """Returns an expression, by service, for how often series that processes without an id share went backwards.
 
-    It is for the counter of attempts that have started, in a window. Such a series goes backwards when a process
-    restarts, or when several write it in turns. With OTLP and remote write it has no `instance`. If the Collector is
-    scraped, it has the Collector's address, which Prometheus scrapes as another job; a process that is scraped itself
-    has its own address.
+    It is for the counter of attempts that have started, in a window, and for series that fit the dashboard's variables.
+    Such a series goes backwards when a process restarts, or when several write it in turns. With OTLP and remote write
+    it has no `instance`. If the Collector is scraped, it has the Collector's address, which Prometheus scrapes as
+    another job; a process that is scraped itself has its own address.
     """
     nobody = f'{INSTANCE}=""'
     started = instruments.ATTEMPT_STARTED
@@ -33,7 +33,8 @@ def shared(window: str = RANGE) -> str:
 def failed_by_process(q: Queries) -> str:
     """Returns an expression for the failed calls of each process in the time shown, the 20 highest, most first.
 
-    Each has the process's host, pod and node if they are known. Processes without a failure are included.
+    Each has the process's host, pod and node if they are known. Processes without a failure are included. It covers
+    series that fit the dashboard's variables.
     """
     by = ", ".join(_PROCESS)
     failed, every = (q.grown(instruments.CALL_DURATION, of, by=_PROCESS) for of in (FAILED_CALLS, COUNTED))

@@ -19,14 +19,17 @@ OF_INFERENCE = any_of(semconv.OPERATION_NAME, *INFERENCE)
 
 
 def started() -> str:
-    """Returns a selector of the attempts that have started, without agents' event streams."""
+    """Returns a selector of the attempts that have started, without agents' event streams.
+
+    It is of the series that fit the dashboard's variables.
+    """
     return filtered(instruments.ATTEMPT_STARTED, NO_EVENT_STREAMS)
 
 
 def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str:
     """Returns an expression for how many requests hang, counted as the alert counts them and summed by `by`.
 
-    There is no series where none hangs.
+    It covers series that fit the dashboard's variables. There is no series where none hangs.
     """
     return total(by, hung(settings, started(), q.count(instruments.ATTEMPT_DURATION, NO_EVENT_STREAMS)))
 

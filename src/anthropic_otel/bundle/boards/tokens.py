@@ -26,7 +26,8 @@ KINDS: Colours = (
 def lost_tokens(by: tuple[str, ...] = ()) -> str:
     """Returns an expression for the tokens of attempts that did not complete, in the time shown, by the labels `by`.
 
-    Input and output tokens are added up. It is absent where one of the two has no series.
+    Input and output tokens are added up, of series that fit the dashboard's variables. It is absent where one of the
+    two has no series.
     """
     return _sum(*(grown(metric, LOST, by=by) for metric in (instruments.USAGE_INPUT, instruments.USAGE_OUTPUT)))
 
@@ -52,7 +53,7 @@ def _sum(*terms: str) -> str:
 def _rest(whole: Metric, *parts: Metric) -> str:
     """Returns an expression for the rate per second of a counter without the counters that are parts of it.
 
-    It is absent if one of them has no series.
+    It is one sum of the series that fit the dashboard's variables, and absent if one of the counters has none.
     """
     return " - ".join(f"({per_second(metric)})" for metric in (whole, *parts))
 

@@ -80,7 +80,8 @@ def missing_for_a_call() -> list[str]:
 def importable(module: str) -> bool:
     """Returns whether a module with that qualified name is installed. Imports the packages above it, but not it.
 
-    `False` too if one of these is missing, or a module that it imports. Raises what else their import raises.
+    `False` too if one of these packages is missing, or a module that such a package imports. Raises what else the
+    import of these packages raises.
     """
     try:
         return find_spec(module) is not None

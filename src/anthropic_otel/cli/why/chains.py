@@ -121,9 +121,10 @@ _NETWORK_NAMES: Final = frozenset(
 
 
 def _of_api(printed: Printed) -> Failure | None:
-    """Returns the failure of an exception for an error response, or of one that the SDK raises before it sends.
+    """Returns the failure of an exception for an error response, or of one of two that the SDK raises before it sends.
 
-    Returns `None` for any other exception, and for one of the SDK whose text and class do not say what failed.
+    The two are known by their texts: there is no key, or the reply may take too long without a stream. Returns `None`
+    for any other exception, and for one for an error response whose text and class do not say what failed.
     """
     text = printed.message
     if NO_KEY in text:
@@ -188,7 +189,8 @@ def bare(printed: Printed) -> Failure | None:
     """Returns the failure of an exception whose cause was not printed; `None` if it is not one of the SDK.
 
     A connection error gets no word, a timeout `client_timeout_error`; both are marked as `bare`. Any other gets the
-    cause that its class has, `client_error` if it has none.
+    cause that its class has, or an error that its message quotes, such as `[Errno 111] ...`; `client_error` if neither
+    has one.
     """
     if printed.root in _SDK and printed.name in ("APIConnectionError", "APITimeoutError"):
         word = "client_timeout_error" if printed.name == "APITimeoutError" else None

@@ -121,9 +121,10 @@ def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
 def _in_short(label: str, section: str, width: int) -> Iterator[Line]:
     """Yields the lines of a Markdown section in short, with `label` before the first line.
 
-    They are the first two sentences of its first paragraph. If these end with a colon, or the section begins with a
-    block of code, the command follows: the first line of its first `sh` block, not wrapped, so that it can be copied.
-    If there is no such block, the colon becomes a full stop.
+    They are the first two sentences of its first paragraph, where a colon before a capital ends a sentence too. If
+    these end with a colon, or the section begins with a block of code, the command follows: the first line of its first
+    `sh` block, not wrapped, so that it can be copied. If there is no such block, the colon becomes a full stop. Of an
+    empty section there is one line, with the label alone.
     """
     paragraph, _, _ = section.partition("\n\n")
     command = re.search(r"^```sh\n(.*)$", section, re.MULTILINE)

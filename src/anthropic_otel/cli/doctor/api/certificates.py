@@ -72,12 +72,12 @@ def _only(encoded: bytes) -> ssl.SSLContext:
 
 
 def _handshake(url: str, context: ssl.SSLContext, deadline: Deadline, read: Any) -> object:
-    """Connects to `url` as the SDK's client does, with `context` for TLS, and returns `read(connection)`.
+    """Connects to the https `url` as the SDK's client does, with `context` for TLS, and returns `read(connection)`.
 
     `read` is called after the handshake, with the `SSLSocket` or `SSLObject`, which has `getpeercert`. Then the
-    connection is closed, before a request is sent; but if `url` is not https, or `read` raises an `Exception`, the
-    server gets a HEAD request and the result is `None`. It is also `None` if there was no handshake that worked, or
-    `deadline` has passed. What is left until then limits each step.
+    connection is closed, before a request is sent; but if `read` raises an `Exception`, the server gets a HEAD request
+    and the result is `None`. It is also `None` if there was no handshake that worked, or `deadline` has passed. What is
+    left until then limits each step.
     """
     import anthropic
 

@@ -35,9 +35,13 @@ class Step:
     - `hop`: how many redirects came before it.
     - `started`: by `time.perf_counter`; `seconds`: how long it took, `None` while it runs.
     - `failed`: whether the transport reported a failure, or the proxy answered CONNECT with a status other than 2xx.
-    - `host`, `port`: what a TCP step connects to; `peer`: the IP address and port of the connection.
-    - `status`: of the response of the proxy (CONNECT) or of the API (HTTP).
-    - `version`, `issuer`: of a TLS handshake: the protocol's version, and who signed the certificate.
+    - `host`, `port`: what a TCP step connects to; `peer`: the IP address and port of the connection, `None` until there
+      is one and if it is not known.
+    - `status`: of the response of the proxy (CONNECT) or of the API (HTTP); `None` until there is one.
+    - `version`, `issuer`: of a TLS handshake: the protocol's version, and who signed the certificate; empty until it
+      has ended, and if not known.
+
+    Other kinds of step have the default values in these fields.
     """
 
     kind: Kind

@@ -39,7 +39,8 @@ class Configured:
 def examine(environment: Mapping[str, str]) -> Configured | None:
     """Reads and checks the file that a variable names: the first one in `CONFIG_FILES` that is set and not empty.
 
-    If the file cannot be read, the result is a fault and no exporters. Returns `None` if no such variable is set.
+    If the file cannot be read, is no configuration, or needs a package that is not installed, the result is a fault and
+    no exporters. Returns `None` if no such variable is set.
     """
     for name in CONFIG_FILES:
         if path := environment.get(name):

@@ -128,8 +128,8 @@ class Endpoint:
 def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
     """Returns the endpoint of a signal: by the signal's own variable, else by the variable for all signals.
 
-    If both are unset or empty, it is on localhost: port 4317 for gRPC, 4318 for HTTP. It is `exact` if the signal's own
-    variable is set.
+    A variable that is empty counts as unset. If both are unset, it is on localhost: port 4317 for gRPC, 4318 for HTTP.
+    It is `exact` if it is from the signal's own variable.
     """
     found = variable(environment, signal, "ENDPOINT")
     name, url = found if found is not None else ("default", _DEFAULTS[protocol == GRPC])
