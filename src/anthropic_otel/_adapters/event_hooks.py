@@ -83,6 +83,10 @@ class HookedAttempt:
     async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
         self.trace(name, info)
 
+    def __deepcopy__(self, memo: object) -> HookedAttempt:
+        # As `Send` has it. A copy that dies first would end the attempt, too.
+        return self
+
     def __del__(self) -> None:
         attempt = self.send.attempt
         if attempt.ended:

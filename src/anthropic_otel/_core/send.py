@@ -57,6 +57,10 @@ class Send:
         self._source = source
         self.attempt = source.begin_attempt(request)
 
+    def __deepcopy__(self, memo: object) -> Send:
+        # A transport of the app may copy the extensions of a request, with our `trace` function.
+        return self
+
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Handles one trace event of the transport: passes it to the attempt's timeline. Raises no `Exception`.
 
