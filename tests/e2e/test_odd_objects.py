@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import anthropic_otel
 from anthropic_otel._core import semconv
 from anthropic_otel.simulator import Simulator
-from support.apps import API_KEY, SdkApp
+from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, each_of, http_client
 from support.telemetry import Telemetry
@@ -24,6 +25,41 @@ def status_of(telemetry: Telemetry) -> Any:
     """That of the only attempt."""
     [attempt] = telemetry.attempts
     return dict(attempt.attributes or {}).get(semconv.HTTP_RESPONSE_STATUS_CODE)
+
+
+class Events(list[str]):
+    """A `trace` function that is a list of what it was told: it is false as long as that is empty."""
+
+    def __call__(self, name: str, _: Mapping[str, Any]) -> None:
+        self.append(name)
+
+
+class AsyncEvents(list[str]):
+    """The same for an async client."""
+
+    async def __call__(self, name: str, _: Mapping[str, Any]) -> None:
+        self.append(name)
+
+
+def test_a_trace_function_that_is_false_is_called(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """The transport calls whatever is there, and so is it if the attempt is recorded."""
+    recorded.instrument()
+    client = http_client(stack, sim.endpoint("ok"))
+    trace = AsyncEvents() if stack.asynchronous else Events()
+    request = client.build_request(
+        "POST",
+        f"{sim.base_url}/v1/messages",
+        json=request_of(),
+        headers=HEADERS,
+        extensions={"trace": trace},
+    )
+    assert driver(client.send(request)).status_code == 200
+    assert "connection.connect_tcp.started" in trace
+    assert request.extensions["trace"] is trace
+    assert len(recorded.attempts) == 1
+    driver.close(client)
 
 
 @pytest.mark.parametrize("hooked", [False, True])

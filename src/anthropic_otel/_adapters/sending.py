@@ -80,7 +80,7 @@ class Sending:
     def _listen(self, request: Any) -> None:
         """Puts a `trace` function on the request, which calls ours, and then the app's own if there is one."""
         ours, theirs = self.send.atrace if self._asynchronous else self.send.trace, app_trace_of(request)
-        self._trace = chained(ours, theirs, asynchronous=self._asynchronous) if theirs else ours
+        self._trace = chained(ours, theirs, asynchronous=self._asynchronous) if theirs is not None else ours
         self._extensions = request.extensions
         # A new mapping, as the app may use its own for more than one request.
         request.extensions = {**request.extensions, "trace": self._trace}
