@@ -11,6 +11,7 @@ import pytest
 import anthropic_otel
 from anthropic_otel._core import semconv
 from anthropic_otel.simulator import Simulator
+from anthropic_otel.testing import capture
 from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, each_of, http_client
@@ -97,4 +98,37 @@ def test_the_extensions_of_a_request_can_be_copied(
     app.create()
     copies.clear()
     assert status_of(recorded) == 200
+    app.close()
+
+
+def test_a_response_whose_history_raises_reaches_the_app(sim: Simulator, stack: Stack, driver: Driver) -> None:
+    """A client of the app's own returns one of a class of its own."""
+
+    class Response(stack.module.Response):  # type: ignore[misc,name-defined]
+        @property
+        def history(self) -> Any:
+            raise LookupError
+
+        @history.setter
+        def history(self, _: Any) -> None: ...
+
+    made: list[Any] = []
+
+    def made_anew(response: Any) -> Any:
+        made.append(Response(response.status_code, content=response.content, request=response.request))
+        return made[-1]
+
+    class Sync(stack.module.Client):  # type: ignore[misc,name-defined]
+        def send(self, request: Any, **options: Any) -> Any:
+            return made_anew(super().send(request, **options))
+
+    class Async(stack.module.AsyncClient):  # type: ignore[misc,name-defined]
+        async def send(self, request: Any, **options: Any) -> Any:
+            return made_anew(await super().send(request, **options))
+
+    client = http_client(stack, sim.endpoint("ok"), cls=Async if stack.asynchronous else Sync)
+    app = SdkApp(stack, sim.endpoint("ok"), driver, http=client)
+    with capture() as telemetry:
+        assert app.driver(app.client.messages.with_raw_response.create(**request_of())).http_response is made[0]
+    assert [attempt.status for attempt in telemetry.attempts] == [200]
     app.close()

@@ -117,9 +117,13 @@ class Sending:
         middleware. The send is no longer current then, and its request has its own extensions again.
         """
         self._response = response
-        if getattr(response, "history", None):
-            self._ended_at(_request_of(response))
-            self._find_credentials(response.history)
+        # Guarded in place, as it runs at every send: a client of the app's own may return anything.
+        try:
+            if getattr(response, "history", None):
+                self._ended_at(_request_of(response))
+                self._find_credentials(response.history)
+        except Exception as error:
+            report("Sending.returned", error)
         opened, origin = http_body.received(self.send, response), self._origin
         if isinstance(origin, RunningCall):
             if opened:
