@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import anthropic
 import pytest
 
 import anthropic_otel
@@ -98,6 +99,39 @@ def test_the_extensions_of_a_request_can_be_copied(
     app.create()
     copies.clear()
     assert status_of(recorded) == 200
+    app.close()
+
+
+class Row:
+    """What an app has the SDK make of a reply, without any field."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+def test_a_reply_that_raises_for_every_name_reaches_the_app(sim: Simulator, stack: Stack, driver: Driver) -> None:
+    """Nothing is looked for in it that it could raise for."""
+    row = Row()
+    base: Any = anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic
+
+    class Sync(base):  # type: ignore[misc]
+        def _process_response(self, **options: Any) -> Any:
+            super()._process_response(**options)
+            return row
+
+    class Async(base):  # type: ignore[misc]
+        async def _process_response(self, **options: Any) -> Any:
+            await super()._process_response(**options)
+            return row
+
+    client_class = Async if stack.asynchronous else Sync
+    app = SdkApp(stack, sim.endpoint("ok"), driver, client_class=client_class, api_key=API_KEY)
+    with capture() as telemetry:
+        assert app.create() is row
+    [call] = telemetry.calls
+    assert call.outcome == "succeeded"
     app.close()
 
 

@@ -23,7 +23,7 @@ from anthropic_otel._core import usage
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import is_of_parsing
-from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.response import says_nothing
 
@@ -103,14 +103,12 @@ def expect(result: Any, source: Attempt | HeldBody | None) -> None:
     `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt. Keeps only a weak
     reference to `result`. Never raises.
     """
-    # The guard is in `_expect`: this runs for every call, and few of them return such a response.
-    if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt):
-        _expect(result, source)
-
-
-@guarded(None)
-def _expect(result: Any, source: Attempt) -> None:
-    _expected[weakref.ref(result, _forget)] = source
+    # Guarded in place, as it runs at every call.
+    try:
+        if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt):
+            _expected[weakref.ref(result, _forget)] = source
+    except Exception as error:
+        report("expect", error)
 
 
 @guarded(None)

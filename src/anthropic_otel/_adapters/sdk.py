@@ -129,7 +129,7 @@ class _Running(RunningCall):
         counted, source = False, body if body is not None else call.attempts.completed
         if self.has_middleware:
             counted = self._count_parsed(result)
-            source = self.answer_in(getattr(result, "http_response", None)) or source
+            source = self._answer_in(result) or source
         raw_replies.expect(result, source)
         call.method_returned(result, body, counted)
         if has_notes:
@@ -156,6 +156,11 @@ class _Running(RunningCall):
     def _count_parsed(self, result: Any) -> bool:
         return self.count_parsed(result)
 
+    @guarded(None)
+    def _answer_in(self, result: Any) -> Attempt | None:
+        return self.answer_in(getattr(result, "http_response", None))
+
+    @guarded(False)
     def _asked_for_no_text(self) -> bool:
         """Returns whether the SDK was to parse the response into a class other than `str` and `object`.
 
