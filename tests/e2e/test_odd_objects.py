@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -166,3 +167,26 @@ def test_a_response_whose_history_raises_reaches_the_app(sim: Simulator, stack: 
         assert app.driver(app.client.messages.with_raw_response.create(**request_of())).http_response is made[0]
     assert [attempt.status for attempt in telemetry.attempts] == [200]
     app.close()
+
+
+@pytest.mark.parametrize("returned", [bytearray, memoryview, None])
+def test_a_decoder_of_the_app_may_return_other_bytes_than_bytes(returned: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app may add one to those of the library, which passes on what it gets of it."""
+    httpx = pytest.importorskip("httpx")
+
+    class Decoder:
+        def decode(self, data: bytes) -> Any:
+            return returned(data) if returned is not None else None
+
+        def flush(self) -> bytes:
+            return b""
+
+    monkeypatch.setitem(importlib.import_module("httpx._decoders").SUPPORTED_DECODERS, "x-own", Decoder)
+
+    def answer(_: Any) -> Any:
+        return httpx.Response(200, headers={"content-encoding": "x-own"}, content=iter([b"{}", b" "]))
+
+    with capture() as telemetry, httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        response = client.post("http://api.test/v1/messages", headers=HEADERS, json=request_of())
+    assert response.content == (b"{} " if returned is not None else b"")
+    assert [attempt.status for attempt in telemetry.attempts] == [200]

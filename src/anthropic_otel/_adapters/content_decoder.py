@@ -29,19 +29,20 @@ class ObservedDecoder:
         self._attempt: Final = attempt
         self._reading: Final = reading
 
-    def decode(self, data: bytes) -> bytes | Iterator[bytes]:
+    def decode(self, data: bytes) -> Any:
         self._reading.decoding = True
         return self._shown(lambda: self._decoder.decode(data))
 
-    def flush(self) -> bytes | Iterator[bytes]:
+    def flush(self) -> Any:
         return self._shown(self._decoder.flush, last=True)
 
-    def _shown(self, decode: Callable[[], Any], *, last: bool = False) -> bytes | Iterator[bytes]:
+    def _shown(self, decode: Callable[[], Any], *, last: bool = False) -> Any:
         with _Decoding(self._attempt, last=False):
             decoded = decode()
-        if isinstance(decoded, bytes):
+        if decoded is None or isinstance(decoded, (bytes, bytearray, memoryview)):
+            # A decoder that the app has given the library may return other bytes, or none.
             with _Decoding(self._attempt, last=last):
-                self._show(decoded)
+                self._show(decoded if isinstance(decoded, bytes) else bytes(decoded or b""))
             return decoded
         return self._shown_one_by_one(decoded, last)
 
