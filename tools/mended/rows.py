@@ -409,6 +409,24 @@ ROWS: Final = (
             "what_a_hook_cannot_reach_is_not_the_api credentials_of_the_apps_own_are_a_phase",
         ),
     ),
+    Row(
+        "A transport that copies a request with its extensions, or a trace function that is a list",
+        (),
+        _named(
+            f"{_E2E}test_odd_objects.py::test_",
+            "the_extensions_of_a_request_can_be_copied a_trace_function_that_is_false_is_called",
+        ),
+    ),
+    Row(
+        "A client, a decoder or a class of replies of the app's own",
+        (),
+        _named(
+            f"{_E2E}test_odd_objects.py::test_",
+            "a_reply_that_raises_for_every_name_reaches_the_app a_response_whose_history_raises_reaches_the_app "
+            "a_decoder_of_the_app_may_return_other_bytes_than_bytes "
+            "a_send_of_the_app_with_names_of_its_own_is_called_as_before",
+        ),
+    ),
 )
 
 WAS_RIGHT: Final[dict[str, str]] = {
