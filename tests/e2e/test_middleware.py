@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import anthropic
@@ -107,3 +108,43 @@ def test_a_spliced_stream_that_breaks_fails_its_call(fault: str, error_type: str
     assert (call.outcome, call.error_type) == ("failed", error_type)
     assert [attempt.outcome for attempt in call.attempts] == ["completed", "failed"]
     assert telemetry.in_flight == 0
+
+
+def test_a_body_of_a_middleware_that_is_left_early_is_closed_as_in_a_plain_app(simulator: Simulator) -> None:
+    """Where the HTTP library closes what it iterates, the middleware's generator ends at once, and in that task."""
+
+    async def left_early() -> list[bool]:
+        reader, closed = asyncio.current_task(), list[bool]()
+
+        async def respliced(request: Any, call_next: Any) -> Any:
+            answer = await call_next(request)
+            original = answer.http_response
+            kind: Any = next(cls for cls in type(original.stream).__mro__ if cls.__name__ == "AsyncByteStream")
+
+            class Body(kind):  # type: ignore[misc]
+                async def __aiter__(self) -> AsyncIterator[bytes]:
+                    try:
+                        async for chunk in original.aiter_raw():
+                            yield chunk
+                    finally:
+                        closed.append(asyncio.current_task() is reader)
+
+                async def aclose(self) -> None:
+                    await original.aclose()
+
+            http = type(original)(200, headers=original.headers, stream=Body(), request=original.request)
+            options = {name: getattr(answer, f"_{name}") for name in ("client", "cast_to", "stream_cls", "options")}
+            return type(answer)(raw=http, stream=True, **options)
+
+        client = anthropic.AsyncAnthropic(base_url=simulator.base_url, api_key="k", middleware=[respliced])
+        async with client:
+            stream = await client.messages.create(stream=True, **PARAMS)
+            async with aclosing(stream.response.aiter_raw()) as chunks:
+                async for _ in chunks:
+                    break
+            return list(closed)
+
+    plain = asyncio.run(left_early())
+    with capture() as telemetry:
+        assert asyncio.run(left_early()) == plain
+    assert [call.outcome for call in telemetry.calls] == ["abandoned"]

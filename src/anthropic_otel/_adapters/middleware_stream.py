@@ -7,7 +7,7 @@ so that an attempt that is sent for it finds its call. The call does not end bef
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextvars import Token
 from types import TracebackType
 from typing import Any, Final
@@ -26,9 +26,9 @@ def follow(running: RunningCall, response: Any) -> HeldBody | None:
     """
     if response.is_closed:
         return None
-    held = running.call.hold_body()
     stream_class: Any = type(response.stream)
     wrapper = wrapper_class(stream_class, _SyncStream, _AsyncStream, _BothStream)
+    held = running.call.hold_body()
     response.stream = wrapper(response.stream, running, held)
     return held
 
@@ -112,13 +112,18 @@ class _SyncStream(_Stream):
 class _AsyncStream(_Stream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         chunks = self._body.__aiter__()
-        while True:
-            try:
-                with _Producing(self):
-                    chunk = await chunks.__anext__()
-            except StopAsyncIteration:
-                return
-            yield chunk
+        try:
+            while True:
+                try:
+                    with _Producing(self):
+                        chunk = await chunks.__anext__()
+                except StopAsyncIteration:
+                    return
+                yield chunk
+        finally:
+            # Else the event loop closes it later, in another task.
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
 
     async def aclose(self) -> None:
         try:
