@@ -177,7 +177,8 @@ class Instrumentation:
 
     def _mark(self, http_client: Any, mark: Mark) -> None:
         vars(http_client)[MARK] = mark
-        self.clients.append(weakref.ref(http_client))
+        # Never empty again, even if only copies of a marked client are alive: these have its mark too.
+        self.clients = [*(ref for ref in self.clients if ref() is not None), weakref.ref(http_client)]
 
     # -- what the adapters ask -----------------------------------------------------------------------------------------
 

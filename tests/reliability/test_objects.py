@@ -10,6 +10,7 @@ from typing import Any
 
 import anthropic
 
+from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel.simulator import Simulator
 from reliability import interrupting
 from reliability.interrupting import Transport
@@ -62,3 +63,17 @@ def test_an_http_client_that_cannot_be_hashed(recorded: Telemetry) -> None:
     recorded.instrument()
     client.messages.create(**request_of())
     assert len(recorded.attempts) == 1
+
+
+def test_what_is_kept_of_clients_that_are_gone_is_bounded(recorded: Telemetry) -> None:
+    """An app may make and instrument one for each of its requests. A copy of one that is gone is recorded still."""
+    for _ in range(20):
+        client = httpx.Client(transport=Transport(200))
+        recorded.instrument_http_client(client)
+        client.close()
+    kept = copy.copy(client)
+    del client
+    gc.collect()
+    recorded.instrument_http_client(httpx.Client(transport=Transport(200)))
+    assert len(INSTRUMENTATION.clients) <= 2
+    assert INSTRUMENTATION.runtime_of(kept) is not None
