@@ -14,7 +14,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel._core.headers import rate_limit_names
+from anthropic_otel._core.headers import RateLimitNames, rate_limit_names
+from anthropic_otel._otel.limit import Answer, Limit
 from anthropic_otel._otel.ratelimits import MAX_ACCOUNTS, MAX_KINDS, MAX_SETS, RateLimits
 
 DATE: Final = b"Tue, 14 Nov 2023 22:13:20 GMT"
@@ -310,6 +311,25 @@ def test_no_low_is_lost_between_threads(gauges: Gauges) -> None:
     for thread in threads:
         thread.join()
     assert gauges.left() == 1
+
+
+def test_no_low_is_lost_that_comes_while_a_reader_collects(gauges: Gauges, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread is in the middle of reading the headers: the reader is told of them when it looks again."""
+    gauges.saw(90)
+    assert gauges.left() == 90
+    gauges.saw(3)
+    gauges.saw(80)
+    take = Limit.take
+
+    def late(limit: Limit, answers: list[Answer], names: RateLimitNames) -> None:
+        monkeypatch.undo()
+        gauges.left()
+        take(limit, answers, names)
+
+    monkeypatch.setattr(Limit, "take", late)
+    gauges.limits._read()
+    gauges.now += 10
+    assert gauges.left() == 3
 
 
 def test_responses_that_tell_different_things_of_a_limit_hide_nothing(gauges: Gauges) -> None:

@@ -115,13 +115,14 @@ class RateLimits:
             organization, workspace = headers.get(b"anthropic-organization-id"), headers.get(b"anthropic-workspace-id")
             who = id(names), model, organization, workspace
             of.setdefault(who, (names, []))[1].append((number, at, headers))
-        self._number += len(unread)
         for (_, model, organization, workspace), (names, answers) in of.items():
             for each in names:
                 owner = (each.kind, model, organization, workspace)
                 limit = self._by_owner.get(owner) or self._limit(*owner)
                 if limit is not None:
                     limit.take(answers, each)
+        # Last: a reader that collects meanwhile has not seen all of these.
+        self._number += len(unread)
 
     def _limit(self, kind: str, model: str | None, organization: bytes | None, workspace: bytes | None) -> Limit | None:
         """Returns the limit of a kind, model and owner, made if needed; `None` for a kind beyond the cardinality limit.
