@@ -678,6 +678,20 @@ def test_each_failure_beside_another_is_decided(call: Call, notes: Notes) -> Non
 # -- after its end -----------------------------------------------------------------------------------------------------
 
 
+def test_a_failure_that_another_thread_decides_does_not_keep_an_attempt_from_beginning(call: Call) -> None:
+    """Of two hedges that begin at once, one finds that nothing is left to be decided."""
+
+    class Shared(list[Attempt]):
+        def __len__(self) -> int:
+            found = super().__len__()
+            self.clear()
+            return found
+
+    call.begin_attempt(FACTS).fail(httpx.ConnectError("x"))
+    call.attempts.undecided = Shared(call.attempts.undecided)  # type: ignore[misc]
+    assert call.begin_attempt(FACTS).resend_count == 1
+
+
 def test_an_attempt_after_the_call_is_decided(call: Call, clock: ManualClock, notes: Notes) -> None:
     """An attempt that a background task sends after its call has ended will not be retried, and ends no call again."""
     call.method_returned(None, None)

@@ -180,7 +180,9 @@ class Attempts:
             self._sdk_retries += 1
         if not number:
             return None
-        failed = self.undecided[-1] if self.undecided else None
+        # A slice, as another thread may decide it meanwhile.
+        last = self.undecided[-1:]
+        failed = last[0] if last else None
         if failed is not None:
             self.retries += 1
             self._own_retries += not by_transport
