@@ -55,7 +55,7 @@ def test_an_identifier_that_was_sent_twice_is_one() -> None:
     assert h.identifier(b", ") is None
 
 
-@pytest.mark.parametrize("request_id", [b"", b"r" * 129, b"r\xff"])
+@pytest.mark.parametrize("request_id", [b"", b"r" * 129, b"r\xff", b"r\x7f", b", "])
 def test_a_request_id_that_is_not_recorded_hides_no_other(request_id: bytes) -> None:
     """Whom to ask is then known by the id of an edge, or of a platform if that of the edge is none either."""
     assert h.facts_of({b"request-id": request_id, b"cf-ray": b"8-FRA"}).response_id == b"8-FRA"
