@@ -425,6 +425,18 @@ def test_metrics_can_be_left_out(telemetry: Telemetry, clock: ManualClock) -> No
     assert all(telemetry.points(metric) == [] for metric in instruments.METRICS)
 
 
+@pytest.mark.parametrize("status", [600, 1_000, 10**30])
+def test_a_status_that_http_does_not_have_has_no_class(status: int, scene: Scene, telemetry: Telemetry) -> None:
+    """On HTTP/2 a server may send any number, also one that no exporter can encode."""
+    scene.answer(scene.attempt(), status)
+    [point] = telemetry.points(instruments.ATTEMPT_DURATION)
+    [span] = telemetry.attempts
+    for told in (point.attributes, span.attributes or {}):
+        assert semconv.ATTEMPT_STATUS_CLASS not in told
+        assert told.get(semconv.HTTP_RESPONSE_STATUS_CODE) == (status if status < 1_000 else None)
+        assert told[semconv.ERROR_TYPE] == str(status)
+
+
 def test_whatever_an_app_and_a_server_do_the_sets_are_bounded(scene: Scene, telemetry: Telemetry) -> None:
     """Any models, hosts and statuses: each metric stays below the 2,000 sets that OpenTelemetry keeps."""
     for number in range(1_400):

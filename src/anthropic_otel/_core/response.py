@@ -28,6 +28,8 @@ from anthropic_otel._core.stream_end import StreamEnd
 
 _STREAMS: Final = (Content.SSE, Content.AWS_EVENT_STREAM)
 _JSON: Final = (Expected.JSON, Expected.JSON_LINES, Expected.JSON_OR_EVENT_STREAM)
+MAX_STATUS: Final = 999
+"""The greatest status that is recorded as a number. On HTTP/2 a server may send any, also one of more than 64 bits."""
 _EMPTY: Final = (204, 205)
 """The statuses with which a body may be empty."""
 _MAX_ERROR: Final = 16 * 1024
@@ -37,6 +39,11 @@ _MAX_ERROR: Final = 16 * 1024
 def is_success(status: int) -> bool:
     """Returns whether `status` is a 2xx. The SDK raises for any other, also for a redirect that was not followed."""
     return 200 <= status < 300
+
+
+def status_class(status: int) -> str | None:
+    """Returns the class of a status, such as `5xx`; `None` for a status that HTTP does not have, not in 100..599."""
+    return f"{status // 100}xx" if 100 <= status <= 599 else None
 
 
 class Response:

@@ -23,6 +23,7 @@ from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, rate_limit_names
 from anthropic_otel._core.instruments import Metric
+from anthropic_otel._core.response import MAX_STATUS, status_class
 from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel import providers
 from anthropic_otel._otel.attributes import (
@@ -225,14 +226,12 @@ class Metrics:
         return self._model(last_part(model), answered=answered) if model else None
 
     def _status_labels(self, status: int | None) -> tuple[int | None, str | None]:
-        """Returns a status and its class, such as `2xx`. The status is `None` beyond its cardinality limit.
+        """Returns a status and its class, such as `2xx`, `None` for a status that HTTP does not have.
 
-        Both are `None` for no status.
+        The status is `None` beyond its cardinality limit and above 999. Both are `None` for no status.
         """
-        if status is None:
-            return (None, None)
-        known = self._status(str(status)) != semconv.OTHER
-        return (status if known else None, f"{status // 100}xx")
+        known = status is not None and status <= MAX_STATUS and self._status(str(status)) != semconv.OTHER
+        return (status if known else None, status_class(status) if status is not None else None)
 
     def _bounded(self, error_type: str | None) -> str | None:
         """Returns an error type as it may be on a metric: a word as it is, a status beyond its limit as `_OTHER`.

@@ -21,7 +21,7 @@ from anthropic_otel._core.headers import count, identifier
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.request import Retry
-from anthropic_otel._core.response import Response
+from anthropic_otel._core.response import MAX_STATUS, Response, status_class
 from anthropic_otel._core.stream_end import StreamEnd
 
 AttributeValue = str | bool | int | float
@@ -82,8 +82,10 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     attributes: dict[str, AttributeValue] = {}
     status = attempt.status
     if status is not None:
-        attributes[semconv.HTTP_RESPONSE_STATUS_CODE] = status
-        attributes[semconv.ATTEMPT_STATUS_CLASS] = f"{status // 100}xx"
+        if status <= MAX_STATUS:
+            attributes[semconv.HTTP_RESPONSE_STATUS_CODE] = status
+        if (known := status_class(status)) is not None:
+            attributes[semconv.ATTEMPT_STATUS_CLASS] = known
         if attempt.response is not None:
             _add_response(attributes, attempt.response)
     if attempt.error_type is not None:
