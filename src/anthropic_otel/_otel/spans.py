@@ -90,6 +90,9 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
             _add_response(attributes, attempt.response)
     if attempt.error_type is not None:
         _add_failure(attributes, attempt, attempt.error_type)
+    if attempt.request.proxy is not None:
+        # After a redirect it may be another than at the start.
+        attributes[semconv.PROXY_ADDRESS] = attempt.request.proxy
     timeline = attempt.timeline
     if timeline.reused is not None:
         attributes[semconv.CONNECTION_REUSED] = timeline.reused
