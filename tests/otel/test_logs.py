@@ -171,6 +171,19 @@ def test_a_failure_that_did_not_fail_its_call_is_information(
     ]
 
 
+def test_a_call_that_fails_alone_has_host_and_port_of_its_last_attempt(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A middleware has sent its request to another server than the client's."""
+    call = scene.call(address="localhost", port=8080)
+    scene.answer(scene.attempt(call))
+    call.method_raised(ValueError())
+    [record] = caplog.records
+    told = fields(record)
+    assert (told[semconv.SERVER_ADDRESS], told[semconv.SERVER_PORT]) == ("api.anthropic.com", 443)
+    assert ", api.anthropic.com:443, " in record.getMessage()
+
+
 def test_an_attempt_that_did_not_fail_is_not_logged(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """Neither an answered attempt nor one that the app stops is logged."""
     scene.answer(scene.attempt())

@@ -37,7 +37,7 @@ class Call:
 
     - `invocation`: what the method was called with.
     - `recorder`: records the call. Set by the runtime when the call begins.
-    - `operation`, `address`: of the last attempt that ended, else of the invocation; `None` if neither has one.
+    - `operation`, `address`, `port`: of the last attempt that ended, else of the invocation; `None` if neither has one.
     - `attempts`: its attempts, and which of them answered. A parsed reply is from `attempts.completed`.
     - `started`, `duration`: its start, and the time to its end.
     - `outcome`: how it ended, `None` until then.
@@ -64,6 +64,7 @@ class Call:
         "operation",
         "outcome",
         "own_failure",
+        "port",
         "recorder",
         "retry_stop",
         "started",
@@ -76,7 +77,7 @@ class Call:
         self.started: Final = clock.now()
         self.wall: Final = clock.wall()
         self.recorder: CallRecorder = NO_CALL_RECORDER
-        self.operation, self.address = invocation.operation, invocation.address
+        self.operation, self.address, self.port = invocation.operation, invocation.address, invocation.port
         self.attempts: Final = Attempts(invocation)
         self.outcome: CallOutcome | None = None
         self.error_type: str | None = None
@@ -183,7 +184,8 @@ class Call:
         late = self.outcome is not None
         self.attempts.ended(attempt, late)
         if not late:
-            self.operation, self.address = attempt.operation, attempt.request.target.address
+            target = attempt.request.target
+            self.operation, self.address, self.port = attempt.operation, target.address, target.port
         self._body_ended(attempt)
 
     # -- its bodies ----------------------------------------------------------------------------------------------------
