@@ -240,12 +240,18 @@ class Instrumentation:
     def uninstrument_client(self, client: Any) -> None:
         """Undoes the instrumentation of one SDK client or HTTP client. Does nothing for any other object.
 
-        An object counts as an SDK client if its `_client` is an object with a `__dict__`. If the app has instrumented
-        the process, excludes the client from that. Else undoes the patches if nothing else is recorded.
+        An object counts as an SDK client if its `_client` is an object with a `__dict__` that allows weak references.
+        If the app has instrumented the process, excludes the client from that. Else undoes the patches if nothing else
+        is recorded.
         """
-        http_client = client if is_client(client) else http_client_of(client)
+        try:
+            http_client = client if is_client(client) else http_client_of(client)
+            weakref.ref(http_client)
+        except Exception:
+            # Nothing is there, as the object itself says, or what allows no weak references, as a text.
+            return
         if not isinstance(getattr(http_client, "__dict__", None), dict):
-            # Nothing is there, or what cannot have a mark, as a text or a class.
+            # What cannot have a mark, as a class.
             return
         with changing():
             vars(http_client).pop(MARK, None)

@@ -364,7 +364,24 @@ def test_the_only_client_is_taken_off_by_itself(app: SdkApp, recorded: Telemetry
     assert len(recorded.attempts) == 1
 
 
-@pytest.mark.parametrize("other", [object(), SimpleNamespace(_client="a text"), SimpleNamespace(_client=Simulator)])
+class NotConnected:
+    """A client of the app's own that makes the one below it when it is wanted."""
+
+    @property
+    def _client(self) -> Any:
+        raise RuntimeError("not connected")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        object(),
+        NotConnected(),
+        SimpleNamespace(_client="a text"),
+        SimpleNamespace(_client=Simulator),
+        SimpleNamespace(_client=SimpleNamespace()),
+    ],
+)
 @pytest.mark.parametrize("instrumented", [False, True])
 def test_what_is_no_client_is_passed_over_when_it_is_taken_off(
     other: object, instrumented: bool, app: SdkApp, recorded: Telemetry
