@@ -188,6 +188,7 @@ def test_a_provider_that_was_shut_down_is_not_shut_down_again(clock: Clock, prov
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "7", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "0.5"}, 0.5),
         ({"OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "7"}, leaving.PATIENCE),
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "soon"}, leaving.PATIENCE),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "nan"}, leaving.PATIENCE),
     ],
 )
 def test_the_patience_is_that_of_the_standard_variables(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import inspect
+import math
 import os
 import threading
 import time
@@ -48,9 +49,11 @@ def patience_of(signal: Signal) -> float:
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_TIMEOUT")
     try:
         # In seconds, as OpenTelemetry's Python exporters read it.
-        return float(own or os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") or PATIENCE)
+        seconds = float(own or os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") or PATIENCE)
     except ValueError:
         return PATIENCE
+    # No thread can wait for NaN seconds.
+    return PATIENCE if math.isnan(seconds) else seconds
 
 
 class Leaving:
