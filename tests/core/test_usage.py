@@ -134,6 +134,7 @@ def test_a_compaction_is_billed_with_the_reply_and_an_advisor_by_its_own_model()
         iteration("advisor_message", model="advisor"),
         iteration("advisor_message", model="advisor"),
         iteration("advisor_message", model=7),
+        iteration("advisor_message", model=""),
         iteration("fallback_message", model="served"),
         "no iteration",
     ]

@@ -195,7 +195,7 @@ def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
         kind, model = fields.get("type"), None
         if kind == "advisor_message":
             model = fields.get("model")
-            if not isinstance(model, str) or len(model) > _MAX_MODEL:
+            if not isinstance(model, str) or not 0 < len(model) <= _MAX_MODEL:
                 continue
         elif kind != "compaction":
             continue
