@@ -77,3 +77,16 @@ def test_what_is_kept_of_clients_that_are_gone_is_bounded(recorded: Telemetry) -
     recorded.instrument_http_client(httpx.Client(transport=Transport(200)))
     assert len(INSTRUMENTATION.clients) <= 2
     assert INSTRUMENTATION.runtime_of(kept) is not None
+
+
+def test_a_class_of_clients_dies_with_its_clients(recorded: Telemetry) -> None:
+    """An app may make a class for each of its tenants. One without a `send` of its own is not kept."""
+    recorded.instrument()
+    cls = type("OfTenant", (httpx.Client,), {})
+    with anthropic.Anthropic(api_key="none", http_client=cls(transport=Transport(200))) as client:
+        client.messages.create(**request_of())
+    reference = weakref.ref(cls)
+    del cls, client
+    gc.collect()
+    assert reference() is None
+    assert len(recorded.attempts) == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -36,8 +37,11 @@ class SendPatches:
     def __init__(self, named: http_send.Named) -> None:
         self._named: Final = named
         self._patches: list[Patch] = []
-        self._met: dict[type[Any], list[tuple[type[Any], object]]] = {}
-        """Each class that was met, with the classes that define its `send`, and what that was when it was looked at."""
+        self._met: dict[weakref.ref[type[Any]], list[tuple[type[Any], object]]] = {}
+        """Each class that was met, with the classes that define its `send`, and what that was when it was looked at.
+
+        A class is kept by a weak reference: an app may make many. One that was patched lives until `undo`.
+        """
 
     def patch_libraries(self) -> None:
         """Patches `Client` and `AsyncClient` of every HTTP library that is imported, once each. Imports nothing.
@@ -89,18 +93,21 @@ class SendPatches:
         nothing.
         """
         with changing():
-            if cls in self._met:
+            if weakref.ref(cls) in self._met:
                 return
             asynchronous = is_async(cls)
             for definer in cls.__mro__:
-                if patchable(definer, "send") and definer not in self._met:
+                if patchable(definer, "send") and weakref.ref(definer) not in self._met:
                     wrap = http_send.async_send if asynchronous else http_send.sync_send
                     self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
-                    self._met[definer] = _sends_of(definer)
+                    self._met[weakref.ref(definer)] = _sends_of(definer)
             # What another copy leaves to this one later is patched then, as what a mock is in the place of.
             left = any(is_mocked(each, "send") or is_patched_by_another_copy(each, "send") for each in cls.__mro__)
             if not left:
-                self._met[cls] = _sends_of(cls)
+                self._met[weakref.ref(cls, self._forget)] = _sends_of(cls)
+
+    def _forget(self, cls: weakref.ref[type[Any]]) -> None:
+        self._met.pop(cls, None)
 
     def meet_client(self, http_client: Any) -> None:
         """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2.
@@ -109,7 +116,7 @@ class SendPatches:
         warns once, and patches everything again.
         """
         # Called for every call of the SDK.
-        sends = self._met.get(type(http_client))
+        sends = self._met.get(weakref.ref(type(http_client)))
         if sends is None:
             if is_client(http_client):
                 self.meet(type(http_client))
@@ -126,7 +133,7 @@ class SendPatches:
                 self.patch_libraries()
                 self.meet(cls)
             else:
-                self._met[cls] = _sends_of(cls)
+                self._met[weakref.ref(cls, self._forget)] = _sends_of(cls)
 
     def undo(self) -> None:
         """Undoes every patch and forgets which classes were met."""
