@@ -21,7 +21,7 @@ from support.versions import TRACES_ITSELF
 
 pytest.importorskip("h2", reason="h2 is not installed")
 
-from support.http2 import BROKEN, GONE, LEAVING, NO_STATUS, OK, REFUSED, Http2Server
+from support.http2 import BROKEN, GONE, LEAVING, LONG_STATUS, NO_STATUS, OK, REFUSED, Http2Server
 
 pytestmark = [
     # Connections that are broken on purpose leave sockets to the garbage collector, in the libraries below.
@@ -134,6 +134,18 @@ def test_a_status_that_is_no_number_is_no_http(app: App, server: Http2Server, re
     [attempt] = map(attributes, recorded.attempts)
     assert attempt[semconv.ERROR_TYPE] == attempt[semconv.NETWORK_CAUSE] == "protocol_error"
     assert attempt[semconv.NETWORK_PHASE] == "wait"
+    identities.check(recorded)
+
+
+def test_a_status_that_http_does_not_have_is_neither_a_number_nor_a_class(
+    app: App, server: Http2Server, recorded: Telemetry
+) -> None:
+    """No exporter can encode a number of more than 64 bits. The library passes it on, and the SDK raises for it."""
+    server.plan[:] = [LONG_STATUS]
+    app.read()
+    [attempt] = map(attributes, recorded.attempts)
+    assert attempt[semconv.ERROR_TYPE] == "5" * 30
+    assert not attempt.keys() & {semconv.HTTP_RESPONSE_STATUS_CODE, semconv.ATTEMPT_STATUS_CLASS}
     identities.check(recorded)
 
 

@@ -24,7 +24,10 @@ LEAVING: Final = "leaving"
 """A GOAWAY that lets the request be answered, and the answer right behind it."""
 NO_STATUS: Final = "no status"
 """The status of the response is no number."""
+LONG_STATUS: Final = "long status"
+"""The status of the response is a number of more than 64 bits."""
 OK: Final = "ok"
+_STATUSES: Final = {NO_STATUS: "abc", LONG_STATUS: "5" * 30}
 
 _EVENTS: Final = (
     b'event: message_start\ndata: {"type": "message_start"}\n\n',
@@ -129,7 +132,7 @@ class Http2Server:
         http.send_headers(
             stream,
             [
-                (":status", "abc" if order == NO_STATUS else "200"),
+                (":status", _STATUSES.get(order, "200")),
                 ("content-type", "text/event-stream"),
                 ("request-id", f"req_{number}"),
             ],
