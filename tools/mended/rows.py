@@ -391,6 +391,11 @@ ROWS: Final = (
         (f"{_E2E}test_http2.py::test_a_server_that_takes_no_more_of_a_request_is_a_write_timeout",),
     ),
     Row(
+        "An HTTP/2 server whose status is no number that HTTP has",
+        (),
+        (f"{_E2E}test_http2.py::test_a_status_that_http_does_not_have_is_neither_a_number_nor_a_class",),
+    ),
+    Row(
         "A hook, an authentication or a transport that mirrors what is sent",
         (),
         (f"{_SENDS}test_each_request_of_one_that_is_mirrored_is_an_attempt",),
