@@ -102,27 +102,28 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
 
 
 def _model_of(options: Any) -> str | None:
-    """Returns the model in the SDK's request options: that of `extra_body`, as in the SDK, else of the body or the URL.
+    """Returns the model in the SDK's request options: that of the URL, else of `extra_body`, else of the body.
 
-    `None` without one, or on a failure.
+    In older SDKs the clients of platforms take no account of `extra_body` when they move the model to the URL. `None`
+    without one, or on a failure.
     """
     # Guarded in place, as it runs for every request of the SDK.
     try:
         fields = fields_of(options)
-        extra = fields.get("extra_json")
-        found = (model_in(extra) if extra else None) or model_in(fields.get("json_data"))
-        return found or _model_in_url(fields.get("url"))
+        url, extra = fields.get("url"), fields.get("extra_json")
+        found = _model_in_url(url) if isinstance(url, str) and "/model" in url else None
+        return found or (model_in(extra) if extra else None) or model_in(fields.get("json_data"))
     except Exception as error:
         report("_model_of", error)
         return None
 
 
-def _model_in_url(url: object) -> str | None:
+def _model_in_url(url: str) -> str | None:
     """Returns the model in the URL of request options, to which the clients of Bedrock and Vertex move it.
 
     `None` without one, and for a URL of more than 2,048 characters.
     """
-    if not isinstance(url, str) or "/model" not in url or len(url) > _MAX_URL:
+    if len(url) > _MAX_URL:
         return None
     found = _IN_URL.search(url)
     return bounded(unquote(found[1] or found[2])) if found is not None else None
