@@ -214,7 +214,10 @@ def test_a_request_that_the_app_sends_twice_is_two_attempts(
     """What the first attempt has left on a request is not taken for the second."""
     http = http_client(stack, event_hooks=recorded.event_hooks())
     request = http.build_request(
-        "POST", f"{sim.base_url}/v1/messages", json=request_of(), headers={"x-api-key": API_KEY}
+        "POST",
+        f"{sim.base_url}/v1/messages",
+        json=request_of(),
+        headers={"x-api-key": API_KEY, "anthropic-version": "2023-06-01"},
     )
     for _ in range(2):
         driver(http.send(request))
@@ -269,7 +272,7 @@ def test_hooks_and_trace_functions_of_the_app_go_on(
         http.post(
             f"{sim.base_url}/v1/messages",
             json=request_of(),
-            headers={"x-api-key": API_KEY},
+            headers={"x-api-key": API_KEY, "anthropic-version": "2023-06-01"},
             extensions={"trace": trace},
         )
     )
@@ -302,7 +305,7 @@ def test_a_stream_that_is_left_early_is_abandoned(
 ) -> None:
     """The app stops reading of its own will."""
     http = http_client(stack, event_hooks=recorded.event_hooks())
-    url, headers = f"{sim.base_url}/v1/messages", {"x-api-key": API_KEY}
+    url, headers = f"{sim.base_url}/v1/messages", {"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
     with http.stream("POST", url, json=request_of(stream=True), headers=headers) as response:
         next(response.iter_raw())
     driver.close(http)

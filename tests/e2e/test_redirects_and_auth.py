@@ -85,7 +85,9 @@ def test_a_redirected_response_that_the_app_has_made_anew_reaches_it(
             return made_anew(await super().send(request, **options))
 
     cls = Async if stack.asynchronous else Sync
-    client = http_client(stack, sim.endpoint("ok"), cls=cls, headers={"x-api-key": API_KEY})
+    client = http_client(
+        stack, sim.endpoint("ok"), cls=cls, headers={"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
+    )
     recorded.instrument_http_client(client)
     sim.play(Redirect(hops=1))
     response = driver(client.post(f"{sim.base_url}/v1/messages", json=request_of()))
@@ -137,7 +139,10 @@ def test_a_redirect_behind_event_hooks_is_one_attempt(
     sim.play(Redirect(hops=1))
     client = http_client(stack, event_hooks=recorded.event_hooks())
     request = client.build_request(
-        "POST", f"{sim.base_url}/v1/messages", json=request_of(), headers={"x-api-key": "none"}
+        "POST",
+        f"{sim.base_url}/v1/messages",
+        json=request_of(),
+        headers={"x-api-key": "none", "anthropic-version": "2023-06-01"},
     )
     driver(client.send(request))
     [attempt] = map(attributes, recorded.attempts)

@@ -96,7 +96,10 @@ def test_a_request_that_is_sent_twice_is_two_attempts(stack: Stack, sim: Simulat
         client = http_client(stack)
         recorded.instrument_http_client(client)
         request = client.build_request(
-            "POST", f"{sim.base_url}/v1/messages", json=request_of(), headers={"x-api-key": API_KEY}
+            "POST",
+            f"{sim.base_url}/v1/messages",
+            json=request_of(),
+            headers={"x-api-key": API_KEY, "anthropic-version": "2023-06-01"},
         )
         for _ in range(2):
             assert driver(client.send(request)).status_code == 200

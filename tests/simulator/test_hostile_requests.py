@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from anthropic_otel.simulator import Reply, Simulator
 
 MEGABYTE: Final = 1024 * 1024
-HEAD: Final = b"host: s\r\nx-api-key: k\r\n"
+HEAD: Final = b"host: s\r\nx-api-key: k\r\nanthropic-version: 2023-06-01\r\n"
 GOOD: Final[dict[str, Any]] = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 from typing import Any, Final
 
 import anthropic
@@ -158,3 +160,25 @@ def test_no_token_gets_a_message_without_content(sim: Simulator) -> None:
     assert (message["content"], message["stop_reason"]) == ([], "max_tokens")
     assert message["usage"]["output_tokens"] == 0
     assert message["usage"]["cache_creation_input_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("versions", "message"),
+    [
+        ((), "anthropic-version: header is required"),
+        (("2023-06-01", "2023-06-01"), 'anthropic-version: "2023-06-01, 2023-06-01" is not a valid version'),
+        (("latest",), 'anthropic-version: "latest" is not a valid version'),
+    ],
+    ids=["missing", "twice", "no date"],
+)
+def test_a_request_needs_one_version(versions: tuple[str, ...], message: str, sim: Simulator) -> None:
+    """The SDK always sends it. A gateway may drop it, or add its own to it."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(sim.base_url.rpartition(":")[2]))
+    connection.putrequest("POST", "/v1/messages")
+    for name, value in (("x-api-key", "none"), ("content-length", "2"), *(("anthropic-version", v) for v in versions)):
+        connection.putheader(name, value)
+    connection.endheaders(b"{}")
+    response = connection.getresponse()
+    error = json.loads(response.read())["error"]
+    connection.close()
+    assert (response.status, error) == (400, {"type": "invalid_request_error", "message": message})

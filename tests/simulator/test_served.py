@@ -24,7 +24,7 @@ from anthropic_otel.simulator import (
 
 _BODY = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
 _STREAM = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}],"stream":true}'
-_KEY = {"x-api-key": "none"}
+_KEY = {"x-api-key": "none", "anthropic-version": "2023-06-01"}
 
 
 def _address(url: str) -> str:

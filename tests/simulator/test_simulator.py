@@ -31,7 +31,9 @@ def _connection(sim: Simulator) -> http.client.HTTPConnection:
 
 
 def _post(connection: http.client.HTTPConnection) -> int:
-    connection.request("POST", "/v1/messages?beta=true", _BODY, {"x-api-key": "none"})
+    connection.request(
+        "POST", "/v1/messages?beta=true", _BODY, {"x-api-key": "none", "anthropic-version": "2023-06-01"}
+    )
     response = connection.getresponse()
     response.read()
     return response.status
@@ -57,7 +59,9 @@ def test_a_redirect_takes_one_order(sim: Simulator) -> None:
     sim.play("ok_redirected", "http_529")
     connection = _connection(sim)
     assert _post(connection) == 307
-    connection.request("POST", "/redirected/0/v1/messages", _BODY, {"x-api-key": "none"})
+    connection.request(
+        "POST", "/redirected/0/v1/messages", _BODY, {"x-api-key": "none", "anthropic-version": "2023-06-01"}
+    )
     assert connection.getresponse().read()
     assert _post(connection) == 529
     connection.close()
@@ -252,10 +256,8 @@ def test_threads_that_ask_at_once_get_one_address(sim: Simulator) -> None:
 def test_two_hundred_clients_at_once(sim: Simulator) -> None:
     """Two hundred connections with five requests each are all served."""
     port = int(sim.base_url.rsplit(":", 1)[1])
-    request = b"POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: k\r\ncontent-length: %d\r\n\r\n%s" % (
-        len(_BODY),
-        _BODY,
-    )
+    head = b"POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: k\r\nanthropic-version: 2023-06-01\r\n"
+    request = b"%scontent-length: %d\r\n\r\n%s" % (head, len(_BODY), _BODY)
 
     async def one() -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -21,7 +21,8 @@ from support.stacks import LONG
 from support.waiting import patience
 
 _CUTS = [each for each in FAULTS.values() if isinstance(each.action, Cut) and each.action.point is not Point.REQUEST]
-_REQUEST = b"POST /v1/messages HTTP/1.1\r\nhost: sim\r\nx-api-key: none\r\ncontent-length: %d\r\n\r\n%s"
+_HEAD = b"POST /v1/messages HTTP/1.1\r\nhost: sim\r\nx-api-key: none\r\nanthropic-version: 2023-06-01\r\n"
+_REQUEST = _HEAD + b"content-length: %d\r\n\r\n%s"
 
 
 _SILENCE = 0.3

@@ -64,10 +64,13 @@ class _OnHttpClient:
         self._url = f"{endpoint.base_url}/v1/messages"
         self._unread: list[Any] = []
 
-    def send(self, content: str = PROMPT, *, stream: bool = False) -> Any:
-        """The response to one request of the HTTP client; unread, if it is a stream."""
-        body = request_of(content, stream=stream)
-        request = self.http.build_request("POST", self._url, json=body, headers={"x-api-key": API_KEY})
+    def send(self, content: str = PROMPT, *, stream: bool = False, versioned: bool = True) -> Any:
+        """The response to one request of the HTTP client; unread, if it is a stream.
+
+        Only one that is `versioned`, with an `anthropic-version` header, is taken for one to the Messages API.
+        """
+        headers = {"x-api-key": API_KEY, **({"anthropic-version": "2023-06-01"} if versioned else {})}
+        request = self.http.build_request("POST", self._url, json=request_of(content, stream=stream), headers=headers)
         return self.driver(self.http.send(request, stream=stream))
 
     def occupy(self, connections: int) -> None:

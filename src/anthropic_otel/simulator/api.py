@@ -49,6 +49,8 @@ _MODELS: Final = {
 }
 _MODELS_PATH: Final = "/v1/models"
 _BATCHES_PATH: Final = "/v1/messages/batches"
+_VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_NO_VERSION: Final = "anthropic-version: header is required"
 _CREATED: Final = "2026-10-01T00:00:00Z"
 _BEDROCK: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>invoke|invoke-with-response-stream)")
 _MANAGED: Final = "/anthropic"
@@ -77,8 +79,8 @@ class Api:
         for a path or a model's page that does not exist, and 405 for a wrong method of the API's own Messages, token
         counting and list of batches; all other paths take any method. Bedrock's and Vertex's paths need no key, and
         their model and whether to stream are taken from the path. The API's own paths may begin with `/anthropic`, as
-        on Foundry. Kinder than the API: a message may ask for a model of any name and for any number of tokens, and
-        no `anthropic-version` is needed.
+        on Foundry, and need one `anthropic-version`, a date. Kinder than the API: that may be any date, and a message
+        may ask for a model of any name and for any number of tokens.
         """
         try:
             path = unquote(urlsplit(request.target).path)
@@ -94,6 +96,9 @@ class Api:
     def _first_party(self, request: Received, path: str) -> Answer:
         if not request.header("x-api-key") and not request.header("authorization"):
             return Refused(401, "authentication_error", "x-api-key header is required")
+        version = ", ".join(value for name, value in request.headers if name.lower() == "anthropic-version")
+        if not _VERSION.fullmatch(version):
+            return invalid(f'anthropic-version: "{version}" is not a valid version' if version else _NO_VERSION)
         if path == _MODELS_PATH or path.startswith(f"{_MODELS_PATH}/"):
             return _models(path.removeprefix(_MODELS_PATH).lstrip("/"))
         if path == _BATCHES_PATH or path.startswith(f"{_BATCHES_PATH}/"):
