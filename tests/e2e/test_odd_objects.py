@@ -190,24 +190,3 @@ def test_a_decoder_of_the_app_may_return_other_bytes_than_bytes(returned: Any, m
         response = client.post("http://api.test/v1/messages", headers=HEADERS, json=request_of())
     assert response.content == (b"{} " if returned is not None else b"")
     assert [attempt.status for attempt in telemetry.attempts] == [200]
-
-
-def test_a_send_of_the_app_with_names_of_its_own_is_called_as_before(
-    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
-) -> None:
-    """A subclass calls the request something else, and its callers use that name."""
-
-    class Sync(stack.module.Client):  # type: ignore[misc,name-defined]
-        def send(self, message: Any, **options: Any) -> Any:
-            return super().send(message, **options)
-
-    class Async(stack.module.AsyncClient):  # type: ignore[misc,name-defined]
-        async def send(self, message: Any, **options: Any) -> Any:
-            return await super().send(message, **options)
-
-    client = http_client(stack, sim.endpoint("ok"), cls=Async if stack.asynchronous else Sync)
-    recorded.instrument_http_client(client)
-    message = client.build_request("POST", f"{sim.base_url}/v1/messages", json=request_of(), headers=HEADERS)
-    assert driver(client.send(message=message)).status_code == 200
-    assert status_of(recorded) == 200
-    driver.close(client)

@@ -428,8 +428,7 @@ ROWS: Final = (
         _named(
             f"{_E2E}test_odd_objects.py::test_",
             "a_reply_that_raises_for_every_name_reaches_the_app a_response_whose_history_raises_reaches_the_app "
-            "a_decoder_of_the_app_may_return_other_bytes_than_bytes "
-            "a_send_of_the_app_with_names_of_its_own_is_called_as_before",
+            "a_decoder_of_the_app_may_return_other_bytes_than_bytes",
         ),
     ),
 )

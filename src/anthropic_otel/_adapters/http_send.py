@@ -67,15 +67,13 @@ def sync_send(named: Named, original: Function, patch: Patch) -> Function:
     """
 
     @functools.wraps(original)
-    def send(self: Any, *args: Any, **kwargs: Any) -> Any:
-        # A subclass and its callers may have another name for it: then what that passes on is recorded.
-        request = (args[0] if args else kwargs.get("request")) if patch.active else None
-        sending = begin(named, self, request, kwargs, asynchronous=False) if request is not None else None
+    def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        sending = begin(named, self, request, kwargs, asynchronous=False) if patch.active else None
         if sending is None:
-            return original(self, *args, **kwargs)
+            return original(self, request, *args, **kwargs)
         # Not by `with`, which takes 2,000 instructions more.
         try:
-            return sending.returned(original(self, *args, **kwargs))
+            return sending.returned(original(self, request, *args, **kwargs))
         except BaseException as error:
             sending.raised(error)
             raise
@@ -87,13 +85,12 @@ def async_send(named: Named, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of an async client's `send`, which does the same as that of `sync_send`."""
 
     @functools.wraps(original)
-    async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
-        request = (args[0] if args else kwargs.get("request")) if patch.active else None
-        sending = begin(named, self, request, kwargs, asynchronous=True) if request is not None else None
+    async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        sending = begin(named, self, request, kwargs, asynchronous=True) if patch.active else None
         if sending is None:
-            return await original(self, *args, **kwargs)
+            return await original(self, request, *args, **kwargs)
         try:
-            return sending.returned(await original(self, *args, **kwargs))
+            return sending.returned(await original(self, request, *args, **kwargs))
         except BaseException as error:
             sending.raised(error)
             raise
