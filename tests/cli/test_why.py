@@ -483,8 +483,15 @@ def test_a_long_log_takes_a_few_times_what_reading_its_words_takes(piece: str) -
     """About a second for 8 MB, where finding every word takes a third of that. What is compared is processor time."""
     text = piece * (1024 * 1024 // len(piece))
     words, lines = re.compile(r"\w+"), re.compile(r"^", re.MULTILINE)
-    yardstick = min(_seconds_of(lambda: (words.findall(text), lines.findall(text))) for _ in range(3))
-    assert min(_seconds_of(lambda: reading.failures(redact(text))) for _ in range(3)) < 8 * yardstick
+    # Turn by turn, as a machine that others use too may be slow for a while.
+    rounds = [
+        (
+            _seconds_of(lambda: reading.failures(redact(text))),
+            _seconds_of(lambda: (words.findall(text), lines.findall(text))),
+        )
+        for _ in range(4)
+    ]
+    assert min(read / yardstick for read, yardstick in rounds) < 8
 
 
 def _seconds_of(work: Callable[[], object]) -> float:
