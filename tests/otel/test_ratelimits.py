@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -370,6 +371,31 @@ def test_kinds_and_accounts_are_bounded(gauges: Gauges) -> None:
     for number in range(2 * MAX_SETS):
         gauges.saw(1, f"m{number}")
     assert len(gauges.read(instruments.RATELIMIT_LIMIT)) <= MAX_SETS + MAX_KINDS
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_reports_on_though_a_thread_of_its_parent_was_reading(gauges: Gauges) -> None:
+    """Its copy of the lock is held by nobody who could release it."""
+    gauges.saw(50)
+    assert gauges.left() == 50
+    with gauges.limits._reading:
+        child = os.fork()
+        if not child:
+            ended = 1
+            try:
+                gauges.saw(7)
+                ended = int(gauges.left() != 7)
+            finally:
+                os._exit(ended)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_lock_that_an_interrupt_has_left_is_given_up(gauges: Gauges) -> None:
+    """Once the queue is full, and from then on what comes is reported."""
+    gauges.limits._reading.acquire()
+    for left in range(300, 99, -1):
+        gauges.saw(left, limit=1_000)
+    assert gauges.left() == 100
 
 
 def test_a_failure_while_collecting_is_held_back(gauges: Gauges, caplog: pytest.LogCaptureFixture) -> None:

@@ -25,6 +25,7 @@ from typing import Final
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from anthropic_otel._core import instruments
+from anthropic_otel._core.finalizer import fork_generation
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RateLimitNames, RawHeaders, count, identifier
 from anthropic_otel._core.semconv import OTHER
@@ -59,7 +60,8 @@ class RateLimits:
         self._model: Final = model
         self._now: Final = now
         self._unread: Final[deque[Unread]] = deque(maxlen=10 * _MOST_UNREAD)
-        self._reading: Final = threading.Lock()
+        self._reading = threading.Lock()
+        self._created_in = fork_generation()
         self._number = 0
         self._kind: Final = CardinalityLimit(MAX_KINDS)
         self._organization: Final = CardinalityLimit(MAX_ACCOUNTS)
@@ -91,15 +93,21 @@ class RateLimits:
             self._read()
 
     def _read(self) -> None:
-        """Processes the queue, unless another thread does that already. Does not wait."""
-        thread = get_ident()
+        """Processes the queue, unless another thread does that already. Does not wait.
+
+        A lock that nobody will release is replaced first: that of a parent process, or, if the queue is full, that of a
+        thread that was interrupted.
+        """
+        if self._created_in != fork_generation() or len(self._unread) == self._unread.maxlen:
+            self._reading, self._created_in = threading.Lock(), fork_generation()
+        reading, thread = self._reading, get_ident()
         measuring[thread] = None
         try:
-            if self._reading.acquire(blocking=False):
+            if reading.acquire(blocking=False):
                 try:
                     self._take([self._unread.popleft() for _ in range(len(self._unread))])
                 finally:
-                    self._reading.release()
+                    reading.release()
         finally:
             measuring.pop(thread, None)
 
