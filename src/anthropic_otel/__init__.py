@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -176,8 +175,9 @@ def _runtime(settings: Settings) -> Runtime:
 def _export(export: str) -> None:
     from anthropic_otel._otel import providers
 
-    # Another thread is doing the same.
-    if not _exporting.acquire(blocking=False):
+    own, process = object(), os.getpid()
+    if _exporting.setdefault(process, own) is not own:
+        # Another thread is doing the same.
         return
     try:
         if export == "console":
@@ -188,10 +188,11 @@ def _export(export: str) -> None:
         else:
             providers.set_up(export)
     finally:
-        _exporting.release()
+        _exporting.pop(process, None)
 
 
-_exporting = threading.Lock()
+_exporting: dict[int, object] = {}
+"""What the thread that sets up an export has put here, by the id of its process, which a forked child does not have."""
 
 
 def _follow() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 
 import httpx
+import pytest
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.invocation import Invocation
-from anthropic_otel._core.recorder import AfterFailure
+from anthropic_otel._core.recorder import AfterFailure, Recorder
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel._core.send import Send
@@ -225,3 +228,36 @@ def test_no_recorder_is_lost_when_threads_join_at_once(clock: ManualClock) -> No
         thread.join()
     whole_call(tee, clock)
     assert [recorder.events for recorder in stay] == [RETRIED_CALL] * len(stay)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_recorder_joins_in_a_child_whose_parent_was_changing_recorders() -> None:
+    """The thread that held the parent's lock is not in the child, which would wait for it."""
+    inside, forked = threading.Event(), threading.Event()
+
+    class SlowTee(Tee):
+        def _set(self, recorders: tuple[Recorder, ...]) -> None:
+            super()._set(recorders)
+            if recorders and not forked.is_set():
+                inside.set()
+                forked.wait()
+
+    tee = SlowTee()
+    thread = threading.Thread(target=tee.join, args=(Notes(),))
+    thread.start()
+    inside.wait()
+    child = os.fork()
+    if not child:
+        ended = 1
+        try:
+            # Ends a child that hangs.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(20)
+            forked.set()
+            tee.join(Notes())
+            ended = int(len(tee._recorders) != 2)
+        finally:
+            os._exit(ended)
+    forked.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import anthropic_otel
 from anthropic_otel._core import instruments
 from anthropic_otel._core.ending import End
-from anthropic_otel._otel import forks
+from anthropic_otel._otel import forks, providers
 from otel.scene import Scene
 from support.telemetry import Telemetry
 
@@ -58,3 +60,34 @@ def test_each_measurement_says_so(scene: Scene, telemetry: Telemetry, monkeypatc
     call.method_returned(None, attempt)
     assert seen == [1] * len([metric for metric in instruments.METRICS if metric.buckets] + ["the second attempt"])
     assert not forks.measuring
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_sets_up_its_export_though_a_thread_of_its_parent_was_doing_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That thread is not in the child, and in the parent a second one does not set up the same."""
+    inside, forked = threading.Event(), threading.Event()
+    set_up: list[str] = []
+
+    def wait(export: str) -> None:
+        set_up.append(export)
+        inside.set()
+        forked.wait()
+
+    monkeypatch.setattr(providers, "set_up", wait)
+    thread = threading.Thread(target=anthropic_otel._export, args=("otlp",))
+    thread.start()
+    inside.wait()
+    anthropic_otel._export("otlp")
+    assert set_up == ["otlp"]
+    child = os.fork()
+    if not child:
+        ended = 1
+        try:
+            monkeypatch.setattr(providers, "set_up", set_up.append)
+            anthropic_otel._export("otlp")
+            ended = int(set_up != ["otlp", "otlp"])
+        finally:
+            os._exit(ended)
+    forked.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

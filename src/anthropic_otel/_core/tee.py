@@ -6,10 +6,10 @@ while it is `enabled`. It records them to their end, also if that comes after th
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from anthropic_otel._core.changing import changing
 from anthropic_otel._core.recorder import AfterFailure, AttemptRecorder, CallRecorder, Recorder
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ class Tee:
     """
 
     def __init__(self, *recorders: Recorder) -> None:
-        self._changing = threading.Lock()
         self._set(recorders)
 
     def _set(self, recorders: tuple[Recorder, ...]) -> None:
@@ -36,7 +35,7 @@ class Tee:
 
     def join(self, recorder: Recorder) -> None:
         """Adds `recorder`: it records the calls, and the attempts without a call, that start from now on."""
-        with self._changing:
+        with changing():
             self._set((*self._recorders, recorder))
 
     def leave(self, recorder: Recorder) -> None:
@@ -44,7 +43,7 @@ class Tee:
 
         Does nothing if it has not joined.
         """
-        with self._changing:
+        with changing():
             self._set(tuple(other for other in self._recorders if other is not recorder))
 
     @property
