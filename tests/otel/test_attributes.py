@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import pytest
 
 from anthropic_otel._core import semconv
@@ -40,6 +46,74 @@ def test_an_answer_makes_room_for_another_name_that_has_none() -> None:
         assert names(name) == name
         assert names(name, answered=True) == name
     assert [names("fails"), names("fails too")] == ["fails", "_OTHER"]
+
+
+class Meeting(str):
+    """A name that waits for the other threads' where it is examined: none has been taken then."""
+
+    _barrier: threading.Barrier
+
+    def __new__(cls, name: str, barrier: threading.Barrier) -> Meeting:
+        made = super().__new__(cls, name)
+        made._barrier = barrier
+        return made
+
+    def isprintable(self) -> bool:
+        self._barrier.wait()
+        return True
+
+
+def at_once(limit: Callable[[str], str], *names: str) -> list[str]:
+    """What `limit` returns for each name, in a thread of its own: they are new, and examined at the same time."""
+    barrier = threading.Barrier(len(names))
+    with ThreadPoolExecutor(len(names)) as pool:
+        return list(pool.map(limit, [Meeting(name, barrier) for name in names]))
+
+
+def test_new_values_in_threads_do_not_exceed_the_limit() -> None:
+    """However many come at once, only as many as there are places are told apart."""
+    capped = CardinalityLimit(2)
+    assert capped("a") == "a"
+    passed = [value for value in at_once(capped, "b", "c", "d", "e") if value != "_OTHER"]
+    assert len(passed) == 1
+    assert [value for value in "abcdef" if capped(value) != "_OTHER"] == ["a", *passed]
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_new_names_in_threads_do_not_exceed_the_limit(answered: bool) -> None:
+    """Neither that of all names, nor the half for those without an answer."""
+    names = Names(4)
+    passed = [name for name in at_once(partial(names, answered=answered), *"abcdef") if name != "_OTHER"]
+    assert len(passed) == (4 if answered else 2)
+    assert [name for name in "abcdef" if names(name) != "_OTHER"] == sorted(passed)
+
+
+def test_the_same_value_in_threads_takes_one_place() -> None:
+    """Each thread gets it, and the next value has the other place."""
+    capped, names = CardinalityLimit(2), Names(4)
+    assert at_once(capped, *"aaa") == at_once(names, *"aaa") == ["a"] * 3
+    assert [capped("b"), capped("c")] == ["b", "_OTHER"]
+    assert [names(name) for name in "bc"] == ["b", "_OTHER"]
+    assert at_once(partial(names, answered=True), *"aaa") == ["a"] * 3
+    assert [names(name, answered=True) for name in "def"] == ["d", "e", "_OTHER"]
+
+
+def test_names_that_threads_meet_again_and_again_stay_within_the_limit() -> None:
+    """With and without an answer, in any order: no more pass than there are places, and half of them without one."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(50):
+            names = Names(6)
+            told = [(str(number), answered) for number in range(12) for answered in (False, True)]
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(lambda each, names=names: names(each[0], answered=each[1]), told * 2))
+            assert len(names._names) <= 6
+            assert len(names._unanswered) <= 3
+            # No place is lost.
+            assert sum(names(str(number), answered=True) != "_OTHER" for number in range(100)) == 6
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize(

@@ -26,18 +26,48 @@ Attributes = dict[str, AttributeValue]
 Values = tuple[AttributeValue | None, ...]
 
 
+class _Places:
+    """The places of a limit: `most` at first, and then those that nothing has taken.
+
+    It takes no lock: a fork could leave that locked in the child, and a finalizer would wait for the code that it
+    interrupts. The `pop` and `append` of a list are atomic, and so are the `setdefault` and `pop` of a dictionary.
+    """
+
+    __slots__ = ("_free",)
+
+    def __init__(self, most: int) -> None:
+        self._free: Final[list[None]] = [None] * most
+
+    def take(self, value: str, taken: dict[str, object]) -> bool:
+        """Adds `value` to `taken`, the values that have a place, if one is free. Returns whether it has one then."""
+        try:
+            self._free.pop()
+        except IndexError:
+            # Another thread may have taken the last one for the same value.
+            return value in taken
+        own = object()
+        if taken.setdefault(value, own) is not own:
+            self._free.append(None)
+        return True
+
+    def give_back(self, value: str, taken: dict[str, object]) -> None:
+        """Removes `value` from `taken`, and frees its place. Does nothing if it has none."""
+        if taken.pop(value, None) is not None:
+            self._free.append(None)
+
+
 class CardinalityLimit:
     """A cardinality limit. Called with a value, it returns that value if it is among the first `most` distinct ones.
 
     For a further value it returns `_OTHER`; also for one of more than 128 characters or that is not printable, which
-    does not count towards the limit.
+    does not count towards the limit. Thread-safe.
     """
 
-    __slots__ = ("_most", "_values")
+    __slots__ = ("_places", "_values")
 
     def __init__(self, most: int) -> None:
-        self._most: Final = most
-        self._values: set[str] = set()
+        self._places: Final = _Places(most)
+        self._values: Final[dict[str, object]] = {}
 
     def __call__(self, value: str) -> str:
         # The length is checked first: a look-up of a long text would read all of it.
@@ -46,25 +76,26 @@ class CardinalityLimit:
         return value
 
     def _takes(self, value: str) -> bool:
-        if len(self._values) >= self._most or not value.isprintable():
-            return False
-        self._values.add(value)
-        return True
+        return value.isprintable() and self._places.take(value, self._values)
 
 
 class Names:
     """A cardinality limit for names of models or hosts. Called with one, it returns at most `most` names unchanged.
 
     For any other name it returns `_OTHER`. At most half of the names are such that were never passed as `answered`. So
-    names that an app has mistyped cannot use up the limit, and some of them are still recorded.
+    names that an app has mistyped cannot use up the limit, and some of them are still recorded. Thread-safe.
     """
 
-    __slots__ = ("_answered", "_most", "_unanswered")
+    __slots__ = ("_answered", "_names", "_places", "_unanswered", "_unanswered_places")
 
     def __init__(self, most: int) -> None:
-        self._most: Final = most
-        self._answered: set[str] = set()
-        self._unanswered: set[str] = set()
+        self._places: Final = _Places(most)
+        self._unanswered_places: Final = _Places(most // 2)
+        self._names: Final[dict[str, object]] = {}
+        self._unanswered: Final[dict[str, object]] = {}
+        """Those of `_names` that were never passed as answered."""
+        self._answered: Final[set[str]] = set()
+        """The others of `_names`."""
 
     def __call__(self, name: str, *, answered: bool = False) -> str:
         """Returns `name` and remembers it, or beyond the limit returns `_OTHER`.
@@ -75,20 +106,21 @@ class Names:
         """
         if len(name) > MAX_LENGTH:
             return OTHER
-        if name in self._answered or (not answered and name in self._unanswered):
+        if name in self._answered or (not answered and name in self._names):
             return name
         return name if self._takes(name, answered) else OTHER
 
     def _takes(self, name: str, answered: bool) -> bool:
-        if answered and name in self._unanswered:
-            # In this order, two threads at once do no harm.
-            self._answered.add(name)
-            self._unanswered.discard(name)
-            return True
-        full = len(self._answered) + len(self._unanswered) >= self._most
-        if full or not name.isprintable() or (not answered and len(self._unanswered) >= self._most // 2):
+        if not name.isprintable() or not (answered or self._unanswered_places.take(name, self._unanswered)):
             return False
-        (self._answered if answered else self._unanswered).add(name)
+        if not self._places.take(name, self._names):
+            self._unanswered_places.give_back(name, self._unanswered)
+            return False
+        if answered:
+            self._answered.add(name)
+        if name in self._answered:
+            # Also if it is another thread that has passed it as answered meanwhile.
+            self._unanswered_places.give_back(name, self._unanswered)
         return True
 
 
@@ -104,7 +136,10 @@ def last_part(model: str) -> str:
 
 
 class AttributeSets:
-    """A cache of one metric's attribute sets. `names` are the metric's attributes, `most` how many sets are kept."""
+    """A cache of one metric's attribute sets. `names` are the metric's attributes, `most` how many sets are kept.
+
+    Threads that add one at once may keep as many more.
+    """
 
     __slots__ = ("_most", "_names", "_sets")
 
