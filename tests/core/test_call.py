@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import gc
+import sys
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx
@@ -791,6 +793,26 @@ def test_a_method_that_returns_while_its_body_ends_is_one_end(runtime: Runtime, 
         thread.join()
         assert call.outcome is CallOutcome.SUCCEEDED
         assert notes.count("call_ended", call) == 1
+
+
+def test_attempts_that_begin_in_many_threads_have_numbers_of_their_own(runtime: Runtime) -> None:
+    """A middleware that hedges sends them at the same time: no two of them are the same retry, and each is counted."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            call, barrier = runtime.begin_call(Invocation("messages.create")), threading.Barrier(4)
+
+            def hedge(_: int, call: Call = call, barrier: threading.Barrier = barrier) -> list[Attempt]:
+                barrier.wait()
+                return [call.begin_attempt(replace(FACTS, retry_count=0)) for _ in range(100)]
+
+            with ThreadPoolExecutor(4) as pool:
+                attempts = [attempt for begun in pool.map(hedge, range(4)) for attempt in begun]
+            assert sorted(attempt.retry.number if attempt.retry else 0 for attempt in attempts) == list(range(400))
+            assert call.attempts.count == 400
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_bodies_that_end_in_many_threads_are_one_end(streaming: Call, notes: Notes) -> None:

@@ -172,6 +172,7 @@ class Attempts:
         shows in a higher `retry_count` and then counts as failed. Only in these cases `retries` grows. Otherwise the
         reason of its `Retry` is a fallback.
         """
+        # Nothing is called in between, so that no two threads get the same number.
         number, before = self.count, self._sdk_retries
         self.count += 1
         if retry_count is not None:
