@@ -54,7 +54,7 @@ class CountingClient(httpx2.Client):
         self.attempts += 1
         response = super().send(request, **kwargs)
         self.status = response.status_code
-        self.has_request_id = "request-id" in response.headers
+        self.has_request_id = "request-id" in response.headers or "x-amzn-requestid" in response.headers
         return response
 
 

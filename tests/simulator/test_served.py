@@ -202,3 +202,37 @@ def test_a_usage_that_is_no_object_is_none(event: bytes, odd: bytes, sim: Simula
     served = _served(sim)
     connection.close()
     assert (served.whole_response, served.usage) == (True, {"input_tokens": 3})
+
+
+_MESSAGE = b'{"type":"message","usage":{"input_tokens":3,"output_tokens":2}}'
+
+
+def test_a_response_to_head_has_told_no_usage(sim: Simulator) -> None:
+    """The response to a HEAD request has no body, so no client learns of the usage in it."""
+    sim.play(Reply(body=_MESSAGE), Reply(body=_MESSAGE))
+    used = []
+    for method in ("POST", "HEAD"):
+        connection = _connection(sim)
+        connection.request(method, "/v1/messages", _BODY, _KEY)
+        connection.getresponse().read()
+        connection.close()
+        while not sim.served[-1].over:
+            time.sleep(0.001)
+        used.append(sim.served[-1].usage)
+    assert used == [{"input_tokens": 3, "output_tokens": 2}, None]
+
+
+@pytest.mark.parametrize(
+    "path", ["/model/m/invoke", "/projects/p/locations/eu/publishers/anthropic/models/m:rawPredict"]
+)
+@pytest.mark.parametrize("method", ["HEAD", "GET", "PUT"])
+def test_a_message_on_a_platform_needs_a_post(method: str, path: str, sim: Simulator) -> None:
+    """Any other method is refused, and nothing is generated."""
+    connection = _connection(sim)
+    connection.request(method, path, _BODY, _KEY)
+    response = connection.getresponse()
+    response.read()
+    served = _served(sim)
+    connection.close()
+    assert 400 <= response.status < 500
+    assert served.usage is None

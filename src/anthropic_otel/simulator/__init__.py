@@ -23,8 +23,8 @@ An endpoint makes its fault for every request, and every fault of the catalogue 
 sim.refusing():` connections to `base_url` are refused.
 
 The simulator implements Messages (JSON and streams, tools, structured outputs), token counting, models and the outline
-of message batches. Messages are also on Bedrock's and Vertex's paths, and token counting on Vertex's. Replies and ids
-depend only on the requests and on the arguments `seed` and `words`.
+of message batches. Messages are also on Bedrock's and Vertex's paths, with the platform's errors, and token counting on
+Vertex's. Replies and ids depend only on the requests and on the arguments `seed` and `words`.
 
 Responses have the API's rate-limit headers. With `limits`, requests beyond a limit get a 429. `clock` replaces the
 server's clock:

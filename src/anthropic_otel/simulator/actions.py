@@ -121,14 +121,15 @@ class Reply:
     which may be a refusal such as a 401. Otherwise it has `status` and a body that does not depend on the request, and
     takes one request and no tokens from the rate limits.
 
-    - `error_type`: the body is the API's error object of this type, `message` and `error_code`. Default without `body`
-      from status 400 on: the API's for the status, or else `invalid_request_error` and, from 500 on, `api_error`.
+    - `error_type`: the body is the API's error object of this type, `message` and `error_code`, or what Bedrock or
+      Vertex makes of that on its paths. Default without `body` from status 400 on: the API's for the status, or else
+      `invalid_request_error` and, from 500 on, `api_error`.
     - `body`: the body is exactly these bytes, also if there is an `error_type`. For a status from 201 to 399, the
       default without `error_type` is no byte. A 204 and a 304 must have no other body.
     - `content_type`: that of a body that is not a stream; `None` sends no such header.
     - `headers`: sent too, in place of any headers of the same name.
-    - `request_id`: `False` leaves out the headers that only the API itself sends (request id, organization, its edge,
-      rate limits) and the request id in an error body, and takes nothing from the rate limits.
+    - `request_id`: `False` leaves out the headers that only the API itself or a platform sends (request id,
+      organization, its edge, rate limits) and the request id in an error body, and takes nothing from the rate limits.
     - `delivery`: how the body is sent.
     - `interim`: 1xx statuses of responses without headers that are sent before this one, in that order.
     """

@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from anthropic_otel.simulator import messages, usage
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.bodies import body_of, invalid, refusal_of
 from anthropic_otel.simulator.headers import Ids
 from anthropic_otel.simulator.limits import Cost
+from anthropic_otel.simulator.platforms import Platform, Route, path_of, route_of
 from anthropic_otel.simulator.wire import AwsEventStream, Json, ServerSentEvents, Wire
 
 
@@ -52,12 +52,8 @@ _BATCHES_PATH: Final = "/v1/messages/batches"
 _VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _NO_VERSION: Final = "anthropic-version: header is required"
 _CREATED: Final = "2026-10-01T00:00:00Z"
-_BEDROCK: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>invoke|invoke-with-response-stream)")
 _MANAGED: Final = "/anthropic"
 """The path prefix that Amazon Bedrock's Mantle endpoint and Microsoft Foundry put before the API's own paths."""
-_VERTEX: Final = re.compile(
-    r"(?:/v1)?/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>\w+)"
-)
 
 
 class Api:
@@ -77,21 +73,24 @@ class Api:
 
         A `Refused` has status 400 for a wrong URL or body, 401 if there is neither `x-api-key` nor `authorization`, 404
         for a path or a model's page that does not exist, and 405 for a wrong method of the API's own Messages, token
-        counting and list of batches; all other paths take any method. Bedrock's and Vertex's paths need no key, and
-        their model and whether to stream are taken from the path. The API's own paths may begin with `/anthropic`, as
+        counting and list of batches; a message on Bedrock's and Vertex's paths has a 404 for a wrong method, and all
+        other paths take any. Bedrock's and Vertex's paths need no key, and their model and whether to stream are taken
+        from the path. The API's own paths may begin with `/anthropic`, as
         on Foundry, and need one `anthropic-version`, a date. Kinder than the API: that may be any date, and a message
         may ask for a model of any name and for any number of tokens.
         """
         try:
-            path = unquote(urlsplit(request.target).path)
+            path = path_of(request.target)
         except ValueError:
             return invalid("The request target is not a valid URL")
-        if match := _BEDROCK.fullmatch(path):
-            stream = match["verb"] != "invoke"
-            return self._platform(request, match["model"], stream, AwsEventStream())
-        if match := _VERTEX.fullmatch(path):
-            return self._vertex(request, match["model"], match["verb"])
-        return self._first_party(request, path.removeprefix(_MANAGED))
+        route = route_of(request.target)
+        if route.platform is Platform.API:
+            return self._first_party(request, path.removeprefix(_MANAGED))
+        if request.method != "POST":
+            return _not_found()
+        if route.platform is Platform.BEDROCK:
+            return self._platform(request, route.model, route.verb != "invoke", AwsEventStream())
+        return self._vertex(request, route)
 
     def _first_party(self, request: Received, path: str) -> Answer:
         if not request.header("x-api-key") and not request.header("authorization"):
@@ -104,7 +103,7 @@ class Api:
         if path == _BATCHES_PATH or path.startswith(f"{_BATCHES_PATH}/"):
             return self._batches(request, path.removeprefix(_BATCHES_PATH).strip("/"))
         if path not in ("/v1/messages", "/v1/messages/count_tokens"):
-            return Refused(404, "not_found_error", "Not found")
+            return _not_found()
         if request.method != "POST":
             return Refused(405, "invalid_request_error", "Method Not Allowed")
         body = body_of(request.body)
@@ -116,12 +115,12 @@ class Api:
         body = body_of(request.body)
         return body if isinstance(body, Refused) else self._messages(body | {"model": model, "stream": stream}, wire)
 
-    def _vertex(self, request: Received, model: str, verb: str) -> Answer:
-        if verb not in ("rawPredict", "streamRawPredict"):
-            return Refused(404, "not_found_error", "Not found")
-        if model == "count-tokens":
+    def _vertex(self, request: Received, route: Route) -> Answer:
+        if route.verb not in ("rawPredict", "streamRawPredict"):
+            return _not_found()
+        if route.model == "count-tokens":
             return _count(body_of(request.body))
-        return self._platform(request, model, verb == "streamRawPredict", ServerSentEvents())
+        return self._platform(request, route.model, route.verb == "streamRawPredict", ServerSentEvents())
 
     def _messages(self, body: Json | Refused, wire: Wire) -> Answer:
         if isinstance(body, Refused):
@@ -156,8 +155,12 @@ class Api:
             return Refused(405, "invalid_request_error", "Method Not Allowed")
         name, _, verb = rest.partition("/")
         if verb not in ("", "cancel"):
-            return Refused(404, "not_found_error", "Not found")
+            return _not_found()
         return Whole(_batch(name))
+
+
+def _not_found() -> Refused:
+    return Refused(404, "not_found_error", "Not found")
 
 
 def _cost(body: Json, used: Json) -> Cost:

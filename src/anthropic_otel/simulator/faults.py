@@ -77,7 +77,7 @@ class Fault:
     - `errno`: names of operating system or resolver errors. On Linux one of them is in the exception chain; empty:
       none.
     - `retried`: whether the SDK retries the attempt, if it has retries left.
-    - `request_id`: whether that response has a request id of the API.
+    - `request_id`: whether that response has a request id of the API, or of Amazon for a client of Bedrock.
     - `complete`: for a stream that fails, whether its end event arrived; `None`: not stated.
     - `retry_after`: whether the server's headers decide the backoff (else the SDK does). `None`: they do if the
       response has `retry-after` or `retry-after-ms`.

@@ -26,11 +26,15 @@ class Ids:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
-        self.organization: Final = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        self.organization: Final = self.uuid()
 
     def new(self, prefix: str) -> str:
         """Returns a new id: `prefix`, `_01` and 22 random characters."""
         return f"{prefix}_01" + "".join(self._random.choices(_ALPHABET, k=22))
+
+    def uuid(self) -> str:
+        """Returns a new random UUID, such as the id that Amazon Bedrock gives a request."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
 
 def common(now: float) -> Headers:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -26,6 +27,7 @@ from anthropic_otel.simulator.actions import (
     assert_never,
 )
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed
+from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link
 from anthropic_otel.simulator.responses import Response, Service
 from anthropic_otel.simulator.wire import Json, error_body
@@ -79,6 +81,11 @@ async def perform(exchange: Exchange, action: ExchangeAction, service: Service) 
             assert_never(action)
 
 
+def _request(exchange: Exchange) -> Received:
+    """Returns the request as it was before any redirects."""
+    return replace(exchange.request, target=redirected(exchange.request.target)[1])
+
+
 async def _send_all(exchange: Exchange, response: Response, service: Service) -> None:
     await response.begin(exchange, service)
     await response.send(exchange, service)
@@ -86,7 +93,7 @@ async def _send_all(exchange: Exchange, response: Response, service: Service) ->
 
 
 async def _send_chunks(exchange: Exchange, action: Chunks, service: Service) -> None:
-    response = responses.of_chunks(action, exchange.request, service)
+    response = responses.of_chunks(action, _request(exchange), service)
     await response.begin(exchange, service)
     await response.send(exchange, service)
     if action.ending is not Ending.CLEAN:
@@ -98,8 +105,8 @@ def _ordinary(exchange: Exchange, reply: Reply, service: Service) -> Response:
     answer = _answer(exchange, reply, service)
     if isinstance(answer, Streamed):
         events = answer.events(reply.delivery.pings)
-        return responses.of_stream(answer, events, reply, exchange.request, service)
-    return responses.of_whole(answer, reply, exchange.request, service)
+        return responses.of_stream(answer, events, reply, _request(exchange), service)
+    return responses.of_whole(answer, reply, _request(exchange), service)
 
 
 def _answer(exchange: Exchange, reply: Reply, service: Service) -> Answer:
@@ -112,10 +119,10 @@ def _with_error(exchange: Exchange, action: ErrorEvent, service: Service) -> Res
     reply = Reply(delivery=action.delivery)
     answer = service.answer(exchange.request)
     if not isinstance(answer, Streamed):
-        return responses.of_whole(answer, reply, exchange.request, service)
+        return responses.of_whole(answer, reply, _request(exchange), service)
     begun = islice(answer.events(reply.delivery.pings), action.after)
     events = _then(begun, error_body(action.error_type, action.message))
-    return responses.of_stream(answer, events, reply, exchange.request, service)
+    return responses.of_stream(answer, events, reply, _request(exchange), service)
 
 
 def _then(events: Iterator[Json], last: Json) -> Iterator[Json]:
@@ -127,7 +134,7 @@ def _redirect_response(exchange: Exchange, action: Redirect, service: Service) -
     target = redirected(exchange.request.target)[1]
     hops = "for-ever" if action.hops is None else str(action.hops - 1)
     reply = Reply(307, body=b"", headers=(("location", f"/redirected/{hops}{target}"),), request_id=False)
-    return responses.of_whole(Refused(307, "", ""), reply, exchange.request, service)
+    return responses.of_whole(Refused(307, "", ""), reply, _request(exchange), service)
 
 
 async def _cut(exchange: Exchange, action: Cut, service: Service) -> None:
@@ -147,8 +154,8 @@ def _breakable(exchange: Exchange, action: Cut, service: Service) -> Response:
     reply = action.reply or Reply()
     answer = _answer(exchange, reply, service)
     if isinstance(answer, Streamed):
-        return responses.of_stream(answer, answer.events(reply.delivery.pings), reply, exchange.request, service)
-    return responses.of_halves(answer, reply, action.framing, exchange.request, service)
+        return responses.of_stream(answer, answer.events(reply.delivery.pings), reply, _request(exchange), service)
+    return responses.of_halves(answer, reply, action.framing, _request(exchange), service)
 
 
 async def end(link: Link, ending: Ending) -> None:

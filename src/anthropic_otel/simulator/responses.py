@@ -18,7 +18,8 @@ from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.exchange import Exchange, Served
 from anthropic_otel.simulator.limits import Cost
-from anthropic_otel.simulator.wire import Json, accepted, encoded, error_body, to_json
+from anthropic_otel.simulator.platforms import Platform, refusal, route_of
+from anthropic_otel.simulator.wire import Json, accepted, encoded, to_json
 
 
 class Service(Protocol):
@@ -30,10 +31,11 @@ class Service(Protocol):
     def answer(self, request: Received) -> Answer:
         """Returns the API's answer to the request; a 429 in place of a reply for which a rate limit has no room."""
 
-    def issue(self, cost: Cost | None) -> tuple[str, Headers]:
+    def issue(self, cost: Cost | None, platform: Platform) -> tuple[str, Headers]:
         """Returns a new request id, and the headers that only the API sends: `request-id` and those of rate limits too.
 
-        Puts the id on record. Takes `cost` from the rate limits; `None` takes nothing.
+        On another platform these are the platform's. Puts the id on record. Takes `cost` from the rate limits; `None`
+        takes nothing.
         """
 
     def now(self) -> float:
@@ -81,15 +83,17 @@ class Response:
         """Sends the pieces of the body, the first `most` of them; `None` sends all. Call it once.
 
         Before each piece it waits the simulated latency between events (streams only) and the delivery's `pace`, and
-        then sets `exchange.served.usage` to what a client knows once it has this piece too.
+        then sets `exchange.served.usage` to what a client knows once it has this piece too; the response to a HEAD
+        request has no body, so its usage stays `None`.
         """
+        has_body = exchange.request.method != "HEAD"
         for sent, piece in enumerate(islice(self.pieces, most), 1):
             if self.is_stream:
                 await service.between_events()
             if self.delivery.pace:
                 await asyncio.sleep(self.delivery.pace)
             # Before the piece is sent, so that a client that has received it finds its usage in the record.
-            exchange.served.usage = self.usage_after(sent)
+            exchange.served.usage = self.usage_after(sent) if has_body else None
             await exchange.send(piece, self.delivery.segment)
 
     async def end(self, exchange: Exchange) -> None:
@@ -101,13 +105,17 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
     """Returns a response with its body in one piece and a `content-length`.
 
     The status is the answer's. The body is `reply.body`, or else the answer's JSON, in the encoding of the delivery;
-    GZIP and DEFLATE are used only if the request accepts them, and none for a 204 or 304. If `reply.request_id`, the
+    GZIP and DEFLATE are used only if the request accepts them, and none for a 204 or 304. An error has the form of the
+    platform that the request's path belongs to. If `reply.request_id`, the
     response has the headers that only the API sends, and the answer's cost is taken from the rate limits. The answer's
     headers replace any of the same name, and those of `reply` replace the answer's. Interim statuses are those of
     `reply`.
     """
-    headers, request_id = _api_headers(service, answer.cost, reply.request_id)
-    plain = to_json(_value(answer, request_id, reply.error_code)) if reply.body is None else reply.body
+    headers, request_id = _api_headers(service, request, answer.cost, reply.request_id)
+    plain = reply.body
+    if plain is None:
+        value, more = _value(answer, request, request_id, reply.error_code)
+        plain, headers = to_json(value), headers + more
     encoding = _encoding(answer.status, reply.delivery, request)
     body = b"".join(encoded(iter((plain,)), encoding))
     headers += (*_content(reply.content_type, encoding), ("content-length", str(len(body))))
@@ -143,7 +151,7 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
     rate limits. The headers of `reply` replace any of the same name, and its interim statuses are sent first. With a
     compressed encoding a last chunk, without an event, ends the compressed data.
     """
-    headers, _ = _api_headers(service, answer.cost, reply.request_id)
+    headers, _ = _api_headers(service, request, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
     taken: list[Json] = []
 
@@ -174,7 +182,7 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
     decoded, ends the compressed data. If `action.request_id`, the response has the headers that only the API sends.
     Takes nothing from the rate limits.
     """
-    headers, _ = _api_headers(service, None, action.request_id)
+    headers, _ = _api_headers(service, request, None, action.request_id)
     encoding = accepted(action.delivery, request.header("accept-encoding"))
     headers += (*_content(action.content_type, encoding), ("transfer-encoding", "chunked"))
     return Response(
@@ -189,14 +197,16 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
     )
 
 
-def _api_headers(service: Service, cost: Cost | None, from_the_api: bool) -> tuple[Headers, str | None]:
-    """Returns the headers that only the API sends, and a new request id; takes `cost` from the rate limits.
+def _api_headers(
+    service: Service, request: Received, cost: Cost | None, from_the_api: bool
+) -> tuple[Headers, str | None]:
+    """Returns the headers that only the API or the platform sends, and a new request id; takes `cost` from the limits.
 
     If `from_the_api` is false, returns no headers and `None`, and takes nothing.
     """
     if not from_the_api:
         return (), None
-    request_id, headers = service.issue(cost)
+    request_id, headers = service.issue(cost, route_of(request.target).platform)
     return headers, request_id
 
 
@@ -215,7 +225,11 @@ def _encoding(status: int, delivery: Delivery, request: Received) -> Encoding:
     return Encoding.IDENTITY if status in BODILESS else accepted(delivery, request.header("accept-encoding"))
 
 
-def _value(answer: Whole | Refused, request_id: str | None, error_code: str | None) -> Json:
+def _value(
+    answer: Whole | Refused, request: Received, request_id: str | None, error_code: str | None
+) -> tuple[Json | list[Json], Headers]:
+    """Returns the JSON of the answer, and the headers that it has as an error of a platform."""
     if isinstance(answer, Refused):
-        return error_body(answer.error_type, answer.message, request_id, error_code)
-    return answer.value
+        route = route_of(request.target)
+        return refusal(route, answer.status, answer.error_type, answer.message, request_id, error_code)
+    return answer.value, ()

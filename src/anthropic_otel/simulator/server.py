@@ -29,6 +29,7 @@ from anthropic_otel.simulator.headers import Ids
 from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.listeners import HttpConnection, Listener, Serve
 from anthropic_otel.simulator.perform import redirected
+from anthropic_otel.simulator.platforms import Platform, of_the_platform, quota_exceeded, route_of
 from anthropic_otel.simulator.ratelimits import RateLimits
 from anthropic_otel.simulator.schedule import Schedule
 
@@ -193,12 +194,16 @@ class Server:
         """Returns the API's answer to the request, as to its first target if redirects led here.
 
         Takes nothing from the limits. An answer that is no refusal becomes a 429 if an enforced rate limit has no room
-        for it. `retry-after` has the seconds until there is room, rounded up, at least 1. The 429 costs nothing, but
-        the refused answer has used up its ids, and its prompt counts as cached.
+        for it. `retry-after` has the seconds until there is room, rounded up, at least 1; those of Bedrock and
+        Vertex have none. The 429 costs nothing, but the refused answer has used up its ids, and its prompt counts as
+        cached.
         """
         answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
         if isinstance(answer, Refused) or not (reason := self._limits.exceeded(answer.cost)):
             return answer
+        route = route_of(redirected(request.target)[1])
+        if route.platform is not Platform.API:
+            return Refused(429, "rate_limit_error", quota_exceeded(route), cost=None)
         seconds = max(1, math.ceil(reason.retry_after - 1e-6))
         return Refused(429, "rate_limit_error", reason.message, (("retry-after", str(seconds)),), cost=None)
 
@@ -206,15 +211,20 @@ class Server:
         """Returns the time of the clock that the simulator was given, in seconds since the epoch."""
         return self._limits.clock()
 
-    def issue(self, cost: Cost | None) -> tuple[str, Headers]:
-        """Returns a new request id, which it records, and the headers that only the API sends.
+    def issue(self, cost: Cost | None, platform: Platform = Platform.API) -> tuple[str, Headers]:
+        """Returns a new request id, which it records, and the headers that only the API or the platform sends.
 
-        These include the headers of rate limits. Takes `cost` from the rate limits; `None` takes nothing.
+        Those of the API include the headers of rate limits. Takes `cost` from the rate limits; `None` takes nothing.
         """
-        request_id = self._ids.new("req")
+        limits = self._limits.spend(cost)
+        if platform is Platform.API:
+            request_id = self._ids.new("req")
+            headers = api_headers.of_the_api(request_id, self._ids.organization) + limits
+        else:
+            request_id = self._ids.new("req_vrtx") if platform is Platform.VERTEX else self._ids.uuid()
+            headers = of_the_platform(platform, request_id)
         self._record.issued(request_id)
-        headers = api_headers.of_the_api(request_id, self._ids.organization)
-        return request_id, headers + self._limits.spend(cost)
+        return request_id, headers
 
     async def before_headers(self) -> None:
         """Waits as long as the simulated API takes before its response."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -119,7 +120,10 @@ def check_what_else_it_has(meeting: Meeting, names: set[str], attributes: dict[s
     if status_of(meeting) is not None:
         allowed.add(semconv.NETWORK_PROTOCOL_VERSION)
         assert attributes[semconv.NETWORK_PROTOCOL_VERSION] == "1.1"
-        if fault.request_id:
+        if fault.request_id and fault.needs.sdk == "AnthropicBedrock":
+            allowed.add(semconv.RESPONSE_ID)
+            assert uuid.UUID(attributes[semconv.RESPONSE_ID]).version == 4
+        elif fault.request_id:
             allowed |= {semconv.REQUEST_ID, semconv.ORGANIZATION_ID}
             assert attributes[semconv.REQUEST_ID].startswith("req_01")
     if (fault.cause is not None and not ends_silently(fault)) or (fault.where is Where.BODY and fault.error_type):
