@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import http.client
+import json
 import os
 import signal
 import socket
@@ -329,3 +330,42 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "cannot listen there: Address already in use; without --port it takes a free one\n"
+
+
+class _Clock:
+    """A clock that stands still, and fails as often as `failures` says, with the next of them."""
+
+    def __init__(self) -> None:
+        self.failures: list[Exception | float] = []
+
+    def __call__(self) -> float:
+        failure = self.failures.pop(0) if self.failures else 1_800_000_000.0
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
+
+
+@pytest.mark.parametrize("action", ["ok", "http_529", "stream_error_unnamed", "ok_redirected", "body_cut"])
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (LookupError("no time"), "LookupError: no time"),
+        (float("nan"), "ValueError: the clock's time must be a number of at least 0, not nan"),
+    ],
+    ids=["raises", "shows no time"],
+)
+def test_a_clock_that_fails_later_fails_its_request(failure: Exception | float, said: str, action: str) -> None:
+    """The response says what is wrong with the clock, and that a retry is of no use; the next request is served."""
+    clock = _Clock()
+    with Simulator(clock=clock) as sim:
+        sim.play(action)
+        clock.failures = [failure]
+        connection = _connection(sim)
+        connection.request("POST", "/v1/messages", _BODY, {"x-api-key": "none", "anthropic-version": "2023-06-01"})
+        response = connection.getresponse()
+        error = json.loads(response.read())["error"]
+        assert (response.status, response.headers["x-should-retry"]) == (500, "false")
+        assert error == {"type": "api_error", "message": f"The simulator's clock failed: {said}"}
+        assert _post(connection) == 200
+        assert [served.status for served in sim.served] == [500, 200]
+        connection.close()

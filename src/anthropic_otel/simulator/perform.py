@@ -29,8 +29,9 @@ from anthropic_otel.simulator.actions import (
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed
 from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link
+from anthropic_otel.simulator.ratelimits import ClockError
 from anthropic_otel.simulator.responses import Response, Service
-from anthropic_otel.simulator.wire import Json, error_body
+from anthropic_otel.simulator.wire import Json, error_body, to_json
 
 GARBAGE: Final = b"\x00\x01 this is neither HTTP nor TLS \xff\r\n\r\n"
 _UNREAD_SECONDS: Final = 1.0
@@ -56,13 +57,22 @@ async def perform(exchange: Exchange, action: ExchangeAction, service: Service) 
 
     Reads the request's body first, except for a `Cut` at `Point.REQUEST`. Raises `Disconnected` if nothing more can be
     done on the connection. Raises `RejectedRequest` if the body is too large or late, and `h11.RemoteProtocolError` if
-    it is not HTTP; such a request is not recorded.
+    it is not HTTP; such a request is not recorded. If the simulator's clock fails, the response is a 500 that says so
+    and that the SDK does not retry.
     """
     if isinstance(action, Cut) and action.point is Point.REQUEST:
         service.received(exchange.served)
         await _end_unread(exchange.link, action.ending)
     await exchange.read_body()
     service.received(exchange.served)
+    try:
+        await _carry_out(exchange, action, service)
+    except ClockError as error:
+        # The clock is read before the head of a response is sent, and not after that.
+        await _send_clock_error(exchange, error)
+
+
+async def _carry_out(exchange: Exchange, action: ExchangeAction, service: Service) -> None:
     match action:
         case Reply():
             await _send_all(exchange, _ordinary(exchange, action, service), service)
@@ -79,6 +89,14 @@ async def perform(exchange: Exchange, action: ExchangeAction, service: Service) 
             await _send_all(exchange, _redirect_response(exchange, action, service), service)
         case _:
             assert_never(action)
+
+
+async def _send_clock_error(exchange: Exchange, error: ClockError) -> None:
+    body = to_json(error_body("api_error", str(error)))
+    headers = (("content-type", "application/json"), ("content-length", str(len(body))), ("x-should-retry", "false"))
+    await exchange.begin(500, headers)
+    await exchange.send(body)
+    await exchange.end()
 
 
 def _request(exchange: Exchange) -> Received:

@@ -32,20 +32,31 @@ class Allowance(Protocol):
         """Returns the rate-limit headers of a response to a request of that cost. Takes nothing."""
 
 
+class ClockError(Exception):
+    """Raised when the clock that the simulator was given raises, or returns no time. `str()` says so."""
+
+
 class RateLimits:
     """The limits of the simulated account.
 
     `limits` are enforced and reported. `None` reports the limits of `Limits()` in headers and enforces none, so that no
     request is refused. `clock` returns seconds since the epoch. Raises what `clock` raises, and `TypeError` or
-    `ValueError` if what it returns now is no time.
+    `ValueError` if what it returns now is no time. If it fails later, all methods raise `ClockError`.
     """
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> None:
-        self.clock: Final = clock
+        self._clock: Final = clock
         self._enforced = limits is not None
         limits = limits or Limits()
         now = checks.time("the clock's time", clock())
         self._allowance: Allowance = Plan(limits.unified, now) if limits.unified else Buckets(limits, now)
+
+    def clock(self) -> float:
+        """Returns the time in seconds since the epoch."""
+        try:
+            return checks.time("the clock's time", self._clock())
+        except Exception as error:
+            raise ClockError(f"The simulator's clock failed: {type(error).__name__}: {error}") from error
 
     def exceeded(self, cost: Cost) -> ExceededLimit | None:
         """Returns the limit that has no room for the request now, or `None` if it is admitted. Takes nothing.

@@ -39,7 +39,7 @@ class Service(Protocol):
         """
 
     def now(self) -> float:
-        """Returns the server's time, in seconds since the epoch."""
+        """Returns the server's time, in seconds since the epoch. Raises `ClockError` if there is none."""
 
     async def before_headers(self) -> None:
         """Waits as long as the simulated API takes before its response."""

@@ -208,7 +208,10 @@ class Server:
         return Refused(429, "rate_limit_error", reason.message, (("retry-after", str(seconds)),), cost=None)
 
     def now(self) -> float:
-        """Returns the time of the clock that the simulator was given, in seconds since the epoch."""
+        """Returns the time of the clock that the simulator was given, in seconds since the epoch.
+
+        Raises `ClockError` if the clock fails.
+        """
         return self._limits.clock()
 
     def issue(self, cost: Cost | None, platform: Platform = Platform.API) -> tuple[str, Headers]:

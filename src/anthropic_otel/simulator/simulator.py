@@ -50,7 +50,8 @@ class Simulator:
     - `port`: the port on 127.0.0.1; 0 takes a free one at each start.
     - `limits`: rate limits to enforce: a request that exceeds one gets a 429 with `retry-after`. `None`: headers report
       limits that are not enforced.
-    - `clock`: the server's time in seconds since the epoch, for rate limits and the `date` header.
+    - `clock`: the server's time in seconds since the epoch, for rate limits and the `date` header. It is called in the
+      server's thread. A request during which it fails gets a 500 with its error.
     - `patience`: how many seconds a request may take to arrive after its first bytes, before it gets a 408.
 
     Raises `TypeError` or `ValueError` for wrong arguments.
