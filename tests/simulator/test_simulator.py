@@ -369,3 +369,33 @@ def test_a_clock_that_fails_later_fails_its_request(failure: Exception | float, 
         assert _post(connection) == 200
         assert [served.status for served in sim.served] == [500, 200]
         connection.close()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_start_that_is_interrupted_leaves_nothing(fails: bool) -> None:
+    """Ctrl-C while the server starts ends the start at once, also if the server could not start; it can start again."""
+    interrupted = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def clock() -> float:
+        if not interrupted.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            interrupted.wait()
+            if fails:
+                raise LookupError("no time")
+        return 1_800_000_000.0
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    threads = threading.active_count()
+    simulator = Simulator(clock=clock)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            simulator.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert threading.active_count() == threads
+    with simulator:
+        assert _statuses(simulator, 1) == [200]

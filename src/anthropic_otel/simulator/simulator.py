@@ -93,19 +93,28 @@ class Simulator:
         The queue, the mix and the record of an earlier start stay. All else starts anew: there are no endpoints and no
         latency, no prompt is cached, the rate limits are unused, and ids and numbers of connections are those of the
         first start again. Raises `OSError` if the port is taken, `RuntimeError` if the simulator is running already,
-        `TypeError` or `ValueError` if what `clock` returns is no time, and what `clock` raises.
+        `TypeError` or `ValueError` if what `clock` returns is no time, and what `clock` raises. After an error, also a
+        `KeyboardInterrupt`, nothing is running.
         """
         if self._thread is not None:
             raise RuntimeError("the simulator runs already")
         started: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run, args=(started,), name="anthropic-otel-simulator", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(started,), name="anthropic-otel-simulator", daemon=True)
+        self._thread = thread
         try:
+            thread.start()
             started.result()
         except BaseException:
-            self._join()
+            self._abandon(started)
             raise
         return self
+
+    def _abandon(self, started: Future[None]) -> None:
+        """Ends a start that has failed or was interrupted, whose thread may be at any point."""
+        if not started.cancel() and started.exception() is None:
+            self.stop()
+        else:
+            self._join()
 
     def stop(self) -> None:
         """Drops every connection, closes every socket, removes the CA file and waits for the thread to end.
@@ -125,7 +134,8 @@ class Simulator:
         self.stop()
 
     def _join(self) -> None:
-        if self._thread is not None:
+        # A thread that could not be started, or whose start was interrupted, cannot be joined.
+        if self._thread is not None and self._thread.is_alive():
             self._thread.join()
         self._thread = self._loop = self._server = self._stopping = None
 
@@ -133,9 +143,12 @@ class Simulator:
         try:
             asyncio.run(self._main(started))
         except BaseException as failure:
+            if started.cancelled():
+                return  # the start was interrupted, so nobody waits for this
             if started.done():
                 raise
-            started.set_exception(failure)
+            if started.running() or started.set_running_or_notify_cancel():
+                started.set_exception(failure)
 
     async def _main(self, started: Future[None]) -> None:
         asyncio.get_running_loop().set_exception_handler(_ignore_connection_errors)
@@ -151,6 +164,8 @@ class Simulator:
         )
         try:
             await server.plain.open()
+            if not started.set_running_or_notify_cancel():
+                return
             self._loop, self._stopping, self._server = asyncio.get_running_loop(), asyncio.Event(), server
             started.set_result(None)
             await self._stopping.wait()
