@@ -54,7 +54,8 @@ class CountingClient(httpx2.Client):
         self.attempts += 1
         response = super().send(request, **kwargs)
         self.status = response.status_code
-        self.has_request_id = "request-id" in response.headers or "x-amzn-requestid" in response.headers
+        on_bedrock = response.request.url.path.startswith("/model/")
+        self.has_request_id = ("x-amzn-requestid" if on_bedrock else "request-id") in response.headers
         return response
 
 
