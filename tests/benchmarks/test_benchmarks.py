@@ -46,6 +46,14 @@ def test_a_delta_is_measured_in_chunks_of_both_kinds() -> None:
     assert {row[-1] for row in found} <= {"yes", "NO"}
 
 
+def test_the_reading_of_a_log_is_measured_for_each_kind() -> None:
+    """Next to finding its words, each with whether that is cheap enough."""
+    header, _, *rows = _run("benchmarks.logs", "--tiny").splitlines()
+    assert header.split("|")[-2].strip() == "at most 8"
+    assert len(rows) == 5
+    assert {row.split("|")[-2].strip() for row in rows} <= {"yes", "NO"}
+
+
 def test_the_floor_makes_the_calls_that_the_library_makes() -> None:
     """The recording has the attempt's span with its start and end, and a measurement for each histogram of a call."""
     first, *others = [case.split("#   ")[0] for case in _run("benchmarks.floor").split("# Case")[1:]]

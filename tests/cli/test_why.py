@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -464,40 +463,6 @@ def test_a_long_log_is_read_in_one_go() -> None:
         text = line * (1_000_000 // len(line))
         assert redact(text) is not None
         assert reading.failures(text) is not None
-
-
-LOG_LINE = "2026-11-30 03:09:07,123 INFO app.handlers request 4711 done in 812 ms user=12 path=/v1/items\n"
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [
-        pytest.param(LOG_LINE * 200 + REFUSED, id="lines"),
-        pytest.param(REFUSED, id="tracebacks"),
-        pytest.param(json.dumps({"ts": "03:09:07", "level": "error", "exc_info": REFUSED}) + "\n", id="json"),
-        pytest.param(json.dumps({"ts": "03:09:07", "level": "info", "path": "/v1/items"}) + "\n", id="json lines"),
-        pytest.param("\n", id="empty lines"),
-    ],
-)
-def test_a_long_log_takes_a_few_times_what_reading_its_words_takes(piece: str) -> None:
-    """About a second for 8 MB, where finding every word takes a third of that. What is compared is processor time."""
-    text = piece * (1024 * 1024 // len(piece))
-    words, lines = re.compile(r"\w+"), re.compile(r"^", re.MULTILINE)
-    # Turn by turn, as a machine that others use too may be slow for a while.
-    rounds = [
-        (
-            _seconds_of(lambda: reading.failures(redact(text))),
-            _seconds_of(lambda: (words.findall(text), lines.findall(text))),
-        )
-        for _ in range(4)
-    ]
-    assert min(read / yardstick for read, yardstick in rounds) < 8
-
-
-def _seconds_of(work: Callable[[], object]) -> float:
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
 
 
 def test_the_pages_need_no_sdk(tmp_path: Path) -> None:
