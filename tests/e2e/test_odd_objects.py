@@ -16,7 +16,7 @@ from anthropic_otel.simulator import Simulator
 from anthropic_otel.testing import capture
 from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
-from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, each_of, http_client
+from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, client_class_returning, each_of, http_client
 from support.telemetry import Telemetry
 
 HEADERS = {"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
@@ -153,15 +153,7 @@ def test_a_response_whose_history_raises_reaches_the_app(sim: Simulator, stack: 
         made.append(Response(response.status_code, content=response.content, request=response.request))
         return made[-1]
 
-    class Sync(stack.module.Client):  # type: ignore[misc,name-defined]
-        def send(self, request: Any, **options: Any) -> Any:
-            return made_anew(super().send(request, **options))
-
-    class Async(stack.module.AsyncClient):  # type: ignore[misc,name-defined]
-        async def send(self, request: Any, **options: Any) -> Any:
-            return made_anew(await super().send(request, **options))
-
-    client = http_client(stack, sim.endpoint("ok"), cls=Async if stack.asynchronous else Sync)
+    client = http_client(stack, sim.endpoint("ok"), cls=client_class_returning(stack, made_anew))
     app = SdkApp(stack, sim.endpoint("ok"), driver, http=client)
     with capture() as telemetry:
         assert app.driver(app.client.messages.with_raw_response.create(**request_of())).http_response is made[0]

@@ -13,7 +13,7 @@ from anthropic_otel.simulator import Redirect, Reply, Simulator
 from support import identities
 from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
-from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, each_of, http_client
+from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, client_class_returning, each_of, http_client
 from support.telemetry import Telemetry
 from support.versions import TRACES_ITSELF
 
@@ -76,17 +76,11 @@ def test_a_redirected_response_that_the_app_has_made_anew_reaches_it(
     def made_anew(response: Any) -> Any:
         return stack.module.Response(response.status_code, content=response.content, history=response.history)
 
-    class Sync(stack.module.Client):  # type: ignore[misc,name-defined]
-        def send(self, request: Any, **options: Any) -> Any:
-            return made_anew(super().send(request, **options))
-
-    class Async(stack.module.AsyncClient):  # type: ignore[misc,name-defined]
-        async def send(self, request: Any, **options: Any) -> Any:
-            return made_anew(await super().send(request, **options))
-
-    cls = Async if stack.asynchronous else Sync
     client = http_client(
-        stack, sim.endpoint("ok"), cls=cls, headers={"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
+        stack,
+        sim.endpoint("ok"),
+        cls=client_class_returning(stack, made_anew),
+        headers={"x-api-key": API_KEY, "anthropic-version": "2023-06-01"},
     )
     recorded.instrument_http_client(client)
     sim.play(Redirect(hops=1))

@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import ssl
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
@@ -138,6 +138,20 @@ def http_client(stack: Stack, endpoint: Endpoint | None = None, *, cls: type[Any
     if cls is None:
         cls = (_async_witness if stack.asynchronous else _sync_witness)(stack.client_class)
     return cls(**{"follow_redirects": True, "trust_env": False, **needs, **options})
+
+
+def client_class_returning(stack: Stack, change: Callable[[Any], Any]) -> type[Any]:
+    """A class of httpx clients, as an app's own, whose `send` returns what `change` makes of each response."""
+
+    class Sync(stack.module.Client):  # type: ignore[misc,name-defined]
+        def send(self, request: Any, **options: Any) -> Any:
+            return change(super().send(request, **options))
+
+    class Async(stack.module.AsyncClient):  # type: ignore[misc,name-defined]
+        async def send(self, request: Any, **options: Any) -> Any:
+            return change(await super().send(request, **options))
+
+    return Async if stack.asynchronous else Sync
 
 
 def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
