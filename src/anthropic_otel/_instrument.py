@@ -185,7 +185,7 @@ class Instrumentation:
     def runtime_of(self, http_client: Any) -> Runtime | None:
         """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
         mark = mark_of(http_client)
-        return mark.runtime if mark is not None and mark.runtime is not None and mark.runtime.active else None
+        return mark.runtime if mark is not None else None
 
     def excludes(self, http_client: Any) -> bool:
         """Returns whether an HTTP client was excluded from an instrumented process."""
@@ -225,10 +225,12 @@ class Instrumentation:
         else can undo that. Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
         """
         with changing():
+            # Found first: a mark is over once its runtime is not active.
+            marked = self._marked_clients()
             for runtime in self.runtimes():
                 runtime.active = False
             self.process = None
-            for http_client in self._marked_clients():
+            for http_client in marked:
                 vars(http_client).pop(MARK, None)
             self.clients = []
             self._unpatch_unused()
@@ -241,7 +243,8 @@ class Instrumentation:
         """Undoes the instrumentation of one SDK client or HTTP client. Does nothing for any other object.
 
         An object counts as an SDK client if its `_client` is an object with a `__dict__` that allows weak references.
-        If the app has instrumented the process, excludes the client from that. Else undoes the patches if nothing else
+        If the app has instrumented the process, excludes the client from that, with those that share its HTTP client,
+        and with copies of this that are made from now on, until `uninstrument`. Else undoes the patches if nothing else
         is recorded.
         """
         try:
@@ -256,7 +259,7 @@ class Instrumentation:
         with changing():
             vars(http_client).pop(MARK, None)
             if self.is_instrumented:
-                self._mark(http_client, Mark())
+                self._mark(http_client, Mark(excluded_from=self.process))
             else:
                 self._unpatch_unused()
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import anthropic
 
+import anthropic_otel
+from anthropic_otel._core import instruments
 from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel.simulator import Simulator
 from reliability import interrupting
@@ -90,3 +92,44 @@ def test_a_class_of_clients_dies_with_its_clients(recorded: Telemetry) -> None:
     gc.collect()
     assert reference() is None
     assert len(recorded.attempts) == 1
+
+
+def calls(recorded: Telemetry) -> int:
+    """How many calls were measured."""
+    return sum(point.count for point in recorded.points(instruments.CALL_DURATION))
+
+
+def test_a_copy_of_an_excluded_client_is_excluded_until_all_is_undone(recorded: Telemetry) -> None:
+    """It has what its original has, as one that was made to change a header. What is instrumented later sees both."""
+    recorded.instrument()
+    client = interrupting.client(Transport(200))
+    anthropic_otel.uninstrument(client)
+    copies = [copy.copy(client._client), copy.copy(client)._client]
+    for http_client in copies:
+        client.with_options(http_client=http_client).messages.create(**request_of())
+    assert not recorded.attempts
+    anthropic_otel.uninstrument()
+    recorded.instrument()
+    # What looks at marks at all is that another client has one.
+    anthropic_otel.uninstrument(interrupting.client(Transport(200)))
+    for http_client in copies:
+        client.with_options(http_client=http_client).messages.create(**request_of())
+        http_client.post("http://api.test/v1/messages", headers={"anthropic-version": "2023-06-01"}, json={})
+    assert [span.name for span in recorded.attempts] == ["POST /v1/messages"] * 4
+    assert calls(recorded) == 2
+
+
+def test_a_copy_of_an_instrumented_client_is_instrumented_until_all_is_undone(recorded: Telemetry) -> None:
+    """Then it is as any other client: it is recorded with the process, and with its calls."""
+    client = interrupting.client(Transport(200))
+    recorded.instrument(client)
+    copied = client.with_options(http_client=copy.copy(client._client))
+    copied.messages.create(**request_of())
+    assert len(recorded.attempts) == 1
+    anthropic_otel.uninstrument()
+    copied.messages.create(**request_of())
+    assert len(recorded.attempts) == 1
+    recorded.instrument()
+    anthropic_otel.uninstrument(interrupting.client(Transport(200)))
+    copied.messages.create(**request_of())
+    assert (len(recorded.attempts), calls(recorded)) == (2, 2)

@@ -17,14 +17,25 @@ class Mark:
     """Says which `runtime` records one HTTP client; `None` excludes the client from an instrumented process.
 
     `calls` is whether calls of the SDK are recorded too: an SDK client was instrumented, and not only its HTTP client.
-    A deep copy is the same mark. One that is unpickled excludes its client, as another process has no such runtime.
+    `excluded_from` is the runtime of the process that an excluded client was excluded from. A mark is over once its
+    runtime, or that, is not active any more. A deep copy is the same mark. One that is unpickled excludes its client,
+    as another process has no such runtime, and is never over.
     """
 
-    __slots__ = ("calls", "runtime")
+    __slots__ = ("calls", "excluded_from", "runtime")
 
-    def __init__(self, runtime: Runtime | None = None, *, calls: bool = False) -> None:
+    def __init__(
+        self, runtime: Runtime | None = None, *, calls: bool = False, excluded_from: Runtime | None = None
+    ) -> None:
         self.runtime: Final = runtime
         self.calls: Final = calls
+        self.excluded_from: Final = excluded_from
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everything was uninstrumented since. Copies of a client have its mark still then."""
+        holds = self.runtime or self.excluded_from
+        return holds is not None and not holds.active
 
     def __deepcopy__(self, memo: object) -> Mark:
         return self
@@ -34,9 +45,9 @@ class Mark:
 
 
 def mark_of(http_client: Any) -> Mark | None:
-    """Returns the mark of an HTTP client, `None` for one without a mark, and for an object without a `__dict__`."""
+    """Returns the mark of an HTTP client; `None` without one, if it is over, and for an object without a `__dict__`."""
     try:
         mark = http_client.__dict__.get(MARK)
     except AttributeError:
         return None
-    return mark if isinstance(mark, Mark) else None
+    return mark if isinstance(mark, Mark) and not mark.is_over else None
