@@ -41,8 +41,6 @@ def _known_at_start(attempt: Attempt) -> dict[str, Any]:
     attributes: dict[str, Any] = {**target.attributes}
     if attempt.operation != target.operation:
         attributes[semconv.OPERATION_NAME] = attempt.operation
-    if request.proxy is not None:
-        attributes[semconv.PROXY_ADDRESS] = request.proxy
     if request.size is not None:
         attributes[semconv.HTTP_REQUEST_BODY_SIZE] = request.size
     if attempt.retry is not None:
@@ -91,7 +89,7 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     if attempt.error_type is not None:
         _add_failure(attributes, attempt, attempt.error_type)
     if attempt.request.proxy is not None:
-        # After a redirect it may be another than at the start.
+        # Not at the start: after a redirect it may be another, or none, and no span forgets an attribute.
         attributes[semconv.PROXY_ADDRESS] = attempt.request.proxy
     timeline = attempt.timeline
     if timeline.reused is not None:

@@ -104,8 +104,9 @@ ATTRIBUTES: Final = (
         semconv.PROXY_ADDRESS,
         "string",
         "attempt",
-        "start, a proxy is used",
-        "Host and port of the proxy, without user information; also where it never answered.",
+        "a proxy is used",
+        "Host and port of the proxy, without user information; also where it never answered. After a redirect, that of "
+        "the last request.",
     ),
     Attribute(semconv.NETWORK_PEER_ADDRESS, "string", "attempt", "known", "The address that was really connected to."),
     Attribute(semconv.NETWORK_PEER_PORT, "int", "attempt", "known", "Its port."),
