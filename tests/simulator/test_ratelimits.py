@@ -229,6 +229,22 @@ def test_an_empty_bucket_turns_away_until_there_is_room(
     client.messages.create(**MESSAGE)
 
 
+def test_a_prompt_that_is_turned_away_is_not_cached(
+    limited: Callable[[Limits], anthropic.Anthropic], clock: Clock
+) -> None:
+    """The API has not read it: the request that passes writes the cache, and the next one reads it."""
+    client = limited(Limits(requests=1))
+    marked: dict[str, Any] = {"system": [{"type": "text", "text": "rules " * 100, "cache_control": {"type": "ephemeral"}}]}
+    client.messages.create(**MESSAGE)
+    _refused(client, **marked)
+    written = []
+    for _ in range(2):
+        clock.now += 60
+        usage = client.messages.create(**MESSAGE, **marked).usage
+        written.append((bool(usage.cache_creation_input_tokens), bool(usage.cache_read_input_tokens)))
+    assert written == [(True, False), (False, True)]
+
+
 def test_a_request_may_be_turned_away_while_something_is_left(
     limited: Callable[[Limits], anthropic.Anthropic],
 ) -> None:

@@ -19,12 +19,14 @@ class Whole:
     """An answer that is the JSON object `value`, with that status.
 
     `cost` is what the request takes from the rate limits. `headers` are sent in place of any of the same name.
+    `caches` is the key of the prompt that the request caches, empty for none.
     """
 
     value: Json
     status: int = 200
     cost: Cost = ONE_REQUEST
     headers: Headers = ()
+    caches: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,13 @@ class Streamed:
     """An answer that is a stream of events, which `wire` encodes.
 
     `events(pings)` yields the events, with `pings` `ping` events before each delta. `cost` is what the request takes
-    from the rate limits.
+    from the rate limits. `caches` is the key of the prompt that it caches, empty for none.
     """
 
     events: Callable[[int], Iterator[Json]]
     wire: Wire
     cost: Cost
+    caches: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

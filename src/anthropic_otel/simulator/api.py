@@ -59,6 +59,8 @@ _MANAGED: Final = "/anthropic"
 class Api:
     """Answers requests as the Messages API does, and remembers which prompts it cached. `ids` makes the ids in answers.
 
+    A prompt counts as cached once its answer was given to `admitted`.
+
     `words` is the length of a text reply, which `max_tokens` or one of the `stop_sequences` may cut. A stream cuts the
     text before each space, and has one delta event for each part.
     """
@@ -91,6 +93,10 @@ class Api:
         if route.platform is Platform.BEDROCK:
             return self._platform(request, route.model, route.verb != "invoke", AwsEventStream())
         return self._vertex(request, route)
+
+    def admitted(self, answer: Whole | Streamed) -> None:
+        """Remembers the prompt that the answer's request caches. To be called unless a rate limit turns it away."""
+        self._cache.write(answer.caches)
 
     def _first_party(self, request: Received, path: str) -> Answer:
         if not request.header("x-api-key") and not request.header("authorization"):
@@ -127,18 +133,19 @@ class Api:
             return body
         if refusal := refusal_of(body):
             return refusal
-        prompt = self._cache.usage(body)
+        prompt, caches = self._cache.usage(body)
         whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"), prompt)
         cost, used = _cost(body, whole["usage"]), whole["usage"]
         bedrock = isinstance(wire, AwsEventStream)
         if not body.get("stream"):
-            return Whole(whole, cost=cost, headers=usage.bedrock_headers(used) if bedrock else ())
+            headers = usage.bedrock_headers(used) if bedrock else ()
+            return Whole(whole, cost=cost, headers=headers, caches=caches)
 
         def events(pings: int) -> Iterator[Json]:
             found = messages.events(whole, prompt, pings)
             return usage.with_metrics(found, used) if bedrock else found
 
-        return Streamed(events, wire, cost)
+        return Streamed(events, wire, cost, caches)
 
     def _batches(self, request: Received, rest: str) -> Answer:
         """Answers a path of message batches; `rest` is what follows `/v1/messages/batches/`.

@@ -195,11 +195,13 @@ class Server:
 
         Takes nothing from the limits. An answer that is no refusal becomes a 429 if an enforced rate limit has no room
         for it. `retry-after` has the seconds until there is room, rounded up, at least 1; those of Bedrock and
-        Vertex have none. The 429 costs nothing, but the refused answer has used up its ids, and its prompt counts as
-        cached.
+        Vertex have none. The 429 costs nothing and caches no prompt, but the refused answer has used up its ids.
         """
         answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
-        if isinstance(answer, Refused) or not (reason := self._limits.exceeded(answer.cost)):
+        if isinstance(answer, Refused):
+            return answer
+        if not (reason := self._limits.exceeded(answer.cost)):
+            self._api.admitted(answer)
             return answer
         route = route_of(redirected(request.target)[1])
         if route.platform is not Platform.API:

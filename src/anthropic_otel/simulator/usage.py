@@ -34,27 +34,30 @@ class PromptCache:
     def __init__(self) -> None:
         self._written: dict[bytes, None] = {}
 
-    def usage(self, request: Json) -> Json:
-        """Returns the input tokens of the request's `usage`, in the API's fields, and remembers what it caches.
+    def write(self, key: bytes) -> None:
+        """Remembers the prompt of that key, as `usage` has returned it; nothing for an empty key."""
+        if key and key not in self._written:
+            self._written[key] = None
+            if len(self._written) > _MOST_CACHED:
+                self._written.pop(next(iter(self._written)))
 
-        The prompt up to its last `cache_control` counts as written to the cache the first time, and as read afterwards;
-        the rest, at least 1 token, is `input_tokens`. A `cache_control` that is `None` caches nothing. If any has a
-        `ttl` of `1h`, all that was written counts as of one hour, else of five minutes.
+    def usage(self, request: Json) -> tuple[Json, bytes]:
+        """Returns the input tokens of the request's `usage`, in the API's fields, and the key of what it caches.
+
+        The prompt up to its last `cache_control` counts as read from the cache if its key was given to `write`, else as
+        written to it; the rest, at least 1 token, is `input_tokens`. A `cache_control` that is `None` caches nothing:
+        without another one the key is empty. If any has a `ttl` of `1h`, all that was written counts as of one hour,
+        else of five minutes.
         """
         parts = list(_parts(request))
         marked = [at for at, part in enumerate(parts) if part.get("cache_control")]
         cached = to_json(parts[: marked[-1] + 1]) if marked else b""
         total, tokens = count_tokens(request), len(cached) // 4
         tokens = min(tokens, total - 1)
-        key = sha256(cached).digest()
-        is_read = key in self._written
-        if cached and not is_read:
-            self._written[key] = None
-            if len(self._written) > _MOST_CACHED:
-                self._written.pop(next(iter(self._written)))
-        written, read = (0, tokens) if is_read else (tokens, 0)
+        key = sha256(cached).digest() if cached else b""
+        written, read = (0, tokens) if key in self._written else (tokens, 0)
         hour = any(parts[at]["cache_control"].get("ttl") == "1h" for at in marked)
-        return {
+        used = {
             "input_tokens": total - tokens,
             "cache_creation_input_tokens": written,
             "cache_read_input_tokens": read,
@@ -63,6 +66,7 @@ class PromptCache:
                 "ephemeral_1h_input_tokens": written if hour else 0,
             },
         }
+        return used, key
 
 
 def count_tokens(request: Json) -> int:
