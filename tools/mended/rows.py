@@ -259,6 +259,14 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "A copy of a client that was excluded, or instrumented by itself, after all was undone",
+        (),
+        _named(
+            "tests/reliability/test_objects.py::test_a_copy_of_an_",
+            "excluded_client_is_excluded_until_all_is_undone instrumented_client_is_instrumented_until_all_is_undone",
+        ),
+    ),
+    Row(
         "A hook that sends by another client, which was excluded",
         (),
         (f"{_E2E}test_instrumenting.py::test_an_excluded_client_is_not_seen_within_the_call_of_another",),
