@@ -234,7 +234,9 @@ def test_a_prompt_that_is_turned_away_is_not_cached(
 ) -> None:
     """The API has not read it: the request that passes writes the cache, and the next one reads it."""
     client = limited(Limits(requests=1))
-    marked: dict[str, Any] = {"system": [{"type": "text", "text": "rules " * 100, "cache_control": {"type": "ephemeral"}}]}
+    marked: dict[str, Any] = {
+        "system": [{"type": "text", "text": "rules " * 100, "cache_control": {"type": "ephemeral"}}]
+    }
     client.messages.create(**MESSAGE)
     _refused(client, **marked)
     written = []
