@@ -19,7 +19,7 @@ class Whole:
     """An answer that is the JSON object `value`, with that status.
 
     `cost` is what the request takes from the rate limits. `headers` are sent in place of any of the same name.
-    `caches` is the key of the prompt that the request caches, empty for none.
+    `caches` is the key of the prompt that the request caches, empty for none. `change` is what else it changes.
     """
 
     value: Json
@@ -27,6 +27,7 @@ class Whole:
     cost: Cost = ONE_REQUEST
     headers: Headers = ()
     caches: bytes = b""
+    change: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

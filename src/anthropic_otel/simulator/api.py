@@ -8,15 +8,17 @@ Rule: no sockets. A request comes in as a value, an answer goes out as a value; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from anthropic_otel.simulator import messages, usage
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
+from anthropic_otel.simulator.batches import Batches
 from anthropic_otel.simulator.bodies import body_of, invalid, refusal_of
 from anthropic_otel.simulator.headers import Ids
 from anthropic_otel.simulator.limits import Cost
+from anthropic_otel.simulator.paging import page
 from anthropic_otel.simulator.platforms import Platform, Route, path_of, route_of
 from anthropic_otel.simulator.wire import AwsEventStream, Json, ServerSentEvents, Wire
 
@@ -29,6 +31,7 @@ class Received:
     - `headers`: in their order; names are as the client wrote them.
     - `body`: the bytes without the transfer encoding, and as the client encoded them; empty until all were read.
     - `connection`: the number of the connection that it came on, counted from 1 at each start across all listeners.
+    - `tls`: whether that connection is encrypted.
     """
 
     method: str
@@ -36,6 +39,7 @@ class Received:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     connection: int
+    tls: bool = False
 
     def header(self, name: str) -> str:
         """Returns the value of the first header of that name, or an empty string. `name` must be lower case."""
@@ -57,18 +61,21 @@ _MANAGED: Final = "/anthropic"
 
 
 class Api:
-    """Answers requests as the Messages API does, and remembers which prompts it cached. `ids` makes the ids in answers.
+    """Answers requests as the Messages API does, and remembers batches and which prompts it cached.
 
-    A prompt counts as cached once its answer was given to `admitted`.
+    `ids` makes the ids in answers. `now` returns the time in seconds since the epoch, for batches; `answer` raises what
+    it raises. `words` is the length of a text reply, which `max_tokens` or one of the `stop_sequences` may cut. A
+    stream cuts the text before each space, and has one delta event for each part.
 
-    `words` is the length of a text reply, which `max_tokens` or one of the `stop_sequences` may cut. A stream cuts the
-    text before each space, and has one delta event for each part.
+    What an answer changes, such as that a prompt is cached or a batch created, is changed once the answer was given to
+    `admitted`.
     """
 
-    def __init__(self, ids: Ids, words: int) -> None:
+    def __init__(self, ids: Ids, words: int, now: Callable[[], float]) -> None:
         self._ids = ids
         self._words = words
         self._cache = usage.PromptCache()
+        self._batches = Batches(ids, self._batched, now)
 
     def answer(self, request: Received) -> Answer:
         """Returns the API's answer to the request: a `Refused` for a request that the API would refuse, else the reply.
@@ -95,8 +102,10 @@ class Api:
         return self._vertex(request, route)
 
     def admitted(self, answer: Whole | Streamed) -> None:
-        """Remembers the prompt that the answer's request caches. To be called unless a rate limit turns it away."""
+        """Remembers what the answer's request caches or changes. To be called unless a rate limit turns it away."""
         self._cache.write(answer.caches)
+        if isinstance(answer, Whole) and answer.change is not None:
+            answer.change()
 
     def _first_party(self, request: Received, path: str) -> Answer:
         if not request.header("x-api-key") and not request.header("authorization"):
@@ -105,13 +114,13 @@ class Api:
         if not _VERSION.fullmatch(version):
             return invalid(f'anthropic-version: "{version}" is not a valid version' if version else _NO_VERSION)
         if path == _MODELS_PATH or path.startswith(f"{_MODELS_PATH}/"):
-            return _models(path.removeprefix(_MODELS_PATH).lstrip("/"))
+            return _models(request, path.removeprefix(_MODELS_PATH).lstrip("/"))
         if path == _BATCHES_PATH or path.startswith(f"{_BATCHES_PATH}/"):
-            return self._batches(request, path.removeprefix(_BATCHES_PATH).strip("/"))
+            return self._on_batches(request, path.removeprefix(_BATCHES_PATH).strip("/"))
         if path not in ("/v1/messages", "/v1/messages/count_tokens"):
             return _not_found()
         if request.method != "POST":
-            return Refused(405, "invalid_request_error", "Method Not Allowed")
+            return _not_allowed()
         body = body_of(request.body)
         if path.endswith("count_tokens"):
             return _count(body)
@@ -147,23 +156,41 @@ class Api:
 
         return Streamed(events, wire, cost, caches)
 
-    def _batches(self, request: Received, rest: str) -> Answer:
-        """Answers a path of message batches; `rest` is what follows `/v1/messages/batches/`.
-
-        Nothing is stored, and no body is checked. POST without `rest` returns a batch with a new id, and GET an empty
-        list. `ID` and `ID/cancel` return a batch that has that id, whatever it is, for any method. Every batch has
-        ended. Everything else is refused (404 or 405).
-        """
-        if request.method == "POST" and not rest:
-            return Whole(_batch(self._ids.new("msgbatch")))
-        if request.method == "GET" and not rest:
-            return Whole({"data": [], "has_more": False, "first_id": None, "last_id": None})
-        if not rest:
-            return Refused(405, "invalid_request_error", "Method Not Allowed")
+    def _on_batches(self, request: Received, rest: str) -> Answer:
+        """Answers a path of message batches; `rest` is what follows `/v1/messages/batches/`."""
         name, _, verb = rest.partition("/")
-        if verb not in ("", "cancel"):
-            return _not_found()
-        return Whole(_batch(name))
+        method, base_url = "GET" if request.method == "HEAD" else request.method, _base_url(request)
+        if method == "POST" and not rest:
+            return self._batches.create(request.body, base_url)
+        if method == "GET" and not rest:
+            return self._batches.listed(request.target, base_url)
+        if method == "GET" and name and not verb:
+            return self._batches.retrieve(name, base_url)
+        if method == "DELETE" and name and not verb:
+            return self._batches.delete(name)
+        if method == "POST" and verb == "cancel":
+            return self._batches.cancel(name, base_url)
+        if method == "GET" and verb == "results":
+            return self._batches.results(name)
+        return _not_allowed() if verb in ("", "cancel", "results") else _not_found()
+
+    def _batched(self, params: Json) -> Whole | Refused:
+        """Answers a request of a batch, which is never a stream."""
+        answer = self._messages({name: value for name, value in params.items() if name != "stream"}, ServerSentEvents())
+        assert not isinstance(answer, Streamed)
+        if isinstance(answer, Whole):
+            self.admitted(answer)
+        return answer
+
+
+def _base_url(request: Received) -> str:
+    """Returns the URL by which the client reaches the API's own paths."""
+    prefix = _MANAGED if path_of(request.target).startswith(f"{_MANAGED}/") else ""
+    return f"{'https' if request.tls else 'http'}://{request.header('host')}{prefix}"
+
+
+def _not_allowed() -> Refused:
+    return Refused(405, "invalid_request_error", "Method Not Allowed")
 
 
 def _not_found() -> Refused:
@@ -183,30 +210,15 @@ def _count(body: Json | Refused) -> Whole | Refused:
     return Whole({"input_tokens": usage.count_tokens(body)})
 
 
-def _models(name: str) -> Answer:
+def _models(request: Received, name: str) -> Answer:
+    if name and name not in _MODELS:
+        return Refused(404, "not_found_error", f"model: {name}")
+    if request.method not in ("GET", "HEAD"):
+        return _not_allowed()
     if not name:
-        data = [_model(each) for each in _MODELS]
-        return Whole({"data": data, "has_more": False, "first_id": data[0]["id"], "last_id": data[-1]["id"]})
-    if name in _MODELS:
-        return Whole(_model(name))
-    return Refused(404, "not_found_error", f"model: {name}")
+        return page([_model(each) for each in _MODELS], request.target)
+    return Whole(_model(name))
 
 
 def _model(name: str) -> Json:
     return {"type": "model", "id": name, "display_name": _MODELS[name], "created_at": _CREATED}
-
-
-def _batch(name: str) -> Json:
-    counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
-    return {
-        "id": name,
-        "type": "message_batch",
-        "processing_status": "ended",
-        "request_counts": counts,
-        "created_at": _CREATED,
-        "ended_at": _CREATED,
-        "expires_at": "2026-10-02T00:00:00Z",
-        "archived_at": None,
-        "cancel_initiated_at": None,
-        "results_url": None,
-    }

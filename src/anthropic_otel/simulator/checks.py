@@ -15,7 +15,8 @@ import h11
 MAX_WORDS: Final = 1_000_000
 """The most words that a reply can have; each takes about ten bytes of memory."""
 
-_LAST_SECOND: Final = 253_402_300_799
+LAST_SECOND: Final = 253_402_300_799
+"""The last second of the year 9999, since the epoch."""
 
 
 def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
@@ -37,7 +38,7 @@ def time(name: str, value: Any) -> float:
 
     Raises the errors of `number`.
     """
-    if number(name, value) > _LAST_SECOND:
+    if number(name, value) > LAST_SECOND:
         raise ValueError(f"{name} must be seconds since the epoch, before the year 10000, not {value}")
     return value  # type: ignore[no-any-return]
 

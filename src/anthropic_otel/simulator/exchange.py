@@ -100,6 +100,11 @@ class Link:
         self._deadline: asyncio.TimerHandle | None = None
         self.patience = math.inf
 
+    @property
+    def is_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self._writer.get_extra_info("ssl_object") is not None
+
     def expect_the_rest(self) -> None:
         """Starts the deadline for the rest of a request, `patience` seconds from now.
 
@@ -214,7 +219,8 @@ class Exchange:
     def _received(self, body: bytes) -> Received:
         head = self._head
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers.raw_items())
-        return Received(head.method.decode(), head.target.decode("latin-1"), headers, body, self.number)
+        target = head.target.decode("latin-1")
+        return Received(head.method.decode(), target, headers, body, self.number, self.link.is_tls)
 
     async def read_body(self) -> None:
         """Reads the request's body, and replaces `request` and `served.request` by a request that has it.

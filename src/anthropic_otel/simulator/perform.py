@@ -31,7 +31,7 @@ from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.exchange import Disconnected, Exchange, Link
 from anthropic_otel.simulator.ratelimits import ClockError
 from anthropic_otel.simulator.responses import Response, Service
-from anthropic_otel.simulator.wire import Json, error_body, to_json
+from anthropic_otel.simulator.wire import Json, JsonLines, error_body, to_json
 
 GARBAGE: Final = b"\x00\x01 this is neither HTTP nor TLS \xff\r\n\r\n"
 _UNREAD_SECONDS: Final = 1.0
@@ -138,6 +138,8 @@ def _with_error(exchange: Exchange, action: ErrorEvent, service: Service) -> Res
     answer = service.answer(exchange.request)
     if not isinstance(answer, Streamed):
         return responses.of_whole(answer, reply, _request(exchange), service)
+    if isinstance(answer.wire, JsonLines):
+        return responses.of_stream(answer, answer.events(0), reply, _request(exchange), service)
     begun = islice(answer.events(reply.delivery.pings), action.after)
     events = _then(begun, error_body(action.error_type, action.message))
     return responses.of_stream(answer, events, reply, _request(exchange), service)

@@ -121,8 +121,8 @@ class Server:
         self._schedule = schedule
         self._record = record
         self._ids = Ids(seed)
-        self._api = Api(self._ids, words)
         self._limits = limits
+        self._api = Api(self._ids, words, limits.clock)
         self._numbers = itertools.count(1)
         self._endpoints: dict[Fault, Endpoint] = {}
         self._opening = asyncio.Lock()

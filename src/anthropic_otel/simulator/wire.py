@@ -35,7 +35,7 @@ def error_body(error_type: str, message: str, request_id: str | None = None, cod
 
 
 class Wire(Protocol):
-    """Encodes the events of a stream. An event is a dict whose `type` is also its name."""
+    """Encodes the events of a stream. An event is a dict, whose `type` is also its name where events have one."""
 
     @property
     def content_type(self) -> str:
@@ -54,6 +54,18 @@ class ServerSentEvents:
     def encode(self, event: Json, newline: str) -> bytes:
         """Returns the event's `event:` and `data:` lines and a blank line, each ended by `newline`."""
         return f"event: {event['type']}{newline}data: ".encode() + to_json(event) + (newline * 2).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """Encodes the results of a batch: as JSON, each on a line of its own."""
+
+    content_type: str = "application/x-jsonl"
+
+    def encode(self, event: Json, newline: str) -> bytes:
+        """Returns the JSON and a line feed. `newline` is ignored."""
+        del newline
+        return to_json(event) + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
