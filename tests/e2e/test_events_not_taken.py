@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any, Final
 
 import anthropic
+import pydantic
 import pytest
 
 from anthropic_otel.simulator import Chunks, Endpoint, Simulator
@@ -18,6 +20,9 @@ from support.versions import CLOSES_FAILED_STREAMS
 
 pytestmark = pytest.mark.usefixtures("waits")
 stack = each_of(SDK_STACKS)
+needs_output = pytest.mark.skipif(
+    not hasattr(anthropic.Anthropic(api_key="none").messages, "parse"), reason="this SDK parses no output"
+)
 
 BLOCK: Final = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
 END: Final = (sse("message_delta", LAST_DELTA), sse("message_stop", STOP))
@@ -36,16 +41,17 @@ def captured() -> Iterator[Captured]:
         yield found
 
 
-def helped(app: SdkApp, use: Any = None) -> Any:
+def helped(app: SdkApp, use: Any = None, **options: Any) -> Any:
     """What `messages.stream()` makes of the events. `use` is called with the stream before it is read, if given."""
-    manager = app.client.messages.stream(**request_of())
+    manager = app.client.messages.stream(**request_of(), **options)
     if not app.driver.asynchronous:
         with manager as stream:
             return use(stream) if use else stream.get_final_message()
 
     async def read() -> Any:
         async with manager as stream:
-            return use(stream) if use else await stream.get_final_message()
+            used = use(stream) if use else stream.get_final_message()
+            return await used if inspect.isawaitable(used) else used
 
     return app.driver(read())
 
@@ -91,5 +97,66 @@ def test_what_the_app_asks_for_too_early_is_no_invalid_event(
     app = SdkApp(stack, Endpoint(sim.base_url), driver)
     with pytest.raises(AssertionError):
         helped(app, lambda stream: stream.current_message_snapshot)
+    assert told(captured) == ("abandoned", None, "abandoned", None, False)
+    app.close()
+
+
+class Wanted(pydantic.BaseModel):
+    """What the app has the SDK parse the text of a reply into."""
+
+    number: int
+
+
+UNFIT: Final = (*WHOLE[:3], sse("content_block_stop", {"type": "content_block_stop", "index": 0}), *END)
+
+
+@needs_output
+@pytest.mark.parametrize("joined", [False, True], ids=["apart", "in one chunk"])
+def test_a_text_that_does_not_fit_the_apps_model_is_the_apps_exception(
+    joined: bool, stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """The SDK parses the text into a model of the app's at the end of its block. The app has left nothing unread."""
+    sim.play(Chunks((b"".join(UNFIT),) if joined else UNFIT))
+    app = SdkApp(stack, Endpoint(sim.base_url), driver)
+    with pytest.raises(pydantic.ValidationError):
+        helped(app, output_format=Wanted)
+    assert told(captured)[:4] == ("failed", "client_error", "failed", "app_exception")
+    [attempt] = captured.attempts
+    assert attempt.exception_type == "pydantic_core._pydantic_core.ValidationError"
+    assert (attempt.phase, attempt.status) == ("receive", 200)
+    app.close()
+
+
+@needs_output
+def test_a_stream_whose_model_exception_the_app_catches_before_it_closes_it_is_left(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """An app that catches the exception and then closes the stream has left it: nobody else sees what it caught."""
+    sim.play(Chunks(UNFIT))
+    app = SdkApp(stack, Endpoint(sim.base_url), driver)
+
+    def caught(stream: Any) -> None:
+        with pytest.raises(pydantic.ValidationError):
+            stream.until_done()
+
+    async def caught_async(stream: Any) -> None:
+        with pytest.raises(pydantic.ValidationError):
+            await stream.until_done()
+
+    helped(app, caught_async if stack.asynchronous else caught, output_format=Wanted)
+    # It is completed if its end had come with the block.
+    assert told(captured)[:4] in (("abandoned", None, "abandoned", None), ("succeeded", None, "completed", None))
+    app.close()
+
+
+@needs_output
+def test_what_the_app_raises_at_an_event_is_no_exception_of_its_model(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """Also if it is of the same class: the app has left the stream, whatever it did with what it had read."""
+    sim.play(Chunks(WHOLE))
+    app = SdkApp(stack, Endpoint(sim.base_url), driver)
+    with pytest.raises(pydantic.ValidationError):
+        helped(app, lambda _: Wanted.model_validate_json("hi"), output_format=Wanted)
     assert told(captured) == ("abandoned", None, "abandoned", None, False)
     app.close()

@@ -356,6 +356,11 @@ ROWS: Final = (
         (),
         (f"{_E2E}test_unparsable_replies.py::test_what_no_page_of_a_list_can_be_made_of_is_no_answer",),
     ),
+    Row(
+        "A stream whose text a model of the app's own does not take",
+        (),
+        (f"{_E2E}test_events_not_taken.py::test_a_text_that_does_not_fit_the_apps_model_is_the_apps_exception",),
+    ),
     Row("A message in UTF-16 or UTF-32", ("json_in_utf_16", "json_in_utf_32")),
     Row(
         "A streaming response that the app cannot parse",

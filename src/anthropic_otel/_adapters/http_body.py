@@ -17,6 +17,7 @@ from typing import Any, Final
 from anthropic_otel._adapters import messages
 from anthropic_otel._adapters.content_decoder import ObservedDecoder
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.cause_app import is_of_a_model
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import is_of_an_event
 from anthropic_otel._core.finalizer import finalize, fork_generation
@@ -128,13 +129,17 @@ class _Observed:
     def _closed(self) -> None:
         """Ends the attempt when the body is closed: as read after its last chunk, else as closed before its end.
 
-        Before its end, `End.UNDECODED` if the SDK closes it because of an exception about an event of this very body.
-        Does nothing after the last chunk if a content decoder was used: the decoder's last step ends the attempt.
+        Before its end, `End.UNDECODED` if the SDK closes it because of an exception about an event of this very body,
+        and by the exception if a model of the app raised it, which the SDK parses the text of this body into. Does
+        nothing after the last chunk if a content decoder was used: the decoder's last step ends the attempt.
         """
         if self._how is End.CLOSED:
-            error = sys.exc_info()[1]
-            undecoded = is_of_an_event(error) and _was_reading(error, self)
-            self._attempt.end(End.UNDECODED if undecoded else End.CLOSED)
+            error, how = sys.exc_info()[1], End.CLOSED
+            if is_of_an_event(error) and _was_reading(error, self):
+                how = End.UNDECODED
+            elif error is not None and is_of_a_model(error) and _was_reading(error, self):
+                self._attempt.fail(error)
+            self._attempt.end(how)
         elif not self._reading.decoding:
             self._attempt.end(self._how)
 

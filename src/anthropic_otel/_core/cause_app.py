@@ -7,6 +7,7 @@ The SDK takes every exception of its HTTP client for a failed connection, so it 
 - a hook, a trace function or an authentication of the app, or a function that it called;
 - the body of the request, a file or a generator: then the request was not sent;
 - a library of test doubles, such as respx or vcr, that has no answer for the request;
+- a model of the app, into which the SDK parses the text of a stream, that does not take it;
 - another thread or greenlet, which has thrown it into the middle of a library that cannot raise it: by
   `PyThreadState_SetAsyncExc`, `gevent.Timeout(1, MyError)` or `greenlet.kill(MyError)`.
 
@@ -22,7 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from anthropic_otel._core.cause_chain import CLIENTS, HTTPCORE, Failure, Frame, frames, root
-from anthropic_otel._core.guard import is_of_the_app
+from anthropic_otel._core.guard import guarded, is_of_the_app
 from anthropic_otel._core.stack import package_of, stack
 
 _OURS: Final = __name__.partition(".")[0]
@@ -40,17 +41,27 @@ _SWITCHERS: Final = ("gevent", "eventlet")
 def is_of_app(failure: Failure) -> bool:
     """Returns whether code of the app raised the exception.
 
-    That is an event hook, a trace function or a library of test doubles that raised the outermost exception, or a
-    signal handler that raised any exception of the chain. A hook that reads the body of the response, as to log it, has
-    not raised what the network did to that body.
+    That is an event hook, a trace function, a model of the app or a library of test doubles that raised the outermost
+    exception, or a signal handler that raised any exception of the chain. A hook that reads the body of the response,
+    as to log it, has not raised what the network did to that body.
     """
     error = failure.errors[0]
     return (
         _is_of_a_double(error)
         or any(map(is_of_the_app, failure.errors))
         or _passes(error, _calls_a_trace_function)
+        or _passes(error, _calls_a_model)
         or (_passes(error, _calls_a_hook) and response_read_by_hook(error) is None)
     )
+
+
+@guarded(False)
+def is_of_a_model(error: BaseException | None) -> bool:
+    """Returns whether a model of the app, into which the SDK parses the text of a reply, raised `error`.
+
+    It does if the text does not fit it. Never raises; `False` for `None`, and for what is no `Exception`.
+    """
+    return isinstance(error, Exception) and _passes(error, _calls_a_model)
 
 
 def response_read_by_hook(error: BaseException) -> object:
@@ -174,6 +185,14 @@ def _calls_a_trace_function(caller: Frame, called: Frame) -> bool:
     )
 
 
+def _calls_a_model(caller: Frame, called: Frame) -> bool:
+    """Returns whether the SDK has a text parsed into a model of the app, mostly by pydantic.
+
+    `caller` is a frame, and `called` the frame that it called.
+    """
+    return not _is_known(called[0]) and caller == _PARSES_TEXT and called[0] != "anthropic"
+
+
 def _calls_authentication(caller: Frame, called: Frame) -> bool:
     """Returns whether httpx calls an `httpx.Auth` that is not of httpx itself.
 
@@ -197,6 +216,8 @@ def _reads_body(caller: Frame, called: Frame) -> bool:
 
 _CALLS_HOOKS: Final = "_send_handling_redirects"
 """httpx's function that calls event hooks."""
+_PARSES_TEXT: Final = ("anthropic", "parse_text")
+"""The SDK's function that parses the text of a block into a model of the app."""
 _READING: Final = ("read", "aread", "iter_raw", "aiter_raw")
 """The methods of a response that read its body."""
 _AUTHENTICATING: Final = ("_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")

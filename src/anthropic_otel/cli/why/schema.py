@@ -254,8 +254,9 @@ CAUSES: Final = {
         "time, to support."
     ),
     Cause.APP_EXCEPTION: (
-        "The app's own code raised within the send: a time limit set by a signal, a hook, a trace function. Nothing of "
-        "the network failed. Look at `exception.type`."
+        "The app's own code raised within the send, or while a stream was read: a time limit set by a signal, a hook, "
+        "a trace function, a model that does not take the stream's text. Nothing of the network failed. Look at "
+        "`exception.type`."
     ),
     Cause.OTHER: "Something else, such as an exception of a transport of the app's own. Look at `exception.type`.",
 }
