@@ -256,6 +256,33 @@ def test_a_streaming_response_that_cannot_be_parsed_fails_its_attempt(
     app.close()
 
 
+def test_a_raw_response_that_the_app_cannot_parse_was_an_answer(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """It had ended when the app began to parse it, and may never have been parsed: what `parse` raises is the app's."""
+    app = app_of(stack, sim, driver, Reply(body=BROKEN))
+    raw = driver(app.client.messages.with_raw_response.create(**_request()))
+    [call] = captured.calls
+    assert (call.outcome, [each.outcome for each in call.attempts]) == ("succeeded", ["completed"])
+    with pytest.raises(json.JSONDecodeError):
+        driver(raw.parse())
+    assert captured.calls == [call]
+    app.close()
+
+
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", BROKEN[:-1], b""], ids=["page", "cut", "nothing"])
+def test_a_raw_response_that_does_not_begin_and_end_as_an_answer_has_failed(
+    body: bytes, stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """That is seen before the app parses it."""
+    app = app_of(stack, sim, driver, Reply(body=body))
+    driver(app.client.messages.with_raw_response.create(**_request()))
+    [call] = captured.calls
+    assert (call.outcome, call.error_type) == ("failed", "unexpected_content")
+    assert [(each.outcome, each.error_type) for each in call.attempts] == [("failed", "unexpected_content")]
+    app.close()
+
+
 def test_a_page_in_a_streaming_response_is_named_so(
     stack: Stack, sim: Simulator, driver: Driver, captured: Captured
 ) -> None:
