@@ -201,13 +201,17 @@ def test_sse(before: list[str], after: list[str], rest: str, newline: str, cuts:
 @EXAMPLES
 @given(
     st.lists(st.sampled_from([*GOOD, *ENDS]), max_size=5),
-    st.lists(st.sampled_from((b"\n", b"\r\n")), min_size=1, max_size=7),
+    st.lists(st.sampled_from((b"\n", b"\r\n", b"\r")), min_size=1, max_size=7),
     st.lists(st.integers(0, 100_000), max_size=12),
 )
+@example(["blank line", "long stop of other name"], [b"\n"], [MAX_KEPT + 1])
 def test_sse_of_mixed_line_endings(events: list[str], newlines: list[bytes], cuts: list[int]) -> None:
     """A stream may change its line endings with every line."""
-    endings = itertools.cycle(newlines)
-    text = b"".join(line + next(endings) for line in b"".join(EVENTS[name] for name in events).split(b"\n")[:-1])
+    text, endings = b"", itertools.cycle(newlines)
+    for line in b"".join(EVENTS[name] for name in events).split(b"\n")[:-1]:
+        ending = next(endings)
+        # An LF alone, after a CR alone, would be of the same line's end.
+        text += line + (b"\r\n" if ending == b"\n" and not line and text.endswith(b"\r") else ending)
     _check(pieces(text, cuts, MAX_KEPT), _event_stream_reader())
 
 

@@ -189,9 +189,9 @@ class EventStreamReader:
             if decided is not None and self._decided_in is None:
                 self._decided_in = self.last if whole else _NOT_KEPT
                 self._found = None if whole else break_in(text[:end], self._by_names, ended=False)
-            # A blank line before an event dispatches nothing.
-            text = text[end:].lstrip(b"\n")
-        self.rest = text
+            text = text[end:]
+        # A blank line before an event dispatches nothing.
+        self.rest = text = text.lstrip(b"\n")
         if len(text) > MAX_KEPT:
             self._long, self.rest = LongEvent(text), _NOT_KEPT
         return decided
