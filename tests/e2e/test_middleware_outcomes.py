@@ -149,6 +149,56 @@ def test_a_reply_that_a_middleware_drops_counts(
     assert [point.sum for point in recorded.points(instruments.USAGE_OUTPUT)] == [parsed[0].usage.output_tokens]
 
 
+def output_tokens(telemetry: Telemetry) -> int:
+    """How many output tokens were counted."""
+    return sum(point.sum for point in telemetry.points(instruments.USAGE_OUTPUT))
+
+
+@pytest.mark.parametrize("raw", [False, True], ids=["message", "raw_response"])
+def test_an_answer_from_before_is_not_counted_again(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], *, raw: bool
+) -> None:
+    """A cache sends to have a newer answer for the next one, and returns what it has kept of another call."""
+    kept: list[Any] = []
+
+    def refreshing(request: Any, call_next: Next) -> Any:
+        kept.append(call_next(request))
+        return kept[-2] if len(kept) > 1 else kept[-1]
+
+    messages = client_with(refreshing).messages
+    requests = (request_of(), request_of("A longer prompt. " * 5))
+    first, second = (
+        messages.with_raw_response.create(**request).parse() if raw else messages.create(**request)
+        for request in requests
+    )
+    assert first.id == second.id
+    assert [(span.attributes or {}).get("error.type") for span in recorded.attempts] == [None, None]
+    assert output_tokens(recorded) == first.usage.output_tokens
+    assert outcomes(recorded) == [("succeeded", None), ("succeeded", None)]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["with its request id", "without one"])
+def test_an_answer_that_a_middleware_makes_anew_counts_once(
+    sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], *, named: bool
+) -> None:
+    """As one that takes a name out of the text. It is known by its request id; without one it is the last attempt's."""
+
+    def redacted(request: Any, call_next: Next) -> Any:
+        answer = call_next(request)
+        original = answer.http_response
+        http = type(original)(
+            200,
+            headers={"content-type": "application/json", **({"request-id": answer.request_id} if named else {})},
+            content=original.content.replace(b"quick", b"*****"),
+            request=original.request,
+        )
+        options = {name: getattr(answer, f"_{name}") for name in ("client", "cast_to", "stream_cls", "options")}
+        return type(answer)(raw=http, stream=False, **options)
+
+    reply = client_with(redacted).messages.create(**request_of())
+    assert output_tokens(recorded) == reply.usage.output_tokens > 0
+
+
 def test_each_attempt_of_a_fallback_has_its_own_model(
     sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
 ) -> None:

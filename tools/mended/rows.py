@@ -428,6 +428,11 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "A middleware that sends, and returns what it has kept of a call before",
+        (),
+        (f"{_OUTCOMES}test_an_answer_from_before_is_not_counted_again",),
+    ),
+    Row(
         "A transport that copies a request with its extensions, or a trace function that is a list",
         (),
         _named(

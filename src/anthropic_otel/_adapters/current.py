@@ -12,9 +12,12 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from typing import Any, Final
 
+from anthropic_otel._adapters.messages import headers_of
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.usage import Usage, of_reply
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import identifier
+from anthropic_otel._core.usage import NONE, Usage, of_reply
 
 _Noted = tuple[Callable[[], Any], Attempt]
 """A function that returns a response while it is alive, and the attempt that has returned it."""
@@ -54,7 +57,7 @@ class RunningCall:
         self.cast_to: Final = cast_to
         self.key: str | None = None
         self._answered: list[_Noted] = []
-        self._parsed: list[tuple[Callable[[], Any], Attempt, tuple[Usage, ...]]] = []
+        self._parsed: list[tuple[Callable[[], Any], Attempt | None, tuple[Usage, ...]]] = []
         self._http_client_id: Final = id(http_client)
         self._opened: list[_Noted] = []
         self._token: Token[RunningCall | None] | None = None
@@ -118,27 +121,41 @@ class RunningCall:
     def answer_in(self, response: Any) -> Attempt | None:
         """Returns the attempt that `answered` or `opened` has noted for this very response object.
 
-        `None` for any other response, or `None`.
+        For one that a middleware has made, the attempt with the same request id. `None` without such an attempt, and
+        for `None`.
         """
-        return _noted_for(response, (*self._answered, *self._opened))
+        notes = (*self._answered, *self._opened)
+        attempt = _noted_for(response, notes)
+        if attempt is not None:
+            return attempt
+        request_id = _request_id_of(response)
+        return next((one for _, one in notes if one.request_id == request_id), None) if request_id else None
+
+    def is_from_before(self, response: Any) -> bool:
+        """Returns whether `response` has a request id, and no attempt of the call has that: a cache had kept it."""
+        return _request_id_of(response) is not None and self.answer_in(response) is None
 
     def parsed(self, response: Any, reply: Any) -> None:
         """Notes the tokens of `reply`, which a middleware or the SDK has parsed from `response`, for `count_parsed`.
 
-        Does nothing if no attempt for a message was noted for `response`. Keeps only a weak reference to `reply`.
+        None of one that `is_from_before`. Does nothing if no attempt for a message is known for any other `response`.
+        Keeps only a weak reference to `reply`.
         """
         attempt = self.answer_in(response)
         if attempt is not None and attempt.is_message:
             self._parsed.append((_reference_to(reply), attempt, of_reply(reply)))
+        elif self.is_from_before(response):
+            self._parsed.append((_reference_to(reply), None, NONE))
 
     def count_parsed(self, result: Any) -> bool:
         """Counts the tokens that `parsed` has noted, each for its attempt.
 
-        Returns whether `result`, which the method returned, is one of these replies. `False` for `None`, and for a
-        reply that allows no weak references.
+        Returns whether `result`, which the method returned, is one of the replies that it has noted. `False` for
+        `None`, and for a reply that allows no weak references.
         """
         for _, attempt, tokens in self._parsed:
-            attempt.take_usage(tokens)
+            if attempt is not None:
+                attempt.take_usage(tokens)
         return result is not None and any(ref() is result for ref, _, _ in self._parsed)
 
 
@@ -148,6 +165,12 @@ def _reference_to(noted: Any) -> Callable[[], Any]:
         return weakref.ref(noted)
     except TypeError:
         return lambda: None
+
+
+@guarded(None)
+def _request_id_of(response: Any) -> str | None:
+    known = response is not None and hasattr(response, "headers")
+    return identifier(headers_of(response).get(b"request-id")) if known else None
 
 
 def _noted_for(response: Any, notes: Sequence[_Noted]) -> Attempt | None:

@@ -129,7 +129,7 @@ class _Running(RunningCall):
         counted, source = False, body if body is not None else call.attempts.completed
         if self.has_middleware:
             counted = self._count_parsed(result)
-            source = self._answer_in(result) or source
+            source = self._answer_in(result, source)
         raw_replies.expect(result, source)
         call.method_returned(result, body, counted)
         if has_notes:
@@ -157,8 +157,13 @@ class _Running(RunningCall):
         return self.count_parsed(result)
 
     @guarded(None)
-    def _answer_in(self, result: Any) -> Attempt | None:
-        return self.answer_in(getattr(result, "http_response", None))
+    def _answer_in(self, result: Any, otherwise: Attempt | HeldBody | None) -> Attempt | HeldBody | None:
+        """Returns what the raw response `result` is from: `otherwise` if it is not known, `None` if it is from before.
+
+        As of `is_from_before`, for which no attempt of this call is to be counted.
+        """
+        response = getattr(result, "http_response", None)
+        return self.answer_in(response) or (None if self.is_from_before(response) else otherwise)
 
     @guarded(False)
     def _asked_for_no_text(self) -> bool:
