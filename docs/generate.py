@@ -122,8 +122,8 @@ of the attempt beside: what failed, cancelled and abandoned attempts used was fo
 - **Not counted**, as the library does not see it: raw responses that the app never parses by `parse()`; replies that
   are no stream and do not come by the SDK, but for those of Amazon Bedrock; a reply that a middleware of the SDK keeps
   from the app without parsing it; the results of message batches; agent sessions; what events of more than 16 KB say.
-- An answer that a middleware has kept of an earlier call, or made anew, is told by its `request-id`. Without that header it
-  counts for the attempt of the call that completed.
+- An answer that a middleware has kept of an earlier call, or made anew, is told by its `request-id`. Without that
+  header it counts for the attempt of the call that completed.
 - Within a call whose span another GenAI instrumentation has opened, nothing is counted: it may count by the same names.
   If its sampler has dropped that span, that cannot be seen. Traceloop's is never to be seen; its metric of tokens,
   `gen_ai.client.token.usage`, has another name.
