@@ -151,7 +151,7 @@ def test_a_reply_that_a_middleware_drops_counts(
 
 def output_tokens(telemetry: Telemetry) -> int:
     """How many output tokens were counted."""
-    return sum(point.sum for point in telemetry.points(instruments.USAGE_OUTPUT))
+    return sum(int(point.sum) for point in telemetry.points(instruments.USAGE_OUTPUT))
 
 
 @pytest.mark.parametrize("raw", [False, True], ids=["message", "raw_response"])
