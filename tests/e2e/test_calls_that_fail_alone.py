@@ -5,6 +5,7 @@ Rule: for every call that failed there is at least one warning, and never two fo
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 from typing import Any
@@ -119,6 +120,34 @@ def test_a_reply_that_does_not_fit_the_apps_model_is_a_warning(stack: Stack, sim
         )
         assert "request id req_" in told
         app.close()
+
+
+@pytest.mark.parametrize("fault", ["http_401", "http_503"])
+def test_credentials_of_google_that_cannot_be_had_are_a_warning(
+    fault: str, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK asks for them before it sends: there is no attempt, whatever their server has answered."""
+    google = pytest.importorskip("google.oauth2.credentials")
+    backoff = pytest.importorskip("google.auth._exponential_backoff")
+    monkeypatch.setattr(backoff.time, "sleep", lambda _: None)
+    credentials = google.Credentials(
+        None,
+        refresh_token="none",
+        token_uri=f"{sim.endpoint(fault).base_url}/token",
+        client_id="none",
+        client_secret="none",
+    )
+    with recording() as telemetry:
+        telemetry.instrument()
+        client = anthropic.AnthropicVertex(
+            region="us-east5", project_id="a-project", credentials=credentials, base_url=f"{sim.base_url}/v1"
+        )
+        with client, pytest.raises(importlib.import_module("google.auth.exceptions").RefreshError):
+            client.messages.create(**request_of())
+        [told] = warned(telemetry.logs)
+        assert "client_error (google.auth.exceptions.RefreshError), before any attempt" in told
+        assert not telemetry.attempts
+    assert {request.target for request in sim.requests} == {"/token"}
 
 
 def test_a_call_that_fails_with_its_attempt_has_one_warning(stack: Stack, sim: Simulator, driver: Driver) -> None:

@@ -354,10 +354,14 @@ def test_a_401_that_new_credentials_answer_is_retried(
     driver.close(client)
 
 
+@pytest.mark.parametrize("fault", ["http_403", "http_503"])
 def test_an_exchange_that_fails_is_a_failed_attempt(
-    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+    fault: str, sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
 ) -> None:
-    """It raises inside `send`, before anything of the attempt's own is sent; the app sees the SDK's own error."""
+    """It raises inside `send`, before anything of the attempt's own is sent; the app sees the SDK's own error.
+
+    The status is in that, and not on the attempt: it is not the API's answer to the request, which was not sent.
+    """
     credentials = pytest.importorskip("anthropic.lib.credentials", reason="this SDK exchanges no identities")
     workload = credentials.WorkloadIdentityCredentials(
         identity_token_provider=lambda: SECRET, federation_rule_id="fdrl_1", organization_id="an-organization"
@@ -365,11 +369,14 @@ def test_an_exchange_that_fails_is_a_failed_attempt(
     options: dict[str, Any] = {"open_telemetry": {"tracer_provider": recorded.tracer_provider}} if TRACES_ITSELF else {}
     cls = anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic
     recorded.instrument()
-    client = cls(base_url=sim.base_url, credentials=workload, http_client=http_client(stack), max_retries=0, **options)
-    sim.play("http_403")
-    with pytest.raises(anthropic.AnthropicError):
+    client = cls(base_url=sim.base_url, credentials=workload, http_client=http_client(stack), max_retries=1, **options)
+    sim.play(fault)
+    with pytest.raises(anthropic.AnthropicError) as caught:
         driver(client.messages.create(**request_of()))
+    assert getattr(caught.value, "status_code", None) == int(fault.removeprefix("http_"))
     [attempt] = recorded.attempts
+    assert semconv.HTTP_RESPONSE_STATUS_CODE not in attributes(attempt)
+    assert attributes(attempt)[semconv.RETRY_STOP_REASON] == "not_retryable"
     assert attributes(attempt)[semconv.ATTEMPT_OUTCOME] == "failed"
     assert attributes(attempt)[semconv.ERROR_TYPE] == "request_not_sent"
     assert attributes(attempt)[semconv.NETWORK_PHASE] == "auth"

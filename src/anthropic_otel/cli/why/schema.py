@@ -242,7 +242,7 @@ CAUSES: Final = {
     Cause.REQUEST_NOT_SENT: (
         "The client could not send the request: the key has a newline, the URL has no `https://`, a header, "
         "host name or file is not valid, or there are no credentials. Fix the configuration; a retry does not"
-        " help."
+        " help, unless it is the server of the credentials that failed: phase `auth`, and a 5xx in the app's exception."
     ),
     Cause.EVENT_LOOP_CLOSED: (
         "An async client was used in another event loop than before. The model may have worked for the "
