@@ -192,6 +192,7 @@ def test_sse_of_each_kind(event: str, rest: str | None) -> None:
 @example([], ["stop", "error"], "", "\n", [])
 @example([], ["stop", "delta without JSON", "error"], "", "\n", [])
 @example([], ["stop", "delta without JSON", "error"], "", "\n", [len(EVENTS["stop"])])
+@example([], ["stop", "long error", "delta without JSON"], "", "\n", [])
 def test_sse(before: list[str], after: list[str], rest: str, newline: str, cuts: list[int]) -> None:
     """Any events, cut anywhere and with any of the SDK's line endings, end as they do for the app."""
     text = b"".join((*(EVENTS[name] for name in (*before, *after)), rest.encode())).replace(b"\n", newline.encode())
@@ -291,6 +292,7 @@ def test_a_frame_of_each_kind(event: str, rest: str | None) -> None:
     st.lists(st.sampled_from(list(FRAMES)), max_size=3),
     st.lists(st.integers(0, 100_000), max_size=10),
 )
+@example([], ["stop", "long error", "wrong checksum of prelude"], [])
 def test_frames(before: list[str], after: list[str], cuts: list[int]) -> None:
     """Any frames, cut anywhere and with wrong checksums, end as they do for the app."""
     _check(pieces(b"".join(FRAMES[name] for name in (*before, *after)), cuts, MAX_KEPT), AwsEventStreamReader())

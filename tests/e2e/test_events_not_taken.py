@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any, Final
 
 import anthropic
@@ -42,9 +43,9 @@ def captured() -> Iterator[Captured]:
         yield found
 
 
-def helped(app: SdkApp, use: Any = None, **options: Any) -> Any:
+def helped(app: SdkApp, use: Any = None, surface: str = "messages", **options: Any) -> Any:
     """What `messages.stream()` makes of the events. `use` is called with the stream before it is read, if given."""
-    manager = app.client.messages.stream(**request_of(), **options)
+    manager = attrgetter(surface)(app.client).stream(**request_of(), **options)
     if not app.driver.asynchronous:
         with manager as stream:
             return use(stream) if use else stream.get_final_message()
@@ -126,15 +127,16 @@ UNFIT: Final = (*WHOLE[:3], sse("content_block_stop", {"type": "content_block_st
 
 
 @needs_output
+@pytest.mark.parametrize("surface", ["messages", "beta.messages"])
 @pytest.mark.parametrize("joined", [False, True], ids=["apart", "in one chunk"])
 def test_a_text_that_does_not_fit_the_apps_model_is_the_apps_exception(
-    joined: bool, stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+    joined: bool, surface: str, stack: Stack, sim: Simulator, driver: Driver, captured: Captured
 ) -> None:
     """The SDK parses the text into a model of the app's at the end of its block. The app has left nothing unread."""
     sim.play(Chunks((b"".join(UNFIT),) if joined else UNFIT))
     app = SdkApp(stack, Endpoint(sim.base_url), driver)
     with pytest.raises(pydantic.ValidationError):
-        helped(app, output_format=Wanted)
+        helped(app, surface=surface, output_format=Wanted)
     assert told(captured)[:4] == ("failed", "client_error", "failed", "app_exception")
     [attempt] = captured.attempts
     assert attempt.exception_type == "pydantic_core._pydantic_core.ValidationError"

@@ -73,7 +73,8 @@ class AwsEventStreamReader:
         if decided is not None:
             self._decided_in = _NOT_KEPT
         self._long = None
-        return weightier(decided, self._take(chunk[end:]))
+        # The SDK reads no further than an error: whatever follows it was not met.
+        return decided if decided is Dispatched.ERROR else weightier(decided, self._take(chunk[end:]))
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
         """Returns how the stream ended. To be called once, after the last chunk.

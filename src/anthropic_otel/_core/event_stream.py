@@ -143,7 +143,8 @@ class EventStreamReader:
         if decided is not None:
             self._decided_in = _NOT_KEPT
         self.rest, self._long = b"", None
-        return weightier(decided, self._take(text[end:], 0))
+        # The SDK reads no further than an error: whatever follows it was not met.
+        return decided if decided is Dispatched.ERROR else weightier(decided, self._take(text[end:], 0))
 
     def _may_skip(self, chunk: bytes) -> bool:
         """Returns whether a chunk consists of whole events that decide nothing, whatever they are named.
