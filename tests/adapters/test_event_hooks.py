@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -325,6 +326,69 @@ def test_a_body_that_cannot_be_decoded_has_failed(
     [span] = recorded.attempts
     attributes = dict(span.attributes or {})
     assert (attributes[semconv.ATTEMPT_OUTCOME], attributes.get(semconv.ERROR_TYPE)) == ("failed", "decoding_error")
+
+
+@_of(HTTPCORE_STACKS)
+def test_a_hook_that_the_apps_own_hook_calls_knows_the_proxy(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """A proxy that refuses the connection is told from an API that does, with the proxy's address."""
+    endpoint, [ours] = sim.endpoint("proxy_refused"), recorded.event_hooks()["request"]
+
+    def hook(request: Any) -> Any:
+        return ours(request)
+
+    async def async_hook(request: Any) -> None:
+        await ours(request)
+
+    http = http_client(stack, endpoint, event_hooks={"request": [async_hook if stack.asynchronous else hook]})
+    app = BareApp(stack, endpoint, driver, http=http)
+    _error_of(app)
+    quietly(app)
+    [span] = recorded.attempts
+    attributes = dict(span.attributes or {})
+    assert attributes[semconv.ERROR_TYPE] == "proxy_error"
+    assert f"http://{attributes[semconv.PROXY_ADDRESS]}" == endpoint.proxy
+
+
+@_of(HTTPCORE_STACKS)
+def test_hooks_that_no_client_calls_know_no_proxy_and_take_a_redirect_for_followed(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """An app may call them itself: the attempt ends with its status once the request is dropped."""
+    hooks = recorded.event_hooks()
+    http = http_client(stack)
+    request = http.build_request("POST", f"{sim.base_url}/v1/messages", json=request_of())
+    driver(hooks["request"][0](request))
+    driver(hooks["response"][0](stack.module.Response(307, headers={"location": "/elsewhere"}, request=request)))
+    assert not recorded.attempts
+    del request
+    gc.collect()
+    driver.close(http)
+    [span] = recorded.attempts
+    attributes = dict(span.attributes or {})
+    assert (attributes[semconv.ERROR_TYPE], attributes.get(semconv.PROXY_ADDRESS)) == ("307", None)
+
+
+@_of(_SYNC)
+def test_an_exception_that_no_transport_of_the_library_translates_keeps_its_class(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """A transport of the app's own may use the connection pool: the app then gets the pool's exception."""
+    pools = importlib.import_module(stack.library.replace("httpx", "httpcore"))
+
+    class Pooled(stack.module.BaseTransport):  # type: ignore[misc, name-defined]
+        def handle_request(self, request: Any) -> Any:
+            with pools.ConnectionPool() as pool:
+                pool.request(request.method, str(request.url), extensions=request.extensions)
+
+    endpoint = sim.endpoint("connection_refused")
+    http = http_client(stack, endpoint, transport=Pooled(), event_hooks=recorded.event_hooks())
+    app = BareApp(stack, endpoint, driver, http=http)
+    assert _error_of(app) is pools.ConnectError
+    quietly(app)
+    [span] = recorded.attempts
+    assert (span.attributes or {})[semconv.EXCEPTION_TYPE] == f"{pools.__name__}.ConnectError"
 
 
 @_of(_SYNC)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
 from anthropic_otel._core.event_stream import EventStreamReader, is_delta
 from anthropic_otel._core.reading import Reading
-from anthropic_otel._core.start_of_body import JsonLines, StartOfBody
+from anthropic_otel._core.start_of_body import JsonLines, StartOfBody, StartOfReply
 from anthropic_otel._core.stream_end import UNSEEN
 from core.notes import OVERLOADED, STOP, ManualClock
 
@@ -228,6 +228,27 @@ def test_what_is_sought_in_a_body_is_found_wherever_it_is_cut(size: int) -> None
     missed = StartOfBody(8, b'"content"')
     missed.feed(b'{"conten": []}')
     assert not missed.has_sought
+
+
+@pytest.mark.parametrize("size", [1, 64, 1_460, 1_000_000])
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (b'{"type": "error", "error": {"message": "' + b"x" * 500 + b'"}}', 543),
+        (b'{"type": "error", "error": {"message": "' + b"x" * 5_000 + b'"}}', 1_000),
+        (b'{"type": "message", "content": [{"text": "' + b"x" * 500 + b'"}]}', 64),
+    ],
+    ids=["error", "long error", "message"],
+)
+def test_of_a_reply_no_more_is_kept_than_tells_what_it_is_unless_it_is_an_error(
+    body: bytes, kept: int, size: int
+) -> None:
+    """An error is kept up to a bound, so that its type can be parsed; of what the app asked for nothing is needed."""
+    found = StartOfReply(1_000, b'"content"')
+    for begin in range(0, len(body), size):
+        assert found.feed(body[begin : begin + size]) is None
+    assert found.start == body[:kept]
+    assert (found.has_sought, found.last) == (b'"content"' in body, b"}")
 
 
 LINE = b'{"custom_id": "a", "result": {"type": "canceled"}}\n'

@@ -2,69 +2,72 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from pathlib import Path
-from typing import Any
+import importlib.util
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import pytest
 
-from anthropic_otel._core import semconv
-from anthropic_otel._core.finalizer import drain
-from anthropic_otel.simulator import FAULTS, Fault, Simulator
-from anthropic_otel.simulator.actions import Redirect
-from support.apps import SdkApp
+from anthropic_otel.simulator import FAULTS, Fault, Simulator, Where
+from e2e.agreement import hooks
 from support.cases import meets
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
-from support.stacks import SDK_STACKS, Stack, http_client
-from support.telemetry import recording
+from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
+pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "usage.md"
-
-
-def _may_differ(fault: Fault) -> bool:
-    """Hooks do not see the transport, and know of no failure that it has no event for. All else is held elsewhere."""
-    return fault.needs.proxy is not None or isinstance(fault.action, Redirect) or (fault.status or 200) // 100 == 3
-
-
-def _told(fault: Fault, stack: Stack, sim: Simulator, driver: Driver, *, by_hooks: bool) -> list[Any]:
-    """The `error.type` of each attempt of a call that meets the fault, once the app has forgotten its error."""
-    endpoint = sim.endpoint(fault)
-    with recording() as telemetry:
-        hooks: dict[str, Any] = {"event_hooks": telemetry.event_hooks()} if by_hooks else {}
-        client = http_client(stack, endpoint, **hooks)
-        app = SdkApp(stack, endpoint, driver, telemetry, http=client, max_retries=0)
-        if not by_hooks:
-            telemetry.instrument_http_client(client)
-        with contextlib.suppress(Exception):
-            app.create()
-        app.close()
-        del app, client
-        gc.collect()
-        drain()
-        return [(span.attributes or {}).get(semconv.ERROR_TYPE) for span in telemetry.attempts]
+SAMPLE: Final = (
+    "ok",
+    "http_429",
+    "http_307_unfollowed",
+    "redirect_gateway",
+    "redirect_refused",
+    "json_error",
+    "connection_refused",
+    "body_reset",
+    "stream_overloaded",
+    "proxy_refused",
+    "proxy_407",
+    "too_many_redirects",
+)
 
 
-def _documented() -> dict[str, tuple[str, str]]:
-    section = DOCUMENTATION.read_text("utf-8").partition("| the catalogue's entry |")[2].partition("\n\n")[0]
-    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in section.splitlines()[2:]]
-    return {entry: (by_send, by_hooks) for entry, by_send, by_hooks in rows}
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Simulator]:
+    """One simulator for all: each meeting begins with an empty record."""
+    with Simulator() as simulator:
+        yield simulator
+
+
+def _check(faults: Iterable[Fault], stack: Stack, sim: Simulator) -> None:
+    """Prints what the doors tell otherwise of these entries, and holds that the documentation has just that."""
+    bedrock = importlib.util.find_spec("botocore") is not None
+    met = [fault for fault in faults if meets(fault, stack) and (bedrock or fault.needs.sdk != "AnthropicBedrock")]
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        found = hooks.rows(met, stack, sim, driver)
+    print(hooks.table(found))
+    names = {fault.name for fault in met}
+    assert found == [row for row in hooks.documented() if row[0] in names]
 
 
 @pytest.mark.parametrize("stack", [stack for stack in SDK_STACKS if not stack.aiohttp], ids=lambda stack: stack.name)
-def test_the_documentation_has_every_difference_of_event_hooks(stack: Stack, sim: Simulator) -> None:
-    """Prints each entry of the catalogue that hooks tell otherwise, and holds that the documentation has just those."""
-    found: dict[str, tuple[str, str]] = {}
-    with Driver(asynchronous=stack.asynchronous) as driver:
-        for fault in FAULTS.values():
-            if meets(fault, stack) and _may_differ(fault):
-                by_send = _told(fault, stack, sim, driver, by_hooks=False)
-                by_hooks = _told(fault, stack, sim, driver, by_hooks=True)
-                if by_send != by_hooks:
-                    found[fault.name] = (", ".join(map(str, by_send)), ", ".join(map(str, by_hooks)))
-    for name, words in found.items():
-        print(f"| `{name}` | `{words[0]}` | `{words[1]}` |")
-    assert found == {name: told for name, told in _documented().items() if meets(FAULTS[name], stack)}
+def test_event_hooks_tell_the_same_as_send(stack: Stack, shared: Simulator) -> None:
+    """One entry or more of each kind: what is told of it is the same, but for what the documentation lists."""
+    _check([FAULTS[name] for name in SAMPLE], stack, shared)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", list(Where), ids=lambda where: where.name.lower())
+@pytest.mark.parametrize("stack", HTTPCORE_STACKS, ids=lambda stack: stack.name)
+def test_the_documentation_has_every_difference_of_event_hooks(stack: Stack, where: Where, shared: Simulator) -> None:
+    """Every entry, in every situation: attributes of spans, points of metrics and records of the log."""
+    _check([fault for fault in FAULTS.values() if fault.where is where], stack, shared)
+
+
+def test_the_documentation_has_no_entry_that_there_is_not() -> None:
+    """A row is of an entry of the catalogue, and no row is there twice."""
+    documented = hooks.documented()
+    assert documented
+    assert {row[0] for row in documented} <= set(FAULTS)
+    assert sorted(set(documented)) == documented

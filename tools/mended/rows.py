@@ -433,6 +433,11 @@ ROWS: Final = (
         (f"{_OUTCOMES}test_an_answer_from_before_is_not_counted_again",),
     ),
     Row(
+        "Event hooks: a proxy that fails, a redirect's rate limits, the class of what was raised",
+        (),
+        (f"{_E2E}test_differences_of_hooks.py::test_event_hooks_tell_the_same_as_send",),
+    ),
+    Row(
         "A transport that copies a request with its extensions, or a trace function that is a list",
         (),
         _named(

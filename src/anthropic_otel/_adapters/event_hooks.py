@@ -7,6 +7,9 @@ Hooks do not see a failure without a trace event, as of a full pool, of a custom
 attempt ends when its request is dropped, with the `error.type` `_OTHER`; after a response when its body is closed. An
 attempt with too many redirects has the status of the last one. If a transport sends or connects again by itself after a
 failure, each of these is an attempt of its own. So is each request of an auth flow.
+
+The client is not passed to a hook. Its proxy, and whether it follows redirects, are read from its function that calls
+the hooks; if another function calls them, they are not known.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ import functools
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_body, messages, models, sending
+from anthropic_otel._adapters import callers, http_body, messages, models, sending, transports
 from anthropic_otel._adapters.trace_functions import chained
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.raw_response import version_of
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import Send
@@ -51,13 +56,15 @@ class HookedAttempt:
     `app_trace` is the app's own `trace` function, `None` without one.
     """
 
-    __slots__ = ("_created_in", "app_trace", "redirected_at", "send")
+    __slots__ = ("_created_in", "_redirect", "_watched", "app_trace", "send")
 
     def __init__(self, send: Send, app_trace: Callable[..., Any] | None) -> None:
         self.send = send
         self.app_trace = app_trace
-        self.redirected_at: int | None = None
-        """When a redirect came that may still be followed; `None` if none did, or the next hop has begun."""
+        self._redirect: tuple[RawHeaders, int] | None = None
+        """The headers of a redirect that may still be followed, and when it came. `None` without one."""
+        self._watched = False
+        """Whether the wrapper of the body ends the attempt."""
         self._created_in = fork_generation()
 
     @guarded(None)
@@ -76,12 +83,38 @@ class HookedAttempt:
             # No context of it must stay attached, as of the first one.
             send.attempt.recorder.send_finished(None)
         error = info.get("exception") if name.endswith(".failed") else None
+        if self._watched or not isinstance(error, BaseException):
+            # The body raises what the app gets to see of it.
+            return
         # If the app leaves a stream early, the closing of the body ends the attempt.
-        if isinstance(error, BaseException) and not isinstance(error, GeneratorExit) and not _is_kept(name, error):
-            self.send.failed(error)
+        if not isinstance(error, GeneratorExit) and not _is_kept(name, error):
+            self.send.failed(callers.raised_by_transport(error))
 
     async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
         self.trace(name, info)
+
+    def responded(self, response: Any, *, followed: bool) -> None:
+        """Records a response. `followed` is whether it is a redirect that the client may follow: a hop may begin."""
+        if not followed:
+            self._watched = http_body.received(self.send, response)
+            return
+        attempt, headers, version = (
+            self.send.attempt,
+            messages.headers_of(response),
+            response.extensions.get("http_version"),
+        )
+        attempt.responded(response.status_code, headers, version_of(version) if isinstance(version, bytes) else None)
+        # The headers of a redirect that is followed do not count, such as those of a rate limit.
+        self._redirect = headers, attempt.timeline.clock.now()
+
+    def begins_hop(self, request: Any) -> bool:
+        """Returns whether `request` is the next hop after a redirect. Then begins it."""
+        if self._redirect is None:
+            return False
+        self._redirect = None
+        self.send.attempt.begin_hop()
+        self.send.went_through(_proxy_of(request))
+        return True
 
     def __deepcopy__(self, memo: object) -> HookedAttempt:
         # As `Send` has it. A copy that dies first would end the attempt, too.
@@ -91,10 +124,22 @@ class HookedAttempt:
         attempt = self.send.attempt
         if attempt.ended:
             return
-        if self.redirected_at is not None:
-            finalize(functools.partial(attempt.end, End.READ, self.redirected_at), self._created_in)
+        if self._redirect is not None:
+            finalize(functools.partial(_end_at_redirect, self.send, *self._redirect), self._created_in)
         elif attempt.status is None:
             finalize(self.send.lost, self._created_in)
+
+
+def _proxy_of(request: Any) -> str | None:
+    """Returns the proxy by which the client sends `request`, whose request hooks it is calling; `None` if not known."""
+    return transports.facts_of(callers.variable_of_client("self"), request.url).proxy
+
+
+def _end_at_redirect(send: Send, headers: RawHeaders, at: int) -> None:
+    """Ends the attempt as read at the time `at`, when the redirect came that was not followed, with these headers."""
+    send.attempt.recorder.send_finished(headers)
+    send.attempt.end(End.READ, at)
+    send.lost()
 
 
 def _is_kept(event: str, error: BaseException) -> bool:
@@ -123,10 +168,8 @@ class Hooks:
     @guarded(None)
     def _begin(self, request: Any) -> Callable[[], None] | None:
         hooked = request.extensions.get(HOOKED)
-        if isinstance(hooked, HookedAttempt) and hooked.redirected_at is not None:
-            # The next hop has the extensions of the one before: the attempt and its trace function.
-            hooked.redirected_at = None
-            hooked.send.attempt.begin_hop()
+        if isinstance(hooked, HookedAttempt) and hooked.begins_hop(request):
+            # It has the extensions of the one before: the attempt and its trace function.
             return None
         app_trace = _forget_last_attempt(request)
         if sending.is_recorded(request) or not self._runtime.enabled():
@@ -137,7 +180,8 @@ class Hooks:
             messages.target_of_request(request),
             models.model_of(request),
             models.stream_of(request),
-            size=messages.size_of(request, names),
+            _proxy_of(request),
+            messages.size_of(request, names),
         )
         send = Send(source, facts)
         messages.set_headers(request, names, send.attempt.recorder.headers)
@@ -151,8 +195,9 @@ class Hooks:
     def response(self, response: Any) -> Awaitable0:
         """Records the response of the attempt, as `http_body.received`. For the `response` list of `event_hooks`.
 
-        Of a redirect the status, headers and time are recorded, and the attempt goes on: the next hop may follow. Does
-        nothing if `request` began no attempt. Await the returned value in an async client.
+        Of a redirect that the client follows, or of which that is not known, the status and time are recorded, and the
+        attempt goes on: the next hop may begin. Does nothing if `request` began no attempt. Await the returned value in
+        an async client.
         """
         self._respond(response)
         return Awaitable0()
@@ -162,12 +207,8 @@ class Hooks:
         hooked = response.request.extensions.get(HOOKED)
         if not isinstance(hooked, HookedAttempt):
             return
-        if response.has_redirect_location:
-            attempt = hooked.send.attempt
-            hooked.send.responded(response.status_code, messages.headers_of(response))
-            hooked.redirected_at = attempt.timeline.clock.now()
-        else:
-            http_body.received(hooked.send, response)
+        redirect = response.has_redirect_location
+        hooked.responded(response, followed=redirect and callers.variable_of_client("follow_redirects") is not False)
 
 
 def _listen(

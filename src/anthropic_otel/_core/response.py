@@ -23,7 +23,7 @@ from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import BodyReader
 from anthropic_otel._core.semconv import OTHER
-from anthropic_otel._core.start_of_body import JsonLines, StartOfBody
+from anthropic_otel._core.start_of_body import JsonLines, StartOfBody, StartOfReply
 from anthropic_otel._core.stream_end import StreamEnd
 
 _STREAMS: Final = (Content.SSE, Content.AWS_EVENT_STREAM)
@@ -101,14 +101,14 @@ class Response:
         if not self.is_success:
             return StartOfBody(_MAX_ERROR)
         if self._expected is Expected.JSON:
-            return StartOfBody(MAX_START, CONTENT)
+            return StartOfReply(_MAX_ERROR, CONTENT)
         if self._expected is Expected.JSON_LINES:
             return JsonLines(MAX_START)
         if self._content is Content.AWS_EVENT_STREAM:
             return AwsEventStreamReader()
         if self._content is Content.SSE or self._expected is Expected.EVENT_STREAM:
             return EventStreamReader(by_names=by_names)
-        return StartOfBody(MAX_START, CONTENT) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
+        return StartOfReply(_MAX_ERROR, CONTENT) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
     def judge_whole(self, body: bytes) -> ApiError | None:
         """Does what `judge` does, for a body that is in memory. Of lines of JSON only the first bytes are looked at."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from anthropic_otel._core.content import MAX_START, in_utf8, is_error
 from anthropic_otel._core.event_json import parsed
 from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Dispatched
 
@@ -51,6 +52,18 @@ class StartOfBody:
     def finish(self, *, read_to_end: bool) -> bool:
         """Returns `has_sought`. To be called once, after the last chunk, with whether the body was read to its end."""
         return self.has_sought
+
+
+class StartOfReply(StartOfBody):
+    """The start of a reply of JSON: no more than tells what it is, but of an API's error up to `most` bytes."""
+
+    __slots__ = ()
+
+    def feed(self, chunk: bytes) -> Dispatched | None:
+        dispatched = super().feed(chunk)
+        if self._most > MAX_START < len(self.start) and not is_error(in_utf8(self.start)):
+            self._most, self.start = MAX_START, self.start[:MAX_START]
+        return dispatched
 
 
 class JsonLines(StartOfBody):

@@ -1,0 +1,59 @@
+"""Finds out from the running functions of an HTTP library who has called an event hook, and who calls a transport.
+
+Event hooks and trace functions are given a request and no client. Each function here looks at the frames that have led
+to its caller, and returns nothing if the library's own function is not among the nearest ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, Final
+
+from anthropic_otel._core.cause_chain import CLIENTS
+from anthropic_otel._core.stack import module_of, package_of
+
+_CALLS_HOOKS: Final = "_send_handling_redirects"
+"""The function of the clients that calls the event hooks, once for each hop."""
+_MAX_BETWEEN: Final = 12
+"""How many frames of the app's own are passed over at most, such as of a hook that calls ours."""
+_MAX_POOL: Final = 40
+"""The same for those of the connection pool, between a trace function and the transport."""
+
+
+def variable_of_client(name: str) -> Any:
+    """Returns a variable of the client's function that calls event hooks, `None` if no client calls one now."""
+    for frame in _callers(_MAX_BETWEEN):
+        if frame.f_code.co_name == _CALLS_HOOKS and package_of(frame) in CLIENTS:
+            return frame.f_locals.get(name)
+    return None
+
+
+def raised_by_transport(error: BaseException) -> BaseException:
+    """Returns what the library's transport is going to raise, from whose connection pool `error` comes.
+
+    That is a new exception, of the class with the same name in the HTTP library, with `error` as its cause. If no such
+    transport is running now, or it lets `error` pass, the result is `error`.
+    """
+    if not type(error).__module__.startswith("httpcore"):
+        return error
+    for frame in _callers(_MAX_POOL):
+        if module_of(frame).endswith("._transports.default") and package_of(frame) in CLIENTS:
+            cls = getattr(sys.modules[package_of(frame)], type(error).__name__, None)
+            if isinstance(cls, type) and issubclass(cls, Exception):
+                raised = cls(str(error))
+                raised.__cause__ = error
+                return raised
+            break
+    return error
+
+
+def _callers(most: int) -> Iterator[FrameType]:
+    """Yields up to `most` frames, from that of the function which called the one that iterates, outwards."""
+    frame = sys._getframe(2)
+    for _ in range(most):
+        yield frame
+        if frame.f_back is None:
+            return
+        frame = frame.f_back
