@@ -85,9 +85,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """A simulator at which all is well, that has seen nothing yet, and whose rate limits have just begun."""
-    with Simulator() as simulator:
+def sim(request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    """A simulator at which all is well, that has seen nothing yet, and whose rate limits have just begun.
+
+    It knows the API's models; with the mark `any_model` it takes any name.
+    """
+    with Simulator(models=None if request.node.get_closest_marker("any_model") else ()) as simulator:
         yield simulator
 
 

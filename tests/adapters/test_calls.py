@@ -234,6 +234,7 @@ class _Model(str):
     """A model's name whose lifetime can be watched."""
 
 
+@pytest.mark.any_model
 def test_what_is_kept_of_the_calls_of_one_client_is_bounded(app: SdkApp) -> None:
     """A client that calls 150 models is alive, and no more than 100 of their names are."""
     unsampled = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)

@@ -241,6 +241,7 @@ def built(app: SdkApp, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, 
     return made
 
 
+@pytest.mark.any_model
 def test_the_model_of_a_request_is_that_of_its_options(app: SdkApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """`_build_request` takes it from `extra_json`, which is the app's `extra_body`, and else from `json_data`."""
     made = built(app, monkeypatch)

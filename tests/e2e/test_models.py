@@ -39,6 +39,7 @@ def models(telemetry: Telemetry, metric: instruments.Metric) -> dict[str | None,
     return {point.attributes.get(MODEL): point.count for point in telemetry.points(metric)}
 
 
+@pytest.mark.any_model
 def test_a_model_in_extra_body_is_the_attempts_model(sim: Simulator, recorded: Telemetry) -> None:
     """What is sent is what the attempt has, though the argument of the call says another model."""
     with client_of(sim, recorded) as client:
@@ -53,6 +54,7 @@ class Model(str, enum.Enum):
     FAST = "claude-of-the-enum"
 
 
+@pytest.mark.any_model
 def test_a_model_of_an_enum_is_its_value(sim: Simulator, recorded: Telemetry) -> None:
     """Its value is sent, and is a label of its own type: an exporter would show the member's name."""
     with client_of(sim, recorded) as client:
@@ -75,6 +77,7 @@ def test_a_model_that_cannot_be_encoded_is_told_all_the_same(sim: Simulator, rec
         assert str((span.attributes or {}).get(MODEL)).encode()
 
 
+@pytest.mark.any_model
 def test_models_that_do_not_exist_do_not_crowd_out_a_real_one(sim: Simulator, recorded: Telemetry) -> None:
     """Sixty misspelt names, each answered by 404, leave room for a name that is answered."""
     with client_of(sim, recorded) as client:

@@ -31,7 +31,7 @@ def anew(name):
 def create(sdk):
     simulator.play("http_529")
     with sdk.Anthropic(base_url=simulator.base_url, api_key="none") as client:
-        client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "Hi"}])
+        client.messages.create(model="claude-opus-5", max_tokens=1, messages=[{"role": "user", "content": "Hi"}])
 
 
 with Simulator() as simulator:
@@ -110,7 +110,7 @@ ours = [name for name in sys.modules if name.partition(".")[0] == "anthropic_ote
 
 def attempts():
     with anthropic.Anthropic(base_url=simulator.base_url, api_key="none") as client:
-        client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "Hi"}])
+        client.messages.create(model="claude-opus-5", max_tokens=1, messages=[{"role": "user", "content": "Hi"}])
     found = [span for span in exporter.get_finished_spans() if span.name.startswith("POST")]
     exporter.clear()
     return len(found)

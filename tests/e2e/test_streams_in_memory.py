@@ -47,7 +47,7 @@ def read(stack: Stack, *answers: tuple[int, str, bytes], way: str = "create") ->
 
 
 REQUEST: Final[dict[str, Any]] = {
-    "model": "claude-simulated-1",
+    "model": "claude-sonnet-5-5",
     "max_tokens": 8,
     "messages": [{"role": "user", "content": "Hello"}],
     "stream": True,

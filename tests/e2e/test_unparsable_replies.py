@@ -147,7 +147,7 @@ def test_tokens_of_a_reply_are_counted_once_it_is_parsed(
 
 
 def _request() -> dict[str, Any]:
-    return {"model": "claude-simulated-1", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+    return {"model": "claude-sonnet-5-5", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
 
 
 LINE = json.dumps({"custom_id": "one", "result": {"type": "canceled"}}).encode() + b"\n"

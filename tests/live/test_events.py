@@ -79,6 +79,7 @@ def test_nothing_private_is_in_an_event(sim: Simulator, client: anthropic.Anthro
         assert secret not in told
 
 
+@pytest.mark.any_model
 def test_a_line_is_bounded_whatever_the_app_names(
     sim: Simulator, client: anthropic.Anthropic, events: list[Event]
 ) -> None:

@@ -50,6 +50,9 @@ _HALF = "half of a pair: \ud83d"
         ({"patience": math.inf}, ValueError, "patience must be a number of at least 0"),
         ({"patience": "long"}, TypeError, "patience must be a number"),
         ({"clock": 1_800_000_000.0}, TypeError, "clock must be a function that returns seconds"),
+        ({"models": "m"}, TypeError, r"models must be several names, such as \['my-model'\], or None, not 'm'"),
+        ({"models": 5}, TypeError, "models must be several names"),
+        ({"betas": ["x", 5]}, TypeError, "each of betas must be"),
         ({"record": 10**30}, ValueError, "record must be a whole number from 0"),
     ],
 )

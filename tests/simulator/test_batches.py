@@ -177,7 +177,7 @@ def test_a_page_that_there_is_not_is_refused(batches: Any, query: dict[str, Any]
         ({"requests": 5}, "requests: Input should be a valid array"),
         ({"requests": []}, "requests: List should have at least 1 item after validation, not 0"),
         ({"requests": [5]}, "requests.0: Input should be an object"),
-        ({"requests": _asked("a"), "model": "m"}, "model: Extra inputs are not permitted"),
+        ({"requests": _asked("a"), "model": "claude-opus-5"}, "model: Extra inputs are not permitted"),
         ({"requests": [{"params": MESSAGE}]}, "requests.0.custom_id: Field required"),
         ({"requests": [*_asked("a"), {"custom_id": "b"}]}, "requests.1.params: Field required"),
         ({"requests": [{"custom_id": "b", "params": 5}]}, "requests.0.params: Input should be an object"),

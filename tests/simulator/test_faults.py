@@ -119,7 +119,9 @@ def test_the_sdk_meets_what_the_catalogue_says(
         sdk = cls(base_url=endpoint.base_url, http_client=http, max_retries=1, **credentials)
         sdk.timeout = http.timeout
         busy = [
-            sdk.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "hi"}], stream=True)
+            sdk.messages.create(
+                model="claude-opus-5", max_tokens=1, messages=[{"role": "user", "content": "hi"}], stream=True
+            )
             for _ in range(fault.needs.busy_connections)
         ]
         http.attempts, http.status, http.has_request_id = 0, None, False

@@ -115,12 +115,23 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
 
 
 def _body(more: dict[str, Any]) -> dict[str, Any]:
-    return {"model": "m", "max_tokens": 100, "messages": [USER]} | more
+    return {"model": "claude-opus-5", "max_tokens": 100, "messages": [USER]} | more
 
 
-def _post(sim: Simulator, path: str, body: dict[str, Any]) -> Any:
+OLD: Final = {"anthropic-version": "2023-06-01"}
+NEW: Final = {"anthropic-version": "2026-10-21"}
+
+
+def _post(sim: Simulator, path: str, body: dict[str, Any], headers: dict[str, str] = OLD) -> Any:
     with anthropic.Anthropic(base_url=sim.base_url, api_key="none", max_retries=0) as client:
-        return client.post(path, body=body, cast_to=object)
+        return client.post(path, body=body, cast_to=object, options={"headers": headers})
+
+
+def _refusal(sim: Simulator, path: str, body: dict[str, Any], headers: dict[str, str] = OLD) -> tuple[int, str]:
+    """The status, and the message of the API's error."""
+    with pytest.raises(anthropic.APIStatusError) as raised:
+        _post(sim, path, body, headers)
+    return raised.value.status_code, raised.value.response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(("more", "said"), REFUSED.values(), ids=REFUSED)
@@ -168,8 +179,9 @@ def test_no_token_gets_a_message_without_content(sim: Simulator) -> None:
         ((), "anthropic-version: header is required"),
         (("2023-06-01", "2023-06-01"), 'anthropic-version: "2023-06-01, 2023-06-01" is not a valid version'),
         (("latest",), 'anthropic-version: "latest" is not a valid version'),
+        (("2024-10-22",), 'anthropic-version: "2024-10-22" is not a valid version'),
     ],
-    ids=["missing", "twice", "no date"],
+    ids=["missing", "twice", "no date", "no version"],
 )
 def test_a_request_needs_one_version(versions: tuple[str, ...], message: str, sim: Simulator) -> None:
     """The SDK always sends it. A gateway may drop it, or add its own to it."""
@@ -182,3 +194,132 @@ def test_a_request_needs_one_version(versions: tuple[str, ...], message: str, si
     error = json.loads(response.read())["error"]
     connection.close()
     assert (response.status, error) == (400, {"type": "invalid_request_error", "message": message})
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+@pytest.mark.parametrize("model", ["m", "sonnet4", "claude-sonet-5-5", "claude-3-opus-20240229", "claude-opus-4-1"])
+def test_a_model_that_does_not_exist_is_not_found(sim: Simulator, path: str, model: str) -> None:
+    """Also one that the API had, and that an older SDK may still list."""
+    body = {"model": model, "messages": [USER]} | ({} if "count" in path else {"max_tokens": 5})
+    assert _refusal(sim, path, body) == (404, f"model: {model}")
+
+
+def test_the_models_of_the_list_exist(sim: Simulator) -> None:
+    """By their names, and the older ones by their aliases too."""
+    with anthropic.Anthropic(base_url=sim.base_url, api_key="none", max_retries=0) as client:
+        listed = list(client.models.list(limit=1000))
+        for model in listed:
+            assert client.models.retrieve(model.id).id == model.id
+    assert {"claude-opus-5-5", "claude-haiku-4-5-20251001"} <= {model.id for model in listed}
+    for name, shown in (("claude-opus-5-5", "Claude Opus 5.5"), ("claude-opus-4-5", "Claude Opus 4.5")):
+        assert sim_model(sim, name)["display_name"] == shown
+        assert _post(sim, "/v1/messages", _body({"model": name}))["type"] == "message"
+
+
+def sim_model(sim: Simulator, name: str) -> Any:
+    """What the API says about a model."""
+    with anthropic.Anthropic(base_url=sim.base_url, api_key="none", max_retries=0) as client:
+        return client.get(f"/v1/models/{name}", cast_to=object)
+
+
+@pytest.mark.parametrize("models", [["gateway-model", "m"], None])
+def test_models_of_ones_own_exist(models: list[str] | None) -> None:
+    """Named ones, or any, may have as many tokens as they like."""
+    with Simulator(models=models) as sim:
+        body = _body({"model": "gateway-model", "max_tokens": 10_000_000})
+        assert _post(sim, "/v1/messages", body)["model"] == "gateway-model"
+        assert sim_model(sim, "gateway-model")["id"] == "gateway-model"
+        if models:
+            assert _refusal(sim, "/v1/messages", _body({"model": "other"})) == (404, "model: other")
+        assert _refusal(sim, "/v1/messages", _body({"max_tokens": 200_000}))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("model", "most", "told"),
+    [
+        ("claude-opus-5", 128_000, "claude-opus-5"),
+        ("claude-haiku-4-5", 64_000, "claude-haiku-4-5-20251001"),
+        ("claude-opus-4-5-20251101", 64_000, "claude-opus-4-5-20251101"),
+    ],
+)
+def test_more_tokens_than_a_model_has_are_refused(sim: Simulator, model: str, most: int, told: str) -> None:
+    """The message names the model as it is, not the alias."""
+    assert _post(sim, "/v1/messages", _body({"model": model, "max_tokens": most}))["type"] == "message"
+    refused = _refusal(sim, "/v1/messages", _body({"model": model, "max_tokens": most + 1}))
+    words = f"max_tokens: {most + 1} > {most}, which is the maximum allowed number of output tokens for {told}"
+    assert refused == (400, words)
+
+
+def test_a_batch_may_have_more_tokens_by_a_beta_header(sim: Simulator) -> None:
+    """300,000 instead of 128,000, in batches only."""
+    body = _body({"max_tokens": 300_000})
+    long = OLD | {"anthropic-beta": "output-300k-2026-03-24"}
+    requests = {"requests": [{"custom_id": "a", "params": body}, {"custom_id": "b", "params": body | {"model": "no"}}]}
+    counts = []
+    for headers in (OLD, long):
+        batch = _post(sim, "/v1/messages/batches", requests, headers)
+        with anthropic.Anthropic(base_url=sim.base_url, api_key="none", max_retries=0) as client:
+            ended: Any = client.get(f"/v1/messages/batches/{batch['id']}", cast_to=object)
+        counts.append({name: count for name, count in ended["request_counts"].items() if count})
+    assert counts == [{"errored": 2}, {"succeeded": 1, "errored": 1}]
+    assert _refusal(sim, "/v1/messages", body, long)[0] == 400
+
+
+def test_a_platform_behind_a_prefix_has_names_of_its_own(sim: Simulator) -> None:
+    """On Foundry, for one, a model is called as its deployment is."""
+    assert _post(sim, "/anthropic/v1/messages", _body({"model": "our-deployment"}))["model"] == "our-deployment"
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "field"),
+    [
+        ("/v1/messages", {"max_token": 5}, "max_token"),
+        ("/v1/messages", {"anthropic_version": "x"}, "anthropic_version"),
+        ("/v1/messages", {"frequency_penalty": 0}, "frequency_penalty"),
+        ("/v1/messages/count_tokens", {"max_tokens": 5}, "max_tokens"),
+        ("/v1/messages/count_tokens", {"temperature": 1}, "temperature"),
+    ],
+)
+def test_a_field_that_the_api_does_not_know_is_refused(
+    sim: Simulator, path: str, more: dict[str, Any], field: str
+) -> None:
+    """A misspelt name, one of another API, and one of another endpoint."""
+    body = {"model": "claude-opus-5", "messages": [USER]} | ({} if "count" in path else {"max_tokens": 5}) | more
+    assert _refusal(sim, path, body) == (400, f"{field}: Extra inputs are not permitted")
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "top_k"])
+def test_version_2026_10_21_has_no_sampling(sim: Simulator, name: str) -> None:
+    """Not even at the default, as the newest SDKs do not know these fields; older versions of the API take them."""
+    body = _body({name: 1})
+    assert _refusal(sim, "/v1/messages", body, NEW) == (400, f"{name}: Extra inputs are not permitted")
+    assert _post(sim, "/v1/messages", body, OLD)["type"] == "message"
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [USER, {"role": "assistant", "content": [{"type": "document", "source": {}}]}, USER],
+        [{"role": "user", "content": [{"type": "text", "text": "x", "citations": [{}]}]}],
+    ],
+    ids=["a document of the assistant", "citations of the user"],
+)
+def test_version_2026_10_21_refuses_what_only_the_other_side_has(sim: Simulator, messages: list[Any]) -> None:
+    """Older versions of the API take both."""
+    body = _body({"messages": messages})
+    assert _refusal(sim, "/v1/messages", body, NEW)[0] == 400
+    assert _post(sim, "/v1/messages", body, OLD)["type"] == "message"
+
+
+def test_a_beta_header_that_the_api_does_not_know_is_refused(sim: Simulator) -> None:
+    """The message names each that is unknown, and none that is known."""
+    told = OLD | {"anthropic-beta": "files-api-2025-04-14, zz-one-2099-01-01,zz-two"}
+    words = (
+        "Unexpected value(s) `zz-one-2099-01-01`, `zz-two` for the `anthropic-beta` header. Please consult our "
+        "documentation at platform.claude.com/docs or try again without the header."
+    )
+    assert _refusal(sim, "/v1/messages", _body({}), told) == (400, words)
+    assert _post(sim, "/v1/messages", _body({}), OLD | {"anthropic-beta": "files-api-2025-04-14"})["type"] == "message"
+    for betas in (["zz-one-2099-01-01", "zz-two"], None):
+        with Simulator(betas=betas) as own:
+            assert _post(own, "/v1/messages", _body({}), told)["type"] == "message"

@@ -22,8 +22,8 @@ from anthropic_otel.simulator import (
     fault,
 )
 
-_BODY = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
-_STREAM = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}],"stream":true}'
+_BODY = b'{"model":"claude-opus-5","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
+_STREAM = b'{"model":"claude-opus-5","max_tokens":5,"messages":[{"role":"user","content":"hi"}],"stream":true}'
 _KEY = {"x-api-key": "none", "anthropic-version": "2023-06-01"}
 
 

@@ -24,7 +24,7 @@ from anthropic_otel.simulator import Simulator, fault
 from support.stacks import LONG
 from support.waiting import until
 
-_BODY = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
+_BODY = b'{"model":"claude-opus-5","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
 
 
 def _connection(sim: Simulator) -> http.client.HTTPConnection:
@@ -399,3 +399,21 @@ def test_a_start_that_is_interrupted_leaves_nothing(fails: bool) -> None:
     assert threading.active_count() == threads
     with simulator:
         assert _statuses(simulator, 1) == [200]
+
+
+@pytest.mark.interpreter
+@pytest.mark.parametrize("module", [["anthropic_otel.simulator"], ["anthropic_otel.cli", "simulate"]])
+@pytest.mark.parametrize(("model", "status"), [("our-model", 200), ("any", 200), ("other", 404)])
+def test_the_commands_take_models_of_ones_own(module: list[str], model: str, status: int) -> None:
+    """Named ones, or any, as an argument of `Simulator` does."""
+    command = [sys.executable, "-m", *module, "--model", model, "--beta", "any"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        connection = http.client.HTTPConnection(process.stdout.readline().strip().removeprefix("http://"))
+        headers = {"x-api-key": "none", "anthropic-version": "2023-06-01", "anthropic-beta": "ours"}
+        connection.request("POST", "/v1/messages", _BODY.replace(b"claude-opus-5", b"our-model"), headers)
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        process.terminate()
+    assert response.status == status

@@ -35,7 +35,7 @@ def _connect(url: str, timeout: float = LONG) -> socket.socket:
 
 
 def _post(sock: socket.socket, stream: bool | None = False) -> None:
-    body = b'{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}],"stream":%s}' % (
+    body = b'{"model":"claude-opus-5","max_tokens":50,"messages":[{"role":"user","content":"hi"}],"stream":%s}' % (
         b"true" if stream else b"false"
     )
     sock.sendall(_REQUEST % (len(body), body))

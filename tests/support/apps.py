@@ -17,7 +17,7 @@ from support.stacks import Stack, Witness, http_client
 from support.telemetry import Telemetry
 from support.versions import TRACES_ITSELF
 
-MODEL: Final = "claude-simulated-1"
+MODEL: Final = "claude-sonnet-5-5"
 """One that no version of the SDK has an opinion on."""
 PROMPT: Final = "a prompt that nobody may see"
 API_KEY: Final = "sk-ant-a-key-that-nobody-may-see"

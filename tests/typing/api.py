@@ -130,6 +130,7 @@ def simulated(faults: list[Fault | str], weights: dict[str | Fault, float]) -> N
     """A simulator as a test drives it, and what it has seen."""
     with Simulator(seed=1, words=3, record=10, port=0, limits=Limits(), clock=lambda: 0.0, patience=1.0) as simulator:
         assert_type(simulator, Simulator)
+        assert_type(Simulator(models=["m"], betas=None), Simulator)
         simulator.play(*faults, Reply(503), Cut(Point.BODY, Ending.RESET), ErrorEvent("overloaded_error", "no"))
         simulator.mix({"ok": 0.5, FAULTS["http_529"]: 0.5}, seed=2)
         simulator.mix(weights)

@@ -142,8 +142,12 @@ def run(save: Any, as_json: bool, command: tuple[str, ...]) -> None:
 @click.option("--pace", type=Number(0, 3600), default=0.02, show_default=True, help="Seconds between events.")
 @click.option("--words", type=Whole(1, 1_000_000), default=24, show_default=True, help="Words per answer.")
 @click.option("--seed", type=Whole(), default=0, show_default=True, help="Random seed.")
+@click.option(
+    "--model", multiple=True, metavar="NAME", help="A model of your own; 'any' allows every name. Repeatable."
+)
+@click.option("--beta", multiple=True, metavar="NAME", help="The same for a beta header. Repeatable.")
 @click.option("--list", "listed", is_flag=True, help="List the faults that can be mixed in, and exit.")
-def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words: int, seed: int, listed: bool) -> None:
+def simulate(port: int, mix: tuple[str, ...], listed: bool, **options: Any) -> None:
     """Run a simulated Messages API to test your app against.
 
     It runs in the foreground until you press Ctrl+C. Faults are mixed in at random; --list names them.
@@ -157,7 +161,8 @@ def simulate(port: int, mix: tuple[str, ...], latency: float, pace: float, words
         terminal = Terminal()
         click.echo(simulating.catalogue(terminal.width if terminal.is_screen else None))
         return
-    settings = simulating.Settings(simulating.mix_of(mix), seed=seed, words=words, latency=latency, pace=pace)
+    models, betas = options.pop("model"), options.pop("beta")
+    settings = simulating.Settings(simulating.mix_of(mix), models=models, betas=betas, **options)
     try:
         simulating.serve(port, settings)
     except OSError as error:

@@ -6,12 +6,13 @@ Rule: standard output has only the base URL, so that a script can read it; hints
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
 
 from anthropic_otel.simulator import FAULTS, Fault, Simulator
+from anthropic_otel.simulator.checks import named
 from anthropic_otel.simulator.interrupts import interruptible, wait
 
 
@@ -23,6 +24,8 @@ class Settings:
       the API would.
     - `seed`: of all random choices.
     - `words`: the length of a reply, in words.
+    - `models`, `betas`: names of models and of beta headers that it has beside the API's; `any` among them stands for
+      every name.
     - `latency`, `pace`: the least seconds before a response's headers, and before each event of a stream. Chance makes
       each of these waits longer, by up to a fifth.
     """
@@ -32,6 +35,8 @@ class Settings:
     words: int = 24
     latency: float = 0.0
     pace: float = 0.0
+    models: Sequence[str] = ()
+    betas: Sequence[str] = ()
 
 
 def serve(port: int, settings: Settings) -> None:
@@ -43,7 +48,14 @@ def serve(port: int, settings: Settings) -> None:
     weights: dict[str | Fault, float] = {"ok": max(0.0, 1 - sum(settings.mix.values()))}
     for name, weight in settings.mix.items():
         weights[name] = weights.get(name, 0.0) + weight
-    simulated = Simulator(seed=settings.seed, words=settings.words, record=False, port=port)
+    simulated = Simulator(
+        seed=settings.seed,
+        words=settings.words,
+        record=False,
+        port=port,
+        models=named(settings.models),
+        betas=named(settings.betas),
+    )
     with interruptible(), simulated as simulator:
         simulator.mix(weights, seed=settings.seed)
         simulator.latency(settings.latency, settings.pace, jitter=0.2, seed=settings.seed)

@@ -34,6 +34,9 @@ server's clock:
     sim = Simulator(limits=Limits(requests=5, input_tokens=10_000), clock=lambda: now[0])
     # The sixth request at the same time gets a 429 with `retry-after: 12`.
 
+A model that the API does not have gets its 404; `Simulator(models=["our-model"])` adds one, and `models=None` takes any
+name. It is the same with `betas`.
+
 From a shell: `python -m anthropic_otel.simulator --mix ok=0.9 --mix http_529=0.1`.
 
 It needs `anthropic-otel[simulator]`; the import raises `ModuleNotFoundError` if a package of that is missing.

@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--words", type=_whole(1, checks.MAX_WORDS), default=12, help="words per reply (default: 12)")
     parser.add_argument("--latency", type=_seconds, default=0.0, metavar="S", help="seconds before headers")
     parser.add_argument("--pace", type=_seconds, default=0.0, metavar="S", help="seconds before each event of a stream")
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="NAME", help="a model of your own, or any; can be repeated"
+    )
+    parser.add_argument(
+        "--beta", action="append", default=[], metavar="NAME", help="a beta header of your own, or any; can be repeated"
+    )
     parser.add_argument("--list", action="store_true", help="list the catalogue and exit")
     return parser
 
@@ -90,7 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     weights = {"ok": max(0.0, 1 - sum(weights.values())), **weights}
     if not 0 < sum(weights.values()) < math.inf:
         parser.error("argument --mix: one weight must be above 0, and their sum finite")
-    simulated = Simulator(seed=options.seed, words=options.words, record=False, port=options.port)
+    simulated = Simulator(
+        seed=options.seed,
+        words=options.words,
+        record=False,
+        port=options.port,
+        models=checks.named(options.model),
+        betas=checks.named(options.beta),
+    )
     with interruptible(), simulated as simulator:
         simulator.mix(weights, seed=options.seed)
         simulator.latency(options.latency, options.pace, jitter=0.2, seed=options.seed)

@@ -7,16 +7,16 @@ Rule: no sockets. A request comes in as a value, an answer goes out as a value; 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from anthropic_otel.simulator import messages, usage
+from anthropic_otel.simulator import known, messages, usage
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.batches import Batches
 from anthropic_otel.simulator.bodies import body_of, invalid, refusal_of
 from anthropic_otel.simulator.headers import Ids
+from anthropic_otel.simulator.known import LONG_OUTPUT, Known
 from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.paging import page
 from anthropic_otel.simulator.platforms import Platform, Route, path_of, route_of
@@ -46,18 +46,33 @@ class Received:
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
-_MODELS: Final = {
-    "claude-opus-5-5": "Claude Opus 5.5",
-    "claude-sonnet-5-5": "Claude Sonnet 5.5",
-    "claude-haiku-5-5": "Claude Haiku 5.5",
-}
 _MODELS_PATH: Final = "/v1/models"
 _BATCHES_PATH: Final = "/v1/messages/batches"
-_VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_UNKNOWN_BETAS: Final = (
+    "Unexpected value(s) {} for the `anthropic-beta` header. Please consult our documentation at "
+    "platform.claude.com/docs or try again without the header."
+)
 _NO_VERSION: Final = "anthropic-version: header is required"
 _CREATED: Final = "2026-10-01T00:00:00Z"
 _MANAGED: Final = "/anthropic"
 """The path prefix that Amazon Bedrock's Mantle endpoint and Microsoft Foundry put before the API's own paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the headers and the path of a request say about its body.
+
+    - `version`: the version of the API; empty on the paths of platforms.
+    - `long_output`: whether a batch may have more output tokens.
+    - `names_models`: whether models have the API's names.
+    """
+
+    version: str
+    long_output: bool
+    names_models: bool
+
+
+_PLATFORM: Final = _Asked("", long_output=False, names_models=False)
 
 
 class Api:
@@ -71,22 +86,22 @@ class Api:
     `admitted`.
     """
 
-    def __init__(self, ids: Ids, words: int, now: Callable[[], float]) -> None:
+    def __init__(self, ids: Ids, words: int, now: Callable[[], float], known: Known) -> None:
         self._ids = ids
         self._words = words
         self._cache = usage.PromptCache()
-        self._batches = Batches(ids, self._batched, now)
+        self._known = known
+        self._batches = Batches(ids, now)
 
     def answer(self, request: Received) -> Answer:
         """Returns the API's answer to the request: a `Refused` for a request that the API would refuse, else the reply.
 
-        A `Refused` has status 400 for a wrong URL or body, 401 if there is neither `x-api-key` nor `authorization`, 404
-        for a path or a model's page that does not exist, and 405 for a wrong method of the API's own Messages, token
-        counting and list of batches; a message on Bedrock's and Vertex's paths has a 404 for a wrong method, and all
-        other paths take any. Bedrock's and Vertex's paths need no key, and their model and whether to stream are taken
-        from the path. The API's own paths may begin with `/anthropic`, as
-        on Foundry, and need one `anthropic-version`, a date. Kinder than the API: that may be any date, and a message
-        may ask for a model of any name and for any number of tokens.
+        A `Refused` has status 400 for a wrong URL, header or body, 401 if there is neither `x-api-key` nor
+        `authorization`, 404 for a path, a model or a batch that does not exist, and 405 for a wrong method; a message
+        on Bedrock's and Vertex's paths has a 404 for that. These need no key, and their model and whether to stream are
+        taken from the path. The API's own paths need one `anthropic-version`. They may begin with `/anthropic`, as on
+        Foundry; then a model may have any name, as on Bedrock's and Vertex's paths. Kinder than the API: a field that
+        needs a beta header is taken without it.
         """
         try:
             path = path_of(request.target)
@@ -111,36 +126,69 @@ class Api:
         if not request.header("x-api-key") and not request.header("authorization"):
             return Refused(401, "authentication_error", "x-api-key header is required")
         version = ", ".join(value for name, value in request.headers if name.lower() == "anthropic-version")
-        if not _VERSION.fullmatch(version):
+        if not known.is_version(version):
             return invalid(f'anthropic-version: "{version}" is not a valid version' if version else _NO_VERSION)
+        betas = _betas(request)
+        if unknown := [f"`{name}`" for name in betas if not self._known.has_beta(name)]:
+            return invalid(_UNKNOWN_BETAS.format(", ".join(unknown)))
+        # Those who serve the API behind a prefix have names of their own for models.
+        long_output = path == _BATCHES_PATH and LONG_OUTPUT in betas
+        asked = _Asked(version, long_output, names_models=path == path_of(request.target))
         if path == _MODELS_PATH or path.startswith(f"{_MODELS_PATH}/"):
-            return _models(request, path.removeprefix(_MODELS_PATH).lstrip("/"))
+            return self._on_models(request, path.removeprefix(_MODELS_PATH).lstrip("/"))
         if path == _BATCHES_PATH or path.startswith(f"{_BATCHES_PATH}/"):
-            return self._on_batches(request, path.removeprefix(_BATCHES_PATH).strip("/"))
+            return self._on_batches(request, path.removeprefix(_BATCHES_PATH).strip("/"), asked)
         if path not in ("/v1/messages", "/v1/messages/count_tokens"):
             return _not_found()
         if request.method != "POST":
             return _not_allowed()
         body = body_of(request.body)
         if path.endswith("count_tokens"):
-            return _count(body)
-        return self._messages(body, ServerSentEvents())
+            return self._count(body, asked)
+        return self._messages(body, ServerSentEvents(), asked)
 
     def _platform(self, request: Received, model: str, stream: bool, wire: Wire) -> Answer:
         body = body_of(request.body)
-        return body if isinstance(body, Refused) else self._messages(body | {"model": model, "stream": stream}, wire)
+        if isinstance(body, Refused):
+            return body
+        return self._messages(body | {"model": model, "stream": stream}, wire, _PLATFORM)
 
     def _vertex(self, request: Received, route: Route) -> Answer:
         if route.verb not in ("rawPredict", "streamRawPredict"):
             return _not_found()
         if route.model == "count-tokens":
-            return _count(body_of(request.body))
+            return self._count(body_of(request.body), _PLATFORM)
         return self._platform(request, route.model, route.verb == "streamRawPredict", ServerSentEvents())
 
-    def _messages(self, body: Json | Refused, wire: Wire) -> Answer:
+    def _refusal_of(self, body: Json, asked: _Asked, *, counts: bool = False) -> Refused | None:
+        """Returns the API's refusal of a Messages body, that of its model too, or `None`."""
+        if refusal := refusal_of(body, version=asked.version, counts=counts, platform=asked is _PLATFORM):
+            return refusal
+        if not asked.names_models:
+            return None
+        model = body["model"]
+        if not self._known.has_model(model):
+            return Refused(404, "not_found_error", f"model: {model}")
+        most = known.max_tokens_of(model)
+        if most is not None and asked.long_output:
+            most = max(most, known.MAX_TOKENS_IN_BATCHES) if most >= known.MOST else most
+        if counts or most is None or body["max_tokens"] <= most:
+            return None
+        told = known.ALIASES.get(model, model)
+        excess = f"max_tokens: {body['max_tokens']} > {most}"
+        return invalid(f"{excess}, which is the maximum allowed number of output tokens for {told}")
+
+    def _count(self, body: Json | Refused, asked: _Asked) -> Whole | Refused:
         if isinstance(body, Refused):
             return body
-        if refusal := refusal_of(body):
+        if refusal := self._refusal_of(body, asked, counts=True):
+            return refusal
+        return Whole({"input_tokens": usage.count_tokens(body)})
+
+    def _messages(self, body: Json | Refused, wire: Wire, asked: _Asked) -> Answer:
+        if isinstance(body, Refused):
+            return body
+        if refusal := self._refusal_of(body, asked):
             return refusal
         prompt, caches = self._cache.usage(body)
         whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"), prompt)
@@ -156,12 +204,22 @@ class Api:
 
         return Streamed(events, wire, cost, caches)
 
-    def _on_batches(self, request: Received, rest: str) -> Answer:
+    def _on_models(self, request: Received, name: str) -> Answer:
+        """Answers a path of models; `name` is what follows `/v1/models/`."""
+        if name and not self._known.has_model(name):
+            return Refused(404, "not_found_error", f"model: {name}")
+        if request.method not in ("GET", "HEAD"):
+            return _not_allowed()
+        if not name:
+            return page([_model(each) for each in (*known.MODELS, *sorted(self._known.models or ()))], request.target)
+        return Whole(_model(known.ALIASES.get(name, name)))
+
+    def _on_batches(self, request: Received, rest: str, asked: _Asked) -> Answer:
         """Answers a path of message batches; `rest` is what follows `/v1/messages/batches/`."""
         name, _, verb = rest.partition("/")
         method, base_url = "GET" if request.method == "HEAD" else request.method, _base_url(request)
         if method == "POST" and not rest:
-            return self._batches.create(request.body, base_url)
+            return self._batches.create(request.body, base_url, lambda params: self._batched(params, asked))
         if method == "GET" and not rest:
             return self._batches.listed(request.target, base_url)
         if method == "GET" and name and not verb:
@@ -174,9 +232,10 @@ class Api:
             return self._batches.results(name)
         return _not_allowed() if verb in ("", "cancel", "results") else _not_found()
 
-    def _batched(self, params: Json) -> Whole | Refused:
+    def _batched(self, params: Json, asked: _Asked) -> Whole | Refused:
         """Answers a request of a batch, which is never a stream."""
-        answer = self._messages({name: value for name, value in params.items() if name != "stream"}, ServerSentEvents())
+        body = {name: value for name, value in params.items() if name != "stream"}
+        answer = self._messages(body, ServerSentEvents(), asked)
         assert not isinstance(answer, Streamed)
         if isinstance(answer, Whole):
             self.admitted(answer)
@@ -202,23 +261,21 @@ def _cost(body: Json, used: Json) -> Cost:
     return Cost(used["input_tokens"], used["output_tokens"], fast, priority)
 
 
-def _count(body: Json | Refused) -> Whole | Refused:
-    if isinstance(body, Refused):
-        return body
-    if refusal := refusal_of(body, counts=True):
-        return refusal
-    return Whole({"input_tokens": usage.count_tokens(body)})
-
-
-def _models(request: Received, name: str) -> Answer:
-    if name and name not in _MODELS:
-        return Refused(404, "not_found_error", f"model: {name}")
-    if request.method not in ("GET", "HEAD"):
-        return _not_allowed()
-    if not name:
-        return page([_model(each) for each in _MODELS], request.target)
-    return Whole(_model(name))
+def _betas(request: Received) -> list[str]:
+    told = ",".join(value for name, value in request.headers if name.lower() == "anthropic-beta")
+    return [name.strip() for name in told.split(",") if name.strip()]
 
 
 def _model(name: str) -> Json:
-    return {"type": "model", "id": name, "display_name": _MODELS[name], "created_at": _CREATED}
+    most = known.MODELS.get(name)
+    return {
+        "type": "model",
+        "id": name,
+        "display_name": known.display_name(name),
+        "created_at": _CREATED,
+        "lifecycle": "active",
+        "deprecated_at": None,
+        "retires_at": None,
+        "max_input_tokens": None if most is None else 1_000_000 if most == known.MOST else 200_000,
+        "max_tokens": most,
+    }

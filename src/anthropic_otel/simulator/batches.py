@@ -34,6 +34,7 @@ class _Batch:
     id: str
     created: float
     requests: list[Json]
+    reply: Callable[[Json], Whole | Refused]
     size: int
     canceled: float | None = None
     ended: float | None = None
@@ -44,24 +45,26 @@ class _Batch:
 class Batches:
     """The message batches of the account, the latest first: as many as have 256 MB with their results.
 
-    `reply` answers one request of a batch, `ids` makes their ids, and `now` returns the time in seconds since the
-    epoch. What an answer creates, cancels or deletes is so once its `change` was called.
+    `ids` makes their ids, and `now` returns the time in seconds since the epoch. What an answer creates, cancels or
+    deletes is so once its `change` was called.
     """
 
-    def __init__(self, ids: Ids, reply: Callable[[Json], Whole | Refused], now: Callable[[], float]) -> None:
+    def __init__(self, ids: Ids, now: Callable[[], float]) -> None:
         self._ids = ids
-        self._reply = reply
         self._now = now
         self._batches: list[_Batch] = []
 
-    def create(self, body: bytes, base_url: str) -> Whole | Refused:
-        """Returns a new batch, or the API's refusal of the body. What is in `params` is only checked when it ends."""
+    def create(self, body: bytes, base_url: str, reply: Callable[[Json], Whole | Refused]) -> Whole | Refused:
+        """Returns a new batch, or the API's refusal of the body.
+
+        `reply` answers the `params` of each of its requests when it ends; they are not checked before.
+        """
         value = body_of(body)
         if isinstance(value, Refused):
             return value
         if refusal := _refusal_of(value):
             return refusal
-        batch = _Batch(self._ids.new("msgbatch"), self._now(), value["requests"], len(body))
+        batch = _Batch(self._ids.new("msgbatch"), self._now(), value["requests"], reply, len(body))
 
         def add() -> None:
             self._batches.insert(0, batch)
@@ -134,23 +137,23 @@ class Batches:
             elif batch.ended - batch.created >= _LIFE:
                 result = {"type": "expired"}
             else:
-                result = self._result(request["params"])
+                result = _result(batch.reply(request["params"]))
             batch.counts[result["type"]] += 1
             batch.results.append(to_json({"custom_id": request["custom_id"], "result": result}))
         batch.size += sum(map(len, batch.results))
         self._forget()
 
-    def _result(self, params: Json) -> Json:
-        reply = self._reply(params)
-        if isinstance(reply, Refused):
-            return {"type": "errored", "error": error_body(reply.error_type, reply.message) | {"request_id": None}}
-        usage = reply.value["usage"] | {"service_tier": "batch"}
-        return {"type": "succeeded", "message": reply.value | {"usage": usage}}
-
     def _forget(self) -> None:
         """Drops the oldest batches while all have more than 256 MB; the latest one stays."""
         while len(self._batches) > 1 and sum(batch.size for batch in self._batches) > _KEPT_BYTES:
             self._batches.pop()
+
+
+def _result(reply: Whole | Refused) -> Json:
+    if isinstance(reply, Refused):
+        return {"type": "errored", "error": error_body(reply.error_type, reply.message) | {"request_id": None}}
+    usage = reply.value["usage"] | {"service_tier": "batch"}
+    return {"type": "succeeded", "message": reply.value | {"usage": usage}}
 
 
 def _not_found() -> Refused:

@@ -1,8 +1,8 @@
 """Reads the JSON body of a request, and checks it as the API does.
 
-Rule: nothing here raises. What is no JSON object is refused with status 400, and so is a body for Messages or for token
-counting in which a field of `_REQUIRED` or `_OPTIONAL` is wrong, or that breaks a rule of `conversations.py`. All other
-fields may have any type.
+Rule: nothing here raises. What is no JSON object is refused with status 400, and so is a body for Messages or for
+token counting in which a field of `_REQUIRED` or `_OPTIONAL` is wrong, that has a field that is not in `known.py`, or
+that breaks a rule of `conversations.py`. Other fields may have any type.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from anthropic_otel.simulator import known
 from anthropic_otel.simulator.answers import Refused
 from anthropic_otel.simulator.conversations import problem_of
 from anthropic_otel.simulator.wire import Json
@@ -214,14 +215,17 @@ _OPTIONAL: Final[tuple[tuple[str, Check, str], ...]] = (
 _NULLABLE: Final = ("metadata", "stop_sequences", "context_management", "output_format")
 
 
-def refusal_of(body: Json, *, counts: bool = False) -> Refused | None:
+def refusal_of(body: Json, *, version: str = "", counts: bool = False, platform: bool = False) -> Refused | None:
     """Returns the API's refusal (400) of a Messages body, or `None` if it would not refuse it.
 
     It is about the first field, in the order of `_REQUIRED` and then of `_OPTIONAL`, that is missing or has a wrong
-    type or value; if there is none, about the first rule of `conversations.py` that the body breaks. A field of
-    `_NULLABLE` may be `None`. Fields that are named in none of these are not checked. With `counts` the body is that of
-    a request to count tokens: `max_tokens` is neither required nor checked.
+    type or value; if there is none, about the first field that the API does not know, and then about the first rule of
+    `conversations.py` that the body breaks. A field of `_NULLABLE` may be `None`. `version` is that of the API, a date;
+    empty stands for the oldest. With `counts` the body is that of a request to count tokens, which has fewer fields.
+    `platform` is whether it comes on Bedrock's or Vertex's paths, where it may have more.
     """
+    latest = version >= known.NO_SAMPLING
+    no_fields = known.SAMPLING if latest or counts else frozenset()
     for name, is_valid, words in _REQUIRED:
         if counts and name == "max_tokens":
             continue
@@ -230,8 +234,12 @@ def refusal_of(body: Json, *, counts: bool = False) -> Refused | None:
         if not is_valid(body[name]):
             return invalid(f"{name}: {words}")
     for name, is_valid, words in _OPTIONAL:
-        is_given = name in body and not (body[name] is None and name in _NULLABLE)
+        is_given = name in body and name not in no_fields and not (body[name] is None and name in _NULLABLE)
         if is_given and not is_valid(body[name]):
             return invalid(f"{name}: {words}")
-    problem = problem_of({name: value for name, value in body.items() if not (counts and name == "max_tokens")})
+    for name in body:
+        is_field = name in known.SAMPLING or known.is_field(name, counts=counts, platform=platform)
+        if name in no_fields or not is_field:
+            return invalid(f"{name}: Extra inputs are not permitted")
+    problem = problem_of(body, latest=latest)
     return invalid(problem) if problem else None

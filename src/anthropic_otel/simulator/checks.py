@@ -7,6 +7,7 @@ value `ValueError`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -41,6 +42,23 @@ def time(name: str, value: Any) -> float:
     if number(name, value) > LAST_SECOND:
         raise ValueError(f"{name} must be seconds since the epoch, before the year 10000, not {value}")
     return value  # type: ignore[no-any-return]
+
+
+def names(name: str, value: Any) -> frozenset[str] | None:
+    """Returns the names in `value`, an iterable of texts but no text itself, or `None` if it is `None`.
+
+    Raises `TypeError` for anything else, and what `text` raises. Both call the argument `name` in their message.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be several names, such as ['my-{name.rstrip('s')}'], or None, not {value!r}")
+    return frozenset(text(f"each of {name}", each) for each in value)
+
+
+def named(names: Sequence[str]) -> Sequence[str] | None:
+    """Returns the names that a command was given for `models` or `betas`; `None`, for every name, if one is `any`."""
+    return None if "any" in names else names
 
 
 def number(name: str, value: Any) -> float:

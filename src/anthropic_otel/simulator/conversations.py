@@ -19,16 +19,17 @@ _LEAST_BUDGET: Final = 1_024
 _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
 
-def problem_of(body: Json) -> str | None:
+def problem_of(body: Json, *, latest: bool = False) -> str | None:
     """Returns the API's message about the first rule that the body breaks, or `None` if it breaks none.
 
     The rules, in the order in which they are checked, are those about: the number of messages and their roles; types
     and texts of blocks, images in base64, and empty content; the number of `cache_control` blocks; the budget of
     thinking; pairs of `tool_use` and `tool_result`; the names of tools, and `tool_choice`. The types of all fields must
     have been checked before. A body that continues a `thread` may have its tools and their uses in what was sent
-    before, so the rules about these (pairs, names, `tool_choice`) do not hold for it.
+    before, so the rules about these (pairs, names, `tool_choice`) do not hold for it. `latest` is whether the body has
+    to follow version 2026-10-21 of the API, which has two rules more about blocks.
     """
-    checks = [_messages, _content, _marks, _thinking]
+    checks = [_messages, _content, *([_placed] if latest else []), _marks, _thinking]
     if not body.get("thread"):
         checks += [_pairs, _tools]
     return next((message for check in checks for message in check(body)), None)
@@ -58,6 +59,20 @@ def _content(body: Json) -> Iterator[str]:
         messages = list(turn)
         if role == "user" and not any(message["content"] for _, message in messages):
             yield f"messages.{messages[0][0]}: user messages must have non-empty content"
+
+
+def _placed(body: Json) -> Iterator[str]:
+    """Yields what is wrong with documents of the assistant, and with citations in the user's texts.
+
+    That version 2026-10-21 refuses both is documented, but not with which words.
+    """
+    for at, message in enumerate(body["messages"]):
+        for number, block in enumerate(_blocks(message)):
+            place = f"messages.{at}.content.{number}"
+            if message["role"] == "assistant" and block["type"] == "document":
+                yield f"{place}: `document` blocks are not permitted in `assistant` messages"
+            if message["role"] == "user" and block["type"] == "text" and block.get("citations"):
+                yield f"{place}.text.citations: must be empty in `user` messages"
 
 
 def _block(block: Json, place: str) -> Iterator[str]:

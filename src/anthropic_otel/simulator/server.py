@@ -26,6 +26,7 @@ from anthropic_otel.simulator.endpoints import Endpoint, endpoint_for
 from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault
 from anthropic_otel.simulator.headers import Ids
+from anthropic_otel.simulator.known import Known
 from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.listeners import HttpConnection, Listener, Serve
 from anthropic_otel.simulator.perform import redirected
@@ -102,9 +103,9 @@ class Server:
 
     It must be made, used and closed within one event loop. `plain` is the plain listener, whose port is bound at once
     and listens from its `open` on. `schedule` decides what requests to it get, `limits` are the account's rate limits,
-    and `record` keeps the requests. `seed` is that of ids and of chance in the latency, `words` the length
-    of a text reply, `port` the plain listener's (0: a free one), and `patience` how many seconds a request may take to
-    arrive.
+    and `record` keeps the requests. `seed` is that of ids and of chance in the latency, `words` the length of a text
+    reply, `known` which models and beta headers there are, `port` the plain listener's (0: a free one), and `patience`
+    how many seconds a request may take to arrive.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Server:
         *,
         seed: int,
         words: int,
+        known: Known,
         port: int,
         patience: float,
     ) -> None:
@@ -122,7 +124,7 @@ class Server:
         self._record = record
         self._ids = Ids(seed)
         self._limits = limits
-        self._api = Api(self._ids, words, limits.clock)
+        self._api = Api(self._ids, words, limits.clock, known)
         self._numbers = itertools.count(1)
         self._endpoints: dict[Fault, Endpoint] = {}
         self._opening = asyncio.Lock()

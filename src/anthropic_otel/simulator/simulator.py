@@ -9,7 +9,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
@@ -21,6 +21,7 @@ from anthropic_otel.simulator.catalogue import fault as fault_named
 from anthropic_otel.simulator.endpoints import Endpoint
 from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault
+from anthropic_otel.simulator.known import Known
 from anthropic_otel.simulator.limits import Limits
 from anthropic_otel.simulator.ratelimits import RateLimits
 from anthropic_otel.simulator.schedule import Playable, Schedule
@@ -52,6 +53,9 @@ class Simulator:
       limits that are not enforced.
     - `clock`: the server's time in seconds since the epoch, for rate limits and the `date` header. It is called in the
       server's thread. A request during which it fails gets a 500 with its error.
+    - `models`: names of models that it has beside the API's, such as those of your gateway; `None` takes any name. The
+      API's own paths answer a name that is unknown with its 404.
+    - `betas`: names of beta headers that it knows beside the API's; `None` takes any.
     - `patience`: how many seconds a request may take to arrive after its first bytes, before it gets a 408.
 
     Raises `TypeError` or `ValueError` for wrong arguments.
@@ -66,6 +70,8 @@ class Simulator:
         port: int = 0,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
+        models: Iterable[str] | None = (),
+        betas: Iterable[str] | None = (),
         patience: float = 60.0,
     ) -> None:
         self._seed = checks.whole("seed", seed)
@@ -78,6 +84,7 @@ class Simulator:
         self._limits = limits
         checks.instance("clock", clock, Callable, "a function that returns seconds since the epoch")  # type: ignore[arg-type]
         self._clock = clock
+        self._known = Known(checks.names("models", models), checks.names("betas", betas))
         self._patience = checks.number("patience", patience)
         self._schedule = Schedule()
         self._thread: threading.Thread | None = None
@@ -159,6 +166,7 @@ class Simulator:
             limits,
             seed=self._seed,
             words=self._words,
+            known=self._known,
             port=self._port,
             patience=self._patience,
         )

@@ -58,7 +58,7 @@ def test_the_sdk_agrees_that_it_cannot_be_used(url: str) -> None:
     """An attempt to such a URL has the same word."""
     client = anthropic.Anthropic(base_url=url, api_key="none", max_retries=0)
     with capture() as captured, client, pytest.raises(anthropic.APIConnectionError):
-        client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "Hello"}])
+        client.messages.create(model="claude-opus-5", max_tokens=1, messages=[{"role": "user", "content": "Hello"}])
     assert [attempt.cause for attempt in captured.attempts] == ["request_not_sent"]
 
 

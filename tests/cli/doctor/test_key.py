@@ -57,7 +57,7 @@ def test_the_sdk_agrees_that_it_cannot_be_sent(value: str, sim: Simulator) -> No
     before = len(sim.requests)
     client = anthropic.Anthropic(base_url=sim.base_url, api_key=value, max_retries=0)
     with capture() as captured, client, pytest.raises(anthropic.APIConnectionError, match="Connection error"):
-        client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "Hello"}])
+        client.messages.create(model="claude-opus-5", max_tokens=1, messages=[{"role": "user", "content": "Hello"}])
     assert [attempt.cause for attempt in captured.attempts] == ["request_not_sent"]
     assert len(sim.requests) == before
 
