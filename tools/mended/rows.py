@@ -433,6 +433,13 @@ ROWS: Final = (
         (f"{_OUTCOMES}test_an_answer_from_before_is_not_counted_again",),
     ),
     Row(
+        "A stream of Bedrock, or a model of Bedrock or Vertex, by an HTTP client that is named",
+        (),
+        (
+            f"{_E2E}test_agreement.py::test_nobody_contradicts_anybody_at_other_doors[instrument_http_client-bedrock_ok-",
+        ),
+    ),
+    Row(
         "Event hooks: a proxy that fails, a redirect's rate limits, the class of what was raised",
         (),
         (f"{_E2E}test_differences_of_hooks.py::test_event_hooks_tell_the_same_as_send",),

@@ -2,7 +2,7 @@
 
 A middleware may fall back to another model than the call's. The model is taken where the SDK builds a request of its
 options, as in the body it comes after the prompt. Without the SDK, a body that is in memory is searched: its first 256
-bytes for the model, and its first and last 256 for the stream.
+bytes for the model, and its first and last 256 for the stream. Bedrock and Vertex have both in the path.
 
 Rule: no model's name is kept that is longer than 128 characters.
 """
@@ -27,6 +27,11 @@ _MODEL: Final = re.compile(rb'"model"\s{0,4}:\s{0,4}"([^"\\]{1,128})"')
 
 _STREAM: Final = re.compile(rb'(?<!\\)"stream"\s{0,4}:\s{0,4}true')
 """Finds `"stream": true`. Inside of a JSON string the quotes are escaped, so that no prompt matches."""
+
+_ROUTE: Final = re.compile(
+    rb"/model/([^/?]+)/invoke|/publishers/anthropic/models/(?!count-tokens:)([^/:?]+):(?:streamR|r)awPredict"
+)
+"""Finds the model in the path by which a message is asked for, on Bedrock and on Vertex."""
 
 _built: Final[dict[weakref.ref[Any], tuple[str, str | None]]] = {}
 """The model and idempotency key of each request that the SDK has built, if its model may be another than its call's.
@@ -148,16 +153,23 @@ def _key_of(options: Any) -> str | None:
 
 @guarded(None)
 def stream_of(request: Any) -> bool | None:
-    """Returns whether a request's body says `"stream": true` in its first or last 256 bytes.
+    """Returns whether a request asks for a stream: by its path, or in its body's first or last 256 bytes.
 
-    `None` if the body is not in memory, or if neither part says that and the body is longer than 256 bytes.
+    On Bedrock the path alone says so, and on Vertex the path does too. `None` if the body is not in memory, or if
+    neither part says that and the body is longer than 256 bytes.
     """
+    if request.url.path.endswith(_STREAM_ROUTES):
+        return True
     content = getattr(request, "_content", None)
     if not isinstance(content, bytes):
         return None
     if _STREAM.search(content[:_BEGINNING]) or _STREAM.search(content[-_BEGINNING:]):
         return True
     return False if len(content) <= _BEGINNING else None
+
+
+_STREAM_ROUTES: Final = ("/invoke-with-response-stream", ":streamRawPredict")
+"""The ends of the paths by which Bedrock and Vertex are asked for a stream."""
 
 
 def noted_model_of(request: Any) -> str | None:
@@ -182,11 +194,15 @@ def noted_key_of(request: Any) -> str | None:
 def model_of(request: Any) -> str | None:
     """Returns the model that a request without a call asks for, `None` if not known.
 
-    The model that was noted when the SDK built the request, else that in the first 256 bytes of a body in memory.
+    The model that was noted when the SDK built the request, else that in the first 256 bytes of a body in memory, else
+    that in a path of Bedrock's or Vertex's.
     """
     model = noted_model_of(request)
     if model is not None:
         return model
     content = getattr(request, "_content", None)
     found = _MODEL.search(content[:_BEGINNING]) if isinstance(content, bytes) else None
-    return bounded(found[1].decode("utf-8", "replace")) if found is not None else None
+    if found is not None:
+        return bounded(found[1].decode("utf-8", "replace"))
+    route = _ROUTE.search(request.url.raw_path)
+    return bounded(unquote((route[1] or route[2]).decode("ascii"), errors="replace")) if route is not None else None

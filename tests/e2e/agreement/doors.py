@@ -55,10 +55,10 @@ DOORS: Final = (
 
 
 def representatives() -> list[Fault]:
-    """The first fault of each cause at each place."""
+    """The first fault of each cause at each place, of each of the SDK's clients that meets it."""
     found: dict[tuple[Any, ...], Fault] = {}
     for fault in FAULTS.values():
-        found.setdefault((fault.where, fault.cause), fault)
+        found.setdefault((fault.where, fault.cause, fault.needs.sdk), fault)
     return list(found.values())
 
 
