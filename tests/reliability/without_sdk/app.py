@@ -10,9 +10,11 @@ Rule: nothing but loopback is reached. Any other address raises, whoever asks fo
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import importlib.util
 import ipaddress
+import itertools
 import json
 import logging
 import os
@@ -33,6 +35,7 @@ import anthropic_otel
 from anthropic_otel.simulator import Simulator
 
 MODEL: Final = "anthropic/claude-opus-4-8"
+BEDROCK_MODEL: Final = "anthropic.claude-opus-4-8-v1:0"
 SPAN_ATTRIBUTES: Final = ("http.response.status_code", "error.type", "anthropic.client.attempt.outcome")
 METRIC_ATTRIBUTES: Final = ("gen_ai.request.model", "http.response.status_code", "error.type")
 
@@ -68,10 +71,32 @@ def seen(step: Callable[[], Any]) -> str:
 # -- the libraries: what is played to each, and what it asks for -------------------------------------------------------
 
 
-def litellm(base_url: str) -> list[str]:
+Name = Callable[[Any], None]
+"""Names an HTTP client to this library. Only an app whose requests `instrument()` does not know needs it."""
+
+
+def litellm(base_url: str, name: Name) -> list[str]:
     """A message, a stream and three failures."""
+    return litellm_by(litellm_options(base_url))
+
+
+def litellm_vertex(base_url: str, name: Name) -> list[str]:
+    """The same through Vertex."""
+    return litellm_by(vertex_options(base_url))
+
+
+def litellm_bedrock(base_url: str, name: Name) -> list[str]:
+    """The same through Bedrock, by an HTTP client that is named."""
+    return litellm_by(bedrock_options(base_url, "HTTPHandler", name))
+
+
+def litellm_bedrock_unnamed(base_url: str, name: Name) -> list[str]:
+    """The same by an HTTP client of LiteLLM's own."""
+    return litellm_by(bedrock_options(base_url, "HTTPHandler", lambda _: None))
+
+
+def litellm_by(options: dict[str, Any]) -> list[str]:
     library = importlib.import_module("litellm")
-    options = litellm_options(base_url)
 
     def read() -> str:
         return "".join(part.choices[0].delta.content or "" for part in library.completion(stream=True, **options))
@@ -82,10 +107,23 @@ def litellm(base_url: str) -> list[str]:
     return [seen(step) for step in (create, read, create, create, create)]
 
 
-def litellm_async(base_url: str) -> list[str]:
+def litellm_async(base_url: str, name: Name) -> list[str]:
     """The same, each in the same event loop."""
+    return litellm_async_by(litellm_options(base_url))
+
+
+def litellm_vertex_async(base_url: str, name: Name) -> list[str]:
+    """The same through Vertex."""
+    return litellm_async_by(vertex_options(base_url))
+
+
+def litellm_bedrock_async(base_url: str, name: Name) -> list[str]:
+    """The same through Bedrock, by an HTTP client that is named."""
+    return litellm_async_by(bedrock_options(base_url, "AsyncHTTPHandler", name))
+
+
+def litellm_async_by(options: dict[str, Any]) -> list[str]:
     library = importlib.import_module("litellm")
-    options = litellm_options(base_url)
 
     async def read() -> str:
         parts = [part async for part in await library.acompletion(stream=True, **options)]
@@ -104,7 +142,25 @@ def litellm_options(base_url: str) -> dict[str, Any]:
     return {"model": MODEL, "messages": messages, "api_base": base_url, "api_key": "none", "num_retries": 0}
 
 
-def smolagents(base_url: str) -> list[str]:
+def vertex_options(base_url: str) -> dict[str, Any]:
+    """As if Google had given a token: none of its servers is asked for one."""
+    base = importlib.import_module("litellm.llms.vertex_ai.vertex_llm_base").VertexBase
+    base._ensure_access_token = lambda *_, **__: ("none", "project")
+    path = "v1/projects/project/locations/global/publishers/anthropic/models/claude-opus-4-8"
+    place = {"vertex_project": "project", "vertex_location": "global"}
+    return litellm_options(f"{base_url}/{path}") | place | {"model": "vertex_ai/claude-opus-4-8"}
+
+
+def bedrock_options(base_url: str, handler: str, name: Name) -> dict[str, Any]:
+    """With credentials that only sign. `handler` is LiteLLM's class around an HTTP client."""
+    client = getattr(importlib.import_module("litellm.llms.custom_httpx.http_handler"), handler)()
+    name(client.client)
+    account = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "aws_region_name": "us-east-1"}
+    options = litellm_options(base_url) | account | {"model": f"bedrock/invoke/{BEDROCK_MODEL}", "client": client}
+    return {option: value for option, value in options.items() if option != "api_key"}
+
+
+def smolagents(base_url: str, name: Name) -> list[str]:
     """A message by a model of smolagents, which goes through LiteLLM."""
     library = importlib.import_module("smolagents")
     model = library.LiteLLMModel(MODEL, api_base=base_url, api_key="none", num_retries=0)
@@ -112,10 +168,69 @@ def smolagents(base_url: str) -> list[str]:
     return [seen(lambda: model.generate(messages).content)]
 
 
+def httpx_sse(base_url: str, name: Name) -> list[str]:
+    """A stream for each of `SSE`, read by the events that the library makes of it. One is left after its first."""
+    httpx, library = importlib.import_module("httpx"), importlib.import_module("httpx_sse")
+
+    def read(events: int | None) -> Any:
+        with (
+            httpx.Client() as client,
+            library.connect_sse(client, "POST", f"{base_url}/v1/messages", **SSE_REQUEST) as source,
+        ):
+            return [event.event for event in itertools.islice(source.iter_sse(), events)][-1]
+
+    return [seen(lambda: read(1 if step == 1 else None)) for step in range(len(SSE))]  # noqa: B023
+
+
+def httpx_sse_async(base_url: str, name: Name) -> list[str]:
+    """The same by an async client."""
+    httpx, library = importlib.import_module("httpx"), importlib.import_module("httpx_sse")
+
+    async def read(events: int | None) -> str:
+        last = ""
+        async with (
+            httpx.AsyncClient() as client,
+            library.aconnect_sse(client, "POST", f"{base_url}/v1/messages", **SSE_REQUEST) as source,
+        ):
+            async for event in source.aiter_sse():
+                last = event.event
+                if events == 1:
+                    break
+        return last
+
+    return [seen(lambda: asyncio.run(read(1 if step == 1 else None))) for step in range(len(SSE))]  # noqa: B023
+
+
+SSE: Final = (
+    "ok",
+    "ok",
+    "ok_gzip",
+    "stream_cut",
+    "stream_incomplete",
+    "stream_overloaded",
+    "http_529",
+    "connection_reset",
+)
+SSE_REQUEST: Final[dict[str, Any]] = {
+    "headers": {"x-api-key": "none", "anthropic-version": "2023-06-01"},
+    "json": {
+        "model": "claude-opus-4-8",
+        "max_tokens": 100,
+        "stream": True,
+        "messages": [{"role": "user", "content": "hi"}],
+    },
+}
 FIVE: Final = ("ok", "ok", "http_429", "http_529", "connection_reset")
 LIBRARIES: Final = {
     "litellm": ("litellm", FIVE, litellm),
     "litellm_async": ("litellm", FIVE, litellm_async),
+    "litellm_vertex": ("litellm", FIVE, litellm_vertex),
+    "litellm_vertex_async": ("litellm", FIVE, litellm_vertex_async),
+    "litellm_bedrock": ("litellm", FIVE, litellm_bedrock),
+    "litellm_bedrock_async": ("litellm", FIVE, litellm_bedrock_async),
+    "litellm_bedrock_unnamed": ("litellm", FIVE, litellm_bedrock_unnamed),
+    "httpx_sse": ("httpx_sse", SSE, httpx_sse),
+    "httpx_sse_async": ("httpx_sse", SSE, httpx_sse_async),
     "smolagents": ("smolagents", ("ok",), smolagents),
 }
 
@@ -139,7 +254,8 @@ def main(name: str, order: str, *, sdk_only: bool) -> None:
     assert order == "after" or "litellm" not in sys.modules
     with Simulator() as sim:
         sim.play(*play)
-        got = app(sim.base_url)
+        providers: dict[str, Any] = {"tracer_provider": provider, "meter_provider": meter_provider}
+        got = app(sim.base_url, functools.partial(anthropic_otel.instrument_http_client, **providers))
         parents = [request.header("traceparent") for request in sim.requests]
     told = {
         "sdk": importlib.util.find_spec("anthropic") is not None,
