@@ -65,6 +65,11 @@ def meets(fault: Fault, stack: Stack) -> bool:
     return told and stack.kind in fault.applies_to and (stack.of_sdk or fault.needs.sdk is None)
 
 
+def depends_on_the_call(fault: Fault) -> bool:
+    """Whether only a call tells what the installed SDK makes of the fault: one that knows events by their names."""
+    return not DECODES_EVERY_EVENT and fault.name in _GOES_BY_NAMES
+
+
 def _on_this_sdk(fault: Fault) -> Fault:
     """The entry with what the installed SDK makes of it."""
     return fault if DECODES_EVERY_EVENT else replace(fault, **_GOES_BY_NAMES.get(fault.name, {}))

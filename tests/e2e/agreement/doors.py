@@ -16,6 +16,7 @@ from e2e.agreement import observers
 from e2e.agreement.meeting import Observed, prepare, said, settled, situations, use
 from e2e.agreement.situations import Situation
 from support.apps import BareApp, SdkApp
+from support.cases import depends_on_the_call
 from support.driver import Driver
 from support.stacks import Stack, http_client
 from support.telemetry import Telemetry, recording
@@ -58,7 +59,8 @@ def representatives() -> list[Fault]:
     """The first fault of each cause at each place, of each of the SDK's clients that meets it."""
     found: dict[tuple[Any, ...], Fault] = {}
     for fault in FAULTS.values():
-        found.setdefault((fault.where, fault.cause, fault.needs.sdk), fault)
+        if not depends_on_the_call(fault):
+            found.setdefault((fault.where, fault.cause, fault.needs.sdk), fault)
     return list(found.values())
 
 
