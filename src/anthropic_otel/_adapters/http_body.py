@@ -83,7 +83,9 @@ def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
 class _Observed:
     """The base of the wrappers of sync and async bodies.
 
-    The attempt ends when the body is read to its end, raises, is closed or is dropped, or at an `error` event in it.
+    The attempt ends when the body is read to its end, raises, is closed or is dropped, or at an `error` event in it. If
+    a content decoder is used, the end of the body does not end it, and the decoder's last step does.
+
     `encoded` is whether the body has a content encoding. An attribute that the wrapper lacks is that of the wrapped
     body, unless its name begins with `__`.
 

@@ -251,7 +251,7 @@ def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCaus
 
 
 def of_anyio(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception of anyio or trio; `None` for any other exception.
+    """Returns the cause of three exceptions of anyio and trio; `None` for any other of theirs or of another library.
 
     `EndOfStream` is a connection that the server closed, `TooSlowError` the timeout of the phase, and
     `BrokenResourceError` is `CONNECTION_RESET`.

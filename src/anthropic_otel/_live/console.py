@@ -35,9 +35,9 @@ _shown: Final[list[EventRecorder]] = []
 def show() -> None:
     """Starts to print to stderr each call that starts from now on, when it ends, and a summary at exit.
 
-    Attempts outside of any call are printed too, and so are failures and long waits of a call that goes on. If the app
-    is not instrumented, imports and patches the SDK and the HTTP libraries that are installed, and warns if there is no
-    HTTP library. Does nothing if `show` was called before, and not `hide` since.
+    Attempts outside of any call are printed too, and so are failures and long waits of a call that goes on. Unless
+    the process is instrumented as a whole, imports and patches the SDK and the HTTP libraries that are installed, and
+    warns if there is no HTTP library. Does nothing if `show` was called before, and not `hide` since.
     """
     if _shown:
         return

@@ -40,8 +40,9 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Query:
-    """One query of a panel: a PromQL `expression`. `legend` is a template of the series' name; if empty, it is `value`.
+    """One query of a panel: a PromQL `expression`.
 
+    `legend` is a template of the series' name; if it is empty, every series has the word `value` as its name.
     `exemplars` is whether exemplars are shown with it.
     """
 

@@ -170,8 +170,9 @@ def _replaced(rule: _Rule, text: str, lower: str) -> str:
 def _places(words: tuple[str, ...], lower: str) -> Iterator[tuple[int, int]]:
     """Yields the ranges of `lower` to search, in order, each as the indexes of its begin and its end.
 
-    A range is whole lines: one that contains a word, and the next two that are not blank, as far as a match may extend.
-    Ranges that are at most `_GAP` characters apart become one.
+    A range is whole lines: one that contains a word, and all up to the second one after it that is not blank, because a
+    match may go on there. Ranges that are at most `_GAP` characters apart become one. A first one that begins at most
+    `_GAP` characters after the beginning of `lower` begins there instead.
     """
     begin = end = behind = 0
     for found in re.finditer("|".join(map(re.escape, words)), lower):

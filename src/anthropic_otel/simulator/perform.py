@@ -100,7 +100,7 @@ async def _send_clock_error(exchange: Exchange, error: ClockError) -> None:
 
 
 def _request(exchange: Exchange) -> Received:
-    """Returns the request as it was before any redirects."""
+    """Returns the request that is answered, with the target that it had before any redirects."""
     return replace(exchange.request, target=redirected(exchange.request.target)[1])
 
 

@@ -50,7 +50,7 @@ def cost_per_hour(*matchers: str, by: tuple[str, ...] = ()) -> str:
 
 
 def recorded(window: str) -> str:
-    """Returns an expression for the recorded cost of a window, in USD, of the services that the dashboard shows.
+    """Returns an expression for the recorded cost in a window, in USD, of each service that the dashboard shows.
 
     `window` is one that the rules record: `spend.DAY` or the window of the alert on a rise of cost.
     """
