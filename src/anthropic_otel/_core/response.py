@@ -112,7 +112,7 @@ class Response:
 
     def judge_whole(self, body: bytes) -> ApiError | None:
         """Does what `judge` does, for a body that is in memory. Of lines of JSON only the first bytes are looked at."""
-        return self.judge(body, b"", self._expected is Expected.JSON_LINES or CONTENT in body, whole=True)
+        return self.judge(body, b"", self._expected is Expected.JSON_LINES or body.find(CONTENT) >= 0, whole=True)
 
     def judge(self, start: bytes | None, last: bytes, has_content: bool, *, whole: bool) -> ApiError | None:
         """Sets `is_unexpected` by the body of a 2xx that has to be JSON: whether it is no answer to the request.

@@ -41,7 +41,7 @@ class StartOfBody:
         if len(self.start) < self._most:
             start = self.start + chunk
             # Blanks of UTF-16 and UTF-32 have zeros, and are skipped once the start is decoded.
-            self.start = (start if b"\0" in start[:4] else start.lstrip())[: self._most]
+            self.start = (start if 0 in start[:4] else start.lstrip())[: self._most]
         if not self.has_sought:
             text = self._before + chunk
             self.has_sought = self._sought in text
