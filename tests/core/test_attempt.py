@@ -504,7 +504,7 @@ def test_what_a_response_says_is_at_hand(attempt: Attempt) -> None:
     attempt.end(End.READ)
     assert attempt.response is not None
     facts = attempt.response.facts
-    assert (facts.request_id, facts.content_length, facts.server_duration) == (b"req_1", b"7", 0.25)
+    assert (facts.request_id, facts.content_length, facts.server_duration) == ("req_1", b"7", 0.25)
 
 
 # -- in which phase it failed ------------------------------------------------------------------------------------------

@@ -58,9 +58,9 @@ def test_an_identifier_that_was_sent_twice_is_one() -> None:
 @pytest.mark.parametrize("request_id", [b"", b"r" * 129, b"r\xff", b"r\x7f", b", "])
 def test_a_request_id_that_is_not_recorded_hides_no_other(request_id: bytes) -> None:
     """Whom to ask is then known by the id of an edge, or of a platform if that of the edge is none either."""
-    assert h.facts_of({b"request-id": request_id, b"cf-ray": b"8-FRA"}).response_id == b"8-FRA"
+    assert h.ResponseFacts({b"request-id": request_id, b"cf-ray": b"8-FRA"}).response_id == "8-FRA"
     both = {b"request-id": request_id, b"cf-ray": b"\xff", b"x-amzn-requestid": b"a"}
-    assert h.facts_of(both).response_id == b"a"
+    assert h.ResponseFacts(both).response_id == "a"
 
 
 def test_an_absent_identifier_is_none() -> None:
@@ -259,5 +259,5 @@ def test_the_time_that_the_server_took_is_a_plausible_number_or_none(
     headers: h.RawHeaders, seconds: float | None
 ) -> None:
     """A number that is cut short, or beyond a day, would be a false time."""
-    found = h.facts_of(headers).server_duration
+    found = h.ResponseFacts(headers).server_duration
     assert found == (pytest.approx(seconds) if seconds is not None else None)

@@ -11,7 +11,7 @@ import pytest
 from anthropic_otel._core import usage
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
-from anthropic_otel._core.headers import facts_of
+from anthropic_otel._core.headers import ResponseFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.stream_end import StreamEnd
 from anthropic_otel._core.usage import MAX_COUNT, Usage
@@ -174,9 +174,11 @@ def test_the_headers_of_bedrock_tell_it() -> None:
     """Of a whole reply, which then need not be parsed."""
     names = ("input", "output", "cache-read-input", "cache-write-input")
     headers = {f"x-amzn-bedrock-{name}-token-count".encode(): b"%d" % at for at, name in enumerate(names, 1)}
-    assert usage.of_headers(facts_of(headers)) == (Usage(1 + 3 + 4, 2, 3, 4),)
-    assert usage.of_headers(facts_of({b"content-type": b"x"})) == ()
-    assert usage.of_headers(facts_of({**headers, b"x-amzn-bedrock-input-token-count": b"-1"})) == (Usage(7, 2, 3, 4),)
+    assert usage.of_headers(ResponseFacts(headers)) == (Usage(1 + 3 + 4, 2, 3, 4),)
+    assert usage.of_headers(ResponseFacts({b"content-type": b"x"})) == ()
+    assert usage.of_headers(ResponseFacts({**headers, b"x-amzn-bedrock-input-token-count": b"-1"})) == (
+        Usage(7, 2, 3, 4),
+    )
 
 
 def test_what_was_told_is_not_told_again() -> None:

@@ -188,7 +188,7 @@ def test_no_token_is_lost_between_threads(scene: Scene, telemetry: Telemetry) ->
     """Many threads count, the queue is taken from by them and by a reader, at once."""
     assert isinstance(scene.recorder, OpenTelemetryRecorder)
     assert scene.recorder.metrics is not None
-    tokens, attempt = scene.recorder.metrics._tokens, _ended(scene)
+    tokens, attempt = scene.recorder.metrics.tokens, _ended(scene)
     counted, done = 4 * 3_000, threading.Event()
 
     def count() -> None:
@@ -216,7 +216,7 @@ def test_a_child_counts_on_though_a_thread_of_its_parent_was_reading(scene: Scen
     create(scene)
     assert isinstance(scene.recorder, OpenTelemetryRecorder)
     assert scene.recorder.metrics is not None
-    tokens = scene.recorder.metrics._tokens
+    tokens = scene.recorder.metrics.tokens
     with tokens._reading:
         child = os.fork()
         if not child:
@@ -233,7 +233,7 @@ def test_a_lock_that_an_interrupt_has_left_is_given_up(scene: Scene, telemetry: 
     """The queue is bounded by that, and nothing in it is lost."""
     assert isinstance(scene.recorder, OpenTelemetryRecorder)
     assert scene.recorder.metrics is not None
-    tokens = scene.recorder.metrics._tokens
+    tokens = scene.recorder.metrics.tokens
     tokens._reading.acquire()
     attempt = _ended(scene)
     for _ in range(10_101):

@@ -191,6 +191,9 @@ class Attempt(AttemptState):
         """
         if not tokens or self.outcome is None or not self.is_message:
             return
-        tokens, self._used = usage.compared(self._used, tokens)
+        if self._used:
+            tokens, self._used = usage.compared(self._used, tokens)
+        else:
+            self._used = tokens
         for used in tokens:
             self.recorder.used(self, used)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from anthropic_otel._core import headers, usage
+from anthropic_otel._core import usage
 from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
 from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import AttemptOutcome, Phase, RetryStop
@@ -134,7 +134,7 @@ class AttemptState:
     @property
     def request_id(self) -> str | None:
         """The `request-id` of the response, to give to Anthropic's support; `None` without a valid one."""
-        return headers.identifier(self.response.facts.request_id) if self.response is not None else None
+        return self.response.facts.request_id if self.response is not None else None
 
     @property
     def resend_count(self) -> int:

@@ -142,6 +142,9 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts) -> Call
     it was sent, else succeeded. An attempt's failed stream that the SDK opens again, by `Invocation.reopens`, is
     recovered, unless an event of it could not be decoded.
     """
+    if returned is None and attempts.completed is not None:
+        # As nearly every one ends.
+        return _RECOVERED if attempts.completed.after_failure else _SUCCEEDED
     body = attempts.spoiled_answer() if returned is None else _deciding_body(returned, attempts)
     answering = returned if isinstance(returned, Attempt) else None
     outcome = body.outcome if body is not None else AttemptOutcome.COMPLETED

@@ -119,6 +119,14 @@ def is_message(body: bytes, whole: bool, has_content: bool) -> bool:
     return start[:1] == b"{" and not is_error(start)
 
 
+def is_plain_message(body: bytes) -> bool:
+    """Returns whether a whole body is a message by `is_message`, and is JSON in UTF-8 without blanks around it.
+
+    `False` says nothing.
+    """
+    return body[:1] == b"{" and body[-1:] == b"}" and body.find(CONTENT) > 0 and not _ERROR.match(body, 0, MAX_START)
+
+
 def is_error(start: bytes) -> bool:
     """Returns whether a body with this beginning is an API's error, by its first `MAX_START` bytes.
 

@@ -85,7 +85,7 @@ def of_end(attempt: Attempt, how: End) -> Ending:
     and `ABANDONED` if not. The attempt's reading must have been concluded.
     """
     status, response = attempt.status, attempt.response
-    if status is not None and not is_success(status):
+    if status is not None and not 200 <= status < 300:
         return _failed(str(status))
     end = attempt.reading.end if attempt.reading is not None else None
     unexpected = response is not None and response.is_unexpected

@@ -16,6 +16,7 @@ from anthropic_otel._core.content import (
     is_error,
     is_json,
     is_message,
+    is_plain_message,
 )
 from anthropic_otel._core.event_json import ApiError, api_error, error_of_body
 from anthropic_otel._core.event_stream import EventStreamReader
@@ -41,9 +42,8 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-def status_class(status: int) -> str | None:
-    """Returns the class of a status, such as `5xx`; `None` for a status that HTTP does not have, not in 100..599."""
-    return f"{status // 100}xx" if 100 <= status <= 599 else None
+STATUS_CLASSES: Final = {number: f"{number}xx" for number in range(1, 6)}
+"""The classes of a status, such as `5xx`, by its hundreds. HTTP has no others."""
 
 
 class Response:
@@ -75,9 +75,10 @@ class Response:
     def __init__(
         self, status: int, received: RawHeaders, version: str | None, expected: Expected, of_message: bool
     ) -> None:
-        self.facts: Final = headers.facts_of(received)
+        self.facts: Final = headers.ResponseFacts(received)
         self.protocol_version: Final = version
-        self.is_success: Final = is_success(status)
+        # Not by the function, as it runs for every attempt.
+        self.is_success: Final = 200 <= status < 300
         self.error_headers: Final = None if self.is_success else received
         self.is_unexpected = False
         self.is_asked_for_as_stream: Final = self.is_success and expected is Expected.EVENT_STREAM
@@ -112,6 +113,9 @@ class Response:
 
     def judge_whole(self, body: bytes) -> ApiError | None:
         """Does what `judge` does, for a body that is in memory. Of lines of JSON only the first bytes are looked at."""
+        if self._of_message and self.is_success and is_plain_message(body):
+            # As nearly every one is.
+            return None
         return self.judge(body, b"", self._expected is Expected.JSON_LINES or body.find(CONTENT) >= 0, whole=True)
 
     def judge(self, start: bytes | None, last: bytes, has_content: bool, *, whole: bool) -> ApiError | None:

@@ -113,12 +113,16 @@ class Timeline:
     def enter(self, phase: Phase) -> None:
         """Closes the current phase and opens `phase`. Does nothing if `phase` is the current one, or after `finish`."""
         if phase is not self.phase and not self._finished:
-            self._add(self.clock.now())
+            now, index = self.clock.now(), self.phase.index
+            self.phase_ns[index] = (self.phase_ns[index] or 0) + now - self._since
+            self._since = now
             self.phase = phase
 
     def finish(self, now: int) -> None:
         """Closes the last phase at the time `now`. Later events are ignored. To be called once."""
-        self._add(now)
+        # The same as in `enter`: a function of its own for it would be entered three times an attempt.
+        index = self.phase.index
+        self.phase_ns[index] = (self.phase_ns[index] or 0) + now - self._since
         self._finished = True
         self.failure = None
 
@@ -139,12 +143,6 @@ class Timeline:
         if moved > 0:
             times[index] = (times[index] or 0) - moved
             times[Phase.AUTH.index] = (times[Phase.AUTH.index] or 0) + moved
-
-    def _add(self, now: int) -> None:
-        """Adds the time since the start, or since this last did it, to the current phase; then counts from `now` on."""
-        index = self.phase.index
-        self.phase_ns[index] = (self.phase_ns[index] or 0) + now - self._since
-        self._since = now
 
     def phase_durations(self) -> dict[Phase, int]:
         """Returns the nanoseconds of each phase that is known to have happened, in the order of `Phase`."""

@@ -142,8 +142,8 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
 
     def used(self, attempt: Attempt, usage: Usage) -> None:
         metrics = self._recorder.metrics
-        if self._counts_tokens and metrics is not None:
-            metrics.tokens_used(attempt, usage)
+        if self._counts_tokens and metrics is not None and (metrics.is_set or metrics.measures()):
+            metrics.tokens.add(attempt, usage)
 
     @guarded(None)
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:

@@ -155,11 +155,12 @@ class InTrace:
         """
         # Guarded in place, which takes 1,300 instructions less, twice a create.
         try:
-            ids = self.span_context
+            ids, span = self.span_context, self.span
             if ids is None:
-                ids = span_in(self.parent).get_span_context()
+                span = span_in(self.parent)
+                ids = span.get_span_context()
             sampled = ids.trace_flags & TraceFlags.SAMPLED
-            return Context({_SPAN: NonRecordingSpan(ids)}) if sampled else NO_EXEMPLAR
+            return Context({_SPAN: span if span is not None else NonRecordingSpan(ids)}) if sampled else NO_EXEMPLAR
         except Exception as error:
             report("InTrace.exemplar", error)
             return NO_EXEMPLAR

@@ -15,7 +15,6 @@ from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.call_ending import OwnFailure
-from anthropic_otel._core.headers import identifier
 from anthropic_otel._core.recorder import AfterFailure
 from anthropic_otel._otel import spans
 
@@ -94,7 +93,7 @@ def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
         parts.append(f"not retried ({attempt.retry_stop.value})")
     parts.append(_where(attempt))
     parts.append(f"request id {attempt.request_id or 'none'}")
-    response_id = identifier(attempt.response.facts.response_id) if attempt.response is not None else None
+    response_id = attempt.response.facts.response_id if attempt.response is not None else None
     if response_id is not None:
         parts.append(f"response id {response_id}")
     if after is AfterFailure.CALL_FAILED:

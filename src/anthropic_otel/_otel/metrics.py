@@ -23,8 +23,7 @@ from anthropic_otel._core.changing import changing
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, rate_limit_names
 from anthropic_otel._core.instruments import Metric
-from anthropic_otel._core.response import MAX_STATUS, status_class
-from anthropic_otel._core.usage import Usage
+from anthropic_otel._core.response import MAX_STATUS, STATUS_CLASSES
 from anthropic_otel._otel import providers
 from anthropic_otel._otel.attributes import (
     MAX_ADDRESSES,
@@ -53,7 +52,8 @@ class Metrics:
     """Measures calls and attempts with the instruments of one meter provider. Thread-safe.
 
     What an instrument raises is reported, and does not keep the others from measuring. `meter` is of `provider`.
-    `is_set` is whether a meter provider was set when this was made, or when `measures` last looked.
+    `is_set` is whether a meter provider was set when this was made, or when `measures` last looked. `tokens` counts
+    those of attempts.
     """
 
     def __init__(self, meter: Meter, provider: MeterProvider) -> None:
@@ -80,7 +80,7 @@ class Metrics:
             started.name, [self._observe_started], started.unit, started.description
         )
         self._rate_limits: Final = RateLimits(meter, self.model_label)
-        self._tokens: Final = Tokens(meter, self.model_label, self._address)
+        self.tokens: Final = Tokens(meter, self.model_label, self._address)
 
     def _observe_started(self, options: CallbackOptions) -> Iterator[Observation]:
         # A method, so that the instrument keeps this object alive. A second instrumentation of the same provider must
@@ -164,11 +164,6 @@ class Metrics:
         if names:
             self._rate_limits.received(model, headers, names)
 
-    def tokens_used(self, attempt: Attempt, usage: Usage) -> None:
-        """Counts `usage`, tokens of an attempt that has ended, if there is a meter provider by now."""
-        if self.is_set or self.measures():
-            self._tokens.add(attempt, usage)
-
     def measures(self) -> bool:
         """Returns whether a meter provider has been set by now.
 
@@ -231,7 +226,7 @@ class Metrics:
         The status is `None` beyond its cardinality limit and above 999. Both are `None` for no status.
         """
         known = status is not None and status <= MAX_STATUS and self._status(str(status)) != semconv.OTHER
-        return (status if known else None, status_class(status) if status is not None else None)
+        return (status if known else None, STATUS_CLASSES.get(status // 100) if status is not None else None)
 
     def _bounded(self, error_type: str | None) -> str | None:
         """Returns an error type as it may be on a metric: a word as it is, a status beyond its limit as `_OTHER`.

@@ -21,7 +21,7 @@ from anthropic_otel._core.headers import count, identifier
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.request import Retry
-from anthropic_otel._core.response import MAX_STATUS, Response, status_class
+from anthropic_otel._core.response import MAX_STATUS, STATUS_CLASSES, Response
 from anthropic_otel._core.stream_end import StreamEnd
 
 AttributeValue = str | bool | int | float
@@ -82,7 +82,7 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     if status is not None:
         if status <= MAX_STATUS:
             attributes[semconv.HTTP_RESPONSE_STATUS_CODE] = status
-        if (known := status_class(status)) is not None:
+        if (known := STATUS_CLASSES.get(status // 100)) is not None:
             attributes[semconv.ATTEMPT_STATUS_CLASS] = known
         if attempt.response is not None:
             _add_response(attributes, attempt.response)
@@ -96,11 +96,10 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
         attributes[semconv.CONNECTION_REUSED] = timeline.reused
     if timeline.peer is not None:
         attributes[semconv.NETWORK_PEER_ADDRESS], attributes[semconv.NETWORK_PEER_PORT] = timeline.peer
-    times = timeline.phase_ns
-    for index in range(timeline.first_known, len(times)):
-        time = times[index]
+    first = timeline.first_known
+    for name, time in zip(_PHASE_NAMES[first:], timeline.phase_ns[first:], strict=True):
         if time is not None:
-            attributes[_PHASE_NAMES[index]] = time / _SECOND
+            attributes[name] = time / _SECOND
     reading = attempt.reading
     if reading is not None and reading.end is not None:
         _add_stream(attributes, attempt, reading, reading.end)
@@ -113,19 +112,20 @@ def _add_response(attributes: dict[str, AttributeValue], response: Response) -> 
     if response.protocol_version is not None:
         attributes[semconv.NETWORK_PROTOCOL_VERSION] = response.protocol_version
     facts = response.facts
-    for name, value in zip(_IDS, facts[:4], strict=True):
-        if value is not None and (text := identifier(value)) is not None:
-            attributes[name] = text
+    if facts.request_id is not None:
+        attributes[semconv.REQUEST_ID] = facts.request_id
+    elif facts.response_id is not None:
+        attributes[semconv.RESPONSE_ID] = facts.response_id
+    if facts.organization_id is not None and (text := identifier(facts.organization_id)) is not None:
+        attributes[semconv.ORGANIZATION_ID] = text
+    if facts.workspace_id is not None and (text := identifier(facts.workspace_id)) is not None:
+        attributes[semconv.WORKSPACE_ID] = text
     if facts.content_length is not None and (size := count(facts.content_length)) is not None:
         attributes[semconv.HTTP_RESPONSE_BODY_SIZE] = size
     if facts.envoy_time is not None or facts.server_timing is not None:
         server_duration = facts.server_duration
         if server_duration is not None:
             attributes[semconv.SERVER_DURATION] = server_duration
-
-
-_IDS: Final = (semconv.REQUEST_ID, semconv.ORGANIZATION_ID, semconv.WORKSPACE_ID, semconv.RESPONSE_ID)
-"""The names of the attributes for the first four fields of `ResponseFacts`, in their order."""
 
 
 def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
