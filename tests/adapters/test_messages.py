@@ -47,8 +47,15 @@ def test_headers_are_found_whatever_their_case(seen: Any) -> None:
     assert messages.headers_of(message) == {b"request-id": b"r", b"content-length": b"12", b"via": b"a, b"}
     assert messages.header_of(message, names, b"via") == b"a"
     assert messages.header_of(message, names, b"date") is None
-    assert messages.size_of(message, names) == 12
-    assert messages.size_of(seen([]), []) is None
+    assert messages.size_of(message) == 12
+    assert messages.size_of(seen([])) is None
+
+
+def test_the_size_of_a_request_is_that_of_its_body_in_memory() -> None:
+    """Else what its header says; an empty body without that header has none."""
+    assert messages.size_of(LIBRARY.Request("POST", "http://a.test", content=b"12345")) == 5
+    assert messages.size_of(LIBRARY.Request("POST", "http://a.test", content=iter([b"12345"]))) is None
+    assert messages.size_of(LIBRARY.Request("GET", "http://a.test")) is None
 
 
 @pytest.mark.parametrize(("value", "number"), [("0", 0), ("2", 2), ("x", 0), ("-1", 0), ("123456", 0)])
@@ -138,4 +145,18 @@ def test_a_header_is_set_as_by_the_public_interface(
     expected[name] = value
     message = seen(before)
     messages.set_headers(message, messages.names_of(message), {name: value})
+    assert message.headers.raw == expected.raw
+
+
+@pytest.mark.parametrize(
+    "before", [[], [("A", "1")], [("A", "1"), ("Traceparent", "old")], [("traceparent", "old"), ("A", "1")]]
+)
+def test_a_header_of_a_request_without_repeated_names_is_set_without_them(
+    seen: Any, before: list[tuple[str, str]]
+) -> None:
+    """The SDK has mostly set the header of its own span last."""
+    expected = LIBRARY.Headers(before)
+    expected["traceparent"] = "new"
+    message = seen(before)
+    messages.set_headers(message, None, {"traceparent": "new"})
     assert message.headers.raw == expected.raw

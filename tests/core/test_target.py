@@ -119,6 +119,28 @@ def test_credentials_query_and_fragment_never_leave(library: ModuleType) -> None
     assert SECRET not in repr(target)
 
 
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.anthropic.com/v1/messages",
+        "http://h.test",
+        "http://h.test:80/v1/messages/?beta=true",
+        "https://[::1]:8443/v1/messages",
+        "https://bücher.test/v1/messages",
+        "https://xn--bcher-kva.test/model/a%3Ab%2Fc/invoke",
+        "https://h.test/v1/models/a b?x#y",
+    ],
+)
+def test_a_url_is_read_as_by_the_public_interface(library: ModuleType, url: str) -> None:
+    """Its parts are taken from the tuple in which the library keeps them."""
+    request = library.Request("POST", url)
+    assert request.url._uri_reference is not None
+    public = request.url
+    path = public.raw_path.partition(b"?")[0].decode()
+    assert target_of_request(request) == target_of("POST", public.scheme, public.host, public.port, path)
+
+
 def test_a_method_that_nobody_knows_is_other() -> None:
     """Whatever an app calls its method, the name of a span is one of a few, as the HTTP conventions ask."""
     target = target_of("X-SECRET", "https", "api.anthropic.com", None, "/v1/messages")

@@ -26,12 +26,14 @@ MODEL: Final = "gen_ai.request.model"
 NO_SPAN_OF_THE_SDK: Final[dict[str, Any]] = {"open_telemetry": False} if TRACES_ITSELF else {}
 
 
-def client_of(sim: Simulator, telemetry: Telemetry, **options: Any) -> anthropic.Anthropic:
+def client_of(
+    sim: Simulator, telemetry: Telemetry, client_class: type[anthropic.Anthropic] = anthropic.Anthropic, **options: Any
+) -> anthropic.Anthropic:
     """An instrumented client that does not retry."""
     telemetry.instrument()
     if TRACES_ITSELF:
         options.setdefault("open_telemetry", {"tracer_provider": telemetry.tracer_provider})
-    return anthropic.Anthropic(base_url=sim.base_url, api_key=API_KEY, max_retries=0, **options)
+    return client_class(base_url=sim.base_url, api_key=API_KEY, max_retries=0, **options)
 
 
 def models(telemetry: Telemetry, metric: instruments.Metric) -> dict[str | None, float]:
@@ -46,6 +48,35 @@ def test_a_model_in_extra_body_is_the_attempts_model(sim: Simulator, recorded: T
         client.messages.create(**request_of(), extra_body={"model": "claude-of-the-body"})
     assert json.loads(sim.requests[0].body)["model"] == "claude-of-the-body"
     assert list(models(recorded, instruments.ATTEMPT_DURATION)) == ["claude-of-the-body"]
+
+
+class Preparing(anthropic.Anthropic):
+    """A client of an app that sends every request to another model, by the SDK's hook for that."""
+
+    def _prepare_options(self, options: Any) -> Any:
+        options.json_data = {**options.json_data, "model": "claude-of-the-hook"}
+        return options
+
+
+class Building(anthropic.Anthropic):
+    """The same, where the request is built."""
+
+    def _build_request(self, options: Any, **more: Any) -> Any:
+        options.json_data = {**options.json_data, "model": "claude-of-the-hook"}
+        return super()._build_request(options, **more)
+
+
+@pytest.mark.any_model
+@pytest.mark.parametrize("client_class", [Preparing, Building])
+def test_a_model_that_the_apps_client_puts_in_is_the_attempts_model(
+    sim: Simulator, recorded: Telemetry, client_class: type[anthropic.Anthropic]
+) -> None:
+    """The call has the model that it was made with."""
+    with client_of(sim, recorded, client_class) as client:
+        client.messages.create(**request_of())
+    assert json.loads(sim.requests[0].body)["model"] == "claude-of-the-hook"
+    assert list(models(recorded, instruments.ATTEMPT_DURATION)) == ["claude-of-the-hook"]
+    assert list(models(recorded, instruments.CALL_DURATION)) == [request_of()["model"]]
 
 
 class Model(str, enum.Enum):

@@ -27,38 +27,47 @@ class RunningCall:
     """A call whose SDK method runs. It is the current call of this context from when it is made until `leave`.
 
     - `call`: the facts of the call.
-    - `http_client`: the client that the method sends by. Only its `id` is kept, as the method keeps it alive.
+    - `http_client_id`: the `id` of `http_client`, the client that the method sends by, which the method keeps alive.
     - `phases`: whether to read the transport's trace events in the call's sends.
     - `has_middleware`: whether a middleware of the SDK may send and parse as often as it likes.
     - `cast_to`: what the SDK is to parse the response into.
+    - `keeps_model`: whether all its requests are known to ask for the call's model.
     - `key`: the SDK's idempotency key of all its requests; `None` until one that asks for a model was built where the
       call is current, and without a middleware.
     """
 
     __slots__ = (
         "_answered",
-        "_http_client_id",
         "_opened",
         "_parsed",
         "_token",
         "call",
         "cast_to",
         "has_middleware",
+        "http_client_id",
+        "keeps_model",
         "key",
         "phases",
     )
 
     def __init__(
-        self, call: Call, http_client: Any, phases: bool, has_middleware: bool = False, cast_to: Any = None
+        self,
+        call: Call,
+        http_client: Any,
+        phases: bool,
+        has_middleware: bool = False,
+        cast_to: Any = None,
+        keeps_model: bool = False,
     ) -> None:
         self.call: Final = call
         self.phases: Final = phases
         self.has_middleware: Final = has_middleware
         self.cast_to: Final = cast_to
+        self.keeps_model: Final = keeps_model
         self.key: str | None = None
         self._answered: list[_Noted] = []
         self._parsed: list[tuple[Callable[[], Any], Attempt | None, tuple[Usage, ...]]] = []
-        self._http_client_id: Final = id(http_client)
+        self.http_client_id: Final = id(http_client)
         self._opened: list[_Noted] = []
         self._token: Token[RunningCall | None] | None = None
         _running.add(self)
@@ -98,7 +107,7 @@ class RunningCall:
 
         While the method runs it is that client then; later its `id` may be that of another.
         """
-        return self._http_client_id == id(http_client)
+        return self.http_client_id == id(http_client)
 
     def opened(self, response: Any, attempt: Attempt) -> None:
         """Notes that `attempt` has returned `response`, with a body that the app may read: open, or a stream in memory.

@@ -181,7 +181,7 @@ class Hooks:
             models.model_of(request),
             models.stream_of(request),
             _proxy_of(request),
-            messages.size_of(request, names),
+            messages.size_of(request),
         )
         send = Send(source, facts)
         messages.set_headers(request, names, send.attempt.recorder.headers)

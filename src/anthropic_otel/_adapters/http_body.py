@@ -60,7 +60,7 @@ def received(send: Send, response: Any) -> bool:
     if in_memory:
         attempt.end(End.READ)
     elif not observed:
-        send.received_whole()
+        send.source.received_whole(attempt)
     return observed or in_memory
 
 

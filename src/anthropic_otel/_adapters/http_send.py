@@ -36,7 +36,8 @@ from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
-from anthropic_otel._core.send import AttemptSource, Send
+from anthropic_otel._core.send import AttemptSource
+from anthropic_otel._core.target import Target
 
 
 class Named(Protocol):
@@ -109,15 +110,22 @@ def begin(
     """
     # Guarded in place: it runs at every request of an instrumented process.
     try:
+        running = current_call.get()
+        if running is not None and running.keeps_model and running.http_client_id == id(http_client):
+            # As nearly every attempt. That it is one needs no names of headers: to list and search these takes longer.
+            target = messages.target_of_request(request)
+            invocation = running.call.invocation
+            if target.address == invocation.address and target.port == invocation.port:
+                return _begin(running, http_client, request, None, target, options.get("auth"), asynchronous)
         sent = messages.names_of(request)
         versioned = API_VERSION in sent
-        running = current_call.get()
         if running is None and not versioned and RETRY_COUNT not in sent and not named.clients:
             # A request to another service, as most are: it pays for no more than this.
             return None
         origin = _origin_of(named, http_client, request, running, versioned, RETRY_COUNT in sent)
         if origin is not None:
-            return _begin(origin, http_client, request, sent, options.get("auth"), asynchronous)
+            target = messages.target_of_request(request)
+            return _begin(origin, http_client, request, sent, target, options.get("auth"), asynchronous)
     except Exception as error:
         report("begin", error)
     return None
@@ -172,45 +180,52 @@ def _goes_to_the_api(request: Any, running: RunningCall) -> bool:
 
 
 def _begin(
-    origin: Origin, http_client: Any, request: Any, names: list[bytes], auth: Any, asynchronous: bool
+    origin: Origin,
+    http_client: Any,
+    request: Any,
+    names: list[bytes] | None,
+    target: Target,
+    auth: Any,
+    asynchronous: bool,
 ) -> Sending | InnerSend | None:
+    """Begins to record a send that belongs to `origin`, as `begin`.
+
+    `names` are those of the headers of `request`; `None` for a request of the SDK's, in which none is repeated, in a
+    call without a middleware.
+    """
     outer = current_sending.get()
     if outer is not None:
         if outer.request is request:
             # The `send` of a subclass has called that of its base. A transport's events tell whether it does so again.
-            return None if outer.send.attempt.request.emits_events else outer.inner_send(request, names)
+            return None if outer.attempt.request.emits_events else outer.inner_send(request, names)
         if outer.shares_its_attempt_with(request, origin, asynchronous=asynchronous):
             return outer.inner_send(request, names)
     source: AttemptSource
     retry_count = trace_context = None
     if isinstance(origin, RunningCall):
-        source, model, stream = origin.call, models.noted_model_of(request), None
-        if origin.has_middleware and RETRY_COUNT in names:
+        source, stream = origin.call, None
+        model = None if origin.keeps_model else models.noted_model_of(request)
+        if names is not None and origin.has_middleware and RETRY_COUNT in names:
             # Only the SDK's number tells its retry from what a middleware sends.
             retry_count = messages.retry_count_of(request, names)
     else:
+        names = names if names is not None else messages.names_of(request)
         source = origin.lone_attempts(messages.retry_count_of(request, names))
         model, stream = models.model_of(request), models.stream_of(request)
-    if origin is not current_call.get() and RETRY_COUNT in names:
+    if names is not None and RETRY_COUNT in names and origin is not current_call.get():
         # Nothing of the SDK's call is current here, but the SDK has put the context of its span on the request.
         trace_context = messages.trace_context_of(request, names)
     proxy, emits_events = transports.facts_of(http_client, request.url)
     facts = RequestFacts(
-        messages.target_of_request(request),
+        target,
         model,
         stream,
         proxy,
-        messages.size_of(request, names),
+        messages.size_of(request),
         # Only the auth flow of the SDK fetches credentials within the send.
         auth is not None and type(auth).__module__.partition(".")[0] == "anthropic",
         emits_events and origin.phases,
         retry_count,
         trace_context,
     )
-    send = Send(source, facts)
-    try:
-        return Sending(send, request, names, origin, http_client, asynchronous)
-    except BaseException as error:
-        # Only an interrupt gets here. It ends the attempt too.
-        send.failed(error)
-        raise
+    return Sending(source, facts, request, names, origin, http_client, asynchronous)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from anthropic_otel._adapters.messages import port_of
-from anthropic_otel._adapters.models import fields_of, model_in
+from anthropic_otel._adapters.models import model_in
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.invocation import ANTHROPIC, Invocation
 from anthropic_otel._core.operations import UNKNOWN, operation_of
@@ -25,6 +25,7 @@ _CAPPED_RETRY_AFTER_SECONDS: Final = 60.0
 _MAX_CACHED: Final = 64
 _SESSION_RUNNER: Final = "session-tool-runner"
 _EVENT_STREAM: Final = "events.stream"
+_NO_FIELDS: Final[Mapping[str, Any]] = {}
 
 
 class _ClientFacts:
@@ -39,6 +40,7 @@ class _ClientFacts:
         "base_url",
         "cache",
         "own_backoff",
+        "own_requests",
         "own_retry_rule",
         "port",
         "provider",
@@ -57,6 +59,7 @@ class _ClientFacts:
         self.runs_session = _runs_session(client)
         self.own_retry_rule = _has_own(client, *_RETRY_RULES)
         self.own_backoff = _has_own(client, *_BACKOFFS)
+        self.own_requests = _has_own(client, *_REQUESTS)
         self.cache: dict[tuple[Any, ...], Invocation] = {}
 
 
@@ -83,7 +86,8 @@ class Invocations:
         facts = self._clients.get(id(client))
         if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
             facts = self._client_facts(client)
-        fields = fields_of(options)
+        # As `fields_of` does. It runs at every call.
+        fields: Mapping[str, Any] = getattr(options, "__dict__", _NO_FIELDS)
         span_name, own = fields.get("span_name"), fields.get("max_retries")
         most = own if isinstance(own, int) else getattr(client, "max_retries", None)
         key = (
@@ -138,6 +142,7 @@ class Invocations:
             max_retry_after=self._max_retry_after,
             own_retry_rule=facts.own_retry_rule,
             own_backoff=facts.own_backoff,
+            own_requests=facts.own_requests,
         )
 
 
@@ -188,6 +193,7 @@ def _has_own(client: Any, *names: str) -> bool:
 
 _RETRY_RULES: Final = ("_should_retry", "_should_retry_exception")
 _BACKOFFS: Final = ("_calculate_retry_timeout", "_sleep_for_retry")
+_REQUESTS: Final = ("_prepare_options", "_build_request")
 
 
 class _Tracing(NamedTuple):

@@ -71,6 +71,13 @@ def model_in(body: object) -> str | None:
     return model if type(model) is str and len(model) <= _MAX_MODEL and model.isascii() else bounded(model)
 
 
+def may_change_in(options: object) -> bool:
+    """Returns whether the SDK's request options may name a model outside of the body: in the URL or in `extra_body`."""
+    fields = getattr(options, "__dict__", _NO_FIELDS)
+    url = fields.get("url")
+    return bool(fields.get("extra_json")) or type(url) is not str or "/model" in url
+
+
 def fields_of(options: object) -> Mapping[str, Any]:
     """Returns the fields of the SDK's request options by their names; empty for an object without any."""
     # Not by attribute, for which pydantic's classes take five times as long.
@@ -84,18 +91,21 @@ _NO_FIELDS: Final[Mapping[str, Any]] = {}
 def wrap_build_request(original: Function, patch: Patch) -> Function:
     """Returns the replacement for `_build_request` of the SDK's clients, which notes the built request's model and key.
 
-    That is the idempotency key. It notes nothing if the options have no model, or once `patch` is inactive. It also
-    notes nothing if the model is that of the current call, as long as no other request is noted. In a call with a
-    middleware it sets the call's `key` to that of the first request that has a model.
+    That is the idempotency key. It notes nothing if the options have no model, once `patch` is inactive, or in a call
+    whose requests all ask for the call's model (`RunningCall.keeps_model`). It also notes nothing if the model is that
+    of the current call, as long as no other request is noted. In a call with a middleware it sets the call's `key` to
+    that of the first request that has a model.
     """
 
     @functools.wraps(original)
     def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
+        running = current_call.get()
+        if running is not None and running.keeps_model:
+            return original(self, options, *args, **kwargs)
         # Before the original: the clients of some platforms take the model out of the options, into the URL.
         model = _model_of(options) if patch.active else None
         request = original(self, options, *args, **kwargs)
         if model is not None:
-            running = current_call.get()
             if running is not None and running.has_middleware and running.key is None:
                 running.key = _key_of(options)
             # Usually it is the call's model, which needs no note. A note costs 12 function calls.

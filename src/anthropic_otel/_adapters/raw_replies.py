@@ -67,7 +67,7 @@ def _sync_parse(original: Function, patch: Patch) -> Function:
             if source is not None:
                 _failed(source, error)
             raise
-        if patch.active and (source is not None or _in_middleware() is not None):
+        if source is not None or (patch.active and (running := current_call.get()) and running.has_middleware):
             _parsed(self, source, reply)
         return reply
 
@@ -84,7 +84,7 @@ def _async_parse(original: Function, patch: Patch) -> Function:
             if source is not None:
                 _failed(source, error)
             raise
-        if patch.active and (source is not None or _in_middleware() is not None):
+        if source is not None or (patch.active and (running := current_call.get()) and running.has_middleware):
             _parsed(self, source, reply)
         return reply
 

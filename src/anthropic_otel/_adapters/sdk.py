@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from anthropic_otel._adapters import middleware_stream, raw_replies
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
+from anthropic_otel._adapters.models import may_change_in
 from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.finalizer import deferred, drain
@@ -94,11 +95,14 @@ def _begin(
         invocation = invocations.of(client, options, bool(kwargs.get("stream", False)))
         if not runtime.enabled(invocation.sdk_tracer_provider):
             return None
+        has_middleware = bool(getattr(client, "middleware", None))
+        keeps_model = invocation.model is not None and not (
+            has_middleware or invocation.own_requests or may_change_in(options)
+        )
+        cast_to = args[0] if args else kwargs.get("cast_to")
         call = runtime.begin_call(invocation)
         try:
-            cast_to = args[0] if args else kwargs.get("cast_to")
-            has_middleware = bool(getattr(client, "middleware", None))
-            return _Running(call, http_client, runtime.phases, has_middleware, cast_to)
+            return _Running(call, http_client, runtime.phases, has_middleware, cast_to, keeps_model)
         except BaseException as interrupt:
             call.method_raised(interrupt)
             raise

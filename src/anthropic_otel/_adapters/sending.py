@@ -15,8 +15,9 @@ from anthropic_otel._adapters.patches import Function
 from anthropic_otel._adapters.trace_functions import app_trace_of, chained
 from anthropic_otel._core.cause_app import is_of_authentication
 from anthropic_otel._core.guard import guarded, report
+from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
-from anthropic_otel._core.send import Send
+from anthropic_otel._core.send import AttemptSource, Send
 
 Origin = RunningCall | Runtime
 """What a send belongs to: its running call, or without a call the runtime that records it."""
@@ -31,14 +32,13 @@ def is_recorded(request: Any) -> bool:
     return sending is not None and sending.request is not None
 
 
-class Sending:
+class Sending(Send):
     """One recorded send. No method raises.
 
-    When it is made, it adds trace context to the request, and a `trace` function if phases are recorded, and becomes
-    the current send. `returned` or `raised` must be called at its end. `names` are the names of the request's headers,
-    as of `messages.names_of`.
+    When it is made, it begins the first attempt by `source` for `facts`, adds trace context to the request, and a
+    `trace` function if phases are recorded, and becomes the current send. `returned` or `raised` must be called at its
+    end. `names` are as for `messages.set_headers`.
 
-    - `send`: the facts of the send.
     - `request`: the request that is sent; `None` after the send.
     - `http_client`: the client that sends it. `asynchronous`: whether that is an async one.
     """
@@ -52,13 +52,20 @@ class Sending:
         "_token",
         "_trace",
         "request",
-        "send",
     )
 
     def __init__(
-        self, send: Send, request: Any, names: list[bytes], origin: Origin, http_client: Any, asynchronous: bool
+        self,
+        source: AttemptSource,
+        facts: RequestFacts,
+        request: Any,
+        names: list[bytes] | None,
+        origin: Origin,
+        http_client: Any,
+        asynchronous: bool,
     ) -> None:
-        self.send: Final = send
+        # Not by the base, as it runs at every send.
+        self.source = source
         self._origin: Final = origin
         self.request: Any = request
         self._http_client: Any = http_client
@@ -67,23 +74,29 @@ class Sending:
         self._extensions: Any = None
         self._trace: Any = None
         self._token: Token[Sending | None] | None = None
+        self.attempt = source.begin_attempt(facts)
         # Guarded in place, as it runs at every send.
         try:
             if origin.phases:
                 self._listen(request)
             # The SDK has signed the request before, so that no signature covers these headers.
-            messages.set_headers(request, names, send.attempt.recorder.headers)
+            messages.set_headers(request, names, self.attempt.recorder.headers)
+            self._token = current_sending.set(self)
         except Exception as error:
             report("Sending", error)
-        self._token = current_sending.set(self)
+        except BaseException as interrupt:
+            self.failed(interrupt)
+            raise
 
     def _listen(self, request: Any) -> None:
         """Puts a `trace` function on the request, which calls ours, and then the app's own if there is one."""
-        ours, theirs = self.send.atrace if self._asynchronous else self.send.trace, app_trace_of(request)
-        self._trace = chained(ours, theirs, asynchronous=self._asynchronous) if theirs is not None else ours
-        self._extensions = request.extensions
+        trace: Function = self.atrace if self._asynchronous else self.trace
+        extensions = self._extensions = request.extensions
+        if "trace" in extensions and (theirs := app_trace_of(request)) is not None:
+            trace = chained(trace, theirs, asynchronous=self._asynchronous)
+        self._trace = trace
         # A new mapping, as the app may use its own for more than one request.
-        request.extensions = {**request.extensions, "trace": self._trace}
+        request.extensions = {**extensions, "trace": trace}
 
     def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
         """Returns whether a send of `request` that begins within this one belongs to the same attempt.
@@ -97,16 +110,16 @@ class Sending:
             return False
         return messages.have_same_target(own, request)
 
-    def inner_send(self, request: Any, names: list[bytes]) -> InnerSend:
+    def inner_send(self, request: Any, names: list[bytes] | None) -> InnerSend:
         """Returns the recorder of the end of a send of `request` that belongs to this send's attempt.
 
         Adds trace context to its headers. If no trace event tells that a request begins, records that one does now.
-        `names` are the names of the request's headers, as of `messages.names_of`.
+        `names` are as for `messages.set_headers`.
         """
-        send = None if self.send.attempt.request.emits_events else self.send
+        send = None if self.attempt.request.emits_events else self
         if send is not None:
             send.begins_again()
-        messages.set_headers(request, names, self.send.attempt.recorder.headers)
+        messages.set_headers(request, names, self.attempt.recorder.headers)
         return InnerSend(request, self._trace, send)
 
     def returned(self, response: Any) -> Any:
@@ -124,12 +137,12 @@ class Sending:
                 self._find_credentials(response.history)
         except Exception as error:
             report("Sending.returned", error)
-        opened, origin = http_body.received(self.send, response), self._origin
+        opened, origin = http_body.received(self, response), self._origin
         if isinstance(origin, RunningCall):
             if opened:
-                origin.opened(response, self.send.attempt)
+                origin.opened(response, self.attempt)
             elif origin.has_middleware:
-                origin.answered(response, self.send.attempt)
+                origin.answered(response, self.attempt)
         self._leave(None)
         return response
 
@@ -139,7 +152,7 @@ class Sending:
         It may be called after an interrupted `returned`.
         """
         self._leave(error)
-        self.send.failed(error)
+        self.failed(error)
 
     def _leave(self, error: BaseException | None) -> None:
         """Makes the send no longer current, and restores the extensions of its request, and of those it became.
@@ -156,16 +169,20 @@ class Sending:
         if self._trace is not None:
             # Guarded in place, as it runs at every send.
             try:
-                self._restore()
+                request, response = self.request, self._response
+                if request.extensions.get("trace") is self._trace:
+                    request.extensions = self._extensions
+                if response is not None and response.history:
+                    self._restore_hops(response)
             except Exception as failure:
-                report("Sending._restore", failure)
+                report("Sending._leave", failure)
         if error is not None:
             self._look_at_failure(error)
         self.request = self._http_client = self._response = self._extensions = self._trace = None
 
     @guarded(None)
     def _look_at_failure(self, error: BaseException) -> None:
-        attempt = self.send.attempt
+        attempt = self.attempt
         if attempt.status is None and attempt.timeline.raw_response is None:
             # There may have been a response all the same: a transport without trace events, as aiohttp's, hides it.
             response = messages.response_of_failed_read(error)
@@ -173,7 +190,7 @@ class Sending:
                 # A transport or a hook has made an exception of the status.
                 response = messages.response_of_status_error(error, self._is_own)
             if response is not None:
-                self.send.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
+                self.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
         sent = messages.request_of_auth_flow(error)
         if is_of_authentication(error) or (sent is not None and not self._is_own(sent)):
             attempt.timeline.was_fetching_credentials()
@@ -201,7 +218,7 @@ class Sending:
             if request is None:
                 continue
             if request.extensions.get("trace") is not self._trace and not self._is_own(request):
-                self.send.attempt.timeline.fetched_credentials(int(response.elapsed.total_seconds() * 1e9))
+                self.attempt.timeline.fetched_credentials(int(response.elapsed.total_seconds() * 1e9))
 
     @guarded(None)
     def _ended_at(self, request: Any) -> None:
@@ -210,20 +227,16 @@ class Sending:
         It is another after a redirect. `None` changes nothing.
         """
         if request is not None and request is not self.request:
-            self.send.went_through(transports.facts_of(self._http_client, request.url).proxy)
+            self.went_through(transports.facts_of(self._http_client, request.url).proxy)
 
-    def _restore(self) -> None:
-        """Restores the extensions of the request that was sent, and of those that redirects made of it if it returned.
+    def _restore_hops(self, response: Any) -> None:
+        """Restores the extensions of the requests that redirects made of the one that was sent.
 
         Leaves alone a request whose `trace` is not this send's any more.
         """
-        request, response = self.request, self._response
-        if request.extensions.get("trace") is self._trace:
-            request.extensions = self._extensions
-        if response is not None and response.history:
-            for hop in map(_request_of, (response, *response.history)):
-                if hop is not None and hop.extensions.get("trace") is self._trace:
-                    hop.extensions = self._extensions
+        for hop in map(_request_of, (response, *response.history)):
+            if hop is not None and hop.extensions.get("trace") is self._trace:
+                hop.extensions = self._extensions
 
 
 def _request_of(response: Any) -> Any:

@@ -48,13 +48,14 @@ class AttemptSource(Protocol):
 class Send:
     """One `send` of an HTTP client. Begins the first attempt for `request`, by `source`, when it is made.
 
-    No method raises an error of its own. `attempt` is the attempt that is under way, or the last one.
+    No method raises an error of its own. `attempt` is the attempt that is under way, or the last one. An adapter calls
+    `received_whole` of `source` for a response in memory with its whole body.
     """
 
-    __slots__ = ("_source", "attempt")
+    __slots__ = ("attempt", "source")
 
     def __init__(self, source: AttemptSource, request: RequestFacts) -> None:
-        self._source = source
+        self.source = source
         self.attempt = source.begin_attempt(request)
 
     def __deepcopy__(self, memo: object) -> Send:
@@ -100,14 +101,14 @@ class Send:
             last.fail(timeline.failure, timeline.failed_at)
         else:
             last.end(End.READ, timeline.failed_at or timeline.answered_at)
-        self.attempt = self._source.begin_attempt(last.request, by_transport=True)
+        self.attempt = self.source.begin_attempt(last.request, by_transport=True)
 
     def sends_again_after_end(self) -> None:
         """Begins another attempt, which the transport sends by itself, though the last one has ended.
 
         Only for event hooks, which take an exception below the client for the end of the send.
         """
-        self.attempt = self._source.begin_attempt(self.attempt.request, by_transport=True)
+        self.attempt = self.source.begin_attempt(self.attempt.request, by_transport=True)
 
     def responded(
         self,
@@ -124,12 +125,8 @@ class Send:
         attempt = self.attempt
         attempt.recorder.send_finished(headers)
         attempt.responded(status, headers, version, peer, body)
-        self._source.send_finished()
+        self.source.send_finished()
         return attempt
-
-    def received_whole(self) -> None:
-        """Ends the attempt, now or when the SDK has parsed the body. For a response in memory with its whole body."""
-        self._source.received_whole(self.attempt)
 
     def went_through(self, proxy: str | None) -> None:
         """Corrects the attempt's proxy to that of the last hop of a redirect: `host:port`, or `None` for none."""
@@ -167,7 +164,7 @@ class Send:
         attempt = self.attempt
         attempt.recorder.send_finished(_headers_seen_by_transport(attempt))
         attempt.fail(error)
-        self._source.send_finished()
+        self.source.send_finished()
 
     def lost(self) -> None:
         """Ends the attempt because its request was garbage-collected, and the end of the send was not seen.
@@ -175,7 +172,7 @@ class Send:
         Tells the source that the send is over.
         """
         self.attempt.end(End.LOST)
-        self._source.send_finished()
+        self.source.send_finished()
 
 
 @guarded(None)
