@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -207,6 +208,21 @@ def test_a_client_with_a_new_base_url_calls_the_new_host(app: SdkApp, sim: Simul
     app.create()
     addresses = [(span.attributes or {}).get(semconv.SERVER_ADDRESS) for span in recorded.calls]
     assert addresses == ["127.0.0.1", "localhost"]
+
+
+@pytest.mark.skipif(not (3, 11) <= sys.version_info < (3, 13), reason="it is always there, or cannot be seen")
+def test_a_stream_stays_without_a_dictionary(app: SdkApp, recorded: Telemetry) -> None:
+    """Python makes one when it is asked for. It takes memory, and attributes are read more slowly then."""
+    recorded.instrument()
+    stream = app.driver(app.client.messages.create(**request_of(), stream=True))
+    assert not _has_dictionary(stream)
+    assert "response" in vars(stream)
+    assert _has_dictionary(stream)
+    app.driver(stream.close())
+
+
+def _has_dictionary(instance: Any) -> bool:
+    return any(isinstance(each, dict) and "response" in each for each in gc.get_referents(instance))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -80,7 +80,8 @@ def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str
         if names is None:
             if listed and listed[-1][1] == key and name.islower() and value.isascii():
                 # The SDK has set the header of its own span last.
-                listed[-1] = (key, key, value.encode("ascii"))
+                kept = listed[-1][1]
+                listed[-1] = (kept, kept, value.encode("ascii"))
                 continue
             names = names_of(request)
         found = names.count(key)

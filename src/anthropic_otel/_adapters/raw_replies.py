@@ -97,15 +97,21 @@ def _in_middleware() -> RunningCall | None:
     return running if running is not None and running.has_middleware and not running.finished else None
 
 
-def expect(result: Any, source: Attempt | HeldBody | None) -> None:
+def expect(result: Any, source: Attempt | HeldBody | None, *, is_open: bool) -> None:
     """Remembers `result`, which an SDK method returned, if it is a raw response that the app may still parse.
 
-    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt. Keeps only a weak
-    reference to `result`. Never raises.
+    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt. `is_open` is
+    whether the app has a body to read by `result`. Keeps only a weak reference to `result`. Never raises.
     """
     # Guarded in place, as it runs at every call.
     try:
-        if "http_response" in getattr(result, "__dict__", ()) and isinstance(source, Attempt):
+        if is_open:
+            # Not by its dictionary: Python would make one for a stream, of 64 bytes, and read from it more slowly.
+            is_raw = getattr(result, "http_response", None) is not None
+        else:
+            # Not by attribute: for a missing one pydantic runs Python code.
+            is_raw = "http_response" in getattr(result, "__dict__", ())
+        if is_raw and isinstance(source, Attempt):
             _expected[weakref.ref(result, _forget)] = source
     except Exception as error:
         report("expect", error)

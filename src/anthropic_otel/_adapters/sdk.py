@@ -134,7 +134,7 @@ class _Running(RunningCall):
         if self.has_middleware:
             counted = self._count_parsed(result)
             source = self._answer_in(result, source)
-        raw_replies.expect(result, source)
+        raw_replies.expect(result, source, is_open=body is not None)
         call.method_returned(result, body, counted)
         if has_notes:
             self.forget()
