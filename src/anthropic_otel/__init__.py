@@ -158,10 +158,10 @@ def event_hooks(
     """Returns event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
 
     They record each request of that client as an attempt, unless `instrument` records it already, and patch nothing.
-    They do not see which proxy is used, nor a failure that the transport reports by no trace event, such as a timeout
-    in the wait for a full connection pool: such an attempt ends when its request is dropped, and fails with the
-    `error.type` `_OTHER`. A request and the redirects that the client follows are one attempt. The arguments are those
-    of `instrument`. Raises `TypeError` if one is of another type.
+    They do not see a failure that the transport reports by no trace event, such as a timeout in the wait for a full
+    connection pool: such an attempt ends when its request is dropped, and fails with the `error.type` `_OTHER`. A
+    request and the redirects that the client follows are one attempt. The arguments are those of `instrument`.
+    Raises `TypeError` if one is of another type.
     """
     hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs, usage)))
     return {"request": [hooks.request], "response": [hooks.response]}

@@ -229,12 +229,12 @@ def _has_dictionary(instance: Any) -> bool:
 def test_a_forked_child_knows_nothing_of_its_parents_calls() -> None:
     """A call that runs in the child on the same HTTP client is the only one there."""
     client, runtime = object(), Runtime()
-    parents = RunningCall(runtime.begin_call(Invocation()), client, False)
+    parents = RunningCall(runtime.begin_call(Invocation()), client, runtime)
     child = os.fork()
     if not child:
         wrong = 1
         try:
-            own = RunningCall(runtime.begin_call(Invocation()), client, False)
+            own = RunningCall(runtime.begin_call(Invocation()), client, runtime)
             wrong = int(only_call_on(client) is not own)
             own.leave()
             parents.leave()

@@ -22,7 +22,7 @@ class WithoutReferences:
 
 @pytest.fixture
 def running() -> RunningCall:
-    call = RunningCall(Runtime().begin_call(Invocation()), object(), True, True)
+    call = RunningCall(Runtime().begin_call(Invocation()), object(), Runtime(), True)
     call.leave()
     return call
 

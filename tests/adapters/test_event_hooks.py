@@ -13,6 +13,7 @@ from opentelemetry.trace import StatusCode
 
 from anthropic_otel._core import semconv
 from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
+from anthropic_otel.testing import capture
 from support import identities
 from support.apps import API_KEY, PROMPT, BareApp, SdkApp, quietly, request_of
 from support.driver import Driver
@@ -91,6 +92,30 @@ def test_hooks_report_what_send_reports(
     assert attributes.get(semconv.HTTP_RESPONSE_STATUS_CODE) == fault.status
     assert (span.status.status_code is StatusCode.ERROR) == (fault.error_type is not None)
     assert len(recorded.logs) == (1 if fault.error_type else 0)
+    identities.check(recorded, calls=0)
+
+
+@_of(HTTPCORE_STACKS)
+@pytest.mark.parametrize(
+    "name", ["ok", "ok_gzip", "http_529", "connection_refused", "body_reset", "stream_overloaded_gzip"]
+)
+def test_a_capture_leaves_the_hooks_their_attempts(
+    name: str, stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """What the app exports while a test captures is what it exports without, and the test sees the attempt too."""
+    fault = FAULTS[name]
+    with capture() as calls:
+        app = _app(stack, sim.endpoint(fault), driver, recorded)
+        _error_of(app, stream=bool(fault.stream))
+        quietly(app)
+    [span] = recorded.attempts
+    attributes = dict(span.attributes or {})
+    [attempt] = calls.attempts
+    for seen in (
+        (attributes[semconv.ATTEMPT_OUTCOME], attributes.get(semconv.ERROR_TYPE)),
+        (attempt.outcome, attempt.error_type),
+    ):
+        assert seen == (fault.outcome.value, fault.error_type)
     identities.check(recorded, calls=0)
 
 

@@ -17,6 +17,7 @@ from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import identifier
+from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.usage import NONE, Usage, of_reply
 
 _Noted = tuple[Callable[[], Any], Attempt]
@@ -28,7 +29,7 @@ class RunningCall:
 
     - `call`: the facts of the call.
     - `http_client_id`: the `id` of `http_client`, the client that the method sends by, which the method keeps alive.
-    - `phases`: whether to read the transport's trace events in the call's sends.
+    - `runtime`: the runtime that records it. `phases`: whether to read the transport's trace events in its sends.
     - `has_middleware`: whether a middleware of the SDK may send and parse as often as it likes.
     - `cast_to`: what the SDK is to parse the response into.
     - `keeps_model`: whether all its requests are known to ask for the call's model.
@@ -48,19 +49,21 @@ class RunningCall:
         "keeps_model",
         "key",
         "phases",
+        "runtime",
     )
 
     def __init__(
         self,
         call: Call,
         http_client: Any,
-        phases: bool,
+        runtime: Runtime,
         has_middleware: bool = False,
         cast_to: Any = None,
         keeps_model: bool = False,
     ) -> None:
         self.call: Final = call
-        self.phases: Final = phases
+        self.runtime: Final = runtime
+        self.phases: Final = runtime.phases
         self.has_middleware: Final = has_middleware
         self.cast_to: Final = cast_to
         self.keeps_model: Final = keeps_model

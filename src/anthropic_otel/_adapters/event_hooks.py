@@ -160,8 +160,8 @@ class Hooks:
         """Begins an attempt, or the next hop of one after a redirect. For the `request` list of `event_hooks`.
 
         Removes what an earlier attempt has left on the request. The attempt and a `trace` function are added to its
-        extensions, and trace context to its headers. Begins nothing while a patched `send` records in this thread or
-        task, or if nothing is to be recorded. Await the returned value in an async client.
+        extensions, and trace context to its headers. Begins nothing while a patched `send` records for the app in this
+        thread or task, or if nothing is to be recorded. Await the returned value in an async client.
         """
         return Awaitable0(self._begin(request))
 
@@ -172,7 +172,7 @@ class Hooks:
             # It has the extensions of the one before: the attempt and its trace function.
             return None
         app_trace = _forget_last_attempt(request)
-        if sending.is_recorded(request) or not self._runtime.enabled():
+        if sending.is_recorded_for_app() or not self._runtime.enabled():
             return None
         names = messages.names_of(request)
         source = self._runtime.lone_attempts(messages.retry_count_of(request, names))

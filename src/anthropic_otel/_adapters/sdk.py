@@ -102,7 +102,7 @@ def _begin(
         cast_to = args[0] if args else kwargs.get("cast_to")
         call = runtime.begin_call(invocation)
         try:
-            return _Running(call, http_client, runtime.phases, has_middleware, cast_to, keeps_model)
+            return _Running(call, http_client, runtime, has_middleware, cast_to, keeps_model)
         except BaseException as interrupt:
             call.method_raised(interrupt)
             raise

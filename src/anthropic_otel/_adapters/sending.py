@@ -23,13 +23,18 @@ Origin = RunningCall | Runtime
 """What a send belongs to: its running call, or without a call the runtime that records it."""
 
 
-def is_recorded(request: Any) -> bool:
-    """Returns whether a recorded send is running in this thread or task, whatever `request` is.
+def is_recorded_for_app() -> bool:
+    """Returns whether a send that the app's own instrumentation records is running in this thread or task.
 
-    One that has ended is not running, though a task that was started within it still has it as its current one.
+    One that only recorders record which have joined, such as that of a test's capture, is none. One that has ended is
+    not running, though a task that was started within it still has it as its current one.
     """
     sending = current_sending.get()
-    return sending is not None and sending.request is not None
+    if sending is None or sending.request is None:
+        return False
+    origin = sending.origin
+    runtime = origin.runtime if isinstance(origin, RunningCall) else origin
+    return not runtime.provisional
 
 
 class Sending(Send):
@@ -39,7 +44,7 @@ class Sending(Send):
     `trace` function if phases are recorded, and becomes the current send. `returned` or `raised` must be called at its
     end. `names` are as for `messages.set_headers`.
 
-    - `request`: the request that is sent; `None` after the send.
+    - `origin`: what it belongs to. `request`: the request that is sent; `None` after the send.
     - `http_client`: the client that sends it. `asynchronous`: whether that is an async one.
     """
 
@@ -47,10 +52,10 @@ class Sending(Send):
         "_asynchronous",
         "_extensions",
         "_http_client",
-        "_origin",
         "_response",
         "_token",
         "_trace",
+        "origin",
         "request",
     )
 
@@ -66,7 +71,7 @@ class Sending(Send):
     ) -> None:
         # Not by the base, as it runs at every send.
         self.source = source
-        self._origin: Final = origin
+        self.origin: Final = origin
         self.request: Any = request
         self._http_client: Any = http_client
         self._asynchronous: Final = asynchronous
@@ -106,7 +111,7 @@ class Sending(Send):
         task that outlives it.
         """
         own = self.request
-        if own is None or origin is not self._origin or asynchronous is not self._asynchronous:
+        if own is None or origin is not self.origin or asynchronous is not self._asynchronous:
             return False
         return messages.have_same_target(own, request)
 
@@ -137,7 +142,7 @@ class Sending(Send):
                 self._find_credentials(response.history)
         except Exception as error:
             report("Sending.returned", error)
-        opened, origin = http_body.received(self, response), self._origin
+        opened, origin = http_body.received(self, response), self.origin
         if isinstance(origin, RunningCall):
             if opened:
                 origin.opened(response, self.attempt)
