@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from anthropic_otel._render.terminal import Terminal
@@ -215,6 +218,29 @@ def test_what_was_not_delivered_is_told(monkeypatch: pytest.MonkeyPatch, capsys:
     delivered.lost = 7
     tell_more(Terminal(), SimpleNamespace(delivered=delivered))  # type: ignore[arg-type]
     assert "Could not deliver 7 spans to 127.0.0.1:9." in capsys.readouterr().out
+
+
+class Unconnected(SpanExporter):
+    """Raises that nothing listens, as OTLP's exporters of older versions do."""
+
+    def export(self, spans: object) -> NoReturn:
+        raise ConnectionError("Connection refused")
+
+
+def test_what_an_exporter_raised_for_is_told_as_not_delivered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The processor logs the exception, and nothing was sent."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    delivered = Delivered(Unconnected())
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(delivered))
+    for _ in range(3):
+        provider.get_tracer("a demo").start_span("a call").end()
+    provider.shutdown()
+    tell_more(Terminal(), SimpleNamespace(delivered=delivered))  # type: ignore[arg-type]
+    assert (delivered.spans, delivered.lost) == (0, 3)
+    assert "Could not deliver 3 spans to 127.0.0.1:9." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("by", ["make", "command"])

@@ -64,7 +64,7 @@ class Watcher(SpanProcessor):
 class Delivered(SpanExporter):
     """Passes spans on to `exporter`, and counts them: `spans` were exported successfully, `lost` were not.
 
-    If `exporter` raises, so does this, and the spans are in neither count.
+    If `exporter` raises, so does this, and the spans are lost.
     """
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -73,11 +73,14 @@ class Delivered(SpanExporter):
         self.lost = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        result = self._exporter.export(spans)
-        if result is SpanExportResult.SUCCESS:
-            self.spans += len(spans)
-        else:
-            self.lost += len(spans)
+        result = SpanExportResult.FAILURE
+        try:
+            result = self._exporter.export(spans)
+        finally:
+            if result is SpanExportResult.SUCCESS:
+                self.spans += len(spans)
+            else:
+                self.lost += len(spans)
         return result
 
     def shutdown(self) -> None:
@@ -139,8 +142,8 @@ class Collection:
     def close(self) -> None:
         """Shuts the providers down, which first sends by OTLP what has not been sent, and waits for that.
 
-        Does not raise if that fails: `delivered` counts the spans that were lost; for metrics it is logged, at DEBUG.
-        How long it waits, the SDK and its exporters decide.
+        Does not raise if that fails: `delivered` counts the spans whose export has failed; for metrics it is logged, at
+        DEBUG. How long it waits, the SDK and its exporters decide.
         """
         self._tracers.shutdown()
         try:
