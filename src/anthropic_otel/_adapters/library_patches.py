@@ -158,7 +158,10 @@ def is_client(http_client: object) -> bool:
 
 
 def is_async(cls: type[Any]) -> bool:
-    """Returns whether a client's class is asynchronous: an `AsyncClient`, or its `send` is a coroutine function."""
+    """Returns whether a client's class is asynchronous.
+
+    It is if its name or that of a base is `AsyncClient`, or if its `send` is a coroutine function.
+    """
     return any(base.__name__ == "AsyncClient" for base in cls.__mro__) or inspect.iscoroutinefunction(
         getattr(cls, "send", None)
     )

@@ -77,7 +77,8 @@ def drain() -> None:
 def _may_hold_a_lock(frame: FrameType | None) -> bool:
     """Returns whether `frame` or one of its callers is in a library that takes locks.
 
-    The functions that start a thread or a process, and their callers, do not count, if they run code of the app.
+    Of these callers, a function that starts a thread or a process does not count, nor do its own callers: they hold no
+    lock while they run the app's code. As `frame` itself, it counts.
     """
     something_above = False
     while frame is not None:

@@ -51,7 +51,7 @@ def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
 
 
 def report(where: str, error: Exception) -> None:
-    """Logs a failure of the library itself: as WARNING for the first of its kind, and each as DEBUG with its traceback.
+    """Logs a failure of the library itself as DEBUG, with its traceback; before that, the first of its kind as WARNING.
 
     Warns of 1,000 kinds at most. A kind is `where`, the function's name, and the type of `error`. The text of `error`
     is never logged, nor is `exc_info`: it may quote what the app sent, a header with the API key included.

@@ -42,7 +42,10 @@ class ExporterLogs(logging.Filter):
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
-        """Returns a context manager within which the records of this thread are dropped, once `attach` was called."""
+        """Returns a context manager within which the records of this thread are dropped.
+
+        Only those that it logs by a logger to which `attach` has added this filter.
+        """
         before = getattr(self._thread, "ours", False)
         self._thread.ours = True
         try:

@@ -90,7 +90,8 @@ class Slo:
 
     - `objective`: the percentage of calls that must not fail, over `window`.
     - `at_least`, `at_least_short`: how many failed calls a long and a short window must have before an alert fires.
-    - `page`, `ticket`: the pairs of windows of the alert that pages and of the one that is a ticket.
+    - `page`, `ticket`: the pairs of windows of the alert that pages, and those of the one that is a ticket. Each alert
+      fires by any of its pairs.
     - `hold`, `keep`: those of both alerts, as in `conditions`.
     """
 

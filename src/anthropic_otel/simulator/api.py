@@ -243,7 +243,7 @@ class Api:
 
 
 def _base_url(request: Received) -> str:
-    """Returns the URL by which the client reaches the API's own paths."""
+    """Returns the base URL that the client uses, with the prefix `_MANAGED` if the request's path has it."""
     prefix = _MANAGED if path_of(request.target).startswith(f"{_MANAGED}/") else ""
     return f"{'https' if request.tls else 'http'}://{request.header('host')}{prefix}"
 

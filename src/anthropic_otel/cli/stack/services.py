@@ -66,7 +66,7 @@ def prometheus(
     rules: Path | None = None,
     name: str = "prometheus",
 ) -> Service:
-    """Returns the service, not started, of a Prometheus, and writes its config into the working directory.
+    """Returns the service, not started, of a Prometheus, and writes its config into `layout.work`.
 
     `scrape` is whether it fetches the metrics from the Collector, or receives them. `interval` replaces the scrape and
     evaluation intervals, `rules` the layout's file of alert rules; `None` keeps them. `name` is the service's, and that
@@ -125,7 +125,7 @@ def prometheus_config(
 
 
 def alertmanager(binary: Path, layout: Layout, *, webhook: str | None = None, wait: str | None = None) -> Service:
-    """Returns the service, not started, of an Alertmanager, and writes its config into the working directory.
+    """Returns the service, not started, of an Alertmanager, and writes its config into `layout.work`.
 
     `webhook` replaces the receivers' URL, `wait` the durations `group_wait` and `group_interval`; `None` keeps them.
     """
@@ -179,7 +179,7 @@ def demo(layout: Layout) -> Service:
 def grafana(binary: Path, layout: Layout) -> Service:
     """Returns the service, not started, of a Grafana with the stack's data sources and dashboards.
 
-    Writes the files that define them into the working directory. Anybody on this machine may use it as an admin. Raises
+    Writes the files that define them into `layout.work`. Anybody on this machine may use it as an admin. Raises
     `Missing` if Grafana's home directory is not found.
     """
     settings = {

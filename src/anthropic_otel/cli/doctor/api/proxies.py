@@ -108,10 +108,10 @@ def _variables(environment: Mapping[str, str], first: str = "http") -> Iterator[
 
 
 def _parsed(value: str) -> tuple[str, str | None]:
-    """Returns a proxy's scheme and its `host:port`; instead of the latter `None` if `value` is not the URL of a proxy.
+    """Returns a proxy's scheme and its `host:port`; instead of the latter `None` if `value` has no host.
 
-    Without a scheme, `http` is assumed, and without a port the scheme's default. The scheme is empty for a value that
-    cannot be parsed.
+    Without a scheme, `http` is assumed, and without a port the scheme's default: 80 if the scheme is no proxy's. For a
+    value that cannot be parsed, returns an empty scheme and `None`.
     """
     url = value if "://" in value else f"http://{value}"
     try:
