@@ -133,7 +133,11 @@ ATTRIBUTES: Final = (
         "neither.",
     ),
     Attribute(
-        semconv.HTTP_REQUEST_BODY_SIZE, "int", "attempt", "start, known", "The bytes of the body: of one in memory, else by the header."
+        semconv.HTTP_REQUEST_BODY_SIZE,
+        "int",
+        "attempt",
+        "start, known",
+        "The bytes of the body: of one in memory, else by the header.",
     ),
     Attribute(semconv.HTTP_RESPONSE_BODY_SIZE, "int", "attempt", "known", "The bytes of the response, by its headers."),
     Attribute(semconv.STREAM_TIME_TO_FIRST_CHUNK, "double (s)", "attempt", _STREAM, "From this attempt's own start."),
