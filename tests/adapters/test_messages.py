@@ -34,7 +34,7 @@ def seen(request: pytest.FixtureRequest) -> Any:
 
     def make(pairs: list[tuple[str, str]]) -> Any:
         headers = LIBRARY.Headers(pairs)
-        return SimpleNamespace(headers=headers if request.param == "by the list" else PublicOnly(headers))
+        return SimpleNamespace(headers=headers if request.param == "by the list" else PublicOnly(headers), stream=None)
 
     return make
 
@@ -56,6 +56,13 @@ def test_the_size_of_a_request_is_that_of_its_body_in_memory() -> None:
     assert messages.size_of(LIBRARY.Request("POST", "http://a.test", content=b"12345")) == 5
     assert messages.size_of(LIBRARY.Request("POST", "http://a.test", content=iter([b"12345"]))) is None
     assert messages.size_of(LIBRARY.Request("GET", "http://a.test")) is None
+
+
+def test_the_size_of_a_request_is_that_of_the_body_that_replaced_its_first() -> None:
+    """As where a hook of the app has compressed it: the request keeps the first one as its `content`."""
+    request = LIBRARY.Request("POST", "http://a.test", content=b"12345")
+    request.stream = LIBRARY.ByteStream(b"123")
+    assert messages.size_of(request) == 3
 
 
 @pytest.mark.parametrize(("value", "number"), [("0", 0), ("2", 2), ("x", 0), ("-1", 0), ("123456", 0)])

@@ -176,7 +176,8 @@ def size_of(request: Any) -> int | None:
 
     Also `None` for an empty body without that header.
     """
-    content = getattr(request, "_content", None)
+    # Of what is sent. The request's `content` stays as it was if a hook of the app's client has compressed the body.
+    content = getattr(request.stream, "_stream", None)
     if type(content) is bytes and content:
         return len(content)
     return headers.count(header_of(request, names_of(request), b"content-length"))
