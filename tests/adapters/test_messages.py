@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from anthropic_otel._adapters import messages
+from anthropic_otel._core import semconv
 
 LIBRARY: Any = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") is not None else "httpx")
 
@@ -63,6 +64,47 @@ def test_the_size_of_a_request_is_that_of_the_body_that_replaced_its_first() -> 
     request = LIBRARY.Request("POST", "http://a.test", content=b"12345")
     request.stream = LIBRARY.ByteStream(b"123")
     assert messages.size_of(request) == 3
+
+
+class _OtherParts(NamedTuple):
+    """The parts of a URL as httpx 0.23 has them: the port is a text, and an IPv6 address is in brackets."""
+
+    scheme: str = "http"
+    authority: str = "[::1]:8000"
+    path: str = "/v1/messages"
+    query: str = "a=b"
+    fragment: str = ""
+
+    @property
+    def host(self) -> str:
+        return "[::1]"
+
+    @property
+    def port(self) -> str:
+        return "8000"
+
+
+@pytest.mark.parametrize("parts", [None, _OtherParts()], ids=["installed", "httpx 0.23"])
+def test_the_target_of_a_request_has_the_address_and_the_port_as_a_number(parts: _OtherParts | None) -> None:
+    """An IPv6 address is without brackets there."""
+    request = LIBRARY.Request("POST", "http://[::1]:8000/v1/messages?a=b")
+    if parts is not None:
+        request.url = _Url(request.url, parts)
+    target = messages.target_of_request(request)
+    assert (target.address, target.port, target.template) == ("::1", 8000, "/v1/messages")
+    assert target.attributes[semconv.SERVER_PORT] == 8000
+    assert target.attributes[semconv.URL_FULL] == "http://[::1]:8000/v1/messages"
+
+
+class _Url:
+    """A URL of the installed library, with other parts."""
+
+    def __init__(self, url: Any, parts: _OtherParts) -> None:
+        self._url = url
+        self._uri_reference = parts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._url, name)
 
 
 @pytest.mark.parametrize(("value", "number"), [("0", 0), ("2", 2), ("x", 0), ("-1", 0), ("123456", 0)])
