@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import itertools
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import anthropic
@@ -15,10 +17,12 @@ import pytest
 from opentelemetry import trace
 
 from anthropic_otel._adapters.current import current_call
+from anthropic_otel._adapters.sending import current_sending
 from anthropic_otel._core.instruments import ATTEMPT_DURATION, ATTEMPT_STARTED, CALL_DURATION
 from anthropic_otel._core.semconv import ATTEMPT_OUTCOME
 from reliability import interrupting
 from reliability.interrupting import ALONE, Interrupt, Lines, SoftTimeLimit, Transport, cancelled_at, interrupted_at
+from reliability.sdk_http import httpx
 from support import identities
 from support.apps import request_of
 from support.telemetry import Telemetry
@@ -228,6 +232,31 @@ def test_an_interrupt_in_the_library_is_the_apps(options: dict[str, Any], record
 def test_an_interrupt_at_any_line_is_the_apps(options: dict[str, Any], recorded: Telemetry) -> None:
     """The same, at every line of the library that a retried stream runs."""
     check_interrupts(options, recorded, stride=1)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_while_a_send_begins_leaves_the_request_as_it_was(recorded: Telemetry) -> None:
+    """Without our `trace` function, by which the request and its client would stay alive, and in no current send."""
+    recorded.instrument()
+    seen = set()
+    with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
+
+        def send(point: int) -> tuple[str, bool]:
+            request = client.build_request("GET", "http://api.test", headers={"anthropic-version": "2023-06-01"})
+            with interrupted_at(point) as lines, suppress(Interrupt):
+                client.send(request)
+            return lines.function, "trace" not in request.extensions and current_sending.get() is None
+
+        # What is kept from one request to the next is known from here on.
+        send(0)
+        for point in itertools.count(1):
+            function, clean = contextvars.copy_context().run(send, point)
+            if not function:
+                break
+            if function in ("_listen", "set_headers"):
+                seen.add(function)
+                assert clean, (point, function)
+    assert seen == {"_listen", "set_headers"}
 
 
 # -- what a signal handler of the app raises ---------------------------------------------------------------------------

@@ -90,7 +90,7 @@ class Sending(Send):
         except Exception as error:
             report("Sending", error)
         except BaseException as interrupt:
-            self.failed(interrupt)
+            self.raised(interrupt)
             raise
 
     def _listen(self, request: Any) -> None:
