@@ -148,10 +148,10 @@ class InTrace:
         return self.parent if self.span is None else with_span(self.span, self.parent)
 
     def exemplar(self) -> Context:
-        """Returns a context for a measurement's exemplar, with nothing but the ids of a span.
+        """Returns a context for a measurement's exemplar, with nothing but a span.
 
-        They are those in `span_context`, or without any those of the span in `parent`, which is the app's. Returns
-        `NO_EXEMPLAR` if that span is not sampled, or on a failure. Never raises.
+        It is `span` or has its ids, or without any it is that in `parent`, the app's. Returns `NO_EXEMPLAR` if the span
+        is not sampled, or on a failure. Never raises.
         """
         # Guarded in place, which takes 1,300 instructions less, twice a create.
         try:
