@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import gc
+import importlib
 import json
 import tracemalloc
 from contextlib import suppress
@@ -19,7 +20,7 @@ from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Simulator
 from support.apps import API_KEY, request_of
 from support.telemetry import Telemetry
-from support.versions import TRACES_ITSELF
+from support.versions import SDK_LIBRARY, TRACES_ITSELF
 
 MEGABYTE: Final = 1024 * 1024
 MODEL: Final = "gen_ai.request.model"
@@ -66,8 +67,24 @@ class Building(anthropic.Anthropic):
         return super()._build_request(options, **more)
 
 
+class Attempting(anthropic.Anthropic):
+    """The same, around what the SDK does for one attempt, or in old SDKs for all of a call."""
+
+
+def _attempt(self: Any, *args: Any, **kwargs: Any) -> Any:
+    [options] = [each for each in (*args, *kwargs.values()) if hasattr(each, "json_data")]
+    options.json_data = {**options.json_data, "model": "claude-of-the-hook"}
+    return getattr(anthropic.Anthropic, _ATTEMPTS)(self, *args, **kwargs)
+
+
+_ATTEMPTS: Final = next(
+    (name for name in ("_attempt_request", "_request") if hasattr(anthropic.Anthropic, name)), "_prepare_options"
+)
+setattr(Attempting, _ATTEMPTS, _attempt)
+
+
 @pytest.mark.any_model
-@pytest.mark.parametrize("client_class", [Preparing, Building])
+@pytest.mark.parametrize("client_class", [Preparing, Building, Attempting])
 def test_a_model_that_the_apps_client_puts_in_is_the_attempts_model(
     sim: Simulator, recorded: Telemetry, client_class: type[anthropic.Anthropic]
 ) -> None:
@@ -77,6 +94,46 @@ def test_a_model_that_the_apps_client_puts_in_is_the_attempts_model(
     assert json.loads(sim.requests[0].body)["model"] == "claude-of-the-hook"
     assert list(models(recorded, instruments.ATTEMPT_DURATION)) == ["claude-of-the-hook"]
     assert list(models(recorded, instruments.CALL_DURATION)) == [request_of()["model"]]
+
+
+class FallingBack(anthropic.Anthropic):
+    """A client of an app that asks another model after a failure."""
+
+    def _sleep_for_retry(self, *, options: Any, **_: Any) -> None:
+        options.json_data = {**options.json_data, "model": "claude-of-the-hook"}
+
+
+@pytest.mark.any_model
+@pytest.mark.skipif(not hasattr(anthropic.Anthropic, "_sleep_for_retry"), reason="the old SDK retries another way")
+def test_a_model_that_the_apps_client_falls_back_to_is_the_retrys_model(sim: Simulator, recorded: Telemetry) -> None:
+    """The first attempt has that of the call."""
+    sim.play("http_529")
+    with client_of(sim, recorded, FallingBack) as client:
+        client.with_options(max_retries=1).messages.create(**request_of())
+    assert [json.loads(request.body)["model"] for request in sim.requests][1:] == ["claude-of-the-hook"]
+    assert models(recorded, instruments.ATTEMPT_DURATION) == {request_of()["model"]: 1, "claude-of-the-hook": 1}
+
+
+@pytest.mark.any_model
+def test_a_request_of_another_client_within_a_call_has_its_own_model(sim: Simulator, recorded: Telemetry) -> None:
+    """As where a hook counts tokens by a client that is not instrumented: the call's model is not that of its count."""
+    asked: list[Any] = []
+
+    def count(request: Any) -> None:
+        if not asked:
+            asked.append(request)
+            tokens = getattr(other.messages, "count_tokens", None) or other.beta.messages.count_tokens
+            tokens(model="claude-of-the-count", messages=request_of()["messages"])
+
+    http_client = importlib.import_module(SDK_LIBRARY).Client(event_hooks={"request": [count]})
+    options: dict[str, Any] = {"base_url": sim.base_url, "api_key": API_KEY, "max_retries": 0, **NO_SPAN_OF_THE_SDK}
+    with anthropic.Anthropic(**options) as other, anthropic.Anthropic(**options, http_client=http_client) as client:
+        recorded.instrument(client=client)
+        client.messages.create(**request_of())
+    assert sorted(map(str, models(recorded, instruments.ATTEMPT_DURATION))) == [
+        "claude-of-the-count",
+        request_of()["model"],
+    ]
 
 
 class Model(str, enum.Enum):

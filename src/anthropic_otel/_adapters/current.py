@@ -32,7 +32,8 @@ class RunningCall:
     - `runtime`: the runtime that records it. `phases`: whether to read the transport's trace events in its sends.
     - `has_middleware`: whether a middleware of the SDK may send and parse as often as it likes.
     - `cast_to`: what the SDK is to parse the response into.
-    - `keeps_model`: whether all its requests are known to ask for the call's model.
+    - `model_kept_by`: the `id` of the SDK client whose method runs, if all requests that this builds are known to ask
+      for the call's model; else 0.
     - `key`: the SDK's idempotency key of all its requests; `None` until one that asks for a model was built where the
       call is current, and without a middleware.
     """
@@ -46,8 +47,8 @@ class RunningCall:
         "cast_to",
         "has_middleware",
         "http_client_id",
-        "keeps_model",
         "key",
+        "model_kept_by",
         "phases",
         "runtime",
     )
@@ -59,14 +60,14 @@ class RunningCall:
         runtime: Runtime,
         has_middleware: bool = False,
         cast_to: Any = None,
-        keeps_model: bool = False,
+        model_kept_by: int = 0,
     ) -> None:
         self.call: Final = call
         self.runtime: Final = runtime
         self.phases: Final = runtime.phases
         self.has_middleware: Final = has_middleware
         self.cast_to: Final = cast_to
-        self.keeps_model: Final = keeps_model
+        self.model_kept_by: Final = model_kept_by
         self.key: str | None = None
         self._answered: list[_Noted] = []
         self._parsed: list[tuple[Callable[[], Any], Attempt | None, tuple[Usage, ...]]] = []

@@ -111,7 +111,7 @@ def begin(
     # Guarded in place: it runs at every request of an instrumented process.
     try:
         running = current_call.get()
-        if running is not None and running.keeps_model and running.http_client_id == id(http_client):
+        if running is not None and running.model_kept_by and running.http_client_id == id(http_client):
             # As nearly every attempt. That it is one needs no names of headers: to list and search these takes longer.
             target = messages.target_of_request(request)
             invocation = running.call.invocation
@@ -190,8 +190,8 @@ def _begin(
 ) -> Sending | InnerSend | None:
     """Begins to record a send that belongs to `origin`, as `begin`.
 
-    `names` are those of the headers of `request`; `None` for a request of the SDK's, in which none is repeated, in a
-    call without a middleware.
+    `names` are those of the headers of `request`; `None` if `origin` is the current call, all requests of its client
+    are known to ask for its model, and this is one that goes to its host.
     """
     outer = current_sending.get()
     if outer is not None:
@@ -204,7 +204,7 @@ def _begin(
     retry_count = trace_context = None
     if isinstance(origin, RunningCall):
         source, stream = origin.call, None
-        model = None if origin.keeps_model else models.noted_model_of(request)
+        model = None if names is None else models.noted_model_of(request)
         if names is not None and origin.has_middleware and RETRY_COUNT in names:
             # Only the SDK's number tells its retry from what a middleware sends.
             retry_count = messages.retry_count_of(request, names)

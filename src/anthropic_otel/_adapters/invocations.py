@@ -193,7 +193,11 @@ def _has_own(client: Any, *names: str) -> bool:
 
 _RETRY_RULES: Final = ("_should_retry", "_should_retry_exception")
 _BACKOFFS: Final = ("_calculate_retry_timeout", "_sleep_for_retry")
-_REQUESTS: Final = ("_prepare_options", "_build_request")
+_REQUESTS: Final = (
+    *("_request", "_retry_request", "_copy_and_prepare", "_attempt_request", "_prepare_options", "_build_request"),
+    # It is given the options of the next requests too.
+    "_sleep_for_retry",
+)
 
 
 class _Tracing(NamedTuple):

@@ -91,16 +91,16 @@ _NO_FIELDS: Final[Mapping[str, Any]] = {}
 def wrap_build_request(original: Function, patch: Patch) -> Function:
     """Returns the replacement for `_build_request` of the SDK's clients, which notes the built request's model and key.
 
-    That is the idempotency key. It notes nothing if the options have no model, once `patch` is inactive, or in a call
-    whose requests all ask for the call's model (`RunningCall.keeps_model`). It also notes nothing if the model is that
-    of the current call, as long as no other request is noted. In a call with a middleware it sets the call's `key` to
-    that of the first request that has a model.
+    That is the idempotency key. It notes nothing if the options have no model, once `patch` is inactive, or for a
+    client whose requests all ask for the model of the current call (`RunningCall.model_kept_by`). It also notes nothing
+    if the model is that of the current call, as long as no other request is noted. In a call with a middleware it sets
+    the call's `key` to that of the first request that has a model.
     """
 
     @functools.wraps(original)
     def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
         running = current_call.get()
-        if running is not None and running.keeps_model:
+        if running is not None and running.model_kept_by == id(self):
             return original(self, options, *args, **kwargs)
         # Before the original: the clients of some platforms take the model out of the options, into the URL.
         model = _model_of(options) if patch.active else None

@@ -99,10 +99,11 @@ def _begin(
         keeps_model = invocation.model is not None and not (
             has_middleware or invocation.own_requests or may_change_in(options)
         )
+        model_kept_by = id(client) if keeps_model else 0
         cast_to = args[0] if args else kwargs.get("cast_to")
         call = runtime.begin_call(invocation)
         try:
-            return _Running(call, http_client, runtime, has_middleware, cast_to, keeps_model)
+            return _Running(call, http_client, runtime, has_middleware, cast_to, model_kept_by)
         except BaseException as interrupt:
             call.method_raised(interrupt)
             raise

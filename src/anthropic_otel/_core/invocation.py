@@ -28,7 +28,7 @@ class Invocation:
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
     - `own_retry_rule`, `own_backoff`: whether code of the app decides what is retried, and how long the backoff is, in
       a subclass of the client or on the client.
-    - `own_requests`: whether such code makes the requests, or the options that they are made of.
+    - `own_requests`: whether such code makes the requests, or may change the options that they are made of.
     """
 
     operation: str | None = None
