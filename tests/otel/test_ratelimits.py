@@ -398,6 +398,27 @@ def test_a_lock_that_an_interrupt_has_left_is_given_up(gauges: Gauges) -> None:
     assert gauges.left() == 100
 
 
+def test_a_full_queue_waits_for_the_thread_that_reads(gauges: Gauges, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many responses come meanwhile: two threads at once would take a response out of the other's hands."""
+    take, readers = Limit.take, list[int]()
+
+    def respond() -> None:
+        for left in range(500, 200, -1):
+            gauges.saw(left, limit=1_000)
+
+    def slow(limit: Limit, answers: list[Answer], names: RateLimitNames) -> None:
+        readers.append(threading.get_ident())
+        if len(readers) == 1:
+            elsewhere(respond)
+        take(limit, answers, names)
+
+    monkeypatch.setattr(Limit, "take", slow)
+    gauges.saw(700, limit=1_000)
+    gauges.limits._read()
+    assert readers == [threading.get_ident()]
+    assert gauges.left() == 201
+
+
 def test_a_failure_while_collecting_is_held_back(gauges: Gauges, caplog: pytest.LogCaptureFixture) -> None:
     """An exception would reach the app's reader, and take other metrics with it."""
     gauges.received("a", {b"anthropic-ratelimit-requests-limit": 7})  # type: ignore[dict-item]

@@ -61,6 +61,8 @@ class RateLimits:
         self._now: Final = now
         self._unread: Final[deque[Unread]] = deque(maxlen=10 * _MOST_UNREAD)
         self._reading = threading.Lock()
+        self._reader: int | None = None
+        """The id of the thread that processes the queue, or that did it last. `None` before one has."""
         self._created_in = fork_generation()
         self._number = 0
         self._kind: Final = CardinalityLimit(MAX_KINDS)
@@ -96,20 +98,33 @@ class RateLimits:
         """Processes the queue, unless another thread does that already. Does not wait.
 
         A lock that nobody will release is replaced first: that of a parent process, or, if the queue is full, that of a
-        thread that was interrupted.
+        thread that was interrupted and is not in here any more.
         """
-        if self._created_in != fork_generation() or len(self._unread) == self._unread.maxlen:
+        given_up = len(self._unread) == self._unread.maxlen and self._reader not in measuring
+        if given_up or self._created_in != fork_generation():
             self._reading, self._created_in = threading.Lock(), fork_generation()
         reading, thread = self._reading, get_ident()
         measuring[thread] = None
         try:
             if reading.acquire(blocking=False):
                 try:
-                    self._take([self._unread.popleft() for _ in range(len(self._unread))])
+                    self._reader = thread
+                    self._take(self._queued())
                 finally:
                     reading.release()
         finally:
             measuring.pop(thread, None)
+
+    def _queued(self) -> list[Unread]:
+        """Empties the queue, and returns what was in it, oldest first."""
+        unread: list[Unread] = []
+        try:
+            for _ in range(len(self._unread)):
+                unread.append(self._unread.popleft())
+        except IndexError:
+            # Another thread was faster: its lock was replaced just as it had got that.
+            return unread
+        return unread
 
     def _take(self, unread: list[Unread]) -> None:
         """Updates the limits from queued responses, oldest first, those of one owner and model together.
