@@ -1,7 +1,7 @@
 """Finds out from the running functions of an HTTP library who has called an event hook, and who calls a transport.
 
 Event hooks and trace functions are given a request and no client. Each function here looks at the frames that have led
-to its caller, and returns nothing if the library's own function is not among the nearest ones.
+to its caller. It finds nothing if the library's own function is not among the nearest ones.
 """
 
 from __future__ import annotations

@@ -70,8 +70,8 @@ _MAX_TRACE_CONTEXT: Final = 512
 def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str]) -> None:
     """Sets headers of a request, each in place of those with the same name. Their names are ASCII.
 
-    `names` are those that `names_of` returns for `request` before this call; `None` for a request in which no name is
-    repeated.
+    `names` are those that `names_of` returns for `request` before this call. With `None` they are looked up if needed,
+    and the request must not have one of `added` twice.
     """
     # By the public interface it takes 260 bytecodes more. The SDK has mostly set the header of its own span before.
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)

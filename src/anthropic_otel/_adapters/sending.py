@@ -154,7 +154,7 @@ class Sending(Send):
     def raised(self, error: BaseException) -> None:
         """Ends the attempt because the send has raised `error`, and does the rest that `returned` does at its end.
 
-        It may be called after an interrupted `returned`.
+        It may be called after an interrupted `returned`, and is when an interrupt comes as the send begins.
         """
         self._leave(error)
         self.failed(error)
