@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import anthropic_otel
+from anthropic_otel._adapters import messages
 from anthropic_otel._adapters.current import RunningCall, only_call_on
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._core import instruments, semconv
@@ -208,6 +209,35 @@ def test_a_client_with_a_new_base_url_calls_the_new_host(app: SdkApp, sim: Simul
     app.create()
     addresses = [(span.attributes or {}).get(semconv.SERVER_ADDRESS) for span in recorded.calls]
     assert addresses == ["127.0.0.1", "localhost"]
+
+
+def test_a_request_that_takes_no_headers_is_one_attempt_of_nested_sends(
+    sim: Simulator, recorded: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The `send` of a subclass calls that of its base, and the attempt lacks its trace context alone."""
+    recorded.instrument()
+    monkeypatch.setattr(messages, "set_headers", _fail)
+    client = anthropic.Anthropic(base_url=sim.base_url, api_key=API_KEY, http_client=_nested_client(), **OWN_SPAN)
+    with client:
+        client.messages.create(**request_of())
+    assert len(recorded.attempts) == 1
+    assert any("Telemetry failed in Sending" in record.getMessage() for record in recorded.records)
+    # It is the test's own.
+    recorded.clear()
+
+
+def _fail(*_: object) -> None:
+    raise ValueError("no headers")
+
+
+def _nested_client() -> Any:
+    base: Any = anthropic.DefaultHttpxClient
+
+    class Nested(base):  # type: ignore[misc]
+        def send(self, request: Any, **options: Any) -> Any:
+            return super().send(request, **options)
+
+    return Nested()
 
 
 @pytest.mark.skipif(not (3, 11) <= sys.version_info < (3, 13), reason="it is always there, or cannot be seen")

@@ -82,13 +82,14 @@ class Sending(Send):
         self.attempt = source.begin_attempt(facts)
         # Guarded in place, as it runs at every send.
         try:
-            if origin.phases:
-                self._listen(request)
-            # The SDK has signed the request before, so that no signature covers these headers.
-            messages.set_headers(request, names, self.attempt.recorder.headers)
+            try:
+                if origin.phases:
+                    self._listen(request)
+                # The SDK has signed the request before, so that no signature covers these headers.
+                messages.set_headers(request, names, self.attempt.recorder.headers)
+            except Exception as error:
+                report("Sending", error)
             self._token = current_sending.set(self)
-        except Exception as error:
-            report("Sending", error)
         except BaseException as interrupt:
             self.raised(interrupt)
             raise
