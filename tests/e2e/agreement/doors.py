@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from anthropic_otel._core.semconv import Phase
-from anthropic_otel.simulator import FAULTS, Fault, Redirect, Simulator, Where
+from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Redirect, Simulator, Where
 from e2e.agreement import observers
 from e2e.agreement.meeting import Observed, prepare, said, settled, situations, use
 from e2e.agreement.situations import Situation
@@ -69,16 +69,19 @@ def situation_at_doors(fault: Fault, stack: Stack) -> Situation:
     return situations(fault, stack)[0]
 
 
+def app_by(client: Any, stack: Stack, endpoint: Endpoint, driver: Driver, telemetry: Telemetry) -> Any:
+    """An app that sends by that HTTP client: by the SDK, which retries once, if it is one of the SDK's."""
+    if stack.of_sdk:
+        return SdkApp(stack, endpoint, driver, telemetry, http=client, max_retries=1)
+    return BareApp(stack, endpoint, driver, http=client)
+
+
 def observe_at(door: Door, fault: Fault, stack: Stack, sim: Simulator, driver: Driver) -> Observed:
     """Has an app meet the fault through that door, and asks everybody but `capture()`."""
     situation, endpoint = situation_at_doors(fault, stack), sim.endpoint(fault)
     with recording() as telemetry:
         client = http_client(stack, endpoint, **door.options(telemetry))
-        app: Any = (
-            SdkApp(stack, endpoint, driver, telemetry, http=client, max_retries=1)
-            if stack.of_sdk
-            else BareApp(stack, endpoint, driver, http=client)
-        )
+        app = app_by(client, stack, endpoint, driver, telemetry)
         prepare(app, situation, fault, sim)
         door.open(telemetry, client)
         saw = use(app, situation, fault, stack)

@@ -22,11 +22,10 @@ from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.finalizer import drain
 from anthropic_otel._core.instruments import Instrument
 from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Served, Simulator
-from e2e.agreement.doors import DOORS, Door
+from e2e.agreement.doors import DOORS, Door, app_by
 from e2e.agreement.meeting import prepare, settled, situations, use
 from e2e.agreement.situations import Situation
 from support import backoff
-from support.apps import BareApp, SdkApp
 from support.cases import meets
 from support.driver import Driver
 from support.stacks import HTTPCORE_STACKS, Stack, http_client
@@ -100,11 +99,7 @@ def told(door: Door, fault: Fault, stack: Stack, situation: Situation, sim: Simu
     endpoint = Endpoint(sim.base_url, needs=fault.needs) if situation.first else sim.endpoint(fault)
     with recording() as telemetry:
         client = http_client(stack, endpoint, **door.options(telemetry))
-        app: Any = (
-            SdkApp(stack, endpoint, driver, telemetry, http=client, max_retries=1)
-            if stack.of_sdk
-            else BareApp(stack, endpoint, driver, http=client)
-        )
+        app = app_by(client, stack, endpoint, driver, telemetry)
         door.open(telemetry, client)
         prepare(app, situation, fault, sim)
         use(app, situation, fault, stack)
