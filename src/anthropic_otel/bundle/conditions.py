@@ -101,7 +101,7 @@ class Share(Condition):
 
 @dataclass(frozen=True)
 class Amplification(Condition):
-    """Holds if there are more than `attempts_per_call` attempts per call in the window, given `at_least` calls."""
+    """Holds if there are more than `attempts_per_call` attempts per call and `at_least` calls or more in the window."""
 
     window: Duration
     attempts_per_call: float
@@ -146,9 +146,10 @@ class Headroom(Condition):
 class Silence(Condition):
     """Holds if what the alert is about, services or Collectors, has reported in the last `window` and not now.
 
-    Of services it holds also for one that never reported, if `job` of the settings names it. If `job` is more of a
-    regular expression than names with `|` between them, it does so only if no service that fits it reports. It does not
-    hold for a service that `short_lived` fits.
+    For Collectors it also holds while Prometheus cannot scrape one of them. For services it also holds for one that
+    never reported, if `job` of the settings names it; if `job` is more of a regular expression than names with `|`
+    between them, it does so only if no service that fits it reports. It does not hold for a service that `short_lived`
+    fits.
     """
 
     window: Duration

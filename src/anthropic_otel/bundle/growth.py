@@ -126,7 +126,7 @@ def recorded(growth: Growth, window: str, suffix: str = "") -> str:
 
 
 def with_work(expression: str) -> str:
-    """Returns the expression with the label `work` added, by the label of the operation: `inference` or `other`."""
+    """Returns the expression with the label `work` added: `inference` for an operation of `INFERENCE`, else `other`."""
     other = relabelled(expression, WORK, "other", "", "")
     return relabelled(other, WORK, "inference", OPERATION, "|".join(INFERENCE))
 
@@ -159,21 +159,21 @@ class RuleQueries:
         self._job = f"{JOB}=~{quote(settings.job)}" if settings.job else ""
 
     def select(self, metric: Metric, *matchers: str) -> str:
-        """Returns a selector of a metric that is no histogram, for the jobs of the settings and series that match."""
+        """Returns a selector of a metric that is no histogram, for the jobs of the settings, with `matchers` added."""
         return self._histograms.selector(metric, "", self._job, *matchers)
 
     def count(self, metric: Metric, *matchers: str) -> str:
         """Returns an expression for the total count of a histogram up to now, series by series.
 
-        It covers the jobs of the settings and series that match.
+        It covers series of the jobs of the settings that fit `matchers`.
         """
         selector = self._histograms.selector(metric, "_count", self._job, *matchers)
         return self._histograms.part("_count", selector)
 
     def grown(self, growth: Growth, window: str, *matchers: str) -> str:
-        """Returns an expression for the growth in the window, summed by `growth.by`, of the sums that match.
+        """Returns an expression for the growth in the window, summed by `growth.by`.
 
-        Adds its recording rule, if rules record.
+        It has the sums whose labels fit `matchers`. Adds its recording rule, if rules record.
         """
         if not self.records:
             return self._written(growth, window, *matchers)

@@ -81,7 +81,7 @@ def query(classic: str) -> str:
 def _changed(name: str, old: str, new: str) -> str:
     """Returns a shipped Prometheus config with `old` replaced by `new`.
 
-    Raises `ValueError` unless `old` is in it once.
+    Raises `ValueError` unless `old` is in it exactly once.
     """
     text = files.source(_CONFIGS + name).read_text(encoding="utf-8")
     if text.count(old) != 1:

@@ -83,9 +83,9 @@ def _price(model: str, kind: str, tokens: int, day: datetime) -> str:
 
 
 def _provider(model: str) -> str:
-    """Returns whose price list has a model name of this form.
+    """Returns the id of the provider in `genai-prices` that uses model names of this form.
 
-    It is `aws` for a name with `anthropic.`, `google` for one with `@`, else `anthropic`.
+    It is `aws` for a name with `anthropic.` in it, `google` for one with `@`, else `anthropic`.
     """
     if "anthropic." in model:
         return "aws"

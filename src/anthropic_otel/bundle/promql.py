@@ -63,7 +63,7 @@ def series(name: str, *matchers: str) -> str:
 
 
 def increase(selector: str, window: str, gap: str = GAP) -> str:
-    """Returns an expression for how much each counter has grown in `window`, with the first increment of a new series.
+    """Returns an expression for how much each counter has grown in `window`; a new series counts with its whole value.
 
     A series is new if it had no sample in the time `gap` before the window. If only the window's start were looked at,
     every counter would be new after each short outage, with all that it ever counted.
@@ -75,9 +75,10 @@ def increase(selector: str, window: str, gap: str = GAP) -> str:
 
 
 def relabelled(expression: str, target: str, value: str, source: str, pattern: str) -> str:
-    """Returns an expression that sets the label `target` to `value` where all of the label `source` fits the pattern.
+    """Returns an expression that sets the label `target` to `value` where the whole label `source` fits the pattern.
 
-    `value` may have the pattern's groups, such as `$1`. With `source` and `pattern` empty the label is always set.
+    Other series stay as they are. `value` may have the pattern's groups, such as `$1`. With `source` and `pattern`
+    empty the label is always set.
     """
     return f"label_replace({expression}, {', '.join(map(quote, (target, value, source, pattern)))})"
 

@@ -57,8 +57,8 @@ def problem(pattern: str) -> str | None:
 def _most_repeated(plain: str) -> int:
     """Returns the largest number of times that a part of the pattern is repeated by counts, such as `{3}` and `{2,5}`.
 
-    The repetitions of a group count for each part in it, multiplied. `plain` is the pattern without escapes and
-    classes.
+    Of two numbers the larger one counts. The repetitions of a group count for each part in it, multiplied. It is 1 if
+    there is no count. `plain` is the pattern with `x` in place of each escape and class.
     """
     groups, last = [1], 1
     for token in _TOKEN.finditer(plain):

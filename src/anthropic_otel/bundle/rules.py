@@ -64,7 +64,7 @@ def labels(settings: Settings, alert: Alert) -> dict[str, str]:
 
 
 def texts(settings: Settings, alert: Alert) -> dict[str, str]:
-    """Returns the annotations of an alert: summary, description, and the addresses of its runbook and dashboard.
+    """Returns the annotations of an alert: `summary`, `description`, `runbook_url` and `dashboard_url`.
 
     The runbook's is a path if `links.runbooks` is a folder. The dashboard's chooses the alert's service, if the alert
     is about one.

@@ -177,9 +177,10 @@ def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
 
 
 def _prices_of_today(models: Iterable[str]) -> dict[str, str]:
-    """Returns the options with today's prices of the models (lines of text), their source and their date.
+    """Returns three options: today's prices of the models, as `_contents` takes them, their source and their date.
 
-    Raises `BundleError` if a model has no price, none is named, or a package is missing.
+    They are `prices`, `prices_from` and `prices_of`. Raises `BundleError` if a model has no price, if no model is given,
+    or if a package is missing.
     """
     try:
         from anthropic_otel.bundle import prices
@@ -198,7 +199,7 @@ def _missing(error: ImportError) -> BundleError:
 
 
 def _generated(text: str) -> dict[str, str]:
-    """Returns the files that are generated from the text of a thresholds file, by their paths.
+    """Returns the text of each file that is generated from that of a thresholds file, by its path.
 
     Raises `BundleError` if a package is missing, and `SettingsError` if the thresholds cannot be used.
     """

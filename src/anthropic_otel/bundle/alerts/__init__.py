@@ -44,6 +44,7 @@ _RULES: tuple[Callable[[RuleQueries], Alert | None], ...] = (
 def alerts(queries: RuleQueries) -> Iterator[Alert]:
     """Yields every alert: the pages first, and the alert on the daily budget only if the settings have a budget.
 
-    Adds the recording rules that an alert reads to `queries` before it yields the alert.
+    Adds the recording rules that an alert reads to `queries` before it yields the alert, and those of the daily cost
+    also without a budget.
     """
     yield from (alert for rule in _RULES if (alert := rule(queries)) is not None)

@@ -65,7 +65,8 @@ def board(settings: Settings) -> Board:
 def failed_share(q: Queries, window: str) -> str:
     """Returns an expression for the share that failed of the calls in a window that asked a model for an answer.
 
-    Calls that manage, count, list or poll are left out, and so are cancelled and abandoned calls.
+    Calls that manage, count, list or poll are left out, and so are cancelled and abandoned calls. It covers series that
+    fit the dashboard's variables.
     """
     failed = q.grown(instruments.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
     return ratio(failed, q.grown(instruments.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))
