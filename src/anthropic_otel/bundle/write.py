@@ -179,7 +179,7 @@ def _contents(changes: dict[str, str | float]) -> dict[str, bytes]:
 def _prices_of_today(models: Iterable[str]) -> dict[str, str]:
     """Returns three options: today's prices of the models, as `_contents` takes them, their source and their date.
 
-    They are `prices`, `prices_from` and `prices_of`. Raises `BundleError` if a model has no price, if no model is given,
+    They are `prices`, `prices_from` and `prices_of`. Raises `BundleError` if a model has no price, if `models` is empty
     or if a package is missing.
     """
     try:
