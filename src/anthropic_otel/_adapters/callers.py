@@ -23,7 +23,10 @@ _MAX_POOL: Final = 40
 
 
 def variable_of_client(name: str) -> Any:
-    """Returns a variable of the client's function that calls event hooks, `None` if no client calls one now."""
+    """Returns the value of the local variable `name` in the HTTP client's function that is calling an event hook.
+
+    `None` if none of the nearest callers is such a function, or it has no such variable yet.
+    """
     for frame in _callers(_MAX_BETWEEN):
         if frame.f_code.co_name == _CALLS_HOOKS and package_of(frame) in CLIENTS:
             return frame.f_locals.get(name)
@@ -31,10 +34,11 @@ def variable_of_client(name: str) -> Any:
 
 
 def raised_by_transport(error: BaseException) -> BaseException:
-    """Returns what the library's transport is going to raise, from whose connection pool `error` comes.
+    """Returns the exception that the HTTP library's transport is about to raise because its connection pool has failed.
 
-    That is a new exception, of the class with the same name in the HTTP library, with `error` as its cause. If no such
-    transport is running now, or it lets `error` pass, the result is `error`.
+    `error` is what the pool raised. If it is of httpcore, the result is a new exception with the same text and with
+    `error` as its cause, of the HTTP library's class that has the same name as the class of `error`. Else, if there is
+    no such class, and if no transport of an HTTP library is among the nearest callers, the result is `error`.
     """
     if not type(error).__module__.startswith("httpcore"):
         return error
@@ -50,7 +54,7 @@ def raised_by_transport(error: BaseException) -> BaseException:
 
 
 def _callers(most: int) -> Iterator[FrameType]:
-    """Yields up to `most` frames, from that of the function which called the one that iterates, outwards."""
+    """Yields the frames of the callers of the function that iterates over it: up to `most`, innermost first."""
     frame = sys._getframe(2)
     for _ in range(most):
         yield frame

@@ -18,8 +18,8 @@ class ObservedDecoder:
     """Wraps a response's content decoder: passes each decoded chunk to `reading`, and ends the attempt.
 
     The attempt ends as read when all that `flush` returns has been passed on, as failed when decoding raises, and as
-    closed at an `error` event. `decode` sets `reading.decoding`. The decoders of httpx return bytes, those of httpx2 an
-    iterator of bytes; this one returns what the wrapped one does.
+    closed at an `error` event. `decode` sets `reading.decoding` to `True`. The decoders of httpx return bytes, those of
+    httpx2 an iterator of bytes; this one returns what the wrapped one does.
     """
 
     __slots__ = ("_attempt", "_decoder", "_reading")

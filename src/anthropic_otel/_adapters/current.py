@@ -121,7 +121,7 @@ class RunningCall:
         self._opened.append((_reference_to(response), attempt))
 
     def attempt_of(self, response: Any) -> Attempt | None:
-        """Returns the attempt that `opened` has noted for this very response; `None` for any other, or `None`."""
+        """Returns the attempt that `opened` has noted for this very response; `None` for any other, and for `None`."""
         return _noted_for(response, self._opened)
 
     def answered(self, response: Any, attempt: Attempt) -> None:
@@ -134,8 +134,8 @@ class RunningCall:
     def answer_in(self, response: Any) -> Attempt | None:
         """Returns the attempt that `answered` or `opened` has noted for this very response object.
 
-        For one that a middleware has made, the attempt with the same request id. `None` without such an attempt, and
-        for `None`.
+        For any other response, such as one that a middleware has made, returns a noted attempt with the request id in
+        its headers. `None` without such an attempt, and for `None`.
         """
         notes = (*self._answered, *self._opened)
         attempt = _noted_for(response, notes)
@@ -149,10 +149,11 @@ class RunningCall:
         return _request_id_of(response) is not None and self.answer_in(response) is None
 
     def parsed(self, response: Any, reply: Any) -> None:
-        """Notes the tokens of `reply`, which a middleware or the SDK has parsed from `response`, for `count_parsed`.
+        """Notes `reply`, which a middleware or the SDK has parsed from `response`, for `count_parsed`.
 
-        None of one that `is_from_before`. Does nothing if no attempt for a message is known for any other `response`.
-        Keeps only a weak reference to `reply`.
+        Its tokens are noted too if `response` is from an attempt that asked for a message (`answer_in`), and not if
+        `response` is from before (`is_from_before`). Does nothing for any other `response`. Keeps only a weak reference
+        to `reply`.
         """
         attempt = self.answer_in(response)
         if attempt is not None and attempt.is_message:
@@ -208,7 +209,7 @@ def only_call_on(http_client: Any, key: str | None = None) -> RunningCall | None
     """Returns the running call in any thread that sends by `http_client` and has the idempotency key `key`.
 
     If no call has that key, it is the one whose key is not known. If `key` is `None`, the calls' keys do not count.
-    `None` if there is no such call, or more than one.
+    `None` if there is no such call, or more than one. A forked child knows none from before the fork.
     """
     calls = [running for running in list(_running) if running.sends_by(http_client)]
     if key is not None:

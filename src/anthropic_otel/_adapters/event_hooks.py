@@ -71,8 +71,9 @@ class HookedAttempt:
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Passes a trace event of the transport to the send, as `Send.trace`. One of a failure ends the attempt.
 
-        Two failures do not: of a stream that the app leaves early, and of a write after which the transport still waits
-        for a response. If the transport sends again after a failure, another attempt begins. Never raises.
+        Three failures do not: of a stream that the app leaves early, of a write after which the transport still waits
+        for a response, and any of a body whose wrapper ends the attempt. If the transport sends again after a failure,
+        another attempt begins. Never raises.
         """
         send = self.send
         last = send.attempt
@@ -94,7 +95,11 @@ class HookedAttempt:
         self.trace(name, info)
 
     def responded(self, response: Any, *, followed: bool) -> None:
-        """Records a response. `followed` is whether it is a redirect that the client may follow: a hop may begin."""
+        """Records a response, whose body then ends the attempt, as `http_body.received`.
+
+        `followed` is whether it is a redirect that the client may follow. Of such a one only status, HTTP version and
+        time are recorded, and the attempt goes on.
+        """
         if not followed:
             self._watched = http_body.received(self.send, response)
             return
@@ -108,7 +113,10 @@ class HookedAttempt:
         self._redirect = headers, attempt.timeline.clock.now()
 
     def begins_hop(self, request: Any) -> bool:
-        """Returns whether `request` is the next hop after a redirect. Then begins it."""
+        """Begins the next hop of the attempt, by `request`, if the last response was a redirect that may be followed.
+
+        Returns whether it was.
+        """
         if self._redirect is None:
             return False
         self._redirect = None
@@ -136,7 +144,10 @@ def _proxy_of(request: Any) -> str | None:
 
 
 def _end_at_redirect(send: Send, headers: RawHeaders, at: int) -> None:
-    """Ends the attempt as read at the time `at`, when the redirect came that was not followed, with these headers."""
+    """Ends the send and its attempt as read, after a redirect that was not followed.
+
+    `headers` are those of the redirect, and `at` is when it came, in nanoseconds of the attempt's clock.
+    """
     send.attempt.recorder.send_finished(headers)
     send.attempt.end(End.READ, at)
     send.lost()

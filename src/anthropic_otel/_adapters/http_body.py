@@ -129,11 +129,12 @@ class _Observed:
             self._attempt.end(End.READ)
 
     def _closed(self) -> None:
-        """Ends the attempt when the body is closed: as read after its last chunk, else as closed before its end.
+        """Ends the attempt when the body is closed: as read after its last chunk, before that as closed.
 
-        Before its end, `End.UNDECODED` if the SDK closes it because of an exception about an event of this very body,
-        and by the exception if a model of the app raised it, which the SDK parses the text of this body into. Does
-        nothing after the last chunk if a content decoder was used: the decoder's last step ends the attempt.
+        Before that, the SDK may be closing it because of an exception. If that is about an event of this very body, the
+        end is `End.UNDECODED`; if a model of the app raised it, into which the SDK parses the text of this very body,
+        it fails the attempt. After the last chunk, does nothing if a content decoder was used: the decoder's last step
+        ends the attempt.
         """
         if self._how is End.CLOSED:
             error, how = sys.exc_info()[1], End.CLOSED
@@ -153,9 +154,9 @@ class _Observed:
 
 @guarded(False)
 def _was_reading(error: BaseException | None, body: _Observed) -> bool:
-    """Returns whether the SDK's stream that raised `error` was reading `body`, and not that of another response.
+    """Returns whether the SDK's stream that raised `error` was reading `body`. `False` for `None`, and on a failure.
 
-    It may be another one that the app has read while this one was open.
+    The app may read the body of another response while `body` is open.
     """
     for frame in stack(error) if error is not None else ():
         # Not of the app's objects, whose properties may do anything.

@@ -188,7 +188,7 @@ def _begin(
     auth: Any,
     asynchronous: bool,
 ) -> Sending | InnerSend | None:
-    """Begins to record a send that belongs to `origin`, as `begin`.
+    """Begins to record a send that belongs to `origin`. Returns what `begin` does.
 
     `names` are those of the headers of `request`; `None` if `origin` is the current call, all requests of its client
     are known to ask for its model, and this is one that goes to its host.

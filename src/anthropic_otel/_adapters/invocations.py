@@ -80,7 +80,7 @@ class Invocations:
         """Returns the invocation for a call of `client`, from the client's cache, which is emptied when it has 64.
 
         `options` are the SDK's `FinalRequestOptions`. The operation is that of the SDK's own span for the method, or
-        else found by method and URL; the model is that of the body; the retries are those of the options, or else of
+        else found by method and URL; the model is that of the body; `max_retries` is that of the options, or else of
         the client. Each is `None` if not known. `stream` is whether the method returns an event stream.
         """
         facts = self._clients.get(id(client))
@@ -183,7 +183,7 @@ def _runs_session(client: Any) -> bool:
 
 @guarded(False)
 def _has_own(client: Any, *names: str) -> bool:
-    """Returns whether the app has replaced one of the SDK's methods with these names, in a subclass or on the client.
+    """Returns whether the app has replaced any of the SDK's methods with these names, in a subclass or on the client.
 
     A method counts as replaced if it is not of a module of the SDK. `False` on a failure.
     """

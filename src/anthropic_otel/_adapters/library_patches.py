@@ -112,8 +112,8 @@ class SendPatches:
     def meet_client(self, http_client: Any) -> None:
         """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2.
 
-        If its class was met before, and something else is in the place of a patch by now that does not call the patch,
-        warns once, and patches everything again.
+        If its class was met before, and another `send` is on it or a base by now than was then, looks whether any patch
+        is `lost`. If one is, warns once, and patches this class and those of the libraries again.
         """
         # Called for every call of the SDK.
         sends = self._met.get(weakref.ref(type(http_client)))

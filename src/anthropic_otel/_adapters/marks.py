@@ -33,7 +33,10 @@ class Mark:
 
     @property
     def is_over(self) -> bool:
-        """Whether everything was uninstrumented since. Copies of a client have its mark still then."""
+        """Whether `runtime`, else `excluded_from`, is not active any more. `False` if there is neither.
+
+        `uninstrument` cannot remove the mark from the copies of a client.
+        """
         holds = self.runtime or self.excluded_from
         return holds is not None and not holds.active
 

@@ -24,7 +24,7 @@ _PLATFORM_ROUTE: Final = re.compile(rb"/model/[^/]+/invoke|/publishers/anthropic
 
 
 def names_of(request: Any) -> list[bytes]:
-    """Returns the names of the headers of a request in lower case, in their order."""
+    """Returns the name of each header of a request, in lower case and in their order. Repeated ones stay repeated."""
     # Not by `_listed`: every request of an instrumented process comes by, and pays for each function that it enters.
     listed = getattr(request.headers, "_list", None)
     return [key for _, key, _ in (listed if listed is not None else _listed(request))]
@@ -52,7 +52,7 @@ def header_of(message: Any, names: list[bytes], name: bytes) -> bytes | None:
 
 
 def trace_context_of(request: Any, names: list[bytes]) -> Mapping[str, str] | None:
-    """Returns the W3C trace context headers of a request, without one of more than 512 bytes.
+    """Returns the headers `traceparent` and `tracestate` of a request, those of them that have at most 512 bytes.
 
     `None` without a `traceparent`. `names` are those that `names_of` returns for `request`.
     """
@@ -131,7 +131,7 @@ def was_redirected(error: BaseException) -> bool:
 
 
 def _variable_of_client(error: BaseException, function: str, name: str) -> Any:
-    """Returns the variable `name` of the first call of `function` of an HTTP library in the traceback of `error`.
+    """Returns the variable `name` of the outermost call of `function` of an HTTP library in the traceback of `error`.
 
     `None` if there is no such call, or it has no such variable yet.
     """

@@ -72,7 +72,10 @@ def model_in(body: object) -> str | None:
 
 
 def may_change_in(options: object) -> bool:
-    """Returns whether the SDK's request options may name a model outside of the body: in the URL or in `extra_body`."""
+    """Returns whether the SDK's request options may name a model outside of the body.
+
+    They may if they have an `extra_body`, a URL with `/model` in it, or no URL.
+    """
     fields = getattr(options, "__dict__", _NO_FIELDS)
     url = fields.get("url")
     return bool(fields.get("extra_json")) or type(url) is not str or "/model" in url
@@ -166,7 +169,7 @@ def stream_of(request: Any) -> bool | None:
     """Returns whether a request asks for a stream: by its path, or in its body's first or last 256 bytes.
 
     On Bedrock the path alone says so, and on Vertex the path does too. `None` if the body is not in memory, or if
-    neither part says that and the body is longer than 256 bytes.
+    neither part says that and the body is longer than 256 bytes; also on a failure.
     """
     if request.url.path.endswith(_STREAM_ROUTES):
         return True

@@ -163,9 +163,10 @@ class _Running(RunningCall):
 
     @guarded(None)
     def _answer_in(self, result: Any, otherwise: Attempt | HeldBody | None) -> Attempt | HeldBody | None:
-        """Returns what the raw response `result` is from: `otherwise` if it is not known, `None` if it is from before.
+        """Returns the attempt whose response the raw response `result` has.
 
-        As of `is_from_before`, for which no attempt of this call is to be counted.
+        `None` if that response is from before this call (`is_from_before`), so that no attempt is counted for it. If
+        neither is known, and for a `result` of another kind, returns `otherwise`.
         """
         response = getattr(result, "http_response", None)
         return self.answer_in(response) or (None if self.is_from_before(response) else otherwise)

@@ -26,8 +26,8 @@ Origin = RunningCall | Runtime
 def is_recorded_for_app() -> bool:
     """Returns whether a send that the app's own instrumentation records is running in this thread or task.
 
-    One that only recorders record which have joined, such as that of a test's capture, is none. One that has ended is
-    not running, though a task that was started within it still has it as its current one.
+    `False` for one that only recorders which have joined record, such as that of a test's capture. `False` too for one
+    that has ended, though it is still the current one of a task that was started within it.
     """
     sending = current_sending.get()
     if sending is None or sending.request is None:
@@ -228,9 +228,9 @@ class Sending(Send):
 
     @guarded(None)
     def _ended_at(self, request: Any) -> None:
-        """Sets the attempt's proxy to that of `request`, the last one sent, if it is another than the first one.
+        """Sets the attempt's proxy to that of `request`, the last one sent, unless that is the first one too.
 
-        It is another after a redirect. `None` changes nothing.
+        `None` changes nothing.
         """
         if request is not None and request is not self.request:
             self.went_through(transports.facts_of(self._http_client, request.url).proxy)
