@@ -27,7 +27,7 @@ Values = tuple[AttributeValue | None, ...]
 
 
 class _Places:
-    """The places of a limit: `most` at first, and then those that nothing has taken.
+    """The free places of a limit, `most` at first.
 
     It takes no lock: a fork could leave that locked in the child, and a finalizer would wait for the code that it
     interrupts. The `pop` and `append` of a list are atomic, and so are the `setdefault` and `pop` of a dictionary.
@@ -39,7 +39,7 @@ class _Places:
         self._free: Final[list[None]] = [None] * most
 
     def take(self, value: str, taken: dict[str, object]) -> bool:
-        """Adds `value` to `taken`, the values that have a place, if one is free. Returns whether it has one then."""
+        """Adds `value` to `taken`, the values with a place, if a place is free. Returns whether it has one then."""
         try:
             self._free.pop()
         except IndexError:

@@ -106,8 +106,8 @@ class OtelCallRecorder(InTrace, CallRecorder):
         The context is the call's own, `context()`, in three cases: after the method's end; if this library made the
         call's span; and where the current context has no span and is not the one that the call attached, as in another
         thread. There the SDK's span is known by the headers of the request, if it propagates its context, and taken for
-        the call's. Otherwise it is the current one. The first time that it is, looks in it for the call span that the
-        SDK or another instrumentation has made (`_find_span`).
+        the call's. Otherwise it is the current one. Until it has once been the current one, looks in it for the call
+        span that the SDK or another instrumentation has made (`_find_span`).
         """
         if self._method_done or self._call_span is not None:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.

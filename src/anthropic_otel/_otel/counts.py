@@ -17,7 +17,7 @@ from anthropic_otel._otel.attributes import MAX_SETS, AttributeSets, AttributeVa
 
 
 class Count:
-    """A counter without a lock. `next(count.added)` counts one more, in any thread; only one at a time may `read`."""
+    """A counter without a lock. `next(count.added)` counts one more, in any thread. One thread at a time may `read`."""
 
     __slots__ = ("_reads", "added")
 

@@ -114,9 +114,10 @@ class Limit:
         return int(min(low.level(now) for low in lows)) if lows else None
 
     def used(self, now: float) -> float | None:
-        """Returns the used share of the limit. `None` without one, or if the limit was reset between `at` and `now`.
+        """Returns the used share of the limit, 1 for all of it, by the response at `at`.
 
-        A reset time that was past already when the response came is ignored.
+        `None` if that has no valid share, or if the limit was reset between `at` and `now`. A reset time that was past
+        already when the response came is ignored.
         """
         until = until_full(self.reset, self.date)
         over = until is not None and 0 < until <= now - self.at

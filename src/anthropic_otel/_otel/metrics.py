@@ -185,7 +185,7 @@ class Metrics:
     ) -> tuple[str, str, str | None]:
         """Returns the values of operation, address and model, the latter two within their cardinality limits.
 
-        `_OTHER` stands for no operation and no address, `None` for no model. `status` is that of the attempt's
+        `_OTHER` stands for a missing operation or address, `None` for no model. `status` is that of the attempt's
         response, `None` if it has none or is not known: the limits prefer names that got a 2xx. Once these three did,
         and address and model were within the limits, the same values are returned for them from then on.
         """
@@ -221,9 +221,9 @@ class Metrics:
         return self._model(last_part(model), answered=answered) if model else None
 
     def _status_labels(self, status: int | None) -> tuple[int | None, str | None]:
-        """Returns a status and its class, such as `2xx`, `None` for a status that HTTP does not have.
+        """Returns a status and its class, such as `2xx`. Both are `None` for no status.
 
-        The status is `None` beyond its cardinality limit and above 999. Both are `None` for no status.
+        The status is `None` beyond its cardinality limit and above 999, the class outside of 100 to 599.
         """
         known = status is not None and status <= MAX_STATUS and self._status(str(status)) != semconv.OTHER
         return (status if known else None, STATUS_CLASSES.get(status // 100) if status is not None else None)

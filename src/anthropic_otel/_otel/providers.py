@@ -78,7 +78,7 @@ def tracer_provider_or_global(given: object) -> object:
 
 
 def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
-    """Returns whether both providers are no-ops or unset, so that nothing is exported. `None`: the global one."""
+    """Returns whether both providers are no-ops or unset, so export nothing. `None` stands for the global one."""
     meters = meter_provider if meter_provider is not None else metrics.get_meter_provider()
     return is_noop_tracer_provider(tracer_provider) and _is(meters, _NOOP)
 

@@ -176,8 +176,8 @@ def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Contex
     """Starts our own call span, as a child of the span in `parent`, and returns it. Does not make it current.
 
     It has the name of the SDK's call span, and of its attributes those for provider, address, port, model and
-    operation; for `messages.create` also whether a stream was asked for. `wall` is its start in nanoseconds since the
-    epoch.
+    operation, without those that are not known. For `messages.create` it has `gen_ai.operation.name` too, and
+    `gen_ai.request.stream` if a stream was asked for. `wall` is its start in nanoseconds since the epoch.
     """
     attributes: dict[str, AttributeValue] = {semconv.GEN_AI_PROVIDER_NAME: invocation.provider}
     if invocation.address is not None:
