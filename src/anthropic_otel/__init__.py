@@ -53,7 +53,8 @@ def instrument(
     request of another `httpx` or `httpx2` client that has an `anthropic-version` header, as an attempt without a call.
     With one: those of that client and its copies by `with_options`.
 
-    Patches `request` of the SDK's base clients and `send` of the HTTP clients, on their classes. What is not recorded
+    Imports the SDK, `httpx` and `httpx2`, those that are installed, and patches on their classes: `send` of the HTTP
+    clients; `request` and `_build_request` of the SDK's clients, and `parse` of its raw responses. What is not recorded
     passes through. A second call for the process, or for the same client, keeps the options of the first, so call
     `uninstrument()` before it; only `export` still applies with a `client`. A client whose HTTP client was given to
     `instrument_http_client` keeps the options of that, and its calls are recorded too. Warns, and records nothing, if
@@ -67,7 +68,8 @@ def instrument(
             standard `OTEL_*` variables apply. `"console"` sets no providers: it prints each call to stderr as it ends,
             attempt by attempt, and a summary at exit. By default nothing is set.
         metrics: Whether to record metrics.
-        logs: Whether to log each failed attempt, on the logger `anthropic_otel.attempt`.
+        logs: Whether to log each failed attempt, and each call that failed without one, on the logger
+            `anthropic_otel.attempt`.
         usage: Whether to count the tokens that attempts used, as metrics. They are never counted within a call for
             which another GenAI instrumentation has opened a span, as that may count them under the same names.
         phases: Whether to read the transport's trace events. Turning it off costs less, but loses the phases of an
@@ -107,7 +109,8 @@ def uninstrument(client: Any = None) -> None:
     again or everything is undone. Has no effect on what is not instrumented, and never raises for it. Attempts that are
     under way are recorded to their end. Providers that `export="otlp"` has set stay; `export="console"` ends with
     `uninstrument()`. A `testing.capture` under way and an `anthropic-otel run` go on, but see nothing of an excluded
-    client. Wrappers that other libraries added later stay; ours below becomes a pass-through.
+    client. Hooks of `event_hooks` go on too. Wrappers that other libraries added later stay; ours below becomes a
+    pass-through.
 
     Args:
         client: An SDK client or an HTTP client. Without one, everything is undone.
@@ -157,11 +160,11 @@ def event_hooks(
 ) -> dict[str, list[Callable[..., Any]]]:
     """Returns event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
 
-    They record each request of that client as an attempt, unless `instrument` records it already, and patch nothing.
-    They do not see a failure that the transport reports by no trace event, such as a timeout in the wait for a full
-    connection pool: such an attempt ends when its request is dropped, and fails with the `error.type` `_OTHER`. A
-    request and the redirects that the client follows are one attempt. The arguments are those of `instrument`.
-    Raises `TypeError` if one is of another type.
+    They record each request of that client as an attempt, unless `instrument` or `instrument_http_client` has it
+    recorded already, and patch nothing. `uninstrument` does not stop them. They do not see a failure that the transport
+    reports by no trace event, such as a timeout in the wait for a full connection pool: such an attempt ends when its
+    request is dropped, and fails with the `error.type` `_OTHER`. A request and the redirects that the client follows
+    are one attempt. The arguments are those of `instrument`. Raises `TypeError` if one is of another type.
     """
     hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs, usage)))
     return {"request": [hooks.request], "response": [hooks.response]}

@@ -205,8 +205,8 @@ class Instrumentation:
         """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
 
         That is the client's own if it was instrumented with calls, or by itself in a process that is recorded too;
-        `None` if it is excluded; else that of the process. Unless the result is `None`, patches the client's class if
-        it was not met before, and everything again if a patch of it was taken away.
+        `None` if it is excluded; else that of the process. Unless the result is `None`, patches the client's class
+        where that is needed (`SendPatches.meet_client`).
         """
         # Without a marked client there is no copy of one either, which would have the mark too.
         mark, runtime = mark_of(http_client) if self.clients else None, self.process

@@ -60,8 +60,8 @@ def _start(options: Mapping[str, Any]) -> None:
 def _switches(options: Mapping[str, Any]) -> dict[str, bool]:
     """Returns those of the options that are switches and have a boolean value.
 
-    The strings `true` and `false`, in upper or lower case, count as one. Warns of every other option, unless it is a
-    provider or its value is `None`.
+    The strings `true` and `false`, in upper or lower case and with blanks around them, count as such values. Warns of
+    each other option, unless it is a provider or its value is `None`.
     """
     switches: dict[str, bool] = {}
     for name, value in options.items():

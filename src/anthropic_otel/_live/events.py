@@ -67,7 +67,7 @@ class EventRecorder:
 
 
 class _CallRecorder(CallRecorder):
-    """Emits the `call` event of one call, and makes the recorders of the call's attempts.
+    """Emits the `call` event of one call when it ends, and makes the recorders of the call's attempts.
 
     `id` is the call's number in its `EventRecorder`, counted from 1.
     """
@@ -86,7 +86,7 @@ class _CallRecorder(CallRecorder):
 
 
 class _AttemptRecorder(AttemptRecorder):
-    """Emits the event of one attempt. `call` is the id of its call, `None` for an attempt outside of any call."""
+    """Emits the event of one attempt when it ends. `call` is its call's id, `None` for one outside of any call."""
 
     def __init__(self, recorder: EventRecorder, call: int | None) -> None:
         self._recorder: Final = recorder

@@ -44,8 +44,8 @@ class Show:
     def take(self, event: Event) -> list[Line]:
         """Adds an event, and returns the lines to show for it.
 
-        There are none unless it ends a call, or an attempt outside of any call. Sets `followed` in any case. Raises
-        what `CallTracker.take` raises for a malformed event.
+        There are none unless it ends a call, or an attempt outside of any call. Sets `followed` to `True`, even if it
+        raises what `CallTracker.take` raises for a malformed event.
         """
         self.followed = True
         ended = self.tracker.take(event)
