@@ -389,6 +389,25 @@ def _sent_until_answered(wire: Wire, piece: bytes, times: int) -> int:
     return times
 
 
+@pytest.mark.parametrize(
+    ("target", "most"),
+    [
+        (b"/v1/messages", 32 * MEGABYTE),
+        (b"/v1/messages/count_tokens", 32 * MEGABYTE),
+        (b"/v1/messages/batches", 256 * MEGABYTE),
+        (b"/anthropic/v1/messages/batches?beta=true", 256 * MEGABYTE),
+        (b"/v1/files", 501 * MEGABYTE),
+        (b"/v1/files/f/content", 32 * MEGABYTE),
+    ],
+)
+def test_a_path_has_its_own_largest_body(target: bytes, most: int, sim: Simulator) -> None:
+    """A batch and a file may be larger than a message. One byte more gets a 413 by its length alone."""
+    asks = b"POST %s HTTP/1.1\r\n%sexpect: 100-continue\r\ncontent-length: %d\r\n\r\n"
+    for length, status in ((most, 100), (most + 1, 413)):
+        with Wire(sim) as wire:
+            assert wire.send(asks % (target, HEAD, length)).answer(has_body=False).status == status
+
+
 def test_a_body_of_300_mb_is_refused_before_it_comes(wire: Wire) -> None:
     """Its length is enough for a 413: none of it is needed, and what comes all the same is thrown away."""
     before = _peak()

@@ -22,9 +22,9 @@ redirects to another address, need an address of their own:
 An endpoint makes its fault for every request, and every fault of the catalogue can have one. In the block of `with
 sim.refusing():` connections to `base_url` are refused.
 
-The simulator implements Messages (JSON and streams, tools, structured outputs), token counting, models and message
-batches, which have ended when they are first retrieved. Messages are also on Bedrock's and Vertex's paths, with the
-platform's errors, and token counting on Vertex's. Replies and ids depend only on the requests and on the arguments
+The simulator implements Messages (JSON and streams, tools, structured outputs), token counting, models, files and
+message batches, which have ended when they are first retrieved. Messages are also on Bedrock's and Vertex's paths, with
+the platform's errors, and token counting on Vertex's. Replies and ids depend only on the requests and on the arguments
 `seed` and `words`.
 
 Responses have the API's rate-limit headers. With `limits`, requests beyond a limit get a 429. `clock` replaces the

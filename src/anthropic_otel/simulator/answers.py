@@ -16,7 +16,7 @@ from anthropic_otel.simulator.wire import Json, Wire
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer that is the JSON object `value`, with that status.
+    """An answer that is the JSON object `value`, with that status; if `body` is given, that instead.
 
     `cost` is what the request takes from the rate limits. `headers` are sent in place of any of the same name.
     `caches` is the key of the prompt that the request caches, empty for none. `change` is what else it changes.
@@ -28,6 +28,7 @@ class Whole:
     headers: Headers = ()
     caches: bytes = b""
     change: Callable[[], None] | None = None
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,15 @@ class Streamed:
     """An answer that is a stream of events, which `wire` encodes.
 
     `events(pings)` yields the events, with `pings` `ping` events before each delta. `cost` is what the request takes
-    from the rate limits. `caches` is the key of the prompt that it caches, empty for none.
+    from the rate limits. `caches` is the key of the prompt that it caches, empty for none. `change` is what else it
+    changes.
     """
 
     events: Callable[[int], Iterator[Json]]
     wire: Wire
     cost: Cost
     caches: bytes = b""
+    change: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Refused:
     """An answer that is an error of the API, with that status, error type and message.
 
     `headers` are sent in place of any of the same name. `cost` is what the request takes from the rate limits; `None`
-    takes nothing, not even a request.
+    takes nothing, not even a request. `code` is the `error_code` in its `details`; `None` for none.
     """
 
     status: int
@@ -57,6 +60,7 @@ class Refused:
     message: str
     headers: Headers = ()
     cost: Cost | None = ONE_REQUEST
+    code: str | None = None
 
 
 Answer: TypeAlias = Whole | Streamed | Refused

@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from anthropic_otel.simulator import known, messages, usage
+from anthropic_otel.simulator import known, messages, models, usage
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.batches import Batches
 from anthropic_otel.simulator.bodies import body_of, invalid, refusal_of
+from anthropic_otel.simulator.files import Files, not_found, references
 from anthropic_otel.simulator.headers import Ids
 from anthropic_otel.simulator.known import LONG_OUTPUT, Known
 from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.paging import page
 from anthropic_otel.simulator.platforms import Platform, Route, path_of, route_of
+from anthropic_otel.simulator.timestamps import written
 from anthropic_otel.simulator.wire import AwsEventStream, Json, ServerSentEvents, Wire
 
 
@@ -48,12 +50,13 @@ class Received:
 
 _MODELS_PATH: Final = "/v1/models"
 _BATCHES_PATH: Final = "/v1/messages/batches"
+_FILES_PATH: Final = "/v1/files"
 _UNKNOWN_BETAS: Final = (
     "Unexpected value(s) {} for the `anthropic-beta` header. Please consult our documentation at "
     "platform.claude.com/docs or try again without the header."
 )
 _NO_VERSION: Final = "anthropic-version: header is required"
-_CREATED: Final = "2026-10-01T00:00:00Z"
+_CONTAINER_LIFE: Final = 3_600.0
 _MANAGED: Final = "/anthropic"
 """The path prefix that Amazon Bedrock's Mantle endpoint and Microsoft Foundry put before the API's own paths."""
 
@@ -87,21 +90,22 @@ class Api:
     """
 
     def __init__(self, ids: Ids, words: int, now: Callable[[], float], known: Known) -> None:
-        self._ids = ids
+        self._ids, self._now = ids, now
         self._words = words
         self._cache = usage.PromptCache()
         self._known = known
         self._batches = Batches(ids, now)
+        self._files = Files(ids, now)
 
     def answer(self, request: Received) -> Answer:
         """Returns the API's answer to the request: a `Refused` for a request that the API would refuse, else the reply.
 
         A `Refused` has status 400 for a wrong URL, header or body, 401 if there is neither `x-api-key` nor
-        `authorization`, 404 for a path, a model or a batch that does not exist, and 405 for a wrong method; a message
-        on Bedrock's and Vertex's paths has a 404 for that. These need no key, and their model and whether to stream are
-        taken from the path. The API's own paths need one `anthropic-version`. They may begin with `/anthropic`, as on
-        Foundry; then a model may have any name, as on Bedrock's and Vertex's paths. Kinder than the API: a field that
-        needs a beta header is taken without it.
+        `authorization`, 404 for a path, a model, a batch or a file that does not exist, and 405 for a wrong method;
+        a message on Bedrock's and Vertex's paths has a 404 for that. These need no key, and their model and whether to
+        stream are taken from the path. The API's own paths need one `anthropic-version`. They may begin with
+        `/anthropic`, as on Foundry; then a model may have any name, as on Bedrock's and Vertex's paths. Kinder than the
+        API: a field that needs a beta header is taken without it.
         """
         try:
             path = path_of(request.target)
@@ -119,7 +123,7 @@ class Api:
     def admitted(self, answer: Whole | Streamed) -> None:
         """Remembers what the answer's request caches or changes. To be called unless a rate limit turns it away."""
         self._cache.write(answer.caches)
-        if isinstance(answer, Whole) and answer.change is not None:
+        if answer.change is not None:
             answer.change()
 
     def _first_party(self, request: Received, path: str) -> Answer:
@@ -138,6 +142,8 @@ class Api:
             return self._on_models(request, path.removeprefix(_MODELS_PATH).lstrip("/"))
         if path == _BATCHES_PATH or path.startswith(f"{_BATCHES_PATH}/"):
             return self._on_batches(request, path.removeprefix(_BATCHES_PATH).strip("/"), asked)
+        if path == _FILES_PATH or path.startswith(f"{_FILES_PATH}/"):
+            return self._on_files(request, path.removeprefix(_FILES_PATH).strip("/"))
         if path not in ("/v1/messages", "/v1/messages/count_tokens"):
             return _not_found()
         if request.method != "POST":
@@ -190,19 +196,29 @@ class Api:
             return body
         if refusal := self._refusal_of(body, asked):
             return refusal
+        missing = [] if asked is _PLATFORM else [name for name in references(body) if not self._files.has(name)]
+        if missing:
+            return not_found(missing[0])
         prompt, caches = self._cache.usage(body)
-        whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"), prompt)
+        container, change = self._container() if usage.executes(body) else (None, None)
+        whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"), prompt, container)
         cost, used = _cost(body, whole["usage"]), whole["usage"]
         bedrock = isinstance(wire, AwsEventStream)
         if not body.get("stream"):
             headers = usage.bedrock_headers(used) if bedrock else ()
-            return Whole(whole, cost=cost, headers=headers, caches=caches)
+            return Whole(whole, cost=cost, headers=headers, caches=caches, change=change)
 
         def events(pings: int) -> Iterator[Json]:
             found = messages.events(whole, prompt, pings)
             return usage.with_metrics(found, used) if bedrock else found
 
-        return Streamed(events, wire, cost, caches)
+        return Streamed(events, wire, cost, caches, change)
+
+    def _container(self) -> tuple[Json, Callable[[], None]]:
+        """Returns where code is executed, with the file that this makes, and a function that adds the file."""
+        file_id, add = self._files.made("output.txt", b"simulated\n")
+        expires_at = written(self._now() + _CONTAINER_LIFE)
+        return {"id": self._ids.new("container"), "expires_at": expires_at, "file_id": file_id}, add
 
     def _on_models(self, request: Received, name: str) -> Answer:
         """Answers a path of models; `name` is what follows `/v1/models/`."""
@@ -211,8 +227,8 @@ class Api:
         if request.method not in ("GET", "HEAD"):
             return _not_allowed()
         if not name:
-            return page([_model(each) for each in (*known.MODELS, *sorted(self._known.models or ()))], request.target)
-        return Whole(_model(known.ALIASES.get(name, name)))
+            return page(models.listed(self._known), request.target)
+        return Whole(models.shown(known.ALIASES.get(name, name)))
 
     def _on_batches(self, request: Received, rest: str, asked: _Asked) -> Answer:
         """Answers a path of message batches; `rest` is what follows `/v1/messages/batches/`."""
@@ -231,6 +247,22 @@ class Api:
         if method == "GET" and verb == "results":
             return self._batches.results(name)
         return _not_allowed() if verb in ("", "cancel", "results") else _not_found()
+
+    def _on_files(self, request: Received, rest: str) -> Answer:
+        """Answers a path of files; `rest` is what follows `/v1/files/`."""
+        name, _, verb = rest.partition("/")
+        method = "GET" if request.method == "HEAD" else request.method
+        if verb not in ("", "content"):
+            return _not_found()
+        if method == "POST" and not rest:
+            return self._files.upload(request.header("content-type"), request.body)
+        if method == "GET" and not rest:
+            return self._files.listed(request.target)
+        if method == "GET" and verb:
+            return self._files.content(name)
+        if method == "GET":
+            return self._files.metadata(name)
+        return self._files.delete(name) if method == "DELETE" and name and not verb else _not_allowed()
 
     def _batched(self, params: Json, asked: _Asked) -> Whole | Refused:
         """Answers a request of a batch, which is never a stream."""
@@ -264,18 +296,3 @@ def _cost(body: Json, used: Json) -> Cost:
 def _betas(request: Received) -> list[str]:
     told = ",".join(value for name, value in request.headers if name.lower() == "anthropic-beta")
     return [name.strip() for name in told.split(",") if name.strip()]
-
-
-def _model(name: str) -> Json:
-    most = known.MODELS.get(name)
-    return {
-        "type": "model",
-        "id": name,
-        "display_name": known.display_name(name),
-        "created_at": _CREATED,
-        "lifecycle": "active",
-        "deprecated_at": None,
-        "retires_at": None,
-        "max_input_tokens": None if most is None else 1_000_000 if most == known.MOST else 200_000,
-        "max_tokens": most,
-    }

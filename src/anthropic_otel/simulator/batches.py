@@ -10,15 +10,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from typing import Any, Final
 
-from anthropic_otel.simulator import checks
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.bodies import body_of, invalid
 from anthropic_otel.simulator.headers import Ids
 from anthropic_otel.simulator.limits import ONE_REQUEST
 from anthropic_otel.simulator.paging import page
+from anthropic_otel.simulator.timestamps import written
 from anthropic_otel.simulator.wire import Json, JsonLines, error_body, to_json
 
 _MAX_REQUESTS: Final = 100_000
@@ -206,16 +205,10 @@ def _shown(batch: _Batch, base_url: str) -> Json:
         "type": "message_batch",
         "processing_status": status,
         "request_counts": {"processing": 0 if ended else len(batch.requests), **batch.counts},
-        "created_at": _written(batch.created),
-        "ended_at": _written(batch.ended),
-        "expires_at": _written(batch.created + _LIFE),
+        "created_at": written(batch.created),
+        "ended_at": written(batch.ended),
+        "expires_at": written(batch.created + _LIFE),
         "archived_at": None,
-        "cancel_initiated_at": _written(batch.canceled),
+        "cancel_initiated_at": written(batch.canceled),
         "results_url": f"{base_url}/v1/messages/batches/{batch.id}/results" if ended else None,
     }
-
-
-def _written(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(min(seconds, checks.LAST_SECOND), timezone.utc).isoformat().replace("+00:00", "Z")

@@ -19,12 +19,11 @@ import h11
 
 from anthropic_otel.simulator.actions import Headers
 from anthropic_otel.simulator.api import Received
+from anthropic_otel.simulator.sizes import max_body
 from anthropic_otel.simulator.wire import Json
 
 _READ: Final = 64 * 1024
 _MAX_HEAD: Final = 64 * 1024
-MAX_BODY: Final = 32 * 1024 * 1024
-"""The largest request body that the API accepts, in bytes."""
 _LINGER: Final = 5.0
 _LINGER_0: Final = struct.pack("ii", 1, 0)
 
@@ -226,11 +225,12 @@ class Exchange:
         """Reads the request's body, and replaces `request` and `served.request` by a request that has it.
 
         Sends a `100 Continue` first if the client waits for one. Afterwards cancels the request's deadline, and sets
-        `served.whole_request`. Raises `RejectedRequest` if the body is larger than 32 MB or does not arrive in time,
+        `served.whole_request`. Raises `RejectedRequest` if the body is larger than `max_body` or comes too late,
         `h11.RemoteProtocolError` if it is not HTTP or ends too early, and `Disconnected` if the client has left before
         the `100 Continue`.
         """
-        if int(self.request.header("content-length") or 0) > MAX_BODY:
+        most = max_body(self.request.target)
+        if int(self.request.header("content-length") or 0) > most:
             raise _too_large()
         if self._http.they_are_waiting_for_100_continue:
             await self._send(h11.InformationalResponse(status_code=100, headers=[]))
@@ -239,7 +239,7 @@ class Exchange:
             if not isinstance(event, h11.Data):
                 raise Disconnected
             body += event.data
-            if len(body) > MAX_BODY:
+            if len(body) > most:
                 raise _too_large()
         self.link.expect_nothing()
         self.request = self.served.request = self._received(bytes(body))

@@ -18,22 +18,27 @@ from anthropic_otel.simulator.wire import Json, to_json
 
 _SAYING: Final = "the quick brown fox jumps over the lazy dog while the slow green turtle watches from the river bank"
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
+_LAST: Final = ("stop_reason", "stop_sequence", "container")
+"""The fields of a message that a stream has in `message_delta`."""
 
 
-def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Json) -> Json:
+def message(
+    request: Json, words: int, message_id: str, tool_id: str, prompt: Json, container: Json | None = None
+) -> Json:
     """Returns the whole message that answers the request, of the model that it asks for or else of a default one.
 
     `words` is the length of a text reply, which `max_tokens` may cut. It ends before the first of the request's
     `stop_sequences` in it. If `max_tokens` is 0, the message has no content. `message_id` and `tool_id` are the ids of
-    the message and of its tool use; the id of a web search is made from `tool_id`. `prompt` is the part of `usage` that
-    `PromptCache.usage` returned.
+    the message and of its tool use; the ids of server tools' uses are made from `tool_id`. `prompt` is the part of
+    `usage` that `PromptCache.usage` returned. `container` is where code is executed, with the `file_id` of what that
+    makes, if the request has code executed.
     """
     if request.get("max_tokens") == 0:
         content, stop_reason, output_tokens = [], "max_tokens", 0
     else:
         block, stop_reason, output_tokens = _content(request, words, tool_id)
-        content = [*_before(request, tool_id), block]
-    return {
+        content = [*_before(request, tool_id, container), block]
+    whole = {
         "id": message_id,
         "type": "message",
         "role": "assistant",
@@ -43,6 +48,9 @@ def message(request: Json, words: int, message_id: str, tool_id: str, prompt: Js
         "stop_sequence": _sequence(request, words) if stop_reason == "stop_sequence" else None,
         "usage": usage.usage_of(request, prompt, output_tokens),
     }
+    if container:
+        whole["container"] = {name: container[name] for name in ("id", "expires_at")}
+    return whole
 
 
 def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
@@ -57,6 +65,8 @@ def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
         "stop_sequence": None,
         "usage": usage.at_start(whole["usage"], prompt),
     }
+    if "container" in whole:
+        begun["container"] = None
     yield {"type": "message_start", "message": whole | begun}
     for index, block in enumerate(whole["content"]):
         yield {"type": "content_block_start", "index": index, "content_block": _opened(block)}
@@ -68,16 +78,16 @@ def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
         yield {"type": "content_block_stop", "index": index}
     yield {
         "type": "message_delta",
-        "delta": {"stop_reason": whole["stop_reason"], "stop_sequence": whole["stop_sequence"]},
+        "delta": {name: whole[name] for name in _LAST if name in whole},
         "usage": usage.at_end(whole["usage"]),
     }
     yield {"type": "message_stop"}
 
 
-def _before(request: Json, tool_id: str) -> Iterator[Json]:
-    """Yields the content blocks that come before the reply: compaction, thinking and web search, each if requested.
+def _before(request: Json, tool_id: str, container: Json | None) -> Iterator[Json]:
+    """Yields the content blocks that come before the reply: compaction, thinking, and uses of server tools.
 
-    The id of the search is `srv` and `tool_id`.
+    Each comes if the request asks for it. The id of a search is `srv` and `tool_id`, that of an execution ends in `x`.
     """
     if usage.compacts(request):
         yield {"type": "compaction", "content": "What was said before.", "encrypted_content": None}
@@ -87,6 +97,17 @@ def _before(request: Json, tool_id: str) -> Iterator[Json]:
         search_id = f"srv{tool_id}"
         yield {"type": "server_tool_use", "id": search_id, "name": "web_search", "input": {"query": "simulated"}}
         yield {"type": "web_search_tool_result", "tool_use_id": search_id, "content": []}
+    if container:
+        yield from _executed(f"srv{tool_id}x", container["file_id"])
+
+
+def _executed(use_id: str, file_id: str) -> Iterator[Json]:
+    """Yields the use of the tool for code execution and its result, a file."""
+    command = {"command": "echo simulated > $OUTPUT_DIR/output.txt"}
+    yield {"type": "server_tool_use", "id": use_id, "name": "bash_code_execution", "input": command}
+    output = {"type": "bash_code_execution_output", "file_id": file_id}
+    result = {"type": "bash_code_execution_result", "stdout": "", "stderr": "", "return_code": 0, "content": [output]}
+    yield {"type": "bash_code_execution_tool_result", "tool_use_id": use_id, "content": result}
 
 
 def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:

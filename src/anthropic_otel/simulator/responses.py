@@ -104,15 +104,16 @@ class Response:
 def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: Service) -> Response:
     """Returns a response with its body in one piece and a `content-length`.
 
-    The status is the answer's. The body is `reply.body`, or else the answer's JSON, in the encoding of the delivery;
-    GZIP and DEFLATE are used only if the request accepts them, and none for a 204 or 304. An error has the form of the
-    platform that the request's path belongs to. If `reply.request_id`, the
-    response has the headers that only the API sends, and the answer's cost is taken from the rate limits. The answer's
-    headers replace any of the same name, and those of `reply` replace the answer's. Interim statuses are those of
-    `reply`.
+    The status is the answer's. The body is `reply.body`, or else the answer's body or JSON, in the encoding of the
+    delivery; GZIP and DEFLATE are used only if the request accepts them, and none for a 204 or 304. An error has the
+    form of the platform that the request's path belongs to. If `reply.request_id`, the response has the headers that
+    only the API sends, and the answer's cost is taken from the rate limits. The answer's headers replace any of the
+    same name, and those of `reply` replace the answer's. Interim statuses are those of `reply`.
     """
     headers, request_id = _api_headers(service, request, answer.cost, reply.request_id)
     plain = reply.body
+    if plain is None and isinstance(answer, Whole):
+        plain = answer.body
     if plain is None:
         value, more = _value(answer, request, request_id, reply.error_code)
         plain, headers = to_json(value), headers + more
@@ -231,5 +232,5 @@ def _value(
     """Returns the JSON of the answer, and the headers that it has as an error of a platform."""
     if isinstance(answer, Refused):
         route = route_of(request.target)
-        return refusal(route, answer.status, answer.error_type, answer.message, request_id, error_code)
+        return refusal(route, answer.status, answer.error_type, answer.message, request_id, error_code or answer.code)
     return answer.value, ()

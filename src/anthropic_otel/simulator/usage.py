@@ -138,6 +138,11 @@ def searches(request: Json) -> bool:
     return _tool(request, "web_search_") is not None
 
 
+def executes(request: Json) -> bool:
+    """Returns whether the request offers the server tool for code execution. The simulator's reply then uses it."""
+    return _tool(request, "code_execution_") is not None
+
+
 def _tool(request: Json, prefix: str) -> Json | None:
     tools = (tool for tool in request.get("tools") or () if isinstance(tool, dict))
     return next((tool for tool in tools if str(tool.get("type", "")).startswith(prefix)), None)
