@@ -30,7 +30,7 @@ def to_tempo() -> dict[str, Any]:
 
 
 def _explore(kind: str, query: dict[str, str]) -> str:
-    """Returns the URL of Explore with the query in a data source of the kind `jaeger` or `tempo`.
+    """Returns the path and query of the URL of Explore, with `query` in a data source of the kind `jaeger` or `tempo`.
 
     Grafana's variables are left unescaped, so that Grafana replaces them.
     """

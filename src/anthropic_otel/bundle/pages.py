@@ -39,8 +39,8 @@ _SCRAPE, _SCRAPE_NATIVE = (
 def native() -> dict[str, str]:
     """Returns the new text of the files that native histograms need changed, by their paths relative to `files.root`.
 
-    They are the documents that `document` changes, and two Prometheus configs. Raises `ValueError` if a config is not
-    as expected.
+    They are the runbooks and pages of `docs/why` that `document` changes, and two Prometheus configs. Raises
+    `ValueError` if a config is not as expected.
     """
     made: dict[str, str] = {}
     for path, source in files.shipped().items():
@@ -69,8 +69,9 @@ def document(classic: str) -> str:
 def query(classic: str) -> str:
     """Returns a PromQL query on the library's classic histograms, rewritten for native ones.
 
-    `_count` and `_sum` become the functions `histogram_count` and `histogram_sum`, `_bucket` becomes the metric itself,
-    and an `le` with which the labels of a `by` begin is taken out.
+    `_count` and `_sum` become the functions `histogram_count` and `histogram_sum`. If a function over time, such as
+    `rate`, was called on the series, they are called on its result. `_bucket` becomes the metric itself, and an `le`
+    with which the labels of a `by` begin is taken out.
     """
     found = _OVER_TIME.sub(r"histogram_\3(\1(\2\4))", classic)
     found = _NOW.sub(r"histogram_\2(\1\3)", found)

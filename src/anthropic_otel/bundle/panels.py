@@ -53,7 +53,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Step:
-    """A threshold: values from `value` on have this colour."""
+    """A threshold: values from `value` on, and below the next step, have this colour."""
 
     value: float
     colour: str
@@ -91,7 +91,8 @@ class Panel:
     - `unit`: that of the values, by Grafana's name.
     - `drill`: the name of the board that explains more; the panel links to it.
     - `nothing`: what the panel displays when there is no data.
-    - `steps`: thresholds; `shows`: the alert whose threshold they are, or `None`.
+    - `steps`: thresholds, lowest first. Values below them are green, or red if the last step is green.
+    - `shows`: the alert whose threshold they are, or `None`.
     - `width`, `height`: in Grafana's grid, which is 24 wide.
     - `stacked`: whether the lines are drawn one upon the other.
     - `maximum`: the end of the scale; `decimals`: how many digits; `None` leaves either to Grafana.

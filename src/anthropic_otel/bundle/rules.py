@@ -66,7 +66,7 @@ def labels(settings: Settings, alert: Alert) -> dict[str, str]:
 def texts(settings: Settings, alert: Alert) -> dict[str, str]:
     """Returns the annotations of an alert: `summary`, `description`, `runbook_url` and `dashboard_url`.
 
-    The runbook's is a path if `links.runbooks` is a folder. The dashboard's chooses the alert's service, if the alert
+    `runbook_url` is a path if `links.runbooks` is a folder. `dashboard_url` chooses the alert's service, if the alert
     is about one.
     """
     return {

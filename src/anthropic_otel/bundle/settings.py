@@ -92,7 +92,7 @@ class Slo:
     - `at_least`, `at_least_short`: how many failed calls a long and a short window must have before an alert fires.
     - `page`, `ticket`: the pairs of windows of the alert that pages, and those of the one that is a ticket. Each alert
       fires by any of its pairs.
-    - `hold`, `keep`: those of both alerts, as in `conditions`.
+    - `hold`, `keep`: those of both alerts, as in `Condition`.
     """
 
     objective: float

@@ -50,9 +50,9 @@ class Host(Protocol):
     authority: Authority
 
     async def listen(self, serve: Serve, tls: Tls | None = None) -> Listener:
-        """Opens a listener on a free port that lives as long as the server; with TLS if `tls` is given.
+        """Returns a new listener on a free port, which listens already; with TLS if `tls` is given.
 
-        `serve` is called with each connection and its number.
+        It lives as long as the server. `serve` is called with each connection and its number.
         """
 
     def http(self, action: ExchangeAction) -> Serve:

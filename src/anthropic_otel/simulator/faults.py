@@ -42,7 +42,7 @@ class Needs:
     - `connect_timeout`, `read_timeout`, `write_timeout`, `pool_timeout`: in seconds.
     - `max_connections`: the size of the client's connection pool.
     - `busy_connections`: how many requests to the same endpoint must be under way already.
-    - `request_bytes`: how large the request's body must be.
+    - `request_bytes`: how many bytes the request's body must have at least.
     - `ca`: whether the client must trust `Endpoint.ca_file`.
     - `proxy`: the URL scheme of the proxy that the client must use.
     - `follow_redirects`: `True` is the default of the SDK's clients; `False`: the client must not follow redirects.
@@ -149,8 +149,8 @@ def network(
 ) -> Fault:
     """Returns a network fault: a failed attempt whose cause is also its error type.
 
-    `status` is that of the response whose headers arrived before the failure; such a response has a request id. `None`
-    is for no response, which has none. The other arguments are fields of `Fault`.
+    `status` is that of the response whose headers arrived before the failure; such a response has a request id. `None`:
+    no response arrived, and so no request id. The other arguments are fields of `Fault`.
     """
     return Fault(
         name=name,

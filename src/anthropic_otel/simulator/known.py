@@ -196,12 +196,15 @@ class Known:
 
 
 def max_tokens_of(model: str) -> int | None:
-    """Returns the most output tokens of a model of the API; `None` for a model of which only its name is known."""
+    """Returns the most output tokens of a model in `MODELS`, also by its alias; `None` for any other model."""
     return MODELS.get(ALIASES.get(model, model))
 
 
 def display_name(name: str) -> str:
-    """Returns what the API calls a model for people, such as `Claude Opus 4.5` for `claude-opus-4-5-20251101`."""
+    """Returns what the API calls a model for people, such as `Claude Opus 4.5` for `claude-opus-4-5-20251101`.
+
+    A name that does not have the form of the API's names is returned as it is.
+    """
     match = re.fullmatch(r"(claude(?:-[a-z]+)+)(?:-(\d(?:-\d)?))?(?:-\d{8})?", name)
     if match is None:
         return name
@@ -225,10 +228,10 @@ def is_beta(name: str) -> bool:
 
 
 def is_field(name: str, *, counts: bool, platform: bool) -> bool:
-    """Returns whether a Messages body may have a field of that name, that of the SDK's beta methods too.
+    """Returns whether a Messages body may have a field of that name. The fields of the SDK's beta methods count.
 
     `counts` is whether it is a request to count tokens, and `platform` whether it comes on the path of a platform that
-    has the version and the beta headers in the body. `temperature` and its like are no fields here; see `SAMPLING`.
+    has the version and the beta headers in the body. The result is false for the names in `SAMPLING`.
     """
     if name in (_COUNTED if counts else _FIELDS) or (platform and name in _ON_PLATFORMS):
         return True
@@ -267,7 +270,10 @@ def _sdk_versions() -> frozenset[str]:
 
 @functools.lru_cache(maxsize=2)
 def _sdk_fields(method: str) -> frozenset[str]:
-    """Returns the fields of the parameters of the SDK's `create` or `count_tokens`, and of its beta."""
+    """Returns the body's fields that the SDK's `create` or `count_tokens` takes, or the beta method of that name.
+
+    Empty without the SDK.
+    """
     found: set[str] = set()
     for folder in ((), ("beta",)):
         text = _text("types", *folder, f"message_{method}_params.py")

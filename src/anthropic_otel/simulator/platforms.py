@@ -26,7 +26,10 @@ class Platform(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path of a platform. `model` and `verb` are those in the path; both are empty on the API's own paths."""
+    """What a path says: its platform, and the `model` and the `verb` in it, such as `invoke`.
+
+    Both are empty on the API's own paths.
+    """
 
     platform: Platform
     model: str = ""
@@ -102,7 +105,7 @@ def refusal(
 
 
 def of_the_platform(platform: Platform, request_id: str) -> Headers:
-    """Returns the headers that only the platform sends. Neither has the API's headers of rate limits."""
+    """Returns the headers that only Bedrock or Vertex sends, with the request id. None are about rate limits."""
     if platform is Platform.BEDROCK:
         return (("x-amzn-requestid", request_id),)
     return (
@@ -113,7 +116,7 @@ def of_the_platform(platform: Platform, request_id: str) -> Headers:
 
 
 def quota_exceeded(route: Route) -> str:
-    """Returns the platform's message about a rate limit that has no room for a request."""
+    """Returns Bedrock's or Vertex's message about a rate limit that has no room for a request."""
     if route.platform is Platform.BEDROCK:
         return "Too many requests, please wait before trying again."
     return (

@@ -41,7 +41,7 @@ class RateLimits:
 
     `limits` are enforced and reported. `None` reports the limits of `Limits()` in headers and enforces none, so that no
     request is refused. `clock` returns seconds since the epoch. Raises what `clock` raises, and `TypeError` or
-    `ValueError` if what it returns now is no time. If it fails later, all methods raise `ClockError`.
+    `ValueError` if what it returns now is no time. If it fails later, methods that read it raise `ClockError`.
     """
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> None:
@@ -52,7 +52,7 @@ class RateLimits:
         self._allowance: Allowance = Plan(limits.unified, now) if limits.unified else Buckets(limits, now)
 
     def clock(self) -> float:
-        """Returns the time in seconds since the epoch."""
+        """Returns the time in seconds since the epoch. Raises `ClockError` if the clock fails."""
         try:
             return checks.time("the clock's time", self._clock())
         except Exception as error:

@@ -50,7 +50,7 @@ class Latency:
 
 
 class Record:
-    """The latest requests and issued request ids, `most` of each, and no more than 256 MB of request bodies.
+    """The latest requests and issued request ids, at most `most` of each, and at most 256 MB of request bodies.
 
     Older ones are dropped. Thread-safe.
     """
@@ -165,9 +165,9 @@ class Server:
     # -- what endpoints need: `endpoints.Host` -------------------------------------------------------------------------
 
     async def listen(self, serve: Serve, tls: Tls | None = None) -> Listener:
-        """Opens a listener on a free port that lives as long as the server; with TLS if `tls` is given.
+        """Returns a new listener on a free port, which listens already; with TLS if `tls` is given.
 
-        `serve` is called with each connection and its number.
+        It lives as long as the server. `serve` is called with each connection and its number.
         """
         context = self.authority.context(tls) if tls else None
         listener = Listener(serve, self._number, context)

@@ -55,7 +55,7 @@ class Simulator:
       server's thread. A request during which it fails gets a 500 with its error.
     - `models`: names of models that it has beside the API's, such as those of your gateway; `None` takes any name. The
       API's own paths answer a name that is unknown with its 404.
-    - `betas`: names of beta headers that it knows beside the API's; `None` takes any.
+    - `betas`: names of beta headers that it knows beside the API's; `None` takes any. Others get a 400.
     - `patience`: how many seconds a request may take to arrive after its first bytes, before it gets a 408.
 
     Raises `TypeError` or `ValueError` for wrong arguments.
@@ -117,7 +117,7 @@ class Simulator:
         return self
 
     def _abandon(self, started: Future[None]) -> None:
-        """Ends a start that has failed or was interrupted, whose thread may be at any point."""
+        """Ends a start that has failed or was interrupted: stops the server if it listens, and waits for the thread."""
         if not started.cancel() and started.exception() is None:
             self.stop()
         else:

@@ -35,7 +35,7 @@ def error_body(error_type: str, message: str, request_id: str | None = None, cod
 
 
 class Wire(Protocol):
-    """Encodes the events of a stream. An event is a dict, whose `type` is also its name where events have one."""
+    """Encodes the events of a stream. An event is a dict; in formats that name events, its `type` is the name."""
 
     @property
     def content_type(self) -> str:

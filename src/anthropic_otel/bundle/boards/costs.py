@@ -70,7 +70,7 @@ def _of_kind(kind: str) -> str:
 
 
 def budget(settings: Settings) -> tuple[Step, ...]:
-    """Returns the step of a panel at the daily budget, empty without a budget."""
+    """Returns a red step at the daily budget in USD, or no step without a budget."""
     most = settings.spend.budget_per_day
     return (Step(most, "red"),) if most else ()
 

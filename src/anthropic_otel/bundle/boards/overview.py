@@ -90,9 +90,9 @@ def budget_left(settings: Settings) -> str:
 
 
 def burn_steps(settings: Settings, unit: float = 1.0) -> tuple[Step, ...]:
-    """Returns the thresholds of a burn rate: orange for the lowest of a ticket, red for the lowest of a page.
+    """Returns the steps of a burn rate: orange from the lowest rate of the ticket on, red from that of the page on.
 
-    `unit` is what a burn rate of 1 is on the panel's scale.
+    Both rates are multiplied by `unit`, which is what a burn rate of 1 is on the panel's scale.
     """
     slo = settings.slo
     lowest = min(pair.burn_rate for pair in slo.ticket)

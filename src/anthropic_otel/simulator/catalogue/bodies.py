@@ -70,7 +70,7 @@ _stream = partial(_broken, Where.STREAM)
 def _event(name: str, description: str, action: ErrorEvent, *, error_type: str = "") -> Fault:
     """Returns a fault that is an `error` event in a stream, which only requests with a stream can meet.
 
-    `error_type` is what the library reports; if it is empty, that is the event's own type.
+    The SDK does not retry it. `error_type` is what the library reports; if it is empty, that is the event's own type.
     """
     return answered(name, description, action, error_type or action.error_type, where=Where.STREAM, stream=True)
 
