@@ -130,6 +130,17 @@ def test_text_that_the_app_has_asked_for_is_an_answer(
     app.close()
 
 
+def test_a_reply_that_the_app_has_asked_to_be_left_out_is_an_answer(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured
+) -> None:
+    """An app that has the SDK make nothing of a response gets `None`, though the message has come."""
+    app = app_of(stack, sim, driver, Reply())
+    driver(app.client.post("/v1/messages", body=_request(), cast_to=type(None)))
+    [call] = captured.calls
+    assert (call.outcome, [each.outcome for each in call.attempts]) == ("succeeded", ["completed"])
+    app.close()
+
+
 def test_tokens_of_a_reply_are_counted_once_it_is_parsed(
     stack: Stack, sim: Simulator, driver: Driver, captured: Captured
 ) -> None:

@@ -183,7 +183,7 @@ def says_nothing(reply: Any, of_message: bool) -> bool:
     # Guarded in place, as it runs at every call.
     try:
         if of_message:
-            return getattr(reply, "__dict__", {}).get("content", reply) is None
+            return getattr(reply, "__dict__", {}).get("content", True) is None
         if getattr(reply, "__pydantic_fields_set__", None) != set():
             return False
         return any(field.is_required() for field in type(reply).model_fields.values())
