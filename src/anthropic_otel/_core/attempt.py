@@ -34,9 +34,9 @@ class Attempt(AttemptState):
     ) -> None:
         """Records the response: its status and headers, the HTTP version, and the address that it came from.
 
-        `version` and `peer` are `None` if not known. `body` is the whole decoded body of a response in memory, `None`
-        for an open one: it shows the API's error, and whether a 2xx is an answer. Enters the phase `RECEIVE` and does
-        not end the attempt. Ignored after its end.
+        `version` and `peer` are `None` if not known. `body` is the whole decoded body of a response in memory, from
+        which the API's error is taken, and whether a 2xx is an answer; `None` for an open response. Enters the phase
+        `RECEIVE` and does not end the attempt. Ignored after its end.
         """
         if self.outcome is not None:
             return
@@ -81,9 +81,10 @@ class Attempt(AttemptState):
         self._parsing = self.response is not None and self.response.is_to_be_parsed and not self.ended
 
     def parsed(self, how: End) -> None:
-        """Ends the attempt, if the body was read since `begin_parsing`, at the time when that was. Else does nothing.
+        """Ends the attempt with `how` if its body was read since `begin_parsing`, as of the time when it was read.
 
-        `how` is `End.READ`, or `End.UNPARSED` if the body could not be parsed.
+        `how` is `End.READ`, or `End.UNPARSED` if the body could not be parsed. If the body was not read, the attempt
+        goes on, and a later `End.READ` ends it.
         """
         self._parsing = False
         if self._read_at is not None:
@@ -136,8 +137,8 @@ class Attempt(AttemptState):
     def _conclude(self, how: End | BaseException, now: int) -> None:
         """Sets the duration, ends the phases and the reading at the time `now`, and last sets how the attempt ended.
 
-        `how` is that of `end`; for `End.UNDECODED` the reading's end is changed to say so. Between these it records a
-        response that the send has not returned, and the API's error that the body shows.
+        `how` is that of `end`; for `End.UNDECODED` the reading's end is changed to say so. Before it sets how the
+        attempt ended, it records a response that the send has not returned, and the API's error in the body.
         """
         reading, failure = self.reading, self.timeline.failure
         self.duration = now - self.started

@@ -31,7 +31,7 @@ class AttemptState:
     - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
     - `is_message`: whether it asks for a message, so that its event stream must end with `message_stop`.
     - `model`: the model that was asked for, `None` if not known.
-    - `retry`: which retry it is and why, `None` on a first attempt.
+    - `retry`: how and why it follows an earlier attempt, `None` if there was none.
     - `retries_left`: how often the SDK may retry after it, `None` if that is not known, or without a call.
     - `invocation`: what the SDK method of its call was called with, `None` without a call.
     - `after_failure`: whether another attempt of its call had failed, or got a failed status, when it was sent.

@@ -16,13 +16,13 @@ _MOST_FAILURES: Final = 16
 
 
 class Attempts:
-    """The attempts of one call, the `invocation`. They may end in any thread.
+    """The attempts of one call, which `invocation` describes. They may end in any thread.
 
     - `count`: how many have started. `retries`: how many of them followed a failed one.
     - `failed_count`: how many have failed before the end of the call. An answer that a middleware rejected counts.
     - `last_failed`: the one that failed last, `completed`: the one that completed last, before the end of the call.
       `None` without one, and after `forget`.
-    - `undecided`: the failed attempts of which it is not known yet whether the SDK retries.
+    - `undecided`: the failed attempts of which it is not known yet whether another attempt follows.
     """
 
     __slots__ = (
@@ -143,7 +143,7 @@ class Attempts:
         return max(most - self._sdk_retries, 0)
 
     def exhausted(self, asked_for_retry: bool) -> bool:
-        """Returns whether the call has retried, has no retry left, and failed with what the SDK would retry if it had.
+        """Returns whether the call has retried, has no retry left, and failed with what the SDK retries if one is left.
 
         `asked_for_retry` is whether the SDK retries for what the method raised. With a retry rule of the app, every
         failure may be retried. If it is not known how many retries the call may have, any retry counts as the last. A

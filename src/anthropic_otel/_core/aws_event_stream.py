@@ -104,7 +104,7 @@ class AwsEventStreamReader:
         return found if found is not None or not self._breaks_after() else Break.BEFORE_END
 
     def _breaks_after(self) -> bool:
-        """Returns whether the SDK raises for a broken long frame, or for the bytes after the last whole frame.
+        """Returns whether the SDK raises for a frame that broke the stream, or the bytes after the last whole frame.
 
         `False` if the end event or an error came before.
         """
@@ -114,8 +114,8 @@ class AwsEventStreamReader:
         """Dispatches the whole frames of `text`, which begins where a frame does. Keeps the rest for the next chunk.
 
         Skips deltas, which decide nothing. At a frame whose lengths botocore rejects, or a long one whose prelude has a
-        wrong checksum, the stream is broken: that frame and all after it are ignored. Returns the event that decides
-        how the stream ends, else `None`.
+        wrong checksum, the stream is broken: that frame and all after it are ignored. Returns the weightiest
+        (`weightier`) of the events that decide how the stream ends, `None` if none does.
         """
         at, size, decided, headers = 0, len(text), None, self._headers
         while size - at >= PRELUDE and not self._broken:

@@ -178,7 +178,7 @@ class Call:
     def _attempt_ended(self, attempt: Attempt) -> None:
         """Records an attempt that has ended, in any thread. Ends the call if only that was open and its method is done.
 
-        If the call had ended before, its failed attempts are reported as not retried. May raise: it runs within the
+        If the call had ended before, its undecided attempts are reported as not retried. May raise: it runs within the
         guard of `Attempt.end`.
         """
         late = self.outcome is not None

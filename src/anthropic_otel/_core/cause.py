@@ -78,7 +78,7 @@ def classify(
 
 
 def type_name(error: BaseException) -> str:
-    """Returns the class name of `error` for `exception.type`: `httpx.ReadTimeout`, or without module for a builtin."""
+    """Returns the class name of `error` for `exception.type`, with its module unless builtin: `httpx.ReadTimeout`."""
     cls = type(error)
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
@@ -141,7 +141,7 @@ def _phase(failure: Failure, word: NetworkCause) -> Phase | None:
     """Returns the phase that the exceptions show for a failure with the cause `word`, `None` if they show none.
 
     While credentials were fetched it is `AUTH`. For a request that was not sent, and for a client that was closed
-    before, it is `SEND` if the exceptions show no other.
+    before the send, it is `SEND` if the exceptions show no other.
     """
     if failure.phase is Phase.AUTH:
         # Credentials are fetched by other requests, whose phases are not the phases of this attempt.

@@ -65,9 +65,9 @@ def is_of_a_model(error: BaseException | None) -> bool:
 
 
 def response_read_by_hook(error: BaseException) -> object:
-    """Returns the response whose body an event hook was reading when the client raised `error`, `None` if none was.
+    """Returns the response that an event hook was called with, if the hook was reading its body as `error` was raised.
 
-    By the variables of the traceback: a hook may read the bodies of other responses too.
+    Else `None`, also if the hook was reading another response. Found by the variables of the traceback.
     """
     response: object = None
     for frame in stack(error):

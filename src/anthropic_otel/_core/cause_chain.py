@@ -122,7 +122,7 @@ BY_PROXY: Final = {"_create_proxy_connection": ("_create_direct_connection", "se
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yields `error` and the exceptions that caused it, outermost first, each once, 16 at most. Never raises.
+    """Yields `error` and the exceptions that caused it, breadth first, each once, 16 at most. Never raises.
 
     Follows `__cause__`, the members of groups, and the attributes in which libraries keep an origin.
     """
@@ -170,10 +170,10 @@ def _kept_origins(error: BaseException) -> Iterator[object]:
 
 
 def _members(error: BaseException) -> list[BaseException]:
-    """Returns the exceptions of an exception group, empty for any other exception.
+    """Returns the exceptions of an exception group, or one made of each error of the system that `error` quotes.
 
-    asyncio's `OSError` for several addresses only quotes their errors, and so does aiohttp's for a broken body: an
-    `OSError` is made for each quoted error of the system.
+    asyncio's `OSError` for several addresses quotes one for each address, and aiohttp's for a broken body one at its
+    end: each becomes a `_Quoted`. Empty for any other exception.
     """
     members = _attribute(error, "exceptions")
     if isinstance(members, (tuple, list)):
@@ -224,11 +224,11 @@ def text_of(error: BaseException) -> str:
 
 
 def replaced(error: BaseException) -> Exception | None:
-    """Returns the exception that `error`, which a send raised, or one that caused it, has replaced without naming it.
+    """Returns the exception in whose `except` block `error`, or one that caused it, was raised without `from`.
 
-    A wrapper of the app's catches what its transport raises, and raises another in the `except` block. `None` without
-    one, and for what the app was handling already when it sent: that was caught in a function that had called the send,
-    which is not in the traceback of `error`.
+    `error` is what a send raised: a wrapper of the app's may catch what its transport raises, and raise another.
+    `None` without one, and for what the app was handling already when it sent: that was caught in a function that had
+    called the send, which is not in the traceback of `error`.
     """
     for raised in chain(error):
         context = raised.__context__
@@ -255,9 +255,9 @@ def root(cls: type[BaseException]) -> str:
 def is_a(error: BaseException, *names: str) -> bool:
     """Returns whether `error` is an instance of one of the named classes, or of a subclass of one.
 
-    A name is that of the package that defines the class, or what `_FAMILIES` has for that package, and that of the
-    class: `httpx.ReadError`. Classes are compared by name, as the libraries are not dependencies and two generations of
-    them may be loaded at once.
+    A name is `package.Class`, as `httpx.ReadError`. The package is the top-level one that defines the class, but for
+    one in `_FAMILIES` the value there. Classes are compared by name, as the libraries are not dependencies and two
+    generations of them may be loaded at once.
     """
     return any(f"{_library(cls)}.{cls.__name__}" in names for cls in type(error).__mro__)
 

@@ -44,9 +44,9 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
 def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns `CONNECTION_ERROR` if `error` is an `OSError` with an errno of a known name, else `None`.
 
-    Applied after `of_errno`, for what that has no cause for, such as `EMFILE`. In a phase on the connection,
-    `CONNECTION_ERROR` too if it has no errno: elsewhere it may be the app's own, or of the configuration of a library
-    that fetches credentials.
+    Applied after `of_errno`, for what that has no cause for, such as `EMFILE`. From the connect phase on
+    `CONNECTION_ERROR` too for an `OSError` without an errno: before, or in an unknown phase, it may be the app's own,
+    or of the configuration of a library that fetches credentials.
     """
     if not isinstance(error, OSError):
         return None

@@ -120,7 +120,7 @@ _AIOHTTP_PROXY: Final = ("aiohttp.ClientProxyConnectionError", "aiohttp.ClientHt
 
 
 def names_a_proxy(failure: Failure) -> bool:
-    """Returns whether an exception of the chain blames a proxy by its class, or aiohttp could not connect by one."""
+    """Returns whether an exception of the chain blames a proxy by its class, or `failure.is_before_proxy`."""
     named = ("httpx.ProxyError", "platform.ProxyError", "platform.ProxyConnectionError", *_SOCKS, *_AIOHTTP_PROXY)
     return failure.has(*named) or failure.is_before_proxy
 
@@ -241,8 +241,8 @@ def _server_gone(failure: Failure) -> NetworkCause:
 def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCause:
     """Returns the cause of a connection error of httpx that has no errno, by what anyio or trio raised below it.
 
-    An end of the connection is `TLS_ERROR` in a TLS handshake and for a `ConnectError`. Without an exception of theirs
-    it is `CONNECTION_ERROR`.
+    An ended or broken connection is `TLS_ERROR` in a TLS handshake and for a `ConnectError`. Otherwise `of_anyio`
+    decides, and without an exception that it knows it is `CONNECTION_ERROR`.
     """
     handshake = failure.phase is Phase.TLS or is_a(error, "httpx.ConnectError")
     if handshake and failure.has("anyio.EndOfStream", "anyio.BrokenResourceError"):

@@ -6,7 +6,7 @@ Where several words fit a failure, the first that applies in this list is the `e
    redirect that was followed before the network failed, or a demand for credentials that could not be fetched);
 2. the cause of the exception that the send or the reading of the body raised;
 3. the API's type of an `error` event;
-4. `invalid_event`, unless the body is none of an event stream, neither by its content type nor by its first bytes;
+4. `invalid_event`, if the body is an event stream by its content type or by its first bytes;
 5. `unexpected_content`;
 6. `incomplete_stream`.
 
@@ -105,7 +105,9 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     as one that a wrapper around the transport raises may, the first that says more (`_says_more`) decides: `failure`,
     or the exception that `error` has replaced (`cause_chain.replaced`).
 
-    What is no `Exception`, such as a cancellation or an interrupt, is `CANCELLED`; anything else is `FAILED`.
+    What is no `Exception`, such as a cancellation or an interrupt, is `CANCELLED`. Anything else is `FAILED`, with the
+    status or the cause as the module's list says. The cause is corrected by what else the attempt knows: that the
+    connection was gone before, that the app closed the client, or that a redirect led to an unusable address.
     """
     if not isinstance(error, Exception):
         # The app stopped it: a cancellation, an interrupt, the exit of the interpreter.

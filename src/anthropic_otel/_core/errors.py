@@ -56,10 +56,10 @@ def call_error_type(error: BaseException) -> str:
 
 @guarded(False)
 def asks_for_retry(error: BaseException) -> bool:
-    """Returns whether the SDK retries, if it has a retry left, for `error` that a middleware raises or answers with.
+    """Returns whether the SDK retries for `error`, which its method raised, if it has a retry left.
 
-    As in the SDK, that is by the first of these in its chain of causes: a `RetryableError`, a failed connection, or a
-    status error, for which status and headers decide. Never raises.
+    As in the SDK, the first of these in the chain of causes decides: a `RetryableError` and a failed connection are
+    retried, a status error by its status and `x-should-retry`. `False` without any of these. Never raises.
     """
     for each in chain(error):
         if is_a(each, "anthropic.RetryableError", "anthropic.APIConnectionError"):

@@ -72,7 +72,10 @@ class EventStreamReader:
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns the end event or the error that was dispatched in it, else `None`."""
+        """Takes the next chunk. Returns `STOP` or `ERROR` if it dispatched the end event or an error, `ERROR` for both.
+
+        Else `None`.
+        """
         if self.rest or not (is_delta(chunk) or self._may_skip(chunk)):
             return self._feed(chunk)
         self.last = chunk
@@ -110,9 +113,9 @@ class EventStreamReader:
         return break_in(_with_newlines(self.last), self._by_names, ended=ended)
 
     def _break_at_end(self) -> Break | None:
-        """Returns where the SDK raises for bytes behind the last event that are no text.
+        """Returns where the SDK raises for bytes behind the last event that are no UTF-8.
 
-        `None` if they are text, or if an error came before them. They are no text in a body that is compressed and does
+        `None` if they are UTF-8, or if an error came before them. They are none in a body that is compressed and does
         not say so, or in a way that the HTTP client does not know. Of an event too long to be kept only the ends are
         looked at.
         """
@@ -147,12 +150,11 @@ class EventStreamReader:
         return decided if decided is Dispatched.ERROR else weightier(decided, self._take(text[end:], 0))
 
     def _may_skip(self, chunk: bytes) -> bool:
-        """Returns whether a chunk consists of whole events that decide nothing, whatever they are named.
+        """Returns whether a chunk is known to consist of whole events that decide nothing, whatever they are named.
 
-        It is known of one with LF line endings if no name or type of an event of a message is in it, no line ends as
-        the name of an error does, and its JSON has no error, and of one with CRLF if it is a single delta. `False` for
-        one that is longer than `MAX_KEPT`, of which one event may be read in another way, and for a first chunk with
-        LF.
+        To be asked where an event begins. With LF line endings it is known if no `message_`, no line that ends in
+        `error` and no `"error"` is in it, with CRLF if it is a single delta. `False` for one that is longer than
+        `MAX_KEPT`, as its events may be long ones, and for the first chunk with LF.
         """
         if CR in chunk:
             return _is_delta_with_crlf(chunk)
@@ -256,9 +258,9 @@ def _is_delta_with_crlf(chunk: bytes) -> bool:
 
 
 def _decides_nothing(text: bytes, end: int) -> bool:
-    """Returns whether `text` begins with an event of a content block, and no other is in `text[:end]`.
+    """Returns whether every line of `text[:end]` that names an event names one of a content block.
 
-    Events are told by the lines that name them, and one that begins with its data counts as another.
+    `False` if the first event does not begin with such a line, or another event begins with its data.
     """
     first = text.startswith(b"content_block_", _NAME_AT) and text.find(b"\n\ndata", 0, end) < 0
     return first and text.count(b"\nevent", 0, end) == text.count(b"\nevent: content_block_", 0, end)

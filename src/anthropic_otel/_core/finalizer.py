@@ -75,10 +75,10 @@ def drain() -> None:
 
 
 def _may_hold_a_lock(frame: FrameType | None) -> bool:
-    """Returns whether `frame` or one of its callers is in a library that takes locks.
+    """Returns whether `frame` or one of its callers is in a library that takes locks; `False` for `None`.
 
-    Of these callers, a function that starts a thread or a process does not count, nor do its own callers: they hold no
-    lock while they run the app's code. As `frame` itself, it counts.
+    A caller that is the start of all code of a thread or process (`_STARTS`) ends the search without counting: it holds
+    no lock while it runs the app's function. As `frame` itself, it counts.
     """
     something_above = False
     while frame is not None:

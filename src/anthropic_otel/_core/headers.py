@@ -107,7 +107,8 @@ def _joined(pairs: list[tuple[bytes, bytes]]) -> RawHeaders:
 def identifier(value: bytes | None) -> str | None:
     """Returns the value of a header as text if it is printable ASCII of 1 to 128 characters, else `None`.
 
-    One that was sent more than once with the same value is that value, as a gateway may copy headers twice.
+    One that was sent more than once with the same value, in 128 characters in all, is that value, as a gateway may copy
+    headers twice.
     """
     if not value or len(value) > _MAX_ID or not value.isascii():
         return None

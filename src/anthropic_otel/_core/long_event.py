@@ -19,7 +19,7 @@ _LONGEST_NAME_LINE: Final = len(b"\nevent: \n") + 64
 class LongEvent:
     """An event that is too long to be kept, which begins with `begun`.
 
-    Only its name, the types in its JSON and its last bytes are kept.
+    Only its `name` (`None` without one), the `types` found in its JSON and its last bytes are kept.
     """
 
     __slots__ = ("_before", "name", "types")
@@ -32,11 +32,11 @@ class LongEvent:
 
     @property
     def tail(self) -> bytes:
-        """The last bytes of what was fed, at most `_LONGEST_NAME_LINE`, from the first on that begins a character."""
+        """The last bytes of what was fed, at most `_LONGEST_NAME_LINE`, beginning with a whole character."""
         return self._before.lstrip(_CONTINUATIONS)
 
     def feed(self, text: bytes) -> int | None:
-        """Takes the next text of the event. Returns the index in `text` after the event's end, `None` if it goes on."""
+        """Takes the event's next text. Returns the index in `text` after its blank line, else `None`."""
         known = len(self._before)
         text = self._before + text
         end = text.find(b"\n\n", known - 1)

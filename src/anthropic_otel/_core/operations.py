@@ -44,10 +44,11 @@ def load() -> None:
 
 
 def operation_of(method: str, path: str) -> Operation:
-    """Returns the operation of a request by its HTTP method and its URL's path, `UNKNOWN` if it has none. Never raises.
+    """Returns the operation of a request by its HTTP method and its URL's path, `UNKNOWN` if it has none.
 
     Of a path only the last 16 segments are looked at. If only the end of the path is known, as behind a gateway,
-    `{base_path}` stands for the rest in the template; the prefix `/anthropic` is kept.
+    `{base_path}` stands for what is before it in the template, unless that is `/anthropic`, which is kept. Raises only
+    if `operations.txt` is not read yet and cannot be.
     """
     return _kept(method, path) if len(method) + len(path) <= MAX_KEPT else _find(method, path)
 

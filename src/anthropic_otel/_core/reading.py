@@ -24,7 +24,10 @@ class BodyReader(Protocol):
     """Finds out from its chunks how an event stream ends. No method raises."""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns the end event or the error that was dispatched in it, else `None`."""
+        """Takes the next chunk. Returns `STOP` or `ERROR` if it dispatched the end event or an error, `ERROR` for both.
+
+        Else `None`.
+        """
         ...
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
@@ -33,7 +36,7 @@ class BodyReader(Protocol):
 
 
 class BodyEnds(Protocol):
-    """Is told how a body that is watched ends; of nothing if the app stops reading before. No method raises.
+    """Receives how a watched body ends; nothing if the app stops reading before. No method raises.
 
     The app may read on after an `error` event: another method may be called after `body_erred`, or that one again.
     """

@@ -24,7 +24,7 @@ class AfterFailure(Enum):
     """What followed a failed attempt. It is known when the next attempt starts, or the call or a lone send is over."""
 
     RETRIED = "another attempt of the same call has started"
-    CALL_FAILED = "the call failed with it, or there is no call"
+    CALL_FAILED = "the call failed with it or had ended before it, or there is no call"
     CALL_WENT_ON = "no attempt followed, but the call did not fail: it was cancelled, or answered in another way"
 
 
@@ -54,7 +54,8 @@ class AttemptRecorder:
     def used(self, attempt: Attempt, usage: Usage) -> None:
         """Called after `end`, whenever more tokens that the attempt used become known. In any thread.
 
-        That is right after `end`, whenever a reply is parsed, or never. `usage` is without what was passed before.
+        That is right after `end`, whenever a reply is parsed, or never. `usage` is that of one model, less what was
+        passed before.
         """
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
@@ -92,7 +93,8 @@ class Recorder(Protocol):
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
         """Returns whether to record the call or attempt that is about to start. Called in the app's context.
 
-        `sdk_tracer_provider` is the provider of the SDK's own span for that call, `None` for the global provider.
+        `sdk_tracer_provider` is the provider of the SDK's own span for that call; `None` for the global one, or if the
+        SDK makes no span.
         """
         ...
 

@@ -47,14 +47,17 @@ class Runtime:
         operations.load()
 
     def adopt(self, other: Runtime) -> None:
-        """Adds the recorders of `other`, copies its `phases` and `sdk_only`, and sets `provisional` to `False`."""
+        """Adds the recorders of `other`, copies its `phases` and `sdk_only`, and sets `provisional` to `False`.
+
+        A recorder that joins or leaves `other` later does so here too.
+        """
         self.recorders.join(other.recorders)
         self.phases, self.sdk_only, self.provisional = other.phases, other.sdk_only, False
 
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
         """Returns whether the runtime is active and a recorder wants to record what is about to start.
 
-        `sdk_tracer_provider` is as for `Recorder.enabled`. Reports the ends that finalizers have queued.
+        `sdk_tracer_provider` is as for `Recorder.enabled`. First reports the ends that finalizers have queued.
         """
         if deferred:
             drain()

@@ -119,6 +119,8 @@ PHASES_BEFORE_BODY: Final = tuple(phase for phase in Phase if phase is not Phase
 class AttemptOutcome(ClosedValue):
     """How an attempt ended. Exactly one of these for every attempt.
 
+    - `COMPLETED`: an answer came and was read to its end, or to the end event of a stream.
+    - `FAILED`: a status, an exception or the content of the body made it fail.
     - `CANCELLED`: a cancellation or an interrupt stopped it.
     - `ABANDONED`: the app closed or dropped its body before the end, and nothing had failed.
     """

@@ -36,7 +36,10 @@ class Settings:
 
 
 def _has(provider: object, method: str) -> bool:
-    """Returns whether a provider has a method. One that fails even at this has it: its failures never reach the app."""
+    """Returns whether `provider` has a callable `method`; `True` too if looking it up raises.
+
+    What fails in a provider never reaches the app.
+    """
     try:
         return callable(getattr(provider, method, None))
     except Exception:

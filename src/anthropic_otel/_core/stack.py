@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def stack(error: BaseException) -> Iterator[FrameType]:
-    """Yields the frames of the traceback of `error`: the frame that caught it first, the one that raised it last."""
+    """Yields the frames of the traceback of `error`, from the one that caught it to the one that raised it."""
     return (frame for frame, _ in traceback.walk_tb(error.__traceback__))
 
 

@@ -55,7 +55,7 @@ class StartOfBody:
 
 
 class StartOfReply(StartOfBody):
-    """The start of a reply of JSON: no more than tells what it is, but of an API's error up to `most` bytes."""
+    """The start of a reply of JSON: `start` has up to `MAX_START` bytes, but of an API's error up to `most`."""
 
     __slots__ = ()
 
@@ -94,11 +94,10 @@ class JsonLines(StartOfBody):
         return super().feed(chunk)
 
     def finish(self, *, read_to_end: bool) -> bool:
-        """Returns whether no line is known to be no JSON. To be called once, after the last chunk.
+        """Returns `False` if a line is found to be no JSON, else `True`. To be called once, after the last chunk.
 
         The kept lines are parsed: there the SDK has stopped if it raised for a line. If the body was read to its end,
-        what comes behind the last line end is parsed too; if that is too long to be kept, it only has to end as an
-        object.
+        what comes behind the last line end is parsed too; if that is too long to be kept, it only has to end in `}`.
         """
         if not all(map(_is_json, self._ended.split(b"\n")[:-1])):
             return False

@@ -78,9 +78,9 @@ class StreamEnd:
     - `untold`: the first error with a type or code of the API's that the SDK does not tell the app of: in an event
       without a name, or in a body that is no event stream; `None` without one.
     - `invalid`: whether the SDK stopped before the end event, because it could not decode an event.
-    - `unchecked`: whether an event that the SDK could not take may be before the end event all the same: that came with
-      the last chunk, in which nothing was found that cannot be decoded, or in one chunk with an event before it that
-      was too long to be decoded here. Not compared, as it depends on how the chunks were cut.
+    - `unchecked`: whether an event that the SDK could not take may be before the end event all the same. So if the end
+      event came with the last chunk, in which nothing was found that cannot be decoded, or in one chunk with an earlier
+      event that was too long to be decoded here. Not compared, as it depends on how the chunks were cut.
     - `read_to_end`: whether the body was read to its end.
     - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` for an empty
       body.

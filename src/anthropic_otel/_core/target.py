@@ -44,7 +44,7 @@ class Target:
 
 
 def target_of(method: str, scheme: str, host: str, port: int | None, path: str) -> Target:
-    """Returns the target of a request. Never raises.
+    """Returns the target of a request. Raises only where `operation_of` does.
 
     `port` is `None` for the scheme's default. `path` is percent-encoded and without a query.
     """
