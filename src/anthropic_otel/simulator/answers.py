@@ -16,10 +16,11 @@ from anthropic_otel.simulator.wire import Json, Wire
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer that is the JSON object `value`, with that status; if `body` is given, that instead.
+    """An answer with that status that is the JSON object `value`, or the bytes `body` if these are given.
 
     `cost` is what the request takes from the rate limits. `headers` are sent in place of any of the same name.
-    `caches` is the key of the prompt that the request caches, empty for none. `change` is what else it changes.
+    `caches` is the key of the prompt that the request caches, empty for none. `change` makes all other changes of the
+    request when it is called, by `Api.admitted`; `None` if there are none.
     """
 
     value: Json
@@ -36,8 +37,7 @@ class Streamed:
     """An answer that is a stream of events, which `wire` encodes.
 
     `events(pings)` yields the events, with `pings` `ping` events before each delta. `cost` is what the request takes
-    from the rate limits. `caches` is the key of the prompt that it caches, empty for none. `change` is what else it
-    changes.
+    from the rate limits. `caches` and `change` are as in `Whole`.
     """
 
     events: Callable[[int], Iterator[Json]]

@@ -81,9 +81,9 @@ _PLATFORM: Final = _Asked("", long_output=False, names_models=False)
 class Api:
     """Answers requests as the Messages API does, and remembers batches and which prompts it cached.
 
-    `ids` makes the ids in answers. `now` returns the time in seconds since the epoch, for batches; `answer` raises what
-    it raises. `words` is the length of a text reply, which `max_tokens` or one of the `stop_sequences` may cut. A
-    stream cuts the text before each space, and has one delta event for each part.
+    `ids` makes the ids in answers. `now` returns the time in seconds since the epoch, which `answer` needs for batches
+    and files; it raises what `now` raises. `words` is the length of a text reply, which `max_tokens` or one of the
+    `stop_sequences` may cut. A stream cuts the text before each space, and has one delta event for each part.
 
     What an answer changes, such as that a prompt is cached or a batch created, is changed once the answer was given to
     `admitted`.
@@ -215,7 +215,7 @@ class Api:
         return Streamed(events, wire, cost, caches, change)
 
     def _container(self) -> tuple[Json, Callable[[], None]]:
-        """Returns where code is executed, with the file that this makes, and a function that adds the file."""
+        """Returns a container of executed code, with the id of a file made in it, and a function that adds the file."""
         file_id, add = self._files.made("output.txt", b"simulated\n")
         expires_at = written(self._now() + _CONTAINER_LIFE)
         return {"id": self._ids.new("container"), "expires_at": expires_at, "file_id": file_id}, add
@@ -265,7 +265,7 @@ class Api:
         return self._files.delete(name) if method == "DELETE" and name and not verb else _not_allowed()
 
     def _batched(self, params: Json, asked: _Asked) -> Whole | Refused:
-        """Answers a request of a batch, which is never a stream."""
+        """Answers a request of a batch, which is never a stream, and remembers what it caches or changes."""
         body = {name: value for name, value in params.items() if name != "stream"}
         answer = self._messages(body, ServerSentEvents(), asked)
         assert not isinstance(answer, Streamed)

@@ -56,7 +56,7 @@ class Batches:
     def create(self, body: bytes, base_url: str, reply: Callable[[Json], Whole | Refused]) -> Whole | Refused:
         """Returns a new batch, or the API's refusal of the body.
 
-        `reply` answers the `params` of each of its requests when it ends; they are not checked before.
+        When the batch ends, `reply` answers the `params` of each of its requests, which are not checked before.
         """
         value = body_of(body)
         if isinstance(value, Refused):
@@ -76,7 +76,7 @@ class Batches:
         return page([_shown(batch, base_url) for batch in self._batches], target)
 
     def retrieve(self, name: str, base_url: str) -> Whole | Refused:
-        """Returns the batch of that id, which has ended now; a 404 if there is none."""
+        """Ends the batch of that id at once, if it has not ended, and returns it; a 404 if there is none."""
         batch = self._find(name)
         if batch is None:
             return _not_found()
@@ -84,7 +84,7 @@ class Batches:
         return Whole(_shown(batch, base_url))
 
     def cancel(self, name: str, base_url: str) -> Whole | Refused:
-        """Returns the batch, which cancels now what it has not done yet; a 404 if there is none, a 400 if it ended."""
+        """Returns the batch, which ends with all requests canceled; a 404 if there is none, a 400 if it has ended."""
         batch = self._find(name)
         if batch is None:
             return _not_found()
@@ -99,7 +99,7 @@ class Batches:
         return Whole(_shown(replace(batch, canceled=canceled), base_url), change=cancel)
 
     def delete(self, name: str) -> Whole | Refused:
-        """Deletes the batch; returns a 404 if there is none, and a 400 if it has not ended."""
+        """Returns that the batch is deleted; a 404 if there is none, a 400 if it has not ended."""
         batch = self._find(name)
         if batch is None:
             return _not_found()
@@ -109,7 +109,7 @@ class Batches:
         return Whole({"id": name, "type": "message_batch_deleted"}, change=lambda: self._batches.remove(batch))
 
     def results(self, name: str) -> Answer:
-        """Returns the results as lines of JSON, a 404 if there is no such batch, or none that has ended.
+        """Returns the results as lines of JSON; a 404 if there is no such batch or it has not ended.
 
         They are in the reverse order of the requests, as the API does not promise any: use `custom_id`.
         """

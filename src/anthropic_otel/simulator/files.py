@@ -60,9 +60,9 @@ class Files:
         return name in self._files
 
     def made(self, name: str, content: bytes) -> tuple[str, Callable[[], None]]:
-        """Returns the id of a new file that a tool of the API makes, and a function that adds it.
+        """Returns the id of a new file that a tool of the API makes, and a function that adds it to the files.
 
-        It can be downloaded.
+        Its content can be downloaded. `name` is the file's name.
         """
         file = _File(self._ids.new("file"), self._now(), name, _kind_of(name, ""), len(content), content=content)
         return file.id, lambda: self._add(file)
@@ -71,8 +71,9 @@ class Files:
         """Returns a new file made of a form, or the API's refusal of it: status 413 for more than 500 MB, else 400.
 
         The form has a part `file`, and may have `expires_in_seconds`, from an hour to 90 days. The file's name is the
-        last component of the part's, 255 characters at most; `unnamed` and an extension, if that is empty. That the
-        API refuses other names is documented, and so is how many seconds there may be; the words are ours.
+        last component of the part's `filename`; if that is empty, it is `unnamed` and an extension. A longer one than
+        255 characters is refused, and one with a character of `_FORBIDDEN`. What is refused is documented; the words
+        are ours.
         """
         parts = parts_of(content_type, body)
         if parts is None:
@@ -100,8 +101,9 @@ class Files:
     def listed(self, target: str) -> Whole | Refused:
         """Returns the page of the files that the query of a request's target asks for, or a refusal (400) of the query.
 
-        That is the page `page`, which an earlier page has named as its `next_page`, or one by the ids `after_id` and
-        `before_id`, or the files `ids` as a single page.
+        The query has one of these: `page`, which an earlier page has named as its `next_page`; `after_id` or
+        `before_id`; `ids`, at most 100, for those of these files that there are, as a single page; or none, for the
+        first page. The latest file comes first.
         """
         query = parse_qs(urlsplit(target).query)
         shown = [_shown(file) for file in reversed(self._files.values())]
@@ -116,7 +118,7 @@ class Files:
         return page(found, f"?limit={_MOST_IDS}", cursors=True)
 
     def metadata(self, name: str) -> Whole | Refused:
-        """Returns the file of that id; a 404 if there is none."""
+        """Returns what the API says about the file of that id; a 404 if there is none."""
         return Whole(_shown(self._files[name])) if name in self._files else not_found(name)
 
     def content(self, name: str) -> Answer:
@@ -136,7 +138,7 @@ class Files:
         return Whole({}, headers=headers, body=file.content)
 
     def delete(self, name: str) -> Whole | Refused:
-        """Deletes the file of that id; returns a 404 if there is none."""
+        """Returns that the file of that id is deleted; a 404 if there is none."""
         if name not in self._files:
             return not_found(name)
         return Whole({"id": name, "type": "file_deleted"}, change=lambda: self._drop(name))
@@ -151,7 +153,7 @@ class Files:
 
 
 def not_found(name: str) -> Refused:
-    """Returns the API's refusal (404) of a file that there is not."""
+    """Returns the API's refusal (404) of a request for a file that does not exist; `name` is its id."""
     return Refused(404, "not_found_error", f"File not found: {name}")
 
 

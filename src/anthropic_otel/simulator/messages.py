@@ -87,7 +87,8 @@ def events(whole: Json, prompt: Json, pings: int = 0) -> Iterator[Json]:
 def _before(request: Json, tool_id: str, container: Json | None) -> Iterator[Json]:
     """Yields the content blocks that come before the reply: compaction, thinking, and uses of server tools.
 
-    Each comes if the request asks for it. The id of a search is `srv` and `tool_id`, that of an execution ends in `x`.
+    Each comes if the request asks for it. The id of a search is `srv` and `tool_id`, that of an execution `srv`,
+    `tool_id` and `x`.
     """
     if usage.compacts(request):
         yield {"type": "compaction", "content": "What was said before.", "encrypted_content": None}

@@ -15,12 +15,12 @@ _CREATED: Final = "2026-10-01T00:00:00Z"
 
 
 def listed(names: Known) -> list[Json]:
-    """Returns what the API says about each of its models, the latest first, and about those of one's own after them."""
+    """Returns what the API says about each of its models, the latest first, and then about `names.models` by name."""
     return [shown(each) for each in (*known.MODELS, *sorted(names.models or ()))]
 
 
 def shown(name: str) -> Json:
-    """Returns what the API says about the model of that name, which is no alias."""
+    """Returns what the API says about the model of that name, which must be no alias."""
     most = known.MODELS.get(name)
     return {
         "type": "model",

@@ -17,7 +17,7 @@ _PARAMETER: Final = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\
 class Part:
     """A part of a form: a field, or a file.
 
-    - `name`: of the field; empty if it has none.
+    - `name`: the field's; empty if the part has none.
     - `filename`: as the client wrote it; `None` if it wrote none.
     - `content_type`: as the client wrote it; empty if it wrote none.
     """

@@ -24,8 +24,8 @@ def page(items: Sequence[Json], target: str, *, cursors: bool = False) -> Whole 
     Each item has an `id`. The page has up to `limit` items (20, at most 1,000): those right after the item `after_id`,
     else those right before `before_id`, else the first. `has_more` says whether there are more in that direction.
 
-    With `cursors` the list can also be read by `page`, which is the `next_page` of the page before it and `None` in the
-    last one.
+    With `cursors` the page has a `next_page`, which is `None` if no item follows. A query may then have that as `page`,
+    without `after_id` and `before_id`, for the items that follow.
     """
     query = {name: values[-1] for name, values in parse_qs(urlsplit(target).query).items()}
     limit = _limit(query.get("limit", str(_DEFAULT)))

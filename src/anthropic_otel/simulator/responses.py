@@ -71,7 +71,7 @@ class Response:
     async def begin(self, exchange: Exchange, service: Service) -> None:
         """Waits the simulated latency, then sends the interim responses, the status and the headers.
 
-        A `date` of the server's time is added, if the response has no other.
+        A `date` of the server's time is added, if the response has no other. Raises `ClockError` if the clock fails.
         """
         await service.before_headers()
         for status in self.interim:
@@ -229,7 +229,7 @@ def _encoding(status: int, delivery: Delivery, request: Received) -> Encoding:
 def _value(
     answer: Whole | Refused, request: Received, request_id: str | None, error_code: str | None
 ) -> tuple[Json | list[Json], Headers]:
-    """Returns the JSON of the answer, and the headers that it has as an error of a platform."""
+    """Returns the JSON of the answer, and the headers that only an error of a platform has; none for other answers."""
     if isinstance(answer, Refused):
         route = route_of(request.target)
         return refusal(route, answer.status, answer.error_type, answer.message, request_id, error_code or answer.code)

@@ -29,7 +29,7 @@ _BEDROCK: Final = {
 
 
 class PromptCache:
-    """Remembers the 1,000 prompts that were written to the prompt cache last. They do not expire."""
+    """Remembers the last 1,000 prompts that were new to the prompt cache. They do not expire."""
 
     def __init__(self) -> None:
         self._written: dict[bytes, None] = {}
@@ -222,7 +222,8 @@ def _object(value: object) -> Json:
 def in_stream(body: bytes) -> Json | None:
     """Returns the usage that a client knows after these bytes of a stream, or `None` if they contain none.
 
-    The bytes are decoded server-sent events or AWS event-stream frames; see `wire.events_in` and `in_events`.
+    The bytes are server-sent events or AWS event-stream frames, without a content encoding; see `wire.events_in` and
+    `in_events`.
     """
     return in_events(events_in(body))
 
