@@ -183,6 +183,14 @@ def test_an_attempt_without_details_leaves_no_blank_line() -> None:
     assert [line.split()[0] for line in lines[1:]] == ["call", "attempt"]
 
 
+@pytest.mark.parametrize("width", [WIDE, 120, 132, 200])
+def test_details_that_continue_below_the_bar_end_at_the_screen_too(width: int) -> None:
+    """They begin further right than the text beside the bar, and so have less room than that."""
+    attempt = replace(BROKEN.attempts[0], status=None, complete=None, first_chunk=1.0)
+    lines = plain(waterfall(Trace("call", 1.13, (attempt,)), width, ASCII)).splitlines()
+    assert max(len(line) for line in lines) <= min(width, 132)
+
+
 def test_details_are_packed_onto_as_few_lines_as_they_need() -> None:
     """Words are never cut and keep their order; what is used of the first line is taken into account."""
     assert packed(["aa", "bb", "cc"], ", ", 6) == ["aa, bb", "cc"]

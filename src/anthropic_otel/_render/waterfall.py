@@ -164,7 +164,8 @@ class _Drawing:
             at, lines = self._columns.left, packed(details, dot, self._columns.width - self._columns.left)
         else:
             used = sum(len(piece.text) for piece in word)
-            first, *lines = packed(details, dot, _WIDE_TEXT, used + len(dot))
+            # The lines below begin by `_GAP` further right than the text beside the bar.
+            first, *lines = packed(details, dot, _WIDE_TEXT - _GAP, used + len(dot) - _GAP)
             yield (*word, Piece(dot + first, Style.QUIET)) if first else word
             at = self._columns.right + _GAP
         yield from ((Piece(" " * at + line, Style.QUIET),) for line in lines if line)
