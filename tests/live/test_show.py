@@ -172,6 +172,15 @@ def test_what_is_no_event_is_refused(bad: Event) -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong", [event("call", 0, duration=1.0, outcome=""), {**REFUSED, "outcome": "", "call": None}]
+)
+def test_an_end_without_an_outcome_is_refused(wrong: Event) -> None:
+    """It cannot be drawn, and must not end what reads the events of an app's processes."""
+    with pytest.raises(ValueError, match="without an outcome"):
+        Show().take(wrong)
+
+
+@pytest.mark.parametrize(
     "wrong",
     [{"duration": None}, {"duration": "long"}, {"duration": float("nan")}, {"time": -1e300}, {"number": None}],
     ids=str,

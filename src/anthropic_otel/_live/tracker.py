@@ -168,6 +168,8 @@ def _trace(event: Event, attempts: list[Event]) -> Trace:
     began = float(event["time"])
     ordered = sorted(attempts, key=lambda attempt: float(attempt["time"]))
     outcome = str(event["outcome"])
+    if not outcome:
+        raise ValueError("an end without an outcome")
     return Trace(
         name=str(event.get("operation") or "request"),
         duration=float(event["duration"]),
