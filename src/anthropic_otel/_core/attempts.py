@@ -93,7 +93,7 @@ class Attempts:
     def failure_with(self, answer: tuple[int, str | None]) -> Attempt | None:
         """Returns the failed attempt whose response has that status and request id, `None` without such a one.
 
-        Of a call with many only the last sixteen are known. `None` too for an `answer` without a request id.
+        Of a call with many failures only the last sixteen are known. `None` too for an `answer` without a request id.
         """
         found = (one for one in self._answered_failures if (one.status, one.request_id) == answer)
         return next(found, None)

@@ -105,10 +105,10 @@ def is_json(content: Content, start: bytes | None) -> bool:
 def is_message(body: bytes, whole: bool, has_content: bool) -> bool:
     """Returns whether a body may be a message: it looks like a JSON object and not like an API's error.
 
-    `whole` is whether `body` has the body's end too. Only then two more things count: the last byte, apart from blanks
-    and zeros after it, and `has_content`, that `CONTENT` is anywhere in the body. It is in every message, and not in a
-    gateway's `{"code": 401}`; it does not count if the body is in UTF-16 or UTF-32. The content type never counts, as a
-    gateway may send a message under another one.
+    `whole` is whether `body` has the body's end too. Only then two more things count: that the last byte, apart from
+    blanks and zeros after it, is `}`, and `has_content`, that `CONTENT` is anywhere in the body. That is in every
+    message, and not in a gateway's `{"code": 401}`; it does not count if the body is in UTF-16 or UTF-32. The content
+    type never counts, as a gateway may send a message under another one.
     """
     if whole and body[-1:] != b"}" and body.rstrip(_BLANK_OR_ZERO)[-1:] != b"}":
         return False

@@ -29,7 +29,7 @@ class AfterFailure(Enum):
 
 
 class AttemptRecorder:
-    """Records one attempt. `start_attempt` of a recorder makes it. No method raises.
+    """Records one attempt. `start_attempt` of a `CallRecorder` or a `Recorder` makes it. No method raises.
 
     This class itself records nothing, and sends no trace context. A subclass overrides what it needs.
     """
@@ -44,7 +44,7 @@ class AttemptRecorder:
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         """Called when the send has returned or raised, or the transport sends again; in the context of the start.
 
-        With event hooks it is called right after the start, with `None`, and again for each response, in any context.
+        With event hooks it is called right after the start too, with `None`, and later in any context.
         `response_headers` are those of the response, `None` without one. The recorder may keep them.
         """
 

@@ -20,7 +20,7 @@ class RequestFacts:
     - `proxy`: `host:port` of the proxy that it goes through, `None` without one or if not known.
     - `size`: the size of its body in bytes, `None` if not known beforehand.
     - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
-    - `emits_events`: whether the transport reports trace events.
+    - `emits_events`: whether the transport reports trace events, and they are read.
     - `retry_count`: in a call that has a middleware, which retry of the SDK the request is by its header, 0 for none.
       `None` without that header or a middleware.
     - `trace_context`: the trace context headers that the SDK has put on a request that is sent where its call is not

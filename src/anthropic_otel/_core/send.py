@@ -169,7 +169,7 @@ class Send:
     def lost(self) -> None:
         """Ends the attempt because its request was garbage-collected, and the end of the send was not seen.
 
-        Tells the source that the send is over.
+        Tells the source that the send is over. Only for event hooks, which have told the recorder before.
         """
         self.attempt.end(End.LOST)
         self.source.send_finished()

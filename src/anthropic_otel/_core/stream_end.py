@@ -129,7 +129,7 @@ class Events:
     - `complete`: whether `message_stop` came, and no error before it.
     - `error`: the first error, `None` without one.
     - `first`, `deltas`, `stop_event`: as `first_event`, `deltas` and `stop_event` of `StreamEnd`.
-    - `long`: whether the chunk has had an event that was too long to be kept. The reader clears it at the
+    - `long`: whether an event that was too long to be kept ended in the current chunk. The reader clears it at the
       next chunk.
     - `unchecked`: whether the end event came in one chunk with an event before it that was too long to be kept.
     - `untold`: as in `StreamEnd`; the reader sets it for a body that is no event stream.
