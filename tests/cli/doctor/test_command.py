@@ -202,6 +202,25 @@ def test_what_is_wrong_with_the_environment_is_no_fault_of_the_self_test(variabl
     assert record["state"] == "good"
 
 
+@pytest.mark.interpreter
+def test_under_opentelemetry_instrument_there_is_no_self_test() -> None:
+    """That has set providers already: nothing is recorded in memory, and the collector gets no call of our own."""
+    pytest.importorskip("opentelemetry.distro", reason="opentelemetry-distro is not installed")
+    command = ["opentelemetry-instrument", sys.executable, "-m", "anthropic_otel.cli", "doctor", "--json", "--offline"]
+    with listening() as sink:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+            env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    [record] = json.loads(done.stdout)["sections"]["self_test"]
+    assert record["state"] == "not_tried"
+    assert record["text"] == "skipped: OpenTelemetry is set up in this process already"
+    assert sink.spans == []
+
+
 @pytest.mark.parametrize(
     ("trace", "text"),
     [

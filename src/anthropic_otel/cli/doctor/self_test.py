@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from opentelemetry import metrics, trace
+
+from anthropic_otel._otel.providers import is_unset
 from anthropic_otel._render.traces import Trace
 from anthropic_otel.cli.doctor import installed
 from anthropic_otel.cli.doctor.deadline import Deadline, Work
@@ -20,6 +23,7 @@ SECONDS: Final = 0.8
 _AT_LEAST: Final = 2.0
 _SUBJECT: Final = "Record"
 _EXPECTED: Final = ("529", None)
+_ALONE: Final = "run doctor without opentelemetry-instrument for it"
 _REPORT: Final = "this is a bug of anthropic-otel: report it, with what --report FILE writes"
 
 
@@ -29,7 +33,7 @@ def section(deadline: Deadline) -> Section:
     If a package is missing, does nothing, and the finding says which. Waits until the deadline, or for two seconds if
     that is later; then the finding says that the result is not known. Deletes the process's `ANTHROPIC_*` and `OTEL_*`
     variables, changes others that would disturb the call, silences OpenTelemetry's logger, and sets OpenTelemetry's
-    providers, all for good.
+    providers, all for good. If a provider is set already, makes no call, and the finding says so.
     """
     return Section("self_test", TITLE, (_finding(deadline),))
 
@@ -40,6 +44,9 @@ def _finding(deadline: Deadline) -> Finding:
     isolate()
     for name in [name for name in os.environ if name.startswith("OTEL_")]:
         del os.environ[name]  # other sections check them; the self-test is about the library only
+    if not (is_unset(trace.get_tracer_provider()) and is_unset(metrics.get_meter_provider())):
+        # They cannot be replaced: the call would be exported, and not be found in memory.
+        return untried(_SUBJECT, "skipped: OpenTelemetry is set up in this process already", _ALONE)
     try:
         return Work(_try).result(deadline.at_least(_AT_LEAST), _late)
     except Exception as error:  # any failure here is a finding

@@ -21,8 +21,8 @@ _MODEL: Final = "claude-sonnet-5-5"
 def one_call() -> Trace | None:
     """Makes a call that gets a 529 and then a reply, and returns its trace; `None` if nothing was recorded of it.
 
-    Sets the process's OpenTelemetry providers, for good. Instruments the process for the call, and uninstruments it
-    afterwards in any case. Raises what the SDK and `Simulator.start` raise.
+    Sets the process's OpenTelemetry providers, for good, so none may be set before. Instruments the process for the
+    call, and uninstruments it afterwards in any case. Raises what the SDK and `Simulator.start` raise.
     """
     collection = Collection(export=False)
     anthropic_otel.instrument()
