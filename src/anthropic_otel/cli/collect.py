@@ -64,7 +64,7 @@ class Watcher(SpanProcessor):
 class Delivered(SpanExporter):
     """Passes spans on to `exporter`, and counts them: `spans` were exported successfully, `lost` were not.
 
-    If `exporter` raises, so does this, and the spans are lost.
+    If `exporter` raises, so does this, and the spans count as `lost`.
     """
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -88,10 +88,11 @@ class Delivered(SpanExporter):
 
 
 class Collection:
-    """Keeps spans and measurements in memory: sets the process's global tracer and meter provider for that.
+    """Keeps every span and measurement in memory: sets the process's global tracer and meter provider for that.
 
-    Make only one per process: OpenTelemetry keeps the providers that were set first. With `export`, each signal is also
-    sent by OTLP if its `endpoint` is set; raises `providers.MissingExporter` if the package for that is not installed.
+    OpenTelemetry keeps the providers that were set first, so make only one per process, and none if there are some:
+    that would collect nothing. With `export`, each signal is also sent by OTLP if its `endpoint` is set; raises
+    `providers.MissingExporter` if the package for that is not installed.
 
     - `watcher`: the span processor that sees each span end.
     - `delivered`: counts the spans that are sent by OTLP; `None` if spans are not sent.
@@ -115,7 +116,7 @@ class Collection:
     def traces(self) -> list[Trace]:
         """Returns the calls that have ended and have an attempt, in the order in which they began.
 
-        Leaves out spans from before the last `forget`.
+        Leaves out spans that ended before the last `forget`.
         """
         return traces_of(self._spans.get_finished_spans())
 

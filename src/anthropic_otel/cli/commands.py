@@ -215,9 +215,9 @@ def _by_option(text: str, options: Mapping[str, Any]) -> str:
 def bundle(directory: Path, force: bool, only: str | None, prices: str | None, **options: Any) -> None:
     """Write out dashboards, alert rules and configs.
 
-    Grafana dashboards, Prometheus alert rules with their runbooks, and Collector configs, into DIRECTORY. The options
-    below need 'anthropic-otel[bundle]', apart from --only and --force. An option that you leave out keeps its value
-    from the last time in DIRECTORY.
+    Grafana dashboards, Prometheus alert rules with their runbooks, and Collector configs, into DIRECTORY. Except for
+    --only and --force, the options below need 'anthropic-otel[bundle]', and one that you leave out keeps its value from
+    the last time in DIRECTORY. --thresholds drops all earlier values.
 
     \b
     Examples:

@@ -98,7 +98,7 @@ def _good_first(item: tuple[AttemptKind, int]) -> tuple[bool, bool, int, str]:
     """Returns the sort key of a kind of attempt and its count.
 
     Attempts without an error type come first, then failures without a phase, then failures with one. In each of these
-    three groups the more frequent come first.
+    three groups the more frequent come first, and equally frequent ones are sorted by error type.
     """
     kind, count = item
     return kind.error_type is not None, kind.phase is not None, -count, kind.error_type or ""

@@ -49,8 +49,8 @@ class Seen:
     """The result of one call as the app saw it.
 
     - `trace_id`: of the call, as hexadecimal digits.
-    - `text`: the exception's type and first line, or `no error` with the number of words in the answer; of a stream,
-      that of its parts, which the simulator makes of a word each.
+    - `text`: the exception's type and first line, or `no error` with the number of words in the answer. In a stream
+      each part counts as one word, as the simulator sends one per part.
     """
 
     trace_id: str

@@ -20,8 +20,8 @@ NEWEST: Final = (2,)
 def section() -> Section:
     """Returns the section with the versions of Python, this package, the SDK, the HTTP libraries and OpenTelemetry.
 
-    It is a fault if the SDK is missing or too old, or there is no HTTP library at all. It is a note if the SDK is newer
-    than those that are tested, or OpenTelemetry's distro lacks its gRPC exporter.
+    A missing or too old SDK is a fault, and so is the lack of any HTTP library. An SDK newer than those that are tested
+    is a note, and so is OpenTelemetry's distro without its gRPC exporter. All else is information.
     """
     return Section("installed", TITLE, tuple(_findings()))
 
@@ -46,8 +46,8 @@ def installed(distribution: str) -> str | None:
 def sdk() -> Finding:
     """Returns the finding with the version of the Anthropic SDK.
 
-    It is a fault if the SDK is missing or older than `OLDEST`, a note if its major version is above `NEWEST`, else
-    information.
+    The finding is a fault if the SDK is missing or older than `OLDEST`, a note if its major version is above `NEWEST`,
+    else information.
     """
     found = installed("anthropic")
     if found is None:

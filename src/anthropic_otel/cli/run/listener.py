@@ -113,10 +113,10 @@ class Listener:
             peer.rest, peer.skipping = b"", True
 
     def _event(self, peer: _Peer, line: bytes) -> Event | None:
-        """Returns the event in a line, without its token; `None` for a bad line.
+        """Returns the event in a line, without its token if it is the connection's first; `None` for a bad line.
 
-        A bad line is counted or, if it is the first one, ends the connection. It is too long, no event, or the first
-        one and without the token.
+        A line is bad if it is too long or not an event, or if it is the first and lacks the token. A bad first line
+        closes the connection, any other is counted in `bad_lines`.
         """
         event = None if peer.skipping else _parsed(line)
         peer.skipping = False
@@ -147,7 +147,10 @@ class Listener:
 
 
 def _parsed(line: bytes) -> Event | None:
-    """Returns the flat JSON object in a line, `None` if it is none, has an object or array in it, or is too long."""
+    """Returns the JSON object in a line; `None` for any other line.
+
+    Also `None` if a member of the object is an object or an array, or the line is longer than `MAX_LINE` bytes.
+    """
     if len(line) > MAX_LINE:
         return None
     try:

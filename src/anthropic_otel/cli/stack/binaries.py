@@ -63,7 +63,7 @@ def find(component: Component, say: Say = print) -> Path:
     """Returns the path of a component's binary: on the PATH, else in the cache, where it is built with Go if missing.
 
     Calls `say` with lines about a build, which takes minutes; waits for one that another process makes. Raises
-    `Missing` if it cannot be built or that fails.
+    `Missing` if the binary is in neither and cannot be built, or its build fails.
     """
     there = present(component)
     if there:

@@ -76,9 +76,9 @@ class Stack:
     def down(self, *, quiet: bool = False) -> None:
         """Ends an `up` that still runs, then every program of the stack in the reverse order of their start.
 
-        So a program that sends telemetry ends before the one that receives it. Says what was ended, or that nothing is
-        up, unless `quiet`.
-        Raises `Refused` if another command holds the lock for 90 seconds, `StillRuns` if a program does not end.
+        So a program that sends telemetry ends before the one that receives it. Unless `quiet`, says what was ended, or
+        that nothing is up. Raises `Refused` if another command holds the lock for 90 seconds, `StillRuns` if a program
+        does not end.
         """
         ended: list[str] = []
         deadline = time.monotonic() + _PATIENCE
@@ -157,8 +157,8 @@ class Stack:
         """Returns the paths of the stack's binaries, by the components' names.
 
         If Go is installed, missing ones are built in a recorded process, so that `down` can end it; it inherits `lock`,
-        the descriptor of the stack's lock. Raises `Refused` if the build fails, `Missing` if one is missing
-        and there is no Go.
+        the descriptor of the stack's lock. Raises `Refused` if the build fails, `Missing` if a binary is missing and
+        there is no Go.
         """
         if shutil.which("go") and any(binaries.present(component) is None for component in binaries.STACK):
             command = [sys.executable, "-m", "anthropic_otel.cli", "stack", "build"]

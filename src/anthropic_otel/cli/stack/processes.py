@@ -83,7 +83,7 @@ def end_group(process: Process, name: str, grace: float) -> None:
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    """Calls `condition`, at least once, until it returns `True` or `seconds` have passed; returns whether it did."""
+    """Calls `condition`, at least once, until it is true or `seconds` have passed; returns whether it became true."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -75,8 +75,8 @@ def bases_of(library: str, name: str) -> Iterator[str]:
     """Yields the names of the base classes of a library's class, the nearest first, as far as they are known.
 
     `library` is the top-level package, and all of the classes are from it. The last one is the library's common base
-    class, if `_ROOTS` has one, except for classes that are listed as having no base class, and their subclasses. For a
-    class that is not listed, it is the only one.
+    class, if `_ROOTS` has one; it is the only one for a class that `_SUBCLASSES` does not list as a subclass. It is not
+    yielded for itself, for classes that `_SUBCLASSES` lists as having no base class, and for their subclasses.
     """
     known, root = _BASES.get(library, {}), _ROOTS.get(library, "")
     while (base := known.get(name, root)) and base != name:

@@ -65,11 +65,15 @@ LONG_REQUEST: Final = "Streaming is required for operations that may take longer
 def of_chain(chain: Sequence[Printed]) -> Failure | None:
     """Returns the failure of an exception chain, outermost exception first; it must not be empty.
 
-    Ignores what is before the first exception of the SDK, if there is one. What the API answered decides, also JSON or
-    an event that the SDK could not take, or why the SDK sent nothing; else the cause of the exceptions below the SDK's,
-    or of the whole chain if it has none of the SDK; if none is below, the function `bare` does. An unknown cause while
-    connecting is a `connection_error`. Returns `None` if the SDK has no part in the failure, and the network has none
-    either or the cause is unknown.
+    Ignores what is before the first exception of the SDK, if there is one. The first of these that applies decides:
+
+    - what `_of_api` returns for the first exception: what the API answered, or why the SDK sent nothing;
+    - JSON or an event that the SDK could not read;
+    - what `bare` returns, if the SDK's exception has none below it;
+    - the cause of the exceptions below the SDK's, or of the whole chain if it has none of the SDK. An unknown cause
+      while connecting is a `connection_error`.
+
+    Returns `None` if the SDK has no part in the failure, and the network has none either or the cause is unknown.
     """
     top = next((at for at, each in enumerate(chain) if each.root in _SDK), None)
     if top is not None:
@@ -121,10 +125,10 @@ _NETWORK_NAMES: Final = frozenset(
 
 
 def _of_api(printed: Printed) -> Failure | None:
-    """Returns the failure of an exception for an error response, or of one of two that the SDK raises before it sends.
+    """Returns the failure of an exception that the SDK raises for an error response, or in two cases before it sends.
 
     The two are known by their texts: there is no key, or the reply may take too long without a stream. Returns `None`
-    for any other exception, and for one for an error response whose text and class do not say what failed.
+    for any other exception, and if neither the text nor the class of one for an error response says what failed.
     """
     text = printed.message
     if NO_KEY in text:

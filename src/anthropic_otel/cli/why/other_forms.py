@@ -29,8 +29,8 @@ _HTTP: Final = re.compile(r"(?:Connect|Read|Write|RemoteProtocol|LocalProtocol|P
 def as_python_prints(lines: list[str]) -> list[str]:
     """Returns the lines with the tracebacks of rich, pytest and IPython replaced by tracebacks as Python prints them.
 
-    Of a report of pytest, captured output and what is around the report are kept besides. All other lines stay as they
-    are.
+    A report of pytest keeps, of its sections about failures, nothing else but captured output, and loses its headings
+    and the lines of its summary. All other lines stay as they are.
     """
     lines = of_ipython(of_pytest(lines), _qualified)
     if not any(_BOXED in line and _TOP.match(line) for line in lines):

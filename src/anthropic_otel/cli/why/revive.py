@@ -80,7 +80,10 @@ def through_proxy(chain: Sequence[Printed]) -> bool:
 
 
 def in_tunnel(chain: Sequence[Printed]) -> bool:
-    """Returns whether no TLS handshake in the chain is one that httpcore makes without having asked a proxy before."""
+    """Returns `False` if the frames show a TLS handshake of httpcore that is not inside of a proxy's tunnel.
+
+    Returns `True` for any other chain, also if its frames show no handshake.
+    """
     steps = ([frame for frame in each.frames if "httpcore" in frame.file] for each in chain)
     pairs = (pair for each in steps for pair in itertools.pairwise(each))
     return not any(

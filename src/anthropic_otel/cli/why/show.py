@@ -36,8 +36,8 @@ _LONGEST: Final = 60
 def show_page(terminal: Terminal, page: Page, native: bool) -> None:
     """Prints the page. Its links are rewritten for a machine without the repository.
 
-    Queries on histograms in it are written for native ones if `native`, else for classic ones. If a page has such
-    queries for classic ones, a hint at the other form follows.
+    Queries on histograms in it are written for native ones if `native`, else for classic ones. Without `native`, a hint
+    at the other form follows if the page has such a query.
     """
     folder = RUNBOOKS if f"{RUNBOOKS}/{page.word}.md" in documents() else WHY
     text = bundle_pages.document(page.text) if native else page.text
@@ -57,8 +57,8 @@ def show_words(terminal: Terminal, pages: Iterable[Page]) -> None:
 def show_failures(terminal: Terminal, found: Counter[Failure], cut: bool) -> None:
     """Prints the failures with their counts, grouped by their word, and after each group its word's page in short.
 
-    The most frequent group, and failure of a group, comes first. If nothing was found, prints what the command can
-    read. `cut` is whether the text was longer than what was read; then a line at the end says so.
+    The most frequent group comes first, and in a group the most frequent failure. If nothing was found, prints what the
+    command can read. `cut` is whether the text was longer than what was read; then a line at the end says so.
     """
     width = min(terminal.width, _MOST)
     if not found:

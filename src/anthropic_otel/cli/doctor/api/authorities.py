@@ -52,9 +52,9 @@ def _named(environment: Mapping[str, str], default: ssl.SSLContext | None) -> It
 
 
 def _count(context: ssl.SSLContext) -> int:
-    """Returns how many CAs a TLS context has loaded; 0 if it does not say, as one of truststore.
+    """Returns how many CAs a TLS context has loaded; 0 for a context of truststore, which has no list of them.
 
-    That asks the system about each certificate. Some versions of httpx2 make such contexts.
+    Such a context asks the system about each certificate. Some versions of httpx2 make it.
     """
     try:
         return context.cert_store_stats()["x509_ca"]
@@ -65,7 +65,8 @@ def _count(context: ssl.SSLContext) -> int:
 def _of_file(path: str) -> Finding:
     """Returns the finding about the CA file `path`: how many CAs it has, or what is wrong with it.
 
-    If the file cannot be read, no client can be constructed: every call of the app raises that error.
+    A file that cannot be loaded is a fault with the cause `request_not_sent`, because no client of the SDK can be
+    constructed with it. A file without a CA is a fault too.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:

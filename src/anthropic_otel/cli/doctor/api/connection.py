@@ -85,9 +85,10 @@ def _without_sdk(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _by_profile(environment: Mapping[str, str]) -> request.Made:
-    """Returns the client that the SDK makes by its profile, or by its defaults without one.
+    """Returns what `request.make` returns for the client that the SDK makes by its profile, or by its defaults.
 
-    Nothing is made if a variable sets a base URL, a key or a token, because the profile's base URL is not used then.
+    If a variable sets a base URL, a key or a token, makes no client and returns an empty `Made`, because the SDK does
+    not use the profile's base URL then.
     """
     if any(environment.get(name) for name in (base_url.NAME, key.KEY, key.TOKEN)):
         return request.Made()

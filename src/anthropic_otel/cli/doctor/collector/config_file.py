@@ -80,8 +80,8 @@ def _unreadable(name: str, path: str) -> Finding | None:
 def _place(error: Exception) -> str:
     """Returns what is wrong with the file, by the exception `error` that the loader raised.
 
-    That is "it does not match the schema", with the keys of the place (a hint at `file_format` for the whole file), or
-    "it is not YAML", with the line; for any other error, only that OpenTelemetry cannot read it.
+    That is "it does not match the schema", with the keys that lead to the place or, if the place is the whole file, a
+    hint at `file_format`; "it is not YAML", with the line's number; or only that OpenTelemetry cannot read it.
     """
     cause = error.__cause__
     place = getattr(cause, "absolute_path", None)

@@ -110,8 +110,8 @@ class Endpoint:
     def shown(self) -> str:
         """The URL to which the exporter sends, with `...` for a path that may be secret; `source` if `parts` is `None`.
 
-        It always has the port, and the scheme if the value has one. User information and query are left out, and for
-        gRPC the path.
+        It always has the port, and the scheme if `parts` has one. User information and query are left out, and for gRPC
+        the path.
         """
         parts = self.parts
         if parts is None:
