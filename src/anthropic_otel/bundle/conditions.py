@@ -24,7 +24,7 @@ class Duration(str):
 
 @dataclass(frozen=True)
 class Floor:
-    """A window, and `at_least`, the least number of events in it for a condition to hold."""
+    """A window, and `at_least`, the least number of calls that must have failed in it for a condition to hold."""
 
     window: Duration
     at_least: float
@@ -82,7 +82,7 @@ class Hang(Condition):
 
 @dataclass(frozen=True)
 class Full(Condition):
-    """Holds if more than a share `ratio` of a queue is used."""
+    """Holds if more than a share `ratio` of an export queue of a Collector is used."""
 
     ratio: float
 
@@ -147,9 +147,8 @@ class Silence(Condition):
     """Holds if what the alert is about, services or Collectors, has reported in the last `window` and not now.
 
     For Collectors it also holds while Prometheus cannot scrape one of them. For services it also holds for one that
-    never reported, if `job` of the settings names it; if `job` is more of a regular expression than names with `|`
-    between them, it does so only if no service that fits it reports. It does not hold for a service that `short_lived`
-    fits.
+    never reported, if `job` of the settings names it; if `job` is more than names with `|` between them, only if no
+    service that fits it reports. It does not hold for a service that `short_lived` fits.
     """
 
     window: Duration

@@ -101,8 +101,8 @@ class Panel:
     - `ink`: the colour of all values above 0, in place of `steps`, if the series are all of one kind; else empty.
     - `crowded`: whether there may be a dozen series; their names are then at the right.
     - `extreme`: the value beside each name: `max` or `min`.
-    - `columns`: of a table, in their order: a label of the query, or `Value`, and the heading. The column of the error
-      links to the traces.
+    - `columns`: of a table, in their order: pairs of a label of the query, or `Value`, and the heading. The column of
+      the error links to the traces.
     """
 
     title: str

@@ -125,7 +125,8 @@ def _rule(settings: Settings, alert: Alert) -> dict[str, Any]:
 def _grafana_rule(settings: Settings, alert: Alert) -> dict[str, Any]:
     """Returns one rule of Grafana's: a query, whether it returned a number or an infinity, and a threshold on that.
 
-    It fires for any series that is returned, unless its value is NaN: a Prometheus condition leaves out the others.
+    It fires for any series that the query returns, unless its value is NaN: a condition in PromQL returns no series
+    where it does not hold.
     """
     return {
         "uid": "anthropic-" + hashlib.sha256(alert.name.encode()).hexdigest()[:20],

@@ -66,8 +66,8 @@ class _Asked:
     """What the headers and the path of a request say about its body.
 
     - `version`: the version of the API; empty on the paths of platforms.
-    - `long_output`: whether a batch may have more output tokens.
-    - `names_models`: whether models have the API's names.
+    - `long_output`: whether replies of a batch may have `MAX_TOKENS_IN_BATCHES`.
+    - `names_models`: whether the model must be one that the simulated API has.
     """
 
     version: str
@@ -79,7 +79,7 @@ _PLATFORM: Final = _Asked("", long_output=False, names_models=False)
 
 
 class Api:
-    """Answers requests as the Messages API does, and remembers batches and which prompts it cached.
+    """Answers requests as the Messages API does, and remembers batches, files and which prompts it cached.
 
     `ids` makes the ids in answers. `now` returns the time in seconds since the epoch, which `answer` needs for batches
     and files; it raises what `now` raises. `words` is the length of a text reply, which `max_tokens` or one of the
@@ -121,7 +121,7 @@ class Api:
         return self._vertex(request, route)
 
     def admitted(self, answer: Whole | Streamed) -> None:
-        """Remembers what the answer's request caches or changes. To be called unless a rate limit turns it away."""
+        """Remembers what the answer's request caches or changes. Call it unless a rate limit turns the request away."""
         self._cache.write(answer.caches)
         if answer.change is not None:
             answer.change()

@@ -87,7 +87,7 @@ class Buckets:
         self._fast = _pair(limits.fast, now)
 
     def exceeded(self, cost: Cost, now: float) -> ExceededLimit | None:
-        """Returns the limit that has no room for the request and takes longest to have it; `None` if all have.
+        """Returns the limit that has no room for the request and takes longest to have it; `None` if all have room.
 
         Takes nothing. Checks the limit on requests and the shared limits on tokens. A fast request is checked against
         fast capacity instead of the latter, if the account has any. Priority capacity is not checked.

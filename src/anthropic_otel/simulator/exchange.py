@@ -121,9 +121,9 @@ class Link:
             self._deadline = None
 
     async def read(self) -> bytes:
-        """Returns the next bytes, 64 KB at most; none once the client has closed or broken the connection.
+        """Returns the next bytes, 64 KB at most; `b""` once the client has closed or broken the connection.
 
-        Sets `client_left` to whether there were none. Raises `RejectedRequest` if the request's deadline has passed.
+        Sets `client_left` to whether that is so. Raises `RejectedRequest` if the request's deadline has passed.
         """
         data = b""
         with contextlib.suppress(OSError):

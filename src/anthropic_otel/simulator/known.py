@@ -187,11 +187,11 @@ class Known:
     betas: frozenset[str] | None = frozenset()
 
     def has_model(self, name: str) -> bool:
-        """Returns whether there is a model of that name."""
+        """Returns whether the simulated API has a model of that name, by `models` or by `is_model`."""
         return self.models is None or name in self.models or is_model(name)
 
     def has_beta(self, name: str) -> bool:
-        """Returns whether there is a beta header of that name."""
+        """Returns whether the simulated API has a beta header of that name, by `betas` or by `is_beta`."""
         return self.betas is None or name in self.betas or is_beta(name)
 
 
@@ -213,7 +213,7 @@ def display_name(name: str) -> str:
 
 
 def is_model(name: str) -> bool:
-    """Returns whether the API has a model of that name."""
+    """Returns whether the API has a model of that name or alias; the retired ones that the SDK has do not count."""
     return name in MODELS or name in ALIASES or (name in _sdk_models() and not _RETIRED.match(name))
 
 
@@ -245,7 +245,7 @@ def _sdk() -> Path | None:
 
 
 def _text(*names: str) -> str:
-    """Returns the text of a file of the SDK; an empty one if there is none."""
+    """Returns the text of a file of the SDK, whose path has these parts; an empty text if it cannot be read."""
     folder = _sdk()
     try:
         return folder.joinpath(*names).read_text("utf-8") if folder is not None else ""

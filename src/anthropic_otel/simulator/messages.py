@@ -27,7 +27,7 @@ def message(
 ) -> Json:
     """Returns the whole message that answers the request, of the model that it asks for or else of a default one.
 
-    `words` is the length of a text reply, which `max_tokens` may cut. It ends before the first of the request's
+    `words` is the length of a text reply, which `max_tokens` may cut. The text ends before the first of the request's
     `stop_sequences` in it. If `max_tokens` is 0, the message has no content. `message_id` and `tool_id` are the ids of
     the message and of its tool use; the ids of server tools' uses are made from `tool_id`. `prompt` is the part of
     `usage` that `PromptCache.usage` returned. `container` is where code is executed, with the `file_id` of what that

@@ -21,8 +21,9 @@ _CURSOR: Final = "page_"
 def page(items: Sequence[Json], target: str, *, cursors: bool = False) -> Whole | Refused:
     """Returns the page of `items` that the query of a request's target asks for, or a refusal (400) of the query.
 
-    Each item has an `id`. The page has up to `limit` items (20, at most 1,000): those right after the item `after_id`,
-    else those right before `before_id`, else the first. `has_more` says whether there are more in that direction.
+    Each item has an `id`. The page has up to `limit` items, 20 by default: those right after the item `after_id`, else
+    those right before `before_id`, else the first. `has_more` says whether there are more in that direction. Refused
+    are a `limit` that is not from 1 to 1,000 and an id that no item has.
 
     With `cursors` the page has a `next_page`, which is `None` if no item follows. A query may then have that as `page`,
     without `after_id` and `before_id`, for the items that follow.

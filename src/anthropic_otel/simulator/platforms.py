@@ -90,8 +90,8 @@ def refusal(
     """Returns the JSON of an error, and the headers that it has on this platform beside those of any response.
 
     Bedrock puts the message alone in the body, and names its exception in `x-amzn-errortype`. Vertex has Google's form
-    for what Google refuses, such as a quota, in a list where a stream was asked for, and else the API's form. `code` is
-    the API's own, as in `error_body`.
+    for the statuses with which Google itself refuses, such as 429, in a list where a stream was asked for, and else the
+    API's form. `request_id` and `code` are as in `error_body`, and in the API's form only.
     """
     if route.platform is Platform.BEDROCK:
         name = _EXCEPTIONS.get(error_type, "InternalServerException")

@@ -107,8 +107,8 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
     The status is the answer's. The body is `reply.body`, or else the answer's body or JSON, in the encoding of the
     delivery; GZIP and DEFLATE are used only if the request accepts them, and none for a 204 or 304. An error has the
     form of the platform that the request's path belongs to. If `reply.request_id`, the response has the headers that
-    only the API sends, and the answer's cost is taken from the rate limits. The answer's headers replace any of the
-    same name, and those of `reply` replace the answer's. Interim statuses are those of `reply`.
+    only the API or the platform sends, and the answer's cost is taken from the rate limits. The answer's headers
+    replace any of the same name, and those of `reply` replace the answer's. Interim statuses are those of `reply`.
     """
     headers, request_id = _api_headers(service, request, answer.cost, reply.request_id)
     plain = reply.body
@@ -148,9 +148,9 @@ def of_stream(answer: Streamed, events: Iterator[Json], reply: Reply, request: R
     """Returns a chunked response with status 200 and one chunk for each of the events, encoded by the answer's `wire`.
 
     The content encoding is that of `reply.delivery`; GZIP and DEFLATE are used only if the request accepts them. If
-    `reply.request_id`, the response has the headers that only the API sends, and the answer's cost is taken from the
-    rate limits. The headers of `reply` replace any of the same name, and its interim statuses are sent first. With a
-    compressed encoding a last chunk, without an event, ends the compressed data.
+    `reply.request_id`, the response has the headers that only the API or the platform sends, and the answer's cost is
+    taken from the rate limits. The headers of `reply` replace any of the same name, and its interim statuses are sent
+    first. With a compressed encoding a last chunk, without an event, ends the compressed data.
     """
     headers, _ = _api_headers(service, request, answer.cost, reply.request_id)
     encoding = accepted(reply.delivery, request.header("accept-encoding"))
@@ -180,8 +180,8 @@ def of_chunks(action: Chunks, request: Received, service: Service) -> Response:
     """Returns a chunked response with status 200 and exactly the chunks of the action, each encoded as it says.
 
     GZIP and DEFLATE are used only if the request accepts them. Then a last chunk, with no more bytes in it once
-    decoded, ends the compressed data. If `action.request_id`, the response has the headers that only the API sends.
-    Takes nothing from the rate limits.
+    decoded, ends the compressed data. If `action.request_id`, the response has the headers that only the API or the
+    platform sends. Takes nothing from the rate limits.
     """
     headers, _ = _api_headers(service, request, None, action.request_id)
     encoding = accepted(action.delivery, request.header("accept-encoding"))

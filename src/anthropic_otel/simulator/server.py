@@ -63,7 +63,10 @@ class Record:
         self._request_ids: deque[str] = deque(maxlen=most)
 
     def received(self, served: Served) -> None:
-        """Adds a request, and drops the oldest ones beyond the bounds. Keeps `served` itself, not a copy."""
+        """Adds a request, and drops the oldest ones beyond the bounds. Keeps `served` itself, not a copy.
+
+        One whose body alone is beyond them is dropped too, with all before it.
+        """
         with self._lock:
             self._served.append(served)
             self._bytes += len(served.request.body)
@@ -196,8 +199,9 @@ class Server:
         """Returns the API's answer to the request, as to its first target if redirects led here.
 
         Takes nothing from the limits. An answer that is no refusal becomes a 429 if an enforced rate limit has no room
-        for it. `retry-after` has the seconds until there is room, rounded up, at least 1; those of Bedrock and
-        Vertex have none. The 429 costs nothing and caches no prompt, but the refused answer has used up its ids.
+        for it, else `Api.admitted` gets it. `retry-after` has the seconds until there is room, rounded up, at
+        least 1; those of Bedrock and Vertex have none. The 429 costs nothing and caches no prompt, but the refused
+        answer has used up its ids.
         """
         answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
         if isinstance(answer, Refused):

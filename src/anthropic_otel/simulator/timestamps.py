@@ -11,7 +11,7 @@ from anthropic_otel.simulator import checks
 
 
 def written(seconds: float | None) -> str | None:
-    """Returns the time in RFC 3339, such as `2026-10-01T00:00:00Z`; `None` for `None`."""
+    """Returns the time in UTC as RFC 3339 writes it, such as `2026-10-01T00:00:00Z`; `None` for `None`."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(min(seconds, checks.LAST_SECOND), timezone.utc).isoformat().replace("+00:00", "Z")

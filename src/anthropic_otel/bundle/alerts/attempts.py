@@ -32,12 +32,13 @@ JOB_WORK = (JOB, WORK)
 
 
 def _floored(e: RuleQueries, condition: Share, bad: str, every: str, join: str = "") -> str:
-    """Returns the condition that `bad` is a large enough share of `every`, both counts of attempts, with a floor.
+    """Returns the condition that `bad` is more than `condition.ratio` of `every`, with a floor; both count attempts.
 
-    The floor keeps one call with all its retries from firing. There must be at least as many bad attempts as
-    `condition.at_least` calls make that use up their retries. And at least `condition.at_least` calls of the same job
-    and work must have recovered or failed in the window. Where Prometheus has no series of such calls, as of an HTTP
-    client without the SDK, this does not count; a series that has not grown is 0 calls. `join` is as in `share`.
+    The floor keeps one call with all its retries from firing. First, there must be at least as many bad attempts as
+    `condition.at_least` calls make that use up their retries. Second, at least `condition.at_least` calls of the same
+    job and work must have recovered or failed in the window; a series that has not grown is 0 calls. The second does
+    not apply where Prometheus has no series of such calls, as of an HTTP client without the SDK. `join` is as in
+    `share`.
     """
     attempts = condition.at_least * (e.settings.max_retries + 1)
     touched = any_of(semconv.CALL_OUTCOME, CallOutcome.RECOVERED.value, *FAILED)

@@ -18,7 +18,7 @@ _SERIES = (JOB, "instance", OPERATION, HOST, MODEL)
 
 
 def hung(settings: Settings, started: str, ended: str) -> str:
-    """Returns a query for how many attempts are older than the alert's bound, by process, operation, host and model.
+    """Returns a query for how many attempts are open for longer than the alert's bound, summed by `_SERIES`.
 
     `started` is a selector of the counter of attempts that have started, `ended` an expression for the count of those
     that have ended. The query subtracts all that have ended from those that had started some time ago, and leaves out

@@ -21,7 +21,7 @@ REASON = "reason"
 
 
 def _refused(e: RuleQueries, a: Refusals, types: tuple[str, ...], codes: tuple[str, ...]) -> str:
-    """Returns the condition, by job and reason, that a large enough share of the calls for an answer fails for it.
+    """Returns the condition, by job and reason, that more than `a.ratio` of the calls for an answer fail for it.
 
     A reason is an error type that one of `types` fits, or an error code that one of `codes` fits: regular expressions.
     Each window of `a` has its own floor of failures for the reason, and one window is enough. The value is the share in

@@ -50,7 +50,7 @@ def board(settings: Settings) -> Board:
 def _left(by: tuple[str, ...], window: str) -> str:
     """Returns an expression for the least that was left of a limit in a window, as a share of it, by the labels `by`.
 
-    The share is one of the limit as it is now. The least counts because what is left refills all the time, and so is
+    The share is that of the limit as it is now. The least counts because what is left refills all the time, and so is
     low for a moment only.
     """
     low = f"min_over_time({filtered(instruments.RATELIMIT_REMAINING)}[{window}])"

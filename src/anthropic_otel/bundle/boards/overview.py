@@ -66,7 +66,7 @@ def failed_share(q: Queries, window: str) -> str:
     """Returns an expression for the share that failed of the calls in a window that asked a model for an answer.
 
     Calls that manage, count, list or poll are left out, and so are cancelled and abandoned calls. It covers series that
-    fit the dashboard's variables.
+    fit the dashboard's variables. It is 0 if none failed, and absent if there were no calls.
     """
     failed = q.grown(instruments.CALL_DURATION, FAILED_CALLS, OF_INFERENCE, window=window)
     return ratio(failed, q.grown(instruments.CALL_DURATION, COUNTED, OF_INFERENCE, window=window))
