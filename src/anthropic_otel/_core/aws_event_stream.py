@@ -263,7 +263,7 @@ class _LongFrame:
 
 
 def _last_frames(text: bytes, end: int) -> bytes:
-    """Returns the last whole frames of `text[:end]`, at most `MAX_LAST` bytes.
+    """Returns the last whole frames of `text[:end]` that fit in `MAX_LAST` bytes; empty if the last one does not.
 
     `text` begins with a frame, and `end` is where one ends.
     """

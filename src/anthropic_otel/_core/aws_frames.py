@@ -79,7 +79,7 @@ def frames_of(text: bytes) -> Iterator[bytes]:
 
 
 def event_in(frame: bytes) -> Event:
-    """Returns the event of a whole frame; the name is `error` for a frame that reports an error.
+    """Returns the event of a whole frame; for a frame that reports an error the name `error` and no JSON.
 
     Raises `ValueError` if the SDK rejects the frame: for a checksum, the headers or the payload.
     """

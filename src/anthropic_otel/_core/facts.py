@@ -19,7 +19,7 @@ Facts = dict[str, Any]
 
 
 def attempt_facts(attempt: Attempt) -> Facts:
-    """Returns the facts of an attempt that has ended, without its times."""
+    """Returns the facts, by name, of an attempt that has ended: plain values or `None`, and none of its times."""
     cause, retry = attempt.cause, attempt.retry
     end = attempt.reading.end if attempt.reading is not None else None
     return {
@@ -44,7 +44,7 @@ def attempt_facts(attempt: Attempt) -> Facts:
 
 
 def call_facts(call: Call) -> Facts:
-    """Returns the facts of a call that has ended, without its times."""
+    """Returns the facts, by name, of a call that has ended: plain values or `None`, and none of its times."""
     return {
         "operation": call.operation,
         "model": call.invocation.model,

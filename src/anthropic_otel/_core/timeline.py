@@ -232,7 +232,7 @@ class Timeline:
             self.answered_at = self.clock.now()
 
     def sends_the_same(self, name: str, info: Mapping[str, Any], address: str, port: int) -> bool:
-        """Returns whether an event begins the very request once more that was answered with a 2xx.
+        """Returns whether an event begins the same request once more, after it was answered with a 2xx.
 
         That is one to the same path and query with the same method, or a connection to `address` and `port`, those of
         the first request. A hook or a transport may mirror what is sent. Anything else is for another operation.
