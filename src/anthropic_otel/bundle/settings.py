@@ -277,4 +277,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         return float(value)
     if not isinstance(value, str):
         raise SettingsError(f"{where} must be text, not {value!r}")
+    if not value.isprintable():
+        # Such as that of a YAML block: in a query or a comment, Prometheus cannot read it.
+        raise SettingsError(f"{where} has a line break or a control character: {value!r}")
     return value
