@@ -194,7 +194,7 @@ def test_a_file_that_was_there_before_the_first_bundle_counts_as_changed(tmp_pat
         ('job: ""', 'job: "("', "job is not a valid regular expression"),
         ('job: ""', 'job: "(?!staging/).*"', "which Prometheus does not know"),
         ('job: ""', "job: |\n  shop", "job has a line break or a control character: 'shop\\n'"),
-        ("prices_from: '", "prices_from: \"my\\n\" #'", "spend.prices_from has a line break"),
+        ("prices_from: '", 'prices_from: "my\\n" #\'', "spend.prices_from has a line break"),
         ("grafana: http://localhost:3000", "grafana: nonsense", "links.grafana must be an address"),
         ("grafana: http://localhost:3000", "grafana: http://[::1", "links.grafana must be an address"),
         ("runbooks: docs/runbooks", "runbooks: 'javascript:x'", "links.runbooks must be an address"),
