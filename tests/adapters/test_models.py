@@ -39,3 +39,38 @@ def test_a_platform_has_the_model_and_the_stream_in_its_path(
     """The API itself has both in the body, and so has the counting of tokens on Vertex its model."""
     request = stack.module.Request("POST", f"https://host{path}", json=body)
     assert (models.model_of(request), models.stream_of(request)) == (model, stream)
+
+
+SECRET = {"model": "a-model-of-the-prompt", "stream": True}
+MESSAGES = [{"role": "assistant", "content": [{"type": "tool_use", "name": "rent", "input": SECRET}]}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "model", "stream"),
+    [
+        ("/v1/messages", {"messages": MESSAGES}, None, False),
+        ("/v1/messages", {"messages": MESSAGES, "model": "claude"}, "claude", False),
+        ("/v1/messages", {"messages": MESSAGES, "model": "claude", "stream": True}, "claude", True),
+        ("/v1/messages", {"model": "claude", "stream": True, "messages": [*MESSAGES, "x" * 600]}, "claude", True),
+        ("/v1/messages", {"messages": ["x" * 600, *MESSAGES], "model": "claude"}, None, None),
+        ("/v1/messages", {"messages": ["x" * 600, *MESSAGES], "stream": True}, None, True),
+        ("/v1/messages", {"system": '\\"{[', "stop": ["}]"], "model": "claude", "stream": True}, "claude", True),
+        (f"/model/{BEDROCK}/invoke", {"messages": MESSAGES}, BEDROCK, False),
+        (f"/model/{BEDROCK}/invoke", {"messages": [*MESSAGES, "x" * 600]}, BEDROCK, False),
+        (f"/model/{BEDROCK}/invoke-with-response-stream", {"messages": MESSAGES}, BEDROCK, True),
+        (f"{PUBLISHER}claude:rawPredict", {"messages": MESSAGES}, "claude", False),
+        (f"{PUBLISHER}count-tokens:rawPredict", {"messages": MESSAGES}, None, False),
+    ],
+)
+def test_what_a_tool_is_given_says_nothing_about_the_request(
+    path: str, body: dict[str, Any], model: str | None, stream: bool | None, stack: Stack
+) -> None:
+    """A model and a stream in the prompt are content of the app. Only those of the request itself count."""
+    request = stack.module.Request("POST", f"https://host{path}", json=body)
+    assert (models.model_of(request), models.stream_of(request)) == (model, stream)
+
+
+def test_a_query_names_no_model(stack: Stack) -> None:
+    """Only the path does, whatever a query looks like."""
+    request = stack.module.Request("POST", "https://host/v1/messages?to=/model/none/invoke", json={"model": "claude"})
+    assert (models.model_of(request), models.stream_of(request)) == ("claude", False)

@@ -1,10 +1,11 @@
 """Finds out which model a request asks for, and whether it asks for a stream, where its call does not say.
 
 A middleware may fall back to another model than the call's. The model is taken where the SDK builds a request of its
-options, as in the body it comes after the prompt. Without the SDK, a body that is in memory is searched: its first 256
-bytes for the model, and its first and last 256 for the stream. Bedrock and Vertex have both in the path.
+options, as in the body it comes after the prompt. Without the SDK, Bedrock and Vertex have both in the path. Else a
+body that is in memory is searched: its first 256 bytes for the model, and its first and last 256 for the stream.
 
-Rule: no model's name is kept that is longer than 128 characters.
+Rule: no model's name is kept that is longer than 128 characters. In a body only members of the outermost object count:
+the input of a tool, which is a part of the prompt, may have the same names.
 """
 
 from __future__ import annotations
@@ -26,12 +27,17 @@ _BEGINNING: Final = 256
 _MODEL: Final = re.compile(rb'"model"\s{0,4}:\s{0,4}"([^"\\]{1,128})"')
 
 _STREAM: Final = re.compile(rb'(?<!\\)"stream"\s{0,4}:\s{0,4}true')
-"""Finds `"stream": true`. Inside of a JSON string the quotes are escaped, so that no prompt matches."""
+"""Finds `"stream": true`. Inside of a JSON string the quotes are escaped, so that no text of a prompt matches."""
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 _ROUTE: Final = re.compile(
     rb"/model/([^/?]+)/invoke|/publishers/anthropic/models/(?!count-tokens:)([^/:?]+):(?:streamR|r)awPredict"
 )
 """Finds the model in the path by which a message is asked for, on Bedrock and on Vertex."""
+
+_WHOLE_ROUTE: Final = re.compile(r"/model/[^/]+/invoke\Z")
+"""Finds the end of the path by which Bedrock is asked for a message that is no stream."""
 
 _built: Final[dict[weakref.ref[Any], tuple[str, str | None]]] = {}
 """The model and idempotency key of each request that the SDK has built, if its model may be another than its call's.
@@ -139,7 +145,7 @@ def _model_of(options: Any) -> str | None:
 def _model_in_url(url: str) -> str | None:
     """Returns the model in the URL of request options, to which the clients of Bedrock and Vertex move it.
 
-    `None` without one, and for a URL of more than 2,048 characters.
+    `None` without one, as where Vertex counts tokens, and for a URL of more than 2,048 characters.
     """
     if len(url) > _MAX_URL:
         return None
@@ -148,7 +154,7 @@ def _model_in_url(url: str) -> str | None:
 
 
 _MAX_URL: Final = 2_048
-_IN_URL: Final = re.compile(r"(?:^|/)model/([^/?]+)/invoke|/publishers/anthropic/models/([^/?:]+):")
+_IN_URL: Final = re.compile(r"(?:^|/)model/([^/?]+)/invoke|/publishers/anthropic/models/(?!count-tokens:)([^/?:]+):")
 
 
 @guarded(None)
@@ -171,14 +177,31 @@ def stream_of(request: Any) -> bool | None:
     On Bedrock the path alone says so, and on Vertex the path does too. `None` if the body is not in memory, or if
     neither part says that and the body is longer than 256 bytes; also on a failure.
     """
-    if request.url.path.endswith(_STREAM_ROUTES):
+    path = request.url.path
+    if path.endswith(_STREAM_ROUTES):
         return True
+    if _WHOLE_ROUTE.search(path):
+        return False
     content = getattr(request, "_content", None)
     if not isinstance(content, bytes):
         return None
-    if _STREAM.search(content[:_BEGINNING]) or _STREAM.search(content[-_BEGINNING:]):
+    if any(_is_at_top(content[: found.start()]) for found in _STREAM.finditer(content, 0, _BEGINNING)):
+        return True
+    last = _STREAM.finditer(content, max(len(content) - _BEGINNING, 0))
+    if any(_depth_of(content[found.end() :]) == -1 for found in last):
         return True
     return False if len(content) <= _BEGINNING else None
+
+
+def _is_at_top(before: bytes) -> bool:
+    """Returns whether a member that follows `before`, the beginning of a JSON text, is one of the outermost object."""
+    return _depth_of(before) == 1
+
+
+def _depth_of(part: bytes) -> int:
+    """Returns how many more objects and lists begin than end in a part of a JSON text, which begins in no string."""
+    plain = _STRING.sub(b"", part)
+    return plain.count(b"{") + plain.count(b"[") - plain.count(b"}") - plain.count(b"]")
 
 
 _STREAM_ROUTES: Final = ("/invoke-with-response-stream", ":streamRawPredict")
@@ -207,15 +230,17 @@ def noted_key_of(request: Any) -> str | None:
 def model_of(request: Any) -> str | None:
     """Returns the model that a request without a call asks for, `None` if not known.
 
-    The model that was noted when the SDK built the request, else that in the first 256 bytes of a body in memory, else
-    that in a path of Bedrock's or Vertex's.
+    The model that was noted when the SDK built the request, else that in a path of Bedrock's or Vertex's, else that in
+    the first 256 bytes of a body in memory.
     """
     model = noted_model_of(request)
     if model is not None:
         return model
+    route = _ROUTE.search(request.url.raw_path.partition(b"?")[0])
+    if route is not None:
+        return bounded(unquote((route[1] or route[2]).decode("ascii"), errors="replace"))
     content = getattr(request, "_content", None)
-    found = _MODEL.search(content[:_BEGINNING]) if isinstance(content, bytes) else None
-    if found is not None:
-        return bounded(found[1].decode("utf-8", "replace"))
-    route = _ROUTE.search(request.url.raw_path)
-    return bounded(unquote((route[1] or route[2]).decode("ascii"), errors="replace")) if route is not None else None
+    if not isinstance(content, bytes):
+        return None
+    found = next((one for one in _MODEL.finditer(content, 0, _BEGINNING) if _is_at_top(content[: one.start()])), None)
+    return bounded(found[1].decode("utf-8", "replace")) if found is not None else None
