@@ -8,7 +8,9 @@ no text that is longer than `MAX_LENGTH`.
 
 from __future__ import annotations
 
+import re
 from typing import Final
+from urllib.parse import unquote
 
 from anthropic_otel._core.semconv import GEN_AI_REQUEST_MODEL, OTHER, SERVER_ADDRESS
 
@@ -18,8 +20,8 @@ MAX_STATUSES: Final = 40
 MAX_CODES: Final = 30
 MAX_SETS: Final = 1_000
 MAX_LENGTH: Final = 128
-_RESOURCES: Final = ("arn:", "projects/", "publishers/", "accounts/", "subscriptions/")
-"""The beginnings of model names that contain an account: an ARN or a resource path."""
+_RESOURCE: Final = re.compile(r"(?:^|[/:\s])(?:arn:|(?:projects|publishers|accounts|subscriptions)/)")
+"""Finds the beginning of an ARN or a resource path, which contain an account, in the name of a model."""
 
 AttributeValue = str | int
 Attributes = dict[str, AttributeValue]
@@ -127,12 +129,15 @@ class Names:
 def last_part(model: str) -> str:
     """Returns the last part of a model's ARN or resource path, without the account in it; any other name unchanged.
 
-    A name is an ARN or a path if it begins with one of `_RESOURCES`, after any slashes.
+    A name is one if such begins in it by `_RESOURCE`, as after the name of a gateway's provider. It may be
+    percent-encoded.
     """
-    path = model[: 2 * MAX_LENGTH].lstrip("/")
-    if not path.startswith(_RESOURCES):
+    name = unquote(model) if "%" in model[: 2 * MAX_LENGTH] else model
+    found = _RESOURCE.search(name, 0, 2 * MAX_LENGTH)
+    if found is None:
         return model
-    return model.rpartition("/")[2] if "/" in path else model.rpartition(":")[2]
+    path = name[found.start() :].lstrip("/: ")
+    return path.rpartition("/" if "/" in path else ":")[2]
 
 
 class AttributeSets:
