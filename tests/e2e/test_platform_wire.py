@@ -284,6 +284,27 @@ def test_the_tokens_are_those_that_the_platform_has_sent(
     assert told == (provider.get(platform.name) or getattr(app.client, "_gen_ai_provider_name", "anthropic"))
 
 
+@pytest.mark.parametrize(
+    ("name", "provider"), [("Bedrock", "aws.bedrock"), ("Vertex", "gcp.vertex_ai"), ("", "anthropic")]
+)
+def test_the_name_of_the_apps_own_class_is_not_that_of_the_provider(
+    name: str, provider: str, driver: Driver, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Only the SDK's class that it is derived from is."""
+    recorded.instrument()
+    [platform] = [each for each in (*PLATFORMS, Platform("", {"api_key": SECRET})) if each.name == name]
+    base = platform.client_class(asynchronous=driver.asynchronous)
+    own = type("BedrockOrVertex" if name == "" else "Ours", (base,), {})
+    without_span = {"open_telemetry": False} if TRACES_ITSELF else {}
+    client = own(base_url=sim.base_url + platform.prefix, **platform.options, **without_span)
+    driver(client.messages.create(**request_of()))
+    driver.close(client)
+    assert {attributes(call)[semconv.GEN_AI_PROVIDER_NAME] for call in recorded.calls} == {provider}
+    assert {point.attributes[semconv.GEN_AI_PROVIDER_NAME] for point in recorded.points(instruments.USAGE_INPUT)} == {
+        provider
+    }
+
+
 def test_bedrock_tells_the_tokens_of_a_reply_that_is_not_parsed(
     driver: Driver, sim: Simulator, recorded: Telemetry
 ) -> None:

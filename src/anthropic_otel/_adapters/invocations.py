@@ -161,14 +161,14 @@ def _operation(fields: Mapping[str, Any]) -> str | None:
 def _provider_of(client: Any) -> str:
     """Returns the `gen_ai.provider.name` of a client, as it is on the SDK's own spans.
 
-    Before 1.14 the SDK has none, and it goes by the name of the client's class: `anthropic` unless that has one of the
-    words in `_PROVIDERS`.
+    Before 1.14 the SDK has none, and it goes by the names of the SDK's classes that the client is of: `anthropic`
+    unless one of them has one of the words in `_PROVIDERS`. A subclass of the app may have any name.
     """
     told = getattr(client, "_gen_ai_provider_name", None)
     if isinstance(told, str):
         return told
-    name = type(client).__name__
-    return next((provider for part, provider in _PROVIDERS if part in name), ANTHROPIC)
+    names = " ".join(cls.__name__ for cls in type(client).__mro__ if str(cls.__module__).startswith("anthropic."))
+    return next((provider for part, provider in _PROVIDERS if part in names), ANTHROPIC)
 
 
 _PROVIDERS: Final = (("Bedrock", "aws.bedrock"), ("Mantle", "aws.bedrock"), ("Vertex", "gcp.vertex_ai"))
