@@ -20,7 +20,7 @@ from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Simulator
 from support.apps import API_KEY, request_of
 from support.telemetry import Telemetry
-from support.versions import SDK_LIBRARY, TRACES_ITSELF
+from support.versions import HAS_MIDDLEWARE, SDK_LIBRARY, TRACES_ITSELF
 
 MEGABYTE: Final = 1024 * 1024
 MODEL: Final = "gen_ai.request.model"
@@ -155,6 +155,34 @@ def test_a_model_of_an_enum_is_its_value(sim: Simulator, recorded: Telemetry) ->
             assert str(name) in ("claude-of-the-enum", request_of()["model"])
 
 
+def test_the_input_of_a_tool_is_no_model_and_no_stream(sim: Simulator, recorded: Telemetry) -> None:
+    """It is content of the app, and the reply to a request with it is one as any other."""
+    given = {"model": "a-model-of-the-prompt", "stream": True}
+    messages = [
+        {"role": "user", "content": "Go on."},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "rent", "input": given}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "ok"}]},
+    ]
+    tools = [{"name": "rent", "input_schema": {"type": "object"}}]
+    options: dict[str, Any] = {"base_url": sim.base_url, "api_key": API_KEY, "max_retries": 0, **NO_SPAN_OF_THE_SDK}
+    with anthropic.Anthropic(**options, http_client=_hooked(recorded)) as client:
+        client.messages.create(**request_of() | {"messages": messages, "tools": tools})
+    with _bedrock(sim, http_client=_hooked(recorded), **NO_SPAN_OF_THE_SDK) as client:
+        client.messages.create(**request_of() | {"messages": messages, "tools": tools})
+    assert models(recorded, instruments.ATTEMPT_DURATION) == {None: 1, request_of()["model"]: 1}
+    assert [(span.attributes or {})[semconv.ATTEMPT_OUTCOME] for span in recorded.attempts] == ["completed"] * 2
+
+
+@pytest.mark.skipif(not HAS_MIDDLEWARE, reason="this SDK has no middleware")
+def test_tokens_that_vertex_counts_are_those_of_the_calls_model(sim: Simulator, recorded: Telemetry) -> None:
+    """The path has the operation in the place of a model."""
+    recorded.instrument()
+    with _vertex(sim, middleware=[lambda request, call_next: call_next(request)]) as client:
+        client.messages.count_tokens(model=request_of()["model"], messages=request_of()["messages"])
+    for metric in (instruments.ATTEMPT_STARTED, instruments.ATTEMPT_DURATION, instruments.CALL_DURATION):
+        assert list(models(recorded, metric)) == [request_of()["model"]]
+
+
 def test_a_model_that_cannot_be_encoded_is_told_all_the_same(sim: Simulator, recorded: Telemetry) -> None:
     """Half of a surrogate pair is no UTF-8: the app's call fails, and what is told of it can be exported."""
     with client_of(sim, recorded, **NO_SPAN_OF_THE_SDK) as client, suppress(UnicodeEncodeError, anthropic.APIError):
@@ -218,18 +246,14 @@ def _turned_away(client: anthropic.Anthropic, sim: Simulator, model: str) -> Non
 
 def test_an_arn_is_told_by_its_last_part(sim: Simulator, recorded: Telemetry) -> None:
     """Bedrock's application inference profiles have the account's number in their name: metrics have none of it."""
-    bedrock = pytest.importorskip("botocore", reason="needs anthropic[bedrock]")
-    del bedrock
     recorded.instrument()
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
-    with (
-        anthropic.AnthropicBedrock(
-            base_url=sim.base_url, aws_access_key="a", aws_secret_key="b", aws_region="us-east-1", max_retries=0
-        ) as client,
-        suppress(anthropic.APIStatusError),
-    ):
+    with _bedrock(sim) as client:
         client.messages.create(**request_of() | {"model": arn})
-    for metric in (instruments.ATTEMPT_STARTED, instruments.ATTEMPT_DURATION, instruments.CALL_DURATION):
+    [attempt] = recorded.attempts
+    assert (attempt.attributes or {})[semconv.ATTEMPT_OUTCOME] == "completed"
+    of_calls = (instruments.ATTEMPT_STARTED, instruments.ATTEMPT_DURATION, instruments.CALL_DURATION)
+    for metric in (*of_calls, *instruments.USAGE):
         assert list(models(recorded, metric)) == ["a1b2c3d4e5f6"]
     # The URL is the one that was sent.
     told = [
@@ -239,6 +263,11 @@ def test_an_arn_is_told_by_its_last_part(sim: Simulator, recorded: Telemetry) ->
         if name != semconv.URL_FULL
     ]
     assert not any("123456789012" in str(value) for value in told)
+
+
+def _hooked(telemetry: Telemetry) -> Any:
+    """An HTTP client with the event hooks, and nothing patched."""
+    return importlib.import_module(SDK_LIBRARY).Client(event_hooks=telemetry.event_hooks())
 
 
 def _bedrock(sim: Simulator, **options: Any) -> Any:

@@ -84,6 +84,19 @@ def test_a_response_of_bedrock_has_amazons_id_and_no_rate_limits(sim: Simulator)
         assert not [name for name in each if name.startswith(("anthropic-", "request-id"))]
 
 
+ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
+
+
+@pytest.mark.parametrize("model", [ARN, "us.anthropic.claude-sonnet-4-5-20250929-v1:0"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_bedrock_takes_an_inference_profile_for_a_model(sim: Simulator, model: str, stream: bool) -> None:
+    """The SDK encodes what an ARN has that a path cannot have, as its slash."""
+    with _bedrock(sim) as client:
+        reply = client.messages.create(**MESSAGE | {"model": model}, stream=stream)
+        assert [event.type for event in reply][-1:] == ["message_stop"] if stream else reply.stop_reason == "end_turn"
+    assert sim.requests[0].target.split("/")[2] == model.replace("/", "%2F")
+
+
 def test_a_refusal_of_the_api_behind_vertex_has_the_apis_form(sim: Simulator) -> None:
     """A body that the API does not take gets its 400, with an id of the API's that says where it came from."""
     error = _failure(_vertex(sim), **EMPTY)

@@ -49,14 +49,17 @@ def path_of(target: str) -> str:
 
 
 def route_of(target: str) -> Route:
-    """Returns the route of a request's target; that of the API's own paths for any that is no platform's."""
+    """Returns the route of a request's target; that of the API's own paths for any that is no platform's.
+
+    The model may have a slash in it, as an ARN has, if that is percent-encoded.
+    """
     try:
-        path = path_of(target)
+        path = urlsplit(target).path
     except ValueError:
         return _OWN
     for platform, pattern in ((Platform.BEDROCK, _BEDROCK), (Platform.VERTEX, _VERTEX)):
         if match := pattern.fullmatch(path):
-            return Route(platform, match["model"], match["verb"])
+            return Route(platform, unquote(match["model"]), match["verb"])
     return _OWN
 
 
