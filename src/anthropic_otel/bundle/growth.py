@@ -126,7 +126,10 @@ def recorded(growth: Growth, window: str, suffix: str = "") -> str:
 
 
 def with_work(expression: str) -> str:
-    """Returns the expression with the label `work` added: `inference` for an operation of `INFERENCE`, else `other`."""
+    """Returns the expression with the label `work` added.
+
+    It is `inference` for the operations that ask a model for an answer, and `other` for all others.
+    """
     other = relabelled(expression, WORK, "other", "", "")
     return relabelled(other, WORK, "inference", OPERATION, "|".join(INFERENCE))
 

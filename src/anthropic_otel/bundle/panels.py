@@ -185,9 +185,9 @@ def rate(growth: str) -> str:
 
 
 def ratio(part: str, whole: str) -> str:
-    """Returns an expression for the share of `part` in `whole`.
+    """Returns an expression for the share of `part` in `whole`, for each set of labels.
 
-    It is 0 if `part` has no series, and absent if `whole` has none or is 0.
+    It is 0 for labels that `part` does not have, and absent for those that `whole` does not have or has with 0.
     """
     return f"({part} or 0 * {whole}) / ({whole} > 0)"
 

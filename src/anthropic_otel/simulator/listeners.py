@@ -121,9 +121,10 @@ class Listener:
 
 
 async def _take_in(server: asyncio.Server) -> None:
-    """Stops accepting, and lets the connections that `server` has accepted reach its callback, but for TLS handshakes.
+    """Stops accepting, and lets the connections that `server` has accepted reach its callback.
 
-    A server of asyncio that is closed drops them: they stay open, and their end raises.
+    A connection in a TLS handshake does not get that far. Otherwise `server.close()` would drop them: they would stay
+    open, and their end would raise.
     """
     loop = asyncio.get_running_loop()
     for sock in server.sockets:

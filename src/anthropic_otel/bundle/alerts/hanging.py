@@ -18,13 +18,14 @@ _SERIES = (JOB, "instance", OPERATION, HOST, MODEL)
 
 
 def hung(settings: Settings, started: str, ended: str) -> str:
-    """Returns a query for how many attempts are open for longer than the alert's bound, summed by `_SERIES`.
+    """Returns a query for how many attempts have been open for longer than the alert's bound.
 
-    `started` is a selector of the counter of attempts that have started, `ended` an expression for the count of those
-    that have ended. The query subtracts all that have ended from those that had started some time ago, and leaves out
-    what is not above 0. Attempts that started later and have ended are subtracted too, so the result is a lower bound.
-    An attempt appears with the next export, so the query looks back one export interval less than the bound. Processes
-    that are gone or have restarted are left out, as their attempts ended with them.
+    It counts them by process (job and instance), operation, host and model. `started` is a selector of the counter of
+    attempts that have started, `ended` an expression for the count of those that have ended. The query subtracts all
+    that have ended from those that had started some time ago, and leaves out what is not above 0. Attempts that started
+    later and have ended are subtracted too, so the result is a lower bound. An attempt appears with the next export, so
+    the query looks back one export interval less than the bound. Processes that are gone or have restarted are left
+    out, as their attempts ended with them.
     """
     a = settings.alerts.AnthropicHanging
     export = settings.evaluation.export_interval.seconds

@@ -63,7 +63,7 @@ def board(settings: Settings) -> Board:
 
 
 def failed_share(q: Queries, window: str) -> str:
-    """Returns an expression for the share that failed of the calls in a window that asked a model for an answer.
+    """Returns an expression for the share that failed of all calls in a window that asked a model for an answer.
 
     Calls that manage, count, list or poll are left out, and so are cancelled and abandoned calls. It covers series that
     fit the dashboard's variables. It is 0 if none failed, and absent if there were no calls.

@@ -37,8 +37,8 @@ def hanging_now(settings: Settings, q: Queries, by: tuple[str, ...] = ()) -> str
 def _firing(settings: Settings) -> str:
     """Returns an expression for the alerts of this bundle that fire, of the chosen services and the Collectors.
 
-    An alert without a job, such as the one on the budget, is always in it. If Prometheus lacks the recording rules,
-    there is a row that asks for them.
+    It has a series for each name, severity and job. An alert without a job, such as the one on the budget, is always in
+    it. If Prometheus lacks the recording rules, there is a row that asks for them.
     """
     # The empty alternative is a missing job.
     jobs = f"$job|{settings.collectors}|".replace("\\", "\\\\")
