@@ -37,7 +37,7 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
 def time(name: str, value: Any) -> float:
     """Returns `value` if it is a `number` of seconds since the epoch that is before the year 10000.
 
-    Raises the errors of `number`.
+    Raises the errors of `number`, and `ValueError` for a later time.
     """
     if number(name, value) > LAST_SECOND:
         raise ValueError(f"{name} must be seconds since the epoch, before the year 10000, not {value}")
