@@ -1,4 +1,4 @@
-"""Finds out from the running functions of an HTTP library who has called an event hook, and who calls a transport.
+"""Finds the HTTP client that is calling an event hook, and the transport that is sending, by the frames on the stack.
 
 Event hooks and trace functions are given a request and no client. Each function here looks at the frames that have led
 to its caller. It finds nothing if the library's own function is not among the nearest ones.

@@ -1,4 +1,4 @@
-"""Shows what the content decoder of a response yields to the attempt's reading, and ends the attempt with it.
+"""Passes the chunks that a response's content decoder yields on to the attempt's reading, and ends the attempt.
 
 Rule: nothing is decoded twice, and what the decoder returns or raises reaches the HTTP library unchanged.
 """

@@ -102,7 +102,7 @@ def async_send(named: Named, original: Function, patch: Patch) -> Function:
 def begin(
     named: Named, http_client: Any, request: Any, options: Mapping[str, Any], asynchronous: bool
 ) -> Sending | InnerSend | None:
-    """Begins to record a send. Returns what the wrapper must tell of the end: by `returned`, else by `raised`.
+    """Begins to record a send. Returns an object whose `returned`, or else `raised`, the wrapper must call at the end.
 
     `None` for a request that is no attempt, for one that an outer send records already, and on a failure. `options` are
     the keyword arguments of `send`, `asynchronous` is whether the client is an `AsyncClient`. Raises only what

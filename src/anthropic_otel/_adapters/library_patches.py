@@ -1,7 +1,7 @@
 """Patches the HTTP libraries and the SDK, as far as they are imported: once each, and undoes it.
 
-Rule: what a mock is in the place of, or another copy of this library has patched, is left alone, and looked at again
-later. What another library or a mock has taken a patch away from is patched again.
+Rule: a function that a mock stands in for, or that another copy of this library has patched, is left alone, and looked
+at again later. A function whose patch another library or a mock has taken away is patched again.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class CallPatches:
     def patch_library(self) -> None:
         """Patches the SDK if it is imported, once. Imports nothing.
 
-        It is patched again if a mock was in the place of what is patched, if a mock or another library has taken a
+        It is patched again if a mock stood in for a function that is patched, if a mock or another library has taken a
         patch away, or if it was left to another copy of this library. If the SDK was imported anew, the new module is
         patched too. Warns if no client of it can be patched, unless another copy has patched something.
         """
@@ -240,9 +240,9 @@ class CallPatches:
 
 
 def _has_mocks(sdk: Any) -> bool:
-    """Returns whether a mock is in the place of `request` or `_build_request` of a client in the module `sdk`.
+    """Returns whether a mock, as of `is_mocked`, stands in for `request` or `_build_request` of a client in `sdk`.
 
-    It is a mock by `is_mocked`.
+    `sdk` is the SDK's module.
     """
     classes = {cls for client in _clients(sdk).values() for cls in client.__mro__}
     return any(is_mocked(cls, name) for cls in classes for name in ("request", "_build_request"))

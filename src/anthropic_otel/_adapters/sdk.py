@@ -80,10 +80,10 @@ def async_request(calls: Calls, invocations: Invocations, original: Function, pa
 def _begin(
     calls: Calls, invocations: Invocations, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> _Running | None:
-    """Begins to record a call, with the arguments of the SDK client's `request`. Returns what must be told of its end.
+    """Begins to record a call, with the arguments of the SDK client's `request`.
 
-    `None` if the call is not to be recorded, and on a failure. Raises only what interrupts it; a call that had begun
-    has ended then.
+    Returns an object whose `returned`, or else `raised`, the wrapper must call at the end. `None` if the call is not to
+    be recorded, and on a failure. Raises only what interrupts it; a call that had begun has ended then.
     """
     # Guarded in place, as it runs at every call.
     try:

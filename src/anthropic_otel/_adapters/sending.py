@@ -258,8 +258,8 @@ class InnerSend:
     """A send within a recorded send, if both belong to the same attempt. No method raises.
 
     `trace` is the attempt's `trace` function, `None` without one: the inner request has it until `returned` or `raised`
-    restores the request's extensions. `send` is the recorded send if its transport has no trace events, else `None`.
-    It is told here how the inner one ended.
+    restores the request's extensions. `send` is the recorded send if its transport has no trace events, else `None`:
+    the end of the inner send is recorded on it.
     """
 
     __slots__ = ("_extensions", "_request", "_send")
@@ -274,7 +274,7 @@ class InnerSend:
     def returned(self, response: Any) -> Any:
         """Returns `response`, which the outer send records if it returns it.
 
-        If the transport has no trace events, tells the outer send of the response's status and headers.
+        If the transport has no trace events, records the response's status and headers on the outer send.
         """
         if self._send is not None:
             self._note(response)
@@ -284,7 +284,7 @@ class InnerSend:
     def raised(self, error: BaseException) -> None:
         """Called when the inner send has raised `error`, or `returned` was interrupted.
 
-        If the transport has no trace events, tells the outer send of `error`, unless that is no `Exception`.
+        If the transport has no trace events, records `error` on the outer send, unless that is no `Exception`.
         """
         self._restore()
         if self._send is not None and isinstance(error, Exception):

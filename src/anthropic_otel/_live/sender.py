@@ -170,7 +170,7 @@ class _Connection:
         """Returns whether the socket's descriptor still is our connection. If not, drops socket and events (`forget`).
 
         A process that becomes a daemon closes all descriptors, and a file that it opens later may get the same number.
-        It is told by the open file, and once the socket is connected by the peer's address too. A broken connection has
+        Our connection is known by its open file, and once it is connected by the peer's address too. A broken one has
         no peer any more: except on Linux, it counts as not ours.
         """
         if _file_of(connection) != self._file:
