@@ -118,7 +118,9 @@ def uninstrument(client: Any = None) -> None:
     if client is None:
         if "anthropic_otel._live.console" in sys.modules:
             from anthropic_otel._live import console
+            from anthropic_otel._otel import providers
 
+            providers.shown = False
             console.hide()
         INSTRUMENTATION.uninstrument()
     else:

@@ -150,6 +150,21 @@ def test_each_process_shows_its_own_calls_on_the_console(sim: Simulator) -> None
 
 
 @pytest.mark.interpreter
+def test_an_app_that_shows_its_calls_no_more_is_warned_that_nothing_is_exported(sim: Simulator) -> None:
+    """The warning is left out only as long as the console shows what else would be lost."""
+    code = """
+        anthropic_otel.instrument(export='console')
+        call()
+        anthropic_otel.uninstrument()
+        anthropic_otel.instrument()
+        call()
+    """
+    said = _run(code, sim).stderr
+    assert "1 call: 1 recovered; 2 attempts" in said
+    assert said.count("goes nowhere") == 1
+
+
+@pytest.mark.interpreter
 def test_providers_of_the_app_are_not_replaced(sim: Simulator, sink: Sink) -> None:
     """What the app has set stays, and nothing is sent behind its back; a signal that it has not set is."""
     code = """
