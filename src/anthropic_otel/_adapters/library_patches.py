@@ -66,7 +66,7 @@ class SendPatches:
 
     @property
     def are_left_to_another_copy(self) -> bool:
-        """Whether another copy of this library has patched `send` of any client class, so that this one does not."""
+        """Whether another copy of this library has patched `send` of `Client` or `AsyncClient` of any HTTP library."""
         libraries = filter(None, map(imported, LIBRARIES))
         return any(
             is_patched_by_another_copy(cls, "send")

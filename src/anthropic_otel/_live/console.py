@@ -52,7 +52,7 @@ def hide() -> None:
     """Stops what `show` started, if anything: calls and attempts that start from now on are not printed.
 
     Those that have started before are still printed when they end, and so is the summary at exit. If nothing else
-    is instrumented, the patches are undone.
+    records calls or attempts, the patches are undone.
     """
     while _shown:
         INSTRUMENTATION.leave(_shown.pop())

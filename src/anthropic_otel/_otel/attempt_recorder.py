@@ -29,8 +29,9 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
     `send_finished` the span is current, and `headers` has the trace context, unless the SDK client's propagation is
     off.
 
-    No span is started while another library suppresses it, or if the sampler has dropped the call's span: that span, if
-    it is known, takes its place. `call` is the recorder of the attempt's call, `None` without a call.
+    No span is started if `call.makes_spans` is `False`, or without a call if another library suppresses it now; nor if
+    the sampler has dropped the call's span: that span, if it is known, takes its place. `call` is the recorder of the
+    attempt's call, `None` without a call.
     """
 
     __slots__ = (

@@ -34,7 +34,7 @@ def has_handler() -> bool:
 
 
 def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-    """Logs a failed attempt: as WARNING if the call failed with it (`after`), else as INFO. The fields are in `extra`.
+    """Logs a failed attempt: as WARNING if `after` is `CALL_FAILED`, else as INFO. The fields are in `extra`.
 
     `waited` is the backoff before the next attempt in nanoseconds, `None` if no attempt followed.
     """
@@ -77,7 +77,7 @@ def _fields_of_call(call: Call, failure: OwnFailure) -> dict[str, Any]:
 def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
     """Returns the message of the record, in one line: operation, attempt number, duration, error, retry, host, ids.
 
-    If the call failed with the attempt, the command that explains the error follows. The arguments are those of
+    If `after` is `CALL_FAILED`, the command that explains the error follows. The arguments are those of
     `attempt_failed`.
     """
     number = attempt.resend_count + 1

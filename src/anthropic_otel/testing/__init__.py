@@ -31,10 +31,10 @@ __all__ = ["Attempt", "Call", "Captured", "Usage", "capture"]
 def capture(*, real_time: bool = False) -> Iterator[Captured]:
     """Captures the calls and attempts that begin while a `with` block runs, in any thread. Yields the `Captured`.
 
-    Each is added to it when it ends, also after the block. An app that is not instrumented is instrumented for the time
-    of the block, and one that is exports as before. Clients that the app has excluded by `uninstrument(client)` are not
-    captured. Captures may be nested and may overlap. Times go by the capture's own clock, or with `real_time` by the
-    machine's.
+    Each is added to it when it ends, also after the block. Unless the whole process is instrumented, it is for the
+    time of the block: the installed libraries are imported and patched. What the app has instrumented exports as
+    before. Clients that it has excluded by `uninstrument(client)` are not captured. Captures may be nested and may
+    overlap. Times go by the capture's own clock, or with `real_time` by the machine's.
 
     Raises `RuntimeError` if another copy of this library has instrumented anything, so that its calls would not be
     captured: a vendored copy, or one from before a reloader has imported the library anew.

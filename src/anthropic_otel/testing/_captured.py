@@ -40,7 +40,8 @@ class Attempt:
     - `method`: as it was sent. `retry_delay`: the backoff before it, by the clock of the capture; `None` if it was no
       retry after a backoff, or has no call.
     - `phase`: the phase in which its `cause` failed it; `None` without a cause.
-    - `stream_complete`: whether the end event of a message stream came; `None` if it was no such stream.
+    - `stream_complete`: whether the end event of a message stream came; `None` if it was no such stream, or its events
+      could not be seen.
     - `usage`: `None` if the API reported no tokens, or as long as the SDK has not parsed the reply that tells them.
     - All others: the value of the span attribute that the name is short for (`docs/telemetry.md`), `None` where the
       span has none.
