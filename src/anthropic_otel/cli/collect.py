@@ -90,9 +90,9 @@ class Delivered(SpanExporter):
 class Collection:
     """Keeps every span and measurement in memory: sets the process's global tracer and meter provider for that.
 
-    OpenTelemetry keeps the providers that were set first, so make only one per process, and none if there are some:
-    that would collect nothing. With `export`, each signal is also sent by OTLP if its `endpoint` is set; raises
-    `providers.MissingExporter` if the package for that is not installed.
+    OpenTelemetry keeps the providers that were set first: a second collection, or one that is made after the app's own
+    providers were set, collects nothing. With `export`, each signal is also sent by OTLP if its `endpoint` is set;
+    raises `providers.MissingExporter` if the package for that is not installed.
 
     - `watcher`: the span processor that sees each span end.
     - `delivered`: counts the spans that are sent by OTLP; `None` if spans are not sent.

@@ -21,8 +21,8 @@ from anthropic_otel._render.traces import Attempt, Trace
 class Measured:
     """One data point of a metric.
 
-    `count` and `total` are the number and the sum of a histogram's measurements. For a counter or gauge, `count` is 1
-    and `total` its value.
+    `metric` is the metric's name, `attributes` are those of the point. `count` and `total` are the number and the sum
+    of a histogram's measurements. For a counter or gauge, `count` is 1 and `total` its value.
     """
 
     metric: str
@@ -95,7 +95,7 @@ class Summary:
 
     @property
     def tokens_for_nothing(self) -> int:
-        """The known tokens of attempts that did not complete. They may have used more than is known."""
+        """How many tokens the attempts that did not complete are known to have used. They may have used more."""
         return sum(each.total for each in self.tokens if each.outcome != AttemptOutcome.COMPLETED.value)
 
     @property

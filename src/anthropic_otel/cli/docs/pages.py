@@ -82,8 +82,8 @@ def _name(path: PurePosixPath) -> str:
 def find(wanted: str) -> Document | None:
     """Returns the document that `wanted` names, `None` if there is none.
 
-    That is by its name, with or without `.md`, by its path in the repository, or, for a README, by its folder. Case,
-    blanks around it, `./` before and `/` after it are ignored.
+    `wanted` is the document's name, with or without `.md`, its path in the repository or, for a README, its folder.
+    Case and, around `wanted`, blanks, a `./` before and any `/` after it are ignored.
     """
     word = wanted.strip().removeprefix("./").rstrip("/").lower()
     for each in documents().values():

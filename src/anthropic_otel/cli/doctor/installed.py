@@ -78,10 +78,10 @@ def missing_for_a_call() -> list[str]:
 
 
 def importable(module: str) -> bool:
-    """Returns whether a module with that qualified name is installed. Imports the packages above it, but not it.
+    """Returns whether a module with that qualified name is installed.
 
-    `False` too if one of these packages is missing, or a module that such a package imports. Raises what else the
-    import of these packages raises.
+    Imports the packages above the module, but not the module. `False` too if one of these packages is missing, or a
+    module that such a package imports. Raises what else the import of these packages raises.
     """
     try:
         return find_spec(module) is not None

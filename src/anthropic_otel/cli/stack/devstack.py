@@ -156,9 +156,9 @@ class Stack:
     def _binaries(self, lock: int) -> dict[str, Path]:
         """Returns the paths of the stack's binaries, by the components' names.
 
-        If Go is installed, missing ones are built in a recorded process, so that `down` can end it; it inherits `lock`,
-        the descriptor of the stack's lock. Raises `Refused` if the build fails, `Missing` if a binary is missing and
-        there is no Go.
+        If Go is installed, missing ones are built in a process of their own, which is recorded, so that `down` can end
+        it, and which inherits `lock`, the descriptor of the stack's lock. Raises `Refused` if the build fails,
+        `Missing` if a binary is missing and there is no Go.
         """
         if shutil.which("go") and any(binaries.present(component) is None for component in binaries.STACK):
             command = [sys.executable, "-m", "anthropic_otel.cli", "stack", "build"]

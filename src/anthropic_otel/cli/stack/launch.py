@@ -56,8 +56,8 @@ def write(path: Path, value: object) -> None:
 def main(record: str, lock: str, *command: str) -> None:
     """Writes this process's number and start id to the file `record`, and replaces this process by `command`.
 
-    That closes the descriptor whose number is `lock`, so that this process does not hold the lock any longer. Exits
-    with a message if the command cannot be run.
+    The descriptor whose number is `lock` is closed by that, so that the process does not hold the lock any longer.
+    Exits with a message and status 1 if the command cannot be run.
     """
     write(Path(record), {"pid": os.getpid(), "started": start_id(os.getpid())})
     os.set_inheritable(int(lock), False)

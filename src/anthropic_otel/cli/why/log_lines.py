@@ -104,8 +104,9 @@ def _of_name(found: re.Match[str]) -> Printed:
 def _of_quoted(line: str, above: Failure | None = None) -> Failure | None:
     """Returns the failure of a system or TLS error that a line quotes by its text, such as `[Errno 111] ...`.
 
-    `Event loop is closed` is such a text too. `above` is the failure of the exception that the line names, if any: it
-    is shown then, and the quoted error as its cause. Returns `None` if the line quotes none, or its cause is unknown.
+    `Event loop is closed` is such a text too. `above` is the failure of the exception that the line names, if any; then
+    that exception is shown, with the quoted error beneath it. Returns `None` if the line quotes none, or if the quoted
+    error has no known cause.
     """
     found = _QUOTED.search(line)
     if found is None:

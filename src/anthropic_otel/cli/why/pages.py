@@ -86,8 +86,8 @@ def _page(path: Path) -> Page:
 def find(word: str) -> Page | None:
     """Returns the page of a word, `None` if there is none. Quotes, parentheses and punctuation around it are ignored.
 
-    The word may be one of a page, such as an exception's class, with or without a module before it, an HTTP status from
-    300 to 599, or the name of a system error; case does not count in these. It may also be the exact name of an
+    `word` may be a word of a page, such as an exception's class, with or without a module before it, an HTTP status
+    from 300 to 599, or the name of a system error; case does not count in these. It may also be the exact name of an
     attribute, a metric or an alert, the first two also as Prometheus has them.
     """
     name = word.strip().strip("`'\".,:;()")

@@ -28,8 +28,8 @@ _SYSTEM_ERROR: Final = "ClientOSError"
 def cause(chain: Sequence[Printed]) -> Cause:
     """Returns the cause that `classify` finds for a printed exception chain, outermost exception first.
 
-    If the message of the innermost one quotes another error, that is taken for what it was raised from, unless it is a
-    system error itself and the other one not of TLS. The chain must not be empty.
+    If the message of the innermost exception quotes another error, the exception counts as raised from that error,
+    unless the exception is a system error itself and the quoted one is not of TLS. The chain must not be empty.
     """
     error: BaseException | None = None
     for each in reversed(chain):
@@ -60,8 +60,8 @@ _PHASES: Final = {
 def phase(chain: Sequence[Printed]) -> Phase | None:
     """Returns the phase that the frames in the chain show, `None` if they show none.
 
-    That is `CONNECT` if aiohttp's show a connect to a proxy, else the phase of the first frame of httpcore whose
-    function is in `_PHASES`.
+    That is `CONNECT` if frames of aiohttp show a connect to a proxy, else the phase of the first frame of httpcore
+    whose function is in `_PHASES`.
     """
     if _before_proxy(chain):
         return Phase.CONNECT
@@ -127,8 +127,8 @@ def _is_system_error(printed: Printed) -> bool:
 def _imitation(printed: Printed) -> BaseException:
     """Returns an exception of a new class with the printed module and name, and with the printed message.
 
-    Its base classes are new too, and have the names of the real ones (`bases_of`). It is an `OSError`, with the errno
-    that the message quotes, if the real class is one.
+    Its base classes are new too, and have the names of the real ones (`bases_of`). If the real class is an `OSError`,
+    so is the exception, with the errno that the message quotes.
     """
     names = [printed.name, *bases_of(printed.root, printed.name)]
     cls: type[BaseException] = OSError if _SYSTEM_ERROR in names else Exception

@@ -109,8 +109,8 @@ def _remedy_of(status: int) -> str:
 def _not_the_api(attempt: Attempt, answer: Answer, target: Target, seconds: float) -> Finding:
     """Returns the finding about a response without the API's request id, which took `seconds`.
 
-    It is a note if a gateway may have refused the request, for a target other than Anthropic's API: a 4xx, but neither
-    403 nor 404, and no page. Any other one is a fault.
+    The finding is a note if a gateway may have refused the request, which is so for a target other than Anthropic's API
+    and a 4xx other than 403 and 404 that is no page. Else it is a fault.
     """
     who = _who(answer)
     page = "html" in answer.headers.get("content-type", "")

@@ -54,7 +54,7 @@ def _named(environment: Mapping[str, str], default: ssl.SSLContext | None) -> It
 def _count(context: ssl.SSLContext) -> int:
     """Returns how many CAs a TLS context has loaded; 0 for a context of truststore, which has no list of them.
 
-    Such a context asks the system about each certificate. Some versions of httpx2 make it.
+    Such contexts, which some versions of httpx2 make, ask the system about each certificate.
     """
     try:
         return context.cert_store_stats()["x509_ca"]
@@ -98,8 +98,8 @@ def _why(path: str, error: OSError) -> str:
 def _of_folder(path: str) -> Finding:
     """Returns the finding about the CA folders in `path`, a list with `os.pathsep` between them.
 
-    It is a fault if no folder has a file that is named by a hash, as OpenSSL looks for CAs: `ssl` reports no error for
-    such folders, and refuses every certificate. What is in the files is not checked.
+    The finding is a fault if no folder has a file that is named by a hash, as OpenSSL looks for CAs: `ssl` reports no
+    error for such folders, and refuses every certificate. What is in the files is not checked.
     """
     hint = f"c_rehash {path}, or {FILE} with a file"
     missing = []

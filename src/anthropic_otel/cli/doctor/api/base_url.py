@@ -56,8 +56,8 @@ class Target:
 def examine(environment: Mapping[str, str], profile_url: str | None = None) -> tuple[Target | None, list[Finding]]:
     """Returns the address that the SDK uses, or `None` if it can send nothing there, and the findings about it.
 
-    It is from `ANTHROPIC_BASE_URL`; if that is not set, it is `profile_url`, the base URL of the SDK's profile; if that
-    is `None`, it is `DEFAULT`, Anthropic's API. A variable that is set but empty is a fault.
+    The address is `ANTHROPIC_BASE_URL`; if that is not set, `profile_url`, the base URL of the SDK's profile; if that
+    is `None` or empty, `DEFAULT`, Anthropic's API. A variable that is set but empty is a fault.
     """
     url, name, source = environment.get(NAME), NAME, NAME
     if url is None and profile_url:

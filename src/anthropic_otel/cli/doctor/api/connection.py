@@ -96,7 +96,7 @@ def _by_profile(environment: Mapping[str, str]) -> request.Made:
 
 
 def _profile_url(made: request.Made) -> str | None:
-    """Returns the client's base URL, `None` if there is none, or it is that of Anthropic's API."""
+    """Returns the base URL of the client; `None` if no client was made, or it has that of Anthropic's API."""
     return made.base_url if made.base_url is not None and made.base_url.rstrip("/") != base_url.DEFAULT else None
 
 

@@ -89,8 +89,8 @@ class Made:
 def make(url: str | None) -> Made:
     """Constructs a client in this process's environment, and returns its base URL and proxy, or why that failed.
 
-    It has the base URL `url` and an invalid key; with `None`, whatever the SDK finds for an app. Sends nothing. Raises
-    only if the SDK is not installed.
+    The client has the base URL `url` and an invalid key; with `None`, those that the SDK finds for an app. Sends
+    nothing. Raises only if the SDK is not installed.
     """
     import anthropic
 

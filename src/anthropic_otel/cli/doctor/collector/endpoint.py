@@ -59,7 +59,7 @@ class Endpoint:
 
     @property
     def target(self) -> tuple[str, str] | None:
-        """The scheme, in lower case, and the rest of a target in gRPC's own form; `None` if it is a URL or an address.
+        """The scheme, in lower case, and the rest of a target in gRPC's own form; `None` for a URL or an address.
 
         Also `None` with a host after `scheme://`, as the exporter then connects to that host. Always `None` for HTTP.
         """
@@ -70,7 +70,7 @@ class Endpoint:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is a target of gRPC that has no host: a socket of this machine."""
+        """Whether `target` has no host, because it is a socket of this machine; `False` if `target` is `None`."""
         return self.target is not None and self.target[0] in ("unix", "unix-abstract", "vsock")
 
     @property
@@ -128,8 +128,8 @@ class Endpoint:
 def of_signal(environment: Mapping[str, str], signal: Signal, protocol: str) -> Endpoint:
     """Returns the endpoint of a signal: by the signal's own variable, else by the variable for all signals.
 
-    A variable that is empty counts as unset. If both are unset, it is on localhost: port 4317 for gRPC, 4318 for HTTP.
-    It is `exact` if it is from the signal's own variable.
+    A variable that is empty counts as unset. If both are unset, the endpoint is on localhost: port 4317 for gRPC, 4318
+    for HTTP. It is `exact` if the signal's own variable sets it.
     """
     found = variable(environment, signal, "ENDPOINT")
     name, url = found if found is not None else ("default", _DEFAULTS[protocol == GRPC])

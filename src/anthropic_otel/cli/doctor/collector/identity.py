@@ -25,8 +25,9 @@ _AT_LEAST: Final = 0.5
 def examine(environment: Mapping[str, str], deadline: Deadline) -> Iterator[Finding]:
     """Yields findings about `OTEL_RESOURCE_ATTRIBUTES` in `environment`, and about the resource of this process.
 
-    Those about the resource are about `service.name` and `service.instance.id`, or say that it could not be made, or
-    not in time: OpenTelemetry's resource detectors have until the deadline, but at least half a second and at most one.
+    Those about the resource are about its `service.name` and `service.instance.id`, or say that the resource could not
+    be made, or not in time: OpenTelemetry's resource detectors have until the deadline, but at least half a second and
+    at most one.
     """
     pairs = [pair for pair in environment.get(ATTRIBUTES, "").split(",") if pair.strip()]
     if any("=" not in pair for pair in pairs):

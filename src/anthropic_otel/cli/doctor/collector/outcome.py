@@ -43,8 +43,8 @@ class Outcome:
 def judge(endpoint: Endpoint, outcome: Outcome) -> Finding:
     """Returns the finding about the result of an empty export to `endpoint`.
 
-    It is good for gRPC's `OK`, and for a 2xx that is no page of HTML. It is a note for a status 400, and if the default
-    endpoint refuses the connection. Else it is a fault.
+    The finding is good for gRPC's `OK`, and for a 2xx that is no page of HTML. It is a note for a status 400, and if
+    the default endpoint refuses the connection. Else it is a fault.
     """
     subject = endpoint.signal.subject
     if outcome.unmade is not None:

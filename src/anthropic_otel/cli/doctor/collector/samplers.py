@@ -25,8 +25,8 @@ _METRICS: Final = "metrics count every call all the same"
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yields one finding about the sampler in `OTEL_TRACES_SAMPLER`; nothing if that is unset or blank.
 
-    It is a fault if there is no such sampler, its ratio is missing or not valid, or it keeps no trace that begins in
-    this process; a note if it keeps a part of them. Else it states the sampler.
+    The finding is a fault if there is no such sampler, its ratio is missing or not valid, or it keeps no trace that
+    begins in this process; a note if it keeps a part of them. Else the finding states the sampler.
     """
     value = environment.get(NAME, "")
     name = value.strip().lower()

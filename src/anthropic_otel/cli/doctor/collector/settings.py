@@ -22,10 +22,10 @@ TITLE: Final = "What is set about telemetry"
 def section(environment: Mapping[str, str], taken: Start, configured: Configured | None, deadline: Deadline) -> Section:
     """Checks what is set about telemetry, and returns the section with the findings.
 
-    `taken` is how the app starts telemetry. `configured` is what was read of a configuration file; with one, the
-    section has the findings about it and about the variables that `variables` checks. Without one (`None`), it is about
-    the start, exporters, sampler and identity too. Without the OpenTelemetry SDK, it is only a note that says so.
-    `deadline` is for the resource detectors.
+    `taken` is how the app starts telemetry. `configured` is what was read of a configuration file. With a file, the
+    section is about the file and about the variables that `variables` checks. Without one (`None`), it is about those
+    variables, the start, exporters, sampler and identity. Without the OpenTelemetry SDK, its only finding is a note
+    that says so. `deadline` is for the resource detectors.
     """
     return Section("settings", TITLE, tuple(merged(_findings(environment, taken, configured, deadline))))
 

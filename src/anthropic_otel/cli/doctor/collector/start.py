@@ -54,8 +54,8 @@ class Start(Enum):
 def detect(environment: Mapping[str, str]) -> Start:
     """Returns how an app with this environment would start telemetry.
 
-    That is without code if a tracer provider is set in this process already, as `opentelemetry-instrument` does, or if
-    a variable names a configuration file; else by code.
+    That is without code if this process has a tracer provider already, which `opentelemetry-instrument` sets, or if a
+    variable names a configuration file; else by code.
     """
     started = not is_noop_tracer_provider(trace.get_tracer_provider())
     configured = any(environment.get(name) for name in CONFIG_FILES)
@@ -100,8 +100,8 @@ def exporter_variable(signal: Signal) -> str:
 def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> bool:
     """Returns whether the signal is exported by OTLP after that start, by the variable that names its exporters.
 
-    After a start in code it is, unless the value is `none`; without code, if one of the names begins with `otlp`. An
-    unset or empty variable means `otlp`. Case does not count.
+    After a start in code the signal is exported, unless the value is `none`; after one without code, if one of the
+    names begins with `otlp`. An unset or empty variable means `otlp`. Case does not count.
     """
     value = environment.get(exporter_variable(signal), "otlp").strip().lower() or "otlp"
     if start is Start.CODE:
@@ -112,8 +112,8 @@ def exports(environment: Mapping[str, str], signal: Signal, start: Start) -> boo
 def examine(environment: Mapping[str, str], signal: Signal, start: Start) -> Iterator[Finding]:
     """Yields findings about a signal's exporters and, if it is exported by OTLP, about its protocol.
 
-    They are about `none`, about values that are wrong or that the start does not read, and about an exporter that is
-    not installed.
+    The findings are about the value `none`, about values that are wrong or that the start does not read, and about an
+    exporter that is not installed. Yields nothing if all is right.
     """
     yield from _exporters(environment, signal, start)
     if exports(environment, signal, start):
