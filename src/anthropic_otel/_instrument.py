@@ -188,7 +188,7 @@ class Instrumentation:
         return mark.runtime if mark is not None else None
 
     def excludes(self, http_client: Any) -> bool:
-        """Returns whether an HTTP client was excluded from an instrumented process."""
+        """Returns whether an HTTP client is excluded from the process's instrumentation, by a mark that is not over."""
         mark = mark_of(http_client)
         return mark is not None and mark.runtime is None
 

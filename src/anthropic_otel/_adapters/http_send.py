@@ -57,7 +57,7 @@ class Named(Protocol):
         ...
 
     def excludes(self, http_client: Any) -> bool:
-        """Returns whether an HTTP client was excluded from an instrumented process."""
+        """Returns whether an HTTP client is excluded from the process's instrumentation, by a mark that is not over."""
         ...
 
 

@@ -32,8 +32,8 @@ UNKNOWN: Final = TransportFacts()
 def facts_of(http_client: Any, url: Any) -> TransportFacts:
     """Returns the facts of the transport by which an HTTP client sends a request to `url`. Never raises.
 
-    A transport with a connection pool of httpcore emits events. If it has none, the transports that it wraps are
-    searched for a proxy; without one on which they agree the result is `UNKNOWN`. So it is if the client's class
+    A transport with a connection pool of httpcore emits events. If it has none, it and the transports that it wraps
+    are searched for a proxy; without one on which they agree the result is `UNKNOWN`. So it is if the client's class
     chooses transports by code of its own, or after an error.
     """
     # Guarded in place, as it runs at every send.
