@@ -79,7 +79,7 @@ def _outage(stage: Stage) -> Featured:
 def _gone(stage: Stage) -> str:
     """Makes the attempts of one call fail in three ways: a reset, then a closed port, then an unknown host name.
 
-    Other users ask three questions meanwhile, while the port is closed. Returns the trace id of the call.
+    While the port is closed, other users ask three questions. Returns the trace id of the call.
     """
     desk, gone = stage.open_desk(), threading.Event()
     with ExitStack() as outage:

@@ -68,7 +68,7 @@ class Listener:
         self._wake_out.send(b".")
 
     def receive(self, timeout: float | None) -> Iterator[Event]:
-        """Yields events that have arrived, without their token: those in the next 256 KiB of each connection.
+        """Yields events that have arrived, a connection's first one without the token: those in its next 256 KiB.
 
         If nothing has arrived, first waits for `timeout` seconds at most, without a limit if that is `None`. A new or
         closed connection, a part of a line and `wake` end the wait too, so the result may be empty. An event is a flat

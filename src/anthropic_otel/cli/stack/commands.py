@@ -133,8 +133,8 @@ def _errors_reported() -> Iterator[None]:
     """Turns the errors in its block that a user can cause, and any `OSError`, into `ClickException`.
 
     The first are `Missing`, `NotReady`, `Refused`, `StillRuns` and `Unreadable`, whose message stays the same, as does
-    that of an `OSError` without a file. With one, it is the file and the system's text. A `KeyboardInterrupt` becomes
-    one with the message `interrupted`. Any other exception passes.
+    that of an `OSError` that names no file. The message for an `OSError` with a file is the file and the system's text.
+    A `KeyboardInterrupt` becomes a `ClickException` with the message `interrupted`. Any other exception passes.
     """
     from anthropic_otel.cli.stack.binaries import Missing
     from anthropic_otel.cli.stack.devstack import Refused

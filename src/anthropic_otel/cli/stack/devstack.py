@@ -123,8 +123,8 @@ class Stack:
     def _is_up(self) -> bool:
         """Returns whether every program runs that was started; `False` if none was.
 
-        If none runs, deletes their records. Raises `Refused` if only some run, or if all do and the start was not
-        completed.
+        If all have ended, deletes their records and returns `False`. Raises `Refused` if only some run, or if all do
+        and the start was not completed.
         """
         parts = self._state.parts
         alive = [name for name, process in parts.items() if process.alive]

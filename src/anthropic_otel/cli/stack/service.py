@@ -44,9 +44,10 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Starts `command` as a process in a session of its own, so that it outlives this one, and returns it.
 
-    With `recording`, the new process first records itself. Its input is the null device. Its environment is that of
-    this process and `environment`. Its output and errors are appended to the file `log`; `None` shares those of this
-    process. Raises `OSError` if the log cannot be opened or, without `recording`, the program cannot be run.
+    With `recording`, the new process first records itself. Its input is the null device. It gets this process's
+    variables and those in `environment`, which take precedence. Its output and errors are appended to the file `log`;
+    `None` shares those of this process. Raises `OSError` if the log cannot be opened or, without `recording`, the
+    program cannot be run.
     """
     launcher = [sys.executable, "-I", launch.__file__, str(recording.record), str(recording.lock)] if recording else []
     output = log.open("ab") if log else None

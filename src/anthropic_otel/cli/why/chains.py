@@ -68,7 +68,7 @@ def of_chain(chain: Sequence[Printed]) -> Failure | None:
     Ignores what is before the first exception of the SDK, if there is one. The first of these that applies decides:
 
     - what `_of_api` returns for the first exception: what the API answered, or why the SDK sent nothing;
-    - JSON or an event that the SDK could not read;
+    - JSON or an event that the SDK could not read: `invalid_event`, or `unexpected_content` outside of a stream;
     - what `bare` returns, if the SDK's exception has none below it;
     - the cause of the exceptions below the SDK's, or of the whole chain if it has none of the SDK. An unknown cause
       while connecting is a `connection_error`.

@@ -71,7 +71,7 @@ def _explain_stdin(terminal: Terminal) -> None:
 def _decoded(raw: bytes) -> str:
     """Returns `raw` decoded as UTF-8, or as UTF-16, which PowerShell writes, if its bytes 3 to 64 look like that.
 
-    They do if more than half of those at even places are null and of those at odd places not, or the other way round.
+    They do if more than half of those at even places are null, or more than half of those at odd places, but not both.
     The byte order mark of that encoding and null characters are removed; bytes that cannot be decoded become U+FFFD.
     """
     marked = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(raw[:2])

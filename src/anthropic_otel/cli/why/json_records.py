@@ -28,7 +28,7 @@ _TRACEBACK_LINE: Final = re.compile(
 
 
 def text(record: Any) -> str:
-    """Returns the different strings in a record that `json.loads` has returned, joined by newlines.
+    """Returns the strings in a record that `json.loads` has returned, each once, joined by newlines.
 
     If one has a traceback of several lines, only strings with such a traceback are returned, and before them those with
     the library's own log lines.

@@ -72,7 +72,7 @@ def phase(chain: Sequence[Printed]) -> Phase | None:
 def through_proxy(chain: Sequence[Printed]) -> bool:
     """Returns whether the frames of the chain show a proxy.
 
-    Either one is in httpcore's modules for proxies, or aiohttp's show a connect to a proxy (`_before_proxy`).
+    They do if one is in httpcore's modules for proxies, or if those of aiohttp show a connect to one (`_before_proxy`).
     """
     return _before_proxy(chain) or any(
         frame.file.endswith(("http_proxy.py", "socks_proxy.py")) for each in chain for frame in each.frames
@@ -187,7 +187,7 @@ _TEXTS: Final = {
 def _quoted(printed: Printed) -> BaseException | None:
     """Returns the TLS, resolver or system error that an exception's message quotes, as a new exception; else `None`.
 
-    For httpcore's exceptions of a broken connection, without a message, it is an exception of anyio (`_of_anyio`).
+    For httpcore's exceptions of a broken connection, without a message, returns an exception of anyio (`_of_anyio`).
     """
     text = printed.message
     return _of_ssl(text) or _of_resolver(text) or _of_system(text) or _of_anyio(printed)

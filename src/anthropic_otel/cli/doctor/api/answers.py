@@ -27,8 +27,8 @@ def judge(attempt: Attempt, answer: Answer, target: Target, seconds: float, *, w
     """Returns the findings about a response: one about the connection and, at times, one about the user's key.
 
     `attempt` is what the library recorded of the request, `answer` the head of the response, `seconds` how long that
-    took. `with_key` is whether the request was sent with the user's key. The second finding is there if it was, and the
-    API itself answered 200 or 401.
+    took. `with_key` is whether the request was sent with the user's key. The second finding is there only for such a
+    request, and if the API itself answered 200 or 401.
     """
     if attempt.error_type == UNEXPECTED_CONTENT:
         return [_portal(answer, seconds)]

@@ -42,7 +42,7 @@ def unusable(environment: Mapping[str, str]) -> list[str]:
 
 
 def readable_exceptions(value: str) -> list[str]:
-    """Returns the entries of `value`, a `NO_PROXY`, that every version of the SDK can read, without blanks around."""
+    """Returns the entries of `value`, a `NO_PROXY`, that every version of the SDK can read, each stripped."""
     return [entry for entry in _entries(value) if _is_readable(entry)]
 
 
