@@ -30,9 +30,10 @@ from typing import Any, Protocol
 
 from anthropic_otel._adapters import messages, models, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
+from anthropic_otel._adapters.inner_send import InnerSend
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch
-from anthropic_otel._adapters.sending import InnerSend, Origin, Sending, current_sending
+from anthropic_otel._adapters.sending import Origin, Sending, current_sending
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime

@@ -1,0 +1,58 @@
+"""Follows a send within a recorded send, if both belong to the same attempt: as of a subclass that sends a copy.
+
+Rule: as for a recorded send, what the app gets back and what is raised are the same objects.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from anthropic_otel._adapters.patches import Function
+from anthropic_otel._core.guard import guarded
+from anthropic_otel._core.send import Send
+
+
+class InnerSend:
+    """A send within a recorded send, if both belong to the same attempt. No method raises.
+
+    `trace` is the attempt's `trace` function, `None` without one: the inner request has it until `returned` or `raised`
+    restores the request's extensions. `send` is the recorded send if its transport has no trace events, else `None`:
+    the end of the inner send is recorded on it.
+    """
+
+    __slots__ = ("_extensions", "_request", "_send")
+
+    def __init__(self, request: Any, trace: Function | None, send: Send | None) -> None:
+        self._request: Final = request
+        self._send: Final = send
+        self._extensions: Final = request.extensions
+        if trace is not None and request.extensions.get("trace") is not trace:
+            request.extensions = {**request.extensions, "trace": trace}
+
+    def returned(self, response: Any) -> Any:
+        """Returns `response`, which the outer send records if it returns it.
+
+        If the transport has no trace events, records the response's status and headers on the outer send.
+        """
+        if self._send is not None:
+            self._note(response)
+        self._restore()
+        return response
+
+    def raised(self, error: BaseException) -> None:
+        """Called when the inner send has raised `error`, or `returned` was interrupted.
+
+        If the transport has no trace events, records `error` on the outer send, unless that is no `Exception`.
+        """
+        self._restore()
+        if self._send is not None and isinstance(error, Exception):
+            self._send.broke(error)
+
+    @guarded(None)
+    def _note(self, response: Any) -> None:
+        if self._send is not None:
+            self._send.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
+
+    @guarded(None)
+    def _restore(self) -> None:
+        self._request.extensions = self._extensions
