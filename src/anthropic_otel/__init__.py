@@ -54,11 +54,12 @@ def instrument(
     With one: those of that client and its copies by `with_options`.
 
     Imports the SDK, `httpx` and `httpx2`, those that are installed, and patches on their classes: `send` of the HTTP
-    clients; `request` and `_build_request` of the SDK's clients, and `parse` of its raw responses. What is not recorded
-    passes through. A second call for the process, or for the same client, keeps the options of the first, so call
-    `uninstrument()` before it; only `export` still applies with a `client`. A client whose HTTP client was given to
-    `instrument_http_client` keeps the options of that, and its calls are recorded too. Warns, and records nothing, if
-    neither `httpx` nor `httpx2` can be imported; warns too if Python runs without its GIL. May be called in any thread.
+    clients; `request` and `_build_request` of the SDK's clients, before 2.6 also `copy` and `with_options` of those of
+    Bedrock; and `parse` of its raw responses. What is not recorded passes through. A second call for the process, or
+    for the same client, keeps the options of the first, so call `uninstrument()` before it; only `export` still applies
+    with a `client`. A client whose HTTP client was given to `instrument_http_client` keeps the options of that, and its
+    calls are recorded too. Warns, and records nothing, if neither `httpx` nor `httpx2` can be imported; warns too if
+    Python runs without its GIL. May be called in any thread.
 
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process is instrumented.

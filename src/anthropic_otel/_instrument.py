@@ -16,7 +16,7 @@ from anthropic_otel._adapters.marks import MARK, Mark, mark_of
 from anthropic_otel._adapters.patches import import_if_installed
 from anthropic_otel._adapters.sdk import http_client_of
 from anthropic_otel._core.changing import changing
-from anthropic_otel._core.guard import log
+from anthropic_otel._core.guard import guarded, log
 from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
 
@@ -215,6 +215,18 @@ class Instrumentation:
         if runtime is not None:
             self._sends.meet_client(http_client)
         return runtime
+
+    @guarded(None)
+    def copied(self, http_client: Any, copy: Any) -> None:
+        """Gives `copy`, which the copy of an SDK client has made for itself, the mark of `http_client`, the original's.
+
+        Does nothing if that has none, and for the same client.
+        """
+        mark = mark_of(http_client) if self.clients else None
+        if mark is not None and copy is not http_client and is_client(copy):
+            with changing():
+                self._sends.meet(type(copy))
+                self._mark(copy, mark)
 
     # -- how it is undone ----------------------------------------------------------------------------------------------
 

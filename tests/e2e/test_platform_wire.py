@@ -16,12 +16,14 @@ import httpx
 import pytest
 from opentelemetry.trace import StatusCode
 
+import anthropic_otel
 from anthropic_otel._adapters import messages
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.simulator import ErrorEvent, Simulator
+from anthropic_otel.simulator import Endpoint, ErrorEvent, Simulator
 from support import identities, usage
 from support.apps import MODEL, PROMPT, request_of
 from support.driver import Driver
+from support.stacks import STACKS, Stack, http_client
 from support.telemetry import Telemetry
 from support.versions import CLOSES_FAILED_STREAMS, COPIES_EVERY_CLIENT, TRACES_ITSELF
 
@@ -266,6 +268,61 @@ def test_one_client_of_a_platform_is_instrumented(
     assert len(recorded.attempts) == 1
     for each in (app, other):
         driver.close(each.client)
+
+
+@pytest.fixture
+def copied(platform: Platform) -> None:
+    """Skips the test where the SDK cannot copy a client of the platform."""
+    if platform.name == "Foundry" and not COPIES_EVERY_CLIENT:
+        pytest.skip("this SDK cannot copy this client")
+
+
+@pytest.mark.usefixtures("copied")
+def test_a_copy_of_the_one_client_that_is_instrumented_is_seen_too(
+    platform: Platform, driver: Driver, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Also where a copy by `with_options` makes an HTTP client of its own. One that the app gives it is another one."""
+    app = App(platform, driver, sim, recorded)
+    before = type(app.client).copy, type(app.client).with_options
+    recorded.instrument(app.client)
+    copies = [app.client.with_options(max_retries=1), app.client.copy().with_options(timeout=300)]
+    for copy in copies:
+        app.create(copy)
+    assert [span.name for span in recorded.attempts] == [f"POST {platform.whole}"] * 2
+    assert len(recorded.calls) == 2
+    copies.append(app.client.with_options(http_client=http_client(_stack(driver), Endpoint(sim.base_url))))
+    app.create(copies[-1])
+    assert len(recorded.attempts) == 2
+    anthropic_otel.uninstrument()
+    assert (type(app.client).copy, type(app.client).with_options) == before
+    for client in (*copies, app.client):
+        driver.close(client)
+
+
+@pytest.mark.usefixtures("copied")
+def test_a_copy_of_a_client_that_is_excluded_is_so_too(
+    platform: Platform, driver: Driver, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Also where a copy makes an HTTP client of its own. Once all is undone, it is as any other client."""
+    recorded.instrument()
+    app = App(platform, driver, sim, recorded)
+    anthropic_otel.uninstrument(app.client)
+    copy = app.client.with_options(max_retries=1)
+    app.create(copy)
+    assert not recorded.attempts
+    anthropic_otel.uninstrument()
+    recorded.instrument()
+    app.create(copy)
+    assert len(recorded.attempts) == 1
+    for client in (copy, app.client):
+        driver.close(client)
+
+
+def _stack(driver: Driver) -> Stack:
+    """The stack of the SDK's own HTTP clients."""
+    return next(
+        each for each in STACKS if each.of_sdk and each.asynchronous is driver.asynchronous and not each.aiohttp
+    )
 
 
 def test_the_tokens_are_those_that_the_platform_has_sent(

@@ -70,7 +70,7 @@ class Invocations:
     """
 
     def __init__(self, sdk_version: str) -> None:
-        numbers = tuple(int(part) for part in sdk_version.split(".")[:2] if part.isdigit())
+        numbers = version_numbers(sdk_version)
         self._max_retry_after: Final = _max_retry_after(numbers)
         self._by_names: Final = bool(numbers) and numbers < _DECODES_EVERY_EVENT
         # By `id`: a client class may define equality, and then has no hash.
@@ -144,6 +144,11 @@ class Invocations:
             own_backoff=facts.own_backoff,
             own_requests=facts.own_requests,
         )
+
+
+def version_numbers(sdk_version: str) -> tuple[int, ...]:
+    """Returns the first two numbers of a version, such as `(1, 14)`; fewer, or none, of one that lacks them."""
+    return tuple(int(part) for part in sdk_version.split(".")[:2] if part.isdigit())
 
 
 def _operation(fields: Mapping[str, Any]) -> str | None:

@@ -12,9 +12,9 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from anthropic_otel._adapters import http_send, models, raw_replies
+from anthropic_otel._adapters import client_copies, http_send, models, raw_replies
 from anthropic_otel._adapters import sdk as sdk_calls
-from anthropic_otel._adapters.invocations import Invocations
+from anthropic_otel._adapters.invocations import Invocations, version_numbers
 from anthropic_otel._adapters.patches import (
     Patch,
     another_copy_was_met,
@@ -170,7 +170,7 @@ def is_async(cls: type[Any]) -> bool:
 class CallPatches:
     """The patches of the SDK's clients: `request`, `_build_request`, and `parse` of their raw responses.
 
-    `calls` chooses the runtime of a call.
+    Of some also `copy` and `with_options`, as of `client_copies`. `calls` chooses the runtime of a call.
     """
 
     def __init__(self, calls: sdk_calls.Calls) -> None:
@@ -218,7 +218,8 @@ class CallPatches:
 
         Yields nothing, and nothing is patched, if no client has a `request` that can be patched.
         """
-        invocations = Invocations(getattr(sdk, "__version__", ""))
+        version = getattr(sdk, "__version__", "")
+        invocations = Invocations(version)
         clients = _clients(sdk)
         definers = _definers(clients)
         for cls, asynchronous in definers.items():
@@ -231,6 +232,7 @@ class CallPatches:
             for cls in builders:
                 yield Patch(cls, "_build_request", models.wrap_build_request)
             yield from raw_replies.patch(sdk)
+            yield from client_copies.patch(set(clients.values()), version_numbers(version), self._calls)
 
     def undo(self) -> None:
         """Undoes every patch, and forgets which module was patched."""

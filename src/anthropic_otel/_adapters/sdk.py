@@ -32,6 +32,10 @@ class Calls(Protocol):
         """
         ...
 
+    def copied(self, http_client: Any, copy: Any) -> None:
+        """Called when an SDK client with `http_client` was copied, and the copy has made `copy` for itself."""
+        ...
+
 
 def http_client_of(client: Any) -> Any:
     """Returns the HTTP client of an SDK client, `None` for an object without one."""
