@@ -258,3 +258,19 @@ def test_where_to_go_from_there_is_told(
     published = re.findall(r"127\.0\.0\.1:(\d+):", (ROOT / "collector-config/compose.yaml").read_text("utf-8"))
     assert set(re.findall(r"localhost:(\d+)", printed)) == {"3000", "4318", "16686"} <= set(published)
     assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.interpreter
+def test_under_opentelemetry_instrument_the_demo_says_that_it_cannot_be_played() -> None:
+    """That has set providers already: the demo would record nothing of what it plays, and show no call."""
+    pytest.importorskip("opentelemetry.distro", reason="opentelemetry-distro is not installed")
+    command = [str(Path(sys.executable).with_name("opentelemetry-instrument")), sys.executable, "-m"]
+    done = subprocess.run(
+        [*command, "anthropic_otel.cli", "demo", "--pace", "0.05"],
+        env={**os.environ, "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Run the demo without opentelemetry-instrument" in done.stderr

@@ -68,6 +68,7 @@ def demo(pace: float, loop: bool) -> None:
     """
     terminal = Terminal()
     _check_endpoints()
+    _check_that_providers_can_be_set()
     isolate()
     with needs("demo"):
         introduce(terminal)
@@ -95,6 +96,22 @@ def _check_endpoints() -> None:
         found = endpoint.of_signal(os.environ, signal, protocol)
         for fault in endpoint.wrong(found):
             raise click.UsageError(f"{fault.text}. Set one such as http://localhost:4318, or unset it")
+
+
+def _check_that_providers_can_be_set() -> None:
+    """Raises `click.UsageError` if OpenTelemetry's providers are set already, as by `opentelemetry-instrument`.
+
+    The demo would show nothing then of what it plays.
+    """
+    from opentelemetry import metrics, trace
+
+    from anthropic_otel._otel.providers import is_unset
+
+    if not (is_unset(trace.get_tracer_provider()) and is_unset(metrics.get_meter_provider())):
+        raise click.UsageError(
+            "OpenTelemetry is set up in this process already. Run the demo without opentelemetry-instrument: "
+            "it exports by itself if OTEL_EXPORTER_OTLP_ENDPOINT is set"
+        )
 
 
 def introduce(terminal: Terminal) -> None:
