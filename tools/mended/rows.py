@@ -453,6 +453,14 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "A hook, an authentication or a transport that notes something in a request's extensions",
+        (),
+        _probes(
+            "request_that_the_app_notes_on-httpx2-sync-instrument() before, "
+            "request_that_the_app_notes_on-httpx2-async-instrument() before"
+        ),
+    ),
+    Row(
         "A client, a decoder or a class of replies of the app's own",
         (),
         _named(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from anthropic_otel._adapters.patches import Function
+from anthropic_otel._adapters.trace_functions import Lent, take_off
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.send import Send
 
@@ -16,18 +17,21 @@ class InnerSend:
     """A send within a recorded send, if both belong to the same attempt. No method raises.
 
     `trace` is the attempt's `trace` function, `None` without one: the inner request has it until `returned` or `raised`
-    restores the request's extensions. `send` is the recorded send if its transport has no trace events, else `None`:
+    takes it off again. `send` is the recorded send if its transport has no trace events, else `None`:
     the end of the inner send is recorded on it.
     """
 
-    __slots__ = ("_extensions", "_request", "_send")
+    __slots__ = ("_lent", "_request", "_send")
 
     def __init__(self, request: Any, trace: Function | None, send: Send | None) -> None:
         self._request: Final = request
         self._send: Final = send
-        self._extensions: Final = request.extensions
+        self._lent: Lent | None = None
         if trace is not None and request.extensions.get("trace") is not trace:
-            request.extensions = {**request.extensions, "trace": trace}
+            extensions = request.extensions
+            lent = {**extensions, "trace": trace}
+            self._lent = trace, lent, extensions
+            request.extensions = lent
 
     def returned(self, response: Any) -> Any:
         """Returns `response`, which the outer send records if it returns it.
@@ -55,4 +59,5 @@ class InnerSend:
 
     @guarded(None)
     def _restore(self) -> None:
-        self._request.extensions = self._extensions
+        if self._lent is not None:
+            take_off(self._request, *self._lent)

@@ -13,7 +13,7 @@ from anthropic_otel._adapters import http_body, messages, transports
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.inner_send import InnerSend
 from anthropic_otel._adapters.patches import Function
-from anthropic_otel._adapters.trace_functions import app_trace_of, chained
+from anthropic_otel._adapters.trace_functions import Lent, app_trace_of, chained, take_off
 from anthropic_otel._core.cause_app import is_of_authentication
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.request import RequestFacts
@@ -51,11 +51,10 @@ class Sending(Send):
 
     __slots__ = (
         "_asynchronous",
-        "_extensions",
         "_http_client",
+        "_lent",
         "_response",
         "_token",
-        "_trace",
         "origin",
         "request",
     )
@@ -77,8 +76,7 @@ class Sending(Send):
         self._http_client: Any = http_client
         self._asynchronous: Final = asynchronous
         self._response: Any = None
-        self._extensions: Any = None
-        self._trace: Any = None
+        self._lent: Lent | None = None
         self._token: Token[Sending | None] | None = None
         self.attempt = source.begin_attempt(facts)
         # Guarded in place, as it runs at every send.
@@ -98,12 +96,13 @@ class Sending(Send):
     def _listen(self, request: Any) -> None:
         """Puts a `trace` function on the request, which calls ours, and then the app's own if there is one."""
         trace: Function = self.atrace if self._asynchronous else self.trace
-        extensions = self._extensions = request.extensions
+        extensions = request.extensions
         if "trace" in extensions and (theirs := app_trace_of(request)) is not None:
             trace = chained(trace, theirs, asynchronous=self._asynchronous)
-        self._trace = trace
-        # A new mapping, as the app may use its own for more than one request.
-        request.extensions = {**extensions, "trace": trace}
+        # A new mapping, as the app may use its own for more than one request. What `_leave` needs is set before.
+        lent = {**extensions, "trace": trace}
+        self._lent = trace, lent, extensions
+        request.extensions = lent
 
     def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
         """Returns whether a send of `request` that begins within this one belongs to the same attempt.
@@ -128,6 +127,11 @@ class Sending(Send):
             send.begins_again()
         messages.set_headers(request, names, self.attempt.recorder.headers)
         return InnerSend(request, self._trace, send)
+
+    @property
+    def _trace(self) -> Function | None:
+        """The `trace` function that the request has, `None` without one and after the send."""
+        return self._lent[0] if self._lent is not None else None
 
     def returned(self, response: Any) -> Any:
         """Records the response that the send has returned, as `http_body.received`. Returns `response`.
@@ -173,19 +177,23 @@ class Sending(Send):
             except (ValueError, RuntimeError):
                 # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
                 self._token = None
-        if self._trace is not None:
+        if self._lent is not None:
             # Guarded in place, as it runs at every send.
             try:
-                request, response = self.request, self._response
-                if request.extensions.get("trace") is self._trace:
-                    request.extensions = self._extensions
+                request, response, (trace, lent, extensions) = self.request, self._response, self._lent
+                if request.extensions is lent and {**extensions, "trace": trace} == lent:
+                    request.extensions = extensions
+                else:
+                    take_off(request, trace, lent, extensions)
                 if response is not None and response.history:
-                    self._restore_hops(response)
+                    for hop in map(_request_of, (response, *response.history)):
+                        if hop is not None:
+                            take_off(hop, trace, lent, extensions)
             except Exception as failure:
                 report("Sending._leave", failure)
         if error is not None:
             self._look_at_failure(error)
-        self.request = self._http_client = self._response = self._extensions = self._trace = None
+        self.request = self._http_client = self._response = self._lent = None
 
     @guarded(None)
     def _look_at_failure(self, error: BaseException) -> None:
@@ -204,8 +212,11 @@ class Sending(Send):
         else:
             attempt.redirected = messages.was_redirected(error)
         # The libraries keep the failed request on the exception. It may be the one after a redirect.
-        self._ended_at(getattr(error, "_request", None))
+        last = getattr(error, "_request", None)
+        self._ended_at(last)
         attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
+        if last is not None and self._lent is not None:
+            take_off(last, *self._lent)
 
     def _is_own(self, request: Any) -> bool:
         """Returns whether `request` is the one that is sent, or has its target as of `messages.have_same_target`.
@@ -235,15 +246,6 @@ class Sending(Send):
         """
         if request is not None and request is not self.request:
             self.went_through(transports.facts_of(self._http_client, request.url).proxy)
-
-    def _restore_hops(self, response: Any) -> None:
-        """Restores the extensions of the requests that redirects made of the one that was sent.
-
-        Leaves alone a request whose `trace` is not this send's any more.
-        """
-        for hop in map(_request_of, (response, *response.history)):
-            if hop is not None and hop.extensions.get("trace") is self._trace:
-                hop.extensions = self._extensions
 
 
 def _request_of(response: Any) -> Any:

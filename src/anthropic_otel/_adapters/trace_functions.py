@@ -1,12 +1,12 @@
-"""Combines our function for the `trace` extension of a request with the app's own.
+"""Combines our function for the `trace` extension of a request with the app's own, and takes it off afterwards.
 
 Rule: the app's function is called after ours, with the same arguments as without us. For an asynchronous transport both
-are coroutine functions.
+are coroutine functions. After the send a request has the extensions that it would have without us.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 from anthropic_otel._adapters.patches import Function
@@ -34,6 +34,35 @@ def chained(our_trace: Function, app_trace: Function, *, asynchronous: bool) -> 
     `app_trace` is not called.
     """
     return _AsyncChained(our_trace, app_trace) if asynchronous else _Chained(our_trace, app_trace)
+
+
+Lent = tuple[Function, Mapping[str, Any], MutableMapping[str, Any]]
+"""Our `trace` function, the extensions that a request has with it, and the request's own, as `take_off` needs them."""
+
+
+def take_off(request: Any, trace: Function, lent: Mapping[str, Any], extensions: MutableMapping[str, Any]) -> None:
+    """Takes `trace` off a request that was sent, or off that of a redirect, and keeps what was changed meanwhile.
+
+    `lent` is what the request had in the place of its own `extensions`: it was made of these, with `trace`. A hook, an
+    authentication or a transport may have put something into it, or replaced or removed something: `extensions` get
+    that too, and the request has them again. If all of it was replaced by another mapping, as in the request of a
+    redirect, the request gets a copy of that with the `trace` of `extensions`. Without `trace` that stays as it is.
+    """
+    changed = {name: value for name, value in lent.items() if value is not trace and _differs(name, lent, extensions)}
+    for name in [name for name in extensions if name not in lent]:
+        del extensions[name]
+    extensions.update(changed)
+    now = request.extensions
+    if now is lent:
+        request.extensions = extensions
+    elif now.get("trace") is trace:
+        # A copy, as the transport may still look for ours in this one.
+        own = {name: value for name, value in now.items() if value is not trace}
+        request.extensions = {**own, "trace": extensions["trace"]} if "trace" in extensions else own
+
+
+def _differs(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return name not in other or other[name] is not one[name]
 
 
 class _Chained:

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from anthropic_otel.simulator import Redirect
+from anthropic_otel.simulator import Redirect, Reply
 from e2e.unchanged.facts import Facts, attribute, kind, lifetimes, outcome, public, shown, walk
 from e2e.unchanged.world import World
 from reliability.programs import TRACE_CONTEXT
@@ -76,6 +76,60 @@ def request_with_extensions(world: World) -> Facts:
         "names": list(request.extensions),
         "trace": request.extensions["trace"] is own["trace"],
     }
+
+
+def request_that_the_app_notes_on(world: World) -> Facts:
+    """What a hook and an authentication put into, replace in and take out of the extensions of what is sent.
+
+    Of a request that is answered, one that is redirected, one that fails, and one behind a redirect that fails.
+    """
+
+    def note(request: Any) -> None:
+        own = request.extensions
+        own["noted"] = own.get("noted", 0) + 1
+        own["given"] = "another"
+        own.pop("used", None)
+
+    def note_anew(request: Any) -> None:
+        request.extensions = {**request.extensions, "anew": True}
+
+    async def anote(request: Any) -> None:
+        note(request)
+
+    async def anote_anew(request: Any) -> None:
+        note_anew(request)
+
+    class Auth(world.stack.module.Auth):  # type: ignore[misc,name-defined]
+        def auth_flow(self, request: Any) -> Iterator[Any]:
+            request.extensions["authenticated"] = True
+            yield request
+
+    def sent(hook: Any, *faults: Any) -> Facts:
+        world.http.event_hooks = {"request": [hook]}
+        world.sim.play(*faults)
+        request = world.request()
+        request.extensions = given = {**request.extensions, "given": "one", "used": True}
+        try:
+            response = world.driver(world.http.send(request, auth=Auth(), follow_redirects=True))
+            requests = [each.request for each in (*response.history, response)]
+        except world.stack.module.TransportError as error:
+            requests = [error.request]
+        noted = [
+            {name: value for name, value in each.extensions.items() if name != "timeout"}
+            for each in (request, *requests)
+        ]
+        return {"noted": noted, "same": request.extensions is given, "given": list(given)}
+
+    world.open()
+    refused = Reply(307, headers=(("location", "http://127.0.0.1:1/v1/messages"),))
+    plays = {
+        "answered": ("ok",),
+        "redirected": (Redirect(hops=1),),
+        "failed": ("connection_reset",),
+        "redirected and failed": (refused,),
+    }
+    hooks = (anote, anote_anew) if world.stack.asynchronous else (note, note_anew)
+    return {f"{name}, {hook.__name__}": sent(hook, *faults) for name, faults in plays.items() for hook in hooks}
 
 
 def request_sent_twice(world: World) -> Facts:
@@ -299,6 +353,7 @@ HTTP_PROBES: tuple[Callable[[World], Any], ...] = (
     request_of_a_stream,
     request_of_a_call,
     request_with_extensions,
+    request_that_the_app_notes_on,
     request_sent_twice,
     request_that_failed,
     redirected_request,
