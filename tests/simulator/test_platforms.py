@@ -112,9 +112,12 @@ def test_a_refusal_of_the_api_behind_vertex_has_the_apis_form(sim: Simulator) ->
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_refusal_of_google_has_googles_form(sim: Simulator, status: int, word: str, stream: bool) -> None:
-    """It is an object of another shape, and in a list where a stream was asked for."""
+    """It is an object of another shape, and in a list where a stream was asked for. There is no id of the request."""
     sim.play(Reply(status, message="no"))
     error = _failure(_vertex(sim), **MESSAGE, stream=stream)
+    assert error.response.headers["server"] == "scaffolding on HTTPServer2"
+    assert error.request_id is None
+    assert not sim.request_ids
     assert error.status_code == status
     body: Any = {"error": {"code": status, "message": "no", "status": word}}
     assert error.response.json() == ([body] if stream else body)

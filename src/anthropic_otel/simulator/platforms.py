@@ -101,21 +101,26 @@ def refusal(
         return {"message": message}, (
             ("x-amzn-errortype", f"{name}:http://internal.amazon.com/coral/com.amazon.bedrock/"),
         )
-    if route.platform is Platform.VERTEX and status in _STATUSES:
+    if is_of_google(route, status):
         error: Json = {"error": {"code": status, "message": message, "status": _STATUSES[status]}}
         return ([error] if route.verb == "streamRawPredict" else error), ()
     return error_body(error_type, message, request_id, code), ()
+
+
+def is_of_google(route: Route, status: int) -> bool:
+    """Returns whether a refusal with this status is Google's own, and not one of the API behind Vertex."""
+    return route.platform is Platform.VERTEX and status in _STATUSES
 
 
 def of_the_platform(platform: Platform, request_id: str) -> Headers:
     """Returns the headers that only Bedrock or Vertex sends, with the request id. None are about rate limits."""
     if platform is Platform.BEDROCK:
         return (("x-amzn-requestid", request_id),)
-    return (
-        ("request-id", request_id),
-        ("server", "scaffolding on HTTPServer2"),
-        ("x-vertex-ai-internal-prediction-backend", "harpoon"),
-    )
+    return (("request-id", request_id), *OF_GOOGLE, ("x-vertex-ai-internal-prediction-backend", "harpoon"))
+
+
+OF_GOOGLE: Final[Headers] = (("server", "scaffolding on HTTPServer2"),)
+"""The headers that only Google sends. A refusal of its own has no others, and so no id of the request."""
 
 
 def quota_exceeded(route: Route) -> str:

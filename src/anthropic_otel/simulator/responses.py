@@ -18,7 +18,7 @@ from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.exchange import Exchange, Served
 from anthropic_otel.simulator.limits import Cost
-from anthropic_otel.simulator.platforms import Platform, refusal, route_of
+from anthropic_otel.simulator.platforms import OF_GOOGLE, Platform, is_of_google, refusal, route_of
 from anthropic_otel.simulator.wire import Json, accepted, encoded, to_json
 
 
@@ -107,10 +107,14 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
     The status is the answer's. The body is `reply.body`, or else the answer's body or JSON, in the encoding of the
     delivery; GZIP and DEFLATE are used only if the request accepts them, and none for a 204 or 304. An error has the
     form of the platform that the request's path belongs to. If `reply.request_id`, the response has the headers that
-    only the API or the platform sends, and the answer's cost is taken from the rate limits. The answer's headers
-    replace any of the same name, and those of `reply` replace the answer's. Interim statuses are those of `reply`.
+    only the API or the platform sends, and the answer's cost is taken from the rate limits. A refusal of Google's own
+    has no id of the request, and takes nothing. The answer's headers replace any of the same name, and those of `reply`
+    replace the answer's. Interim statuses are those of `reply`.
     """
-    headers, request_id = _api_headers(service, request, answer.cost, reply.request_id)
+    if isinstance(answer, Refused) and is_of_google(route_of(request.target), answer.status):
+        headers, request_id = OF_GOOGLE if reply.request_id else (), None
+    else:
+        headers, request_id = _api_headers(service, request, answer.cost, reply.request_id)
     plain = reply.body
     if plain is None and isinstance(answer, Whole):
         plain = answer.body
