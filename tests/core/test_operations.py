@@ -88,6 +88,25 @@ def test_the_names_are_those_of_the_list() -> None:
             "messages.count_tokens",
             "/v1/projects/{project}/locations/{region}/publishers/anthropic/models/count-tokens:rawPredict",
         ),
+        # The base URL of a client of Vertex need not have a version, as where a gateway adds it.
+        (
+            "POST",
+            "/projects/p/locations/global/publishers/anthropic/models/claude-opus-4-5:rawPredict",
+            "messages.create",
+            "/projects/{project}/locations/{region}/publishers/anthropic/models/{model}:rawPredict",
+        ),
+        (
+            "POST",
+            "/vertex/v1beta1/projects/p/locations/global/publishers/anthropic/models/claude-opus-4-5:streamRawPredict",
+            "messages.create",
+            "{base_path}/projects/{project}/locations/{region}/publishers/anthropic/models/{model}:streamRawPredict",
+        ),
+        (
+            "POST",
+            "/key/projects/p/locations/global/publishers/anthropic/models/count-tokens:rawPredict",
+            "messages.count_tokens",
+            "{base_path}/projects/{project}/locations/{region}/publishers/anthropic/models/count-tokens:rawPredict",
+        ),
     ],
 )
 def test_a_path_of_each_platform(method: str, path: str, name: str, template: str | None) -> None:

@@ -362,6 +362,22 @@ def test_the_name_of_the_apps_own_class_is_not_that_of_the_provider(
     }
 
 
+def test_a_base_url_of_vertex_need_not_have_a_version(driver: Driver, sim: Simulator, recorded: Telemetry) -> None:
+    """As that of a gateway which adds it: operation, model, provider and tokens of a stream are known from the path."""
+    vertex = next(each for each in PLATFORMS if each.name == "Vertex")
+    cls = vertex.client_class(asynchronous=driver.asynchronous)
+    http = _stack(driver).client_class(event_hooks=recorded.event_hooks())
+    without_span = {"open_telemetry": False} if TRACES_ITSELF else {}
+    client = cls(base_url=sim.base_url, http_client=http, **vertex.options, **without_span)
+    driver.read(driver(client.messages.create(**request_of(stream=True))))
+    driver.close(client)
+    [attempt] = recorded.attempts
+    assert attempt.name == f"POST {vertex.stream.removeprefix('/v1')}"
+    assert usage.told(recorded, gen_ai_provider_name="gcp.vertex_ai", gen_ai_request_model=MODEL) == usage.sent(
+        sim.served
+    )
+
+
 def test_bedrock_tells_the_tokens_of_a_reply_that_is_not_parsed(
     driver: Driver, sim: Simulator, recorded: Telemetry
 ) -> None:

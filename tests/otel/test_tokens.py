@@ -135,17 +135,21 @@ def test_an_advisor_counts_under_its_own_model(scene: Scene, telemetry: Telemetr
 
 
 @pytest.mark.parametrize(
-    ("path", "provider"),
+    ("host", "path", "provider"),
     [
-        ("/v1/messages", "anthropic"),
-        ("/model/m/invoke", "aws.bedrock"),
-        ("/v1/projects/p/locations/l/publishers/anthropic/models/m:rawPredict", "gcp.vertex_ai"),
-        ("/else", "anthropic"),
+        ("host", "/v1/messages", "anthropic"),
+        ("host", "/model/m/invoke", "aws.bedrock"),
+        ("host", "/v1/projects/p/locations/l/publishers/anthropic/models/m:rawPredict", "gcp.vertex_ai"),
+        ("host", "/projects/p/locations/l/publishers/anthropic/models/m:streamRawPredict", "gcp.vertex_ai"),
+        ("bedrock-mantle.us-east-1.api.aws", "/anthropic/v1/messages", "aws.bedrock"),
+        ("aws-external-anthropic.us-east-1.api.aws", "/v1/messages", "anthropic"),
+        ("a-resource.services.ai.azure.com", "/anthropic/v1/messages", "anthropic"),
+        ("host", "/else", "anthropic"),
     ],
 )
-def test_without_the_sdk_the_route_tells_the_provider(path: str, provider: str) -> None:
-    """It is required on the counters."""
-    assert provider_of(target_of("POST", "https", "host", None, path).template) == provider
+def test_without_the_sdk_the_url_tells_the_provider(host: str, path: str, provider: str) -> None:
+    """It is required on the counters, and is that of the SDK's own spans for the platform."""
+    assert provider_of(target_of("POST", "https", host, None, path)) == provider
 
 
 def test_attributes_are_bounded(scene: Scene, telemetry: Telemetry) -> None:

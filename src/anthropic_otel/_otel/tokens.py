@@ -20,6 +20,7 @@ from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.finalizer import fork_generation
 from anthropic_otel._core.guard import report
+from anthropic_otel._core.target import Target
 from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel.attributes import (
     MAX_LENGTH,
@@ -88,7 +89,7 @@ class Tokens:
         """
         target, unread = attempt.request.target, self._unread
         outcome = attempt.outcome.value if attempt.outcome is not None else semconv.OTHER
-        provider = attempt.invocation.provider if attempt.invocation is not None else provider_of(target.template)
+        provider = attempt.invocation.provider if attempt.invocation is not None else provider_of(target)
         model = usage.model or attempt.model
         if model is not None and len(model) > MAX_LENGTH:
             model = semconv.OTHER
@@ -147,15 +148,20 @@ class Tokens:
         return counts
 
 
-def provider_of(template: str | None) -> str:
-    """Returns the `gen_ai.provider.name` of a request without the SDK, by its URL's template.
+def provider_of(target: Target) -> str:
+    """Returns the `gen_ai.provider.name` of a request without the SDK, by its URL's template, and by its host.
 
-    `aws.bedrock` or `gcp.vertex_ai` for a template of theirs, `anthropic` for any other and for `None`.
+    `aws.bedrock` or `gcp.vertex_ai` for a template of theirs, `aws.bedrock` too for the host of Bedrock that has the
+    API's own routes. `anthropic` for any other.
     """
-    if template is None:
-        return _ANTHROPIC
+    if target.address.startswith(_MANTLE):
+        return _BEDROCK
+    template = target.template or ""
     return next((provider for part, provider in _PROVIDERS if part in template), _ANTHROPIC)
 
 
 _ANTHROPIC: Final = "anthropic"
-_PROVIDERS: Final = (("/model/{model}/invoke", "aws.bedrock"), ("/publishers/anthropic/", "gcp.vertex_ai"))
+_BEDROCK: Final = "aws.bedrock"
+_MANTLE: Final = "bedrock-mantle."
+"""The beginning of the host that the SDK's clients for Bedrock Mantle send to, in any region."""
+_PROVIDERS: Final = (("/model/{model}/invoke", _BEDROCK), ("/publishers/anthropic/", "gcp.vertex_ai"))
