@@ -193,7 +193,7 @@ def test_a_file_that_was_there_before_the_first_bundle_counts_as_changed(tmp_pat
         ("export_interval: 60s", "export_interval: 3m", "slo window 5m must be at least twice"),
         ('job: ""', 'job: "("', "job is not a valid regular expression"),
         ('job: ""', 'job: "(?!staging/).*"', "which Prometheus does not know"),
-        ('job: ""', "job: |\n  shop", "job has a line break or a control character: 'shop\\n'"),
+        ('job: ""', "job: |\n  shop", "job has a line break or another character that is not printable: 'shop\\n'"),
         ("prices_from: '", 'prices_from: "my\\n" #\'', "spend.prices_from has a line break"),
         ("grafana: http://localhost:3000", "grafana: nonsense", "links.grafana must be an address"),
         ("grafana: http://localhost:3000", "grafana: http://[::1", "links.grafana must be an address"),

@@ -279,5 +279,5 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         raise SettingsError(f"{where} must be text, not {value!r}")
     if not value.isprintable():
         # Such as that of a YAML block: in a query or a comment, Prometheus cannot read it.
-        raise SettingsError(f"{where} has a line break or a control character: {value!r}")
+        raise SettingsError(f"{where} has a line break or another character that is not printable: {value!r}")
     return value

@@ -19,12 +19,12 @@ def edited(text: str, **values: str | float) -> str:
 
     A string is put in quotes, a number has 12 digits at most. Of each key the first line that begins with it is
     changed, at any depth; a comment on that line is lost. Raises `SettingsError` if there is no such line, or if a
-    value has a line break or a control character.
+    value has a character that is not printable, such as a line break.
     """
     for key, value in values.items():
         if not str(value).isprintable():
             # YAML would read a line break as a space.
-            raise SettingsError(f"{key} has a line break or a control character: {value!r}")
+            raise SettingsError(f"{key} has a line break or another character that is not printable: {value!r}")
         line = re.search(rf"^([ \t]*){key}:.*$", text, re.MULTILINE)
         if line is None:
             raise SettingsError(f"no line of its own for {key!r}, so it cannot be changed")
