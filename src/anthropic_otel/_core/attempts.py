@@ -19,9 +19,10 @@ class Attempts:
     """The attempts of one call, which `invocation` describes. They may end in any thread.
 
     - `count`: how many have started. `retries`: how many of them followed a failed one.
-    - `failed_count`: how many have failed before the end of the call. An answer that a middleware rejected counts.
-    - `last_failed`: the one that failed last, `completed`: the one that completed last, before the end of the call.
-      `None` without one, and after `forget`.
+    - `failed_count`: how many have failed before the end of the call. One whose answer a middleware
+      rejected, or that it stopped, counts if the SDK then retried.
+    - `last_failed`: the one that failed last, of those that were not retried while their body was open; `completed`:
+      the one that completed last. Both before the end of the call. `None` without one, and after `forget`.
     - `undecided`: the failed attempts of which it is not known yet whether another attempt follows.
     """
 

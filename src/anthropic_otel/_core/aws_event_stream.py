@@ -161,8 +161,8 @@ class AwsEventStreamReader:
         """Passes the event or error of a whole frame to `_events`. The payload begins at `payload_at` in the frame.
 
         Returns the event or error if it decides how the stream ends, else `None`: also for a frame that the SDK cannot
-        decode, which `finish` reports. Remembers the headers of a `chunk` frame; a long frame with a wrong checksum
-        breaks the stream.
+        decode, which `finish` reports. Remembers the headers of a `chunk` frame. Of a frame longer than `MAX_KEPT` it
+        does not, and there a wrong checksum breaks the stream.
         """
         if len(frame) > MAX_KEPT:
             return self._dispatch_long(_LongFrame(frame))

@@ -67,7 +67,7 @@ class Reading:
       nanoseconds. Set by `conclude`, 0 before.
     - `decoding`: whether the HTTP library decodes the body's content encoding. Bytes may come of it after the last
       chunk. The body wrappers set it.
-    - `seen`: whether `on_decoded` has given the reader bytes.
+    - `seen`: whether `on_decoded` has given the reader a chunk, be it an empty one.
     - `end`: how an event stream ended, set by `conclude`; `None` for a body of another kind.
     - `start`: the beginning of a body that is no event stream, set by `conclude`; `None` if it could not be seen, or
       the app read nothing of the body and not to its end.

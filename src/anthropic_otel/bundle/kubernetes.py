@@ -107,7 +107,7 @@ def _collector(name: str, mode: str, config: dict[str, Any], variables: dict[str
 
 
 def _agent() -> dict[str, Any]:
-    """Returns the agent: a Collector on every node, whose queue is in an `emptyDir` of its pod.
+    """Returns the operator's resource of the agent: a Collector on every node, with its queue in its pod's `emptyDir`.
 
     The queue survives a restart of the container, but not a replacement of the pod. A directory of the node would
     survive that too, but the restricted profile forbids it; `collector-config/kubernetes-node-disk` uses one.
@@ -130,7 +130,7 @@ def _agent() -> dict[str, Any]:
 
 
 def _gateway() -> dict[str, Any]:
-    """Returns the gateway: two Collectors, each with a persistent volume for its queue."""
+    """Returns the operator's resource of the gateway: two Collectors, each with a persistent volume for its queue."""
     claim = {
         "metadata": {"name": "queue"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}},

@@ -103,7 +103,7 @@ class Files:
 
         The query has one of these: `page`, which an earlier page has named as its `next_page`; `after_id` or
         `before_id`; `ids`, at most 100, for those of these files that there are, as a single page; or none, for the
-        first page. The latest file comes first.
+        first page. It may have a `limit` too, but not with `ids`. The latest file comes first.
         """
         query = parse_qs(urlsplit(target).query)
         shown = [_shown(file) for file in reversed(self._files.values())]

@@ -117,8 +117,9 @@ class Call:
 class Captured:
     """What happened since the capture began. Read `calls`, `attempts`, `started` and `in_flight`, at any time.
 
-    The fields are filled by the capture: ended calls and attempts in the order of their ends, `started_ids` in that of
-    the starts. `used` has pairs of an attempt's id and tokens that it used, in the order in which they became known.
+    `calls` and `attempts` are in the order in which they started. The capture fills the fields: `ended_calls` and
+    `ended_attempts` in the order of the ends, `started_ids` in that of the starts, and `used` with pairs of an
+    attempt's id and tokens that it used, in the order in which they became known.
     """
 
     ended_calls: list[Call] = field(default_factory=list, repr=False)
