@@ -11,7 +11,17 @@ from collections.abc import Iterable
 
 from anthropic_otel.bundle.settings import SettingsError
 
-_PRICES = re.compile(r"^( *)prices:\n(?:\1  (?:- |#).*\n)+", re.MULTILINE)
+_ASIDE = r"(?:[ \t]*(?:#.*)?\n)*"
+_PRICES = re.compile(
+    rf"^((?P<indent> *)prices:[ \t]*(?:#.*)?\n)(?={_ASIDE}(?P=indent) *-[ \n])"
+    rf"(?:{_ASIDE}(?P=indent)(?: +\S|-(?=[ \n])).*(?:\n|\Z))+",
+    re.MULTILINE,
+)
+"""Finds the key with its list, the first group the line of the key.
+
+A list in YAML goes on until a line that has no more indentation than its key and no dash. It may have blank lines and
+comments, but those at its end belong to what follows, unless they are indented more than the key.
+"""
 
 
 def edited(text: str, **values: str | float) -> str:
@@ -36,11 +46,11 @@ def edited(text: str, **values: str | float) -> str:
 def with_prices(text: str, lines: Iterable[str]) -> str:
     """Returns the text of a thresholds file with its list of prices replaced by `lines`, such as `- {model: ...}`.
 
-    Comments in the list are lost. Raises `SettingsError` if the text has no list `prices` with a line for each.
+    Comments in the list are lost. Raises `SettingsError` if the text has no `prices` with a list below it, each entry
+    beginning with a dash on a line of its own; a list in brackets is none.
     """
-    rows = _PRICES.search(text)
-    if rows is None:
+    found = _PRICES.search(text)
+    if found is None:
         raise SettingsError("no list `prices` with a line for each, so it cannot be replaced")
-    indent = rows[1]
-    new = "".join(f"{indent}  {line}\n" for line in lines)
-    return f"{text[: rows.start()]}{indent}prices:\n{new}{text[rows.end() :]}"
+    new = "".join(f"{found['indent']}  {line}\n" for line in lines)
+    return text[: found.end(1)] + new + text[found.end() :]
