@@ -73,7 +73,7 @@ class Instrumentation:
                 self.process = self._hosting(runtime)
 
     def join(self, recorder: Recorder, *, importing: bool = True) -> None:
-        """Has `recorder` record all calls and attempts of the process that start from now on, until `leave`.
+        """Has `recorder` record the calls, and the attempts without a call, that start from now on, until `leave`.
 
         Those of excluded clients are left out. The app need not have instrumented anything. If it has not instrumented
         the process, imports the installed libraries first. If there is no HTTP library, warns, and `recorder` records
@@ -118,8 +118,9 @@ class Instrumentation:
             self._calls.patch_library()
 
     def leave(self, recorder: Recorder) -> None:
-        """Undoes `join`: `recorder` records what has started to its end, and nothing that starts from now on.
+        """Undoes `join`: `recorder` records no call, and no attempt without a call, that starts from now on.
 
+        It records to their end those that have started, of such a call also the attempts that are still to come.
         If the process was recorded for such recorders alone, that ends when the last one leaves. The patches are then
         undone, unless single clients are instrumented.
         """

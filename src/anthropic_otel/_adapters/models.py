@@ -174,8 +174,9 @@ def _key_of(options: Any) -> str | None:
 def stream_of(request: Any) -> bool | None:
     """Returns whether a request asks for a stream: by its path, or in its body's first or last 256 bytes.
 
-    On Bedrock the path alone says so, and on Vertex the path does too. `None` if the body is not in memory, or if
-    neither part says that and the body is longer than 256 bytes; also on a failure.
+    On Bedrock the path decides, and on Vertex that for streams does; the body is not looked at then. For any other
+    path returns `None` if the body is not in memory, or if neither part asks for a stream and the body is longer than
+    256 bytes. `None` on a failure too.
     """
     path = request.url.path
     if path.endswith(_STREAM_ROUTES):

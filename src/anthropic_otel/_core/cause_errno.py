@@ -72,10 +72,10 @@ _LOCAL_FILE: Final = frozenset({"ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR"
 
 
 def _of_denied(name: str, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an error in `_LOCAL_FILE` by the phase, `None` once the request was sent.
+    """Returns the cause of an error in `_LOCAL_FILE` by `failure.network_phase`; `None` if it is `failure.answered`.
 
-    `EACCES` and `EPERM` from the connect phase on are `NETWORK_UNREACHABLE`. Any other while connecting is
-    `CONNECTION_REFUSED`, and all else is `REQUEST_NOT_SENT`.
+    `EACCES` and `EPERM` are `NETWORK_UNREACHABLE` in `CONNECT` and every later phase. The other errors are
+    `CONNECTION_REFUSED` in `CONNECT` itself. All else is `REQUEST_NOT_SENT`, also in an unknown phase.
     """
     phase = failure.network_phase
     if failure.answered:

@@ -116,8 +116,8 @@ class EventStreamReader:
         """Returns where the SDK raises for bytes behind the last event that are no UTF-8.
 
         `None` if they are UTF-8, or if an error came before them. They are none in a body that is compressed and does
-        not say so, or in a way that the HTTP client does not know. Of an event too long to be kept only the ends are
-        looked at.
+        not say so, or in a way that the HTTP client does not know. Of an event too long to be kept only the last bytes
+        are looked at, and the first if the body begins with it.
         """
         if self._events.error is not None:
             return None

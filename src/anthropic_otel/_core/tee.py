@@ -39,9 +39,10 @@ class Tee:
             self._set((*self._recorders, recorder))
 
     def leave(self, recorder: Recorder) -> None:
-        """Removes `recorder`: it records nothing that starts from now on, but to its end what has started.
+        """Removes `recorder`: it records no call, and no attempt without a call, that starts from now on.
 
-        Does nothing if it has not joined.
+        It records to their end those that have started, of such a call also the attempts that are still to come. Does
+        nothing if it has not joined.
         """
         with changing():
             self._set(tuple(other for other in self._recorders if other is not recorder))

@@ -123,8 +123,8 @@ class Listener:
 async def _take_in(server: asyncio.Server) -> None:
     """Stops accepting, and lets the connections that `server` has accepted reach its callback.
 
-    A connection in a TLS handshake does not get that far. Otherwise `server.close()` would drop them: they would stay
-    open, and their end would raise.
+    Those that have not reached it `server.close()` would drop: they would stay open, and their end would raise. A
+    connection in a TLS handshake does not get that far here.
     """
     loop = asyncio.get_running_loop()
     for sock in server.sockets:

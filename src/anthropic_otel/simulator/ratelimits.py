@@ -33,7 +33,10 @@ class Allowance(Protocol):
 
 
 class ClockError(Exception):
-    """Raised when the clock that the simulator was given raises, or returns no time. `str()` says so."""
+    """Raised when the clock of a running simulator raises, or returns no time; `str()` says so.
+
+    What the clock raises while the simulator starts is raised unchanged.
+    """
 
 
 class RateLimits:

@@ -23,9 +23,10 @@ REASON = "reason"
 def _refused(e: RuleQueries, a: Refusals, types: tuple[str, ...], codes: tuple[str, ...]) -> str:
     """Returns the condition, by job and reason, that more than `a.ratio` of the calls for an answer fail for it.
 
-    A reason is an error type that one of `types` fits, or an error code that one of `codes` fits: regular expressions.
-    Each window of `a` has its own floor of failures for the reason, and one window is enough. The value is the share in
-    the shortest window in which the condition holds.
+    Counts a failed call if one of `types` fits its error type, or one of `codes` its error code: regular expressions.
+    Its reason is the code, whichever of the two fits, or the type if it has no code. Each window of `a` has its own
+    floor of failures for a reason, and one window is enough. The value is the share in the shortest window in which the
+    condition holds.
     """
 
     def one(window: str, at_least: float) -> str:
