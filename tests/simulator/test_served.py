@@ -153,7 +153,7 @@ def test_a_plain_reply_that_is_to_break_is_what_the_api_answers(sim: Simulator) 
             connection.getresponse().read()
         connection.close()
         bodies.append(raised.value.partial)
-    assert all(body.startswith(b'{"id":"msg_') for body in bodies)
+    assert all(body.startswith(b'{"model":"claude-') for body in bodies)
 
 
 @pytest.mark.parametrize("encoding", [Encoding.GZIP, Encoding.BROKEN_GZIP])

@@ -53,6 +53,8 @@ ALIASES: Final = {
 _RETIRED: Final = re.compile(r"claude-(v?[0-3]\b|instant|4-|(opus|sonnet|haiku)-4-([01]\b|2025))")
 """Models before Claude 4.5, which older SDKs still list, and which the API does not have any more."""
 
+_BEDROCKS: Final = re.compile(r"(?:^|[./])anthropic\.(claude-[a-z0-9-]+?)(?:-v\d+(?::\d+)?)?$")
+
 VERSIONS: Final = frozenset({"2023-01-01", "2023-06-01", "2026-10-21"})
 NO_SAMPLING: Final = "2026-10-21"
 """The version from which on requests have no `temperature`, `top_p` and `top_k`."""
@@ -198,6 +200,17 @@ class Known:
 def max_tokens_of(model: str) -> int | None:
     """Returns the most output tokens of a model in `MODELS`, also by its alias; `None` for any other model."""
     return MODELS.get(ALIASES.get(model, model))
+
+
+def own_name(model: str) -> str:
+    """Returns the API's own name of a model that was asked for by an alias, or by Bedrock's or Vertex's name for it.
+
+    Responses have it, such as `claude-haiku-4-5-20251001` for `claude-haiku-4-5`, `claude-haiku-4-5@20251001` and
+    `eu.anthropic.claude-haiku-4-5-20251001-v1:0`.
+    """
+    found = _BEDROCKS.search(model)
+    name = re.sub(r"^(claude-[a-z0-9-]+)@(\d{8})$", r"\1-\2", found[1] if found else model)
+    return ALIASES.get(name, name)
 
 
 def display_name(name: str) -> str:

@@ -13,12 +13,13 @@ from itertools import cycle, islice
 from typing import Final
 
 from anthropic_otel.simulator import usage
+from anthropic_otel.simulator.known import own_name
 from anthropic_otel.simulator.samples import sample
 from anthropic_otel.simulator.wire import Json, to_json
 
 _SAYING: Final = "the quick brown fox jumps over the lazy dog while the slow green turtle watches from the river bank"
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
-_LAST: Final = ("stop_reason", "stop_sequence", "container")
+_LAST: Final = ("stop_reason", "stop_sequence", "stop_details", "container")
 """The fields of a message that a stream has in `message_delta`."""
 
 
@@ -27,11 +28,11 @@ def message(
 ) -> Json:
     """Returns the whole message that answers the request, of the model that it asks for or else of a default one.
 
-    `words` is the length of a text reply, which `max_tokens` may cut. The text ends before the first of the request's
-    `stop_sequences` in it. If `max_tokens` is 0, the message has no content. `message_id` and `tool_id` are the ids of
-    the message and of its tool use; the ids of server tools' uses are made from `tool_id`. `prompt` is the part of
-    `usage` that `PromptCache.usage` returned. `container` is where code is executed, with the `file_id` of what that
-    makes, if the request has code executed.
+    It names the model as the API itself does, not by an alias or a platform's name. `words` is the length of a text
+    reply, which `max_tokens` may cut. The text ends before the first of the request's `stop_sequences` in it. If `max_tokens`
+    is 0, the message has no content. `message_id` and `tool_id` are the ids of the message and of its tool use; the ids
+    of server tools' uses are made from `tool_id`. `prompt` is the part of `usage` that `PromptCache.usage` returned.
+    `container` is where code is executed, with the `file_id` of what that makes, if the request has code executed.
     """
     if request.get("max_tokens") == 0:
         content, stop_reason, output_tokens = [], "max_tokens", 0
@@ -39,13 +40,14 @@ def message(
         block, stop_reason, output_tokens = _content(request, words, tool_id)
         content = [*_before(request, tool_id, container), block]
     whole = {
+        "model": own_name(request.get("model") or DEFAULT_MODEL),
         "id": message_id,
         "type": "message",
         "role": "assistant",
-        "model": request.get("model") or DEFAULT_MODEL,
         "content": content,
         "stop_reason": stop_reason,
         "stop_sequence": _sequence(request, words) if stop_reason == "stop_sequence" else None,
+        "stop_details": None,
         "usage": usage.usage_of(request, prompt, output_tokens),
     }
     if container:
@@ -120,6 +122,7 @@ def _content(request: Json, words: int, tool_id: str) -> tuple[Json, str, int]:
     """
     if tool := _wanted_tool(request):
         block = {"type": "tool_use", "id": tool_id, "name": tool["name"], "input": sample(tool["input_schema"])}
+        block["caller"] = {"type": "direct"}
         return block, "tool_use", 1 + len(to_json(block["input"])) // 4
     if schema := _wanted_schema(request):
         text = json.dumps(sample(schema))

@@ -19,6 +19,7 @@ _SEARCH_TOKENS: Final = 90
 _ADVISOR_TOKENS: Final = (400, 150)
 _COMPACTION_TOKENS: Final = (1_200, 80)
 _MOST_CACHED: Final = 1_000
+_ONLY_AT_START: Final = ("service_tier", "inference_geo", "cache_creation")
 METRICS: Final = "amazon-bedrock-invocationMetrics"
 _BEDROCK: Final = {
     "input": ("inputTokenCount", "input_tokens"),
@@ -99,6 +100,7 @@ def usage_of(request: Json, prompt: Json, output_tokens: int) -> Json:
     """
     thinking = THINKING_TOKENS if thinks(request) else 0
     usage = {**prompt, "output_tokens": output_tokens + thinking, "service_tier": "standard"}
+    usage["inference_geo"] = "global"
     if thinking:
         usage["output_tokens_details"] = {"thinking_tokens": thinking}
     if searches(request):
@@ -111,16 +113,17 @@ def usage_of(request: Json, prompt: Json, output_tokens: int) -> Json:
 
 
 def at_start(usage: Json, prompt: Json) -> Json:
-    """Returns the `usage` in `message_start`: that of the prompt, the service tier, and one output token.
+    """Returns the `usage` in `message_start`: that of the prompt, the tier and the place, and one output token.
 
     It has no output token if the whole message, whose `usage` is given, has none.
     """
-    return {**prompt, "output_tokens": min(1, usage["output_tokens"]), "service_tier": usage["service_tier"]}
+    always = {name: usage[name] for name in ("service_tier", "inference_geo")}
+    return {**prompt, "output_tokens": min(1, usage["output_tokens"]), **always}
 
 
 def at_end(usage: Json) -> Json:
-    """Returns the `usage` in `message_delta`: that of the whole message without `service_tier` and `cache_creation`."""
-    return {name: value for name, value in usage.items() if name not in ("service_tier", "cache_creation")}
+    """Returns the `usage` in `message_delta`: that of the whole message, but for what only `message_start` has."""
+    return {name: value for name, value in usage.items() if name not in _ONLY_AT_START}
 
 
 def thinks(request: Json) -> bool:
