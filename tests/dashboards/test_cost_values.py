@@ -38,7 +38,9 @@ MINUTE = 60
 MODEL, OUTCOME, KIND = map(label, (semconv.GEN_AI_REQUEST_MODEL, semconv.ATTEMPT_OUTCOME, semconv.RATELIMIT_KIND))
 OPUS, HAIKU, UNKNOWN, ADVISOR = "claude-opus-5-5", "claude-haiku-4-5-20251001", "our-own-model", "claude-advisor-1"
 CACHED: list[Any] = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control": {"type": "ephemeral"}}]
-THINKING = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2048}
+THINKING: dict[str, Any] = {"thinking": {"type": "adaptive"}, "max_tokens": 2048}
+BUDGETED: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2048}
+BETAS = {"anthropic-beta": "compact-2026-01-12,advisor-tool-2026-03-01"}
 COMPACTION = {"context_management": {"edits": [{"type": "compact_20260112"}]}}
 SEARCH = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
 ADVISED = {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": ADVISOR}]}
@@ -81,10 +83,11 @@ def used(sim: Simulator, recorded: Telemetry) -> dict[str, str]:
     recorded.instrument()
     with anthropic.Anthropic(base_url=sim.base_url, api_key="sk-ant-none", max_retries=1) as client:
         for model in (OPUS, HAIKU, UNKNOWN):
-            for more in ({}, {"system": CACHED}, {"system": CACHED}, {"extra_body": THINKING}, {"extra_body": SEARCH}):
+            thinking = BUDGETED if model == HAIKU else THINKING
+            for more in ({}, {"system": CACHED}, {"system": CACHED}, {"extra_body": thinking}, {"extra_body": SEARCH}):
                 _ask(client, model, **more)
-        _ask(client, OPUS, extra_body=COMPACTION)
-        _ask(client, OPUS, extra_body=ADVISED)
+        _ask(client, OPUS, extra_body=COMPACTION, extra_headers=BETAS)
+        _ask(client, OPUS, extra_body=ADVISED, extra_headers=BETAS)
         sim.play("http_529", "ok")
         _ask(client, HAIKU)
         sim.play(ErrorEvent("overloaded_error", "no", after=6))

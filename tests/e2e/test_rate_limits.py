@@ -89,7 +89,7 @@ def test_remaining_is_the_lowest_since_the_last_collection(stack: Stack, recorde
 def test_priority_and_fast_capacity_are_kinds(stack: Stack, recorded: Telemetry) -> None:
     """Their headers make kinds of their own beside the shared ones."""
     with app_at(stack, recorded, Limits(priority=(10_000, 8_000), fast=(2_000, 1_000))) as (app, _):
-        app.create(extra_body={"speed": "fast"})
+        app.create(model="claude-opus-5-5", extra_body={"speed": "fast"})
         own = {f"{tier}_{kind}_tokens" for tier in ("priority", "fast") for kind in ("input", "output")}
         assert own <= set(kinds(recorded, instruments.RATELIMIT_LIMIT))
 

@@ -28,11 +28,15 @@ CACHED = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "cached": {"system": CACHED},
-    "thinking": {"extra_body": {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2048}},
+    "thinking": {"extra_body": {"thinking": {"type": "adaptive"}, "max_tokens": 2048}},
     "web search": {"extra_body": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}},
-    "compaction": {"extra_body": {"context_management": {"edits": [{"type": "compact_20260112"}]}}},
+    "compaction": {
+        "extra_body": {"context_management": {"edits": [{"type": "compact_20260112"}]}},
+        "extra_headers": {"anthropic-beta": "compact-2026-01-12"},
+    },
     "advisor": {
-        "extra_body": {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": "claude-advisor-1"}]}
+        "extra_body": {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": "claude-advisor-1"}]},
+        "extra_headers": {"anthropic-beta": "advisor-tool-2026-03-01"},
     },
 }
 ADVISED = {"input_tokens": 400, "output_tokens": 150}

@@ -195,7 +195,7 @@ def test_a_field_of_a_wrong_type_is_refused_by_its_name(field: str, wire: Wire) 
     for value in WRONG[field]:
         answer = wire.send(post(json.dumps(GOOD | {field: value}).encode())).answer()
         assert answer.error == INVALID, value
-        assert json.loads(answer.body)["error"]["message"].startswith(f"{field}: "), value
+        assert re.match(rf"{field}(\.[\w.]+)?: ", json.loads(answer.body)["error"]["message"]), value
 
 
 @pytest.mark.parametrize("field", [name for name in WRONG if name != "max_tokens"])
@@ -206,7 +206,7 @@ def test_a_field_of_a_wrong_type_is_refused_where_tokens_are_counted(field: str,
         body = json.dumps(good | {field: value}).encode()
         answer = wire.send(post(body, target=b"/v1/messages/count_tokens")).answer()
         assert answer.error == INVALID, value
-        assert json.loads(answer.body)["error"]["message"].startswith(f"{field}: "), value
+        assert re.match(rf"{field}(\.[\w.]+)?: ", json.loads(answer.body)["error"]["message"]), value
     answer = wire.send(post(json.dumps(good).encode(), target=b"/v1/messages/count_tokens")).answer()
     assert json.loads(answer.body)["input_tokens"] > 0
 
@@ -214,7 +214,7 @@ def test_a_field_of_a_wrong_type_is_refused_where_tokens_are_counted(field: str,
 def test_a_cache_control_of_null_caches_nothing(wire: Wire) -> None:
     """The API takes null wherever a `cache_control` may be, as the types of the SDK do."""
     block = {"type": "text", "text": "x", "cache_control": None}
-    tool: dict[str, Any] = {"name": "t", "input_schema": {}, "cache_control": None}
+    tool: dict[str, Any] = {"name": "t", "input_schema": {"type": "object"}, "cache_control": None}
     body = GOOD | {"messages": [{"role": "user", "content": [block]}], "system": [block], "tools": [tool]}
     for _ in range(2):
         answer = wire.send(post(json.dumps(body).encode())).answer()
@@ -243,16 +243,16 @@ SCHEMAS: Final[dict[str, Any]] = {
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_a_schema_that_makes_no_sense_is_answered(schema: Any, stream: bool, wire: Wire) -> None:
-    """A tool's input is bounded, however endless or wrong its schema."""
-    tool = {"name": "t", "input_schema": schema}
-    body = json.dumps(GOOD | {"tools": [tool], "stream": stream}).encode()
+    """A structured output is bounded, however endless or wrong its schema."""
+    wanted = {"format": {"type": "json_schema", "schema": schema}}
+    body = json.dumps(GOOD | {"output_config": wanted, "stream": stream}).encode()
     assert wire.send(post(body, more=b"connection: close\r\n")).answer(has_body=False).status == 200
     assert len(wire.file.read()) < 2 * MEGABYTE
 
 
 _CACHED: Final[Any] = {"type": "ephemeral", "ttl": "1h"}
 FULL: Final[dict[str, Any]] = {
-    "model": "claude-opus-5",
+    "model": "claude-sonnet-4-6",
     "max_tokens": 2_000,
     "stream": False,
     "messages": [
@@ -279,14 +279,20 @@ FULL: Final[dict[str, Any]] = {
         {"type": "web_search_20250305", "name": "web_search"},
         {"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5"},
     ],
-    "tool_choice": {"type": "tool", "name": "t"},
+    "tool_choice": {"type": "auto"},
     "thinking": {"type": "enabled", "budget_tokens": 1024},
     "context_management": {"edits": [{"type": "compact_20260112"}]},
     "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
     "output_format": {"type": "json_schema", "schema": {"type": "object"}},
-    "speed": "fast",
+    "speed": "standard",
     "service_tier": "auto",
 }
+_BETAS: Final = (
+    "advisor-tool-2026-03-01",
+    "compact-2026-01-12",
+    "structured-outputs-2025-11-13",
+)
+"""The beta headers that `FULL` needs."""
 _NOT_COUNTED: Final = ("max_tokens", "stream", "service_tier")
 """The fields of `FULL` that a request to count tokens does not have."""
 ODD: Final[dict[str, Any]] = {
@@ -324,14 +330,17 @@ def _replaced(value: Any, place: tuple[Any, ...], by: Any) -> Any:
 def test_a_request_with_one_odd_value_is_answered(odd: Any, path: str, wire: Wire) -> None:
     """In whatever place of a request the value is, the answer is a message or the API's 400, or 404 for the model."""
     whole = {name: value for name, value in FULL.items() if "count" not in path or name not in _NOT_COUNTED}
+    if path.startswith("/model/"):
+        whole |= {"anthropic_beta": list(_BETAS)}
+    headers = b"anthropic-beta: %s\r\n" % ",".join(_BETAS).encode()
     no_result = whole | {"messages": whole["messages"][:1]}
     for full in (whole, no_result, {name: value for name, value in no_result.items() if not name.startswith("tool")}):
-        assert wire.send(post(json.dumps(full).encode(), target=path.encode())).answer().status == 200
+        assert wire.send(post(json.dumps(full).encode(), target=path.encode(), more=headers)).answer().status == 200
         for place in _places(full):
             if place == ("stream",) and odd is True:
                 continue  # an ordinary stream
             body = json.dumps(_replaced(full, place, odd)).encode()
-            answer = wire.send(post(body, target=path.encode())).answer()
+            answer = wire.send(post(body, target=path.encode(), more=headers)).answer()
             refused = NO_MODEL if place == ("model",) and isinstance(odd, str) else invalid_at(path)
             assert answer.status == 200 or answer.error == refused, place
 

@@ -179,7 +179,7 @@ def test_capacity_of_its_own_is_told_apart(limited: Callable[[Limits], anthropic
     assert headers["anthropic-priority-output-tokens-remaining"] == "8000"
     assert not any("fast" in name for name in headers)
     assert not any("priority" in name for name in _headers(client, service_tier="standard_only"))
-    fast = _headers(client, extra_body={"speed": "fast"})
+    fast = _headers(client, model="claude-opus-5-5", extra_body={"speed": "fast"})
     assert fast["anthropic-fast-input-tokens-limit"] == "2000"
     assert fast["anthropic-fast-output-tokens-reset"] == "2027-01-15T08:00:00Z"
 

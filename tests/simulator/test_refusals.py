@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+import struct
 from typing import Any, Final
 
 import anthropic
@@ -11,15 +13,33 @@ import pytest
 
 from anthropic_otel.simulator import Simulator
 
+TEXT_SOURCE: Final = {"type": "text", "media_type": "text/plain", "data": "x"}
+CITATION: Final = {
+    "type": "char_location",
+    "cited_text": "x",
+    "document_index": 0,
+    "document_title": None,
+    "start_char_index": 0,
+    "end_char_index": 1,
+}
 USER: Final = {"role": "user", "content": "hi"}
-USE: Final = {"role": "assistant", "content": [{"type": "tool_use", "id": "u1", "name": "t", "input": {}}]}
-RESULT: Final = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "u1", "content": "x"}]}
+USE: Final[dict[str, Any]] = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "id": "u1", "name": "t", "input": {}}],
+}
+RESULT: Final[dict[str, Any]] = {
+    "role": "user",
+    "content": [{"type": "tool_result", "tool_use_id": "u1", "content": "x"}],
+}
 TOOL: Final = {"name": "t", "input_schema": {"type": "object"}}
+PNG: Final = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack("!II", 1, 1)).decode()
+OLDER: Final = {"model": "claude-sonnet-4-5"}
+"""A model that has a budget of thinking, sampling, and replies that are begun."""
 MARKED: Final = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
 
 
 def _image(**source: Any) -> Any:
-    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "eA=="} | source}
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG} | source}
     return [{"role": "user", "content": [image]}]
 
 
@@ -71,6 +91,22 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
         "messages.0.content.0: unexpected `tool_use_id` found in `tool_result` blocks: u1. "
         "Each `tool_result` block must have a corresponding `tool_use` block in the previous message.",
     ),
+    "a reply that is begun with a blank at its end": (
+        OLDER | {"messages": [USER, {"role": "assistant", "content": "Well "}]},
+        "messages: final assistant content cannot end with trailing whitespace",
+    ),
+    "a use of an id that no id can have": (
+        {"messages": [USER, {"role": "assistant", "content": [USE["content"][0] | {"id": "call:1"}]}, USER]},
+        "messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'",
+    ),
+    "two uses of an id": (
+        {"messages": [USER, {"role": "assistant", "content": USE["content"] * 2}, RESULT]},
+        "messages.1.content.1: `tool_use` ids must be unique",
+    ),
+    "two results of a use": (
+        {"messages": [USER, USE, {"role": "user", "content": RESULT["content"] * 2}]},
+        "messages.2.content.1: each tool_use must have a single result. Found multiple `tool_result` blocks with id",
+    ),
     "two tools of a name": ({"tools": [TOOL, TOOL]}, "tools: Tool names must be unique."),
     "a choice without tools": (
         {"tool_choice": {"type": "any"}},
@@ -90,11 +126,11 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
         "A maximum of 4 blocks with cache_control may be provided. Found 5.",
     ),
     "a small budget of thinking": (
-        {"thinking": {"type": "enabled", "budget_tokens": 1023}},
+        OLDER | {"thinking": {"type": "enabled", "budget_tokens": 1023}},
         "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024",
     ),
     "a budget of thinking that leaves no reply": (
-        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 1024},
+        OLDER | {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 1024},
         "`max_tokens` must be greater than `thinking.budget_tokens`",
     ),
     "an unknown thinking": ({"thinking": {"type": "on"}}, "thinking: Input tag found using 'type' does not match"),
@@ -149,14 +185,20 @@ ACCEPTED: Final[dict[str, dict[str, Any]]] = {
     "a pair": {"messages": [USER, USE, RESULT]},
     "a pair with other content": {"messages": [USER, USE, RESULT, USER]},
     "a turn of several messages": {"messages": [{"role": "user", "content": []}, USER]},
-    "a reply that is begun": {"messages": [USER, {"role": "assistant", "content": "Well"}]},
+    "a reply that is begun": OLDER | {"messages": [USER, {"role": "assistant", "content": "Well"}]},
     "a system message later": {"messages": [USER, {"role": "system", "content": "x"}]},
     "an image": {"messages": _image()},
     "four marks of the cache": {"system": [MARKED] * 4},
-    "a budget of thinking": {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 1025},
+    "a budget of thinking": OLDER | {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 1025},
     "null where it may be": {"metadata": None, "stop_sequences": None},
-    "a thread that goes on": {"messages": [RESULT], "thread": {"type": "continue", "previous_message_id": "m"}},
 }
+
+
+def test_a_thread_that_goes_on_may_begin_with_a_result(sim: Simulator) -> None:
+    """Its use may be in what was sent before."""
+    body = _body({"messages": [RESULT], "thread": {"type": "continue", "previous_message_id": "m"}})
+    headers = OLD | {"anthropic-beta": "message-threads-2026-08-12"}
+    assert _post(sim, "/v1/messages", body, headers)["type"] == "message"
 
 
 @pytest.mark.parametrize("more", ACCEPTED.values(), ids=ACCEPTED)
@@ -291,7 +333,7 @@ def test_a_field_that_the_api_does_not_know_is_refused(
 @pytest.mark.parametrize("name", ["temperature", "top_p", "top_k"])
 def test_version_2026_10_21_has_no_sampling(sim: Simulator, name: str) -> None:
     """Not even at the default, as the newest SDKs do not know these fields; older versions of the API take them."""
-    body = _body({name: 1})
+    body = _body(OLDER | {name: 1})
     assert _refusal(sim, "/v1/messages", body, NEW) == (400, f"{name}: Extra inputs are not permitted")
     assert _post(sim, "/v1/messages", body, OLD)["type"] == "message"
 
@@ -299,8 +341,8 @@ def test_version_2026_10_21_has_no_sampling(sim: Simulator, name: str) -> None:
 @pytest.mark.parametrize(
     "messages",
     [
-        [USER, {"role": "assistant", "content": [{"type": "document", "source": {}}]}, USER],
-        [{"role": "user", "content": [{"type": "text", "text": "x", "citations": [{}]}]}],
+        [USER, {"role": "assistant", "content": [{"type": "document", "source": TEXT_SOURCE}]}, USER],
+        [{"role": "user", "content": [{"type": "text", "text": "x", "citations": [CITATION]}]}],
     ],
     ids=["a document of the assistant", "citations of the user"],
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from anthropic_otel.simulator import known, messages, models, usage
+from anthropic_otel.simulator.abilities import excess_of, inability_of
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.batches import Batches
 from anthropic_otel.simulator.bodies import body_of, invalid, refusal_of
@@ -66,16 +67,18 @@ class _Asked:
     """What the headers and the path of a request say about its body.
 
     - `version`: the version of the API; empty on the paths of platforms.
+    - `betas`: the beta headers; none on the paths of platforms, which have them in the body.
     - `long_output`: whether replies of a batch may have `MAX_TOKENS_IN_BATCHES`.
     - `names_models`: whether the model must be one that the simulated API has.
     """
 
     version: str
+    betas: frozenset[str]
     long_output: bool
     names_models: bool
 
 
-_PLATFORM: Final = _Asked("", long_output=False, names_models=False)
+_PLATFORM: Final = _Asked("", frozenset(), long_output=False, names_models=False)
 
 
 class Api:
@@ -104,8 +107,7 @@ class Api:
         `authorization`, 404 for a path, a model, a batch or a file that does not exist, and 405 for a wrong method;
         a message on Bedrock's and Vertex's paths has a 404 for that. These need no key, and their model and whether to
         stream are taken from the path. The API's own paths need one `anthropic-version`. They may begin with
-        `/anthropic`, as on Foundry; then a model may have any name, as on Bedrock's and Vertex's paths. Kinder than the
-        API: a field that needs a beta header is taken without it.
+        `/anthropic`, as on Foundry; then a model may have any name, as on Bedrock's and Vertex's paths.
         """
         try:
             path = path_of(request.target)
@@ -137,7 +139,7 @@ class Api:
             return invalid(_UNKNOWN_BETAS.format(", ".join(unknown)))
         # Those who serve the API behind a prefix have names of their own for models.
         long_output = path == _BATCHES_PATH and LONG_OUTPUT in betas
-        asked = _Asked(version, long_output, names_models=path == path_of(request.target))
+        asked = _Asked(version, frozenset(betas), long_output, names_models=path == path_of(request.target))
         if path == _MODELS_PATH or path.startswith(f"{_MODELS_PATH}/"):
             return self._on_models(request, path.removeprefix(_MODELS_PATH).lstrip("/"))
         if path == _BATCHES_PATH or path.startswith(f"{_BATCHES_PATH}/"):
@@ -168,21 +170,16 @@ class Api:
 
     def _refusal_of(self, body: Json, asked: _Asked, *, counts: bool = False) -> Refused | None:
         """Returns the API's refusal of a Messages body, that of its model too, or `None`."""
-        if refusal := refusal_of(body, version=asked.version, counts=counts, platform=asked is _PLATFORM):
+        is_platform = asked is _PLATFORM
+        if refusal := refusal_of(body, version=asked.version, counts=counts, platform=is_platform, betas=asked.betas):
             return refusal
-        if not asked.names_models:
-            return None
         model = body["model"]
-        if not self._known.has_model(model):
+        if asked.names_models and not self._known.has_model(model):
             return Refused(404, "not_found_error", f"model: {model}")
-        most = known.max_tokens_of(model)
-        if most is not None and asked.long_output:
-            most = max(most, known.MAX_TOKENS_IN_BATCHES) if most >= known.MOST else most
-        if counts or most is None or body["max_tokens"] <= most:
-            return None
-        told = known.ALIASES.get(model, model)
-        excess = f"max_tokens: {body['max_tokens']} > {most}"
-        return invalid(f"{excess}, which is the maximum allowed number of output tokens for {told}")
+        if not counts and (inability := inability_of(body, asked.betas)):
+            return invalid(inability)
+        excess = excess_of(body, long_output=asked.long_output) if asked.names_models and not counts else None
+        return invalid(excess) if excess else None
 
     def _count(self, body: Json | Refused, asked: _Asked) -> Whole | Refused:
         if isinstance(body, Refused):

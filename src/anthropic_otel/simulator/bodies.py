@@ -1,8 +1,9 @@
 """Reads the JSON body of a request, and checks it as the API does.
 
 Rule: nothing here raises. What is no JSON object is refused with status 400, and so is a body for Messages or for
-token counting in which a field of `_REQUIRED` or `_OPTIONAL` is wrong, that has a field that is not in `known.py`, or
-that breaks a rule of `conversations.py`. Other fields may have any type.
+token counting in which a field of `_REQUIRED` or `_OPTIONAL` is wrong, that has a field that is not in `known.py` or
+needs a beta header, in which something is wrong within a field by `fields.py` or `schemas.py`, or that breaks a rule of
+`conversations.py`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Any, Final
 
-from anthropic_otel.simulator import known
+from anthropic_otel.simulator import gates, known, schemas
 from anthropic_otel.simulator.answers import Refused
 from anthropic_otel.simulator.conversations import problem_of
+from anthropic_otel.simulator.fields import problem_in
+from anthropic_otel.simulator.shapes import REQUEST
 from anthropic_otel.simulator.wire import Json
 
 _MAX_DEPTH: Final = 100
@@ -180,7 +183,7 @@ def _tags(tags: tuple[str, ...]) -> str:
 
 _NUMBER: Final = (_is_number, "Input should be a valid number")
 _SHARE: Final = (_is_share, "range: 0..1")
-_KINDS_OF_THINKING: Final = ("adaptive", "disabled", "enabled")
+_KINDS_OF_THINKING: Final = ("adaptive", "between_tools", "disabled", "enabled")
 _KINDS_OF_CHOICE: Final = ("auto", "any", "tool", "none")
 _TIERS: Final = ("auto", "standard_only")
 
@@ -215,31 +218,68 @@ _OPTIONAL: Final[tuple[tuple[str, Check, str], ...]] = (
 _NULLABLE: Final = ("metadata", "stop_sequences", "context_management", "output_format")
 
 
-def refusal_of(body: Json, *, version: str = "", counts: bool = False, platform: bool = False) -> Refused | None:
+_WITHIN: Final = ("messages", "system", "tools")
+"""The fields that are checked within before they are checked as a whole; all others are checked after that."""
+
+
+def refusal_of(
+    body: Json,
+    *,
+    version: str = "",
+    counts: bool = False,
+    platform: bool = False,
+    betas: Set[str] = frozenset(),
+) -> Refused | None:
     """Returns the API's refusal (400) of a Messages body, or `None` if it would not refuse it.
 
-    It is about the first field, in the order of `_REQUIRED` and then of `_OPTIONAL`, that is missing or has a wrong
-    type or value; if there is none, about the first field that the API does not know, and then about the first rule of
-    `conversations.py` that the body breaks. A field of `_NULLABLE` may be `None`. `version` is that of the API, a date;
-    empty stands for the oldest. With `counts` the body is that of a request to count tokens, which has fewer fields.
-    `platform` is whether it comes on Bedrock's or Vertex's paths, where it may have more.
+    It is about what is wrong within a field of `_WITHIN`; else about the first field, in the order of `_REQUIRED` and
+    then of `_OPTIONAL`, that is missing or has a wrong type or value; if there is none, about the first field that the
+    API does not know or that needs one of the beta headers, then about what is wrong within other fields, and then
+    about the first rule of `conversations.py` that the body breaks. A field of `_NULLABLE` may be `None`. `version` is
+    that of the API, a date; empty stands for the oldest. With `counts` the body is that of a request to count tokens,
+    which has fewer fields. `platform` is whether it comes on Bedrock's or Vertex's paths, where it may have more, and
+    its beta headers in the field `anthropic_beta`. `betas` are the beta headers.
     """
     latest = version >= known.NO_SAMPLING
     no_fields = known.SAMPLING if latest or counts else frozenset()
+    if platform and isinstance(inside := body.get("anthropic_beta"), list):
+        betas = betas | {each for each in inside if isinstance(each, str)}
+    checks = (
+        _wrong_within(body, _WITHIN, betas),
+        _missing_or_wrong(body, no_fields, counts),
+        _unknown(body, no_fields, counts, platform, betas),
+        _wrong_within(body, [name for name in body if name not in _WITHIN], betas),
+    )
+    found = next((message for check in checks for message in check), None) or problem_of(body, latest=latest)
+    return invalid(found) if found else None
+
+
+def _wrong_within(body: Json, names: Iterable[str], betas: Set[str]) -> Iterator[str]:
+    """Yields what is wrong within these fields of the body."""
+    for name in names:
+        is_given = name in body and not (body[name] is None and name in _NULLABLE)
+        if is_given and (message := problem_in(body, name, betas)):
+            yield message
+        if name == "tools" and isinstance(tools := body.get("tools"), list):
+            yield from schemas.wrong_tools(tools)
+
+
+def _missing_or_wrong(body: Json, no_fields: Set[str], counts: bool) -> Iterator[str]:
     for name, is_valid, words in _REQUIRED:
         if counts and name == "max_tokens":
             continue
         if name not in body:
-            return invalid(f"{name}: Field required")
-        if not is_valid(body[name]):
-            return invalid(f"{name}: {words}")
+            yield f"{name}: Field required"
+        elif not is_valid(body[name]):
+            yield f"{name}: {words}"
     for name, is_valid, words in _OPTIONAL:
         is_given = name in body and name not in no_fields and not (body[name] is None and name in _NULLABLE)
         if is_given and not is_valid(body[name]):
-            return invalid(f"{name}: {words}")
+            yield f"{name}: {words}"
+
+
+def _unknown(body: Json, no_fields: Set[str], counts: bool, platform: bool, betas: Set[str]) -> Iterator[str]:
     for name in body:
         is_field = name in known.SAMPLING or known.is_field(name, counts=counts, platform=platform)
-        if name in no_fields or not is_field:
-            return invalid(f"{name}: Extra inputs are not permitted")
-    problem = problem_of(body, latest=latest)
-    return invalid(problem) if problem else None
+        if name in no_fields or not is_field or not gates.has_field(REQUEST, name, betas):
+            yield f"{name}: Extra inputs are not permitted"

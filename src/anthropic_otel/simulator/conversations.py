@@ -5,31 +5,33 @@ Rule: nothing here raises. Each check yields the API's message about what it ref
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, Final
 
+from anthropic_otel.simulator.images import wrong_images
 from anthropic_otel.simulator.wire import Json
 
 _ROLES: Final = ("user", "assistant", "system")
 _MAX_MARKS: Final = 4
+_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
+_MOST_IN_NAME: Final = 200
 _LEAST_BUDGET: Final = 1_024
-_IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
 
 def problem_of(body: Json, *, latest: bool = False) -> str | None:
     """Returns the API's message about the first rule that the body breaks, or `None` if it breaks none.
 
     The rules, in the order in which they are checked, are those about: the number of messages and their roles; types
-    and texts of blocks, images in base64, and empty content; the number of `cache_control` blocks; the budget of
-    thinking; pairs of `tool_use` and `tool_result`; the names of tools, and `tool_choice`. The types of all fields must
-    have been checked before. A body that continues a `thread` may have its tools and their uses in what was sent
-    before, so the rules about these (pairs, names, `tool_choice`) do not hold for it. `latest` is whether the body has
-    to follow version 2026-10-21 of the API, which has two rules more about blocks.
+    and texts of blocks, ids and names of uses of tools, images in base64, and empty content; ids that are there twice;
+    the number of `cache_control` blocks; the budget of thinking; the end of a reply that is begun; pairs of `tool_use`
+    and `tool_result`; the names of tools, and `tool_choice`. The types of all fields must have been checked before. A
+    body that continues a `thread` may have its tools and their uses in what was sent before, so the rules about these
+    (pairs, names, `tool_choice`) do not hold for it. `latest` is whether the body has to follow version 2026-10-21 of
+    the API, which has two rules more about blocks.
     """
-    checks = [_messages, _content, *([_placed] if latest else []), _marks, _thinking]
+    checks = [_messages, _content, *([_placed] if latest else []), _unique, _marks, _thinking, _end]
     if not body.get("thread"):
         checks += [_pairs, _tools]
     return next((message for check in checks for message in check(body)), None)
@@ -49,12 +51,13 @@ def _messages(body: Json) -> Iterator[str]:
 def _content(body: Json) -> Iterator[str]:
     """Yields what the API says about wrong blocks, and then about the user's turns without content.
 
-    A block is wrong without a type, as a text that is missing or blank, and as an image whose base64 or media type is
-    wrong. A turn is all messages of the same role in a row; one of `system` is a turn too.
+    A block is wrong without a type, as a text that is missing or blank, as a use or a result of a tool whose id or name
+    cannot be, and as a wrong image. A turn is all messages of the same role in a row; one of `system` is a turn too.
     """
     for at, message in enumerate(body["messages"]):
         for number, block in enumerate(_blocks(message)):
             yield from _block(block, f"messages.{at}.content.{number}")
+    yield from wrong_images(body)
     for role, turn in groupby(enumerate(body["messages"]), lambda each: each[1]["role"]):
         messages = list(turn)
         if role == "user" and not any(message["content"] for _, message in messages):
@@ -84,22 +87,19 @@ def _block(block: Json, place: str) -> Iterator[str]:
     elif kind == "text" and not block["text"].strip():
         rule = "contain non-whitespace text" if block["text"] else "be non-empty"
         yield f"messages: text content blocks must {rule}"
-    elif kind == "image" and isinstance(source := block.get("source"), dict) and source.get("type") == "base64":
-        yield from _image(source, f"{place}.image.source.base64")
+    elif kind == "tool_use":
+        yield from _use(block, f"{place}.tool_use")
+    elif kind == "tool_result" and not _ID.fullmatch(str(block.get("tool_use_id"))):
+        yield f"{place}.tool_result.tool_use_id: String should match pattern '^[a-zA-Z0-9_-]+$'"
 
 
-def _image(source: Json, place: str) -> Iterator[str]:
-    if source.get("media_type") not in _IMAGES:
-        yield f"{place}.media_type: Input should be 'image/jpeg', 'image/png', 'image/gif' or 'image/webp'"
-    if not isinstance(data := source.get("data"), str):
-        yield f"{place}.data: Field required"
-    elif not data:
-        yield f"{place}: image cannot be empty"
-    else:
-        try:
-            base64.b64decode(data, validate=True)
-        except (binascii.Error, ValueError):
-            yield f"{place}.data: invalid base64 data"
+def _use(block: Json, place: str) -> Iterator[str]:
+    if not _ID.fullmatch(str(block.get("id"))):
+        yield f"{place}.id: String should match pattern '^[a-zA-Z0-9_-]+$'"
+    if not block.get("name"):
+        yield f"{place}.name: String should have at least 1 character"
+    elif len(str(block["name"])) > _MOST_IN_NAME:
+        yield f"{place}.name: String should have at most {_MOST_IN_NAME} characters"
 
 
 def _pairs(body: Json) -> Iterator[str]:
@@ -131,6 +131,35 @@ def _pairs(body: Json) -> Iterator[str]:
             )
     if open_uses:
         yield _missing(opened_at, list(open_uses))
+
+
+def _unique(body: Json) -> Iterator[str]:
+    """Yields what the API says about a use of a tool that has the id of another, and a use with two results."""
+    uses: set[str] = set()
+    for at, message in enumerate(body["messages"]):
+        results: set[str] = set()
+        for number, block in enumerate(_blocks(message)):
+            place = f"messages.{at}.content.{number}"
+            name = str(block.get("id") if block.get("type") == "tool_use" else block.get("tool_use_id"))
+            if block.get("type") == "tool_use":
+                if name in uses:
+                    yield f"{place}: `tool_use` ids must be unique"
+                uses.add(name)
+            elif block.get("type") == "tool_result":
+                if name in results:
+                    words = "each tool_use must have a single result. Found multiple `tool_result` blocks with id"
+                    yield f"{place}: {words}: {name}"
+                results.add(name)
+
+
+def _end(body: Json) -> Iterator[str]:
+    """Yields a message if the reply that the body begins ends in blanks."""
+    last = body["messages"][-1]
+    content: Any = last["content"]
+    if isinstance(content, list):
+        content = content[-1].get("text") if content else None
+    if last["role"] == "assistant" and isinstance(content, str) and content != content.rstrip():
+        yield "messages: final assistant content cannot end with trailing whitespace"
 
 
 def _results(message: Json) -> list[Json]:

@@ -213,18 +213,6 @@ def own_name(model: str) -> str:
     return ALIASES.get(name, name)
 
 
-def display_name(name: str) -> str:
-    """Returns what the API calls a model for people, such as `Claude Opus 4.5` for `claude-opus-4-5-20251101`.
-
-    A name that does not have the form of the API's names is returned as it is.
-    """
-    match = re.fullmatch(r"(claude(?:-[a-z]+)+)(?:-(\d(?:-\d)?))?(?:-\d{8})?", name)
-    if match is None:
-        return name
-    words = " ".join(word.capitalize() for word in match[1].split("-"))
-    return f"{words} {match[2].replace('-', '.')}" if match[2] else words
-
-
 def is_model(name: str) -> bool:
     """Returns whether the API has a model of that name or alias; the retired ones that the SDK has do not count."""
     return name in MODELS or name in ALIASES or (name in _sdk_models() and not _RETIRED.match(name))
@@ -252,14 +240,15 @@ def is_field(name: str, *, counts: bool, platform: bool) -> bool:
 
 
 @functools.lru_cache(maxsize=1)
-def _sdk() -> Path | None:
+def sdk() -> Path | None:
+    """Returns the folder of the SDK that is installed, or `None` if there is none."""
     spec = importlib.util.find_spec("anthropic")
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
 
-def _text(*names: str) -> str:
+def text_of(*names: str) -> str:
     """Returns the text of a file of the SDK, whose path has these parts; an empty text if it cannot be read."""
-    folder = _sdk()
+    folder = sdk()
     try:
         return folder.joinpath(*names).read_text("utf-8") if folder is not None else ""
     except OSError:
@@ -268,17 +257,17 @@ def _text(*names: str) -> str:
 
 @functools.lru_cache(maxsize=1)
 def _sdk_models() -> frozenset[str]:
-    return frozenset(re.findall(r'"(claude-[^"]+)"', _text("types", "model_param.py")))
+    return frozenset(re.findall(r'"(claude-[^"]+)"', text_of("types", "model_param.py")))
 
 
 @functools.lru_cache(maxsize=1)
 def _sdk_betas() -> frozenset[str]:
-    return frozenset(re.findall(r'"([a-z0-9-]+)"', _text("types", "anthropic_beta_param.py")))
+    return frozenset(re.findall(r'"([a-z0-9-]+)"', text_of("types", "anthropic_beta_param.py")))
 
 
 @functools.lru_cache(maxsize=1)
 def _sdk_versions() -> frozenset[str]:
-    return frozenset(re.findall(r'API_VERSION = "([^"]+)"', _text("_constants.py")))
+    return frozenset(re.findall(r'API_VERSION = "([^"]+)"', text_of("_constants.py")))
 
 
 @functools.lru_cache(maxsize=2)
@@ -289,7 +278,7 @@ def _sdk_fields(method: str) -> frozenset[str]:
     """
     found: set[str] = set()
     for folder in ((), ("beta",)):
-        text = _text("types", *folder, f"message_{method}_params.py")
+        text = text_of("types", *folder, f"message_{method}_params.py")
         for node in ast.parse(text).body:
             if isinstance(node, ast.ClassDef) and node.name.startswith("Message"):
                 found |= {

@@ -29,10 +29,11 @@ def message(
     """Returns the whole message that answers the request, of the model that it asks for or else of a default one.
 
     It names the model as the API itself does, not by an alias or a platform's name. `words` is the length of a text
-    reply, which `max_tokens` may cut. The text ends before the first of the request's `stop_sequences` in it. If `max_tokens`
-    is 0, the message has no content. `message_id` and `tool_id` are the ids of the message and of its tool use; the ids
-    of server tools' uses are made from `tool_id`. `prompt` is the part of `usage` that `PromptCache.usage` returned.
-    `container` is where code is executed, with the `file_id` of what that makes, if the request has code executed.
+    reply, which `max_tokens` may cut. The text ends before the first of the request's `stop_sequences` in it. If
+    `max_tokens` is 0, the message has no content. `message_id` and `tool_id` are the ids of the message and of its tool
+    use; the ids of server tools' uses are made from `tool_id`. `prompt` is the part of `usage` that `PromptCache.usage`
+    returned. `container` is where code is executed, with the `file_id` of what that makes, if the request has code
+    executed.
     """
     if request.get("max_tokens") == 0:
         content, stop_reason, output_tokens = [], "max_tokens", 0
