@@ -1,17 +1,31 @@
-"""Which SDK is installed, and what follows from its version.
+"""Which SDK is installed, and what follows from its version; and from that of OpenTelemetry's exporters.
 
-Rule: a test asks here what the SDK can do, and never compares versions itself.
+Rule: a test asks here what they can do, and never compares versions itself.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import anthropic
 
-SDK: Final = tuple(int(number) for number in re.findall(r"\d+", anthropic.__version__)[:3])
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
+
+
+def _installed(package: str) -> tuple[int, ...]:
+    """The version of a package, empty if it is not installed."""
+    try:
+        return _numbers(version(package))
+    except PackageNotFoundError:
+        return ()
+
+
+SDK: Final = _numbers(anthropic.__version__)
 """The version of the SDK, such as `(2, 11, 0)`."""
 
 SDK_LIBRARY: Final = "httpx2" if SDK >= (1, 0) else "httpx"
@@ -66,3 +80,6 @@ SENDS_EMPTY_TOKENS: Final = SDK >= (0, 74)
 
 RESPONSES_ARE_CYCLES: Final = SDK_LIBRARY == "httpx"
 """Whether the HTTP library's responses and their streams refer to each other, so that only the collector frees them."""
+
+EXPORTERS_RETRY_REFUSALS: Final = _installed("opentelemetry-exporter-otlp-proto-http") >= (1, 40)
+"""Whether OpenTelemetry's exporters over HTTP try again where a connection is refused. Before, they give up at once."""
