@@ -123,7 +123,8 @@ of the attempt beside: what failed, cancelled and abandoned attempts used was fo
   are no stream and do not come by the SDK, but for those of Amazon Bedrock; a reply that a middleware of the SDK keeps
   from the app without parsing it; the results of message batches; agent sessions; what events of more than 16 KB say.
 - An answer that a middleware has kept of an earlier call, or made anew, is told by its `request-id`. Without that
-  header it counts for the attempt of the call that completed.
+  header it counts for the attempt of the call that completed. What a cache below the HTTP client has kept, as one in a
+  transport, in a gateway or in a recording for tests, is an attempt like any other and counts each time.
 - Within a call whose span another GenAI instrumentation has opened, nothing is counted: it may count by the same names.
   If its sampler has dropped that span, that cannot be seen. Traceloop's is never to be seen; its metric of tokens,
   `gen_ai.client.token.usage`, has another name.

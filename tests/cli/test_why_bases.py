@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from anthropic_otel._core.cause import classify
+from anthropic_otel._core.semconv import NetworkCause
 from anthropic_otel.cli.why import revive
 from anthropic_otel.cli.why.printed import Printed
 
@@ -32,3 +33,10 @@ def test_a_printed_class_has_the_cause_of_the_real_one(module: str) -> None:
             different[cls.__qualname__] = (real.value, printed.value)
     assert classes
     assert different == {}
+
+
+def test_a_printed_exception_of_libcurl_has_the_cause_of_the_number_that_it_quotes() -> None:
+    """A traceback shows neither its base class nor the attribute with the number."""
+    text = "Failed to perform, curl: (56) Recv failure: Connection reset by peer. See https://curl.se/libcurl/c/x.html"
+    printed = Printed("curl_cffi.requests.exceptions.ConnectionError", text)
+    assert revive.cause((printed,)).word is NetworkCause.CONNECTION_RESET

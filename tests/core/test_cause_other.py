@@ -88,3 +88,59 @@ def test_an_exception_of_a_library_of_others_has_its_word(case: str) -> None:
     """It comes through as it is from a transport or an authentication of the app's own."""
     cls, phase = CASES[case]
     assert classify(cls("text"), phase=phase).word is WORDS[case]
+
+
+CURL = "curl_cffi.requests.exceptions", "pycurl"
+CURLS: dict[str, tuple[int, str, Word | None, Phase | None]] = {
+    "no scheme": (1, 'Protocol "htp" not supported', Word.REQUEST_NOT_SENT, Phase.SEND),
+    "no HTTP": (1, "Received HTTP/0.9 when not allowed", Word.PROTOCOL_ERROR, None),
+    "another HTTP": (1, "Unsupported HTTP version in response", Word.PROTOCOL_ERROR, None),
+    "the proxy's name": (5, "Could not resolve proxy: proxy.invalid", Word.PROXY_ERROR, Phase.CONNECT),
+    "the name": (6, "Could not resolve host: api.anthropic.com", Word.NAME_RESOLUTION_ERROR, Phase.CONNECT),
+    "not reached": (7, "Failed to connect to h:1: Could not connect to server", Word.CONNECTION_ERROR, Phase.CONNECT),
+    "refused, before 8": (7, "Failed to connect to h: Connection refused", Word.CONNECTION_REFUSED, Phase.CONNECT),
+    "proxy not reached": (7, "Failed to connect to h:443 over proxy 127.0.0.1:1", Word.PROXY_ERROR, Phase.CONNECT),
+    "refused by the proxy": (7, "CONNECT tunnel failed, response 407", Word.PROXY_ERROR, Phase.CONNECT),
+    "the same before 8": (56, "Received HTTP code 407 from proxy after CONNECT", Word.PROXY_ERROR, Phase.CONNECT),
+    "a proxy that closes": (56, "Proxy CONNECT aborted", Word.PROXY_ERROR, Phase.CONNECT),
+    "a header": (8, "Header without colon", Word.PROTOCOL_ERROR, None),
+    "the body cut": (18, "end of response with 60 bytes missing", Word.INCOMPLETE_BODY, None),
+    "no connection in time": (28, "Connection timed out after 300 milliseconds", Word.CONNECT_TIMEOUT, Phase.CONNECT),
+    "no name in time": (28, "Resolving timed out after 300 milliseconds", Word.CONNECT_TIMEOUT, Phase.CONNECT),
+    "silence": (28, "Operation timed out after 300 ms with 0 bytes received", Word.READ_TIMEOUT, None),
+    "TLS": (35, "TLS connect error: error:100000f7:SSL routines", Word.TLS_ERROR, Phase.TLS),
+    "a reset in TLS": (35, "Recv failure: Connection reset by peer", Word.CONNECTION_RESET, Phase.TLS),
+    "too many redirects": (47, "Maximum (30) redirects followed", Word.TOO_MANY_REDIRECTS, None),
+    "closed": (52, "Empty reply from server", Word.SERVER_DISCONNECTED, None),
+    "not taken": (55, "Send failure: Broken pipe", Word.CONNECTION_RESET, Phase.SEND),
+    "reset": (56, "Recv failure: Connection reset by peer", Word.CONNECTION_RESET, None),
+    "reset on Windows": (56, "Recv failure: Connection was reset", Word.CONNECTION_RESET, None),
+    "a chunk": (56, "chunk hex-length char not a hex digit: 0x0", Word.PROTOCOL_ERROR, None),
+    "a certificate": (60, "SSL certificate OpenSSL verify result: expired", Word.TLS_CERTIFICATE_ERROR, Phase.TLS),
+    "the encoding": (61, "Error while processing content unencoding", Word.DECODING_ERROR, None),
+    "a stream of HTTP/2": (92, "HTTP/2 stream 1 was not closed cleanly", Word.STREAM_RESET, None),
+    "SOCKS": (97, "Received invalid version in initial SOCKS5 response", Word.PROXY_ERROR, Phase.CONNECT),
+    "another number": (27, "Out of memory", Word.OTHER, None),
+}
+
+
+@pytest.mark.parametrize("quoted", [False, True], ids=["number", "text"])
+@pytest.mark.parametrize("case", CURLS)
+def test_an_exception_of_libcurl_has_the_word_of_its_number(case: str, *, quoted: bool) -> None:
+    """By curl_cffi, whose exceptions have a code and quote it, and by pycurl, which has it as an argument."""
+    number, text, word, phase = CURLS[case]
+    by_cffi = imitation(CURL[0], "ConnectionError", imitation("curl_cffi.curl", "CurlError"))(
+        f"Failed to perform, curl: ({number}) {text}. See https://curl.se/libcurl/c/libcurl-errors.html first for more."
+    )
+    by_cffi.code = 0 if quoted else number
+    cls = imitation(CURL[1], "error")
+    by_pycurl = cls(f"({number}, {text!r})") if quoted else cls(number, text)
+    for error in (by_cffi, by_pycurl):
+        found = classify(error)
+        assert (found.word, found.phase) == (word, phase)
+
+
+def test_a_session_of_curl_cffi_that_is_closed_is_named() -> None:
+    """It has no number for that."""
+    cls = imitation(CURL[0], "SessionClosed", imitation("curl_cffi.curl", "CurlError"))
+    assert classify(cls("Session is closed, cannot send request.")).word is Word.CLIENT_CLOSED

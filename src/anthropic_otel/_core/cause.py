@@ -11,7 +11,8 @@ Where two words fit, this order decides. The first that applies is the cause:
    a. the event loop is closed, or is another one (`event_loop_closed`), the app has closed the client
       (`client_closed`), or the request cannot be sent: URL, header or body (`request_not_sent`);
    b. h2 says that the HTTP/2 stream or connection is gone;
-   c. the name does not resolve; d. certificate or TLS; e. a proxy refused; f. the number of a system error.
+   c. the name does not resolve; d. certificate or TLS; e. a proxy refused; f. the number of an error of libcurl;
+   g. that of a system error.
 2. The type of an exception of aiohttp, then of httpx or httpcore, the outermost first.
 3. The type of any other exception, the innermost first: of a library for credentials, of anyio or trio, of Python
    itself, or an error of the system without a cause of its own (`connection_error`).
@@ -36,7 +37,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from anthropic_otel._core import cause_app, cause_client, cause_errno, cause_http, cause_other
+from anthropic_otel._core import cause_app, cause_client, cause_curl, cause_errno, cause_http, cause_other
 from anthropic_otel._core.cause_chain import Failure, chain
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import NetworkCause, Phase
@@ -92,6 +93,7 @@ _EXACT: Final[tuple[_Rule, ...]] = (
     cause_http.of_resolver,
     cause_http.of_tls,
     cause_http.of_proxy,
+    cause_curl.of_curl,
     cause_errno.of_errno,
 )
 
@@ -150,7 +152,8 @@ def _phase(failure: Failure, word: NetworkCause) -> Phase | None:
     unsent = word is NetworkCause.REQUEST_NOT_SENT or (
         word is NetworkCause.CLIENT_CLOSED and type(failure.errors[0]) is RuntimeError
     )
-    return Phase.SEND if unsent and failure.own_phase is None else failure.own_phase
+    shown = cause_curl.phase_of_curl(failure) or failure.own_phase
+    return Phase.SEND if unsent and shown is None else shown
 
 
 _REFUSED: Final = frozenset({NetworkCause.CONNECTION_REFUSED, NetworkCause.CONNECTION_ERROR})

@@ -162,10 +162,10 @@ def body_error_type(attempt: Attempt) -> str:
 
     `attempt` is the failed attempt that the reply or body belongs to. The first of these that applies decides:
 
-    - The network failed it: `client_timeout_error` for a timeout of reading or writing, `api_error` for an incomplete
-      stream, `client_error` for a body that cannot be decoded, an unknown cause or a builtin exception, else
-      `connection_error`. An exception of httpx for broken reading or writing is always `connection_error`, and one of
-      the app's own code has the word of `_of_app_exception`.
+    - The network failed it: `api_error` for an incomplete stream; `client_error` for an exception of neither the SDK
+      nor the HTTP library, a body that cannot be decoded and an unknown cause; `client_timeout_error` for a timeout of
+      reading or writing; else `connection_error`. An exception of httpx for broken reading or writing is always
+      `connection_error`, and one of the app's own code has the word of `_of_app_exception`.
     - The SDK could not take an event: `api_error` if the body had been read to its end, else `client_error`.
     - The body that should be a message stream is none: the same, as the SDK takes one that it can read to its end for a
       stream without its end event.
@@ -180,8 +180,8 @@ def body_error_type(attempt: Attempt) -> str:
             return CONNECTION_ERROR
         if cause is NetworkCause.APP_EXCEPTION:
             return _of_app_exception(raised or "")
-        plain = raised is not None and "." not in raised
-        return _BY_CAUSE.get(cause, CLIENT_ERROR if plain else CONNECTION_ERROR)
+        foreign = raised is not None and raised.partition(".")[0] not in _LIBRARIES
+        return CLIENT_ERROR if foreign else _BY_CAUSE.get(cause, CONNECTION_ERROR)
     end = attempt.reading.end if attempt.reading is not None else None
     read_to_end = end is not None and end.read_to_end
     if attempt.error_type == INVALID_EVENT:

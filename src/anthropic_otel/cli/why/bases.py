@@ -58,6 +58,7 @@ _SUBCLASSES: Final = {
 """By library and base class, the names of its direct subclasses. The empty name is that of no base class."""
 _ROOTS: Final = {
     "botocore": "BotoCoreError",
+    "curl_cffi": "CurlError",
     "google": "GoogleAuthError",
     "h2": "ProtocolError",
     "http": "HTTPException",
