@@ -11,7 +11,7 @@ import pytest
 from anthropic_otel._core import usage
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
-from anthropic_otel._core.headers import ResponseFacts
+from anthropic_otel._core.headers import ResponseFacts, by_name
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.stream_end import StreamEnd
 from anthropic_otel._core.usage import MAX_COUNT, Usage
@@ -179,6 +179,15 @@ def test_the_headers_of_bedrock_tell_it() -> None:
     assert usage.of_headers(ResponseFacts({**headers, b"x-amzn-bedrock-input-token-count": b"-1"})) == (
         Usage(7, 2, 3, 4),
     )
+
+
+def test_counts_that_a_gateway_has_copied_are_read_once() -> None:
+    """The header is there twice with the same value. With two values it says nothing."""
+    named = b"x-amzn-bedrock-%s-token-count"
+    twice = by_name([(named % name, value) for name in (b"input", b"output") for value in (b"8", b"8")])
+    assert usage.of_headers(ResponseFacts(twice)) == (Usage(8, 8),)
+    assert usage.of_headers(ResponseFacts({**twice, named % b"input": b"8, 9"})) == (Usage(0, 8),)
+    assert usage.of_headers(ResponseFacts({**twice, named % b"output": b"9" * 19})) == (Usage(8, 0),)
 
 
 def test_what_was_told_is_not_told_again() -> None:

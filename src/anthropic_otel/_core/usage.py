@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from anthropic_otel._core import headers
 from anthropic_otel._core.event_json import parsed
 from anthropic_otel._core.stream_end import StreamEnd
 
@@ -126,8 +127,7 @@ def of_headers(response: ResponseFacts) -> tuple[Usage, ...]:
     if told is None:
         return NONE
     names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    counts = (int(value) if value is not None and value.isdigit() and len(value) < 16 else None for value in told)
-    return _usages(_counts(dict(zip(names, counts, strict=True))), None)
+    return _usages(_counts(dict(zip(names, map(headers.count, told), strict=True))), None)
 
 
 _BEDROCK_METRICS: Final = {
