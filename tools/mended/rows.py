@@ -231,6 +231,21 @@ ROWS: Final = (
     Row("Fifty models that got a 404", (), (f"{_MODELS}test_models_that_do_not_exist_do_not_crowd_out_a_real_one",)),
     Row("The model in `extra_body`", (), (f"{_MODELS}test_a_model_in_extra_body_is_the_attempts_model",)),
     Row("The ARN of an application inference profile", (), (f"{_MODELS}test_an_arn_is_told_by_its_last_part",)),
+    Row(
+        "A model or a stream in the input of a tool, where nothing of the SDK is patched",
+        (),
+        (f"{_MODELS}test_the_input_of_a_tool_is_no_model_and_no_stream",),
+    ),
+    Row(
+        "Tokens that Vertex counts, in a call with a middleware",
+        (),
+        (f"{_MODELS}test_tokens_that_vertex_counts_are_those_of_the_calls_model",),
+    ),
+    Row(
+        "A client of Vertex whose base URL has no version",
+        (),
+        (f"{_E2E}test_platform_wire.py::test_a_base_url_of_vertex_need_not_have_a_version",),
+    ),
     Row("A request that is sent twice", (), (f"{_TIMES}test_a_request_that_is_sent_twice_is_two_attempts",)),
     Row(
         "A copy, a kept method or a mock of an HTTP client",
