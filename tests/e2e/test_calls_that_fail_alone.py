@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -22,7 +23,7 @@ from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack, each_of
 from support.streams import MESSAGE
 from support.telemetry import recording
-from support.versions import HAS_MIDDLEWARE
+from support.versions import HAS_MIDDLEWARE, TRACES_ITSELF
 
 pytestmark = pytest.mark.usefixtures("waits")
 stack = each_of(each for each in SDK_STACKS if not each.aiohttp)
@@ -148,6 +149,28 @@ def test_credentials_of_google_that_cannot_be_had_are_a_warning(
         assert "client_error (google.auth.exceptions.RefreshError), before any attempt" in told
         assert not telemetry.attempts
     assert {request.target for request in sim.requests} == {"/token"}
+
+
+def test_a_call_whose_host_was_never_known_names_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A client of Google Cloud without a project asks the credentials for it, and then knows its URL."""
+    pytest.importorskip("google.auth")
+    cls = getattr(anthropic, "AnthropicGoogleCloud", None)
+    if cls is None:
+        pytest.skip("this SDK has no client for Google Cloud")
+    for name in ("ANTHROPIC_GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT", "ANTHROPIC_GOOGLE_CLOUD_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with recording() as telemetry:
+        telemetry.instrument()
+        options: dict[str, Any] = {"open_telemetry": False} if TRACES_ITSELF else {}
+        failure = importlib.import_module("google.auth.exceptions").DefaultCredentialsError
+        with cls(workspace_id="wrkspc_1", **options) as client, pytest.raises(failure):
+            client.messages.create(**request_of())
+        [told] = warned(telemetry.logs)
+        assert ", before any attempt, request id none, " in told
+        [call] = telemetry.calls
+        assert not {"server.address", "server.port"} & (call.attributes or {}).keys()
+        assert not hasattr(telemetry.logs[0], "server.address")
 
 
 def test_a_call_that_fails_with_its_attempt_has_one_warning(stack: Stack, sim: Simulator, driver: Driver) -> None:

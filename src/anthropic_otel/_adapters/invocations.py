@@ -52,8 +52,9 @@ class _ClientFacts:
     def __init__(self, client: Any, forget: Callable[[Any], None]) -> None:
         self.ref = weakref.ref(client, forget)
         self.base_url = getattr(client, "base_url", None)
-        self.address = getattr(self.base_url, "host", None)
-        self.port = port_of(self.base_url) if self.base_url is not None else None
+        # A client of Google Cloud may learn its project, and so its URL, by its first call. Its host is empty before.
+        self.address = getattr(self.base_url, "host", None) or None
+        self.port = port_of(self.base_url) if self.address is not None else None
         self.provider = _provider_of(client)
         self.tracing = _tracing_of(client)
         self.runs_session = _runs_session(client)

@@ -53,7 +53,7 @@ def call_failed(call: Call, failure: OwnFailure) -> None:
     parts = (
         f"{operation} failed after {call.duration / _SECOND:.3f} s: {error}",
         attempts,
-        _host(call.address, call.port),
+        *((_host(call.address, call.port),) if call.address is not None else ()),
         f"request id {failure.request_id or 'none'}",
         f"see: anthropic-otel why {call.error_type}",
     )
