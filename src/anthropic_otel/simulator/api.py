@@ -8,7 +8,7 @@ Rule: no sockets. A request comes in as a value, an answer goes out as a value; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from anthropic_otel.simulator import known, messages, models, usage
@@ -16,6 +16,7 @@ from anthropic_otel.simulator.abilities import excess_of, inability_of
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.batches import Batches
 from anthropic_otel.simulator.bodies import body_of, invalid, refusal_of
+from anthropic_otel.simulator.encodings import decoded
 from anthropic_otel.simulator.files import Files, not_found, references
 from anthropic_otel.simulator.headers import Ids
 from anthropic_otel.simulator.known import LONG_OUTPUT, Known
@@ -115,6 +116,10 @@ class Api:
             return invalid("The request target is not a valid URL")
         route = route_of(request.target)
         if route.platform is Platform.API:
+            body = decoded(request.body, request.header("content-encoding"), request.target)
+            if isinstance(body, Refused):
+                return body
+            request = replace(request, body=body)
             return self._first_party(request, path.removeprefix(_MANAGED))
         if request.method != "POST":
             return _not_found()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import uuid
 from email.utils import formatdate
+from hashlib import sha256
 from typing import Final
 
 from anthropic_otel.simulator.actions import Headers
@@ -46,13 +47,22 @@ def common(now: float) -> Headers:
 
 
 def of_the_api(request_id: str, organization: str) -> Headers:
-    """Returns the headers that only the API itself and its edge send, but not those about rate limits."""
+    """Returns the headers that only the API itself and its edge send, but not those about rate limits.
+
+    They are those of recorded responses of 2026. The edge's own id is made from the request's.
+    """
+    ray = sha256(request_id.encode()).hexdigest()[:16]
     return (
         ("request-id", request_id),
         ("anthropic-organization-id", organization),
         ("server", "cloudflare"),
         ("via", "1.1 google"),
         ("cf-cache-status", "DYNAMIC"),
+        ("cf-ray", f"{ray}-FRA"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("server-timing", "x-originResponse;dur=43"),
+        ("vary", "Accept-Encoding"),
+        ("x-envoy-upstream-service-time", "42"),
         ("strict-transport-security", "max-age=31536000; includeSubDomains; preload"),
         ("x-robots-tag", "none"),
     )

@@ -16,6 +16,7 @@ from anthropic_otel.simulator import usage
 from anthropic_otel.simulator.actions import BODILESS, Chunks, Delivery, Encoding, Framing, Headers, Reply
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
 from anthropic_otel.simulator.api import Received
+from anthropic_otel.simulator.encodings import decoded
 from anthropic_otel.simulator.exchange import Exchange, Served
 from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.platforms import OF_GOOGLE, Platform, is_of_google, refusal, route_of
@@ -125,7 +126,12 @@ def of_whole(answer: Whole | Refused, reply: Reply, request: Received, service: 
     body = b"".join(encoded(iter((plain,)), encoding))
     headers += (*_content(reply.content_type, encoding), ("content-length", str(len(body))))
     headers = api_headers.merge(api_headers.merge(headers, answer.headers), reply.headers)
-    used = usage.in_message(plain, request.body) if encoding is not Encoding.BROKEN_GZIP else None
+    asked = decoded(request.body, request.header("content-encoding"), request.target)
+    used = (
+        usage.in_message(plain, asked if isinstance(asked, bytes) else b"")
+        if encoding is not Encoding.BROKEN_GZIP
+        else None
+    )
     return Response(answer.status, headers, iter((body,)), reply.delivery, False, reply.interim, lambda _: used)
 
 

@@ -34,6 +34,8 @@ from anthropic_otel.simulator.platforms import Platform, of_the_platform, quota_
 from anthropic_otel.simulator.ratelimits import RateLimits
 from anthropic_otel.simulator.schedule import Schedule
 
+_RETRY: Final = ("x-should-retry", "true")
+_NO_RETRY: Final = ("x-should-retry", "false")
 _RECORDED_BYTES: Final = 256 * 1024 * 1024
 
 
@@ -200,20 +202,23 @@ class Server:
 
         Takes nothing from the limits. An answer that is no refusal becomes a 429 if an enforced rate limit has no room
         for it, else `Api.admitted` gets it. `retry-after` has the seconds until there is room, rounded up, at
-        least 1; those of Bedrock and Vertex have none. The 429 costs nothing and caches no prompt, but the refused
+        least 1; those of Bedrock and Vertex have none. On the API's own paths a 429 has `x-should-retry: true` and any
+        other refusal `false`, as recorded ones have. The 429 costs nothing and caches no prompt, but the refused
         answer has used up its ids.
         """
-        answer = self._api.answer(replace(request, target=redirected(request.target)[1]))
+        target = redirected(request.target)[1]
+        route, answer = route_of(target), self._api.answer(replace(request, target=target))
+        is_own = route.platform is Platform.API
         if isinstance(answer, Refused):
-            return answer
+            return replace(answer, headers=(*answer.headers, _NO_RETRY)) if is_own else answer
         if not (reason := self._limits.exceeded(answer.cost)):
             self._api.admitted(answer)
             return answer
-        route = route_of(redirected(request.target)[1])
-        if route.platform is not Platform.API:
+        if not is_own:
             return Refused(429, "rate_limit_error", quota_exceeded(route), cost=None)
         seconds = max(1, math.ceil(reason.retry_after - 1e-6))
-        return Refused(429, "rate_limit_error", reason.message, (("retry-after", str(seconds)),), cost=None)
+        headers = (("retry-after", str(seconds)), _RETRY)
+        return Refused(429, "rate_limit_error", reason.message, headers, cost=None)
 
     def now(self) -> float:
         """Returns the time of the clock that the simulator was given, in seconds since the epoch.
