@@ -57,6 +57,8 @@ MESSAGES = [{"role": "assistant", "content": [{"type": "tool_use", "name": "rent
         ("/v1/messages", {"system": '\\"{[', "stop": ["}]"], "model": "claude", "stream": True}, "claude", True),
         (f"/model/{BEDROCK}/invoke", {"messages": MESSAGES}, BEDROCK, False),
         (f"/model/{BEDROCK}/invoke", {"messages": [*MESSAGES, "x" * 600]}, BEDROCK, False),
+        ("/model/arn%3Aaws%3Aa%2Fb/invoke", {"messages": [*MESSAGES, "x" * 600]}, "arn:aws:a/b", False),
+        ("/model/arn%3Aaws%3Aa%2Fb/invoke?c=d", {"messages": [*MESSAGES, "x" * 600]}, "arn:aws:a/b", False),
         (f"/model/{BEDROCK}/invoke-with-response-stream", {"messages": MESSAGES}, BEDROCK, True),
         (f"{PUBLISHER}claude:rawPredict", {"messages": MESSAGES}, "claude", False),
         (f"{PUBLISHER}count-tokens:rawPredict", {"messages": MESSAGES}, None, False),

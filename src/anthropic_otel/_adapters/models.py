@@ -36,7 +36,7 @@ _ROUTE: Final = re.compile(
 )
 """Finds the model in the path by which a message is asked for, on Bedrock and on Vertex."""
 
-_WHOLE_ROUTE: Final = re.compile(r"/model/[^/]+/invoke\Z")
+_WHOLE_ROUTE: Final = re.compile(rb"/model/[^/]+/invoke\Z")
 """Finds the end of the path by which Bedrock is asked for a message that is no stream."""
 
 _built: Final[dict[weakref.ref[Any], tuple[str, str | None]]] = {}
@@ -178,7 +178,7 @@ def stream_of(request: Any) -> bool | None:
     path returns `None` if the body is not in memory, or if neither part asks for a stream and the body is longer than
     256 bytes. `None` on a failure too.
     """
-    path = request.url.path
+    path = _path_of(request)
     if path.endswith(_STREAM_ROUTES):
         return True
     if _WHOLE_ROUTE.search(path):
@@ -205,7 +205,13 @@ def _depth_of(part: bytes) -> int:
     return plain.count(b"{") + plain.count(b"[") - plain.count(b"}") - plain.count(b"]")
 
 
-_STREAM_ROUTES: Final = ("/invoke-with-response-stream", ":streamRawPredict")
+def _path_of(request: Any) -> bytes:
+    """Returns the path of a request as it is sent: percent-encoded, so that a slash in a model does not divide it."""
+    path: bytes = request.url.raw_path.partition(b"?")[0]
+    return path
+
+
+_STREAM_ROUTES: Final = (b"/invoke-with-response-stream", b":streamRawPredict")
 """The ends of the paths by which Bedrock and Vertex are asked for a stream."""
 
 
@@ -237,7 +243,7 @@ def model_of(request: Any) -> str | None:
     model = noted_model_of(request)
     if model is not None:
         return model
-    route = _ROUTE.search(request.url.raw_path.partition(b"?")[0])
+    route = _ROUTE.search(_path_of(request))
     if route is not None:
         return bounded(unquote((route[1] or route[2]).decode("ascii"), errors="replace"))
     content = getattr(request, "_content", None)
