@@ -96,16 +96,17 @@ WRONG: Final[dict[str, tuple[dict[str, Any], str]]] = {
     ),
     "a block of an unknown type": (
         _block(type="video"),
-        "messages.0.content.0: Input tag 'video' found using 'type' does not match any of the expected tags: 'text', ",
+        "messages.0.content.0: Input tag 'video' found using 'type' does not match any of the expected tags: "
+        "'bash_code_execution_tool_result', ",
     ),
     "a source of an unknown type": (
         _block(type="image", source={"type": "path", "path": "x"}),
         "messages.0.content.0.image.source: Input tag 'path' found using 'type' does not match any of the expected "
-        "tags: 'base64', 'url', 'file'",
+        "tags: 'base64', 'file', 'url'",
     ),
     "a tool of an unknown type": (
         {"tools": [{"type": "web_search", "name": "web_search"}]},
-        "tools.0: Input tag 'web_search' found using 'type' does not match any of the expected tags: 'custom', ",
+        "tools.0: Input tag 'web_search' found using 'type' does not match any of the expected tags: 'bash_20250124', ",
     ),
     "a tool of another API": (
         {"tools": [{"type": "function", "function": {"name": "t", "parameters": {}}}]},

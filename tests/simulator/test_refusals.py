@@ -118,8 +118,8 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
     ),
     "a choice of an unknown type": (
         {"tools": [TOOL], "tool_choice": {"type": "all"}},
-        "tool_choice: Input tag found using 'type' does not match any of the expected tags: "
-        "'auto', 'any', 'tool', 'none'",
+        "tool_choice: Input tag 'all' found using 'type' does not match any of the expected tags: "
+        "'any', 'auto', 'none', 'tool'",
     ),
     "five marks of the cache": (
         {"system": [MARKED] * 2, "messages": [{"role": "user", "content": [MARKED] * 3}]},
@@ -133,7 +133,7 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
         OLDER | {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 1024},
         "`max_tokens` must be greater than `thinking.budget_tokens`",
     ),
-    "an unknown thinking": ({"thinking": {"type": "on"}}, "thinking: Input tag found using 'type' does not match"),
+    "an unknown thinking": ({"thinking": {"type": "on"}}, "thinking: Input tag 'on' found using 'type' does not match"),
     "a hot temperature": ({"temperature": 1.5}, "temperature: range: 0..1"),
     "a text as temperature": ({"temperature": "1"}, "temperature: Input should be a valid number"),
     "a top_p above 1": ({"top_p": 2}, "top_p: range: 0..1"),

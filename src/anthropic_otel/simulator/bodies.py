@@ -176,15 +176,8 @@ def _is_management(value: Any) -> bool:
     return isinstance(edits, list) and all(isinstance(each, dict) for each in edits)
 
 
-def _tags(tags: tuple[str, ...]) -> str:
-    listed = ", ".join(f"'{tag}'" for tag in tags)
-    return f"Input tag found using 'type' does not match any of the expected tags: {listed}"
-
-
 _NUMBER: Final = (_is_number, "Input should be a valid number")
 _SHARE: Final = (_is_share, "range: 0..1")
-_KINDS_OF_THINKING: Final = ("adaptive", "between_tools", "disabled", "enabled")
-_KINDS_OF_CHOICE: Final = ("auto", "any", "tool", "none")
 _TIERS: Final = ("auto", "standard_only")
 
 _REQUIRED: Final[tuple[tuple[str, Check, str], ...]] = (
@@ -196,11 +189,9 @@ _REQUIRED: Final[tuple[tuple[str, Check, str], ...]] = (
 )
 _OPTIONAL: Final[tuple[tuple[str, Check, str], ...]] = (
     ("tool_choice", _is_object, "Input should be an object"),
-    ("tool_choice", lambda value: value.get("type") in _KINDS_OF_CHOICE, _tags(_KINDS_OF_CHOICE)),
     ("tools", _are_tools, "Input should be a valid array of tools"),
     ("system", _are_blocks, "Input should be a valid array"),
     ("thinking", _is_object, "Input should be an object"),
-    ("thinking", lambda value: value.get("type") in _KINDS_OF_THINKING, _tags(_KINDS_OF_THINKING)),
     ("output_config", _is_output_config, "Input does not match the expected shape."),
     ("metadata", _is_metadata, "Input does not match the expected shape."),
     ("stop_sequences", _are_strings, "Input should be a valid array of strings"),

@@ -98,7 +98,7 @@ def _object(value: Json, shapes: list[Shape], place: str, betas: Set[str]) -> It
     elif tag is None:
         yield f"{place}.type: Field required"
     elif not isinstance(tag, str) or not newer.is_newer(tag):
-        listed = ", ".join(f"'{each}'" for each in tags)
+        listed = ", ".join(f"'{each}'" for each in sorted(tags))
         yield f"{place}: Input tag '{tag}' found using 'type' does not match any of the expected tags: {listed}"
 
 
