@@ -94,3 +94,20 @@ def test_the_json_of_an_event_is_padded(http: httpx.Client) -> None:
     pads = {len(match[1]) for each in data if (match := re.search(r"( *)}$", each))}
     assert len(pads) > 3
     assert max(pads) < 16
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "text"),
+    [
+        ("claude-sonnet-5-5", {"type": "adaptive"}, ""),
+        ("claude-sonnet-5-5", {"type": "adaptive", "display": "summarized"}, "Let me think."),
+        ("claude-sonnet-4-6", {"type": "adaptive"}, "Let me think."),
+    ],
+)
+def test_a_later_model_thinks_without_words(http: httpx.Client, model: str, thinking: Any, text: str) -> None:
+    """Unless it is asked for a summary. What comes is a signature, whole and as a stream."""
+    body = _body(model=model, thinking=thinking)
+    block = http.post("/v1/messages", json=body).json()["content"][0]
+    assert (block["type"], block["thinking"], bool(block["signature"])) == ("thinking", text, True)
+    deltas = [event["delta"]["type"] for event in _events(http, body) if event["type"] == "content_block_delta"]
+    assert deltas[:2] == (["thinking_delta", "signature_delta"] if text else ["signature_delta", "text_delta"])

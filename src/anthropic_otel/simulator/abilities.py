@@ -41,6 +41,13 @@ _THINKING_PAGE: Final = "https://platform.claude.com/docs/en/build-with-claude/e
 Generation = tuple[int, int]
 
 
+def hides_thinking(body: Json) -> bool:
+    """Returns whether a reply has its thinking without the text, as later models have unless they are asked for it."""
+    match = _NAME.fullmatch(known.own_name(body.get("model") or ""))
+    shown = (body.get("thinking") or {}).get("display") == "summarized"
+    return match is not None and (int(match[2]), int(match[3] or 0)) >= _ONLY_ADAPTIVE and not shown
+
+
 def inability_of(body: Json, betas: Set[str]) -> str | None:
     """Returns the API's message about the first thing that the body's model cannot do, or `None`.
 

@@ -13,6 +13,7 @@ from itertools import cycle, islice
 from typing import Final
 
 from anthropic_otel.simulator import usage
+from anthropic_otel.simulator.abilities import hides_thinking
 from anthropic_otel.simulator.known import own_name
 from anthropic_otel.simulator.samples import sample
 from anthropic_otel.simulator.wire import Json, to_json
@@ -96,7 +97,8 @@ def _before(request: Json, tool_id: str, container: Json | None) -> Iterator[Jso
     if usage.compacts(request):
         yield {"type": "compaction", "content": "What was said before.", "encrypted_content": None}
     if usage.thinks(request):
-        yield {"type": "thinking", "thinking": "Let me think.", "signature": "c2lnbmF0dXJl"}
+        told = "" if hides_thinking(request) else "Let me think."
+        yield {"type": "thinking", "thinking": told, "signature": "c2lnbmF0dXJl"}
     if usage.searches(request):
         search_id = f"srv{tool_id}"
         yield {"type": "server_tool_use", "id": search_id, "name": "web_search", "input": {"query": "simulated"}}
@@ -198,7 +200,8 @@ def _opened(block: Json) -> Json:
 
 def _deltas(block: Json) -> Iterator[Json]:
     if block["type"] == "thinking":
-        yield {"type": "thinking_delta", "thinking": block["thinking"]}
+        if block["thinking"]:
+            yield {"type": "thinking_delta", "thinking": block["thinking"]}
         yield {"type": "signature_delta", "signature": block["signature"]}
     elif block["type"] == "compaction":
         yield {"type": "compaction_delta", "content": block["content"], "encrypted_content": None}
