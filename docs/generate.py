@@ -112,7 +112,9 @@ of the attempt beside: what failed, cancelled and abandoned attempts used was fo
 - `{input}` has the cached tokens in it, which the API's `input_tokens` leaves out; cache reads and writes are also
   counters of their own. `{output}` has those of reasoning (thinking) in it.
 - They are what the API tells: of a reply that the SDK parses from its object, of a stream from its `message_start` and
-  its last `message_delta` as they pass, of Amazon Bedrock also from its headers and the end event. No body is read.
+  its last `message_delta` as they pass, of Amazon Bedrock also from its headers and the end event. No body is read. A
+  reply that came whole and that code of the app refuses, as the model of a structured output, is told by its body in
+  memory: it is billed.
 - **A lower bound** is what a broken or abandoned stream counts: what the API had told until then. That is the input
   and the first output token, as the API tells the rest at the end.
 - Compaction is counted with the model that the request asks for, an advisor under its own model: both are billed, and

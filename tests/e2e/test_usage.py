@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 import anthropic
+import pydantic
 import pytest
 
 from anthropic_otel._core import instruments
@@ -23,6 +24,7 @@ from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
 from support.streams import MESSAGE, sse
 from support.telemetry import Telemetry
+from support.versions import HAS_MIDDLEWARE
 
 CACHED = [{"type": "text", "text": "A long system prompt. " * 50, "cache_control": {"type": "ephemeral"}}]
 KINDS: dict[str, dict[str, Any]] = {
@@ -135,6 +137,70 @@ def test_a_raw_response_that_is_not_parsed_is_not_read(app: SdkApp, recorded: Te
     """Its usage is in a body that the app has, and the library does not look into."""
     app.driver(app.client.messages.with_raw_response.create(**request_of()))
     assert not usage.told(recorded)
+
+
+class Refusing(pydantic.BaseModel):
+    """A model of the app's that takes no reply."""
+
+    city: str
+
+    @pydantic.field_validator("city")
+    @classmethod
+    def refuse(cls, city: str) -> str:
+        raise ValueError(f"no {city}")
+
+
+def refused(app: SdkApp, surface: str, **options: Any) -> None:
+    """Asks for a structured output, which `Refusing` refuses, as a reply or as a raw response that is parsed twice."""
+    messages = app.client.beta.messages if surface == "beta" else app.client.messages
+    if not hasattr(messages, "parse"):
+        pytest.skip("this SDK makes no structured output there")
+
+    request = {**request_of(**options), "output_format": Refusing}
+    if surface == "raw response":
+        response = app.driver(messages.parse(**request, extra_headers={"x-stainless-raw-response": "raw"}))
+        for _ in range(2):
+            with pytest.raises(pydantic.ValidationError):
+                app.driver(response.parse())
+    else:
+        with pytest.raises(pydantic.ValidationError):
+            app.driver(messages.parse(**request))
+
+
+@pytest.mark.filterwarnings("ignore:The 'output_format' parameter is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("surface", ["messages", "beta", "raw response"])
+def test_a_reply_that_the_apps_model_refuses_is_counted_once(
+    surface: str, app: SdkApp, sim: Simulator, recorded: Telemetry
+) -> None:
+    """It came whole, and is billed. The SDK raises what the app's model has raised, and returns no reply."""
+    with capture() as captured:
+        refused(app, surface, system=CACHED)
+        refused(app, surface, system=CACHED)
+    sent = usage.sent(sim.served)
+    assert sent[instruments.USAGE_CACHE_READ.name] > 0
+    assert usage.told(recorded, gen_ai_request_model=MODEL) == sent
+    assert [attempt.outcome for attempt in captured.attempts] == ["completed", "completed"]
+
+
+@pytest.mark.skipif(not HAS_MIDDLEWARE, reason="this SDK has no middlewares")
+def test_a_reply_that_the_apps_model_refuses_is_counted_once_behind_a_middleware(
+    stack: Stack, sim: Simulator, recorded: Telemetry
+) -> None:
+    """The middleware has passed it on, and the SDK parses it after that."""
+
+    def passing(request: Any, call_next: Any) -> Any:
+        return call_next(request)
+
+    async def async_passing(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        recorded.instrument()
+        middleware = async_passing if stack.asynchronous else passing
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded, middleware=[middleware])
+        refused(app, "messages")
+        app.close()
+    assert usage.told(recorded, gen_ai_request_model=MODEL) == usage.sent(sim.served)
 
 
 def test_a_retry_counts_once(app: SdkApp, sim: Simulator, recorded: Telemetry, waits: None) -> None:

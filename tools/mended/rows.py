@@ -341,6 +341,14 @@ ROWS: Final = (
         ),
     ),
     Row(
+        "The model of a structured output refuses a reply that came whole",
+        (),
+        _named(
+            f"{_E2E}test_usage.py::test_a_reply_that_the_apps_model_refuses_is_counted_once",
+            f"[{_STACK}-messages] [{_STACK}-beta] _behind_a_middleware[{_STACK}]",
+        ),
+    ),
+    Row(
         "A file or a generator that breaks while it is sent, and a port or a timeout that is none",
         (),
         _named(

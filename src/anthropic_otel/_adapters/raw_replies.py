@@ -1,6 +1,7 @@
-"""Records replies that are parsed outside the SDK method, by the app or by a middleware of the SDK.
+"""Records replies that the SDK method does not return: parsed outside of it, or refused by code of the app.
 
 The app parses those of `with_raw_response` and `with_streaming_response`. A middleware may parse several in one call.
+The model of a structured output may refuse the reply that the SDK has parsed.
 
 Rule: `parse` returns and raises exactly what it did before. A reply counts once, at the first parse that has a usage.
 
@@ -23,6 +24,7 @@ from anthropic_otel._core import usage
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import is_of_parsing
+from anthropic_otel._core.event_json import parsed
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.response import says_nothing
@@ -64,8 +66,8 @@ def _sync_parse(original: Function, patch: Patch) -> Function:
         try:
             reply = original(self, *args, **kwargs)
         except BaseException as error:
-            if source is not None:
-                _failed(source, error)
+            if source is not None or patch.active:
+                _failed(self, source, error)
             raise
         if source is not None or (patch.active and (running := current_call.get()) and running.has_middleware):
             _parsed(self, source, reply)
@@ -81,8 +83,8 @@ def _async_parse(original: Function, patch: Patch) -> Function:
         try:
             reply = await original(self, *args, **kwargs)
         except BaseException as error:
-            if source is not None:
-                _failed(source, error)
+            if source is not None or patch.active:
+                _failed(self, source, error)
             raise
         if source is not None or (patch.active and (running := current_call.get()) and running.has_middleware):
             _parsed(self, source, reply)
@@ -127,8 +129,51 @@ def _begin(response: Any) -> Attempt | None:
 
 
 @guarded(None)
-def _failed(source: Attempt, error: BaseException) -> None:
-    source.parsed(End.UNPARSED if is_of_parsing(error) else End.READ)
+def _failed(response: Any, source: Attempt | None, error: BaseException) -> None:
+    """Records that `parse` of `response` has raised `error`.
+
+    If the body came whole and code of the app has refused the reply, as the model of a structured output, its tokens
+    are counted: it is billed.
+    """
+    unparsed = is_of_parsing(error)
+    if source is not None:
+        source.parsed(End.UNPARSED if unparsed else End.READ)
+    if not unparsed and isinstance(error, Exception):
+        _count_refused(response, source)
+
+
+def _count_refused(response: Any, source: Attempt | None) -> None:
+    """Counts the tokens of the reply in the body of `response`, if that is in memory.
+
+    Without a `source` it is the reply of the current call's method, which is about to raise.
+    """
+    running = current_call.get() if source is None else None
+    http_response = getattr(response, "http_response", None)
+    body = getattr(http_response, "_content", None)
+    if not isinstance(body, bytes) or (source is None and (running is None or running.finished)):
+        return
+    try:
+        reply = parsed(body)
+    except ValueError:
+        return
+    if running is None:
+        _count(response, source, reply)
+    elif running.has_middleware:
+        running.parsed(http_response, reply)
+    else:
+        running.call.parsed()
+        if (answering := running.call.attempts.completed) is not None:
+            answering.take_usage(usage.of_reply(reply))
+
+
+def _count(response: Any, source: Attempt | None, reply: Any) -> None:
+    """Counts the tokens of `reply` for `source`, if it has ended, once for each `response`."""
+    if source is None or not source.ended or not source.is_message:
+        return
+    tokens = usage.of_reply(reply)
+    # Two threads may parse at once: the one that removes the entry counts the usage.
+    if tokens and _expected.pop(weakref.ref(response), None) is not None:
+        source.take_usage(tokens)
 
 
 @guarded(None)
@@ -139,9 +184,4 @@ def _parsed(response: Any, source: Attempt | None, reply: Any) -> None:
     if source is None:
         return
     source.parsed(End.UNPARSED if says_nothing(reply, source.is_message) else End.READ)
-    if not source.ended or not source.is_message:
-        return
-    tokens = usage.of_reply(reply)
-    # Two threads may parse at once: the one that removes the entry counts the usage.
-    if tokens and _expected.pop(weakref.ref(response), None) is not None:
-        source.take_usage(tokens)
+    _count(response, source, reply)
