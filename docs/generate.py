@@ -123,13 +123,16 @@ of the attempt beside: what failed, cancelled and abandoned attempts used was fo
 - An attempt that was not completed and has no usage counts 0, so that the counter exists before its first token.
 - **Not counted**, as the library does not see it: raw responses that the app never parses by `parse()`; replies that
   are no stream and do not come by the SDK, but for those of Amazon Bedrock; a reply that a middleware of the SDK keeps
-  from the app without parsing it; the results of message batches; agent sessions; what events of more than 16 KB say.
+  from the app without parsing it; the results of message batches; agent sessions; what events of more than 16 KB say;
+  a compressed stream that the app passes on as it came, by `iter_raw()`, whose `error` event is not seen either.
 - An answer that a middleware has kept of an earlier call, or made anew, is told by its `request-id`. Without that
   header it counts for the attempt of the call that completed. What a cache below the HTTP client has kept, as one in a
   transport, in a gateway or in a recording for tests, is an attempt like any other and counts each time.
 - Within a call whose span another GenAI instrumentation has opened, nothing is counted: it may count by the same names.
   If its sampler has dropped that span, that cannot be seen. Traceloop's is never to be seen; its metric of tokens,
-  `gen_ai.client.token.usage`, has another name.
+  `gen_ai.client.token.usage`, has another name. Strands always opens such a span, and pydantic-ai where it is
+  instrumented: the tokens are in their own metrics, `strands.event_loop.input.tokens` and `gen_ai.client.token.usage`,
+  and not in the dashboard *Claude API: usage* and its alerts.
 - `usage=False` turns the counters off.
 
 What did last night's broken streams cost? The tokens, input and output, of the attempts that failed in the last twelve
