@@ -74,10 +74,8 @@ def test_a_response_has_the_headers_of_the_edge(http: httpx.Client) -> None:
             "cf-ray",
             "content-security-policy",
             "request-id",
-            "server-timing",
             "strict-transport-security",
             "vary",
-            "x-envoy-upstream-service-time",
             "x-robots-tag",
         } <= response.headers.keys()
         assert "x-should-retry" not in response.headers
