@@ -189,3 +189,21 @@ PLACE: Final = "messages.0.content.0.image.source.base64"
 def test_an_image_that_the_api_cannot_read_is_refused(http: httpx.Client, messages: Any, said: str | None) -> None:
     """By its first bytes and its length."""
     assert _said(http, {"messages": messages}) == said
+
+
+def test_the_error_of_wide_images_names_them_all(http: httpx.Client) -> None:
+    """With the limit, and the places in the order of the request, as newer SDKs read them."""
+    [wide], [small] = (_image(_png(size, 1))[0]["content"] for size in (8_001, 8_000))
+    use = {"type": "tool_use", "id": "u", "name": "t", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "u", "content": [small, wide]}
+    messages = [
+        {"role": "user", "content": [wide, small]},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    response = http.post("/v1/messages", json={"model": "claude-opus-5", "max_tokens": 9, "messages": messages})
+    assert response.json()["error"]["details"] == {
+        "error_code": "image_dimensions_too_large",
+        "max_side_length_pixels": 8_000,
+        "paths": ["messages.0.content.0", "messages.2.content.0.content.1"],
+    }

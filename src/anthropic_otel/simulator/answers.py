@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from anthropic_otel.simulator.actions import Headers
 from anthropic_otel.simulator.limits import ONE_REQUEST, Cost
@@ -53,6 +53,7 @@ class Refused:
 
     `headers` are sent in place of any of the same name. `cost` is what the request takes from the rate limits; `None`
     takes nothing, not even a request. `code` is the `error_code` in its `details`; `None` for none.
+    `details` are the other fields in them, as pairs.
     """
 
     status: int
@@ -61,6 +62,7 @@ class Refused:
     headers: Headers = ()
     cost: Cost | None = ONE_REQUEST
     code: str | None = None
+    details: tuple[tuple[str, Any], ...] = ()
 
 
 Answer: TypeAlias = Whole | Streamed | Refused

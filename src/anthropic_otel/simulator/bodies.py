@@ -18,6 +18,7 @@ from anthropic_otel.simulator import gates, known, schemas
 from anthropic_otel.simulator.answers import Refused
 from anthropic_otel.simulator.conversations import problem_of
 from anthropic_otel.simulator.fields import problem_in
+from anthropic_otel.simulator.images import TOO_WIDE, too_wide
 from anthropic_otel.simulator.shapes import REQUEST
 from anthropic_otel.simulator.wire import Json
 
@@ -242,6 +243,9 @@ def refusal_of(
         _wrong_within(body, [name for name in body if name not in _WITHIN], betas),
     )
     found = next((message for check in checks for message in check), None) or problem_of(body, latest=latest)
+    if found and TOO_WIDE in found:
+        details = too_wide(body)
+        return Refused(400, "invalid_request_error", found, code="image_dimensions_too_large", details=details)
     return invalid(found) if found else None
 
 

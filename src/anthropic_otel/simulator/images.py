@@ -11,10 +11,12 @@ import base64
 import binascii
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from anthropic_otel.simulator.wire import Json
 
+TOO_WIDE: Final = "At least one of the image dimensions exceed"
+"""What the message about an image that is too wide or high has in it."""
 _TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _MOST_CHARACTERS: Final = 10 * 1024 * 1024
 """The longest image in base64."""
@@ -30,6 +32,21 @@ def wrong_images(body: Json) -> Iterator[str]:
     many = len(found) > _MANY
     for source, place in found:
         yield from _wrong(source, f"{place}.image.source.base64", _MOST_OF_MANY if many else _MOST_PIXELS, many)
+
+
+def too_wide(body: Json) -> tuple[tuple[str, Any], ...]:
+    """Returns what the API's error says of all images that are too wide or high: the limit, and their places.
+
+    Empty if there is none. The fields are those of the SDK's `types/image_dimensions_too_large_error_details.py`.
+    """
+    found = [each for at, message in enumerate(body["messages"]) for each in _in(message, f"messages.{at}.content")]
+    most = _MOST_OF_MANY if len(found) > _MANY else _MOST_PIXELS
+    places = [
+        place.replace(".tool_result", "")
+        for source, place in found
+        if max(_size_of(_bytes_of(source.get("data")) or b"")) > most
+    ]
+    return (("max_side_length_pixels", most), ("paths", places)) if places else ()
 
 
 def _in(holder: Json, place: str) -> Iterator[tuple[Json, str]]:
@@ -56,9 +73,8 @@ def _wrong(source: Json, place: str, most: int, many: bool) -> Iterator[str]:
     elif len(data) > _MOST_CHARACTERS:
         yield f"{place}: image exceeds 10 MB maximum: {len(data)} bytes > {_MOST_CHARACTERS} bytes"
     else:
-        try:
-            image = base64.b64decode(data, validate=True)
-        except (binascii.Error, ValueError):
+        image = _bytes_of(data)
+        if image is None:
             yield f"{place}.data: invalid base64 data"
             return
         real = _type_of(image)
@@ -69,7 +85,15 @@ def _wrong(source: Json, place: str, most: int, many: bool) -> Iterator[str]:
             yield f"{place}: {words}"
         if max(_size_of(image)) > most:
             words = "max allowed size for many-image requests" if many else "max allowed size"
-            yield f"{place}.data: At least one of the image dimensions exceed {words}: {most} pixels"
+            yield f"{place}.data: {TOO_WIDE} {words}: {most} pixels"
+
+
+def _bytes_of(data: object) -> bytes | None:
+    """Returns the bytes of an image, or `None` if it is not base64."""
+    try:
+        return base64.b64decode(data, validate=True) if isinstance(data, str) else None
+    except (binascii.Error, ValueError):
+        return None
 
 
 def _type_of(image: bytes) -> str | None:

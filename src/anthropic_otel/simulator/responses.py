@@ -242,5 +242,9 @@ def _value(
     """Returns the JSON of the answer, and the headers that only an error of a platform has; none for other answers."""
     if isinstance(answer, Refused):
         route = route_of(request.target)
-        return refusal(route, answer.status, answer.error_type, answer.message, request_id, error_code or answer.code)
+        code = error_code or answer.code
+        value, more = refusal(route, answer.status, answer.error_type, answer.message, request_id, code)
+        if answer.details and isinstance(value, dict) and "details" in (error := value.get("error") or {}):
+            error["details"] |= dict(answer.details)
+        return value, more
     return answer.value, ()
