@@ -206,6 +206,8 @@ def test_no_canary_is_exported(sim: Simulator, exported: Any) -> None:
         sim.play(streamed(), *map(streamed, BROKEN_EVENTS))
         for _ in range(1 + len(BROKEN_EVENTS)):
             send(client, stream=True)
+        sim.play("ok", "http_404")
+        client.beta.files.upload(file=(canaries.FILE_NAME, b"content", "text/plain"))
         with pytest.raises(anthropic.APIStatusError):
             client.beta.files.upload(file=(canaries.FILE_NAME, b"content", "text/plain"))
 
