@@ -480,7 +480,9 @@ ROWS: Final = (
         (),
         _probes(
             "request_that_the_app_notes_on-httpx2-sync-instrument() before, "
-            "request_that_the_app_notes_on-httpx2-async-instrument() before"
+            "request_that_the_app_notes_on-httpx2-async-instrument() before, "
+            "request_whose_notes_are_replaced-httpx2-sync-instrument() before, "
+            "requests_with_the_same_extensions-httpx2-sync-instrument() before"
         ),
     ),
     Row(

@@ -30,7 +30,7 @@ class InnerSend:
         if trace is not None and request.extensions.get("trace") is not trace:
             extensions = request.extensions
             lent = {**extensions, "trace": trace}
-            self._lent = trace, lent, extensions
+            self._lent = trace, lent, lent.copy(), extensions
             request.extensions = lent
 
     def returned(self, response: Any) -> Any:

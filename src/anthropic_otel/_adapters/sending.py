@@ -7,6 +7,7 @@ extensions again. The trace context stays in its headers.
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from operator import is_
 from typing import Any, Final
 
 from anthropic_otel._adapters import http_body, messages, transports
@@ -101,7 +102,7 @@ class Sending(Send):
             trace = chained(trace, theirs, asynchronous=self._asynchronous)
         # A new mapping, as the app may use its own for more than one request. What `_leave` needs is set before.
         lent = {**extensions, "trace": trace}
-        self._lent = trace, lent, extensions
+        self._lent = trace, lent, lent.copy(), extensions
         request.extensions = lent
 
     def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
@@ -180,15 +181,16 @@ class Sending(Send):
         if self._lent is not None:
             # Guarded in place, as it runs at every send.
             try:
-                request, response, (trace, lent, extensions) = self.request, self._response, self._lent
-                if request.extensions is lent and {**extensions, "trace": trace} == lent:
+                request, response, (_, lent, before, extensions) = self.request, self._response, self._lent
+                # Identity comes first: then no value of the app's is compared.
+                if request.extensions is lent and all(map(is_, lent.values(), before.values())) and lent == before:
                     request.extensions = extensions
                 else:
-                    take_off(request, trace, lent, extensions)
+                    take_off(request, *self._lent)
                 if response is not None and response.history:
                     for hop in map(_request_of, (response, *response.history)):
                         if hop is not None:
-                            take_off(hop, trace, lent, extensions)
+                            take_off(hop, *self._lent)
             except Exception as failure:
                 report("Sending._leave", failure)
         if error is not None:

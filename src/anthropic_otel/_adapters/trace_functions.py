@@ -36,22 +36,28 @@ def chained(our_trace: Function, app_trace: Function, *, asynchronous: bool) -> 
     return _AsyncChained(our_trace, app_trace) if asynchronous else _Chained(our_trace, app_trace)
 
 
-Lent = tuple[Function, Mapping[str, Any], MutableMapping[str, Any]]
-"""Our `trace` function, the extensions that a request has with it, and the request's own, as `take_off` needs them."""
+Lent = tuple[Function, Mapping[str, Any], Mapping[str, Any], MutableMapping[str, Any]]
+"""Our `trace` function, the extensions that a request has with it, a copy of these, and the request's own.
+
+They are as `take_off` needs them.
+"""
 
 
-def take_off(request: Any, trace: Function, lent: Mapping[str, Any], extensions: MutableMapping[str, Any]) -> None:
+def take_off(
+    request: Any,
+    trace: Function,
+    lent: Mapping[str, Any],
+    before: Mapping[str, Any],
+    extensions: MutableMapping[str, Any],
+) -> None:
     """Takes `trace` off a request that was sent, or off that of a redirect, and keeps what was changed meanwhile.
 
-    `lent` is what the request had in the place of its own `extensions`: it was made of these, with `trace`. A hook, an
-    authentication or a transport may have put something into it, or replaced or removed something: `extensions` get
-    that too, and the request has them again. If all of it was replaced by another mapping, as in the request of a
-    redirect, the request gets a copy of that with the `trace` of `extensions`. Without `trace` that stays as it is.
+    `lent` is what the request had in the place of its own `extensions`: it was made of these, with `trace`, and was
+    equal to `before` then. A hook, an authentication or a transport may have put something into it, or replaced or
+    removed something: `extensions` get that too, and the request has them again. If all of it was replaced by another
+    mapping, as in the request of a redirect, the request gets a copy of that with the `trace` of `extensions`. Without
+    `trace` that stays as it is.
     """
-    changed = {name: value for name, value in lent.items() if value is not trace and _differs(name, lent, extensions)}
-    for name in [name for name in extensions if name not in lent]:
-        del extensions[name]
-    extensions.update(changed)
     now = request.extensions
     if now is lent:
         request.extensions = extensions
@@ -59,10 +65,14 @@ def take_off(request: Any, trace: Function, lent: Mapping[str, Any], extensions:
         # A copy, as the transport may still look for ours in this one.
         own = {name: value for name, value in now.items() if value is not trace}
         request.extensions = {**own, "trace": extensions["trace"]} if "trace" in extensions else own
-
-
-def _differs(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return name not in other or other[name] is not one[name]
+    # Only that: the app may use its mapping for several requests at once, and change it itself. By identity, as a value
+    # of the app's may not be comparable, and may be replaced by an equal one.
+    for name, value in lent.items():
+        if name not in before or before[name] is not value:
+            extensions[name] = value
+    for name in before:
+        if name not in lent:
+            extensions.pop(name, None)
 
 
 class _Chained:

@@ -132,6 +132,67 @@ def request_that_the_app_notes_on(world: World) -> Facts:
     return {f"{name}, {hook.__name__}": sent(hook, *faults) for name, faults in plays.items() for hook in hooks}
 
 
+class _Incomparable:
+    """A value that cannot be compared, as an array of numpy."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def request_whose_notes_are_replaced(world: World) -> Facts:
+    """What a hook puts into the extensions in the place of what equals it, or cannot be compared with it."""
+    equal, other = [1], _Incomparable()
+
+    def replace(request: Any) -> None:
+        request.extensions.update(equal=equal, other=other)
+
+    async def areplace(request: Any) -> None:
+        replace(request)
+
+    world.open()
+    world.http.event_hooks = {"request": [areplace if world.stack.asynchronous else replace]}
+    request = world.request()
+    request.extensions = given = {**request.extensions, "equal": [1], "other": _Incomparable()}
+    response = world.driver(world.http.send(request))
+    return {
+        "names": list(response.request.extensions),
+        "same": request.extensions is given,
+        "equal": given["equal"] is equal,
+        "other": given["other"] is other,
+    }
+
+
+def requests_with_the_same_extensions(world: World) -> Facts:
+    """Two requests with one mapping, the second sent within the first: what is put into it meanwhile stays in it."""
+    world.open()
+    requests = [world.request() for _ in range(2)]
+    shared = dict(requests[0].extensions)
+    for request in requests:
+        request.extensions = shared
+
+    def note(request: Any) -> None:
+        if request is requests[0]:
+            shared["by the app"] = True
+            return
+        request.extensions["by a hook"] = True
+
+    def within(request: Any) -> None:
+        note(request)
+        if request is requests[0]:
+            world.http.send(requests[1])
+
+    async def awithin(request: Any) -> None:
+        note(request)
+        if request is requests[0]:
+            await world.http.send(requests[1])
+
+    world.http.event_hooks = {"request": [awithin if world.stack.asynchronous else within]}
+    world.driver(world.http.send(requests[0]))
+    return {"same": [request.extensions is shared for request in requests], "names": sorted(shared)}
+
+
 def request_sent_twice(world: World) -> Facts:
     """A request that the app sends twice, by one client and then by another."""
     world.open()
@@ -354,6 +415,8 @@ HTTP_PROBES: tuple[Callable[[World], Any], ...] = (
     request_of_a_call,
     request_with_extensions,
     request_that_the_app_notes_on,
+    request_whose_notes_are_replaced,
+    requests_with_the_same_extensions,
     request_sent_twice,
     request_that_failed,
     redirected_request,
