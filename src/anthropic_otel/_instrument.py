@@ -258,7 +258,7 @@ class Instrumentation:
         An object counts as an SDK client if its `_client` is an object with a `__dict__` that allows weak references.
         If the app has instrumented the process, excludes the client from that, with those that share its HTTP client,
         and with copies of this that are made from now on, until `uninstrument`. Else undoes the patches if nothing else
-        is recorded.
+        is recorded. What `copied` has given the mark of the HTTP client goes with it.
         """
         try:
             http_client = client if is_client(client) else http_client_of(client)
@@ -270,10 +270,14 @@ class Instrumentation:
             # What cannot have a mark, as a class.
             return
         with changing():
-            vars(http_client).pop(MARK, None)
-            if self.is_instrumented:
-                self._mark(http_client, Mark(excluded_from=self.process))
-            else:
+            # The SDK's copies that do not share it have the same mark.
+            mark = mark_of(http_client)
+            copies = [each for each in self._marked_clients() if mark_of(each) is mark and each is not http_client]
+            for each in (http_client, *copies):
+                vars(each).pop(MARK, None)
+                if self.is_instrumented:
+                    self._mark(each, Mark(excluded_from=self.process))
+            if not self.is_instrumented:
                 self._unpatch_unused()
 
     def _unpatch_unused(self) -> None:

@@ -318,6 +318,25 @@ def test_a_copy_of_a_client_that_is_excluded_is_so_too(
         driver.close(client)
 
 
+@pytest.mark.usefixtures("copied")
+def test_a_copy_of_a_client_that_is_instrumented_no_more_is_so_neither(
+    platform: Platform, driver: Driver, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Also where a copy makes an HTTP client of its own, and if it is the copy that is taken out."""
+    app = App(platform, driver, sim, recorded)
+    recorded.instrument(app.client)
+    copy = app.client.with_options(max_retries=1)
+    anthropic_otel.uninstrument(app.client)
+    app.create(copy)
+    recorded.instrument(app.client)
+    copies = copy, app.client.with_options(max_retries=1)
+    anthropic_otel.uninstrument(copies[-1])
+    app.create(app.client)
+    assert not recorded.attempts
+    for client in (*copies, app.client):
+        driver.close(client)
+
+
 def _stack(driver: Driver) -> Stack:
     """The stack of the SDK's own HTTP clients."""
     return next(
