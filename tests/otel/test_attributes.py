@@ -133,6 +133,8 @@ def test_names_that_threads_meet_again_and_again_stay_within_the_limit() -> None
         ("arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fabc", "abc"),
         ("vertex_ai/projects/123456789012/locations/us/endpoints/456", "456"),
         ("vertex_ai%2Fprojects%2F123456789012%2Fendpoints%2F456", "456"),
+        ("projects/my-project/models/", "_OTHER"),
+        ("a/arn:", "_OTHER"),
         ("50%-off", "50%-off"),
         ("barn:aws/a", "barn:aws/a"),
         ("my-projects/a", "my-projects/a"),

@@ -129,15 +129,15 @@ class Names:
 def last_part(model: str) -> str:
     """Returns the last part of a model's ARN or resource path, without the account in it; any other name unchanged.
 
-    A name is one if such begins in it by `_RESOURCE`, as after the name of a gateway's provider. It may be
-    percent-encoded.
+    `_OTHER` if that is empty. A name is one if such begins in it by `_RESOURCE`, as after the name of a gateway's
+    provider. It may be percent-encoded.
     """
     name = unquote(model) if "%" in model[: 2 * MAX_LENGTH] else model
     found = _RESOURCE.search(name, 0, 2 * MAX_LENGTH)
     if found is None:
         return model
     path = name[found.start() :].lstrip("/: ")
-    return path.rpartition("/" if "/" in path else ":")[2]
+    return path.rpartition("/" if "/" in path else ":")[2] or OTHER
 
 
 class AttributeSets:
