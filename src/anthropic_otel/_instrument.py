@@ -177,9 +177,18 @@ class Instrumentation:
                 self._mark(http_client, Mark(known, calls=True))
 
     def _mark(self, http_client: Any, mark: Mark) -> None:
-        vars(http_client)[MARK] = mark
+        """Gives an HTTP client `mark`, and those of the SDK's copies that have had the same mark as it."""
+        for each in self._with_copies(http_client):
+            vars(each)[MARK] = mark
         # Never empty again, even if only copies of a marked client are alive: these have its mark too.
-        self.clients = [*(ref for ref in self.clients if ref() is not None), weakref.ref(http_client)]
+        others = [ref for ref in self.clients if ref() is not None and ref() is not http_client]
+        self.clients = [*others, weakref.ref(http_client)]
+
+    def _with_copies(self, http_client: Any) -> list[Any]:
+        """Returns an HTTP client and those that have its mark from `copied`, or that it has from one of them."""
+        mark = mark_of(http_client)
+        others = [each for each in self._marked_clients() if each is not http_client]
+        return [http_client, *(each for each in others if mark_of(each) is mark)]
 
     # -- what the adapters ask -----------------------------------------------------------------------------------------
 
@@ -223,9 +232,11 @@ class Instrumentation:
 
         Does nothing if that has none, and for the same client.
         """
-        mark = mark_of(http_client) if self.clients else None
-        if mark is not None and copy is not http_client and is_client(copy):
-            with changing():
+        if not self.clients or copy is http_client or not is_client(copy):
+            return
+        with changing():
+            mark = mark_of(http_client)
+            if mark is not None:
                 self._sends.meet(type(copy))
                 self._mark(copy, mark)
 
@@ -258,7 +269,7 @@ class Instrumentation:
         An object counts as an SDK client if its `_client` is an object with a `__dict__` that allows weak references.
         If the app has instrumented the process, excludes the client from that, with those that share its HTTP client,
         and with copies of this that are made from now on, until `uninstrument`. Else undoes the patches if nothing else
-        is recorded. What `copied` has given the mark of the HTTP client goes with it.
+        is recorded. Both go for what `copied` has given the mark of the HTTP client too.
         """
         try:
             http_client = client if is_client(client) else http_client_of(client)
@@ -270,14 +281,11 @@ class Instrumentation:
             # What cannot have a mark, as a class.
             return
         with changing():
-            # The SDK's copies that do not share it have the same mark.
-            mark = mark_of(http_client)
-            copies = [each for each in self._marked_clients() if mark_of(each) is mark and each is not http_client]
-            for each in (http_client, *copies):
-                vars(each).pop(MARK, None)
-                if self.is_instrumented:
-                    self._mark(each, Mark(excluded_from=self.process))
-            if not self.is_instrumented:
+            if self.is_instrumented:
+                self._mark(http_client, Mark(excluded_from=self.process))
+            else:
+                for each in self._with_copies(http_client):
+                    vars(each).pop(MARK, None)
                 self._unpatch_unused()
 
     def _unpatch_unused(self) -> None:

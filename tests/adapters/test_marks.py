@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 
 import anthropic_otel
 from anthropic_otel._adapters.marks import mark_of
+from anthropic_otel._core.changing import changing
+from anthropic_otel._instrument import INSTRUMENTATION
 
 
 class Copied(httpx.Client):
@@ -34,6 +37,34 @@ def test_an_instrumented_client_is_copied_and_pickled_as_before() -> None:
         assert mark.runtime is None
     finally:
         anthropic_otel.uninstrument()
+
+
+def test_nothing_is_undone_between_the_look_at_a_mark_and_its_copy() -> None:
+    """Else the copy of a client would be marked, and its class patched, after another thread had undone everything."""
+    may_undo: list[bool] = []
+
+    def may_change() -> bool:
+        lock: Any = changing()
+        if entered := lock.acquire(blocking=False):
+            lock.release()
+        return bool(entered)
+
+    class Watched(httpx.Client):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "__dict__":
+                may_undo.append(pool.submit(may_change).result())
+            return super().__getattribute__(name)
+
+    with ThreadPoolExecutor(1) as pool, Watched() as client, httpx.Client() as copied:
+        anthropic_otel.instrument_http_client(client)
+        try:
+            may_undo.clear()
+            INSTRUMENTATION.copied(client, copied)
+            assert mark_of(copied) is not None
+            assert may_undo
+            assert not any(may_undo)
+        finally:
+            anthropic_otel.uninstrument()
 
 
 @pytest.mark.parametrize("client", [None, object(), httpx])

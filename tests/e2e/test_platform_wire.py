@@ -303,17 +303,23 @@ def test_a_copy_of_the_one_client_that_is_instrumented_is_seen_too(
 def test_a_copy_of_a_client_that_is_excluded_is_so_too(
     platform: Platform, driver: Driver, sim: Simulator, recorded: Telemetry
 ) -> None:
-    """Also where a copy makes an HTTP client of its own. Once all is undone, it is as any other client."""
+    """Also where a copy makes an HTTP client of its own. With the client it is back, and once all is undone."""
     recorded.instrument()
     app = App(platform, driver, sim, recorded)
     anthropic_otel.uninstrument(app.client)
     copy = app.client.with_options(max_retries=1)
     app.create(copy)
     assert not recorded.attempts
+    recorded.instrument(app.client)
+    app.create(copy)
+    assert len(recorded.attempts) == 1
+    anthropic_otel.uninstrument(copy)
+    app.create(app.client)
+    assert len(recorded.attempts) == 1
     anthropic_otel.uninstrument()
     recorded.instrument()
     app.create(copy)
-    assert len(recorded.attempts) == 1
+    assert len(recorded.attempts) == 2
     for client in (copy, app.client):
         driver.close(client)
 
