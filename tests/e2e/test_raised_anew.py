@@ -225,3 +225,35 @@ def test_the_status_of_a_hooks_own_request_is_not_the_attempts(stack: Stack, sim
     with Driver(asynchronous=stack.asynchronous) as driver:
         attempt = attempt_of(stack, Endpoint(sim.base_url), driver, event_hooks=hooks)
     assert (attempt.status, attempt.error_type) == (None, "app_exception")
+
+
+def test_a_body_that_raises_a_class_derived_from_the_librarys_has_its_word(stack: Stack, sim: Simulator) -> None:
+    """A transport of the app may raise a class of its own: the call has the word of the class that this is made of."""
+    module = stack.module
+
+    class Slow(module.ReadTimeout):  # type: ignore[misc, name-defined]
+        pass
+
+    class Body(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc, name-defined]
+        def __iter__(self) -> Any:
+            raise Slow("slow")
+
+        async def __aiter__(self) -> Any:
+            yield b": a comment\n\n"
+            raise Slow("slow")
+
+    class Transport(module.BaseTransport, module.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        def handle_request(self, request: Any) -> Any:
+            return module.Response(200, headers={"content-type": "text/event-stream"}, stream=Body())
+
+        async def handle_async_request(self, request: Any) -> Any:
+            return self.handle_request(request)
+
+    endpoint = Endpoint(sim.base_url)
+    with Driver(asynchronous=stack.asynchronous) as driver, capture() as told:
+        app = SdkApp(stack, endpoint, driver, http=http_client(stack, endpoint, transport=Transport()), max_retries=0)
+        with pytest.raises(Slow):
+            app.events()
+        app.close()
+    [call] = told.calls
+    assert (call.attempts[0].cause, call.error_type) == ("read_timeout", "client_timeout_error")

@@ -172,7 +172,7 @@ class Attempt(AttemptState):
             self._take_response(status, headers.by_name(pairs), version, None)
 
     def _take_ending(self, end: Ending) -> None:
-        self.cause, self.exception_type = end.cause, end.exception_type
+        self.cause, self.exception_type, self.exception_base = end.cause, end.exception_type, end.exception_base
         self.api_error = end.api_error or self.api_error
         if end.of_earlier_hop:
             self.begin_hop()

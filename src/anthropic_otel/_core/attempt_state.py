@@ -38,6 +38,7 @@ class AttemptState:
     - `status`, `response`: of the response to its last hop; `None` without one, and again once a redirect is followed.
     - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end, 0 until then.
     - `error_type`, `cause`, `exception_type`: as in `ending.Ending`; `None` if it did not fail.
+    - `exception_base`: as there, but only set if it failed with an exception: it would cost every attempt something.
     - `api_error`: the error that the API reported in the body, `None` if none is known: the app may not have read it.
     - `retry_stop`: why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail.
     - `redirected`: whether a redirect had come before the send failed; `False` if not known.
@@ -56,6 +57,7 @@ class AttemptState:
         "client_closed",
         "duration",
         "error_type",
+        "exception_base",
         "exception_type",
         "invocation",
         "is_message",
@@ -75,6 +77,8 @@ class AttemptState:
         "timeline",
         "wall",
     )
+
+    exception_base: str | None
 
     def __init__(
         self,

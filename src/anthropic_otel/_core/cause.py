@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from anthropic_otel._core import cause_app, cause_client, cause_curl, cause_errno, cause_http, cause_other
-from anthropic_otel._core.cause_chain import Failure, chain
+from anthropic_otel._core.cause_chain import SDK_OR_CLIENTS, Failure, chain, root
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
@@ -80,7 +80,19 @@ def classify(
 
 def type_name(error: BaseException) -> str:
     """Returns the class name of `error` for `exception.type`, with its module unless builtin: `httpx.ReadTimeout`."""
-    cls = type(error)
+    return _name_of(type(error))
+
+
+def base_name(error: BaseException) -> str:
+    """Returns the name of the first class that `error` is of by the SDK or an HTTP library, else that of `type_name`.
+
+    By that the SDK tells what happened: an app or a transport may derive a class of its own.
+    """
+    known = (cls for cls in type(error).__mro__ if root(cls) in SDK_OR_CLIENTS)
+    return _name_of(next(known, type(error)))
+
+
+def _name_of(cls: type[BaseException]) -> str:
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 

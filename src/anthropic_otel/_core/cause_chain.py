@@ -30,6 +30,7 @@ Value = TypeVar("Value")
 
 HTTPCORE: Final = frozenset({"httpcore", "httpcore2"})
 CLIENTS: Final = frozenset({"httpx", "httpx2"})
+SDK_OR_CLIENTS: Final = CLIENTS | {"anthropic"}
 _FAMILIES: Final = {
     **dict.fromkeys(CLIENTS | HTTPCORE, "httpx"),
     **dict.fromkeys(("anyio", "trio"), "anyio"),

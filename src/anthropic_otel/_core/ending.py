@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from anthropic_otel._core.cause import Cause, classify, type_name
+from anthropic_otel._core.cause import Cause, base_name, classify, type_name
 from anthropic_otel._core.cause_chain import chain, is_a, replaced
 from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.response import is_success
@@ -54,6 +54,7 @@ class Ending:
     - `cause`: set if an exception, an incomplete stream or a proxy's refusal decided the `error_type`, else `None`.
     - `exception_type`: the name of the class of the exception that it failed with, also where a status is the
       `error_type`; `None` without one.
+    - `exception_base`: the same as of `cause.base_name`, if there is a `cause`.
     - `api_error`: the error in the stream's `error` event, or one that the SDK does not tell the app of
       (`StreamEnd.untold`); `None` without one.
     - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline.
@@ -65,6 +66,7 @@ class Ending:
     error_type: str | None = None
     cause: Cause | None = None
     exception_type: str | None = None
+    exception_base: str | None = None
     api_error: ApiError | None = None
     phase: Phase | None = None
     of_earlier_hop: bool = False
@@ -147,7 +149,15 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
         phase = Phase.POOL
     answered = status is not None and not followed
     phase = phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT)
-    return Ending(AttemptOutcome.FAILED, cause.word.value, cause, name, phase=phase, of_earlier_hop=followed)
+    return Ending(
+        AttemptOutcome.FAILED,
+        cause.word.value,
+        cause,
+        name,
+        base_name(error),
+        phase=phase,
+        of_earlier_hop=followed,
+    )
 
 
 def _was_raised(error: BaseException, status: int | None) -> bool:
@@ -223,4 +233,4 @@ def _failed(
     exception_type: str | None = None,
     api_error: ApiError | None = None,
 ) -> Ending:
-    return Ending(AttemptOutcome.FAILED, error_type, cause, exception_type, api_error)
+    return Ending(AttemptOutcome.FAILED, error_type, cause, exception_type, api_error=api_error)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from anthropic_otel._core.cause_chain import CLIENTS, chain, frames, is_a, root
+from anthropic_otel._core.cause_chain import CLIENTS, SDK_OR_CLIENTS, chain, frames, is_a, root
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import should_retry
 from anthropic_otel._core.semconv import (
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 CLIENT_TIMEOUT_ERROR: Final = "client_timeout_error"
 CONNECTION_ERROR: Final = "connection_error"
 CLIENT_ERROR: Final = "client_error"
-_LIBRARIES: Final = CLIENTS | {"anthropic"}
 
 
 @guarded(CLIENT_ERROR)
@@ -44,7 +43,7 @@ def call_error_type(error: BaseException) -> str:
       status if that is 400 or more, else `_OTHER` if the server sent any type.
     - `client_error` for everything else.
     """
-    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in _LIBRARIES}
+    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in SDK_OR_CLIENTS}
     if names & {"APITimeoutError", "TimeoutException"}:
         return CLIENT_TIMEOUT_ERROR
     if names & {"APIConnectionError", "TransportError"}:
@@ -165,7 +164,8 @@ def body_error_type(attempt: Attempt) -> str:
     - The network failed it: `api_error` for an incomplete stream; `client_error` for an exception of neither the SDK
       nor the HTTP library, a body that cannot be decoded and an unknown cause; `client_timeout_error` for a timeout of
       reading or writing; else `connection_error`. An exception of httpx for broken reading or writing is always
-      `connection_error`, and one of the app's own code has the word of `_of_app_exception`.
+      `connection_error`, and one of the app's own code has the word of `_of_app_exception`. One that is derived from an
+      exception of the SDK or the HTTP library counts as that.
     - The SDK could not take an event: `api_error` if the body had been read to its end, else `client_error`.
     - The body that should be a message stream is none: the same, as the SDK takes one that it can read to its end for a
       stream without its end event.
@@ -174,13 +174,13 @@ def body_error_type(attempt: Attempt) -> str:
     """
     cause = attempt.cause.word if attempt.cause else None
     if cause is not None:
-        # The SDK does not wrap an exception of the body, and its span goes by the exception's class.
-        raised = attempt.exception_type
+        # The SDK does not wrap an exception of the body, and its span goes by the exception's class, or a base of it.
+        raised = getattr(attempt, "exception_base", None) or attempt.exception_type
         if raised is not None and raised.endswith((".ReadError", ".WriteError")):
             return CONNECTION_ERROR
         if cause is NetworkCause.APP_EXCEPTION:
             return _of_app_exception(raised or "")
-        foreign = raised is not None and raised.partition(".")[0] not in _LIBRARIES
+        foreign = raised is not None and raised.partition(".")[0] not in SDK_OR_CLIENTS
         return CLIENT_ERROR if foreign else _BY_CAUSE.get(cause, CONNECTION_ERROR)
     end = attempt.reading.end if attempt.reading is not None else None
     read_to_end = end is not None and end.read_to_end
@@ -203,7 +203,7 @@ def _of_app_exception(raised: str) -> str:
     It is `client_error`, unless that class is of the SDK or the HTTP library, which wraps the exception: then
     `client_timeout_error` for a name that ends in `Timeout`, else `connection_error`.
     """
-    if raised.partition(".")[0] not in _LIBRARIES:
+    if raised.partition(".")[0] not in SDK_OR_CLIENTS:
         return CLIENT_ERROR
     return CLIENT_TIMEOUT_ERROR if raised.endswith("Timeout") else CONNECTION_ERROR
 
