@@ -107,11 +107,11 @@ def uninstrument(client: Any = None) -> None:
 
     In a process that is instrumented as a whole, `uninstrument(client)` excludes that client, with all that share its
     HTTP client, as those of `with_options` do, and with later copies of it by `copy.copy`: until it is instrumented
-    again or everything is undone. Has no effect on what is not instrumented, and never raises for it. Attempts that are
-    under way are recorded to their end. Providers that `export="otlp"` has set stay; `export="console"` ends with
-    `uninstrument()`. A `testing.capture` under way and an `anthropic-otel run` go on, but see nothing of an excluded
-    client. Hooks of `event_hooks` go on too. Wrappers that other libraries added later stay; ours below becomes a
-    pass-through.
+    again or everything is undone. Before 2.6 of the SDK, the copies of a client of Bedrock that exist already do not
+    share it. Has no effect on what is not instrumented, and never raises for it. Attempts that are under way are
+    recorded to their end. Providers that `export="otlp"` has set stay; `export="console"` ends with `uninstrument()`. A
+    `testing.capture` under way and an `anthropic-otel run` go on, but see nothing of an excluded client. Hooks of
+    `event_hooks` go on too. Wrappers that other libraries added later stay; ours below becomes a pass-through.
 
     Args:
         client: An SDK client or an HTTP client. Without one, everything is undone.

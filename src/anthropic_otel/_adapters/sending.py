@@ -47,15 +47,17 @@ class Sending(Send):
     end. `names` are as for `messages.set_headers`.
 
     - `origin`: what it belongs to. `request`: the request that is sent; `None` after the send.
+    - `lent`: the extensions that the request has instead of its own; `None` without a `trace` function, and after the
+      send.
     - `http_client`: the client that sends it. `asynchronous`: whether that is an async one.
     """
 
     __slots__ = (
         "_asynchronous",
         "_http_client",
-        "_lent",
         "_response",
         "_token",
+        "lent",
         "origin",
         "request",
     )
@@ -77,7 +79,7 @@ class Sending(Send):
         self._http_client: Any = http_client
         self._asynchronous: Final = asynchronous
         self._response: Any = None
-        self._lent: Lent | None = None
+        self.lent: Lent | None = None
         self._token: Token[Sending | None] | None = None
         self.attempt = source.begin_attempt(facts)
         # Guarded in place, as it runs at every send.
@@ -102,7 +104,7 @@ class Sending(Send):
             trace = chained(trace, theirs, asynchronous=self._asynchronous)
         # A new mapping, as the app may use its own for more than one request. What `_leave` needs is set before.
         lent = {**extensions, "trace": trace}
-        self._lent = trace, lent, lent.copy(), extensions
+        self.lent = trace, lent, lent.copy(), extensions
         request.extensions = lent
 
     def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
@@ -132,7 +134,7 @@ class Sending(Send):
     @property
     def _trace(self) -> Function | None:
         """The `trace` function that the request has, `None` without one and after the send."""
-        return self._lent[0] if self._lent is not None else None
+        return self.lent[0] if self.lent is not None else None
 
     def returned(self, response: Any) -> Any:
         """Records the response that the send has returned, as `http_body.received`. Returns `response`.
@@ -178,24 +180,24 @@ class Sending(Send):
             except (ValueError, RuntimeError):
                 # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
                 self._token = None
-        if self._lent is not None:
+        if self.lent is not None:
             # Guarded in place, as it runs at every send.
             try:
-                request, response, (_, lent, before, extensions) = self.request, self._response, self._lent
+                request, response, (_, lent, before, extensions) = self.request, self._response, self.lent
                 # Identity comes first: then no value of the app's is compared.
                 if request.extensions is lent and all(map(is_, lent.values(), before.values())) and lent == before:
                     request.extensions = extensions
                 else:
-                    take_off(request, *self._lent)
+                    take_off(request, *self.lent)
                 if response is not None and response.history:
                     for hop in map(_request_of, (response, *response.history)):
                         if hop is not None:
-                            take_off(hop, *self._lent)
+                            take_off(hop, *self.lent)
             except Exception as failure:
                 report("Sending._leave", failure)
         if error is not None:
             self._look_at_failure(error)
-        self.request = self._http_client = self._response = self._lent = None
+        self.request = self._http_client = self._response = self.lent = None
 
     @guarded(None)
     def _look_at_failure(self, error: BaseException) -> None:
@@ -217,8 +219,8 @@ class Sending(Send):
         last = getattr(error, "_request", None)
         self._ended_at(last)
         attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
-        if last is not None and self._lent is not None:
-            take_off(last, *self._lent)
+        if last is not None and self.lent is not None:
+            take_off(last, *self.lent)
 
     def _is_own(self, request: Any) -> bool:
         """Returns whether `request` is the one that is sent, or has its target as of `messages.have_same_target`.

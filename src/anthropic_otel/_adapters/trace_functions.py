@@ -23,7 +23,7 @@ def app_trace_of(request: Any) -> Function | None:
         return None
     if isinstance(trace, _Chained):
         return trace.app_trace
-    return None if isinstance(getattr(trace, "__self__", None), Send) else trace
+    return trace if _send_of(trace) is None else None
 
 
 def chained(our_trace: Function, app_trace: Function, *, asynchronous: bool) -> Function:
@@ -65,6 +65,8 @@ def take_off(
         # A copy, as the transport may still look for ours in this one.
         own = {name: value for name, value in now.items() if value is not trace}
         request.extensions = {**own, "trace": extensions["trace"]} if "trace" in extensions else own
+    else:
+        _hand_on(now, lent, extensions)
     # Only that: the app may use its mapping for several requests at once, and change it itself. By identity, as a value
     # of the app's may not be comparable, and may be replaced by an equal one.
     for name, value in lent.items():
@@ -73,6 +75,25 @@ def take_off(
     for name in before:
         if name not in lent:
             extensions.pop(name, None)
+
+
+def _hand_on(now: Mapping[str, Any], lent: Mapping[str, Any], extensions: MutableMapping[str, Any]) -> None:
+    """Has another send of the same request, which began after that with `lent` and has not ended, restore `extensions`.
+
+    `now` are the extensions that the request has. Does nothing without such a send.
+    """
+    while (later := getattr(send := _send_of(now.get("trace")), "lent", None)) is not None:
+        if later[3] is lent:
+            send.lent = (*later[:3], extensions)
+            return
+        now = later[3]
+
+
+def _send_of(trace: Any) -> Any:
+    """Returns the send whose `trace` function this is; `None` for one of the app's own, and for `None`."""
+    ours = trace.our_trace if isinstance(trace, _Chained) else trace
+    send = getattr(ours, "__self__", None)
+    return send if isinstance(send, Send) else None
 
 
 class _Chained:

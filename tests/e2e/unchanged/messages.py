@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import pickle
+import threading
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from anthropic_otel.simulator import Redirect, Reply
@@ -207,6 +210,56 @@ def request_sent_twice(world: World) -> Facts:
         "request": walk(request),
         "sent": [each.body for each in world.sim.requests[before:]],
     }
+
+
+def request_sent_twice_at_once(world: World) -> Facts:
+    """A request whose second send begins before its first one ends, and ends after it, as of an app that hedges."""
+    world.open()
+    request = world.request()
+    request.extensions = given = dict(request.extensions)
+    arrived: list[None] = []
+    event: Any = asyncio.Event if world.stack.asynchronous else threading.Event
+    both, one = event(), event()
+
+    def send() -> None:
+        world.http.send(request)
+        one.set()
+
+    def hook(_: Any) -> None:
+        arrived.append(None)
+        if len(arrived) == 1:
+            assert both.wait(_PATIENCE)
+        else:
+            both.set()
+            assert one.wait(_PATIENCE)
+
+    async def asend() -> None:
+        await world.http.send(request)
+        one.set()
+
+    async def ahook(_: Any) -> None:
+        arrived.append(None)
+        if len(arrived) == 1:
+            await asyncio.wait_for(both.wait(), _PATIENCE)
+        else:
+            both.set()
+            await asyncio.wait_for(one.wait(), _PATIENCE)
+
+    async def twice() -> None:
+        await asyncio.gather(asend(), asend())
+
+    world.http.event_hooks = {"request": [ahook if world.stack.asynchronous else hook]}
+    if world.stack.asynchronous:
+        world.driver(twice())
+    else:
+        with ThreadPoolExecutor(2) as pool:
+            for sent in [pool.submit(send), pool.submit(send)]:
+                sent.result()
+    return {"same": request.extensions is given, "names": list(request.extensions), "sent": len(arrived)}
+
+
+_PATIENCE = 10.0
+"""The seconds after which a send that waits for another has failed."""
 
 
 def request_that_failed(world: World) -> Facts:
@@ -418,6 +471,7 @@ HTTP_PROBES: tuple[Callable[[World], Any], ...] = (
     request_whose_notes_are_replaced,
     requests_with_the_same_extensions,
     request_sent_twice,
+    request_sent_twice_at_once,
     request_that_failed,
     redirected_request,
     copied_request,
