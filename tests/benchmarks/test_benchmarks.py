@@ -46,6 +46,13 @@ def test_a_delta_is_measured_in_chunks_of_both_kinds() -> None:
     assert {row[-1] for row in found} <= {"yes", "NO"}
 
 
+def test_a_create_is_measured_where_nothing_is_taken_off() -> None:
+    """Sync and async, with its ratio to the floor and to the instrumentor."""
+    header, _, *rows = _run("benchmarks.steady", "--tiny").splitlines()
+    assert [cell.strip() for cell in header.split("|")[-3:-1]] == ["ours / floor", "ours / httpx2"]
+    assert [row.split("|")[1].strip() for row in rows] == ["create", "create, async"]
+
+
 def test_the_reading_of_a_log_is_measured_for_each_kind() -> None:
     """Next to finding its words, each with whether that is cheap enough."""
     header, _, *rows = _run("benchmarks.logs", "--tiny").splitlines()

@@ -1,0 +1,91 @@
+"""What a create takes where nothing is ever taken off: `python -m benchmarks.steady`. Takes three minutes.
+
+Rule: each process has one thing installed all its life, as in an app, and calls until it is warm before any call
+counts. `make bench` takes the library off between two measurements instead: that compares within one process, but
+CPython may have to specialize its byte code anew each time. What two processes differ by is evened out by many of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from statistics import mean, median, stdev
+from typing import Any, Final
+
+from benchmarks import floor, instructions, report, variants, workload
+
+_INSTALLED: Final = ("nothing", "floor", "ours", "httpx2")
+_CASES: Final = ("create", "create, async")
+_ROUNDS: Final = 12
+_WARM: Final = 300
+_BATCHES: Final = 8
+_CALLS: Final = 200
+"""How many calls are timed in one go. A process tells the median of its batches."""
+
+
+def _child(name: str, install: str, calls: int) -> None:
+    """Prints the µs of CPU time of a call of the case, the spans' flush included."""
+    flush = variants.set_up("sampled")
+    loop = workload.new_loop()
+    case = instructions.case_of(name)
+    after: Callable[[], None] | None = floor.of(case, loop) if install == "floor" else None
+    variants.INSTALL[install]()
+    client: Any = variants.prepare_client(install, workload.make_client(case))
+    workload.repeat(case, client, min(_WARM, calls * 2), after, loop)
+    flush()
+    # A full collection goes through all that was imported. It falls into one process and not into another.
+    gc.collect()
+    gc.freeze()
+    batches = []
+    for _ in range(_BATCHES):
+        start = time.process_time_ns()
+        workload.repeat(case, client, calls, after, loop)
+        flush()
+        batches.append((time.process_time_ns() - start) / calls / 1e3)
+    print(median(batches))
+
+
+def _measured(name: str, rounds: int, calls: int) -> dict[str, list[float]]:
+    """Returns the µs of a call by what is installed, a figure for each process."""
+    found: dict[str, list[float]] = {install: [] for install in _INSTALLED}
+    for _ in range(rounds):
+        for install in random.sample(_INSTALLED, len(_INSTALLED)):
+            command = [sys.executable, "-m", "benchmarks.steady", "--child", install, "--case", name]
+            done = subprocess.run([*command, "--calls", str(calls)], capture_output=True, text=True, check=True)
+            found[install].append(float(done.stdout))
+    return found
+
+
+def _row(name: str, found: dict[str, list[float]]) -> tuple[str, ...]:
+    bare = mean(found["nothing"])
+    added = {install: mean(times) - bare for install, times in found.items()}
+    error = stdev(found["ours"]) / len(found["ours"]) ** 0.5
+    ratios = (f"{added['ours'] / added[peer]:.2f}" for peer in ("floor", "httpx2"))
+    return (name, f"{bare:.0f}", *(f"{added[install]:.0f}" for install in _INSTALLED[1:]), f"{error:.0f}", *ratios)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Prints what a create takes, in µs of CPU time, and what each variant adds to it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.steady", description="A create where all is warm.")
+    parser.add_argument("--tiny", action="store_true", help="two rounds of few calls, whose figures say nothing")
+    parser.add_argument("--child", choices=_INSTALLED, help=argparse.SUPPRESS)
+    parser.add_argument("--case", default=_CASES[0], help=argparse.SUPPRESS)
+    parser.add_argument("--calls", type=int, default=_CALLS, help=argparse.SUPPRESS)
+    options = parser.parse_args(given)
+    if options.child:
+        _child(options.case, options.child, options.calls)
+        return 0
+    rounds, calls = (2, 2) if options.tiny else (_ROUNDS, _CALLS)
+    rows = [_row(name, _measured(name, rounds, calls)) for name in _CASES]
+    header = ("case", "off", "+ floor", "+ ours", "+ httpx2", "error of ours", "ours / floor", "ours / httpx2")
+    print(report.table(header, rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
