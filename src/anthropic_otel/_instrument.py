@@ -11,8 +11,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from anthropic_otel._adapters import marks
 from anthropic_otel._adapters.library_patches import LIBRARIES, CallPatches, SendPatches, is_client
-from anthropic_otel._adapters.marks import MARK, Mark, mark_of
+from anthropic_otel._adapters.marks import Clients, Mark, mark_of
 from anthropic_otel._adapters.patches import import_if_installed
 from anthropic_otel._adapters.sdk import http_client_of
 from anthropic_otel._core.changing import changing
@@ -35,7 +36,7 @@ class Instrumentation:
         self.process: Runtime | None = None
         self._sends: Final = SendPatches(self)
         self._calls: Final = CallPatches(self)
-        self.clients: list[weakref.ref[Any]] = []
+        self.clients: Clients = []
         self._joined: list[Recorder] = []
         """The recorders that have joined and not left. Every new runtime gets them beside its own."""
 
@@ -172,23 +173,9 @@ class Instrumentation:
                 self._calls.patch_library()
             known, mark = self.runtime_of(http_client), mark_of(http_client)
             if known is None:
-                self._mark(http_client, Mark(self._hosting(runtime), calls=calls))
+                self.clients = marks.give(http_client, Mark(self._hosting(runtime), calls=calls), self.clients)
             elif calls and mark is not None and not mark.calls:
-                self._mark(http_client, Mark(known, calls=True))
-
-    def _mark(self, http_client: Any, mark: Mark) -> None:
-        """Gives an HTTP client `mark`, and those of the SDK's copies that have had the same mark as it."""
-        for each in self._with_copies(http_client):
-            vars(each)[MARK] = mark
-        # Never empty again, even if only copies of a marked client are alive: these have its mark too.
-        others = [ref for ref in self.clients if ref() is not None and ref() is not http_client]
-        self.clients = [*others, weakref.ref(http_client)]
-
-    def _with_copies(self, http_client: Any) -> list[Any]:
-        """Returns an HTTP client and those that have its mark from `copied`, or that it has from one of them."""
-        mark = mark_of(http_client)
-        others = [each for each in self._marked_clients() if each is not http_client]
-        return [http_client, *(each for each in others if mark_of(each) is mark)]
+                self.clients = marks.give(http_client, Mark(known, calls=True), self.clients)
 
     # -- what the adapters ask -----------------------------------------------------------------------------------------
 
@@ -238,7 +225,7 @@ class Instrumentation:
             mark = mark_of(http_client)
             if mark is not None:
                 self._sends.meet(type(copy))
-                self._mark(copy, mark)
+                self.clients = marks.give(copy, mark, self.clients)
 
     # -- how it is undone ----------------------------------------------------------------------------------------------
 
@@ -250,12 +237,11 @@ class Instrumentation:
         """
         with changing():
             # Found first: a mark is over once its runtime is not active.
-            marked = self._marked_clients()
+            marked = marks.marked(self.clients)
             for runtime in self.runtimes():
                 runtime.active = False
             self.process = None
-            for http_client in marked:
-                vars(http_client).pop(MARK, None)
+            marks.take_all(marked)
             self.clients = []
             self._unpatch_unused()
             self._sends.undo_earlier_copies()
@@ -282,28 +268,22 @@ class Instrumentation:
             return
         with changing():
             if self.is_instrumented:
-                self._mark(http_client, Mark(excluded_from=self.process))
+                self.clients = marks.give(http_client, Mark(excluded_from=self.process), self.clients)
             else:
-                for each in self._with_copies(http_client):
-                    vars(each).pop(MARK, None)
+                marks.take(http_client, self.clients)
                 self._unpatch_unused()
 
     def _unpatch_unused(self) -> None:
         """Undoes the patches if neither the process nor a client is instrumented any more."""
-        if self.process is None and not self._marked_clients():
+        if self.process is None and not marks.marked(self.clients):
             self._sends.undo()
             self._calls.undo()
 
     def runtimes(self) -> list[Runtime]:
         """Returns every runtime that records something now, each once."""
-        of_clients = (self.runtime_of(http_client) for http_client in self._marked_clients())
+        of_clients = (self.runtime_of(http_client) for http_client in marks.marked(self.clients))
         found = {id(runtime): runtime for runtime in (self.process, *of_clients) if runtime is not None}
         return list(found.values())
-
-    def _marked_clients(self) -> list[Any]:
-        """Returns the HTTP clients that have a mark and are alive, each once."""
-        alive = {id(found): found for ref in self.clients for found in (ref(),) if found is not None}
-        return [http_client for http_client in alive.values() if mark_of(http_client) is not None]
 
 
 def _import_libraries() -> bool:

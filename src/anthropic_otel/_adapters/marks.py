@@ -1,10 +1,13 @@
 """Defines the mark on an HTTP client that was instrumented by itself, or excluded from an instrumented process.
 
-Rule: it is in the client's `__dict__`, so that a copy of the client has it too.
+Rule: it is in the client's `__dict__`, so that a copy of the client has it too. The functions that set marks or remove
+them are called by one thread at a time.
 """
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterable
 from typing import Any, Final
 
 from anthropic_otel._core.runtime import Runtime
@@ -54,3 +57,47 @@ def mark_of(http_client: Any) -> Mark | None:
     except AttributeError:
         return None
     return mark if isinstance(mark, Mark) and not mark.is_over else None
+
+
+Clients = list[weakref.ref[Any]]
+"""Weak references to the HTTP clients that were given a mark."""
+
+
+def marked(clients: Clients) -> list[Any]:
+    """Returns those of `clients` that have a mark and are alive, each once."""
+    alive = {id(found): found for ref in clients for found in (ref(),) if found is not None}
+    return [http_client for http_client in alive.values() if mark_of(http_client) is not None]
+
+
+def give(http_client: Any, mark: Mark, clients: Clients) -> Clients:
+    """Gives an HTTP client `mark`, and those of `clients` that have had the same mark as it.
+
+    Returns `clients` with it, and without those that are not alive.
+    """
+    for each in _with_copies(http_client, clients):
+        vars(each)[MARK] = mark
+    # Never empty again, even if only copies of a marked client are alive: these have its mark too.
+    others = [ref for ref in clients if ref() is not None and ref() is not http_client]
+    return [*others, weakref.ref(http_client)]
+
+
+def take(http_client: Any, clients: Clients) -> None:
+    """Takes the mark off an HTTP client, and off those of `clients` that have the same mark as it."""
+    for each in _with_copies(http_client, clients):
+        vars(each).pop(MARK, None)
+
+
+def take_all(http_clients: Iterable[Any]) -> None:
+    """Takes the mark off each of the HTTP clients, whether it is over or not."""
+    for http_client in http_clients:
+        vars(http_client).pop(MARK, None)
+
+
+def _with_copies(http_client: Any, clients: Clients) -> list[Any]:
+    """Returns an HTTP client, and those of `clients` that have the same mark as it.
+
+    These are what the SDK has copied before 2.6 (`client_copies`), or what it was copied from.
+    """
+    mark = mark_of(http_client)
+    others = [each for each in marked(clients) if each is not http_client]
+    return [http_client, *(each for each in others if mark_of(each) is mark)]
