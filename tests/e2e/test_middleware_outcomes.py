@@ -318,26 +318,24 @@ def test_a_call_that_was_not_retried_is_not_exhausted(
     sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic], *, at_once: bool
 ) -> None:
     """Two requests of a call that has no retry fail, of which none follows the failure of the other."""
-    ready = threading.Barrier(2)
+    both = threading.Barrier(2)
 
     def twice(request: Any, call_next: Next) -> Any:
         with ThreadPoolExecutor(2) as pool:
-            sent = [pool.submit(contextvars.copy_context().run, send, request, call_next) for _ in range(2)]
+            sent = [pool.submit(contextvars.copy_context().run, call_next, request) for _ in range(2)]
         return sent[0].result()
-
-    def send(request: Any, call_next: Next) -> Any:
-        ready.wait()
-        response = call_next(request)
-        ready.wait()
-        return response
 
     def refused_after_an_answer(request: Any, call_next: Next) -> Any:
         call_next(request)
         return call_next(request)
 
+    # The HTTP client tells its hook of a request within the attempt, so that neither fails before both have begun.
+    begun: list[Callable[[Any], Any]] = [lambda _: both.wait()] if at_once else []
     sim.play(*(["http_529", "http_529"] if at_once else ["ok", "http_529"]))
-    with capture() as telemetry, pytest.raises(anthropic.APIStatusError):
-        client_with(twice if at_once else refused_after_an_answer).messages.create(**request_of())
+    with capture() as telemetry, anthropic.DefaultHttpxClient(event_hooks={"request": begun}) as http_client:
+        client = client_with(twice if at_once else refused_after_an_answer, http_client=http_client)
+        with pytest.raises(anthropic.APIStatusError):
+            client.messages.create(**request_of())
     [call] = telemetry.calls
     assert (call.outcome, call.retries) == ("failed", 0)
 
