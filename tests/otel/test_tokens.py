@@ -18,7 +18,7 @@ from anthropic_otel._core.settings import Settings
 from anthropic_otel._core.target import target_of
 from anthropic_otel._core.usage import Usage, of_reply
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder
-from anthropic_otel._otel.tokens import MAX_PORTS, provider_of
+from anthropic_otel._otel.tokens import MAX_PORTS, Key, Tokens, provider_of
 from core.notes import ManualClock
 from otel.scene import Scene
 from support.streams import LAST_DELTA, START, STOP, sse
@@ -244,3 +244,30 @@ def test_a_lock_that_an_interrupt_has_left_is_given_up(scene: Scene, telemetry: 
         tokens.add(attempt, Usage(1, 0))
     assert len(tokens._unread) < 200
     assert sum(p.sum for p in telemetry.points(instruments.USAGE_INPUT)) == 10_101
+
+
+def test_a_long_queue_waits_for_the_thread_that_reads(
+    scene: Scene, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many attempts end meanwhile: two threads that add to the same counts would lose some."""
+    assert isinstance(scene.recorder, OpenTelemetryRecorder)
+    assert scene.recorder.metrics is not None
+    tokens, attempt = scene.recorder.metrics.tokens, _ended(scene)
+    begin, readers = Tokens._begin, list[int]()
+
+    def count() -> None:
+        for _ in range(10_101):
+            tokens.add(attempt, Usage(1, 0))
+
+    def slow(self: Tokens, key: Key, usage: Usage) -> list[int]:
+        readers.append(threading.get_ident())
+        if len(readers) == 1:
+            thread = threading.Thread(target=count)
+            thread.start()
+            thread.join()
+        return begin(self, key, usage)
+
+    monkeypatch.setattr(Tokens, "_begin", slow)
+    tokens.add(attempt, Usage(1, 0))
+    assert sum(p.sum for p in telemetry.points(instruments.USAGE_INPUT)) == 10_102
+    assert readers == [threading.get_ident()]

@@ -39,7 +39,7 @@ _CHAT: Final = "chat"
 _MODALITY: Final = "unknown"
 _MOST_UNREAD: Final = 100
 _LOST: Final = 100 * _MOST_UNREAD
-"""With so many entries in the queue, the thread that processed it must have been interrupted while it held the lock."""
+"""With so many entries in the queue, the thread that processed it may have been interrupted while it held the lock."""
 _PATIENCE: Final = 1.0
 """The seconds that a collection waits for an app's thread that processes the queue. That takes some 100 µs."""
 
@@ -70,6 +70,8 @@ class Tokens:
         self._sets: Final = AttributeSets(instruments.USAGE_INPUT.attributes)
         self._unread: Final[deque[tuple[Key, Usage]]] = deque()
         self._reading = threading.Lock()
+        self._reader: int | None = None
+        """The id of the thread that processes the queue, or that did it last. `None` before one has."""
         self._created_in = fork_generation()
         self._by_key: dict[Key, list[int]] = {}
         self._by_set: dict[tuple[tuple[str, AttributeValue], ...], list[int]] = {}
@@ -110,9 +112,11 @@ class Tokens:
         """Processes the queue. If another thread does that already, waits for it up to `patience` seconds before.
 
         If it still does then, nothing is processed. A lock that nobody will release is replaced first: that of a parent
-        process, or, with more than `_LOST` entries in the queue, that of a thread that was interrupted.
+        process, or, with more than `_LOST` entries in the queue, that of a thread that was interrupted and is not in
+        here any more.
         """
-        if self._created_in != fork_generation() or len(self._unread) > _LOST:
+        given_up = len(self._unread) > _LOST and self._reader not in measuring
+        if given_up or self._created_in != fork_generation():
             # The lock will not be released: its holder was a thread of the parent process, or was interrupted.
             self._reading, self._created_in = threading.Lock(), fork_generation()
         reading, thread = self._reading, get_ident()
@@ -120,6 +124,7 @@ class Tokens:
         try:
             if reading.acquire(timeout=patience) if patience else reading.acquire(blocking=False):
                 try:
+                    self._reader = thread
                     while self._unread:
                         key, usage = self._unread.popleft()
                         counts = self._by_key.get(key) or self._begin(key, usage)
