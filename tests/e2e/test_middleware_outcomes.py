@@ -9,7 +9,6 @@ import asyncio
 import contextvars
 import json
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -24,9 +23,11 @@ from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.testing import capture
 from support.apps import API_KEY, CREDENTIALS, MODEL, request_of
 from support.marks import BREAKS_CONNECTIONS
+from support.stacks import SDK_STACKS
 from support.streams import refusal
 from support.telemetry import Telemetry, recording
 from support.versions import KEEPS_PARSED_REPLIES, PROPAGATES_ITSELF, TRACES_ITSELF
+from support.waiting import until
 
 middlewares: Any = pytest.importorskip("anthropic.lib.middleware", reason="this SDK has no middleware")
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
@@ -464,9 +465,15 @@ def test_an_attempt_that_a_middleware_gave_up_has_a_backoff_after_it(sim: Simula
         pytest.skip("this SDK retries for no exception of a middleware")
 
     async def impatient(request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        if sim.requests:
+            return await call_next(request)
+        waiting = asyncio.ensure_future(call_next(request))
+        while not sim.requests:
+            await asyncio.sleep(0.001)
+        waiting.cancel()
         try:
-            return await asyncio.wait_for(call_next(request), 0.2)
-        except asyncio.TimeoutError as error:
+            return await waiting
+        except asyncio.CancelledError as error:
             raise again("too slow") from error
 
     async def app() -> None:
@@ -533,18 +540,32 @@ def test_a_hedge_that_answers_is_a_call_that_succeeded(
     sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
 ) -> None:
     """The same request is sent twice, and the one that hangs times out last: the app got the other's answer."""
+    answered = threading.Event()
+
+    class Late(SDK_STACKS[0].module.HTTPTransport):  # type: ignore[misc]
+        """Raises once the other request is answered, however soon it has failed."""
+
+        def handle_request(self, request: Any) -> Any:
+            try:
+                return super().handle_request(request)
+            except SDK_STACKS[0].module.TransportError:
+                answered.wait()
+                raise
 
     def hedge(request: Any, call_next: Next) -> Any:
         with ThreadPoolExecutor(1) as pool:
             hanging = pool.submit(contextvars.copy_context().run, call_next, request.copy(timeout=0.2))
-            while not sim.requests:
-                time.sleep(0.001)
-            answer = call_next(request)
+            try:
+                until(lambda: bool(sim.requests), every=0.001)
+                answer = call_next(request)
+            finally:
+                answered.set()
             assert isinstance(hanging.exception(), anthropic.APITimeoutError)
         return answer
 
     sim.play("read_timeout", "ok")
-    assert client_with(hedge).messages.create(**request_of()).content
+    client = client_with(hedge, http_client=anthropic.DefaultHttpxClient(transport=Late()))
+    assert client.messages.create(**request_of()).content
     assert sorted(str((span.attributes or {}).get("error.type")) for span in recorded.attempts) == [
         "None",
         "read_timeout",

@@ -77,10 +77,17 @@ def test_a_call_that_is_cancelled_on_trio_is_cancelled(sim: Simulator, recorded:
     endpoint = sim.endpoint("read_timeout")
     recorded.instrument()
 
+    async def cancel_once_asked(scope: trio.CancelScope) -> None:
+        while not sim.requests:
+            await trio.sleep(0.001)
+        scope.cancel()
+
     async def main() -> bool:
-        with trio.move_on_after(0.1) as scope:
-            async with anthropic.AsyncAnthropic(base_url=endpoint.base_url, api_key=API_KEY) as client:
-                await client.messages.create(**request_of())
+        async with trio.open_nursery() as nursery:
+            with trio.CancelScope() as scope:
+                nursery.start_soon(cancel_once_asked, scope)
+                async with anthropic.AsyncAnthropic(base_url=endpoint.base_url, api_key=API_KEY) as client:
+                    await client.messages.create(**request_of())
         return scope.cancelled_caught
 
     assert trio.run(main)

@@ -13,7 +13,7 @@ from opentelemetry.trace import StatusCode
 
 from anthropic_otel._adapters.current import current_call
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.simulator import Delivery, Reply, Simulator
+from anthropic_otel.simulator import Simulator
 from support import identities
 from support.apps import API_KEY, request_of
 from support.telemetry import Telemetry
@@ -32,7 +32,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-SLOWLY = Reply(delivery=Delivery(pace=0.02))
 App = Callable[[Any], Awaitable[Any]]
 
 
@@ -70,9 +69,16 @@ def call_outcome(telemetry: Telemetry) -> str:
 def test_a_call_is_cancelled_while_it_waits(sim: Simulator, recorded: Telemetry) -> None:
     """A cancel scope ends the attempt and the call, without an error; the scope gets its cancellation back."""
 
+    async def cancel_once_asked(scope: Any) -> None:
+        while not sim.requests:
+            await trio.sleep(0.001)
+        scope.cancel()
+
     async def app(client: Any) -> bool:
-        with trio.move_on_after(0.1) as scope:
-            await create(client)
+        async with trio.open_nursery() as nursery:
+            with trio.CancelScope() as scope:
+                nursery.start_soon(cancel_once_asked, scope)
+                await create(client)
         return bool(scope.cancelled_caught)
 
     assert run(app, sim.endpoint("read_timeout").base_url, recorded) is True
@@ -111,7 +117,8 @@ def test_a_call_is_cancelled_in_its_backoff(
 
 def test_a_stream_is_cancelled_midway(sim: Simulator, recorded: Telemetry) -> None:
     """A cancel scope around the reading ends the attempt as cancelled; the events before it were read."""
-    sim.play(SLOWLY)
+    # After three events of the app the server is silent: no more of them can be there already.
+    sim.play("stream_timeout")
     events: list[Any] = []
 
     async def app(client: Any) -> bool:
@@ -137,7 +144,7 @@ def test_a_stream_is_cancelled_midway(sim: Simulator, recorded: Telemetry) -> No
 
 def test_a_stream_is_left_midway(sim: Simulator, recorded: Telemetry) -> None:
     """Closing it before its end is abandoning it."""
-    sim.play(SLOWLY)
+    sim.play("stream_timeout")
 
     async def app(client: Any) -> None:
         async with await client.messages.create(stream=True, **request_of()) as stream:
