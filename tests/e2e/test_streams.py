@@ -158,7 +158,7 @@ def test_a_read_failure_is_the_apps_and_the_attempts(
 @ways(*WAYS)
 def test_a_stream_that_is_closed_early_is_abandoned(way: Way, app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
     """An app that has seen enough has not failed."""
-    sim.play("ok_slow")
+    sim.play("stream_timeout")
     events: Any = way(app)
     next(events)
     events.close()
@@ -172,7 +172,7 @@ def test_an_exception_of_the_apps_within_its_stream_is_not_the_attempts(
     way: Way, app: SdkApp, sim: Simulator, recorded: Telemetry
 ) -> None:
     """The app fails over an event; the server did nothing wrong."""
-    sim.play("ok_slow")
+    sim.play("stream_timeout")
     events: Any = way(app)
     next(events)
     with pytest.raises(ZeroDivisionError):
@@ -208,7 +208,7 @@ def test_a_stream_that_is_never_read_ends_when_it_is_closed(app: SdkApp, recorde
 @pytest.mark.parametrize("begun", [False, True], ids=["never read", "half read"])
 def test_a_stream_that_is_dropped_ends_with_it(begun: bool, app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
     """No code of the SDK's or of the HTTP library's runs then: the attempt ends all the same."""
-    sim.play("ok_slow")
+    sim.play("stream_timeout")
     stream: Any = app.create(stream=True)
     if begun:
         app.driver.next(iter(stream) if not app.driver.asynchronous else stream.__aiter__())

@@ -240,7 +240,7 @@ def test_a_broken_stream_counts_what_was_told(
 
 def test_a_stream_that_the_app_leaves_counts_what_was_told(app: SdkApp, sim: Simulator, recorded: Telemetry) -> None:
     """Under `abandoned`."""
-    sim.play("ok_slow")
+    sim.play(Cut(Point.BODY, Ending.STALL, after=1))
     stream = app.create(stream=True, system=CACHED)
     app.driver.next(stream)
     app.driver(stream.close())

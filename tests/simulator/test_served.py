@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import time
 
 import pytest
 
@@ -21,6 +20,8 @@ from anthropic_otel.simulator import (
     Simulator,
     fault,
 )
+from support.stacks import LONG
+from support.waiting import until
 
 _BODY = b'{"model":"claude-opus-5","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
 _STREAM = b'{"model":"claude-opus-5","max_tokens":5,"messages":[{"role":"user","content":"hi"}],"stream":true}'
@@ -32,13 +33,12 @@ def _address(url: str) -> str:
 
 
 def _connection(sim: Simulator) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(_address(sim.base_url), timeout=5)
+    return http.client.HTTPConnection(_address(sim.base_url), timeout=LONG)
 
 
 def _served(sim: Simulator) -> Served:
     """What became of the only request, once the server is done with it."""
-    while not (sim.served and sim.served[0].over):
-        time.sleep(0.001)
+    until(lambda: sim.served and sim.served[0].over, every=0.001)
     [served] = sim.served
     return served
 
@@ -77,7 +77,8 @@ def test_a_broken_response_is_not_whole(name: str, status: int | None, raw: bool
 
 def test_a_request_that_is_broken_off_is_not_whole(sim: Simulator) -> None:
     """A request of which the server reads the head alone is told from one that has come to its end."""
-    connection = http.client.HTTPConnection(_address(sim.endpoint("connection_reset_in_request").base_url), timeout=5)
+    url = sim.endpoint("connection_reset_in_request").base_url
+    connection = http.client.HTTPConnection(_address(url), timeout=LONG)
     connection.request("POST", "/v1/messages", _BODY, _KEY)
     with pytest.raises(OSError, match="reset"):
         connection.getresponse()
@@ -87,8 +88,8 @@ def test_a_request_that_is_broken_off_is_not_whole(sim: Simulator) -> None:
 
 
 def test_a_client_that_leaves_a_stream_is_seen_to_leave(sim: Simulator) -> None:
-    """The server finds out when it writes on."""
-    sim.play(Reply(delivery=Delivery(pace=0.01)))
+    """The server finds out when it writes on: it has more to send than there is room for on the way to the client."""
+    sim.play(Chunks((_EVENTS[0], bytes(1 << 26))))
     connection = _connection(sim)
     connection.request("POST", "/v1/messages", _STREAM, _KEY)
     connection.getresponse().readline()
@@ -102,8 +103,7 @@ def test_a_client_that_waits_no_longer_is_seen_to_leave(sim: Simulator) -> None:
     sim.play(fault("read_timeout"))
     connection = _connection(sim)
     connection.request("POST", "/v1/messages", _BODY, _KEY)
-    while not sim.served:
-        time.sleep(0.001)
+    until(lambda: sim.served, every=0.001)
     assert not sim.served[0].over
     connection.close()
     served = _served(sim)
@@ -132,7 +132,7 @@ def test_an_interim_response_comes_before_a_response_that_breaks(sim: Simulator)
     """The interim statuses of a reply are sent also if its body is to break."""
     reply = Reply(529, interim=(103,))
     sim.play(Cut(Point.BODY, Ending.CLOSE, after=1, reply=reply))
-    with socket.create_connection(("127.0.0.1", int(sim.base_url.rpartition(":")[2])), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", int(sim.base_url.rpartition(":")[2])), timeout=LONG) as sock:
         sock.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
         received = b""
         while data := sock.recv(4096):
@@ -216,8 +216,7 @@ def test_a_response_to_head_has_told_no_usage(sim: Simulator) -> None:
         connection.request(method, "/v1/messages", _BODY, _KEY)
         connection.getresponse().read()
         connection.close()
-        while not sim.served[-1].over:
-            time.sleep(0.001)
+        until(lambda: sim.served[-1].over, every=0.001)
         used.append(sim.served[-1].usage)
     assert used == [{"input_tokens": 3, "output_tokens": 2}, None]
 
