@@ -15,7 +15,7 @@ from anthropic_otel._core import semconv
 from support import identities
 from support.apps import API_KEY, PROMPT, request_of
 from support.driver import Driver
-from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, each_of, http_client
+from support.stacks import HTTPCORE_STACKS, LONG, SDK_STACKS, Stack, each_of, http_client
 from support.telemetry import Telemetry
 from support.versions import TRACES_ITSELF
 
@@ -153,7 +153,7 @@ def test_a_server_that_takes_no_more_of_a_request_is_a_write_timeout(
     app: App, stack: Stack, recorded: Telemetry
 ) -> None:
     """The client reads until it is told that it may send more. No answer can be late: the request is not there yet."""
-    app.http.timeout = 0.5
+    app.http.timeout = stack.module.Timeout(LONG, read=0.5)
     with pytest.raises(stack.module.ReadTimeout):
         # The server takes as much as it must without being asked, 64 KB, and no more.
         app.read("x" * 70_000)

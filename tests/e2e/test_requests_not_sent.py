@@ -26,6 +26,7 @@ from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, Stack, http_client
 from support.versions import SENDS_EMPTY_TOKENS
+from support.waiting import collect_garbage
 
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 
@@ -248,6 +249,7 @@ async def _create(client: Any) -> None:
 @contextmanager
 def no_more_files() -> Iterator[None]:
     """Within the block the process can open no further file or socket."""
+    collect_garbage()  # sockets of an earlier test that were closed in the block would make room for others
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with socket.socket() as highest:
         used = highest.fileno()

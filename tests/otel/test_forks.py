@@ -14,6 +14,7 @@ from anthropic_otel._core import instruments
 from anthropic_otel._core.ending import End
 from anthropic_otel._otel import forks, providers
 from otel.scene import Scene
+from support.stacks import LONG
 from support.telemetry import Telemetry
 
 
@@ -25,8 +26,9 @@ def _nobody_measures() -> Iterator[None]:
     forks.measuring.clear()
 
 
-def test_a_fork_waits_until_the_measurement_is_over() -> None:
+def test_a_fork_waits_until_the_measurement_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lock is free then, in the child as well."""
+    monkeypatch.setattr(forks, "_PATIENCE", LONG)
     forks.measuring[1] = None
     thread = threading.Timer(0.01, forks.measuring.clear)
     thread.start()
