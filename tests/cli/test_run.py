@@ -5,6 +5,8 @@ Rule: a program is what a user would write, and knows nothing of the library unl
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import re
 import signal
@@ -310,6 +312,22 @@ def test_json_has_the_lines_of_the_file_on_stderr(sim: Simulator, tmp_path: Path
     )
     assert done.stderr == save.read_text("utf-8")
     assert [event["type"] for event in saved(save)] == ["run", "process", "attempt", "call", "summary"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a file that is always full")
+@pytest.mark.interpreter
+def test_json_says_that_the_file_cannot_be_written_any_more(sim: Simulator) -> None:
+    """Once, in a line of its own; a program that reads stderr gets all the others."""
+    done = subprocess.run(
+        [*COMMAND, "--json", "--save", "/dev/full", "--", sys.executable, "-c", "print('hi')"],
+        env=environment(sim),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [event["type"] for event in events] == ["run", "unsaved", "summary"]
+    assert events[1]["error"] == os.strerror(errno.ENOSPC)
 
 
 @pytest.mark.interpreter

@@ -34,7 +34,7 @@ class Options:
     """Where and how events are written.
 
     - `save`: a text file to which each readable event, apart from `started`, is also written as a line of JSON, after a
-      line of type `run` and before one of type `summary`, until a write fails; `None` for none.
+      line of type `run` and before one of type `summary`, until a write fails, which stderr is told; `None` for none.
     - `json`: whether stderr gets such lines of JSON, in place of lines for a person.
     """
 
@@ -148,3 +148,5 @@ class Report(threading.Thread):
             except OSError as error:
                 self._file = None
                 self._print([(Piece(f"The file cannot be written any more: {error.strerror}", Style.BAD),)])
+                # To stderr, with `--json`.
+                self._record({"type": "unsaved", "time": round(time.time(), 6), "error": str(error.strerror)})
