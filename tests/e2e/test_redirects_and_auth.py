@@ -347,7 +347,7 @@ def test_a_401_that_new_credentials_answer_is_retried(
     with pytest.raises(anthropic.AuthenticationError):
         driver(client.messages.create(**request_of()))
     stops = [attributes(span).get(semconv.RETRY_STOP_REASON) for span in recorded.attempts]
-    assert stops == [None, None, None, "not_retryable"]
+    assert stops == [None, None, None, "x_should_retry"]
     outcomes = {point.attributes[semconv.CALL_OUTCOME] for point in recorded.points(instruments.CALL_DURATION)}
     assert outcomes == {"recovered", "failed"}
     identities.check(recorded, calls=2)

@@ -7,10 +7,11 @@ import errno
 import re
 import socket
 
+import httpx
 import pytest
 
 from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER, AttemptOutcome, NetworkCause
-from anthropic_otel.simulator import FAULTS, Fault, Reply, Where, fault
+from anthropic_otel.simulator import FAULTS, Fault, Reply, Simulator, Where, fault
 
 ALL = pytest.mark.parametrize("each", FAULTS.values(), ids=FAULTS)
 
@@ -95,4 +96,23 @@ def test_a_rate_limited_reply_has_nothing_left() -> None:
     assert isinstance(action, Reply)
     headers = dict(action.headers)
     assert headers.pop("retry-after") == "1"
+    assert headers.pop("x-should-retry") == "true"
     assert set(headers.values()) == {"0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        *((f"http_{status}", "false") for status in (400, 401, 402, 403, 404, 422)),
+        *((name, "false") for name in ("error_too_large", "error_billing", "error_on_hold", "error_linked_limit")),
+        *((name, "true") for name in ("http_429", "http_429_no_retry_after", "error_ramp_limit", "http_529")),
+        *((name, "false") for name in ("http_429_should_not_retry", "error_contract_limit")),
+        ("http_400_should_retry", "true"),
+        *((name, None) for name in ("http_409", "http_500", "http_504", "http_413", "http_451", "http_400_json")),
+    ],
+)
+def test_a_refusal_says_whether_a_retry_helps(name: str, told: str | None) -> None:
+    """As recorded responses do, in `x-should-retry`. What is in front of the API, and what is not known, does not."""
+    with Simulator() as sim, httpx.Client(base_url=sim.base_url) as http:
+        sim.play(name)
+        assert http.post("/v1/messages").headers.get("x-should-retry") == told

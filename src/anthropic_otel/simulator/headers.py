@@ -67,6 +67,21 @@ def of_the_api(request_id: str, organization: str) -> Headers:
     )
 
 
+_RETRIED: Final = (429, 529)
+_UNKNOWN: Final = (408, 409)
+
+
+def about_retry(status: int) -> Headers:
+    """Returns the header `x-should-retry` of a refusal by the API itself, as recorded responses with that status have.
+
+    It is `true` for 429 and 529, and `false` for any other 4xx. Empty for 408, 409 and any other 5xx, of which it is
+    not known.
+    """
+    if status in _RETRIED:
+        return (("x-should-retry", "true"),)
+    return (("x-should-retry", "false"),) if 400 <= status < 500 and status not in _UNKNOWN else ()
+
+
 def merge(headers: Headers, over: Headers) -> Headers:
     """Returns `headers` without those whose name is in `over`, followed by `over`. Names are compared without case."""
     names = {name.lower() for name, _ in over}

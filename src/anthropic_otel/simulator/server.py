@@ -34,8 +34,6 @@ from anthropic_otel.simulator.platforms import Platform, of_the_platform, quota_
 from anthropic_otel.simulator.ratelimits import RateLimits
 from anthropic_otel.simulator.schedule import Schedule
 
-_RETRY: Final = ("x-should-retry", "true")
-_NO_RETRY: Final = ("x-should-retry", "false")
 _RECORDED_BYTES: Final = 256 * 1024 * 1024
 
 
@@ -210,14 +208,15 @@ class Server:
         route, answer = route_of(target), self._api.answer(replace(request, target=target))
         is_own = route.platform is Platform.API
         if isinstance(answer, Refused):
-            return replace(answer, headers=(*answer.headers, _NO_RETRY)) if is_own else answer
+            headers = (*answer.headers, *api_headers.about_retry(answer.status))
+            return replace(answer, headers=headers) if is_own else answer
         if not (reason := self._limits.exceeded(answer.cost)):
             self._api.admitted(answer)
             return answer
         if not is_own:
             return Refused(429, "rate_limit_error", quota_exceeded(route), cost=None)
         seconds = max(1, math.ceil(reason.retry_after - 1e-6))
-        headers = (("retry-after", str(seconds)), _RETRY)
+        headers = (("retry-after", str(seconds)), *api_headers.about_retry(429))
         return Refused(429, "rate_limit_error", reason.message, headers, cost=None)
 
     def now(self) -> float:

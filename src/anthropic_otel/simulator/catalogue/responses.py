@@ -10,6 +10,7 @@ from typing import Final
 
 from anthropic_otel.simulator.actions import Headers, Reply
 from anthropic_otel.simulator.faults import Fault, refused
+from anthropic_otel.simulator.headers import about_retry, merge
 
 _EXHAUSTED: Final = (
     ("anthropic-ratelimit-requests-remaining", "0"),
@@ -33,11 +34,12 @@ def _api(
     retried: bool = False,
     headers: Headers = (),
 ) -> Fault:
-    """Returns a fault: a refusal by the API itself, with its JSON error body and a request id.
+    """Returns a fault: a refusal by the API itself, with its JSON error body, a request id, and `x-should-retry`.
 
-    Its name is `http_` and the status, unless `name` is given. `retried` is whether the SDK retries it.
+    Its name is `http_` and the status, unless `name` is given. `retried` is whether the SDK retries it. `headers`
+    replace others of the same name.
     """
-    reply = Reply(status, error_type, message, headers=headers)
+    reply = Reply(status, error_type, message, headers=merge(about_retry(status), headers))
     return refused(name or f"http_{status}", description, reply, retried=retried)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from anthropic_otel._core.semconv import AttemptOutcome
 from anthropic_otel.simulator.actions import Headers, Reply
 from anthropic_otel.simulator.faults import Fault, Where, refused
+from anthropic_otel.simulator.headers import about_retry, merge
 
 
 def _front(
@@ -43,9 +44,10 @@ def _with_code(
 ) -> Fault:
     """Returns a fault: a refusal by the API whose error type and `error_code` the attempt has to report.
 
-    `code` is that `error_code`; `None` sends none. `retried` is whether the SDK retries it.
+    `code` is that `error_code`; `None` sends none. `retried` is whether the SDK retries it. `headers` replace others of
+    the same name, such as `x-should-retry`.
     """
-    reply = Reply(status, error_type, "No.", headers=headers, error_code=code)
+    reply = Reply(status, error_type, "No.", headers=merge(about_retry(status), headers), error_code=code)
     return replace(refused(name, description, reply, retried=retried), api_error=(error_type, code))
 
 
