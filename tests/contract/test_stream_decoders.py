@@ -105,7 +105,7 @@ def _event_stream_reader() -> EventStreamReader:
 
 def _check(chunks: Sequence[bytes], reader: Reader) -> None:
     seen, end = _read(chunks, reader)
-    told = (end.error_type, end.complete, end.invalid)
+    told = (end.error and end.error.type, end.complete, end.invalid)
     if seen.error_type is not None:
         assert told[0] == seen.error_type, (told, seen)
     elif "message_stop" in seen.events:
@@ -314,4 +314,5 @@ def test_an_exception_frame_is_raised(end: bytes, kind: str) -> None:
     seen, told = _read([chunk(START), end], AwsEventStreamReader())
     assert seen.raised is not None
     assert not seen.read_to_end
-    assert (told.error_type, told.complete, told.invalid) == (kind, False, False)
+    assert told.error is not None
+    assert (told.error.type, told.complete, told.invalid) == (kind, False, False)

@@ -33,7 +33,7 @@ def end_of(chunks: Iterable[bytes], *, read_to_end: bool = True) -> StreamEnd:
 
 
 def facts(end: StreamEnd) -> tuple[bool | None, str | None, bool]:
-    return end.complete, end.error_type, end.invalid
+    return end.complete, end.error.type if end.error is not None else None, end.invalid
 
 
 # -- what ends it ------------------------------------------------------------------------------------------------------
@@ -85,7 +85,9 @@ def test_an_error_event_of_any_length_has_its_type(size: int, cut: int) -> None:
     ):
         event = sse("error", {"type": "error", "error": body, "request_id": "req_1"})
         end = end_of(pieces(BEGIN + event, [], cut))
-        assert (*facts(end), end.error_code) == (False, "rate_limit_error", False, "spend_limit")
+        assert facts(end) == (False, "rate_limit_error", False)
+        assert end.error is not None
+        assert end.error.code == "spend_limit"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,8 @@ def test_an_error_event_of_any_length_has_its_type(size: int, cut: int) -> None:
 def test_an_error_event_of_any_content_fails(data: Any, kind: str, code: str | None) -> None:
     """An error event without a type of the API's has the type `_OTHER`, and a code is a bounded word or none."""
     end = end_of([BEGIN, sse("error", data)])
-    assert (end.error_type, end.error_code, end.complete) == (kind, code, False)
+    assert end.error is not None
+    assert (end.error.type, end.error.code, end.complete) == (kind, code, False)
 
 
 def test_what_a_model_writes_ends_nothing() -> None:
@@ -302,7 +305,7 @@ def test_any_bytes_have_an_end(words: list[bytes], cuts: list[int], read_to_end:
     text = b"".join(words)
     end = end_of(pieces(text, cuts))
     assert end == end_of([text])
-    assert end.error_type in (None, "_OTHER", *API_ERROR_TYPES)
+    assert facts(end)[1] in (None, "_OTHER", *API_ERROR_TYPES)
     end_of(pieces(text, cuts), read_to_end=read_to_end)
 
 
@@ -358,5 +361,5 @@ def test_no_chunk_with_another_name_is_passed_over(chunk: bytes) -> None:
 def test_an_error_that_the_sdk_passes_over_is_seen(chunks: list[bytes], told: str | None) -> None:
     """A gateway writes it as another API does, or as JSON, and an app of the SDK's sees a stream without an end."""
     end = end_of(chunks)
-    assert (end.complete, end.error_type) == (False, None)
+    assert (end.complete, end.error) == (False, None)
     assert (end.untold.type if end.untold is not None else None) == told

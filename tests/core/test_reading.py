@@ -100,7 +100,8 @@ def test_what_arrives_is_looked_at_where_nothing_hides_it(reading: Reading) -> N
     assert [reading.on_chunk(STOP), reading.on_chunk(OVERLOADED)] == [False, True]
     reading.conclude(0, read_to_end=True)
     assert reading.end is not None
-    assert reading.end.error_type == "overloaded_error"
+    assert reading.end.error is not None
+    assert reading.end.error.type == "overloaded_error"
 
 
 def test_the_silence_before_the_end_counts(reading: Reading, clock: ManualClock) -> None:
@@ -142,7 +143,7 @@ def test_the_end_of_an_event_stream_is_read_once(reading: Reading, clock: Manual
     reading.conclude(clock.time, read_to_end=True)
     end = reading.end
     assert end is not None
-    assert (end.complete, end.error_type) == (True, None)
+    assert (end.complete, end.error) == (True, None)
     assert reading._reader is None
     assert reading.on_decoded(OVERLOADED) is False
     reading.conclude(clock.time, read_to_end=True)

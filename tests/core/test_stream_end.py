@@ -29,8 +29,7 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
     assert told == [*[None] * 7, Dispatched.STOP, Dispatched.ERROR, Dispatched.ERROR]
     assert events.end(None, is_event_stream=True, read_to_end=False) == StreamEnd(
         complete=True,
-        error_type="api_error",
-        raw_error_type="api_error",
+        error=ApiError("api_error", raw_type="api_error"),
         is_event_stream=True,
         first_event=b"1",
         deltas=(b"3", b"4"),
@@ -83,7 +82,7 @@ def test_where_the_sdk_breaks_nothing_after_it_counts() -> None:
     events.stop()
     events.fail(ApiError("api_error"))
     end = events.end(Break.BEFORE_END, is_event_stream=True, read_to_end=False)
-    assert (end.complete, end.error_type, end.invalid) == (False, None, True)
+    assert (end.complete, end.error, end.invalid) == (False, None, True)
     assert (end.first_event, end.deltas) == (b"{}", ())
 
 

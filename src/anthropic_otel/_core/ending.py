@@ -209,9 +209,8 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
     read to its end without an end event are `FAILED`. Else a stream is `COMPLETED`, or `ABANDONED` if it was not read
     to its end and has no end event.
     """
-    if end.error_type is not None:
-        error = ApiError(end.error_type, end.error_code, end.raw_error_type)
-        return Ending(AttemptOutcome.FAILED, end.error_type, api_error=error)
+    if end.error is not None:
+        return _failed(end.error.type, api_error=end.error)
     if end.complete:
         return COMPLETED
     if attempt.response is not None and attempt.response.is_no_stream(end, read_to_end=how is End.READ):

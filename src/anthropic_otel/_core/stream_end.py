@@ -68,13 +68,11 @@ def weightier(one: Dispatched | None, other: Dispatched | None) -> Dispatched | 
 class StreamEnd:
     """How a stream ended.
 
-    Where several facts hold, `error_type` decides before `invalid`, and `invalid` before `complete`.
+    Where several facts hold, `error` decides before `invalid`, and `invalid` before `complete`.
 
     - `complete`: whether the SDK came to `message_stop`: no error, and nothing that it could not decode, was before.
       `None` if the events could not be seen.
-    - `error_type`: the type of the `error` event: one of `API_ERROR_TYPES` or `_OTHER`; `None` without such an event.
-    - `raw_error_type`: the `ApiError.raw_type` of that event, `None` without one.
-    - `error_code`: its `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
+    - `error`: the error in the `error` event, `None` without such an event.
     - `untold`: the first error with a type or code of the API's that the SDK does not tell the app of: in an event
       without a name, or in a body that is no event stream; `None` without one.
     - `invalid`: whether the SDK stopped before the end event, because it could not decode an event.
@@ -93,9 +91,7 @@ class StreamEnd:
     """
 
     complete: bool | None
-    error_type: str | None = None
-    raw_error_type: str | None = None
-    error_code: str | None = None
+    error: ApiError | None = None
     untold: ApiError | None = None
     invalid: bool = False
     unchecked: bool = field(default=False, compare=False)
@@ -113,9 +109,7 @@ class StreamEnd:
         """
         if self.complete and not self.unchecked:
             return self
-        return replace(
-            self, complete=False, invalid=True, error_type=None, raw_error_type=None, error_code=None, stop_event=None
-        )
+        return replace(self, complete=False, invalid=True, error=None, stop_event=None)
 
 
 UNSEEN: Final = StreamEnd(None)
@@ -216,14 +210,11 @@ class Events:
         that decided how the stream ended came with the last chunk. `is_event_stream` and `read_to_end` are copied into
         the result.
         """
-        error = self.error if found is None else None
         # The API sends `message_delta` last. The SDK has not read it if it stopped at an earlier event.
         deltas, stop = ((), None) if found is Break.BEFORE_END else (self.deltas, self.stop_event)
         return StreamEnd(
             complete=self.complete and found is not Break.BEFORE_END,
-            error_type=error.type if error is not None else None,
-            raw_error_type=error.raw_type if error is not None else None,
-            error_code=error.code if error is not None else None,
+            error=self.error if found is None else None,
             untold=self.untold,
             invalid=found is Break.BEFORE_END,
             unchecked=self.unchecked or (decided_last and found is None),
