@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from anthropic_otel._core.cause_chain import CLIENTS, SDK_OR_CLIENTS, chain, frames, is_a, root
+from anthropic_otel._core.event_json import member
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import should_retry
 from anthropic_otel._core.semconv import (
@@ -43,7 +44,7 @@ def call_error_type(error: BaseException) -> str:
       status if that is 400 or more, else `_OTHER` if the server sent any type.
     - `client_error` for everything else.
     """
-    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in SDK_OR_CLIENTS}
+    names = {cls.__name__ for cls in type(error).__mro__ if root(cls) in SDK_OR_CLIENTS}
     if names & {"APITimeoutError", "TimeoutException"}:
         return CLIENT_TIMEOUT_ERROR
     if names & {"APIConnectionError", "TransportError"}:
@@ -142,18 +143,13 @@ def _status_error_type(error: Any) -> str:
     type, and `client_error` for none.
     """
     # `type` is on the error since 0.87; before that it has to be looked up in the body that the SDK has parsed.
-    name = getattr(error, "type", None) or _type_in(getattr(error, "body", None))
+    name = getattr(error, "type", None) or member(member(getattr(error, "body", None), "error"), "type")
     if name in API_ERROR_TYPES or name in BEDROCK_EXCEPTIONS:
         return str(name)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
         return str(status)
     return OTHER if name else CLIENT_ERROR
-
-
-def _type_in(body: object) -> object:
-    error = body.get("error") if isinstance(body, dict) else None
-    return error.get("type") if isinstance(error, dict) else None
 
 
 def body_error_type(attempt: Attempt) -> str:
@@ -184,13 +180,11 @@ def body_error_type(attempt: Attempt) -> str:
         return CLIENT_ERROR if foreign else _BY_CAUSE.get(cause, CONNECTION_ERROR)
     end = attempt.reading.end if attempt.reading is not None else None
     read_to_end = end is not None and end.read_to_end
-    if attempt.error_type == INVALID_EVENT:
+    streamed = attempt.response is not None and attempt.response.is_asked_for_as_stream
+    is_no_stream = attempt.error_type == UNEXPECTED_CONTENT and streamed and attempt.is_message
+    if attempt.error_type == INVALID_EVENT or is_no_stream:
         # The SDK's span ends with the body. What the SDK cannot decode then comes too late for it.
-        return API_ERROR if read_to_end else CLIENT_ERROR
-    response = attempt.response
-    streamed = response is not None and response.is_asked_for_as_stream
-    if attempt.error_type == UNEXPECTED_CONTENT and streamed and attempt.is_message:
-        # Read to its end, it is a stream without its end event to the SDK. Bedrock's decoder raises before.
+        # Read to its end, what is no stream is one without its end event to the SDK. Bedrock's decoder raises before.
         return API_ERROR if read_to_end else CLIENT_ERROR
     if attempt.api_error is not None and attempt.api_error.type == attempt.error_type:
         return _of_error_event(attempt.api_error.raw_type)

@@ -40,6 +40,11 @@ class ApiError:
     code: str | None = None
     raw_type: str | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it has a documented type or a code, so that it is the API's."""
+        return self.type != OTHER or self.code is not None
+
 
 def parsed(data: bytes) -> Any:
     """Parses JSON. Raises `ValueError` for what the SDK cannot parse: invalid UTF-8 or JSON, or too deep nesting."""
@@ -52,18 +57,23 @@ def parsed(data: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def json_object(data: bytes) -> dict[str, Any] | None:
+    """Parses a JSON object. Returns `None` for anything else that is JSON or none, and never raises."""
+    try:
+        value = parsed(data)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def api_error(data: bytes) -> ApiError:
     """Parses the JSON of an `error` event: `{"type": "error", "error": {"type": …, "details": {"error_code": …}}}`.
 
     Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code or the raw type. A type
     that is not known is `_OTHER` too, but is the raw type, cut to `MAX_TOLD` characters as every raw type.
     """
-    try:
-        error = member(parsed(data), "error")
-    except ValueError:
-        return ApiError(OTHER)
-    code = member(member(error, "details"), "error_code")
-    name = member(error, "type")
+    error = member(json_object(data), "error")
+    code, name = member(member(error, "details"), "error_code"), member(error, "type")
     return ApiError(
         known_type(name),
         code if isinstance(code, str) and _CODE(code) else None,
@@ -79,7 +89,7 @@ def known_error(data: bytes) -> ApiError | None:
     if b'"error"' not in data:
         return None
     error = api_error(data)
-    return error if error.type != OTHER or error.code is not None else None
+    return error if error.is_known else None
 
 
 def error_of_body(body: bytes, content_type: bytes) -> ApiError:

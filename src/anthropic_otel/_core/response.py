@@ -23,7 +23,6 @@ from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import BodyReader
-from anthropic_otel._core.semconv import OTHER
 from anthropic_otel._core.start_of_body import JsonLines, StartOfBody, StartOfReply
 from anthropic_otel._core.stream_end import StreamEnd
 
@@ -142,7 +141,7 @@ class Response:
             return None
         told = self.error_headers
         error = error_of_body(body, told.get(b"content-type", b"")) if told is not None else api_error(body)
-        return error if error.type != OTHER or error.code is not None else None
+        return error if error.is_known else None
 
     def _compare(self, start: bytes | None, last: bytes, whole: bool, has_content: bool) -> None:
         if self._expected is Expected.JSON_OR_EVENT_STREAM and self._content in _STREAMS:

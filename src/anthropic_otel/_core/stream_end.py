@@ -23,9 +23,9 @@ from anthropic_otel._core.event_json import (
     ApiError,
     JsonTypes,
     api_error,
+    json_object,
     known_error,
     member,
-    parsed,
 )
 from anthropic_otel._core.semconv import OTHER
 
@@ -237,7 +237,8 @@ def meaning_of(name: bytes | None, data: bytes, *, by_names: bool) -> bytes | No
         return name
     if name is None or name in BLOCKS or name == PING or (by_names and not is_known(name)):
         return None
-    return name if by_names and name == MESSAGE_STOP and _lacks_type(data) else _type_of(data)
+    event = json_object(data) if by_names and name == MESSAGE_STOP else None
+    return name if event is not None and "type" not in event else _type_of(data)
 
 
 def is_known(name: bytes) -> bool:
@@ -253,20 +254,9 @@ _MESSAGE: Final = b"message"
 _STOP_QUOTED: Final = b'"message_stop"'
 
 
-def _lacks_type(data: bytes) -> bool:
-    try:
-        event = parsed(data)
-    except ValueError:
-        return False
-    return isinstance(event, dict) and "type" not in event
-
-
 def _type_of(data: bytes) -> bytes | None:
     """Parses the `type` in an event's JSON. `None` if there is none, or if the JSON mentions no `message_…` type."""
     if b'"message_' not in data:
         return None
-    try:
-        name = member(parsed(data), "type")
-    except ValueError:
-        return None
+    name = member(json_object(data), "type")
     return name.encode("utf-8", "replace") if isinstance(name, str) else None

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from anthropic_otel._core import headers
-from anthropic_otel._core.event_json import parsed
+from anthropic_otel._core.event_json import json_object, member
 from anthropic_otel._core.stream_end import StreamEnd
 
 if TYPE_CHECKING:
@@ -107,11 +107,11 @@ def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
     Empty if no event has counts. The counts of `message_delta` are cumulative and replace those of `message_start`,
     field by field, as in the SDK. Those in the end event of Bedrock replace both. An invalid count replaces none.
     """
-    usages = [_fields(_event(delta).get("usage")) for delta in end.deltas]
+    usages = [_fields(member(json_object(delta), "usage")) for delta in end.deltas]
     if end.first_event is not None:
-        usages.insert(0, _fields(_fields(_event(end.first_event).get("message")).get("usage")))
+        usages.insert(0, _fields(member(member(json_object(end.first_event), "message"), "usage")))
     if end.stop_event is not None:
-        metrics = _fields(_event(end.stop_event).get("amazon-bedrock-invocationMetrics"))
+        metrics = _fields(member(json_object(end.stop_event), "amazon-bedrock-invocationMetrics"))
         usages.append({name: metrics.get(key) for key, name in _BEDROCK_METRICS.items()})
     counts, iterations = _NO_COUNTS, None
     for fields in usages:
@@ -126,8 +126,7 @@ def of_headers(response: ResponseFacts) -> tuple[Usage, ...]:
     told = response.bedrock_tokens
     if told is None:
         return NONE
-    names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    return _usages(_counts(dict(zip(names, map(headers.count, told), strict=True))), None)
+    return _usages(_counts(dict(zip(_BEDROCK_METRICS.values(), map(headers.count, told), strict=True))), None)
 
 
 _BEDROCK_METRICS: Final = {
@@ -136,6 +135,7 @@ _BEDROCK_METRICS: Final = {
     "cacheReadInputTokenCount": "cache_read_input_tokens",
     "cacheWriteInputTokenCount": "cache_creation_input_tokens",
 }
+"""The fields of the API's usage by the names of Bedrock's counts, in the order of `ResponseFacts.bedrock_tokens`."""
 
 
 _Counts = list[int | None]
@@ -216,11 +216,3 @@ def _fields(value: object) -> Mapping[str, Any]:
     fields = getattr(value, "__dict__", None) or {}
     extra = getattr(value, "__pydantic_extra__", None)
     return {**fields, **extra} if isinstance(extra, dict) and extra else fields
-
-
-def _event(data: bytes) -> Mapping[str, Any]:
-    try:
-        value = parsed(data)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
