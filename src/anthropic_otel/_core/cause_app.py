@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from anthropic_otel._core.cause_chain import CLIENTS, HTTPCORE, Failure, Frame, frames, root
+from anthropic_otel._core.cause_chain import CLIENTS, HTTPCORE, Failure, Frame, frames, raised_in, root
 from anthropic_otel._core.guard import guarded, is_of_the_app
 from anthropic_otel._core.stack import package_of, stack
 
@@ -49,9 +49,8 @@ def is_of_app(failure: Failure) -> bool:
     return (
         _is_of_a_double(error)
         or any(map(is_of_the_app, failure.errors))
-        or _passes(error, _calls_a_trace_function)
-        or _passes(error, _calls_a_model)
-        or (_passes(error, _calls_a_hook) and response_read_by_hook(error) is None)
+        or _passes_app(error, _CALLS_TRACE_FUNCTIONS | _PARSES_TEXT)
+        or (_passes_app(error, _CALLS_HOOKS) and response_read_by_hook(error) is None)
     )
 
 
@@ -61,7 +60,7 @@ def is_of_a_model(error: BaseException | None) -> bool:
 
     It does if the text does not fit it. Never raises; `False` for `None`, and for what is no `Exception`.
     """
-    return isinstance(error, Exception) and _passes(error, _calls_a_model)
+    return isinstance(error, Exception) and _passes_app(error, _PARSES_TEXT)
 
 
 def response_read_by_hook(error: BaseException) -> object:
@@ -71,11 +70,10 @@ def response_read_by_hook(error: BaseException) -> object:
     """
     response: object = None
     for frame in stack(error):
-        if package_of(frame) not in CLIENTS:
-            continue
-        if response is None and frame.f_code.co_name == _CALLS_HOOKS:
+        step = package_of(frame), frame.f_code.co_name
+        if response is None and step in _CALLS_HOOKS:
             response = frame.f_locals.get("response")
-        elif response is not None and frame.f_code.co_name in _READING and frame.f_locals.get("self") is response:
+        elif response is not None and step in _READS and frame.f_locals.get("self") is response:
             return response
     return None
 
@@ -85,10 +83,7 @@ def _is_of_a_double(error: BaseException) -> bool:
 
     A test may have such a library raise an exception of the network, which is the network's.
     """
-    if root(type(error)) in _DOUBLES:
-        return True
-    steps = list(frames(error)) if type(error) is RuntimeError else []
-    return bool(steps) and steps[-1][0] in _DOUBLES
+    return root(type(error)) in _DOUBLES or (type(error) is RuntimeError and raised_in(error)[0] in _DOUBLES)
 
 
 def is_of_authentication(error: BaseException) -> bool:
@@ -96,7 +91,7 @@ def is_of_authentication(error: BaseException) -> bool:
 
     It may fetch its tokens by requests of its own.
     """
-    return _passes(error, _calls_authentication)
+    return _passes_app(error, _AUTHENTICATES)
 
 
 def is_of_request_body(failure: Failure) -> bool:
@@ -111,9 +106,8 @@ def is_of_argument(failure: Failure) -> bool:
     sent whole.
     """
     error = failure.errors[-1]
-    steps = list(frames(error))
-    raised_by_library = bool(steps) and _is_known(steps[-1][0])
-    return type(error) in (TypeError, ValueError, OverflowError) and raised_by_library and not failure.answered
+    is_plain = type(error) in (TypeError, ValueError, OverflowError)
+    return is_plain and not failure.answered and _is_known(raised_in(error)[0])
 
 
 def is_of_response(failure: Failure) -> bool:
@@ -123,9 +117,8 @@ def is_of_response(failure: Failure) -> bool:
     sent whole. One raised in a function named `read` is none: it is for a timeout that is no number.
     """
     error = failure.errors[-1]
-    steps = list(frames(error))
-    raised_by_library = bool(steps) and _is_known(steps[-1][0]) and steps[-1][1] != "read"
-    return isinstance(error, ValueError) and raised_by_library and failure.answered
+    package, function = raised_in(error)
+    return isinstance(error, ValueError) and failure.answered and _is_known(package) and function != "read"
 
 
 def was_set_from_outside(failure: Failure) -> bool:
@@ -136,10 +129,8 @@ def was_set_from_outside(failure: Failure) -> bool:
     thrown it.
     """
     error = failure.errors[-1]
-    steps = list(frames(error))
-    if not steps or _is_known(root(type(error))):
-        return False
-    return _is_known(steps[-1][0]) or steps[-1][0] in _SWITCHERS
+    package = raised_in(error)[0]
+    return not _is_known(root(type(error))) and (_is_known(package) or package in _SWITCHERS)
 
 
 def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool:
@@ -153,6 +144,16 @@ def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool
     )
 
 
+def _passes_app(error: BaseException, callers: frozenset[Frame]) -> bool:
+    """Returns whether one of the functions `callers` has called the app's code, by the traceback of `error`.
+
+    As for `_passes`. What is of no known library and not of the caller's own package is the app's code.
+    """
+    return _passes(
+        error, lambda caller, called: caller in callers and called[0] != caller[0] and not _is_known(called[0])
+    )
+
+
 def _is_wrapped(called: Sequence[Frame]) -> bool:
     """Returns whether a call was made to another library's wrapper around a private `_send_…` method of httpx.
 
@@ -163,50 +164,8 @@ def _is_wrapped(called: Sequence[Frame]) -> bool:
     return back.startswith("_send_")
 
 
-def _calls_a_hook(caller: Frame, called: Frame) -> bool:
-    """Returns whether httpx calls an event hook of the app.
-
-    `caller` is a frame, and `called` the frame that it called.
-    """
-    package, function = caller
-    return not _is_known(called[0]) and package in CLIENTS and function == _CALLS_HOOKS
-
-
-def _calls_a_trace_function(caller: Frame, called: Frame) -> bool:
-    """Returns whether httpcore, or the trace function of this library, calls a trace function of the app.
-
-    `caller` is a frame, and `called` the frame that it called.
-    """
-    package, function = caller
-    return not _is_known(called[0]) and (
-        (package in HTTPCORE and function in ("trace", "atrace"))
-        # Our trace function calls that of the app.
-        or (package == _OURS and function == "__call__")
-    )
-
-
-def _calls_a_model(caller: Frame, called: Frame) -> bool:
-    """Returns whether the SDK has a text parsed into a model of the app, mostly by pydantic.
-
-    `caller` is a frame, and `called` the frame that it called.
-    """
-    return not _is_known(called[0]) and caller == _PARSES_TEXT and called[0] != "anthropic"
-
-
-def _calls_authentication(caller: Frame, called: Frame) -> bool:
-    """Returns whether httpx calls an `httpx.Auth` that is not of httpx itself.
-
-    `caller` is a frame, and `called` the frame that it called.
-    """
-    package, function = caller
-    return not _is_known(called[0]) and package in CLIENTS and function in _AUTHENTICATING
-
-
 def _reads_body(caller: Frame, called: Frame) -> bool:
-    """Returns whether a transport reads the next chunk of the request's body.
-
-    `caller` is a frame, and `called` the frame that it called.
-    """
+    """Returns whether `caller`, of a transport, reads the next chunk of the request's body by calling `called`."""
     package, function = caller
     by_client = called[0] in CLIENTS
     # Anything else that a transport calls is its own code, or makes the bytes of the protocol.
@@ -214,13 +173,20 @@ def _reads_body(caller: Frame, called: Frame) -> bool:
     return by_httpcore or (package == "aiohttp" and by_client)
 
 
-_CALLS_HOOKS: Final = "_send_handling_redirects"
+def _functions(packages: Iterable[str], *names: str) -> frozenset[Frame]:
+    return frozenset(itertools.product(packages, names))
+
+
+_CALLS_HOOKS: Final = _functions(CLIENTS, "_send_handling_redirects")
 """httpx's function that calls event hooks."""
-_PARSES_TEXT: Final = ("anthropic", "parse_text")
-"""The SDK's function that parses the text of a block into a model of the app."""
-_READING: Final = ("read", "aread", "iter_raw", "aiter_raw")
+_CALLS_TRACE_FUNCTIONS: Final = _functions(HTTPCORE, "trace", "atrace") | {(_OURS, "__call__")}
+"""Those of httpcore, and our trace function, which calls that of the app."""
+_PARSES_TEXT: Final = _functions(("anthropic",), "parse_text")
+"""The SDK's function that has the text of a block parsed into a model of the app, mostly by pydantic."""
+_AUTHENTICATES: Final = _functions(CLIENTS, "_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")
+"""httpx's functions that call an `httpx.Auth`."""
+_READS: Final = _functions(CLIENTS, "read", "aread", "iter_raw", "aiter_raw")
 """The methods of a response that read its body."""
-_AUTHENTICATING: Final = ("_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")
 
 
 def _is_known(package: str) -> bool:

@@ -248,6 +248,12 @@ def frames(error: BaseException) -> Iterator[Frame]:
     return ((package_of(frame), frame.f_code.co_name) for frame in stack(error))
 
 
+def raised_in(error: BaseException) -> Frame:
+    """Returns package and function of the frame that raised `error`, two empty texts if it has no traceback."""
+    *_, last = ("", ""), *frames(error)
+    return last
+
+
 def root(cls: type[BaseException]) -> str:
     """Returns the top-level package that defines `cls`, such as `httpx`."""
     return str(cls.__module__).partition(".")[0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import Failure, by_class, frames, is_a, text_of
+from anthropic_otel._core.cause_chain import Failure, by_class, is_a, raised_in, text_of
 from anthropic_otel._core.semconv import NetworkCause
 
 
@@ -52,10 +52,8 @@ def _is_of_proactor(error: BaseException, message: str) -> bool:
     The loop has no proactor any more, and uses it all the same. Any `AttributeError` for an attribute of `None` is
     taken for that if asyncio raised it, also on another system.
     """
-    if not (isinstance(error, AttributeError) and message.startswith("'NoneType' object has no attribute")):
-        return False
-    steps = list(frames(error))
-    return bool(steps) and steps[-1][0] == "asyncio"
+    of_none = isinstance(error, AttributeError) and message.startswith("'NoneType' object has no attribute")
+    return of_none and raised_in(error)[0] == "asyncio"
 
 
 _TYPES: Final = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from anthropic_otel._core.cause_chain import CLIENTS, SDK_OR_CLIENTS, chain, frames, is_a, root
+from anthropic_otel._core.cause_chain import CLIENTS, SDK_OR_CLIENTS, chain, frames, is_a, raised_in, root
 from anthropic_otel._core.event_json import member
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import should_retry
@@ -94,8 +94,7 @@ def is_of_parsing(error: BaseException) -> bool:
     if is_a(error, "anthropic.APIResponseValidationError"):
         return True
     if isinstance(error, AttributeError):
-        steps = list(frames(error))
-        return _PARSES in steps and steps[-1][0] == "anthropic"
+        return _PARSES in frames(error) and raised_in(error)[0] == "anthropic"
     came_through = frames(error) if isinstance(error, _UNPARSED) else ()
     return any(package in CLIENTS and function == "json" for package, function in came_through)
 
