@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import functools
+from collections.abc import Mapping
 from typing import Final
 
 from anthropic_otel._core.cause_chain import Failure, is_a
@@ -117,25 +118,13 @@ def _name(error: BaseException) -> str | None:
     if not isinstance(error, OSError) or _is_of_openssl(error):
         return None
     if is_resolver_error(error):
-        return _resolver_name(error.errno)
-    return _windows_name(getattr(error, "winerror", None)) or _system_name(error.errno)
+        return _of_number(error.errno, _resolver_errors())
+    return _of_number(getattr(error, "winerror", None), _WINDOWS) or _of_number(error.errno, _SYSTEM)
 
 
-def _windows_name(number: object) -> str | None:
-    return _WINDOWS.get(number) if type(number) is int else None
-
-
-def _system_name(number: object) -> str | None:
-    if type(number) is not int:
-        return None
-    # No other system has numbers as high as those of Windows' sockets.
-    return _windows_name(number) if number >= 10_000 else errno.errorcode.get(number)
-
-
-def _resolver_name(number: object) -> str | None:
-    if type(number) is not int:
-        return None
-    return _resolver_errors().get(number) or _WINDOWS_RESOLVER.get(number)
+def _of_number(number: object, names: Mapping[int, str]) -> str | None:
+    """Returns the name of an exception's number, which an app may have set to anything, `None` without one."""
+    return names.get(number) if type(number) is int else None
 
 
 def _is_of_openssl(error: OSError) -> bool:
@@ -157,67 +146,65 @@ _RESOLVERS: Final = ("aiohttp.ClientConnectorDNSError", "aiodns.DNSError", "pyca
 
 @functools.cache
 def _resolver_errors() -> dict[int, str]:
-    """Returns the names (`EAI_…`) of the resolver's errors by number; of two with one number, the first by alphabet."""
+    """Returns the names (`EAI_…`) of the resolver's errors by number; of two with one number, the first by alphabet.
+
+    Those of Windows' resolver are among them: no other system has numbers as high.
+    """
     import socket
 
-    return {getattr(socket, name): name for name in sorted(dir(socket), reverse=True) if name.startswith("EAI_")}
+    names = [name for name in sorted(dir(socket), reverse=True) if name.startswith("EAI_")]
+    return {**_WINDOWS_RESOLVER, **{getattr(socket, name): name for name in names}}
 
 
 _WINDOWS_RESOLVER: Final = {11001: "EAI_NONAME", 11002: "EAI_AGAIN", 11003: "EAI_FAIL", 11004: "EAI_NODATA"}
 
 _WINDOWS: Final = {
-    2: "ENOENT",
-    3: "ENOENT",
-    4: "EMFILE",
-    5: "EACCES",
-    6: "EBADF",
-    64: "ECONNRESET",
-    109: "EPIPE",
-    121: "ETIMEDOUT",
-    232: "EPIPE",
-    233: "EPIPE",
-    995: "ECANCELED",
-    1225: "ECONNREFUSED",
-    1229: "ENOTCONN",
-    1231: "ENETUNREACH",
-    1232: "EHOSTUNREACH",
-    1233: "ENETUNREACH",
-    1234: "ECONNREFUSED",
-    1236: "ECONNABORTED",
-    1460: "ETIMEDOUT",
-    10004: "EINTR",
-    10009: "EBADF",
-    10013: "EACCES",
-    10014: "EFAULT",
-    10022: "EINVAL",
-    10024: "EMFILE",
-    10035: "EWOULDBLOCK",
-    10037: "EALREADY",
-    10038: "ENOTSOCK",
-    10039: "EDESTADDRREQ",
-    10040: "EMSGSIZE",
-    10042: "ENOPROTOOPT",
-    10043: "EPROTONOSUPPORT",
-    10044: "ESOCKTNOSUPPORT",
-    10045: "EOPNOTSUPP",
-    10046: "EPFNOSUPPORT",
-    10047: "EAFNOSUPPORT",
-    10048: "EADDRINUSE",
-    10049: "EADDRNOTAVAIL",
-    10050: "ENETDOWN",
-    10051: "ENETUNREACH",
-    10052: "ENETRESET",
-    10053: "ECONNABORTED",
-    10054: "ECONNRESET",
-    10055: "ENOBUFS",
-    10056: "EISCONN",
-    10057: "ENOTCONN",
-    10058: "ESHUTDOWN",
-    10059: "ETOOMANYREFS",
-    10060: "ETIMEDOUT",
-    10061: "ECONNREFUSED",
-    10063: "ENAMETOOLONG",
-    10064: "EHOSTDOWN",
-    10065: "EHOSTUNREACH",
+    number: name
+    for name, numbers in {
+        "ENOENT": (2, 3),
+        "EINTR": (10004,),
+        "EBADF": (6, 10009),
+        "EACCES": (5, 10013),
+        "EFAULT": (10014,),
+        "EINVAL": (10022,),
+        "EMFILE": (4, 10024),
+        "EPIPE": (109, 232, 233),
+        "EWOULDBLOCK": (10035,),
+        "EALREADY": (10037,),
+        "ENOTSOCK": (10038,),
+        "EDESTADDRREQ": (10039,),
+        "EMSGSIZE": (10040,),
+        "ENOPROTOOPT": (10042,),
+        "EPROTONOSUPPORT": (10043,),
+        "ESOCKTNOSUPPORT": (10044,),
+        "EOPNOTSUPP": (10045,),
+        "EPFNOSUPPORT": (10046,),
+        "EAFNOSUPPORT": (10047,),
+        "EADDRINUSE": (10048,),
+        "EADDRNOTAVAIL": (10049,),
+        "ENETDOWN": (10050,),
+        "ENETUNREACH": (1231, 1233, 10051),
+        "ENETRESET": (10052,),
+        "ECONNABORTED": (1236, 10053),
+        "ECONNRESET": (64, 10054),
+        "ENOBUFS": (10055,),
+        "EISCONN": (10056,),
+        "ENOTCONN": (1229, 10057),
+        "ESHUTDOWN": (10058,),
+        "ETOOMANYREFS": (10059,),
+        "ETIMEDOUT": (121, 1460, 10060),
+        "ECANCELED": (995,),
+        "ECONNREFUSED": (1225, 1234, 10061),
+        "ENAMETOOLONG": (10063,),
+        "EHOSTDOWN": (10064,),
+        "EHOSTUNREACH": (1232, 10065),
+    }.items()
+    for number in numbers
 }
 """The POSIX names by the error numbers of Windows and its sockets. CI has no Windows, so tests build the exceptions."""
+_SOCKETS: Final = 10_000
+"""The numbers of Windows' sockets are above. No other system has such."""
+_SYSTEM: Final = {
+    **{number: name for number, name in errno.errorcode.items() if number < _SOCKETS},
+    **{number: name for number, name in _WINDOWS.items() if number >= _SOCKETS},
+}
