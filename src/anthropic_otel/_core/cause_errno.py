@@ -107,6 +107,15 @@ _TIMEOUTS: Final = {
 }
 
 
+def server_gone(failure: Failure) -> NetworkCause:
+    """Returns the cause for a connection that the server closed, by the phase: in the body `INCOMPLETE_BODY`.
+
+    In any other phase, or if it is not known, it is `SERVER_DISCONNECTED`.
+    """
+    in_body = failure.phase is Phase.RECEIVE
+    return NetworkCause.INCOMPLETE_BODY if in_body else NetworkCause.SERVER_DISCONNECTED
+
+
 # -- names -------------------------------------------------------------------------------------------------------------
 
 

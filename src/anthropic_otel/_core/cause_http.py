@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from anthropic_otel._core.cause_chain import HTTPCORE, Failure, by_class, is_a, text_of
-from anthropic_otel._core.cause_errno import is_resolver_error, timed_out
+from anthropic_otel._core.cause_errno import is_resolver_error, server_gone, timed_out
 from anthropic_otel._core.semconv import NetworkCause, Phase
 from anthropic_otel._core.stack import package_of, stack
 
@@ -29,7 +29,7 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
     message = text_of(error)
     if message.startswith("Invalid input ConnectionInputs.") and message.endswith("ConnectionState.CLOSED"):
         # The server has sent a GOAWAY. h2 takes nothing after that, though the rest of an answer may follow.
-        return _server_gone(failure)
+        return server_gone(failure)
     if is_a(error, "h2.StreamClosedError") or message.startswith("Invalid input StreamInputs.SEND"):
         return NetworkCause.STREAM_RESET
     sending = failure.phase is Phase.SEND and not message.startswith("Invalid input")
@@ -185,7 +185,7 @@ def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
         return _of_broken_connection(error, failure)
     if is_a(error, "httpx.ConnectionNotAvailable") and (failure.phase is Phase.SEND or failure.answered):
         # Another request on the HTTP/2 connection has read a GOAWAY that turns this one away.
-        return _server_gone(failure)
+        return server_gone(failure)
     return by_class(error, _HTTPX_TYPES)
 
 
@@ -210,7 +210,7 @@ def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
     `STREAM_RESET`. Anything else is `PROTOCOL_ERROR`, and so is a connection that was closed after what is no HTTP.
     """
     if message.startswith(("Server disconnected", "<ConnectionTerminated")):
-        return NetworkCause.PROTOCOL_ERROR if _has_sent_no_http(failure) else _server_gone(failure)
+        return NetworkCause.PROTOCOL_ERROR if _has_sent_no_http(failure) else server_gone(failure)
     if message.startswith("peer closed connection without sending complete message body"):
         return NetworkCause.INCOMPLETE_BODY
     return NetworkCause.STREAM_RESET if message.startswith("<StreamReset") else NetworkCause.PROTOCOL_ERROR
@@ -227,15 +227,6 @@ def _has_sent_no_http(failure: Failure) -> bool:
             received, _ = getattr(getattr(frame.f_locals.get("self"), "_h11_state", None), "trailing_data", (b"", True))
             return not b"HTTP/".startswith(received[:5])
     return False
-
-
-def _server_gone(failure: Failure) -> NetworkCause:
-    """Returns the cause for a connection that the server closed, by the phase: in the body `INCOMPLETE_BODY`.
-
-    In any other phase, or if it is not known, it is `SERVER_DISCONNECTED`.
-    """
-    in_body = failure.phase is Phase.RECEIVE
-    return NetworkCause.INCOMPLETE_BODY if in_body else NetworkCause.SERVER_DISCONNECTED
 
 
 def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCause:
@@ -257,7 +248,7 @@ def of_anyio(error: BaseException, failure: Failure) -> NetworkCause | None:
     `BrokenResourceError` is `CONNECTION_RESET`.
     """
     if is_a(error, "anyio.EndOfStream"):
-        return _server_gone(failure)
+        return server_gone(failure)
     if is_a(error, "anyio.TooSlowError"):
         return timed_out(failure)
     return NetworkCause.CONNECTION_RESET if is_a(error, "anyio.BrokenResourceError") else None

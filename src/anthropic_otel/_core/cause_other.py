@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from anthropic_otel._core.cause_chain import Failure, by_class, is_a, text_of
-from anthropic_otel._core.cause_errno import timed_out
-from anthropic_otel._core.semconv import NetworkCause, Phase
+from anthropic_otel._core.cause_errno import server_gone, timed_out
+from anthropic_otel._core.semconv import NetworkCause
 
 
 def of_credentials(error: BaseException, failure: Failure) -> NetworkCause | None:
@@ -68,8 +68,7 @@ def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause 
         # Raised by a socket for a negative timeout: no time was left.
         return timed_out(failure)
     if isinstance(error, EOFError):
-        in_body = failure.phase is Phase.RECEIVE
-        return NetworkCause.INCOMPLETE_BODY if in_body else NetworkCause.SERVER_DISCONNECTED
+        return server_gone(failure)
     return by_class(error, _TYPES)
 
 

@@ -15,6 +15,7 @@ Rule: the functions here read an attempt and change nothing of it.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -119,13 +120,10 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     told = timeline.reused is not None or fetching
     phase = timeline.phase if told else None
     proxied, in_tunnel = request.proxy is not None, timeline.tunnelling is False
-    cause = classify(error, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
+    classified = functools.partial(classify, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
+    cause = classified(error)
     if _says_nothing(cause):
-        beneath = [
-            classify(each, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
-            for each in (failure, replaced(error))
-            if each is not None
-        ]
+        beneath = [classified(each) for each in (failure, replaced(error)) if each is not None]
         cause = next((each for each in beneath if _says_more(each, cause)), cause)
     known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
     # If the network failed after a redirect, the redirect was followed, and the status is that of an earlier hop.
@@ -182,14 +180,7 @@ def _says_nothing(cause: Cause) -> bool:
 
 
 _ENDED: Final = (NetworkCause.SERVER_DISCONNECTED, NetworkCause.CONNECTION_RESET)
-_GONE: Final = frozenset(
-    {
-        NetworkCause.SERVER_DISCONNECTED,
-        NetworkCause.CONNECTION_RESET,
-        NetworkCause.CONNECTION_ERROR,
-        NetworkCause.INCOMPLETE_BODY,
-    }
-)
+_GONE: Final = (*_ENDED, NetworkCause.CONNECTION_ERROR, NetworkCause.INCOMPLETE_BODY)
 """The causes that a transport's exceptions may have when the app has closed the client."""
 
 

@@ -112,10 +112,7 @@ def identifier(value: bytes | None) -> str | None:
     """
     if not value or len(value) > _MAX_ID or not value.isascii():
         return None
-    text = value.decode("ascii")
-    if "," in text:
-        told = {each.strip() for each in text.split(",")}
-        text = told.pop() if len(told) == 1 else text
+    text = (_told_once(value) if _COMMA in value else value).decode("ascii")
     return text if text and text.isprintable() else None
 
 
@@ -126,14 +123,12 @@ def retry_after(headers: RawHeaders, now: float) -> float | None:
     If the one taken is not positive, returns `None` and reads no further. `now` is the current time in seconds since
     the epoch, for the date.
     """
-    milliseconds = _number(headers.get(b"retry-after-ms"))
-    if milliseconds is not None:
-        return _positive(milliseconds / 1000)
-    value = headers.get(b"retry-after")
-    seconds = _number(value)
-    if seconds is not None:
-        return _positive(seconds)
-    return _positive(_until(value, now))
+    milliseconds, told = _number(headers.get(b"retry-after-ms")), headers.get(b"retry-after")
+    seconds = milliseconds / 1000 if milliseconds is not None else _number(told)
+    if seconds is None and (date := _date(told)) is not None:
+        seconds = date - now
+    # Not a number is not positive either.
+    return min(seconds, _MAX_SECONDS) if seconds is not None and seconds > 0 else None
 
 
 def should_retry(status: int, headers: RawHeaders) -> bool:
@@ -240,24 +235,19 @@ def count(value: bytes | None) -> int | None:
     if not value:
         return None
     if _COMMA in value and len(value) <= _MAX_NUMBER:
-        told = {each.strip() for each in value.split(b",")}
-        value = told.pop() if len(told) == 1 else b""
+        value = _told_once(value)
     return int(value) if len(value) <= _MAX_DIGITS and value.isdigit() else None
+
+
+def _told_once(value: bytes) -> bytes:
+    """Returns the value of a header that was sent several times with the same value, else `value` itself."""
+    told = {each.strip() for each in value.split(b",")}
+    return told.pop() if len(told) == 1 else value
 
 
 _MAX_DIGITS: Final = 18
 _COMMA: Final = ord(",")
 """As a number: up to Python 3.11 `b"," in value` makes an exception and drops it, which takes 1,800 instructions."""
-
-
-def _positive(seconds: float | None) -> float | None:
-    """Returns `seconds`, but at most 366 days. `None` for `None`, NaN, and a number that is not positive."""
-    return min(seconds, _MAX_SECONDS) if seconds is not None and seconds > 0 else None
-
-
-def _until(value: bytes | None, now: float) -> float | None:
-    date = _date(value)
-    return None if date is None else date - now
 
 
 def _date(value: bytes | None) -> float | None:

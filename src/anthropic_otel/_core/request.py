@@ -38,6 +38,7 @@ class RequestFacts:
     trace_context: Mapping[str, str] | None = None
 
 
+@dataclass(slots=True)
 class Retry:
     """The facts of an attempt that follows another one of its call or its send, known when it starts.
 
@@ -48,12 +49,7 @@ class Retry:
     - `source`: what decided the backoff, `None` if there was none or it is not known.
     """
 
-    __slots__ = ("delay", "number", "reason", "source")
-
-    def __init__(
-        self, number: int, delay: int | None = None, reason: str | None = None, source: RetrySource | None = None
-    ) -> None:
-        self.number = number
-        self.delay = delay
-        self.reason = reason
-        self.source = source
+    number: int
+    delay: int | None = None
+    reason: str | None = None
+    source: RetrySource | None = None
