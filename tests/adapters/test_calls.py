@@ -29,6 +29,7 @@ from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import Telemetry
 from support.versions import TRACES_ITSELF
+from support.waiting import collect_garbage
 
 pytestmark = pytest.mark.usefixtures("waits")
 
@@ -291,7 +292,7 @@ def test_what_is_kept_of_the_calls_of_one_client_is_bounded(app: SdkApp) -> None
         alive.append(weakref.ref(model))
         app.create(model=model)
         del model
-    gc.collect()
+    collect_garbage()
     assert len([name for name in alive if name() is not None]) <= 100
     unsampled.shutdown()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import HTTPCORE_STACKS, SDK_STACKS, STACKS, Stack, http_client
 from support.telemetry import Telemetry
+from support.waiting import collect_garbage
 
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 SEEN = (
@@ -130,7 +130,7 @@ def test_a_pool_that_is_full_is_an_attempt_of_an_unknown_end(
     app.occupy(1)
     http.event_hooks = recorded.event_hooks()
     assert _error_of(app) is stack.module.PoolTimeout
-    gc.collect()
+    collect_garbage()
     quietly(app)
     [span] = recorded.attempts
     assert (span.attributes or {})[semconv.ERROR_TYPE] == "_OTHER"
@@ -162,7 +162,7 @@ def test_a_redirect_that_is_not_followed_has_failed(
     app = BareApp(stack, endpoint, driver, http=http)
     _error_of(app)
     quietly(app)
-    gc.collect()
+    collect_garbage()
     [span] = recorded.attempts
     attributes = dict(span.attributes or {})
     assert (attributes[semconv.ERROR_TYPE], attributes[semconv.HTTP_RESPONSE_STATUS_CODE]) == ("307", 307)
@@ -388,7 +388,7 @@ def test_hooks_that_no_client_calls_know_no_proxy_and_take_a_redirect_for_follow
     driver(hooks["response"][0](stack.module.Response(307, headers={"location": "/elsewhere"}, request=request)))
     assert not recorded.attempts
     del request
-    gc.collect()
+    collect_garbage()
     driver.close(http)
     [span] = recorded.attempts
     attributes = dict(span.attributes or {})
@@ -425,7 +425,7 @@ def test_a_refusal_of_a_proxy_is_the_proxys(
     app = _app(stack, sim.endpoint(name), driver, recorded)
     _error_of(app)
     quietly(app)
-    gc.collect()
+    collect_garbage()
     [span] = recorded.attempts
     assert (span.attributes or {})[semconv.ERROR_TYPE] == "proxy_error"
 
@@ -438,6 +438,6 @@ def test_a_loop_of_redirects_is_the_status_of_its_last_hop(
     app = _app(stack, sim.endpoint("too_many_redirects"), driver, recorded)
     _error_of(app)
     quietly(app)
-    gc.collect()
+    collect_garbage()
     [span] = recorded.attempts
     assert (span.attributes or {}).get(semconv.ERROR_TYPE) in ("301", "302", "303", "307", "308")

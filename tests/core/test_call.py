@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import gc
 import sys
 import threading
 import weakref
@@ -25,6 +24,7 @@ from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, NetworkCause, RetrySource, RetryStop
 from anthropic_otel._core.target import target_of
 from core.notes import FACTS, OVERLOADED, SSE, STOP, ManualClock, Notes
+from support.waiting import collect_garbage
 
 ANSWER = b'{"content": []}'
 
@@ -729,7 +729,7 @@ def test_a_call_that_has_ended_keeps_no_attempt(runtime: Runtime, clock: ManualC
     call = Call(Invocation(), clock)
     kept = attempt_of(call, clock)
     call.method_raised(APIStatusError())
-    gc.collect()
+    collect_garbage()
     assert kept() is None
 
 
@@ -738,7 +738,7 @@ def test_a_call_that_has_ended_keeps_no_late_attempt(runtime: Runtime, clock: Ma
     call = Call(Invocation(), clock)
     call.method_returned(None, None)
     kept = attempt_of(call, clock)
-    gc.collect()
+    collect_garbage()
     assert kept() is None
 
 

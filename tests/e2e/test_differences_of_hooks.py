@@ -15,6 +15,7 @@ from support.cases import meets
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack
+from support.waiting import collect_garbage
 
 pytestmark = [pytest.mark.usefixtures("waits"), *BREAKS_CONNECTIONS]
 
@@ -46,7 +47,7 @@ def _check(faults: Iterable[Fault], stack: Stack, sim: Simulator) -> None:
     bedrock = importlib.util.find_spec("botocore") is not None
     met = [fault for fault in faults if meets(fault, stack) and (bedrock or fault.needs.sdk != "AnthropicBedrock")]
     # Each meeting collects garbage: of itself, and not of what a thousand tests before it have left.
-    gc.collect()
+    collect_garbage()
     gc.freeze()
     try:
         with Driver(asynchronous=stack.asynchronous) as driver:

@@ -20,6 +20,7 @@ from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack, http_client
 from support.telemetry import Telemetry
 from support.versions import RESPONSES_ARE_CYCLES
+from support.waiting import collect_garbage
 
 pytestmark = pytest.mark.usefixtures("waits")
 
@@ -125,7 +126,7 @@ def test_a_late_attempt_is_not_kept_by_its_call(left: _Left, recorded: Telemetry
     left.app.create()
     left.send()
     assert len(spans.started) >= 2
-    gc.collect()
+    collect_garbage()
     spans.started.clear()
     gc.disable()
     try:

@@ -6,7 +6,6 @@ Rule: a call has the model that the app asked for, an attempt the one that its o
 from __future__ import annotations
 
 import enum
-import gc
 import importlib
 import json
 import tracemalloc
@@ -21,6 +20,7 @@ from anthropic_otel.simulator import Simulator
 from support.apps import API_KEY, request_of
 from support.telemetry import Telemetry
 from support.versions import HAS_MIDDLEWARE, SDK_LIBRARY, TRACES_ITSELF
+from support.waiting import collect_garbage
 
 MEGABYTE: Final = 1024 * 1024
 MODEL: Final = "gen_ai.request.model"
@@ -223,7 +223,7 @@ def test_enormous_model_names_are_not_kept(sim: Simulator, recorded: Telemetry) 
             _turned_away(client, sim, f"short-{number}")
         tracemalloc.start()
         try:
-            gc.collect()
+            collect_garbage()
             before = tracemalloc.get_traced_memory()[0]
             for number in range(12):
                 _turned_away(client, sim, f"{number}" + "x" * MEGABYTE)
@@ -231,7 +231,7 @@ def test_enormous_model_names_are_not_kept(sim: Simulator, recorded: Telemetry) 
             _turned_away(client, sim, "short")
             sim.reset()
             recorded.clear()
-            gc.collect()
+            collect_garbage()
             kept = tracemalloc.get_traced_memory()[0] - before
         finally:
             tracemalloc.stop()

@@ -5,7 +5,6 @@ The credentials are made up; what is signed with them is signed by the SDK, and 
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from support.driver import Driver
 from support.stacks import STACKS, Stack, http_client
 from support.telemetry import Telemetry
 from support.versions import CLOSES_FAILED_STREAMS, COPIES_EVERY_CLIENT, TRACES_ITSELF
+from support.waiting import collect_garbage
 
 pytestmark = pytest.mark.usefixtures("waits")
 
@@ -207,7 +207,7 @@ def test_an_error_in_a_stream(app: App, sim: Simulator, recorded: Telemetry, err
         app.events()
     if not CLOSES_FAILED_STREAMS:
         # Nobody closes the stream that has failed: it ends when the app has forgotten it.
-        gc.collect()
+        collect_garbage()
     [attempt] = recorded.attempts
     assert attributes(attempt)[semconv.ERROR_TYPE] == error_type
     assert attributes(attempt)[semconv.HTTP_RESPONSE_STATUS_CODE] == 200

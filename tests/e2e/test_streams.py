@@ -20,6 +20,7 @@ from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, Stack, each_of
 from support.telemetry import Telemetry
 from support.versions import CLOSES_FAILED_STREAMS, HAS_TOOL_RUNNER
+from support.waiting import collect_garbage
 
 pytestmark = [*BREAKS_CONNECTIONS]
 
@@ -135,7 +136,7 @@ def test_an_error_event_is_a_failed_attempt(way: Way, app: SdkApp, sim: Simulato
     sim.play("stream_overloaded")
     with pytest.raises(anthropic.APIStatusError):
         list(way(app))
-    gc.collect()
+    collect_garbage()
     attributes = check_one(recorded, "failed", "failed", "overloaded_error")
     assert attributes[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
     assert len(recorded.logs) == 1
@@ -213,7 +214,7 @@ def test_a_stream_that_is_dropped_ends_with_it(begun: bool, app: SdkApp, sim: Si
     if begun:
         app.driver.next(iter(stream) if not app.driver.asynchronous else stream.__aiter__())
     del stream
-    gc.collect()
+    collect_garbage()
     app.driver.idle()
     check_one(recorded, "abandoned", "abandoned")
 
@@ -228,7 +229,7 @@ def test_a_stream_in_a_reference_cycle_ends_with_the_garbage(app: SdkApp, record
         assert not recorded.attempts
     finally:
         gc.enable()
-    gc.collect()
+    collect_garbage()
     check_one(recorded, "abandoned", "abandoned")
 
 

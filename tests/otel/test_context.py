@@ -18,6 +18,7 @@ from opentelemetry.trace import INVALID_SPAN
 
 from anthropic_otel._otel import context
 from otel.scene import Scene
+from support.waiting import collect_garbage
 
 
 def test_attach_and_detach_are_a_pair() -> None:
@@ -129,7 +130,7 @@ def test_an_open_stream_keeps_no_context_of_its_call(scene: Scene) -> None:
     """Once the method has returned, nothing of ours can become current any more. A context takes 88 bytes or more."""
 
     def contexts() -> int:
-        gc.collect()
+        collect_garbage()
         return sum(type(it) is otel_context.Context for it in gc.get_objects())
 
     before = contexts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import tracemalloc
 import weakref
 from typing import Any
@@ -26,6 +25,7 @@ from anthropic_otel._otel.recorder import OpenTelemetryRecorder
 from core.notes import MESSAGES, ManualClock
 from otel.scene import Scene
 from support.telemetry import Telemetry
+from support.waiting import collect_garbage
 
 TARGET = {
     semconv.OPERATION_NAME: "messages.create",
@@ -111,7 +111,7 @@ def test_the_metrics_of_a_provider_go_with_it() -> None:
     gone = weakref.ref(telemetry.meter_provider)
     telemetry.meter_provider.shutdown()
     del telemetry
-    gc.collect()
+    collect_garbage()
     assert gone() is None
 
 
@@ -265,7 +265,7 @@ def test_a_model_that_is_rejected_is_not_kept(scene: Scene, telemetry: Telemetry
             call.method_raised(_StatusError(404))
             telemetry.exporter.clear()
             del call
-        gc.collect()
+        collect_garbage()
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -368,7 +368,7 @@ def test_instruments_live_as_long_as_the_metrics(clock: ManualClock) -> None:
 
     provider = Provider()
     recorder = OpenTelemetryRecorder(Settings(meter_provider=provider))
-    gc.collect()
+    collect_garbage()
     [meter] = provider.meters
     assert len(meter.made) == len(instruments.METRICS)
     assert recorder.metrics is not None

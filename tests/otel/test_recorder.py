@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import weakref
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from anthropic_otel.testing._collector import Collector
 from core.notes import ManualClock, Notes
 from otel.scene import Scene
 from support.telemetry import Telemetry
+from support.waiting import collect_garbage
 
 
 def fail(*_: object, **__: object) -> Any:
@@ -135,7 +135,7 @@ def test_a_measurement_keeps_no_span(scene: Scene, telemetry: Telemetry) -> None
     call.method_returned(None, None)
     telemetry.clear()
     del call, attempt
-    gc.collect()
+    collect_garbage()
     assert span() is None
     assert attempts_measured(telemetry) == 3
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 import itertools
 import sys
 from collections.abc import Awaitable, Callable
@@ -26,6 +25,7 @@ from reliability.sdk_http import httpx
 from support import identities
 from support.apps import request_of
 from support.telemetry import Telemetry
+from support.waiting import collect_garbage
 
 Program = Callable[[Any], Awaitable[Any]]
 
@@ -80,7 +80,7 @@ def cancelled(program: Program, point: int) -> tuple[Any, int, Transport]:
 
     async def main() -> tuple[Any, int]:
         found = await asyncio.create_task(task())
-        gc.collect()
+        collect_garbage()
         await asyncio.sleep(0)
         assert current_call.get() is None
         assert not trace.get_current_span().get_span_context().is_valid
@@ -157,7 +157,7 @@ def test_a_timeout_scope_is_a_cancellation(
         # Two classes on Python 3.10, and one since.
         with pytest.raises(asyncio.TimeoutError if scope == "wait_for" else TimeoutError):
             asyncio.run(main())
-    gc.collect()
+    collect_garbage()
     [attempt] = recorded.attempts
     # A stream is left by the app, between two chunks: it is not cancelled while it waits for the server.
     assert (attempt.attributes or {})[ATTEMPT_OUTCOME] == ("abandoned" if streaming else "cancelled")
@@ -209,7 +209,7 @@ def check_interrupts(options: dict[str, Any], recorded: Telemetry, stride: int) 
         assert clean or ran.function in ENTERING, (point, ran.function)
         # In `__call__` there is a line between the start and what is there to end it.
         lost += ran.function in ENDING | {"__call__"}
-    gc.collect()
+    collect_garbage()
     started = sum(point.sum for point in recorded.points(ATTEMPT_STARTED))
     assert started - sum(point.count for point in recorded.points(ATTEMPT_DURATION)) <= lost
     recorded.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import threading
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from reliability.interrupting import Transport
 from support import identities
 from support.apps import request_of
 from support.telemetry import Telemetry
+from support.waiting import collect_garbage
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def nothing_is_left(recorded: Telemetry, caplog: pytest.LogCaptureFixture) -> It
     recorded.instrument()
     with caplog.at_level(logging.DEBUG, "opentelemetry"):
         yield
-    gc.collect()
+    collect_garbage()
     identities.check(recorded)
     assert current_call.get() is None
     assert not trace.get_current_span().get_span_context().is_valid
@@ -94,7 +94,7 @@ def test_the_collector_ends_a_dropped_stream(read: int, recorded: Telemetry) -> 
     holder: list[Any] = [events]
     holder.append(holder)
     del events, holder
-    gc.collect()
+    collect_garbage()
     assert [outcome(attempt) for attempt in recorded.attempts] == ["abandoned"]
 
 
@@ -106,12 +106,12 @@ def test_the_loop_closes_an_async_generator(recorded: Telemetry) -> None:
         async for _ in events:
             break
         del events
-        gc.collect()
+        collect_garbage()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
     asyncio.run(main())
-    gc.collect()
+    collect_garbage()
     assert [outcome(attempt) for attempt in recorded.attempts] == ["abandoned"]
 
 
@@ -130,7 +130,7 @@ def test_a_loop_is_closed_with_streams_open(recorded: Telemetry) -> None:
     loop.close()
     assert len(recorded.attempts) <= 2
     kept.clear()
-    gc.collect()
+    collect_garbage()
     assert [outcome(attempt) for attempt in recorded.attempts] == ["abandoned"] * 2
 
 

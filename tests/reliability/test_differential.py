@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from support.apps import SdkApp, quietly
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import Telemetry
+from support.waiting import collect_garbage
 
 
 def _cases() -> Iterator[Any]:
@@ -68,6 +68,6 @@ def test_the_app_sees_and_sends_the_same(
     instrumented = run(fault, stack, stream, endpoint, sim)
     assert instrumented.seen == plain.seen
     assert instrumented.sent == plain.sent
-    gc.collect()  # the stream that the app dropped unread is part of a cycle of the SDK's
+    collect_garbage()  # the stream that the app dropped unread is part of a cycle of the SDK's
     identities.check(recorded)
     assert recorded.attempts

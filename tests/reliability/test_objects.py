@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import pickle
 import weakref
 from typing import Any
@@ -19,6 +18,7 @@ from reliability.interrupting import Transport
 from reliability.sdk_http import httpx
 from support.apps import request_of
 from support.telemetry import Telemetry
+from support.waiting import collect_garbage
 
 
 def test_a_response_can_be_pickled(sim: Simulator, recorded: Telemetry) -> None:
@@ -39,7 +39,7 @@ def test_nothing_is_kept_alive(recorded: Telemetry) -> None:
     list(stream)
     references = [weakref.ref(each) for each in (client, client._client, stream, stream.response)]
     del client, stream
-    gc.collect()
+    collect_garbage()
     assert [reference() for reference in references] == [None] * 4
 
 
@@ -75,7 +75,7 @@ def test_what_is_kept_of_clients_that_are_gone_is_bounded(recorded: Telemetry) -
         client.close()
     kept = copy.copy(client)
     del client
-    gc.collect()
+    collect_garbage()
     recorded.instrument_http_client(httpx.Client(transport=Transport(200)))
     assert len(INSTRUMENTATION.clients) <= 2
     assert INSTRUMENTATION.runtime_of(kept) is not None
@@ -89,7 +89,7 @@ def test_a_class_of_clients_dies_with_its_clients(recorded: Telemetry) -> None:
         client.messages.create(**request_of())
     reference = weakref.ref(cls)
     del cls, client
-    gc.collect()
+    collect_garbage()
     assert reference() is None
     assert len(recorded.attempts) == 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import json
 import socket
 import ssl
@@ -20,6 +19,7 @@ from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Simulator, Where
 from anthropic_otel.simulator.actions import Chunks, Raw, Reply
 from support.apps import CREDENTIALS
 from support.stacks import timeout_for
+from support.waiting import collect_garbage
 
 # httpcore does not close the socket when a SOCKS proxy refuses, or is none
 _LEAKING = {"proxy_socks", "proxy_socks_none", "proxy_socks_http", "proxy_socks_silent"}
@@ -135,7 +135,7 @@ def test_the_sdk_meets_what_the_catalogue_says(
         _check(fault, http, error, events if error is None else [])
     if fault.name in _LEAKING:
         del error
-        gc.collect()  # here, where the warning is expected
+        collect_garbage()  # here, where the warning is expected
 
 
 def _check(fault: Fault, http: CountingClient, error: BaseException | None, events: list[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import http.client
 import json
 import os
@@ -22,7 +21,7 @@ import pytest
 
 from anthropic_otel.simulator import Simulator, fault
 from support.stacks import LONG
-from support.waiting import until
+from support.waiting import collect_garbage, until
 
 _BODY = b'{"model":"claude-opus-5","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
 
@@ -216,7 +215,7 @@ def test_a_stop_in_an_outage_is_an_error_that_leaves_nothing(restarts: bool) -> 
     if restarts:
         assert _statuses(sim, 1) == [200]
     sim.stop()
-    gc.collect()
+    collect_garbage()
     assert _descriptors() - before == set()
 
 

@@ -30,6 +30,7 @@ from support.cases import meets
 from support.driver import Driver
 from support.stacks import HTTPCORE_STACKS, Stack, http_client
 from support.telemetry import Point, Telemetry, recording
+from support.waiting import collect_garbage
 
 BY_SEND, BY_HOOKS = DOORS
 DOCUMENTATION: Final = Path(__file__).parents[3] / "docs" / "usage.md"
@@ -105,7 +106,7 @@ def told(door: Door, fault: Fault, stack: Stack, situation: Situation, sim: Simu
         use(app, situation, fault, stack)
         served = settled(sim)
         del app, client
-        gc.collect()
+        collect_garbage()
         drain()
         return _told(telemetry, _Words(served, endpoint))
 
@@ -202,7 +203,7 @@ def _shown(told: _Told, name: str) -> str:
 
 def write() -> None:
     """Writes the table of the documentation anew."""
-    gc.collect()
+    collect_garbage()
     gc.freeze()  # what has been imported stays, and each meeting collects
     found: dict[Row, None] = {}
     with pytest.MonkeyPatch.context() as patch, Simulator() as sim:

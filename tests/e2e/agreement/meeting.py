@@ -5,7 +5,6 @@ Rule: what is observed is plain values, and everything that the app had is gone 
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from support.driver import Driver
 from support.stacks import Stack
 from support.telemetry import Telemetry, recording
 from support.versions import CLOSES_FAILED_STREAMS
+from support.waiting import collect_garbage
 
 RETRIES: Final = 1
 _MOST_SECONDS: Final = 10.0
@@ -120,7 +120,7 @@ def use(app: Any, situation: Situation, fault: Fault, stack: Stack) -> AppSaw:
     finally:
         quietly(app)
     if saw.error_type is not None and got.reading and not CLOSES_FAILED_STREAMS:
-        gc.collect()  # nobody has closed the stream that failed: it ends when the app has forgotten it
+        collect_garbage()  # nobody has closed the stream that failed: it ends when the app has forgotten it
     return saw
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from support.driver import Driver
 from support.stacks import Stack
 from support.telemetry import Telemetry
 from support.versions import CLOSES_FAILED_STREAMS, ROUTES_FRAMES
+from support.waiting import collect_garbage
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def met(fault: Fault, stack: Stack, sim: Simulator, telemetry: Telemetry) -> Ite
         if stack.of_sdk and fault.stream and not CLOSES_FAILED_STREAMS:
             # Nobody closes the stream that has failed: it ends when the app has forgotten it.
             seen = replace(seen, error=None)
-            gc.collect()
+            collect_garbage()
         yield Meeting(fault, stack, endpoint, telemetry, without, seen, tuple(sim.served[before:]))
 
 

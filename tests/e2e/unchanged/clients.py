@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import inspect
 import pickle
 import typing
@@ -13,6 +12,7 @@ from typing import Any
 
 from e2e.unchanged.facts import Facts, attribute, kind, lifetimes, outcome, unmarked, walk
 from e2e.unchanged.world import World
+from support.waiting import collect_garbage
 
 # -- every attribute ---------------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ def copied_http_client(world: World) -> Facts:
         facts["sends"] = outcome(lambda: world.text(world.send(copied.send)))
         request = world.request()
         world.http = world.sdk = None
-        gc.collect()
+        collect_garbage()
         facts["sends alone"] = outcome(lambda: world.text(world.driver(copied.send(request))))
         world.close(copied)
         return facts
@@ -158,7 +158,7 @@ def kept_send(world: World) -> Facts:
         world.open()
         send, request, client = world.http.send, world.request(), weakref.ref(world.http)
         world.http = world.sdk = None
-        gc.collect()
+        collect_garbage()
         facts = {"alive": client() is not None, "text": outcome(lambda: world.text(world.driver(send(request))))}
         world.http = client()
         return facts
@@ -185,7 +185,7 @@ def _lifetime(world: World, name: str) -> Facts:
     reference = weakref.ref(getattr(world, name), lambda _: gone.append(name))
     setattr(world, name, None)
     at_once = reference() is None
-    gc.collect()
+    collect_garbage()
     return {"at once": at_once, "collected": reference() is None, "called back": gone}
 
 
@@ -196,7 +196,7 @@ def client_dropped_before_its_stream_is_read(world: World) -> Facts:
         response = world.response(stream=True)
         http = weakref.ref(world.http)
         world.http = world.sdk = None
-        gc.collect()
+        collect_garbage()
         facts = {"alive": http() is not None, "bytes": outcome(lambda: len(world.body(response)))}
         world.close(response)
         return facts

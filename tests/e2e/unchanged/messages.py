@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import gc
 import pickle
 import threading
 import weakref
@@ -17,6 +16,7 @@ from e2e.unchanged.facts import Facts, attribute, kind, lifetimes, outcome, publ
 from e2e.unchanged.world import World
 from reliability.programs import TRACE_CONTEXT
 from support.apps import request_of
+from support.waiting import collect_garbage
 
 # -- requests ----------------------------------------------------------------------------------------------------------
 
@@ -415,7 +415,7 @@ def dropped_response(world: World) -> Facts:
         references = [weakref.ref(response), weakref.ref(response.request)]
         del response
         at_once = [reference() is None for reference in references]
-        gc.collect()
+        collect_garbage()
         collected = [reference() is None for reference in references]
         return {"at once": at_once, "collected": collected, "text": world.use()}
 
@@ -426,7 +426,7 @@ def dropped_read_response(world: World) -> Facts:
         world.open()
         reference = weakref.ref(world.response())
         at_once = reference() is None
-        gc.collect()
+        collect_garbage()
         return {"at once": at_once, "collected": reference() is None}
 
 
